@@ -1,0 +1,121 @@
+"""Events to bytes and back.
+
+A record holds the events of one append, as frames: a tag byte, a length, a msgpack map of the class's fields. A stamp is
+a frame of its own and holds for the events behind it. Tags are for ever: never reused, never renumbered; the bytes of each
+are kept in ``tests/journal/golden``. Whatever is wrong with bytes comes out as :class:`CorruptRecord` and nothing else.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from journal import events as e
+from journal.errors import CorruptRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from journal.events import Event, Recorded, Stamp
+
+TAGS: dict[type, int] = {
+    e.Erased: 0x01,
+    e.ObjectCreated: 0x02,
+    e.InvocationAccepted: 0x03,
+    e.InvocationDue: 0x04,
+    e.InvocationStarted: 0x05,
+    e.StepScheduled: 0x06,
+    e.StepCompleted: 0x07,
+    e.StepAttemptFailed: 0x08,
+    e.StepRetried: 0x09,
+    e.StepAborted: 0x0A,
+    e.SleepScheduled: 0x0B,
+    e.DeadlineScheduled: 0x0C,
+    e.TimerFired: 0x0D,
+    e.WaitDropped: 0x0E,
+    e.CallScheduled: 0x0F,
+    e.AttachScheduled: 0x10,
+    e.CallCompleted: 0x11,
+    e.CallCancelRequested: 0x12,
+    e.SendScheduled: 0x13,
+    e.SignalAwaited: 0x14,
+    e.SignalReceived: 0x15,
+    e.OutputEmitted: 0x16,
+    e.VerbScheduled: 0x17,
+    e.VerbAnswered: 0x18,
+    e.PatchMarked: 0x19,
+    e.FieldsChanged: 0x1A,
+    e.LogExtended: 0x1B,
+    e.MapChanged: 0x1C,
+    e.ReadsPinned: 0x1D,
+    e.ItemsPinned: 0x1E,
+    e.AttemptFailed: 0x1F,
+    e.AttemptRetried: 0x20,
+    e.InvocationSuspended: 0x21,
+    e.CancelRequested: 0x22,
+    e.PauseRequested: 0x23,
+    e.InvocationPaused: 0x24,
+    e.InvocationResumed: 0x25,
+    e.AttachRequested: 0x26,
+    e.InvocationCompleted: 0x27,
+    e.InvocationsPurged: 0x28,
+}
+
+_STAMP_TAG = 0x7F
+_HEAD = struct.Struct(">BI")
+_encode = msgspec.msgpack.Encoder().encode
+_DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {tag: msgspec.msgpack.Decoder(kind) for kind, tag in TAGS.items()}
+_decode_stamp = msgspec.msgpack.Decoder(e.Stamp).decode
+
+
+def encode_record(entries: Iterable[tuple[Stamp, Event]]) -> bytes:
+    """The events of one append, in order."""
+    frames: list[bytes] = []
+    last: Stamp | None = None
+    for stamp, event in entries:
+        if stamp is not last:
+            body = _encode(stamp)
+            frames += (_HEAD.pack(_STAMP_TAG, len(body)), body)
+            last = stamp
+        body = _encode(event)
+        frames += (_HEAD.pack(TAGS[event.__class__], len(body)), body)
+    return b"".join(frames)
+
+
+def decode_record(record: bytes, first_number: int) -> list[Recorded]:
+    """The events of one append, numbered from ``first_number``. Raises :class:`CorruptRecord`."""
+    recorded: list[Recorded] = []
+    stamp: Stamp | None = None
+    position, number, end = 0, first_number, len(record)
+    try:
+        while position < end:
+            tag, length = _HEAD.unpack_from(record, position)
+            position += _HEAD.size
+            body = record[position : position + length]
+            position += length
+            if position > end:
+                raise CorruptRecord(f"the record ends inside event {number}")
+            if tag == _STAMP_TAG:
+                stamp = _decode_stamp(body)
+                continue
+            if stamp is None:
+                raise CorruptRecord(f"event {number} has no stamp before it")
+            if tag not in _DECODERS:
+                raise CorruptRecord(
+                    f"event {number} has the unknown tag {tag:#04x}: it was written by a newer version, or damaged"
+                )
+            recorded.append(e.Recorded(number, stamp, _DECODERS[tag].decode(body)))
+            number += 1
+    except (msgspec.DecodeError, struct.error, ValueError, TypeError, RecursionError) as error:
+        raise CorruptRecord(f"event {number} cannot be decoded: {error}") from error
+    return recorded
+
+
+def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> bytes:
+    """The same record with the events of these numbers gone and their places kept."""
+    gone = frozenset(numbers)
+    return encode_record(
+        (r.stamp, e.Erased() if r.number in gone else r.event) for r in decode_record(record, first_number)
+    )

@@ -1,0 +1,583 @@
+"""The facts. A closed union: every event that a stream can hold is a class of this module and has a tag in ``codec``.
+
+An event is never changed once it is written. A field may be added, with a default; a meaning never changes, a new event
+is born instead. The classes are not frozen, because making a frozen one costs twice as much and one call makes several;
+nothing assigns to an event after it was made.
+
+Times are seconds since 1970-01-01 UTC. Values of users (arguments, results, fields) are JSON as ``bytes``; they mean
+nothing here. ``step`` says where in the handler an operation was started, ``source`` the line that asked, for people.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TypeAlias, get_args
+
+import attrs
+
+from journal.ids import InvocationId, StepId
+
+
+class Kind(enum.Enum):
+    """What an object is."""
+
+    ACTOR = "actor"
+    SERVICE = "service"
+    WORKFLOW = "workflow"
+
+
+class Mode(enum.Enum):
+    """Whether an invocation needs its object for itself."""
+
+    EXCLUSIVE = "exclusive"
+    SHARED = "shared"
+
+
+class Status(enum.Enum):
+    """Where an invocation is in its life. ``core.transitions`` draws the arrows."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUSPENDED = "suspended"
+    BACKING_OFF = "backing_off"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+
+
+class OutcomeKind(enum.Enum):
+    """How something ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    KILLED = "killed"
+
+
+class PauseCause(enum.Enum):
+    """Why an invocation is held."""
+
+    REQUESTED = "requested"
+    EXHAUSTED = "exhausted"
+    MISMATCH = "mismatch"
+    LIMIT = "limit"
+
+
+class Children(enum.Enum):
+    """Whom a cancel reaches besides its target."""
+
+    CALLED = "called"
+    ALL = "all"
+
+
+class Verb(enum.Enum):
+    """What may be asked of an invocation from outside."""
+
+    CANCEL = "cancel"
+    KILL = "kill"
+    PAUSE = "pause"
+    RESUME = "resume"
+    SIGNAL = "signal"
+    PURGE = "purge"
+
+
+class PauseMode(enum.Enum):
+    """What a pause does with a step that is running: wait for its end, or abort it."""
+
+    DRAIN = "drain"
+    NOW = "now"
+
+
+@attrs.frozen
+class Failure:
+    """An error as it is kept: its type's full name, its text, and for people where it came from."""
+
+    type: str
+    message: str
+    traceback: str = ""
+    details: bytes = b""
+
+
+@attrs.frozen
+class Outcome:
+    """How an invocation or a step ended: a value, a failure, or who stopped it and why."""
+
+    kind: OutcomeKind
+    value: bytes = b""
+    failure: Failure | None = None
+    reason: str = ""
+
+
+@attrs.frozen
+class Target:
+    """A handler of an object. A service has no key."""
+
+    service: str
+    key: str | None
+    handler: str
+
+    def __str__(self) -> str:
+        return f"{self.service}/{self.handler}" if self.key is None else f"{self.service}/{self.key}/{self.handler}"
+
+
+@attrs.frozen
+class Caller:
+    """Who waits for an answer: an invocation, at a step."""
+
+    invocation_id: InvocationId
+    step: StepId
+
+
+@attrs.frozen
+class Link:
+    """One of the callers above an invocation. While ``holds_key``, a call to its object would wait for itself."""
+
+    invocation_id: InvocationId
+    target: str
+    holds_key: bool
+
+
+@attrs.frozen
+class Answer:
+    """What a verb did: whether anything changed, and the target's status before and after."""
+
+    changed: bool
+    before: Status
+    after: Status
+
+
+@attrs.define
+class Erased:
+    """An event stood here and was purged; its number stays taken."""
+
+
+@attrs.define(kw_only=True)
+class ObjectCreated:
+    """The first event of every stream: whose it is."""
+
+    service: str
+    key: str | None
+    kind: Kind
+
+
+@attrs.define(kw_only=True)
+class InvocationAccepted:
+    """The object has taken the work; from here on it is never lost.
+
+    ``chain`` names the callers that wait above this one, outermost first. ``scheduled_for`` is set when it must wait for a
+    date before it joins the queue. ``request`` is the key under which asking again finds this invocation.
+    """
+
+    invocation_id: InvocationId
+    handler: str
+    mode: Mode
+    argument: bytes
+    caller: Caller | None = None
+    chain: list[Link] = attrs.field(factory=list)
+    scheduled_for: float | None = None
+    request: str | None = None
+    atomic: bool = False
+
+
+@attrs.define(kw_only=True)
+class InvocationDue:
+    """Its date has come; it joins the queue."""
+
+    invocation_id: InvocationId
+
+
+@attrs.define(kw_only=True)
+class InvocationStarted:
+    """It has the object, if it needs it for itself, and its handler begins. Happens once, however many attempts follow."""
+
+    invocation_id: InvocationId
+
+
+@attrs.define(kw_only=True)
+class StepScheduled:
+    """A handler asked for a side effect. Durable before the effect begins. ``argument`` is for readers, never replayed."""
+
+    invocation_id: InvocationId
+    step: StepId
+    name: str
+    source: str = ""
+    argument: bytes = b""
+    at_most_once: bool = False
+
+
+@attrs.define(kw_only=True)
+class StepCompleted:
+    """The step's outcome, recorded once and handed over at every replay."""
+
+    invocation_id: InvocationId
+    step: StepId
+    outcome: Outcome
+
+
+@attrs.define(kw_only=True)
+class StepAttemptFailed:
+    """The step's body failed. It is tried again at ``retry_at``, or, without one, what follows says what became of it."""
+
+    invocation_id: InvocationId
+    step: StepId
+    attempt: int
+    failure: Failure
+    retry_at: float | None = None
+
+
+@attrs.define(kw_only=True)
+class StepRetried:
+    """The wait after a failed attempt is over; the step's body may run again."""
+
+    invocation_id: InvocationId
+    step: StepId
+
+
+@attrs.define(kw_only=True)
+class StepAborted:
+    """The step was stopped and has no outcome: a scope around it was cancelled. Its body has ended."""
+
+    invocation_id: InvocationId
+    step: StepId
+
+
+@attrs.define(kw_only=True)
+class SleepScheduled:
+    """A handler sleeps until ``wake_at``."""
+
+    invocation_id: InvocationId
+    step: StepId
+    wake_at: float
+    source: str = ""
+
+
+@attrs.define(kw_only=True)
+class DeadlineScheduled:
+    """A handler entered a scope that is cancelled at ``expires_at``."""
+
+    invocation_id: InvocationId
+    step: StepId
+    expires_at: float
+    source: str = ""
+
+
+@attrs.define(kw_only=True)
+class TimerFired:
+    """The date of a sleep or a deadline has come. Never early, and once."""
+
+    invocation_id: InvocationId
+    step: StepId
+
+
+@attrs.define(kw_only=True)
+class WaitDropped:
+    """The handler no longer waits there: a scope was cancelled, or left before its deadline."""
+
+    invocation_id: InvocationId
+    step: StepId
+
+
+@attrs.define(kw_only=True)
+class CallScheduled:
+    """A handler asked for a call. The callee's id is fixed here, so that sending it twice is harmless."""
+
+    invocation_id: InvocationId
+    step: StepId
+    callee: InvocationId
+    target: Target
+    argument: bytes
+    request: str | None = None
+    source: str = ""
+
+
+@attrs.define(kw_only=True)
+class AttachScheduled:
+    """A handler waits for the outcome of an invocation that it did not call."""
+
+    invocation_id: InvocationId
+    step: StepId
+    callee: InvocationId
+    source: str = ""
+
+
+@attrs.define(kw_only=True)
+class CallCompleted:
+    """The outcome of a call, or of an invocation attached to."""
+
+    invocation_id: InvocationId
+    step: StepId
+    outcome: Outcome
+
+
+@attrs.define(kw_only=True)
+class CallCancelRequested:
+    """The caller no longer wants the call; the callee is cancelled, and its end awaited."""
+
+    invocation_id: InvocationId
+    step: StepId
+
+
+@attrs.define(kw_only=True)
+class SendScheduled:
+    """A handler sent a message and goes on. ``scheduled_for`` delays it."""
+
+    invocation_id: InvocationId
+    step: StepId
+    callee: InvocationId
+    target: Target
+    argument: bytes
+    scheduled_for: float | None = None
+    request: str | None = None
+    source: str = ""
+
+
+@attrs.define(kw_only=True)
+class SignalAwaited:
+    """A handler waits for the next signal of this name. ``schema`` describes the value for whoever sends it."""
+
+    invocation_id: InvocationId
+    step: StepId
+    name: str
+    source: str = ""
+    schema: bytes = b""
+
+
+@attrs.define(kw_only=True)
+class SignalReceived:
+    """A value came from outside. Values of one name are handed over in this order."""
+
+    invocation_id: InvocationId
+    name: str
+    value: bytes
+
+
+@attrs.define(kw_only=True)
+class OutputEmitted:
+    """One piece of the invocation's output stream. Under a step, ``attempt`` tells a repeated piece from a new one."""
+
+    invocation_id: InvocationId
+    step: StepId
+    value: bytes
+    attempt: int = 0
+
+
+@attrs.define(kw_only=True)
+class VerbScheduled:
+    """A handler asked something of another invocation. ``argument`` is the verb's own, as the codec of commands writes it."""
+
+    invocation_id: InvocationId
+    step: StepId
+    verb: Verb
+    of: InvocationId
+    argument: bytes
+    source: str = ""
+
+
+@attrs.define(kw_only=True)
+class VerbAnswered:
+    """What became of it: an answer, or the refusal."""
+
+    invocation_id: InvocationId
+    step: StepId
+    answer: Answer | None
+    refusal: Failure | None = None
+
+
+@attrs.define(kw_only=True)
+class PatchMarked:
+    """``patched(name)`` answered yes, and does so at every replay."""
+
+    invocation_id: InvocationId
+    name: str
+
+
+@attrs.define(kw_only=True)
+class FieldsChanged:
+    """The handler changed fields of its object; the new values."""
+
+    invocation_id: InvocationId
+    fields: dict[str, bytes]
+
+
+@attrs.define(kw_only=True)
+class LogExtended:
+    """The handler appended to a ``Log`` field."""
+
+    invocation_id: InvocationId
+    field: str
+    items: list[bytes]
+
+
+@attrs.define(kw_only=True)
+class MapChanged:
+    """The handler set items of a ``Map`` field, or removed them (``None``)."""
+
+    invocation_id: InvocationId
+    field: str
+    items: dict[str, bytes | None]
+
+
+@attrs.define(kw_only=True)
+class ReadsPinned:
+    """What a shared handler saw of its object, kept because it outlives the moment: it replays on this, not on today's."""
+
+    invocation_id: InvocationId
+    fields: dict[str, bytes]
+    lengths: dict[str, int]
+
+
+@attrs.define(kw_only=True)
+class ItemsPinned:
+    """Items of a ``Map`` that a shared handler read, for the same reason."""
+
+    invocation_id: InvocationId
+    field: str
+    items: dict[str, bytes | None]
+
+
+@attrs.define(kw_only=True)
+class AttemptFailed:
+    """The handler raised something worth retrying. ``handed_over`` counts the completions it had been given."""
+
+    invocation_id: InvocationId
+    attempt: int
+    failure: Failure
+    handed_over: int
+    retry_at: float | None = None
+
+
+@attrs.define(kw_only=True)
+class AttemptRetried:
+    """The wait after a failed attempt is over."""
+
+    invocation_id: InvocationId
+
+
+@attrs.define(kw_only=True)
+class InvocationSuspended:
+    """Everything it waits for is written down, and nothing of it is in memory."""
+
+    invocation_id: InvocationId
+
+
+@attrs.define(kw_only=True)
+class CancelRequested:
+    """Somebody wants it stopped, with its compensations. ``kill_at`` is when patience ends."""
+
+    invocation_id: InvocationId
+    reason: str
+    children: Children = Children.CALLED
+    kill_at: float | None = None
+
+
+@attrs.define(kw_only=True)
+class PauseRequested:
+    """Somebody wants it held as soon as its running steps have ended; nothing else of it goes on meanwhile."""
+
+    invocation_id: InvocationId
+    reason: str
+
+
+@attrs.define(kw_only=True)
+class InvocationPaused:
+    """It is held. Completions and signals are still recorded."""
+
+    invocation_id: InvocationId
+    cause: PauseCause
+    reason: str
+    failure: Failure | None = None
+
+
+@attrs.define(kw_only=True)
+class InvocationResumed:
+    """It goes on where it stopped, with all its attempts ahead of it again."""
+
+    invocation_id: InvocationId
+    reason: str
+
+
+@attrs.define(kw_only=True)
+class AttachRequested:
+    """Another invocation waits for the outcome of this one."""
+
+    invocation_id: InvocationId
+    by: Caller
+
+
+@attrs.define(kw_only=True)
+class InvocationCompleted:
+    """The end. Exactly one of each invocation."""
+
+    invocation_id: InvocationId
+    outcome: Outcome
+
+
+@attrs.define(kw_only=True)
+class InvocationsPurged:
+    """The history and the results of these are gone; what they wrote into the object stays."""
+
+    invocation_ids: list[InvocationId]
+
+
+Event: TypeAlias = (
+    Erased
+    | ObjectCreated
+    | InvocationAccepted
+    | InvocationDue
+    | InvocationStarted
+    | StepScheduled
+    | StepCompleted
+    | StepAttemptFailed
+    | StepRetried
+    | StepAborted
+    | SleepScheduled
+    | DeadlineScheduled
+    | TimerFired
+    | WaitDropped
+    | CallScheduled
+    | AttachScheduled
+    | CallCompleted
+    | CallCancelRequested
+    | SendScheduled
+    | SignalAwaited
+    | SignalReceived
+    | OutputEmitted
+    | VerbScheduled
+    | VerbAnswered
+    | PatchMarked
+    | FieldsChanged
+    | LogExtended
+    | MapChanged
+    | ReadsPinned
+    | ItemsPinned
+    | AttemptFailed
+    | AttemptRetried
+    | InvocationSuspended
+    | CancelRequested
+    | PauseRequested
+    | InvocationPaused
+    | InvocationResumed
+    | AttachRequested
+    | InvocationCompleted
+    | InvocationsPurged
+)
+
+EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)
+
+
+@attrs.define
+class Stamp:
+    """What every event carries: when it was decided, what caused it, who asked."""
+
+    at: float
+    cause: str
+    by: str
+
+
+@attrs.define
+class Recorded:
+    """An event where it stands in its stream. Numbers run 1, 2, 3 … without a hole."""
+
+    number: int
+    stamp: Stamp
+    event: Event

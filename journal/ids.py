@@ -1,0 +1,116 @@
+"""Names of streams and invocations.
+
+An invocation's id is ``inv_1`` + 11 base62 characters + 22 base62 characters, 38 in all. The eleven are the 64-bit number
+of the object that it lives in (its *stream*), so an id says where it lives without a lookup. The twenty-two are 128 bits:
+a ULID (https://github.com/ulid/spec), so that the ids of one object sort by age, or, where the same request must always
+get the same id, the head of a SHA-256.
+
+Two objects may share a 64-bit number by accident (odds of 1 in 37 million among a million objects) or because somebody
+searched for such keys. The first event of a stream names its object, and the second object is refused, never mixed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NewType
+
+from journal.errors import MalformedIdError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+StreamId = NewType("StreamId", int)
+"""Where an object lives: the 64-bit number of its log."""
+
+InvocationId = NewType("InvocationId", str)
+"""The address of one execution, for as long as it is retained."""
+
+StepId = NewType("StepId", str)
+"""Where in a handler an operation was started: ``3`` is the third of the root, ``3.1.2`` the second operation of the first
+child of the nursery that was the root's third. Never depends on when anything ran."""
+
+ROOT_STEP = StepId("")
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+_VALUES = {character: value for value, character in enumerate(_ALPHABET)}
+_PREFIX = "inv_1"
+_STREAM_WIDTH = 11  # 62**11 > 2**64
+_UNIQUE_WIDTH = 22  # 62**22 > 2**128
+_LENGTH = len(_PREFIX) + _STREAM_WIDTH + _UNIQUE_WIDTH
+_HALF = 62**_STREAM_WIDTH
+_ULID_RANDOM_BITS = 80
+
+
+def stream_of(service: str, key: str) -> StreamId:
+    """The stream of a keyed object: the head of SHA-256 over its name, the length of the service's name first."""
+    name = service.encode()
+    digest = hashlib.sha256(b"%d:%b%b" % (len(name), name, key.encode())).digest()
+    return StreamId(int.from_bytes(digest[:8], "big"))
+
+
+def stream_of_invocation(invocation_id: InvocationId) -> StreamId:
+    """Where the invocation lives. The id must have come through :func:`parse_invocation_id` or been made here."""
+    start = len(_PREFIX)
+    return StreamId(_number(invocation_id[start : start + _STREAM_WIDTH]))
+
+
+def invocation_id(stream: StreamId, unique: int) -> InvocationId:
+    """The id with these 64 and 128 bits."""
+    high, low = divmod(unique, _HALF)
+    return InvocationId(_PREFIX + _eleven(stream) + _eleven(high) + _eleven(low))
+
+
+def derived_unique(*parts: str) -> int:
+    """128 bits that are always the same for the same words, for requests that must not run twice."""
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        digest.update(b"%d:%b" % (len(encoded), encoded))
+    return int.from_bytes(digest.digest()[:16], "big")
+
+
+def parse_invocation_id(text: str) -> InvocationId:
+    """The text as an id; raises :class:`MalformedIdError` if it is none."""
+    if len(text) != _LENGTH or not text.startswith(_PREFIX) or not _VALUES.keys() >= set(text[len(_PREFIX) :]):
+        raise MalformedIdError(text)
+    start = len(_PREFIX)
+    stream, unique = text[start : start + _STREAM_WIDTH], text[start + _STREAM_WIDTH :]
+    if _number(stream) >= 2**64 or _number(unique) >= 2**128:
+        raise MalformedIdError(text)
+    return InvocationId(text)
+
+
+class Ulids:
+    """Makes ULIDs that rise strictly, also within a millisecond and when the wall clock is set back."""
+
+    def __init__(self, now_seconds: Callable[[], float], random: Random) -> None:
+        self._now_seconds = now_seconds
+        self._random = random
+        self._last = 0
+
+    def next(self) -> int:
+        """A 128-bit number greater than every one before."""
+        stamp = int(self._now_seconds() * 1000) << _ULID_RANDOM_BITS
+        if stamp <= self._last:
+            self._last += 1 + self._random.getrandbits(64)
+        else:
+            self._last = stamp | self._random.getrandbits(_ULID_RANDOM_BITS)
+        return self._last
+
+
+def _eleven(number: int) -> str:
+    number, e = divmod(number, 3844)
+    number, d = divmod(number, 3844)
+    number, c = divmod(number, 3844)
+    number, b = divmod(number, 3844)
+    number, a = divmod(number, 3844)
+    return _ALPHABET[number] + _PAIRS[a] + _PAIRS[b] + _PAIRS[c] + _PAIRS[d] + _PAIRS[e]
+
+
+def _number(text: str) -> int:
+    number = 0
+    for character in text:
+        number = number * 62 + _VALUES[character]
+    return number

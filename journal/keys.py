@@ -1,0 +1,224 @@
+"""Every key layout of the store, in one place, each with the order it promises.
+
+The first byte says what a key is and is never given another meaning. The partition comes next, so that whoever owns one
+partition reads a contiguous piece. Numbers are big endian, so that bytes sort as numbers do.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from journal.events import Status
+    from journal.ids import InvocationId, StreamId
+
+STORE = b"\x00store"
+"""One key: what the store is (``rows.StoreIdentity``)."""
+
+_PARTITION = struct.Struct(">cH")
+_OF_STREAM = struct.Struct(">cHQ")
+_IN_STREAM = struct.Struct(">cHQQ")
+_DATED = struct.Struct(">cHQ")
+_INDEX = struct.Struct(">Q")
+
+_RECORD = b"e"
+_HEAD = b"h"
+_SNAPSHOT = b"s"
+_INVOCATION = b"i"
+_CREATED = b"c"
+_OPEN = b"a"
+_PURGE = b"p"
+_OWING = b"o"
+_ITEM = b"v"
+_LETTER = b"l"
+_DATED_LETTER = b"t"
+_SEEN = b"d"
+_SEEN_BY_TIME = b"D"
+_PARTITION_STATE = b"m"
+
+_STATUS_BYTES = {
+    "scheduled": b"\x01",
+    "queued": b"\x02",
+    "running": b"\x03",
+    "suspended": b"\x04",
+    "backing_off": b"\x05",
+    "paused": b"\x06",
+    "completed": b"\x07",
+}
+
+
+def partition_state(partition: int) -> bytes:
+    """One key: epoch and counters of the partition."""
+    return _PARTITION.pack(_PARTITION_STATE, partition)
+
+
+def record(partition: int, stream: StreamId, first_number: int) -> bytes:
+    """Events of one append. By stream, then by number: reading on from a key reads the stream in order."""
+    return _IN_STREAM.pack(_RECORD, partition, stream, first_number)
+
+
+def first_number_of(record_key: bytes) -> int:
+    """The number of the first event under a record's key."""
+    return int.from_bytes(record_key[-8:], "big")
+
+
+def head(partition: int, stream: StreamId) -> bytes:
+    """How far a stream goes. By stream."""
+    return _OF_STREAM.pack(_HEAD, partition, stream)
+
+
+def heads(partition: int) -> bytes:
+    """The prefix of every head of a partition."""
+    return _PARTITION.pack(_HEAD, partition)
+
+
+def stream_of_head(head_key: bytes) -> int:
+    """The stream that a head's key names."""
+    return int.from_bytes(head_key[-8:], "big")
+
+
+def snapshot(partition: int, stream: StreamId) -> bytes:
+    """The latest snapshot of an object. By stream."""
+    return _OF_STREAM.pack(_SNAPSHOT, partition, stream)
+
+
+def invocation(partition: int, invocation_id: InvocationId) -> bytes:
+    """What is known of an invocation. By object, and within one by age (but for ids made from a request's key)."""
+    return _PARTITION.pack(_INVOCATION, partition) + invocation_id.encode()
+
+
+def invocations(partition: int) -> bytes:
+    """The prefix of every invocation's row of a partition."""
+    return _PARTITION.pack(_INVOCATION, partition)
+
+
+def created(partition: int, at: float, invocation_id: InvocationId) -> bytes:
+    """Invocations by the time they were accepted, to the microsecond, then by id."""
+    return _DATED.pack(_CREATED, partition, microseconds(at)) + invocation_id.encode()
+
+
+def created_prefix(partition: int) -> bytes:
+    """The prefix of the index by time."""
+    return _PARTITION.pack(_CREATED, partition)
+
+
+def open_by_status(partition: int, status: Status, invocation_id: InvocationId) -> bytes:
+    """Invocations that have not ended, by status, then as the invocation rows."""
+    return _PARTITION.pack(_OPEN, partition) + _STATUS_BYTES[status.value] + invocation_id.encode()
+
+
+def open_prefix(partition: int, status: Status) -> bytes:
+    """The prefix of the open invocations of one status."""
+    return _PARTITION.pack(_OPEN, partition) + _STATUS_BYTES[status.value]
+
+
+def purge(partition: int, due_at: float, invocation_id: InvocationId) -> bytes:
+    """Ended invocations by the time when their retention is over."""
+    return _DATED.pack(_PURGE, partition, microseconds(due_at)) + invocation_id.encode()
+
+
+def purge_prefix(partition: int) -> bytes:
+    """The prefix of the index by end of retention."""
+    return _PARTITION.pack(_PURGE, partition)
+
+
+def id_at_end(key: bytes) -> str:
+    """The invocation id that a key of an index ends with."""
+    return key[-38:].decode()
+
+
+def owing(partition: int, stream: StreamId) -> bytes:
+    """Objects that have something to do without being asked, by stream. All that a start must look at."""
+    return _OF_STREAM.pack(_OWING, partition, stream)
+
+
+def owing_prefix(partition: int) -> bytes:
+    """The prefix of the owing objects of a partition."""
+    return _PARTITION.pack(_OWING, partition)
+
+
+def stream_of_owing(key: bytes) -> int:
+    """The stream that an owing object's key names."""
+    return int.from_bytes(key[-8:], "big")
+
+
+def log_item(partition: int, stream: StreamId, field: str, index: int) -> bytes:
+    """An item of a ``Log`` field. By object, field, index."""
+    return items(partition, stream, field) + _INDEX.pack(index)
+
+
+def map_item(partition: int, stream: StreamId, field: str, key: bytes) -> bytes:
+    """An item of a ``Map`` field. By object, field, then by the bytes of the item's key."""
+    return items(partition, stream, field) + key
+
+
+def items(partition: int, stream: StreamId, field: str) -> bytes:
+    """The prefix of all items of a field. A field's name is an identifier, so a NUL ends it."""
+    return _OF_STREAM.pack(_ITEM, partition, stream) + field.encode() + b"\x00"
+
+
+def items_of_object(partition: int, stream: StreamId) -> bytes:
+    """The prefix of all items of all fields of an object."""
+    return _OF_STREAM.pack(_ITEM, partition, stream)
+
+
+def letter(partition: int, arrival: int) -> bytes:
+    """A letter without a date, in the order of arrival."""
+    return _DATED.pack(_LETTER, partition, arrival)
+
+
+def letters(partition: int) -> bytes:
+    """The prefix of the letters without a date."""
+    return _PARTITION.pack(_LETTER, partition)
+
+
+def dated_letter(partition: int, at: float, letter_id: str) -> bytes:
+    """A letter with a date: by date to the microsecond, then by id."""
+    return _DATED.pack(_DATED_LETTER, partition, microseconds(at)) + letter_id.encode()
+
+
+def dated_letters(partition: int) -> bytes:
+    """The prefix of the letters with a date."""
+    return _PARTITION.pack(_DATED_LETTER, partition)
+
+
+def date_of_letter(key: bytes) -> float:
+    """When a dated letter is due, from its key; seconds."""
+    return int.from_bytes(key[3:11], "big") / 1e6
+
+
+def seen(partition: int, letter_id: str) -> bytes:
+    """That a letter without a date has come, so that it comes once. By id."""
+    return _PARTITION.pack(_SEEN, partition) + letter_id.encode()
+
+
+def seen_by_time(partition: int, at: float, letter_id: str) -> bytes:
+    """The same by the time it came, so that it can be forgotten in order."""
+    return _DATED.pack(_SEEN_BY_TIME, partition, microseconds(at)) + letter_id.encode()
+
+
+def seen_by_time_prefix(partition: int) -> bytes:
+    """The prefix of the letters seen, by time."""
+    return _PARTITION.pack(_SEEN_BY_TIME, partition)
+
+
+def date_of_seen(key: bytes) -> float:
+    """When a letter was seen, from its key in the index by time; seconds."""
+    return int.from_bytes(key[3:11], "big") / 1e6
+
+
+def letter_id_of_seen(key: bytes) -> str:
+    """The letter's id in the index by time."""
+    return key[11:].decode()
+
+
+def after_prefix(prefix: bytes) -> bytes:
+    """The first key behind all that begin with the prefix."""
+    number = int.from_bytes(prefix, "big") + 1
+    return number.to_bytes(len(prefix), "big")
+
+
+def microseconds(at: float) -> int:
+    """A date as it stands in keys; dates before 1970 sort as 1970. Rounded up, so that nothing is due early."""
+    return max(0, -int(-at * 1e6 // 1))

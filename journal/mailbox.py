@@ -1,0 +1,154 @@
+"""Letters that wait in one partition.
+
+The table on disk is the truth; memory holds a window of it. Half a million removed rows in front of a queue cost RocksDB
+80 ms for the first look, so the table is read in pages from the last key seen, never again from its beginning. Letters
+with a date are held in memory only up to a horizon, so that a million sleepers cost what the next ten thousand do.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from journal import keys
+from journal.errors import CorruptRecord
+from journal.protocol import Due, Letter
+
+if TYPE_CHECKING:
+    from journal.clock import Clock
+    from journal.store import Store
+
+WINDOW = 10_000
+"""Letters of each sort that are held in memory; twice as many before the later ones are let go."""
+
+_HANDED_OUT_TOGETHER = 256
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Letter).decode
+
+
+def encode_letter(letter: Letter) -> bytes:
+    """The letter as it stands in the table."""
+    return _encode(letter)
+
+
+def decode_letter(data: bytes) -> Letter:
+    """Back. Raises :class:`CorruptRecord`."""
+    try:
+        return _decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise CorruptRecord(f"a letter cannot be decoded: {error}") from error
+
+
+class Mailbox:
+    """What is due in a partition. ``put`` and ``drop`` are told what commits wrote; ``next_due`` hands it out in order."""
+
+    def __init__(self, store: Store, clock: Clock, partition: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._partition = partition
+        self._arrived: deque[Due] = deque()
+        self._next_arrival_key = keys.letters(partition)
+        self._all_arrived_read = False
+        self._heap: list[bytes] = []
+        self._dated: dict[bytes, Letter] = {}
+        # Every dated letter with a key below the horizon is in memory; None: all of them are.
+        self._horizon: bytes | None = keys.dated_letters(partition)
+        # A page may show a letter before its commit has returned; it must not be handed out again when it does.
+        self._handed_out: set[bytes] = set()
+        self._changed = trio.Event()
+
+    def put(self, position: bytes, letter: Letter) -> None:
+        """A letter was written."""
+        if position in self._handed_out:
+            return
+        if letter.at is None:
+            if self._all_arrived_read:
+                self._arrived.append(Due(position, letter))
+        elif (self._horizon is None or position < self._horizon) and position not in self._dated:
+            self._dated[position] = letter
+            heapq.heappush(self._heap, position)
+            if len(self._heap) > 2 * WINDOW:
+                self._let_go_of_later_ones()
+        self._changed.set()
+
+    def drop(self, position: bytes) -> None:
+        """A letter was removed, consumed or not. Its place in the heap is skipped later."""
+        self._dated.pop(position, None)
+        self._handed_out.discard(position)
+
+    async def next_due(self) -> list[Due]:
+        """The next letters, waiting until there are some."""
+        while True:
+            self._changed = trio.Event()
+            due = self._take_arrived() + self._take_dated()
+            if due:
+                self._handed_out.update(d.position for d in due)
+                await trio.lowlevel.checkpoint()
+                return due
+            await self._wait()
+
+    def _take_arrived(self) -> list[Due]:
+        if not self._arrived and not self._all_arrived_read:
+            self._read_arrived()
+        return [self._arrived.popleft() for _ in range(min(len(self._arrived), _HANDED_OUT_TOGETHER))]
+
+    def _read_arrived(self) -> None:
+        end = keys.after_prefix(keys.letters(self._partition))
+        page = self._store.scan(self._next_arrival_key, end, limit=WINDOW)
+        self._arrived.extend(Due(key, decode_letter(value)) for key, value in page)
+        if page:
+            self._next_arrival_key = page[-1][0] + b"\x00"
+        self._all_arrived_read = len(page) < WINDOW
+
+    def _take_dated(self) -> list[Due]:
+        now = self._clock.now()
+        due: list[Due] = []
+        while len(due) < _HANDED_OUT_TOGETHER:
+            first = self._first_dated()
+            if first is None or keys.date_of_letter(first) > now:
+                break
+            heapq.heappop(self._heap)
+            due.append(Due(first, self._dated.pop(first)))
+        return due
+
+    def _first_dated(self) -> bytes | None:
+        while True:
+            while self._heap and self._heap[0] not in self._dated:
+                heapq.heappop(self._heap)
+            if self._heap or self._horizon is None:
+                return self._heap[0] if self._heap else None
+            self._read_dated(self._horizon)
+
+    def _read_dated(self, start: bytes) -> None:
+        end = keys.after_prefix(keys.dated_letters(self._partition))
+        page = self._store.scan(start, end, limit=WINDOW)
+        self._dated.update((key, decode_letter(value)) for key, value in page)
+        self._heap = [key for key, _ in page]  # sorted, so it is a heap
+        self._horizon = page[-1][0] + b"\x00" if len(page) == WINDOW else None
+
+    def _let_go_of_later_ones(self) -> None:
+        alive = sorted(key for key in self._heap if key in self._dated)
+        self._heap = alive[:WINDOW]
+        if len(alive) > WINDOW:
+            self._horizon = alive[WINDOW]
+            for key in alive[WINDOW:]:
+                del self._dated[key]
+
+    async def _wait(self) -> None:
+        first = self._first_dated()
+        if first is None:
+            await self._changed.wait()
+            return
+        async with trio.open_nursery() as nursery:
+
+            async def cancel_when_changed() -> None:
+                await self._changed.wait()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(cancel_when_changed)
+            await self._clock.sleep_until(keys.date_of_letter(first))
+            nursery.cancel_scope.cancel()

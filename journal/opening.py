@@ -1,0 +1,65 @@
+"""Ways to get a journal."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from journal.datadir import DataDirectory
+from journal.memory import MemoryStore
+from journal.rocks import RESERVE_BYTES, RocksReader, RocksStore
+from journal.rows import FORMAT, StoreIdentity
+from journal.store import Durability
+from journal.stored import StoredJournal
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator
+
+    from journal.clock import Clock
+
+
+@asynccontextmanager
+async def open_journal(
+    path: str | os.PathLike[str],
+    *,
+    durability: Durability = Durability.FSYNC,
+    partitions: int = 1,
+    clock: Clock | None = None,
+    reserve_bytes: int = RESERVE_BYTES,
+) -> AsyncIterator[StoredJournal]:
+    """The journal in a data directory, created if there is none. ``partitions`` counts only then.
+
+    Raises a :class:`journal.errors.StoreError`: ``StoreInUse`` while another process has it open, ``StoreFormat`` when
+    another version wrote it, ``StoreDamaged`` when files are missing or cut.
+    """
+    directory = DataDirectory(Path(path))
+    release = directory.hold()
+    try:
+        if not directory.exists():
+            directory.create(
+                StoreIdentity(format=FORMAT, store_id=uuid.uuid4().hex, partitions=partitions, created_at=time.time())
+            )
+        identity = directory.identity()
+        store = RocksStore(directory, durability=durability, reserve_bytes=reserve_bytes)
+        try:
+            yield StoredJournal(store, partitions=identity.partitions, clock=clock)
+        finally:
+            store.close()
+    finally:
+        release()
+
+
+def open_for_reading(path: str | os.PathLike[str]) -> tuple[RocksReader, StoreIdentity]:
+    """What is kept in a data directory, as of now, whoever has it open. The reader must be closed."""
+    directory = DataDirectory(Path(path))
+    identity = directory.identity()
+    return RocksReader(directory), identity
+
+
+def memory_journal(*, partitions: int = 1, clock: Clock | None = None) -> StoredJournal:
+    """A journal that keeps nothing."""
+    return StoredJournal(MemoryStore(), partitions=partitions, clock=clock)

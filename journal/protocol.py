@@ -1,0 +1,151 @@
+"""What an engine needs of a journal, whoever keeps it: RocksDB in this process, or a replicated log.
+
+A journal has a fixed number of *partitions*. An object lives in partition ``stream % partitions``, and whoever wants to
+run its handlers claims that partition; the claim fences every earlier owner. An owner appends to the streams of its
+objects, and reads its *letters*: what others, or an earlier date, want of its objects.
+
+A letter is durable and has an id. Sending it again while it waits is harmless; one without a date also comes only once if
+it is sent again within :data:`DEDUPLICATION_SECONDS` of the first time. It stays until an append says that it was consumed,
+and comes again to the next owner if none did.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from journal.ids import StreamId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from journal.clock import Clock
+    from journal.events import Event, Recorded, Stamp
+    from journal.store import Durability
+
+DEDUPLICATION_SECONDS = 600.0
+"""How long the id of a letter without a date is remembered, in seconds."""
+
+
+@attrs.frozen
+class Letter:
+    """Something wanted of an object: a call, a send, a verb, or, with a date (``at``, wall seconds), a durable timer."""
+
+    id: str
+    to: StreamId
+    data: bytes
+    at: float | None = None
+
+
+@attrs.frozen
+class Due:
+    """A letter as the mailbox hands it out. ``position`` is what an append names as consumed."""
+
+    position: bytes
+    letter: Letter
+
+
+@attrs.define(kw_only=True)
+class Append:
+    """What one object has to say in one commit.
+
+    ``expected`` is the number of the last event that the writer knows of; the first of ``events`` gets the next one.
+    ``consumed`` are positions of letters that are hereby dealt with. ``snapshot`` is the object's state after the last of
+    ``events``. ``rows`` are what can be looked up by key (``keys``), None to remove. ``erased`` are numbers of earlier
+    events that are overwritten; ``trim_to`` is the number up to which the stream is cut off in front (a snapshot must
+    cover it); ``remove`` ends the stream and everything of it.
+    """
+
+    stream: StreamId
+    expected: int
+    events: Sequence[tuple[Stamp, Event]]
+    consumed: Collection[bytes] = ()
+    snapshot: bytes | None = None
+    rows: Mapping[bytes, bytes | None] = attrs.field(factory=dict)
+    erased: Sequence[int] = ()
+    trim_to: int = 0
+    remove: bool = False
+
+
+@attrs.define
+class Stored:
+    """What is kept of an object: a snapshot of it as of event ``snapshot_at``, and the events behind that."""
+
+    last: int
+    snapshot_at: int
+    snapshot: bytes | None
+    events: list[Recorded]
+
+
+class Partition(Protocol):
+    """One claimed partition. Every method raises :class:`journal.errors.Fenced` once somebody else has claimed it."""
+
+    number: int
+    epoch: int
+
+    async def commit(
+        self,
+        appends: Sequence[Append],
+        letters: Sequence[Letter] = (),
+        retracted: Sequence[Letter] = (),
+    ) -> None:
+        """Append all of it or nothing; returns when it is durable.
+
+        ``letters`` are sent with it. ``retracted`` ones, dated and sent by this owner, need not come any more, and may
+        come all the same. Raises ``Conflict``, ``InDoubt``, ``Unavailable``, ``Fenced``.
+        """
+        ...
+
+    def letters(self) -> AsyncIterator[Sequence[Due]]:
+        """The mailbox: what is due, in order, each once for this claim; waits for more."""
+        ...
+
+    async def load(self, stream: StreamId) -> Stored | None:
+        """The object as it is kept, or None if there is none. Raises ``Damaged``."""
+        ...
+
+    async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
+        """The events with numbers in these ranges, both ends included, in order. Raises ``Damaged``."""
+        ...
+
+    def row(self, key: bytes) -> bytes | None:
+        """A row as of the commits that have returned."""
+        ...
+
+    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
+        """At most ``limit`` rows of ``[start, stop)`` in order, or from the end."""
+        ...
+
+
+class Journal(Protocol):
+    """All partitions."""
+
+    partitions: int
+    durability: Durability
+    clock: Clock
+
+    def has_room(self) -> bool:
+        """Whether new work should be taken; work under way goes on until a write fails."""
+        ...
+
+    def claim(self, partition: int, owner: str) -> AbstractAsyncContextManager[Partition]:
+        """Own the partition for the block; fences earlier owners."""
+        ...
+
+    async def send(self, letter: Letter) -> None:
+        """Put a letter into the mailbox of whoever owns the object; returns when it is durable."""
+        ...
+
+    def read(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:
+        """The stream's events with numbers above ``after``, as far as they are kept. Raises ``Damaged``."""
+        ...
+
+    def follow(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:
+        """The same, then what is appended from now on, as it becomes durable."""
+        ...
+
+    def heads(self, partition: int) -> AsyncIterator[tuple[StreamId, int]]:
+        """Every stream of the partition with the number of its last event."""
+        ...

@@ -1,0 +1,91 @@
+"""What a journal needs of the thing that keeps bytes: a sorted map that takes a batch whole or not at all.
+
+RocksDB is one (``rocks``), a dictionary is another (``memory``). Everything above this line is the same for both, so a
+test on the dictionary says something about the disk; ``tests/journal`` holds them against each other.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCAN_PAGE = 512
+"""Rows that one call of :meth:`Store.scan` reads at most when a reader pages through a range."""
+
+
+class Durability(enum.Enum):
+    """When a commit counts as kept.
+
+    ``FSYNC``: the disk has it; survives a power cut. ``OS``: the operating system has it; survives the death of the
+    process, not of the machine. ``MEMORY``: nobody has it; for tests.
+    """
+
+    FSYNC = "fsync"
+    OS = "os"
+    MEMORY = "memory"
+
+
+@attrs.define
+class Batch:
+    """Changes that happen together. Ranges ``[start, stop)`` are cleared first; then each key is set, or removed."""
+
+    rows: dict[bytes, bytes | None] = attrs.field(factory=dict)
+    cleared: list[tuple[bytes, bytes]] = attrs.field(factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.cleared)
+
+
+class Store(Protocol):
+    """A sorted map of bytes with atomic batches.
+
+    Reads see every batch whose ``commit`` has returned, and may see one that is under way. They raise
+    :class:`journal.errors.CorruptRecord` where bytes are damaged, never less than what is there.
+    """
+
+    durability: Durability
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or None."""
+        ...
+
+    def scan(
+        self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """At most ``limit`` rows of ``[start, stop)`` in order, or from the end."""
+        ...
+
+    async def commit(self, batch: Batch) -> None:
+        """Keep the batch; returns when it is as durable as the setting says.
+
+        Raises :class:`journal.errors.InDoubt` when nobody knows whether it was kept, :class:`journal.errors.Unavailable`
+        when it was not. After either the store takes no more writes until :meth:`recover`.
+        """
+        ...
+
+    def has_room(self) -> bool:
+        """Whether new work should be taken. Work under way goes on until a write fails."""
+        ...
+
+    async def recover(self) -> None:
+        """Take writes again after a failure, on what is really kept. Raises ``Unavailable`` while that is not possible."""
+        ...
+
+    def close(self) -> None:
+        """Give up the store. Nothing may be read or written afterwards."""
+        ...
+
+
+def scan_all(store: Store, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """All rows of a range, a page at a time."""
+    while True:
+        page = store.scan(start, stop)
+        yield from page
+        if len(page) < SCAN_PAGE:
+            return
+        start = page[-1][0] + b"\x00"

@@ -1,0 +1,41 @@
+"""Every journal there is, for the contract tests."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from journal.memory import MemoryStore
+from journal.opening import open_journal
+from journal.stored import StoredJournal
+from tests.virtual import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+class OpenJournal(Protocol):
+    """Opens the same journal again and again, as a process that is started again does."""
+
+    def __call__(self, *, partitions: int = 1) -> AbstractAsyncContextManager[StoredJournal]: ...
+
+
+@pytest.fixture(params=["memory", "rocks"])
+def open_again(request: pytest.FixtureRequest, tmp_path: Path) -> OpenJournal:
+    if request.param == "rocks":
+
+        def on_disk(*, partitions: int = 1) -> AbstractAsyncContextManager[StoredJournal]:
+            return open_journal(tmp_path / "data", partitions=partitions, clock=VirtualClock())
+
+        return on_disk
+
+    store = MemoryStore()
+
+    @asynccontextmanager
+    async def in_memory(*, partitions: int = 1) -> AsyncIterator[StoredJournal]:
+        yield StoredJournal(store, partitions=partitions, clock=VirtualClock())
+
+    return in_memory

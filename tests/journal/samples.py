@@ -1,0 +1,99 @@
+"""One event of every class, every field filled, for golden bytes and round trips."""
+
+from __future__ import annotations
+
+from journal import events as e
+from journal.ids import InvocationId, StepId
+
+INVOCATION = InvocationId("inv_1" + "0123456789a" + "0123456789ABCDEFGHIJKL")
+OTHER = InvocationId("inv_1" + "a9876543210" + "0123456789ABCDEFGHIJKL")
+STEP = StepId("3.1.2")
+TARGET = e.Target("Bank", "alice", "deposit")
+CALLER = e.Caller(OTHER, STEP)
+FAILURE = e.Failure("builtins.ValueError", "no such account", "Traceback …", b'{"account": 7}')
+OUTCOME = e.Outcome(e.OutcomeKind.SUCCEEDED, b"[1, 2]")
+
+STAMP = e.Stamp(1_700_000_000.25, "cause", "user:alice")
+
+EVENTS: list[e.Event] = [
+    e.Erased(),
+    e.ObjectCreated(service="Bank", key="alice", kind=e.Kind.ACTOR),
+    e.InvocationAccepted(
+        invocation_id=INVOCATION,
+        handler="deposit",
+        mode=e.Mode.EXCLUSIVE,
+        argument=b"5",
+        caller=CALLER,
+        chain=[e.Link(OTHER, "Bank/bob/transfer", True)],
+        scheduled_for=1_700_000_060.5,
+        request="r-1",
+        atomic=True,
+    ),
+    e.InvocationDue(invocation_id=INVOCATION),
+    e.InvocationStarted(invocation_id=INVOCATION),
+    e.StepScheduled(
+        invocation_id=INVOCATION, step=STEP, name="charge", source="bank.py:12", argument=b"[5]", at_most_once=True
+    ),
+    e.StepCompleted(invocation_id=INVOCATION, step=STEP, outcome=OUTCOME),
+    e.StepAttemptFailed(invocation_id=INVOCATION, step=STEP, attempt=2, failure=FAILURE, retry_at=1_700_000_001.5),
+    e.StepRetried(invocation_id=INVOCATION, step=STEP),
+    e.StepAborted(invocation_id=INVOCATION, step=STEP),
+    e.SleepScheduled(invocation_id=INVOCATION, step=STEP, wake_at=1_700_000_060.5, source="bank.py:13"),
+    e.DeadlineScheduled(invocation_id=INVOCATION, step=STEP, expires_at=1_700_000_060.5, source="bank.py:14"),
+    e.TimerFired(invocation_id=INVOCATION, step=STEP),
+    e.WaitDropped(invocation_id=INVOCATION, step=STEP),
+    e.CallScheduled(
+        invocation_id=INVOCATION,
+        step=STEP,
+        callee=OTHER,
+        target=TARGET,
+        argument=b"5",
+        request="k",
+        source="bank.py:15",
+    ),
+    e.AttachScheduled(invocation_id=INVOCATION, step=STEP, callee=OTHER, source="bank.py:16"),
+    e.CallCompleted(invocation_id=INVOCATION, step=STEP, outcome=e.Outcome(e.OutcomeKind.FAILED, failure=FAILURE)),
+    e.CallCancelRequested(invocation_id=INVOCATION, step=STEP),
+    e.SendScheduled(
+        invocation_id=INVOCATION,
+        step=STEP,
+        callee=OTHER,
+        target=TARGET,
+        argument=b"5",
+        scheduled_for=1_700_000_060.5,
+        request="k",
+        source="bank.py:17",
+    ),
+    e.SignalAwaited(
+        invocation_id=INVOCATION, step=STEP, name="approval", source="bank.py:18", schema=b'{"type":"boolean"}'
+    ),
+    e.SignalReceived(invocation_id=INVOCATION, name="approval", value=b"true"),
+    e.OutputEmitted(invocation_id=INVOCATION, step=STEP, value=b'"token"', attempt=1),
+    e.VerbScheduled(
+        invocation_id=INVOCATION, step=STEP, verb=e.Verb.CANCEL, of=OTHER, argument=b"{}", source="bank.py:19"
+    ),
+    e.VerbAnswered(
+        invocation_id=INVOCATION,
+        step=STEP,
+        answer=e.Answer(True, e.Status.RUNNING, e.Status.COMPLETED),
+        refusal=FAILURE,
+    ),
+    e.PatchMarked(invocation_id=INVOCATION, name="two-step refund"),
+    e.FieldsChanged(invocation_id=INVOCATION, fields={"balance": b"5"}),
+    e.LogExtended(invocation_id=INVOCATION, field="lines", items=[b'"a"', b'"b"']),
+    e.MapChanged(invocation_id=INVOCATION, field="items", items={'"apple"': b"2", '"pear"': None}),
+    e.ReadsPinned(invocation_id=INVOCATION, fields={"balance": b"5"}, lengths={"lines": 2}),
+    e.ItemsPinned(invocation_id=INVOCATION, field="items", items={'"apple"': b"2", '"pear"': None}),
+    e.AttemptFailed(invocation_id=INVOCATION, attempt=3, failure=FAILURE, handed_over=4, retry_at=1_700_000_002.5),
+    e.AttemptRetried(invocation_id=INVOCATION),
+    e.InvocationSuspended(invocation_id=INVOCATION),
+    e.CancelRequested(invocation_id=INVOCATION, reason="superseded", children=e.Children.ALL, kill_at=1_700_000_030.5),
+    e.PauseRequested(invocation_id=INVOCATION, reason="maintenance"),
+    e.InvocationPaused(
+        invocation_id=INVOCATION, cause=e.PauseCause.EXHAUSTED, reason="5 attempts failed", failure=FAILURE
+    ),
+    e.InvocationResumed(invocation_id=INVOCATION, reason="fixed"),
+    e.AttachRequested(invocation_id=INVOCATION, by=CALLER),
+    e.InvocationCompleted(invocation_id=INVOCATION, outcome=e.Outcome(e.OutcomeKind.KILLED, reason="stuck")),
+    e.InvocationsPurged(invocation_ids=[INVOCATION, OTHER]),
+]

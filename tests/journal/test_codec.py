@@ -1,0 +1,90 @@
+"""Bytes of events: what they were they are, whatever is wrong with them comes out as one error."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from journal import codec
+from journal.errors import CorruptRecord
+from journal.events import EVENT_TYPES, Erased, Event, Recorded
+from tests.journal.samples import EVENTS, STAMP
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def test_every_event_has_a_tag_and_a_sample_and_no_tag_serves_twice() -> None:
+    assert set(codec.TAGS) == set(EVENT_TYPES) == {type(event) for event in EVENTS}
+    assert len(set(codec.TAGS.values())) == len(codec.TAGS)
+
+
+def test_samples_fill_every_field_so_that_golden_bytes_show_all_of_them() -> None:
+    for event in EVENTS:
+        for field in attrs.fields(type(event)):
+            value = getattr(event, field.name)
+            assert value is not None, f"{type(event).__name__}.{field.name}"
+            assert value != b"", f"{type(event).__name__}.{field.name}"
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda e: type(e).__name__)
+def test_bytes_written_once_are_read_for_ever(event: Event) -> None:
+    path = GOLDEN / f"{codec.TAGS[type(event)]:02x}-{type(event).__name__}.bin"
+    if os.environ.get("WRITE_GOLDEN") and not path.exists():
+        path.write_bytes(codec.encode_record([(STAMP, event)]))
+    assert codec.encode_record([(STAMP, event)]) == path.read_bytes(), "the bytes of an event never change"
+    assert codec.decode_record(path.read_bytes(), 7) == [Recorded(7, STAMP, event)]
+
+
+def test_a_record_numbers_its_events_and_repeats_a_stamp_only_when_it_changes() -> None:
+    record = codec.encode_record([(STAMP, event) for event in EVENTS])
+    assert [r.number for r in codec.decode_record(record, 100)] == list(range(100, 100 + len(EVENTS)))
+    assert record.count(b"user:alice") == 1
+
+
+def test_erasing_keeps_every_other_event_and_every_number() -> None:
+    record = codec.encode_record([(STAMP, event) for event in EVENTS])
+    left = codec.decode_record(codec.erase(record, 1, [2, 5]), 1)
+    assert [r.number for r in left if r.event == Erased()] == [1, 2, 5]
+    assert [r.event for r in left if r.number not in (2, 5)] == [e for i, e in enumerate(EVENTS, 1) if i not in (2, 5)]
+
+
+def test_a_record_cut_anywhere_is_corrupt_or_shorter_but_never_another_error() -> None:
+    record = codec.encode_record([(STAMP, event) for event in EVENTS])
+    for length in range(len(record)):
+        try:
+            found = codec.decode_record(record[:length], 1)
+        except CorruptRecord:
+            continue
+        assert [r.event for r in found] == EVENTS[: len(found)]
+
+
+@given(st.data())
+def test_any_bytes_decode_or_are_corrupt(data: st.DataObject) -> None:
+    record = bytearray(codec.encode_record([(STAMP, event) for event in EVENTS]))
+    for _ in range(data.draw(st.integers(1, 4))):
+        position = data.draw(st.integers(0, len(record) - 1))
+        record[position] ^= data.draw(st.integers(1, 255))
+    try:
+        codec.decode_record(bytes(record), 1)
+    except CorruptRecord as error:
+        assert "event" in str(error)
+
+
+@given(st.binary(max_size=200))
+def test_noise_decodes_or_is_corrupt(noise: bytes) -> None:
+    try:
+        codec.decode_record(noise, 1)
+    except CorruptRecord as error:
+        assert "event" in str(error)
+
+
+def test_an_event_of_a_newer_version_is_named_not_skipped() -> None:
+    record = codec.encode_record([(STAMP, EVENTS[0])])
+    stamp_frame = record[: record.index(b"\x01\x00\x00\x00\x01")]
+    with pytest.raises(CorruptRecord, match="event 4 has the unknown tag 0x6e: it was written by a newer version"):
+        codec.decode_record(stamp_frame + b"\x6e\x00\x00\x00\x01\x80", 4)
