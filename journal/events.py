@@ -333,11 +333,13 @@ class SendScheduled:
 
 @attrs.define(kw_only=True)
 class SignalAwaited:
-    """A handler waits for the next signal of this name. ``schema`` describes the value for whoever sends it."""
+    """A handler wants the next signal of this name. ``ready``: it had come before. ``schema`` describes the value for
+    whoever sends it."""
 
     invocation_id: InvocationId
     step: StepId
     name: str
+    ready: bool = False
     source: str = ""
     schema: bytes = b""
 

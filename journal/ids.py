@@ -62,6 +62,11 @@ def invocation_id(stream: StreamId, unique: int) -> InvocationId:
     return InvocationId(_PREFIX + _eleven(stream) + _eleven(high) + _eleven(low))
 
 
+def object_prefix(stream: StreamId) -> str:
+    """What the ids of all invocations of one object begin with."""
+    return _PREFIX + _eleven(stream)
+
+
 def derived_unique(*parts: str) -> int:
     """128 bits that are always the same for the same words, for requests that must not run twice."""
     digest = hashlib.sha256()

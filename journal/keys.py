@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from journal.ids import object_prefix
+
 if TYPE_CHECKING:
     from journal.events import Status
     from journal.ids import InvocationId, StreamId
@@ -93,6 +95,11 @@ def invocations(partition: int) -> bytes:
     return _PARTITION.pack(_INVOCATION, partition)
 
 
+def invocations_of(partition: int, stream: StreamId) -> bytes:
+    """The prefix of the rows of one object's invocations."""
+    return _PARTITION.pack(_INVOCATION, partition) + object_prefix(stream).encode()
+
+
 def created(partition: int, at: float, invocation_id: InvocationId) -> bytes:
     """Invocations by the time they were accepted, to the microsecond, then by id."""
     return _DATED.pack(_CREATED, partition, microseconds(at)) + invocation_id.encode()
@@ -121,6 +128,11 @@ def purge(partition: int, due_at: float, invocation_id: InvocationId) -> bytes:
 def purge_prefix(partition: int) -> bytes:
     """The prefix of the index by end of retention."""
     return _PARTITION.pack(_PURGE, partition)
+
+
+def date_of_purge(key: bytes) -> float:
+    """When a retention is over, from its key; seconds."""
+    return int.from_bytes(key[3:11], "big") / 1e6
 
 
 def id_at_end(key: bytes) -> str:

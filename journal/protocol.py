@@ -71,9 +71,11 @@ class Append:
 
 @attrs.define
 class Stored:
-    """What is kept of an object: a snapshot of it as of event ``snapshot_at``, and the events behind that."""
+    """What is kept of an object: a snapshot of it as of event ``snapshot_at``, and the events behind that; up to event
+    ``trimmed`` the stream is cut off."""
 
     last: int
+    trimmed: int
     snapshot_at: int
     snapshot: bytes | None
     events: list[Recorded]
@@ -110,14 +112,6 @@ class Partition(Protocol):
         """The events with numbers in these ranges, both ends included, in order. Raises ``Damaged``."""
         ...
 
-    def row(self, key: bytes) -> bytes | None:
-        """A row as of the commits that have returned."""
-        ...
-
-    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows of ``[start, stop)`` in order, or from the end."""
-        ...
-
 
 class Journal(Protocol):
     """All partitions."""
@@ -144,6 +138,14 @@ class Journal(Protocol):
 
     def follow(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:
         """The same, then what is appended from now on, as it becomes durable."""
+        ...
+
+    def row(self, key: bytes) -> bytes | None:
+        """A row as of the commits that have returned, as far as this node keeps them."""
+        ...
+
+    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
+        """At most ``limit`` rows of ``[start, stop)`` in order, or from the end."""
         ...
 
     def heads(self, partition: int) -> AsyncIterator[tuple[StreamId, int]]:

@@ -39,15 +39,11 @@ class StoredJournal:
 
     def __init__(self, store: Store, *, partitions: int = 1, clock: Clock | None = None) -> None:
         self.partitions = partitions
+        self.durability: Durability = store.durability
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._store = store
         self._claims: dict[int, StoredPartition] = {}
         self._followers: dict[StreamId, trio.Event] = {}
-
-    @property
-    def durability(self) -> Durability:
-        """When a commit counts as kept."""
-        return self._store.durability
 
     def has_room(self) -> bool:
         """Whether new work should be taken; work under way goes on until a write fails."""
@@ -94,6 +90,14 @@ class StoredJournal:
     def heads(self, partition: int) -> AsyncIterator[tuple[StreamId, int]]:
         """Every stream of the partition with the number of its last event."""
         return _Heads(self._store, partition)
+
+    def row(self, key: bytes) -> bytes | None:
+        """A row as of the commits that have returned."""
+        return self._store.get(key)
+
+    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
+        """At most ``limit`` rows of ``[start, stop)`` in order, or from the end."""
+        return self._store.scan(start, stop, limit=limit, reverse=reverse)
 
     def announce(self, streams: Iterable[StreamId]) -> None:
         """Wake whoever follows these streams."""
@@ -262,21 +266,13 @@ class StoredPartition:
             if snapshot is None:
                 raise Damaged(stream, head.snapshot, "the snapshot is missing")
         events = read_events(self._store, self.number, stream, head.snapshot + 1, head.last)
-        return Stored(head.last, head.snapshot, snapshot, events)
+        return Stored(head.last, head.trimmed, head.snapshot, snapshot, events)
 
     async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
         """The events with numbers in these ranges, both ends included, in order. Raises ``Damaged``."""
         return [
             recorded for first, last in spans for recorded in read_events(self._store, self.number, stream, first, last)
         ]
-
-    def row(self, key: bytes) -> bytes | None:
-        """A row as of the commits that have returned."""
-        return self._store.get(key)
-
-    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows of ``[start, stop)`` in order, or from the end."""
-        return self._store.scan(start, stop, limit=limit, reverse=reverse)
 
     def _write_append(self, batch: Batch, append: Append) -> StreamHead:
         number, stream = self.number, append.stream

@@ -1,0 +1,182 @@
+"""Durable virtual objects for trio, with a remote control.
+
+What is exported here is promised; the modules below are not. What needs an event loop or a disk is imported when it is first
+used, so that importing this costs little.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core.concurrency import CancelScope, Nursery
+from actors.core.errors import (
+    ActorError,
+    AlreadyCompletedError,
+    CallTooDeepError,
+    Cancelled,
+    CancelledError,
+    DeadlockError,
+    DefinitionError,
+    IdempotencyConflictError,
+    InsideStepError,
+    InvalidArgumentError,
+    InvalidKeyError,
+    InvocationCancelledError,
+    InvocationKilledError,
+    KeyCollisionError,
+    MailboxFullError,
+    NoLongerFitsError,
+    NonDeterminismError,
+    NonDurableAwaitError,
+    NotCompletedError,
+    OutsideHandlerError,
+    PayloadTooLargeError,
+    Refused,
+    SignalBufferFullError,
+    StepFailedError,
+    StepOutcomeUnknownError,
+    TerminalError,
+    TooSlowError,
+    UnavailableError,
+    UnknownHandlerError,
+    UnknownInvocationError,
+    UnknownOutcomeError,
+    UnknownServiceError,
+    UnserializableError,
+)
+from actors.core.limits import Limits
+from actors.core.retries import RetryPolicy
+from actors.durable import (
+    actor,
+    current_invocation,
+    current_time,
+    emit,
+    fail_after,
+    invocation,
+    move_on_after,
+    open_nursery,
+    patched,
+    random,
+    run,
+    service,
+    signal,
+    sleep,
+    sleep_until,
+    step,
+    step_key,
+    uuid4,
+    workflow,
+    workflow_id,
+)
+from actors.fields import Log, Map, field
+from actors.objects import Actor, Service, Workflow, handler, shared
+from actors.references import InvocationHandle
+from actors.values import converter
+from journal.errors import MalformedIdError
+from journal.events import Answer, OutcomeKind, Status
+from journal.ids import InvocationId
+
+if TYPE_CHECKING:
+    from actors.client import Client
+    from actors.inspection import InvocationInfo, JournalEntry
+    from actors.runtime import Runtime, open_runtime
+
+_LATER = {
+    "Client": "actors.client",
+    "InvocationInfo": "actors.inspection",
+    "JournalEntry": "actors.inspection",
+    "Runtime": "actors.runtime",
+    "open_runtime": "actors.runtime",
+}
+
+
+def __getattr__(name: str) -> object:
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module 'actors' has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+__all__ = [
+    "Actor",
+    "ActorError",
+    "AlreadyCompletedError",
+    "Answer",
+    "CallTooDeepError",
+    "CancelScope",
+    "Cancelled",
+    "CancelledError",
+    "Client",
+    "DeadlockError",
+    "DefinitionError",
+    "IdempotencyConflictError",
+    "InsideStepError",
+    "InvalidArgumentError",
+    "InvalidKeyError",
+    "InvocationCancelledError",
+    "InvocationHandle",
+    "InvocationId",
+    "InvocationInfo",
+    "InvocationKilledError",
+    "JournalEntry",
+    "KeyCollisionError",
+    "Limits",
+    "Log",
+    "MailboxFullError",
+    "MalformedIdError",
+    "Map",
+    "NoLongerFitsError",
+    "NonDeterminismError",
+    "NonDurableAwaitError",
+    "NotCompletedError",
+    "Nursery",
+    "OutcomeKind",
+    "OutsideHandlerError",
+    "PayloadTooLargeError",
+    "Refused",
+    "RetryPolicy",
+    "Runtime",
+    "Service",
+    "SignalBufferFullError",
+    "Status",
+    "StepFailedError",
+    "StepOutcomeUnknownError",
+    "TerminalError",
+    "TooSlowError",
+    "UnavailableError",
+    "UnknownHandlerError",
+    "UnknownInvocationError",
+    "UnknownOutcomeError",
+    "UnknownServiceError",
+    "UnserializableError",
+    "Workflow",
+    "actor",
+    "converter",
+    "current_invocation",
+    "current_time",
+    "emit",
+    "fail_after",
+    "field",
+    "handler",
+    "invocation",
+    "move_on_after",
+    "open_nursery",
+    "open_runtime",
+    "patched",
+    "random",
+    "run",
+    "service",
+    "shared",
+    "signal",
+    "sleep",
+    "sleep_until",
+    "step",
+    "step_key",
+    "uuid4",
+    "workflow",
+    "workflow_id",
+]

@@ -1,0 +1,299 @@
+"""Objects and invocations from outside: call them, look at them, steer them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import attrs
+import trio
+
+from actors.core import commands as c
+from actors.core.errors import (
+    DefinitionError,
+    InvalidArgumentError,
+    TooSlowError,
+    UnavailableError,
+    UnknownHandlerError,
+    UnknownServiceError,
+)
+from actors.durable import encode_arguments, encode_value, within_limit
+from actors.fields import decode_kept
+from actors.inspection import JournalEntry, belongs_to, entry_of, info_of
+from actors.listing import Listing, list_invocations, row_of_id
+from actors.objects import definition_of
+from actors.outcomes import value_of
+from actors.references import InvocationHandle, Reference, checked_key, new_id
+from actors.values import Codec, ValueProblem, codec_for, parse
+from journal import events as e
+from journal.events import Kind, Status, Target
+from journal.ids import InvocationId, parse_invocation_id, stream_of_invocation
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from actors.core.limits import Limits
+    from actors.engine.engine import Engine
+    from actors.engine.world import World
+    from actors.inspection import InvocationInfo
+    from actors.objects import ObjectBase
+    from actors.references import Port, Request
+    from journal.events import Answer, Outcome
+
+A = TypeVar("A", bound="ObjectBase")
+
+
+@attrs.frozen(kw_only=True)
+class Sent:
+    """What became of a message: the invocation that it is, and whether it was here before."""
+
+    invocation_id: InvocationId
+    is_new: bool
+
+
+class Client:
+    """Speaks to the objects of a runtime.
+
+    ::
+
+        total = await client.actor(Counter, "bob").add(5)
+        task = await client.service(Agent).run_task.send("hello")
+        print(await task.result())
+    """
+
+    def __init__(self, port: LocalPort) -> None:
+        self._port = port
+
+    def actor(self, cls: type[A], key: str) -> A:
+        """A keyed object; its handlers can be called, and sent to."""
+        return self._reference(cls, key, Kind.ACTOR)
+
+    def service(self, cls: type[A]) -> A:
+        """A service."""
+        return self._reference(cls, None, Kind.SERVICE)
+
+    def workflow(self, cls: type[A], key: str) -> A:
+        """A workflow; its ``run`` executes once for each key."""
+        return self._reference(cls, key, Kind.WORKFLOW)
+
+    def invocation(self, of: InvocationId | str) -> InvocationHandle[Any]:
+        """One invocation, by its id. Raises :class:`journal.errors.MalformedIdError`."""
+        return InvocationHandle(self._port, parse_invocation_id(of))
+
+    async def call(
+        self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None
+    ) -> tuple[InvocationId, Outcome]:
+        """Call by name, with the argument as JSON: one value for one parameter, an object for several, nothing for none.
+
+        Returns how it ended, whatever that is. Raises a ``Refused`` if it was not taken.
+        """
+        return await self._port.call_by_name(target, argument, idempotency_key)
+
+    async def send(
+        self,
+        target: Target,
+        argument: bytes = b"",
+        *,
+        idempotency_key: str | None = None,
+        delay: float | None = None,
+    ) -> Sent:
+        """Send by name; returns once it is durable. ``delay`` in seconds."""
+        return await self._port.send_by_name(target, argument, idempotency_key, delay)
+
+    async def invocations(
+        self,
+        *,
+        status: Iterable[Status] | None = None,
+        service: str | None = None,
+        key: str | None = None,
+        handler: str | None = None,
+        limit: int = 100,
+    ) -> list[InvocationInfo]:
+        """Invocations as of the last commit, newest first."""
+        await trio.lowlevel.checkpoint()
+        listing = Listing(
+            status=None if status is None else frozenset(status), service=service, key=key, handler=handler, limit=limit
+        )
+        return [info_of(row, None) for row in list_invocations(self._port.engine.journal, listing)]
+
+    def _reference(self, cls: type[A], key: str | None, kind: Kind) -> A:
+        definition = definition_of(cls)
+        if definition.kind is not kind:
+            raise DefinitionError(
+                f"{definition.name} is a {definition.kind.value}; use client.{definition.kind.value}()"
+            )
+        port: Port = self._port
+        return cast("A", Reference(port, definition, checked_key(definition, key, self._port.limits.key_bytes)))
+
+
+class LocalPort:
+    """Calls and verbs of somebody outside the handlers, in the process of the runtime."""
+
+    def __init__(self, engine: Engine, world: World, limits: Limits, by: str) -> None:
+        self.engine = engine
+        self.limits = limits
+        self._world = world
+        self._by = by
+
+    async def call(self, request: Request) -> Any:
+        command = self._invoke(request)
+        outcome = await self._outcome_within(command, request)
+        data = value_of(outcome, command.invocation_id)
+        return decode_kept(request.handler.signature.returns, data, f"the result of {request.target}")
+
+    async def send(self, request: Request) -> InvocationHandle[Any]:
+        command = self._invoke(request)
+        accepted = await self.engine.invoke(command, self._by, is_fresh=command.request is None)
+        return InvocationHandle(self, accepted.invocation_id, request.handler.signature.returns)
+
+    async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
+        outcome = await self.engine.watch(of, self._by)
+        data = value_of(outcome, of)
+        codec = returns if returns is not None else self._codec_of(await self.info(of))
+        return decode_kept(codec, data, f"the result of {of}")
+
+    async def obey(self, command: c.Command) -> Answer:
+        of = command.invocation_ids[0] if isinstance(command, c.PurgeInvocations) else command.invocation_id
+        if isinstance(command, c.SignalInvocation):
+            within_limit(command.value, self.limits.payload_bytes, f"signal {command.name!r}")
+        return await self.engine.obey(command, of, self._by)
+
+    async def info(self, of: InvocationId) -> InvocationInfo:
+        try:
+            return await self.engine.look(of, self._by)
+        except UnavailableError:
+            # Nothing can be decided, and what was decided can be read.
+            return info_of(row_of_id(self.engine.journal, of), None)
+
+    def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
+        return _Events(self, of, after, follow=follow)
+
+    def output(self, of: InvocationId, after: int) -> AsyncIterator[Any]:
+        return _Output(_Events(self, of, after, follow=True))
+
+    def encode_signal(self, value: Any) -> bytes:
+        return encode_value(value, "the signal")
+
+    async def call_by_name(
+        self, target: Target, argument: bytes, idempotency_key: str | None
+    ) -> tuple[InvocationId, Outcome]:
+        command = self._invoke_by_name(target, argument, idempotency_key, None)
+        outcome = await self.engine.call(command, self._by, is_fresh=command.request is None)
+        return command.invocation_id, outcome
+
+    async def send_by_name(
+        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
+    ) -> Sent:
+        command = self._invoke_by_name(target, argument, idempotency_key, delay)
+        accepted = await self.engine.invoke(command, self._by, is_fresh=command.request is None)
+        return Sent(invocation_id=accepted.invocation_id, is_new=accepted.is_new)
+
+    def _invoke_by_name(
+        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
+    ) -> c.Invoke:
+        definition, handler = self.engine.app.handler_of(target)
+        checked_key(definition, target.key, self.limits.key_bytes)
+        within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")
+        try:
+            handler.signature.decode(argument)
+        except ValueProblem as error:
+            raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
+        is_run = definition.kind is Kind.WORKFLOW and target.handler == "run"
+        request_key = f"workflow {target.key}" if is_run else idempotency_key
+        return self._command(target, request_key, argument, delay)
+
+    def _invoke(self, request: Request) -> c.Invoke:
+        # Refuse here what would be refused there, so that a typo does not travel.
+        self.engine.app.handler_of(request.target)
+        argument = encode_arguments(request, self.limits)
+        return self._command(request.target, request.request_key, argument, request.options.delay)
+
+    def _command(self, target: Target, request_key: str | None, argument: bytes, delay: float | None) -> c.Invoke:
+        if not self.engine.journal.has_room():
+            raise UnavailableError("the disk is nearly full, so no new work is taken; what is under way goes on")
+        return c.Invoke(
+            invocation_id=new_id(target, request_key, self._world.unique()),
+            target=target,
+            argument=argument,
+            scheduled_for=None if not delay else self._world.clock.now() + delay,
+            request=request_key,
+        )
+
+    async def _outcome_within(self, command: c.Invoke, request: Request) -> Outcome:
+        is_fresh = command.request is None
+        seconds = request.options.timeout
+        if seconds is None:
+            return await self.engine.call(command, self._by, is_fresh=is_fresh)
+        with trio.move_on_after(seconds):
+            return await self.engine.call(command, self._by, is_fresh=is_fresh)
+        error = TooSlowError(
+            f"{request.target} did not answer within {seconds} seconds; it goes on as {command.invocation_id}"
+        )
+        error.invocation_id = command.invocation_id
+        raise error
+
+    def _codec_of(self, info: InvocationInfo) -> Codec[Any]:
+        try:
+            _, handler = self.engine.app.handler_of(info.target)
+        except (UnknownServiceError, UnknownHandlerError):
+            return codec_for(Any)
+        return handler.signature.returns
+
+
+class _Events:
+    """The history of an invocation as an iterator. A class, so that leaving it half-way needs no closing."""
+
+    def __init__(self, port: LocalPort, of: InvocationId, after: int, *, follow: bool) -> None:
+        self._port = port
+        self._of = of
+        self._after = after
+        self._follow = follow
+        self._source: AsyncIterator[e.Recorded] | None = None
+        self._last: int | None = None
+        self._has_ended = False
+
+    def __aiter__(self) -> _Events:
+        return self
+
+    async def __anext__(self) -> JournalEntry:
+        if self._source is None:
+            await self._open()
+        source = self._source
+        assert source is not None
+        while not self._has_ended:
+            if self._last is not None and self._after >= self._last:
+                break
+            recorded = await anext(source)
+            self._after = recorded.number
+            if not belongs_to(recorded.event, self._of):
+                continue
+            self._has_ended = isinstance(recorded.event, e.InvocationCompleted)
+            return entry_of(recorded)
+        raise StopAsyncIteration
+
+    async def _open(self) -> None:
+        info = await self._port.info(self._of)
+        journal = self._port.engine.journal
+        self._after = max(self._after, info.first_event - 1)
+        stream = stream_of_invocation(self._of)
+        if info.status is Status.COMPLETED:
+            self._last = info.last_event
+        elif self._follow:
+            self._source = journal.follow(stream, self._after)
+            return
+        self._source = journal.read(stream, self._after)
+
+
+class _Output:
+    """What an invocation emits, as an iterator over values."""
+
+    def __init__(self, entries: _Events) -> None:
+        self._entries = entries
+
+    def __aiter__(self) -> _Output:
+        return self
+
+    async def __anext__(self) -> Any:
+        while True:
+            entry = await anext(self._entries)
+            if isinstance(entry.event, e.OutputEmitted):
+                return parse(entry.event.value)

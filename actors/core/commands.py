@@ -1,0 +1,342 @@
+"""What may be asked of an object. A command may arrive twice; the second time changes nothing.
+
+Those that travel between partitions or wait for a date have a tag, as events do (``encode_command``).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, TypeAlias
+
+import attrs
+import msgspec
+
+from actors.core.retries import RetryPolicy
+from journal.errors import CorruptRecord
+from journal.events import (
+    Answer,
+    Caller,
+    Children,
+    Event,
+    Failure,
+    Kind,
+    Link,
+    Mode,
+    Outcome,
+    PauseCause,
+    PauseMode,
+    Target,
+    Verb,
+)
+from journal.ids import InvocationId, StepId
+
+
+@attrs.define(kw_only=True)
+class Invoke:
+    """Do some work. The id is the sender's, so that asking again is harmless.
+
+    ``kind``, ``mode`` and ``atomic`` are what the class declares, filled in where the command arrives.
+    """
+
+    invocation_id: InvocationId
+    target: Target
+    argument: bytes
+    caller: Caller | None = None
+    chain: list[Link] = attrs.field(factory=list)
+    scheduled_for: float | None = None
+    request: str | None = None
+    kind: Kind = Kind.ACTOR
+    mode: Mode = Mode.EXCLUSIVE
+    atomic: bool = False
+
+
+@attrs.define(kw_only=True)
+class StartDue:
+    """The date of a scheduled invocation has come."""
+
+    invocation_id: InvocationId
+
+
+@attrs.define(kw_only=True)
+class FireTimer:
+    """The date of a sleep, a deadline or a step's retry has come."""
+
+    invocation_id: InvocationId
+    step: StepId
+
+
+@attrs.define(kw_only=True)
+class RetryAttempt:
+    """The wait after a failed attempt is over."""
+
+    invocation_id: InvocationId
+
+
+@attrs.define(kw_only=True)
+class CompleteCall:
+    """The outcome of a call that the invocation made, or of an invocation that it attached to."""
+
+    invocation_id: InvocationId
+    step: StepId
+    outcome: Outcome
+
+
+@attrs.define(kw_only=True)
+class CompleteVerb:
+    """What became of a verb that the invocation asked for."""
+
+    invocation_id: InvocationId
+    step: StepId
+    answer: Answer | None
+    refusal: Failure | None = None
+
+
+@attrs.define(kw_only=True)
+class Attach:
+    """Tell ``by`` when this invocation ends."""
+
+    invocation_id: InvocationId
+    by: Caller
+
+
+@attrs.define(kw_only=True)
+class CancelInvocation:
+    """Stop it, with its compensations. ``kill_after`` seconds later it is killed if it still lives."""
+
+    invocation_id: InvocationId
+    reason: str
+    children: Children = Children.CALLED
+    kill_after: float | None = None
+    reply_to: Caller | None = None
+
+
+@attrs.define(kw_only=True)
+class KillInvocation:
+    """End it now, without compensation."""
+
+    invocation_id: InvocationId
+    reason: str
+    reply_to: Caller | None = None
+
+
+@attrs.define(kw_only=True)
+class PauseInvocation:
+    """Hold it."""
+
+    invocation_id: InvocationId
+    reason: str
+    mode: PauseMode = PauseMode.DRAIN
+    reply_to: Caller | None = None
+
+
+@attrs.define(kw_only=True)
+class ResumeInvocation:
+    """Let it go on where it stopped; if it is backing off, try again now."""
+
+    invocation_id: InvocationId
+    reason: str
+    reply_to: Caller | None = None
+
+
+@attrs.define(kw_only=True)
+class SignalInvocation:
+    """Hand it a value under a name."""
+
+    invocation_id: InvocationId
+    name: str
+    value: bytes
+    reply_to: Caller | None = None
+
+
+@attrs.define(kw_only=True)
+class PurgeInvocations:
+    """Forget the histories and results of these; all of them have ended."""
+
+    invocation_ids: list[InvocationId]
+    reply_to: Caller | None = None
+
+
+@attrs.define(kw_only=True)
+class RecordProgress:
+    """A handler ran until everything in it waits; these are the facts of it, in order."""
+
+    invocation_id: InvocationId
+    events: list[Event]
+
+
+@attrs.define(kw_only=True)
+class FinishAttempt:
+    """A handler has ended; ``events`` are the last facts of it."""
+
+    invocation_id: InvocationId
+    events: list[Event]
+    outcome: Outcome
+
+
+@attrs.define(kw_only=True)
+class FailAttempt:
+    """A handler raised something worth retrying. ``jitter`` is a random number in [0, 1)."""
+
+    invocation_id: InvocationId
+    failure: Failure
+    handed_over: int
+    policy: RetryPolicy
+    jitter: float
+
+
+@attrs.define(kw_only=True)
+class HoldAttempt:
+    """A handler cannot go on as the code is: it replays differently, or has used up a limit. Pause it, saying why."""
+
+    invocation_id: InvocationId
+    cause: PauseCause
+    reason: str
+    failure: Failure | None = None
+
+
+@attrs.define(kw_only=True)
+class SuspendAttempt:
+    """Nothing of it needs to stay in memory."""
+
+    invocation_id: InvocationId
+
+
+@attrs.define(kw_only=True)
+class CompleteStep:
+    """A step's body has ended with an outcome that holds."""
+
+    invocation_id: InvocationId
+    step: StepId
+    outcome: Outcome
+
+
+@attrs.define(kw_only=True)
+class FailStep:
+    """A step's body raised something worth retrying. ``jitter`` is a random number in [0, 1)."""
+
+    invocation_id: InvocationId
+    step: StepId
+    failure: Failure
+    policy: RetryPolicy
+    jitter: float
+
+
+@attrs.define(kw_only=True)
+class AbortStep:
+    """A step's body was stopped and has ended."""
+
+    invocation_id: InvocationId
+    step: StepId
+
+
+@attrs.define(kw_only=True)
+class EmitOutput:
+    """A running step has a piece of output."""
+
+    invocation_id: InvocationId
+    step: StepId
+    value: bytes
+
+
+@attrs.define(kw_only=True)
+class SettlePause:
+    """No step of it runs any more: a pause that waited for that takes effect."""
+
+    invocation_id: InvocationId
+
+
+Command: TypeAlias = (
+    Invoke
+    | StartDue
+    | FireTimer
+    | RetryAttempt
+    | CompleteCall
+    | CompleteVerb
+    | Attach
+    | CancelInvocation
+    | KillInvocation
+    | PauseInvocation
+    | ResumeInvocation
+    | SignalInvocation
+    | PurgeInvocations
+    | RecordProgress
+    | FinishAttempt
+    | FailAttempt
+    | HoldAttempt
+    | SuspendAttempt
+    | CompleteStep
+    | FailStep
+    | AbortStep
+    | EmitOutput
+    | SettlePause
+)
+
+_TAGS: dict[type, int] = {
+    Invoke: 0x01,
+    StartDue: 0x02,
+    FireTimer: 0x03,
+    RetryAttempt: 0x04,
+    CompleteCall: 0x05,
+    CompleteVerb: 0x06,
+    Attach: 0x07,
+    CancelInvocation: 0x08,
+    KillInvocation: 0x09,
+    PauseInvocation: 0x0A,
+    ResumeInvocation: 0x0B,
+    SignalInvocation: 0x0C,
+    PurgeInvocations: 0x0D,
+}
+
+
+@attrs.define
+class Envelope:
+    """A command on its way: who asked, what caused it, and the command with its tag."""
+
+    cause: str
+    by: str
+    tag: int
+    body: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
+_DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {tag: msgspec.msgpack.Decoder(kind) for kind, tag in _TAGS.items()}
+
+
+def encode_command(command: Command, *, cause: str, by: str) -> bytes:
+    """The command as a letter carries it."""
+    return _encode(Envelope(cause, by, _TAGS[type(command)], _encode(command)))
+
+
+def decode_command(data: bytes) -> tuple[Command, Envelope]:
+    """Back. Raises :class:`journal.errors.CorruptRecord`."""
+    try:
+        envelope = _decode_envelope(data)
+        return _DECODERS[envelope.tag].decode(envelope.body), envelope
+    except (msgspec.DecodeError, KeyError, struct.error, RecursionError) as error:
+        raise CorruptRecord(f"a command cannot be decoded: {error!r}") from error
+
+
+_VERBS: dict[Verb, type[Any]] = {
+    Verb.CANCEL: CancelInvocation,
+    Verb.KILL: KillInvocation,
+    Verb.PAUSE: PauseInvocation,
+    Verb.RESUME: ResumeInvocation,
+    Verb.SIGNAL: SignalInvocation,
+    Verb.PURGE: PurgeInvocations,
+}
+_VERB_DECODERS: dict[Verb, msgspec.msgpack.Decoder[Any]] = {v: msgspec.msgpack.Decoder(k) for v, k in _VERBS.items()}
+VERB_OF_COMMAND: dict[type, Verb] = {kind: verb for verb, kind in _VERBS.items()}
+
+
+def encode_verb(command: Command) -> bytes:
+    """The command as an event of the handler that asked for it keeps it."""
+    return _encode(command)
+
+
+def decode_verb(verb: Verb, argument: bytes, *, reply_to: Caller) -> Command:
+    """Back, with the place where the answer goes."""
+    command: Any = _VERB_DECODERS[verb].decode(argument)
+    command.reply_to = reply_to
+    answerable: Command = command
+    return answerable

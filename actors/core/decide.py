@@ -1,0 +1,484 @@
+"""A command and the object as it is: the events that follow, or why not.
+
+Nothing is looked up and nothing is done here. A command that has been obeyed before, or that comes too late to matter,
+gives no events; a command that cannot be obeyed raises a :class:`actors.core.errors.Refused` that says what would work.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.core import commands as c
+from actors.core.errors import (
+    CallTooDeepError,
+    DeadlockError,
+    IdempotencyConflictError,
+    KeyCollisionError,
+    MailboxFullError,
+    NotCompletedError,
+    SignalBufferFullError,
+    UnknownInvocationError,
+)
+from actors.core.retries import Exhausted, delay_seconds, is_exhausted
+from actors.core.state import InvocationState, ObjectState, WaitKind, digest
+from actors.core.transitions import ACTIVE, STARTED
+from journal import events as e
+from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause, PauseMode, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.core.commands import Command
+    from actors.core.limits import Limits
+    from journal.events import Event
+    from journal.ids import InvocationId
+
+
+def decide(state: ObjectState | None, command: Command, now: float, limits: Limits) -> list[Event]:
+    """The events that the command leads to; empty if it changes nothing. Raises ``Refused`` or ``DeadlockError``."""
+    if isinstance(command, c.Invoke):
+        return _invoke(state, command, limits)
+    if isinstance(command, c.PurgeInvocations):
+        return _purge(state, command)
+    invocation = None if state is None else state.invocations.get(command.invocation_id)
+    if invocation is None:
+        if isinstance(command, _FROM_OUTSIDE):
+            raise unknown_invocation(command.invocation_id)
+        return []  # it has ended; whoever speaks to it, or for it, comes too late
+    assert state is not None
+    decision: Callable[..., list[Event]] = _DECISIONS[command.__class__]
+    return decision(state, invocation, command, now, limits)
+
+
+def unknown_invocation(invocation_id: InvocationId) -> UnknownInvocationError:
+    """The refusal for an id that nothing is known of."""
+    return UnknownInvocationError(
+        f"there is no invocation {invocation_id}: it never was, or its retention is over and it has been purged"
+    )
+
+
+# Taking work.
+
+
+def check_same_request(argument_digest: bytes, command: c.Invoke) -> None:
+    """Raise ``IdempotencyConflictError`` if the request that comes again asks for something else."""
+    if command.request is not None and argument_digest != digest(command.argument):
+        raise IdempotencyConflictError(
+            f"{command.target} was asked for under the key {command.request!r} before, with another argument, as "
+            f"{command.invocation_id}. Use a new key for a new request"
+        )
+
+
+def _invoke(state: ObjectState | None, command: c.Invoke, limits: Limits) -> list[Event]:
+    if len(command.chain) > limits.call_depth:
+        raise CallTooDeepError(
+            f"{command.target}: calls within calls are {len(command.chain)} deep, the limit is {limits.call_depth}. "
+            "Send instead of calling where nobody needs the answer"
+        )
+    if state is None:
+        created = e.ObjectCreated(service=command.target.service, key=command.target.key, kind=command.kind)
+        return [created, *_accept(None, command)]
+    if (state.service, state.key) != (command.target.service, command.target.key) and state.kind is not Kind.SERVICE:
+        raise KeyCollisionError(
+            f"{command.target} and {state.name} share the number of their stream by accident. "
+            f"{state.name} was here first; use another key"
+        )
+    before = state.invocations.get(command.invocation_id)
+    if before is not None:
+        check_same_request(before.argument_digest, command)
+        return []
+    if command.mode is Mode.EXCLUSIVE:
+        _check_deadlock(state, command)
+        if len(state.queue) >= limits.mailbox:
+            raise MailboxFullError(
+                f"{len(state.queue)} invocations wait for {state.name} already, and {limits.mailbox} may; try again later"
+            )
+    return _accept(state, command)
+
+
+def _accept(state: ObjectState | None, command: c.Invoke) -> list[Event]:
+    accepted = e.InvocationAccepted(
+        invocation_id=command.invocation_id,
+        handler=command.target.handler,
+        mode=command.mode,
+        argument=command.argument,
+        caller=command.caller,
+        chain=command.chain,
+        scheduled_for=command.scheduled_for,
+        request=command.request,
+        atomic=command.atomic,
+    )
+    is_free = state is None or (state.holder is None and not state.queue)
+    if command.scheduled_for is None and (command.mode is Mode.SHARED or is_free):
+        return [accepted, e.InvocationStarted(invocation_id=command.invocation_id)]
+    return [accepted]
+
+
+def _check_deadlock(state: ObjectState, command: c.Invoke) -> None:
+    if command.caller is None or state.holder is None:
+        return
+    for position, link in enumerate(command.chain):
+        if link.invocation_id == state.holder and link.holds_key:
+            path = " → ".join([*(above.target for above in command.chain[position:]), str(command.target)])
+            raise DeadlockError(
+                f"{command.target} would wait for itself: {path}. The key {state.name} is held by {link.invocation_id}, "
+                "which waits for this call. Send instead of calling, or call a plain method"
+            )
+
+
+def _start_due(state: ObjectState, invocation: InvocationState, _: Any, __: float, ___: Limits) -> list[Event]:
+    if invocation.scheduled_for is None:
+        return []
+    due: Event = e.InvocationDue(invocation_id=invocation.invocation_id)
+    if invocation.status is Status.PAUSED:
+        return [due]
+    if invocation.mode is Mode.SHARED or (state.holder is None and not state.queue):
+        return [due, e.InvocationStarted(invocation_id=invocation.invocation_id)]
+    return [due]
+
+
+# What a handler does.
+
+
+def _record_progress(_: ObjectState, __: Any, command: c.RecordProgress, ___: float, ____: Limits) -> list[Event]:
+    return command.events
+
+
+def _finish_attempt(
+    state: ObjectState, invocation: InvocationState, command: c.FinishAttempt, _: float, __: Limits
+) -> list[Event]:
+    return [*command.events, *_complete(state, invocation, command.outcome)]
+
+
+def _complete(state: ObjectState, invocation: InvocationState, outcome: Outcome) -> list[Event]:
+    """The end of an invocation, and the beginning of the one that waited behind it."""
+    completed = e.InvocationCompleted(invocation_id=invocation.invocation_id, outcome=outcome)
+    return [completed, *_start_next(state, without=invocation)]
+
+
+def _start_next(state: ObjectState, *, without: InvocationState) -> list[Event]:
+    """Start the head of the queue once ``without`` has left: nobody may pass one that is held."""
+    if state.holder not in (None, without.invocation_id):
+        return []
+    for waiting in state.queue:
+        if waiting == without.invocation_id:
+            continue
+        is_held = state.invocations[waiting].status is Status.PAUSED
+        return [] if is_held else [e.InvocationStarted(invocation_id=waiting)]
+    return []
+
+
+def _fail_attempt(
+    state: ObjectState, invocation: InvocationState, command: c.FailAttempt, now: float, _: Limits
+) -> list[Event]:
+    attempt = invocation.failed_attempts + 1
+    exhausted = is_exhausted(command.policy, attempt)
+    retry_at = None if exhausted else now + delay_seconds(command.policy, attempt, command.jitter)
+    failed = e.AttemptFailed(
+        invocation_id=invocation.invocation_id,
+        attempt=attempt,
+        failure=command.failure,
+        handed_over=command.handed_over,
+        retry_at=retry_at,
+    )
+    if not exhausted:
+        return [failed]
+    if command.policy.on_exhausted is Exhausted.FAIL:
+        return [failed, *_complete(state, invocation, Outcome(OutcomeKind.FAILED, failure=command.failure))]
+    return [failed, _paused_when_exhausted(invocation, command.failure, attempt, "its handler failed")]
+
+
+def _paused_when_exhausted(
+    invocation: InvocationState, failure: e.Failure, attempts: int, what: str
+) -> e.InvocationPaused:
+    times = "once" if attempts == 1 else f"{attempts} times"
+    return e.InvocationPaused(
+        invocation_id=invocation.invocation_id,
+        cause=PauseCause.EXHAUSTED,
+        reason=f"{what} {times}, last with {failure.type}: {failure.message}",
+        failure=failure,
+    )
+
+
+def _retry_attempt(_: ObjectState, invocation: InvocationState, __: Any, ___: float, ____: Limits) -> list[Event]:
+    if invocation.retry_at is None or invocation.status is not Status.BACKING_OFF:
+        return []
+    return [e.AttemptRetried(invocation_id=invocation.invocation_id)]
+
+
+def _hold_attempt(
+    _: ObjectState, invocation: InvocationState, command: c.HoldAttempt, __: float, ___: Limits
+) -> list[Event]:
+    if invocation.status is Status.PAUSED:
+        return []
+    return [
+        e.InvocationPaused(
+            invocation_id=invocation.invocation_id,
+            cause=command.cause,
+            reason=command.reason,
+            failure=command.failure,
+        )
+    ]
+
+
+def _suspend(_: ObjectState, invocation: InvocationState, __: Any, ___: float, ____: Limits) -> list[Event]:
+    if invocation.status not in ACTIVE or invocation.pausing is not None or invocation.parked:
+        return []
+    return [e.InvocationSuspended(invocation_id=invocation.invocation_id)]
+
+
+# What becomes of what a handler waits for.
+
+
+def _fire_timer(
+    _: ObjectState, invocation: InvocationState, command: c.FireTimer, __: float, ___: Limits
+) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None:
+        return []
+    if wait.kind is WaitKind.STEP_RETRY:
+        if invocation.status is Status.PAUSED or wait.at is None:
+            return []
+        return [e.StepRetried(invocation_id=invocation.invocation_id, step=command.step)]
+    if wait.kind not in (WaitKind.SLEEP, WaitKind.DEADLINE):
+        return []  # a retry that has begun already
+    return [e.TimerFired(invocation_id=invocation.invocation_id, step=command.step)]
+
+
+def _complete_step(
+    _: ObjectState, invocation: InvocationState, command: c.CompleteStep, __: float, ___: Limits
+) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or wait.kind is not WaitKind.STEP:
+        return []
+    completed = e.StepCompleted(invocation_id=invocation.invocation_id, step=command.step, outcome=command.outcome)
+    return [completed, *_pause_if_settled(invocation, command.step)]
+
+
+def _fail_step(_: ObjectState, invocation: InvocationState, command: c.FailStep, now: float, __: Limits) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or wait.kind is not WaitKind.STEP:
+        return []
+    attempt = wait.attempts + 1
+    exhausted = is_exhausted(command.policy, attempt)
+    failed = e.StepAttemptFailed(
+        invocation_id=invocation.invocation_id,
+        step=command.step,
+        attempt=attempt,
+        failure=command.failure,
+        retry_at=None if exhausted else now + delay_seconds(command.policy, attempt, command.jitter),
+    )
+    if not exhausted:
+        return [failed, *_pause_if_settled(invocation, command.step)]
+    if command.policy.on_exhausted is Exhausted.PAUSE:
+        return [failed, _paused_when_exhausted(invocation, command.failure, attempt, f"step {wait.name!r} failed")]
+    outcome = Outcome(OutcomeKind.FAILED, failure=command.failure)
+    completed = e.StepCompleted(invocation_id=invocation.invocation_id, step=command.step, outcome=outcome)
+    return [failed, completed, *_pause_if_settled(invocation, command.step)]
+
+
+def _abort_step(
+    _: ObjectState, invocation: InvocationState, command: c.AbortStep, __: float, ___: Limits
+) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or wait.kind not in (WaitKind.STEP, WaitKind.STEP_RETRY):
+        return []
+    aborted = e.StepAborted(invocation_id=invocation.invocation_id, step=command.step)
+    return [aborted, *_pause_if_settled(invocation, command.step)]
+
+
+def _emit(_: ObjectState, invocation: InvocationState, command: c.EmitOutput, __: float, ___: Limits) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or invocation.status not in ACTIVE:
+        return []
+    return [
+        e.OutputEmitted(
+            invocation_id=invocation.invocation_id,
+            step=command.step,
+            value=command.value,
+            attempt=wait.attempts + 1,
+        )
+    ]
+
+
+def _complete_call(
+    _: ObjectState, invocation: InvocationState, command: c.CompleteCall, __: float, ___: Limits
+) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or wait.kind not in (WaitKind.CALL, WaitKind.ATTACH):
+        return []
+    return [e.CallCompleted(invocation_id=invocation.invocation_id, step=command.step, outcome=command.outcome)]
+
+
+def _complete_verb(
+    _: ObjectState, invocation: InvocationState, command: c.CompleteVerb, __: float, ___: Limits
+) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or wait.kind is not WaitKind.VERB:
+        return []
+    return [
+        e.VerbAnswered(
+            invocation_id=invocation.invocation_id,
+            step=command.step,
+            answer=command.answer,
+            refusal=command.refusal,
+        )
+    ]
+
+
+def _attach(_: ObjectState, invocation: InvocationState, command: c.Attach, __: float, ___: Limits) -> list[Event]:
+    if command.by in invocation.attached:
+        return []
+    return [e.AttachRequested(invocation_id=invocation.invocation_id, by=command.by)]
+
+
+# Verbs.
+
+
+def _cancel(
+    state: ObjectState, invocation: InvocationState, command: c.CancelInvocation, now: float, _: Limits
+) -> list[Event]:
+    if not invocation.is_started:
+        outcome = Outcome(OutcomeKind.CANCELLED, reason=command.reason)
+        return _complete(state, invocation, outcome)
+    if invocation.cancel is not None:
+        return []
+    kill_at = None if command.kill_after is None else now + command.kill_after
+    return [
+        e.CancelRequested(
+            invocation_id=invocation.invocation_id,
+            reason=command.reason,
+            children=command.children,
+            kill_at=kill_at,
+        )
+    ]
+
+
+def _kill(
+    state: ObjectState, invocation: InvocationState, command: c.KillInvocation, _: float, __: Limits
+) -> list[Event]:
+    return _complete(state, invocation, Outcome(OutcomeKind.KILLED, reason=command.reason))
+
+
+def _pause(
+    _: ObjectState, invocation: InvocationState, command: c.PauseInvocation, __: float, ___: Limits
+) -> list[Event]:
+    if invocation.status is Status.PAUSED:
+        return []
+    drains = command.mode is PauseMode.DRAIN and has_running_steps(invocation)
+    if drains and invocation.pausing is not None:
+        return []
+    if drains:
+        return [e.PauseRequested(invocation_id=invocation.invocation_id, reason=command.reason)]
+    return [_paused_on_request(invocation, command.reason)]
+
+
+def has_running_steps(invocation: InvocationState) -> bool:
+    """Whether a step has begun, or is about to, and has not ended."""
+    return invocation.status in STARTED and any(w.kind is WaitKind.STEP for w in invocation.waits.values())
+
+
+def _pause_if_settled(invocation: InvocationState, ended: object) -> list[Event]:
+    """A pause that waits takes effect with the last running step."""
+    if invocation.pausing is None:
+        return []
+    running = any(w.kind is WaitKind.STEP for step, w in invocation.waits.items() if step != ended)
+    return [] if running else [_paused_on_request(invocation, invocation.pausing)]
+
+
+def _paused_on_request(invocation: InvocationState, reason: str) -> e.InvocationPaused:
+    return e.InvocationPaused(invocation_id=invocation.invocation_id, cause=PauseCause.REQUESTED, reason=reason)
+
+
+def _settle_pause(_: ObjectState, invocation: InvocationState, __: Any, ___: float, ____: Limits) -> list[Event]:
+    if invocation.pausing is None or invocation.status not in ACTIVE:
+        return []
+    return [_paused_on_request(invocation, invocation.pausing)]
+
+
+def _resume(
+    state: ObjectState, invocation: InvocationState, command: c.ResumeInvocation, _: float, __: Limits
+) -> list[Event]:
+    if invocation.status is Status.BACKING_OFF:
+        return _retry_now(invocation)
+    if invocation.status is not Status.PAUSED:
+        return []
+    resumed: Event = e.InvocationResumed(invocation_id=invocation.invocation_id, reason=command.reason)
+    return [resumed, *_start_if_its_turn(state, invocation)]
+
+
+def _start_if_its_turn(state: ObjectState, invocation: InvocationState) -> list[Event]:
+    if invocation.is_started or invocation.scheduled_for is not None:
+        return []
+    is_head = state.holder is None and state.queue[:1] == [invocation.invocation_id]
+    if invocation.mode is Mode.SHARED or is_head:
+        return [e.InvocationStarted(invocation_id=invocation.invocation_id)]
+    return []
+
+
+def _retry_now(invocation: InvocationState) -> list[Event]:
+    retried: list[Event] = [
+        e.StepRetried(invocation_id=invocation.invocation_id, step=step)
+        for step, wait in invocation.waits.items()
+        if wait.kind is WaitKind.STEP_RETRY
+    ]
+    if invocation.retry_at is not None:
+        retried.append(e.AttemptRetried(invocation_id=invocation.invocation_id))
+    return retried
+
+
+def _signal(
+    _: ObjectState, invocation: InvocationState, command: c.SignalInvocation, __: float, limits: Limits
+) -> list[Event]:
+    if sum(invocation.signals.values()) >= limits.signals:
+        raise SignalBufferFullError(
+            f"{limits.signals} signals wait for {invocation.invocation_id} already, and it has asked for none of them"
+        )
+    return [e.SignalReceived(invocation_id=invocation.invocation_id, name=command.name, value=command.value)]
+
+
+def _purge(state: ObjectState | None, command: c.PurgeInvocations) -> list[Event]:
+    """Only ended ones; that they are known is the caller's to check, since ended ones are not in the state."""
+    for invocation_id in command.invocation_ids:
+        invocation = None if state is None else state.invocations.get(invocation_id)
+        if invocation is not None:
+            raise NotCompletedError(
+                f"{invocation_id} is {invocation.status.value}, only what has ended can be purged; "
+                "cancel it or kill it first",
+                status=invocation.status,
+            )
+    return [e.InvocationsPurged(invocation_ids=command.invocation_ids)]
+
+
+_FROM_OUTSIDE = (
+    c.Attach,
+    c.CancelInvocation,
+    c.KillInvocation,
+    c.PauseInvocation,
+    c.ResumeInvocation,
+    c.SignalInvocation,
+)
+
+_DECISIONS: dict[type, Callable[..., list[Event]]] = {
+    c.StartDue: _start_due,
+    c.RecordProgress: _record_progress,
+    c.FinishAttempt: _finish_attempt,
+    c.FailAttempt: _fail_attempt,
+    c.RetryAttempt: _retry_attempt,
+    c.HoldAttempt: _hold_attempt,
+    c.SuspendAttempt: _suspend,
+    c.FireTimer: _fire_timer,
+    c.CompleteStep: _complete_step,
+    c.FailStep: _fail_step,
+    c.AbortStep: _abort_step,
+    c.EmitOutput: _emit,
+    c.CompleteCall: _complete_call,
+    c.CompleteVerb: _complete_verb,
+    c.Attach: _attach,
+    c.CancelInvocation: _cancel,
+    c.KillInvocation: _kill,
+    c.PauseInvocation: _pause,
+    c.SettlePause: _settle_pause,
+    c.ResumeInvocation: _resume,
+    c.SignalInvocation: _signal,
+}

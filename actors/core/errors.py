@@ -1,0 +1,244 @@
+"""Whose fault it is shows in the type: the handler's, the caller's, the code's change, or nobody's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from journal.events import Status
+    from journal.ids import InvocationId
+
+
+class ActorError(Exception):
+    """The base of everything that this package raises, but for the two cancellations."""
+
+
+# The handler's: how an execution ends.
+
+
+class TerminalError(ActorError):
+    """Raise it in a handler or a step to fail for good: it is recorded, never retried, and raised at the caller's await.
+
+    A subclass arrives as itself where its class is known, so ``except InsufficientFunds`` works across a call and across a
+    replay. ``details`` is JSON, kept with the message. ``invocation_id`` is set where it was raised by somebody else.
+
+    ::
+
+        class InsufficientFunds(actors.TerminalError): ...
+
+        raise InsufficientFunds("balance is 3, asked for 5", details={"balance": 3})
+    """
+
+    invocation_id: InvocationId | None = None
+    details: Any = None
+    type: str = ""
+
+    def __init__(self, message: str = "", *, details: Any = None) -> None:
+        super().__init__(message)
+        self.details = details
+        self.type = f"{type(self).__module__}.{type(self).__qualname__}"
+
+
+class StepFailedError(TerminalError):
+    """A step has used up its attempts, and its retry policy says that this is an outcome. ``type`` names the last error."""
+
+
+class StepOutcomeUnknownError(TerminalError):
+    """An ``at_most_once`` step was under way when the process died: whether it happened is unknown, so it is not repeated.
+
+    Find out by other means (ask the other side, under ``actors.step_key()``), then go on or compensate.
+    """
+
+
+class InvocationCancelledError(TerminalError):
+    """The invocation whose outcome was awaited has been cancelled."""
+
+
+class InvocationKilledError(TerminalError):
+    """The invocation whose outcome was awaited has been killed."""
+
+
+class TooSlowError(TerminalError):
+    """The time of a ``fail_after`` or of a call's ``timeout`` is over."""
+
+
+class DeadlockError(TerminalError):
+    """The call would wait for a key that its own chain of callers holds. The message names the chain."""
+
+
+class CallTooDeepError(TerminalError):
+    """Calls within calls went deeper than the limit."""
+
+
+class UnserializableError(TerminalError):
+    """A value cannot be kept as JSON, or does not fit its type. ``path`` says where in it."""
+
+    path = "$"
+
+    def __init__(self, message: str, *, path: str = "$") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class NonDurableAwaitError(TerminalError):
+    """A handler awaited something that is not durable. Put it into a step."""
+
+
+class InsideStepError(TerminalError):
+    """A durable verb was used inside a step. Use it in the handler, and give the step what it needs."""
+
+
+# The caller's: why something is not done.
+
+
+class Refused(TerminalError):
+    """Something was asked for that cannot be done; nothing has changed. The message says what would work."""
+
+    http_status = 409
+
+
+class UnknownInvocationError(Refused):
+    """No such invocation: it never was, or it has been purged."""
+
+    http_status = 404
+
+
+class UnknownServiceError(Refused):
+    """No class of this name is served here."""
+
+    http_status = 404
+
+
+class UnknownHandlerError(Refused):
+    """The class has no such handler."""
+
+    http_status = 404
+
+
+class InvalidArgumentError(Refused):
+    """The argument does not fit the handler's signature. ``path`` says where in it."""
+
+    http_status = 400
+    path = "$"
+
+    def __init__(self, message: str, *, path: str = "$") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class InvalidKeyError(Refused):
+    """The key is missing, empty, too long, or given where there is none."""
+
+    http_status = 400
+
+
+class PayloadTooLargeError(Refused):
+    """A value is larger than the limit, in bytes of JSON."""
+
+    http_status = 413
+
+
+class MailboxFullError(Refused):
+    """Too many invocations wait for this object already. Ask again later."""
+
+    http_status = 429
+
+
+class SignalBufferFullError(Refused):
+    """Too many signals wait for this invocation already."""
+
+    http_status = 429
+
+
+class IdempotencyConflictError(Refused):
+    """The same request key, or workflow key, with another argument."""
+
+
+class KeyCollisionError(Refused):
+    """Two objects share one 64-bit number, and the other one was here first. Use another key."""
+
+
+class AlreadyCompletedError(Refused):
+    """It has ended; its outcome is still there to read."""
+
+    status: Status | None = None
+
+    def __init__(self, message: str, *, status: Status) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NotCompletedError(Refused):
+    """It has not ended yet."""
+
+    status: Status | None = None
+
+    def __init__(self, message: str, *, status: Status) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class UnavailableError(Refused):
+    """The store takes no new work for now; try again later. Nothing was kept."""
+
+    http_status = 503
+
+
+class UnknownOutcomeError(ActorError):
+    """Whether it was kept is unknown: the disk failed, or the process is stopping. The same request id finds out."""
+
+    http_status = 503
+
+
+# The code's change.
+
+
+class NonDeterminismError(ActorError):
+    """A replay asked for something else than what is recorded. The invocation is paused; the message holds the diff."""
+
+
+class NoLongerFitsError(ActorError):
+    """A stored value no longer fits the type that the code now gives it. The invocation is paused; nothing is lost."""
+
+    def __init__(self, message: str, *, path: str = "$") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+# A mistake in the program.
+
+
+class DefinitionError(ActorError, TypeError):
+    """A class, a handler, a field or a step is defined in a way that cannot work."""
+
+
+class OutsideHandlerError(ActorError, RuntimeError):
+    """A durable verb was used outside a handler."""
+
+
+# The two cancellations. Neither is an Exception, so that ``except Exception`` does not swallow it.
+
+
+class CancelledError(BaseException):
+    """This invocation has been cancelled. Delivered once, at the await in progress.
+
+    Later awaits work, so compensate, then raise it on::
+
+        try:
+            await book()
+        except actors.CancelledError:
+            await unbook()
+            raise
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Cancelled(BaseException):
+    """A scope around this await has been cancelled; every await in it raises this until it is left. Never catch it for good."""
+
+
+class AttemptEnded(BaseException):
+    """The attempt is over and its coroutine is being closed; no verb works any more. Never seen by a handler that goes on."""

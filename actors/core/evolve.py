@@ -1,0 +1,349 @@
+"""The only place where state changes: one event, one change.
+
+Replaying the events of a stream through here gives the object as it is. The state is changed in place; whoever needs the
+state before an event looks before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.core import transitions
+from actors.core.state import Cancel, Changes, InvocationState, ObjectState, Wait, WaitKind, digest
+from journal import events as e
+from journal.events import Mode, OutcomeKind, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from journal.events import Event, Stamp
+
+_SPAN_GAP = 32
+"""Others' events that may lie within a span; reading them and passing over is cheaper than naming another range."""
+
+
+def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -> ObjectState:
+    """The object after the event."""
+    if state is None:
+        assert isinstance(event, e.ObjectCreated), f"a stream begins with ObjectCreated, not with {event}"
+        assert number == 1, f"ObjectCreated is event 1, not {number}"
+        return ObjectState(service=event.service, key=event.key, kind=event.kind, version=1)
+    assert number == state.version + 1, f"event {number} follows {state.version}"
+    state.version = number
+    if isinstance(event, e.InvocationAccepted):
+        _accept(state, number, stamp, event)
+    elif isinstance(event, (e.InvocationsPurged, e.Erased)):
+        pass  # what they concern is no longer in the state
+    else:
+        assert not isinstance(event, e.ObjectCreated), "an object is created once"
+        invocation = state.invocations[event.invocation_id]
+        assert invocation.status in transitions.LEGAL[event.__class__], (
+            f"{type(event).__name__} cannot happen to {event.invocation_id}, which is {invocation.status.value}"
+        )
+        _note(invocation, number, stamp)
+        _EVOLVE[event.__class__](state, invocation, event, stamp)
+    return state
+
+
+def _note(invocation: InvocationState, number: int, stamp: Stamp) -> None:
+    invocation.event_count += 1
+    invocation.modified_at = stamp.at
+    invocation.spans = spans_with(invocation.spans, number)
+
+
+def spans_with(spans: list[tuple[int, int]], number: int) -> list[tuple[int, int]]:
+    """The ranges, and one more event of the same invocation behind them."""
+    first, last = spans[-1]
+    if number - last <= _SPAN_GAP:
+        return [*spans[:-1], (first, number)]
+    return [*spans, (number, number)]
+
+
+def _accept(state: ObjectState, number: int, stamp: Stamp, event: e.InvocationAccepted) -> None:
+    assert event.invocation_id not in state.invocations, f"{event.invocation_id} was accepted before"
+    is_scheduled = event.scheduled_for is not None
+    state.invocations[event.invocation_id] = InvocationState(
+        invocation_id=event.invocation_id,
+        handler=event.handler,
+        mode=event.mode,
+        status=Status.SCHEDULED if is_scheduled else Status.QUEUED,
+        accepted_at=stamp.at,
+        accepted_by=stamp.by,
+        modified_at=stamp.at,
+        spans=[(number, number)],
+        caller=event.caller,
+        chain=event.chain,
+        request=event.request,
+        argument_digest=b"" if event.request is None else digest(event.argument),
+        atomic=event.atomic,
+        scheduled_for=event.scheduled_for,
+        event_count=1,
+        value_bytes=len(event.argument),
+    )
+    if not is_scheduled and event.mode is Mode.EXCLUSIVE:
+        state.queue.append(event.invocation_id)
+
+
+def _on_due(state: ObjectState, invocation: InvocationState, _: e.InvocationDue, __: Stamp) -> None:
+    invocation.scheduled_for = None
+    if invocation.status is Status.SCHEDULED:
+        invocation.status = Status.QUEUED
+    if invocation.mode is Mode.EXCLUSIVE:
+        state.queue.append(invocation.invocation_id)
+
+
+def _on_started(state: ObjectState, invocation: InvocationState, _: e.InvocationStarted, stamp: Stamp) -> None:
+    invocation.status = Status.RUNNING
+    invocation.started_at = stamp.at
+    if invocation.mode is Mode.EXCLUSIVE:
+        assert state.holder is None, f"{state.holder} holds {state.name}"
+        assert state.queue[0] == invocation.invocation_id, "first come first served"
+        state.holder = state.queue.pop(0)
+
+
+def _waits_for(kind: WaitKind) -> Callable[[ObjectState, InvocationState, Any, Stamp], None]:
+    def on_scheduled(_: ObjectState, invocation: InvocationState, event: Any, stamp: Stamp) -> None:
+        invocation.waits[event.step] = Wait(kind, stamp.at)
+
+    return on_scheduled
+
+
+def _on_step_scheduled(_: ObjectState, invocation: InvocationState, event: e.StepScheduled, stamp: Stamp) -> None:
+    invocation.waits[event.step] = Wait(WaitKind.STEP, stamp.at, event.name)
+
+
+def _on_sleep(_: ObjectState, invocation: InvocationState, event: e.SleepScheduled, stamp: Stamp) -> None:
+    invocation.waits[event.step] = Wait(WaitKind.SLEEP, stamp.at, at=event.wake_at)
+
+
+def _on_deadline(_: ObjectState, invocation: InvocationState, event: e.DeadlineScheduled, stamp: Stamp) -> None:
+    invocation.waits[event.step] = Wait(WaitKind.DEADLINE, stamp.at, at=event.expires_at)
+
+
+def _on_call(_: ObjectState, invocation: InvocationState, event: e.CallScheduled, stamp: Stamp) -> None:
+    invocation.value_bytes += len(event.argument)
+    invocation.waits[event.step] = Wait(WaitKind.CALL, stamp.at, str(event.target), callee=event.callee)
+
+
+def _on_attach(_: ObjectState, invocation: InvocationState, event: e.AttachScheduled, stamp: Stamp) -> None:
+    invocation.waits[event.step] = Wait(WaitKind.ATTACH, stamp.at, callee=event.callee)
+
+
+def _on_signal_awaited(_: ObjectState, invocation: InvocationState, event: e.SignalAwaited, stamp: Stamp) -> None:
+    # One that has come stands for this wait, also where the handler, catching up, is yet to be given it.
+    if invocation.signals.get(event.name):
+        _take_signal(invocation, event.name)
+    elif not event.ready:
+        invocation.waits[event.step] = Wait(WaitKind.SIGNAL, stamp.at, event.name)
+
+
+def _on_verb(_: ObjectState, invocation: InvocationState, event: e.VerbScheduled, stamp: Stamp) -> None:
+    invocation.waits[event.step] = Wait(WaitKind.VERB, stamp.at, event.verb.value, callee=event.of)
+
+
+def _on_send(_: ObjectState, invocation: InvocationState, event: e.SendScheduled, __: Stamp) -> None:
+    invocation.value_bytes += len(event.argument)
+
+
+def _on_output(_: ObjectState, invocation: InvocationState, event: e.OutputEmitted, __: Stamp) -> None:
+    invocation.value_bytes += len(event.value)
+
+
+def _settle(_: ObjectState, invocation: InvocationState, event: Any, __: Stamp) -> None:
+    del invocation.waits[event.step]
+    _wake(invocation)
+
+
+def _on_wait_dropped(_: ObjectState, invocation: InvocationState, event: e.WaitDropped, __: Stamp) -> None:
+    # What it waited for may have come already, and the handler, catching up, dropped it before it was given it.
+    invocation.waits.pop(event.step, None)
+
+
+def _on_outcome(
+    _: ObjectState, invocation: InvocationState, event: e.StepCompleted | e.CallCompleted, __: Stamp
+) -> None:
+    del invocation.waits[event.step]
+    invocation.value_bytes += len(event.outcome.value)
+    _wake(invocation)
+
+
+def _wake(invocation: InvocationState) -> None:
+    invocation.parked = False
+    if invocation.status is not Status.PAUSED:
+        invocation.status = transitions.status_now(invocation)
+
+
+def _on_step_failed(_: ObjectState, invocation: InvocationState, event: e.StepAttemptFailed, __: Stamp) -> None:
+    wait = invocation.waits[event.step]
+    wait.attempts = event.attempt
+    wait.at = event.retry_at
+    wait.kind = WaitKind.STEP_RETRY
+    invocation.last_failure = event.failure
+    _wake(invocation)
+
+
+def _on_step_retried(_: ObjectState, invocation: InvocationState, event: e.StepRetried, __: Stamp) -> None:
+    wait = invocation.waits[event.step]
+    wait.at = None
+    wait.kind = WaitKind.STEP
+    _wake(invocation)
+
+
+def _on_signal(_: ObjectState, invocation: InvocationState, event: e.SignalReceived, __: Stamp) -> None:
+    invocation.value_bytes += len(event.value)
+    for step, wait in invocation.waits.items():
+        if wait.kind is WaitKind.SIGNAL and wait.name == event.name:
+            del invocation.waits[step]
+            _wake(invocation)
+            return
+    invocation.signals[event.name] = invocation.signals.get(event.name, 0) + 1
+
+
+def _take_signal(invocation: InvocationState, name: str) -> None:
+    left = invocation.signals[name] - 1
+    if left:
+        invocation.signals[name] = left
+    else:
+        del invocation.signals[name]
+
+
+def _nothing(_: ObjectState, __: InvocationState, ___: Event, ____: Stamp) -> None:
+    """The event is for the handler's replay; nothing here depends on it."""
+
+
+def _on_fields(_: ObjectState, invocation: InvocationState, event: e.FieldsChanged, __: Stamp) -> None:
+    invocation.value_bytes += sum(map(len, event.fields.values()))
+    invocation.changes.fields.update(event.fields)
+
+
+def _on_log(_: ObjectState, invocation: InvocationState, event: e.LogExtended, __: Stamp) -> None:
+    invocation.value_bytes += sum(map(len, event.items))
+    invocation.changes.logs.setdefault(event.field, []).extend(event.items)
+
+
+def _on_map(_: ObjectState, invocation: InvocationState, event: e.MapChanged, __: Stamp) -> None:
+    invocation.value_bytes += sum(len(value) for value in event.items.values() if value is not None)
+    invocation.changes.maps.setdefault(event.field, {}).update(event.items)
+
+
+def _on_attempt_failed(_: ObjectState, invocation: InvocationState, event: e.AttemptFailed, __: Stamp) -> None:
+    invocation.failed_attempts = event.attempt
+    invocation.retry_at = event.retry_at
+    invocation.last_failure = event.failure
+    _wake(invocation)
+
+
+def _on_attempt_retried(_: ObjectState, invocation: InvocationState, __: e.AttemptRetried, ___: Stamp) -> None:
+    invocation.retry_at = None
+    _wake(invocation)
+
+
+def _on_suspended(_: ObjectState, invocation: InvocationState, __: e.InvocationSuspended, ___: Stamp) -> None:
+    invocation.parked = True
+    invocation.status = transitions.status_now(invocation)
+
+
+def _on_cancel(_: ObjectState, invocation: InvocationState, event: e.CancelRequested, stamp: Stamp) -> None:
+    invocation.cancel = Cancel(event.reason, stamp.by, stamp.at, event.kill_at)
+    invocation.pausing = None
+    if invocation.status is Status.PAUSED:
+        _start_over(invocation)
+    invocation.retry_at = None
+    invocation.parked = False
+    invocation.status = transitions.status_now(invocation)
+
+
+def _on_pause_requested(_: ObjectState, invocation: InvocationState, event: e.PauseRequested, __: Stamp) -> None:
+    invocation.pausing = event.reason
+
+
+def _on_paused(_: ObjectState, invocation: InvocationState, event: e.InvocationPaused, __: Stamp) -> None:
+    invocation.status = Status.PAUSED
+    invocation.pausing = None
+    invocation.pause_reason = event.reason
+    invocation.pause_cause = event.cause
+    if event.failure is not None:
+        invocation.last_failure = event.failure
+
+
+def _on_resumed(_: ObjectState, invocation: InvocationState, __: e.InvocationResumed, ___: Stamp) -> None:
+    _start_over(invocation)
+    invocation.status = transitions.status_when_resumed(invocation)
+
+
+def _start_over(invocation: InvocationState) -> None:
+    """All attempts lie ahead again: of the handler, and of its steps, which run at once."""
+    invocation.retry_at = None
+    invocation.parked = False
+    invocation.failed_attempts = 0
+    invocation.pause_reason = ""
+    invocation.pause_cause = None
+    for wait in invocation.waits.values():
+        if wait.kind is WaitKind.STEP_RETRY:
+            wait.kind, wait.at, wait.attempts = WaitKind.STEP, None, 0
+
+
+def _on_attach_requested(_: ObjectState, invocation: InvocationState, event: e.AttachRequested, __: Stamp) -> None:
+    invocation.attached.append(event.by)
+
+
+def _on_completed(state: ObjectState, invocation: InvocationState, event: e.InvocationCompleted, __: Stamp) -> None:
+    del state.invocations[invocation.invocation_id]
+    if state.holder == invocation.invocation_id:
+        state.holder = None
+    elif invocation.invocation_id in state.queue:
+        state.queue.remove(invocation.invocation_id)
+    if keeps_changes(invocation, event.outcome.kind):
+        _keep(state, invocation.changes)
+
+
+def keeps_changes(invocation: InvocationState, kind: OutcomeKind) -> bool:
+    """Whether what the handler wrote stays: always, but for an atomic one that did not succeed."""
+    return bool(invocation.changes) and (kind is OutcomeKind.SUCCEEDED or not invocation.atomic)
+
+
+def _keep(state: ObjectState, changes: Changes) -> None:
+    # A new dictionary: whoever reads beside the writer holds the old one.
+    state.fields = {**state.fields, **changes.fields}
+    for field, items in changes.logs.items():
+        state.lengths[field] = state.lengths.get(field, 0) + len(items)
+
+
+_EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] = {
+    e.InvocationDue: _on_due,
+    e.InvocationStarted: _on_started,
+    e.StepScheduled: _on_step_scheduled,
+    e.StepCompleted: _on_outcome,
+    e.StepAttemptFailed: _on_step_failed,
+    e.StepRetried: _on_step_retried,
+    e.StepAborted: _settle,
+    e.SleepScheduled: _on_sleep,
+    e.DeadlineScheduled: _on_deadline,
+    e.TimerFired: _settle,
+    e.WaitDropped: _on_wait_dropped,
+    e.CallScheduled: _on_call,
+    e.AttachScheduled: _on_attach,
+    e.CallCompleted: _on_outcome,
+    e.CallCancelRequested: _nothing,
+    e.SendScheduled: _on_send,
+    e.SignalAwaited: _on_signal_awaited,
+    e.SignalReceived: _on_signal,
+    e.OutputEmitted: _on_output,
+    e.VerbScheduled: _on_verb,
+    e.VerbAnswered: _settle,
+    e.PatchMarked: _nothing,
+    e.FieldsChanged: _on_fields,
+    e.LogExtended: _on_log,
+    e.MapChanged: _on_map,
+    e.ReadsPinned: _nothing,
+    e.ItemsPinned: _nothing,
+    e.AttemptFailed: _on_attempt_failed,
+    e.AttemptRetried: _on_attempt_retried,
+    e.InvocationSuspended: _on_suspended,
+    e.CancelRequested: _on_cancel,
+    e.PauseRequested: _on_pause_requested,
+    e.InvocationPaused: _on_paused,
+    e.InvocationResumed: _on_resumed,
+    e.AttachRequested: _on_attach_requested,
+    e.InvocationCompleted: _on_completed,
+}

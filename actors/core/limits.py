@@ -1,0 +1,44 @@
+"""Limits on everything that comes from outside or can grow. Each has a name, a default, and an error of its own."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """What one runtime takes. Sizes are bytes of JSON, times are seconds.
+
+    ==========================  ===========  =============================================================
+    limit                       default      beyond it
+    ==========================  ===========  =============================================================
+    ``key_bytes``               1 KiB        ``InvalidKeyError``
+    ``payload_bytes``           10 MiB       ``PayloadTooLargeError`` (arguments, results, signals, fields)
+    ``mailbox``                 10,000       ``MailboxFullError`` (invocations that wait for one object)
+    ``signals``                 1,000        ``SignalBufferFullError`` (that nobody has waited for yet)
+    ``call_depth``              100          ``CallTooDeepError``
+    ``history_events``          100,000      the invocation is paused, saying so
+    ``history_bytes``           64 MiB       the invocation is paused, saying so
+    ``live_attempts``           10,000       the ones that have waited longest are suspended
+    ``suspend_after_seconds``   60           idle attempts are suspended
+    ``idle_objects``            10,000       the ones unused longest leave memory
+    ``running_steps``           10,000       further steps wait for their turn
+    ``requests``                100,000      ``UnavailableError`` (that wait to be taken in)
+    ==========================  ===========  =============================================================
+    """
+
+    key_bytes: int = 1 << 10
+    payload_bytes: int = 10 << 20
+    mailbox: int = 10_000
+    signals: int = 1_000
+    call_depth: int = 100
+    history_events: int = 100_000
+    history_bytes: int = 64 << 20
+    live_attempts: int = 10_000
+    suspend_after_seconds: float = 60.0
+    idle_objects: int = 10_000
+    running_steps: int = 10_000
+    requests: int = 100_000
+
+
+DEFAULT_LIMITS = Limits()

@@ -1,0 +1,320 @@
+"""What the outside owes: because of an event (``react``), and because of a state as it was found (``pending``).
+
+``react`` is asked before the event changes the state, so that it still sees what the event ends.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.core import commands as c
+from actors.core import effects as f
+from actors.core.evolve import keeps_changes
+from actors.core.state import WaitKind
+from actors.core.transitions import ACTIVE
+from journal import events as e
+from journal.events import Caller, Children, Link, Outcome, OutcomeKind, PauseCause, Status
+from journal.ids import InvocationId, StepId, stream_of_invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.core.effects import Effect
+    from actors.core.state import InvocationState, ObjectState, Wait
+    from journal.events import Event
+
+_TIMED = (WaitKind.SLEEP, WaitKind.DEADLINE, WaitKind.STEP_RETRY)
+_NOTHING: list[Effect] = []
+
+
+def react(state: ObjectState | None, event: Event) -> list[Effect]:
+    """What follows from the event, given the object as it was before."""
+    reaction: Callable[[ObjectState | None, Any], list[Effect]] | None = _REACTIONS.get(event.__class__)
+    return _NOTHING if reaction is None else reaction(state, event)
+
+
+def pending(state: ObjectState) -> list[Effect]:
+    """What is owed by an object that was just read, as if every event of its had been reacted to a moment ago.
+
+    Timers are letters and come by themselves; calls and answers went out with the events that wanted them.
+    """
+    owed: list[Effect] = []
+    for invocation in state.invocations.values():
+        if invocation.pausing is not None:
+            owed.append(f.CheckPause(invocation.invocation_id))
+        elif may_run(invocation):
+            owed.append(f.StartAttempt(invocation.invocation_id))
+    return owed
+
+
+def owes(state: ObjectState) -> bool:
+    """Whether a start must look at the object without being asked."""
+    return any(i.pausing is not None or may_run(i) for i in state.invocations.values())
+
+
+def may_run(invocation: InvocationState) -> bool:
+    """Whether an attempt of it belongs in memory."""
+    return (
+        invocation.status in ACTIVE
+        and not invocation.parked
+        and invocation.retry_at is None
+        and invocation.pausing is None
+    )
+
+
+def _of(state: ObjectState | None, event: Any) -> InvocationState:
+    assert state is not None
+    return state.invocations[event.invocation_id]
+
+
+def _on_accepted(_: ObjectState | None, event: e.InvocationAccepted) -> list[Effect]:
+    if event.scheduled_for is None:
+        return []
+    return [f.SetTimer(event.scheduled_for, c.StartDue(invocation_id=event.invocation_id))]
+
+
+def _on_started(_: ObjectState | None, event: e.InvocationStarted) -> list[Effect]:
+    return [f.StartAttempt(event.invocation_id)]
+
+
+def _on_step_scheduled(_: ObjectState | None, event: e.StepScheduled) -> list[Effect]:
+    return [f.RunStep(event.invocation_id, event.step)]
+
+
+def _continue(state: ObjectState | None, event: Any) -> list[Effect]:
+    """The handler is given the event, unless it is held: then it will read it with the rest."""
+    invocation = _of(state, event)
+    if invocation.status is Status.PAUSED or invocation.pausing is not None:
+        return []
+    if invocation.retry_at is not None:
+        return []  # the next attempt reads it
+    return [f.Continue(event.invocation_id, event)]
+
+
+def _on_signal(state: ObjectState | None, event: e.SignalReceived) -> list[Effect]:
+    invocation = _of(state, event)
+    if not invocation.is_started:
+        return []
+    awaited = any(w.kind is WaitKind.SIGNAL and w.name == event.name for w in invocation.waits.values())
+    if invocation.status is Status.SUSPENDED and not awaited:
+        return []
+    return _continue(state, event)
+
+
+def _on_step_failed(state: ObjectState | None, event: e.StepAttemptFailed) -> list[Effect]:
+    if event.retry_at is None or _of(state, event).status is Status.PAUSED:
+        return []
+    return [f.SetTimer(event.retry_at, c.FireTimer(invocation_id=event.invocation_id, step=event.step))]
+
+
+def _on_step_retried(state: ObjectState | None, event: e.StepRetried) -> list[Effect]:
+    return [
+        *_retract(event.invocation_id, event.step, _of(state, event).waits[event.step]),
+        f.RunStep(event.invocation_id, event.step),
+    ]
+
+
+def _on_step_aborted(state: ObjectState | None, event: e.StepAborted) -> list[Effect]:
+    return [*_retract(event.invocation_id, event.step, _of(state, event).waits[event.step]), *_continue(state, event)]
+
+
+def _on_sleep(_: ObjectState | None, event: e.SleepScheduled) -> list[Effect]:
+    return [f.SetTimer(event.wake_at, c.FireTimer(invocation_id=event.invocation_id, step=event.step))]
+
+
+def _on_deadline(_: ObjectState | None, event: e.DeadlineScheduled) -> list[Effect]:
+    return [f.SetTimer(event.expires_at, c.FireTimer(invocation_id=event.invocation_id, step=event.step))]
+
+
+def _on_wait_dropped(state: ObjectState | None, event: e.WaitDropped) -> list[Effect]:
+    wait = _of(state, event).waits.get(event.step)
+    return [] if wait is None else _retract(event.invocation_id, event.step, wait)
+
+
+def _retract(invocation_id: InvocationId, step: StepId, wait: Wait) -> list[Effect]:
+    if wait.at is None or wait.kind not in _TIMED:
+        return []
+    return [f.RetractTimer(wait.at, c.FireTimer(invocation_id=invocation_id, step=step))]
+
+
+def _on_call(state: ObjectState | None, event: e.CallScheduled) -> list[Effect]:
+    assert state is not None
+    invocation = _of(state, event)
+    link = Link(event.invocation_id, f"{state.name}/{invocation.handler}", state.holder == event.invocation_id)
+    command = c.Invoke(
+        invocation_id=event.callee,
+        target=event.target,
+        argument=event.argument,
+        caller=Caller(event.invocation_id, event.step),
+        chain=[*invocation.chain, link],
+        request=event.request,
+    )
+    return [f.Deliver(stream_of_invocation(event.callee), command)]
+
+
+def _on_send(_: ObjectState | None, event: e.SendScheduled) -> list[Effect]:
+    command = c.Invoke(
+        invocation_id=event.callee,
+        target=event.target,
+        argument=event.argument,
+        scheduled_for=event.scheduled_for,
+        request=event.request,
+    )
+    return [f.Deliver(stream_of_invocation(event.callee), command)]
+
+
+def _on_attach(_: ObjectState | None, event: e.AttachScheduled) -> list[Effect]:
+    command = c.Attach(invocation_id=event.callee, by=Caller(event.invocation_id, event.step))
+    return [f.Deliver(stream_of_invocation(event.callee), command)]
+
+
+def _on_call_cancel(state: ObjectState | None, event: e.CallCancelRequested) -> list[Effect]:
+    wait = _of(state, event).waits.get(event.step)
+    if wait is None:
+        return []
+    assert wait.callee is not None
+    command = c.CancelInvocation(invocation_id=wait.callee, reason=f"its caller {event.invocation_id} no longer waits")
+    return [f.Deliver(stream_of_invocation(wait.callee), command)]
+
+
+def _on_verb(_: ObjectState | None, event: e.VerbScheduled) -> list[Effect]:
+    command = c.decode_verb(event.verb, event.argument, reply_to=Caller(event.invocation_id, event.step))
+    return [f.Deliver(stream_of_invocation(event.of), command)]
+
+
+def _on_attempt_failed(_: ObjectState | None, event: e.AttemptFailed) -> list[Effect]:
+    owed: list[Effect] = [f.EndAttempt(event.invocation_id, abort_steps=True)]
+    if event.retry_at is not None:
+        owed.append(f.SetTimer(event.retry_at, c.RetryAttempt(invocation_id=event.invocation_id)))
+    return owed
+
+
+def _on_attempt_retried(state: ObjectState | None, event: e.AttemptRetried) -> list[Effect]:
+    return [*_retract_retry(_of(state, event)), f.StartAttempt(event.invocation_id)]
+
+
+def _retract_retry(invocation: InvocationState) -> list[Effect]:
+    if invocation.retry_at is None:
+        return []
+    return [f.RetractTimer(invocation.retry_at, c.RetryAttempt(invocation_id=invocation.invocation_id))]
+
+
+def _on_suspended(_: ObjectState | None, event: e.InvocationSuspended) -> list[Effect]:
+    return [f.EndAttempt(event.invocation_id, abort_steps=False)]
+
+
+def _on_cancel(state: ObjectState | None, event: e.CancelRequested) -> list[Effect]:
+    invocation = _of(state, event)
+    owed: list[Effect] = _retract_retry(invocation)
+    if event.kill_at is not None:
+        owed.append(f.SetTimer(event.kill_at, _kill_when_impatient(event.invocation_id)))
+    if event.children is Children.ALL:
+        owed.append(f.StopSends(event.invocation_id, event.reason))
+    owed.append(f.Continue(event.invocation_id, event))
+    return owed
+
+
+def _kill_when_impatient(invocation_id: InvocationId) -> c.KillInvocation:
+    return c.KillInvocation(invocation_id=invocation_id, reason="cancelled, and not ended in time")
+
+
+def _on_pause_requested(_: ObjectState | None, event: e.PauseRequested) -> list[Effect]:
+    return [f.EndAttempt(event.invocation_id, abort_steps=False)]
+
+
+def _on_paused(state: ObjectState | None, event: e.InvocationPaused) -> list[Effect]:
+    invocation = _of(state, event)
+    if not invocation.is_started:
+        return []
+    # Held by request, with steps still running: the request was for now. Held for another reason: let them end.
+    owed: list[Effect] = [f.EndAttempt(event.invocation_id, abort_steps=event.cause is PauseCause.REQUESTED)]
+    owed += _retract_retry(invocation)
+    for step, wait in invocation.waits.items():
+        if wait.kind is WaitKind.STEP_RETRY:
+            owed += _retract(event.invocation_id, step, wait)
+    return owed
+
+
+def _on_resumed(state: ObjectState | None, event: e.InvocationResumed) -> list[Effect]:
+    return [f.StartAttempt(event.invocation_id)] if _of(state, event).is_started else []
+
+
+def _on_completed(state: ObjectState | None, event: e.InvocationCompleted) -> list[Effect]:
+    assert state is not None
+    invocation = _of(state, event)
+    owed: list[Effect] = []
+    if invocation.is_started:
+        owed.append(f.EndAttempt(event.invocation_id, abort_steps=True))
+        if keeps_changes(invocation, event.outcome.kind):
+            owed.append(f.KeepItems(invocation.changes, dict(state.lengths)))
+        owed += _clear_waits(invocation, event.outcome.kind)
+    elif invocation.scheduled_for is not None:
+        owed.append(f.RetractTimer(invocation.scheduled_for, c.StartDue(invocation_id=event.invocation_id)))
+    owed += _answer(invocation, event.outcome)
+    owed.append(f.Announce(event.invocation_id, event.outcome))
+    return owed
+
+
+def _clear_waits(invocation: InvocationState, ended: OutcomeKind) -> list[Effect]:
+    owed = _retract_retry(invocation)
+    if invocation.cancel is not None and invocation.cancel.kill_at is not None:
+        owed.append(f.RetractTimer(invocation.cancel.kill_at, _kill_when_impatient(invocation.invocation_id)))
+    for step, wait in invocation.waits.items():
+        owed += _retract(invocation.invocation_id, step, wait)
+        if wait.kind is WaitKind.CALL:
+            assert wait.callee is not None
+            owed.append(f.Deliver(stream_of_invocation(wait.callee), _end_child(wait.callee, invocation, ended)))
+    return owed
+
+
+def _end_child(callee: InvocationId, parent: InvocationState, ended: OutcomeKind) -> c.Command:
+    if ended is OutcomeKind.KILLED:
+        return c.KillInvocation(invocation_id=callee, reason=f"its caller {parent.invocation_id} was killed")
+    return c.CancelInvocation(invocation_id=callee, reason=f"its caller {parent.invocation_id} has ended")
+
+
+def _answer(invocation: InvocationState, outcome: Outcome) -> list[Effect]:
+    waiting = [*invocation.attached] if invocation.caller is None else [invocation.caller, *invocation.attached]
+    return [
+        f.Deliver(
+            stream_of_invocation(caller.invocation_id),
+            c.CompleteCall(invocation_id=caller.invocation_id, step=caller.step, outcome=outcome),
+        )
+        for caller in waiting
+    ]
+
+
+def _on_purged(_: ObjectState | None, event: e.InvocationsPurged) -> list[Effect]:
+    return [f.EraseHistory(event.invocation_ids)]
+
+
+_REACTIONS: dict[type, Callable[[ObjectState | None, Any], list[Effect]]] = {
+    e.InvocationAccepted: _on_accepted,
+    e.InvocationStarted: _on_started,
+    e.StepScheduled: _on_step_scheduled,
+    e.StepCompleted: _continue,
+    e.StepAttemptFailed: _on_step_failed,
+    e.StepRetried: _on_step_retried,
+    e.StepAborted: _on_step_aborted,
+    e.SleepScheduled: _on_sleep,
+    e.DeadlineScheduled: _on_deadline,
+    e.TimerFired: _continue,
+    e.WaitDropped: _on_wait_dropped,
+    e.CallScheduled: _on_call,
+    e.AttachScheduled: _on_attach,
+    e.CallCompleted: _continue,
+    e.CallCancelRequested: _on_call_cancel,
+    e.SendScheduled: _on_send,
+    e.SignalReceived: _on_signal,
+    e.VerbScheduled: _on_verb,
+    e.VerbAnswered: _continue,
+    e.AttemptFailed: _on_attempt_failed,
+    e.AttemptRetried: _on_attempt_retried,
+    e.InvocationSuspended: _on_suspended,
+    e.CancelRequested: _on_cancel,
+    e.PauseRequested: _on_pause_requested,
+    e.InvocationPaused: _on_paused,
+    e.InvocationResumed: _on_resumed,
+    e.InvocationCompleted: _on_completed,
+    e.InvocationsPurged: _on_purged,
+}

@@ -1,0 +1,657 @@
+"""Drives a handler's coroutines through what they have caused before, and on from there.
+
+There is no difference between replaying and running but who knows the answer. The handler runs until all of it waits. Then
+one *completion* (a step's outcome, a timer, a signal, …) is handed over, it runs until all of it waits again, and so on.
+What it asks for on the way (its *requests*) is held against the journal, in order, as long as the journal has more; from
+there on it is new, and becomes events. Completions are handed over in the order of the journal, whenever that is.
+
+One run from completion to waiting is a *turn*. A turn is kept whole or not at all: if the handler raises something worth
+retrying, the requests of that turn are as if it had never happened.
+
+Prior art: the state machine of restatedev/sdk-shared-core, the workflow machines of temporalio/sdk-core. Both let the code
+run in an event loop of its own; here the coroutine is all there is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+from collections import deque
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, get_args
+
+import attrs
+
+from actors.core.concurrency import PARKED, Branch, CancelScope, Joining, Parked
+from actors.core.errors import (
+    AttemptEnded,
+    Cancelled,
+    CancelledError,
+    NonDeterminismError,
+    NonDurableAwaitError,
+)
+from journal import events as e
+from journal.events import OutcomeKind
+from journal.ids import InvocationId, StepId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
+
+    from journal.events import Event, Recorded, Stamp
+
+Request: TypeAlias = (
+    e.StepScheduled
+    | e.SleepScheduled
+    | e.DeadlineScheduled
+    | e.WaitDropped
+    | e.CallScheduled
+    | e.AttachScheduled
+    | e.CallCancelRequested
+    | e.SendScheduled
+    | e.SignalAwaited
+    | e.OutputEmitted
+    | e.VerbScheduled
+    | e.PatchMarked
+    | e.FieldsChanged
+    | e.LogExtended
+    | e.MapChanged
+)
+"""What a handler causes by itself."""
+
+Completion: TypeAlias = (
+    e.StepCompleted
+    | e.StepAborted
+    | e.TimerFired
+    | e.CallCompleted
+    | e.SignalReceived
+    | e.VerbAnswered
+    | e.CancelRequested
+)
+"""What is handed over to it."""
+
+_REQUESTS: tuple[type, ...] = get_args(Request)
+_COMPLETIONS: tuple[type, ...] = get_args(Completion)
+
+_FOREIGN_AWAITS = 3
+"""How often a handler may await something that is not durable before it is given up."""
+
+
+class Progress(enum.Enum):
+    """Where a handler stands after a turn."""
+
+    WAITING = "waiting"
+    RETURNED = "returned"
+    RAISED = "raised"
+    MISMATCHED = "mismatched"
+
+
+class StateView(Protocol):
+    """The handler's object, as far as the replay must know it."""
+
+    def take_changes(self, *, ended: bool) -> Sequence[Event]:
+        """What was changed since the last time. Unless the handler has ended, what it has read may matter later."""
+        ...
+
+
+class Execution:
+    """One attempt of a handler.
+
+    ``start`` takes the first turn, ``hand_over`` one more; both bring everything to a standstill and say where it stands.
+    ``progress`` collects the new events of the turns that hold. ``parked`` is everything it waits for, by step;
+    ``interrupted`` are steps that should stop. ``context`` is what the verbs need besides; nothing here looks at it.
+    """
+
+    def __init__(
+        self,
+        invocation_id: InvocationId,
+        handler: Callable[[], Coroutine[Any, Any, bytes]],
+        *,
+        requests: Iterable[Event],
+        state: StateView,
+        name: str,
+        context: Any = None,
+    ) -> None:
+        self.invocation_id = invocation_id
+        self.name = name
+        self.context = context
+        self.closed = False
+        self.now = 0.0
+        self.live_now = 0.0
+        self.handed_over = 0
+        self.progress: list[Event] = []
+        self.interrupted: list[StepId] = []
+        self.parked: dict[StepId, Parked] = {}
+        self.result: bytes | None = None
+        self.error: BaseException | None = None
+        self.mismatch: NonDeterminismError | None = None
+        self._state = state
+        self._recorded: deque[Event] = deque(requests)
+        self._turn: list[Event] = []
+        self._ready: deque[tuple[Branch, Any, BaseException | None]] = deque()
+        self._branches: dict[Branch, None] = {}
+        self._deadlines: dict[StepId, CancelScope] = {}
+        self._dropped: set[StepId] = set()
+        self._signals: dict[str, deque[e.SignalReceived]] = {}
+        self._signal_waits: dict[str, list[StepId]] = {}
+        self._patched: dict[str, bool] = {}
+        self._pending_cancel: CancelledError | None = None
+        self._root = Branch(self, "", handler(), nursery=None, scope=None, context=copy_context(), name=name)
+        self._branches[self._root] = None
+
+    # Turns.
+
+    def start(self, stamp: Stamp, live_now: float, *, cancelled: CancelledError | None = None) -> Progress:
+        """Take the first turn. ``cancelled`` ends the handler before its first line."""
+        self.now, self.live_now = stamp.at, live_now
+        self._ready.append((self._root, None, cancelled))
+        return self._take_turn()
+
+    def hand_over(self, completion: Completion, stamp: Stamp, live_now: float, *, superseded: bool = False) -> Progress:
+        """Take a turn with a completion. ``superseded``: a cancel has overtaken it, so whoever is to be interrupted while
+        waiting for it is interrupted after all."""
+        self.now, self.live_now = stamp.at, live_now
+        self.handed_over += 1
+        self._complete(completion, superseded)
+        return self._take_turn()
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether the journal has requests that the handler has not made yet. Marks of patches may be left over."""
+        return any(not isinstance(event, e.PatchMarked) for event in self._recorded)
+
+    def close(self) -> None:
+        """End the attempt: every branch is closed, innermost first. Nothing that they do meanwhile counts."""
+        self.closed = True
+        for branch in reversed(self._branches):
+            branch.context.run(_close, branch.coroutine)
+        self._branches.clear()
+        self.parked.clear()
+
+    def finish_raised(self) -> Progress:
+        """What the handler raised is its outcome, so what it did in its last turn stays; if the journal agrees."""
+        assert self.error is not None
+        if self.is_replaying:
+            self.mismatch = self._ended_early()
+        else:
+            self._record_changes(ended=True)
+        if self.mismatch is not None:
+            return Progress.MISMATCHED
+        self._keep_turn()
+        return Progress.RAISED
+
+    def _take_turn(self) -> Progress:
+        while self._ready and self.mismatch is None:
+            branch, value, error = self._ready.popleft()
+            if branch in self._branches:
+                self._resume(branch, value, error)
+        if self.mismatch is None and self.error is not None:
+            return Progress.RAISED
+        has_ended = self._root not in self._branches
+        if self.mismatch is None:
+            self._record_changes(ended=has_ended)
+        if self.mismatch is None and has_ended and self.is_replaying:
+            self.mismatch = self._ended_early()
+        if self.mismatch is not None:
+            return Progress.MISMATCHED
+        self._keep_turn()
+        return Progress.RETURNED if has_ended else Progress.WAITING
+
+    def _keep_turn(self) -> None:
+        self.progress += self._turn
+        self._turn = []
+
+    def _record_changes(self, *, ended: bool) -> None:
+        for change in self._state.take_changes(ended=ended):
+            if isinstance(change, _REQUESTS):
+                self._guarded(self.request, change)
+            else:
+                self._turn.append(change)
+
+    def _resume(self, branch: Branch, value: Any, error: BaseException | None) -> None:
+        branch.waits_at = None
+        foreign = 0
+        while True:
+            try:
+                if error is None:
+                    yielded = branch.context.run(branch.coroutine.send, value)
+                else:
+                    yielded = branch.context.run(branch.coroutine.throw, error)
+            except StopIteration as stop:
+                self._end_branch(branch, stop.value, None)
+                return
+            except BaseException as raised:  # whatever it is, it is the handler's, and is judged by type later
+                self._end_branch(branch, None, raised)
+                return
+            if yielded is PARKED:
+                return
+            foreign += 1
+            if foreign > _FOREIGN_AWAITS:
+                self._end_branch(branch, None, error)
+                return
+            error = _foreign_await(branch, yielded)
+
+    def _end_branch(self, branch: Branch, value: Any, error: BaseException | None) -> None:
+        self._branches.pop(branch, None)
+        if self.mismatch is not None:
+            return
+        if branch.nursery is not None:
+            branch.nursery.child_ended(branch, error)
+        elif error is not None:
+            self.error = error
+        else:
+            self.result = value
+
+    # What branches ask for.
+
+    def add(self, branch: Branch) -> None:
+        """A child begins: it takes its first steps when whoever is running now waits."""
+        self._branches[branch] = None
+        self._ready.append((branch, None, None))
+
+    def make_ready(self, branch: Branch, value: Any = None, error: BaseException | None = None) -> None:
+        """Resume a branch that waits, in its turn."""
+        branch.waits_at = None
+        self._ready.append((branch, value, error))
+
+    def request(self, event: Event, *, also_known_as: tuple[str, ...] = ()) -> Any:
+        """A branch starts an operation. Returns the event as it is recorded, or as it will be."""
+        if self.closed:
+            raise AttemptEnded
+        return self._match(event, also_known_as)
+
+    def _match(self, event: Event, also_known_as: tuple[str, ...] = ()) -> Event:
+        if not self.is_replaying:
+            self._turn.append(event)
+            return event
+        while isinstance(self._recorded[0], e.PatchMarked):
+            self._recorded.popleft()  # the code no longer asks for it: every old run has gone through
+        recorded = self._recorded[0]
+        if not is_same_request(recorded, event, also_known_as):
+            self.mismatch = self._differs(recorded, event)
+            self.closed = True  # whatever the handler makes of this, the attempt is over
+            raise AttemptEnded
+        return self._recorded.popleft()
+
+    def take_signal(self, name: str) -> e.SignalReceived | None:
+        """A signal of this name that has come and that nobody waits for."""
+        waiting = self._signals.get(name)
+        return waiting.popleft() if waiting else None
+
+    def has_signal(self, name: str) -> bool:
+        """Whether there is one."""
+        return bool(self._signals.get(name))
+
+    def wait_for_signal(self, name: str, step: StepId) -> None:
+        """The step is next in line for signals of this name."""
+        self._signal_waits.setdefault(name, []).append(step)
+
+    def is_patched(self, name: str) -> bool:
+        """Whether the code behind ``patched(name)`` is to run: yes in everything new, no where the journal went without."""
+        known = self._patched.get(name)
+        if known is None:
+            mark = next((r for r in self._recorded if isinstance(r, e.PatchMarked) and r.name == name), None)
+            if mark is not None:
+                self._recorded.remove(mark)
+            elif not self.is_replaying:
+                self._turn.append(e.PatchMarked(invocation_id=self.invocation_id, name=name))
+            known = self._patched[name] = mark is not None or not self.is_replaying
+        return known
+
+    def schedule_deadline(
+        self, scope: CancelScope, branch: Branch, step: StepId, at: float | None, relative: float | None
+    ) -> None:
+        """Arm a scope's timer."""
+        if at is None:
+            assert relative is not None
+            at = self.live_now + relative
+        recorded = self.request(e.DeadlineScheduled(invocation_id=self.invocation_id, step=step, expires_at=at))
+        scope.set_deadline(recorded.expires_at)
+        self._deadlines[step] = scope
+
+    def drop_deadline(self, step: StepId) -> None:
+        """Disarm it: its block has been left."""
+        del self._deadlines[step]
+        self._dropped.add(step)
+        self.request(e.WaitDropped(invocation_id=self.invocation_id, step=step))
+
+    # Cancellation.
+
+    def deliver_pending_cancel(self, branch: Branch) -> None:
+        """Raise the invocation's cancel if it has not found an await to be raised at, and this is one."""
+        if self._pending_cancel is not None and branch is self._root and not branch.is_shielded:
+            error, self._pending_cancel = self._pending_cancel, None
+            raise error
+
+    def interrupt_below(self, scope: CancelScope) -> None:
+        """Every branch in the scope that waits, and that the cancellation reaches, is interrupted; oldest first."""
+        for branch in self._branches:
+            if _is_below(branch, scope) and branch.scope is not None and branch.scope.is_effectively_cancelled:
+                self._interrupt(branch, Cancelled())
+
+    def _interrupt(self, branch: Branch, error: BaseException) -> bool:
+        """Make the branch stop waiting; whether ``error`` will be raised there."""
+        waits_at = branch.waits_at
+        if isinstance(waits_at, Joining):
+            if isinstance(error, CancelledError):
+                waits_at.nursery.add_error(error)
+                return True
+            return False  # its children are below the scope too, and it waits for them
+        if waits_at is None or waits_at.interruption is not None:
+            return False
+        if isinstance(waits_at.event, e.StepScheduled):
+            waits_at.interruption = error
+            self.interrupted.append(waits_at.step)
+        elif isinstance(waits_at.event, e.CallScheduled):
+            waits_at.interruption = error
+            self._match(e.CallCancelRequested(invocation_id=self.invocation_id, step=waits_at.step))
+        else:
+            self._drop(waits_at)
+            self.make_ready(branch, error=error)
+        return True
+
+    def _drop(self, parked: Parked) -> None:
+        del self.parked[parked.step]
+        self._dropped.add(parked.step)
+        if isinstance(parked.event, e.SignalAwaited):
+            self._signal_waits[parked.event.name].remove(parked.step)
+        self._match(e.WaitDropped(invocation_id=self.invocation_id, step=parked.step))
+
+    def _cancel_root(self, reason: str) -> None:
+        self._pending_cancel = CancelledError(reason)
+        if self._root not in self._branches or self._root.is_shielded:
+            return
+        if self._interrupt(self._root, self._pending_cancel):
+            self._pending_cancel = None
+
+    # Completions.
+
+    def _complete(self, completion: Completion, superseded: bool) -> None:
+        match completion:
+            case e.SignalReceived():
+                self._give_signal(completion)
+            case e.CancelRequested():
+                self._guarded(self._cancel_root, completion.reason)
+            case e.TimerFired() if completion.step in self._deadlines:
+                self._guarded(self._deadlines.pop(completion.step).expire)
+            case _:
+                self._end_wait(completion, superseded)
+
+    def _guarded(self, function: Callable[..., object], *args: Any) -> None:
+        try:
+            function(*args)
+        except AttemptEnded:
+            assert self.mismatch is not None, "only a mismatch ends an attempt from within"
+
+    def _give_signal(self, signal: e.SignalReceived) -> None:
+        steps = self._signal_waits.get(signal.name)
+        if steps:
+            self.make_ready(self.parked.pop(steps.pop(0)).branch, signal)
+        else:
+            self._signals.setdefault(signal.name, deque()).append(signal)
+
+    def _end_wait(self, completion: Any, superseded: bool) -> None:
+        step = completion.step
+        parked = self.parked.get(step)
+        if parked is None:
+            if step not in self._dropped and not isinstance(completion, e.StepAborted):
+                self.mismatch = self._not_asked_for(completion)
+            return
+        interruption = parked.interruption
+        if isinstance(completion, e.StepAborted) and interruption is None:
+            return  # as the code is now nobody stops this step: it has no outcome, so it runs again
+        del self.parked[step]
+        if interruption is None or not (superseded or _gave_way(completion)):
+            self._hand_back(parked, interruption, completion)
+        else:
+            self.make_ready(parked.branch, error=interruption)
+
+    def _hand_back(self, parked: Parked, interruption: BaseException | None, completion: Any) -> None:
+        """The wait ended in its own way. A cancel of the invocation that meant to end it waits for the next await."""
+        if isinstance(interruption, CancelledError):
+            self._pending_cancel = interruption
+        self.make_ready(parked.branch, completion)
+
+    # Mismatches.
+
+    def _differs(self, recorded: Any, attempted: Any) -> NonDeterminismError:
+        return NonDeterminismError(
+            f"{self.invocation_id} ({self.name}) replays differently.\n"
+            f"  recorded:  {describe(recorded)}\n"
+            f"  attempted: {describe(attempted)}\n"
+            "Keep the order of durable operations, guard new ones with actors.patched(), "
+            "or finish old invocations on the old code"
+        )
+
+    def _ended_early(self) -> NonDeterminismError:
+        return NonDeterminismError(
+            f"{self.invocation_id} ({self.name}) replays differently.\n"
+            f"  recorded:  {describe(self._recorded[0])}\n"
+            "  attempted: the end of the handler\n"
+            "Keep the order of durable operations, or finish old invocations on the old code"
+        )
+
+    def _not_asked_for(self, completion: Any) -> NonDeterminismError:
+        waiting = ", ".join(describe(parked.event) for parked in self.parked.values()) or "nothing"
+        recorded = describe(self._recorded[0]) if self._recorded else f"the end of step {completion.step}"
+        return NonDeterminismError(
+            f"{self.invocation_id} ({self.name}) replays differently.\n"
+            f"  recorded:  {recorded}\n"
+            f"  attempted: waits for {waiting}\n"
+            "Keep the order of durable operations, or finish old invocations on the old code"
+        )
+
+
+@attrs.frozen
+class Delivery:
+    """A completion in its turn."""
+
+    completion: Any
+    stamp: Stamp
+    superseded: bool = False
+
+
+@attrs.frozen
+class Script:
+    """A history as a replay goes through it: when it began, whether it was cancelled before its first line, the requests
+    that it must make, the completions that it is given."""
+
+    started: Stamp
+    cancelled: CancelledError | None
+    requests: list[Event]
+    deliveries: list[Delivery]
+
+
+def script(history: Iterable[Recorded]) -> Script:
+    """Put the history of one invocation into the order in which its handler lives through it.
+
+    That is the order of the journal, but for a cancel that finds the handler failing: it is given *before* the completion
+    that the handler failed on, so that it arrives at an await, and compensations run.
+    """
+    started: Stamp | None = None
+    requests: list[Event] = []
+    order = _Order()
+    for recorded in history:
+        event = recorded.event
+        if is_request(event):
+            requests.append(event)
+        elif is_completion(event):
+            order.add(Delivery(event, recorded.stamp))
+        elif isinstance(event, e.InvocationStarted):
+            started = recorded.stamp
+        elif isinstance(event, e.AttemptFailed):
+            order.attempt_failed(event.handed_over)
+        elif isinstance(event, e.AttemptRetried | e.InvocationResumed):
+            order.attempt_begins()
+    assert started is not None, "a handler is replayed once it has started"
+    return Script(started, order.cancelled, requests, order.deliveries)
+
+
+class _Order:
+    """Completions in the order in which a handler is given them."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[Delivery] = []
+        self.cancelled: CancelledError | None = None
+        self._failing_after: int | None = None
+
+    def add(self, delivery: Delivery) -> None:
+        if isinstance(delivery.completion, e.CancelRequested) and self._failing_after is not None:
+            self._overtake(self._failing_after, delivery)
+        else:
+            self.deliveries.append(delivery)
+
+    def attempt_failed(self, handed_over: int) -> None:
+        """The handler failed on the last of so many. A cancel behind that would never be given: it goes before."""
+        self._failing_after = handed_over
+        for delivery in self.deliveries[handed_over:]:
+            if isinstance(delivery.completion, e.CancelRequested):
+                self.deliveries.remove(delivery)
+                self._overtake(handed_over, delivery)
+                return
+
+    def attempt_begins(self) -> None:
+        self._failing_after = None
+
+    def _overtake(self, failing_after: int, cancel: Delivery) -> None:
+        if failing_after == 0:
+            self.cancelled = CancelledError(cancel.completion.reason)
+            return
+        overtaken = self.deliveries[failing_after - 1]
+        self.deliveries[failing_after - 1 : failing_after] = [cancel, attrs.evolve(overtaken, superseded=True)]
+
+
+def play(execution: Execution, script: Script, live_now: float) -> Progress:
+    """Take the turns of a history, as far as the handler goes."""
+    progress = execution.start(script.started, live_now, cancelled=script.cancelled)
+    for delivery in script.deliveries:
+        if progress is not Progress.WAITING:
+            break
+        progress = execution.hand_over(delivery.completion, delivery.stamp, live_now, superseded=delivery.superseded)
+    return progress
+
+
+def is_request(event: Event) -> bool:
+    """Whether a handler caused the event by itself. A step's own output comes from the step."""
+    return isinstance(event, _REQUESTS) and not (isinstance(event, e.OutputEmitted) and event.attempt > 0)
+
+
+def is_completion(event: Event) -> bool:
+    """Whether the event is handed over to the handler."""
+    return isinstance(event, _COMPLETIONS)
+
+
+def is_same_request(recorded: Any, attempted: Any, also_known_as: tuple[str, ...] = ()) -> bool:
+    """Whether the handler asks for what the journal has. Times and ids may differ: the recorded ones hold."""
+    if type(recorded) is not type(attempted):
+        return False
+    match attempted:
+        case e.FieldsChanged():
+            return bool(recorded.fields == attempted.fields)
+        case e.LogExtended() | e.MapChanged():
+            return bool(recorded.field == attempted.field and recorded.items == attempted.items)
+        case e.PatchMarked():
+            return bool(recorded.name == attempted.name)
+    if recorded.step != attempted.step:
+        return False
+    match attempted:
+        case e.StepScheduled():
+            return recorded.name == attempted.name or recorded.name in also_known_as
+        case e.CallScheduled() | e.SendScheduled():
+            return bool(recorded.target == attempted.target and recorded.argument == attempted.argument)
+        case e.SignalAwaited():
+            return bool(recorded.name == attempted.name)
+        case e.VerbScheduled():
+            return bool(recorded.verb == attempted.verb and recorded.of == attempted.of)
+        case e.AttachScheduled():
+            return bool(recorded.callee == attempted.callee)
+    return True
+
+
+def describe(event: Any) -> str:
+    """A request in words, with the line that asked."""
+    match event:
+        case e.StepScheduled():
+            what = f"step {event.name!r}"
+        case e.SleepScheduled():
+            what = "a sleep"
+        case e.DeadlineScheduled():
+            what = "a deadline"
+        case e.CallScheduled():
+            what = f"a call of {event.target} with {_short(event.argument)}"
+        case e.SendScheduled():
+            what = f"a send to {event.target} with {_short(event.argument)}"
+        case e.AttachScheduled():
+            what = f"waiting for {event.callee}"
+        case e.SignalAwaited():
+            what = f"waiting for signal {event.name!r}"
+        case e.VerbScheduled():
+            what = f"{event.verb.value} of {event.of}"
+        case e.FieldsChanged():
+            return "a change of " + ", ".join(f"{name} to {_short(value)}" for name, value in event.fields.items())
+        case e.LogExtended():
+            return f"{len(event.items)} items appended to {event.field}"
+        case e.MapChanged():
+            return f"a change of {', '.join(event.items)} in {event.field}"
+        case e.PatchMarked():
+            return f"patched({event.name!r})"
+        case e.WaitDropped():
+            return f"the end of waiting at step {event.step}"
+        case e.CallCancelRequested():
+            return f"a cancel of the call at step {event.step}"
+        case e.OutputEmitted():
+            return f"output at step {event.step}"
+        case _:
+            return type(event).__name__
+    source = f" at {event.source}" if event.source else ""
+    return f"{what} (step {event.step}){source}"
+
+
+def _short(value: bytes) -> str:
+    text = value.decode(errors="replace")
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _gave_way(completion: Completion) -> bool:
+    """Whether what was to be interrupted was."""
+    if isinstance(completion, e.StepAborted):
+        return True
+    return isinstance(completion, e.CallCompleted) and completion.outcome.kind is OutcomeKind.CANCELLED
+
+
+def _is_below(branch: Branch, scope: CancelScope) -> bool:
+    at = branch.scope
+    while at is not None:
+        if at is scope:
+            return True
+        at = at.parent
+    return False
+
+
+def _close(coroutine: Coroutine[Any, Any, Any]) -> None:
+    # What a handler's cleanup raises, in an attempt that is over, concerns nobody.
+    with contextlib.suppress(BaseException):
+        coroutine.close()
+
+
+def _foreign_await(branch: Branch, yielded: object) -> NonDurableAwaitError:
+    where, what = _await_chain(branch.coroutine)
+    return NonDurableAwaitError(
+        f"{where}: {branch.name} awaits {what}, which is not durable: it would be lost in a crash and would run again in a "
+        "replay. Put it into a step: decorate the function with @actors.step, or 'await actors.run(function, …)'"
+    )
+
+
+def _await_chain(awaitable: Any) -> tuple[str, str]:
+    """The innermost line of the coroutine's own module that waits, and what it waits for."""
+    frame = awaitable.cr_frame
+    home = frame.f_code.co_filename if frame is not None else ""
+    where, what = "?", "something"
+    at = awaitable
+    while at is not None:
+        frame = getattr(at, "cr_frame", None) or getattr(at, "gi_frame", None) or getattr(at, "ag_frame", None)
+        following = getattr(at, "cr_await", None) or getattr(at, "gi_yieldfrom", None) or getattr(at, "ag_await", None)
+        if frame is not None and (frame.f_code.co_filename == home or where == "?"):
+            where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            what = getattr(following, "__qualname__", None) or type(following).__name__
+        at = following
+    return where, what

@@ -1,0 +1,135 @@
+"""What is known of an object: the fold of its events.
+
+Small on purpose. Ended invocations are not in it, histories are not in it (only where they lie), items of ``Log`` and
+``Map`` fields are not in it. A snapshot is this, as msgpack.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+
+import attrs
+
+from journal.events import Caller, Failure, Kind, Link, Mode, PauseCause, Status
+from journal.ids import InvocationId, StepId
+
+
+def digest(argument: bytes) -> bytes:
+    """Sixteen bytes that tell one argument from another."""
+    return hashlib.sha256(argument).digest()[:16]
+
+
+class WaitKind(enum.Enum):
+    """What an invocation can wait for."""
+
+    STEP = "step"
+    STEP_RETRY = "step_retry"
+    SLEEP = "sleep"
+    DEADLINE = "deadline"
+    CALL = "call"
+    ATTACH = "attach"
+    SIGNAL = "signal"
+    VERB = "verb"
+
+
+@attrs.define
+class Wait:
+    """Something that has been started and has not ended: what, since when, under which name, until when, of whom."""
+
+    kind: WaitKind
+    since: float
+    name: str = ""
+    at: float | None = None
+    callee: InvocationId | None = None
+    attempts: int = 0
+
+
+@attrs.define
+class Cancel:
+    """A cancel that has been asked for."""
+
+    reason: str
+    by: str
+    at: float
+    kill_at: float | None = None
+
+
+@attrs.define
+class Changes:
+    """What a handler has written and not yet left to its object: that happens when it ends.
+
+    Until then a replay starts from the object as it was, and makes the same changes again.
+    """
+
+    fields: dict[str, bytes] = attrs.field(factory=dict)
+    logs: dict[str, list[bytes]] = attrs.field(factory=dict)
+    maps: dict[str, dict[str, bytes | None]] = attrs.field(factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.fields or self.logs or self.maps)
+
+
+@attrs.define(kw_only=True)
+class InvocationState:
+    """An invocation that has not ended.
+
+    ``spans`` are the ranges of event numbers among which its own lie. ``failed_attempts`` counts since it last went on by
+    somebody's will. ``parked``: nothing of it is in memory, and nothing needs to be. ``signals`` counts those that have come and nobody waits for. ``pausing`` is the reason of a pause
+    that waits for running steps. ``value_bytes`` is what its events hold of users' values.
+    """
+
+    invocation_id: InvocationId
+    handler: str
+    mode: Mode
+    status: Status
+    accepted_at: float
+    accepted_by: str
+    spans: list[tuple[int, int]]
+    caller: Caller | None = None
+    chain: list[Link] = attrs.field(factory=list)
+    request: str | None = None
+    argument_digest: bytes = b""
+    atomic: bool = False
+    started_at: float | None = None
+    scheduled_for: float | None = None
+    modified_at: float = 0.0
+    failed_attempts: int = 0
+    retry_at: float | None = None
+    waits: dict[StepId, Wait] = attrs.field(factory=dict)
+    parked: bool = False
+    signals: dict[str, int] = attrs.field(factory=dict)
+    attached: list[Caller] = attrs.field(factory=list)
+    changes: Changes = attrs.field(factory=Changes)
+    cancel: Cancel | None = None
+    pausing: str | None = None
+    pause_reason: str = ""
+    pause_cause: PauseCause | None = None
+    last_failure: Failure | None = None
+    event_count: int = 0
+    value_bytes: int = 0
+
+    @property
+    def is_started(self) -> bool:
+        """Whether its handler has begun."""
+        return self.started_at is not None
+
+
+@attrs.define(kw_only=True)
+class ObjectState:
+    """An object. ``holder`` is the invocation that has it for itself, ``queue`` those that wait for it, in order."""
+
+    service: str
+    key: str | None
+    kind: Kind
+    version: int = 0
+    fields: dict[str, bytes] = attrs.field(factory=dict)
+    lengths: dict[str, int] = attrs.field(factory=dict)
+    invocations: dict[InvocationId, InvocationState] = attrs.field(factory=dict)
+    queue: list[InvocationId] = attrs.field(factory=list)
+    holder: InvocationId | None = None
+
+    @property
+    def name(self) -> str:
+        """As people write it."""
+        return self.service if self.key is None else f"{self.service}/{self.key}"

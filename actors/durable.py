@@ -1,0 +1,763 @@
+"""The durable verbs: what a handler may await, and what it may ask without waiting.
+
+Each is recorded at the place where it was started, and answered from the journal when the handler is replayed. They belong
+to a running handler; anywhere else they raise and say so.
+"""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+import random as random_module
+import sys
+import uuid
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, TypeVarTuple, cast, overload
+
+import attrs
+
+from actors.core import commands as c
+from actors.core.concurrency import Branch, CancelScope, NurseryManager, current_branch
+from actors.core.errors import (
+    DefinitionError,
+    InsideStepError,
+    InvalidArgumentError,
+    OutsideHandlerError,
+    PayloadTooLargeError,
+    TooSlowError,
+    UnserializableError,
+)
+from actors.objects import definition_of
+from actors.outcomes import error_of, step_error_of, value_of
+from actors.references import (
+    InvocationHandle,
+    Reference,
+    checked_key,
+    new_id,
+)
+from actors.values import Codec, ValueProblem, codec_for, schema_of
+from journal import events as e
+from journal.events import Answer, Kind, OutcomeKind
+from journal.ids import InvocationId, StepId, parse_invocation_id
+
+if TYPE_CHECKING:
+    from actors.core.limits import Limits
+    from actors.core.retries import RetryPolicy
+    from actors.objects import ObjectBase
+    from actors.references import Request
+
+T = TypeVar("T")
+P = ParamSpec("P")
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
+A = TypeVar("A", bound="ObjectBase")
+
+
+@attrs.define(eq=False)
+class HandlerContext:
+    """What the verbs need of the attempt that they run in."""
+
+    invocation_id: InvocationId
+    seed: str
+    limits: Limits
+    retry: RetryPolicy
+    unique: Callable[[], int]
+    bodies: dict[StepId, StepBody] = attrs.field(factory=dict)
+
+
+@attrs.define(eq=False)
+class StepBody:
+    """A side effect as the engine runs it."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    options: StepOptions
+    retry: RetryPolicy
+    result: Codec[Any]
+    name: str
+
+
+class StepSurroundings(Protocol):
+    """What a running step can reach of the engine."""
+
+    key: str
+    name: str
+
+    def emit(self, value: bytes) -> None: ...
+
+
+current_step: ContextVar[StepSurroundings | None] = ContextVar("current_step", default=None)
+"""Set in the task, or thread, of a running step."""
+
+
+def _branch(verb: str) -> Branch:
+    branch = current_branch.get()
+    if branch is not None:
+        return branch
+    step = current_step.get()
+    if step is not None:
+        raise InsideStepError(
+            f"actors.{verb}() in step {step.name!r}: a step is one side effect, recorded as a whole, and may use no durable "
+            "verb. Do it in the handler, and give the step what it needs"
+        )
+    raise OutsideHandlerError(
+        f"actors.{verb}() works only in a handler that the engine runs; elsewhere use the client: 'runtime.client'"
+    )
+
+
+def _context(branch: Branch) -> HandlerContext:
+    return cast("HandlerContext", branch.execution.context)
+
+
+_sources: dict[tuple[Any, int], str] = {}
+
+
+def _source(depth: int) -> str:
+    """The line that asked, ``file.py:12``; ``depth`` frames above the caller."""
+    frame = sys._getframe(depth + 1)
+    at = (frame.f_code, frame.f_lineno)
+    known = _sources.get(at)
+    if known is None:
+        if len(_sources) > 10_000:
+            _sources.clear()
+        known = _sources[at] = f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"
+    return known
+
+
+# Time.
+
+
+async def sleep(seconds: float | datetime.timedelta) -> None:
+    """Wait, durably: the process may be gone meanwhile. Never returns early.
+
+    ::
+
+        await actors.sleep(3600)
+    """
+    span = seconds.total_seconds() if isinstance(seconds, datetime.timedelta) else seconds
+    if not span >= 0:
+        raise ValueError(f"sleep({seconds!r}): expected a number of seconds that is not below 0")
+    branch = _branch("sleep")
+    await _sleep_until(branch, branch.execution.live_now + span, _source(1))
+
+
+async def sleep_until(at: float | datetime.datetime) -> None:
+    """Wait for a date, durably: seconds since 1970 UTC, or a datetime with a zone.
+
+    ::
+
+        await actors.sleep_until(actors.current_time() + 60)
+    """
+    await _sleep_until(_branch("sleep_until"), _instant(at), _source(1))
+
+
+async def _sleep_until(branch: Branch, at: float, source: str) -> None:
+    branch.check()
+    step = branch.next_step()
+    event = branch.execution.request(
+        e.SleepScheduled(invocation_id=branch.execution.invocation_id, step=step, wake_at=at, source=source)
+    )
+    await branch.park(step, event)
+
+
+def _instant(at: float | datetime.datetime) -> float:
+    if isinstance(at, datetime.datetime):
+        if at.tzinfo is None:
+            raise ValueError(f"{at!r} has no zone; use datetime.now(timezone.utc) and the like")
+        return at.timestamp()
+    return float(at)
+
+
+def current_time() -> float:
+    """Wall time as the handler may know it, seconds since 1970 UTC: when what it last awaited ended, or when it started.
+
+    Recorded with that, so every replay sees the same.
+    """
+    return _branch("current_time").execution.now
+
+
+# Structure.
+
+
+def open_nursery() -> NurseryManager:
+    """A block that runs children side by side and is left when all have ended; as ``trio.open_nursery``, but durable.
+
+    ::
+
+        async with actors.open_nursery() as nursery:
+            nursery.start_soon(search, "a")
+            nursery.start_soon(search, "b")
+    """
+    _branch("open_nursery")
+    return NurseryManager()
+
+
+def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
+    """A block that is left after so many seconds, durably; ``cancelled_caught`` tells whether it was.
+
+    ::
+
+        with actors.move_on_after(60) as scope:
+            await actors.signal("approval", bool)
+        if scope.cancelled_caught:
+            ...
+    """
+    _branch("move_on_after")
+    if not seconds >= 0:
+        raise ValueError(f"move_on_after({seconds!r}): expected a number of seconds that is not below 0")
+    return CancelScope(relative=seconds, shield=shield)
+
+
+@contextmanager
+def fail_after(seconds: float, *, shield: bool = False) -> Iterator[CancelScope]:
+    """As :func:`move_on_after`, but raises :class:`TooSlowError`.
+
+    ::
+
+        with actors.fail_after(5):
+            await actors.actor(Price, "gold").quote()
+    """
+    with move_on_after(seconds, shield=shield) as scope:
+        yield scope
+    if scope.cancelled_caught:
+        raise TooSlowError(f"not done within {seconds} seconds")
+
+
+# Side effects.
+
+
+@attrs.frozen(kw_only=True)
+class StepOptions:
+    """How a step is run; see :func:`step`."""
+
+    name: str | None = None
+    aliases: tuple[str, ...] = ()
+    retry: RetryPolicy | None = None
+    timeout: float | None = None
+    at_most_once: bool = False
+
+
+_DEFAULT_STEP = StepOptions()
+
+
+class Step(Generic[P, R]):
+    """A function whose calls in a handler are steps. Elsewhere it is a plain async function."""
+
+    def __init__(self, function: Callable[P, Any], options: StepOptions) -> None:
+        self.function = function
+        self.options = options
+        self.name = options.name or function.__name__
+        self.__name__ = function.__name__
+        self.__qualname__ = function.__qualname__
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+        self._result: Codec[Any] | None = None
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        branch = current_branch.get()
+        if branch is None:
+            return _plainly(self.function, args, kwargs)
+        if self._result is None:
+            self._result = _result_codec(self.function)
+        return _run_step(branch, self.function, args, kwargs, self.options, self.name, self._result, _source(1))
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        """As a method: bound, like a function."""
+        if instance is None:
+            return self
+        bound = self.function.__get__(instance, owner)
+        return Step(bound, attrs.evolve(self.options, name=self.name))
+
+    def __repr__(self) -> str:
+        return f"<step {self.__qualname__}>"
+
+
+class _StepMaker:
+    def __init__(self, options: StepOptions) -> None:
+        self._options = options
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> Step[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R]) -> Step[P, R]: ...
+    def __call__(self, function: Callable[P, Any]) -> Step[P, Any]:
+        return Step(function, self._options)
+
+
+@overload
+def step(function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
+@overload
+def step(function: Callable[P, R], /) -> Step[P, R]: ...
+@overload
+def step(
+    *,
+    name: str | None = None,
+    aliases: tuple[str, ...] = (),
+    retry: RetryPolicy | None = None,
+    timeout: float | None = None,
+    at_most_once: bool = False,
+) -> _StepMaker: ...
+def step(
+    function: Callable[P, Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    aliases: tuple[str, ...] = (),
+    retry: RetryPolicy | None = None,
+    timeout: float | None = None,
+    at_most_once: bool = False,
+) -> Step[P, Any] | _StepMaker:
+    """A side effect: its body runs at least once, its outcome is recorded exactly once.
+
+    An async function runs as a trio task, a plain one in a worker thread. ``retry`` is its policy (the handler's if none),
+    ``timeout`` bounds one try in seconds. With ``at_most_once`` the body never begins a second time: if it was under way when
+    the process died, :class:`StepOutcomeUnknownError` is raised. ``name`` and ``aliases`` let it be renamed.
+
+    ::
+
+        @step(retry=actors.RetryPolicy(max_attempts=5))
+        async def charge(card: str, amount: int) -> str:
+            return await bank.charge(card, amount, idempotency_key=actors.step_key())
+    """
+    options = StepOptions(name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once)
+    return _StepMaker(options) if function is None else Step(function, options)
+
+
+@overload
+async def run(
+    function: Callable[[*Ts], Coroutine[Any, Any, R]],
+    /,
+    *args: *Ts,
+    name: str | None = None,
+    retry: RetryPolicy | None = None,
+    timeout: float | None = None,
+    at_most_once: bool = False,
+    result_type: Any = None,
+) -> R: ...
+@overload
+async def run(
+    function: Callable[[*Ts], R],
+    /,
+    *args: *Ts,
+    name: str | None = None,
+    retry: RetryPolicy | None = None,
+    timeout: float | None = None,
+    at_most_once: bool = False,
+    result_type: Any = None,
+) -> R: ...
+async def run(
+    function: Callable[..., Any],
+    /,
+    *args: *Ts,
+    name: str | None = None,
+    retry: RetryPolicy | None = None,
+    timeout: float | None = None,
+    at_most_once: bool = False,
+    result_type: Any = None,
+) -> Any:
+    """Run any function as a step, with the options of :func:`step`.
+
+    The result goes through JSON by the function's return annotation, or by ``result_type``.
+
+    ::
+
+        body = await actors.run(fetch, "https://example.org", retry=actors.RetryPolicy(max_attempts=3))
+    """
+    branch = _branch("run")
+    options = StepOptions(name=name, retry=retry, timeout=timeout, at_most_once=at_most_once)
+    inner = function.function if isinstance(function, Step) else function
+    codec = codec_for(result_type) if result_type is not None else _result_codec(inner)
+    label = name or str(getattr(function, "__name__", type(function).__name__))
+    return await _run_step(branch, inner, args, {}, options, label, codec, _source(1))
+
+
+async def _run_step(
+    branch: Branch,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: StepOptions,
+    name: str,
+    codec: Codec[Any],
+    source: str,
+) -> Any:
+    branch.check()
+    execution = branch.execution
+    context = _context(branch)
+    where = branch.next_step()
+    event = execution.request(
+        e.StepScheduled(
+            invocation_id=execution.invocation_id,
+            step=where,
+            name=name,
+            source=source,
+            argument=_for_readers(args, kwargs),
+            at_most_once=options.at_most_once,
+        ),
+        also_known_as=options.aliases,
+    )
+    context.bodies[where] = StepBody(function, args, kwargs, options, options.retry or context.retry, codec, name)
+    try:
+        completed: e.StepCompleted = await branch.park(where, event)
+    finally:
+        context.bodies.pop(where, None)
+    outcome = completed.outcome
+    if outcome.kind is OutcomeKind.FAILED:
+        assert outcome.failure is not None
+        raise step_error_of(outcome.failure, name)
+    return _decode(codec, outcome.value, f"the result of step {name!r}")
+
+
+async def _plainly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    result = function(*args, **kwargs)
+    return await result if inspect.isawaitable(result) else result
+
+
+def _result_codec(function: Callable[..., Any]) -> Codec[Any]:
+    import typing
+
+    target = getattr(function, "__wrapped__", function)
+    try:
+        hints = typing.get_type_hints(target)
+    except Exception:  # no function, or names that cannot be looked up: then the value must be JSON by itself
+        hints = {}
+    return codec_for(hints.get("return", Any))
+
+
+_READERS_BYTES = 2048
+
+
+def _for_readers(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    """A step's arguments as people may see them; never replayed, so whatever cannot be shown is left out."""
+    if not args and not kwargs:
+        return b""
+    shown: Any = {**{str(i): a for i, a in enumerate(args)}, **kwargs} if kwargs else list(args)
+    try:
+        data = _encode_for_readers(shown)
+    except Exception:
+        return b""
+    return data if len(data) <= _READERS_BYTES else b""
+
+
+def _encode_for_readers(value: Any) -> bytes:
+    import msgspec
+
+    return msgspec.json.encode(value, enc_hook=repr)
+
+
+def step_key() -> str:
+    """In a step: a key that is the same at every try of this step and different for every other.
+
+    Give it to a payment provider and the like as idempotency key.
+    """
+    step = current_step.get()
+    if step is None:
+        raise OutsideHandlerError("actors.step_key() works only in a step that the engine runs")
+    return step.key
+
+
+def emit(value: Any) -> None:
+    """Add a piece to the invocation's output stream, in a handler or in a step; ``handle.output()`` reads it live.
+
+    From a step, pieces are not taken back when the step is tried again; each says which try it came from.
+
+    ::
+
+        async for token in model.stream(prompt):
+            actors.emit(token)
+    """
+    step = current_step.get()
+    data = encode_value(value, "emit()")
+    if step is not None and current_branch.get() is None:
+        step.emit(data)
+        return
+    branch = _branch("emit")
+    branch.execution.request(
+        e.OutputEmitted(invocation_id=branch.execution.invocation_id, step=branch.next_step(), value=data)
+    )
+
+
+# Others.
+
+
+def actor(cls: type[A], key: str) -> A:
+    """A keyed object, to call or to send to from a handler.
+
+    ::
+
+        total = await actors.actor(Counter, "bob").add(5)
+    """
+    return _reference(cls, key, Kind.ACTOR, "actor")
+
+
+def service(cls: type[A]) -> A:
+    """A service, to call or to send to from a handler.
+
+    ::
+
+        task = await actors.service(Agent).run_task.send("hello")
+    """
+    return _reference(cls, None, Kind.SERVICE, "service")
+
+
+def workflow(cls: type[A], key: str) -> A:
+    """A workflow, to call or to send to from a handler.
+
+    ::
+
+        await actors.workflow(Signup, "bob").run.send("bob@example.org")
+    """
+    return _reference(cls, key, Kind.WORKFLOW, "workflow")
+
+
+def _reference(cls: type[A], key: str | None, kind: Kind, verb: str) -> A:
+    branch = _branch(verb)
+    definition = definition_of(cls)
+    if definition.kind is not kind:
+        raise DefinitionError(
+            f"actors.{verb}({definition.name}): {definition.name} is a {definition.kind.value}; "
+            f"use actors.{definition.kind.value}()"
+        )
+    limits = _context(branch).limits
+    return cast("A", Reference(HandlerPort(), definition, checked_key(definition, key, limits.key_bytes)))
+
+
+def invocation(of: InvocationId | str) -> InvocationHandle[Any]:
+    """Another invocation, to await, signal, cancel, pause … from a handler.
+
+    ::
+
+        await actors.invocation(self.current_task).cancel(reason="superseded")
+    """
+    _branch("invocation")
+    return InvocationHandle(HandlerPort(), parse_invocation_id(of))
+
+
+def current_invocation() -> InvocationId:
+    """The id of the invocation that runs this handler."""
+    return _branch("current_invocation").execution.invocation_id
+
+
+def workflow_id(cls: type[ObjectBase], key: str) -> InvocationId:
+    """The id of a workflow's run, which its key determines. Works anywhere.
+
+    ::
+
+        await actors.invocation(actors.workflow_id(Signup, "bob")).signal("clicked", True)
+    """
+    definition = definition_of(cls)
+    if definition.kind is not Kind.WORKFLOW:
+        raise DefinitionError(f"{definition.name} is a {definition.kind.value}, only a workflow's key determines an id")
+    return new_id(e.Target(definition.name, key, "run"), f"workflow {key}", 0)
+
+
+async def signal(name: str, kind: type[T] | Any = Any) -> T:
+    """Wait for a value from outside, sent as ``handle.signal(name, value)``. Values of a name come in order.
+
+    ::
+
+        approved = await actors.signal("approval", bool)
+    """
+    branch = _branch("signal")
+    branch.check()
+    execution = branch.execution
+    codec = codec_for(kind)
+    where = branch.next_step()
+    ready = execution.has_signal(name)
+    event = execution.request(
+        e.SignalAwaited(
+            invocation_id=execution.invocation_id,
+            step=where,
+            name=name,
+            ready=ready,
+            source=_source(1),
+            schema=schema_of(cast("Any", kind)),
+        )
+    )
+    received = execution.take_signal(name)
+    if received is None:
+        execution.wait_for_signal(name, where)
+        received = await branch.park(where, event)
+    value: T = _decode(codec, received.value, f"signal {name!r}")
+    return value
+
+
+class HandlerPort:
+    """Calls and verbs of a running handler."""
+
+    async def call(self, request: Request) -> Any:
+        if request.options.timeout is not None:
+            with fail_after(request.options.timeout):
+                return await self._call(request)
+        return await self._call(request)
+
+    async def _call(self, request: Request) -> Any:
+        branch = _branch("actor")
+        branch.check()
+        execution, context = branch.execution, _context(branch)
+        where = branch.next_step()
+        event = execution.request(
+            e.CallScheduled(
+                invocation_id=execution.invocation_id,
+                step=where,
+                callee=new_id(request.target, request.request_key, context.unique()),
+                target=request.target,
+                argument=encode_arguments(request, context.limits),
+                request=request.request_key,
+                source=_source_of_await(),
+            )
+        )
+        completed: e.CallCompleted = await branch.park(where, event)
+        data = value_of(completed.outcome, event.callee)
+        return _decode(request.handler.signature.returns, data, f"the result of {request.target}")
+
+    async def send(self, request: Request) -> InvocationHandle[Any]:
+        branch = _branch("actor")
+        branch.check()
+        execution, context = branch.execution, _context(branch)
+        delay = request.options.delay
+        event = execution.request(
+            e.SendScheduled(
+                invocation_id=execution.invocation_id,
+                step=branch.next_step(),
+                callee=new_id(request.target, request.request_key, context.unique()),
+                target=request.target,
+                argument=encode_arguments(request, context.limits),
+                scheduled_for=None if delay is None else execution.live_now + delay,
+                request=request.request_key,
+                source=_source_of_await(),
+            )
+        )
+        return InvocationHandle(self, event.callee, request.handler.signature.returns)
+
+    async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
+        branch = _branch("invocation")
+        branch.check()
+        where = branch.next_step()
+        execution = branch.execution
+        event = execution.request(
+            e.AttachScheduled(invocation_id=execution.invocation_id, step=where, callee=of, source=_source_of_await())
+        )
+        completed: e.CallCompleted = await branch.park(where, event)
+        return _decode(returns or codec_for(Any), value_of(completed.outcome, of), f"the result of {of}")
+
+    async def obey(self, command: c.Command) -> Answer:
+        branch = _branch("invocation")
+        branch.check()
+        where = branch.next_step()
+        execution = branch.execution
+        event = execution.request(
+            e.VerbScheduled(
+                invocation_id=execution.invocation_id,
+                step=where,
+                verb=c.VERB_OF_COMMAND[type(command)],
+                of=_target_of(command),
+                argument=c.encode_verb(command),
+                source=_source_of_await(),
+            )
+        )
+        answered: e.VerbAnswered = await branch.park(where, event)
+        if answered.refusal is not None:
+            raise error_of(answered.refusal)
+        assert answered.answer is not None
+        return answered.answer
+
+    async def info(self, of: InvocationId) -> Any:
+        raise OutsideHandlerError("info() changes with time and would not replay; read it outside, through the client")
+
+    def events(self, of: InvocationId, after: int, *, follow: bool) -> Any:
+        raise OutsideHandlerError(
+            "events() change with time and would not replay; read them outside, through the client"
+        )
+
+    def output(self, of: InvocationId, after: int) -> Any:
+        raise OutsideHandlerError(
+            "output() changes with time and would not replay; read it outside, through the client"
+        )
+
+    def encode_signal(self, value: Any) -> bytes:
+        return encode_value(value, "the signal")
+
+
+def _target_of(command: Any) -> InvocationId:
+    if isinstance(command, c.PurgeInvocations):
+        return command.invocation_ids[0]
+    of: InvocationId = command.invocation_id
+    return of
+
+
+def _source_of_await() -> str:
+    """The line of the handler's own code that awaits: the first frame above that is not ours."""
+    depth = 1
+    while sys._getframe(depth).f_globals.get("__name__", "").startswith(_OWN_MODULES):
+        depth += 1
+    return _source(depth - 1)
+
+
+_OWN_MODULES = ("actors.durable", "actors.references", "actors.core.", "contextlib")
+
+
+def encode_arguments(request: Request, limits: Limits) -> bytes:
+    """The arguments as JSON. Raises :class:`InvalidArgumentError`, :class:`PayloadTooLargeError`, ``TypeError``."""
+    try:
+        data = request.handler.signature.encode(request.args, request.kwargs)
+    except ValueProblem as error:
+        raise InvalidArgumentError(f"{request.target}: {error.path}: {error.problem}", path=error.path) from error
+    return within_limit(data, limits.payload_bytes, f"the argument of {request.target}")
+
+
+def within_limit(data: bytes, limit: int, what: str) -> bytes:
+    """The same bytes. Raises :class:`PayloadTooLargeError`."""
+    if len(data) > limit:
+        raise PayloadTooLargeError(f"{what} has {len(data)} bytes of JSON, the limit is {limit}")
+    return data
+
+
+def encode_value(value: Any, what: str) -> bytes:
+    """Any value by its own type. Raises :class:`UnserializableError`, naming ``what``."""
+    try:
+        return codec_for(Any if value is None else type(value)).encode(value)
+    except (ValueProblem, DefinitionError) as error:
+        path = getattr(error, "path", "$")
+        raise UnserializableError(f"{what}: {path}: {getattr(error, 'problem', error)}", path=path) from error
+
+
+def _decode(codec: Codec[Any], data: bytes, what: str) -> Any:
+    from actors.fields import decode_kept
+
+    return decode_kept(codec, data, what)
+
+
+# Odds and ends that must be the same at every replay.
+
+
+def random() -> random_module.Random:
+    """Random numbers that every replay sees again; each branch of a handler has its own.
+
+    ::
+
+        winner = actors.random().choice(names)
+    """
+    branch = _branch("random")
+    if branch.random is None:
+        branch.random = random_module.Random(f"{_context(branch).seed} {branch.path}")  # noqa: S311 - must repeat
+    return branch.random
+
+
+def uuid4() -> uuid.UUID:
+    """A random UUID that every replay sees again."""
+    return uuid.UUID(int=random().getrandbits(128), version=4)
+
+
+def patched(name: str) -> bool:
+    """Whether to run the new code: yes in new invocations, no in a replay that went this way before the code was there.
+
+    ::
+
+        if actors.patched("fraud check"):
+            await check_fraud(order)
+    """
+    return _branch("patched").execution.is_patched(name)

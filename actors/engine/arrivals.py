@@ -1,0 +1,66 @@
+"""What arrives for an object: commands, and people who want to know something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from actors.core.commands import Command
+    from actors.engine.replies import Waiter
+    from actors.inspection import InvocationInfo
+    from journal.events import Outcome, Stamp
+    from journal.ids import InvocationId, StreamId
+
+
+@attrs.define(eq=False)
+class Watch:
+    """Somebody outside waits for the end of an invocation."""
+
+    invocation_id: InvocationId
+    waiter: Waiter[Outcome]
+
+
+@attrs.define(eq=False)
+class Look:
+    """Somebody outside wants to know how an invocation stands."""
+
+    invocation_id: InvocationId
+    reply: Waiter[InvocationInfo]
+
+
+@attrs.frozen(eq=False)
+class Accepted:
+    """The answer to an invocation that was asked for; ``is_new``: it was not here before."""
+
+    invocation_id: InvocationId
+    is_new: bool
+
+
+@attrs.define(eq=False)
+class Arrival:
+    """Something for an object.
+
+    ``reply`` and ``outcome`` wait outside: for the answer, and for the end of what is asked for. ``position`` is the letter
+    that brought it. ``is_fresh``: its id was made just now, so it cannot have been here before.
+    """
+
+    to: StreamId
+    command: Command | Watch | Look
+    stamp: Stamp
+    reply: Waiter[Any] | None = None
+    outcome: Waiter[Outcome] | None = None
+    position: bytes | None = None
+    is_fresh: bool = False
+
+    def fail(self, error: BaseException) -> None:
+        """Tell everybody who waits for this."""
+        if self.reply is not None:
+            self.reply.fail(error)
+        if self.outcome is not None:
+            self.outcome.fail(error)
+        if isinstance(self.command, Watch):
+            self.command.waiter.fail(error)
+        elif isinstance(self.command, Look):
+            self.command.reply.fail(error)

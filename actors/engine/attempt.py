@@ -1,0 +1,280 @@
+"""One attempt of one invocation: its handler, driven from event to event, and what became of each turn."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say "this code is in no task"
+
+from actors.core import commands as c
+from actors.core.errors import NoLongerFitsError, NonDurableAwaitError, PayloadTooLargeError, UnserializableError
+from actors.core.replay import Execution, Progress, Script, play, script
+from actors.durable import HandlerContext, HandlerPort
+from actors.fields import Pins, View
+from actors.outcomes import failed, failure_of, is_cancel, is_terminal
+from actors.values import ValueProblem
+from journal import events as e
+from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from actors.core.commands import Command
+    from actors.core.limits import Limits
+    from actors.core.state import InvocationState, ObjectState
+    from actors.engine.watchdog import Watchdog
+    from actors.engine.world import World
+    from actors.fields import Items
+    from actors.objects import Definition, HandlerDefinition
+    from journal.events import Recorded
+    from journal.ids import InvocationId
+
+T = TypeVar("T")
+
+_FOREIGN_LIBRARIES = ("trio", "anyio", "asyncio", "sniffio")
+
+
+@attrs.define(eq=False, kw_only=True)
+class Setting:
+    """What every attempt of an owner needs."""
+
+    world: World
+    limits: Limits
+    watchdog: Watchdog
+
+
+class Attempt:
+    """A handler in memory. ``seen`` is the number of the last event that it has been given, or has read."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        definition: Definition,
+        state: ObjectState,
+        invocation: InvocationState,
+        history: Sequence[Recorded],
+        items: Items,
+    ) -> None:
+        self.invocation_id = invocation.invocation_id
+        self.handler: HandlerDefinition = definition.handler(invocation.handler)
+        self.seen = history[-1].number
+        self.last_active = 0.0
+        self._setting = setting
+        self._name = f"{state.name}/{invocation.handler}"
+        accepted = history[0].event
+        assert isinstance(accepted, e.InvocationAccepted), "the history of an invocation begins with its acceptance"
+        arguments = _decode_argument(self.handler, accepted.argument)
+        view = _view(definition, state, invocation, history, items)
+        instance = _instance(definition, state, view)
+        self.context = HandlerContext(
+            invocation_id=invocation.invocation_id,
+            seed=invocation.invocation_id,
+            limits=setting.limits,
+            retry=self.handler.retry,
+            unique=setting.world.unique,
+        )
+        self.script: Script = script(history)
+        self.execution = Execution(
+            invocation.invocation_id,
+            lambda: _root(self.handler, instance, arguments, setting.limits),
+            requests=self.script.requests,
+            state=view,
+            name=self._name,
+            context=self.context,
+        )
+
+    def start(self, now: float) -> list[Command]:
+        """Run it through its history; the commands that follow."""
+        return self._turn(play, self.execution, self.script, now)
+
+    def hand_over(self, recorded: Recorded, now: float) -> list[Command]:
+        """Give it one more event; the commands that follow."""
+        if recorded.number <= self.seen:
+            return []
+        self.seen = recorded.number
+        return self._turn(self.execution.hand_over, recorded.event, recorded.stamp, now)
+
+    def close(self) -> None:
+        """Forget it."""
+        _outside_trio(self.execution.close)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has not come to an end."""
+        return bool(self.execution.parked) or self.execution.error is None
+
+    def take_interrupted(self) -> list[Any]:
+        """Steps that should stop, since the last time."""
+        interrupted, self.execution.interrupted = self.execution.interrupted, []
+        return interrupted
+
+    def _turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
+        watchdog = self._setting.watchdog
+        began = watchdog.enter(self._name)
+        try:
+            progress = _outside_trio(take, *args)
+        finally:
+            watchdog.leave(self._name, self.invocation_id, began)
+        return self._judge(progress)
+
+    def _judge(self, progress: Progress) -> list[Command]:
+        execution = self.execution
+        if progress is Progress.RAISED:
+            return self._judge_error()
+        if progress is Progress.MISMATCHED:
+            return [self._hold(PauseCause.MISMATCH, execution.mismatch)]
+        events, execution.progress = execution.progress, []
+        if progress is Progress.RETURNED:
+            assert execution.result is not None, "the root returns JSON"
+            return [self._finish(events, Outcome(OutcomeKind.SUCCEEDED, execution.result))]
+        return [c.RecordProgress(invocation_id=self.invocation_id, events=events)] if events else []
+
+    def _judge_error(self) -> list[Command]:
+        error = self.execution.error
+        assert error is not None
+        foreign = _foreign_await(error, self._name)
+        if foreign is not None:
+            return self._finish_raised(failed(foreign))
+        if isinstance(error, NoLongerFitsError):
+            return [self._hold(PauseCause.MISMATCH, error)]
+        if is_cancel(error):
+            return self._finish_raised(Outcome(OutcomeKind.CANCELLED, reason=_reason_of(error)))
+        if is_terminal(error, self.handler.retry.terminal):
+            return self._finish_raised(failed(error))
+        events, self.execution.progress = self.execution.progress, []
+        recorded: list[Command] = []
+        if events:
+            recorded.append(c.RecordProgress(invocation_id=self.invocation_id, events=events))
+        return [*recorded, self._fail(error)]
+
+    def _finish_raised(self, outcome: Outcome) -> list[Command]:
+        if self.execution.finish_raised() is Progress.MISMATCHED:
+            return [self._hold(PauseCause.MISMATCH, self.execution.mismatch)]
+        return [self._finish(self.execution.progress, outcome)]
+
+    def _finish(self, events: list[Any], outcome: Outcome) -> Command:
+        return c.FinishAttempt(invocation_id=self.invocation_id, events=events, outcome=outcome)
+
+    def _fail(self, error: BaseException) -> Command:
+        return c.FailAttempt(
+            invocation_id=self.invocation_id,
+            failure=failure_of(error),
+            handed_over=self.execution.handed_over,
+            policy=self.handler.retry,
+            jitter=self._setting.world.random.random(),
+        )
+
+    def _hold(self, cause: PauseCause, error: BaseException | None) -> Command:
+        assert error is not None
+        return c.HoldAttempt(
+            invocation_id=self.invocation_id, cause=cause, reason=str(error), failure=failure_of(error)
+        )
+
+
+async def _root(handler: HandlerDefinition, instance: object, arguments: dict[str, Any], limits: Limits) -> bytes:
+    result = await handler.function(instance, **arguments)
+    try:
+        data = handler.signature.returns.encode(result)
+    except ValueProblem as error:
+        raise UnserializableError(
+            f"the result of {handler.signature.name}: {error.path}: {error.problem}", path=error.path
+        ) from error
+    if len(data) > limits.payload_bytes:
+        raise PayloadTooLargeError(
+            f"the result of {handler.signature.name} has {len(data)} bytes of JSON, the limit is {limits.payload_bytes}"
+        )
+    return data
+
+
+def _decode_argument(handler: HandlerDefinition, argument: bytes) -> dict[str, Any]:
+    try:
+        return handler.signature.decode(argument)
+    except ValueProblem as error:
+        raise NoLongerFitsError(
+            f"the argument of {handler.signature.name} was accepted by other code and no longer fits: "
+            f"{error.path}: {error.problem}. Give the new parameters defaults, then resume",
+            path=error.path,
+        ) from error
+
+
+def _view(
+    definition: Definition,
+    state: ObjectState,
+    invocation: InvocationState,
+    history: Sequence[Recorded],
+    items: Items,
+) -> View:
+    if invocation.mode is Mode.EXCLUSIVE or definition.kind is Kind.SERVICE:
+        return View(invocation.invocation_id, state.fields, items, is_writer=True)
+    fields = state.fields
+    beside = writer_beside(state)
+    if beside is not None:
+        fields = {**fields, **state.invocations[beside].changes.fields}
+    return View(invocation.invocation_id, fields, items, is_writer=False, pinned=_pins(history))
+
+
+def writer_beside(state: ObjectState) -> InvocationId | None:
+    """The handler whose recorded changes a reader sees: the one that runs, unless it is atomic."""
+    holder = state.holder
+    return holder if holder is not None and not state.invocations[holder].atomic else None
+
+
+def _pins(history: Sequence[Recorded]) -> Pins | None:
+    pins: Pins | None = None
+    for recorded in history:
+        event = recorded.event
+        if isinstance(event, e.ReadsPinned):
+            pins = Pins(event.fields, event.lengths, {})
+        elif isinstance(event, e.ItemsPinned) and pins is not None:
+            pins.items.setdefault(event.field, {}).update(event.items)
+    return pins
+
+
+def _instance(definition: Definition, state: ObjectState, view: View) -> object:
+    instance = object.__new__(definition.cls)
+    own = instance.__dict__
+    own["_view"] = view
+    own["_port"] = HandlerPort()
+    if state.key is not None:
+        own["_key"] = state.key
+    return instance
+
+
+def _outside_trio(function: Callable[..., T], *args: Any) -> T:
+    """Call it as if no trio task were running, so that trio's own functions refuse a handler instead of acting on the
+    engine's task: a scope opened there would otherwise bind to it without yielding."""
+    task = getattr(GLOBAL_RUN_CONTEXT, "task", None)
+    if task is None:
+        return function(*args)
+    del GLOBAL_RUN_CONTEXT.task
+    try:
+        return function(*args)
+    finally:
+        GLOBAL_RUN_CONTEXT.task = task
+
+
+def _foreign_await(error: BaseException, name: str) -> NonDurableAwaitError | None:
+    """What a library says when its event loop is not there, in our words."""
+    if not isinstance(error, (RuntimeError, TypeError)) or type(error).__module__.startswith("actors"):
+        return None
+    frames = list(traceback.walk_tb(error.__traceback__))
+    if not frames or not _is_foreign(frames[-1][0]):
+        return None
+    where, line = next((f, n) for f, n in reversed(frames) if not _is_foreign(f))
+    what = next(f.f_code.co_qualname for f, _ in frames if _is_foreign(f))
+    return NonDurableAwaitError(
+        f"{where.f_code.co_filename}:{line}: {name} uses {what}, which needs an event loop and is not durable. "
+        "Put it into a step: decorate the function with @actors.step, or 'await actors.run(function, …)'"
+    )
+
+
+def _is_foreign(frame: Any) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _FOREIGN_LIBRARIES
+
+
+def _reason_of(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = next(inner for inner in error.exceptions if is_cancel(inner))
+    return str(getattr(error, "reason", ""))

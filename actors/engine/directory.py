@@ -1,0 +1,122 @@
+"""The objects of a partition that are in memory, and how the others get there."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from actors.core.evolve import evolve
+from actors.core.react import owes
+from actors.core.state import ObjectState
+from actors.engine.index import listing_of
+from actors.engine.resident import Resident
+from actors.inspection import belongs_to
+from journal.errors import Damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from actors.core.state import InvocationState
+    from journal.events import Recorded
+    from journal.ids import StreamId
+    from journal.protocol import Partition, Stored
+
+_encode_state = msgspec.msgpack.Encoder().encode
+_decode_state = msgspec.msgpack.Decoder(ObjectState).decode
+
+
+class Directory:
+    """Residents by stream, the ones used last at the end. Those that nobody needs leave from the front."""
+
+    def __init__(self, partition: Partition, *, limit: int) -> None:
+        self._partition = partition
+        self._limit = limit
+        self._residents: OrderedDict[StreamId, Resident] = OrderedDict()
+
+    def __iter__(self) -> Iterator[Resident]:
+        return iter(self._residents.values())
+
+    def __len__(self) -> int:
+        return len(self._residents)
+
+    def find(self, stream: StreamId) -> Resident | None:
+        """The object, if it is in memory."""
+        return self._residents.get(stream)
+
+    async def get(self, stream: StreamId) -> Resident:
+        """The object, read if need be. A damaged one is there too, and says so (``Resident.damage``)."""
+        resident = self._residents.get(stream)
+        if resident is not None:
+            self._residents.move_to_end(stream)
+            return resident
+        resident = await self._read(stream)
+        self._residents[stream] = resident
+        return resident
+
+    async def history(self, resident: Resident, invocation: InvocationState) -> list[Recorded]:
+        """All events of an invocation that has not ended, those that are not durable yet included."""
+        durable = resident.durable
+        stored = [(first, min(last, durable)) for first, last in invocation.spans if first <= durable]
+        events = await self._partition.history(resident.stream, stored) if stored else []
+        events += resident.recent
+        return [r for r in events if belongs_to(r.event, invocation.invocation_id)]
+
+    def forget(self, stream: StreamId) -> None:
+        """Drop an object: what it was is on disk."""
+        del self._residents[stream]
+
+    def shrink(self) -> None:
+        """Let objects go that nobody has used for long, down to the limit."""
+        if len(self._residents) <= self._limit:
+            return
+        for stream in list(self._residents)[: len(self._residents) - self._limit]:
+            if self._residents[stream].is_idle:
+                del self._residents[stream]
+
+    async def _read(self, stream: StreamId) -> Resident:
+        try:
+            stored = await self._partition.load(stream)
+            state = None if stored is None else fold(stream, stored)
+        except Damaged as damage:
+            return Resident(stream, None, damage=damage)
+        if stored is None or state is None:
+            return Resident(stream, None)
+        return Resident(
+            stream,
+            state,
+            durable=stored.last,
+            trimmed=stored.trimmed,
+            listings={i: listing_of(invocation) for i, invocation in state.invocations.items()},
+            owing_on_disk=owes(state),
+            events_since_snapshot=len(stored.events),
+            snapshot_bytes=0 if stored.snapshot is None else len(stored.snapshot),
+        )
+
+
+def fold(stream: StreamId, stored: Stored) -> ObjectState:
+    """The object as what is stored of it says. Raises ``Damaged``."""
+    state: ObjectState | None = None
+    if stored.snapshot is not None:
+        state = decode_snapshot(stream, stored.snapshot_at, stored.snapshot)
+    for recorded in stored.events:
+        try:
+            state = evolve(state, recorded.number, recorded.stamp, recorded.event)
+        except (AssertionError, KeyError, IndexError) as error:
+            raise Damaged(stream, recorded.number, f"the event does not follow from those before: {error}") from error
+    assert state is not None, "a stream that is there has events"
+    return state
+
+
+def encode_snapshot(state: ObjectState) -> bytes:
+    """The state as a snapshot keeps it."""
+    return _encode_state(state)
+
+
+def decode_snapshot(stream: StreamId, number: int, data: bytes) -> ObjectState:
+    """Back. Raises ``Damaged``."""
+    try:
+        return _decode_state(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Damaged(stream, number, f"the snapshot cannot be decoded: {error}") from error

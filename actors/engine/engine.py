@@ -1,0 +1,152 @@
+"""All partitions that this process owns, each with its owner, and a new owner when one has failed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from actors.core.errors import UnavailableError
+from actors.engine.arrivals import Arrival, Look, Watch
+from actors.engine.owner import Owner
+from actors.engine.replies import Waiter
+from journal.errors import Conflict, Fenced, InDoubt, StoreFailed, Unavailable
+from journal.events import Stamp
+from journal.ids import stream_of_invocation
+
+if TYPE_CHECKING:
+    from actors.core import commands as c
+    from actors.core.commands import Command
+    from actors.engine.app import App
+    from actors.engine.arrivals import Accepted
+    from actors.engine.attempt import Setting
+    from actors.inspection import InvocationInfo
+    from journal.events import Answer, Outcome
+    from journal.ids import InvocationId, StreamId
+    from journal.protocol import Journal
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_CLAIM_AGAIN_SECONDS = 1.0
+_GIVES_WAY = (InDoubt, Conflict, Fenced, Unavailable)
+
+
+class Engine:
+    """Runs an app on a journal, for as long as :meth:`run` does. What it is asked is taken in order, per object."""
+
+    def __init__(self, journal: Journal, app: App, setting: Setting, *, retention_seconds: float) -> None:
+        self.journal = journal
+        self.app = app
+        self._setting = setting
+        self._retention_seconds = retention_seconds
+        self._owners: dict[int, Owner] = {}
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Own every partition. Raises :class:`journal.errors.StoreFailed` when the disk can no longer be trusted."""
+        self._setting.watchdog.start()
+        try:
+            async with trio.open_nursery() as nursery:
+                for number in range(self.journal.partitions):
+                    await nursery.start(self._own, number)
+                task_status.started()
+        finally:
+            self._setting.watchdog.stop()
+
+    async def _own(self, number: int, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        has_started = False
+        while True:
+            try:
+                async with self.journal.claim(number, "engine") as partition:
+                    owner = Owner(
+                        self.journal,
+                        partition,
+                        self.app,
+                        self._setting,
+                        retention_seconds=self._retention_seconds,
+                    )
+                    async with trio.open_nursery() as nursery:
+                        await nursery.start(owner.run)
+                        self._owners[number] = owner
+                        if not has_started:
+                            has_started = True
+                            task_status.started()
+            except BaseExceptionGroup as group:
+                _give_way_or_raise(number, group)
+            except _GIVES_WAY as error:
+                if isinstance(error, StoreFailed) or not has_started:
+                    raise
+                log.warning("partition %d cannot be claimed yet: %s", number, error)
+            finally:
+                self._owners.pop(number, None)
+            await trio.sleep(_CLAIM_AGAIN_SECONDS)
+
+    # Asking.
+
+    async def invoke(self, command: c.Invoke, by: str, *, is_fresh: bool) -> Accepted:
+        """Have some work accepted, durably."""
+        reply: Waiter[Accepted] = Waiter()
+        owner, arrival = self._arrival(command, by)
+        arrival.reply, arrival.is_fresh = reply, is_fresh
+        owner.submit(arrival)
+        return await owner.answer(reply)
+
+    async def call(self, command: c.Invoke, by: str, *, is_fresh: bool) -> Outcome:
+        """Have some work done; its outcome, once that is durable."""
+        outcome: Waiter[Outcome] = Waiter()
+        owner, arrival = self._arrival(command, by)
+        arrival.outcome, arrival.is_fresh = outcome, is_fresh
+        owner.submit(arrival)
+        return await owner.answer(outcome)
+
+    async def obey(self, command: Command, of: InvocationId, by: str) -> Answer:
+        """A verb."""
+        reply: Waiter[Answer] = Waiter()
+        owner = self._owner_of(stream_of_invocation(of))
+        owner.submit(Arrival(stream_of_invocation(of), command, self._stamp(of, by), reply=reply))
+        return await owner.answer(reply)
+
+    async def watch(self, of: InvocationId, by: str) -> Outcome:
+        """The outcome of an invocation, when it has one."""
+        outcome: Waiter[Outcome] = Waiter()
+        return await self._ask(of, Watch(of, outcome), by, outcome)
+
+    async def look(self, of: InvocationId, by: str) -> InvocationInfo:
+        """How an invocation stands."""
+        reply: Waiter[InvocationInfo] = Waiter()
+        return await self._ask(of, Look(of, reply), by, reply)
+
+    async def _ask(self, of: InvocationId, question: Watch | Look, by: str, waiter: Waiter[T]) -> T:
+        owner = self._owner_of(stream_of_invocation(of))
+        owner.submit(Arrival(stream_of_invocation(of), question, self._stamp(of, by)))
+        return await owner.answer(waiter)
+
+    def _arrival(self, command: c.Invoke, by: str) -> tuple[Owner, Arrival]:
+        stream = stream_of_invocation(command.invocation_id)
+        stamp = self._stamp(command.invocation_id, by)
+        return self._owner_of(stream), Arrival(stream, command, stamp)
+
+    def _stamp(self, of: InvocationId, by: str) -> Stamp:
+        return Stamp(self._setting.world.clock.now(), of, by)
+
+    def _owner_of(self, stream: StreamId) -> Owner:
+        owner = self._owners.get(stream % self.journal.partitions)
+        if owner is None:
+            raise UnavailableError(
+                "the store takes no writes for now (its disk is full, or it is being opened again); try again later"
+            )
+        return owner
+
+
+def _give_way_or_raise(number: int, group: BaseExceptionGroup[BaseException]) -> None:
+    """After what a new owner can mend, let there be one; anything else, and a disk that failed, ends the engine."""
+    mendable, rest = group.split(_GIVES_WAY)
+    if rest is not None:
+        raise rest
+    assert mendable is not None
+    failed, _ = mendable.split(StoreFailed)
+    if failed is not None:
+        raise failed
+    log.warning("partition %d is claimed again after: %s", number, mendable.exceptions[0])

@@ -1,0 +1,99 @@
+"""What joins the next commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.core import commands as c
+from journal.protocol import Append, Letter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.core.commands import Command
+    from actors.engine.resident import Resident
+    from journal.events import Event, Stamp
+    from journal.ids import InvocationId, StreamId
+
+
+@attrs.define(eq=False)
+class Extension:
+    """What one object adds."""
+
+    resident: Resident
+    expected: int
+    events: list[tuple[Stamp, Event]] = attrs.field(factory=list)
+    touched: dict[InvocationId, None] = attrs.field(factory=dict)
+    consumed: list[bytes] = attrs.field(factory=list)
+    erased: list[int] = attrs.field(factory=list)
+    trim_to: int = 0
+    snapshot: bytes | None = None
+    may_be_empty: bool = False
+    remove: bool = False
+
+
+@attrs.define(eq=False)
+class Forming:
+    """A commit before it is sealed. ``released`` is done, in order, once it is durable."""
+
+    extensions: dict[StreamId, Extension] = attrs.field(factory=dict)
+    rows: dict[bytes, bytes | None] = attrs.field(factory=dict)
+    letters: list[Letter] = attrs.field(factory=list)
+    retracted: list[Letter] = attrs.field(factory=list)
+    released: list[Callable[[], None]] = attrs.field(factory=list)
+
+    def __bool__(self) -> bool:
+        return self.is_written or bool(self.released)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether there is anything for the disk."""
+        return bool(self.extensions or self.letters or self.retracted)
+
+    def extension(self, resident: Resident) -> Extension:
+        """What this object adds."""
+        found = self.extensions.get(resident.stream)
+        if found is None:
+            found = self.extensions[resident.stream] = Extension(resident, resident.version)
+        return found
+
+    def appends(self) -> list[Append]:
+        """As the journal takes it. All rows go with the first append: the commit is one."""
+        appends = [
+            Append(
+                stream=stream,
+                expected=extension.expected,
+                events=extension.events,
+                consumed=extension.consumed,
+                snapshot=extension.snapshot,
+                erased=extension.erased,
+                trim_to=extension.trim_to,
+                remove=extension.remove,
+            )
+            for stream, extension in self.extensions.items()
+        ]
+        if self.rows:
+            assert appends, "rows follow from what an object says"
+            appends[0].rows = self.rows
+        return appends
+
+
+def timer_letter(to: StreamId, at: float, command: Command) -> Letter:
+    """A durable timer. The same command at the same date is the same letter, so it can be retracted."""
+    return Letter(_timer_id(command), to, c.encode_command(command, cause="timer", by="timer"), at)
+
+
+def _timer_id(command: Command) -> str:
+    match command:
+        case c.FireTimer():
+            return f"{command.invocation_id}/{command.step}"
+        case c.StartDue():
+            return f"{command.invocation_id}/due"
+        case c.RetryAttempt():
+            return f"{command.invocation_id}/retry"
+        case c.KillInvocation():
+            return f"{command.invocation_id}/kill"
+        case _:
+            raise AssertionError(f"{type(command).__name__} is no timer")

@@ -1,0 +1,120 @@
+"""The rows that follow from what an object has become: what can be looked up without reading its log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core.react import owes
+from actors.engine.resident import Listing
+from journal import keys
+from journal.events import Status, Target
+from journal.rows import InvocationRow, encode_row
+
+if TYPE_CHECKING:
+    from actors.core.effects import KeepItems
+    from actors.core.state import InvocationState, ObjectState
+    from actors.engine.resident import Resident
+    from journal.events import Outcome
+    from journal.ids import InvocationId, StreamId
+
+Rows = dict[bytes, bytes | None]
+
+
+def row_of(
+    state: ObjectState,
+    invocation: InvocationState,
+    *,
+    outcome: Outcome | None = None,
+    completed_at: float | None = None,
+    purge_at: float | None = None,
+) -> InvocationRow:
+    """What is known of the invocation."""
+    return InvocationRow(
+        invocation_id=invocation.invocation_id,
+        target=Target(state.service, state.key, invocation.handler),
+        kind=state.kind,
+        mode=invocation.mode,
+        status=invocation.status if outcome is None else Status.COMPLETED,
+        created_at=invocation.accepted_at,
+        created_by=invocation.accepted_by,
+        modified_at=invocation.modified_at if completed_at is None else completed_at,
+        spans=invocation.spans,
+        started_at=invocation.started_at,
+        completed_at=completed_at,
+        scheduled_for=invocation.scheduled_for,
+        purge_at=purge_at,
+        attempts=invocation.failed_attempts,
+        caller=invocation.caller,
+        request=invocation.request,
+        argument_digest=invocation.argument_digest,
+        last_failure=invocation.last_failure,
+        pause_reason=invocation.pause_reason,
+        cancel_reason=None if invocation.cancel is None else invocation.cancel.reason,
+        outcome=outcome,
+    )
+
+
+def listing_of(invocation: InvocationState) -> Listing:
+    """What a row of it says."""
+    return Listing(invocation.status, invocation.last_failure, invocation.cancel is not None)
+
+
+def index_invocation(rows: Rows, partition: int, resident: Resident, invocation_id: InvocationId) -> None:
+    """Write the row of an invocation, and move it in the indexes, if what they say has changed."""
+    ended = resident.ended.get(invocation_id)
+    listed = resident.listings.get(invocation_id)
+    if ended is not None:
+        _index_ended(rows, partition, ended, listed)
+        resident.listings.pop(invocation_id, None)
+        return
+    state = resident.state
+    assert state is not None
+    invocation = state.invocations[invocation_id]
+    listing = listing_of(invocation)
+    if listing == listed:
+        return
+    resident.listings[invocation_id] = listing
+    rows[keys.invocation(partition, invocation_id)] = encode_row(row_of(state, invocation))
+    if listed is None:
+        rows[keys.created(partition, invocation.accepted_at, invocation_id)] = b""
+    elif listed.status is not listing.status:
+        rows[keys.open_by_status(partition, listed.status, invocation_id)] = None
+    rows[keys.open_by_status(partition, listing.status, invocation_id)] = b""
+
+
+def _index_ended(rows: Rows, partition: int, row: InvocationRow, listed: Listing | None) -> None:
+    invocation_id = row.invocation_id
+    rows[keys.invocation(partition, invocation_id)] = encode_row(row)
+    if listed is None:
+        rows[keys.created(partition, row.created_at, invocation_id)] = b""
+    else:
+        rows[keys.open_by_status(partition, listed.status, invocation_id)] = None
+    if row.purge_at is not None:
+        rows[keys.purge(partition, row.purge_at, invocation_id)] = b""
+
+
+def index_owing(rows: Rows, partition: int, resident: Resident) -> None:
+    """Note whether a start must look at the object."""
+    owing = resident.state is not None and owes(resident.state)
+    if owing != resident.owing_on_disk:
+        resident.owing_on_disk = owing
+        rows[keys.owing(partition, resident.stream)] = b"" if owing else None
+
+
+def index_items(rows: Rows, partition: int, stream: StreamId, kept: KeepItems) -> None:
+    """Write the items that a handler has left."""
+    for field, items in kept.changes.logs.items():
+        start = kept.lengths.get(field, 0)
+        for offset, item in enumerate(items):
+            rows[keys.log_item(partition, stream, field, start + offset)] = item
+    for field, changed in kept.changes.maps.items():
+        for key, value in changed.items():
+            rows[keys.map_item(partition, stream, field, key.encode())] = value
+
+
+def forget_invocation(rows: Rows, partition: int, row: InvocationRow) -> None:
+    """Remove every row of an ended invocation."""
+    rows[keys.invocation(partition, row.invocation_id)] = None
+    rows[keys.created(partition, row.created_at, row.invocation_id)] = None
+    if row.purge_at is not None:
+        rows[keys.purge(partition, row.purge_at, row.invocation_id)] = None

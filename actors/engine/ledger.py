@@ -1,0 +1,364 @@
+"""Decides, and keeps what was decided: in memory at once, on disk with the commit that forms.
+
+Everything that changes an object goes through :meth:`Ledger.decide`. What follows from a decision inside the journal is done
+here, in the same commit; what concerns running code is passed on to the :class:`Performer`; what leaves the process waits in
+``Forming.released``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import trio
+
+from actors.core import commands as c
+from actors.core import effects as f
+from actors.core.decide import decide
+from actors.core.errors import UnknownHandlerError, UnknownServiceError
+from actors.core.evolve import evolve, spans_with
+from actors.core.react import react
+from actors.engine.arrivals import Arrival
+from actors.engine.directory import encode_snapshot
+from actors.engine.forming import Extension, Forming, timer_letter
+from actors.engine.index import forget_invocation, index_invocation, index_items, index_owing, row_of
+from actors.engine.rows import RowsAhead
+from actors.inspection import belongs_to
+from journal import events as e
+from journal import keys
+from journal.errors import Damaged
+from journal.events import Recorded, Stamp
+from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
+from journal.protocol import Letter
+from journal.rows import InvocationRow, decode_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from actors.core.commands import Command
+    from actors.core.state import InvocationState, ObjectState
+    from actors.engine.app import App
+    from actors.engine.attempt import Setting
+    from actors.engine.directory import Directory
+    from actors.engine.resident import Resident
+    from journal.events import Caller, Event, Outcome
+    from journal.protocol import Journal, Partition
+
+log = logging.getLogger(__name__)
+
+SNAPSHOT_EVENTS = 128
+"""Events behind the last snapshot after which a new one is due; later if the snapshot is larger than they are."""
+
+_READ_TOGETHER = 64
+_NOBODYS = (e.Erased, e.ObjectCreated, e.InvocationsPurged)
+
+Delivery: TypeAlias = Arrival | f.StopSends | f.EraseHistory
+
+
+class Performer(Protocol):
+    """Who runs handlers and steps."""
+
+    def start_attempt(self, resident: Resident, of: InvocationId) -> None: ...
+    def continue_attempt(self, resident: Resident, of: InvocationId, recorded: Recorded) -> None: ...
+    def end_attempt(self, resident: Resident, of: InvocationId, *, abort_steps: bool) -> None: ...
+    def run_step(self, resident: Resident, of: InvocationId, step: StepId) -> None: ...
+    def check_pause(self, resident: Resident, of: InvocationId) -> None: ...
+
+
+class Ledger:
+    """What one owner has decided. ``now`` is wall time, set at the beginning of each round."""
+
+    performer: Performer
+
+    def __init__(
+        self,
+        journal: Journal,
+        partition: Partition,
+        directory: Directory,
+        app: App,
+        setting: Setting,
+        *,
+        retention_seconds: float,
+    ) -> None:
+        self.now = setting.world.clock.now()
+        self.partition = partition
+        self.directory = directory
+        self.app = app
+        self.rows = RowsAhead(journal)
+        self._purge_due_at: float | None = None
+        self._purge_sooner = trio.Event()
+        self._partitions = journal.partitions
+        self._limits = setting.limits
+        self._retention_seconds = retention_seconds
+        self._deliveries: deque[tuple[Resident, Delivery]] = deque()
+        self._forming = self._new_forming()
+
+    # Deciding.
+
+    def decide(self, resident: Resident, command: Command, stamp: Stamp) -> list[Event]:
+        """Let the object obey the command; the events that it led to. Raises ``Refused`` or ``DeadlockError``."""
+        events = decide(resident.state, command, self.now, self._limits)
+        if events:
+            self._apply(resident, stamp, events)
+        return events
+
+    def decide_as_engine(self, resident: Resident, command: Command) -> None:
+        """The same, with the engine as the one who asks."""
+        self.decide(resident, command, Stamp(self.now, "engine", "engine"))
+
+    def _apply(self, resident: Resident, stamp: Stamp, events: Iterable[Event]) -> None:
+        extension = self._forming.extension(resident)
+        for event in events:
+            state = resident.state
+            effects = react(state, event)
+            number = resident.version + 1
+            if isinstance(event, e.InvocationCompleted):
+                assert state is not None
+                resident.ended[event.invocation_id] = self._row_at_end(state, number, event, stamp)
+            resident.state = evolve(state, number, stamp, event)
+            recorded = Recorded(number, stamp, event)
+            resident.recent.append(recorded)
+            extension.events.append((stamp, event))
+            of: InvocationId | None = getattr(event, "invocation_id", None)
+            if of is not None:
+                extension.touched[of] = None
+            for effect in effects:
+                self._do(resident, effect, recorded)
+
+    def _row_at_end(self, state: ObjectState, number: int, event: e.InvocationCompleted, stamp: Stamp) -> InvocationRow:
+        invocation = state.invocations[event.invocation_id]
+        purge_at = stamp.at + self._retention_of(state, invocation)
+        if self._purge_due_at is None or purge_at < self._purge_due_at:
+            self._purge_sooner.set()
+        row = row_of(state, invocation, outcome=event.outcome, completed_at=stamp.at, purge_at=purge_at)
+        row.spans = spans_with(row.spans, number)
+        return row
+
+    def _retention_of(self, state: ObjectState, invocation: InvocationState) -> float:
+        try:
+            retention = self.app.find(state.service).handler(invocation.handler).options.retention
+        except (UnknownServiceError, UnknownHandlerError):
+            retention = None
+        return self._retention_seconds if retention is None else retention
+
+    # What follows.
+
+    def _do(self, resident: Resident, effect: f.Effect, recorded: Recorded) -> None:
+        match effect:
+            case f.Continue():
+                self.performer.continue_attempt(resident, effect.invocation_id, recorded)
+            case f.StartAttempt():
+                self.performer.start_attempt(resident, effect.invocation_id)
+            case f.EndAttempt():
+                self.performer.end_attempt(resident, effect.invocation_id, abort_steps=effect.abort_steps)
+            case f.CheckPause():
+                self.performer.check_pause(resident, effect.invocation_id)
+            case f.RunStep():
+                self.when_durable(partial(self.performer.run_step, resident, effect.invocation_id, effect.step))
+            case f.Announce():
+                for waiter in resident.waiters.pop(effect.invocation_id, ()):
+                    self.when_durable(partial(waiter.set, effect.outcome))
+            case f.Deliver():
+                by: InvocationId | None = getattr(recorded.event, "invocation_id", None)
+                self.deliver(resident, effect.to, effect.command, by=by, number=recorded.number)
+            case f.SetTimer():
+                self._forming.letters.append(timer_letter(resident.stream, effect.at, effect.command))
+            case f.RetractTimer():
+                self._forming.retracted.append(timer_letter(resident.stream, effect.at, effect.command))
+            case f.KeepItems():
+                index_items(self._forming.rows, self.partition.number, resident.stream, effect)
+            case f.StopSends() | f.EraseHistory():
+                self._deliveries.append((resident, effect))
+
+    def owe(self, resident: Resident, effects: Iterable[f.Effect]) -> None:
+        """Do what a state that was just read owes."""
+        nothing = Recorded(resident.version, Stamp(self.now, "engine", "engine"), e.Erased())
+        for effect in effects:
+            self._do(resident, effect, nothing)
+
+    def deliver(
+        self, source: Resident, to: StreamId, command: Command, *, by: InvocationId | None, number: int | None = None
+    ) -> None:
+        """Bring a command to another object: within this round if it lives here, as a letter of this commit if not."""
+        cause = f"{source.stream:016x}#{source.version if number is None else number}"
+        stamp = Stamp(self.now, cause, by or "engine")
+        if to % self._partitions == self.partition.number:
+            is_fresh = isinstance(command, c.Invoke) and command.request is None
+            self._deliveries.append((source, Arrival(to, command, stamp, is_fresh=is_fresh)))
+            return
+        letter_id = f"{cause}#{len(self._forming.letters)}"
+        self.send(Letter(letter_id, to, c.encode_command(command, cause=cause, by=stamp.by)))
+
+    def complete_call(self, source: Resident, caller: Caller, outcome: Outcome) -> None:
+        """Tell a caller how the invocation it waits for has ended."""
+        command = c.CompleteCall(invocation_id=caller.invocation_id, step=caller.step, outcome=outcome)
+        self.deliver(source, stream_of_invocation(caller.invocation_id), command, by=None)
+
+    def send(self, letter: Letter) -> None:
+        """Send a letter with the commit that forms."""
+        self._forming.letters.append(letter)
+
+    def consume(self, resident: Resident, position: bytes) -> None:
+        """A letter has been dealt with."""
+        self._forming.extension(resident).consumed.append(position)
+
+    def when_durable(self, action: Callable[[], None]) -> None:
+        """Do it once everything decided so far is durable."""
+        self._forming.released.append(action)
+
+    @property
+    def has_deliveries(self) -> bool:
+        """Whether objects have something for each other that belongs in this commit."""
+        return bool(self._deliveries)
+
+    async def next_delivery(self) -> Arrival | None:
+        """Take the next one. An arrival is the caller's to take in; the rest is done here."""
+        source, delivery = self._deliveries.popleft()
+        if isinstance(delivery, Arrival):
+            return delivery
+        try:
+            if isinstance(delivery, f.StopSends):
+                await self._stop_sends(source, delivery)
+            else:
+                await self._erase_history(source, delivery)
+        except Damaged:
+            log.exception("%s is given up", delivery)
+        return None
+
+    async def _stop_sends(self, resident: Resident, effect: f.StopSends) -> None:
+        assert resident.state is not None
+        invocation = resident.state.invocations.get(effect.invocation_id)
+        if invocation is None:
+            return
+        for recorded in await self.directory.history(resident, invocation):
+            if isinstance(recorded.event, e.SendScheduled):
+                callee = recorded.event.callee
+                command = c.CancelInvocation(invocation_id=callee, reason=effect.reason)
+                self.deliver(resident, stream_of_invocation(callee), command, by=effect.invocation_id)
+
+    # Ended invocations.
+
+    def ended(self, resident: Resident, of: InvocationId) -> InvocationRow | None:
+        """The row of an invocation that has ended and is retained."""
+        row = resident.ended.get(of)
+        if row is not None or (resident.state is not None and of in resident.state.invocations):
+            return row
+        data = self.rows.get(keys.invocation(self.partition.number, of))
+        return None if data is None else decode_row(InvocationRow, data)
+
+    def purge_sooner(self, due_at: float | None) -> trio.Event:
+        """Set when a retention ends before ``due_at``, the first end that is known of."""
+        self._purge_due_at = due_at
+        self._purge_sooner = trio.Event()
+        return self._purge_sooner
+
+    async def _erase_history(self, resident: Resident, effect: f.EraseHistory) -> None:
+        extension = self._forming.extension(resident)
+        for invocation_id in effect.invocation_ids:
+            row = self.ended(resident, invocation_id)
+            if row is None:
+                continue
+            forget_invocation(self._forming.rows, self.partition.number, row)
+            durable = [(first, min(last, resident.durable)) for first, last in row.spans if first <= resident.durable]
+            for recorded in await self.partition.history(resident.stream, durable):
+                if belongs_to(recorded.event, invocation_id):
+                    extension.erased.append(recorded.number)
+        extension.may_be_empty = True
+        extension.trim_to = await self._first_kept(resident, frozenset(extension.erased)) - 1
+
+    async def _first_kept(self, resident: Resident, erased: frozenset[int]) -> int:
+        """The number of the first durable event that anybody may still want to read."""
+        first = resident.trimmed + 1
+        while first <= resident.durable:
+            last = min(first + _READ_TOGETHER - 1, resident.durable)
+            for recorded in await self.partition.history(resident.stream, [(first, last)]):
+                if recorded.number not in erased and not isinstance(recorded.event, _NOBODYS):
+                    return recorded.number
+            first = last + 1
+        return first
+
+    # Commits.
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is anything to commit, or to release."""
+        return bool(self._forming)
+
+    def seal(self) -> Forming:
+        """Close the commit that forms, with the rows that follow from it; the next one begins."""
+        sealed, self._forming = self._forming, self._new_forming()
+        for extension in sealed.extensions.values():
+            self._complete(sealed, extension)
+        return sealed
+
+    def settle(self, sealed: Forming) -> None:
+        """The commit is durable."""
+        for extension in sealed.extensions.values():
+            resident = extension.resident
+            if extension.remove:
+                resident.is_leaving = False
+            else:
+                resident.confirm(extension.expected + len(extension.events))
+        self.rows.pop()
+
+    def _complete(self, sealed: Forming, extension: Extension) -> None:
+        resident, partition = extension.resident, self.partition.number
+        for invocation_id in extension.touched:
+            index_invocation(sealed.rows, partition, resident, invocation_id)
+        resident.ended.clear()
+        if extension.may_be_empty and self._is_empty(resident):
+            extension.remove = True
+            resident.vanish()
+            return
+        index_owing(sealed.rows, partition, resident)
+        resident.events_since_snapshot += len(extension.events)
+        resident.bytes_since_snapshot += sum(map(_weight, extension.events))
+        if extension.trim_to > resident.trimmed or self._is_snapshot_due(resident):
+            self._take_snapshot(resident, extension)
+            resident.trimmed = max(resident.trimmed, extension.trim_to)
+
+    def _is_snapshot_due(self, resident: Resident) -> bool:
+        return (
+            resident.events_since_snapshot >= SNAPSHOT_EVENTS
+            and resident.bytes_since_snapshot >= resident.snapshot_bytes
+        )
+
+    def _take_snapshot(self, resident: Resident, extension: Extension) -> None:
+        assert resident.state is not None
+        extension.snapshot = encode_snapshot(resident.state)
+        resident.snapshot_bytes = len(extension.snapshot)
+        resident.events_since_snapshot = resident.bytes_since_snapshot = 0
+
+    def _is_empty(self, resident: Resident) -> bool:
+        """Whether nothing is left of the object but its name."""
+        state = resident.state
+        if state is None or state.invocations or state.fields or state.lengths or resident.waiters:
+            return False
+        prefixes = (
+            keys.invocations_of(self.partition.number, resident.stream),
+            keys.items_of_object(self.partition.number, resident.stream),
+        )
+        return not any(next(self.rows.scan(p, keys.after_prefix(p)), None) for p in prefixes)
+
+    def _new_forming(self) -> Forming:
+        forming = Forming()
+        self.rows.push(forming.rows)
+        return forming
+
+
+def _weight(entry: tuple[Stamp, Event]) -> int:
+    """About how many bytes of users' values an event holds."""
+    event = entry[1]
+    match event:
+        case e.FieldsChanged():
+            return sum(map(len, event.fields.values()))
+        case e.InvocationAccepted():
+            return len(event.argument)
+        case e.StepCompleted() | e.CallCompleted() | e.InvocationCompleted():
+            return len(event.outcome.value)
+        case e.LogExtended():
+            return sum(map(len, event.items))
+        case _:
+            return 64

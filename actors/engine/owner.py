@@ -1,0 +1,262 @@
+"""The owner of a partition: take what has arrived for its objects, decide, commit together, act.
+
+One task decides, in rounds; while one commit is on its way to the disk the next one forms. State runs ahead of the disk: an
+object goes on with what it has decided, and only what leaves the process (an answer, the beginning of a side effect) waits.
+If a commit fails the owner ends, with all that it knows, and another one begins from what is on disk.
+
+Two things are queued within a round. *Deliveries*, from object to object, are all taken before a commit is sealed, so that a
+cause and what it causes are on disk together. *Runs* of handlers may wait for a later commit: that a handler is to run follows
+from its object's state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import trio
+
+from actors.core import commands as c
+from actors.core.errors import TerminalError, UnavailableError, UnknownOutcomeError
+from actors.core.react import pending
+from actors.engine.arrivals import Arrival
+from actors.engine.directory import Directory
+from actors.engine.ledger import Ledger
+from actors.engine.reception import Reception
+from actors.engine.replies import Waiter
+from actors.engine.stage import Stage
+from journal import keys
+from journal.errors import CorruptRecord
+from journal.events import Stamp
+from journal.ids import InvocationId, StreamId, stream_of_invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.engine.app import App
+    from actors.engine.attempt import Setting
+    from actors.engine.forming import Forming
+    from journal.protocol import Due, Journal, Partition
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_ROUND = 256
+"""Arrivals and runs that one round takes before the other tasks of the process get their turn."""
+
+_WAKE_TOGETHER = 128
+"""Outside waiters that are woken in one tick; ten thousand at once would make the loop deaf for a tenth of a second."""
+
+_PURGED_TOGETHER = 500
+_LONGEST_NAP_SECONDS = 3600.0
+_MICROSECOND = 1e-6
+
+
+class Owner:
+    """Runs the objects of one claimed partition for as long as :meth:`run` does."""
+
+    def __init__(
+        self, journal: Journal, partition: Partition, app: App, setting: Setting, *, retention_seconds: float
+    ) -> None:
+        self._journal = journal
+        self._partition = partition
+        self._clock = setting.world.clock
+        self._limits = setting.limits
+        directory = Directory(partition, limit=setting.limits.idle_objects)
+        self._directory = directory
+        self._ledger = Ledger(journal, partition, directory, app, setting, retention_seconds=retention_seconds)
+        self._stage = self._ledger.performer = Stage(self._ledger, setting, self._take_in)
+        self._reception = Reception(self._ledger)
+        self._inbox: deque[Arrival] = deque()
+        self._sealed: Forming | None = None
+        self._released: deque[Callable[[], None]] = deque()
+        self._arrived = trio.Event()
+        self._seal_wanted = trio.Event()
+        self._release_wanted = trio.Event()
+        self._waiters: set[Waiter[Any]] = set()
+        self._is_closed = False
+
+    def submit(self, arrival: Arrival) -> None:
+        """Take something in from outside; whoever asked is answered through it. Raises :class:`UnavailableError`."""
+        if self._is_closed:
+            raise UnavailableError("the store is being opened again; try again")
+        if len(self._inbox) >= self._limits.requests:
+            raise UnavailableError(f"{len(self._inbox)} requests wait to be taken in already; try again later")
+        self._take_in(arrival)
+
+    async def answer(self, waiter: Waiter[T]) -> T:
+        """Wait for an answer that this owner owes. Raises :class:`UnknownOutcomeError` if it ends before."""
+        self._waiters.add(waiter)
+        try:
+            return await waiter.wait()
+        finally:
+            self._waiters.discard(waiter)
+
+    async def settled(self) -> None:
+        """Return when everything decided so far is durable."""
+        waiter: Waiter[None] = Waiter()
+        self._ledger.when_durable(partial(waiter.set, None))
+        self._wake()
+        await self.answer(waiter)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Own the partition. Ends only by an error, or by being cancelled."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self._stage.open(nursery, self._wake)
+                await self._recover()
+                nursery.start_soon(self._decide_in_rounds)
+                nursery.start_soon(self._commit_what_is_sealed)
+                nursery.start_soon(self._release)
+                nursery.start_soon(self._read_letters)
+                nursery.start_soon(self._suspend_what_idles)
+                nursery.start_soon(self._purge_what_is_over)
+                task_status.started()
+        finally:
+            self._close()
+
+    # Rounds.
+
+    def _take_in(self, arrival: Arrival) -> None:
+        self._inbox.append(arrival)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._arrived.set()
+
+    @trio.lowlevel.enable_ki_protection
+    async def _decide_in_rounds(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived = trio.Event()
+            await self._round()
+            if self._inbox or self._stage.has_runs:
+                self._wake()
+            if self._sealed is None and self._ledger.has_news:
+                self._sealed = self._ledger.seal()
+                self._seal_wanted.set()
+            await trio.lowlevel.checkpoint()
+
+    async def _round(self) -> None:
+        self._ledger.now = self._clock.now()
+        for _ in range(_ROUND):
+            await self._take_deliveries()
+            if self._stage.has_runs:
+                await self._stage.run_next()
+            elif self._inbox:
+                await self._reception.take(self._inbox.popleft())
+            else:
+                break
+        await self._take_deliveries()
+        self._directory.shrink()
+
+    async def _take_deliveries(self) -> None:
+        while self._ledger.has_deliveries:
+            arrival = await self._ledger.next_delivery()
+            if arrival is not None:
+                await self._reception.take(arrival)
+
+    async def _commit_what_is_sealed(self) -> None:
+        while True:
+            await self._seal_wanted.wait()
+            self._seal_wanted = trio.Event()
+            sealed = self._sealed
+            assert sealed is not None, "the seal was wanted because there is one"
+            if sealed.is_written:
+                await self._partition.commit(sealed.appends(), sealed.letters, sealed.retracted)
+            self._ledger.settle(sealed)
+            self._sealed = None
+            self._released.extend(sealed.released)
+            self._release_wanted.set()
+            self._wake()
+
+    async def _release(self) -> None:
+        while True:
+            await self._release_wanted.wait()
+            self._release_wanted = trio.Event()
+            while self._released:
+                for _ in range(min(_WAKE_TOGETHER, len(self._released))):
+                    self._released.popleft()()
+                await trio.lowlevel.checkpoint()
+
+    # What comes by itself.
+
+    async def _recover(self) -> None:
+        """Take up what was under way. Only objects that owe something are read."""
+        prefix = keys.owing_prefix(self._partition.number)
+        start, stop = prefix, keys.after_prefix(prefix)
+        while page := self._journal.rows(start, stop, limit=_ROUND):
+            for key, _ in page:
+                resident = await self._directory.get(StreamId(keys.stream_of_owing(key)))
+                if resident.state is not None:
+                    self._ledger.owe(resident, pending(resident.state))
+            start = page[-1][0] + b"\x00"
+            await trio.lowlevel.checkpoint()
+        self._wake()
+
+    async def _read_letters(self) -> None:
+        async for due in self._partition.letters():
+            for letter in due:
+                self._take_letter(letter)
+
+    def _take_letter(self, due: Due) -> None:
+        letter = due.letter
+        try:
+            command, envelope = c.decode_command(letter.data)
+        except CorruptRecord:
+            log.exception("letter %r to stream %016x cannot be read, and stays where it is", letter.id, letter.to)
+            return
+        stamp = Stamp(self._clock.now(), envelope.cause, envelope.by)
+        self._take_in(Arrival(letter.to, command, stamp, position=due.position))
+
+    async def _suspend_what_idles(self) -> None:
+        seconds = self._limits.suspend_after_seconds
+        while True:
+            await self._stage.some_attempt.wait()
+            await trio.sleep(seconds / 4)
+            self._stage.suspend_idle(seconds)
+
+    async def _purge_what_is_over(self) -> None:
+        while True:
+            start = keys.purge_prefix(self._partition.number)
+            now = keys.purge(self._partition.number, self._clock.now() + _MICROSECOND, InvocationId(""))
+            while page := self._journal.rows(start, now, limit=_PURGED_TOGETHER):
+                await self._purge([InvocationId(keys.id_at_end(key)) for key, _ in page])
+                start = page[-1][0] + b"\x00"
+            await self._wait_for_purge(now)
+
+    async def _purge(self, over: list[InvocationId]) -> None:
+        by_stream: dict[StreamId, list[InvocationId]] = {}
+        for invocation_id in over:
+            by_stream.setdefault(stream_of_invocation(invocation_id), []).append(invocation_id)
+        stamp = Stamp(self._clock.now(), "retention", "engine")
+        last: Waiter[None] | None = None
+        for stream, invocation_ids in by_stream.items():
+            last = Waiter()
+            self._take_in(Arrival(stream, c.PurgeInvocations(invocation_ids=invocation_ids), stamp, reply=last))
+        if last is not None:
+            # What could not be purged (another was faster, its object is damaged) is looked at again the next time.
+            with contextlib.suppress(TerminalError):
+                await last.wait()
+
+    async def _wait_for_purge(self, now: bytes) -> None:
+        later = keys.after_prefix(keys.purge_prefix(self._partition.number))
+        following = self._journal.rows(now, later, limit=1)
+        due_at = keys.date_of_purge(following[0][0]) if following else None
+        seconds = _LONGEST_NAP_SECONDS if due_at is None else max(0.0, due_at - self._clock.now())
+        with trio.move_on_after(min(seconds, _LONGEST_NAP_SECONDS)):
+            await self._ledger.purge_sooner(due_at).wait()
+
+    def _close(self) -> None:
+        self._is_closed = True
+        self._stage.close()
+        error = UnknownOutcomeError(
+            "the runtime stops, or its disk failed, before the answer was durable. The work goes on when it is started "
+            "again; the same invocation id, or idempotency key, finds it"
+        )
+        for waiter in list(self._waiters):
+            waiter.fail(error)

@@ -1,0 +1,210 @@
+"""Takes in what arrives: finds the object, lets it decide, and answers whoever asked."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors.core import commands as c
+from actors.core.decide import check_same_request, unknown_invocation
+from actors.core.errors import ActorError, AlreadyCompletedError, TerminalError, UnavailableError
+from actors.engine.arrivals import Accepted, Arrival, Look, Watch
+from actors.engine.index import row_of
+from actors.inspection import info_of
+from actors.outcomes import failed, failure_of
+from journal.errors import CorruptRecord
+from journal.events import Answer, Status
+from journal.ids import stream_of_invocation
+from journal.protocol import Letter
+
+if TYPE_CHECKING:
+    from actors.core.state import InvocationState
+    from actors.engine.ledger import Ledger
+    from actors.engine.resident import Resident
+    from journal.events import Caller
+    from journal.ids import InvocationId
+    from journal.rows import InvocationRow
+
+log = logging.getLogger(__name__)
+
+_POSTPONE_SECONDS = 1.0
+_VERBS = (
+    c.CancelInvocation,
+    c.KillInvocation,
+    c.PauseInvocation,
+    c.ResumeInvocation,
+    c.SignalInvocation,
+)
+
+
+class Reception:
+    """Between the inbox and the ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def take(self, arrival: Arrival) -> None:
+        """Take one arrival in."""
+        resident = await self._ledger.directory.get(arrival.to)
+        if resident.damage is not None:
+            self._refuse(resident, arrival, UnavailableError(str(resident.damage)))
+            return  # a letter stays where it is: nothing has been done about it
+        try:
+            self._take(resident, arrival)
+        except TerminalError as refusal:
+            self._refuse(resident, arrival, refusal)
+        except CorruptRecord as damage:
+            self._refuse(resident, arrival, UnavailableError(f"{arrival.to:016x}: {damage}"))
+        if arrival.position is not None:
+            self._ledger.consume(resident, arrival.position)
+        elif resident.state is None and resident.is_idle:
+            self._ledger.directory.forget(resident.stream)
+
+    def _take(self, resident: Resident, arrival: Arrival) -> None:
+        match arrival.command:
+            case Watch():
+                self._watch(resident, arrival.command)
+            case Look():
+                self._look(resident, arrival.command)
+            case c.Invoke():
+                self._invoke(resident, arrival, arrival.command)
+            case c.PurgeInvocations():
+                self._purge(resident, arrival, arrival.command)
+            case c.Attach():
+                self._attach(resident, arrival, arrival.command)
+            case command if isinstance(command, _VERBS):
+                self._obey(resident, arrival, command)
+            case command:
+                self._ledger.decide(resident, command, arrival.stamp)
+
+    # Work.
+
+    def _invoke(self, resident: Resident, arrival: Arrival, command: c.Invoke) -> None:
+        definition, handler = self._ledger.app.handler_of(command.target)
+        command.kind, command.mode, command.atomic = definition.kind, handler.mode, handler.options.atomic
+        ended = None if arrival.is_fresh else self._ledger.ended(resident, command.invocation_id)
+        if ended is not None:
+            check_same_request(ended.argument_digest, command)
+            self._repeat_answer(resident, arrival, command, ended)
+            return
+        events = self._ledger.decide(resident, command, arrival.stamp)
+        if arrival.reply is not None:
+            accepted = Accepted(command.invocation_id, bool(events))
+            self._ledger.when_durable(partial(arrival.reply.set, accepted))
+        if arrival.outcome is not None:
+            resident.waiters.setdefault(command.invocation_id, []).append(arrival.outcome)
+
+    def _repeat_answer(self, resident: Resident, arrival: Arrival, command: c.Invoke, ended: InvocationRow) -> None:
+        """It was asked for before, and has ended."""
+        assert ended.outcome is not None, "a row without an outcome is of an open invocation"
+        if arrival.reply is not None:
+            accepted = Accepted(command.invocation_id, is_new=False)
+            self._ledger.when_durable(partial(arrival.reply.set, accepted))
+        if arrival.outcome is not None:
+            self._ledger.when_durable(partial(arrival.outcome.set, ended.outcome))
+        if command.caller is not None:
+            self._ledger.complete_call(resident, command.caller, ended.outcome)
+
+    def _refuse(self, resident: Resident, arrival: Arrival, refusal: TerminalError) -> None:
+        self._ledger.when_durable(partial(arrival.fail, refusal))
+        command = arrival.command
+        match command:
+            case c.Invoke() if command.caller is not None:
+                self._ledger.complete_call(resident, command.caller, failed(refusal))
+            case c.Invoke() if arrival.reply is None:
+                self._postpone(arrival, command, refusal)
+            case c.Attach():
+                self._ledger.complete_call(resident, command.by, failed(refusal))
+            case c.PurgeInvocations() if command.reply_to is not None:
+                self._refuse_verb(resident, command.reply_to, refusal)
+            case _ if isinstance(command, _VERBS) and command.reply_to is not None:
+                self._refuse_verb(resident, command.reply_to, refusal)
+
+    def _postpone(self, arrival: Arrival, command: c.Invoke, refusal: ActorError) -> None:
+        """A message that was sent is never lost: what cannot be taken now comes again later."""
+        log.warning("%s: a message to %s waits: %s", command.invocation_id, command.target, refusal)
+        data = c.encode_command(command, cause=arrival.stamp.cause, by=arrival.stamp.by)
+        again_at = self._ledger.now + _POSTPONE_SECONDS
+        self._ledger.send(Letter(f"{command.invocation_id}/again", arrival.to, data, again_at))
+
+    # Questions.
+
+    def _watch(self, resident: Resident, watch: Watch) -> None:
+        if _open_state(resident, watch.invocation_id) is not None:
+            resident.waiters.setdefault(watch.invocation_id, []).append(watch.waiter)
+            return
+        ended = self._known(resident, watch.invocation_id)
+        assert ended.outcome is not None, "a row without an outcome is of an open invocation"
+        self._ledger.when_durable(partial(watch.waiter.set, ended.outcome))
+
+    def _look(self, resident: Resident, look: Look) -> None:
+        open_state = _open_state(resident, look.invocation_id)
+        if open_state is None:
+            info = info_of(self._known(resident, look.invocation_id), None)
+        else:
+            assert resident.state is not None
+            info = info_of(row_of(resident.state, open_state), open_state)
+        self._ledger.when_durable(partial(look.reply.set, info))
+
+    def _known(self, resident: Resident, of: InvocationId) -> InvocationRow:
+        ended = self._ledger.ended(resident, of)
+        if ended is None:
+            raise unknown_invocation(of)
+        return ended
+
+    # Verbs.
+
+    def _attach(self, resident: Resident, arrival: Arrival, command: c.Attach) -> None:
+        ended = self._ledger.ended(resident, command.invocation_id)
+        if ended is None:
+            self._ledger.decide(resident, command, arrival.stamp)
+            return
+        assert ended.outcome is not None, "a row without an outcome is of an open invocation"
+        self._ledger.complete_call(resident, command.by, ended.outcome)
+
+    def _obey(self, resident: Resident, arrival: Arrival, command: Any) -> None:
+        of: InvocationId = command.invocation_id
+        before = _open_state(resident, of)
+        if before is None:
+            self._known(resident, of)
+            verb = c.VERB_OF_COMMAND[type(command)].value
+            raise AlreadyCompletedError(
+                f"{of} has ended, so there is nothing to {verb}. Its outcome can be read; purging forgets it",
+                status=Status.COMPLETED,
+            )
+        status_before = before.status
+        events = self._ledger.decide(resident, command, arrival.stamp)
+        after = _open_state(resident, of)
+        status_after = Status.COMPLETED if after is None else after.status
+        self._answer(resident, arrival, command.reply_to, of, Answer(bool(events), status_before, status_after))
+
+    def _purge(self, resident: Resident, arrival: Arrival, command: c.PurgeInvocations) -> None:
+        ended = [i for i in command.invocation_ids if self._ledger.ended(resident, i) is not None]
+        is_asked_for = arrival.reply is not None or command.reply_to is not None
+        if is_asked_for and not ended and _open_state(resident, command.invocation_ids[0]) is None:
+            raise unknown_invocation(command.invocation_ids[0])
+        purged = command.invocation_ids if is_asked_for else ended
+        if purged:
+            self._ledger.decide(resident, attrs.evolve(command, invocation_ids=purged), arrival.stamp)
+        answer = Answer(True, Status.COMPLETED, Status.COMPLETED)
+        self._answer(resident, arrival, command.reply_to, command.invocation_ids[0], answer)
+
+    def _answer(
+        self, resident: Resident, arrival: Arrival, reply_to: Caller | None, of: InvocationId, answer: Answer
+    ) -> None:
+        if arrival.reply is not None:
+            self._ledger.when_durable(partial(arrival.reply.set, answer))
+        if reply_to is not None:
+            command = c.CompleteVerb(invocation_id=reply_to.invocation_id, step=reply_to.step, answer=answer)
+            self._ledger.deliver(resident, stream_of_invocation(reply_to.invocation_id), command, by=of)
+
+    def _refuse_verb(self, resident: Resident, to: Caller, refusal: TerminalError) -> None:
+        command = c.CompleteVerb(invocation_id=to.invocation_id, step=to.step, answer=None, refusal=failure_of(refusal))
+        self._ledger.deliver(resident, stream_of_invocation(to.invocation_id), command, by=None)
+
+
+def _open_state(resident: Resident, of: InvocationId) -> InvocationState | None:
+    return None if resident.state is None else resident.state.invocations.get(of)

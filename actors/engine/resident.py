@@ -1,0 +1,81 @@
+"""An object in memory: its state, the attempts that run, whoever waits for it, and what is not on disk yet."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from actors.core.state import ObjectState
+    from actors.engine.attempt import Attempt
+    from actors.engine.replies import Waiter
+    from actors.engine.steps import StepTask
+    from journal.errors import Damaged
+    from journal.events import Failure, Outcome, Recorded, Status
+    from journal.ids import InvocationId, StepId, StreamId
+    from journal.rows import InvocationRow
+
+
+@attrs.define
+class Listing:
+    """What the row of an open invocation says on disk."""
+
+    status: Status
+    failure: Failure | None
+    cancelled: bool
+
+
+@attrs.define(eq=False)
+class Resident:
+    """One object, as the owner of its partition has it.
+
+    The state runs ahead of the disk by ``recent``, the events that no commit has confirmed. ``ended`` are the rows of
+    invocations that ended since the last commit was sealed. If a commit fails, all of it is dropped and read again.
+    ``is_leaving``: nothing is left of it, and the commit that removes it is under way.
+    """
+
+    stream: StreamId
+    state: ObjectState | None
+    durable: int = 0
+    trimmed: int = 0
+    recent: deque[Recorded] = attrs.field(factory=deque)
+    ended: dict[InvocationId, InvocationRow] = attrs.field(factory=dict)
+    attempts: dict[InvocationId, Attempt] = attrs.field(factory=dict)
+    steps: dict[tuple[InvocationId, StepId], StepTask] = attrs.field(factory=dict)
+    waiters: dict[InvocationId, list[Waiter[Outcome]]] = attrs.field(factory=dict)
+    listings: dict[InvocationId, Listing] = attrs.field(factory=dict)
+    owing_on_disk: bool = False
+    events_since_snapshot: int = 0
+    bytes_since_snapshot: int = 0
+    snapshot_bytes: int = 0
+    is_leaving: bool = False
+    damage: Damaged | None = None
+
+    @property
+    def version(self) -> int:
+        """The number of the last event."""
+        return 0 if self.state is None else self.state.version
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it can leave memory: nothing runs, nobody waits, everything is on disk."""
+        return not (self.attempts or self.steps or self.waiters or self.recent or self.ended or self.is_leaving)
+
+    def confirm(self, number: int) -> None:
+        """Events up to this one are durable."""
+        self.durable = number
+        recent = self.recent
+        while recent and recent[0].number <= number:
+            recent.popleft()
+
+    def vanish(self) -> None:
+        """As if it had never been; the commit that is being sealed removes it."""
+        self.state = None
+        self.durable = self.trimmed = 0
+        self.recent.clear()
+        self.listings.clear()
+        self.owing_on_disk = False
+        self.events_since_snapshot = self.bytes_since_snapshot = self.snapshot_bytes = 0
+        self.is_leaving = True

@@ -1,0 +1,123 @@
+"""Rows as the objects of a partition see them: those on disk under those that are on their way there."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+from journal import keys
+from journal.errors import Damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from actors.core.state import ObjectState
+    from journal.ids import InvocationId, StreamId
+    from journal.protocol import Journal
+
+_PAGE = 512
+
+
+class RowsAhead:
+    """The rows on disk, with what the forming commit and the one under way will have written."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._layers: list[Mapping[bytes, bytes | None]] = []
+
+    def push(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """Rows of a commit that begins to form; they may grow until it is sealed."""
+        self._layers.insert(0, rows)
+
+    def pop(self) -> None:
+        """The oldest commit is on disk."""
+        self._layers.pop()
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row, or None."""
+        for layer in self._layers:
+            if key in layer:
+                return layer[key]
+        return self._journal.row(key)
+
+    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """All rows of ``[start, stop)``, in order."""
+        ahead: dict[bytes, bytes | None] = {}
+        for layer in reversed(self._layers):
+            ahead.update((key, value) for key, value in layer.items() if start <= key < stop)
+        if not ahead:
+            return self._stored(start, stop)
+        return self._merged(ahead, start, stop)
+
+    def _merged(self, ahead: dict[bytes, bytes | None], start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        stored = ((key, value) for key, value in self._stored(start, stop) if key not in ahead)
+        present = ((key, value) for key, value in sorted(ahead.items()) if value is not None)
+        return heapq.merge(stored, present)
+
+    def _stored(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        while True:
+            page = self._journal.rows(start, stop, limit=_PAGE)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            start = page[-1][0] + b"\x00"
+
+
+class ObjectItems:
+    """The items of one object's ``Log`` and ``Map`` fields, as an attempt that starts now sees them.
+
+    A reader also sees what the handler that runs has recorded so far, unless that one is atomic.
+    """
+
+    def __init__(
+        self, rows: RowsAhead, partition: int, stream: StreamId, state: ObjectState, *, beside: InvocationId | None
+    ) -> None:
+        self._rows = rows
+        self._partition = partition
+        self._stream = stream
+        self._lengths = dict(state.lengths)
+        self._ahead_logs: Mapping[str, Sequence[bytes]] = {}
+        self._ahead_maps: Mapping[str, Mapping[str, bytes | None]] = {}
+        if beside is not None:
+            changes = state.invocations[beside].changes
+            self._ahead_logs = {name: list(items) for name, items in changes.logs.items()}
+            self._ahead_maps = {name: dict(items) for name, items in changes.maps.items()}
+            for name, items in self._ahead_logs.items():
+                self._lengths[name] = self._lengths.get(name, 0) + len(items)
+
+    def log_lengths(self) -> Mapping[str, int]:
+        return self._lengths
+
+    def log_items(self, field: str, start: int, stop: int) -> Sequence[bytes]:
+        ahead = self._ahead_logs.get(field, ())
+        stored = self._lengths.get(field, 0) - len(ahead)
+        found = self._stored_items(field, start, min(stop, stored))
+        found += ahead[max(0, start - stored) : max(0, stop - stored)]
+        return found
+
+    def map_item(self, field: str, key: bytes) -> bytes | None:
+        ahead = self._ahead_maps.get(field)
+        if ahead is not None and key.decode() in ahead:
+            return ahead[key.decode()]
+        return self._rows.get(keys.map_item(self._partition, self._stream, field, key))
+
+    def map_items(self, field: str) -> Iterator[tuple[bytes, bytes]]:
+        prefix = keys.items(self._partition, self._stream, field)
+        stored = self._rows.scan(prefix, keys.after_prefix(prefix))
+        found: dict[bytes, bytes | None] = {key[len(prefix) :]: value for key, value in stored}
+        found.update((key.encode(), value) for key, value in self._ahead_maps.get(field, {}).items())
+        return ((key, value) for key, value in found.items() if value is not None)
+
+    def _stored_items(self, field: str, start: int, stop: int) -> list[bytes]:
+        if start >= stop:
+            return []
+        first = keys.log_item(self._partition, self._stream, field, start)
+        if stop - start == 1:
+            data = self._rows.get(first)
+            found = [] if data is None else [data]
+        else:
+            behind = keys.log_item(self._partition, self._stream, field, stop)
+            found = [data for _, data in self._rows.scan(first, behind)]
+        if len(found) != stop - start:
+            raise Damaged(self._stream, 0, f"of items {start} to {stop - 1} of {field}, {len(found)} are there")
+        return found

@@ -1,0 +1,314 @@
+"""Where handlers and steps run: attempts in memory, steps as tasks.
+
+An attempt belongs in memory exactly while :func:`actors.core.react.may_run` says so. A step's task may outlive its attempt:
+while a pause drains, it ends and is recorded; when its invocation is killed, it is stopped and nothing that it says counts,
+and the next invocation of the key waits for its end, but not for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict, deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from actors.core import commands as c
+from actors.core.errors import ActorError, StepOutcomeUnknownError
+from actors.core.react import may_run
+from actors.core.state import WaitKind
+from actors.engine.arrivals import Arrival
+from actors.engine.attempt import Attempt, writer_beside
+from actors.engine.rows import ObjectItems
+from actors.engine.steps import StepTask
+from actors.outcomes import failed, failure_of
+from journal import events as e
+from journal.errors import Damaged
+from journal.events import Mode, PauseCause, Stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.core.commands import Command
+    from actors.core.state import InvocationState
+    from actors.engine.attempt import Setting
+    from actors.engine.ledger import Ledger
+    from actors.engine.resident import Resident
+    from journal.events import Recorded
+    from journal.ids import InvocationId, StepId
+
+log = logging.getLogger(__name__)
+
+UNWIND_SECONDS = 10.0
+"""How long the next invocation of a key waits for the steps of a killed one to give way."""
+
+
+@attrs.define(eq=False)
+class Run:
+    """A handler is to run: with one more event, or from the beginning of its history."""
+
+    resident: Resident
+    invocation_id: InvocationId
+    recorded: Recorded | None = None
+
+
+class Stage:
+    """The performer of a ledger's decisions. ``submit`` brings what steps say back to the objects."""
+
+    def __init__(self, ledger: Ledger, setting: Setting, submit: Callable[[Arrival], None]) -> None:
+        self._ledger = ledger
+        self._setting = setting
+        self._submit = submit
+        self._limits = setting.limits
+        self._runs: deque[Run] = deque()
+        self._live: OrderedDict[InvocationId, tuple[Resident, Attempt]] = OrderedDict()
+        self._waiting_steps: deque[tuple[Resident, InvocationId, StepId]] = deque()
+        self._running_steps = 0
+        self.some_attempt = trio.Event()
+        self._nursery: trio.Nursery
+        self.wake: Callable[[], None]
+
+    def open(self, nursery: trio.Nursery, wake: Callable[[], None]) -> None:
+        """Steps become tasks of this nursery; ``wake`` tells the owner that there are runs."""
+        self._nursery = nursery
+        self.wake = wake
+
+    def close(self) -> None:
+        """Forget every attempt; nothing is recorded."""
+        for _, attempt in self._live.values():
+            attempt.close()
+        self._live.clear()
+
+    # What the ledger asks for.
+
+    def start_attempt(self, resident: Resident, of: InvocationId) -> None:
+        """Run its handler, in its turn."""
+        self._runs.append(Run(resident, of))
+
+    def continue_attempt(self, resident: Resident, of: InvocationId, recorded: Recorded) -> None:
+        """Give its handler one more event, in its turn."""
+        self._runs.append(Run(resident, of, recorded))
+
+    def end_attempt(self, resident: Resident, of: InvocationId, *, abort_steps: bool) -> None:
+        """Forget its attempt; with ``abort_steps``, stop its steps and forget them too."""
+        attempt = resident.attempts.pop(of, None)
+        self._live.pop(of, None)
+        if attempt is not None:
+            attempt.close()
+        if abort_steps:
+            for task in _steps_of(resident, of):
+                task.abandon()
+
+    def check_pause(self, resident: Resident, of: InvocationId) -> None:
+        """Let a pause take effect if it waits for steps that died with another process."""
+        if not _steps_of(resident, of):
+            self._ledger.decide_as_engine(resident, c.SettlePause(invocation_id=of))
+
+    # Handlers.
+
+    @property
+    def has_runs(self) -> bool:
+        """Whether any handler is to run."""
+        return bool(self._runs)
+
+    async def run_next(self) -> None:
+        """Run the handler that is first in line, if it still may."""
+        run = self._runs.popleft()
+        resident, state = run.resident, run.resident.state
+        invocation = None if state is None else state.invocations.get(run.invocation_id)
+        if invocation is None or not may_run(invocation):
+            return
+        attempt = resident.attempts.get(run.invocation_id)
+        if attempt is None:
+            if not self._waits_for_unwinding(resident, invocation):
+                await self._start(resident, invocation)
+        elif run.recorded is not None:
+            commands = attempt.hand_over(run.recorded, self._ledger.now)
+            self._after_turn(resident, attempt, commands, run.recorded.number)
+
+    async def _start(self, resident: Resident, invocation: InvocationState) -> None:
+        of = invocation.invocation_id
+        unfinished = _unfinished_steps(invocation)
+        try:
+            attempt = await self._make_attempt(resident, invocation)
+        except (ActorError, Damaged) as error:
+            held = c.HoldAttempt(
+                invocation_id=of, cause=PauseCause.MISMATCH, reason=str(error), failure=failure_of(error)
+            )
+            self._ledger.decide_as_engine(resident, held)
+            return
+        resident.attempts[of] = attempt
+        self._live[of] = (resident, attempt)
+        self.some_attempt.set()
+        self._after_turn(resident, attempt, attempt.start(self._ledger.now), attempt.seen)
+        self._take_up_steps(resident, attempt, unfinished)
+        self._make_room()
+
+    async def _make_attempt(self, resident: Resident, invocation: InvocationState) -> Attempt:
+        state = resident.state
+        assert state is not None
+        definition = self._ledger.app.find(state.service)
+        history = await self._ledger.directory.history(resident, invocation)
+        beside = None if invocation.mode is Mode.EXCLUSIVE else writer_beside(state)
+        items = ObjectItems(self._ledger.rows, self._ledger.partition.number, resident.stream, state, beside=beside)
+        return Attempt(self._setting, definition, state, invocation, history, items)
+
+    def _after_turn(self, resident: Resident, attempt: Attempt, commands: list[Command], number: int) -> None:
+        of = attempt.invocation_id
+        attempt.last_active = self._ledger.now
+        self._live.move_to_end(of)
+        stamp = Stamp(self._ledger.now, f"#{number}", of)
+        for command in commands:
+            self._ledger.decide(resident, command, stamp)
+        if resident.attempts.get(of) is attempt:
+            for step in attempt.take_interrupted():
+                self._interrupt(resident, of, step)
+            self._hold_if_too_long(resident, of)
+
+    def _hold_if_too_long(self, resident: Resident, of: InvocationId) -> None:
+        assert resident.state is not None
+        invocation, limits = resident.state.invocations[of], self._limits
+        if invocation.event_count <= limits.history_events and invocation.value_bytes <= limits.history_bytes:
+            return
+        reason = (
+            f"its history has {invocation.event_count} events and {invocation.value_bytes} bytes of values, the limits are "
+            f"{limits.history_events} and {limits.history_bytes}. Let a long life go on in a new invocation (send to "
+            "itself and return), or raise the limit and resume"
+        )
+        held = c.HoldAttempt(invocation_id=of, cause=PauseCause.LIMIT, reason=reason)
+        self._ledger.decide_as_engine(resident, held)
+
+    # Steps.
+
+    def run_step(self, resident: Resident, of: InvocationId, step: StepId) -> None:
+        """Begin a side effect, now that what it rests on is durable; unless nobody wants it any more."""
+        attempt = resident.attempts.get(of)
+        if attempt is None:
+            self._runs.append(Run(resident, of))  # if it may run, its attempt takes the step up
+            self.wake()
+            return
+        parked = attempt.execution.parked.get(step)
+        if parked is None or parked.interruption is not None or (of, step) in resident.steps:
+            return
+        if self._running_steps >= self._limits.running_steps:
+            self._waiting_steps.append((resident, of, step))
+            return
+        self._running_steps += 1
+        task = StepTask(of, step, attempt.context.bodies[step], self._setting)
+        resident.steps[of, step] = task
+        self._nursery.start_soon(self._supervise, resident, task, name=f"step {task.name} of {of}")
+
+    async def _supervise(self, resident: Resident, task: StepTask) -> None:
+        try:
+            command = await task.run(partial(self._emit, resident, task))
+        finally:
+            del resident.steps[task.invocation_id, task.step]
+            self._running_steps -= 1
+        if self._waiting_steps:
+            self.run_step(*self._waiting_steps.popleft())
+        if task.is_wanted:
+            self._submit(Arrival(resident.stream, command, self._stamp_of(task)))
+        else:
+            self._go_on_after_unwinding(resident, task.invocation_id)
+
+    def _emit(self, resident: Resident, task: StepTask, value: bytes) -> None:
+        if task.is_wanted:
+            command = c.EmitOutput(invocation_id=task.invocation_id, step=task.step, value=value)
+            self._submit(Arrival(resident.stream, command, self._stamp_of(task)))
+
+    def _stamp_of(self, task: StepTask) -> Stamp:
+        return Stamp(self._setting.world.clock.now(), f"step {task.step}", task.invocation_id)
+
+    def _take_up_steps(self, resident: Resident, attempt: Attempt, steps: set[StepId]) -> None:
+        """Steps that began before this attempt, or whose task was abandoned, and that have no outcome."""
+        of = attempt.invocation_id
+        if resident.attempts.get(of) is not attempt:
+            return
+        for step in sorted(steps & attempt.execution.parked.keys()):
+            parked = attempt.execution.parked[step]
+            if (of, step) in resident.steps:
+                continue  # its end looks again
+            if parked.interruption is not None:
+                self._interrupt(resident, of, step)
+            elif isinstance(parked.event, e.StepScheduled) and parked.event.at_most_once:
+                self._complete_as_unknown(resident, of, step, parked.event.name)
+            else:
+                self._ledger.when_durable(partial(self.run_step, resident, of, step))
+
+    def _complete_as_unknown(self, resident: Resident, of: InvocationId, step: StepId, name: str) -> None:
+        error = StepOutcomeUnknownError(
+            f"step {name!r} had begun before its attempt ended, and may begin only once: whether it happened is unknown"
+        )
+        command = c.CompleteStep(invocation_id=of, step=step, outcome=failed(error))
+        self._ledger.decide_as_engine(resident, command)
+
+    def _interrupt(self, resident: Resident, of: InvocationId, step: StepId) -> None:
+        """Stop a step, so that its handler can go on. One that does not run has nothing to unwind."""
+        task = resident.steps.get((of, step))
+        if task is None:
+            self._ledger.decide_as_engine(resident, c.AbortStep(invocation_id=of, step=step))
+        elif task.is_wanted:
+            task.abort()
+
+    def _go_on_after_unwinding(self, resident: Resident, of: InvocationId) -> None:
+        """An abandoned step has ended: whoever waited for that goes on."""
+        state = resident.state
+        attempt = resident.attempts.get(of)
+        if attempt is not None and state is not None and of in state.invocations:
+            self._ledger.now = self._setting.world.clock.now()
+            self._take_up_steps(resident, attempt, _unfinished_steps(state.invocations[of]))
+        if state is not None and state.holder is not None:
+            self._runs.append(Run(resident, state.holder))
+        self.wake()
+
+    def _waits_for_unwinding(self, resident: Resident, invocation: InvocationState) -> bool:
+        """Whether steps of an invocation that was ended still hold the key, in a sense."""
+        if invocation.mode is not Mode.EXCLUSIVE:
+            return False
+        others = [t for (of, _), t in resident.steps.items() if of != invocation.invocation_id and not t.is_wanted]
+        left = [t.abandoned_at + UNWIND_SECONDS - trio.current_time() for t in others]
+        longest = max(left, default=0.0)
+        if longest <= 0:
+            return False
+        self._nursery.start_soon(self._run_later, Run(resident, invocation.invocation_id), longest)
+        return True
+
+    async def _run_later(self, run: Run, seconds: float) -> None:
+        await trio.sleep(seconds)
+        self._runs.append(run)
+        self.wake()
+
+    # Memory.
+
+    def suspend_idle(self, seconds: float) -> None:
+        """Let go of the attempts that have waited for so long."""
+        now = self._setting.world.clock.now()
+        for of, (resident, attempt) in list(self._live.items()):
+            if now - attempt.last_active < seconds:
+                break
+            self._suspend(resident, of)
+        if not self._live:
+            self.some_attempt = trio.Event()
+
+    def _make_room(self) -> None:
+        excess = len(self._live) - self._limits.live_attempts
+        if excess > 0:
+            for of, (resident, _) in list(self._live.items())[:excess]:
+                self._suspend(resident, of)
+
+    def _suspend(self, resident: Resident, of: InvocationId) -> None:
+        if _steps_of(resident, of):
+            self._live.move_to_end(of)
+            return
+        now = self._setting.world.clock.now()
+        self._submit(Arrival(resident.stream, c.SuspendAttempt(invocation_id=of), Stamp(now, "idle", "engine")))
+
+
+def _steps_of(resident: Resident, of: InvocationId) -> list[StepTask]:
+    return [task for (invocation_id, _), task in resident.steps.items() if invocation_id == of]
+
+
+def _unfinished_steps(invocation: InvocationState) -> set[StepId]:
+    return {step for step, wait in invocation.waits.items() if wait.kind is WaitKind.STEP}

@@ -1,0 +1,130 @@
+"""Side effects: each a trio task in a cancel scope of its own."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from actors.core import commands as c
+from actors.core.errors import PayloadTooLargeError, UnserializableError
+from actors.durable import StepBody, current_step
+from actors.outcomes import failed, failure_of, is_terminal
+from actors.values import ValueProblem
+from journal.events import Outcome, OutcomeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.core.commands import Command
+    from actors.engine.attempt import Setting
+    from journal.ids import InvocationId, StepId
+
+log = logging.getLogger(__name__)
+
+
+class StepTask:
+    """A step's body as it runs. Whoever started it is told how it ended, once, whatever the body does."""
+
+    def __init__(self, invocation_id: InvocationId, step: StepId, body: StepBody, setting: Setting) -> None:
+        self.invocation_id = invocation_id
+        self.step = step
+        self.name = body.name
+        self.key = f"{invocation_id}/{step}"
+        self.started_at = setting.world.clock.now()
+        self.is_wanted = True
+        self.abandoned_at = 0.0
+        self._body = body
+        self._setting = setting
+        self._scope = trio.CancelScope()
+        self._emit: Callable[[bytes], None]
+        self._token: trio.lowlevel.TrioToken
+
+    def abort(self) -> None:
+        """Stop the body: its awaits are cancelled. What it says from now on may still count: see ``run``."""
+        self._scope.cancel()
+
+    def abandon(self) -> None:
+        """Stop the body, and let nothing that it says count any more."""
+        self.is_wanted = False
+        self.abandoned_at = trio.current_time()
+        self._scope.cancel()
+
+    async def run(self, emit: Callable[[bytes], None]) -> Command:
+        """Run the body; the command that tells how it ended.
+
+        A body that ends although it was aborted has an outcome, and that holds. One that gives way has none.
+        """
+        self._emit = emit
+        self._token = trio.lowlevel.current_trio_token()
+        current_step.set(self)
+        with self._scope:
+            try:
+                value = await self._try()
+            except trio.Cancelled:
+                raise
+            except BaseException as error:
+                if not self._scope.cancel_called:
+                    return self._failed(error)
+                log.warning("%s: while it was stopped, step %r raised %r", self.key, self.name, error)
+            else:
+                return self._succeeded(value)
+        return c.AbortStep(invocation_id=self.invocation_id, step=self.step)
+
+    def emit(self, value: bytes) -> None:
+        """A piece of output, from the body's task or thread."""
+        if trio.lowlevel.in_trio_task():
+            self._emit(value)
+        else:
+            self._token.run_sync_soon(self._emit, value)
+
+    async def _try(self) -> Any:
+        timeout = self._body.options.timeout
+        if timeout is None:
+            return await self._call()
+        with trio.move_on_after(timeout) as scope:
+            return await self._call()
+        assert scope.cancelled_caught
+        raise _StepTimeout(f"step {self.name!r} did not end within {timeout} seconds")
+
+    async def _call(self) -> Any:
+        body = self._body
+        if inspect.iscoroutinefunction(body.function):
+            return await body.function(*body.args, **body.kwargs)
+        result = await self._setting.world.offload(lambda: body.function(*body.args, **body.kwargs))
+        return await result if inspect.isawaitable(result) else result
+
+    def _succeeded(self, value: Any) -> Command:
+        try:
+            data = self._body.result.encode(value)
+        except ValueProblem as error:
+            path, problem = error.path, error.problem
+            return self._ended(
+                failed(UnserializableError(f"the result of step {self.name!r}: {path}: {problem}", path=path))
+            )
+        limit = self._setting.limits.payload_bytes
+        if len(data) > limit:
+            message = f"the result of step {self.name!r} has {len(data)} bytes of JSON, the limit is {limit}"
+            return self._ended(failed(PayloadTooLargeError(message)))
+        return self._ended(Outcome(OutcomeKind.SUCCEEDED, data))
+
+    def _failed(self, error: BaseException) -> Command:
+        policy = self._body.retry
+        if self._body.options.at_most_once or is_terminal(error, policy.terminal):
+            return self._ended(failed(error))
+        return c.FailStep(
+            invocation_id=self.invocation_id,
+            step=self.step,
+            failure=failure_of(error),
+            policy=policy,
+            jitter=self._setting.world.random.random(),
+        )
+
+    def _ended(self, outcome: Outcome) -> Command:
+        return c.CompleteStep(invocation_id=self.invocation_id, step=self.step, outcome=outcome)
+
+
+class _StepTimeout(Exception):
+    """One try of a step took too long; worth another."""

@@ -1,0 +1,79 @@
+"""Notices a handler that blocks the event loop, and names it: after the fact, and while it still does."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from journal.ids import InvocationId
+
+log = logging.getLogger(__name__)
+
+WARN_SECONDS = 0.1
+"""A turn of a handler that takes longer is worth a line in the log."""
+
+STUCK_SECONDS = 1.0
+"""A turn that has taken this long is reported while it goes on, with the line it is at."""
+
+
+class Watchdog:
+    """Told by the engine when a handler has the thread. A thread of its own looks from outside, since the loop cannot."""
+
+    def __init__(self) -> None:
+        self._name: str | None = None
+        self._since = 0.0
+        self._reported = False
+        self._watched = threading.get_ident()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._watched = threading.get_ident()
+        self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def enter(self, name: str) -> float:
+        """A handler begins a turn; when that was."""
+        self._since = began = time.monotonic()
+        self._reported = False
+        self._name = name
+        return began
+
+    def leave(self, name: str, invocation_id: InvocationId, began: float) -> None:
+        """It has ended its turn."""
+        self._name = None
+        took = time.monotonic() - began
+        if took > WARN_SECONDS:
+            log.warning(
+                "%s (%s) blocked the event loop for %.2f seconds: nothing else ran meanwhile. Put slow work into a step",
+                name,
+                invocation_id,
+                took,
+            )
+
+    def _look(self) -> None:
+        while not self._stop.wait(STUCK_SECONDS / 4):
+            name, since = self._name, self._since
+            if name is None or self._reported or time.monotonic() - since < STUCK_SECONDS:
+                continue
+            self._reported = True
+            frame = sys._current_frames().get(self._watched)
+            where = "".join(traceback.format_stack(frame)[-3:]) if frame is not None else "(nowhere)"
+            log.error(
+                "%s has blocked the event loop for more than %.0f second and still does, at:\n%s",
+                name,
+                STUCK_SECONDS,
+                where,
+            )

@@ -1,0 +1,204 @@
+"""What can be seen of invocations, from a live runtime or from a data directory at rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors.core.replay import describe, is_request
+from journal import events as e
+from journal.events import Caller, Failure, Kind, Mode, Outcome, Recorded, Status, Target
+from journal.ids import InvocationId, StepId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from actors.core.state import InvocationState, Wait
+    from journal.rows import InvocationRow
+
+
+@attrs.frozen(kw_only=True)
+class WaitInfo:
+    """Something that an invocation waits for: a step, a timer, a call, a signal; since when, until when (wall seconds)."""
+
+    step: StepId
+    kind: str
+    name: str
+    since: float
+    until: float | None = None
+    invocation_id: InvocationId | None = None
+    failed_attempts: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class InvocationInfo:
+    """Everything that is known of an invocation. Times are wall seconds; values are JSON.
+
+    ``phase`` is ``cancelling`` or ``pausing`` while it has been asked to and has not obeyed yet. Its events lie between
+    ``first_event`` and ``last_event`` in the log of its object, with others' between them.
+    """
+
+    id: InvocationId
+    target: Target
+    kind: Kind
+    mode: Mode
+    status: Status
+    created_at: float
+    created_by: str
+    modified_at: float
+    phase: str = ""
+    started_at: float | None = None
+    completed_at: float | None = None
+    scheduled_for: float | None = None
+    purge_at: float | None = None
+    failed_attempts: int = 0
+    retry_at: float | None = None
+    caller: Caller | None = None
+    idempotency_key: str | None = None
+    last_failure: Failure | None = None
+    pause_reason: str = ""
+    cancel_reason: str | None = None
+    outcome: Outcome | None = None
+    waits: tuple[WaitInfo, ...] = ()
+    first_event: int = 0
+    last_event: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class JournalEntry:
+    """One event of an invocation: where it stands in its object's log, when, by whom, because of what, and in words."""
+
+    number: int
+    at: float
+    by: str
+    cause: str
+    name: str
+    summary: str
+    event: Any
+
+
+def info_of(row: InvocationRow, open_state: InvocationState | None) -> InvocationInfo:
+    """What is known, from its row, and from its state while it is open."""
+    waits = () if open_state is None else tuple(_wait_info(step, wait) for step, wait in open_state.waits.items())
+    return InvocationInfo(
+        id=row.invocation_id,
+        target=row.target,
+        kind=row.kind,
+        mode=row.mode,
+        status=row.status,
+        phase="" if open_state is None else phase_of(open_state),
+        created_at=row.created_at,
+        created_by=row.created_by,
+        modified_at=row.modified_at,
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+        scheduled_for=row.scheduled_for,
+        purge_at=row.purge_at,
+        failed_attempts=row.attempts,
+        retry_at=None if open_state is None else open_state.retry_at,
+        caller=row.caller,
+        idempotency_key=row.request,
+        last_failure=row.last_failure,
+        pause_reason=row.pause_reason,
+        cancel_reason=row.cancel_reason,
+        outcome=row.outcome,
+        waits=waits,
+        first_event=row.spans[0][0],
+        last_event=row.spans[-1][1],
+    )
+
+
+def phase_of(invocation: InvocationState) -> str:
+    """What was asked of it and has not happened yet."""
+    if invocation.pausing is not None:
+        return "pausing"
+    return "" if invocation.cancel is None else "cancelling"
+
+
+def entry_of(recorded: Recorded) -> JournalEntry:
+    """An event for readers."""
+    event = recorded.event
+    return JournalEntry(
+        number=recorded.number,
+        at=recorded.stamp.at,
+        by=recorded.stamp.by,
+        cause=recorded.stamp.cause,
+        name=type(event).__name__,
+        summary=summary_of(event),
+        event=event,
+    )
+
+
+def entries_of(invocation_id: InvocationId, recorded: Iterable[Recorded]) -> list[JournalEntry]:
+    """Those of the events that are the invocation's."""
+    return [entry_of(r) for r in recorded if belongs_to(r.event, invocation_id)]
+
+
+def belongs_to(event: Any, invocation_id: InvocationId) -> bool:
+    """Whether the event is part of the invocation's history."""
+    return getattr(event, "invocation_id", None) == invocation_id
+
+
+def summary_of(event: Any) -> str:
+    """An event in one line."""
+    match event:
+        case e.InvocationAccepted():
+            until = "" if event.scheduled_for is None else " for later"
+            return f"{event.handler} accepted{until} with {show(event.argument)}"
+        case e.InvocationStarted():
+            return "started"
+        case e.StepCompleted():
+            return f"step {event.step} {_outcome(event.outcome)}"
+        case e.StepAttemptFailed():
+            return f"step {event.step}, try {event.attempt}: {event.failure.type}: {event.failure.message}"
+        case e.CallCompleted():
+            return f"the call at step {event.step} {_outcome(event.outcome)}"
+        case e.SignalReceived():
+            return f"signal {event.name!r}: {show(event.value)}"
+        case e.OutputEmitted():
+            return f"output {show(event.value)}"
+        case e.AttemptFailed():
+            return f"attempt {event.attempt}: {event.failure.type}: {event.failure.message}"
+        case e.CancelRequested():
+            return f"cancel requested{_because(event.reason)}"
+        case e.InvocationPaused():
+            return f"paused ({event.cause.value}){_because(event.reason)}"
+        case e.InvocationResumed():
+            return f"resumed{_because(event.reason)}"
+        case e.InvocationCompleted():
+            return _outcome(event.outcome)
+        case _ if is_request(event):
+            return describe(event)
+    step = getattr(event, "step", None)
+    return type(event).__name__ if step is None else f"{type(event).__name__} at step {step}"
+
+
+def show(value: bytes, limit: int = 80) -> str:
+    """JSON for one line."""
+    text = value.decode(errors="replace") or "nothing"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _outcome(outcome: Outcome) -> str:
+    if outcome.failure is not None:
+        return f"{outcome.kind.value}: {outcome.failure.type}: {outcome.failure.message}"
+    if outcome.reason:
+        return f"{outcome.kind.value}{_because(outcome.reason)}"
+    return f"{outcome.kind.value} with {show(outcome.value)}"
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _wait_info(step: StepId, wait: Wait) -> WaitInfo:
+    return WaitInfo(
+        step=step,
+        kind=wait.kind.value,
+        name=wait.name,
+        since=wait.since,
+        until=wait.at,
+        invocation_id=wait.callee,
+        failed_attempts=wait.attempts,
+    )

@@ -1,0 +1,105 @@
+"""Invocations from the rows of a journal: one by id, many by what they are. Needs no engine, so it reads a store at rest too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from actors.core.decide import unknown_invocation
+from journal import keys
+from journal.events import Status
+from journal.ids import InvocationId, stream_of_invocation
+from journal.rows import InvocationRow, decode_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PAGE = 256
+
+
+class RowSource(Protocol):
+    """Something with rows: a journal, or a store opened for reading."""
+
+    @property
+    def partitions(self) -> int: ...
+    def row(self, key: bytes) -> bytes | None: ...
+    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]: ...
+
+
+@attrs.frozen(kw_only=True)
+class Listing:
+    """Which invocations are wanted. None: whatever it is."""
+
+    status: frozenset[Status] | None = None
+    service: str | None = None
+    key: str | None = None
+    handler: str | None = None
+    limit: int = 100
+
+    def wants(self, row: InvocationRow) -> bool:
+        """Whether this is one of them."""
+        target = row.target
+        return (
+            (self.status is None or row.status in self.status)
+            and (self.service is None or target.service == self.service)
+            and (self.key is None or target.key == self.key)
+            and (self.handler is None or target.handler == self.handler)
+        )
+
+
+def row_of_id(source: RowSource, of: InvocationId) -> InvocationRow:
+    """The row of an invocation. Raises :class:`actors.UnknownInvocationError`."""
+    data = source.row(keys.invocation(stream_of_invocation(of) % source.partitions, of))
+    if data is None:
+        raise unknown_invocation(of)
+    return decode_row(InvocationRow, data)
+
+
+def list_invocations(source: RowSource, listing: Listing) -> list[InvocationRow]:
+    """The newest of those that are wanted, newest first."""
+    found = [row for row in _candidates(source, listing) if listing.wants(row)]
+    found.sort(key=lambda row: row.created_at, reverse=True)
+    return found[: listing.limit]
+
+
+def _candidates(source: RowSource, listing: Listing) -> Iterator[InvocationRow]:
+    for partition in range(source.partitions):
+        if listing.status is not None and Status.COMPLETED not in listing.status:
+            for status in listing.status:
+                prefix = keys.open_prefix(partition, status)
+                yield from _rows_named(source, partition, _keys_of(source, prefix, reverse=False))
+        else:
+            prefix = keys.created_prefix(partition)
+            newest_first = _rows_named(source, partition, _keys_of(source, prefix, reverse=True))
+            yield from _first_wanted(newest_first, listing)
+
+
+def _first_wanted(rows: Iterator[InvocationRow], listing: Listing) -> Iterator[InvocationRow]:
+    left = listing.limit
+    for row in rows:
+        if left <= 0:
+            return
+        if listing.wants(row):
+            left -= 1
+            yield row
+
+
+def _rows_named(source: RowSource, partition: int, names: Iterator[bytes]) -> Iterator[InvocationRow]:
+    for name in names:
+        data = source.row(keys.invocation(partition, InvocationId(keys.id_at_end(name))))
+        if data is not None:  # it may have been purged since the index was read
+            yield decode_row(InvocationRow, data)
+
+
+def _keys_of(source: RowSource, prefix: bytes, *, reverse: bool) -> Iterator[bytes]:
+    start, stop = prefix, keys.after_prefix(prefix)
+    while True:
+        page = source.rows(start, stop, limit=_PAGE, reverse=reverse)
+        yield from (key for key, _ in page)
+        if len(page) < _PAGE:
+            return
+        if reverse:
+            stop = page[-1][0]
+        else:
+            start = page[-1][0] + b"\x00"

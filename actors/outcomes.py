@@ -1,0 +1,152 @@
+"""Exceptions to outcomes and back: what is recorded of an error, and what is raised where the record is read."""
+
+from __future__ import annotations
+
+import functools
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from actors.core.errors import (
+    CancelledError,
+    InvocationCancelledError,
+    InvocationKilledError,
+    StepFailedError,
+    TerminalError,
+)
+from journal.events import Failure, Outcome, OutcomeKind
+
+if TYPE_CHECKING:
+    from journal.ids import InvocationId
+
+MESSAGE_CHARACTERS = 8_192
+"""How much of an error's text is kept."""
+
+TRACEBACK_CHARACTERS = 16_384
+"""How much of its traceback is kept, from the end."""
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What is kept of an error. Never raises, whatever the error does when it is shown."""
+    return Failure(
+        type=_type_of(error),
+        message=_message_of(error),
+        traceback=_traceback_of(error),
+        details=_details_of(error),
+    )
+
+
+def failed(error: BaseException) -> Outcome:
+    """The outcome of what failed with this error."""
+    return Outcome(OutcomeKind.FAILED, failure=failure_of(error))
+
+
+def is_terminal(error: BaseException, also: tuple[type[BaseException], ...] = ()) -> bool:
+    """Whether trying again is pointless. A group is if everything in it is."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_terminal(inner, also) for inner in error.exceptions)
+    return isinstance(error, (TerminalError, *also))
+
+
+def is_cancel(error: BaseException) -> bool:
+    """Whether the error is the invocation's own cancel coming through, alone or with what broke on the way."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(is_cancel(inner) for inner in error.exceptions)
+    return isinstance(error, CancelledError)
+
+
+def error_of(failure: Failure, invocation_id: InvocationId | None = None) -> TerminalError:
+    """The error to raise for a recorded failure: of its own class where that is known here, else the one that names it."""
+    kind = _known_types().get(failure.type)
+    if kind is None:
+        _known_types.cache_clear()
+        kind = _known_types().get(failure.type, TerminalError)
+    error = kind.__new__(kind)
+    message = failure.message if kind is not TerminalError else _with_type(failure)
+    Exception.__init__(error, message)
+    error.details = msgspec.json.decode(failure.details) if failure.details else None
+    error.type = failure.type
+    error.invocation_id = invocation_id
+    return error
+
+
+def value_of(outcome: Outcome, invocation_id: InvocationId | None = None) -> bytes:
+    """The value of an outcome, or what it was otherwise, raised."""
+    match outcome.kind:
+        case OutcomeKind.SUCCEEDED:
+            return outcome.value
+        case OutcomeKind.FAILED:
+            assert outcome.failure is not None
+            raise error_of(outcome.failure, invocation_id)
+        case OutcomeKind.CANCELLED:
+            raise _ended(InvocationCancelledError, "cancelled", outcome, invocation_id)
+        case OutcomeKind.KILLED:
+            raise _ended(InvocationKilledError, "killed", outcome, invocation_id)
+
+
+def step_error_of(failure: Failure, name: str) -> TerminalError:
+    """The error of a step that failed for good: its own if it was terminal, else that the step used up its attempts."""
+    if failure.type in _known_types():
+        return error_of(failure)
+    error = StepFailedError(f"step {name!r} failed: {failure.type}: {failure.message}")
+    error.type = failure.type
+    return error
+
+
+def _ended(kind: type[TerminalError], word: str, outcome: Outcome, invocation_id: InvocationId | None) -> TerminalError:
+    because = f": {outcome.reason}" if outcome.reason else ""
+    error = kind(f"{invocation_id or 'the invocation'} was {word}{because}")
+    error.invocation_id = invocation_id
+    return error
+
+
+def _type_of(error: BaseException) -> str:
+    if isinstance(error, TerminalError):
+        return error.type
+    return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
+def _message_of(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception as problem:
+        text = f"(its text cannot be had: {type(problem).__name__})"
+    return _valid(text)[:MESSAGE_CHARACTERS]
+
+
+def _traceback_of(error: BaseException) -> str:
+    try:
+        text = "".join(traceback.format_exception(error))
+    except Exception as problem:
+        text = f"(its traceback cannot be had: {type(problem).__name__})"
+    return _valid(text)[-TRACEBACK_CHARACTERS:]
+
+
+def _details_of(error: BaseException) -> bytes:
+    details: Any = getattr(error, "details", None)
+    if details is None:
+        return b""
+    try:
+        return msgspec.json.encode(details)
+    except Exception:
+        return b""
+
+
+def _valid(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _with_type(failure: Failure) -> str:
+    return f"{failure.type}: {failure.message}" if failure.type != _type_of(TerminalError()) else failure.message
+
+
+@functools.cache
+def _known_types() -> dict[str, type[TerminalError]]:
+    known: dict[str, type[TerminalError]] = {}
+    waiting: list[type[TerminalError]] = [TerminalError]
+    while waiting:
+        kind = waiting.pop()
+        known[f"{kind.__module__}.{kind.__qualname__}"] = kind
+        waiting += kind.__subclasses__()
+    return known

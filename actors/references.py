@@ -1,0 +1,285 @@
+"""How a handler is called from somewhere else: typed from its own signature, the same for handlers and for clients."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
+
+import attrs
+
+from actors.core import commands as c
+from actors.core.errors import DefinitionError, InvalidKeyError
+from journal.events import Children, Kind, PauseMode, Target
+from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+
+    from actors.inspection import InvocationInfo, JournalEntry
+    from actors.objects import Definition, HandlerDefinition
+    from actors.values import Codec
+    from journal.events import Answer
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class CallOptions:
+    """How one call is made."""
+
+    delay: float | None = None
+    idempotency_key: str | None = None
+    timeout: float | None = None
+
+
+class Port(Protocol):
+    """Who carries calls and verbs: a running handler, or a client outside."""
+
+    async def call(self, request: Request) -> Any: ...
+    async def send(self, request: Request) -> InvocationHandle[Any]: ...
+    async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any: ...
+    async def obey(self, command: c.Command) -> Answer: ...
+    async def info(self, of: InvocationId) -> InvocationInfo: ...
+    def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]: ...
+    def output(self, of: InvocationId, after: int) -> AsyncIterator[Any]: ...
+    def encode_signal(self, value: Any) -> bytes: ...
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """A call as it leaves the one who calls."""
+
+    definition: Definition
+    key: str | None
+    handler: HandlerDefinition
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    options: CallOptions
+
+    @property
+    def target(self) -> Target:
+        """What is called."""
+        return Target(self.definition.name, self.key, self.handler.name)
+
+    @property
+    def request_key(self) -> str | None:
+        """What makes the request the same request when it comes again."""
+        if self.definition.kind is Kind.WORKFLOW and self.handler.name == "run":
+            return f"workflow {self.key}"
+        return self.options.idempotency_key
+
+
+class BoundHandler(Generic[P, R_co]):
+    """A handler of one object: call it, or ``send`` to it and go on."""
+
+    def __init__(
+        self,
+        port: Port,
+        definition: Definition,
+        key: str | None,
+        handler: HandlerDefinition,
+        options: CallOptions,
+    ) -> None:
+        self._port = port
+        self._definition = definition
+        self._key = key
+        self._handler = handler
+        self._options = options
+        self.__qualname__ = handler.function.__qualname__
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+        """Call it, and wait for the result. Raises what the handler raised for good."""
+        if self._options.delay is not None:
+            raise DefinitionError(f"{self.__qualname__}: a delay goes with send(), a call waits for its answer")
+        return self._port.call(self._request(args, kwargs))
+
+    def send(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, InvocationHandle[R_co]]:
+        """Have it done, durably, without waiting for it."""
+        return self._port.send(self._request(args, kwargs))
+
+    def options(
+        self,
+        *,
+        delay: float | datetime.timedelta | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | datetime.timedelta | None = None,
+    ) -> BoundHandler[P, R_co]:
+        """The same handler, called otherwise.
+
+        ``delay``: seconds until a sent message arrives. ``idempotency_key``: asking again under the same key finds the same
+        invocation. ``timeout``: seconds until the wait is given up; a handler's call is then cancelled, a client's goes on.
+
+        ::
+
+            await actors.actor(Reminder, "bob").ring.options(delay=3600).send("tea")
+        """
+        if idempotency_key is not None and not 0 < len(idempotency_key) <= MAX_REQUEST_KEY:
+            raise DefinitionError(
+                f"an idempotency key has 1 to {MAX_REQUEST_KEY} characters, not {len(idempotency_key)}"
+            )
+        options = CallOptions(
+            delay=_seconds(delay, "delay"), idempotency_key=idempotency_key, timeout=_seconds(timeout, "timeout")
+        )
+        return BoundHandler(self._port, self._definition, self._key, self._handler, options)
+
+    def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        return Request(
+            definition=self._definition,
+            key=self._key,
+            handler=self._handler,
+            args=args,
+            kwargs=kwargs,
+            options=self._options,
+        )
+
+
+class OwnHandler(BoundHandler[P, R_co]):
+    """A handler as it is found on its own instance: called, it is the plain method; ``send`` goes through the mailbox."""
+
+    def __init__(self, instance: Any, definition: Definition, handler: HandlerDefinition) -> None:
+        own = instance.__dict__
+        super().__init__(own["_port"], definition, own.get("_key"), handler, NO_OPTIONS)
+        self._instance = instance
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+        return self._handler.function(self._instance, *args, **kwargs)
+
+
+MAX_REQUEST_KEY = 256
+"""Characters of an idempotency key."""
+
+NO_OPTIONS = CallOptions()
+
+
+class Reference:
+    """An object somewhere: its handlers can be called. To the type checker it is an instance of its class."""
+
+    def __init__(self, port: Port, definition: Definition, key: str | None) -> None:
+        self._port = port
+        self._definition = definition
+        self._key = key
+
+    def __getattr__(self, name: str) -> BoundHandler[Any, Any]:
+        handler = self._definition.handlers.get(name)
+        if handler is not None:
+            return BoundHandler(self._port, self._definition, self._key, handler, NO_OPTIONS)
+        if name in self._definition.fields:
+            raise AttributeError(
+                f"{name} is a field of {self._definition.name}, and this is only a reference to it; "
+                "read it through a @shared handler"
+            )
+        known = ", ".join(sorted(self._definition.handlers))
+        raise AttributeError(f"{self._definition.name} has no handler {name!r}; it has {known}")
+
+    def __repr__(self) -> str:
+        return f"<reference to {self._definition.name}{'' if self._key is None else '/' + self._key}>"
+
+
+class InvocationHandle(Generic[R_co]):
+    """One invocation: its outcome, its history, and the verbs. Handlers and clients get the same.
+
+    In a handler every use is recorded, and reading (``status``, ``info``, ``events``, ``follow``, ``output``) is refused:
+    what is read there changes with time and would not replay.
+    """
+
+    def __init__(self, port: Port, of: InvocationId, returns: Codec[Any] | None = None) -> None:
+        self._port = port
+        self._returns = returns
+        self.id = of
+
+    def __repr__(self) -> str:
+        return f"<InvocationHandle {self.id}>"
+
+    async def result(self) -> R_co:
+        """Wait for the end; the result, or what it was otherwise, raised. Works for as long as it is retained."""
+        result: R_co = await self._port.attach(self.id, self._returns)
+        return result
+
+    async def cancel(
+        self, *, reason: str = "", children: str | Children = Children.CALLED, kill_after: float | None = None
+    ) -> Answer:
+        """Stop it with its compensations; what it has called is cancelled first. After ``kill_after`` seconds it is killed.
+
+        ``children="all"`` cancels what it has sent as well. Raises ``AlreadyCompletedError``, ``UnknownInvocationError``.
+        """
+        return await self._port.obey(
+            c.CancelInvocation(invocation_id=self.id, reason=reason, children=Children(children), kill_after=kill_after)
+        )
+
+    async def kill(self, *, reason: str = "") -> Answer:
+        """End it now, without compensation, and what it has called with it."""
+        return await self._port.obey(c.KillInvocation(invocation_id=self.id, reason=reason))
+
+    async def pause(self, *, reason: str = "", mode: str | PauseMode = PauseMode.DRAIN) -> Answer:
+        """Hold it. ``drain`` lets a running step end and records it first; ``now`` aborts the step."""
+        return await self._port.obey(c.PauseInvocation(invocation_id=self.id, reason=reason, mode=PauseMode(mode)))
+
+    async def resume(self, *, reason: str = "") -> Answer:
+        """Let it go on where it stopped; while it is backing off, try again now."""
+        return await self._port.obey(c.ResumeInvocation(invocation_id=self.id, reason=reason))
+
+    async def signal(self, name: str, value: Any = None) -> Answer:
+        """Hand it a value, which ``await actors.signal(name, …)`` in it returns. Kept until it asks."""
+        return await self._port.obey(
+            c.SignalInvocation(invocation_id=self.id, name=name, value=self._port.encode_signal(value))
+        )
+
+    async def purge(self) -> Answer:
+        """Forget its history and its result; what it wrote into its object stays. Only once it has ended."""
+        return await self._port.obey(c.PurgeInvocations(invocation_ids=[self.id]))
+
+    async def info(self) -> InvocationInfo:
+        """Everything that is known of it: status, times, what it waits for, its last failure, its outcome."""
+        return await self._port.info(self.id)
+
+    def events(self, *, after: int = 0) -> AsyncIterator[JournalEntry]:
+        """Its history so far, behind the event of number ``after``."""
+        return self._port.events(self.id, after, follow=False)
+
+    def follow(self, *, after: int = 0) -> AsyncIterator[JournalEntry]:
+        """Its history so far, then what comes, as it becomes durable, until its end."""
+        return self._port.events(self.id, after, follow=True)
+
+    def output(self, *, after: int = 0) -> AsyncIterator[Any]:
+        """What it emits, from the beginning or behind event ``after``, as it becomes durable, until its end."""
+        return self._port.output(self.id, after)
+
+
+def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | None:
+    """The key as it may be used. Raises :class:`InvalidKeyError`."""
+    if definition.kind is Kind.SERVICE:
+        if key is not None:
+            raise InvalidKeyError(f"{definition.name} is a service and has no key, found {key!r}")
+        return None
+    if not isinstance(key, str) or not key:
+        raise InvalidKeyError(f"{definition.name} needs a key, text of at least one character; found {key!r}")
+    try:
+        length = len(key.encode())
+    except UnicodeEncodeError:
+        raise InvalidKeyError(f"{definition.name}: the key {key!r} is no Unicode text") from None
+    if length > limit_bytes:
+        raise InvalidKeyError(f"{definition.name}: the key has {length} bytes, the limit is {limit_bytes}")
+    return key
+
+
+def new_id(target: Target, request_key: str | None, unique: int) -> InvocationId:
+    """The id of a new invocation: where it lives, and what makes it this one.
+
+    Every invocation of a service lives by itself. A request's key always gives the same id.
+    """
+    if request_key is not None:
+        unique = derived_unique("request", target.service, target.key or "", target.handler, request_key)
+    if target.key is None:
+        return invocation_id(StreamId(unique & (2**64 - 1)), unique)
+    return invocation_id(stream_of(target.service, target.key), unique)
+
+
+def _seconds(span: float | datetime.timedelta | None, what: str) -> float | None:
+    if span is None:
+        return None
+    seconds = span.total_seconds() if isinstance(span, datetime.timedelta) else float(span)
+    if not 0 <= seconds < float("inf"):
+        raise DefinitionError(f"{what} is {seconds} seconds, expected a number that is not below 0")
+    return seconds

@@ -1,0 +1,123 @@
+"""An app on a journal, in this process."""
+
+from __future__ import annotations
+
+import getpass
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from actors.client import Client, LocalPort
+from actors.core.errors import DefinitionError
+from actors.core.limits import DEFAULT_LIMITS, Limits
+from actors.engine.app import App
+from actors.engine.attempt import Setting
+from actors.engine.engine import Engine
+from actors.engine.watchdog import Watchdog
+from actors.engine.world import World
+from journal.opening import memory_journal, open_journal
+from journal.store import Durability
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    from journal.protocol import Journal
+
+RETENTION_SECONDS = 24 * 3600.0
+"""How long the history and result of an ended invocation are kept, unless its handler says otherwise."""
+
+
+@attrs.frozen(kw_only=True)
+class Runtime:
+    """A running app. ``client`` speaks to its objects."""
+
+    client: Client
+    engine: Engine
+    app: App
+
+
+@asynccontextmanager
+async def open_runtime(
+    *classes: type,
+    path: str | os.PathLike[str] | None = None,
+    journal: Journal | None = None,
+    durability: str | Durability = Durability.FSYNC,
+    partitions: int = 1,
+    limits: Limits = DEFAULT_LIMITS,
+    retention: float = RETENTION_SECONDS,
+    world: World | None = None,
+) -> AsyncIterator[Runtime]:
+    """Run actors, services and workflows on a data directory, made if it is not there.
+
+    What was under way when the directory was last in use goes on. ``durability`` is ``fsync`` (the default: what is
+    acknowledged survives a power cut), ``os`` (it survives the process) or ``memory`` (nothing is kept, no ``path``).
+    ``retention`` is in seconds. ``journal`` and ``world`` take the place of the disk, of time, chance and threads.
+
+    Raises a :class:`journal.errors.StoreError` when the directory cannot be used; see ``journal.opening.open_journal``.
+
+    ::
+
+        async with actors.open_runtime(Counter, path="data") as runtime:
+            print(await runtime.client.actor(Counter, "bob").add(5))
+    """
+    surroundings = world if world is not None else World()
+    app = App(classes)
+    error: BaseException | None = None
+    try:
+        async with (
+            _journal(path, journal, Durability(durability), partitions, surroundings) as opened,
+            trio.open_nursery() as nursery,
+        ):
+            setting = Setting(world=surroundings, limits=limits, watchdog=Watchdog())
+            engine = Engine(opened, app, setting, retention_seconds=retention)
+            await nursery.start(engine.run)
+            port = LocalPort(engine, surroundings, limits, by=f"user:{_user()}")
+            try:
+                yield Runtime(client=Client(port), engine=engine, app=app)
+            except BaseException as raised:  # kept from the nursery, which would wrap it
+                error = raised
+            nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise _unwrapped(group) from None
+    if error is not None:
+        raise error
+
+
+def _unwrapped(error: BaseException) -> BaseException:
+    """What broke the runtime, without the nurseries around it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _journal(
+    path: str | os.PathLike[str] | None,
+    journal: Journal | None,
+    durability: Durability,
+    partitions: int,
+    world: World,
+) -> AbstractAsyncContextManager[Journal]:
+    if journal is not None:
+        return _as_it_is(journal)
+    if durability is Durability.MEMORY:
+        return _as_it_is(memory_journal(partitions=partitions, clock=world.clock))
+    if path is None:
+        raise DefinitionError("open_runtime() needs path=, the directory to keep everything in, or durability='memory'")
+    return open_journal(path, durability=durability, partitions=partitions, clock=world.clock)
+
+
+@asynccontextmanager
+async def _as_it_is(journal: Journal) -> AsyncIterator[Journal]:
+    await trio.lowlevel.checkpoint()
+    yield journal
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
