@@ -113,9 +113,10 @@ def _cached_codec(kind: Hashable) -> Codec[Any]:
 def codec_for(kind: Any) -> Codec[Any]:
     """The codec of a type, made once. Raises :class:`DefinitionError` for a type that JSON cannot carry."""
     try:
-        return _cached_codec(kind)
-    except TypeError:  # an annotation that cannot be hashed
+        hash(kind)
+    except TypeError:
         return Codec(kind)
+    return _cached_codec(kind)
 
 
 @functools.cache
@@ -240,7 +241,7 @@ def _converter() -> MsgspecJsonConverter:
     converter.register_structure_hook(bool, _strict_bool)
     converter.register_structure_hook(str, _strict_str)
     converter.register_structure_hook(types.NoneType, _strict_none)
-    converter.register_structure_hook_func(lambda kind: kind is Any, _structure_any)
+    converter.register_structure_hook_func(lambda kind: kind is Any or kind is object, _structure_any)
     for kind in (uuid.UUID, decimal.Decimal, datetime.timedelta, datetime.time):
         converter.register_structure_hook(kind, msgspec.convert)
         converter.register_unstructure_hook(kind, _to_builtin)

@@ -208,11 +208,11 @@ class NoLongerFitsError(ActorError):
 # A mistake in the program.
 
 
-class DefinitionError(ActorError, TypeError):
+class DefinitionError(TerminalError, TypeError):
     """A class, a handler, a field or a step is defined in a way that cannot work."""
 
 
-class OutsideHandlerError(ActorError, RuntimeError):
+class OutsideHandlerError(TerminalError, RuntimeError):
     """A durable verb was used outside a handler."""
 
 

@@ -29,6 +29,7 @@ from actors.core.errors import (
     CancelledError,
     NonDeterminismError,
     NonDurableAwaitError,
+    TerminalError,
 )
 from journal import events as e
 from journal.events import OutcomeKind
@@ -135,6 +136,7 @@ class Execution:
         self._signal_waits: dict[str, list[StepId]] = {}
         self._patched: dict[str, bool] = {}
         self._pending_cancel: CancelledError | None = None
+        self._cannot_be_recorded = False
         self._root = Branch(self, "", handler(), nursery=None, scope=None, context=copy_context(), name=name)
         self._branches[self._root] = None
 
@@ -172,10 +174,12 @@ class Execution:
         assert self.error is not None
         if self.is_replaying:
             self.mismatch = self._ended_early()
-        else:
+        elif not self._cannot_be_recorded:
             self._record_changes(ended=True)
         if self.mismatch is not None:
             return Progress.MISMATCHED
+        if self._cannot_be_recorded:
+            self._turn = []
         self._keep_turn()
         return Progress.RAISED
 
@@ -189,6 +193,8 @@ class Execution:
         has_ended = self._root not in self._branches
         if self.mismatch is None:
             self._record_changes(ended=has_ended)
+        if self.error is not None:
+            return Progress.RAISED
         if self.mismatch is None and has_ended and self.is_replaying:
             self.mismatch = self._ended_early()
         if self.mismatch is not None:
@@ -201,7 +207,13 @@ class Execution:
         self._turn = []
 
     def _record_changes(self, *, ended: bool) -> None:
-        for change in self._state.take_changes(ended=ended):
+        try:
+            changes = self._state.take_changes(ended=ended)
+        except TerminalError as error:
+            self.error = error
+            self._cannot_be_recorded = True
+            return
+        for change in changes:
             if isinstance(change, _REQUESTS):
                 self._guarded(self.request, change)
             else:

@@ -65,7 +65,12 @@ EVENTS: list[e.Event] = [
         source="bank.py:17",
     ),
     e.SignalAwaited(
-        invocation_id=INVOCATION, step=STEP, name="approval", source="bank.py:18", schema=b'{"type":"boolean"}'
+        invocation_id=INVOCATION,
+        step=STEP,
+        name="approval",
+        ready=True,
+        source="bank.py:18",
+        schema=b'{"type":"boolean"}',
     ),
     e.SignalReceived(invocation_id=INVOCATION, name="approval", value=b"true"),
     e.OutputEmitted(invocation_id=INVOCATION, step=STEP, value=b'"token"', attempt=1),

@@ -161,7 +161,7 @@ async def test_a_removed_stream_is_as_if_it_had_never_been(open_again: OpenJourn
         await partition.commit([append(0, 10, stream=OTHER)])
         await partition.commit([Append(stream=STREAM, expected=1, events=[], remove=True)])
         assert await partition.load(STREAM) is None
-        assert partition.row(item) is None
+        assert journal.row(item) is None
         assert [stream async for stream, _ in journal.heads(0)] == [OTHER]
         await partition.commit([append(0, 1)])
         assert values(await all_of(journal)) == [1]
@@ -173,12 +173,12 @@ async def test_rows_are_written_with_the_events_and_scanned_in_order(open_again:
         await partition.commit([Append(stream=STREAM, expected=0, events=[signal(1)], rows=rows)])
         prefix = keys.items(0, STREAM, "f")
         end = keys.after_prefix(prefix)
-        assert [v for _, v in partition.rows(prefix, end, limit=3)] == [b"0", b"1", b"2"]
-        assert [v for _, v in partition.rows(prefix, end, limit=2, reverse=True)] == [b"4", b"3"]
+        assert [v for _, v in journal.rows(prefix, end, limit=3)] == [b"0", b"1", b"2"]
+        assert [v for _, v in journal.rows(prefix, end, limit=2, reverse=True)] == [b"4", b"3"]
         await partition.commit(
             [Append(stream=STREAM, expected=1, events=[], rows={keys.log_item(0, STREAM, "f", 4): None})]
         )
-        assert [v for _, v in partition.rows(prefix, end, limit=2, reverse=True)] == [b"3", b"2"]
+        assert [v for _, v in journal.rows(prefix, end, limit=2, reverse=True)] == [b"3", b"2"]
 
 
 async def test_heads_name_every_stream_of_the_partition_and_no_other(open_again: OpenJournal) -> None:

@@ -1,0 +1,27 @@
+"""What every test needs: time that jumps, and a world in which nothing has happened yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab import WORLD
+from tests.virtual import run_on_virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def empty_world() -> Iterator[None]:
+    WORLD.clear()
+    yield
+    WORLD.clear()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("trio") and item.get_closest_marker("virtual_time"):
+            item.add_marker(pytest.mark.trio(run=run_on_virtual_time), append=False)

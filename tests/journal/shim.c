@@ -1,0 +1,147 @@
+/* A disk that fails on demand, preloaded in front of libc. tests/journal/shim.py compiles it and says what it is for.
+ *
+ *   SHIM_UNDER    only this directory and what is below it are touched by anything here
+ *   SHIM_SUFFIX   only files that end so are slow or fail; all of them if it is not set
+ *   SHIM_CONTROL  a file with the struct below, shared with whoever watches
+ *   SHIM_TRACE    what became durable, one line each: "sync PATH SIZE", "rename OLD NEW", "unlink PATH", tabs between
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_BYTES 4096
+#define REAL(name) ((__typeof__(&name))real_function(#name))
+
+struct control {
+    int32_t syncs;       /* matching syncs so far */
+    int32_t fail_sync;   /* the number of the one that fails; 0: none */
+    int32_t fail_errno;  /* how it fails */
+    int32_t slow_us;     /* how much longer every matching sync takes */
+    int32_t boundaries;  /* writes, syncs, renames and unlinks so far */
+    int32_t kill_before; /* the number of the one that never happens; 0: none */
+};
+
+static struct control idle;
+static volatile struct control *control = (volatile struct control *)&idle;
+static const char *under, *suffix;
+static int trace = -1;
+
+static void *real_function(const char *name) {
+    return dlsym(RTLD_NEXT, name);
+}
+
+__attribute__((constructor)) static void prepare(void) {
+    const char *path = getenv("SHIM_CONTROL");
+    int descriptor = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (descriptor >= 0) {
+        void *shared = mmap(NULL, sizeof(struct control), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+        if (shared != MAP_FAILED) control = shared;
+        close(descriptor);
+    }
+    path = getenv("SHIM_TRACE");
+    if (path) trace = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    under = getenv("SHIM_UNDER");
+    suffix = getenv("SHIM_SUFFIX");
+}
+
+static int is_ours(const char *path) {
+    size_t length = under ? strlen(under) : 0;
+    return length && strncmp(path, under, length) == 0 && (path[length] == '/' || path[length] == 0);
+}
+
+static int may_fail(const char *path) {
+    size_t all = strlen(path), end = suffix ? strlen(suffix) : 0;
+    return all >= end && strcmp(path + all - end, suffix ? suffix : "") == 0;
+}
+
+/* The path of an open file of ours; 0 for all others. */
+static int path_of(int descriptor, char *path) {
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t length = under ? readlink(link, path, PATH_BYTES - 1) : -1;
+    if (length < 0) return 0;
+    path[length] = 0;
+    return is_ours(path);
+}
+
+static void cross_boundary(void) {
+    int number = __sync_add_and_fetch(&control->boundaries, 1);
+    if (number == control->kill_before) {
+        kill(getpid(), SIGKILL);
+        for (;;) pause(); /* the signal takes a moment, and nothing more may happen */
+    }
+}
+
+static void note(const char *line, int length) {
+    if (trace >= 0 && REAL(write)(trace, line, length) != length) abort();
+}
+
+static int sync_with(int (*real)(int), int descriptor) {
+    char path[PATH_BYTES], line[PATH_BYTES + 64];
+    struct stat before;
+    if (!path_of(descriptor, path)) return real(descriptor);
+    cross_boundary();
+    if (may_fail(path)) {
+        int number = __sync_add_and_fetch(&control->syncs, 1);
+        if (control->slow_us) usleep(control->slow_us);
+        if (number == control->fail_sync) {
+            errno = control->fail_errno;
+            return -1;
+        }
+    }
+    fstat(descriptor, &before); /* what another thread appends meanwhile is not promised */
+    int result = real(descriptor);
+    if (result == 0)
+        note(line, snprintf(line, sizeof line, "sync\t%s\t%lld\n", path, (long long)before.st_size));
+    return result;
+}
+
+int fsync(int descriptor) {
+    return sync_with(REAL(fsync), descriptor);
+}
+
+int fdatasync(int descriptor) {
+    return sync_with(REAL(fdatasync), descriptor);
+}
+
+ssize_t write(int descriptor, const void *bytes, size_t length) {
+    char path[PATH_BYTES];
+    if (path_of(descriptor, path)) cross_boundary();
+    return REAL(write)(descriptor, bytes, length);
+}
+
+ssize_t pwrite(int descriptor, const void *bytes, size_t length, off_t offset) {
+    char path[PATH_BYTES];
+    if (path_of(descriptor, path)) cross_boundary();
+    return REAL(pwrite)(descriptor, bytes, length, offset);
+}
+
+ssize_t pwrite64(int descriptor, const void *bytes, size_t length, off64_t offset) {
+    return pwrite(descriptor, bytes, length, offset);
+}
+
+int rename(const char *from, const char *to) {
+    char line[2 * PATH_BYTES + 64];
+    if (!is_ours(to)) return REAL(rename)(from, to);
+    cross_boundary();
+    note(line, snprintf(line, sizeof line, "rename\t%s\t%s\n", from, to)); /* first: a file must not lose its past */
+    return REAL(rename)(from, to);
+}
+
+int unlink(const char *path) {
+    char line[PATH_BYTES + 64];
+    if (!is_ours(path)) return REAL(unlink)(path);
+    cross_boundary();
+    int result = REAL(unlink)(path);
+    if (result == 0) note(line, snprintf(line, sizeof line, "unlink\t%s\n", path));
+    return result;
+}

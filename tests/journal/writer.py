@@ -1,0 +1,285 @@
+"""The other process: it writes to a journal, says what was acknowledged, and dies. ``python -m tests.journal.writer``.
+
+    append DIRECTORY [COMMITS]   commits until it is killed, or so many per worker; a line "worker commit" per acknowledgement
+    open DIRECTORY               opens the journal and says what came of it
+    fail-sync DIRECTORY          commits before, during and after an fsync that fails
+    recover DIRECTORY            runs out of disk, fails to recover, then may
+    slow-sync DIRECTORY          commits while every fsync is slow, and looks how long the event loop stands still
+
+All but ``append`` answer with one line of JSON. Commit ``n`` of a worker is the same in every life of the process, so whoever
+looks at what is left knows what should be there. ``WRITER_DURABILITY`` sets when a commit of ``append`` counts as kept, and
+``WRITER_PLANT`` plants a bug that the tests must find.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import trio
+from rocksdict import Rdict, WriteBatch, WriteOptions
+
+from journal import events as e
+from journal import rocks
+from journal.errors import JournalError
+from journal.events import Recorded, Stamp
+from journal.ids import InvocationId, StreamId
+from journal.opening import open_journal
+from journal.protocol import Append, Partition
+from journal.store import Durability
+from tests.journal.samples import STAMP
+from tests.journal.shim import control_of_this_process
+
+ROOT = Path(__file__).parents[2]
+"""Where the process must be started, so that it finds this module."""
+
+WORKERS = 3
+NO_FLUSH = "no-flush"
+SYNC_IN_WRITE = "sync-in-write"
+SLOW_SYNC_SECONDS = 0.3
+_INVOCATION = InvocationId("inv_1" + "0" * 33)
+_MANY_COMMITS = 1_000_000
+_PATIENCE_SECONDS = 3.0
+
+
+def command(mode: str, directory: Path, *arguments: str) -> list[str]:
+    """How to start the process."""
+    return [sys.executable, "-m", "tests.journal.writer", mode, str(directory), *arguments]
+
+
+def own_stream(worker: int) -> StreamId:
+    """Where every commit of the worker leaves one to three events."""
+    return StreamId(2 * worker)
+
+
+def mirror_stream(worker: int) -> StreamId:
+    """Where every second commit of the worker leaves one event more."""
+    return StreamId(2 * worker + 1)
+
+
+def events_of(commit: int) -> list[tuple[Stamp, e.Event]]:
+    """What the commit leaves in the worker's own stream. Sizes vary, so that records end everywhere in a block."""
+    padding = "x" * (commit * 997 % 2000)
+    return [_event(commit, f"{part}{padding}") for part in range(1 + commit % 3)]
+
+
+def mirrored_events_of(commit: int) -> list[tuple[Stamp, e.Event]]:
+    """What it leaves in the mirror."""
+    return [_event(commit, "mirror")] if commit % 2 == 0 else []
+
+
+def _event(commit: int, name: str) -> tuple[Stamp, e.Event]:
+    return STAMP, e.SignalReceived(invocation_id=_INVOCATION, name=name, value=b"%d" % commit)
+
+
+def commit_of(recorded: Recorded) -> int:
+    """The commit that the event came with."""
+    assert isinstance(recorded.event, e.SignalReceived)
+    return int(recorded.event.value)
+
+
+async def append(directory: Path, commits: int) -> None:
+    """Commit for several workers at once, so that they share flushes, and acknowledge each commit."""
+    # Small tables, so that a short life sees flushes, new logs and compactions; and a mark with every commit, so that one
+    # that is ahead of the disk shows. A store that loses data says so only where no mark says it first.
+    rocks._MEMTABLE_BYTES = 64 << 10
+    rocks._MARK_SECONDS = 3600.0 if os.environ.get("WRITER_PLANT") else 0.0
+    durability = Durability(os.environ.get("WRITER_DURABILITY", Durability.FSYNC.value))
+    async with (
+        open_journal(directory, durability=durability) as journal,
+        journal.claim(0, "writer") as partition,
+        trio.open_nursery() as nursery,
+    ):
+        for worker in range(WORKERS):
+            nursery.start_soon(_append_for, partition, worker, commits)
+
+
+async def _append_for(partition: Partition, worker: int, commits: int) -> None:
+    own, mirror = own_stream(worker), mirror_stream(worker)
+    own_last, mirror_last, done = await _end_of(partition, own), await _end_of(partition, mirror), 0
+    if own_last:
+        (last,) = await partition.history(own, [(own_last, own_last)])
+        done = commit_of(last)
+    for commit in range(done + 1, done + 1 + commits):
+        events, mirrored = events_of(commit), mirrored_events_of(commit)
+        appends = [Append(stream=own, expected=own_last, events=events)]
+        if mirrored:
+            appends.append(Append(stream=mirror, expected=mirror_last, events=mirrored))
+        await partition.commit(appends)
+        own_last += len(events)
+        mirror_last += len(mirrored)
+        os.write(1, b"%d %d\n" % (worker, commit))  # one write, so no line is ever torn
+
+
+async def _end_of(partition: Partition, stream: StreamId) -> int:
+    stored = await partition.load(stream)
+    return 0 if stored is None else stored.last
+
+
+async def try_to_open(directory: Path) -> None:
+    """Say how opening went."""
+    try:
+        async with open_journal(directory):
+            _answer(opened=True)
+    except JournalError as error:
+        _answer(opened=False, error=type(error).__name__, pid=getattr(error, "pid", None))
+
+
+async def fail_sync(directory: Path) -> None:
+    """Commits 1 to 3, a commit 4 whose fsync fails, one that waits behind it, and everything that could be tried then."""
+    control = control_of_this_process()
+    async with open_journal(directory) as journal, journal.claim(0, "writer") as partition:
+        for commit in range(1, 4):
+            await partition.commit([_one_event(commit)])
+        elsewhere = Append(stream=mirror_stream(0), expected=0, events=[_event(5, "elsewhere")])
+        outcomes: dict[str, str | None] = {}
+
+        async def note(name: str, action: Callable[..., object], *arguments: object) -> None:
+            outcomes[name] = await _error_of(action, *arguments)
+
+        control.slow_us = 100_000
+        control.fail_next_sync(errno.EIO)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(note, "at_failure", partition.commit, [_one_event(4)])
+            while control.syncs < control.fail_sync:  # noqa: ASYNC110  # the shim counts, and tells nobody
+                await trio.sleep(0.001)
+            nursery.start_soon(note, "behind_it", partition.commit, [elsewhere])
+        control.slow_us = 0
+        await note("afterwards", partition.commit, [elsewhere])
+
+        async def claim_again() -> None:
+            async with journal.claim(0, "again"):
+                pass
+
+        await note("at_claim", claim_again)
+        read = [commit_of(recorded) async for recorded in journal.read(own_stream(0))]
+    _answer(**outcomes, read=read)
+
+
+def _one_event(commit: int) -> Append:
+    return Append(stream=own_stream(0), expected=commit - 1, events=[_event(commit, "one")])
+
+
+async def _error_of(action: Callable[..., object], *arguments: object) -> str | None:
+    try:
+        await action(*arguments)  # type: ignore[misc]
+    except JournalError as error:
+        return type(error).__name__
+    return None
+
+
+async def recover(directory: Path) -> None:
+    """Run out of disk, fail to open the store again because a file is away, then bring the file back and go on."""
+    control = control_of_this_process()
+    current, aside = directory / "db" / "CURRENT", directory / "aside"
+    async with open_journal(directory) as journal:
+
+        async def commit_once(last: int) -> None:
+            async with journal.claim(0, "writer") as partition:
+                await partition.commit([_one_event(last + 1)])
+
+        await commit_once(0)
+        control.fail_next_sync(errno.ENOSPC)
+        at_failure = await _error_of(commit_once, 1)
+        current.rename(aside)
+        too_early = await _error_of(commit_once, 1)
+        aside.rename(current)
+        async with trio.open_nursery() as nursery:
+
+            async def give_up() -> None:
+                await trio.sleep(_PATIENCE_SECONDS)
+                _answer(at_failure=at_failure, too_early=too_early, later="still waiting")
+                os._exit(0)  # nothing less ends a commit that waits for a thread
+
+            nursery.start_soon(give_up)
+            later = await _error_of(commit_once, 1)
+            nursery.cancel_scope.cancel()
+    _answer(at_failure=at_failure, too_early=too_early, later=later or "committed")
+
+
+async def slow_sync(directory: Path) -> None:
+    """Commit a few times on a slow disk, beside a task that wants to run every millisecond."""
+    rocks._MARK_SECONDS = 0.0  # the mark is synced as well, in the same commits
+    longest_stall = 0.0
+
+    async def tick() -> None:
+        nonlocal longest_stall
+        before = trio.current_time()
+        while True:
+            await trio.sleep(0.001)
+            now = trio.current_time()
+            longest_stall = max(longest_stall, now - before)
+            before = now
+
+    async with open_journal(directory) as journal, journal.claim(0, "writer") as partition:
+        control = control_of_this_process()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tick)
+            control.slow_us = int(SLOW_SYNC_SECONDS * 1e6)
+            start = trio.current_time()
+            for commit in range(1, 4):
+                await partition.commit([_one_event(commit)])
+            seconds = trio.current_time() - start
+            control.slow_us = 0
+            nursery.cancel_scope.cancel()
+    _answer(commits_took=seconds, longest_stall=longest_stall)
+
+
+def _answer(**facts: object) -> None:
+    print(json.dumps(facts), flush=True)
+
+
+class _Planted:
+    """RocksDB with one thing wrong with it. It cannot be subclassed, so this stands in front."""
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        self._db = Rdict(*arguments, **options)  # type: ignore[arg-type]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._db, name)
+
+
+class _NeverFlushed(_Planted):
+    """Acknowledges what only the operating system has."""
+
+    def flush_wal(self, sync: bool) -> None:
+        pass
+
+
+class _SyncedByWrite(_Planted):
+    """Syncs where rocksdict keeps the GIL."""
+
+    def write(self, batch: WriteBatch) -> None:
+        options = WriteOptions()
+        options.sync = True
+        self._db.write(batch, options)
+
+
+_BUGS = {NO_FLUSH: _NeverFlushed, SYNC_IN_WRITE: _SyncedByWrite}
+
+
+def main(mode: str, directory: str, commits: str = str(_MANY_COMMITS)) -> None:
+    bug = os.environ.get("WRITER_PLANT")
+    if bug:
+        setattr(rocks, "Rdict", _BUGS[bug])  # noqa: B010  # a type checker is right to refuse the assignment
+    match mode:
+        case "append":
+            trio.run(append, Path(directory), int(commits))
+        case "open":
+            trio.run(try_to_open, Path(directory))
+        case "fail-sync":
+            trio.run(fail_sync, Path(directory))
+        case "recover":
+            trio.run(recover, Path(directory))
+        case "slow-sync":
+            trio.run(slow_sync, Path(directory))
+        case _:
+            raise SystemExit(f"unknown mode {mode!r}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

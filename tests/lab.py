@@ -1,0 +1,93 @@
+"""A runtime on virtual time whose store outlives it, so that a test can stop it anywhere and start it again."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import trio
+import trio.testing
+
+from actors import Limits
+from actors.engine.world import World, offload_inline
+from actors.runtime import Runtime, open_runtime
+from journal.memory import MemoryStore
+from journal.stored import StoredJournal
+from tests.virtual import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+
+class Lab:
+    """Runs the same classes on the same store, again and again. Needs a ``MockClock`` that jumps."""
+
+    def __init__(
+        self,
+        *classes: type,
+        limits: Limits | None = None,
+        partitions: int = 1,
+        retention: float = 24 * 3600.0,
+        seed: int = 1,
+        store: Any = None,
+    ) -> None:
+        self.classes = classes
+        self.limits = limits or Limits()
+        self.partitions = partitions
+        self.retention = retention
+        self.clock = VirtualClock()
+        self.store = store if store is not None else MemoryStore()
+        self._random = Random(seed)
+
+    @asynccontextmanager
+    async def running(self, *classes: type) -> AsyncIterator[Runtime]:
+        """The runtime, until the block is left: then it is gone at once, like a process that was killed."""
+        journal = StoredJournal(self.store, partitions=self.partitions, clock=self.clock)
+        world = World(clock=self.clock, random=self._random, offload=offload_inline)
+        async with open_runtime(
+            *(classes or self.classes), journal=journal, world=world, limits=self.limits, retention=self.retention
+        ) as runtime:
+            yield runtime
+
+    def copy(self) -> Lab:
+        """Another lab that goes on from what this one has kept so far."""
+        return Lab(
+            *self.classes,
+            limits=self.limits,
+            partitions=self.partitions,
+            retention=self.retention,
+            store=MemoryStore(self.store.contents()),
+        )
+
+
+class Ledger:
+    """Counts what really happened, outside of every runtime: the world that side effects act on."""
+
+    def __init__(self) -> None:
+        self.entries: list[Any] = []
+
+    def note(self, entry: Any) -> None:
+        self.entries.append(entry)
+
+    def clear(self) -> None:
+        self.entries.clear()
+
+    def count(self, entry: Any) -> int:
+        return self.entries.count(entry)
+
+
+WORLD = Ledger()
+"""Side effects of the test actors; each test begins with none."""
+
+
+async def until(condition: Callable[[], bool], *, within: float = 60.0) -> None:
+    """Let virtual time pass until something has happened."""
+    with trio.fail_after(within):
+        while not condition():
+            await trio.sleep(0.01)
+
+
+async def quiet() -> None:
+    """Let everything that can happen at this instant happen."""
+    await trio.testing.wait_all_tasks_blocked()
