@@ -187,7 +187,7 @@ class Stage:
         attempt = resident.attempts.get(of)
         if attempt is None:
             self._runs.append(Run(resident, of))  # if it may run, its attempt takes the step up
-            self.wake()
+            self._settle_pause(resident, of)
             return
         parked = attempt.execution.parked.get(step)
         if parked is None or parked.interruption is not None or (of, step) in resident.steps:
@@ -210,8 +210,14 @@ class Stage:
             self.run_step(*self._waiting_steps.popleft())
         if task.is_wanted:
             self._submit(Arrival(resident.stream, command, self._stamp_of(task)))
+            self._settle_pause(resident, task.invocation_id)
         else:
             self._go_on_after_unwinding(resident, task.invocation_id)
+
+    def _settle_pause(self, resident: Resident, of: InvocationId) -> None:
+        """A pause that drains has waited long enough when no step runs, also if one was asked for and never began."""
+        if of not in resident.attempts and not _steps_of(resident, of):
+            self._submit(Arrival(resident.stream, c.SettlePause(invocation_id=of), self._stamp(of, "steps have ended")))
 
     def _emit(self, resident: Resident, task: StepTask, value: bytes) -> None:
         if task.is_wanted:
@@ -219,7 +225,10 @@ class Stage:
             self._submit(Arrival(resident.stream, command, self._stamp_of(task)))
 
     def _stamp_of(self, task: StepTask) -> Stamp:
-        return Stamp(self._setting.world.clock.now(), f"step {task.step}", task.invocation_id)
+        return self._stamp(task.invocation_id, f"step {task.step}")
+
+    def _stamp(self, by: str, cause: str) -> Stamp:
+        return Stamp(self._setting.world.clock.now(), cause, by)
 
     def _take_up_steps(self, resident: Resident, attempt: Attempt, steps: set[StepId]) -> None:
         """Steps that began before this attempt, or whose task was abandoned, and that have no outcome."""
@@ -302,8 +311,7 @@ class Stage:
         if _steps_of(resident, of):
             self._live.move_to_end(of)
             return
-        now = self._setting.world.clock.now()
-        self._submit(Arrival(resident.stream, c.SuspendAttempt(invocation_id=of), Stamp(now, "idle", "engine")))
+        self._submit(Arrival(resident.stream, c.SuspendAttempt(invocation_id=of), self._stamp("engine", "idle")))
 
 
 def _steps_of(resident: Resident, of: InvocationId) -> list[StepTask]:

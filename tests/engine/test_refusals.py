@@ -166,7 +166,10 @@ async def test_arguments_are_checked_at_the_door_and_the_path_is_named(lab: Lab)
         ):
             with pytest.raises(actors.InvalidArgumentError, match=said):
                 await client.call(Target("Plain", "a", "add"), body)
-        for body, said in ((b"1", "expected an object with amount, text"), (b'{"amount": 1, "x": 2}', "no parameter 'x'")):
+        for body, said in (
+            (b"1", "expected an object with amount, text"),
+            (b'{"amount": 1, "x": 2}', "no parameter 'x'"),
+        ):
             with pytest.raises(actors.InvalidArgumentError, match=said):
                 await client.call(Target("Plain", "a", "two"), body)
         assert await client.invocations() == []
@@ -175,7 +178,9 @@ async def test_arguments_are_checked_at_the_door_and_the_path_is_named(lab: Lab)
 async def test_names_and_keys_are_checked_at_the_door(lab: Lab) -> None:
     async with lab.running() as runtime:
         client = runtime.client
-        with pytest.raises(actors.UnknownServiceError, match="no service 'Nobody' is served here; there is Friend, Odd, Plain"):
+        with pytest.raises(
+            actors.UnknownServiceError, match="no service 'Nobody' is served here; there is Friend, Odd, Plain"
+        ):
             await client.call(Target("Nobody", "a", "add"))
         with pytest.raises(actors.UnknownHandlerError, match="Plain has no handler 'sub'; it has add"):
             await client.call(Target("Plain", "a", "sub"))
@@ -202,9 +207,7 @@ async def test_a_call_of_oneself_is_refused_at_once_and_the_chain_is_named(lab: 
         plain = runtime.client.actor(Plain, "a")
         with pytest.raises(actors.DeadlockError, match="Plain/a/call_myself → Plain/a/add"):
             await plain.call_myself()
-        with pytest.raises(
-            actors.DeadlockError, match="Plain/a/call_around → Friend/f/call_back → Plain/a/add"
-        ):
+        with pytest.raises(actors.DeadlockError, match="Plain/a/call_around → Friend/f/call_back → Plain/a/add"):
             await plain.call_around()
         assert await plain.own_method() == 5
         await plain.send_to_myself()
