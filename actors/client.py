@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import attrs
 import trio
@@ -18,11 +18,11 @@ from actors.core.errors import (
 )
 from actors.durable import encode_arguments, encode_value, within_limit
 from actors.fields import decode_kept
-from actors.inspection import JournalEntry, belongs_to, entry_of, info_of
+from actors.inspection import JournalEntry, belongs_to, entry_of, info_of, service_info
 from actors.listing import Listing, list_invocations, row_of_id
 from actors.objects import definition_of
 from actors.outcomes import value_of
-from actors.references import InvocationHandle, Reference, checked_key, new_id
+from actors.references import InvocationHandle, Port, Reference, checked_key, checked_request_key, new_id
 from actors.values import Codec, ValueProblem, codec_for, parse
 from journal import events as e
 from journal.events import Kind, Status, Target
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from actors.core.limits import Limits
     from actors.engine.engine import Engine
     from actors.engine.world import World
-    from actors.inspection import InvocationInfo
+    from actors.inspection import InvocationInfo, ServiceInfo
     from actors.objects import ObjectBase
-    from actors.references import Port, Request
+    from actors.references import Request
     from journal.events import Answer, Outcome
 
 A = TypeVar("A", bound="ObjectBase")
@@ -50,8 +50,23 @@ class Sent:
     is_new: bool
 
 
+class ClientPort(Port, Protocol):
+    """What a client needs of whatever carries it: the runtime in this process, or a connection to one."""
+
+    @property
+    def limits(self) -> Limits: ...
+    async def call_by_name(
+        self, target: Target, argument: bytes, idempotency_key: str | None
+    ) -> tuple[InvocationId, Outcome]: ...
+    async def send_by_name(
+        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
+    ) -> Sent: ...
+    async def find(self, listing: Listing) -> list[InvocationInfo]: ...
+    async def services(self) -> tuple[ServiceInfo, ...]: ...
+
+
 class Client:
-    """Speaks to the objects of a runtime.
+    """Speaks to the objects of a runtime, in this process or over HTTP (:func:`actors.connect`).
 
     ::
 
@@ -60,8 +75,13 @@ class Client:
         print(await task.result())
     """
 
-    def __init__(self, port: LocalPort) -> None:
+    def __init__(self, port: ClientPort) -> None:
         self._port = port
+
+    @property
+    def limits(self) -> Limits:
+        """What the runtime takes."""
+        return self._port.limits
 
     def actor(self, cls: type[A], key: str) -> A:
         """A keyed object; its handlers can be called, and sent to."""
@@ -76,7 +96,7 @@ class Client:
         return self._reference(cls, key, Kind.WORKFLOW)
 
     def invocation(self, of: InvocationId | str) -> InvocationHandle[Any]:
-        """One invocation, by its id. Raises :class:`journal.errors.MalformedIdError`."""
+        """One invocation, by its id. Raises :class:`actors.MalformedIdError`."""
         return InvocationHandle(self._port, parse_invocation_id(of))
 
     async def call(
@@ -86,7 +106,7 @@ class Client:
 
         Returns how it ended, whatever that is. Raises a ``Refused`` if it was not taken.
         """
-        return await self._port.call_by_name(target, argument, idempotency_key)
+        return await self._port.call_by_name(target, argument, checked_request_key(idempotency_key))
 
     async def send(
         self,
@@ -97,7 +117,11 @@ class Client:
         delay: float | None = None,
     ) -> Sent:
         """Send by name; returns once it is durable. ``delay`` in seconds."""
-        return await self._port.send_by_name(target, argument, idempotency_key, delay)
+        return await self._port.send_by_name(target, argument, checked_request_key(idempotency_key), delay)
+
+    async def services(self) -> tuple[ServiceInfo, ...]:
+        """What is served: classes, their handlers, and what these take and give."""
+        return await self._port.services()
 
     async def invocations(
         self,
@@ -109,11 +133,8 @@ class Client:
         limit: int = 100,
     ) -> list[InvocationInfo]:
         """Invocations as of the last commit, newest first."""
-        await trio.lowlevel.checkpoint()
-        listing = Listing(
-            status=None if status is None else frozenset(status), service=service, key=key, handler=handler, limit=limit
-        )
-        return [info_of(row, None) for row in list_invocations(self._port.engine.journal, listing)]
+        wanted = None if status is None else frozenset(status)
+        return await self._port.find(Listing(status=wanted, service=service, key=key, handler=handler, limit=limit))
 
     def _reference(self, cls: type[A], key: str | None, kind: Kind) -> A:
         definition = definition_of(cls)
@@ -121,8 +142,7 @@ class Client:
             raise DefinitionError(
                 f"{definition.name} is a {definition.kind.value}; use client.{definition.kind.value}()"
             )
-        port: Port = self._port
-        return cast("A", Reference(port, definition, checked_key(definition, key, self._port.limits.key_bytes)))
+        return cast("A", Reference(self._port, definition, checked_key(definition, key, self.limits.key_bytes)))
 
 
 class LocalPort:
@@ -145,9 +165,19 @@ class LocalPort:
         accepted = await self.engine.invoke(command, self._by, is_fresh=command.request is None)
         return InvocationHandle(self, accepted.invocation_id, request.handler.signature.returns)
 
+    async def outcome(self, of: InvocationId) -> Outcome:
+        return await self.engine.watch(of, self._by)
+
+    async def find(self, listing: Listing) -> list[InvocationInfo]:
+        await trio.lowlevel.checkpoint()
+        return [info_of(row, None) for row in list_invocations(self.engine.journal, listing)]
+
+    async def services(self) -> tuple[ServiceInfo, ...]:
+        await trio.lowlevel.checkpoint()
+        return tuple(service_info(definition) for definition in self.engine.app)
+
     async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
-        outcome = await self.engine.watch(of, self._by)
-        data = value_of(outcome, of)
+        data = value_of(await self.outcome(of), of)
         codec = returns if returns is not None else self._codec_of(await self.info(of))
         return decode_kept(codec, data, f"the result of {of}")
 
@@ -255,6 +285,10 @@ class _Events:
         return self
 
     async def __anext__(self) -> JournalEntry:
+        return entry_of(await self.next_recorded())
+
+    async def next_recorded(self) -> e.Recorded:
+        """The next event, as it is recorded."""
         if self._source is None:
             await self._open()
         source = self._source
@@ -267,7 +301,7 @@ class _Events:
             if not belongs_to(recorded.event, self._of):
                 continue
             self._has_ended = isinstance(recorded.event, e.InvocationCompleted)
-            return entry_of(recorded)
+            return recorded
         raise StopAsyncIteration
 
     async def _open(self) -> None:
@@ -294,6 +328,6 @@ class _Output:
 
     async def __anext__(self) -> Any:
         while True:
-            entry = await anext(self._entries)
-            if isinstance(entry.event, e.OutputEmitted):
-                return parse(entry.event.value)
+            recorded = await self._entries.next_recorded()
+            if isinstance(recorded.event, e.OutputEmitted):
+                return parse(recorded.event.value)

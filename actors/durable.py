@@ -665,6 +665,11 @@ class HandlerPort:
         assert answered.answer is not None
         return answered.answer
 
+    async def outcome(self, of: InvocationId) -> Any:
+        raise OutsideHandlerError(
+            "outcome() is for outside; a handler awaits result(), which raises what it was otherwise"
+        )
+
     async def info(self, of: InvocationId) -> Any:
         raise OutsideHandlerError("info() changes with time and would not replay; read it outside, through the client")
 

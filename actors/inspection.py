@@ -1,21 +1,49 @@
-"""What can be seen of invocations, from a live runtime or from a data directory at rest."""
+"""What can be seen of invocations, from a live runtime, over HTTP, or from a data directory at rest.
+
+The classes are plain data: they are sent as JSON as they are. Users' values in them are plain Python (what JSON has a word for).
+"""
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 
 from actors.core.replay import describe, is_request
+from actors.values import schema_of
 from journal import events as e
-from journal.events import Caller, Failure, Kind, Mode, Outcome, Recorded, Status, Target
+from journal.events import Caller, Failure, Kind, Mode, Outcome, OutcomeKind, Recorded, Status, Target
 from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from actors.core.state import InvocationState, Wait
+    from actors.objects import Definition, HandlerDefinition
     from journal.rows import InvocationRow
+
+
+@attrs.frozen(kw_only=True)
+class HandlerInfo:
+    """A handler that is served: its name, and what it takes and gives as JSON schemas (empty: anything)."""
+
+    name: str
+    mode: Mode
+    parameters: dict[str, Any]
+    result: Any = None
+    doc: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ServiceInfo:
+    """A class that is served."""
+
+    name: str
+    kind: Kind
+    handlers: tuple[HandlerInfo, ...]
+    doc: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -32,8 +60,28 @@ class WaitInfo:
 
 
 @attrs.frozen(kw_only=True)
+class FailureInfo:
+    """An error as it is kept."""
+
+    type: str
+    message: str
+    traceback: str = ""
+    details: Any = None
+
+
+@attrs.frozen(kw_only=True)
+class OutcomeInfo:
+    """How it ended: with a value, or with a failure, or stopped for a reason."""
+
+    kind: OutcomeKind
+    value: Any = None
+    failure: FailureInfo | None = None
+    reason: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class InvocationInfo:
-    """Everything that is known of an invocation. Times are wall seconds; values are JSON.
+    """Everything that is known of an invocation. Times are wall seconds.
 
     ``phase`` is ``cancelling`` or ``pausing`` while it has been asked to and has not obeyed yet. Its events lie between
     ``first_event`` and ``last_event`` in the log of its object, with others' between them.
@@ -56,10 +104,10 @@ class InvocationInfo:
     retry_at: float | None = None
     caller: Caller | None = None
     idempotency_key: str | None = None
-    last_failure: Failure | None = None
+    last_failure: FailureInfo | None = None
     pause_reason: str = ""
     cancel_reason: str | None = None
-    outcome: Outcome | None = None
+    outcome: OutcomeInfo | None = None
     waits: tuple[WaitInfo, ...] = ()
     first_event: int = 0
     last_event: int = 0
@@ -67,7 +115,10 @@ class InvocationInfo:
 
 @attrs.frozen(kw_only=True)
 class JournalEntry:
-    """One event of an invocation: where it stands in its object's log, when, by whom, because of what, and in words."""
+    """One event of an invocation: where it stands in its object's log, when, by whom, because of what, and in words.
+
+    ``details`` are the event's own fields.
+    """
 
     number: int
     at: float
@@ -75,7 +126,32 @@ class JournalEntry:
     cause: str
     name: str
     summary: str
-    event: Any
+    details: dict[str, Any]
+
+
+def service_info(definition: Definition) -> ServiceInfo:
+    """A class for readers."""
+    return ServiceInfo(
+        name=definition.name,
+        kind=definition.kind,
+        handlers=tuple(_handler_info(handler) for _, handler in sorted(definition.handlers.items())),
+        doc=_first_line(definition.cls),
+    )
+
+
+def _handler_info(handler: HandlerDefinition) -> HandlerInfo:
+    signature = handler.signature
+    return HandlerInfo(
+        name=handler.name,
+        mode=handler.mode,
+        parameters={name: _plain(schema_of(codec.kind)) for name, codec in signature.parameters.items()},
+        result=_plain(schema_of(signature.returns.kind)),
+        doc=_first_line(handler.function),
+    )
+
+
+def _first_line(documented: object) -> str:
+    return (documented.__doc__ or "").strip().partition("\n")[0]
 
 
 def info_of(row: InvocationRow, open_state: InvocationState | None) -> InvocationInfo:
@@ -99,14 +175,50 @@ def info_of(row: InvocationRow, open_state: InvocationState | None) -> Invocatio
         retry_at=None if open_state is None else open_state.retry_at,
         caller=row.caller,
         idempotency_key=row.request,
-        last_failure=row.last_failure,
+        last_failure=failure_info(row.last_failure),
         pause_reason=row.pause_reason,
         cancel_reason=row.cancel_reason,
-        outcome=row.outcome,
+        outcome=None if row.outcome is None else _outcome_info(row.outcome),
         waits=waits,
         first_event=row.spans[0][0],
         last_event=row.spans[-1][1],
     )
+
+
+def _outcome_info(outcome: Outcome) -> OutcomeInfo:
+    return OutcomeInfo(
+        kind=outcome.kind,
+        value=_plain(outcome.value),
+        failure=failure_info(outcome.failure),
+        reason=outcome.reason,
+    )
+
+
+def failure_info(failure: Failure | None) -> FailureInfo | None:
+    """A failure for readers."""
+    if failure is None:
+        return None
+    return FailureInfo(
+        type=failure.type,
+        message=failure.message,
+        traceback=failure.traceback,
+        details=_plain(failure.details),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it. Bytes in events are JSON already."""
+    if isinstance(value, bytes):
+        return msgspec.json.decode(value) if value else None
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if attrs.has(type(value)):
+        return {field.name: _plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
+    return value
 
 
 def phase_of(invocation: InvocationState) -> str:
@@ -126,7 +238,7 @@ def entry_of(recorded: Recorded) -> JournalEntry:
         cause=recorded.stamp.cause,
         name=type(event).__name__,
         summary=summary_of(event),
-        event=event,
+        details={field.name: _plain(getattr(event, field.name)) for field in attrs.fields(type(event))},
     )
 
 

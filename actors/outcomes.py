@@ -96,7 +96,7 @@ def step_error_of(failure: Failure, name: str) -> TerminalError:
 
 def _ended(kind: type[TerminalError], word: str, outcome: Outcome, invocation_id: InvocationId | None) -> TerminalError:
     because = f": {outcome.reason}" if outcome.reason else ""
-    error = kind(f"{invocation_id or 'the invocation'} was {word}{because}")
+    error = kind(f"{invocation_id or 'the invocation'} was {word}{because}", details=outcome.reason or None)
     error.invocation_id = invocation_id
     return error
 

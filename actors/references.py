@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from actors.inspection import InvocationInfo, JournalEntry
     from actors.objects import Definition, HandlerDefinition
     from actors.values import Codec
-    from journal.events import Answer
+    from journal.events import Answer, Outcome
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -40,6 +40,7 @@ class Port(Protocol):
     async def call(self, request: Request) -> Any: ...
     async def send(self, request: Request) -> InvocationHandle[Any]: ...
     async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any: ...
+    async def outcome(self, of: InvocationId) -> Outcome: ...
     async def obey(self, command: c.Command) -> Answer: ...
     async def info(self, of: InvocationId) -> InvocationInfo: ...
     def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]: ...
@@ -180,7 +181,7 @@ class Reference:
 class InvocationHandle(Generic[R_co]):
     """One invocation: its outcome, its history, and the verbs. Handlers and clients get the same.
 
-    In a handler every use is recorded, and reading (``status``, ``info``, ``events``, ``follow``, ``output``) is refused:
+    In a handler every use is recorded, and reading (``info``, ``events``, ``follow``, ``output``) is refused:
     what is read there changes with time and would not replay.
     """
 
@@ -196,6 +197,10 @@ class InvocationHandle(Generic[R_co]):
         """Wait for the end; the result, or what it was otherwise, raised. Works for as long as it is retained."""
         result: R_co = await self._port.attach(self.id, self._returns)
         return result
+
+    async def outcome(self) -> Outcome:
+        """Wait for the end; how it ended, whatever that is. Not in a handler: there, ``result`` tells."""
+        return await self._port.outcome(self.id)
 
     async def cancel(
         self, *, reason: str = "", children: str | Children = Children.CALLED, kill_after: float | None = None
@@ -261,6 +266,13 @@ def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | 
         raise InvalidKeyError(f"{definition.name}: the key {key!r} is no Unicode text") from None
     if length > limit_bytes:
         raise InvalidKeyError(f"{definition.name}: the key has {length} bytes, the limit is {limit_bytes}")
+    return key
+
+
+def checked_request_key(key: str | None) -> str | None:
+    """An idempotency key as it may be used. Raises :class:`InvalidKeyError`."""
+    if key is not None and not 0 < len(key) <= MAX_REQUEST_KEY:
+        raise InvalidKeyError(f"an idempotency key has 1 to {MAX_REQUEST_KEY} characters, this one has {len(key)}")
     return key
 
 

@@ -41,14 +41,9 @@ class Batch:
         return bool(self.rows or self.cleared)
 
 
-class Store(Protocol):
-    """A sorted map of bytes with atomic batches.
-
-    Reads see every batch whose ``commit`` has returned, and may see one that is under way. They raise
-    :class:`journal.errors.CorruptRecord` where bytes are damaged, never less than what is there.
-    """
-
-    durability: Durability
+class Readable(Protocol):
+    """A sorted map of bytes. Reading raises :class:`journal.errors.CorruptRecord` where bytes are damaged; it never gives
+    less than what is there."""
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None."""
@@ -59,6 +54,12 @@ class Store(Protocol):
     ) -> list[tuple[bytes, bytes]]:
         """At most ``limit`` rows of ``[start, stop)`` in order, or from the end."""
         ...
+
+
+class Store(Readable, Protocol):
+    """One that takes atomic batches. Reads see every batch whose ``commit`` has returned, and may see one under way."""
+
+    durability: Durability
 
     async def commit(self, batch: Batch) -> None:
         """Keep the batch; returns when it is as durable as the setting says.
@@ -81,7 +82,7 @@ class Store(Protocol):
         ...
 
 
-def scan_all(store: Store, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+def scan_all(store: Readable, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
     """All rows of a range, a page at a time."""
     while True:
         page = store.scan(start, stop)

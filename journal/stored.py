@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
     from journal.events import Recorded
-    from journal.store import Durability, Store
+    from journal.store import Durability, Readable, Store
 
 _KNOWN_HEADS = 65_536
 _READ_TOGETHER = 512
@@ -357,7 +357,7 @@ class StoredPartition:
         self._heads.update(heads)
 
 
-def read_head(store: Store, partition: int, stream: StreamId) -> StreamHead:
+def read_head(store: Readable, partition: int, stream: StreamId) -> StreamHead:
     """How far the stream goes; an empty head if there is none. Raises ``Damaged``."""
     try:
         data = store.get(keys.head(partition, stream))
@@ -366,7 +366,7 @@ def read_head(store: Store, partition: int, stream: StreamId) -> StreamHead:
         raise Damaged(stream, 0, f"the head: {error}") from error
 
 
-def read_events(store: Store, partition: int, stream: StreamId, first: int, last: int) -> list[Recorded]:
+def read_events(store: Readable, partition: int, stream: StreamId, first: int, last: int) -> list[Recorded]:
     """The events ``first`` to ``last``, every one of them. Raises ``Damaged`` at a hole or a record that is none."""
     if first > last:
         return []
@@ -387,7 +387,7 @@ def read_events(store: Store, partition: int, stream: StreamId, first: int, last
     return [r for r in found if first <= r.number <= last]
 
 
-def _record_with(store: Store, partition: int, stream: StreamId, number: int) -> tuple[bytes, bytes]:
+def _record_with(store: Readable, partition: int, stream: StreamId, number: int) -> tuple[bytes, bytes]:
     """The record that holds event ``number``."""
     found = store.scan(
         keys.record(partition, stream, 0), keys.record(partition, stream, number + 1), limit=1, reverse=True

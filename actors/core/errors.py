@@ -21,6 +21,7 @@ class TerminalError(ActorError):
 
     A subclass arrives as itself where its class is known, so ``except InsufficientFunds`` works across a call and across a
     replay. ``details`` is JSON, kept with the message. ``invocation_id`` is set where it was raised by somebody else.
+    ``http_status`` of the class is what a caller over HTTP sees.
 
     ::
 
@@ -29,6 +30,7 @@ class TerminalError(ActorError):
         raise InsufficientFunds("balance is 3, asked for 5", details={"balance": 3})
     """
 
+    http_status = 500
     invocation_id: InvocationId | None = None
     details: Any = None
     type: str = ""
@@ -53,9 +55,13 @@ class StepOutcomeUnknownError(TerminalError):
 class InvocationCancelledError(TerminalError):
     """The invocation whose outcome was awaited has been cancelled."""
 
+    http_status = 409
+
 
 class InvocationKilledError(TerminalError):
     """The invocation whose outcome was awaited has been killed."""
+
+    http_status = 409
 
 
 class TooSlowError(TerminalError):
@@ -242,3 +248,8 @@ class Cancelled(BaseException):
 
 class AttemptEnded(BaseException):
     """The attempt is over and its coroutine is being closed; no verb works any more. Never seen by a handler that goes on."""
+
+
+# The names of errors are kept in journals and sent over wires, so they must not depend on where the classes happen to stand.
+for _error in [kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, BaseException)]:
+    _error.__module__ = "actors"

@@ -369,4 +369,4 @@ async def test_outcomes_are_kept_with_their_kind(lab: Lab) -> None:
         outcome = (await handle.info()).outcome
     assert outcome is not None
     assert outcome.kind is OutcomeKind.SUCCEEDED
-    assert outcome.value == b'["a","b","c"]'
+    assert outcome.value == ["a", "b", "c"]

@@ -1,0 +1,108 @@
+"""``playhead serve``: run an app on a data directory and take calls over HTTP."""
+
+from __future__ import annotations
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import click
+import trio
+
+from actors.http.app import make_app
+from actors.http.server import Closing, serve
+from actors.http.tokens import make_token, token_path
+from actors.runtime import RETENTION_SECONDS, open_runtime
+from cli.address import Address, write_address
+from cli.loading import load_app
+from cli.logs import set_up_logs
+from cli.output import remark
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@click.command()
+@click.argument("app")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("playhead-data"),
+    envvar="PLAYHEAD_DATA",
+    show_default=True,
+    help="Where everything is kept; made if it is not there.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=9070, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
+@click.option("--open", "is_open", is_flag=True, help="Needs no token; on loopback only.")
+@click.option(
+    "--durability",
+    type=click.Choice(["fsync", "os"]),
+    default="fsync",
+    show_default=True,
+    help="What an acknowledgement survives: a power cut, or the death of the process.",
+)
+@click.option("--retention", default=RETENTION_SECONDS, show_default=True, help="Seconds that results are kept.")
+@click.option("-v", "--verbose", is_flag=True, help="Log every decision.")
+def command(
+    app: str, data: Path, host: str, port: int, is_open: bool, durability: str, retention: float, verbose: bool
+) -> None:
+    """Run APP (file.py or package.module) on a data directory, and take calls over HTTP.
+
+    What was under way when the directory was last in use goes on. SIGTERM or Ctrl-C stops it; a second one at once.
+    """
+    if is_open and host not in LOOPBACK:
+        raise click.UsageError(f"--open needs no token, so it listens on loopback only, not on {host}")
+    set_up_logs(verbose=verbose)
+    classes = load_app(app)
+    if durability != "fsync":
+        remark(f"durability {durability!r}: what is acknowledged now would not survive a power cut")
+    trio.run(partial(_run, classes, app, data, host, port, is_open=is_open, durability=durability, retention=retention))
+
+
+async def _run(
+    classes: list[type],
+    app: str,
+    data: Path,
+    host: str,
+    port: int,
+    *,
+    is_open: bool,
+    durability: str,
+    retention: float,
+) -> None:
+    try:
+        listeners = await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    async with (
+        trio.open_nursery() as watchers,
+        open_runtime(*classes, path=data, durability=durability, retention=retention) as runtime,
+    ):
+        token = make_token(data)
+        closing = Closing()
+        asgi = make_app(runtime.client, token=None if is_open else token, last_call=closing.last_call)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve, asgi, listeners, closing)
+            bound = listeners[0].socket.getsockname()[1]
+            url = f"http://{'[' + host + ']' if ':' in host else host}:{bound}"
+            write_address(data, Address(url, os.getpid()))
+            names = ", ".join(sorted(cls.__name__ for cls in classes))
+            remark(f"serving {names} from {app} on {url}, data in {data}, durability {durability}")
+            remark("no token is needed" if is_open else f"the token lies in {token_path(data)}")
+            await _wait_for_signal()
+            remark("stopping: what is under way goes on at the next start; once more stops at once")
+            watchers.start_soon(_leave_at_next_signal)
+            closing.begin.set()
+        watchers.cancel_scope.cancel()
+
+
+async def _wait_for_signal() -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            return
+
+
+async def _leave_at_next_signal() -> None:
+    await _wait_for_signal()
+    os._exit(1)

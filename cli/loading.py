@@ -1,0 +1,47 @@
+"""An app from a file or a module."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actors.core.errors import DefinitionError
+from actors.objects import definitions_in
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def load_app(app: str) -> list[type]:
+    """The actors, services and workflows of ``file.py`` or ``package.module``. Raises :class:`actors.DefinitionError`."""
+    module = _load_file(Path(app)) if app.endswith(".py") else _load_module(app)
+    classes: list[type] = list(definitions_in(module))
+    if not classes:
+        raise DefinitionError(f"{app} defines no Actor, Service or Workflow with handlers")
+    return classes
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise DefinitionError(f"there is no file {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None, "a .py file has a loader"
+    assert spec.loader is not None, "a .py file has a loader"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    sys.path.insert(0, str(path.parent.resolve()))
+    spec.loader.exec_module(module)
+    return module
+
+
+def _load_module(name: str) -> ModuleType:
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            raise DefinitionError(f"there is no module {name!r}; name a file as path/to/app.py") from error
+        raise

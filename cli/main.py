@@ -1,0 +1,73 @@
+"""The command line's door. Commands are imported when they are used, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+COMMANDS = {
+    "demo": ("cli.commands.demo", "See in under a minute what playhead is about."),
+    "serve": ("cli.commands.serve", "Run an app on a data directory, and take calls."),
+    "call": ("cli.commands.call", "Call a handler, and print what it returns."),
+    "send": ("cli.commands.send", "Have a handler do something, and go on."),
+    "invocations": ("cli.commands.invocations", "List, describe and steer invocations."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of their own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="playhead")
+def root() -> None:
+    """Durable virtual objects for trio, with a remote control.
+
+    Data goes to stdout, remarks to stderr. Exit codes: 0 done, 1 the invocation failed, 2 not understood, 3 refused,
+    4 not found, 5 no server, 6 done in part, 7 outcome unknown, 75 the data directory is in use.
+    """
+
+
+def main() -> None:
+    """Run a command; an error becomes a sentence and an exit code."""
+    from cli.exits import exit_code_of
+    from cli.output import remark
+
+    try:
+        code = root(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        remark("aborted")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    except Exception as error:
+        if not is_ours(error):
+            raise
+        remark(f"playhead: {error}")
+        sys.exit(exit_code_of(error))
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether the error was meant for the person at the keyboard. Others show where they come from."""
+    return any(kind.__name__ in ("ActorError", "JournalError") for kind in type(error).__mro__)

@@ -1,0 +1,88 @@
+"""What commands print: tables for people, JSON for programs, and nothing that a terminal would obey."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_UNSAFE = {
+    *range(0x20),
+    0x7F,
+    *range(0x80, 0xA0),
+    0x061C,
+    0x200E,
+    0x200F,
+    *range(0x2028, 0x202F),
+    *range(0x2066, 0x206A),
+    0xFEFF,
+}
+"""Control characters, and those that turn the direction of text."""
+
+_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _UNSAFE}
+
+
+def safe(text: str) -> str:
+    """The text with everything that a terminal could take for a command made visible."""
+    return text.translate(_ESCAPES).encode("utf-8", "backslashreplace").decode()
+
+
+def emit(text: str) -> None:
+    """One line of data."""
+    click.echo(text)
+
+
+def remark(text: str) -> None:
+    """One line for people; not data."""
+    click.echo(safe(text), err=True)
+
+
+def emit_json(value: Any) -> None:
+    """Data for programs: one JSON document, indented, with every control character escaped."""
+    import json
+
+    import msgspec
+
+    plain = msgspec.to_builtins(value)
+    emit(safe_json(json.dumps(plain, indent=2, ensure_ascii=False)))
+
+
+def safe_json(text: str) -> str:
+    """JSON with its line breaks, and everything else that a terminal could obey escaped as JSON escapes it."""
+    kept = {code: f"\\u{code:04x}" for code in _UNSAFE if code != 0x0A}
+    return text.translate(kept)
+
+
+def emit_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Columns as wide as their content; the last one takes what is left of the line."""
+    cells = [[safe(cell) for cell in row] for row in rows]
+    widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(header)]
+    for row in [list(header), *cells]:
+        padded = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
+        emit("  ".join([*padded, row[-1]]).rstrip())
+
+
+def when(at: float | None) -> str:
+    """A time as people read it: local, to the second."""
+    return "" if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def ago(at: float, now: float | None = None) -> str:
+    """How long ago, or how far ahead, in one unit."""
+    seconds = (time.time() if now is None else now) - at
+    ahead, seconds = seconds < 0, abs(seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        if seconds >= size or unit == "s":
+            text = f"{int(seconds // size)}{unit}"
+            break
+    return f"in {text}" if ahead else f"{text} ago"
+
+
+def is_terminal() -> bool:
+    """Whether stdout is a person's."""
+    return sys.stdout.isatty()

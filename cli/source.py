@@ -1,0 +1,160 @@
+"""Where a command finds its runtime: a server that runs, or a data directory at rest.
+
+``--url`` names a server. Otherwise the data directory tells: while a process holds it, its file ADDRESS says where that
+listens; when none does, it is read as it lies there.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+import trio
+
+from actors.core.errors import UnavailableError
+from actors.http.client import TOKEN_VARIABLE, URL_VARIABLE, connect
+from actors.http.tokens import token_path
+from actors.inspection import InvocationInfo, JournalEntry, entries_of, info_of
+from actors.listing import Listing, list_invocations, row_of_id
+from cli.address import read_address
+from journal.datadir import DataDirectory
+from journal.ids import InvocationId, stream_of_invocation
+from journal.opening import open_for_reading
+from journal.stored import read_events, read_head
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from actors.client import Client
+    from journal.rocks import RocksReader
+    from journal.rows import StoreIdentity
+
+DEFAULT_DATA = Path("playhead-data")
+
+
+@attrs.frozen(kw_only=True)
+class Where:
+    """What the options say."""
+
+    url: str | None = None
+    token: str | None = None
+    data: Path = DEFAULT_DATA
+
+
+@asynccontextmanager
+async def live(where: Where) -> AsyncIterator[Client]:
+    """A client of a running server. Raises :class:`actors.UnavailableError` if there is none."""
+    url, token = where.url or os.environ.get(URL_VARIABLE), where.token or os.environ.get(TOKEN_VARIABLE)
+    if url is None:
+        address = read_address(where.data)
+        if address is None or not DataDirectory(where.data).is_held():
+            raise UnavailableError(
+                f"nothing serves {where.data}. Start it with 'playhead serve APP --data {where.data}', "
+                f"or name a server with --url or {URL_VARIABLE}"
+            )
+        url = address.url
+    if token is None and token_path(where.data).exists():
+        token = token_path(where.data).read_text().strip()
+    async with connect(url, token=token) as client:
+        yield client
+
+
+class AtRest:
+    """What can be read of a data directory that nobody runs."""
+
+    def __init__(self, reader: RocksReader, identity: StoreIdentity) -> None:
+        self.partitions = identity.partitions
+        self._reader = reader
+
+    def row(self, key: bytes) -> bytes | None:
+        return self._reader.get(key)
+
+    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
+        return self._reader.scan(start, stop, limit=limit, reverse=reverse)
+
+    async def find(self, listing: Listing) -> list[InvocationInfo]:
+        """As of when it stopped."""
+        await trio.lowlevel.checkpoint()
+        return [info_of(row, None) for row in list_invocations(self, listing)]
+
+    async def info(self, of: InvocationId) -> InvocationInfo:
+        """As of when it stopped."""
+        await trio.lowlevel.checkpoint()
+        return info_of(row_of_id(self, of), None)
+
+    async def events(self, of: InvocationId) -> list[JournalEntry]:
+        """Its history."""
+        await trio.lowlevel.checkpoint()
+        row = row_of_id(self, of)
+        stream = stream_of_invocation(of)
+        partition = stream % self.partitions
+        last = read_head(self._reader, partition, stream).last
+        return entries_of(of, read_events(self._reader, partition, stream, row.spans[0][0], last))
+
+
+class Live:
+    """The same, of a running server."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def find(self, listing: Listing) -> list[InvocationInfo]:
+        """As of now."""
+        return await self._client.invocations(
+            status=listing.status,
+            service=listing.service,
+            key=listing.key,
+            handler=listing.handler,
+            limit=listing.limit,
+        )
+
+    async def info(self, of: InvocationId) -> InvocationInfo:
+        """As of now."""
+        return await self._client.invocation(of).info()
+
+    async def events(self, of: InvocationId) -> list[JournalEntry]:
+        """Its history so far."""
+        return [entry async for entry in self._client.invocation(of).events()]
+
+
+@asynccontextmanager
+async def readable(where: Where) -> AsyncIterator[Live | AtRest]:
+    """Something to read: the running server if there is one, else the directory as it lies there."""
+    named = where.url or os.environ.get(URL_VARIABLE)
+    if named is None and not DataDirectory(where.data).is_held():
+        reader, identity = open_for_reading(where.data)
+        try:
+            yield AtRest(reader, identity)
+        finally:
+            reader.close()
+        return
+    async with live(where) as client:
+        yield Live(client)
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say where; the command gets them as ``where``."""
+
+    @functools.wraps(command)
+    def with_where(*args: Any, url: str | None, token: str | None, data: Path, **kwargs: Any) -> Any:
+        return command(*args, where=Where(url=url, token=token, data=data), **kwargs)
+
+    with_data = click.option(
+        "--data",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=DEFAULT_DATA,
+        envvar="PLAYHEAD_DATA",
+        show_default=True,
+        help="The data directory.",
+    )(with_where)
+    with_token = click.option(
+        "--token", default=None, help=f"The server's token [default: {TOKEN_VARIABLE}, or DATA/token]."
+    )(with_data)
+    return click.option("--url", default=None, help=f"A server [default: {URL_VARIABLE}, or the one that holds DATA].")(
+        with_token
+    )
