@@ -145,7 +145,7 @@ async def fail_sync(directory: Path) -> None:
         control.fail_next_sync(errno.EIO)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(note, "at_failure", partition.commit, [_one_event(4)])
-            while control.syncs < control.fail_sync:  # noqa: ASYNC110  # the shim counts, and tells nobody
+            while control.syncs < control.fail_sync:  # the shim counts, and tells nobody
                 await trio.sleep(0.001)
             nursery.start_soon(note, "behind_it", partition.commit, [elsewhere])
         control.slow_us = 0
