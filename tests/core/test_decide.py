@@ -1,0 +1,677 @@
+"""What follows from a command: the table of the remote control, cell by cell, and what comes late, twice or never."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, TypeAlias, get_args
+
+import attrs
+import pytest
+
+from actors.core import commands as c
+from actors.core.errors import (
+    NotCompletedError,
+    TerminalError,
+    UnknownInvocationError,
+)
+from actors.core.retries import RetryPolicy
+from journal import events as e
+from journal.events import (
+    Answer,
+    Caller,
+    Children,
+    Mode,
+    Outcome,
+    OutcomeKind,
+    PauseCause,
+    PauseMode,
+    Status,
+    Target,
+)
+from journal.ids import StepId
+from tests.core.situations import (
+    ATTEMPT_FAILED,
+    BEHIND,
+    BROKEN,
+    CALLEE,
+    CALLER,
+    DATE_HAS_COME,
+    DUE,
+    IS_OPEN,
+    IS_STARTED,
+    IT,
+    SIGNAL_AWAITED,
+    STATUS,
+    STEP,
+    STEP_FAILED,
+    STEP_SCHEDULED,
+    SUCCEEDED,
+    SUSPENDED,
+    TARGET,
+    Situation,
+    accepted,
+    completed,
+    events_of,
+    paused,
+    started,
+)
+from tests.core.story import KEY, NOW, SERVICE, given, nth
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from actors.core.commands import Command
+    from journal.events import Event
+
+# What people may ask.
+
+CANCEL = c.CancelInvocation(invocation_id=IT, reason="why")
+
+VERBS: dict[str, Command] = {
+    "cancel": CANCEL,
+    "kill": c.KillInvocation(invocation_id=IT, reason="why"),
+    "pause": c.PauseInvocation(invocation_id=IT, reason="why"),
+    "pause now": c.PauseInvocation(invocation_id=IT, reason="why", mode=PauseMode.NOW),
+    "resume": c.ResumeInvocation(invocation_id=IT, reason="why"),
+    "signal": c.SignalInvocation(invocation_id=IT, name="go", value=b"1"),
+    "purge": c.PurgeInvocations(invocation_ids=[IT]),
+    "attach": c.Attach(invocation_id=IT, by=CALLER),
+}
+
+ENDS_CANCELLED = completed(IT, Outcome(OutcomeKind.CANCELLED, reason="why"))
+ENDS_KILLED = completed(IT, Outcome(OutcomeKind.KILLED, reason="why"))
+NEXT = started(BEHIND)
+CANCELS = e.CancelRequested(invocation_id=IT, reason="why")
+HOLDS = paused(reason="why")
+DRAINS = e.PauseRequested(invocation_id=IT, reason="why")
+RESUMES = e.InvocationResumed(invocation_id=IT, reason="why")
+RETRIES_STEP = e.StepRetried(invocation_id=IT, step=STEP)
+RETRIES = e.AttemptRetried(invocation_id=IT)
+SIGNALS = e.SignalReceived(invocation_id=IT, name="go", value=b"1")
+ATTACHES = e.AttachRequested(invocation_id=IT, by=CALLER)
+FORGETS = e.InvocationsPurged(invocation_ids=[IT])
+
+ENDED = None
+
+Followed: TypeAlias = "tuple[list[Event], Status | None]"
+Cell: TypeAlias = "Followed | type[TerminalError]"
+
+S = Situation
+
+TABLE: dict[str, dict[Situation, Cell]] = {
+    "cancel": {
+        S.SCHEDULED: ([ENDS_CANCELLED], ENDED),
+        S.QUEUED: ([ENDS_CANCELLED], ENDED),
+        S.RUNNING_IDLE: ([CANCELS], Status.RUNNING),
+        S.RUNNING_STEP: ([CANCELS], Status.RUNNING),
+        S.SUSPENDED: ([CANCELS], Status.RUNNING),
+        S.BACKING_OFF_STEP: ([CANCELS], Status.BACKING_OFF),  # until the handler, which is given it, drops the step
+        S.BACKING_OFF_HANDLER: ([CANCELS], Status.RUNNING),
+        S.PAUSED_SCHEDULED: ([ENDS_CANCELLED], ENDED),
+        S.PAUSED_QUEUED: ([ENDS_CANCELLED], ENDED),
+        S.PAUSED_HEAD: ([ENDS_CANCELLED, NEXT], ENDED),
+        S.PAUSED_IDLE: ([CANCELS], Status.RUNNING),
+        S.PAUSED_STEP: ([CANCELS], Status.RUNNING),
+        S.PAUSED_EXHAUSTED_STEP: ([CANCELS], Status.RUNNING),
+        S.PAUSED_EXHAUSTED_HANDLER: ([CANCELS], Status.RUNNING),
+        S.PAUSING: ([CANCELS], Status.RUNNING),
+        S.CANCELLING: ([], Status.RUNNING),
+        S.CANCELLING_IDLE: ([], Status.RUNNING),
+        S.CANCELLING_PAUSED: ([], Status.PAUSED),
+        S.COMPLETED: UnknownInvocationError,
+        S.UNKNOWN: UnknownInvocationError,
+    },
+    "kill": {
+        S.SCHEDULED: ([ENDS_KILLED], ENDED),
+        S.QUEUED: ([ENDS_KILLED], ENDED),
+        S.RUNNING_IDLE: ([ENDS_KILLED, NEXT], ENDED),
+        S.RUNNING_STEP: ([ENDS_KILLED, NEXT], ENDED),
+        S.SUSPENDED: ([ENDS_KILLED, NEXT], ENDED),
+        S.BACKING_OFF_STEP: ([ENDS_KILLED, NEXT], ENDED),
+        S.BACKING_OFF_HANDLER: ([ENDS_KILLED, NEXT], ENDED),
+        S.PAUSED_SCHEDULED: ([ENDS_KILLED], ENDED),
+        S.PAUSED_QUEUED: ([ENDS_KILLED], ENDED),
+        S.PAUSED_HEAD: ([ENDS_KILLED, NEXT], ENDED),
+        S.PAUSED_IDLE: ([ENDS_KILLED, NEXT], ENDED),
+        S.PAUSED_STEP: ([ENDS_KILLED, NEXT], ENDED),
+        S.PAUSED_EXHAUSTED_STEP: ([ENDS_KILLED, NEXT], ENDED),
+        S.PAUSED_EXHAUSTED_HANDLER: ([ENDS_KILLED, NEXT], ENDED),
+        S.PAUSING: ([ENDS_KILLED, NEXT], ENDED),
+        S.CANCELLING: ([ENDS_KILLED, NEXT], ENDED),
+        S.CANCELLING_IDLE: ([ENDS_KILLED, NEXT], ENDED),
+        S.CANCELLING_PAUSED: ([ENDS_KILLED, NEXT], ENDED),
+        S.COMPLETED: UnknownInvocationError,
+        S.UNKNOWN: UnknownInvocationError,
+    },
+    "pause": {
+        S.SCHEDULED: ([HOLDS], Status.PAUSED),
+        S.QUEUED: ([HOLDS], Status.PAUSED),
+        S.RUNNING_IDLE: ([HOLDS], Status.PAUSED),
+        S.RUNNING_STEP: ([DRAINS], Status.RUNNING),
+        S.SUSPENDED: ([HOLDS], Status.PAUSED),
+        S.BACKING_OFF_STEP: ([HOLDS], Status.PAUSED),
+        S.BACKING_OFF_HANDLER: ([HOLDS], Status.PAUSED),
+        S.PAUSED_SCHEDULED: ([], Status.PAUSED),
+        S.PAUSED_QUEUED: ([], Status.PAUSED),
+        S.PAUSED_HEAD: ([], Status.PAUSED),
+        S.PAUSED_IDLE: ([], Status.PAUSED),
+        S.PAUSED_STEP: ([], Status.PAUSED),
+        S.PAUSED_EXHAUSTED_STEP: ([], Status.PAUSED),
+        S.PAUSED_EXHAUSTED_HANDLER: ([], Status.PAUSED),
+        S.PAUSING: ([], Status.RUNNING),
+        S.CANCELLING: ([DRAINS], Status.RUNNING),
+        S.CANCELLING_IDLE: ([HOLDS], Status.PAUSED),
+        S.CANCELLING_PAUSED: ([], Status.PAUSED),
+        S.COMPLETED: UnknownInvocationError,
+        S.UNKNOWN: UnknownInvocationError,
+    },
+    "pause now": {
+        S.SCHEDULED: ([HOLDS], Status.PAUSED),
+        S.QUEUED: ([HOLDS], Status.PAUSED),
+        S.RUNNING_IDLE: ([HOLDS], Status.PAUSED),
+        S.RUNNING_STEP: ([HOLDS], Status.PAUSED),
+        S.SUSPENDED: ([HOLDS], Status.PAUSED),
+        S.BACKING_OFF_STEP: ([HOLDS], Status.PAUSED),
+        S.BACKING_OFF_HANDLER: ([HOLDS], Status.PAUSED),
+        S.PAUSED_SCHEDULED: ([], Status.PAUSED),
+        S.PAUSED_QUEUED: ([], Status.PAUSED),
+        S.PAUSED_HEAD: ([], Status.PAUSED),
+        S.PAUSED_IDLE: ([], Status.PAUSED),
+        S.PAUSED_STEP: ([], Status.PAUSED),
+        S.PAUSED_EXHAUSTED_STEP: ([], Status.PAUSED),
+        S.PAUSED_EXHAUSTED_HANDLER: ([], Status.PAUSED),
+        S.PAUSING: ([HOLDS], Status.PAUSED),
+        S.CANCELLING: ([HOLDS], Status.PAUSED),
+        S.CANCELLING_IDLE: ([HOLDS], Status.PAUSED),
+        S.CANCELLING_PAUSED: ([], Status.PAUSED),
+        S.COMPLETED: UnknownInvocationError,
+        S.UNKNOWN: UnknownInvocationError,
+    },
+    "resume": {
+        S.SCHEDULED: ([], Status.SCHEDULED),
+        S.QUEUED: ([], Status.QUEUED),
+        S.RUNNING_IDLE: ([], Status.RUNNING),
+        S.RUNNING_STEP: ([], Status.RUNNING),
+        S.SUSPENDED: ([], Status.SUSPENDED),
+        S.BACKING_OFF_STEP: ([RETRIES_STEP], Status.RUNNING),
+        S.BACKING_OFF_HANDLER: ([RETRIES], Status.RUNNING),
+        S.PAUSED_SCHEDULED: ([RESUMES], Status.SCHEDULED),
+        S.PAUSED_QUEUED: ([RESUMES], Status.QUEUED),
+        S.PAUSED_HEAD: ([RESUMES, started(IT)], Status.RUNNING),
+        S.PAUSED_IDLE: ([RESUMES], Status.RUNNING),
+        S.PAUSED_STEP: ([RESUMES], Status.RUNNING),
+        S.PAUSED_EXHAUSTED_STEP: ([RESUMES], Status.RUNNING),
+        S.PAUSED_EXHAUSTED_HANDLER: ([RESUMES], Status.RUNNING),
+        S.PAUSING: ([], Status.RUNNING),
+        S.CANCELLING: ([], Status.RUNNING),
+        S.CANCELLING_IDLE: ([], Status.RUNNING),
+        S.CANCELLING_PAUSED: ([RESUMES], Status.RUNNING),
+        S.COMPLETED: UnknownInvocationError,
+        S.UNKNOWN: UnknownInvocationError,
+    },
+    "signal": {
+        S.SCHEDULED: ([SIGNALS], Status.SCHEDULED),
+        S.QUEUED: ([SIGNALS], Status.QUEUED),
+        S.RUNNING_IDLE: ([SIGNALS], Status.RUNNING),
+        S.RUNNING_STEP: ([SIGNALS], Status.RUNNING),
+        S.SUSPENDED: ([SIGNALS], Status.RUNNING),
+        S.BACKING_OFF_STEP: ([SIGNALS], Status.BACKING_OFF),
+        S.BACKING_OFF_HANDLER: ([SIGNALS], Status.BACKING_OFF),
+        S.PAUSED_SCHEDULED: ([SIGNALS], Status.PAUSED),
+        S.PAUSED_QUEUED: ([SIGNALS], Status.PAUSED),
+        S.PAUSED_HEAD: ([SIGNALS], Status.PAUSED),
+        S.PAUSED_IDLE: ([SIGNALS], Status.PAUSED),
+        S.PAUSED_STEP: ([SIGNALS], Status.PAUSED),
+        S.PAUSED_EXHAUSTED_STEP: ([SIGNALS], Status.PAUSED),
+        S.PAUSED_EXHAUSTED_HANDLER: ([SIGNALS], Status.PAUSED),
+        S.PAUSING: ([SIGNALS], Status.RUNNING),
+        S.CANCELLING: ([SIGNALS], Status.RUNNING),
+        S.CANCELLING_IDLE: ([SIGNALS], Status.RUNNING),
+        S.CANCELLING_PAUSED: ([SIGNALS], Status.PAUSED),
+        S.COMPLETED: UnknownInvocationError,
+        S.UNKNOWN: UnknownInvocationError,
+    },
+    "purge": {
+        **dict.fromkeys(IS_OPEN, NotCompletedError),
+        S.COMPLETED: ([FORGETS], ENDED),
+        S.UNKNOWN: ([FORGETS], ENDED),  # whether it ever was is the door's to know
+    },
+    "attach": {
+        **{situation: ([ATTACHES], STATUS[situation]) for situation in IS_OPEN},
+        S.COMPLETED: UnknownInvocationError,
+        S.UNKNOWN: UnknownInvocationError,
+    },
+}
+
+SHARED_INSTEAD: dict[tuple[str, Situation], Cell] = {
+    ("resume", S.PAUSED_QUEUED): ([RESUMES, started(IT)], Status.RUNNING),
+}
+"""Where a shared one fares otherwise than an exclusive one: it waits for nobody."""
+
+CELLS = [(verb, situation) for verb, row in TABLE.items() for situation in row]
+SHARED_CELLS = [(verb, situation) for verb, situation in CELLS if situation is not S.QUEUED]
+
+
+def named(value: object) -> str | None:
+    return value.name.lower() if isinstance(value, Situation) else None
+
+
+def check(command: Command, situation: Situation, mode: Mode, cell: Cell) -> None:
+    story = given(*events_of(situation, mode))
+    assert story.status_of(IT) is STATUS[situation]
+    story.when(command)
+    if isinstance(cell, type):
+        story.then_refused(cell).leaves(IT, STATUS[situation])
+    else:
+        events, after = cell
+        story.then(*events).leaves(IT, after)
+
+
+def test_the_table_of_verbs_has_every_cell() -> None:
+    assert {*CELLS} == {*itertools.product(VERBS, Situation)}
+    assert {type(command) for command in VERBS.values()} == {c.Attach, *c.VERB_OF_COMMAND}
+    assert {STATUS[situation] for situation in Situation} == {*Status, None} - {Status.COMPLETED}
+
+
+@pytest.mark.parametrize(("verb", "situation"), CELLS, ids=named)
+def test_a_verb_does_in_each_situation_what_the_table_says(verb: str, situation: Situation) -> None:
+    check(VERBS[verb], situation, Mode.EXCLUSIVE, TABLE[verb][situation])
+
+
+@pytest.mark.parametrize(("verb", "situation"), SHARED_CELLS, ids=named)
+def test_a_verb_does_the_same_to_a_shared_one_but_nobody_waits_behind_it(verb: str, situation: Situation) -> None:
+    cell = SHARED_INSTEAD.get((verb, situation), TABLE[verb][situation])
+    if isinstance(cell, tuple):
+        events, after = cell
+        cell = [event for event in events if event != NEXT], after
+    check(VERBS[verb], situation, Mode.SHARED, cell)
+
+
+@pytest.mark.parametrize("situation", Situation, ids=named)
+def test_a_cancel_records_whom_it_reaches_and_when_patience_ends(situation: Situation) -> None:
+    cell = TABLE["cancel"][situation]
+    if isinstance(cell, tuple):
+        requested = attrs.evolve(CANCELS, children=Children.ALL, kill_at=NOW + 30)
+        events, after = cell
+        cell = [requested if event == CANCELS else event for event in events], after
+    check(attrs.evolve(CANCEL, children=Children.ALL, kill_after=30), situation, Mode.EXCLUSIVE, cell)
+
+
+def test_what_cannot_be_purged_says_why_and_what_would_work() -> None:
+    (
+        given(*events_of(S.RUNNING_STEP))
+        .when(c.PurgeInvocations(invocation_ids=[nth(99), IT]))
+        .then_refused(NotCompletedError, rf"{IT} is running, only what has ended can be purged; cancel it or kill it")
+    )
+
+
+def test_a_resume_tries_everything_again_that_waits_for_another_try() -> None:
+    other = StepId("2")
+    (
+        given(
+            accepted(),
+            started(),
+            STEP_SCHEDULED,
+            STEP_FAILED,
+            e.StepScheduled(invocation_id=IT, step=other, name="work"),
+            e.StepAttemptFailed(invocation_id=IT, step=other, attempt=1, failure=BROKEN, retry_at=DUE),
+            ATTEMPT_FAILED,
+        )
+        .when(VERBS["resume"])
+        .then(RETRIES_STEP, e.StepRetried(invocation_id=IT, step=other), RETRIES)
+        .leaves(IT, Status.RUNNING)
+    )
+
+
+def test_a_pause_waits_for_the_last_running_step_and_for_nothing_else() -> None:
+    other = StepId("2")
+    (
+        given(
+            accepted(),
+            started(),
+            STEP_SCHEDULED,
+            e.StepScheduled(invocation_id=IT, step=other, name="work"),
+            e.SleepScheduled(invocation_id=IT, step=StepId("3"), wake_at=DUE),
+        )
+        .when(VERBS["pause"])
+        .then(DRAINS)
+        .when(c.CompleteStep(invocation_id=IT, step=other, outcome=SUCCEEDED))
+        .then(e.StepCompleted(invocation_id=IT, step=other, outcome=SUCCEEDED))
+        .when(c.CompleteStep(invocation_id=IT, step=STEP, outcome=SUCCEEDED))
+        .then(e.StepCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED), HOLDS)
+        .leaves(IT, Status.PAUSED)
+    )
+
+
+# What comes by itself: dates, and the ends of what was begun.
+
+TRY_AGAIN = RetryPolicy(max_attempts=3, initial_delay=8.0, max_delay=60.0)
+
+FAIL_STEP = c.FailStep(invocation_id=IT, step=STEP, failure=BROKEN, policy=TRY_AGAIN, jitter=0.0)
+
+BY_ITSELF: dict[str, Command] = {
+    "the date of its beginning": c.StartDue(invocation_id=IT),
+    "the date of a timer": c.FireTimer(invocation_id=IT, step=STEP),
+    "the date of a retry": c.RetryAttempt(invocation_id=IT),
+    "a step's outcome": c.CompleteStep(invocation_id=IT, step=STEP, outcome=SUCCEEDED),
+    "a step's failure": FAIL_STEP,
+    "a step's giving way": c.AbortStep(invocation_id=IT, step=STEP),
+    "a step's output": c.EmitOutput(invocation_id=IT, step=STEP, value=b"1"),
+    "a call's outcome": c.CompleteCall(invocation_id=IT, step=STEP, outcome=SUCCEEDED),
+    "a verb's answer": c.CompleteVerb(invocation_id=IT, step=STEP, answer=None, refusal=BROKEN),
+    "no step runs": c.SettlePause(invocation_id=IT),
+    "it has idled for long": c.SuspendAttempt(invocation_id=IT),
+}
+
+STEP_ENDS = e.StepCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED)
+STEP_FAILS = e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=1, failure=BROKEN, retry_at=NOW + 4.0)
+STEP_GIVES_WAY = e.StepAborted(invocation_id=IT, step=STEP)
+EMITS = e.OutputEmitted(invocation_id=IT, step=STEP, value=b"1", attempt=1)
+TAKES_EFFECT = paused(reason="held")
+
+MATTERS: dict[str, dict[Situation, Followed]] = {
+    "the date of its beginning": {
+        S.SCHEDULED: ([DATE_HAS_COME, started()], Status.RUNNING),
+        S.PAUSED_SCHEDULED: ([DATE_HAS_COME], Status.PAUSED),
+    },
+    "the date of a timer": {S.BACKING_OFF_STEP: ([RETRIES_STEP], Status.RUNNING)},
+    "the date of a retry": {S.BACKING_OFF_HANDLER: ([RETRIES], Status.RUNNING)},
+    "a step's outcome": {
+        S.RUNNING_STEP: ([STEP_ENDS], Status.RUNNING),
+        S.PAUSED_STEP: ([STEP_ENDS], Status.PAUSED),
+        S.PAUSING: ([STEP_ENDS, TAKES_EFFECT], Status.PAUSED),
+        S.CANCELLING: ([STEP_ENDS], Status.RUNNING),
+    },
+    "a step's failure": {
+        S.RUNNING_STEP: ([STEP_FAILS], Status.BACKING_OFF),
+        S.PAUSED_STEP: ([STEP_FAILS], Status.PAUSED),
+        S.PAUSING: ([STEP_FAILS, TAKES_EFFECT], Status.PAUSED),
+        S.CANCELLING: ([STEP_FAILS], Status.BACKING_OFF),
+    },
+    "a step's giving way": {
+        S.RUNNING_STEP: ([STEP_GIVES_WAY], Status.RUNNING),
+        S.BACKING_OFF_STEP: ([STEP_GIVES_WAY], Status.RUNNING),
+        S.PAUSING: ([STEP_GIVES_WAY, TAKES_EFFECT], Status.PAUSED),
+        S.CANCELLING: ([STEP_GIVES_WAY], Status.RUNNING),
+    },
+    "a step's output": {
+        S.RUNNING_STEP: ([EMITS], Status.RUNNING),
+        S.BACKING_OFF_STEP: ([attrs.evolve(EMITS, attempt=2)], Status.BACKING_OFF),
+        S.PAUSING: ([EMITS], Status.RUNNING),
+        S.CANCELLING: ([EMITS], Status.RUNNING),
+    },
+    "a call's outcome": {},
+    "a verb's answer": {},
+    "no step runs": {S.PAUSING: ([TAKES_EFFECT], Status.PAUSED)},
+    "it has idled for long": {
+        S.RUNNING_IDLE: ([SUSPENDED], Status.SUSPENDED),
+        S.BACKING_OFF_STEP: ([SUSPENDED], Status.BACKING_OFF),
+        S.BACKING_OFF_HANDLER: ([SUSPENDED], Status.BACKING_OFF),
+        S.CANCELLING_IDLE: ([SUSPENDED], Status.SUSPENDED),
+    },
+}
+"""What it leads to. Everywhere else it comes too late, or for somebody else, and leads to nothing."""
+
+NEVER_COMES: dict[tuple[str, Situation], str] = {
+    ("a step's output", S.RUNNING_IDLE): "there is no step at this place, it is a signal's",
+    ("a step's output", S.CANCELLING_IDLE): "there is no step at this place, it is a signal's",
+    ("a step's giving way", S.PAUSED_STEP): "open: see the report on steps that give way while it is paused",
+    ("a step's giving way", S.PAUSED_EXHAUSTED_STEP): "open: see the report on steps that give way while it is paused",
+    ("it has idled for long", S.RUNNING_STEP): "open: see the report on suspending one whose step is about to run",
+    ("it has idled for long", S.CANCELLING): "open: see the report on suspending one whose step is about to run",
+}
+"""Cells that say nothing, and why."""
+
+COMING = [cell for cell in itertools.product(BY_ITSELF, Situation) if cell not in NEVER_COMES]
+
+
+def test_the_table_of_what_comes_by_itself_covers_every_command_that_does() -> None:
+    by_a_handler = {c.RecordProgress, c.FinishAttempt, c.FailAttempt, c.HoldAttempt}
+    asked_for = {type(command) for command in VERBS.values()}
+    assert {type(command) for command in BY_ITSELF.values()} == {*get_args(c.Command)} - asked_for - by_a_handler - {
+        c.Invoke
+    }
+    assert MATTERS.keys() == BY_ITSELF.keys()
+
+
+@pytest.mark.parametrize(("what", "situation"), COMING, ids=named)
+def test_what_comes_by_itself_counts_where_it_is_waited_for_and_is_nothing_elsewhere(
+    what: str, situation: Situation
+) -> None:
+    events, after = MATTERS[what].get(situation, ([], STATUS[situation]))
+    given(*events_of(situation)).when(BY_ITSELF[what]).then(*events).leaves(IT, after)
+
+
+@pytest.mark.parametrize(
+    "scheduled",
+    [
+        e.SleepScheduled(invocation_id=IT, step=STEP, wake_at=DUE),
+        e.DeadlineScheduled(invocation_id=IT, step=STEP, expires_at=DUE),
+    ],
+    ids=["sleep", "deadline"],
+)
+@pytest.mark.parametrize("held", [[], [SUSPENDED], [paused()], [ATTEMPT_FAILED]])
+def test_a_timer_fires_whatever_the_handler_is_doing(scheduled: Event, held: list[Event]) -> None:
+    (
+        given(accepted(), started(), scheduled, *held)
+        .when(BY_ITSELF["the date of a timer"])
+        .then(e.TimerFired(invocation_id=IT, step=STEP))
+    )
+
+
+@pytest.mark.parametrize(
+    "scheduled",
+    [
+        e.CallScheduled(invocation_id=IT, step=STEP, callee=CALLEE, target=TARGET, argument=b""),
+        e.AttachScheduled(invocation_id=IT, step=STEP, callee=CALLEE),
+    ],
+    ids=["call", "attach"],
+)
+@pytest.mark.parametrize("held", [[], [SUSPENDED], [paused()], [ATTEMPT_FAILED]])
+def test_an_outcome_is_recorded_whatever_the_handler_is_doing(scheduled: Event, held: list[Event]) -> None:
+    (
+        given(accepted(), started(), scheduled, *held)
+        .when(BY_ITSELF["a call's outcome"])
+        .then(e.CallCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED))
+    )
+
+
+@pytest.mark.parametrize("held", [[], [SUSPENDED], [paused()], [ATTEMPT_FAILED]])
+def test_an_answer_is_recorded_whatever_the_handler_is_doing(held: list[Event]) -> None:
+    answer = Answer(True, Status.RUNNING, Status.PAUSED)
+    asked = e.VerbScheduled(invocation_id=IT, step=STEP, verb=e.Verb.PAUSE, of=CALLEE, argument=b"")
+    (
+        given(accepted(), started(), asked, *held)
+        .when(c.CompleteVerb(invocation_id=IT, step=STEP, answer=answer))
+        .then(e.VerbAnswered(invocation_id=IT, step=STEP, answer=answer))
+    )
+
+
+# Failures.
+
+
+@pytest.mark.parametrize(("earlier", "delay"), [(0, 4.0), (1, 8.0)])
+def test_a_failed_attempt_is_tried_again_after_a_delay_that_grows(earlier: int, delay: float) -> None:
+    history: list[Event] = [accepted(), started()]
+    for attempt in range(1, earlier + 1):
+        history += [attrs.evolve(ATTEMPT_FAILED, attempt=attempt), RETRIES]
+    (
+        given(*history)
+        .when(c.FailAttempt(invocation_id=IT, failure=BROKEN, handed_over=5, policy=TRY_AGAIN, jitter=0.0))
+        .then(attrs.evolve(ATTEMPT_FAILED, attempt=earlier + 1, handed_over=5, retry_at=NOW + delay))
+        .leaves(IT, Status.BACKING_OFF)
+    )
+
+
+def exhausted_attempts() -> list[Event]:
+    return [accepted(), started(), ATTEMPT_FAILED, RETRIES, attrs.evolve(ATTEMPT_FAILED, attempt=2), RETRIES]
+
+
+def test_after_the_last_attempt_it_is_held_and_says_how_often_and_with_what_it_failed() -> None:
+    reason = "its handler failed 3 times, last with builtins.ValueError: broken"
+    (
+        given(*exhausted_attempts())
+        .when(c.FailAttempt(invocation_id=IT, failure=BROKEN, handed_over=0, policy=TRY_AGAIN, jitter=0.0))
+        .then(
+            e.AttemptFailed(invocation_id=IT, attempt=3, failure=BROKEN, handed_over=0),
+            e.InvocationPaused(invocation_id=IT, cause=PauseCause.EXHAUSTED, reason=reason, failure=BROKEN),
+        )
+        .leaves(IT, Status.PAUSED)
+    )
+
+
+def test_after_the_last_attempt_it_fails_if_its_policy_says_so_and_the_next_one_starts() -> None:
+    policy = attrs.evolve(TRY_AGAIN, on_exhausted="fail")
+    (
+        given(*exhausted_attempts(), accepted(BEHIND))
+        .when(c.FailAttempt(invocation_id=IT, failure=BROKEN, handed_over=0, policy=policy, jitter=0.0))
+        .then(
+            e.AttemptFailed(invocation_id=IT, attempt=3, failure=BROKEN, handed_over=0),
+            completed(IT, Outcome(OutcomeKind.FAILED, failure=BROKEN)),
+            NEXT,
+        )
+    )
+
+
+def exhausted_step() -> list[Event]:
+    again = attrs.evolve(STEP_FAILED, attempt=2)
+    return [accepted(), started(), STEP_SCHEDULED, STEP_FAILED, RETRIES_STEP, again, RETRIES_STEP]
+
+
+def test_after_its_last_try_a_step_holds_the_invocation_and_says_which_step_and_why() -> None:
+    reason = "step 'work' failed 3 times, last with builtins.ValueError: broken"
+    (
+        given(*exhausted_step())
+        .when(FAIL_STEP)
+        .then(
+            e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=3, failure=BROKEN),
+            e.InvocationPaused(invocation_id=IT, cause=PauseCause.EXHAUSTED, reason=reason, failure=BROKEN),
+        )
+        .leaves(IT, Status.PAUSED)
+    )
+
+
+def test_a_step_that_may_be_tried_once_is_said_to_have_failed_once() -> None:
+    story = given(*events_of(S.RUNNING_STEP)).when(attrs.evolve(FAIL_STEP, policy=RetryPolicy(max_attempts=1)))
+    (held,) = (event for event in story.events if isinstance(event, e.InvocationPaused))
+    assert held.reason == "step 'work' failed once, last with builtins.ValueError: broken"
+
+
+def test_after_its_last_try_a_step_has_failed_if_its_policy_says_so() -> None:
+    policy = attrs.evolve(TRY_AGAIN, on_exhausted="fail")
+    (
+        given(*exhausted_step())
+        .when(attrs.evolve(FAIL_STEP, policy=policy))
+        .then(
+            e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=3, failure=BROKEN),
+            e.StepCompleted(invocation_id=IT, step=STEP, outcome=Outcome(OutcomeKind.FAILED, failure=BROKEN)),
+        )
+        .leaves(IT, Status.RUNNING)
+    )
+
+
+@pytest.mark.parametrize("what", ["resume", "cancel"])
+def test_going_on_after_a_pause_puts_all_attempts_ahead_again(what: str) -> None:
+    story = given(*exhausted_step()).when(FAIL_STEP).when(VERBS[what])
+    (story.leaves(IT, Status.RUNNING).when(FAIL_STEP).then(STEP_FAILS).leaves(IT, Status.BACKING_OFF))
+
+
+def test_a_handler_that_cannot_go_on_is_held_with_the_reason() -> None:
+    (
+        given(*events_of(S.RUNNING_IDLE))
+        .when(c.HoldAttempt(invocation_id=IT, cause=PauseCause.MISMATCH, reason="differs", failure=BROKEN))
+        .then(e.InvocationPaused(invocation_id=IT, cause=PauseCause.MISMATCH, reason="differs", failure=BROKEN))
+        .leaves(IT, Status.PAUSED)
+    )
+
+
+# Late, and twice.
+
+INVOKE = c.Invoke(invocation_id=IT, target=Target(SERVICE, KEY, "open"), argument=b"")
+
+BY_A_HANDLER: dict[str, Command] = {
+    "progress": c.RecordProgress(invocation_id=IT, events=[e.PatchMarked(invocation_id=IT, name="new")]),
+    "its end": c.FinishAttempt(invocation_id=IT, events=[], outcome=SUCCEEDED),
+    "its failure": c.FailAttempt(invocation_id=IT, failure=BROKEN, handed_over=0, policy=TRY_AGAIN, jitter=0.0),
+    "its giving up": c.HoldAttempt(invocation_id=IT, cause=PauseCause.LIMIT, reason="too long"),
+}
+COMMANDS: dict[str, Command] = {**VERBS, **BY_ITSELF, **BY_A_HANDLER, "invoke": INVOKE}
+
+ADDITIVE: Mapping[str, str] = {
+    "signal": "each is a value of its own",
+    "a step's output": "each is a piece of its own",
+    "progress": "an attempt says each fact once",
+    "its failure": "an attempt fails once, and is over then",
+    "purge": "forgetting twice is forgetting; what is left to forget the effect finds out",
+}
+"""Commands that mean something again when they come again, and why that is right."""
+
+HAS_AN_ATTEMPT = frozenset({S.RUNNING_IDLE, S.RUNNING_STEP, S.CANCELLING, S.CANCELLING_IDLE})
+
+
+def test_there_is_a_sample_of_every_command() -> None:
+    assert {type(command) for command in COMMANDS.values()} == {*get_args(c.Command)}
+
+
+REFUSED_ONCE_ENDED = {"cancel", "kill", "pause", "pause now", "resume", "signal", "attach"}
+
+
+@pytest.mark.parametrize("what", COMMANDS.keys() - {"purge", "invoke"})
+def test_a_command_for_one_that_has_ended_gives_nothing_or_says_so(what: str) -> None:
+    story = given(*events_of(S.COMPLETED)).when(COMMANDS[what])
+    if what in REFUSED_ONCE_ENDED:
+        story.then_refused(UnknownInvocationError, f"there is no invocation {IT}")
+    else:
+        story.then_nothing()
+    story.leaves(BEHIND, Status.RUNNING)
+
+
+def test_the_object_forgets_ended_ones_so_asking_again_under_an_old_id_is_for_the_door_to_notice() -> None:
+    given(*events_of(S.COMPLETED)).when(INVOKE).then(accepted())
+
+
+TWICE = [
+    (what, situation)
+    for what, situation in itertools.product(COMMANDS, IS_OPEN)
+    if (what, situation) not in NEVER_COMES and (what not in BY_A_HANDLER or situation in HAS_AN_ATTEMPT)
+]
+
+
+@pytest.mark.parametrize(("what", "situation"), TWICE, ids=named)
+def test_a_command_that_comes_twice_changes_nothing_the_second_time(what: str, situation: Situation) -> None:
+    story = given(*events_of(situation)).when(COMMANDS[what])
+    first, after = story.events, story.status_of(IT)
+    story.when(COMMANDS[what])
+    if what in ADDITIVE and story.refusal is None:
+        assert [type(event) for event in story.events] == [type(event) for event in first]
+    elif after is None and what in REFUSED_ONCE_ENDED:
+        story.then_refused(UnknownInvocationError)
+    elif situation in IS_OPEN and what == "purge":
+        story.then_refused(NotCompletedError)
+    else:
+        story.then_nothing()
+
+
+def test_situations_are_what_they_say() -> None:
+    for situation in Situation:
+        story = given(*events_of(situation))
+        assert story.status_of(IT) is STATUS[situation]
+        if situation in IS_OPEN:
+            assert story.invocation(IT).is_started is (situation in IS_STARTED)
+
+
+def test_a_signal_goes_to_the_one_that_has_waited_longest_for_its_name() -> None:
+    second = attrs.evolve(SIGNAL_AWAITED, step=StepId("2"))
+    story = given(
+        accepted(), started(), attrs.evolve(SIGNAL_AWAITED, step=StepId("0"), name="other"), SIGNAL_AWAITED, second
+    )
+    story.when(VERBS["signal"])
+    assert list(story.invocation(IT).waits) == [StepId("0"), StepId("2")]
+
+
+def test_callers_are_noted_once_each() -> None:
+    by_another = c.Attach(invocation_id=IT, by=Caller(CALLER.invocation_id, StepId("8")))
+    story = (
+        given(*events_of(S.RUNNING_IDLE)).when(VERBS["attach"]).when(by_another).when(VERBS["attach"]).then_nothing()
+    )
+    assert story.invocation(IT).attached == [CALLER, by_another.by]

@@ -1,0 +1,495 @@
+"""A random walk through the life of one object: every command that an engine could bring it, in any order.
+
+The walker is an engine in a nutshell. It keeps the timers that it was told to set, runs the steps that it was told to run,
+has an attempt of an invocation exactly while the object wants one, and brings everything else whenever it likes: late,
+twice, for somebody who has ended or never was. After each command it checks what must hold of every object at all times.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from actors.core import commands as c
+from actors.core import effects as f
+from actors.core.decide import decide
+from actors.core.errors import TerminalError
+from actors.core.evolve import evolve
+from actors.core.limits import Limits
+from actors.core.react import may_run, owes, pending, react
+from actors.core.retries import RetryPolicy
+from actors.core.state import Changes, WaitKind
+from actors.engine.directory import decode_snapshot, encode_snapshot
+from journal import events as e
+from journal.codec import decode_record, encode_record
+from journal.events import Children, Mode, Outcome, OutcomeKind, PauseCause, PauseMode, Stamp, Status, Target
+from journal.ids import StepId
+from tests.core.situations import BROKEN, CALLEE, CALLER, TARGET
+from tests.core.story import KEY, SERVICE, STREAM, nth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from actors.core.commands import Command
+    from actors.core.state import InvocationState, ObjectState
+    from journal.events import Event, Recorded
+    from journal.ids import InvocationId
+
+T = TypeVar("T")
+
+LIMITS = Limits(mailbox=4, signals=3)
+POLICIES = [
+    RetryPolicy(max_attempts=2, initial_delay=10.0),
+    RetryPolicy(max_attempts=2, initial_delay=10.0, on_exhausted="fail"),
+    RetryPolicy(max_attempts=None, initial_delay=10.0),
+]
+_TIMED = (WaitKind.SLEEP, WaitKind.DEADLINE)
+_MUST_WAIT = frozenset({Status.SCHEDULED, Status.QUEUED})
+
+Stride = tuple[str, int, int]
+"""One move: what, of which invocation, and a number to choose among the ways to do it."""
+
+
+class Walker:
+    """An object, and what its engine has to do for it. ``reached`` collects which event met which status."""
+
+    def __init__(self) -> None:
+        self.state: ObjectState | None = None
+        self.events: list[Recorded] = []
+        self.reached: set[tuple[type, Status]] = set()
+        self._now = 1_000.0
+        self._timers: dict[tuple[float, str], Command] = {}
+        self._running: dict[tuple[InvocationId, StepId], None] = {}
+        self._in_line: list[InvocationId] = []
+        self._invited = 0
+        self._steps = 0
+
+    def walk(self, strides: Iterable[Stride]) -> None:
+        """Go, and look after each stride whether all is well."""
+        for what, which, how in strides:
+            self._now += 1.0
+            MOVES[what](self, which, how)
+            if self.state is not None:
+                self._check(self.state)
+        self._check_history()
+
+    # What an engine does.
+
+    def ask(self, command: Command) -> None:
+        """Let the object decide, and do what it owes. A refusal changes nothing."""
+        try:
+            events = decide(self.state, command, self._now, LIMITS)
+        except TerminalError:
+            return
+        for event in events:
+            self._happen(event)
+        for invocation in self._open():
+            if may_run(invocation):  # its attempt takes up every step that has not ended
+                self._running |= dict.fromkeys(
+                    (invocation.invocation_id, step)
+                    for step, wait in invocation.waits.items()
+                    if wait.kind is WaitKind.STEP
+                )
+
+    def _happen(self, event: Event) -> None:
+        owed = react(self.state, event)
+        self._note(event)
+        number = len(self.events) + 1
+        stamp = Stamp(self._now, "walk", "tests")
+        self.state = evolve(self.state, number, stamp, event)
+        self.events.append(e.Recorded(number, stamp, event))
+        for effect in owed:
+            self._do(effect)
+
+    def _do(self, effect: f.Effect) -> None:
+        match effect:
+            case f.SetTimer():
+                key = (effect.at, repr(effect.command))
+                assert key not in self._timers, f"set twice: {effect}"
+                self._timers[key] = effect.command
+            case f.RetractTimer():
+                self._timers.pop((effect.at, repr(effect.command)), None)
+            case f.EndAttempt() if effect.abort_steps:
+                for of, step in [running for running in self._running if running[0] == effect.invocation_id]:
+                    del self._running[of, step]
+
+    def _note(self, event: Any) -> None:
+        """Watch who comes and who goes: among exclusive ones it is first come, first served."""
+        if self.state is None or not hasattr(event, "invocation_id"):
+            return
+        of: InvocationId = event.invocation_id
+        known = self.state.invocations.get(of)
+        if known is not None:
+            self.reached.add((type(event), known.status))
+        match event:
+            case e.InvocationAccepted(mode=Mode.EXCLUSIVE, scheduled_for=None):
+                self._in_line.append(of)
+            case e.InvocationDue() if known is not None and known.mode is Mode.EXCLUSIVE:
+                self._in_line.append(of)
+            case e.InvocationStarted() if known is not None and known.mode is Mode.EXCLUSIVE:
+                assert self._in_line[0] == of, f"{of} starts before {self._in_line[0]}, which came first"
+                self._in_line.pop(0)
+            case e.InvocationCompleted() if of in self._in_line:
+                self._in_line.remove(of)
+
+    # Whom to ask.
+
+    def _open(self) -> list[InvocationState]:
+        return [] if self.state is None else [*self.state.invocations.values()]
+
+    def anybody(self, which: int) -> InvocationId:
+        """One that is open, has ended, or never was."""
+        return nth(1 + which % (self._invited + 1))
+
+    def with_an_attempt(self, which: int) -> InvocationState | None:
+        """One whose handler is in memory."""
+        return _pick([i for i in self._open() if may_run(i)], which)
+
+    def running_step(self, which: int) -> tuple[InvocationId, StepId] | None:
+        """A step whose body runs."""
+        return _pick([*self._running], which)
+
+    def end_step(self, of: InvocationId, step: StepId) -> None:
+        """The body has ended."""
+        self._running.pop((of, step), None)
+
+    def invite(self) -> InvocationId:
+        """The id of somebody new."""
+        self._invited += 1
+        return nth(self._invited)
+
+    def new_step(self) -> StepId:
+        """A place where nothing was started before."""
+        self._steps += 1
+        return StepId(str(self._steps))
+
+    def date(self, how: int) -> float:
+        """Some time from now; no two are the same."""
+        return self._now + 5.0 + how / 16
+
+    def fire(self, which: int) -> None:
+        """The date of a timer has come."""
+        key = _pick([*self._timers], which)
+        if key is not None:
+            self.ask(self._timers.pop(key))
+
+    def is_set(self, command: Command) -> bool:
+        """Whether a timer is to bring the command."""
+        return repr(command) in (said for _, said in self._timers)
+
+    # What must hold.
+
+    def _check(self, state: ObjectState) -> None:
+        for invocation in state.invocations.values():
+            _check_invocation(state, invocation)
+        _check_queue(state)
+        self._check_timers(state)
+        attempts = [i.invocation_id for i in state.invocations.values() if wants_an_attempt(i)]
+        assert [o.invocation_id for o in pending(state) if isinstance(o, f.StartAttempt)] == attempts
+        pauses = [i.invocation_id for i in state.invocations.values() if i.pausing is not None]
+        assert [o.invocation_id for o in pending(state) if isinstance(o, f.CheckPause)] == pauses
+        assert owes(state) is bool(pending(state))
+        assert decode_snapshot(STREAM, state.version, encode_snapshot(state)) == state
+
+    def _check_timers(self, state: ObjectState) -> None:
+        wanted = {(at, repr(command)) for i in state.invocations.values() for at, command in _dates_of(i)}
+        missing, left = wanted - self._timers.keys(), self._timers.keys() - wanted
+        assert not missing, f"nobody will bring {missing}"
+        assert not left, f"nobody waits any more for {left}"
+
+    def _check_history(self) -> None:
+        """The events alone, as bytes, give the same object."""
+        again: ObjectState | None = None
+        for recorded in decode_record(encode_record((r.stamp, r.event) for r in self.events), 1):
+            again = evolve(again, recorded.number, recorded.stamp, recorded.event)
+        assert again == self.state
+
+
+def _pick(among: Sequence[T], which: int) -> T | None:
+    return among[which % len(among)] if among else None
+
+
+def wants_an_attempt(invocation: InvocationState) -> bool:
+    """Whether its handler may go on, in other words than the code's."""
+    return (
+        invocation.status in (Status.RUNNING, Status.BACKING_OFF)
+        and not invocation.parked
+        and invocation.retry_at is None
+        and invocation.pausing is None
+    )
+
+
+def _check_invocation(state: ObjectState, invocation: InvocationState) -> None:
+    status = invocation.status
+    backs_off = invocation.retry_at is not None or any(
+        wait.kind is WaitKind.STEP_RETRY for wait in invocation.waits.values()
+    )
+    assert status is not Status.COMPLETED, "what has ended is forgotten"
+    if status in _MUST_WAIT:
+        assert not invocation.is_started
+        assert (invocation.waits, invocation.changes, invocation.parked) == ({}, Changes(), False)
+        assert (status is Status.SCHEDULED) == (invocation.scheduled_for is not None)
+    elif status is not Status.PAUSED:
+        assert invocation.is_started
+        assert invocation.scheduled_for is None
+        assert (status is Status.BACKING_OFF) == backs_off
+        assert invocation.parked or status is not Status.SUSPENDED
+        assert not invocation.parked or status is not Status.RUNNING
+        assert (invocation.pause_reason, invocation.pause_cause) == ("", None)
+    else:
+        assert invocation.pause_cause is not None
+    assert invocation.pausing is None or status in (Status.RUNNING, Status.BACKING_OFF)
+    assert invocation.is_started or invocation.cancel is None, "what has not started is cancelled at once"
+    assert all(count > 0 for count in invocation.signals.values())
+    assert all(wait.at is None for wait in invocation.waits.values() if wait.kind is WaitKind.STEP)
+    if invocation.mode is Mode.EXCLUSIVE:
+        assert (state.holder == invocation.invocation_id) == invocation.is_started
+        is_in_line = not invocation.is_started and invocation.scheduled_for is None
+        assert (invocation.invocation_id in state.queue) == is_in_line
+    else:
+        assert status is not Status.QUEUED, "what is shared waits for nobody"
+
+
+def _check_queue(state: ObjectState) -> None:
+    assert len(state.queue) == len({*state.queue})
+    assert state.holder not in state.queue
+    for waiting in [*state.queue, *([] if state.holder is None else [state.holder])]:
+        assert state.invocations[waiting].mode is Mode.EXCLUSIVE
+    if state.queue and state.holder is None:
+        assert state.invocations[state.queue[0]].status is Status.PAUSED, "a free object starts whoever is next"
+
+
+def _dates_of(invocation: InvocationState) -> list[tuple[float, Command]]:
+    """What a timer must bring it."""
+    of = invocation.invocation_id
+    dates: list[tuple[float, Command]] = []
+    if invocation.scheduled_for is not None:
+        dates.append((invocation.scheduled_for, c.StartDue(invocation_id=of)))
+    if invocation.cancel is not None and invocation.cancel.kill_at is not None:
+        impatient = c.KillInvocation(invocation_id=of, reason="cancelled, and not ended in time")
+        dates.append((invocation.cancel.kill_at, impatient))
+    is_held = invocation.status is Status.PAUSED
+    if invocation.retry_at is not None and not is_held:
+        dates.append((invocation.retry_at, c.RetryAttempt(invocation_id=of)))
+    for step, wait in invocation.waits.items():
+        if wait.kind in _TIMED or (wait.kind is WaitKind.STEP_RETRY and not is_held):
+            assert wait.at is not None
+            dates.append((wait.at, c.FireTimer(invocation_id=of, step=step)))
+    return dates
+
+
+# Moves.
+
+
+def _invoke(walker: Walker, which: int, how: int) -> None:
+    of = walker.anybody(which) if how % 5 == 4 else walker.invite()
+    if of in {getattr(recorded.event, "invocation_id", None) for recorded in walker.events} and (
+        walker.state is None or of not in walker.state.invocations
+    ):
+        return  # that one has ended: the door knows
+    walker.ask(
+        c.Invoke(
+            invocation_id=of,
+            target=Target(SERVICE, KEY, "open"),
+            argument=b"1",
+            mode=Mode.SHARED if how % 3 == 2 else Mode.EXCLUSIVE,
+            scheduled_for=walker.date(how) if how % 4 == 3 else None,
+            caller=CALLER if how % 2 else None,
+            atomic=how % 7 == 6,
+        )
+    )
+
+
+def _verb(make: Callable[[InvocationId, int], Command]) -> Callable[[Walker, int, int], None]:
+    return lambda walker, which, how: walker.ask(make(walker.anybody(which), how))
+
+
+def _cancel(of: InvocationId, how: int) -> Command:
+    kill_after = 7.5 if how % 3 == 2 else None
+    children = Children.ALL if how % 2 else Children.CALLED
+    return c.CancelInvocation(invocation_id=of, reason="why", kill_after=kill_after, children=children)
+
+
+def _pause(of: InvocationId, how: int) -> Command:
+    return c.PauseInvocation(invocation_id=of, reason="why", mode=PauseMode.NOW if how % 2 else PauseMode.DRAIN)
+
+
+def _purge(walker: Walker, which: int, _: int) -> None:
+    if walker.state is not None:
+        walker.ask(c.PurgeInvocations(invocation_ids=[walker.anybody(which)]))
+
+
+def _fire(walker: Walker, which: int, _: int) -> None:
+    walker.fire(which)
+
+
+def _come_late(walker: Walker, which: int, how: int) -> None:
+    """A timer that was retracted too late, or an answer that nobody waits for."""
+    of, step = walker.anybody(which), StepId(str(how))
+    late: list[Command] = [
+        c.StartDue(invocation_id=of),
+        c.FireTimer(invocation_id=of, step=step),
+        c.RetryAttempt(invocation_id=of),
+        c.SettlePause(invocation_id=of),
+        c.CompleteCall(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1")),
+        c.CompleteVerb(invocation_id=of, step=step, answer=None, refusal=BROKEN),
+    ]
+    command = late[how % len(late)]
+    if not walker.is_set(command):
+        walker.ask(command)
+
+
+def _handler_goes_on(walker: Walker, which: int, how: int) -> None:
+    invocation = walker.with_an_attempt(which)
+    if invocation is not None:
+        events = [_new_fact(walker, invocation, how + i) for i in range(1 + how % 3)]
+        # A handler drops a wait once.
+        facts = [event for i, event in enumerate(events) if event is not None and event not in events[:i]]
+        walker.ask(c.RecordProgress(invocation_id=invocation.invocation_id, events=facts))
+
+
+def _new_fact(walker: Walker, invocation: InvocationState, how: int) -> Event | None:
+    of = invocation.invocation_id
+    droppable = [
+        step for step, wait in invocation.waits.items() if wait.kind not in (WaitKind.STEP, WaitKind.STEP_RETRY)
+    ]
+    called = [step for step, wait in invocation.waits.items() if wait.kind is WaitKind.CALL]
+    match how % 17:
+        case 0 | 1 | 2:
+            return e.StepScheduled(invocation_id=of, step=walker.new_step(), name="work")
+        case 3:
+            return e.SleepScheduled(invocation_id=of, step=walker.new_step(), wake_at=walker.date(how))
+        case 4:
+            return e.DeadlineScheduled(invocation_id=of, step=walker.new_step(), expires_at=walker.date(how))
+        case 5:
+            return e.CallScheduled(
+                invocation_id=of, step=walker.new_step(), callee=CALLEE, target=TARGET, argument=b"1"
+            )
+        case 6:
+            return e.AttachScheduled(invocation_id=of, step=walker.new_step(), callee=CALLEE)
+        case 7 | 8:
+            return e.SignalAwaited(invocation_id=of, step=walker.new_step(), name="ab"[how % 2], ready=how % 5 == 4)
+        case 9:
+            command = c.encode_verb(c.KillInvocation(invocation_id=CALLEE, reason="why"))
+            return e.VerbScheduled(
+                invocation_id=of, step=walker.new_step(), verb=e.Verb.KILL, of=CALLEE, argument=command
+            )
+        case 10:
+            return e.SendScheduled(
+                invocation_id=of, step=walker.new_step(), callee=CALLEE, target=TARGET, argument=b"1"
+            )
+        case 11:
+            dropped = _pick(droppable, how)
+            return None if dropped is None else e.WaitDropped(invocation_id=of, step=dropped)
+        case 12:
+            cancelled = _pick(called, how)
+            return None if cancelled is None else e.CallCancelRequested(invocation_id=of, step=cancelled)
+        case 13:
+            return e.FieldsChanged(invocation_id=of, fields={"a": b"1"})
+        case 14:
+            return e.LogExtended(invocation_id=of, field="lines", items=[b"1"])
+        case 15:
+            return e.MapChanged(invocation_id=of, field="items", items={"x": b"1"})
+        case _:
+            return _quiet_fact(of, how)
+
+
+def _quiet_fact(of: InvocationId, how: int) -> Event:
+    facts: list[Event] = [
+        e.PatchMarked(invocation_id=of, name="new"),
+        e.OutputEmitted(invocation_id=of, step=StepId("x"), value=b"1"),
+        e.ReadsPinned(invocation_id=of, fields={}, lengths={}),
+        e.ItemsPinned(invocation_id=of, field="items", items={}),
+    ]
+    return facts[how // 17 % 4]
+
+
+def _handler_ends(walker: Walker, which: int, how: int) -> None:
+    invocation = walker.with_an_attempt(which)
+    if invocation is None:
+        return
+    of = invocation.invocation_id
+    outcome = Outcome([*OutcomeKind][how % 3], b"1")
+    endings: list[Command] = [
+        c.FinishAttempt(
+            invocation_id=of, events=[e.FieldsChanged(invocation_id=of, fields={"b": b"2"})], outcome=outcome
+        ),
+        c.FailAttempt(invocation_id=of, failure=BROKEN, handed_over=0, policy=POLICIES[how % 3], jitter=0.5),
+        c.FailAttempt(invocation_id=of, failure=BROKEN, handed_over=0, policy=POLICIES[2], jitter=0.5),
+        c.HoldAttempt(invocation_id=of, cause=PauseCause.MISMATCH, reason="differs", failure=BROKEN),
+    ]
+    walker.ask(endings[how % len(endings)])
+
+
+def _handler_idles(walker: Walker, which: int, _: int) -> None:
+    invocation = walker.with_an_attempt(which)
+    if invocation is None or any(wait.kind is WaitKind.STEP for wait in invocation.waits.values()):
+        return  # nothing is suspended while a step of it runs
+    walker.ask(c.SuspendAttempt(invocation_id=invocation.invocation_id))
+
+
+def _step_ends(walker: Walker, which: int, how: int) -> None:
+    running = walker.running_step(which)
+    if running is None:
+        return
+    of, step = running
+    endings: list[Command] = [
+        c.CompleteStep(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1")),
+        c.FailStep(invocation_id=of, step=step, failure=BROKEN, policy=POLICIES[how % 3], jitter=0.5),
+        c.FailStep(invocation_id=of, step=step, failure=BROKEN, policy=POLICIES[2], jitter=0.5),
+        c.EmitOutput(invocation_id=of, step=step, value=b"1"),
+    ]
+    command = endings[how % len(endings)]
+    if not isinstance(command, c.EmitOutput):
+        walker.end_step(of, step)
+    walker.ask(command)
+
+
+def _step_is_stopped(walker: Walker, which: int, how: int) -> None:
+    """A handler no longer wants a step, whether it runs or waits for its next try."""
+    invocation = walker.with_an_attempt(which)
+    kinds = (WaitKind.STEP, WaitKind.STEP_RETRY)
+    steps = [] if invocation is None else [s for s, wait in invocation.waits.items() if wait.kind in kinds]
+    step = _pick(steps, how)
+    if invocation is not None and step is not None:
+        walker.end_step(invocation.invocation_id, step)
+        walker.ask(c.AbortStep(invocation_id=invocation.invocation_id, step=step))
+
+
+def _what_it_waits_for_comes(walker: Walker, which: int, how: int) -> None:
+    if walker.state is None:
+        return
+    invocation = walker.state.invocations.get(walker.anybody(which))
+    waits = [] if invocation is None else [*invocation.waits.items()]
+    for step, wait in waits[how % len(waits) :] if waits else []:
+        assert invocation is not None
+        of = invocation.invocation_id
+        if wait.kind in (WaitKind.CALL, WaitKind.ATTACH):
+            walker.ask(c.CompleteCall(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1")))
+            return
+        if wait.kind is WaitKind.VERB:
+            walker.ask(c.CompleteVerb(invocation_id=of, step=step, answer=None, refusal=BROKEN))
+            return
+
+
+MOVES: dict[str, Callable[[Walker, int, int], None]] = {
+    "invoke": _invoke,
+    "cancel": _verb(_cancel),
+    "kill": _verb(lambda of, _: c.KillInvocation(invocation_id=of, reason="why")),
+    "pause": _verb(_pause),
+    "resume": _verb(lambda of, _: c.ResumeInvocation(invocation_id=of, reason="why")),
+    "signal": _verb(lambda of, how: c.SignalInvocation(invocation_id=of, name="ab"[how % 2], value=b"1")),
+    "attach": _verb(lambda of, how: c.Attach(invocation_id=of, by=attrs.evolve(CALLER, step=StepId(str(how % 3))))),
+    "purge": _purge,
+    "a date comes": _fire,
+    "something comes late": _come_late,
+    "a handler goes on": _handler_goes_on,
+    "a handler ends": _handler_ends,
+    "a handler idles": _handler_idles,
+    "a step ends": _step_ends,
+    "a step is stopped": _step_is_stopped,
+    "what is waited for comes": _what_it_waits_for_comes,
+}
+OFTEN = [*MOVES, *["invoke", "resume"] * 2, *["a handler goes on", "a step ends", "a date comes"] * 3]
+"""The moves, those that get somewhere more often than those that end everything."""
