@@ -110,6 +110,21 @@ def created_prefix(partition: int) -> bytes:
     return _PARTITION.pack(_CREATED, partition)
 
 
+def created_from(partition: int, at: float) -> bytes:
+    """Where the invocations accepted at or after this time begin in the index by time."""
+    return _DATED.pack(_CREATED, partition, microseconds(at))
+
+
+def created_behind(partition: int, at: float) -> bytes:
+    """Where the invocations accepted at or before this time end in the index by time."""
+    return _DATED.pack(_CREATED, partition, microseconds(at) + 1)
+
+
+def microsecond_of_created(key: bytes) -> int:
+    """When an invocation was accepted, from its key in the index by time; microseconds, rounded up."""
+    return int.from_bytes(key[3:11], "big")
+
+
 def open_by_status(partition: int, status: Status, invocation_id: InvocationId) -> bytes:
     """Invocations that have not ended, by status, then as the invocation rows."""
     return _PARTITION.pack(_OPEN, partition) + _STATUS_BYTES[status.value] + invocation_id.encode()
@@ -163,6 +178,22 @@ def log_item(partition: int, stream: StreamId, field: str, index: int) -> bytes:
 def map_item(partition: int, stream: StreamId, field: str, key: bytes) -> bytes:
     """An item of a ``Map`` field. By object, field, then by the bytes of the item's key."""
     return items(partition, stream, field) + key
+
+
+def stream_of_record(record_key: bytes) -> int:
+    """The stream that a record belongs to."""
+    return int.from_bytes(record_key[3:11], "big")
+
+
+def records(partition: int) -> bytes:
+    """The prefix of every record of a partition."""
+    return _PARTITION.pack(_RECORD, partition)
+
+
+def field_of_item(item_key: bytes) -> tuple[str, bytes]:
+    """The field that an item belongs to, and the rest of its key: an index or a map's key."""
+    field, _, rest = item_key[11:].partition(b"\x00")
+    return field.decode(), rest
 
 
 def items(partition: int, stream: StreamId, field: str) -> bytes:

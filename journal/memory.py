@@ -17,15 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class MemoryStore:
-    """A sorted dictionary. ``rows`` fills it at the start."""
+class _Sorted:
+    """A dictionary and the order of its keys."""
 
-    durability = Durability.MEMORY
-
-    def __init__(self, rows: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        self._rows = dict(rows)
-        self._order = sorted(self._rows)
-        self._closed = False
+    def __init__(self, rows: dict[bytes, bytes], order: list[bytes]) -> None:
+        self._rows = rows
+        self._order = order
 
     def get(self, key: bytes) -> bytes | None:
         return self._rows.get(key)
@@ -40,6 +37,48 @@ class MemoryStore:
         found = [(key, self._rows[key]) for key in keys]
         return found[::-1] if reverse else found
 
+
+class MemoryView(_Sorted):
+    """A :class:`MemoryStore` as it was."""
+
+    def __init__(self, rows: dict[bytes, bytes], order: list[bytes]) -> None:
+        super().__init__(rows, order)
+        self._is_open = True
+
+    def get(self, key: bytes) -> bytes | None:
+        self._check_open()
+        return super().get(key)
+
+    def scan(
+        self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        self._check_open()
+        return super().scan(start, stop, limit=limit, reverse=reverse)
+
+    def close(self) -> None:
+        self._is_open = False
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise Unavailable("this view of the store is closed")
+
+
+class MemoryStore(_Sorted):
+    """A sorted dictionary. ``rows`` fills it at the start."""
+
+    durability = Durability.MEMORY
+
+    def __init__(self, rows: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        known = dict(rows)
+        super().__init__(known, sorted(known))
+        self._is_viewed = False
+        self._closed = False
+
+    async def view(self) -> MemoryView:
+        await trio.lowlevel.checkpoint()
+        self._is_viewed = True
+        return MemoryView(self._rows, self._order)
+
     async def commit(self, batch: Batch) -> None:
         await trio.lowlevel.checkpoint()
         if self._closed:
@@ -47,7 +86,10 @@ class MemoryStore:
         self.apply(batch)
 
     def apply(self, batch: Batch) -> None:
-        """Make the changes, all of them."""
+        """Make the changes, all of them. What a view holds is left as it is."""
+        if self._is_viewed:
+            self._rows, self._order = dict(self._rows), list(self._order)
+            self._is_viewed = False
         for start, stop in batch.cleared:
             first, last = bisect.bisect_left(self._order, start), bisect.bisect_left(self._order, stop)
             for key in self._order[first:last]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from journal.clock import Clock
     from journal.events import Event, Recorded, Stamp
-    from journal.store import Durability
+    from journal.store import Durability, Readable
 
 DEDUPLICATION_SECONDS = 600.0
 """How long the id of a letter without a date is remembered, in seconds."""
@@ -146,6 +146,11 @@ class Journal(Protocol):
 
     def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
         """At most ``limit`` rows of ``[start, stop)`` in order, or from the end."""
+        ...
+
+    def view(self) -> AbstractAsyncContextManager[Readable]:
+        """All rows of all partitions as of one moment, for the block, as far as this node keeps them: what every commit that
+        has returned left, and nothing that could still be lost. Any thread may read it, one at a time."""
         ...
 
     def heads(self, partition: int) -> AsyncIterator[tuple[StreamId, int]]:

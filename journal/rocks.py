@@ -10,6 +10,9 @@ looks again):
 - Iteration ends silently at a damaged block unless ``status()`` is asked. :meth:`RocksStore.scan` asks.
 - The default recovery mode forgets everything behind a flipped bit in the log. Ours refuses to open instead.
 - The default mode of rocksdict pickles. Ours is raw, always.
+- A snapshot's own iterators ignore it, and see what is written later. An iterator of the store pins what it saw when it was
+  made, through every later ``seek``: a view is one iterator. The committer makes it between two flushes, so that it holds
+  nothing that a power cut could take back.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ import queue
 import shutil
 import threading
 import time
+import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
@@ -49,7 +54,9 @@ from journal.errors import (
 from journal.store import SCAN_PAGE, Batch, Durability
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from rocksdict import RdictIter
 
     from journal.datadir import DataDirectory
 
@@ -74,6 +81,13 @@ class _Job:
     token: trio.lowlevel.TrioToken
 
 
+@attrs.define(eq=False)
+class _Look:
+    """Somebody wants a view; ``answer`` is called in the committer's thread."""
+
+    answer: Callable[[], None]
+
+
 class _Reads:
     """What an open handle can be asked. On the caller's thread: RocksDB answers from memory or, seldom, a block of disk."""
 
@@ -94,29 +108,59 @@ class _Reads:
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
         """At most ``limit`` rows of ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
-        found: list[tuple[bytes, bytes]] = []
-        # No bounds in the ReadOptions: the lower one sets the upper, and the upper keeps a pointer into a dead object.
-        rows = self._handle().iter(ReadOptions())
-        try:
+        return _scan(self._handle().iter(ReadOptions()), start, stop, limit=limit, reverse=reverse)
+
+
+def _scan(rows: RdictIter, start: bytes, stop: bytes, *, limit: int, reverse: bool) -> list[tuple[bytes, bytes]]:
+    found: list[tuple[bytes, bytes]] = []
+    # No bounds in the ReadOptions: the lower one sets the upper, and the upper keeps a pointer into a dead object.
+    try:
+        if reverse:
+            rows.seek_for_prev(stop)
+            if rows.valid() and rows.key() == stop:
+                rows.prev()
+        else:
+            rows.seek(start)
+        while rows.valid() and len(found) < limit:
+            key = rows.key()
+            if (key < start) if reverse else (key >= stop):
+                break
+            found.append((key, rows.value()))
             if reverse:
-                rows.seek_for_prev(stop)
-                if rows.valid() and rows.key() == stop:
-                    rows.prev()
+                rows.prev()
             else:
-                rows.seek(start)
-            while rows.valid() and len(found) < limit:
-                key = rows.key()
-                if (key < start) if reverse else (key >= stop):
-                    break
-                found.append((key, rows.value()))
-                if reverse:
-                    rows.prev()
-                else:
-                    rows.next()
-            rows.status()
-        except Exception as error:
-            raise CorruptRecord(f"rows cannot be read behind {found[-1][0] if found else start!r}: {error}") from error
-        return found
+                rows.next()
+        rows.status()
+    except Exception as error:
+        raise CorruptRecord(f"rows cannot be read behind {found[-1][0] if found else start!r}: {error}") from error
+    return found
+
+
+class RocksView:
+    """A store as it was when the iterator was made. Whoever made it closes it before the store."""
+
+    def __init__(self, rows: RdictIter) -> None:
+        self._rows: RdictIter | None = rows
+        self._reading = threading.Lock()  # a store that is closed must not pull the iterator away under a reader
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or None. Raises ``CorruptRecord``."""
+        found = self.scan(key, key + b"\x00", limit=1)
+        return found[0][1] if found else None
+
+    def scan(
+        self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """At most ``limit`` rows of ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
+        with self._reading:
+            if self._rows is None:
+                raise Unavailable("this view of the store is closed")
+            return _scan(self._rows, start, stop, limit=limit, reverse=reverse)
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        with self._reading:
+            self._rows = None
 
 
 class RocksStore(_Reads):
@@ -141,7 +185,8 @@ class RocksStore(_Reads):
         self._room_checked_at = -_ROOM_CHECK_SECONDS
         self._has_room = True
         self._marked_at = time.monotonic()
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | _Look | None] = queue.SimpleQueue()
+        self._views: weakref.WeakSet[RocksView] = weakref.WeakSet()
         self._thread = self._start_committer()
 
     # Writing: one thread.
@@ -157,6 +202,26 @@ class RocksStore(_Reads):
         self._jobs.put(_Job(batch, trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()))
         # Not cancellable: what is on its way to the disk arrives there, and somebody must hear of it.
         await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+
+    async def view(self) -> RocksView:
+        """The store as of now: every batch whose ``commit`` has returned, and none that could still be lost.
+
+        While a flush is under way it waits for that. After a failed write it shows what was written.
+        """
+        self._handle()
+        if self.durability is Durability.OS or self._failure is not None:
+            await trio.lowlevel.checkpoint()
+            return self._pin()
+        task, token = trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()
+
+        def answer() -> None:
+            made = outcome.capture(self._pin)
+            with suppress(trio.RunFinishedError):
+                token.run_sync_soon(trio.lowlevel.reschedule, task, made)
+
+        self._jobs.put(_Look(answer))
+        view: RocksView = await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+        return view
 
     def has_room(self) -> bool:
         """Whether new work should be taken: whether the disk has more than the reserve left."""
@@ -201,6 +266,11 @@ class RocksStore(_Reads):
         if self._db is None:
             raise Unavailable(f"{self._directory.path}: the store is closed")
         return self._db
+
+    def _pin(self) -> RocksView:
+        view = RocksView(self._handle().iter(ReadOptions()))
+        self._views.add(view)
+        return view
 
     def _open(self) -> Rdict:
         self._check_before_opening()
@@ -251,6 +321,8 @@ class RocksStore(_Reads):
         db, self._db = self._db, None
         if db is None:
             return
+        for view in list(self._views):
+            view.close()
         try:
             db.close()
         except Exception as error:
@@ -259,18 +331,21 @@ class RocksStore(_Reads):
             log.warning("%s: closing the failed store: %s", self._directory.path, error)
 
     def _run_committer(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            jobs: list[_Job] = [first]
-            last = False
-            while not self._jobs.empty():
-                following = self._jobs.get()
-                if following is None:
-                    last = True
+        is_last = False
+        while not is_last:
+            jobs: list[_Job] = []
+            item = self._jobs.get()
+            while item is not None:
+                if isinstance(item, _Look):
+                    item.answer()  # all that was written so far has been flushed
+                else:
+                    jobs.append(item)
+                if self._jobs.empty():
                     break
-                jobs.append(following)
-            _wake(jobs, outcome.capture(self._commit_group, jobs))
-            if last:
-                return
+                item = self._jobs.get()
+            is_last = item is None
+            if jobs:
+                _wake(jobs, outcome.capture(self._commit_group, jobs))
 
     def _commit_group(self, jobs: Sequence[_Job]) -> None:
         self._refuse_if_failed()

@@ -56,10 +56,25 @@ class Readable(Protocol):
         ...
 
 
+class View(Readable, Protocol):
+    """A store as it was at one moment, however long it is looked at. Any thread may read it, one at a time.
+
+    It holds on to what has been overwritten since, so it is closed as soon as it is not needed.
+    """
+
+    def close(self) -> None:
+        """Let go of it. Reading afterwards raises :class:`journal.errors.Unavailable`."""
+        ...
+
+
 class Store(Readable, Protocol):
     """One that takes atomic batches. Reads see every batch whose ``commit`` has returned, and may see one under way."""
 
     durability: Durability
+
+    async def view(self) -> View:
+        """The store as of now: every batch whose ``commit`` has returned, and none that could still be lost."""
+        ...
 
     async def commit(self, batch: Batch) -> None:
         """Keep the batch; returns when it is as durable as the setting says.

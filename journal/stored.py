@@ -99,6 +99,15 @@ class StoredJournal:
         """At most ``limit`` rows of ``[start, stop)`` in order, or from the end."""
         return self._store.scan(start, stop, limit=limit, reverse=reverse)
 
+    @asynccontextmanager
+    async def view(self) -> AsyncIterator[Readable]:
+        """All rows as of one moment, for the block."""
+        view = await self._store.view()
+        try:
+            yield view
+        finally:
+            view.close()
+
     def announce(self, streams: Iterable[StreamId]) -> None:
         """Wake whoever follows these streams."""
         if self._followers:
@@ -254,19 +263,7 @@ class StoredPartition:
 
     async def load(self, stream: StreamId) -> Stored | None:
         """The object as it is kept, or None if there is none. Raises ``Damaged``."""
-        head = self._head(stream)
-        if head.last == 0:
-            return None
-        snapshot = None
-        if head.snapshot:
-            try:
-                snapshot = self._store.get(keys.snapshot(self.number, stream))
-            except CorruptRecord as error:
-                raise Damaged(stream, head.snapshot, f"the snapshot: {error}") from error
-            if snapshot is None:
-                raise Damaged(stream, head.snapshot, "the snapshot is missing")
-        events = read_events(self._store, self.number, stream, head.snapshot + 1, head.last)
-        return Stored(head.last, head.trimmed, head.snapshot, snapshot, events)
+        return load_stream(self._store, self.number, stream, self._head(stream))
 
     async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
         """The events with numbers in these ranges, both ends included, in order. Raises ``Damaged``."""
@@ -364,6 +361,22 @@ def read_head(store: Readable, partition: int, stream: StreamId) -> StreamHead:
         return _NO_STREAM if data is None else decode_row(StreamHead, data)
     except CorruptRecord as error:
         raise Damaged(stream, 0, f"the head: {error}") from error
+
+
+def load_stream(store: Readable, partition: int, stream: StreamId, head: StreamHead) -> Stored | None:
+    """The object as it is kept, or None if there is none. Raises ``Damaged``."""
+    if head.last == 0:
+        return None
+    snapshot = None
+    if head.snapshot:
+        try:
+            snapshot = store.get(keys.snapshot(partition, stream))
+        except CorruptRecord as error:
+            raise Damaged(stream, head.snapshot, f"the snapshot: {error}") from error
+        if snapshot is None:
+            raise Damaged(stream, head.snapshot, "the snapshot is missing")
+    events = read_events(store, partition, stream, head.snapshot + 1, head.last)
+    return Stored(head.last, head.trimmed, head.snapshot, snapshot, events)
 
 
 def read_events(store: Readable, partition: int, stream: StreamId, first: int, last: int) -> list[Recorded]:

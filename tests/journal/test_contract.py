@@ -9,11 +9,11 @@ from trio.testing import MockClock
 
 from journal import events as e
 from journal import keys
-from journal.errors import Conflict, Damaged, Fenced
+from journal.errors import Conflict, Damaged, Fenced, Unavailable
 from journal.events import Recorded, Stamp
 from journal.ids import InvocationId, StreamId
 from journal.protocol import DEDUPLICATION_SECONDS, Append, Due, Letter, Partition
-from journal.stored import StoredJournal
+from journal.stored import StoredJournal, read_events, read_head
 from tests.journal.conftest import OpenJournal
 from tests.journal.samples import EVENTS, STAMP
 from tests.virtual import EPOCH
@@ -298,3 +298,67 @@ async def test_following_a_stream_gives_what_is_there_then_what_comes(open_again
                     await trio.testing.wait_all_tasks_blocked()
                     await partition.commit([append(number, number + 1)])
         assert seen == [2, 3, 4, 5]
+
+
+async def everything_in(journal: StoredJournal, stream: StreamId = STREAM) -> list[int]:
+    async with journal.view() as view:
+        head = read_head(view, 0, stream)
+        return values(read_events(view, 0, stream, 1, head.last))
+
+
+async def test_a_view_shows_one_moment_however_long_it_is_read(open_again: OpenJournal) -> None:
+    async with open_again() as journal, journal.claim(0, "me") as partition:
+        await partition.commit([append(0, 1), append(0, 10, stream=OTHER)])
+        async with journal.view() as view:
+            before = view.scan(b"", b"\xff")
+            await partition.commit([append(1, 2), Append(stream=OTHER, expected=1, events=[], remove=True)])
+            assert read_head(view, 0, STREAM).last == 1
+            assert values(read_events(view, 0, OTHER, 1, 1)) == [10]
+            assert view.scan(b"", b"\xff") == before
+            assert view.scan(b"", b"\xff", reverse=True) == before[::-1]
+            assert all(view.get(key) == value for key, value in before)
+            assert view.get(keys.record(0, STREAM, 2)) is None
+        assert await everything_in(journal) == [1, 2]
+
+
+async def test_a_view_begins_with_every_commit_that_has_returned(open_again: OpenJournal) -> None:
+    async with open_again() as journal, journal.claim(0, "me") as partition:
+        for n in range(20):
+            await partition.commit([append(n, n)])
+            assert await everything_in(journal) == list(range(n + 1))
+
+
+async def test_views_of_different_moments_stand_side_by_side(open_again: OpenJournal) -> None:
+    async with open_again() as journal, journal.claim(0, "me") as partition:
+        await partition.commit([append(0, 1)])
+        async with journal.view() as earlier:
+            await partition.commit([append(1, 2)])
+            async with journal.view() as later:
+                await partition.commit([append(2, 3)])
+                assert [read_head(view, 0, STREAM).last for view in (earlier, later)] == [1, 2]
+
+
+async def test_a_view_can_be_read_in_another_thread_while_commits_go_on(open_again: OpenJournal) -> None:
+    async with open_again() as journal, journal.claim(0, "me") as partition:
+        await partition.commit([append(0, *range(1000))])
+        async with journal.view() as view, trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def commit_on() -> None:
+                for n in range(50):
+                    await partition.commit([append(1000 + n, n)])
+
+            def read_again() -> set[int]:
+                return {read_head(view, 0, STREAM).last for _ in range(500)}
+
+            assert await trio.to_thread.run_sync(read_again) == {1000}
+
+
+async def test_a_view_that_outlives_its_block_gives_nothing(open_again: OpenJournal) -> None:
+    async with open_again() as journal, journal.claim(0, "me"):
+        async with journal.view() as view:
+            pass
+        with pytest.raises(Unavailable, match="closed"):
+            view.get(b"x")
+        with pytest.raises(Unavailable, match="closed"):
+            view.scan(b"", b"\xff")

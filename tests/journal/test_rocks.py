@@ -17,6 +17,7 @@ import pickle
 import shutil
 import struct
 import subprocess
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import Any
 import attrs
 import pytest
 import trio
+import trio.testing
 
 import actors
 import cli
@@ -43,13 +45,14 @@ from journal.errors import (
     StoreFailed,
     StoreFormat,
     StoreInUse,
+    Unavailable,
 )
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId
 from journal.opening import open_for_reading, open_journal
 from journal.protocol import Append, Partition
 from journal.rows import FORMAT
-from journal.stored import StoredJournal
+from journal.stored import StoredJournal, read_head
 from tests.journal import writer
 from tests.journal.samples import STAMP
 from tests.journal.shim import preloaded, shared_control
@@ -831,3 +834,55 @@ async def test_a_pickle_that_somebody_planted_stays_bytes(tmp_path: Path) -> Non
         assert journal.row(key) == planted
         assert await read(journal, A) == [planted]
     assert not (tmp_path / "owned").exists()
+
+
+class SlowToFlush:
+    """A RocksDB whose flush waits until it is let through."""
+
+    def __init__(self, db: Any) -> None:
+        self._db = db
+        self.flushing = threading.Event()
+        self.let_through = threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    def flush_wal(self, sync: bool) -> None:
+        self.flushing.set()
+        self.let_through.wait()
+        self._db.flush_wal(sync)
+
+
+async def test_a_view_shows_nothing_that_a_power_cut_could_take_back(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (journal, partition):
+        store: Any = journal._store
+        await partition.commit([append(A, 0, b"durable")])
+        db = store._db = SlowToFlush(store._db)
+        seen: list[int] = []
+
+        async def look() -> None:
+            async with journal.view() as view:
+                seen.append(read_head(view, 0, A).last)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partition.commit, [append(A, 1, b"on its way")])
+            await trio.to_thread.run_sync(db.flushing.wait)
+            assert store.get(keys.record(0, A, 2)) is not None
+            nursery.start_soon(look)
+            await trio.testing.wait_all_tasks_blocked()
+            assert seen == []
+            db.let_through.set()
+        assert seen == [2]
+        store._db = db._db
+
+
+async def test_closing_the_store_closes_its_views_and_frees_the_directory(tmp_path: Path) -> None:
+    async with open_journal(tmp_path) as journal:
+        store: Any = journal._store
+        view = await store.view()
+    with pytest.raises(Unavailable, match="closed"):
+        view.get(b"x")
+    with pytest.raises(Unavailable, match="closed"):
+        await store.view()
+    async with opened(tmp_path):
+        pass
