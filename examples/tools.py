@@ -1,0 +1,58 @@
+"""Parallel tool calls: a durable nursery.
+
+``open_nursery`` means what it means in trio: the block is left when every child has ended, and a child's error cancels its siblings. A
+child is known by where it was started, never by when it ran; so after a crash the tools that had answered are read from
+the journal, and only the others are asked again.
+
+    python examples/tools.py
+    playhead serve examples/tools.py        # in another shell:
+    playhead call Research/ask '"the tides"'
+    playhead invocations list Research
+"""
+
+import tempfile
+import time
+
+import trio
+
+import actors
+from actors import Service, handler, step
+
+SECONDS = {"encyclopedia": 0.3, "atlas": 0.5, "almanac": 0.4}
+
+
+@step(timeout=10.0, retry=actors.RetryPolicy(max_attempts=3, on_exhausted="fail"))
+async def use_tool(tool: str, query: str) -> str:
+    await trio.sleep(SECONDS[tool])
+    return f"the {tool} on {query}"
+
+
+class Research(Service):
+    @handler
+    async def ask(self, query: str) -> list[str]:
+        found: dict[str, str] = {}
+
+        async def look_up(tool: str) -> None:
+            try:
+                found[tool] = await use_tool(tool, query)
+            except actors.StepFailedError as error:  # its tries are used up; the others' findings are worth having
+                found[tool] = str(error)
+
+        async with actors.open_nursery() as nursery:
+            for tool in SECONDS:
+                nursery.start_soon(look_up, tool)
+        return list(found.values())  # in the order in which they answered, and every replay sees the same
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as data:
+        async with actors.open_runtime(Research, path=data) as runtime:
+            started = time.monotonic()
+            for finding in await runtime.client.service(Research).ask("the tides"):
+                print(finding)
+            took = time.monotonic() - started
+            print("side by side" if took < sum(SECONDS.values()) else "one after the other")
+
+
+if __name__ == "__main__":
+    trio.run(main)

@@ -1,0 +1,157 @@
+"""Each example as its docstring shows it: as a script, and served and spoken to from a shell."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+import attrs
+import pytest
+
+from tests.terminal import ROOT, Said, Terminal, terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py"))
+
+
+@attrs.frozen(kw_only=True)
+class Expected:
+    """What an example prints as a script, and what its commands answer: each a pattern of the whole."""
+
+    script: tuple[str, ...]
+    answers: tuple[str, ...]
+    refused: tuple[str, ...] = ()
+    """Beginnings of the commands that end with exit code 1."""
+
+
+EXPECTED = {
+    "counter": Expected(script=("alice: 5", "alice: 7", "bob: 0"), answers=("12", "12")),
+    "reminder": Expected(
+        script=("stopped, with a timer that is still to fire", "started again", "  * tea *", "rang for tea"),
+        answers=("inv_1.*", "(?s).*Reminder/remind.*(running|suspended).*"),
+    ),
+    "chat": Expected(
+        script=(
+            "  (agent: 'why is the sky blue?' was dropped: a newer message came)",
+            "first: cancelled, a newer message came",
+            "a careful answer to 'no: why is the sea green?' "
+            "a careful answer to \"the same, but shorter: a careful answer to 'no: why is the sea green?'\" ",
+            "second: a careful answer to \"the same, but shorter: a careful answer to 'no: why is the sea green?'\"",
+        ),
+        answers=('"inv_1.*"', '"inv_1.*"', "(?s).*cancelled.*a newer message came.*"),
+    ),
+    "transfer": Expected(
+        script=(
+            "30 to bob, alice has 70",
+            "refused: alice has 70, asked for 1000; alice has 70",
+            "refused: alice sends 50 to mallory; alice has 70",
+            "20 on the way to carol, alice has 50",
+            "cancelled: a slip of the finger; alice has 70",
+        ),
+        answers=("null", "null", "", "70"),
+        refused=('playhead call Transfer/run \'{"source": "alice", "target": "bob", "amount": 1000}\'',),
+    ),
+    "approval": Expected(
+        script=("a pencil: paid", "a chair: paid, says ada", "a yacht: nobody decided in time"),
+        answers=("inv_1.*", "inv_1.* changed .*", "(?s).*SignalReceived.*"),
+    ),
+    "tools": Expected(
+        script=(
+            "the encyclopedia on the tides",
+            "the almanac on the tides",
+            "the atlas on the tides",
+            "side by side",
+        ),
+        answers=('(?s).*"the encyclopedia on the tides".*', "(?s).*Research/ask.*succeeded.*"),
+    ),
+    "signup": Expected(
+        script=(
+            "  to ada@example.org: click here, please",
+            "the same run: True",
+            "waiting: click here, please",
+            "confirmed: True",
+        ),
+        answers=("inv_1.*", '".*"', "null", "true"),
+    ),
+    "cart": Expected(
+        script=(
+            "{'tea': Line(count=3, price_cents=350)}",
+            "refused: no article 'coffee'; there are tea, cups, biscuits",
+            "to pay, in cents: 1050",
+            "{}",
+        ),
+        answers=('(?s).*"count":\\s*2.*', '(?s).*"tea".*', "700"),
+    ),
+    "long_chat": Expected(
+        script=("lines: 1001", "the last one: that was a lot", "in the middle: 10"),
+        answers=("1", '(?s).*"hello".*', '(?s).*"hello".*'),
+    ),
+}
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Terminal]:
+    with terminal(tmp_path) as opened:
+        (opened.folder / "examples").symlink_to(ROOT / "examples")
+        yield opened
+
+
+def commands_of(example: Path) -> list[str]:
+    """The lines of the docstring that a reader may type, without their comments."""
+    docstring = ast.get_docstring(ast.parse(example.read_text()), clean=False) or ""
+    lines = [re.sub(r"\s+#.*", "", line[4:]) for line in docstring.splitlines() if line.startswith("    ")]
+    return [line for line in lines if line]
+
+
+def test_every_example_is_listed_and_expected() -> None:
+    names = {path.stem for path in EXAMPLES}
+    listed = re.findall(r"\((\w+)\.py\)", (ROOT / "examples" / "README.md").read_text())
+    assert names == set(EXPECTED) == set(listed)
+    assert len(listed) == len(names)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_prints_what_it_says(example: Path, shell: Terminal) -> None:
+    script = commands_of(example)[0]
+    assert script == f"python examples/{example.name}"
+    # Two parts of a program may print in either order; each prints its own lines in its own order.
+    assert sorted(shell.done(script).split("\n")) == sorted(EXPECTED[example.stem].script)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_answers_the_commands_in_its_docstring(example: Path, shell: Terminal) -> None:
+    script, serve, *rest = commands_of(example)
+    if example.stem == "counter":
+        shell.done(script)
+    assert serve == f"playhead serve examples/{example.name}"
+    shell.done(f"{serve} > said-by-the-server &")
+    expected = EXPECTED[example.stem]
+    said = list(_typed(shell, rest))
+    for one in said:
+        assert one.code == (1 if one.line.startswith(expected.refused or ("nothing",)) else 0), one
+    answers = [one.out.strip() for one in said]
+    assert len(answers) == len(expected.answers)
+    for answer, pattern in zip(answers, expected.answers, strict=True):
+        assert re.fullmatch(pattern, answer), (pattern, said)
+
+
+def _typed(shell: Terminal, lines: list[str]) -> Iterator[Said]:
+    """Type them; INVOCATION_ID is what the command before has printed."""
+    invocation_id = ""
+    for line in lines:
+        said = shell.run(line.replace("INVOCATION_ID", invocation_id))
+        if line.startswith("playhead send"):
+            invocation_id = said.out.strip()
+        yield said
+
+
+def test_a_reminder_survives_the_death_of_its_server(shell: Terminal) -> None:
+    shell.done("playhead serve examples/reminder.py &")
+    sent = shell.done("""playhead send Reminder/remind '{"text": "tea", "seconds": 1}'""")
+    shell.run("kill -9 $!; wait $!")
+    shell.done("playhead serve examples/reminder.py &")
+    shell.done(f"until playhead invocations events {sent} | grep -q 'rang for tea'; do sleep 0.1; done")
