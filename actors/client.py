@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 import attrs
 import trio
 
+from actors.auditing import AuditQuery, ChainCheck, check_of, list_audit
 from actors.core import commands as c
 from actors.core.errors import (
     DefinitionError,
@@ -17,6 +18,7 @@ from actors.core.errors import (
     UnknownServiceError,
 )
 from actors.durable import encode_arguments, encode_value, within_limit
+from actors.engine.arrivals import Act, Identity
 from actors.fields import decode_kept
 from actors.inspection import JournalEntry, belongs_to, entry_of, info_of, service_info
 from actors.listing import Listing, list_invocations, row_of_id
@@ -31,6 +33,7 @@ from journal.ids import InvocationId, parse_invocation_id, stream_of_invocation
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from actors.auditing import AuditCheck, AuditPage
     from actors.core.limits import Limits
     from actors.engine.engine import Engine
     from actors.engine.world import World
@@ -63,6 +66,8 @@ class ClientPort(Port, Protocol):
     ) -> Sent: ...
     async def find(self, listing: Listing) -> list[InvocationInfo]: ...
     async def services(self) -> tuple[ServiceInfo, ...]: ...
+    async def audit(self, query: AuditQuery) -> AuditPage: ...
+    async def verify_audit(self) -> AuditCheck: ...
 
 
 class Client:
@@ -136,6 +141,28 @@ class Client:
         wanted = None if status is None else frozenset(status)
         return await self._port.find(Listing(status=wanted, service=service, key=key, handler=handler, limit=limit))
 
+    async def audit(
+        self,
+        *,
+        by: str | None = None,
+        verb: str | None = None,
+        target: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> AuditPage:
+        """Who steered what, newest first: every verb that was asked for, also those refused or denied.
+
+        ::
+
+            for entry in (await client.audit(target=task.id)).entries:
+                print(entry.by, entry.verb, entry.reason)
+        """
+        return await self._port.audit(AuditQuery(by=by, verb=verb, target=target, limit=limit, after=after))
+
+    async def verify_audit(self) -> AuditCheck:
+        """Follow the audit's chain of hashes from the first row: whether a row was changed or taken out."""
+        return await self._port.verify_audit()
+
     def _reference(self, cls: type[A], key: str | None, kind: Kind) -> A:
         definition = definition_of(cls)
         if definition.kind is not kind:
@@ -145,14 +172,35 @@ class Client:
         return cast("A", Reference(self._port, definition, checked_key(definition, key, self.limits.key_bytes)))
 
 
+class LocalClient(Client):
+    """A client in the process of the runtime, which can speak for others."""
+
+    _port: LocalPort
+
+    def acting_as(self, by: str, origin: str) -> LocalClient:
+        """The same for somebody else: ``by`` is who, ``origin`` from where. Events and the audit name them."""
+        return LocalClient(self._port.acting_as(Identity(by, origin)))
+
+    async def deny(self, act: Act, refusal: str, *, dropped: int = 0) -> None:
+        """Note in the audit that somebody was turned away before anything was asked of an object.
+
+        ``dropped``: how many others have been since the last note, without one.
+        """
+        await self._port.engine.deny(act, refusal, self._port.who, dropped=dropped)
+
+
 class LocalPort:
     """Calls and verbs of somebody outside the handlers, in the process of the runtime."""
 
-    def __init__(self, engine: Engine, world: World, limits: Limits, by: str) -> None:
+    def __init__(self, engine: Engine, world: World, limits: Limits, who: Identity) -> None:
         self.engine = engine
         self.limits = limits
         self._world = world
-        self._by = by
+        self.who = who
+
+    def acting_as(self, who: Identity) -> LocalPort:
+        """The same for somebody else."""
+        return LocalPort(self.engine, self._world, self.limits, who)
 
     async def call(self, request: Request) -> Any:
         command = self._invoke(request)
@@ -162,11 +210,11 @@ class LocalPort:
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
         command = self._invoke(request)
-        accepted = await self.engine.invoke(command, self._by, is_fresh=command.request is None)
+        accepted = await self.engine.invoke(command, self.who, is_fresh=command.request is None)
         return InvocationHandle(self, accepted.invocation_id, request.handler.signature.returns)
 
     async def outcome(self, of: InvocationId) -> Outcome:
-        return await self.engine.watch(of, self._by)
+        return await self.engine.watch(of, self.who)
 
     async def find(self, listing: Listing) -> list[InvocationInfo]:
         await trio.lowlevel.checkpoint()
@@ -175,6 +223,18 @@ class LocalPort:
     async def services(self) -> tuple[ServiceInfo, ...]:
         await trio.lowlevel.checkpoint()
         return tuple(service_info(definition) for definition in self.engine.app)
+
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        await trio.lowlevel.checkpoint()
+        return list_audit(self.engine.journal, query)
+
+    async def verify_audit(self) -> AuditCheck:
+        chains = [ChainCheck(partition) for partition in range(self.engine.journal.partitions)]
+        for chain in chains:
+            while not chain.is_done:
+                chain.go_on(self.engine.journal)
+                await trio.lowlevel.checkpoint()
+        return check_of(chains)
 
     async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
         data = value_of(await self.outcome(of), of)
@@ -185,11 +245,11 @@ class LocalPort:
         of = command.invocation_ids[0] if isinstance(command, c.PurgeInvocations) else command.invocation_id
         if isinstance(command, c.SignalInvocation):
             within_limit(command.value, self.limits.payload_bytes, f"signal {command.name!r}")
-        return await self.engine.obey(command, of, self._by)
+        return await self.engine.obey(command, of, self.who)
 
     async def info(self, of: InvocationId) -> InvocationInfo:
         try:
-            return await self.engine.look(of, self._by)
+            return await self.engine.look(of, self.who)
         except UnavailableError:
             # Nothing can be decided, and what was decided can be read.
             return info_of(row_of_id(self.engine.journal, of), None)
@@ -207,14 +267,14 @@ class LocalPort:
         self, target: Target, argument: bytes, idempotency_key: str | None
     ) -> tuple[InvocationId, Outcome]:
         command = self._invoke_by_name(target, argument, idempotency_key, None)
-        outcome = await self.engine.call(command, self._by, is_fresh=command.request is None)
+        outcome = await self.engine.call(command, self.who, is_fresh=command.request is None)
         return command.invocation_id, outcome
 
     async def send_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
     ) -> Sent:
         command = self._invoke_by_name(target, argument, idempotency_key, delay)
-        accepted = await self.engine.invoke(command, self._by, is_fresh=command.request is None)
+        accepted = await self.engine.invoke(command, self.who, is_fresh=command.request is None)
         return Sent(invocation_id=accepted.invocation_id, is_new=accepted.is_new)
 
     def _invoke_by_name(
@@ -252,9 +312,9 @@ class LocalPort:
         is_fresh = command.request is None
         seconds = request.options.timeout
         if seconds is None:
-            return await self.engine.call(command, self._by, is_fresh=is_fresh)
+            return await self.engine.call(command, self.who, is_fresh=is_fresh)
         with trio.move_on_after(seconds):
-            return await self.engine.call(command, self._by, is_fresh=is_fresh)
+            return await self.engine.call(command, self.who, is_fresh=is_fresh)
         error = TooSlowError(
             f"{request.target} did not answer within {seconds} seconds; it goes on as {command.invocation_id}"
         )

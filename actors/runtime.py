@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from actors.client import Client, LocalPort
+from actors.client import LocalClient, LocalPort
 from actors.core.errors import DefinitionError
 from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.engine.app import App
+from actors.engine.arrivals import Identity
 from actors.engine.attempt import Setting
 from actors.engine.engine import Engine
 from actors.engine.watchdog import Watchdog
@@ -35,7 +36,7 @@ RETENTION_SECONDS = 24 * 3600.0
 class Runtime:
     """A running app. ``client`` speaks to its objects."""
 
-    client: Client
+    client: LocalClient
     engine: Engine
     app: App
 
@@ -75,9 +76,9 @@ async def open_runtime(
             setting = Setting(world=surroundings, limits=limits, watchdog=Watchdog())
             engine = Engine(opened, app, setting, retention_seconds=retention)
             await nursery.start(engine.run)
-            port = LocalPort(engine, surroundings, limits, by=f"user:{_user()}")
+            port = LocalPort(engine, surroundings, limits, Identity(f"user:{_user()}", "process"))
             try:
-                yield Runtime(client=Client(port), engine=engine, app=app)
+                yield Runtime(client=LocalClient(port), engine=engine, app=app)
             except BaseException as raised:  # kept from the nursery, which would wrap it
                 error = raised
             nursery.cancel_scope.cancel()

@@ -16,6 +16,7 @@ import attrs
 import click
 import trio
 
+from actors.auditing import ChainCheck, check_of, list_audit
 from actors.core.errors import UnavailableError
 from actors.http.client import TOKEN_VARIABLE, URL_VARIABLE, connect
 from actors.http.tokens import token_path
@@ -30,6 +31,7 @@ from journal.stored import read_events, read_head
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from actors.auditing import AuditCheck, AuditPage, AuditQuery
     from actors.client import Client
     from journal.rocks import RocksReader
     from journal.rows import StoreIdentity
@@ -82,6 +84,20 @@ class AtRest:
         await trio.lowlevel.checkpoint()
         return [info_of(row, None) for row in list_invocations(self, listing)]
 
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        """Who steered what, until it stopped."""
+        await trio.lowlevel.checkpoint()
+        return list_audit(self, query)
+
+    async def verify_audit(self) -> AuditCheck:
+        """Whether the audit is whole."""
+        chains = [ChainCheck(partition) for partition in range(self.partitions)]
+        for chain in chains:
+            while not chain.is_done:
+                chain.go_on(self)
+        await trio.lowlevel.checkpoint()
+        return check_of(chains)
+
     async def info(self, of: InvocationId) -> InvocationInfo:
         """As of when it stopped."""
         await trio.lowlevel.checkpoint()
@@ -112,6 +128,16 @@ class Live:
             handler=listing.handler,
             limit=listing.limit,
         )
+
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        """Who steered what, up to now."""
+        return await self._client.audit(
+            by=query.by, verb=query.verb, target=query.target, limit=query.limit, after=query.after
+        )
+
+    async def verify_audit(self) -> AuditCheck:
+        """Whether the audit is whole."""
+        return await self._client.verify_audit()
 
     async def info(self, of: InvocationId) -> InvocationInfo:
         """As of now."""

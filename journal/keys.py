@@ -38,6 +38,7 @@ _DATED_LETTER = b"t"
 _SEEN = b"d"
 _SEEN_BY_TIME = b"D"
 _PARTITION_STATE = b"m"
+_AUDIT = b"u"
 
 _STATUS_BYTES = {
     "scheduled": b"\x01",
@@ -254,6 +255,16 @@ def date_of_seen(key: bytes) -> float:
 def letter_id_of_seen(key: bytes) -> str:
     """The letter's id in the index by time."""
     return key[11:].decode()
+
+
+def audit(partition: int, number: int) -> bytes:
+    """A row of the audit. By number, not by date: a clock that is set back must not change the order of the chain."""
+    return _DATED.pack(_AUDIT, partition, number)
+
+
+def audit_prefix(partition: int) -> bytes:
+    """The prefix of the audit of a partition."""
+    return _PARTITION.pack(_AUDIT, partition)
 
 
 def after_prefix(prefix: bytes) -> bytes:

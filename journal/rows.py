@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TypeVar
 
 import attrs
@@ -73,6 +74,36 @@ class InvocationRow:
     outcome: Outcome | None = None
 
 
+@attrs.define(kw_only=True)
+class AuditRow:
+    """Somebody steered something, or tried to. Numbers run 1, 2, 3 … in each partition.
+
+    ``by`` and ``origin`` are who and from where, ``target`` what was steered. ``changed``, ``before`` and ``after`` are the
+    answer; a ``refusal`` is there instead if there was none. ``dropped`` are tries that were denied since the row before
+    it and have no row of their own, because there were too many.
+    """
+
+    number: int
+    at: float
+    by: str
+    origin: str
+    verb: str
+    target: str
+    detail: str = ""
+    reason: str = ""
+    request: str | None = None
+    changed: bool = False
+    before: str = ""
+    after: str = ""
+    refusal: str = ""
+    dropped: int = 0
+
+
+LINK_BYTES = 32
+FIRST_LINK = bytes(LINK_BYTES)
+"""What the first row of a chain is linked to."""
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _T = TypeVar("_T")
 _decoders: dict[type, msgspec.msgpack.Decoder[object]] = {}
@@ -94,3 +125,25 @@ def decode_row(kind: type[_T], data: bytes) -> _T:
         raise CorruptRecord(f"a {kind.__name__} cannot be decoded: {error}") from error
     assert isinstance(row, kind)
     return row
+
+
+def encode_audit(row: AuditRow, link_before: bytes) -> tuple[bytes, bytes]:
+    """The row as it is kept, and its link: a hash over the link of the row before it and all that this one says."""
+    body = _encode(row)
+    link = hashlib.sha256(link_before + body).digest()
+    return link + body, link
+
+
+def decode_audit(data: bytes) -> AuditRow:
+    """Back. Raises :class:`CorruptRecord`."""
+    return decode_row(AuditRow, data[LINK_BYTES:])
+
+
+def link_of_audit(data: bytes) -> bytes:
+    """The link that a kept row carries."""
+    return data[:LINK_BYTES]
+
+
+def is_linked(data: bytes, link_before: bytes) -> bool:
+    """Whether a kept row follows the one with this link, and says what it said when it was written."""
+    return hashlib.sha256(link_before + data[LINK_BYTES:]).digest() == data[:LINK_BYTES]

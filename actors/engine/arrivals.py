@@ -14,6 +14,35 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId, StreamId
 
 
+@attrs.frozen
+class Identity:
+    """Who asks, and from where: ``user:ada`` in this ``process``, ``token:ops`` at ``127.0.0.1:5123``."""
+
+    by: str
+    origin: str
+
+
+@attrs.frozen(kw_only=True)
+class Act:
+    """What the audit is to say of something that is asked for."""
+
+    verb: str
+    target: str
+    detail: str = ""
+    reason: str = ""
+    request: str | None = None
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Denial:
+    """Somebody was turned away at a rim, and nothing was asked of any object: only the audit hears of it."""
+
+    act: Act
+    refusal: str
+    reply: Waiter[None]
+    dropped: int = 0
+
+
 @attrs.define(eq=False)
 class Watch:
     """Somebody outside waits for the end of an invocation."""
@@ -43,16 +72,19 @@ class Arrival:
     """Something for an object.
 
     ``reply`` and ``outcome`` wait outside: for the answer, and for the end of what is asked for. ``position`` is the letter
-    that brought it. ``is_fresh``: its id was made just now, so it cannot have been here before.
+    that brought it. ``is_fresh``: its id was made just now, so it cannot have been here before. ``act``: what the audit says of
+    it; for a verb that is known without it.
     """
 
     to: StreamId
-    command: Command | Watch | Look
+    command: Command | Watch | Look | Denial
     stamp: Stamp
     reply: Waiter[Any] | None = None
     outcome: Waiter[Outcome] | None = None
     position: bytes | None = None
     is_fresh: bool = False
+    origin: str = "handler"
+    act: Act | None = None
 
     def fail(self, error: BaseException) -> None:
         """Tell everybody who waits for this."""
@@ -62,5 +94,5 @@ class Arrival:
             self.outcome.fail(error)
         if isinstance(self.command, Watch):
             self.command.waiter.fail(error)
-        elif isinstance(self.command, Look):
+        elif isinstance(self.command, (Look, Denial)):
             self.command.reply.fail(error)

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 from actors.core.errors import UnavailableError
-from actors.engine.arrivals import Arrival, Look, Watch
+from actors.engine.arrivals import Act, Arrival, Denial, Look, Watch
 from actors.engine.owner import Owner
 from actors.engine.replies import Waiter
 from journal.errors import Conflict, Fenced, InDoubt, StoreFailed, Unavailable
 from journal.events import Stamp
-from journal.ids import stream_of_invocation
+from journal.ids import StreamId, stream_of_invocation
 
 if TYPE_CHECKING:
     from actors.core import commands as c
     from actors.core.commands import Command
     from actors.engine.app import App
-    from actors.engine.arrivals import Accepted
+    from actors.engine.arrivals import Accepted, Identity
     from actors.engine.attempt import Setting
     from actors.inspection import InvocationInfo
     from journal.events import Answer, Outcome
-    from journal.ids import InvocationId, StreamId
+    from journal.ids import InvocationId
     from journal.protocol import Journal
 
 T = TypeVar("T")
@@ -31,6 +31,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _CLAIM_AGAIN_SECONDS = 1.0
+_NOBODY = StreamId(0)  # where what concerns no object is noted
 _GIVES_WAY = (InDoubt, Conflict, Fenced, Unavailable)
 
 
@@ -85,51 +86,60 @@ class Engine:
 
     # Asking.
 
-    async def invoke(self, command: c.Invoke, by: str, *, is_fresh: bool) -> Accepted:
+    async def invoke(self, command: c.Invoke, who: Identity, *, is_fresh: bool) -> Accepted:
         """Have some work accepted, durably."""
         reply: Waiter[Accepted] = Waiter()
-        owner, arrival = self._arrival(command, by)
+        owner, arrival = self._arrival(command, who)
         arrival.reply, arrival.is_fresh = reply, is_fresh
         owner.submit(arrival)
         return await owner.answer(reply)
 
-    async def call(self, command: c.Invoke, by: str, *, is_fresh: bool) -> Outcome:
+    async def call(self, command: c.Invoke, who: Identity, *, is_fresh: bool) -> Outcome:
         """Have some work done; its outcome, once that is durable."""
         outcome: Waiter[Outcome] = Waiter()
-        owner, arrival = self._arrival(command, by)
+        owner, arrival = self._arrival(command, who)
         arrival.outcome, arrival.is_fresh = outcome, is_fresh
         owner.submit(arrival)
         return await owner.answer(outcome)
 
-    async def obey(self, command: Command, of: InvocationId, by: str) -> Answer:
+    async def obey(self, command: Command, of: InvocationId, who: Identity) -> Answer:
         """A verb."""
         reply: Waiter[Answer] = Waiter()
-        owner = self._owner_of(stream_of_invocation(of))
-        owner.submit(Arrival(stream_of_invocation(of), command, self._stamp(of, by), reply=reply))
+        stream = stream_of_invocation(of)
+        owner = self._owner_of(stream)
+        owner.submit(Arrival(stream, command, self._stamp(of, who), reply=reply, origin=who.origin))
         return await owner.answer(reply)
 
-    async def watch(self, of: InvocationId, by: str) -> Outcome:
+    async def watch(self, of: InvocationId, who: Identity) -> Outcome:
         """The outcome of an invocation, when it has one."""
         outcome: Waiter[Outcome] = Waiter()
-        return await self._ask(of, Watch(of, outcome), by, outcome)
+        return await self._ask(of, Watch(of, outcome), who, outcome)
 
-    async def look(self, of: InvocationId, by: str) -> InvocationInfo:
+    async def look(self, of: InvocationId, who: Identity) -> InvocationInfo:
         """How an invocation stands."""
         reply: Waiter[InvocationInfo] = Waiter()
-        return await self._ask(of, Look(of, reply), by, reply)
+        return await self._ask(of, Look(of, reply), who, reply)
 
-    async def _ask(self, of: InvocationId, question: Watch | Look, by: str, waiter: Waiter[T]) -> T:
+    async def deny(self, act: Act, refusal: str, who: Identity, *, dropped: int) -> None:
+        """Note, durably, that somebody was turned away."""
+        reply: Waiter[None] = Waiter()
+        owner = self._owner_of(_NOBODY)
+        denial = Denial(act=act, refusal=refusal, reply=reply, dropped=dropped)
+        owner.submit(Arrival(_NOBODY, denial, self._stamp(act.target, who), origin=who.origin))
+        await owner.answer(reply)
+
+    async def _ask(self, of: InvocationId, question: Watch | Look, who: Identity, waiter: Waiter[T]) -> T:
         owner = self._owner_of(stream_of_invocation(of))
-        owner.submit(Arrival(stream_of_invocation(of), question, self._stamp(of, by)))
+        owner.submit(Arrival(stream_of_invocation(of), question, self._stamp(of, who), origin=who.origin))
         return await owner.answer(waiter)
 
-    def _arrival(self, command: c.Invoke, by: str) -> tuple[Owner, Arrival]:
+    def _arrival(self, command: c.Invoke, who: Identity) -> tuple[Owner, Arrival]:
         stream = stream_of_invocation(command.invocation_id)
-        stamp = self._stamp(command.invocation_id, by)
-        return self._owner_of(stream), Arrival(stream, command, stamp)
+        stamp = self._stamp(command.invocation_id, who)
+        return self._owner_of(stream), Arrival(stream, command, stamp, origin=who.origin)
 
-    def _stamp(self, of: InvocationId, by: str) -> Stamp:
-        return Stamp(self._setting.world.clock.now(), of, by)
+    def _stamp(self, of: str, who: Identity) -> Stamp:
+        return Stamp(self._setting.world.clock.now(), of, who.by)
 
     def _owner_of(self, stream: StreamId) -> Owner:
         owner = self._owners.get(stream % self.journal.partitions)

@@ -57,6 +57,7 @@ class Forming:
         found = self.extensions.get(resident.stream)
         if found is None:
             found = self.extensions[resident.stream] = Extension(resident, resident.version)
+            resident.extensions += 1
         return found
 
     def appends(self) -> list[Append]:

@@ -21,6 +21,7 @@ from actors.core.errors import UnknownHandlerError, UnknownServiceError
 from actors.core.evolve import evolve, spans_with
 from actors.core.react import react
 from actors.engine.arrivals import Arrival
+from actors.engine.audit import AuditTrail, act_of, row_of_act
 from actors.engine.directory import encode_snapshot
 from actors.engine.forming import Extension, Forming, timer_letter
 from actors.engine.index import forget_invocation, index_invocation, index_items, index_owing, row_of
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from actors.engine.attempt import Setting
     from actors.engine.directory import Directory
     from actors.engine.resident import Resident
-    from journal.events import Caller, Event, Outcome
+    from journal.events import Answer, Caller, Event, Outcome
     from journal.protocol import Journal, Partition
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ class Ledger:
         self.directory = directory
         self.app = app
         self.rows = RowsAhead(journal)
+        self._trail = AuditTrail(journal, partition.number)
         self._purge_due_at: float | None = None
         self._purge_sooner = trio.Event()
         self._partitions = journal.partitions
@@ -131,7 +133,8 @@ class Ledger:
         invocation = state.invocations[event.invocation_id]
         purge_at = stamp.at + self._retention_of(state, invocation)
         if self._purge_due_at is None or purge_at < self._purge_due_at:
-            self._purge_sooner.set()
+            self._purge_due_at = purge_at
+            self.when_durable(self._hurry_purge)  # whoever looks for it reads what is on disk
         row = row_of(state, invocation, outcome=event.outcome, completed_at=stamp.at, purge_at=purge_at)
         row.spans = spans_with(row.spans, number)
         return row
@@ -204,6 +207,24 @@ class Ledger:
         """A letter has been dealt with."""
         self._forming.extension(resident).consumed.append(position)
 
+    def audit(
+        self,
+        resident: Resident,
+        arrival: Arrival,
+        *,
+        answer: Answer | None = None,
+        changed: bool = False,
+        refusal: str = "",
+    ) -> None:
+        """Note what became of something that was asked for, if it is of the kind that is audited."""
+        act = act_of(arrival)
+        if act is None:
+            return
+        row = row_of_act(arrival, act, at=self.now, answer=answer, changed=changed, refusal=refusal)
+        key, value = self._trail.extend(row)
+        self._forming.extension(resident)  # rows go with what an object says, if only that it says nothing
+        self._forming.rows[key] = value
+
     def when_durable(self, action: Callable[[], None]) -> None:
         """Do it once everything decided so far is durable."""
         self._forming.released.append(action)
@@ -254,6 +275,9 @@ class Ledger:
         self._purge_sooner = trio.Event()
         return self._purge_sooner
 
+    def _hurry_purge(self) -> None:
+        self._purge_sooner.set()
+
     async def _erase_history(self, resident: Resident, effect: f.EraseHistory) -> None:
         extension = self._forming.extension(resident)
         for invocation_id in effect.invocation_ids:
@@ -297,10 +321,11 @@ class Ledger:
         """The commit is durable."""
         for extension in sealed.extensions.values():
             resident = extension.resident
-            if extension.remove:
-                resident.is_leaving = False
-            else:
+            resident.extensions -= 1
+            if not extension.remove:
                 resident.confirm(extension.expected + len(extension.events))
+            if resident.state is None and resident.is_idle:
+                self.directory.forget(resident.stream)
         self.rows.pop()
 
     def _complete(self, sealed: Forming, extension: Extension) -> None:

@@ -11,7 +11,7 @@ import attrs
 from actors.core import commands as c
 from actors.core.decide import check_same_request, unknown_invocation
 from actors.core.errors import ActorError, AlreadyCompletedError, TerminalError, UnavailableError
-from actors.engine.arrivals import Accepted, Arrival, Look, Watch
+from actors.engine.arrivals import Accepted, Arrival, Denial, Look, Watch
 from actors.engine.index import row_of
 from actors.inspection import info_of
 from actors.outcomes import failed, failure_of
@@ -69,6 +69,9 @@ class Reception:
                 self._watch(resident, arrival.command)
             case Look():
                 self._look(resident, arrival.command)
+            case Denial():
+                self._ledger.audit(resident, arrival, refusal=arrival.command.refusal)
+                self._ledger.when_durable(partial(arrival.command.reply.set, None))
             case c.Invoke():
                 self._invoke(resident, arrival, arrival.command)
             case c.PurgeInvocations():
@@ -91,6 +94,7 @@ class Reception:
             self._repeat_answer(resident, arrival, command, ended)
             return
         events = self._ledger.decide(resident, command, arrival.stamp)
+        self._ledger.audit(resident, arrival, changed=bool(events))
         if arrival.reply is not None:
             accepted = Accepted(command.invocation_id, bool(events))
             self._ledger.when_durable(partial(arrival.reply.set, accepted))
@@ -100,6 +104,7 @@ class Reception:
     def _repeat_answer(self, resident: Resident, arrival: Arrival, command: c.Invoke, ended: InvocationRow) -> None:
         """It was asked for before, and has ended."""
         assert ended.outcome is not None, "a row without an outcome is of an open invocation"
+        self._ledger.audit(resident, arrival, changed=False)
         if arrival.reply is not None:
             accepted = Accepted(command.invocation_id, is_new=False)
             self._ledger.when_durable(partial(arrival.reply.set, accepted))
@@ -109,6 +114,7 @@ class Reception:
             self._ledger.complete_call(resident, command.caller, ended.outcome)
 
     def _refuse(self, resident: Resident, arrival: Arrival, refusal: TerminalError) -> None:
+        self._ledger.audit(resident, arrival, refusal=f"{type(refusal).__name__}: {refusal}")
         self._ledger.when_durable(partial(arrival.fail, refusal))
         command = arrival.command
         match command:
@@ -195,6 +201,7 @@ class Reception:
     def _answer(
         self, resident: Resident, arrival: Arrival, reply_to: Caller | None, of: InvocationId, answer: Answer
     ) -> None:
+        self._ledger.audit(resident, arrival, answer=answer)
         if arrival.reply is not None:
             self._ledger.when_durable(partial(arrival.reply.set, answer))
         if reply_to is not None:

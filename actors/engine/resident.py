@@ -33,7 +33,7 @@ class Resident:
 
     The state runs ahead of the disk by ``recent``, the events that no commit has confirmed. ``ended`` are the rows of
     invocations that ended since the last commit was sealed. If a commit fails, all of it is dropped and read again.
-    ``is_leaving``: nothing is left of it, and the commit that removes it is under way.
+    ``extensions`` are the commits under way, or forming, that it has a part in.
     """
 
     stream: StreamId
@@ -50,7 +50,7 @@ class Resident:
     events_since_snapshot: int = 0
     bytes_since_snapshot: int = 0
     snapshot_bytes: int = 0
-    is_leaving: bool = False
+    extensions: int = 0
     damage: Damaged | None = None
 
     @property
@@ -61,7 +61,7 @@ class Resident:
     @property
     def is_idle(self) -> bool:
         """Whether it can leave memory: nothing runs, nobody waits, everything is on disk."""
-        return not (self.attempts or self.steps or self.waiters or self.recent or self.ended or self.is_leaving)
+        return not (self.attempts or self.steps or self.waiters or self.recent or self.ended or self.extensions)
 
     def confirm(self, number: int) -> None:
         """Events up to this one are durable."""
@@ -78,4 +78,3 @@ class Resident:
         self.listings.clear()
         self.owing_on_disk = False
         self.events_since_snapshot = self.bytes_since_snapshot = self.snapshot_bytes = 0
-        self.is_leaving = True

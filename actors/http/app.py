@@ -75,6 +75,8 @@ def _routes(api: _Api, token: str | None) -> list[Route]:
     return [
         Route("/health", _health, methods=["GET"]),
         route("/services", api.list_services, "GET"),
+        route("/audit", api.list_audit, "GET"),
+        route("/audit/check", api.check_audit, "GET"),
         route("/invocations", api.list_invocations, "GET"),
         route(one, api.get_invocation, "GET"),
         route(one + "/events", api.get_events, "GET"),
@@ -140,6 +142,20 @@ class _Api:
 
     async def list_services(self, _: Request) -> Response:
         return _json(ServiceList(services=list(await self._client.services())))
+
+    async def list_audit(self, request: Request) -> Response:
+        query = request.query_params
+        page = await self._client.audit(
+            by=query.get("by"),
+            verb=query.get("verb"),
+            target=query.get("target"),
+            limit=_number(query.get("limit", "100"), "limit", 1, _LIST_LIMIT),
+            after=query.get("after"),
+        )
+        return _json(page)
+
+    async def check_audit(self, _: Request) -> Response:
+        return _json(await self._client.verify_audit())
 
     async def list_invocations(self, request: Request) -> Response:
         query = request.query_params

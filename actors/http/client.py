@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 
+from actors.auditing import AuditCheck, AuditPage
 from actors.client import Client, Sent
 from actors.core import commands as c
 from actors.core.errors import ActorError, TooSlowError, UnavailableError, UnknownOutcomeError
@@ -35,6 +36,7 @@ from journal.ids import InvocationId, parse_invocation_id
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from actors.auditing import AuditQuery
     from actors.listing import Listing
     from actors.references import Request
     from journal.events import Target
@@ -161,6 +163,15 @@ class RemotePort:
             if text is not None
         ]
         return _decode(await self._send("GET", "/invocations", params=params), InvocationList).invocations
+
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        params: list[tuple[str, str | int | float | bool | None]] = [("limit", query.limit)]
+        wanted = (("by", query.by), ("verb", query.verb), ("target", query.target), ("after", query.after))
+        params += [(name, text) for name, text in wanted if text is not None]
+        return _decode(await self._send("GET", "/audit", params=params), AuditPage)
+
+    async def verify_audit(self) -> AuditCheck:
+        return _decode(await self._send("GET", "/audit/check"), AuditCheck)
 
     async def info(self, of: InvocationId) -> InvocationInfo:
         return _decode(await self._send("GET", f"/invocations/{of}"), InvocationInfo)

@@ -593,6 +593,15 @@ async def test_retention_ends_and_nothing_is_left_of_services(lab: Lab) -> None:
         assert await runtime.client.actor(Door, "d0").open(0.0) == 8
 
 
+async def test_a_short_retention_ends_on_time_although_its_beginning_was_not_on_disk_yet() -> None:
+    async with Lab(Door, retention=10.0).running() as runtime:
+        for _ in range(2):
+            await runtime.client.actor(Door, "d").open(0.0)
+            await trio.sleep(3)
+        await trio.sleep(15)
+        assert await runtime.client.invocations() == []
+
+
 async def test_verbs_on_what_is_not_there_say_so(lab: Lab) -> None:
     async with lab.running() as runtime:
         nobody = runtime.client.invocation("inv_1" + "0" * 33)

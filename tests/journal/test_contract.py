@@ -74,6 +74,17 @@ async def test_every_event_comes_back_as_it_went_in(open_again: OpenJournal) -> 
         assert all(r.stamp == STAMP for r in await all_of(journal))
 
 
+async def test_an_append_without_events_carries_rows_and_leaves_no_stream(open_again: OpenJournal) -> None:
+    key = keys.audit(0, 1)
+    async with open_again() as journal:
+        async with journal.claim(0, "me") as partition:
+            await partition.commit([Append(stream=STREAM, expected=0, events=[], rows={key: b"row"})])
+            await partition.commit([append(0, 1)])
+        assert journal.row(key) == b"row"
+        assert values(await all_of(journal)) == [1]
+        assert [stream async for stream, _ in journal.heads(0)] == [STREAM]
+
+
 async def test_an_append_that_expects_another_end_changes_nothing_at_all(open_again: OpenJournal) -> None:
     async with open_again() as journal, journal.claim(0, "me") as partition:
         await partition.commit([append(0, 1)])

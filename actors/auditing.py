@@ -1,0 +1,174 @@
+"""Who steered what: the audit, from the rows of a journal or of a data directory at rest."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.core.errors import InvalidArgumentError
+from journal import keys
+from journal.rows import FIRST_LINK, AuditRow, decode_audit, is_linked, link_of_audit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from actors.listing import RowSource
+
+_PAGE = 256
+
+
+@attrs.frozen(kw_only=True)
+class AuditQuery:
+    """Which rows are wanted, newest first. None: whatever it is. ``after`` is the ``next`` of the page before."""
+
+    by: str | None = None
+    verb: str | None = None
+    target: str | None = None
+    limit: int = 100
+    after: str | None = None
+
+    def wants(self, row: AuditRow) -> bool:
+        """Whether this is one of them."""
+        return (
+            (self.by is None or row.by == self.by)
+            and (self.verb is None or row.verb == self.verb)
+            and (self.target is None or row.target == self.target)
+        )
+
+
+@attrs.frozen(kw_only=True)
+class AuditEntry:
+    """Somebody steered something, or tried to. ``partition`` and ``number`` say where it stands in the chain.
+
+    ``by`` and ``origin`` are who and from where. ``changed``, ``before`` and ``after`` are what it did; a ``refusal`` is
+    there instead if it was refused or denied. ``dropped`` denied tries went unrecorded before this one: there were too many.
+    """
+
+    partition: int
+    number: int
+    at: float
+    by: str
+    origin: str
+    verb: str
+    target: str
+    detail: str
+    reason: str
+    request: str | None
+    changed: bool
+    before: str
+    after: str
+    refusal: str
+    dropped: int
+
+
+@attrs.frozen(kw_only=True)
+class AuditPage:
+    """Rows of the audit, newest first. ``next`` asks for the ones behind them; None: there are no more."""
+
+    entries: list[AuditEntry]
+    next: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ChainHead:
+    """How far the chain of a partition goes, and the hash that stands for all of it. Keep it elsewhere to prove a cut later."""
+
+    partition: int
+    number: int
+    link: str
+
+
+@attrs.frozen(kw_only=True)
+class AuditCheck:
+    """Whether every row follows from the one before it. ``broken`` names the first that does not, in each partition."""
+
+    heads: list[ChainHead]
+    broken: list[str]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was changed or taken out."""
+        return not self.broken
+
+
+def list_audit(source: RowSource, query: AuditQuery) -> AuditPage:
+    """A page of the audit. Raises :class:`actors.InvalidArgumentError` if ``after`` is no ``next`` of an earlier page."""
+    stops = _stops(source, query.after)
+    found: list[AuditEntry] = []
+    for partition, row in heapq.merge(*(_newest_first(source, p, stops[p]) for p in stops), key=_newness):
+        if len(found) == query.limit:
+            return AuditPage(entries=found, next=_cursor(stops))
+        stops[partition] = row.number
+        if query.wants(row):
+            found.append(AuditEntry(partition=partition, **attrs.asdict(row)))
+    return AuditPage(entries=found)
+
+
+@attrs.define(eq=False)
+class ChainCheck:
+    """The check of one chain from its first row, as far as it has come."""
+
+    partition: int
+    number: int = 0
+    link: bytes = FIRST_LINK
+    broken: str = ""
+    is_done: bool = False
+
+    def go_on(self, source: RowSource) -> None:
+        """Hold some more rows against the chain."""
+        stop = keys.after_prefix(keys.audit_prefix(self.partition))
+        page = source.rows(keys.audit(self.partition, self.number + 1), stop, limit=_PAGE)
+        self.is_done = len(page) < _PAGE
+        for key, data in page:
+            if key != keys.audit(self.partition, self.number + 1) or not is_linked(data, self.link):
+                self.broken = f"partition {self.partition}: row {self.number + 1} is missing, or not what was written"
+                self.is_done = True
+                return
+            self.number, self.link = self.number + 1, link_of_audit(data)
+
+    @property
+    def head(self) -> ChainHead:
+        """How far it is whole."""
+        return ChainHead(partition=self.partition, number=self.number, link=self.link.hex())
+
+
+def check_of(chains: Iterable[ChainCheck]) -> AuditCheck:
+    """What the checks of all chains say together."""
+    checked = list(chains)
+    return AuditCheck(heads=[chain.head for chain in checked], broken=[c.broken for c in checked if c.broken])
+
+
+def _newest_first(source: RowSource, partition: int, stop_number: int | None) -> Iterator[tuple[int, AuditRow]]:
+    prefix = keys.audit_prefix(partition)
+    stop = keys.after_prefix(prefix) if stop_number is None else keys.audit(partition, stop_number)
+    while True:
+        page = source.rows(prefix, stop, limit=_PAGE, reverse=True)
+        yield from ((partition, decode_audit(data)) for _, data in page)
+        if len(page) < _PAGE:
+            return
+        stop = page[-1][0]
+
+
+def _newness(entry: tuple[int, AuditRow]) -> float:
+    return -entry[1].at
+
+
+def _cursor(stops: dict[int, int | None]) -> str:
+    return ".".join(_END if number is None else str(number) for number in stops.values())
+
+
+def _stops(source: RowSource, after: str | None) -> dict[int, int | None]:
+    """The number in each partition before which the page begins; None: at its end."""
+    if after is None:
+        return dict.fromkeys(range(source.partitions))
+    parts = after.split(".")
+    if len(parts) != source.partitions or not all(_STOP.fullmatch(part) for part in parts):
+        raise InvalidArgumentError(f"after is {after[:80]!r}, expected the 'next' of an earlier page of the audit")
+    return {partition: None if part == _END else int(part) for partition, part in enumerate(parts)}
+
+
+_END = "-"
+_STOP = re.compile(r"-|[0-9]{1,19}")

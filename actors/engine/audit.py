@@ -1,0 +1,96 @@
+"""The audit of one partition: who steered what, in a chain in which no row can be changed or left out unseen.
+
+A row is written in the same commit as what it is about, so there is never one without the other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors.core import commands as c
+from actors.engine.arrivals import Act, Denial
+from journal import keys
+from journal.rows import FIRST_LINK, AuditRow, decode_audit, encode_audit, link_of_audit
+
+if TYPE_CHECKING:
+    from actors.engine.arrivals import Arrival
+    from journal.events import Answer
+    from journal.protocol import Journal
+
+
+class AuditTrail:
+    """The end of the chain, to which the next row is linked."""
+
+    def __init__(self, journal: Journal, partition: int) -> None:
+        self._partition = partition
+        self._number, self._link = 0, FIRST_LINK
+        prefix = keys.audit_prefix(partition)
+        for _, data in journal.rows(prefix, keys.after_prefix(prefix), limit=1, reverse=True):
+            self._number, self._link = decode_audit(data).number, link_of_audit(data)
+
+    def extend(self, row: AuditRow) -> tuple[bytes, bytes]:
+        """The key and the value of the next row."""
+        self._number += 1
+        value, self._link = encode_audit(attrs.evolve(row, number=self._number), self._link)
+        return keys.audit(self._partition, self._number), value
+
+
+def act_of(arrival: Arrival) -> Act | None:
+    """What the audit says of it; None if it steers nothing, or follows from something that is audited."""
+    command = arrival.command
+    if arrival.act is not None or arrival.stamp.by == "engine":
+        return arrival.act
+    match command:
+        case Denial():
+            return command.act
+        case c.PurgeInvocations() if _is_asked_for(arrival, command):
+            return Act(verb="purge", target=" ".join(command.invocation_ids))
+        case c.SignalInvocation() if _is_asked_for(arrival, command):
+            return Act(verb="signal", target=command.invocation_id, detail=command.name)
+        case c.CancelInvocation() | c.KillInvocation() | c.PauseInvocation() | c.ResumeInvocation() if _is_asked_for(
+            arrival, command
+        ):
+            verb = c.VERB_OF_COMMAND[type(command)].value
+            return Act(verb=verb, target=command.invocation_id, detail=_detail_of(command), reason=command.reason)
+        case _:
+            return None
+
+
+def _is_asked_for(arrival: Arrival, command: Any) -> bool:
+    """Whether somebody waits for the answer. Nobody does for what follows from another verb, or from a date."""
+    return arrival.reply is not None or command.reply_to is not None
+
+
+def row_of_act(
+    arrival: Arrival, act: Act, *, at: float, answer: Answer | None = None, changed: bool = False, refusal: str = ""
+) -> AuditRow:
+    """The row, but for its number."""
+    return AuditRow(
+        number=0,
+        at=at,
+        by=arrival.stamp.by,
+        origin=arrival.origin,
+        verb=act.verb,
+        target=act.target,
+        detail=act.detail,
+        reason=act.reason,
+        request=act.request,
+        changed=changed if answer is None else answer.changed,
+        before="" if answer is None else answer.before.value,
+        after="" if answer is None else answer.after.value,
+        refusal=refusal,
+        dropped=arrival.command.dropped if isinstance(arrival.command, Denial) else 0,
+    )
+
+
+def _detail_of(command: c.Command) -> str:
+    match command:
+        case c.CancelInvocation():
+            after = "" if command.kill_after is None else f", kill after {command.kill_after:g} seconds"
+            return f"children {command.children.value}{after}"
+        case c.PauseInvocation():
+            return command.mode.value
+        case _:
+            return ""
