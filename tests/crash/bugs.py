@@ -1,0 +1,261 @@
+"""Promises broken on purpose, so that the judge can be judged. Each is one small thing that an engine could do wrong.
+
+They are planted into the processes that are killed: whoever looks at the store afterwards is whole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@attrs.frozen
+class Bug:
+    """One of them; ``shows`` is what the judge must say. ``power``: only a power cut can show it. ``to_the_end``: the last
+    process, which lets everything end, has it too."""
+
+    plant: Callable[[], None]
+    shows: str
+    power: bool = False
+    to_the_end: bool = False
+
+
+def plant(name: str) -> None:
+    """Break this promise."""
+    BUGS[name].plant()
+
+
+def _now_and_then(one_in: int) -> Callable[[], bool]:
+    calls = 0
+
+    def is_due() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls % one_in == 0
+
+    return is_due
+
+
+def _answer_too_early() -> None:
+    from actors.engine.ledger import Ledger
+
+    Ledger.when_durable = lambda self, action: action()
+
+
+def _never_flush() -> None:
+    from journal import rocks
+
+    class Forgetful:
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            self._db = real(*arguments, **options)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._db, name)
+
+        def flush_wal(self, sync: bool) -> None:
+            self._db.flush_wal(False)
+
+    real = rocks.Rdict
+    rocks.Rdict = Forgetful
+    rocks._MARK_SECONDS = 3600.0  # the mark is ahead of the disk otherwise, and the store says so at its start
+
+
+def _forget_who_was_here() -> None:
+    from actors.engine.reception import Reception
+
+    def invoke(self: Reception, resident: Any, arrival: Any, command: Any) -> None:
+        arrival.is_fresh = True
+        real(self, resident, arrival, command)
+
+    real = Reception._invoke
+    Reception._invoke = invoke
+
+
+def _skip_letters() -> None:
+    from actors.engine.reception import Reception
+
+    is_due = _now_and_then(40)
+
+    async def take(self: Reception, arrival: Any) -> None:
+        if arrival.position is not None and is_due():
+            resident = await self._ledger.directory.get(arrival.to)
+            self._ledger.consume(resident, arrival.position)
+        else:
+            await real(self, arrival)
+
+    real = Reception.take
+    Reception.take = take
+
+
+def _keep_letters() -> None:
+    from actors.engine.ledger import Ledger
+
+    Ledger.consume = lambda self, resident, position: None
+
+
+def _run_steps_again() -> None:
+    from actors.engine.stage import Stage
+    from journal import events as e
+
+    def take_up(self: Stage, resident: Any, attempt: Any, steps: Any) -> None:
+        recorded = {event.step for event in attempt.script.requests if isinstance(event, e.StepScheduled)}
+        for step in sorted(recorded & attempt.execution.parked.keys()):
+            self.run_step(resident, attempt.invocation_id, step)
+
+    def script(history: list[Any]) -> Any:
+        return real(r for r in history if not isinstance(r.event, e.StepCompleted))
+
+    from actors.engine import attempt as attempts
+
+    real = attempts.script
+    attempts.script = script
+    Stage._take_up_steps = take_up
+
+
+def _forget_timers() -> None:
+    from actors.core import commands as c
+    from actors.core import effects as f
+    from actors.engine.ledger import Ledger
+
+    is_due = _now_and_then(20)
+
+    def do(self: Ledger, resident: Any, effect: Any, recorded: Any) -> None:
+        is_timer = isinstance(effect, f.SetTimer) and isinstance(effect.command, (c.FireTimer, c.StartDue))
+        if not (is_timer and is_due()):
+            real(self, resident, effect, recorded)
+
+    real = Ledger._do
+    Ledger._do = do
+
+
+def _fire_early() -> None:
+    from actors.engine import ledger
+
+    def letter(to: Any, at: float, command: Any) -> Any:
+        return real(to, at - 0.1, command)
+
+    real = ledger.timer_letter
+    ledger.timer_letter = letter
+
+
+def _serve_the_last_first() -> None:
+    from actors.core import decide, evolve
+    from journal import events as e
+
+    def start(state: Any, invocation: Any, event: Any, stamp: Any) -> None:
+        if invocation.invocation_id in state.queue:
+            state.queue.remove(invocation.invocation_id)
+            state.queue.insert(0, invocation.invocation_id)
+        real(state, invocation, event, stamp)
+
+    real = evolve._EVOLVE[e.InvocationStarted]
+    evolve._EVOLVE[e.InvocationStarted] = start
+
+    def start_next(state: Any, *, without: Any) -> list[Any]:
+        waiting = [i for i in state.queue if i != without.invocation_id]
+        if not waiting or state.holder not in (None, without.invocation_id):
+            return []
+        return [e.InvocationStarted(invocation_id=waiting[-1])]
+
+    decide._start_next = start_next
+
+
+def _lose_output() -> None:
+    from actors.core.replay import Execution
+    from journal import events as e
+
+    is_due = _now_and_then(10)
+
+    def keep(self: Execution) -> None:
+        self._turn = [event for event in self._turn if not (isinstance(event, e.OutputEmitted) and is_due())]
+        real(self)
+
+    real = Execution._keep_turn
+    Execution._keep_turn = keep
+
+
+def _forget_in_snapshots() -> None:
+    from actors.engine import ledger
+
+    def encode(state: Any) -> bytes:
+        return real(attrs.evolve(state, fields=dict(list(state.fields.items())[:-1])))
+
+    real = ledger.encode_snapshot
+    ledger.encode_snapshot = encode
+
+
+def _lose_signals() -> None:
+    from actors.core import commands as c
+    from actors.engine.ledger import Ledger
+
+    is_due = _now_and_then(5)
+
+    def decide(self: Ledger, resident: Any, command: Any, stamp: Any) -> list[Any]:
+        if isinstance(command, c.SignalInvocation) and is_due():
+            return []
+        return real(self, resident, command, stamp)
+
+    real = Ledger.decide
+    Ledger.decide = decide
+
+
+def _lose_changes() -> None:
+    from actors.fields import View
+
+    is_due = _now_and_then(50)
+
+    def take(self: View, *, ended: bool) -> Any:
+        changes = real(self, ended=ended)
+        return [] if changes and is_due() else changes
+
+    real = View.take_changes
+    View.take_changes = take
+
+
+def _forget_items() -> None:
+    from actors.engine import ledger
+
+    is_due = _now_and_then(50)
+
+    def index(*arguments: Any) -> None:
+        if not is_due():
+            real(*arguments)
+
+    real = ledger.index_items
+    ledger.index_items = index
+
+
+def _forget_rows() -> None:
+    from actors.engine import ledger
+
+    is_due = _now_and_then(50)
+
+    def index(*arguments: Any) -> None:
+        if not is_due():
+            real(*arguments)
+
+    real = ledger.index_invocation
+    ledger.index_invocation = index
+
+
+BUGS = {
+    "answers before it is durable": Bug(_answer_too_early, "lost|was not kept"),
+    "never syncs": Bug(_never_flush, "lost|was not kept", power=True),
+    "forgets who was here": Bug(_forget_who_was_here, "was not kept|ended 2 times"),
+    "skips a letter": Bug(_skip_letters, "has not ended|has no end"),
+    "keeps letters": Bug(_keep_letters, "letters are left", to_the_end=True),
+    "runs a recorded step again": Bug(_run_steps_again, "ran again after its outcome was on disk"),
+    "forgets a timer": Bug(_forget_timers, "has not ended"),
+    "fires a timer early": Bug(_fire_early, "early"),
+    "serves the last first": Bug(_serve_the_last_first, "not first come first served"),
+    "loses output": Bug(_lose_output, "its output"),
+    "forgets a field in snapshots": Bug(_forget_in_snapshots, "its balance|the snapshot and the events disagree"),
+    "loses a signal": Bug(_lose_signals, "signalled .* was not kept"),
+    "loses a change": Bug(_lose_changes, "its balance|lines in the log"),
+    "forgets an item of a log or a map": Bug(_forget_items, "lines in the log|marks"),
+    "forgets to index": Bug(_forget_rows, "its row|have a row"),
+}
