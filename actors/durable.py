@@ -57,13 +57,14 @@ A = TypeVar("A", bound="ObjectBase")
 
 @attrs.define(eq=False)
 class HandlerContext:
-    """What the verbs need of the attempt that they run in."""
+    """What the verbs need of the attempt that they run in. ``deployment``: whose modules its code is, if not the imported."""
 
     invocation_id: InvocationId
     seed: str
     limits: Limits
     retry: RetryPolicy
     unique: Callable[[], int]
+    deployment: str = ""
     bodies: dict[StepId, StepBody] = attrs.field(factory=dict)
 
 
@@ -407,7 +408,7 @@ async def _run_step(
     outcome = completed.outcome
     if outcome.kind is OutcomeKind.FAILED:
         assert outcome.failure is not None
-        raise step_error_of(outcome.failure, name)
+        raise step_error_of(outcome.failure, name, deployment=context.deployment)
     return _decode(codec, outcome.value, f"the result of step {name!r}")
 
 
@@ -611,7 +612,7 @@ class HandlerPort:
             )
         )
         completed: e.CallCompleted = await branch.park(where, event)
-        data = value_of(completed.outcome, event.callee)
+        data = value_of(completed.outcome, event.callee, deployment=context.deployment)
         return _decode(request.handler.signature.returns, data, f"the result of {request.target}")
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
@@ -642,7 +643,8 @@ class HandlerPort:
             e.AttachScheduled(invocation_id=execution.invocation_id, step=where, callee=of, source=_source_of_await())
         )
         completed: e.CallCompleted = await branch.park(where, event)
-        return _decode(returns or codec_for(Any), value_of(completed.outcome, of), f"the result of {of}")
+        data = value_of(completed.outcome, of, deployment=_context(branch).deployment)
+        return _decode(returns or codec_for(Any), data, f"the result of {of}")
 
     async def obey(self, command: c.Command) -> Answer:
         branch = _branch("invocation")
@@ -661,7 +663,7 @@ class HandlerPort:
         )
         answered: e.VerbAnswered = await branch.park(where, event)
         if answered.refusal is not None:
-            raise error_of(answered.refusal)
+            raise error_of(answered.refusal, deployment=_context(branch).deployment)
         assert answered.answer is not None
         return answered.answer
 

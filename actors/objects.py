@@ -308,6 +308,11 @@ def definition_of(cls: Any) -> Definition:
     return known
 
 
+def forget_definition(cls: type) -> None:
+    """Let go of a class that is not used any more."""
+    _definitions.pop(cls, None)
+
+
 def _define(cls: Any) -> Definition:
     if not (isinstance(cls, type) and issubclass(cls, ObjectBase)) or cls in _BASES:
         raise DefinitionError(f"{cls!r} is no Actor, Service or Workflow")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import sys
 import traceback
+from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +17,10 @@ from actors.core.errors import (
     InvocationKilledError,
     StepFailedError,
     TerminalError,
+    deployment_of_module,
+    type_name,
 )
+from actors.deployments.loading import find_loaded, loads
 from journal.events import Failure, Outcome, OutcomeKind
 
 if TYPE_CHECKING:
@@ -56,12 +62,12 @@ def is_cancel(error: BaseException) -> bool:
     return isinstance(error, CancelledError)
 
 
-def error_of(failure: Failure, invocation_id: InvocationId | None = None) -> TerminalError:
-    """The error to raise for a recorded failure: of its own class where that is known here, else the one that names it."""
-    kind = _known_types().get(failure.type)
-    if kind is None:
-        _known_types.cache_clear()
-        kind = _known_types().get(failure.type, TerminalError)
+def error_of(failure: Failure, invocation_id: InvocationId | None = None, *, deployment: str = "") -> TerminalError:
+    """The error to raise for a recorded failure: of its own class where that is known, else the one that names it.
+
+    ``deployment``: whose code awaits it, and so whose classes are meant; empty for code that was imported as usual.
+    """
+    kind = _class_of(failure.type, deployment) or TerminalError
     error = kind.__new__(kind)
     message = failure.message if kind is not TerminalError else _with_type(failure)
     Exception.__init__(error, message)
@@ -71,24 +77,24 @@ def error_of(failure: Failure, invocation_id: InvocationId | None = None) -> Ter
     return error
 
 
-def value_of(outcome: Outcome, invocation_id: InvocationId | None = None) -> bytes:
+def value_of(outcome: Outcome, invocation_id: InvocationId | None = None, *, deployment: str = "") -> bytes:
     """The value of an outcome, or what it was otherwise, raised."""
     match outcome.kind:
         case OutcomeKind.SUCCEEDED:
             return outcome.value
         case OutcomeKind.FAILED:
             assert outcome.failure is not None
-            raise error_of(outcome.failure, invocation_id)
+            raise error_of(outcome.failure, invocation_id, deployment=deployment)
         case OutcomeKind.CANCELLED:
             raise _ended(InvocationCancelledError, "cancelled", outcome, invocation_id)
         case OutcomeKind.KILLED:
             raise _ended(InvocationKilledError, "killed", outcome, invocation_id)
 
 
-def step_error_of(failure: Failure, name: str) -> TerminalError:
+def step_error_of(failure: Failure, name: str, *, deployment: str = "") -> TerminalError:
     """The error of a step that failed for good: its own if it was terminal, else that the step used up its attempts."""
-    if failure.type in _known_types():
-        return error_of(failure)
+    if _class_of(failure.type, deployment) is not None:
+        return error_of(failure, deployment=deployment)
     error = StepFailedError(f"step {name!r} failed: {failure.type}: {failure.message}")
     error.type = failure.type
     return error
@@ -102,9 +108,7 @@ def _ended(kind: type[TerminalError], word: str, outcome: Outcome, invocation_id
 
 
 def _type_of(error: BaseException) -> str:
-    if isinstance(error, TerminalError):
-        return error.type
-    return f"{type(error).__module__}.{type(error).__qualname__}"
+    return error.type if isinstance(error, TerminalError) else type_name(type(error))
 
 
 def _message_of(error: BaseException) -> str:
@@ -141,12 +145,43 @@ def _with_type(failure: Failure) -> str:
     return f"{failure.type}: {failure.message}" if failure.type != _type_of(TerminalError()) else failure.message
 
 
-@functools.cache
-def _known_types() -> dict[str, type[TerminalError]]:
-    known: dict[str, type[TerminalError]] = {}
-    waiting: list[type[TerminalError]] = [TerminalError]
+def _class_of(name: str, deployment: str) -> type[TerminalError] | None:
+    known = _known_types(loads())
+    if (deployment, name) not in known:
+        _known_types.cache_clear()
+        known = _known_types(loads())
+    found = known.get((deployment, name))
+    if found is None and deployment and not _is_own(name, deployment):
+        found = known.get(("", name))
+    return found
+
+
+def _is_own(name: str, deployment: str) -> bool:
+    """Whether the application itself would define this: then another deployment's class would be a guess."""
+    loaded = find_loaded(deployment)
+    return loaded is not None and name.partition(".")[0] in loaded.own_names
+
+
+@functools.lru_cache(maxsize=1)
+def _known_types(_: int) -> dict[tuple[str, str], type[TerminalError]]:
+    """By deployment and name; of two of one name the one that was defined last."""
+    known: dict[tuple[str, str], type[TerminalError]] = {}
+    waiting: deque[type[TerminalError]] = deque([TerminalError])
     while waiting:
-        kind = waiting.pop()
-        known[f"{kind.__module__}.{kind.__qualname__}"] = kind
+        kind = waiting.popleft()
+        deployment = deployment_of_module(kind.__module__)
+        for name in (type_name(kind), *_other_names(kind, deployment)):
+            known[deployment, name] = kind
         waiting += kind.__subclasses__()
     return known
+
+
+def _other_names(kind: type[TerminalError], deployment: str) -> list[str]:
+    """A module that was run as a program is ``__main__``, and is called by its own name everywhere else."""
+    if kind.__module__ == "__main__":
+        file = getattr(sys.modules["__main__"], "__file__", None)
+        return [] if file is None else [f"{Path(file).stem}.{kind.__qualname__}"]
+    loaded = find_loaded(deployment)
+    if loaded is not None and kind.__module__.partition(".")[2] in loaded.entries:
+        return [f"__main__.{kind.__qualname__}"]
+    return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +12,20 @@ if TYPE_CHECKING:
 
 class ActorError(Exception):
     """The base of everything that this package raises, but for the two cancellations."""
+
+
+_DEPLOYMENT = re.compile(r"\Adep_[0-9a-f]{16}\.")
+
+
+def type_name(kind: type) -> str:
+    """An error's type as it is recorded: as the application calls it, whichever deployment of it the class is from."""
+    return f"{_DEPLOYMENT.sub('', kind.__module__)}.{kind.__qualname__}"
+
+
+def deployment_of_module(name: str) -> str:
+    """The deployment that a module was loaded for; empty if it was imported as usual."""
+    found = _DEPLOYMENT.match(name)
+    return "" if found is None else found.group()[:-1]
 
 
 # The handler's: how an execution ends.
@@ -38,7 +53,7 @@ class TerminalError(ActorError):
     def __init__(self, message: str = "", *, details: Any = None) -> None:
         super().__init__(message)
         self.details = details
-        self.type = f"{type(self).__module__}.{type(self).__qualname__}"
+        self.type = type_name(type(self))
 
 
 class StepFailedError(TerminalError):
@@ -188,6 +203,39 @@ class UnavailableError(Refused):
     """The store takes no new work for now; try again later. Nothing was kept."""
 
     http_status = 503
+
+
+class UnknownDeploymentError(Refused):
+    """No such deployment: it never was registered, or it has been pruned."""
+
+    http_status = 404
+
+
+class DeploymentInUseError(Refused):
+    """The deployment cannot go: it is the latest, or ``open_invocations`` are pinned to it."""
+
+    def __init__(self, message: str, *, open_invocations: int = 0) -> None:
+        super().__init__(message, details={"open_invocations": open_invocations})
+        self.open_invocations = open_invocations
+
+
+class DeploymentTooLargeError(Refused):
+    """The application's code has more files, or more bytes, than a deployment may."""
+
+    http_status = 413
+
+
+class BrokenDeploymentError(Refused):
+    """The code of a deployment cannot be imported, or is not there. ``traceback`` says where it failed."""
+
+    http_status = 422
+    deployment = ""
+    traceback = ""
+
+    def __init__(self, message: str, *, deployment: str, traceback: str = "") -> None:
+        super().__init__(message, details={"deployment": deployment, "traceback": traceback})
+        self.deployment = deployment
+        self.traceback = traceback
 
 
 class UnknownOutcomeError(ActorError):

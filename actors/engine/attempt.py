@@ -9,7 +9,13 @@ import attrs
 from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say "this code is in no task"
 
 from actors.core import commands as c
-from actors.core.errors import NoLongerFitsError, NonDurableAwaitError, PayloadTooLargeError, UnserializableError
+from actors.core.errors import (
+    NoLongerFitsError,
+    NonDurableAwaitError,
+    PayloadTooLargeError,
+    UnserializableError,
+    deployment_of_module,
+)
 from actors.core.replay import Execution, Progress, Script, play, script
 from actors.durable import HandlerContext, HandlerPort
 from actors.fields import Pins, View
@@ -74,6 +80,7 @@ class Attempt:
             limits=setting.limits,
             retry=self.handler.retry,
             unique=setting.world.unique,
+            deployment=deployment_of_module(definition.cls.__module__),
         )
         self.script: Script = script(history)
         self.execution = Execution(

@@ -1,0 +1,228 @@
+"""Several deployments side by side in one process.
+
+Each is a package of its own, named by its id, so that ``app`` of one is ``dep_ab12….app`` in ``sys.modules`` and everything
+that looks a class's module up finds the right one. The sources do not know: their modules have an ``__import__`` of their own,
+for which an absolute name of the application means that deployment's, also within a function.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import os
+import sys
+import threading
+import traceback
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from actors.core.errors import BrokenDeploymentError, DefinitionError
+from actors.objects import definition_of, definitions_in, forget_definition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from actors.deployments.snapshot import Snapshot
+
+_lock = threading.RLock()
+_loaded: dict[str, Loaded] = {}
+
+
+class _Change:
+    number = 0
+
+    def note(self) -> None:
+        self.number += 1
+
+
+_change = _Change()
+
+
+class Loaded:
+    """A deployment in ``sys.modules``: the classes that it serves, and the finder that its imports go through."""
+
+    def __init__(self, snapshot: Snapshot, folder: Path) -> None:
+        self.deployment = snapshot.deployment
+        self.own_names = snapshot.own_names
+        self.entries = tuple(entry.partition(":")[0] for entry in snapshot.entries)
+        self.classes: tuple[type, ...] = ()
+        self._prefix = f"{snapshot.deployment}."
+        self._folder = folder
+        self._paths = frozenset(snapshot.files)
+        self._builtins = {**vars(builtins), "__import__": self._import}
+
+    def install(self) -> None:
+        """Make its modules importable."""
+        parent = ModuleType(self.deployment, "One deployment of the application.")
+        parent.__path__ = [str(self._folder)]
+        sys.modules[self.deployment] = parent
+        sys.meta_path.insert(0, self)
+
+    def remove(self) -> None:
+        """As if it had never been loaded."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+        for name in [n for n in sys.modules if n == self.deployment or n.startswith(self._prefix)]:
+            del sys.modules[name]
+        for cls in self.classes:
+            forget_definition(cls)
+
+    def module(self, name: str) -> ModuleType:
+        """A module as this deployment means it."""
+        is_own = name.partition(".")[0] in self.own_names
+        return importlib.import_module(self._prefix + name if is_own else name)
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+        """The finder's part."""
+        if not fullname.startswith(self._prefix):
+            return None
+        at = fullname.removeprefix(self._prefix).replace(".", "/")
+        for candidate, places in ((f"{at}/__init__.py", [str(self._folder / at)]), (f"{at}.py", None)):
+            if candidate in self._paths:
+                file = str(self._folder / candidate)
+                loader = _Loader(fullname, file, self._builtins)
+                return spec_from_file_location(fullname, file, loader=loader, submodule_search_locations=places)
+        if any(known.startswith(f"{at}/") for known in self._paths):
+            spec = ModuleSpec(fullname, None, is_package=True)
+            spec.submodule_search_locations = [str(self._folder / at)]
+            return spec
+        return None
+
+    def _import(
+        self,
+        name: str,
+        globals: Mapping[str, object] | None = None,
+        locals: Mapping[str, object] | None = None,
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> ModuleType:
+        top = name.partition(".")[0]
+        if level == 0 and top == "importlib" and (not fromlist or name == top):
+            builtins.__import__(name)
+            return _Importlib(self)
+        if level > 0 or top not in self.own_names:
+            return builtins.__import__(name, globals, locals, fromlist or (), level)
+        found = builtins.__import__(self._prefix + name, globals, locals, fromlist or (), 0)
+        return found if fromlist else sys.modules[self._prefix + top]
+
+
+class _Importlib(ModuleType):
+    """``importlib`` as the modules of a deployment see it: ``import_module`` of their own names finds their own."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__("importlib", importlib.__doc__)
+        self._playhead_loaded = loaded
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib, name)
+
+    def import_module(self, name: str, package: str | None = None) -> ModuleType:
+        """As ``importlib.import_module``."""
+        if name.startswith("."):
+            return importlib.import_module(name, package)
+        return self._playhead_loaded.module(name)
+
+
+class _Loader(SourceFileLoader):
+    """Compiles from the source at every load, since what lies in a cache folder could be stale, and leaves nothing there."""
+
+    def __init__(self, fullname: str, path: str, own_builtins: dict[str, Any]) -> None:
+        super().__init__(fullname, path)
+        self._builtins = own_builtins
+
+    def get_code(self, fullname: str) -> Any:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__dict__["__builtins__"] = self._builtins
+        super().exec_module(module)
+
+
+def load(snapshot: Snapshot, cache: Path) -> Loaded:
+    """The deployment, executed if it is not there yet; its sources are laid out below ``cache``.
+
+    Raises :class:`BrokenDeploymentError` with the traceback if its code fails; nothing of it stays loaded then.
+    """
+    with _lock:
+        known = _loaded.get(snapshot.deployment)
+        if known is not None:
+            return known
+        loaded = Loaded(snapshot, _lay_out(snapshot, cache))
+        loaded.install()
+        try:
+            loaded.classes = _classes_of(loaded, snapshot.entries)
+        except BaseException as error:
+            loaded.remove()
+            if not isinstance(error, (Exception, SystemExit)):
+                raise
+            raise _broken(snapshot, error) from error
+        _loaded[snapshot.deployment] = loaded
+        _change.note()
+        return loaded
+
+
+def unload(deployment: str) -> None:
+    """Forget its modules. What runs of it goes on; nothing new can start."""
+    with _lock:
+        loaded = _loaded.pop(deployment, None)
+        if loaded is not None:
+            loaded.remove()
+            _change.note()
+
+
+def loads() -> int:
+    """A number that is another one whenever something was loaded or unloaded since."""
+    return _change.number
+
+
+def find_loaded(deployment: str) -> Loaded | None:
+    """The deployment, if it is loaded."""
+    return _loaded.get(deployment)
+
+
+def _classes_of(loaded: Loaded, entries: tuple[str, ...]) -> tuple[type, ...]:
+    found: dict[type, None] = {}
+    for entry in entries:
+        name, _, qualname = entry.partition(":")
+        module = loaded.module(name)
+        for cls in [_named(module, qualname)] if qualname else definitions_in(module):
+            definition_of(cls)
+            found[cls] = None
+    if not found:
+        raise DefinitionError(f"{', '.join(entries)} defines no Actor, Service or Workflow with handlers")
+    return tuple(found)
+
+
+def _named(module: ModuleType, qualname: str) -> type:
+    found: Any = module
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    cls: type = found
+    return cls
+
+
+def _lay_out(snapshot: Snapshot, cache: Path) -> Path:
+    """Write the files that are not there as they should be."""
+    folder = cache / snapshot.deployment
+    for relative, content in snapshot.files.items():
+        path = folder / relative
+        if path.is_file() and path.read_bytes() == content:
+            continue
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    return folder
+
+
+def _broken(snapshot: Snapshot, error: BaseException) -> BrokenDeploymentError:
+    text = "".join(traceback.format_exception(error))
+    what = traceback.format_exception_only(error)[-1].strip()
+    return BrokenDeploymentError(
+        f"the code of {snapshot.deployment} ({', '.join(snapshot.entries)}) cannot be imported: {what}",
+        deployment=snapshot.deployment,
+        traceback=text,
+    )

@@ -1,0 +1,105 @@
+"""An immutable snapshot of an application's own code, and its name."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from typing import TYPE_CHECKING
+
+import attrs
+import msgspec
+
+from actors.core.errors import BrokenDeploymentError, DeploymentTooLargeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_FILES = 2_000
+"""Files of a snapshot."""
+
+MAX_BYTES = 32 << 20
+"""Bytes of all files of a snapshot together."""
+
+_DIGITS = 16
+
+
+@attrs.frozen
+class Snapshot:
+    """Code as it was. ``files`` are contents by path as imports see it (``shop/orders.py``); ``entries`` are the modules
+    whose classes are served (``shop.orders``), or single classes (``shop.orders:Cart``)."""
+
+    entries: tuple[str, ...]
+    files: Mapping[str, bytes]
+    deployment: str = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "deployment", _name_of(self.entries, self.files))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(map(len, self.files.values()))
+
+    @property
+    def own_names(self) -> frozenset[str]:
+        """The names at the top of its modules: imports of these mean the snapshot's."""
+        return frozenset(path.partition("/")[0].removesuffix(".py") for path in self.files)
+
+    def check_limits(self) -> Snapshot:
+        """The same. Raises :class:`DeploymentTooLargeError`."""
+        if len(self.files) > MAX_FILES or self.size > MAX_BYTES:
+            largest = max(self.files, key=lambda path: len(self.files[path]))
+            raise DeploymentTooLargeError(
+                f"the code of {', '.join(self.entries)} has {len(self.files)} files of {self.size} bytes together, the "
+                f"limits are {MAX_FILES} and {MAX_BYTES}; the largest is {largest}. Keep what is no code outside of the "
+                "packages, or run without a deployment: open_runtime(…, code=None)"
+            )
+        return self
+
+
+def _name_of(entries: tuple[str, ...], files: Mapping[str, bytes]) -> str:
+    """``dep_`` and the beginning of a SHA-256 over everything, each piece with its length before it."""
+    digest = hashlib.sha256()
+    pieces = [entry.encode() for entry in sorted(entries)]
+    for path in sorted(files):
+        pieces += [path.encode(), files[path]]
+    for piece in [b"%d" % len(entries), *pieces]:
+        digest.update(b"%d:" % len(piece))
+        digest.update(piece)
+    return f"dep_{digest.hexdigest()[:_DIGITS]}"
+
+
+@attrs.frozen
+class _Packed:
+    entries: list[str]
+    files: dict[str, bytes]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Packed).decode
+
+
+def pack(snapshot: Snapshot) -> bytes:
+    """The snapshot as it is kept: compressed."""
+    return zlib.compress(_encode(_Packed(sorted(snapshot.entries), dict(sorted(snapshot.files.items())))), 6)
+
+
+def unpack(deployment: str, data: bytes) -> Snapshot:
+    """Back, whole and of this name. Raises :class:`BrokenDeploymentError`."""
+    limit = 2 * MAX_BYTES
+    inflating = zlib.decompressobj()
+    try:
+        packed = _decode(inflating.decompress(data, limit))
+    except (zlib.error, msgspec.DecodeError) as error:
+        raise BrokenDeploymentError(
+            f"the code of {deployment} cannot be read: {error}", deployment=deployment
+        ) from error
+    outside = [path for path in packed.files if path.startswith("/") or ".." in path.split("/")]
+    if outside:
+        raise BrokenDeploymentError(f"{deployment} has a file outside of itself: {outside[0]!r}", deployment=deployment)
+    snapshot = Snapshot(tuple(packed.entries), packed.files)
+    if snapshot.deployment != deployment:
+        raise BrokenDeploymentError(
+            f"what is kept as the code of {deployment} is that of {snapshot.deployment}", deployment=deployment
+        )
+    return snapshot
