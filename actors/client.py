@@ -17,6 +17,7 @@ from actors.core.errors import (
     UnknownHandlerError,
     UnknownServiceError,
 )
+from actors.core.names import is_system
 from actors.durable import encode_arguments, encode_value, within_limit
 from actors.engine.arrivals import Act, Identity
 from actors.fields import decode_kept
@@ -65,7 +66,7 @@ class ClientPort(Port, Protocol):
         self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
     ) -> Sent: ...
     async def find(self, listing: Listing) -> list[InvocationInfo]: ...
-    async def services(self) -> tuple[ServiceInfo, ...]: ...
+    async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]: ...
     async def audit(self, query: AuditQuery) -> AuditPage: ...
     async def verify_audit(self) -> AuditCheck: ...
 
@@ -124,9 +125,9 @@ class Client:
         """Send by name; returns once it is durable. ``delay`` in seconds."""
         return await self._port.send_by_name(target, argument, checked_request_key(idempotency_key), delay)
 
-    async def services(self) -> tuple[ServiceInfo, ...]:
-        """What is served: classes, their handlers, and what these take and give."""
-        return await self._port.services()
+    async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
+        """What is served: classes, their handlers, and what these take and give. With ``system``, what is built in as well."""
+        return await self._port.services(system=system)
 
     async def invocations(
         self,
@@ -136,10 +137,13 @@ class Client:
         key: str | None = None,
         handler: str | None = None,
         limit: int = 100,
+        system: bool = False,
     ) -> list[InvocationInfo]:
-        """Invocations as of the last commit, newest first."""
+        """Invocations as of the last commit, newest first. With ``system``, those of built-in objects as well."""
         wanted = None if status is None else frozenset(status)
-        return await self._port.find(Listing(status=wanted, service=service, key=key, handler=handler, limit=limit))
+        return await self._port.find(
+            Listing(status=wanted, service=service, key=key, handler=handler, limit=limit, system=system)
+        )
 
     async def audit(
         self,
@@ -220,9 +224,10 @@ class LocalPort:
         await trio.lowlevel.checkpoint()
         return [info_of(row, None) for row in list_invocations(self.engine.journal, listing)]
 
-    async def services(self) -> tuple[ServiceInfo, ...]:
+    async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
         await trio.lowlevel.checkpoint()
-        return tuple(service_info(definition) for definition in self.engine.app)
+        app = self.engine.app
+        return tuple(service_info(definition) for definition in (*app, *(app.built_in() if system else ())))
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         await trio.lowlevel.checkpoint()
@@ -280,6 +285,10 @@ class LocalPort:
     def _invoke_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
     ) -> c.Invoke:
+        if is_system(target.service):
+            raise UnknownServiceError(
+                f"{target.service} is built in, and cannot be called by name: use the client's own words"
+            )
         definition, handler = self.engine.app.handler_of(target)
         checked_key(definition, target.key, self.limits.key_bytes)
         within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")

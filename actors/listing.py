@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 from actors.core.decide import unknown_invocation
+from actors.core.names import is_system
 from journal import keys
 from journal.events import Status
 from journal.ids import InvocationId, stream_of_invocation
@@ -29,19 +30,21 @@ class RowSource(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Listing:
-    """Which invocations are wanted. None: whatever it is."""
+    """Which invocations are wanted. None: whatever it is. Those of built-in objects only if ``system``, or by their name."""
 
     status: frozenset[Status] | None = None
     service: str | None = None
     key: str | None = None
     handler: str | None = None
     limit: int = 100
+    system: bool = False
 
     def wants(self, row: InvocationRow) -> bool:
         """Whether this is one of them."""
         target = row.target
         return (
             (self.status is None or row.status in self.status)
+            and (not is_system(target.service) if self.service is None and not self.system else True)
             and (self.service is None or target.service == self.service)
             and (self.key is None or target.key == self.key)
             and (self.handler is None or target.handler == self.handler)

@@ -203,10 +203,11 @@ def _is_class_variable(annotation: Any) -> bool:
 
 class ObjectBase:
     """What actors, services and workflows have in common. Instances are made by the engine, one for each attempt, with
-    ``_view``, ``_key`` and ``_port`` in their dictionaries."""
+    ``_view``, ``_key`` and ``_port`` in their dictionaries. ``_namespace`` stands before the names of those that are built in."""
 
     _kind: ClassVar[Kind]
     _fields: ClassVar[dict[str, Field]] = {}
+    _namespace: ClassVar[str] = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -300,6 +301,11 @@ class Definition:
 _definitions: dict[type, Definition] = {}
 
 
+def service_name(cls: type[ObjectBase]) -> str:
+    """The name that its objects are called by."""
+    return cls._namespace + cls.__name__
+
+
 def definition_of(cls: Any) -> Definition:
     """Look the class over, once. Raises :class:`DefinitionError` for what cannot work."""
     known = _definitions.get(cls)
@@ -324,7 +330,7 @@ def _define(cls: Any) -> Definition:
     for declared in handlers.values():
         _ = declared.signature
     _resolve_fields(cls)
-    return Definition(name=name, kind=cls._kind, cls=cls, handlers=handlers, fields=cls._fields)
+    return Definition(name=service_name(cls), kind=cls._kind, cls=cls, handlers=handlers, fields=cls._fields)
 
 
 def _check_workflow(cls: type[ObjectBase], handlers: Mapping[str, HandlerDefinition]) -> None:

@@ -18,6 +18,7 @@ from actors.engine.attempt import Setting
 from actors.engine.engine import Engine
 from actors.engine.watchdog import Watchdog
 from actors.engine.world import World
+from actors.system import SYSTEM_CLASSES
 from journal.opening import memory_journal, open_journal
 from journal.store import Durability
 
@@ -66,7 +67,7 @@ async def open_runtime(
             print(await runtime.client.actor(Counter, "bob").add(5))
     """
     surroundings = world if world is not None else World()
-    app = App(classes)
+    app = App(classes, system=SYSTEM_CLASSES)
     error: BaseException | None = None
     try:
         async with (

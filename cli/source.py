@@ -127,6 +127,7 @@ class Live:
             key=listing.key,
             handler=listing.handler,
             limit=listing.limit,
+            system=listing.system,
         )
 
     async def audit(self, query: AuditQuery) -> AuditPage:

@@ -140,6 +140,10 @@ class Journal(Protocol):
         """The same, then what is appended from now on, as it becomes durable."""
         ...
 
+    async def load(self, stream: StreamId) -> Stored | None:
+        """The object as every commit that has returned left it, or None if there is none. Raises ``Damaged``."""
+        ...
+
     def row(self, key: bytes) -> bytes | None:
         """A row as of the commits that have returned, as far as this node keeps them."""
         ...

@@ -99,6 +99,12 @@ class StoredJournal:
         """At most ``limit`` rows of ``[start, stop)`` in order, or from the end."""
         return self._store.scan(start, stop, limit=limit, reverse=reverse)
 
+    async def load(self, stream: StreamId) -> Stored | None:
+        """The object as every commit that has returned left it, or None if there is none. Raises ``Damaged``."""
+        partition = stream % self.partitions
+        async with self.view() as rows:
+            return load_stream(rows, partition, stream, read_head(rows, partition, stream))
+
     @asynccontextmanager
     async def view(self) -> AsyncIterator[Readable]:
         """All rows as of one moment, for the block."""

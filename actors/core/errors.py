@@ -199,6 +199,18 @@ class NotCompletedError(Refused):
         self.status = status
 
 
+class InvalidScopeError(Refused):
+    """The text names no scope of a gate, or one that no gate can have."""
+
+    http_status = 400
+
+
+class TooManyGatesError(Refused):
+    """There are as many gates as there may be. Open some first, or close a wider one."""
+
+    http_status = 429
+
+
 class UnavailableError(Refused):
     """The store takes no new work for now; try again later. Nothing was kept."""
 

@@ -5,33 +5,46 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.errors import DefinitionError, UnknownServiceError
-from actors.objects import Definition, HandlerDefinition, definition_of
+from actors.core.names import is_system
+from actors.objects import Definition, HandlerDefinition, definition_of, service_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from actors.objects import ObjectBase
     from journal.events import Target
 
 
 class App:
-    """Definitions by name."""
+    """Definitions by name: the user's, and besides them those that are built in."""
 
-    def __init__(self, classes: Iterable[type]) -> None:
+    def __init__(self, classes: Iterable[type], *, system: Iterable[type[ObjectBase]] = ()) -> None:
         self._definitions: dict[str, Definition] = {}
         for cls in classes:
             definition = definition_of(cls)
+            if is_system(definition.name):
+                raise DefinitionError(f"{definition.name} is built in, and served without being named")
             known = self._definitions.setdefault(definition.name, definition)
             if known is not definition:
                 raise DefinitionError(
                     f"two classes are named {definition.name}: {known.cls.__module__} and {cls.__module__}; rename one"
                 )
+        # Looked over when one is used: what a start does not need, it should not wait for.
+        self._system = {service_name(cls): cls for cls in system}
 
     def __iter__(self) -> Iterator[Definition]:
+        """The user's."""
         return iter(self._definitions.values())
+
+    def built_in(self) -> Iterator[Definition]:
+        """Those that every runtime serves."""
+        return map(definition_of, self._system.values())
 
     def find(self, service: str) -> Definition:
         """The definition of this name. Raises :class:`UnknownServiceError`."""
         found = self._definitions.get(service)
+        if found is None and service in self._system:
+            return definition_of(self._system[service])
         if found is None:
             known = ", ".join(sorted(self._definitions)) or "none"
             raise UnknownServiceError(f"no service {service!r} is served here; there is {known}")

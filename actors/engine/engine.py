@@ -10,6 +10,7 @@ import trio
 from actors.core.errors import UnavailableError
 from actors.engine.arrivals import Act, Arrival, Denial, Look, Watch
 from actors.engine.owner import Owner
+from actors.engine.registry import RegistryView
 from actors.engine.replies import Waiter
 from journal.errors import Conflict, Fenced, InDoubt, StoreFailed, Unavailable
 from journal.events import Stamp
@@ -44,12 +45,15 @@ class Engine:
         self._setting = setting
         self._retention_seconds = retention_seconds
         self._owners: dict[int, Owner] = {}
+        self.registry = RegistryView(journal)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own every partition. Raises :class:`journal.errors.StoreFailed` when the disk can no longer be trusted."""
         self._setting.watchdog.start()
         try:
+            await self.registry.load()
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.registry.follow)
                 for number in range(self.journal.partitions):
                     await nursery.start(self._own, number)
                 task_status.started()

@@ -140,8 +140,8 @@ class _Api:
 
     # Reading.
 
-    async def list_services(self, _: Request) -> Response:
-        return _json(ServiceList(services=list(await self._client.services())))
+    async def list_services(self, request: Request) -> Response:
+        return _json(ServiceList(services=list(await self._client.services(system=_flag(request, "system")))))
 
     async def list_audit(self, request: Request) -> Response:
         query = request.query_params
@@ -165,6 +165,7 @@ class _Api:
             key=query.get("key"),
             handler=query.get("handler"),
             limit=_number(query.get("limit", "100"), "limit", 1, _LIST_LIMIT),
+            system=_flag(request, "system"),
         )
         return _json(InvocationList(invocations=found))
 
@@ -295,6 +296,13 @@ def _number(text: str, what: str, low: int, high: int) -> int:
     if not re.fullmatch(r"[0-9]{1,19}", text) or not low <= int(text) <= high:
         raise InvalidArgumentError(f"{what} is {text!r}, expected a number from {low} to {high}")
     return int(text)
+
+
+def _flag(request: Request, name: str) -> bool:
+    text = request.query_params.get(name, "false")
+    if text not in ("true", "false"):
+        raise InvalidArgumentError(f"{name} is {text!r}, expected true or false")
+    return text == "true"
 
 
 def _enum(kind: Any, text: str, what: str) -> Any:

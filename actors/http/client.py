@@ -151,12 +151,14 @@ class RemotePort:
 
     # Reading.
 
-    async def services(self) -> tuple[ServiceInfo, ...]:
-        return tuple(_decode(await self._send("GET", "/services"), ServiceList).services)
+    async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
+        params = {"system": "true"} if system else {}
+        return tuple(_decode(await self._send("GET", "/services", params=params), ServiceList).services)
 
     async def find(self, listing: Listing) -> list[InvocationInfo]:
         params: list[tuple[str, str | int | float | bool | None]] = [("limit", listing.limit)]
         params += [("status", status.value) for status in listing.status or ()]
+        params += [("system", "true")] if listing.system else []
         params += [
             (name, text)
             for name, text in (("service", listing.service), ("key", listing.key), ("handler", listing.handler))

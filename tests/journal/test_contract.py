@@ -130,6 +130,19 @@ async def test_a_snapshot_stands_for_the_events_before_it(open_again: OpenJourna
         assert values(stored.events) == [3]
 
 
+async def test_anybody_can_load_an_object_as_it_is_kept(open_again: OpenJournal) -> None:
+    async with open_again() as journal:
+        assert await journal.load(STREAM) is None
+        async with journal.claim(0, "me") as partition:
+            await partition.commit([Append(stream=STREAM, expected=0, events=[signal(1)], snapshot=b"after one")])
+            await partition.commit([append(1, 2)])
+            assert await journal.load(STREAM) == await partition.load(STREAM)
+        stored = await journal.load(STREAM)
+        assert stored is not None
+        assert (stored.last, stored.snapshot_at, stored.snapshot) == (2, 1, b"after one")
+        assert values(stored.events) == [2]
+
+
 async def test_history_gives_the_ranges_asked_for(open_again: OpenJournal) -> None:
     async with open_again() as journal, journal.claim(0, "me") as partition:
         await partition.commit([append(0, 1, 2, 3)])

@@ -1,0 +1,235 @@
+"""Gates: rules that say what may neither start nor go on for now.
+
+A gate that is closed holds every invocation in its scope. Scopes lie in each other: ``everything`` holds all of them, a
+service holds its handlers and its keys. To let some of what a closed gate holds go on, a narrower scope is opened: it
+becomes an *exception*, a rule that is open, and pierces every closed gate that its scope lies in, but no other. So an
+invocation is held if any closed gate matches it that no matching exception lies in. Exceptions in which no closed gate is
+left to pierce are dropped, and closing a scope drops those within it: after that, all of it is closed.
+
+Nothing here is an event of the invocations that are held. What may start is asked at the time, so a hundred thousand
+invocations under a gate cost nothing, neither when it closes nor while they wait.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.core.errors import InvalidScopeError
+from actors.core.names import is_system
+from journal.events import PauseMode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class ScopeKind(enum.Enum):
+    """What a gate stands in front of."""
+
+    EVERYTHING = "everything"
+    DEPLOYMENT = "deployment"
+    SERVICE = "service"
+    HANDLER = "handler"
+    KEY = "key"
+
+
+@attrs.frozen
+class Scope:
+    """Some invocations: all, those of a service, of one of its handlers, of one of its keys, or of a deployment.
+
+    ``name`` is the handler's, the key, or the deployment's id. As text: ``everything``, ``service:Agent``,
+    ``handler:Agent/run_task``, ``key:Chat/alice``, ``deployment:dep_1…``.
+    """
+
+    kind: ScopeKind
+    service: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        match self.kind:
+            case ScopeKind.EVERYTHING:
+                return "everything"
+            case ScopeKind.SERVICE:
+                return f"{self.kind.value}:{self.service}"
+            case ScopeKind.DEPLOYMENT:
+                return f"{self.kind.value}:{self.name}"
+            case ScopeKind.HANDLER | ScopeKind.KEY:
+                return f"{self.kind.value}:{self.service}/{self.name}"
+
+    def contains(self, other: Scope) -> bool:
+        """Whether the other lies in this one and is not the same: every invocation there is here as well."""
+        if self.kind is ScopeKind.EVERYTHING:
+            return other.kind is not ScopeKind.EVERYTHING
+        within_service = other.kind in (ScopeKind.HANDLER, ScopeKind.KEY) and other.service == self.service
+        return self.kind is ScopeKind.SERVICE and within_service
+
+
+EVERYTHING = Scope(ScopeKind.EVERYTHING)
+
+
+def parse_scope(text: str | Scope) -> Scope:
+    """The scope that the text names. Raises :class:`actors.InvalidScopeError`."""
+    if isinstance(text, Scope):
+        return text
+    if text == EVERYTHING.kind.value:
+        return EVERYTHING
+    kind, _, rest = text.partition(":")
+    service, slash, name = rest.partition("/")
+    match kind:
+        case "deployment" if rest:
+            return Scope(ScopeKind.DEPLOYMENT, name=rest)
+        case "service" if service and not slash:
+            return Scope(ScopeKind.SERVICE, service)
+        case "handler" | "key" if service and name:
+            return Scope(ScopeKind(kind), service, name)
+    raise InvalidScopeError(
+        f"{text!r} is no scope; expected 'everything', 'service:NAME', 'handler:SERVICE/NAME', 'key:SERVICE/KEY' or "
+        "'deployment:ID'"
+    )
+
+
+class GateState(enum.Enum):
+    """Whether what is in a scope may go on."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@attrs.frozen(kw_only=True)
+class Gate:
+    """One rule: its scope is closed, or, as an exception to a wider gate, open.
+
+    ``mode`` says what closing did with steps that were running: let them end and be recorded, or abort them.
+    """
+
+    scope: Scope
+    state: GateState
+    since: float
+    by: str
+    reason: str = ""
+    mode: PauseMode = PauseMode.DRAIN
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it holds what it matches."""
+        return self.state is GateState.CLOSED
+
+
+@attrs.frozen(kw_only=True)
+class GateChange:
+    """What closing or opening a scope did: whether any rule changed, and the state of the scope before and after.
+
+    ``gate`` is the closed gate that holds the scope now, its own or a wider one.
+    """
+
+    scope: Scope
+    changed: bool
+    before: GateState
+    after: GateState
+    gate: Gate | None = None
+
+
+class Gates:
+    """The rules that are in force, by scope."""
+
+    def __init__(self, rules: Iterable[Gate] = ()) -> None:
+        self._rules = {gate.scope: gate for gate in rules}
+        self._excepted = {gate.scope.service for gate in self._rules.values() if not gate.is_closed}
+
+    def __iter__(self) -> Iterator[Gate]:
+        return iter(self._rules.values())
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def rule_of(self, scope: Scope) -> Gate | None:
+        """The rule of exactly this scope."""
+        return self._rules.get(scope)
+
+    def holding(self, service: str, key: str | None, handler: str, deployment: str = "") -> Gate | None:
+        """The gate that holds such an invocation, the widest if there are several."""
+        if not self._rules or is_system(service):
+            return None
+        matching = [
+            rule
+            for scope in _scopes_of(service, key, handler, deployment)
+            if (rule := self._rules.get(scope)) is not None
+        ]
+        return _unpierced(matching)
+
+    def holding_scope(self, scope: Scope) -> Gate | None:
+        """The gate that holds all of a scope, whatever else is narrower: its own, or a wider one."""
+        around = [rule for rule in self._rules.values() if rule.scope == scope or rule.scope.contains(scope)]
+        return _unpierced(sorted(around, key=lambda rule: _WIDTH[rule.scope.kind]))
+
+    def holds_all_of(self, service: str) -> bool:
+        """Whether no invocation of the service can go on, whichever it is."""
+        if is_system(service):
+            return False
+        wide = [self._rules.get(EVERYTHING), self._rules.get(Scope(ScopeKind.SERVICE, service))]
+        is_closed = any(rule is not None and rule.is_closed for rule in wide)
+        return is_closed and not self._excepted & {service, ""}
+
+    def with_closed(self, gate: Gate) -> Gates:
+        """The rules after closing a scope: all of it is closed. The same rules if it was, in the same mode."""
+        kept = {scope: rule for scope, rule in self._rules.items() if rule.is_closed or not gate.scope.contains(scope)}
+        own = kept.get(gate.scope)
+        if own is None or not own.is_closed or own.mode is not gate.mode:
+            kept[gate.scope] = gate
+        return Gates(kept.values())
+
+    def with_opened(self, exception: Gate) -> Gates:
+        """The rules after opening a scope: nothing holds it as a whole. Narrower gates that are closed stay so."""
+        rest = Gates(rule for rule in self._rules.values() if rule.scope != exception.scope or not rule.is_closed)
+        if rest.holding_scope(exception.scope) is not None:
+            rest = Gates([*rest, exception])
+        return Gates(rule for rule in rest if rule.is_closed or rest._pierces(rule))
+
+    def _pierces(self, exception: Gate) -> bool:
+        return any(rule.is_closed and rule.scope.contains(exception.scope) for rule in self._rules.values())
+
+
+NO_GATES = Gates()
+
+_WIDTH = {kind: position for position, kind in enumerate(ScopeKind)}
+
+
+def _scopes_of(service: str, key: str | None, handler: str, deployment: str) -> Iterator[Scope]:
+    """All scopes that an invocation is in, the widest first."""
+    yield EVERYTHING
+    yield Scope(ScopeKind.DEPLOYMENT, name=deployment)
+    yield Scope(ScopeKind.SERVICE, service)
+    yield Scope(ScopeKind.HANDLER, service, handler)
+    if key is not None:
+        yield Scope(ScopeKind.KEY, service, key)
+
+
+def _unpierced(matching: list[Gate]) -> Gate | None:
+    for gate in matching:
+        if gate.is_closed and not any(not r.is_closed and gate.scope.contains(r.scope) for r in matching):
+            return gate
+    return None
+
+
+def close_gate(gates: Gates, gate: Gate) -> tuple[Gates, GateChange]:
+    """Close a scope."""
+    return _changed(gates, gates.with_closed(gate), gate.scope)
+
+
+def open_gate(gates: Gates, exception: Gate) -> tuple[Gates, GateChange]:
+    """Open a scope; ``exception`` is the rule that stands for it where a wider gate stays closed."""
+    return _changed(gates, gates.with_opened(exception), exception.scope)
+
+
+def _changed(before: Gates, after: Gates, scope: Scope) -> tuple[Gates, GateChange]:
+    held_before, held_after = before.holding_scope(scope), after.holding_scope(scope)
+    change = GateChange(
+        scope=scope,
+        changed=[*before] != [*after],
+        before=GateState.OPEN if held_before is None else GateState.CLOSED,
+        after=GateState.OPEN if held_after is None else GateState.CLOSED,
+        gate=held_after,
+    )
+    return after, change

@@ -1,0 +1,10 @@
+"""Names of services: users' are identifiers, and those that begin with ``playhead.`` are built in."""
+
+from __future__ import annotations
+
+SYSTEM_NAMESPACE = "playhead."
+
+
+def is_system(service: str) -> bool:
+    """Whether the objects of this name are part of playhead: hidden unless asked for, and held by no gate."""
+    return service.startswith(SYSTEM_NAMESPACE)

@@ -1,0 +1,69 @@
+"""What holds for the whole runtime, as one object: its gates.
+
+Its handlers are the only way these change, so its log tells who changed what, when, and why. An engine does not ask the object:
+it follows its log (``engine.registry``).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from actors.core.errors import TooManyGatesError
+from actors.core.gates import Gate, GateChange, Gates, GateState, Scope, close_gate, open_gate
+from actors.core.names import SYSTEM_NAMESPACE
+from actors.durable import current_time
+from actors.fields import field
+from actors.objects import Actor, handler, service_name
+from journal.events import PauseMode, Target
+from journal.ids import StreamId, stream_of
+
+REGISTRY_KEY = "main"
+"""There is one."""
+
+AUDIT_SECONDS = 90 * 24 * 3600.0
+"""How long it can be seen who changed what here, whatever the retention of users' invocations."""
+
+MAX_GATES = 1_000
+"""Rules that may be in force at a time."""
+
+
+class Registry(Actor):
+    """Gates, and who closed them."""
+
+    _namespace: ClassVar[str] = SYSTEM_NAMESPACE
+
+    gates: list[Gate] = field(factory=list)
+    revision: int = 0
+    """Counts what was asked. An object without any state would be removed, and its log begin anew under its followers."""
+
+    @handler(retention=AUDIT_SECONDS)
+    async def close_gate(self, scope: Scope, mode: PauseMode, reason: str, by: str) -> GateChange:
+        """Hold everything in the scope."""
+        self.revision += 1
+        gate = Gate(scope=scope, state=GateState.CLOSED, since=current_time(), by=by, reason=reason, mode=mode)
+        return self._keep(*close_gate(Gates(self.gates), gate))
+
+    @handler(retention=AUDIT_SECONDS)
+    async def open_gate(self, scope: Scope, reason: str, by: str) -> GateChange:
+        """Let what is in the scope go on."""
+        self.revision += 1
+        exception = Gate(scope=scope, state=GateState.OPEN, since=current_time(), by=by, reason=reason)
+        return self._keep(*open_gate(Gates(self.gates), exception))
+
+    def _keep(self, gates: Gates, change: GateChange) -> GateChange:
+        if len(gates) > MAX_GATES:
+            raise TooManyGatesError(
+                f"there are {len(self.gates)} gates, and {MAX_GATES} may be; open some, or close a wider one"
+            )
+        self.gates = [*gates]
+        return change
+
+
+def registry_stream() -> StreamId:
+    """Where it lives."""
+    return stream_of(service_name(Registry), REGISTRY_KEY)
+
+
+def registry_target(handler_name: str) -> Target:
+    """One of its handlers."""
+    return Target(service_name(Registry), REGISTRY_KEY, handler_name)
