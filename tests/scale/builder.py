@@ -1,0 +1,110 @@
+"""Writes large stores quickly: the engine's own ledger, without the handlers whose progress it is told of."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from actors.core import commands as c
+from actors.core.limits import DEFAULT_LIMITS
+from actors.engine.app import App
+from actors.engine.attempt import Setting
+from actors.engine.directory import Directory
+from actors.engine.ledger import Ledger
+from actors.engine.watchdog import Watchdog
+from actors.engine.world import World
+from actors.objects import definition_of
+from actors.references import new_id
+from actors.runtime import RETENTION_SECONDS
+from journal.events import Outcome, OutcomeKind, Stamp, Target
+from journal.ids import stream_of_invocation
+from journal.opening import open_journal
+from journal.store import Durability
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from actors.engine.resident import Resident
+    from journal.events import Event
+    from journal.ids import InvocationId
+    from journal.protocol import Journal, Partition
+
+PARTITION = 0
+
+
+class Nobody:
+    """Runs nothing."""
+
+    def start_attempt(self, *_: object) -> None: ...
+    def continue_attempt(self, *_: object) -> None: ...
+    def end_attempt(self, *_: object, **__: object) -> None: ...
+    def run_step(self, *_: object) -> None: ...
+    def check_pause(self, *_: object) -> None: ...
+
+
+class Builder:
+    """Decides what objects are told, and commits when it is asked to."""
+
+    def __init__(self, journal: Journal, partition: Partition, *classes: type) -> None:
+        self._partition = partition
+        self._world = World()
+        self._app = App(classes)
+        self._directory = Directory(partition, limit=1_000)
+        setting = Setting(world=self._world, limits=DEFAULT_LIMITS, watchdog=Watchdog())
+        self._ledger = Ledger(
+            journal, partition, self._directory, self._app, setting, retention_seconds=RETENTION_SECONDS
+        )
+        self._ledger.performer = Nobody()
+
+    async def begin(
+        self, cls: type, key: str | None, handler: str, argument: bytes = b""
+    ) -> tuple[Resident, InvocationId]:
+        """A handler begins."""
+        definition = definition_of(cls)
+        target = Target(definition.name, key, handler)
+        of = new_id(target, None, self._world.unique())
+        resident = await self._directory.get(stream_of_invocation(of))
+        self._decide(
+            resident,
+            c.Invoke(
+                invocation_id=of,
+                target=target,
+                argument=argument,
+                kind=definition.kind,
+                mode=definition.handler(handler).mode,
+            ),
+        )
+        return resident, of
+
+    def suspend(self, resident: Resident, of: InvocationId, waits_for: Event) -> None:
+        """It waits for something and leaves memory."""
+        self._decide(resident, c.RecordProgress(invocation_id=of, events=[waits_for]))
+        self._decide(resident, c.SuspendAttempt(invocation_id=of))
+
+    def end(self, resident: Resident, of: InvocationId, changes: Sequence[Event], result: bytes) -> None:
+        """It has changed its object, and returns."""
+        outcome = Outcome(OutcomeKind.SUCCEEDED, result)
+        self._decide(resident, c.FinishAttempt(invocation_id=of, events=[*changes], outcome=outcome))
+
+    async def commit(self) -> None:
+        """Write it down."""
+        sealed = self._ledger.seal()
+        await self._partition.commit(sealed.appends(), sealed.letters, sealed.retracted)
+        self._ledger.settle(sealed)
+        self._directory.shrink()
+
+    def _decide(self, resident: Resident, command: Any) -> None:
+        self._ledger.now = self._world.clock.now()
+        events = self._ledger.decide(resident, command, Stamp(self._ledger.now, "#1", "tests"))
+        assert events, f"{command} changed nothing"
+
+
+@asynccontextmanager
+async def building(path: Path, *classes: type) -> AsyncIterator[Builder]:
+    """Add to a store, which is made if there is none."""
+    async with (
+        open_journal(path, durability=Durability.OS) as journal,
+        journal.claim(PARTITION, "builder") as partition,
+    ):
+        yield Builder(journal, partition, *classes)
