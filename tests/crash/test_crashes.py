@@ -106,7 +106,7 @@ class Lives:
         return max(latest - REPEATED, latest // OPERATIONS_OF_A_LIFE * OPERATIONS_OF_A_LIFE), latest + REPEATED
 
     def _start(self, *words: str, bug: bool | str = True) -> subprocess.Popen[str]:
-        patience = "3" if self.bug else "60"
+        patience = "3" if self.bug else str(PATIENCE_SECONDS / 2)
         environment = {"CRASH_LEDGER": str(self.ledger), "PYTHONPATH": str(ROOT), "CRASH_PATIENCE": patience}
         if self.bug and bug:
             environment["CRASH_BUG"] = self.bug
