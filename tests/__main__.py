@@ -1,0 +1,45 @@
+"""Every check there is, one after the other: ``python -m tests``. Exits with 1 if any of them fails, and says which.
+
+Words behind it go to pytest: ``python -m tests -x tests/core`` runs the linters and types, then only these.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+CHECKS = {
+    "ruff check": ("ruff", "check", "."),
+    "ruff format": ("ruff", "format", "--check", "."),
+    "mypy --strict": ("mypy",),
+    "basedpyright": ("basedpyright", "--pythonpath", sys.executable),
+    "pytest": ("pytest",),
+}
+"""By name, the module to run and its arguments. Their settings are in ``pyproject.toml``."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run all of them, also after one has failed; the exit code."""
+    failed = [name for name, command in CHECKS.items() if not _passes(name, command, arguments)]
+    if failed:
+        print(f"\nFAILED: {', '.join(failed)}", flush=True)
+        return 1
+    print(f"\nall passed: {', '.join(CHECKS)}", flush=True)
+    return 0
+
+
+def _passes(name: str, command: tuple[str, ...], arguments: list[str]) -> bool:
+    print(f"\n== {name}", flush=True)
+    started = time.monotonic()
+    words = [*command, *arguments] if name == "pytest" else command
+    code = subprocess.run([sys.executable, "-m", *words], cwd=ROOT).returncode
+    print(f"== {name}: {'passed' if code == 0 else f'FAILED ({code})'}, {time.monotonic() - started:.0f} s", flush=True)
+    return code == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
