@@ -82,6 +82,7 @@ from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from actors.client import Client
+    from actors.http.client import connect
     from actors.inspection import InvocationInfo, JournalEntry
     from actors.runtime import Runtime, open_runtime
 
@@ -90,6 +91,7 @@ _LATER = {
     "InvocationInfo": "actors.inspection",
     "JournalEntry": "actors.inspection",
     "Runtime": "actors.runtime",
+    "connect": "actors.http.client",
     "open_runtime": "actors.runtime",
 }
 
@@ -163,6 +165,7 @@ __all__ = [
     "UnserializableError",
     "Workflow",
     "actor",
+    "connect",
     "converter",
     "current_invocation",
     "current_time",

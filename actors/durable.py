@@ -10,6 +10,7 @@ import datetime
 import inspect
 import random as random_module
 import sys
+import types
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -350,7 +351,7 @@ async def run(
     result_type: Any = None,
 ) -> R: ...
 async def run(
-    function: Callable[..., Any],
+    function: Callable[[*Ts], Any],
     /,
     *args: *Ts,
     name: str | None = None,
@@ -555,7 +556,11 @@ def workflow_id(cls: type[ObjectBase], key: str) -> InvocationId:
     return new_id(e.Target(definition.name, key, "run"), f"workflow {key}", 0)
 
 
-async def signal(name: str, kind: type[T] | Any = Any) -> T:
+@overload
+async def signal(name: str, kind: type[T]) -> T: ...
+@overload
+async def signal(name: str, kind: types.UnionType = ...) -> Any: ...
+async def signal(name: str, kind: Any = Any) -> Any:
     """Wait for a value from outside, sent as ``handle.signal(name, value)``. Values of a name come in order.
 
     ::
@@ -575,15 +580,14 @@ async def signal(name: str, kind: type[T] | Any = Any) -> T:
             name=name,
             ready=ready,
             source=_source(1),
-            schema=schema_of(cast("Any", kind)),
+            schema=schema_of(kind),
         )
     )
     received = execution.take_signal(name)
     if received is None:
         execution.wait_for_signal(name, where)
         received = await branch.park(where, event)
-    value: T = _decode(codec, received.value, f"signal {name!r}")
-    return value
+    return _decode(codec, received.value, f"signal {name!r}")
 
 
 class HandlerPort:

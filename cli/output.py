@@ -76,10 +76,9 @@ def ago(at: float, now: float | None = None) -> str:
     """How long ago, or how far ahead, in one unit."""
     seconds = (time.time() if now is None else now) - at
     ahead, seconds = seconds < 0, abs(seconds)
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        if seconds >= size or unit == "s":
-            text = f"{int(seconds // size)}{unit}"
-            break
+    units = (("d", 86400), ("h", 3600), ("m", 60))
+    unit, size = next(((unit, size) for unit, size in units if seconds >= size), ("s", 1))
+    text = f"{int(seconds // size)}{unit}"
     return f"in {text}" if ahead else f"{text} ago"
 
 

@@ -19,6 +19,11 @@ def _positive(_: object, field: attrs.Attribute[float], value: float) -> None:
         raise ValueError(f"{field.name} is {value!r}, expected a number above 0")
 
 
+def _at_least_one(_: object, field: attrs.Attribute[int], value: int | None) -> None:
+    if value is not None and value < 1:
+        raise ValueError(f"{field.name} is {value!r}, expected at least 1, or None for no limit")
+
+
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
     """How often to try, and how long to wait in between; delays in seconds.
@@ -34,17 +39,12 @@ class RetryPolicy:
         async def charge(amount: int) -> str: ...
     """
 
-    max_attempts: int | None = attrs.field(default=10)
+    max_attempts: int | None = attrs.field(default=10, validator=_at_least_one)
     initial_delay: float = attrs.field(default=0.1, validator=_positive)
     factor: float = attrs.field(default=2.0, validator=_positive)
     max_delay: float = attrs.field(default=60.0, validator=_positive)
     on_exhausted: Exhausted = attrs.field(default=Exhausted.PAUSE, converter=Exhausted)
     terminal: tuple[type[BaseException], ...] = ()
-
-    @max_attempts.validator
-    def _at_least_one(self, _: object, value: int | None) -> None:
-        if value is not None and value < 1:
-            raise ValueError(f"max_attempts is {value!r}, expected at least 1, or None for no limit")
 
 
 DEFAULT_RETRY = RetryPolicy()

@@ -1,0 +1,37 @@
+"""What ``import actors`` gives, and what it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import actors
+from actors.http.client import connect
+from tests.terminal import ROOT
+
+
+def test_everything_that_is_promised_is_there_and_documented() -> None:
+    undocumented = [name for name in actors.__all__ if not (getattr(actors, name).__doc__ or "").strip()]
+    # What is made by NewType, or is an instance, has no docstring of its own.
+    assert set(undocumented) <= {"InvocationId", "converter"}
+    assert len(actors.__all__) == len(set(actors.__all__))
+
+
+def test_connect_is_exported() -> None:
+    assert actors.connect is connect
+
+
+def test_importing_actors_loads_neither_an_http_client_nor_the_store() -> None:
+    code = (
+        "import sys, actors\n"
+        "print(sorted({'httpx2', 'starlette', 'hypercorn', 'rocksdict', 'rich', 'click'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'conect'"):
+        _ = actors.conect  # type: ignore[attr-defined]  # it is meant to be missing

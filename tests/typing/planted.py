@@ -1,0 +1,42 @@
+"""Mistakes that users make in calls, each marked with what mypy and basedpyright say of its line: read by them, never run."""
+
+from __future__ import annotations
+
+import actors
+from actors import Client, InvocationHandle, Service, handler
+from tests.typing.users import Agent, Counter, Signup, count_words, fetch
+
+
+class Careless(Service):
+    @handler
+    async def run(self) -> None:
+        counter = actors.actor(Counter, "bob")
+        await counter.add("x")  # error: arg-type, reportArgumentType
+        await counter.add()  # error: call-arg, reportCallIssue
+        await counter.add(1, "why", 2)  # error: call-arg, reportCallIssue
+        await counter.add(1, why="because")  # error: call-arg, reportCallIssue
+        await counter.ad(1)  # error: attr-defined, reportAttributeAccessIssue
+        text: str = await counter.add(1)  # error: assignment, reportAssignmentType
+        await counter.add.send("x")  # error: arg-type, reportArgumentType
+        await counter.add.send()  # error: call-arg, reportCallIssue
+        sent: InvocationHandle[str] = await counter.add.send(1)  # error: assignment, reportAssignmentType
+        await counter.add.options(delay=5).send("x")  # error: arg-type, reportArgumentType
+        await counter.add.options(dely=5).send(1)  # error: call-arg, reportCallIssue
+        delayed = counter.add.options(delay=5)
+        later: InvocationHandle[str] = await delayed.send(1)  # error: assignment, reportAssignmentType
+        await fetch(1)  # error: arg-type, reportArgumentType
+        await count_words("a", separator=1)  # error: arg-type, reportArgumentType
+        body: str = await fetch("url")  # error: assignment, reportAssignmentType
+        approved: str = await actors.signal("approved", bool)  # error: arg-type, reportAssignmentType
+        print(text, sent, later, body, approved)
+
+
+async def outside(client: Client) -> None:
+    counter = client.actor(Counter, "bob")
+    await counter.add("x")  # error: arg-type, reportArgumentType
+    text: str = await counter.current()  # error: assignment, reportAssignmentType
+    handle: InvocationHandle[int] = await counter.reset.send()  # error: assignment, reportAssignmentType
+    await client.service(Agent).answer(b"why")  # error: arg-type, reportArgumentType
+    await client.workflow(Signup, "ada").run()  # error: call-arg, reportCallIssue
+    await client.actor(Counter).add(1)  # error: call-arg, reportCallIssue
+    print(text, handle)

@@ -1,0 +1,104 @@
+"""What users write, and the types that the checkers must find for it: read by them, never run."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import actors
+from actors import Actor, Client, InvocationHandle, InvocationId, Log, Map, Service, Workflow, handler, shared, step
+
+
+@step
+async def fetch(url: str) -> bytes:
+    return url.encode()
+
+
+@step(retry=actors.RetryPolicy(max_attempts=3), timeout=5.0)
+def count_words(text: str, *, separator: str = " ") -> int:
+    return len(text.split(separator))
+
+
+async def plain(number: int, text: str) -> float:
+    return number / len(text)
+
+
+class Counter(Actor):
+    value: int = 0
+    names: list[str] = actors.field(factory=list)
+    lines: Log[str]
+    prices: Map[str, int]
+
+    @handler
+    async def add(self, amount: int, note: str = "") -> int:
+        assert_type(self.value, int)
+        assert_type(self.names, list[str])
+        assert_type(self.lines[0], str)
+        assert_type(self.lines[1:], list[str])
+        assert_type(self.prices["tea"], int)
+        assert_type(self.prices.get("tea"), int | None)
+        assert_type(self.key, str)
+        self.value += amount
+        return self.value
+
+    @handler(atomic=True, retention=3600)
+    async def reset(self) -> None:
+        self.value = 0
+
+    @shared
+    async def current(self) -> int:
+        return self.value
+
+
+class Agent(Service):
+    @handler(retry=actors.RetryPolicy(max_attempts=None))
+    async def answer(self, question: str) -> list[str]:
+        assert_type(await fetch(question), bytes)
+        assert_type(await count_words(question, separator=","), int)
+        assert_type(await actors.run(plain, 1, "a"), float)
+        assert_type(await actors.signal("approved", bool), bool)
+        assert_type(await actors.signal("words", list[str]), list[str])
+        maybe: int | None = await actors.signal("number", int | None)
+        anything: object = await actors.signal("anything")
+        print(maybe, anything)
+        counter = actors.actor(Counter, "bob")
+        assert_type(await counter.add(1), int)
+        assert_type(await counter.add(1, note="why"), int)
+        assert_type(await counter.add.send(1), InvocationHandle[int])
+        assert_type(await counter.add.options(delay=5).send(1), InvocationHandle[int])
+        assert_type(await (await counter.add.send(1)).result(), int)
+        assert_type(await actors.service(Agent).answer("why"), list[str])
+        with actors.move_on_after(5) as scope:
+            await actors.sleep(1)
+        assert_type(scope.cancelled_caught, bool)
+        async with actors.open_nursery() as nursery:
+            nursery.start_soon(fetch, question)
+        assert_type(actors.current_invocation(), InvocationId)
+        return [question]
+
+
+class Signup(Workflow):
+    @handler
+    async def run(self, email: str) -> bool:
+        return bool(email)
+
+
+async def outside(client: Client) -> None:
+    counter = client.actor(Counter, "bob")
+    assert_type(await counter.add(1), int)
+    assert_type(await counter.current(), int)
+    assert_type(await counter.reset.send(), InvocationHandle[None])
+    assert_type(await counter.add.options(idempotency_key="k", timeout=1.0)(1), int)
+    assert_type(await client.service(Agent).answer("why"), list[str])
+    assert_type(await client.workflow(Signup, "ada").run("ada@example.org"), bool)
+    info = await client.invocation("inv_1").info()
+    assert_type(info.status, actors.Status)
+
+
+async def embedded() -> None:
+    async with actors.open_runtime(Counter, Agent, Signup, path="data") as runtime:
+        await outside(runtime.client)
+
+
+async def remote() -> None:
+    async with actors.connect("http://127.0.0.1:9070", token="t") as client:
+        await outside(client)
