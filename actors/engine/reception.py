@@ -10,7 +10,15 @@ import attrs
 
 from actors.core import commands as c
 from actors.core.decide import check_same_request, unknown_invocation
-from actors.core.errors import ActorError, AlreadyCompletedError, TerminalError, UnavailableError
+from actors.core.errors import (
+    ActorError,
+    AlreadyCompletedError,
+    MailboxFullError,
+    TerminalError,
+    UnavailableError,
+    UnknownHandlerError,
+    UnknownServiceError,
+)
 from actors.engine.arrivals import Accepted, Arrival, Denial, Look, Watch
 from actors.engine.index import row_of
 from actors.inspection import info_of
@@ -31,6 +39,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _POSTPONE_SECONDS = 1.0
+_PASSING = (UnavailableError, MailboxFullError, UnknownServiceError, UnknownHandlerError)
+"""Refusals that may be over later: there is room again, or other code is served."""
+
 _VERBS = (
     c.CancelInvocation,
     c.KillInvocation,
@@ -120,7 +131,7 @@ class Reception:
         match command:
             case c.Invoke() if command.caller is not None:
                 self._ledger.complete_call(resident, command.caller, failed(refusal))
-            case c.Invoke() if arrival.reply is None:
+            case c.Invoke() if arrival.reply is None and arrival.outcome is None:
                 self._postpone(arrival, command, refusal)
             case c.Attach():
                 self._ledger.complete_call(resident, command.by, failed(refusal))
@@ -130,7 +141,10 @@ class Reception:
                 self._refuse_verb(resident, command.reply_to, refusal)
 
     def _postpone(self, arrival: Arrival, command: c.Invoke, refusal: ActorError) -> None:
-        """A message that was sent is never lost: what cannot be taken now comes again later."""
+        """A message that was sent is not lost: what cannot be taken now comes again later. Unless it never can be."""
+        if not isinstance(refusal, _PASSING):
+            log.error("%s: a message to %s is dropped: %s", command.invocation_id, command.target, refusal)
+            return
         log.warning("%s: a message to %s waits: %s", command.invocation_id, command.target, refusal)
         data = c.encode_command(command, cause=arrival.stamp.cause, by=arrival.stamp.by)
         again_at = self._ledger.now + _POSTPONE_SECONDS
