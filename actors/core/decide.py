@@ -209,21 +209,35 @@ def _retry_attempt(_: ObjectState, invocation: InvocationState, __: Any, ___: fl
 def _hold_attempt(
     _: ObjectState, invocation: InvocationState, command: c.HoldAttempt, __: float, ___: Limits
 ) -> list[Event]:
+    return _paused_at(invocation, command.cause, command.reason, command.failure)
+
+
+def _paused_at(
+    invocation: InvocationState, cause: PauseCause, reason: str, failure: e.Failure | None = None
+) -> list[Event]:
     if invocation.status is Status.PAUSED:
         return []
     return [
-        e.InvocationPaused(
-            invocation_id=invocation.invocation_id,
-            cause=command.cause,
-            reason=command.reason,
-            failure=command.failure,
-        )
+        e.InvocationPaused(invocation_id=invocation.invocation_id, cause=cause, reason=reason, failure=failure),
     ]
+
+
+def beyond_limits(invocation: InvocationState, limits: Limits) -> str | None:
+    """Why its history may not grow any more, or None."""
+    if invocation.event_count <= limits.history_events and invocation.value_bytes <= limits.history_bytes:
+        return None
+    return (
+        f"its history has {invocation.event_count} events and {invocation.value_bytes} bytes of values, the limits are "
+        f"{limits.history_events} and {limits.history_bytes}. Let a long life go on in a new invocation (send to "
+        "itself and return), or raise the limit and resume"
+    )
 
 
 def _suspend(_: ObjectState, invocation: InvocationState, __: Any, ___: float, ____: Limits) -> list[Event]:
     if invocation.status not in ACTIVE or invocation.pausing is not None or invocation.parked:
         return []
+    if has_running_steps(invocation):
+        return []  # it has been woken since it was found idle, or a step of it waits for its turn
     return [e.InvocationSuspended(invocation_id=invocation.invocation_id)]
 
 
@@ -287,10 +301,13 @@ def _abort_step(
     return [aborted, *_pause_if_settled(invocation, command.step)]
 
 
-def _emit(_: ObjectState, invocation: InvocationState, command: c.EmitOutput, __: float, ___: Limits) -> list[Event]:
+def _emit(_: ObjectState, invocation: InvocationState, command: c.EmitOutput, __: float, limits: Limits) -> list[Event]:
     wait = invocation.waits.get(command.step)
-    if wait is None or invocation.status not in ACTIVE:
+    if wait is None or invocation.status not in ACTIVE | {Status.PAUSED}:
         return []
+    too_long = beyond_limits(invocation, limits)
+    if too_long is not None:
+        return _paused_at(invocation, PauseCause.LIMIT, too_long)
     return [
         e.OutputEmitted(
             invocation_id=invocation.invocation_id,

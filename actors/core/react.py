@@ -226,8 +226,10 @@ def _on_paused(state: ObjectState | None, event: e.InvocationPaused) -> list[Eff
     invocation = _of(state, event)
     if not invocation.is_started:
         return []
-    # Held by request, with steps still running: the request was for now. Held for another reason: let them end.
-    owed: list[Effect] = [f.EndAttempt(event.invocation_id, abort_steps=event.cause is PauseCause.REQUESTED)]
+    # Held by request, with steps still running: the request was for now. Held at a limit: what they say has no room.
+    # Held for another reason: let them end.
+    stops_steps = event.cause in (PauseCause.REQUESTED, PauseCause.LIMIT)
+    owed: list[Effect] = [f.EndAttempt(event.invocation_id, abort_steps=stops_steps)]
     owed += _retract_retry(invocation)
     for step, wait in invocation.waits.items():
         if wait.kind is WaitKind.STEP_RETRY:

@@ -16,6 +16,7 @@ import attrs
 import trio
 
 from actors.core import commands as c
+from actors.core.decide import beyond_limits
 from actors.core.errors import ActorError, StepOutcomeUnknownError
 from actors.core.react import may_run
 from actors.core.state import WaitKind
@@ -150,7 +151,7 @@ class Stage:
         state = resident.state
         assert state is not None
         definition = self._ledger.app.find(state.service)
-        history = await self._ledger.directory.history(resident, invocation)
+        history = await self._ledger.directory.history(resident, invocation.invocation_id, invocation.spans)
         beside = None if invocation.mode is Mode.EXCLUSIVE else writer_beside(state)
         items = ObjectItems(self._ledger.rows, self._ledger.partition.number, resident.stream, state, beside=beside)
         return Attempt(self._setting, definition, state, invocation, history, items)
@@ -169,16 +170,10 @@ class Stage:
 
     def _hold_if_too_long(self, resident: Resident, of: InvocationId) -> None:
         assert resident.state is not None
-        invocation, limits = resident.state.invocations[of], self._limits
-        if invocation.event_count <= limits.history_events and invocation.value_bytes <= limits.history_bytes:
-            return
-        reason = (
-            f"its history has {invocation.event_count} events and {invocation.value_bytes} bytes of values, the limits are "
-            f"{limits.history_events} and {limits.history_bytes}. Let a long life go on in a new invocation (send to "
-            "itself and return), or raise the limit and resume"
-        )
-        held = c.HoldAttempt(invocation_id=of, cause=PauseCause.LIMIT, reason=reason)
-        self._ledger.decide_as_engine(resident, held)
+        reason = beyond_limits(resident.state.invocations[of], self._limits)
+        if reason is not None:
+            held = c.HoldAttempt(invocation_id=of, cause=PauseCause.LIMIT, reason=reason)
+            self._ledger.decide_as_engine(resident, held)
 
     # Steps.
 
@@ -187,6 +182,7 @@ class Stage:
         attempt = resident.attempts.get(of)
         if attempt is None:
             self._runs.append(Run(resident, of))  # if it may run, its attempt takes the step up
+            self.wake()
             self._settle_pause(resident, of)
             return
         parked = attempt.execution.parked.get(step)
@@ -206,7 +202,7 @@ class Stage:
         finally:
             del resident.steps[task.invocation_id, task.step]
             self._running_steps -= 1
-        if self._waiting_steps:
+        while self._waiting_steps and self._running_steps < self._limits.running_steps:
             self.run_step(*self._waiting_steps.popleft())
         if task.is_wanted:
             self._submit(Arrival(resident.stream, command, self._stamp_of(task)))
