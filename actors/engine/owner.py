@@ -29,7 +29,7 @@ from actors.engine.reception import Reception
 from actors.engine.replies import Waiter
 from actors.engine.stage import Stage
 from journal import keys
-from journal.errors import CorruptRecord
+from journal.errors import CorruptRecord, JournalError
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 
@@ -167,7 +167,11 @@ class Owner:
             sealed = self._sealed
             assert sealed is not None, "the seal was wanted because there is one"
             if sealed.is_written:
-                await self._partition.commit(sealed.appends(), sealed.letters, sealed.retracted)
+                try:
+                    await self._partition.commit(sealed.appends(), sealed.letters, sealed.retracted)
+                except JournalError:
+                    self._refuse_from_now_on()  # steps may take long to give way, and nobody should wait for that
+                    raise
             self._ledger.settle(sealed)
             self._sealed = None
             self._released.extend(sealed.released)
@@ -252,8 +256,11 @@ class Owner:
             await self._ledger.purge_sooner(due_at).wait()
 
     def _close(self) -> None:
-        self._is_closed = True
         self._stage.close()
+        self._refuse_from_now_on()
+
+    def _refuse_from_now_on(self) -> None:
+        self._is_closed = True
         error = UnknownOutcomeError(
             "the runtime stops, or its disk failed, before the answer was durable. The work goes on when it is started "
             "again; the same invocation id, or idempotency key, finds it"
