@@ -16,11 +16,10 @@ from actors.inspection import belongs_to
 from journal.errors import Damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from actors.core.state import InvocationState
     from journal.events import Recorded
-    from journal.ids import StreamId
+    from journal.ids import InvocationId, StreamId
     from journal.protocol import Partition, Stored
 
 _encode_state = msgspec.msgpack.Encoder().encode
@@ -55,13 +54,12 @@ class Directory:
         self._residents[stream] = resident
         return resident
 
-    async def history(self, resident: Resident, invocation: InvocationState) -> list[Recorded]:
-        """All events of an invocation that has not ended, those that are not durable yet included."""
-        durable = resident.durable
-        stored = [(first, min(last, durable)) for first, last in invocation.spans if first <= durable]
+    async def history(self, resident: Resident, of: InvocationId, spans: Iterable[tuple[int, int]]) -> list[Recorded]:
+        """All events of an invocation, those that are not durable yet included."""
+        durable, recent = resident.durable, list(resident.recent)
+        stored = [(first, min(last, durable)) for first, last in spans if first <= durable]
         events = await self._partition.history(resident.stream, stored) if stored else []
-        events += resident.recent
-        return [r for r in events if belongs_to(r.event, invocation.invocation_id)]
+        return [r for r in [*events, *recent] if belongs_to(r.event, of)]
 
     def forget(self, stream: StreamId) -> None:
         """Drop an object: what it was is on disk."""
@@ -90,6 +88,7 @@ class Directory:
             trimmed=stored.trimmed,
             listings={i: listing_of(invocation) for i, invocation in state.invocations.items()},
             owing_on_disk=owes(state),
+            snapshot_at=stored.snapshot_at,
             events_since_snapshot=len(stored.events),
             snapshot_bytes=0 if stored.snapshot is None else len(stored.snapshot),
         )

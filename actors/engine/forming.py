@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from actors.core import commands as c
+from journal.events import Erased
 from journal.protocol import Append, Letter
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class Extension:
-    """What one object adds."""
+    """What one object adds. A snapshot must be at event ``covered`` or behind it: some up to there are overwritten."""
 
     resident: Resident
     expected: int
@@ -28,10 +29,20 @@ class Extension:
     touched: dict[InvocationId, None] = attrs.field(factory=dict)
     consumed: list[bytes] = attrs.field(factory=list)
     erased: list[int] = attrs.field(factory=list)
+    covered: int = 0
     trim_to: int = 0
     snapshot: bytes | None = None
     may_be_empty: bool = False
     remove: bool = False
+
+    def erase(self, number: int) -> None:
+        """Overwrite an event: with the commit if it is from an earlier one, on the spot if it is to be written by this."""
+        self.covered = max(self.covered, number)
+        if number <= self.expected:
+            self.erased.append(number)
+            return
+        stamp, _ = self.events[number - self.expected - 1]
+        self.events[number - self.expected - 1] = (stamp, Erased())
 
 
 @attrs.define(eq=False)

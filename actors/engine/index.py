@@ -112,8 +112,12 @@ def index_items(rows: Rows, partition: int, stream: StreamId, kept: KeepItems) -
             rows[keys.map_item(partition, stream, field, key.encode())] = value
 
 
-def forget_invocation(rows: Rows, partition: int, row: InvocationRow) -> None:
-    """Remove every row of an ended invocation."""
+def forget_invocation(rows: Rows, partition: int, resident: Resident, row: InvocationRow) -> None:
+    """Remove every row of an ended invocation, also of one whose end is not on disk yet."""
+    resident.ended.pop(row.invocation_id, None)
+    listed = resident.listings.pop(row.invocation_id, None)
+    if listed is not None:
+        rows[keys.open_by_status(partition, listed.status, row.invocation_id)] = None
     rows[keys.invocation(partition, row.invocation_id)] = None
     rows[keys.created(partition, row.created_at, row.invocation_id)] = None
     if row.purge_at is not None:

@@ -26,7 +26,6 @@ from actors.engine.directory import encode_snapshot
 from actors.engine.forming import Extension, Forming, timer_letter
 from actors.engine.index import forget_invocation, index_invocation, index_items, index_owing, row_of
 from actors.engine.rows import RowsAhead
-from actors.inspection import belongs_to
 from journal import events as e
 from journal import keys
 from journal.errors import Damaged
@@ -91,6 +90,7 @@ class Ledger:
         self._trail = AuditTrail(journal, partition.number)
         self._purge_due_at: float | None = None
         self._purge_sooner = trio.Event()
+        self._letters_sent = 0
         self._partitions = journal.partitions
         self._limits = setting.limits
         self._retention_seconds = retention_seconds
@@ -191,7 +191,9 @@ class Ledger:
             is_fresh = isinstance(command, c.Invoke) and command.request is None
             self._deliveries.append((source, Arrival(to, command, stamp, is_fresh=is_fresh)))
             return
-        letter_id = f"{cause}#{len(self._forming.letters)}"
+        # The number of an event would not do: an answer may go without one, and a stream that was purged counts anew.
+        self._letters_sent += 1
+        letter_id = f"{self.partition.number}.{self.partition.epoch}.{self._letters_sent}"
         self.send(Letter(letter_id, to, c.encode_command(command, cause=cause, by=stamp.by)))
 
     def complete_call(self, source: Resident, caller: Caller, outcome: Outcome) -> None:
@@ -253,7 +255,7 @@ class Ledger:
         invocation = resident.state.invocations.get(effect.invocation_id)
         if invocation is None:
             return
-        for recorded in await self.directory.history(resident, invocation):
+        for recorded in await self.directory.history(resident, invocation.invocation_id, invocation.spans):
             if isinstance(recorded.event, e.SendScheduled):
                 callee = recorded.event.callee
                 command = c.CancelInvocation(invocation_id=callee, reason=effect.reason)
@@ -284,11 +286,11 @@ class Ledger:
             row = self.ended(resident, invocation_id)
             if row is None:
                 continue
-            forget_invocation(self._forming.rows, self.partition.number, row)
-            durable = [(first, min(last, resident.durable)) for first, last in row.spans if first <= resident.durable]
-            for recorded in await self.partition.history(resident.stream, durable):
-                if belongs_to(recorded.event, invocation_id):
-                    extension.erased.append(recorded.number)
+            forget_invocation(self._forming.rows, self.partition.number, resident, row)
+            extension.touched.pop(invocation_id, None)
+            for recorded in await self.directory.history(resident, invocation_id, row.spans):
+                extension.erase(recorded.number)
+        resident.forget_erased(extension.expected, extension.events)
         extension.may_be_empty = True
         extension.trim_to = await self._first_kept(resident, frozenset(extension.erased)) - 1
 
@@ -340,9 +342,10 @@ class Ledger:
         index_owing(sealed.rows, partition, resident)
         resident.events_since_snapshot += len(extension.events)
         resident.bytes_since_snapshot += sum(map(_weight, extension.events))
-        if extension.trim_to > resident.trimmed or self._is_snapshot_due(resident):
+        uncovered = max(extension.trim_to, extension.covered) > resident.snapshot_at
+        if uncovered or self._is_snapshot_due(resident):
             self._take_snapshot(resident, extension)
-            resident.trimmed = max(resident.trimmed, extension.trim_to)
+        resident.trimmed = max(resident.trimmed, extension.trim_to)
 
     def _is_snapshot_due(self, resident: Resident) -> bool:
         return (
@@ -353,6 +356,7 @@ class Ledger:
     def _take_snapshot(self, resident: Resident, extension: Extension) -> None:
         assert resident.state is not None
         extension.snapshot = encode_snapshot(resident.state)
+        resident.snapshot_at = resident.version
         resident.snapshot_bytes = len(extension.snapshot)
         resident.events_since_snapshot = resident.bytes_since_snapshot = 0
 

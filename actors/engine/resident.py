@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from journal.events import Recorded
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from actors.core.state import ObjectState
     from actors.engine.attempt import Attempt
     from actors.engine.replies import Waiter
     from actors.engine.steps import StepTask
     from journal.errors import Damaged
-    from journal.events import Failure, Outcome, Recorded, Status
+    from journal.events import Event, Failure, Outcome, Stamp, Status
     from journal.ids import InvocationId, StepId, StreamId
     from journal.rows import InvocationRow
 
@@ -47,6 +51,7 @@ class Resident:
     waiters: dict[InvocationId, list[Waiter[Outcome]]] = attrs.field(factory=dict)
     listings: dict[InvocationId, Listing] = attrs.field(factory=dict)
     owing_on_disk: bool = False
+    snapshot_at: int = 0
     events_since_snapshot: int = 0
     bytes_since_snapshot: int = 0
     snapshot_bytes: int = 0
@@ -70,10 +75,16 @@ class Resident:
         while recent and recent[0].number <= number:
             recent.popleft()
 
+    def forget_erased(self, behind: int, events: Sequence[tuple[Stamp, Event]]) -> None:
+        """Take over what has become of the events behind this number, which no commit has written yet."""
+        while self.recent and self.recent[-1].number > behind:
+            self.recent.pop()
+        self.recent.extend(Recorded(behind + 1 + at, stamp, event) for at, (stamp, event) in enumerate(events))
+
     def vanish(self) -> None:
         """As if it had never been; the commit that is being sealed removes it."""
         self.state = None
-        self.durable = self.trimmed = 0
+        self.durable = self.trimmed = self.snapshot_at = 0
         self.recent.clear()
         self.listings.clear()
         self.owing_on_disk = False
