@@ -284,6 +284,8 @@ def _fail_step(_: ObjectState, invocation: InvocationState, command: c.FailStep,
     )
     if not exhausted:
         return [failed, *_pause_if_settled(invocation, command.step)]
+    if command.policy.on_exhausted is Exhausted.PAUSE and invocation.status is Status.PAUSED:
+        return [failed]
     if command.policy.on_exhausted is Exhausted.PAUSE:
         return [failed, _paused_when_exhausted(invocation, command.failure, attempt, f"step {wait.name!r} failed")]
     outcome = Outcome(OutcomeKind.FAILED, failure=command.failure)
@@ -303,7 +305,7 @@ def _abort_step(
 
 def _emit(_: ObjectState, invocation: InvocationState, command: c.EmitOutput, __: float, limits: Limits) -> list[Event]:
     wait = invocation.waits.get(command.step)
-    if wait is None or invocation.status not in ACTIVE | {Status.PAUSED}:
+    if wait is None or wait.kind is not WaitKind.STEP:
         return []
     too_long = beyond_limits(invocation, limits)
     if too_long is not None:

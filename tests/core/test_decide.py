@@ -391,12 +391,14 @@ MATTERS: dict[str, dict[Situation, Followed]] = {
     "a step's giving way": {
         S.RUNNING_STEP: ([STEP_GIVES_WAY], Status.RUNNING),
         S.BACKING_OFF_STEP: ([STEP_GIVES_WAY], Status.RUNNING),
+        S.PAUSED_STEP: ([STEP_GIVES_WAY], Status.PAUSED),
+        S.PAUSED_EXHAUSTED_STEP: ([STEP_GIVES_WAY], Status.PAUSED),
         S.PAUSING: ([STEP_GIVES_WAY, TAKES_EFFECT], Status.PAUSED),
         S.CANCELLING: ([STEP_GIVES_WAY], Status.RUNNING),
     },
     "a step's output": {
         S.RUNNING_STEP: ([EMITS], Status.RUNNING),
-        S.BACKING_OFF_STEP: ([attrs.evolve(EMITS, attempt=2)], Status.BACKING_OFF),
+        S.PAUSED_STEP: ([EMITS], Status.PAUSED),
         S.PAUSING: ([EMITS], Status.RUNNING),
         S.CANCELLING: ([EMITS], Status.RUNNING),
     },
@@ -412,17 +414,7 @@ MATTERS: dict[str, dict[Situation, Followed]] = {
 }
 """What it leads to. Everywhere else it comes too late, or for somebody else, and leads to nothing."""
 
-NEVER_COMES: dict[tuple[str, Situation], str] = {
-    ("a step's output", S.RUNNING_IDLE): "there is no step at this place, it is a signal's",
-    ("a step's output", S.CANCELLING_IDLE): "there is no step at this place, it is a signal's",
-    ("a step's giving way", S.PAUSED_STEP): "open: see the report on steps that give way while it is paused",
-    ("a step's giving way", S.PAUSED_EXHAUSTED_STEP): "open: see the report on steps that give way while it is paused",
-    ("it has idled for long", S.RUNNING_STEP): "open: see the report on suspending one whose step is about to run",
-    ("it has idled for long", S.CANCELLING): "open: see the report on suspending one whose step is about to run",
-}
-"""Cells that say nothing, and why."""
-
-COMING = [cell for cell in itertools.product(BY_ITSELF, Situation) if cell not in NEVER_COMES]
+COMING = list(itertools.product(BY_ITSELF, Situation))
 
 
 def test_the_table_of_what_comes_by_itself_covers_every_command_that_does() -> None:
@@ -633,7 +625,7 @@ def test_the_object_forgets_ended_ones_so_asking_again_under_an_old_id_is_for_th
 TWICE = [
     (what, situation)
     for what, situation in itertools.product(COMMANDS, IS_OPEN)
-    if (what, situation) not in NEVER_COMES and (what not in BY_A_HANDLER or situation in HAS_AN_ATTEMPT)
+    if what not in BY_A_HANDLER or situation in HAS_AN_ATTEMPT
 ]
 
 

@@ -169,7 +169,7 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     ([accepted(scheduled_for=DUE)], paused(), []),
     (RUNNING, paused(PauseCause.EXHAUSTED), [LEAVES_STEPS]),
     (RUNNING, paused(PauseCause.MISMATCH), [LEAVES_STEPS]),
-    (RUNNING, paused(PauseCause.LIMIT), [LEAVES_STEPS]),
+    (RUNNING, paused(PauseCause.LIMIT), [STOPS]),
     (
         [*RUNNING, STEP_SCHEDULED, STEP_FAILED, ATTEMPT_FAILED],
         paused(),

@@ -424,9 +424,8 @@ def _handler_ends(walker: Walker, which: int, how: int) -> None:
 
 def _handler_idles(walker: Walker, which: int, _: int) -> None:
     invocation = walker.with_an_attempt(which)
-    if invocation is None or any(wait.kind is WaitKind.STEP for wait in invocation.waits.values()):
-        return  # nothing is suspended while a step of it runs
-    walker.ask(c.SuspendAttempt(invocation_id=invocation.invocation_id))
+    if invocation is not None:
+        walker.ask(c.SuspendAttempt(invocation_id=invocation.invocation_id))
 
 
 def _step_ends(walker: Walker, which: int, how: int) -> None:
@@ -438,6 +437,7 @@ def _step_ends(walker: Walker, which: int, how: int) -> None:
         c.CompleteStep(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1")),
         c.FailStep(invocation_id=of, step=step, failure=BROKEN, policy=POLICIES[how % 3], jitter=0.5),
         c.FailStep(invocation_id=of, step=step, failure=BROKEN, policy=POLICIES[2], jitter=0.5),
+        c.AbortStep(invocation_id=of, step=step),
         c.EmitOutput(invocation_id=of, step=step, value=b"1"),
     ]
     command = endings[how % len(endings)]

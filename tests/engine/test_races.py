@@ -112,6 +112,13 @@ class Worker(Service):
             await effect("slow to stop", 100.0, 5.0)
 
     @handler
+    async def fail_twice(self) -> str:
+        async with actors.open_nursery() as nursery:
+            nursery.start_soon(fail_once, 1.0)
+            nursery.start_soon(fail_once, 2.0)
+        return "done"
+
+    @handler
     async def speak_beside_a_failure(self) -> None:
         async with actors.open_nursery() as nursery:
             nursery.start_soon(speak, 5, 1.0)
@@ -214,6 +221,16 @@ async def test_a_step_that_waits_for_its_turn_gets_it_although_its_attempt_was_i
 async def test_a_step_may_give_way_after_another_has_used_up_its_attempts(lab: Lab) -> None:
     async with lab.running() as runtime:
         handle = await runtime.client.service(Worker).stop_one_while_another_fails.send()
+        await trio.sleep(20)
+        assert (await handle.info()).status is Status.PAUSED
+        WORLD.note("repaired")
+        await handle.resume()
+        assert await handle.result() == "done"
+
+
+async def test_two_steps_may_use_up_their_attempts_one_after_the_other(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Worker).fail_twice.send()
         await trio.sleep(20)
         assert (await handle.info()).status is Status.PAUSED
         WORLD.note("repaired")
