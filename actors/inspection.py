@@ -262,6 +262,8 @@ def summary_of(event: Any) -> str:
             return "started"
         case e.StepCompleted():
             return f"step {event.step} {_outcome(event.outcome)}"
+        case e.StepAborted():
+            return f"step {event.step} stopped, with no outcome"
         case e.StepAttemptFailed():
             return f"step {event.step}, try {event.attempt}: {event.failure.type}: {event.failure.message}"
         case e.CallCompleted():

@@ -52,6 +52,13 @@ def emit_json(value: Any) -> None:
     emit(safe_json(json.dumps(plain, indent=2, ensure_ascii=False)))
 
 
+def emit_json_line(value: Any) -> None:
+    """Data for programs: one of many, on a line of its own."""
+    import msgspec
+
+    emit(safe_json(msgspec.json.encode(value).decode()))
+
+
 def safe_json(text: str) -> str:
     """JSON with its line breaks, and everything else that a terminal could obey escaped as JSON escapes it."""
     kept = {code: f"\\u{code:04x}" for code in _UNSAFE if code != 0x0A}

@@ -6,17 +6,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import click
+import msgspec
 import trio
 
-from actors.inspection import InvocationInfo, JournalEntry
+from actors.inspection import InvocationInfo, JournalEntry, show
 from actors.listing import Listing
 from actors.references import InvocationHandle
 from cli.exits import Exit, exit_code_of
-from cli.output import ago, emit, emit_json, emit_table, remark, safe, when
+from cli.output import ago, emit, emit_json, emit_json_line, emit_table, remark, safe, when
 from cli.source import Where, live, options, readable
 from cli.targets import parse_selection
 from journal.errors import JournalError
-from journal.events import Answer, Status
+from journal.events import Answer, OutcomeKind, Status
 from journal.ids import parse_invocation_id
 
 _OUTPUT = click.option(
@@ -127,10 +128,17 @@ def _facts(info: InvocationInfo) -> list[tuple[str, str]]:
         ("attempts", f"{info.failed_attempts} failed" if info.failed_attempts else ""),
         ("retry", when(info.retry_at)),
         ("note", _note(info)),
+        ("result", _result(info)),
         ("purged", when(info.purge_at)),
     ]
     facts += [("waits for", _wait(wait)) for wait in info.waits]
     return [(name, text) for name, text in facts if text]
+
+
+def _result(info: InvocationInfo) -> str:
+    if info.outcome is None or info.outcome.kind is not OutcomeKind.SUCCEEDED:
+        return ""
+    return show(msgspec.json.encode(info.outcome.value), limit=1000)
 
 
 def _wait(wait: Any) -> str:
@@ -166,6 +174,32 @@ def events(invocation_id: str, output: str, where: Where) -> None:
         emit_json(entries)
     else:
         emit_timeline(entries)
+
+
+@command.command()
+@click.argument("invocation_id")
+@click.option("--after", default=0, help="Begin behind the event of this number.")
+@_OUTPUT
+@options
+def follow(invocation_id: str, after: int, output: str, where: Where) -> None:
+    """Show the history of one invocation as it comes, until its end. As JSON: one line an event."""
+    of = parse_invocation_id(invocation_id)
+
+    async def run() -> None:
+        start: float | None = None
+        async with live(where) as client:
+            async for entry in client.invocation(of).follow(after=after):
+                start = entry.at if start is None else start
+                if output == "json":
+                    emit_json_line(entry)
+                else:
+                    emit(_timeline_line(entry, start))
+
+    trio.run(run)
+
+
+def _timeline_line(entry: JournalEntry, start: float) -> str:
+    return f"{entry.number:<5} {f'+{entry.at - start:.3f}s':<10} {entry.name:<20} {safe(entry.summary)}"
 
 
 def _steer(
@@ -266,8 +300,6 @@ def resume(invocation_ids: tuple[str, ...], reason: str, where: Where) -> None:
 def signal(invocation_id: str, name: str, value: str | None, where: Where) -> None:
     """Hand one a VALUE (JSON) under a NAME that it waits for, or will."""
     import sys
-
-    import msgspec
 
     from cli.targets import parse_argument
 

@@ -1,0 +1,59 @@
+"""What a shell shows of an invocation while it goes on, and when it has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from tests.terminal import ROOT, Terminal, terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Terminal]:
+    with terminal(tmp_path) as opened:
+        opened.done(f"playhead serve {ROOT / 'examples' / 'approval.py'} &")
+        yield opened
+
+
+SUBMIT = """id=$(playhead send Expenses/submit '{"what": "a chair", "amount": 300}')"""
+DECIDE = """playhead invocations signal $id decision '{"approved": true, "by": "ada"}'"""
+
+
+def test_follow_shows_every_event_and_ends_with_the_invocation(shell: Terminal) -> None:
+    shell.done(SUBMIT)
+    shell.done(
+        "playhead invocations follow $id > followed & follower=$!; until grep -q SignalAwaited followed; do sleep 0.05; done"
+    )
+    shell.done(DECIDE)
+    shell.done("wait $follower")
+    names = [line.split()[2] for line in (shell.folder / "followed").read_text().splitlines()]
+    assert names == [
+        "InvocationAccepted",
+        "InvocationStarted",
+        "DeadlineScheduled",
+        "SignalAwaited",
+        "SignalReceived",
+        "WaitDropped",
+        "InvocationCompleted",
+    ]
+
+
+def test_follow_as_json_is_a_line_an_event_and_goes_on_behind_a_number(shell: Terminal) -> None:
+    shell.done(SUBMIT)
+    shell.done(DECIDE)
+    entries = [msgspec.json.decode(line) for line in shell.done("playhead invocations follow $id -o json").splitlines()]
+    last_two = shell.done(f"playhead invocations follow $id -o json --after {entries[-3]['number']}").splitlines()
+    assert [msgspec.json.decode(line) for line in last_two] == entries[-2:]
+
+
+def test_describe_shows_the_result(shell: Terminal) -> None:
+    shell.done(SUBMIT)
+    shell.done(DECIDE)
+    shell.done("playhead invocations follow $id")
+    assert 'result      "a chair: paid, says ada"' in shell.done("playhead invocations describe $id")
