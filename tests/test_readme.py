@@ -1,0 +1,112 @@
+"""The README is true: its programs and commands run in an empty folder, and what it names exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import attrs
+import msgspec
+
+import actors
+from cli.main import COMMANDS
+from journal import errors as journal_errors
+from tests.terminal import ROOT, Terminal, terminal
+
+README = (ROOT / "README.md").read_text()
+
+
+@attrs.frozen
+class Block:
+    """A fenced block: its language, and its lines."""
+
+    language: str
+    lines: tuple[str, ...]
+
+
+def blocks() -> list[Block]:
+    found = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [Block(language, tuple(text.splitlines())) for language, text in found]
+
+
+def test_its_programs_and_commands_do_what_it_says(tmp_path: Path) -> None:
+    expected = 0
+    with terminal(tmp_path) as shell:
+        for block in blocks():
+            if block.language == "python":
+                name = block.lines[0].removeprefix("# ")
+                (shell.folder / name).write_text("\n".join(block.lines) + "\n")
+            elif block.language == "sh":
+                for line in block.lines:
+                    expected += _type(shell, line)
+            elif block.lines[0].startswith("2  "):
+                _compare_history(shell, block)
+    assert expected >= 5
+
+
+def _type(shell: Terminal, line: str) -> int:
+    """Type it; whether something was expected of its output."""
+    if "control.py" in line:
+        # The port is any that is free, where the README has the usual one.
+        url = msgspec.json.decode((shell.folder / "playhead-data" / "ADDRESS").read_bytes())["url"]
+        line = f"PLAYHEAD_URL={url} {line}"
+    command, _, answer = line.partition("# -> ")
+    printed = shell.done(command)
+    if not answer:
+        return 0
+    assert printed.splitlines()[-1].strip('"') == answer, (line, printed)
+    return 1
+
+
+def _compare_history(shell: Terminal, block: Block) -> None:
+    """The same events, in words. Steps that run side by side, and the signal, may come in any order; times differ."""
+    printed = shell.done("playhead invocations follow $report").splitlines()
+    assert sorted(map(_what, printed)) == sorted(map(_what, block.lines))
+
+
+def _what(line: str) -> str:
+    what = re.sub(r"^\d+ +\+[\d.]+s +", "", line).rstrip()
+    assert what != line, line
+    return what
+
+
+def test_two_commands_do_all_set_up_and_the_second_is_what_is_run_on_every_change() -> None:
+    commands = [line for block in blocks() if block.language == "bash" for line in block.lines]
+    assert len(commands) == 2
+    demo, checks = commands
+    assert demo.endswith(".venv/bin/playhead demo")
+    assert checks.endswith(".venv/bin/python -m tests")
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == checks
+
+
+def test_every_error_that_it_names_exists() -> None:
+    named = set(re.findall(r"`(?:actors\.)?(\w+Error|Store\w+)`", README))
+    assert len(named) > 15
+    unknown = [name for name in named if not hasattr(actors, name) and not hasattr(journal_errors, name)]
+    assert unknown == []
+
+
+def test_every_verb_that_it_names_exists() -> None:
+    named = set(re.findall(r"`(?:async with |await )?actors\.(\w+)[`(]", README))
+    assert named
+    assert named <= set(actors.__all__)
+
+
+def test_every_command_that_it_names_exists() -> None:
+    named = set(re.findall(r"(?:^|`|\(|bin/)playhead ([a-z]+)", README, re.MULTILINE))
+    assert len(named) > 4
+    assert named <= set(COMMANDS)
+
+
+def test_every_file_that_it_links_to_exists() -> None:
+    links = re.findall(r"\]\(([\w./]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_deep_profile_that_it_names_is_read_by_the_tests_that_it_names() -> None:
+    profiles = re.findall(r"`([A-Z_]+)=\d+ python -m pytest ([\w./]+)`", README)
+    assert len(profiles) >= 3
+    for variable, path in profiles:
+        files = [ROOT / path] if path.endswith(".py") else sorted((ROOT / path).glob("*.py"))
+        assert any(f'"{variable}"' in file.read_text() for file in files), (variable, path)
