@@ -84,7 +84,8 @@ class InvocationInfo:
     """Everything that is known of an invocation. Times are wall seconds.
 
     ``phase`` is ``cancelling`` or ``pausing`` while it has been asked to and has not obeyed yet. Its events lie between
-    ``first_event`` and ``last_event`` in the log of its object, with others' between them.
+    ``first_event`` and ``last_event`` in the log of its object, with others' between them. ``deployment`` is the code that it
+    runs on; empty: whatever is served.
     """
 
     id: InvocationId
@@ -107,6 +108,7 @@ class InvocationInfo:
     last_failure: FailureInfo | None = None
     pause_reason: str = ""
     cancel_reason: str | None = None
+    deployment: str = ""
     outcome: OutcomeInfo | None = None
     waits: tuple[WaitInfo, ...] = ()
     first_event: int = 0
@@ -178,6 +180,7 @@ def info_of(row: InvocationRow, open_state: InvocationState | None) -> Invocatio
         last_failure=failure_info(row.last_failure),
         pause_reason=row.pause_reason,
         cancel_reason=row.cancel_reason,
+        deployment=row.deployment,
         outcome=None if row.outcome is None else _outcome_info(row.outcome),
         waits=waits,
         first_event=row.spans[0][0],
@@ -280,6 +283,8 @@ def summary_of(event: Any) -> str:
             return f"paused ({event.cause.value}){_because(event.reason)}"
         case e.InvocationResumed():
             return f"resumed{_because(event.reason)}"
+        case e.InvocationMoved():
+            return f"moved to {event.deployment or 'what is served'}"
         case e.InvocationCompleted():
             return _outcome(event.outcome)
         case _ if is_request(event):

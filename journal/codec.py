@@ -61,6 +61,7 @@ TAGS: dict[type, int] = {
     e.AttachRequested: 0x26,
     e.InvocationCompleted: 0x27,
     e.InvocationsPurged: 0x28,
+    e.InvocationMoved: 0x2D,
 }
 
 _STAMP_TAG = 0x7F

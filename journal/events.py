@@ -61,6 +61,7 @@ class PauseCause(enum.Enum):
     EXHAUSTED = "exhausted"
     MISMATCH = "mismatch"
     LIMIT = "limit"
+    CODE = "code"
 
 
 class Children(enum.Enum):
@@ -165,7 +166,8 @@ class InvocationAccepted:
     """The object has taken the work; from here on it is never lost.
 
     ``chain`` names the callers that wait above this one, outermost first. ``scheduled_for`` is set when it must wait for a
-    date before it joins the queue. ``request`` is the key under which asking again finds this invocation.
+    date before it joins the queue. ``request`` is the key under which asking again finds this invocation. ``deployment`` is
+    the code that it runs on; empty: whatever is served.
     """
 
     invocation_id: InvocationId
@@ -177,6 +179,7 @@ class InvocationAccepted:
     scheduled_for: float | None = None
     request: str | None = None
     atomic: bool = False
+    deployment: str = ""
 
 
 @attrs.define(kw_only=True)
@@ -499,6 +502,14 @@ class InvocationResumed:
 
 
 @attrs.define(kw_only=True)
+class InvocationMoved:
+    """From here on it runs on other code: it is replayed there, up to where it stands."""
+
+    invocation_id: InvocationId
+    deployment: str
+
+
+@attrs.define(kw_only=True)
 class AttachRequested:
     """Another invocation waits for the outcome of this one."""
 
@@ -562,6 +573,7 @@ Event: TypeAlias = (
     | AttachRequested
     | InvocationCompleted
     | InvocationsPurged
+    | InvocationMoved
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

@@ -38,6 +38,7 @@ _DATED_LETTER = b"t"
 _SEEN = b"d"
 _SEEN_BY_TIME = b"D"
 _PARTITION_STATE = b"m"
+_PINNED = b"b"
 _AUDIT = b"u"
 
 _STATUS_BYTES = {
@@ -134,6 +135,16 @@ def open_by_status(partition: int, status: Status, invocation_id: InvocationId) 
 def open_prefix(partition: int, status: Status) -> bytes:
     """The prefix of the open invocations of one status."""
     return _PARTITION.pack(_OPEN, partition) + _STATUS_BYTES[status.value]
+
+
+def pinned(partition: int, deployment: str, invocation_id: InvocationId) -> bytes:
+    """Invocations that have not ended, by the deployment that they run on. Those of one have names of one length."""
+    return pinned_prefix(partition, deployment) + invocation_id.encode()
+
+
+def pinned_prefix(partition: int, deployment: str) -> bytes:
+    """The prefix of the open invocations of one deployment."""
+    return _PARTITION.pack(_PINNED, partition) + deployment.encode()
 
 
 def purge(partition: int, due_at: float, invocation_id: InvocationId) -> bytes:

@@ -71,6 +71,7 @@ class InvocationRow:
     last_failure: Failure | None = None
     pause_reason: str = ""
     cancel_reason: str | None = None
+    deployment: str = ""
     outcome: Outcome | None = None
 
 

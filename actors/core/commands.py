@@ -35,7 +35,8 @@ from journal.ids import InvocationId, StepId
 class Invoke:
     """Do some work. The id is the sender's, so that asking again is harmless.
 
-    ``kind``, ``mode`` and ``atomic`` are what the class declares, filled in where the command arrives.
+    ``kind``, ``mode`` and ``atomic`` are what the class declares, ``deployment`` is the code that new work runs on; they are
+    filled in where the command arrives.
     """
 
     invocation_id: InvocationId
@@ -48,6 +49,7 @@ class Invoke:
     kind: Kind = Kind.ACTOR
     mode: Mode = Mode.EXCLUSIVE
     atomic: bool = False
+    deployment: str = ""
 
 
 @attrs.define(kw_only=True)
@@ -131,10 +133,14 @@ class PauseInvocation:
 
 @attrs.define(kw_only=True)
 class ResumeInvocation:
-    """Let it go on where it stopped; if it is backing off, try again now."""
+    """Let it go on where it stopped; if it is backing off, try again now.
+
+    ``deployment`` moves it to other code before that; ``latest`` becomes the id where the command arrives.
+    """
 
     invocation_id: InvocationId
     reason: str
+    deployment: str | None = None
     reply_to: Caller | None = None
 
 

@@ -17,6 +17,7 @@ from actors.core.errors import (
     MailboxFullError,
     NotCompletedError,
     SignalBufferFullError,
+    StillRunningError,
     UnknownInvocationError,
 )
 from actors.core.retries import Exhausted, delay_seconds, is_exhausted
@@ -107,6 +108,7 @@ def _accept(state: ObjectState | None, command: c.Invoke) -> list[Event]:
         scheduled_for=command.scheduled_for,
         request=command.request,
         atomic=command.atomic,
+        deployment=command.deployment,
     )
     is_free = state is None or (state.holder is None and not state.queue)
     if command.scheduled_for is None and (command.mode is Mode.SHARED or is_free):
@@ -418,12 +420,25 @@ def _settle_pause(_: ObjectState, invocation: InvocationState, __: Any, ___: flo
 def _resume(
     state: ObjectState, invocation: InvocationState, command: c.ResumeInvocation, _: float, __: Limits
 ) -> list[Event]:
+    moved = _move(invocation, command.deployment)
     if invocation.status is Status.BACKING_OFF:
-        return _retry_now(invocation)
+        return [*moved, *_retry_now(invocation)]
     if invocation.status is not Status.PAUSED:
-        return []
+        return moved
     resumed: Event = e.InvocationResumed(invocation_id=invocation.invocation_id, reason=command.reason)
-    return [resumed, *_start_if_its_turn(state, invocation)]
+    return [*moved, resumed, *_start_if_its_turn(state, invocation)]
+
+
+def _move(invocation: InvocationState, deployment: str | None) -> list[Event]:
+    if deployment is None or deployment == invocation.deployment:
+        return []
+    if invocation.status is Status.RUNNING:
+        raise StillRunningError(
+            f"{invocation.invocation_id} is running, and code is not changed under a handler that runs. "
+            "Pause it, and resume it on the other deployment",
+            status=invocation.status,
+        )
+    return [e.InvocationMoved(invocation_id=invocation.invocation_id, deployment=deployment)]
 
 
 def _start_if_its_turn(state: ObjectState, invocation: InvocationState) -> list[Event]:

@@ -211,6 +211,16 @@ class TooManyGatesError(Refused):
     http_status = 429
 
 
+class StillRunningError(Refused):
+    """Its handler is in memory; pause it first."""
+
+    status: Status | None = None
+
+    def __init__(self, message: str, *, status: Status) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class UnavailableError(Refused):
     """The store takes no new work for now; try again later. Nothing was kept."""
 

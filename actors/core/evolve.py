@@ -76,6 +76,7 @@ def _accept(state: ObjectState, number: int, stamp: Stamp, event: e.InvocationAc
         request=event.request,
         argument_digest=b"" if event.request is None else digest(event.argument),
         atomic=event.atomic,
+        deployment=event.deployment,
         scheduled_for=event.scheduled_for,
         event_count=1,
         value_bytes=len(event.argument),
@@ -271,6 +272,10 @@ def _on_resumed(_: ObjectState, invocation: InvocationState, __: e.InvocationRes
     invocation.status = transitions.status_when_resumed(invocation)
 
 
+def _on_moved(_: ObjectState, invocation: InvocationState, event: e.InvocationMoved, __: Stamp) -> None:
+    invocation.deployment = event.deployment
+
+
 def _start_over(invocation: InvocationState) -> None:
     """All attempts lie ahead again: of the handler, and of its steps, which run at once."""
     invocation.retry_at = None
@@ -344,6 +349,7 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.PauseRequested: _on_pause_requested,
     e.InvocationPaused: _on_paused,
     e.InvocationResumed: _on_resumed,
+    e.InvocationMoved: _on_moved,
     e.AttachRequested: _on_attach_requested,
     e.InvocationCompleted: _on_completed,
 }

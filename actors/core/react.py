@@ -237,6 +237,10 @@ def _on_paused(state: ObjectState | None, event: e.InvocationPaused) -> list[Eff
     return owed
 
 
+def _on_moved(_: ObjectState | None, event: e.InvocationMoved) -> list[Effect]:
+    return [f.EndAttempt(event.invocation_id, abort_steps=False)]
+
+
 def _on_resumed(state: ObjectState | None, event: e.InvocationResumed) -> list[Effect]:
     return [f.StartAttempt(event.invocation_id)] if _of(state, event).is_started else []
 
@@ -317,6 +321,7 @@ _REACTIONS: dict[type, Callable[[ObjectState | None, Any], list[Effect]]] = {
     e.PauseRequested: _on_pause_requested,
     e.InvocationPaused: _on_paused,
     e.InvocationResumed: _on_resumed,
+    e.InvocationMoved: _on_moved,
     e.InvocationCompleted: _on_completed,
     e.InvocationsPurged: _on_purged,
 }

@@ -91,6 +91,7 @@ class InvocationState:
     request: str | None = None
     argument_digest: bytes = b""
     atomic: bool = False
+    deployment: str = ""
     started_at: float | None = None
     scheduled_for: float | None = None
     modified_at: float = 0.0

@@ -79,6 +79,7 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.PauseRequested: ACTIVE,
     e.InvocationPaused: OPEN - {Status.PAUSED},
     e.InvocationResumed: frozenset({Status.PAUSED}),
+    e.InvocationMoved: OPEN - {Status.RUNNING},
     e.AttachRequested: OPEN,
     e.InvocationCompleted: OPEN,
 }

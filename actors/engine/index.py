@@ -50,13 +50,14 @@ def row_of(
         last_failure=invocation.last_failure,
         pause_reason=invocation.pause_reason,
         cancel_reason=None if invocation.cancel is None else invocation.cancel.reason,
+        deployment=invocation.deployment,
         outcome=outcome,
     )
 
 
 def listing_of(invocation: InvocationState) -> Listing:
     """What a row of it says."""
-    return Listing(invocation.status, invocation.last_failure, invocation.cancel is not None)
+    return Listing(invocation.status, invocation.last_failure, invocation.cancel is not None, invocation.deployment)
 
 
 def index_invocation(rows: Rows, partition: int, resident: Resident, invocation_id: InvocationId) -> None:
@@ -80,6 +81,16 @@ def index_invocation(rows: Rows, partition: int, resident: Resident, invocation_
     elif listed.status is not listing.status:
         rows[keys.open_by_status(partition, listed.status, invocation_id)] = None
     rows[keys.open_by_status(partition, listing.status, invocation_id)] = b""
+    _index_pinned(rows, partition, invocation_id, "" if listed is None else listed.deployment, listing.deployment)
+
+
+def _index_pinned(rows: Rows, partition: int, invocation_id: InvocationId, before: str, now: str) -> None:
+    if before == now:
+        return
+    if before:
+        rows[keys.pinned(partition, before, invocation_id)] = None
+    if now:
+        rows[keys.pinned(partition, now, invocation_id)] = b""
 
 
 def _index_ended(rows: Rows, partition: int, row: InvocationRow, listed: Listing | None) -> None:
@@ -89,6 +100,7 @@ def _index_ended(rows: Rows, partition: int, row: InvocationRow, listed: Listing
         rows[keys.created(partition, row.created_at, invocation_id)] = b""
     else:
         rows[keys.open_by_status(partition, listed.status, invocation_id)] = None
+        _index_pinned(rows, partition, invocation_id, listed.deployment, "")
     if row.purge_at is not None:
         rows[keys.purge(partition, row.purge_at, invocation_id)] = b""
 

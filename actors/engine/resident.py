@@ -29,6 +29,7 @@ class Listing:
     status: Status
     failure: Failure | None
     cancelled: bool
+    deployment: str
 
 
 @attrs.define(eq=False)

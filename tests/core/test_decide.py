@@ -11,6 +11,7 @@ import pytest
 from actors.core import commands as c
 from actors.core.errors import (
     NotCompletedError,
+    StillRunningError,
     TerminalError,
     UnknownInvocationError,
 )
@@ -73,6 +74,7 @@ VERBS: dict[str, Command] = {
     "pause": c.PauseInvocation(invocation_id=IT, reason="why"),
     "pause now": c.PauseInvocation(invocation_id=IT, reason="why", mode=PauseMode.NOW),
     "resume": c.ResumeInvocation(invocation_id=IT, reason="why"),
+    "move": c.ResumeInvocation(invocation_id=IT, reason="why", deployment="dep_b"),
     "signal": c.SignalInvocation(invocation_id=IT, name="go", value=b"1"),
     "purge": c.PurgeInvocations(invocation_ids=[IT]),
     "attach": c.Attach(invocation_id=IT, by=CALLER),
@@ -84,6 +86,7 @@ NEXT = started(BEHIND)
 CANCELS = e.CancelRequested(invocation_id=IT, reason="why")
 HOLDS = paused(reason="why")
 DRAINS = e.PauseRequested(invocation_id=IT, reason="why")
+MOVES = e.InvocationMoved(invocation_id=IT, deployment="dep_b")
 RESUMES = e.InvocationResumed(invocation_id=IT, reason="why")
 RETRIES_STEP = e.StepRetried(invocation_id=IT, step=STEP)
 RETRIES = e.AttemptRetried(invocation_id=IT)
@@ -209,6 +212,28 @@ TABLE: dict[str, dict[Situation, Cell]] = {
         S.COMPLETED: UnknownInvocationError,
         S.UNKNOWN: UnknownInvocationError,
     },
+    "move": {
+        S.SCHEDULED: ([MOVES], Status.SCHEDULED),
+        S.QUEUED: ([MOVES], Status.QUEUED),
+        S.RUNNING_IDLE: StillRunningError,
+        S.RUNNING_STEP: StillRunningError,
+        S.SUSPENDED: ([MOVES], Status.SUSPENDED),
+        S.BACKING_OFF_STEP: ([MOVES, RETRIES_STEP], Status.RUNNING),
+        S.BACKING_OFF_HANDLER: ([MOVES, RETRIES], Status.RUNNING),
+        S.PAUSED_SCHEDULED: ([MOVES, RESUMES], Status.SCHEDULED),
+        S.PAUSED_QUEUED: ([MOVES, RESUMES], Status.QUEUED),
+        S.PAUSED_HEAD: ([MOVES, RESUMES, started(IT)], Status.RUNNING),
+        S.PAUSED_IDLE: ([MOVES, RESUMES], Status.RUNNING),
+        S.PAUSED_STEP: ([MOVES, RESUMES], Status.RUNNING),
+        S.PAUSED_EXHAUSTED_STEP: ([MOVES, RESUMES], Status.RUNNING),
+        S.PAUSED_EXHAUSTED_HANDLER: ([MOVES, RESUMES], Status.RUNNING),
+        S.PAUSING: StillRunningError,
+        S.CANCELLING: StillRunningError,
+        S.CANCELLING_IDLE: StillRunningError,
+        S.CANCELLING_PAUSED: ([MOVES, RESUMES], Status.RUNNING),
+        S.COMPLETED: UnknownInvocationError,
+        S.UNKNOWN: UnknownInvocationError,
+    },
     "signal": {
         S.SCHEDULED: ([SIGNALS], Status.SCHEDULED),
         S.QUEUED: ([SIGNALS], Status.QUEUED),
@@ -245,6 +270,7 @@ TABLE: dict[str, dict[Situation, Cell]] = {
 
 SHARED_INSTEAD: dict[tuple[str, Situation], Cell] = {
     ("resume", S.PAUSED_QUEUED): ([RESUMES, started(IT)], Status.RUNNING),
+    ("move", S.PAUSED_QUEUED): ([MOVES, RESUMES, started(IT)], Status.RUNNING),
 }
 """Where a shared one fares otherwise than an exclusive one: it waits for nobody."""
 
@@ -605,7 +631,7 @@ def test_there_is_a_sample_of_every_command() -> None:
     assert {type(command) for command in COMMANDS.values()} == {*get_args(c.Command)}
 
 
-REFUSED_ONCE_ENDED = {"cancel", "kill", "pause", "pause now", "resume", "signal", "attach"}
+REFUSED_ONCE_ENDED = {"cancel", "kill", "pause", "pause now", "resume", "move", "signal", "attach"}
 
 
 @pytest.mark.parametrize("what", COMMANDS.keys() - {"purge", "invoke"})
@@ -640,6 +666,8 @@ def test_a_command_that_comes_twice_changes_nothing_the_second_time(what: str, s
         story.then_refused(UnknownInvocationError)
     elif situation in IS_OPEN and what == "purge":
         story.then_refused(NotCompletedError)
+    elif what == "move" and TABLE["move"][situation] is StillRunningError:
+        story.then_refused(StillRunningError)
     else:
         story.then_nothing()
 

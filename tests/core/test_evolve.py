@@ -103,6 +103,7 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
     e.PauseRequested: {**_SAID_BY_A_HANDLER},
     e.InvocationPaused: {status: Status.PAUSED for status in _STAYS if status is not Status.PAUSED},
     e.InvocationResumed: {Status.PAUSED: Status.RUNNING},
+    e.InvocationMoved: {status: same for status, same in _STAYS.items() if status is not Status.RUNNING},
     e.AttachRequested: {**_STAYS},
     e.InvocationCompleted: dict.fromkeys(_STAYS),
 }

@@ -178,6 +178,7 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     ([*RUNNING, SLEEP], paused(), [STOPS]),
     ([*RUNNING, paused()], e.InvocationResumed(invocation_id=IT, reason="why"), [START]),
     ([accepted(), paused()], e.InvocationResumed(invocation_id=IT, reason="why"), []),
+    ([*RUNNING, paused()], e.InvocationMoved(invocation_id=IT, deployment="dep_b"), [LEAVES_STEPS]),
     (RUNNING, e.AttachRequested(invocation_id=IT, by=CALLER), []),
 ]
 """What is owed for an event after these others. Calls, completions and the end have tables of their own."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LIMITS = Limits(mailbox=4, signals=3)
+DEPLOYMENTS = [None, "dep_a", "dep_b"]
 POLICIES = [
     RetryPolicy(max_attempts=2, initial_delay=10.0),
     RetryPolicy(max_attempts=2, initial_delay=10.0, on_exhausted="fail"),
@@ -478,7 +479,9 @@ MOVES: dict[str, Callable[[Walker, int, int], None]] = {
     "cancel": _verb(_cancel),
     "kill": _verb(lambda of, _: c.KillInvocation(invocation_id=of, reason="why")),
     "pause": _verb(_pause),
-    "resume": _verb(lambda of, _: c.ResumeInvocation(invocation_id=of, reason="why")),
+    "resume": _verb(
+        lambda of, how: c.ResumeInvocation(invocation_id=of, reason="why", deployment=DEPLOYMENTS[how % 3])
+    ),
     "signal": _verb(lambda of, how: c.SignalInvocation(invocation_id=of, name="ab"[how % 2], value=b"1")),
     "attach": _verb(lambda of, how: c.Attach(invocation_id=of, by=attrs.evolve(CALLER, step=StepId(str(how % 3))))),
     "purge": _purge,

@@ -28,6 +28,7 @@ EVENTS: list[e.Event] = [
         scheduled_for=1_700_000_060.5,
         request="r-1",
         atomic=True,
+        deployment="dep_0123456789abcdef",
     ),
     e.InvocationDue(invocation_id=INVOCATION),
     e.InvocationStarted(invocation_id=INVOCATION),
@@ -101,4 +102,5 @@ EVENTS: list[e.Event] = [
     e.AttachRequested(invocation_id=INVOCATION, by=CALLER),
     e.InvocationCompleted(invocation_id=INVOCATION, outcome=e.Outcome(e.OutcomeKind.KILLED, reason="stuck")),
     e.InvocationsPurged(invocation_ids=[INVOCATION, OTHER]),
+    e.InvocationMoved(invocation_id=INVOCATION, deployment="dep_0123456789abcdef"),
 ]

@@ -40,6 +40,19 @@ def test_bytes_written_once_are_read_for_ever(event: Event) -> None:
     assert codec.decode_record(path.read_bytes(), 7) == [Recorded(7, STAMP, event)]
 
 
+@pytest.mark.parametrize("path", sorted((GOLDEN / "older").iterdir()), ids=lambda path: path.stem)
+def test_bytes_of_an_older_version_are_read_with_defaults_for_what_they_lack(path: Path) -> None:
+    (recorded,) = codec.decode_record(path.read_bytes(), 7)
+    (sample,) = [event for event in EVENTS if type(event) is type(recorded.event)]
+    added = {
+        field.name: getattr(recorded.event, field.name)
+        for field in attrs.fields(type(sample))
+        if getattr(recorded.event, field.name) != getattr(sample, field.name)
+    }
+    assert added, "what lacks nothing is no older version"
+    assert added == {field.name: field.default for field in attrs.fields(type(sample)) if field.name in added}
+
+
 def test_a_record_numbers_its_events_and_repeats_a_stamp_only_when_it_changes() -> None:
     record = codec.encode_record([(STAMP, event) for event in EVENTS])
     assert [r.number for r in codec.decode_record(record, 100)] == list(range(100, 100 + len(EVENTS)))
