@@ -30,6 +30,7 @@ from actors.core.errors import (
     TooSlowError,
     UnserializableError,
 )
+from actors.core.limits import NEVER
 from actors.objects import definition_of
 from actors.outcomes import error_of, step_error_of, value_of
 from actors.references import (
@@ -157,8 +158,9 @@ async def sleep_until(at: float | datetime.datetime) -> None:
 
 
 async def _sleep_until(branch: Branch, at: float, source: str) -> None:
-    branch.check()
+    await branch.check()
     step = branch.next_step()
+    at = min(at, NEVER)
     event = branch.execution.request(
         e.SleepScheduled(invocation_id=branch.execution.invocation_id, step=step, wake_at=at, source=source)
     )
@@ -386,7 +388,7 @@ async def _run_step(
     codec: Codec[Any],
     source: str,
 ) -> Any:
-    branch.check()
+    await branch.check()
     execution = branch.execution
     context = _context(branch)
     where = branch.next_step()
@@ -477,6 +479,9 @@ def emit(value: Any) -> None:
         step.emit(data)
         return
     branch = _branch("emit")
+    if branch.execution.closed:
+        return
+    within_limit(data, _context(branch).limits.payload_bytes, "emit()")
     branch.execution.request(
         e.OutputEmitted(invocation_id=branch.execution.invocation_id, step=branch.next_step(), value=data)
     )
@@ -568,7 +573,7 @@ async def signal(name: str, kind: Any = Any) -> Any:
         approved = await actors.signal("approval", bool)
     """
     branch = _branch("signal")
-    branch.check()
+    await branch.check()
     execution = branch.execution
     codec = codec_for(kind)
     where = branch.next_step()
@@ -601,7 +606,7 @@ class HandlerPort:
 
     async def _call(self, request: Request) -> Any:
         branch = _branch("actor")
-        branch.check()
+        await branch.check()
         execution, context = branch.execution, _context(branch)
         where = branch.next_step()
         event = execution.request(
@@ -621,7 +626,7 @@ class HandlerPort:
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
         branch = _branch("actor")
-        branch.check()
+        await branch.check()
         execution, context = branch.execution, _context(branch)
         delay = request.options.delay
         event = execution.request(
@@ -640,7 +645,7 @@ class HandlerPort:
 
     async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
         branch = _branch("invocation")
-        branch.check()
+        await branch.check()
         where = branch.next_step()
         execution = branch.execution
         event = execution.request(
@@ -652,9 +657,11 @@ class HandlerPort:
 
     async def obey(self, command: c.Command) -> Answer:
         branch = _branch("invocation")
-        branch.check()
+        await branch.check()
         where = branch.next_step()
         execution = branch.execution
+        if isinstance(command, c.SignalInvocation):
+            within_limit(command.value, _context(branch).limits.payload_bytes, f"signal {command.name!r}")
         event = execution.request(
             e.VerbScheduled(
                 invocation_id=execution.invocation_id,

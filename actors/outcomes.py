@@ -24,6 +24,8 @@ from actors.deployments.loading import find_loaded, loads
 from journal.events import Failure, Outcome, OutcomeKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from journal.ids import InvocationId
 
 MESSAGE_CHARACTERS = 8_192
@@ -31,6 +33,9 @@ MESSAGE_CHARACTERS = 8_192
 
 TRACEBACK_CHARACTERS = 16_384
 """How much of its traceback is kept, from the end."""
+
+DETAILS_BYTES = 65_536
+"""Larger details are not kept."""
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -50,16 +55,23 @@ def failed(error: BaseException) -> Outcome:
 
 def is_terminal(error: BaseException, also: tuple[type[BaseException], ...] = ()) -> bool:
     """Whether trying again is pointless. A group is if everything in it is."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(is_terminal(inner, also) for inner in error.exceptions)
-    return isinstance(error, (TerminalError, *also))
+    return all(isinstance(leaf, (TerminalError, *also)) for leaf in _leaves(error))
 
 
 def is_cancel(error: BaseException) -> bool:
     """Whether the error is the invocation's own cancel coming through, alone or with what broke on the way."""
-    if isinstance(error, BaseExceptionGroup):
-        return any(is_cancel(inner) for inner in error.exceptions)
-    return isinstance(error, CancelledError)
+    return any(isinstance(leaf, CancelledError) for leaf in _leaves(error))
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The error, or what lies in its groups, however deep."""
+    waiting = [error]
+    while waiting:
+        at = waiting.pop()
+        if isinstance(at, BaseExceptionGroup):
+            waiting += reversed(at.exceptions)
+        else:
+            yield at
 
 
 def error_of(failure: Failure, invocation_id: InvocationId | None = None, *, deployment: str = "") -> TerminalError:
@@ -108,33 +120,31 @@ def _ended(kind: type[TerminalError], word: str, outcome: Outcome, invocation_id
 
 
 def _type_of(error: BaseException) -> str:
-    return error.type if isinstance(error, TerminalError) else type_name(type(error))
+    return error.type if isinstance(error, TerminalError) and error.type else type_name(type(error))
 
 
 def _message_of(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception as problem:
-        text = f"(its text cannot be had: {type(problem).__name__})"
-    return _valid(text)[:MESSAGE_CHARACTERS]
+    return _text(lambda: str(error), "text")[:MESSAGE_CHARACTERS]
 
 
 def _traceback_of(error: BaseException) -> str:
+    return _text(lambda: "".join(traceback.format_exception(error)), "traceback")[-TRACEBACK_CHARACTERS:]
+
+
+def _text(make: Callable[[], str], what: str) -> str:
     try:
-        text = "".join(traceback.format_exception(error))
-    except Exception as problem:
-        text = f"(its traceback cannot be had: {type(problem).__name__})"
-    return _valid(text)[-TRACEBACK_CHARACTERS:]
+        return _valid(make())
+    except BaseException as problem:  # an error's methods are its author's, and may raise anything
+        return f"(its {what} cannot be had: {type(problem).__name__})"
 
 
 def _details_of(error: BaseException) -> bytes:
-    details: Any = getattr(error, "details", None)
-    if details is None:
-        return b""
     try:
-        return msgspec.json.encode(details)
-    except Exception:
+        details: Any = getattr(error, "details", None)
+        data = b"" if details is None else msgspec.json.encode(details)
+    except BaseException:  # as above
         return b""
+    return data if len(data) <= DETAILS_BYTES else b""
 
 
 def _valid(text: str) -> str:

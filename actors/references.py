@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 import attrs
 
 from actors.core import commands as c
-from actors.core.errors import DefinitionError, InvalidKeyError
+from actors.core.errors import DefinitionError, InvalidKeyError, PayloadTooLargeError
 from journal.events import Children, Kind, PauseMode, Target
 from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of
 
@@ -151,6 +151,15 @@ class OwnHandler(BoundHandler[P, R_co]):
 MAX_REQUEST_KEY = 256
 """Characters of an idempotency key."""
 
+MAX_SECONDS = 1e10
+"""The longest delay, timeout or patience: three centuries."""
+
+MAX_WORDS = 4_096
+"""Characters of a reason."""
+
+MAX_SIGNAL_NAME = 256
+"""Characters of a signal's name."""
+
 NO_OPTIONS = CallOptions()
 
 
@@ -210,25 +219,38 @@ class InvocationHandle(Generic[R_co]):
         ``children="all"`` cancels what it has sent as well. Raises ``AlreadyCompletedError``, ``UnknownInvocationError``.
         """
         return await self._port.obey(
-            c.CancelInvocation(invocation_id=self.id, reason=reason, children=Children(children), kill_after=kill_after)
+            c.CancelInvocation(
+                invocation_id=self.id,
+                reason=checked_text(reason, MAX_WORDS, "the reason"),
+                children=Children(children),
+                kill_after=_seconds(kill_after, "kill_after"),
+            )
         )
 
     async def kill(self, *, reason: str = "") -> Answer:
         """End it now, without compensation, and what it has called with it."""
-        return await self._port.obey(c.KillInvocation(invocation_id=self.id, reason=reason))
+        return await self._port.obey(
+            c.KillInvocation(invocation_id=self.id, reason=checked_text(reason, MAX_WORDS, "the reason"))
+        )
 
     async def pause(self, *, reason: str = "", mode: str | PauseMode = PauseMode.DRAIN) -> Answer:
         """Hold it. ``drain`` lets a running step end and records it first; ``now`` aborts the step."""
-        return await self._port.obey(c.PauseInvocation(invocation_id=self.id, reason=reason, mode=PauseMode(mode)))
+        words = checked_text(reason, MAX_WORDS, "the reason")
+        return await self._port.obey(c.PauseInvocation(invocation_id=self.id, reason=words, mode=PauseMode(mode)))
 
     async def resume(self, *, reason: str = "") -> Answer:
         """Let it go on where it stopped; while it is backing off, try again now."""
-        return await self._port.obey(c.ResumeInvocation(invocation_id=self.id, reason=reason))
+        words = checked_text(reason, MAX_WORDS, "the reason")
+        return await self._port.obey(c.ResumeInvocation(invocation_id=self.id, reason=words))
 
     async def signal(self, name: str, value: Any = None) -> Answer:
         """Hand it a value, which ``await actors.signal(name, …)`` in it returns. Kept until it asks."""
         return await self._port.obey(
-            c.SignalInvocation(invocation_id=self.id, name=name, value=self._port.encode_signal(value))
+            c.SignalInvocation(
+                invocation_id=self.id,
+                name=checked_text(name, MAX_SIGNAL_NAME, "the name of a signal"),
+                value=self._port.encode_signal(value),
+            )
         )
 
     async def purge(self) -> Answer:
@@ -269,6 +291,13 @@ def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | 
     return key
 
 
+def checked_text(text: str, limit: int, what: str) -> str:
+    """The same words. Raises :class:`PayloadTooLargeError`."""
+    if len(text) > limit:
+        raise PayloadTooLargeError(f"{what} has {len(text)} characters, the limit is {limit}")
+    return text
+
+
 def checked_request_key(key: str | None) -> str | None:
     """An idempotency key as it may be used. Raises :class:`InvalidKeyError`."""
     if key is not None and not 0 < len(key) <= MAX_REQUEST_KEY:
@@ -292,6 +321,6 @@ def _seconds(span: float | datetime.timedelta | None, what: str) -> float | None
     if span is None:
         return None
     seconds = span.total_seconds() if isinstance(span, datetime.timedelta) else float(span)
-    if not 0 <= seconds < float("inf"):
-        raise DefinitionError(f"{what} is {seconds} seconds, expected a number that is not below 0")
+    if not 0 <= seconds <= MAX_SECONDS:
+        raise DefinitionError(f"{what} is {seconds} seconds, expected a number between 0 and {MAX_SECONDS:.0f}")
     return seconds

@@ -284,6 +284,12 @@ def after_prefix(prefix: bytes) -> bytes:
     return number.to_bytes(len(prefix), "big")
 
 
+_LAST_MICROSECOND = 2**63 - 1
+
+
 def microseconds(at: float) -> int:
-    """A date as it stands in keys; dates before 1970 sort as 1970. Rounded up, so that nothing is due early."""
-    return max(0, -int(-at * 1e6 // 1))
+    """A date as it stands in keys; dates before 1970 sort as 1970. Rounded up, so that nothing is due early.
+
+    What lies behind the last date that fits, infinity too, stands there: it never comes.
+    """
+    return _LAST_MICROSECOND if at >= _LAST_MICROSECOND / 1e6 else max(0, -int(-at * 1e6 // 1))

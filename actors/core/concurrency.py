@@ -38,6 +38,10 @@ PARKED = object()
 """What a branch yields to its driver. Anything else comes from something that is not durable."""
 
 
+_ENDINGS = 1_000
+"""How often a branch may be told that its attempt has ended."""
+
+
 @types.coroutine
 def _park() -> Generator[object, Any, Any]:
     return (yield PARKED)
@@ -67,6 +71,7 @@ class Branch:
     __slots__ = (
         "context",
         "coroutine",
+        "endings",
         "execution",
         "name",
         "nursery",
@@ -96,6 +101,7 @@ class Branch:
         self.context = context
         self.name = name
         self.started = 0
+        self.endings = 0
         self.waits_at: Parked | Joining | None = None
         self.random: random.Random | None = None
         context.run(current_branch.set, self)
@@ -105,10 +111,17 @@ class Branch:
         self.started += 1
         return StepId(f"{self.path}{self.started}")
 
-    def check(self) -> None:
-        """What every durable await does first: raise what is to be raised here."""
+    async def check(self) -> None:
+        """What every durable await does first: raise what is to be raised here.
+
+        The end of an attempt shows at awaits only; what does not wait has no effect any more. A handler that catches even
+        that, again and again, would never give the thread back: it is left standing at its await.
+        """
         execution = self.execution
         if execution.closed:
+            self.endings += 1
+            while self.endings > _ENDINGS:
+                await _park()
             raise AttemptEnded
         if self.scope is not None and self.scope.is_effectively_cancelled:
             raise Cancelled
@@ -191,12 +204,10 @@ class CancelScope:
         assert branch is not None, "durable.py checks that a handler is running"
         if self._branch is not None:
             raise RuntimeError("a CancelScope can be entered once; make a new one")
-        if branch.execution.closed:
-            raise AttemptEnded
         self._branch = branch
         self.parent = branch.scope
         branch.scope = self
-        if self._deadline is not None or self._relative is not None:
+        if (self._deadline is not None or self._relative is not None) and not branch.execution.closed:
             self._timer = branch.next_step()
             branch.execution.schedule_deadline(self, branch, self._timer, self._deadline, self._relative)
         return self
@@ -264,7 +275,7 @@ class Nursery:
             raise RuntimeError("the nursery is closed to new children: its block has been left")
         execution = self.parent.execution
         if execution.closed:
-            raise AttemptEnded
+            return
         self._started += 1
         child = Branch(
             execution,
@@ -321,6 +332,8 @@ class NurseryManager:
     async def __aenter__(self) -> Nursery:
         branch = current_branch.get()
         assert branch is not None, "durable.py checks that a handler is running"
+        if branch.execution.closed:
+            await branch.check()
         nursery = self._nursery = Nursery(branch, branch.next_step())
         nursery.cancel_scope.__enter__()
         return nursery

@@ -347,9 +347,19 @@ def _complete_verb(
     ]
 
 
-def _attach(_: ObjectState, invocation: InvocationState, command: c.Attach, __: float, ___: Limits) -> list[Event]:
+def _attach(state: ObjectState, invocation: InvocationState, command: c.Attach, _: float, __: Limits) -> list[Event]:
     if command.by in invocation.attached:
         return []
+    waiting, awaited = command.by.invocation_id, invocation.invocation_id
+    if waiting == awaited:
+        raise DeadlockError(
+            f"{waiting} ({state.name}/{invocation.handler}) would wait for itself. Return the result instead"
+        )
+    if awaited in state.queue and waiting == state.holder:
+        raise DeadlockError(
+            f"{waiting} would wait for {awaited} ({state.name}/{invocation.handler}), which waits for it: the key "
+            f"{state.name} is held by {waiting}. Send and go on, or call a plain method"
+        )
     return [e.AttachRequested(invocation_id=invocation.invocation_id, by=command.by)]
 
 

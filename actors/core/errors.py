@@ -35,7 +35,7 @@ class TerminalError(ActorError):
     """Raise it in a handler or a step to fail for good: it is recorded, never retried, and raised at the caller's await.
 
     A subclass arrives as itself where its class is known, so ``except InsufficientFunds`` works across a call and across a
-    replay. ``details`` is JSON, kept with the message. ``invocation_id`` is set where it was raised by somebody else.
+    replay. ``details`` is JSON of at most 64 KiB, kept with the message. ``invocation_id`` is set where it was raised by somebody else.
     ``http_status`` of the class is what a caller over HTTP sees.
 
     ::

@@ -41,4 +41,7 @@ class Limits:
     requests: int = 100_000
 
 
+NEVER = 253_370_764_800.0
+"""The first day of the year 9999, wall seconds: a later date, infinity too, means this one, which every calendar can show."""
+
 DEFAULT_LIMITS = Limits()

@@ -31,6 +31,7 @@ from actors.core.errors import (
     NonDurableAwaitError,
     TerminalError,
 )
+from actors.core.limits import NEVER
 from journal import events as e
 from journal.events import OutcomeKind
 from journal.ids import InvocationId, StepId
@@ -316,6 +317,7 @@ class Execution:
         if at is None:
             assert relative is not None
             at = self.live_now + relative
+        at = min(at, NEVER)
         recorded = self.request(e.DeadlineScheduled(invocation_id=self.invocation_id, step=step, expires_at=at))
         scope.set_deadline(recorded.expires_at)
         self._deadlines[step] = scope
@@ -640,7 +642,7 @@ def _is_below(branch: Branch, scope: CancelScope) -> bool:
 
 
 def _close(coroutine: Coroutine[Any, Any, Any]) -> None:
-    # What a handler's cleanup raises, in an attempt that is over, concerns nobody.
+    # What a handler's cleanup raises, in an attempt that is over, concerns nobody; nor that it waits instead of ending.
     with contextlib.suppress(BaseException):
         coroutine.close()
 

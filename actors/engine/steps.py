@@ -10,7 +10,7 @@ import trio
 
 from actors.core import commands as c
 from actors.core.errors import PayloadTooLargeError, UnserializableError
-from actors.durable import StepBody, current_step
+from actors.durable import StepBody, current_step, within_limit
 from actors.outcomes import failed, failure_of, is_terminal
 from actors.values import ValueProblem
 from journal.events import Outcome, OutcomeKind
@@ -52,10 +52,12 @@ class StepTask:
         self.abandoned_at = trio.current_time()
         self._scope.cancel()
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self, emit: Callable[[bytes], None]) -> Command:
         """Run the body; the command that tells how it ended.
 
-        A body that ends although it was aborted has an outcome, and that holds. One that gives way has none.
+        A body that ends although it was aborted has an outcome, and that holds. One that gives way has none. Control-C is
+        for the program, not for whichever body happens to run.
         """
         self._emit = emit
         self._token = trio.lowlevel.current_trio_token()
@@ -68,13 +70,15 @@ class StepTask:
             except BaseException as error:
                 if not self._scope.cancel_called:
                     return self._failed(error)
-                log.warning("%s: while it was stopped, step %r raised %r", self.key, self.name, error)
+                if not _is_stopped(error):
+                    log.warning("%s: while it was stopped, step %r raised %r", self.key, self.name, error)
             else:
                 return self._succeeded(value)
         return c.AbortStep(invocation_id=self.invocation_id, step=self.step)
 
     def emit(self, value: bytes) -> None:
-        """A piece of output, from the body's task or thread."""
+        """A piece of output, from the body's task or thread. Raises :class:`PayloadTooLargeError`."""
+        within_limit(value, self._setting.limits.payload_bytes, f"emit() in step {self.name!r}")
         if trio.lowlevel.in_trio_task():
             self._emit(value)
         else:
@@ -124,6 +128,11 @@ class StepTask:
 
     def _ended(self, outcome: Outcome) -> Command:
         return c.CompleteStep(invocation_id=self.invocation_id, step=self.step, outcome=outcome)
+
+
+def _is_stopped(error: BaseException) -> bool:
+    """Whether it is nothing but trio's cancellation, in the groups of the body's own nurseries."""
+    return isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[1] is None
 
 
 class _StepTimeout(Exception):
