@@ -712,7 +712,7 @@ def _source_of_await() -> str:
     depth = 1
     while sys._getframe(depth).f_globals.get("__name__", "").startswith(_OWN_MODULES):
         depth += 1
-    return _source(depth - 1)
+    return _source(depth)
 
 
 _OWN_MODULES = ("actors.durable", "actors.references", "actors.core.", "contextlib")

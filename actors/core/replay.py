@@ -656,16 +656,16 @@ def _foreign_await(branch: Branch, yielded: object) -> NonDurableAwaitError:
 
 
 def _await_chain(awaitable: Any) -> tuple[str, str]:
-    """The innermost line of the coroutine's own module that waits, and what it waits for."""
-    frame = awaitable.cr_frame
-    home = frame.f_code.co_filename if frame is not None else ""
-    where, what = "?", "something"
+    """The innermost line of the handler's own file that waits, and what it waits for."""
+    home, where, what = None, "?", "something"
     at = awaitable
     while at is not None:
         frame = getattr(at, "cr_frame", None) or getattr(at, "gi_frame", None) or getattr(at, "ag_frame", None)
         following = getattr(at, "cr_await", None) or getattr(at, "gi_yieldfrom", None) or getattr(at, "ag_await", None)
-        if frame is not None and (frame.f_code.co_filename == home or where == "?"):
-            where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        if frame is not None and home is None and not str(frame.f_globals.get("__name__")).startswith("actors."):
+            home = frame.f_code.co_filename  # outside of it are the engine's own frames
+        if frame is not None and frame.f_code.co_filename == home:
+            where = f"{home}:{frame.f_lineno}"
             what = getattr(following, "__qualname__", None) or type(following).__name__
         at = following
     return where, what

@@ -88,6 +88,10 @@ class Odd(Service):
         await asyncio.sleep(1)
 
     @handler
+    async def yield_to_asyncio(self) -> None:
+        await asyncio.sleep(0)
+
+    @handler
     async def call_unknown(self) -> int:
         return await actors.actor(NotServed, "x").nothing()
 
@@ -217,7 +221,14 @@ async def test_a_call_of_oneself_is_refused_at_once_and_the_chain_is_named(lab: 
 async def test_awaits_that_are_not_durable_name_the_line_and_the_remedy(lab: Lab) -> None:
     async with lab.running() as runtime:
         odd = runtime.client.service(Odd)
-        for method in (odd.await_trio, odd.open_a_trio_scope, odd.open_a_trio_nursery, odd.await_asyncio):
+        foreign = (
+            odd.await_trio,
+            odd.open_a_trio_scope,
+            odd.open_a_trio_nursery,
+            odd.await_asyncio,
+            odd.yield_to_asyncio,
+        )
+        for method in foreign:
             line = getattr(Odd, method.__qualname__.split(".")[-1]).__wrapped__.__code__.co_firstlineno + 2
             with pytest.raises(actors.NonDurableAwaitError, match=rf"test_refusals.py:{line}: .*actors.step"):
                 await method()

@@ -1,0 +1,158 @@
+"""The replay machine by itself: a handler, its journal, and no event loop anywhere.
+
+What a handler waits for ends when a test says so. It may go on with the execution it has, or with a new one that replays the
+journal: nobody must see the difference.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from actors.core.limits import DEFAULT_LIMITS
+from actors.core.replay import Execution, Progress, is_request, play, script
+from actors.core.retries import DEFAULT_RETRY
+from actors.durable import HandlerContext
+from actors.outcomes import failed, is_cancel, is_terminal
+from journal import events as e
+from journal.events import Outcome, OutcomeKind, Recorded
+from journal.ids import StepId
+from tests.core.story import nth, stamp_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from journal.events import Event
+
+IT = nth(1)
+STARTED = e.InvocationStarted(invocation_id=IT)
+
+
+class NoFields:
+    """An object that nobody reads or writes."""
+
+    def take_changes(self, *, ended: bool) -> Sequence[Event]:
+        return ()
+
+
+class Machine:
+    """A handler and what has happened to it. ``history`` grows by what it asks for and by what it is given."""
+
+    def __init__(self, handler: Callable[[], Awaitable[object]], history: Iterable[Event] = (STARTED,)) -> None:
+        self.handler = handler
+        self.history = [Recorded(number, stamp_of(number), event) for number, event in enumerate(history, 1)]
+        lines = script(self.history)
+        self.execution = self._execution(lines.requests)
+        self.progress = play(self.execution, lines, self._now)
+        self._note()
+
+    def give(self, *completions: Event) -> Machine:
+        """What it waits for ends, one after the other; it goes on each time."""
+        for completion in completions:
+            assert self.progress is Progress.WAITING, f"it has ended already: {self.progress}"
+            recorded = self._record(completion)
+            self.progress = self.execution.hand_over(completion, recorded.stamp, self._now)
+            self._note()
+        return self
+
+    def replayed(self) -> Machine:
+        """The same, as after a crash: a new execution that has gone through the journal."""
+        self.execution.close()
+        return Machine(self.handler, [recorded.event for recorded in self.history])
+
+    @property
+    def events(self) -> list[Event]:
+        """Its whole journal."""
+        return [recorded.event for recorded in self.history]
+
+    @property
+    def requests(self) -> list[Event]:
+        """What it has asked for so far."""
+        return [event for event in self.events if is_request(event)]
+
+    @property
+    def waits_for(self) -> dict[StepId, type[BaseException] | None]:
+        """Where it waits, and with what each wait is interrupted."""
+        parked = self.execution.parked
+        return {s: None if (i := p.interruption) is None else type(i) for s, p in parked.items()}
+
+    @property
+    def result(self) -> Any:
+        """What it has returned."""
+        assert self.progress is Progress.RETURNED, f"{self.progress}: {self.execution.error or self.execution.mismatch}"
+        assert self.execution.result is not None
+        return msgspec.json.decode(self.execution.result)
+
+    @property
+    def error(self) -> BaseException:
+        """What it has raised."""
+        assert self.execution.error is not None, self.progress
+        return self.execution.error
+
+    @property
+    def mismatch(self) -> str:
+        """How it differs from its journal."""
+        assert self.progress is Progress.MISMATCHED, self.progress
+        return str(self.execution.mismatch)
+
+    @property
+    def _now(self) -> float:
+        return float(len(self.history))
+
+    def _execution(self, requests: list[Event]) -> Execution:
+        async def root() -> bytes:
+            return msgspec.json.encode(await self.handler())
+
+        context = HandlerContext(
+            invocation_id=IT, seed=IT, limits=DEFAULT_LIMITS, retry=DEFAULT_RETRY, unique=lambda: len(self.history)
+        )
+        return Execution(IT, root, requests=requests, state=NoFields(), name="it", context=context)
+
+    def _record(self, event: Event) -> Recorded:
+        number = len(self.history) + 1
+        self.history.append(Recorded(number, stamp_of(number), event))
+        return self.history[-1]
+
+    def _note(self) -> None:
+        """Keep what it asks for: of an end that counts the last turn too, of one that is tried again not."""
+        error = self.execution.error
+        if self.progress is Progress.RAISED and error is not None and (is_cancel(error) or is_terminal(error)):
+            self.progress = self.execution.finish_raised()
+        events, self.execution.progress = self.execution.progress, []
+        for event in events:
+            self._record(event)
+
+
+def step_done(step: str, value: object = "") -> e.StepCompleted:
+    outcome = Outcome(OutcomeKind.SUCCEEDED, msgspec.json.encode(value))
+    return e.StepCompleted(invocation_id=IT, step=StepId(step), outcome=outcome)
+
+
+def step_failed(step: str, error: BaseException) -> e.StepCompleted:
+    return e.StepCompleted(invocation_id=IT, step=StepId(step), outcome=failed(error))
+
+
+def step_aborted(step: str) -> e.StepAborted:
+    return e.StepAborted(invocation_id=IT, step=StepId(step))
+
+
+def timer(step: str) -> e.TimerFired:
+    return e.TimerFired(invocation_id=IT, step=StepId(step))
+
+
+def call_done(step: str, value: object = None) -> e.CallCompleted:
+    outcome = Outcome(OutcomeKind.SUCCEEDED, msgspec.json.encode(value))
+    return e.CallCompleted(invocation_id=IT, step=StepId(step), outcome=outcome)
+
+
+def call_cancelled(step: str) -> e.CallCompleted:
+    return e.CallCompleted(invocation_id=IT, step=StepId(step), outcome=Outcome(OutcomeKind.CANCELLED))
+
+
+def signal(name: str, value: object = None) -> e.SignalReceived:
+    return e.SignalReceived(invocation_id=IT, name=name, value=msgspec.json.encode(value))
+
+
+def cancel(reason: str = "enough") -> e.CancelRequested:
+    return e.CancelRequested(invocation_id=IT, reason=reason)
