@@ -122,6 +122,8 @@ class Machine:
         events, self.execution.progress = self.execution.progress, []
         for event in events:
             self._record(event)
+        if self.progress is not Progress.WAITING:
+            self.execution.close()
 
 
 def step_done(step: str, value: object = "") -> e.StepCompleted:

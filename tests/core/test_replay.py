@@ -254,9 +254,8 @@ def test_a_timer_that_comes_although_it_was_dropped_changes_nothing() -> None:
 def test_fail_after_raises_and_an_outer_deadline_passes_through_an_inner_one() -> None:
     async def it() -> str:
         try:
-            with actors.fail_after(5):
-                with actors.move_on_after(10) as inner:
-                    await work()
+            with actors.fail_after(5), actors.move_on_after(10) as inner:
+                await work()
         except TooSlowError:
             return f"too slow, inner {inner.cancelled_caught}"
         return "in time"
