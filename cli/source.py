@@ -53,17 +53,28 @@ async def live(where: Where) -> AsyncIterator[Client]:
     """A client of a running server. Raises :class:`actors.UnavailableError` if there is none."""
     url, token = where.url or os.environ.get(URL_VARIABLE), where.token or os.environ.get(TOKEN_VARIABLE)
     if url is None:
-        address = read_address(where.data)
-        if address is None or not DataDirectory(where.data).is_held():
-            raise UnavailableError(
-                f"nothing serves {where.data}. Start it with 'playhead serve APP --data {where.data}', "
-                f"or name a server with --url or {URL_VARIABLE}"
-            )
-        url = address.url
+        url = _url_of(where.data)
     if token is None and token_path(where.data).exists():
         token = token_path(where.data).read_text().strip()
     async with connect(url, token=token) as client:
         yield client
+
+
+def _url_of(data: Path) -> str:
+    """Where the process that holds the directory listens. Raises :class:`actors.UnavailableError`."""
+    directory = DataDirectory(data)
+    if not directory.is_held():
+        raise UnavailableError(
+            f"nothing serves {data}. Start it with 'playhead serve APP --data {data}', "
+            f"or name a server with --url or {URL_VARIABLE}"
+        )
+    address, holder = read_address(data), directory.holder_pid()
+    if address is None or address.pid != holder:  # what is written there is of a server before
+        raise UnavailableError(
+            f"process {holder} holds {data} and takes no calls: it is starting, and then ask again, "
+            "or it runs its objects for itself, and 'playhead serve' can have the directory once it has ended"
+        )
+    return address.url
 
 
 class AtRest:

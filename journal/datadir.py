@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,11 +90,9 @@ class DataDirectory:
                 self.path, f"others may write here (mode {stat.S_IMODE(mode):o}); run 'chmod go-w' on it first"
             )
         descriptor = os.open(self._holder, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _lock_past_lookers(descriptor):
             os.close(descriptor)
-            raise StoreInUse(self.path, self.holder_pid()) from None
+            raise StoreInUse(self.path, self.holder_pid())
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         return lambda: os.close(descriptor)
@@ -112,12 +111,9 @@ class DataDirectory:
         except FileNotFoundError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return not _lock(descriptor, fcntl.LOCK_SH)
         finally:
             os.close(descriptor)
-        return False
 
     def write_mark(self, sequence: int) -> None:
         """Note, durably, that the store reaches at least this far."""
@@ -136,6 +132,32 @@ class DataDirectory:
             raise StoreDamaged(
                 self.path, f"the file MARK is missing or unreadable ({error}); restore it with the rest from a backup"
             ) from error
+
+
+_LOOKS = 1000
+"""How often the lock may be found shared by processes that only look, before somebody is taken to hold it."""
+
+_LOOK_SECONDS = 0.001
+
+
+def _lock_past_lookers(descriptor: int) -> bool:
+    """Lock it alone. Who only looks (:meth:`DataDirectory.is_held`) has it shared, for an instant, and is waited for."""
+    for _ in range(_LOOKS):
+        if _lock(descriptor, fcntl.LOCK_EX):
+            return True
+        if not _lock(descriptor, fcntl.LOCK_SH):
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        time.sleep(_LOOK_SECONDS)
+    return False
+
+
+def _lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _sync(path: Path) -> None:

@@ -57,3 +57,17 @@ def test_describe_shows_the_result(shell: Terminal) -> None:
     shell.done(DECIDE)
     shell.done("playhead invocations follow $id")
     assert 'result      "a chair: paid, says ada"' in shell.done("playhead invocations describe $id")
+
+
+def test_a_process_that_holds_the_directory_and_takes_no_calls_is_named(shell: Terminal) -> None:
+    held = (
+        'python -c "import trio, actors; from examples.counter import Counter\n'
+        "async def main():\n"
+        "    async with actors.open_runtime(Counter, path='embedded'):\n"
+        "        print('open', flush=True); await trio.sleep_forever()\n"
+        'trio.run(main)" > said & until grep -q open said; do sleep 0.05; done'
+    )
+    shell.done(held)
+    said = shell.run("playhead call Counter/alice/add 5 --data embedded")
+    assert said.code == 5
+    assert "holds embedded and takes no calls" in said.err
