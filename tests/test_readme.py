@@ -110,3 +110,9 @@ def test_every_deep_profile_that_it_names_is_read_by_the_tests_that_it_names() -
     for variable, path in profiles:
         files = [ROOT / path] if path.endswith(".py") else sorted((ROOT / path).glob("*.py"))
         assert any(f'"{variable}"' in file.read_text() for file in files), (variable, path)
+
+
+def test_every_test_that_it_names_exists() -> None:
+    paths = re.findall(r"(?<![\w/])tests/[\w/]+(?:\.py)?", README)
+    assert len(paths) > 5
+    assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -90,7 +90,7 @@ def compiled_shim() -> Path:
         pytest.skip("the shim needs LD_PRELOAD and /proc, that is: Linux")
     compiler = _compiler()
     if compiler is None:
-        pytest.skip("the shim needs a C compiler: neither cc, nor gcc, nor the package ziglang was found")
+        pytest.skip("the shim needs a C compiler, and there is no cc, no gcc and no package ziglang; install gcc")
     folder = Path(tempfile.mkdtemp(prefix="playhead-shim-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     library = folder / "shim.so"
