@@ -179,6 +179,10 @@ def current_time() -> float:
     """Wall time as the handler may know it, seconds since 1970 UTC: when what it last awaited ended, or when it started.
 
     Recorded with that, so every replay sees the same.
+
+    ::
+
+        self.lines.append((actors.current_time(), text))
     """
     return _branch("current_time").execution.now
 
@@ -456,6 +460,10 @@ def step_key() -> str:
     """In a step: a key that is the same at every try of this step and different for every other.
 
     Give it to a payment provider and the like as idempotency key.
+
+    ::
+
+        await bank.charge(card, amount, idempotency_key=actors.step_key())
     """
     step = current_step.get()
     if step is None:
@@ -544,7 +552,12 @@ def invocation(of: InvocationId | str) -> InvocationHandle[Any]:
 
 
 def current_invocation() -> InvocationId:
-    """The id of the invocation that runs this handler."""
+    """The id of the invocation that runs this handler.
+
+    ::
+
+        await actors.actor(Account, "alice").book(actors.current_invocation(), -30)
+    """
     return _branch("current_invocation").execution.invocation_id
 
 
@@ -766,7 +779,12 @@ def random() -> random_module.Random:
 
 
 def uuid4() -> uuid.UUID:
-    """A random UUID that every replay sees again."""
+    """A random UUID that every replay sees again.
+
+    ::
+
+        order_id = actors.uuid4()
+    """
     return uuid.UUID(int=random().getrandbits(128), version=4)
 
 

@@ -192,6 +192,12 @@ class InvocationHandle(Generic[R_co]):
 
     In a handler every use is recorded, and reading (``info``, ``events``, ``follow``, ``output``) is refused:
     what is read there changes with time and would not replay.
+
+    ::
+
+        task = await client.service(Agent).answer.send("why?")
+        await task.cancel(reason="never mind")
+        print((await task.info()).status)
     """
 
     def __init__(self, port: Port, of: InvocationId, returns: Codec[Any] | None = None) -> None:

@@ -35,7 +35,13 @@ RETENTION_SECONDS = 24 * 3600.0
 
 @attrs.frozen(kw_only=True)
 class Runtime:
-    """A running app. ``client`` speaks to its objects."""
+    """A running app. ``client`` speaks to its objects.
+
+    ::
+
+        async with actors.open_runtime(Counter, path="data") as runtime:
+            print(await runtime.client.actor(Counter, "bob").add(5))
+    """
 
     client: LocalClient
     engine: Engine

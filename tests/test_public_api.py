@@ -19,6 +19,17 @@ def test_everything_that_is_promised_is_there_and_documented() -> None:
     assert len(actors.__all__) == len(set(actors.__all__))
 
 
+def test_everything_that_is_called_or_entered_shows_an_example() -> None:
+    told_by_others = {"Answer", "InvocationInfo", "JournalEntry", "OutcomeKind", "Status", "InvocationId", "converter"}
+    errors = {
+        name
+        for name in actors.__all__
+        if isinstance(getattr(actors, name), type) and issubclass(getattr(actors, name), BaseException)
+    }
+    named = set(actors.__all__) - told_by_others - errors
+    assert sorted(name for name in named if "::\n" not in (getattr(actors, name).__doc__ or "")) == []
+
+
 def test_connect_is_exported() -> None:
     assert actors.connect is connect
 

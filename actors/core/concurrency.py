@@ -253,7 +253,14 @@ class CancelScope:
 
 
 class Nursery:
-    """Where children run; as ``trio.Nursery``, but durable. Made by :func:`actors.open_nursery`."""
+    """Where children run; as ``trio.Nursery``, but durable. Made by :func:`actors.open_nursery`.
+
+    ::
+
+        async with actors.open_nursery() as nursery:
+            nursery.start_soon(search, "a")
+            nursery.cancel_scope.cancel()
+    """
 
     def __init__(self, branch: Branch, path: StepId) -> None:
         self.cancel_scope = CancelScope()

@@ -25,6 +25,11 @@ class Limits:
     ``running_steps``           10,000       further steps wait for their turn
     ``requests``                100,000      ``UnavailableError`` (that wait to be taken in)
     ==========================  ===========  =============================================================
+
+    ::
+
+        async with actors.open_runtime(Chat, path="data", limits=actors.Limits(mailbox=100)) as runtime:
+            ...
     """
 
     key_bytes: int = 1 << 10
