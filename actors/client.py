@@ -25,7 +25,15 @@ from actors.inspection import JournalEntry, belongs_to, entry_of, info_of, servi
 from actors.listing import Listing, list_invocations, row_of_id
 from actors.objects import definition_of
 from actors.outcomes import value_of
-from actors.references import InvocationHandle, Port, Reference, checked_key, checked_request_key, new_id
+from actors.references import (
+    InvocationHandle,
+    Port,
+    Reference,
+    checked_key,
+    checked_request_key,
+    new_id,
+    with_successor,
+)
 from actors.values import Codec, ValueProblem, codec_for, parse
 from journal import events as e
 from journal.events import Kind, Status, Target
@@ -246,11 +254,14 @@ class LocalPort:
         codec = returns if returns is not None else self._codec_of(await self.info(of))
         return decode_kept(codec, data, f"the result of {of}")
 
-    async def obey(self, command: c.Command) -> Answer:
+    async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
+        command = with_successor(command, self._world.unique, idempotency_key)
+        if isinstance(command, c.RestartInvocation) and not command.dry_run:
+            self._check_room()
         of = command.invocation_ids[0] if isinstance(command, c.PurgeInvocations) else command.invocation_id
         if isinstance(command, c.SignalInvocation):
             within_limit(command.value, self.limits.payload_bytes, f"signal {command.name!r}")
-        return await self.engine.obey(command, of, self.who)
+        return await self.engine.obey(command, of, self.who, request=checked_request_key(idempotency_key))
 
     async def info(self, of: InvocationId) -> InvocationInfo:
         try:
@@ -265,8 +276,8 @@ class LocalPort:
     def output(self, of: InvocationId, after: int) -> AsyncIterator[Any]:
         return _Output(_Events(self, of, after, follow=True))
 
-    def encode_signal(self, value: Any) -> bytes:
-        return encode_value(value, "the signal")
+    def encode_value(self, value: Any, what: str) -> bytes:
+        return encode_value(value, what)
 
     async def call_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None
@@ -307,8 +318,7 @@ class LocalPort:
         return self._command(request.target, request.request_key, argument, request.options.delay)
 
     def _command(self, target: Target, request_key: str | None, argument: bytes, delay: float | None) -> c.Invoke:
-        if not self.engine.journal.has_room():
-            raise UnavailableError("the disk is nearly full, so no new work is taken; what is under way goes on")
+        self._check_room()
         return c.Invoke(
             invocation_id=new_id(target, request_key, self._world.unique()),
             target=target,
@@ -316,6 +326,10 @@ class LocalPort:
             scheduled_for=None if not delay else self._world.clock.now() + delay,
             request=request_key,
         )
+
+    def _check_room(self) -> None:
+        if not self.engine.journal.has_room():
+            raise UnavailableError("the disk is nearly full, so no new work is taken; what is under way goes on")
 
     async def _outcome_within(self, command: c.Invoke, request: Request) -> Outcome:
         is_fresh = command.request is None
@@ -369,7 +383,8 @@ class _Events:
             self._after = recorded.number
             if not belongs_to(recorded.event, self._of):
                 continue
-            self._has_ended = isinstance(recorded.event, e.InvocationCompleted)
+            # One that had ended before may have been restarted since, which stands behind its end.
+            self._has_ended = self._last is None and isinstance(recorded.event, e.InvocationCompleted)
             return recorded
         raise StopAsyncIteration
 

@@ -38,6 +38,7 @@ from actors.references import (
     Reference,
     checked_key,
     new_id,
+    with_successor,
 )
 from actors.values import Codec, ValueProblem, codec_for, schema_of
 from journal import events as e
@@ -668,13 +669,15 @@ class HandlerPort:
         data = value_of(completed.outcome, of, deployment=_context(branch).deployment)
         return _decode(returns or codec_for(Any), data, f"the result of {of}")
 
-    async def obey(self, command: c.Command) -> Answer:
+    async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
+        # The verb goes out with the event that keeps it, once, so a key of its own is needed for a restart's id alone.
         branch = _branch("invocation")
         await branch.check()
         where = branch.next_step()
         execution = branch.execution
         if isinstance(command, c.SignalInvocation):
             within_limit(command.value, _context(branch).limits.payload_bytes, f"signal {command.name!r}")
+        command = with_successor(command, _context(branch).unique, idempotency_key)
         event = execution.request(
             e.VerbScheduled(
                 invocation_id=execution.invocation_id,
@@ -709,8 +712,8 @@ class HandlerPort:
             "output() changes with time and would not replay; read it outside, through the client"
         )
 
-    def encode_signal(self, value: Any) -> bytes:
-        return encode_value(value, "the signal")
+    def encode_value(self, value: Any, what: str) -> bytes:
+        return encode_value(value, what)
 
 
 def _target_of(command: Any) -> InvocationId:

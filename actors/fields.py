@@ -11,6 +11,7 @@ import decimal
 import enum
 import typing
 import uuid
+from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
 
 import attrs
@@ -135,7 +136,11 @@ def view_of(instance: Any) -> View:
 
 
 class View:
-    """What one attempt sees of its object, and what it has changed since it was last asked (``take_changes``)."""
+    """What one attempt sees of its object, and what it has changed since it was last asked (``take_changes``).
+
+    ``pinned`` is what a shared handler has seen before a crash. ``kept`` is, for each part of the history that a restart kept,
+    the object as it was then; it is seen until ``go_on_from`` says that the part is over.
+    """
 
     def __init__(
         self,
@@ -145,18 +150,22 @@ class View:
         *,
         is_writer: bool,
         pinned: Pins | None = None,
+        kept: Iterable[Pins] = (),
     ) -> None:
         self.invocation_id = invocation_id
         self.items = items
         self.is_writer = is_writer
-        self._fields = fields if pinned is None else pinned.fields
-        self._lengths: Mapping[str, int] | None = None if pinned is None else pinned.lengths
+        self._parts = deque(kept)
+        self._today = Pins(fields, None, {}) if pinned is None else pinned
         self._pinned = pinned is not None
+        base = self._parts[0] if self._parts else self._today
+        self._fields: Mapping[str, bytes] = base.fields
+        self._lengths = base.lengths
         self._values: dict[str, Any] = {}
         self._written: dict[str, bytes] = {}
         self._touched: dict[str, Field] = {}
         self._collections: dict[str, LogView[Any] | MapView[Any, Any]] = {}
-        self._pinned_items = {} if pinned is None else pinned.items
+        self._pinned_items = base.items
 
     def read(self, field: Field) -> Any:
         """The value of a field, or its collection."""
@@ -200,8 +209,34 @@ class View:
                 changes.append(change)
         return changes
 
+    def go_on_from(self, changes: Sequence[Event]) -> None:
+        """See the object as it is, or as it was in the next part that is kept, under these changes of the handler's own.
+
+        An object that the handler may still hold (a list, a dictionary) stays the one that is seen if it says the same as what
+        is there now. So does a collection.
+        """
+        self._parts.popleft()
+        base = self._parts[0] if self._parts else self._today
+        own = _Own.of(changes)
+        self._lengths, self._pinned_items = base.lengths, base.items
+        self._fields = {**base.fields, **own.fields}
+        self._forget_values()
+        for collection in self._collections.values():
+            collection.start_from(own)
+
+    def _forget_values(self) -> None:
+        fields, self._touched = self._touched, {}
+        values, self._values = self._values, {}
+        self._written = {}
+        for name, field in fields.items():
+            now = self._fields.get(name)
+            if now is None and field.default is not None:
+                now = self._encode(field, field.default())
+            if now is not None and self._encode(field, values[name]) == now:
+                self._values[name], self._written[name], self._touched[name] = values[name], now, field
+
     def pinned_items(self, field: Field) -> dict[str, bytes | None]:
-        """Items of a map that this attempt has read before a crash."""
+        """Items of a map as they were, where they may be others now."""
         return self._pinned_items.get(field.name, {})
 
     def log_length(self, field: Field) -> int:
@@ -264,11 +299,35 @@ class View:
 
 @attrs.define
 class Pins:
-    """What a shared handler has seen, from its journal."""
+    """An object as it was, from a journal; ``lengths`` None: as long as its logs are now."""
 
-    fields: dict[str, bytes]
-    lengths: dict[str, int]
+    fields: Mapping[str, bytes]
+    lengths: Mapping[str, int] | None
     items: dict[str, dict[str, bytes | None]]
+
+
+@attrs.define
+class _Own:
+    """Changes of a handler, put together."""
+
+    fields: dict[str, bytes] = attrs.field(factory=dict)
+    logs: dict[str, list[bytes]] = attrs.field(factory=dict)
+    maps: dict[str, dict[str, bytes | None]] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, changes: Iterable[Event]) -> _Own:
+        own = cls()
+        for change in changes:
+            match change:
+                case e.FieldsChanged():
+                    own.fields.update(change.fields)
+                case e.LogExtended():
+                    own.logs.setdefault(change.field, []).extend(change.items)
+                case e.MapChanged():
+                    own.maps.setdefault(change.field, {}).update(change.items)
+                case _:
+                    raise AssertionError(f"{type(change).__name__} is no change of a field")
+        return own
 
 
 def decode_kept(codec: Codec[T], data: bytes, name: str) -> T:
@@ -430,6 +489,12 @@ class LogView(Log[T]):
         self._taken = len(self._appended)
         return e.LogExtended(invocation_id=self._view.invocation_id, field=self._field.name, items=new)
 
+    def start_from(self, own: _Own) -> None:
+        """Stand behind what is stored now, with these items of the handler's own."""
+        self.base_length = self._view.log_length(self._field)
+        self._appended = list(own.logs.get(self._field.name, ()))
+        self._taken = len(self._appended)
+
     def _read(self, start: int, stop: int) -> list[T]:
         base = self.base_length
         stored: Sequence[bytes] = ()
@@ -497,16 +562,31 @@ class MapView(Map[K, V]):
     def take_change(self) -> Event | None:
         """What was set or removed since the last time."""
         changed: dict[str, bytes | None] = {}
+        before: dict[str, bytes | None] = {}
         for encoded in list(self._touched):
             value = self._values[encoded]
             data = None if value is _UNREAD else self._encode(encoded, value)
-            if data != self._stored(encoded):
+            stored = self._stored(encoded)
+            if data != stored:
+                before[encoded] = stored
                 changed[encoded] = self._known[encoded] = data
             if value is _UNREAD or isinstance(value, _IMMUTABLE):
                 del self._touched[encoded]
         if not changed:
             return None
-        return e.MapChanged(invocation_id=self._view.invocation_id, field=self._field.name, items=changed)
+        return e.MapChanged(
+            invocation_id=self._view.invocation_id, field=self._field.name, items=changed, before=before
+        )
+
+    def start_from(self, own: _Own) -> None:
+        """Stand over what is stored now, with these items of the handler's own."""
+        held = {k: v for k, v in self._values.items() if v is not _UNREAD and not isinstance(v, _IMMUTABLE)}
+        self._known = dict(self._view.pinned_items(self._field)) | own.maps.get(self._field.name, {})
+        self._values, self._touched = {}, {}
+        for encoded, value in held.items():
+            if self._encode(encoded, value) == self._stored(encoded):
+                self._values[encoded] = value
+                self._touched[encoded] = None
 
     def take_reads(self) -> Event | None:
         """What was read since the last time."""

@@ -14,7 +14,7 @@ import msgspec
 from actors.core.replay import describe, is_request
 from actors.values import schema_of
 from journal import events as e
-from journal.events import Caller, Failure, Kind, Mode, Outcome, OutcomeKind, Recorded, Status, Target
+from journal.events import Caller, Failure, Kind, Lineage, Mode, Outcome, OutcomeKind, Recorded, Status, Target
 from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class OutcomeInfo:
 class InvocationInfo:
     """Everything that is known of an invocation. Times are wall seconds.
 
+    ``restarts`` is the invocation that this one repeats, and from which step; ``successors`` are those that repeat it.
     ``phase`` is ``cancelling`` or ``pausing`` while it has been asked to and has not obeyed yet. Its events lie between
     ``first_event`` and ``last_event`` in the log of its object, with others' between them. ``deployment`` is the code that it
     runs on; empty: whatever is served.
@@ -110,6 +111,8 @@ class InvocationInfo:
     cancel_reason: str | None = None
     deployment: str = ""
     outcome: OutcomeInfo | None = None
+    restarts: Lineage | None = None
+    successors: tuple[InvocationId, ...] = ()
     waits: tuple[WaitInfo, ...] = ()
     first_event: int = 0
     last_event: int = 0
@@ -182,6 +185,8 @@ def info_of(row: InvocationRow, open_state: InvocationState | None) -> Invocatio
         cancel_reason=row.cancel_reason,
         deployment=row.deployment,
         outcome=None if row.outcome is None else _outcome_info(row.outcome),
+        restarts=row.restarts,
+        successors=tuple(row.successors),
         waits=waits,
         first_event=row.spans[0][0],
         last_event=row.spans[-1][1],
@@ -287,6 +292,15 @@ def summary_of(event: Any) -> str:
             return f"moved to {event.deployment or 'what is served'}"
         case e.InvocationCompleted():
             return _outcome(event.outcome)
+        case e.InvocationRestarted():
+            where = f"step {event.step}" if event.step else "the beginning"
+            return f"restarted from {where} as {event.successor}{_because(event.reason)}"
+        case e.HistoryKept():
+            return "what stands before this was kept; from here on it is lived"
+        case e.FieldsRewound():
+            return f"fields rewound: {', '.join(event.fields) or 'none'}"
+        case e.CallHandedOver():
+            return f"the call at step {event.step} is answered by {event.callee}"
         case _ if is_request(event):
             return describe(event)
     step = getattr(event, "step", None)

@@ -9,11 +9,11 @@ import attrs
 
 from actors.core import commands as c
 from actors.core.errors import DefinitionError, InvalidKeyError, PayloadTooLargeError
-from journal.events import Children, Kind, PauseMode, Target
-from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of
+from journal.events import Children, Kind, PauseMode, Stop, Target
+from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of, stream_of_invocation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from actors.inspection import InvocationInfo, JournalEntry
     from actors.objects import Definition, HandlerDefinition
@@ -41,11 +41,11 @@ class Port(Protocol):
     async def send(self, request: Request) -> InvocationHandle[Any]: ...
     async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any: ...
     async def outcome(self, of: InvocationId) -> Outcome: ...
-    async def obey(self, command: c.Command) -> Answer: ...
+    async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer: ...
     async def info(self, of: InvocationId) -> InvocationInfo: ...
     def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]: ...
     def output(self, of: InvocationId, after: int) -> AsyncIterator[Any]: ...
-    def encode_signal(self, value: Any) -> bytes: ...
+    def encode_value(self, value: Any, what: str) -> bytes: ...
 
 
 @attrs.frozen(kw_only=True)
@@ -218,46 +218,95 @@ class InvocationHandle(Generic[R_co]):
         return await self._port.outcome(self.id)
 
     async def cancel(
-        self, *, reason: str = "", children: str | Children = Children.CALLED, kill_after: float | None = None
+        self,
+        *,
+        reason: str = "",
+        children: str | Children = Children.CALLED,
+        kill_after: float | None = None,
+        idempotency_key: str | None = None,
     ) -> Answer:
         """Stop it with its compensations; what it has called is cancelled first. After ``kill_after`` seconds it is killed.
 
-        ``children="all"`` cancels what it has sent as well. Raises ``AlreadyCompletedError``, ``UnknownInvocationError``.
+        ``children="all"`` cancels what it has sent as well. Asking again under the same ``idempotency_key`` is answered as the
+        first time. Raises ``AlreadyCompletedError``, ``UnknownInvocationError``.
         """
-        return await self._port.obey(
-            c.CancelInvocation(
-                invocation_id=self.id,
-                reason=checked_text(reason, MAX_WORDS, "the reason"),
-                children=Children(children),
-                kill_after=_seconds(kill_after, "kill_after"),
-            )
+        command = c.CancelInvocation(
+            invocation_id=self.id,
+            reason=checked_text(reason, MAX_WORDS, "the reason"),
+            children=Children(children),
+            kill_after=_seconds(kill_after, "kill_after"),
         )
+        return await self._port.obey(command, idempotency_key)
 
-    async def kill(self, *, reason: str = "") -> Answer:
+    async def kill(self, *, reason: str = "", idempotency_key: str | None = None) -> Answer:
         """End it now, without compensation, and what it has called with it."""
-        return await self._port.obey(
-            c.KillInvocation(invocation_id=self.id, reason=checked_text(reason, MAX_WORDS, "the reason"))
-        )
+        words = checked_text(reason, MAX_WORDS, "the reason")
+        return await self._port.obey(c.KillInvocation(invocation_id=self.id, reason=words), idempotency_key)
 
-    async def pause(self, *, reason: str = "", mode: str | PauseMode = PauseMode.DRAIN) -> Answer:
+    async def pause(
+        self, *, reason: str = "", mode: str | PauseMode = PauseMode.DRAIN, idempotency_key: str | None = None
+    ) -> Answer:
         """Hold it. ``drain`` lets a running step end and records it first; ``now`` aborts the step."""
         words = checked_text(reason, MAX_WORDS, "the reason")
-        return await self._port.obey(c.PauseInvocation(invocation_id=self.id, reason=words, mode=PauseMode(mode)))
+        command = c.PauseInvocation(invocation_id=self.id, reason=words, mode=PauseMode(mode))
+        return await self._port.obey(command, idempotency_key)
 
-    async def resume(self, *, reason: str = "") -> Answer:
-        """Let it go on where it stopped; while it is backing off, try again now."""
+    async def resume(self, *, reason: str = "", idempotency_key: str | None = None) -> Answer:
+        """Let it go on where it stopped; while it is backing off, try again now; while it pauses, let it go on after all."""
         words = checked_text(reason, MAX_WORDS, "the reason")
-        return await self._port.obey(c.ResumeInvocation(invocation_id=self.id, reason=words))
+        return await self._port.obey(c.ResumeInvocation(invocation_id=self.id, reason=words), idempotency_key)
 
-    async def signal(self, name: str, value: Any = None) -> Answer:
-        """Hand it a value, which ``await actors.signal(name, …)`` in it returns. Kept until it asks."""
-        return await self._port.obey(
-            c.SignalInvocation(
-                invocation_id=self.id,
-                name=checked_text(name, MAX_SIGNAL_NAME, "the name of a signal"),
-                value=self._port.encode_signal(value),
-            )
+    async def restart(
+        self,
+        from_step: str = "",
+        *,
+        input: Any = None,
+        stop: str | Stop | None = None,
+        rewind_state: bool = False,
+        hand_over: bool = True,
+        dry_run: bool = False,
+        reason: str = "",
+        idempotency_key: str | None = None,
+    ) -> Answer:
+        """Do it again, as a new invocation: from the beginning, or from a step, named by its name or its path.
+
+        Going back to a step is going back to the moment before its outcome was known: what had an outcome by then is kept and
+        not executed again, signals that have come are kept, too. The answer's ``successor`` names the new invocation and says
+        what is kept and what begins again; with ``dry_run`` that is all that happens.
+
+        ``input`` takes the place of the argument, as JSON has it: one value for one parameter, a dictionary for several. One
+        that has not ended is stopped first, by ``stop="cancel"`` (with its compensations; the new one starts behind them) or
+        ``"kill"``; whoever waits for it then waits for the new one, unless ``hand_over`` is false. The new one sees the fields
+        of its object as they are now, once it has gone through what is kept; with ``rewind_state`` they are made what they
+        were at the step.
+
+        Raises ``StillOpenError``, ``UnknownStepError``, ``HistoryGoneError``, ``InvalidArgumentError``,
+        ``UnknownInvocationError``.
+
+        ::
+
+            answer = await runtime.client.invocation(claim).restart("reimburse", reason="rate fixed")
+            print(answer.successor.invocation_id, answer.successor.again)
+        """
+        command = c.RestartInvocation(
+            invocation_id=self.id,
+            successor=NOT_YET,
+            reason=checked_text(reason, MAX_WORDS, "the reason"),
+            from_step=checked_text(from_step, MAX_WORDS, "the step"),
+            argument=None if input is None else self._port.encode_value(input, "the input"),
+            stop=None if stop is None else Stop(stop),
+            rewind_state=rewind_state,
+            hand_over=hand_over,
+            dry_run=dry_run,
         )
+        return await self._port.obey(command, idempotency_key)
+
+    async def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> Answer:
+        """Hand it a value, which ``await actors.signal(name, …)`` in it returns. Kept until it asks."""
+        data = self._port.encode_value(value, f"signal {name!r}")
+        name = checked_text(name, MAX_SIGNAL_NAME, "the name of a signal")
+        command = c.SignalInvocation(invocation_id=self.id, name=name, value=data)
+        return await self._port.obey(command, idempotency_key)
 
     async def purge(self) -> Answer:
         """Forget its history and its result; what it wrote into its object stays. Only once it has ended."""
@@ -321,6 +370,19 @@ def new_id(target: Target, request_key: str | None, unique: int) -> InvocationId
     if target.key is None:
         return invocation_id(StreamId(unique & (2**64 - 1)), unique)
     return invocation_id(stream_of(target.service, target.key), unique)
+
+
+NOT_YET = InvocationId("")
+"""Stands for the id of a successor until whoever carries the restart has made it."""
+
+
+def with_successor(command: c.Command, unique: Callable[[], int], idempotency_key: str | None) -> c.Command:
+    """A restart with the id of its successor, which lives where the original does; other commands as they are."""
+    if not isinstance(command, c.RestartInvocation) or command.successor != NOT_YET:
+        return command
+    of = command.invocation_id
+    number = unique() if idempotency_key is None else derived_unique("restarted", of, idempotency_key)
+    return attrs.evolve(command, successor=invocation_id(stream_of_invocation(of), number))
 
 
 def _seconds(span: float | datetime.timedelta | None, what: str) -> float | None:

@@ -61,6 +61,10 @@ TAGS: dict[type, int] = {
     e.AttachRequested: 0x26,
     e.InvocationCompleted: 0x27,
     e.InvocationsPurged: 0x28,
+    e.InvocationRestarted: 0x29,
+    e.FieldsRewound: 0x2A,
+    e.HistoryKept: 0x2B,
+    e.CallHandedOver: 0x2C,
     e.InvocationMoved: 0x2D,
 }
 

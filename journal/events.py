@@ -15,7 +15,7 @@ from typing import TypeAlias, get_args
 
 import attrs
 
-from journal.ids import InvocationId, StepId
+from journal.ids import ROOT_STEP, InvocationId, StepId
 
 
 class Kind(enum.Enum):
@@ -80,6 +80,14 @@ class Verb(enum.Enum):
     RESUME = "resume"
     SIGNAL = "signal"
     PURGE = "purge"
+    RESTART = "restart"
+
+
+class Stop(enum.Enum):
+    """How an invocation that has not ended is stopped before it is started again."""
+
+    CANCEL = "cancel"
+    KILL = "kill"
 
 
 class PauseMode(enum.Enum):
@@ -139,12 +147,41 @@ class Link:
 
 
 @attrs.frozen
+class StepRef:
+    """A step of a history, for people: where it was started, and what it is called."""
+
+    step: StepId
+    name: str
+
+
+@attrs.frozen
+class Successor:
+    """The invocation that a restart made. ``kept`` are the operations whose outcomes it takes over, ``again`` those that had
+    begun and begin again."""
+
+    invocation_id: InvocationId
+    kept: tuple[StepRef, ...] = ()
+    again: tuple[StepRef, ...] = ()
+
+
+@attrs.frozen
 class Answer:
-    """What a verb did: whether anything changed, and the target's status before and after."""
+    """What a verb did: whether anything changed, and the target's status before and after; a restart, what it made."""
 
     changed: bool
     before: Status
     after: Status
+    successor: Successor | None = None
+
+
+@attrs.frozen
+class Lineage:
+    """Which invocation this one repeats, and from which step on; from its beginning if there is none. ``rewinds``: the
+    fields of its object are then what they were at that step."""
+
+    invocation_id: InvocationId
+    step: StepId = ROOT_STEP
+    rewinds: bool = False
 
 
 @attrs.define
@@ -167,7 +204,8 @@ class InvocationAccepted:
 
     ``chain`` names the callers that wait above this one, outermost first. ``scheduled_for`` is set when it must wait for a
     date before it joins the queue. ``request`` is the key under which asking again finds this invocation. ``deployment`` is
-    the code that it runs on; empty: whatever is served.
+    the code that it runs on; empty: whatever is served. ``restarts`` names the one that it repeats; it starts once
+    ``behind`` has ended.
     """
 
     invocation_id: InvocationId
@@ -180,6 +218,8 @@ class InvocationAccepted:
     request: str | None = None
     atomic: bool = False
     deployment: str = ""
+    restarts: Lineage | None = None
+    behind: InvocationId | None = None
 
 
 @attrs.define(kw_only=True)
@@ -415,11 +455,12 @@ class LogExtended:
 
 @attrs.define(kw_only=True)
 class MapChanged:
-    """The handler set items of a ``Map`` field, or removed them (``None``)."""
+    """The handler set items of a ``Map`` field, or removed them (``None``). ``before`` is what they were."""
 
     invocation_id: InvocationId
     field: str
     items: dict[str, bytes | None]
+    before: dict[str, bytes | None] = attrs.field(factory=dict)
 
 
 @attrs.define(kw_only=True)
@@ -526,6 +567,56 @@ class InvocationCompleted:
 
 
 @attrs.define(kw_only=True)
+class InvocationRestarted:
+    """It is repeated by another one. ``hands_over``: whoever waits for this one waits for that one from now on."""
+
+    invocation_id: InvocationId
+    successor: InvocationId
+    step: StepId
+    reason: str
+    hands_over: bool = False
+
+
+@attrs.define(kw_only=True)
+class FieldsRewound:
+    """The fields of the object are what they were when the invocation that is repeated reached the step.
+
+    ``fields`` are all of them; a log is as long as ``lengths`` says and ends with the items of ``logs``; ``maps`` holds the
+    items that differ from what they were a moment ago, which ``before`` names.
+    """
+
+    invocation_id: InvocationId
+    fields: dict[str, bytes]
+    lengths: dict[str, int]
+    logs: dict[str, list[bytes]]
+    maps: dict[str, dict[str, bytes | None]]
+    before: dict[str, dict[str, bytes | None]]
+
+
+@attrs.define(kw_only=True)
+class HistoryKept:
+    """What stands before this is kept from the invocation that is repeated; what comes behind it is lived.
+
+    As far as it is kept, the handler sees its object as it was when the one that is repeated started: ``fields``,
+    ``lengths`` of logs, and the ``maps``' items that have changed since.
+    """
+
+    invocation_id: InvocationId
+    fields: dict[str, bytes]
+    lengths: dict[str, int]
+    maps: dict[str, dict[str, bytes | None]]
+
+
+@attrs.define(kw_only=True)
+class CallHandedOver:
+    """The callee was restarted, and its successor will answer."""
+
+    invocation_id: InvocationId
+    step: StepId
+    callee: InvocationId
+
+
+@attrs.define(kw_only=True)
 class InvocationsPurged:
     """The history and the results of these are gone; what they wrote into the object stays."""
 
@@ -574,6 +665,10 @@ Event: TypeAlias = (
     | InvocationCompleted
     | InvocationsPurged
     | InvocationMoved
+    | InvocationRestarted
+    | FieldsRewound
+    | HistoryKept
+    | CallHandedOver
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

@@ -82,9 +82,14 @@ def stream_of_head(head_key: bytes) -> int:
     return int.from_bytes(head_key[-8:], "big")
 
 
-def snapshot(partition: int, stream: StreamId) -> bytes:
-    """The latest snapshot of an object. By stream."""
-    return _OF_STREAM.pack(_SNAPSHOT, partition, stream)
+def snapshot(partition: int, stream: StreamId, number: int) -> bytes:
+    """An object as of an event. By stream, then by the event's number."""
+    return _IN_STREAM.pack(_SNAPSHOT, partition, stream, number)
+
+
+def number_of_snapshot(key: bytes) -> int:
+    """The number of the event that a snapshot is as of."""
+    return int.from_bytes(key[-8:], "big")
 
 
 def invocation(partition: int, invocation_id: InvocationId) -> bytes:

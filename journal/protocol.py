@@ -53,9 +53,9 @@ class Append:
 
     ``expected`` is the number of the last event that the writer knows of; the first of ``events`` gets the next one.
     ``consumed`` are positions of letters that are hereby dealt with. ``snapshot`` is the object's state after the last of
-    ``events``. ``rows`` are what can be looked up by key (``keys``), None to remove. ``erased`` are numbers of earlier
+    ``events``; earlier ones stay as long as events behind them do. ``rows`` are what can be looked up by key (``keys``), None to remove. ``erased`` are numbers of earlier
     events that are overwritten; ``trim_to`` is the number up to which the stream is cut off in front (a snapshot must
-    cover it); ``remove`` ends the stream and everything of it.
+    cover it), and snapshots but the last in there with it; ``remove`` ends the stream and everything of it.
     """
 
     stream: StreamId
@@ -106,6 +106,12 @@ class Partition(Protocol):
 
     async def load(self, stream: StreamId) -> Stored | None:
         """The object as it is kept, or None if there is none. Raises ``Damaged``."""
+        ...
+
+    async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
+        """The latest snapshot of the object as of event ``at`` or before, with the number of its event, if one is kept.
+
+        As long as events behind a snapshot are kept, so is it."""
         ...
 
     async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:

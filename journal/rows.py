@@ -9,7 +9,7 @@ import attrs
 import msgspec
 
 from journal.errors import CorruptRecord
-from journal.events import Caller, Failure, Kind, Mode, Outcome, Status, Target
+from journal.events import Caller, Failure, Kind, Lineage, Mode, Outcome, Status, Target
 from journal.ids import InvocationId
 
 FORMAT = 1
@@ -73,6 +73,9 @@ class InvocationRow:
     cancel_reason: str | None = None
     deployment: str = ""
     outcome: Outcome | None = None
+    obeyed: dict[str, Status] = attrs.field(factory=dict)
+    restarts: Lineage | None = None
+    successors: list[InvocationId] = attrs.field(factory=list)
 
 
 @attrs.define(kw_only=True)

@@ -271,6 +271,10 @@ class StoredPartition:
         """The object as it is kept, or None if there is none. Raises ``Damaged``."""
         return load_stream(self._store, self.number, stream, self._head(stream))
 
+    async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
+        """The latest snapshot of the object as of event ``at`` or before, with the number of its event, if one is kept."""
+        return read_snapshot(self._store, self.number, stream, at)
+
     async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
         """The events with numbers in these ranges, both ends included, in order. Raises ``Damaged``."""
         return [
@@ -301,7 +305,7 @@ class StoredPartition:
         if append.events:
             batch.rows[keys.record(number, stream, head.last + 1)] = encode_record(append.events)
         if append.snapshot is not None:
-            batch.rows[keys.snapshot(number, stream)] = append.snapshot
+            batch.rows[keys.snapshot(number, stream, last)] = append.snapshot
             snapshot = last
         if append.erased:
             self._erase(batch, stream, append.erased)
@@ -324,13 +328,20 @@ class StoredPartition:
             remaining = remaining[len(here) :]
 
     def _trim(self, batch: Batch, stream: StreamId, up_to: int) -> int:
-        """Cut off whole records that end at or before ``up_to``; returns where the cut really is."""
+        """Cut off whole records that end at or before ``up_to``; returns where the cut really is.
+
+        The last snapshot in there stays: the object as of any event behind it can be had from it.
+        """
         last = self._head(stream).last
         if up_to < last:
             kept, _ = _record_with(self._store, self.number, stream, up_to + 1)
         else:
             kept = keys.record(self.number, stream, last + 1)
         batch.cleared.append((keys.record(self.number, stream, 0), kept))
+        found = read_snapshot(self._store, self.number, stream, up_to)
+        if found is not None:
+            start = keys.snapshot(self.number, stream, 0)
+            batch.cleared.append((start, keys.snapshot(self.number, stream, found[0])))
         return keys.first_number_of(kept) - 1
 
     def _post(self, batch: Batch, letters: Sequence[Letter]) -> list[tuple[Mailbox, bytes, Letter]]:
@@ -376,13 +387,23 @@ def load_stream(store: Readable, partition: int, stream: StreamId, head: StreamH
     snapshot = None
     if head.snapshot:
         try:
-            snapshot = store.get(keys.snapshot(partition, stream))
+            snapshot = store.get(keys.snapshot(partition, stream, head.snapshot))
         except CorruptRecord as error:
             raise Damaged(stream, head.snapshot, f"the snapshot: {error}") from error
         if snapshot is None:
             raise Damaged(stream, head.snapshot, "the snapshot is missing")
     events = read_events(store, partition, stream, head.snapshot + 1, head.last)
     return Stored(head.last, head.trimmed, head.snapshot, snapshot, events)
+
+
+def read_snapshot(store: Readable, partition: int, stream: StreamId, at: int) -> tuple[int, bytes] | None:
+    """The latest snapshot as of event ``at`` or before, with the number of its event. Raises ``Damaged``."""
+    start, stop = keys.snapshot(partition, stream, 0), keys.snapshot(partition, stream, at + 1)
+    try:
+        found = store.scan(start, stop, limit=1, reverse=True)
+    except CorruptRecord as error:
+        raise Damaged(stream, at, f"a snapshot: {error}") from error
+    return (keys.number_of_snapshot(found[0][0]), found[0][1]) if found else None
 
 
 def read_events(store: Readable, partition: int, stream: StreamId, first: int, last: int) -> list[Recorded]:
@@ -421,7 +442,7 @@ def _clear_stream(batch: Batch, partition: int, stream: StreamId) -> None:
     items = keys.items_of_object(partition, stream)
     batch.cleared.append((items, keys.after_prefix(items)))
     batch.rows[keys.head(partition, stream)] = None
-    batch.rows[keys.snapshot(partition, stream)] = None
+    batch.cleared.append((keys.snapshot(partition, stream, 0), keys.snapshot(partition, stream, 2**64 - 1)))
     batch.rows[keys.owing(partition, stream)] = None
 
 

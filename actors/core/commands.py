@@ -19,16 +19,18 @@ from journal.events import (
     Children,
     Event,
     Failure,
+    InvocationAccepted,
     Kind,
     Link,
     Mode,
     Outcome,
     PauseCause,
     PauseMode,
+    Stop,
     Target,
     Verb,
 )
-from journal.ids import InvocationId, StepId
+from journal.ids import ROOT_STEP, InvocationId, StepId
 
 
 @attrs.define(kw_only=True)
@@ -163,6 +165,40 @@ class PurgeInvocations:
 
 
 @attrs.define(kw_only=True)
+class RestartInvocation:
+    """Do it again as ``successor``, from the beginning or keeping what came before the outcome of a step.
+
+    ``from_step`` is a step's name or path; empty: from the beginning. ``argument`` takes the place of the original's.
+    ``stop`` says how the original is stopped if it has not ended. ``hand_over``: whoever waits for the original then waits for
+    the successor. ``dry_run``: only say what would be kept. ``deployment`` is the code that it
+    runs on, None: the original's. The rest is filled in where the command arrives: the ``original``'s acceptance, the ``step``.
+    """
+
+    invocation_id: InvocationId
+    successor: InvocationId
+    reason: str
+    from_step: str = ""
+    argument: bytes | None = None
+    stop: Stop | None = None
+    rewind_state: bool = False
+    hand_over: bool = True
+    dry_run: bool = False
+    deployment: str | None = None
+    reply_to: Caller | None = None
+    original: InvocationAccepted | None = None
+    step: StepId = ROOT_STEP
+
+
+@attrs.define(kw_only=True)
+class HandOverCall:
+    """Another invocation will answer the call."""
+
+    invocation_id: InvocationId
+    step: StepId
+    callee: InvocationId
+
+
+@attrs.define(kw_only=True)
 class RecordProgress:
     """A handler ran until everything in it waits; these are the facts of it, in order."""
 
@@ -265,6 +301,8 @@ Command: TypeAlias = (
     | ResumeInvocation
     | SignalInvocation
     | PurgeInvocations
+    | RestartInvocation
+    | HandOverCall
     | RecordProgress
     | FinishAttempt
     | FailAttempt
@@ -291,6 +329,8 @@ _TAGS: dict[type, int] = {
     ResumeInvocation: 0x0B,
     SignalInvocation: 0x0C,
     PurgeInvocations: 0x0D,
+    RestartInvocation: 0x0E,
+    HandOverCall: 0x0F,
 }
 
 
@@ -330,6 +370,7 @@ _VERBS: dict[Verb, type[Any]] = {
     Verb.RESUME: ResumeInvocation,
     Verb.SIGNAL: SignalInvocation,
     Verb.PURGE: PurgeInvocations,
+    Verb.RESTART: RestartInvocation,
 }
 _VERB_DECODERS: dict[Verb, msgspec.msgpack.Decoder[Any]] = {v: msgspec.msgpack.Decoder(k) for v, k in _VERBS.items()}
 VERB_OF_COMMAND: dict[type, Verb] = {kind: verb for verb, kind in _VERBS.items()}

@@ -17,14 +17,16 @@ from actors.core.errors import (
     MailboxFullError,
     NotCompletedError,
     SignalBufferFullError,
+    StillOpenError,
     StillRunningError,
     UnknownInvocationError,
 )
+from actors.core.react import keeps_something
 from actors.core.retries import Exhausted, delay_seconds, is_exhausted
 from actors.core.state import InvocationState, ObjectState, WaitKind, digest
 from actors.core.transitions import ACTIVE, STARTED
 from journal import events as e
-from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause, PauseMode, Status
+from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause, PauseMode, Status, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +43,8 @@ def decide(state: ObjectState | None, command: Command, now: float, limits: Limi
         return _invoke(state, command, limits)
     if isinstance(command, c.PurgeInvocations):
         return _purge(state, command)
+    if isinstance(command, c.RestartInvocation):
+        return _restart(state, command, now, limits)
     invocation = None if state is None else state.invocations.get(command.invocation_id)
     if invocation is None:
         if isinstance(command, _FROM_OUTSIDE):
@@ -155,7 +159,16 @@ def _finish_attempt(
 def _complete(state: ObjectState, invocation: InvocationState, outcome: Outcome) -> list[Event]:
     """The end of an invocation, and the beginning of the one that waited behind it."""
     completed = e.InvocationCompleted(invocation_id=invocation.invocation_id, outcome=outcome)
-    return [completed, *_start_next(state, without=invocation)]
+    return [completed, *_start_next(state, without=invocation), *_start_behind(state, invocation)]
+
+
+def _start_behind(state: ObjectState, ended: InvocationState) -> list[Event]:
+    """Start those that repeat the one that ends, and waited for that only."""
+    return [
+        e.InvocationStarted(invocation_id=waiting.invocation_id)
+        for waiting in state.invocations.values()
+        if waiting.behind == ended.invocation_id and waiting.mode is Mode.SHARED and waiting.status is Status.QUEUED
+    ]
 
 
 def _start_next(state: ObjectState, *, without: InvocationState) -> list[Event]:
@@ -431,6 +444,8 @@ def _resume(
     state: ObjectState, invocation: InvocationState, command: c.ResumeInvocation, _: float, __: Limits
 ) -> list[Event]:
     moved = _move(invocation, command.deployment)
+    if invocation.pausing is not None:
+        return [*moved, e.InvocationResumed(invocation_id=invocation.invocation_id, reason=command.reason)]
     if invocation.status is Status.BACKING_OFF:
         return [*moved, *_retry_now(invocation)]
     if invocation.status is not Status.PAUSED:
@@ -452,7 +467,7 @@ def _move(invocation: InvocationState, deployment: str | None) -> list[Event]:
 
 
 def _start_if_its_turn(state: ObjectState, invocation: InvocationState) -> list[Event]:
-    if invocation.is_started or invocation.scheduled_for is not None:
+    if invocation.is_started or invocation.scheduled_for is not None or invocation.behind in state.invocations:
         return []
     is_head = state.holder is None and state.queue[:1] == [invocation.invocation_id]
     if invocation.mode is Mode.SHARED or is_head:
@@ -469,6 +484,77 @@ def _retry_now(invocation: InvocationState) -> list[Event]:
     if invocation.retry_at is not None:
         retried.append(e.AttemptRetried(invocation_id=invocation.invocation_id))
     return retried
+
+
+def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float, limits: Limits) -> list[Event]:
+    """That the original is known, and what it was, is the caller's to find out: an ended one is not in the state."""
+    assert state is not None, "an original that is known has an object"
+    assert command.original is not None, "filled in where the command arrives"
+    original = state.invocations.get(command.invocation_id)
+    if command.successor in state.invocations:
+        return []
+    if original is not None and command.stop is None:
+        raise StillOpenError(
+            f"{command.invocation_id} is {original.status.value}; say how it is to be stopped first: stop='cancel' runs its "
+            "compensations, stop='kill' does not",
+            status=original.status,
+        )
+    mode = command.original.mode
+    if mode is Mode.EXCLUSIVE and len(state.queue) >= limits.mailbox:
+        raise MailboxFullError(
+            f"{len(state.queue)} invocations wait for {state.name} already, and {limits.mailbox} may"
+        )
+    stopping = [] if original is None else _stop(state, original, command, now, limits)
+    is_over = original is None or any(
+        isinstance(s, e.InvocationCompleted) and s.invocation_id == original.invocation_id for s in stopping
+    )
+    hands_over = original is not None and command.hand_over
+    accepted = e.InvocationAccepted(
+        invocation_id=command.successor,
+        handler=command.original.handler,
+        mode=mode,
+        argument=command.original.argument if command.argument is None else command.argument,
+        caller=original.caller if original is not None and hands_over else None,
+        chain=original.chain if original is not None and hands_over else [],
+        atomic=command.original.atomic,
+        deployment=command.original.deployment if command.deployment is None else command.deployment,
+        restarts=e.Lineage(command.invocation_id, command.step, command.rewind_state),
+        behind=None if is_over else command.invocation_id,
+    )
+    restarted = e.InvocationRestarted(
+        invocation_id=command.invocation_id,
+        successor=command.successor,
+        step=command.step,
+        reason=command.reason,
+        hands_over=hands_over,
+    )
+    starts = is_over and (mode is Mode.SHARED or _is_free_without(state, original))
+    starting = [e.InvocationStarted(invocation_id=command.successor)] if starts else []
+    return [accepted, restarted, *stopping, *starting]
+
+
+def _stop(
+    state: ObjectState, original: InvocationState, command: c.RestartInvocation, now: float, limits: Limits
+) -> list[Event]:
+    reason = command.reason or f"started again as {command.successor}"
+    if command.stop is Stop.KILL:
+        return _kill(state, original, c.KillInvocation(invocation_id=command.invocation_id, reason=reason), now, limits)
+    cancel = c.CancelInvocation(invocation_id=command.invocation_id, reason=reason)
+    return _cancel(state, original, cancel, now, limits)
+
+
+def _is_free_without(state: ObjectState, ended: InvocationState | None) -> bool:
+    gone = None if ended is None else ended.invocation_id
+    return state.holder in (None, gone) and all(waiting == gone for waiting in state.queue)
+
+
+def _hand_over_call(
+    _: ObjectState, invocation: InvocationState, command: c.HandOverCall, __: float, ___: Limits
+) -> list[Event]:
+    wait = invocation.waits.get(command.step)
+    if wait is None or wait.kind not in (WaitKind.CALL, WaitKind.ATTACH) or wait.callee == command.callee:
+        return []
+    return [e.CallHandedOver(invocation_id=invocation.invocation_id, step=command.step, callee=command.callee)]
 
 
 def _signal(
@@ -491,7 +577,22 @@ def _purge(state: ObjectState | None, command: c.PurgeInvocations) -> list[Event
                 "cancel it or kill it first",
                 status=invocation.status,
             )
+        for waiting in () if state is None else state.invocations.values():
+            if keeps_from(waiting) == invocation_id:
+                raise NotCompletedError(
+                    f"{waiting.invocation_id} waits for its turn and will keep a part of the history of {invocation_id}; "
+                    "purge it when that one has started",
+                    status=waiting.status,
+                )
     return [e.InvocationsPurged(invocation_ids=command.invocation_ids)]
+
+
+def keeps_from(invocation: InvocationState) -> InvocationId | None:
+    """Whose history it will need when it starts."""
+    restarts = invocation.restarts
+    if restarts is None or invocation.is_started or not keeps_something(restarts):
+        return None
+    return restarts.invocation_id
 
 
 _FROM_OUTSIDE = (
@@ -525,4 +626,5 @@ _DECISIONS: dict[type, Callable[..., list[Event]]] = {
     c.SettlePause: _settle_pause,
     c.ResumeInvocation: _resume,
     c.SignalInvocation: _signal,
+    c.HandOverCall: _hand_over_call,
 }

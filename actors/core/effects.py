@@ -12,7 +12,7 @@ import attrs
 
 from actors.core.commands import Command
 from actors.core.state import Changes
-from journal.events import Event, Outcome
+from journal.events import Event, FieldsRewound, Outcome
 from journal.ids import InvocationId, StepId, StreamId
 
 
@@ -104,6 +104,30 @@ class KeepItems:
 
 
 @attrs.define
+class KeepHistory:
+    """Give the invocation what its restart keeps of the one that it repeats. Inner: events of the same batch."""
+
+    invocation_id: InvocationId
+
+
+@attrs.define
+class HandOver:
+    """Whoever outside waits for the one invocation waits for the other from now on. Inner."""
+
+    invocation_id: InvocationId
+    successor: InvocationId
+
+
+@attrs.define
+class RewindItems:
+    """Make the items of ``Log`` and ``Map`` fields what the event says; ``lengths`` are the logs' before. Inner: rows of the
+    same batch."""
+
+    event: FieldsRewound
+    lengths: dict[str, int]
+
+
+@attrs.define
 class EraseHistory:
     """Remove the rows and overwrite the events of these invocations. Inner: rows of the same batch."""
 
@@ -122,5 +146,8 @@ Effect: TypeAlias = (
     | RunStep
     | Announce
     | KeepItems
+    | KeepHistory
+    | HandOver
+    | RewindItems
     | EraseHistory
 )

@@ -221,6 +221,32 @@ class StillRunningError(Refused):
         self.status = status
 
 
+class StillOpenError(Refused):
+    """It has not ended, so it must be stopped first: say how."""
+
+    status: Status | None = None
+
+    def __init__(self, message: str, *, status: Status) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NotPossibleError(Refused):
+    """This cannot be done to an invocation, or an object, of this kind."""
+
+    http_status = 422
+
+
+class UnknownStepError(NotPossibleError):
+    """The history has no such step, or more than one of that name, or a restart cannot go back to it."""
+
+
+class HistoryGoneError(Refused):
+    """What this needs to know of the past has been purged."""
+
+    http_status = 410
+
+
 class UnavailableError(Refused):
     """The store takes no new work for now; try again later. Nothing was kept."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.core import transitions
-from actors.core.state import Cancel, Changes, InvocationState, ObjectState, Wait, WaitKind, digest
+from actors.core.state import Cancel, Changes, InvocationState, ObjectState, Wait, WaitKind, digest, with_request
 from journal import events as e
 from journal.events import Mode, OutcomeKind, Status
 
@@ -32,7 +32,7 @@ def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -
     state.version = number
     if isinstance(event, e.InvocationAccepted):
         _accept(state, number, stamp, event)
-    elif isinstance(event, (e.InvocationsPurged, e.Erased)):
+    elif isinstance(event, (e.InvocationsPurged, e.Erased)) or _is_of_ended(state, event):
         pass  # what they concern is no longer in the state
     else:
         assert not isinstance(event, e.ObjectCreated), "an object is created once"
@@ -45,9 +45,14 @@ def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -
     return state
 
 
+def _is_of_ended(state: ObjectState, event: Event) -> bool:
+    return isinstance(event, e.InvocationRestarted) and event.invocation_id not in state.invocations
+
+
 def _note(invocation: InvocationState, number: int, stamp: Stamp) -> None:
     invocation.event_count += 1
     invocation.modified_at = stamp.at
+    invocation.obeyed = with_request(invocation.obeyed, stamp.cause, invocation.status)
     invocation.spans = spans_with(invocation.spans, number)
 
 
@@ -78,6 +83,8 @@ def _accept(state: ObjectState, number: int, stamp: Stamp, event: e.InvocationAc
         atomic=event.atomic,
         deployment=event.deployment,
         scheduled_for=event.scheduled_for,
+        restarts=event.restarts,
+        behind=event.behind,
         event_count=1,
         value_bytes=len(event.argument),
     )
@@ -268,6 +275,9 @@ def _on_paused(_: ObjectState, invocation: InvocationState, event: e.InvocationP
 
 
 def _on_resumed(_: ObjectState, invocation: InvocationState, __: e.InvocationResumed, ___: Stamp) -> None:
+    if invocation.status is not Status.PAUSED:
+        invocation.pausing = None  # it was asked to pause, and had not obeyed yet
+        return
     _start_over(invocation)
     invocation.status = transitions.status_when_resumed(invocation)
 
@@ -290,6 +300,28 @@ def _start_over(invocation: InvocationState) -> None:
 
 def _on_attach_requested(_: ObjectState, invocation: InvocationState, event: e.AttachRequested, __: Stamp) -> None:
     invocation.attached.append(event.by)
+
+
+def _on_restarted(state: ObjectState, invocation: InvocationState, event: e.InvocationRestarted, __: Stamp) -> None:
+    invocation.successors = [*invocation.successors, event.successor]
+    if event.hands_over:
+        successor = state.invocations[event.successor]
+        successor.attached += invocation.attached
+        invocation.caller, invocation.attached = None, []
+
+
+def _on_rewound(state: ObjectState, _: InvocationState, event: e.FieldsRewound, __: Stamp) -> None:
+    state.fields = dict(event.fields)
+    state.lengths = dict(event.lengths)
+
+
+def _on_history_kept(_: ObjectState, invocation: InvocationState, __: e.HistoryKept, ___: Stamp) -> None:
+    # What was written in the part that is kept is in the object already, or was meant to be undone.
+    invocation.changes = Changes()
+
+
+def _on_handed_over(_: ObjectState, invocation: InvocationState, event: e.CallHandedOver, __: Stamp) -> None:
+    invocation.waits[event.step].callee = event.callee
 
 
 def _on_completed(state: ObjectState, invocation: InvocationState, event: e.InvocationCompleted, __: Stamp) -> None:
@@ -352,4 +384,8 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.InvocationMoved: _on_moved,
     e.AttachRequested: _on_attach_requested,
     e.InvocationCompleted: _on_completed,
+    e.InvocationRestarted: _on_restarted,
+    e.FieldsRewound: _on_rewound,
+    e.HistoryKept: _on_history_kept,
+    e.CallHandedOver: _on_handed_over,
 }

@@ -14,7 +14,7 @@ from actors.core.state import WaitKind
 from actors.core.transitions import ACTIVE
 from journal import events as e
 from journal.events import Caller, Children, Link, Outcome, OutcomeKind, PauseCause, Status
-from journal.ids import InvocationId, StepId, stream_of_invocation
+from journal.ids import ROOT_STEP, InvocationId, StepId, stream_of_invocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,8 +73,17 @@ def _on_accepted(_: ObjectState | None, event: e.InvocationAccepted) -> list[Eff
     return [f.SetTimer(event.scheduled_for, c.StartDue(invocation_id=event.invocation_id))]
 
 
-def _on_started(_: ObjectState | None, event: e.InvocationStarted) -> list[Effect]:
+def _on_started(state: ObjectState | None, event: e.InvocationStarted) -> list[Effect]:
+    # An invocation that nothing was known of a moment ago repeats nothing.
+    invocation = None if state is None else state.invocations.get(event.invocation_id)
+    if invocation is not None and keeps_something(invocation.restarts):
+        return [f.KeepHistory(event.invocation_id), f.StartAttempt(event.invocation_id)]
     return [f.StartAttempt(event.invocation_id)]
+
+
+def keeps_something(lineage: e.Lineage | None) -> bool:
+    """Whether a restart takes anything over from the one that it repeats, besides the argument."""
+    return lineage is not None and (lineage.step != ROOT_STEP or lineage.rewinds)
 
 
 def _on_step_scheduled(_: ObjectState | None, event: e.StepScheduled) -> list[Effect]:
@@ -241,6 +250,26 @@ def _on_moved(_: ObjectState | None, event: e.InvocationMoved) -> list[Effect]:
     return [f.EndAttempt(event.invocation_id, abort_steps=False)]
 
 
+def _on_restarted(state: ObjectState | None, event: e.InvocationRestarted) -> list[Effect]:
+    if not event.hands_over:
+        return []
+    invocation = _of(state, event)
+    waiting = [*invocation.attached] if invocation.caller is None else [invocation.caller, *invocation.attached]
+    owed: list[Effect] = [
+        f.Deliver(
+            stream_of_invocation(caller.invocation_id),
+            c.HandOverCall(invocation_id=caller.invocation_id, step=caller.step, callee=event.successor),
+        )
+        for caller in waiting
+    ]
+    return [*owed, f.HandOver(event.invocation_id, event.successor)]
+
+
+def _on_rewound(state: ObjectState | None, event: e.FieldsRewound) -> list[Effect]:
+    assert state is not None
+    return [f.RewindItems(event, dict(state.lengths))]
+
+
 def _on_resumed(state: ObjectState | None, event: e.InvocationResumed) -> list[Effect]:
     return [f.StartAttempt(event.invocation_id)] if _of(state, event).is_started else []
 
@@ -324,4 +353,6 @@ _REACTIONS: dict[type, Callable[[ObjectState | None, Any], list[Effect]]] = {
     e.InvocationMoved: _on_moved,
     e.InvocationCompleted: _on_completed,
     e.InvocationsPurged: _on_purged,
+    e.InvocationRestarted: _on_restarted,
+    e.FieldsRewound: _on_rewound,
 }

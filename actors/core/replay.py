@@ -68,6 +68,7 @@ Completion: TypeAlias = (
     | e.SignalReceived
     | e.VerbAnswered
     | e.CancelRequested
+    | e.HistoryKept
 )
 """What is handed over to it."""
 
@@ -94,6 +95,11 @@ class StateView(Protocol):
         """What was changed since the last time. Unless the handler has ended, what it has read may matter later."""
         ...
 
+    def go_on_from(self, changes: Sequence[Event]) -> None:
+        """The part of the history that a restart kept is over: from here on the handler sees its object as it is. Of what it
+        has changed so far only these changes are its own."""
+        ...
+
 
 class Execution:
     """One attempt of a handler.
@@ -109,6 +115,7 @@ class Execution:
         handler: Callable[[], Coroutine[Any, Any, bytes]],
         *,
         requests: Iterable[Event],
+        kept_requests: Sequence[int] = (),
         state: StateView,
         name: str,
         context: Any = None,
@@ -128,6 +135,10 @@ class Execution:
         self.mismatch: NonDeterminismError | None = None
         self._state = state
         self._recorded: deque[Event] = deque(requests)
+        # For each part that restarts have kept, how many requests it holds, counted from the beginning.
+        self._kept_requests = deque(kept_requests)
+        self._made = 0
+        self._own_changes: list[Event] = []
         self._turn: list[Event] = []
         self._ready: deque[tuple[Branch, Any, BaseException | None]] = deque()
         self._branches: dict[Branch, None] = {}
@@ -216,6 +227,8 @@ class Execution:
             return
         for change in changes:
             if isinstance(change, _REQUESTS):
+                if self._kept_requests and self._made >= self._kept_requests[0]:
+                    self._own_changes.append(change)
                 self._guarded(self.request, change)
             else:
                 self._turn.append(change)
@@ -273,6 +286,7 @@ class Execution:
         return self._match(event, also_known_as)
 
     def _match(self, event: Event, also_known_as: tuple[str, ...] = ()) -> Event:
+        self._made += 1
         if not self.is_replaying:
             self._turn.append(event)
             return event
@@ -385,10 +399,17 @@ class Execution:
                 self._give_signal(completion)
             case e.CancelRequested():
                 self._guarded(self._cancel_root, completion.reason)
+            case e.HistoryKept():
+                self._go_on_living()
             case e.TimerFired() if completion.step in self._deadlines:
                 self._guarded(self._deadlines.pop(completion.step).expire)
             case _:
                 self._end_wait(completion, superseded)
+
+    def _go_on_living(self) -> None:
+        self._kept_requests.popleft()
+        changes, self._own_changes = self._own_changes, []
+        self._state.go_on_from(changes)
 
     def _guarded(self, function: Callable[..., object], *args: Any) -> None:
         try:
@@ -467,11 +488,12 @@ class Delivery:
 @attrs.frozen
 class Script:
     """A history as a replay goes through it: when it began, whether it was cancelled before its first line, the requests
-    that it must make, the completions that it is given."""
+    that it must make, how many of them each restart has kept, the completions that it is given."""
 
     started: Stamp
     cancelled: CancelledError | None
     requests: list[Event]
+    kept_requests: list[int]
     deliveries: list[Delivery]
 
 
@@ -483,12 +505,15 @@ def script(history: Iterable[Recorded]) -> Script:
     """
     started: Stamp | None = None
     requests: list[Event] = []
+    kept_requests: list[int] = []
     order = _Order()
     for recorded in history:
         event = recorded.event
         if is_request(event):
             requests.append(event)
         elif is_completion(event):
+            if isinstance(event, e.HistoryKept):
+                kept_requests.append(len([r for r in requests if not isinstance(r, e.PatchMarked)]))
             order.add(Delivery(event, recorded.stamp))
         elif isinstance(event, e.InvocationStarted):
             started = recorded.stamp
@@ -497,7 +522,7 @@ def script(history: Iterable[Recorded]) -> Script:
         elif isinstance(event, e.AttemptRetried | e.InvocationResumed):
             order.attempt_begins()
     assert started is not None, "a handler is replayed once it has started"
-    return Script(started, order.cancelled, requests, order.deliveries)
+    return Script(started, order.cancelled, requests, kept_requests, order.deliveries)
 
 
 class _Order:

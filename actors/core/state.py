@@ -11,8 +11,21 @@ import hashlib
 
 import attrs
 
-from journal.events import Caller, Failure, Kind, Link, Mode, PauseCause, Status
+from journal.events import Caller, Failure, Kind, Lineage, Link, Mode, PauseCause, Status
 from journal.ids import InvocationId, StepId
+
+REQUEST = "request:"
+"""What the cause of an event begins with when somebody outside asked for it under a key of their own."""
+
+_REMEMBERED_REQUESTS = 16
+
+
+def with_request(obeyed: dict[str, Status], cause: str, before: Status) -> dict[str, Status]:
+    """The requests that have been obeyed, each with the status that it found, and this one; the latest are remembered."""
+    if not cause.startswith(REQUEST) or cause in obeyed:
+        return obeyed
+    kept = list(obeyed.items())[1 - _REMEMBERED_REQUESTS :]
+    return {**dict(kept), cause: before}
 
 
 def digest(argument: bytes) -> bytes:
@@ -77,6 +90,8 @@ class InvocationState:
     ``spans`` are the ranges of event numbers among which its own lie. ``failed_attempts`` counts since it last went on by
     somebody's will. ``parked``: nothing of it is in memory, and nothing needs to be. ``signals`` counts those that have come and nobody waits for. ``pausing`` is the reason of a pause
     that waits for running steps. ``value_bytes`` is what its events hold of users' values.
+    ``obeyed`` are the latest requests that changed it. ``restarts`` is the one that it repeats, ``behind`` the one whose end
+    it waits for, ``successors`` are those that repeat it.
     """
 
     invocation_id: InvocationId
@@ -109,6 +124,10 @@ class InvocationState:
     last_failure: Failure | None = None
     event_count: int = 0
     value_bytes: int = 0
+    obeyed: dict[str, Status] = attrs.field(factory=dict)
+    restarts: Lineage | None = None
+    behind: InvocationId | None = None
+    successors: list[InvocationId] = attrs.field(factory=list)
 
     @property
     def is_started(self) -> bool:

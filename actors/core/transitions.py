@@ -78,10 +78,14 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.CancelRequested: _STARTED_OR_HELD,
     e.PauseRequested: ACTIVE,
     e.InvocationPaused: OPEN - {Status.PAUSED},
-    e.InvocationResumed: frozenset({Status.PAUSED}),
+    e.InvocationResumed: ACTIVE | {Status.PAUSED},
     e.InvocationMoved: OPEN - {Status.RUNNING},
     e.AttachRequested: OPEN,
     e.InvocationCompleted: OPEN,
+    e.InvocationRestarted: OPEN,
+    e.FieldsRewound: frozenset({Status.RUNNING}),
+    e.HistoryKept: frozenset({Status.RUNNING}),
+    e.CallHandedOver: _STARTED_OR_HELD,
 }
 
 

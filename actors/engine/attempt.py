@@ -87,6 +87,7 @@ class Attempt:
             invocation.invocation_id,
             lambda: _root(self.handler, instance, arguments, setting.limits),
             requests=self.script.requests,
+            kept_requests=self.script.kept_requests,
             state=view,
             name=self._name,
             context=self.context,
@@ -214,7 +215,7 @@ def _view(
     items: Items,
 ) -> View:
     if invocation.mode is Mode.EXCLUSIVE or definition.kind is Kind.SERVICE:
-        return View(invocation.invocation_id, state.fields, items, is_writer=True)
+        return View(invocation.invocation_id, state.fields, items, is_writer=True, kept=_kept(history))
     fields = state.fields
     beside = writer_beside(state)
     if beside is not None:
@@ -226,6 +227,12 @@ def writer_beside(state: ObjectState) -> InvocationId | None:
     """The handler whose recorded changes a reader sees: the one that runs, unless it is atomic."""
     holder = state.holder
     return holder if holder is not None and not state.invocations[holder].atomic else None
+
+
+def _kept(history: Sequence[Recorded]) -> list[Pins]:
+    """How the object was in the parts of the history that restarts have kept."""
+    marks = [recorded.event for recorded in history if isinstance(recorded.event, e.HistoryKept)]
+    return [Pins(mark.fields, mark.lengths, mark.maps) for mark in marks]
 
 
 def _pins(history: Sequence[Recorded]) -> Pins | None:

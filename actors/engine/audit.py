@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core import commands as c
+from actors.core.state import REQUEST
 from actors.engine.arrivals import Act, Denial
 from journal import keys
 from journal.rows import FIRST_LINK, AuditRow, decode_audit, encode_audit, link_of_audit
@@ -39,9 +40,15 @@ class AuditTrail:
 
 def act_of(arrival: Arrival) -> Act | None:
     """What the audit says of it; None if it steers nothing, or follows from something that is audited."""
-    command = arrival.command
     if arrival.act is not None or arrival.stamp.by == "engine":
         return arrival.act
+    act = _act_of_command(arrival)
+    cause = arrival.stamp.cause
+    return act if act is None or not cause.startswith(REQUEST) else attrs.evolve(act, request=cause[len(REQUEST) :])
+
+
+def _act_of_command(arrival: Arrival) -> Act | None:
+    command = arrival.command
     match command:
         case Denial():
             return command.act
@@ -49,6 +56,9 @@ def act_of(arrival: Arrival) -> Act | None:
             return Act(verb="purge", target=" ".join(command.invocation_ids))
         case c.SignalInvocation() if _is_asked_for(arrival, command):
             return Act(verb="signal", target=command.invocation_id, detail=command.name)
+        case c.RestartInvocation() if not command.dry_run and _is_asked_for(arrival, command):
+            detail = f"as {command.successor}" + (f" from {command.from_step}" if command.from_step else "")
+            return Act(verb="restart", target=command.invocation_id, detail=detail, reason=command.reason)
         case c.CancelInvocation() | c.KillInvocation() | c.PauseInvocation() | c.ResumeInvocation() if _is_asked_for(
             arrival, command
         ):

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from actors.core.evolve import evolve
 from actors.core.react import owes
-from actors.core.state import ObjectState
 from actors.engine.index import listing_of
+from actors.engine.past import Past
 from actors.engine.resident import Resident
+from actors.engine.snapshots import decode_snapshot
 from actors.inspection import belongs_to
 from journal.errors import Damaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from actors.core.state import ObjectState
     from journal.events import Recorded
     from journal.ids import InvocationId, StreamId
     from journal.protocol import Partition, Stored
-
-_encode_state = msgspec.msgpack.Encoder().encode
-_decode_state = msgspec.msgpack.Decoder(ObjectState).decode
 
 
 class Directory:
@@ -60,6 +57,10 @@ class Directory:
         stored = [(first, min(last, durable)) for first, last in spans if first <= durable]
         events = await self._partition.history(resident.stream, stored) if stored else []
         return [r for r in [*events, *recent] if belongs_to(r.event, of)]
+
+    def past(self, resident: Resident) -> Past:
+        """The object as it was."""
+        return Past(self._partition, resident.stream, resident.trimmed, resident.durable, tuple(resident.recent))
 
     def forget(self, stream: StreamId) -> None:
         """Drop an object: what it was is on disk."""
@@ -106,16 +107,3 @@ def fold(stream: StreamId, stored: Stored) -> ObjectState:
             raise Damaged(stream, recorded.number, f"the event does not follow from those before: {error}") from error
     assert state is not None, "a stream that is there has events"
     return state
-
-
-def encode_snapshot(state: ObjectState) -> bytes:
-    """The state as a snapshot keeps it."""
-    return _encode_state(state)
-
-
-def decode_snapshot(stream: StreamId, number: int, data: bytes) -> ObjectState:
-    """Back. Raises ``Damaged``."""
-    try:
-        return _decode_state(data)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Damaged(stream, number, f"the snapshot cannot be decoded: {error}") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 from actors.core.errors import UnavailableError
+from actors.core.state import REQUEST
 from actors.engine.arrivals import Act, Arrival, Denial, Look, Watch
 from actors.engine.owner import Owner
 from actors.engine.registry import RegistryView
@@ -106,12 +107,13 @@ class Engine:
         owner.submit(arrival)
         return await owner.answer(outcome)
 
-    async def obey(self, command: Command, of: InvocationId, who: Identity) -> Answer:
-        """A verb."""
+    async def obey(self, command: Command, of: InvocationId, who: Identity, *, request: str | None = None) -> Answer:
+        """A verb. Asked again under the same ``request`` it is answered as the first time."""
         reply: Waiter[Answer] = Waiter()
         stream = stream_of_invocation(of)
         owner = self._owner_of(stream)
-        owner.submit(Arrival(stream, command, self._stamp(of, who), reply=reply, origin=who.origin))
+        stamp = self._stamp(of if request is None else REQUEST + request, who)
+        owner.submit(Arrival(stream, command, stamp, reply=reply, origin=who.origin))
         return await owner.answer(reply)
 
     async def watch(self, of: InvocationId, who: Identity) -> Outcome:
@@ -142,8 +144,8 @@ class Engine:
         stamp = self._stamp(command.invocation_id, who)
         return self._owner_of(stream), Arrival(stream, command, stamp, origin=who.origin)
 
-    def _stamp(self, of: str, who: Identity) -> Stamp:
-        return Stamp(self._setting.world.clock.now(), of, who.by)
+    def _stamp(self, cause: str, who: Identity) -> Stamp:
+        return Stamp(self._setting.world.clock.now(), cause, who.by)
 
     def _owner_of(self, stream: StreamId) -> Owner:
         owner = self._owners.get(stream % self.journal.partitions)

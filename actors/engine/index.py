@@ -11,7 +11,7 @@ from journal.events import Status, Target
 from journal.rows import InvocationRow, encode_row
 
 if TYPE_CHECKING:
-    from actors.core.effects import KeepItems
+    from actors.core.effects import KeepItems, RewindItems
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.resident import Resident
     from journal.events import Outcome
@@ -52,6 +52,9 @@ def row_of(
         cancel_reason=None if invocation.cancel is None else invocation.cancel.reason,
         deployment=invocation.deployment,
         outcome=outcome,
+        obeyed=invocation.obeyed,
+        restarts=invocation.restarts,
+        successors=invocation.successors,
     )
 
 
@@ -120,6 +123,21 @@ def index_items(rows: Rows, partition: int, stream: StreamId, kept: KeepItems) -
         for offset, item in enumerate(items):
             rows[keys.log_item(partition, stream, field, start + offset)] = item
     for field, changed in kept.changes.maps.items():
+        for key, value in changed.items():
+            rows[keys.map_item(partition, stream, field, key.encode())] = value
+
+
+def rewind_items(rows: Rows, partition: int, stream: StreamId, rewind: RewindItems) -> None:
+    """Make the items of collections what they were."""
+    event = rewind.event
+    for field, now in rewind.lengths.items():
+        for index in range(event.lengths.get(field, 0), now):
+            rows[keys.log_item(partition, stream, field, index)] = None
+    for field, items in event.logs.items():
+        start = event.lengths[field] - len(items)
+        for offset, item in enumerate(items):
+            rows[keys.log_item(partition, stream, field, start + offset)] = item
+    for field, changed in event.maps.items():
         for key, value in changed.items():
             rows[keys.map_item(partition, stream, field, key.encode())] = value
 

@@ -12,24 +12,35 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+import attrs
 import trio
 
 from actors.core import commands as c
 from actors.core import effects as f
-from actors.core.decide import decide
-from actors.core.errors import UnknownHandlerError, UnknownServiceError
+from actors.core.decide import decide, unknown_invocation
+from actors.core.errors import Refused, UnknownHandlerError, UnknownServiceError
 from actors.core.evolve import evolve, spans_with
 from actors.core.react import react
+from actors.core.state import with_request
 from actors.engine.arrivals import Arrival
 from actors.engine.audit import AuditTrail, act_of, row_of_act
-from actors.engine.directory import encode_snapshot
 from actors.engine.forming import Extension, Forming, timer_letter
-from actors.engine.index import forget_invocation, index_invocation, index_items, index_owing, row_of
+from actors.engine.index import (
+    forget_invocation,
+    index_invocation,
+    index_items,
+    index_owing,
+    rewind_items,
+    row_of,
+)
+from actors.engine.restarting import beginning_of
 from actors.engine.rows import RowsAhead
+from actors.engine.snapshots import encode_snapshot
+from actors.outcomes import failure_of
 from journal import events as e
 from journal import keys
 from journal.errors import Damaged
-from journal.events import Recorded, Stamp
+from journal.events import PauseCause, Recorded, Stamp
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
 from journal.protocol import Letter
 from journal.rows import InvocationRow, decode_row
@@ -54,7 +65,7 @@ SNAPSHOT_EVENTS = 128
 _READ_TOGETHER = 64
 _NOBODYS = (e.Erased, e.ObjectCreated, e.InvocationsPurged)
 
-Delivery: TypeAlias = Arrival | f.StopSends | f.EraseHistory
+Delivery: TypeAlias = Arrival | f.StopSends | f.KeepHistory | f.EraseHistory
 
 
 class Performer(Protocol):
@@ -111,23 +122,36 @@ class Ledger:
         self.decide(resident, command, Stamp(self.now, "engine", "engine"))
 
     def _apply(self, resident: Resident, stamp: Stamp, events: Iterable[Event]) -> None:
-        extension = self._forming.extension(resident)
         for event in events:
-            state = resident.state
-            effects = react(state, event)
-            number = resident.version + 1
-            if isinstance(event, e.InvocationCompleted):
-                assert state is not None
-                resident.ended[event.invocation_id] = self._row_at_end(state, number, event, stamp)
-            resident.state = evolve(state, number, stamp, event)
-            recorded = Recorded(number, stamp, event)
-            resident.recent.append(recorded)
-            extension.events.append((stamp, event))
-            of: InvocationId | None = getattr(event, "invocation_id", None)
-            if of is not None:
-                extension.touched[of] = None
+            effects = react(resident.state, event)
+            recorded = self._record(resident, stamp, event)
             for effect in effects:
                 self._do(resident, effect, recorded)
+
+    def _record(self, resident: Resident, stamp: Stamp, event: Event) -> Recorded:
+        """Append the event, whatever follows from it."""
+        extension = self._forming.extension(resident)
+        state, number = resident.state, resident.version + 1
+        if isinstance(event, e.InvocationCompleted):
+            assert state is not None
+            resident.ended[event.invocation_id] = self._row_at_end(state, number, event, stamp)
+        elif isinstance(event, e.InvocationRestarted):
+            self._note_successor(resident, number, event)
+        resident.state = evolve(state, number, stamp, event)
+        recorded = Recorded(number, stamp, event)
+        resident.recent.append(recorded)
+        extension.events.append((stamp, event))
+        of: InvocationId | None = getattr(event, "invocation_id", None)
+        if of is not None:
+            extension.touched[of] = None
+        return recorded
+
+    def _note_successor(self, resident: Resident, number: int, event: e.InvocationRestarted) -> None:
+        row = self.ended(resident, event.invocation_id)
+        if row is not None:
+            resident.ended[event.invocation_id] = attrs.evolve(
+                row, successors=[*row.successors, event.successor], spans=spans_with(row.spans, number)
+            )
 
     def _row_at_end(self, state: ObjectState, number: int, event: e.InvocationCompleted, stamp: Stamp) -> InvocationRow:
         invocation = state.invocations[event.invocation_id]
@@ -136,6 +160,7 @@ class Ledger:
             self._purge_due_at = purge_at
             self.when_durable(self._hurry_purge)  # whoever looks for it reads what is on disk
         row = row_of(state, invocation, outcome=event.outcome, completed_at=stamp.at, purge_at=purge_at)
+        row.obeyed = with_request(row.obeyed, stamp.cause, invocation.status)
         row.spans = spans_with(row.spans, number)
         return row
 
@@ -159,6 +184,7 @@ class Ledger:
             case f.CheckPause():
                 self.performer.check_pause(resident, effect.invocation_id)
             case f.RunStep():
+                resident.due_steps.add((effect.invocation_id, effect.step))
                 self.when_durable(partial(self.performer.run_step, resident, effect.invocation_id, effect.step))
             case f.Announce():
                 for waiter in resident.waiters.pop(effect.invocation_id, ()):
@@ -172,7 +198,12 @@ class Ledger:
                 self._forming.retracted.append(timer_letter(resident.stream, effect.at, effect.command))
             case f.KeepItems():
                 index_items(self._forming.rows, self.partition.number, resident.stream, effect)
-            case f.StopSends() | f.EraseHistory():
+            case f.RewindItems():
+                rewind_items(self._forming.rows, self.partition.number, resident.stream, effect)
+            case f.HandOver():
+                moved = resident.waiters.pop(effect.invocation_id, [])
+                resident.waiters.setdefault(effect.successor, []).extend(moved)
+            case f.StopSends() | f.KeepHistory() | f.EraseHistory():
                 self._deliveries.append((resident, effect))
 
     def owe(self, resident: Resident, effects: Iterable[f.Effect]) -> None:
@@ -244,6 +275,8 @@ class Ledger:
         try:
             if isinstance(delivery, f.StopSends):
                 await self._stop_sends(source, delivery)
+            elif isinstance(delivery, f.KeepHistory):
+                await self._keep_history(source, delivery.invocation_id)
             else:
                 await self._erase_history(source, delivery)
         except Damaged:
@@ -260,6 +293,49 @@ class Ledger:
                 callee = recorded.event.callee
                 command = c.CancelInvocation(invocation_id=callee, reason=effect.reason)
                 self.deliver(resident, stream_of_invocation(callee), command, by=effect.invocation_id)
+
+    # Restarts.
+
+    async def history_of(self, resident: Resident, of: InvocationId) -> list[Recorded]:
+        """The events of an invocation, open or ended. Raises ``UnknownInvocationError``, ``Damaged``."""
+        opened = None if resident.state is None else resident.state.invocations.get(of)
+        known = opened or self.ended(resident, of)
+        if known is None:
+            raise unknown_invocation(of)
+        return await self.directory.history(resident, of, known.spans)
+
+    async def _keep_history(self, resident: Resident, of: InvocationId) -> None:
+        """Give an invocation that just started what it takes over, in the same commit."""
+        assert resident.state is not None
+        invocation = resident.state.invocations.get(of)
+        if invocation is None:
+            return
+        assert invocation.restarts is not None
+        try:
+            history = await self.history_of(resident, invocation.restarts.invocation_id)
+            beginning = await beginning_of(
+                invocation,
+                resident.state,
+                history,
+                self.directory.past(resident),
+                now=self.now,
+                map_item=partial(self._map_item, resident.stream),
+            )
+        except (Refused, Damaged) as error:
+            reason = f"what it should keep of {invocation.restarts.invocation_id} is not to be had: {error}"
+            held = c.HoldAttempt(invocation_id=of, cause=PauseCause.MISMATCH, reason=reason, failure=failure_of(error))
+            self.decide_as_engine(resident, held)
+            return
+        for event in beginning.rewound:
+            self._apply(resident, Stamp(self.now, "restart", of), [event])
+        for stamp, event in beginning.kept:
+            self._record(resident, stamp, event)
+        for event in beginning.again:
+            for effect in react(resident.state, event):
+                self._do(resident, effect, Recorded(resident.version, Stamp(self.now, "restart", of), event))
+
+    def _map_item(self, stream: StreamId, field: str, key: str) -> bytes | None:
+        return self.rows.get(keys.map_item(self.partition.number, stream, field, key.encode()))
 
     # Ended invocations.
 
@@ -292,7 +368,10 @@ class Ledger:
                 extension.erase(recorded.number)
         resident.forget_erased(extension.expected, extension.events)
         extension.may_be_empty = True
-        extension.trim_to = await self._first_kept(resident, frozenset(extension.erased)) - 1
+        first_kept = await self._first_kept(resident, frozenset(extension.erased))
+        # As far as a snapshot, so that the object as of any event that stays can be had.
+        found = await self.partition.snapshot(resident.stream, first_kept - 1)
+        extension.trim_to = 0 if found is None else found[0]
 
     async def _first_kept(self, resident: Resident, erased: frozenset[int]) -> int:
         """The number of the first durable event that anybody may still want to read."""

@@ -9,22 +9,28 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core import commands as c
-from actors.core.decide import check_same_request, unknown_invocation
+from actors.core.decide import check_same_request, keeps_from, unknown_invocation
 from actors.core.errors import (
     ActorError,
     AlreadyCompletedError,
+    InvalidArgumentError,
     MailboxFullError,
+    NotPossibleError,
     TerminalError,
     UnavailableError,
     UnknownHandlerError,
     UnknownServiceError,
 )
+from actors.core.restart import Kept, find_step, keep
 from actors.engine.arrivals import Accepted, Arrival, Denial, Look, Watch
 from actors.engine.index import row_of
+from actors.engine.restarting import NOTHING_KEPT, check_past, has_fields
 from actors.inspection import info_of
 from actors.outcomes import failed, failure_of
-from journal.errors import CorruptRecord
-from journal.events import Answer, Status
+from actors.values import ValueProblem
+from journal import events as e
+from journal.errors import CorruptRecord, Damaged
+from journal.events import Answer, Status, Target
 from journal.ids import stream_of_invocation
 from journal.protocol import Letter
 
@@ -64,10 +70,13 @@ class Reception:
             self._refuse(resident, arrival, UnavailableError(str(resident.damage)))
             return  # a letter stays where it is: nothing has been done about it
         try:
-            self._take(resident, arrival)
+            if isinstance(arrival.command, c.RestartInvocation):
+                await self._restart(resident, arrival, arrival.command)
+            else:
+                self._take(resident, arrival)
         except TerminalError as refusal:
             self._refuse(resident, arrival, refusal)
-        except CorruptRecord as damage:
+        except (CorruptRecord, Damaged) as damage:
             self._refuse(resident, arrival, UnavailableError(f"{arrival.to:016x}: {damage}"))
         if arrival.position is not None:
             self._ledger.consume(resident, arrival.position)
@@ -135,7 +144,7 @@ class Reception:
                 self._postpone(arrival, command, refusal)
             case c.Attach():
                 self._ledger.complete_call(resident, command.by, failed(refusal))
-            case c.PurgeInvocations() if command.reply_to is not None:
+            case c.PurgeInvocations() | c.RestartInvocation() if command.reply_to is not None:
                 self._refuse_verb(resident, command.reply_to, refusal)
             case _ if isinstance(command, _VERBS) and command.reply_to is not None:
                 self._refuse_verb(resident, command.reply_to, refusal)
@@ -189,24 +198,76 @@ class Reception:
         of: InvocationId = command.invocation_id
         before = _open_state(resident, of)
         if before is None:
-            self._known(resident, of)
+            obeyed = self._known(resident, of).obeyed.get(arrival.stamp.cause)
+            if obeyed is not None:
+                self._answer(resident, arrival, command.reply_to, of, Answer(True, obeyed, Status.COMPLETED))
+                return
             verb = c.VERB_OF_COMMAND[type(command)].value
             raise AlreadyCompletedError(
                 f"{of} has ended, so there is nothing to {verb}. Its outcome can be read; purging forgets it",
                 status=Status.COMPLETED,
             )
         status_before = before.status
+        obeyed = before.obeyed.get(arrival.stamp.cause)
+        if obeyed is not None:
+            self._answer(resident, arrival, command.reply_to, of, Answer(True, obeyed, status_before))
+            return
         events = self._ledger.decide(resident, command, arrival.stamp)
         after = _open_state(resident, of)
         status_after = Status.COMPLETED if after is None else after.status
         self._answer(resident, arrival, command.reply_to, of, Answer(bool(events), status_before, status_after))
+
+    async def _restart(self, resident: Resident, arrival: Arrival, command: c.RestartInvocation) -> None:
+        of = command.invocation_id
+        kept = await self._prepare(resident, command)
+        before = _status_of(resident, of)
+        answer = Answer(False, before, before, kept.successor(command.successor))
+        if not command.dry_run and not self._is_known(resident, command.successor):
+            self._ledger.decide(resident, command, arrival.stamp)
+        if not command.dry_run:
+            answer = attrs.evolve(answer, changed=True, after=_status_of(resident, of))
+        self._answer(resident, arrival, command.reply_to, of, answer)
+
+    async def _prepare(self, resident: Resident, command: c.RestartInvocation) -> Kept:
+        """Find out what there is to repeat, and refuse what cannot be."""
+        ledger = self._ledger
+        history = await ledger.history_of(resident, command.invocation_id)
+        accepted = history[0].event
+        assert isinstance(accepted, e.InvocationAccepted), "the history of an invocation begins with its acceptance"
+        command.original = accepted
+        state = resident.state
+        assert state is not None, "an invocation that is known has an object"
+        self._check_argument(Target(state.service, state.key, accepted.handler), command.argument)
+        writes = has_fields(state.kind, accepted.mode)
+        if command.rewind_state and not writes:
+            raise NotPossibleError(f"{state.name}/{accepted.handler} writes no fields, so there is nothing to rewind")
+        kept = NOTHING_KEPT
+        if command.from_step:
+            command.step = find_step(history, command.from_step)
+            kept = keep(history, command.step, successor=command.successor, now=ledger.now, again_by="")
+        if writes and (command.from_step or command.rewind_state):
+            await check_past(history, kept, ledger.directory.past(resident))
+        return kept
+
+    def _check_argument(self, target: Target, argument: bytes | None) -> None:
+        _, handler = self._ledger.app.handler_of(target)
+        if argument is None:
+            return
+        try:
+            handler.signature.decode(argument)
+        except ValueProblem as error:
+            raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
+
+    def _is_known(self, resident: Resident, of: InvocationId) -> bool:
+        return _open_state(resident, of) is not None or self._ledger.ended(resident, of) is not None
 
     def _purge(self, resident: Resident, arrival: Arrival, command: c.PurgeInvocations) -> None:
         ended = [i for i in command.invocation_ids if self._ledger.ended(resident, i) is not None]
         is_asked_for = arrival.reply is not None or command.reply_to is not None
         if is_asked_for and not ended and _open_state(resident, command.invocation_ids[0]) is None:
             raise unknown_invocation(command.invocation_ids[0])
-        purged = command.invocation_ids if is_asked_for else ended
+        needed = () if resident.state is None else map(keeps_from, resident.state.invocations.values())
+        purged = command.invocation_ids if is_asked_for else [i for i in ended if i not in set(needed)]
         if purged:
             self._ledger.decide(resident, attrs.evolve(command, invocation_ids=purged), arrival.stamp)
         answer = Answer(True, Status.COMPLETED, Status.COMPLETED)
@@ -225,6 +286,11 @@ class Reception:
     def _refuse_verb(self, resident: Resident, to: Caller, refusal: TerminalError) -> None:
         command = c.CompleteVerb(invocation_id=to.invocation_id, step=to.step, answer=None, refusal=failure_of(refusal))
         self._ledger.deliver(resident, stream_of_invocation(to.invocation_id), command, by=None)
+
+
+def _status_of(resident: Resident, of: InvocationId) -> Status:
+    state = _open_state(resident, of)
+    return Status.COMPLETED if state is None else state.status
 
 
 def _open_state(resident: Resident, of: InvocationId) -> InvocationState | None:

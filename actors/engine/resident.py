@@ -38,7 +38,8 @@ class Resident:
 
     The state runs ahead of the disk by ``recent``, the events that no commit has confirmed. ``ended`` are the rows of
     invocations that ended since the last commit was sealed. If a commit fails, all of it is dropped and read again.
-    ``extensions`` are the commits under way, or forming, that it has a part in.
+    ``extensions`` are the commits under way, or forming, that it has a part in. ``due_steps`` begin once what asked for them
+    is durable.
     """
 
     stream: StreamId
@@ -49,6 +50,7 @@ class Resident:
     ended: dict[InvocationId, InvocationRow] = attrs.field(factory=dict)
     attempts: dict[InvocationId, Attempt] = attrs.field(factory=dict)
     steps: dict[tuple[InvocationId, StepId], StepTask] = attrs.field(factory=dict)
+    due_steps: set[tuple[InvocationId, StepId]] = attrs.field(factory=set)
     waiters: dict[InvocationId, list[Waiter[Outcome]]] = attrs.field(factory=dict)
     listings: dict[InvocationId, Listing] = attrs.field(factory=dict)
     owing_on_disk: bool = False

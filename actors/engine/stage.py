@@ -179,6 +179,7 @@ class Stage:
 
     def run_step(self, resident: Resident, of: InvocationId, step: StepId) -> None:
         """Begin a side effect, now that what it rests on is durable; unless nobody wants it any more."""
+        resident.due_steps.discard((of, step))
         attempt = resident.attempts.get(of)
         if attempt is None:
             self._runs.append(Run(resident, of))  # if it may run, its attempt takes the step up
@@ -233,8 +234,8 @@ class Stage:
             return
         for step in sorted(steps & attempt.execution.parked.keys()):
             parked = attempt.execution.parked[step]
-            if (of, step) in resident.steps:
-                continue  # its end looks again
+            if (of, step) in resident.steps or (of, step) in resident.due_steps:
+                continue  # its end looks again, or it is about to begin
             if parked.interruption is not None:
                 self._interrupt(resident, of, step)
             elif isinstance(parked.event, e.StepScheduled) and parked.event.at_most_once:

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
+import attrs
 import msgspec
 import trio
 from starlette.applications import Starlette
@@ -35,6 +36,7 @@ from actors.http.models import (
     PauseBody,
     Problem,
     ReasonBody,
+    RestartBody,
     SentModel,
     ServiceList,
 )
@@ -86,6 +88,7 @@ def _routes(api: _Api, token: str | None) -> list[Route]:
         route(one + "/pause", api.pause, "PATCH"),
         route(one + "/resume", api.resume, "PATCH"),
         route(one + "/purge", api.purge, "PATCH"),
+        route(one + "/restart-as-new", api.restart, "PATCH"),
         route(one + "/signals/{name}", api.signal, "POST"),
         route("/restate/invocation/{id}/attach", api.attach, "GET"),
         route("/{path:path}", api.call_or_send, "POST"),
@@ -191,20 +194,41 @@ class _Api:
     async def cancel(self, request: Request) -> Response:
         body = await _model(request, CancelBody)
         return _answer(
-            await self._handle(request).cancel(reason=body.reason, children=body.children, kill_after=body.kill_after)
+            await self._handle(request).cancel(
+                reason=body.reason,
+                children=body.children,
+                kill_after=body.kill_after,
+                idempotency_key=_key(request),
+            )
         )
 
     async def kill(self, request: Request) -> Response:
         body = await _model(request, ReasonBody)
-        return _answer(await self._handle(request).kill(reason=body.reason))
+        return _answer(await self._handle(request).kill(reason=body.reason, idempotency_key=_key(request)))
 
     async def pause(self, request: Request) -> Response:
         body = await _model(request, PauseBody)
-        return _answer(await self._handle(request).pause(reason=body.reason, mode=body.mode))
+        return _answer(
+            await self._handle(request).pause(reason=body.reason, mode=body.mode, idempotency_key=_key(request))
+        )
 
     async def resume(self, request: Request) -> Response:
         body = await _model(request, ReasonBody)
-        return _answer(await self._handle(request).resume(reason=body.reason))
+        return _answer(await self._handle(request).resume(reason=body.reason, idempotency_key=_key(request)))
+
+    async def restart(self, request: Request) -> Response:
+        body = await _restart_body(request)
+        answer = await self._handle(request).restart(
+            body.from_step,
+            input=body.input,
+            stop=body.stop,
+            rewind_state=body.rewind_state,
+            hand_over=body.hand_over,
+            dry_run=body.dry_run,
+            reason=body.reason,
+            idempotency_key=_key(request),
+        )
+        return _answer(answer)
 
     async def purge(self, request: Request) -> Response:
         return _answer(await self._handle(request).purge())
@@ -212,7 +236,9 @@ class _Api:
     async def signal(self, request: Request) -> Response:
         data = await _body(request, self._client.limits.payload_bytes)
         value = _parsed(data) if data else None
-        return _answer(await self._handle(request).signal(request.path_params["name"], value))
+        return _answer(
+            await self._handle(request).signal(request.path_params["name"], value, idempotency_key=_key(request))
+        )
 
     async def _wait(self, request: Request, work: Awaitable[T]) -> T:
         """The result of the work, unless the client goes away, or the server does: then nobody waits any more."""
@@ -263,6 +289,17 @@ async def _body(request: Request, limit: int) -> bytes:
             if len(data) > limit:
                 raise PayloadTooLargeError(f"the body is longer than {limit} bytes")
     return bytes(data)
+
+
+def _key(request: Request) -> str | None:
+    return request.headers.get("idempotency-key")
+
+
+async def _restart_body(request: Request) -> RestartBody:
+    """From the body, and ``from`` from the query where it stands there."""
+    body = await _model(request, RestartBody)
+    step = request.query_params.get("from")
+    return body if step is None else attrs.evolve(body, from_step=step)
 
 
 async def _model(request: Request, kind: type[T]) -> T:
@@ -345,7 +382,16 @@ def _json(model: Any, status: int = 200) -> Response:
 
 
 def _answer(answer: Answer) -> Response:
-    return _json(AnswerModel(changed=answer.changed, before=answer.before, after=answer.after))
+    successor = answer.successor
+    return _json(
+        AnswerModel(
+            changed=answer.changed,
+            before=answer.before,
+            after=answer.after,
+            successor=successor,
+            new_invocation_id=None if successor is None else successor.invocation_id,
+        )
+    )
 
 
 def _outcome(of: InvocationId, ended: Outcome) -> Response:

@@ -126,28 +126,32 @@ class RemotePort:
 
     # Verbs.
 
-    async def obey(self, command: c.Command) -> Answer:
+    async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
         match command:
             case c.CancelInvocation():
                 body = {"reason": command.reason, "children": command.children.value, "kill_after": command.kill_after}
-                return await self._verb(command.invocation_id, "cancel", body)
+                return await self._verb(command.invocation_id, "cancel", body, idempotency_key)
             case c.PauseInvocation():
                 body = {"reason": command.reason, "mode": command.mode.value}
-                return await self._verb(command.invocation_id, "pause", body)
+                return await self._verb(command.invocation_id, "pause", body, idempotency_key)
             case c.KillInvocation():
-                return await self._verb(command.invocation_id, "kill", {"reason": command.reason})
+                return await self._verb(command.invocation_id, "kill", {"reason": command.reason}, idempotency_key)
             case c.ResumeInvocation():
-                return await self._verb(command.invocation_id, "resume", {"reason": command.reason})
+                return await self._verb(command.invocation_id, "resume", {"reason": command.reason}, idempotency_key)
+            case c.RestartInvocation():
+                return await self._verb(command.invocation_id, "restart-as-new", _restart(command), idempotency_key)
             case c.PurgeInvocations():
-                return await self._verb(command.invocation_ids[0], "purge", {})
+                return await self._verb(command.invocation_ids[0], "purge", {}, None)
             case c.SignalInvocation():
                 path = f"/invocations/{command.invocation_id}/signals/{quote(command.name, safe='')}"
-                return _answer(await self._send("POST", path, content=command.value))
+                headers = _headers(idempotency_key)
+                return _answer(await self._send("POST", path, headers=headers, content=command.value))
             case _:
                 raise AssertionError(f"{type(command).__name__} is no verb")
 
-    async def _verb(self, of: InvocationId, verb: str, body: dict[str, Any]) -> Answer:
-        return _answer(await self._send("PATCH", f"/invocations/{of}/{verb}", content=msgspec.json.encode(body)))
+    async def _verb(self, of: InvocationId, verb: str, body: dict[str, Any], idempotency_key: str | None) -> Answer:
+        path, content = f"/invocations/{of}/{verb}", msgspec.json.encode(body)
+        return _answer(await self._send("PATCH", path, headers=_headers(idempotency_key), content=content))
 
     # Reading.
 
@@ -205,8 +209,8 @@ class RemotePort:
                 if line.startswith("data: "):
                     yield line[len("data: ") :]
 
-    def encode_signal(self, value: Any) -> bytes:
-        return encode_value(value, "the signal")
+    def encode_value(self, value: Any, what: str) -> bytes:
+        return encode_value(value, what)
 
     async def _send(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> httpx2.Response:  # noqa: ASYNC109
         headers = {"content-type": "application/json", **kwargs.pop("headers", {})}
@@ -239,7 +243,19 @@ def _decode(response: httpx2.Response, kind: type[M]) -> M:
 
 def _answer(response: httpx2.Response) -> Answer:
     answer = _decode(response, AnswerModel)
-    return Answer(answer.changed, answer.before, answer.after)
+    return Answer(answer.changed, answer.before, answer.after, answer.successor)
+
+
+def _restart(command: c.RestartInvocation) -> dict[str, Any]:
+    return {
+        "from_step": command.from_step,
+        "input": None if command.argument is None else msgspec.Raw(command.argument),
+        "stop": None if command.stop is None else command.stop.value,
+        "rewind_state": command.rewind_state,
+        "hand_over": command.hand_over,
+        "dry_run": command.dry_run,
+        "reason": command.reason,
+    }
 
 
 def _succeeded(response: httpx2.Response) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from actors.inspection import InvocationInfo, JournalEntry, ServiceInfo
-from journal.events import Status
+from journal.events import Status, Successor
 from journal.ids import InvocationId
 
 INVOCATION_HEADER = "x-playhead-invocation-id"
@@ -44,6 +44,8 @@ class AnswerModel:
     changed: bool
     before: Status
     after: Status
+    successor: Successor | None = None
+    new_invocation_id: InvocationId | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -82,6 +84,19 @@ class PauseBody:
 
     reason: str = ""
     mode: str = "drain"
+
+
+@attrs.frozen(kw_only=True)
+class RestartBody:
+    """How to restart; ``from_step`` is a step's name or path, ``input`` takes the place of the argument."""
+
+    from_step: str = ""
+    input: Any = None
+    stop: str | None = None
+    rewind_state: bool = False
+    hand_over: bool = True
+    dry_run: bool = False
+    reason: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -11,6 +11,7 @@ import pytest
 from actors.core import commands as c
 from actors.core.errors import (
     NotCompletedError,
+    StillOpenError,
     StillRunningError,
     TerminalError,
     UnknownInvocationError,
@@ -27,6 +28,7 @@ from journal.events import (
     PauseCause,
     PauseMode,
     Status,
+    Stop,
     Target,
 )
 from journal.ids import StepId
@@ -68,6 +70,11 @@ if TYPE_CHECKING:
 
 CANCEL = c.CancelInvocation(invocation_id=IT, reason="why")
 
+AGAIN = nth(8)
+RESTART = c.RestartInvocation(
+    invocation_id=IT, successor=AGAIN, reason="why", original=accepted(argument=b"7"), from_step="work", step=STEP
+)
+
 VERBS: dict[str, Command] = {
     "cancel": CANCEL,
     "kill": c.KillInvocation(invocation_id=IT, reason="why"),
@@ -78,7 +85,11 @@ VERBS: dict[str, Command] = {
     "signal": c.SignalInvocation(invocation_id=IT, name="go", value=b"1"),
     "purge": c.PurgeInvocations(invocation_ids=[IT]),
     "attach": c.Attach(invocation_id=IT, by=CALLER),
+    "restart": RESTART,
+    "restart after kill": attrs.evolve(RESTART, stop=Stop.KILL),
+    "restart after cancel": attrs.evolve(RESTART, stop=Stop.CANCEL),
 }
+"""A restart names what the door found out: what the original was asked for."""
 
 ENDS_CANCELLED = completed(IT, Outcome(OutcomeKind.CANCELLED, reason="why"))
 ENDS_KILLED = completed(IT, Outcome(OutcomeKind.KILLED, reason="why"))
@@ -87,6 +98,10 @@ CANCELS = e.CancelRequested(invocation_id=IT, reason="why")
 HOLDS = paused(reason="why")
 DRAINS = e.PauseRequested(invocation_id=IT, reason="why")
 MOVES = e.InvocationMoved(invocation_id=IT, deployment="dep_b")
+REPEATS = accepted(AGAIN, argument=b"7", restarts=e.Lineage(IT, STEP))
+REPEATS_LATER = attrs.evolve(REPEATS, behind=IT)
+RESTARTED = e.InvocationRestarted(invocation_id=IT, successor=AGAIN, step=STEP, reason="why", hands_over=True)
+ENDED_AND_RESTARTED = attrs.evolve(RESTARTED, hands_over=False)
 RESUMES = e.InvocationResumed(invocation_id=IT, reason="why")
 RETRIES_STEP = e.StepRetried(invocation_id=IT, step=STEP)
 RETRIES = e.AttemptRetried(invocation_id=IT)
@@ -205,7 +220,7 @@ TABLE: dict[str, dict[Situation, Cell]] = {
         S.PAUSED_STEP: ([RESUMES], Status.RUNNING),
         S.PAUSED_EXHAUSTED_STEP: ([RESUMES], Status.RUNNING),
         S.PAUSED_EXHAUSTED_HANDLER: ([RESUMES], Status.RUNNING),
-        S.PAUSING: ([], Status.RUNNING),
+        S.PAUSING: ([RESUMES], Status.RUNNING),
         S.CANCELLING: ([], Status.RUNNING),
         S.CANCELLING_IDLE: ([], Status.RUNNING),
         S.CANCELLING_PAUSED: ([RESUMES], Status.RUNNING),
@@ -268,6 +283,29 @@ TABLE: dict[str, dict[Situation, Cell]] = {
     },
 }
 
+
+def _after(stop: str, situation: Situation) -> Cell:
+    """What a restart does that stops the original first: that, between the acceptance and whatever may start by then."""
+    cell = TABLE[stop][situation]
+    assert isinstance(cell, tuple)
+    stopping, after = cell
+    accepts = REPEATS if after is None else REPEATS_LATER
+    starts = [started(AGAIN)] if situation is S.SCHEDULED or situation is S.PAUSED_SCHEDULED else []
+    return [accepts, RESTARTED, *stopping, *starts], after
+
+
+TABLE["restart"] = {
+    **dict.fromkeys(IS_OPEN, StillOpenError),
+    S.COMPLETED: ([REPEATS, ENDED_AND_RESTARTED], ENDED),
+    S.UNKNOWN: ([REPEATS, ENDED_AND_RESTARTED], ENDED),  # whether it ever was is the door's to know
+}
+for _stop in ("kill", "cancel"):
+    TABLE[f"restart after {_stop}"] = {
+        **{situation: _after(_stop, situation) for situation in IS_OPEN},
+        S.COMPLETED: TABLE["restart"][S.COMPLETED],
+        S.UNKNOWN: TABLE["restart"][S.UNKNOWN],
+    }
+
 SHARED_INSTEAD: dict[tuple[str, Situation], Cell] = {
     ("resume", S.PAUSED_QUEUED): ([RESUMES, started(IT)], Status.RUNNING),
     ("move", S.PAUSED_QUEUED): ([MOVES, RESUMES, started(IT)], Status.RUNNING),
@@ -307,10 +345,18 @@ def test_a_verb_does_in_each_situation_what_the_table_says(verb: str, situation:
 @pytest.mark.parametrize(("verb", "situation"), SHARED_CELLS, ids=named)
 def test_a_verb_does_the_same_to_a_shared_one_but_nobody_waits_behind_it(verb: str, situation: Situation) -> None:
     cell = SHARED_INSTEAD.get((verb, situation), TABLE[verb][situation])
+    command = VERBS[verb]
+    if isinstance(command, c.RestartInvocation):
+        command = attrs.evolve(command, original=accepted(argument=b"7", mode=Mode.SHARED))
     if isinstance(cell, tuple):
         events, after = cell
+        events = [
+            attrs.evolve(event, mode=Mode.SHARED) if event in (REPEATS, REPEATS_LATER) else event for event in events
+        ]
+        waits_for_its_turn = REPEATS in cell[0] and started(AGAIN) not in events
+        events += [started(AGAIN)] if waits_for_its_turn else []
         cell = [event for event in events if event != NEXT], after
-    check(VERBS[verb], situation, Mode.SHARED, cell)
+    check(command, situation, Mode.SHARED, cell)
 
 
 @pytest.mark.parametrize("situation", Situation, ids=named)
@@ -385,6 +431,7 @@ BY_ITSELF: dict[str, Command] = {
     "a step's output": c.EmitOutput(invocation_id=IT, step=STEP, value=b"1"),
     "a call's outcome": c.CompleteCall(invocation_id=IT, step=STEP, outcome=SUCCEEDED),
     "a verb's answer": c.CompleteVerb(invocation_id=IT, step=STEP, answer=None, refusal=BROKEN),
+    "a callee's successor": c.HandOverCall(invocation_id=IT, step=STEP, callee=CALLEE),
     "no step runs": c.SettlePause(invocation_id=IT),
     "it has idled for long": c.SuspendAttempt(invocation_id=IT),
 }
@@ -430,6 +477,7 @@ MATTERS: dict[str, dict[Situation, Followed]] = {
     },
     "a call's outcome": {},
     "a verb's answer": {},
+    "a callee's successor": {},
     "no step runs": {S.PAUSING: ([TAKES_EFFECT], Status.PAUSED)},
     "it has idled for long": {
         S.RUNNING_IDLE: ([SUSPENDED], Status.SUSPENDED),
@@ -639,6 +687,8 @@ def test_a_command_for_one_that_has_ended_gives_nothing_or_says_so(what: str) ->
     story = given(*events_of(S.COMPLETED)).when(COMMANDS[what])
     if what in REFUSED_ONCE_ENDED:
         story.then_refused(UnknownInvocationError, f"there is no invocation {IT}")
+    elif what.startswith("restart"):
+        story.then(REPEATS, ENDED_AND_RESTARTED)
     else:
         story.then_nothing()
     story.leaves(BEHIND, Status.RUNNING)
@@ -664,10 +714,12 @@ def test_a_command_that_comes_twice_changes_nothing_the_second_time(what: str, s
         assert [type(event) for event in story.events] == [type(event) for event in first]
     elif after is None and what in REFUSED_ONCE_ENDED:
         story.then_refused(UnknownInvocationError)
-    elif situation in IS_OPEN and what == "purge":
+    elif what == "purge":
         story.then_refused(NotCompletedError)
     elif what == "move" and TABLE["move"][situation] is StillRunningError:
         story.then_refused(StillRunningError)
+    elif what == "restart":
+        story.then_refused(StillOpenError)
     else:
         story.then_nothing()
 

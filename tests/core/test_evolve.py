@@ -11,9 +11,9 @@ import pytest
 from actors.core.evolve import evolve, spans_with
 from actors.core.state import Cancel, Changes, InvocationState, ObjectState, Wait, WaitKind, digest
 from actors.core.transitions import LEGAL
-from actors.engine.directory import decode_snapshot, encode_snapshot
+from actors.engine.snapshots import decode_snapshot, encode_snapshot
 from journal import events as e
-from journal.events import EVENT_TYPES, Kind, Mode, Outcome, OutcomeKind, PauseCause, Status
+from journal.events import EVENT_TYPES, Kind, Mode, Outcome, OutcomeKind, PauseCause, Stamp, Status
 from journal.ids import StepId
 from tests.core.situations import (
     AHEAD,
@@ -59,6 +59,8 @@ _STAYS: dict[Status, Status] = {status: status for status in Status if status is
 _SAID_BY_A_HANDLER: dict[Status, Status] = {Status.RUNNING: Status.RUNNING, Status.BACKING_OFF: Status.BACKING_OFF}
 _WAKES = {**_SAID_BY_A_HANDLER, Status.SUSPENDED: Status.RUNNING, Status.PAUSED: Status.PAUSED}
 
+_STAYS_ONCE_STARTED = {s: s for s in _STAYS if s not in (Status.SCHEDULED, Status.QUEUED)}
+
 ARROWS: dict[type, dict[Status, Status | None]] = {
     e.InvocationDue: {Status.SCHEDULED: Status.QUEUED, Status.PAUSED: Status.PAUSED},
     e.InvocationStarted: {Status.QUEUED: Status.RUNNING},
@@ -102,10 +104,14 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
     },
     e.PauseRequested: {**_SAID_BY_A_HANDLER},
     e.InvocationPaused: {status: Status.PAUSED for status in _STAYS if status is not Status.PAUSED},
-    e.InvocationResumed: {Status.PAUSED: Status.RUNNING},
+    e.InvocationResumed: {**_SAID_BY_A_HANDLER, Status.PAUSED: Status.RUNNING},
     e.InvocationMoved: {status: same for status, same in _STAYS.items() if status is not Status.RUNNING},
     e.AttachRequested: {**_STAYS},
     e.InvocationCompleted: dict.fromkeys(_STAYS),
+    e.InvocationRestarted: {**_STAYS},
+    e.FieldsRewound: {Status.RUNNING: Status.RUNNING},
+    e.HistoryKept: {Status.RUNNING: Status.RUNNING},
+    e.CallHandedOver: {**_STAYS_ONCE_STARTED},
 }
 
 WAITS_FOR: dict[type, WaitKind] = {
@@ -118,6 +124,7 @@ WAITS_FOR: dict[type, WaitKind] = {
     e.CallCompleted: WaitKind.CALL,
     e.CallCancelRequested: WaitKind.CALL,
     e.VerbAnswered: WaitKind.VERB,
+    e.CallHandedOver: WaitKind.CALL,
 }
 """What must be waited for, so that the event means something."""
 
@@ -145,6 +152,9 @@ def stands(status: Status, event: type) -> ObjectState:
     if status is Status.SUSPENDED:
         invocation.waits[StepId("9")] = Wait(WaitKind.SIGNAL, 1.0, SIGNAL)
     state = ObjectState(service="Door", key="front", kind=Kind.ACTOR, version=7, invocations={IT: invocation})
+    if event is e.InvocationRestarted:
+        of = SAMPLES[event].successor
+        state.invocations[of] = attrs.evolve(invocation, invocation_id=of, status=Status.QUEUED, mode=Mode.SHARED)
     if is_started:
         state.holder = IT
     elif invocation.scheduled_for is None:
@@ -171,11 +181,56 @@ def test_an_event_happens_where_it_is_legal_and_stops_the_object_elsewhere(kind:
             evolve(state, 8, stamp_of(8), event)
 
 
-@pytest.mark.parametrize("kind", [*ARROWS], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", ARROWS.keys() - {e.InvocationRestarted}, ids=lambda kind: kind.__name__)
 def test_nothing_happens_to_an_invocation_that_has_ended(kind: type) -> None:
     state = fold(None, [CREATED, accepted(), started(), completed()])
     with pytest.raises(KeyError):
         fold(state, [SAMPLES[kind]])
+
+
+def test_an_invocation_that_has_ended_can_be_repeated_which_the_object_need_not_know() -> None:
+    state = fold(None, [CREATED, accepted(), started(), completed()])
+    after = fold(state, [SAMPLES[e.InvocationRestarted]])
+    assert after is not None
+    assert after.version == 5
+
+
+def test_whoever_waited_for_one_that_is_handed_over_waits_for_its_successor() -> None:
+    again = of(AHEAD, accepted())
+    restarted = e.InvocationRestarted(invocation_id=IT, successor=AHEAD, step=STEP, reason="why", hands_over=True)
+    story = given(accepted(), started(), e.AttachRequested(invocation_id=IT, by=CALLER), again, restarted)
+    assert story.invocation(IT).attached == []
+    assert story.invocation(IT).successors == [AHEAD]
+    assert story.invocation(AHEAD).attached == [CALLER]
+
+
+def test_what_the_kept_part_of_a_history_wrote_is_not_written_again() -> None:
+    kept = e.HistoryKept(invocation_id=IT, fields={}, lengths={}, maps={})
+    changed = e.FieldsChanged(invocation_id=IT, fields={"a": b"1"})
+    later = e.FieldsChanged(invocation_id=IT, fields={"b": b"2"})
+    story = given(accepted(), started(), changed, kept, later, completed())
+    assert story.state is not None
+    assert story.state.fields == {"b": b"2"}
+
+
+def test_rewound_fields_are_all_there_is() -> None:
+    rewound = e.FieldsRewound(invocation_id=IT, fields={"a": b"1"}, lengths={"lines": 2}, logs={}, maps={}, before={})
+    written = e.FieldsChanged(invocation_id=AHEAD, fields={"a": b"9", "b": b"9"})
+    story = given(accepted(AHEAD), started(AHEAD), written, completed(AHEAD), accepted(), started(), rewound)
+    assert story.state is not None
+    assert (story.state.fields, story.state.lengths) == ({"a": b"1"}, {"lines": 2})
+
+
+def test_a_request_that_was_obeyed_is_remembered_with_the_status_that_it_found() -> None:
+    state = fold(None, [CREATED, accepted(), started()])
+    asked = Stamp(5.0, "request:r-1", "user:ada")
+    after = evolve(state, 4, asked, paused())
+    assert after.invocations[IT].obeyed == {"request:r-1": Status.RUNNING}
+    for number in range(5, 45):
+        resumes = number % 2
+        event = e.InvocationResumed(invocation_id=IT, reason="") if resumes else paused()
+        after = evolve(after, number, Stamp(5.0, f"request:r-{number}", "user:ada"), event)
+    assert [*after.invocations[IT].obeyed] == [f"request:r-{number}" for number in range(29, 45)]
 
 
 def test_every_event_is_handled() -> None:

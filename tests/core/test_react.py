@@ -70,6 +70,10 @@ VERB = e.VerbScheduled(invocation_id=IT, step=STEP, verb=e.Verb.PAUSE, of=CALLEE
 CALLED_OFF = e.CallCancelRequested(invocation_id=IT, step=STEP)
 DROPPED = e.WaitDropped(invocation_id=IT, step=STEP)
 
+RESTARTED = e.InvocationRestarted(invocation_id=IT, successor=BEHIND, step=STEP, reason="why", hands_over=True)
+REWOUND = e.FieldsRewound(invocation_id=IT, fields={}, lengths={}, logs={}, maps={}, before={})
+OTHER_CALLER = attrs.evolve(CALLER, step=StepId("8"))
+
 WAITING: dict[WaitKind, list[Event]] = {
     WaitKind.STEP: [STEP_SCHEDULED],
     WaitKind.STEP_RETRY: [STEP_SCHEDULED, STEP_FAILED],
@@ -179,7 +183,24 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     ([*RUNNING, paused()], e.InvocationResumed(invocation_id=IT, reason="why"), [START]),
     ([accepted(), paused()], e.InvocationResumed(invocation_id=IT, reason="why"), []),
     ([*RUNNING, paused()], e.InvocationMoved(invocation_id=IT, deployment="dep_b"), [LEAVES_STEPS]),
+    ([*RUNNING, STEP_SCHEDULED, PAUSE_REQUESTED], e.InvocationResumed(invocation_id=IT, reason="why"), [START]),
     (RUNNING, e.AttachRequested(invocation_id=IT, by=CALLER), []),
+    ([accepted(restarts=e.Lineage(AHEAD))], started(), [START]),
+    ([accepted(restarts=e.Lineage(AHEAD, STEP))], started(), [f.KeepHistory(IT), START]),
+    ([accepted(restarts=e.Lineage(AHEAD, rewinds=True))], started(), [f.KeepHistory(IT), START]),
+    (RUNNING, attrs.evolve(RESTARTED, hands_over=False), []),
+    (
+        [accepted(caller=CALLER), started(), e.AttachRequested(invocation_id=IT, by=OTHER_CALLER)],
+        RESTARTED,
+        [
+            f.Deliver(ELSEWHERE, c.HandOverCall(invocation_id=w.invocation_id, step=w.step, callee=BEHIND))
+            for w in (CALLER, OTHER_CALLER)
+        ]
+        + [f.HandOver(IT, BEHIND)],
+    ),
+    (RUNNING, REWOUND, [f.RewindItems(REWOUND, {})]),
+    (RUNNING, e.HistoryKept(invocation_id=IT, fields={}, lengths={}, maps={}), []),
+    ([*RUNNING, CALL], e.CallHandedOver(invocation_id=IT, step=STEP, callee=AHEAD), []),
 ]
 """What is owed for an event after these others. Calls, completions and the end have tables of their own."""
 
@@ -451,8 +472,7 @@ def test_a_retry_that_is_brought_forward_needs_no_timer_any_more() -> None:
         given(*RUNNING, STEP_SCHEDULED)
         .when(c.PauseInvocation(invocation_id=IT, reason="why"))
         .when(c.ResumeInvocation(invocation_id=IT, reason="why"))
-        .then_nothing()
-        .owes()
+        .owes(START)
     )
     (
         given(*RUNNING, STEP_SCHEDULED, STEP_FAILED)

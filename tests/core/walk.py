@@ -20,12 +20,23 @@ from actors.core.limits import Limits
 from actors.core.react import may_run, owes, pending, react
 from actors.core.retries import RetryPolicy
 from actors.core.state import Changes, WaitKind
-from actors.engine.directory import decode_snapshot, encode_snapshot
+from actors.engine.snapshots import decode_snapshot, encode_snapshot
 from journal import events as e
 from journal.codec import decode_record, encode_record
-from journal.events import Children, Mode, Outcome, OutcomeKind, PauseCause, PauseMode, Stamp, Status, Target
-from journal.ids import StepId
-from tests.core.situations import BROKEN, CALLEE, CALLER, TARGET
+from journal.events import (
+    Children,
+    Mode,
+    Outcome,
+    OutcomeKind,
+    PauseCause,
+    PauseMode,
+    Stamp,
+    Status,
+    Stop,
+    Target,
+)
+from journal.ids import ROOT_STEP, StepId
+from tests.core.situations import BROKEN, CALLEE, CALLER, TARGET, accepted
 from tests.core.story import KEY, SERVICE, STREAM, nth
 
 if TYPE_CHECKING:
@@ -111,6 +122,10 @@ class Walker:
                 self._timers[key] = effect.command
             case f.RetractTimer():
                 self._timers.pop((effect.at, repr(effect.command)), None)
+            case f.KeepHistory():
+                of = effect.invocation_id
+                self._happen(e.FieldsRewound(invocation_id=of, fields={}, lengths={}, logs={}, maps={}, before={}))
+                self._happen(e.HistoryKept(invocation_id=of, fields={}, lengths={}, maps={}))
             case f.EndAttempt() if effect.abort_steps:
                 for of, step in [running for running in self._running if running[0] == effect.invocation_id]:
                     del self._running[of, step]
@@ -249,7 +264,8 @@ def _check_invocation(state: ObjectState, invocation: InvocationState) -> None:
         is_in_line = not invocation.is_started and invocation.scheduled_for is None
         assert (invocation.invocation_id in state.queue) == is_in_line
     else:
-        assert status is not Status.QUEUED, "what is shared waits for nobody"
+        waits = invocation.behind is not None and invocation.behind in state.invocations
+        assert (status is Status.QUEUED) <= waits, "what is shared waits for nobody but the one that it repeats"
 
 
 def _check_queue(state: ObjectState) -> None:
@@ -319,6 +335,22 @@ def _pause(of: InvocationId, how: int) -> Command:
 def _purge(walker: Walker, which: int, _: int) -> None:
     if walker.state is not None:
         walker.ask(c.PurgeInvocations(invocation_ids=[walker.anybody(which)]))
+
+
+def _restart(walker: Walker, which: int, how: int) -> None:
+    if walker.state is None or how % 4:
+        return
+    original = walker.anybody(which)
+    command = c.RestartInvocation(
+        invocation_id=original,
+        successor=walker.invite(),
+        reason="why",
+        stop=[None, Stop.KILL, Stop.CANCEL][how // 4 % 3],
+        hand_over=how % 8 == 0,
+        step=StepId("1") if how % 5 else ROOT_STEP,
+        original=accepted(original, mode=Mode.SHARED if how % 3 else Mode.EXCLUSIVE),
+    )
+    walker.ask(command)
 
 
 def _fire(walker: Walker, which: int, _: int) -> None:
@@ -467,7 +499,9 @@ def _what_it_waits_for_comes(walker: Walker, which: int, how: int) -> None:
         assert invocation is not None
         of = invocation.invocation_id
         if wait.kind in (WaitKind.CALL, WaitKind.ATTACH):
-            walker.ask(c.CompleteCall(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1")))
+            again = c.HandOverCall(invocation_id=of, step=step, callee=nth(90 + how))
+            ends = c.CompleteCall(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1"))
+            walker.ask(again if how % 3 == 0 else ends)
             return
         if wait.kind is WaitKind.VERB:
             walker.ask(c.CompleteVerb(invocation_id=of, step=step, answer=None, refusal=BROKEN))
@@ -485,6 +519,7 @@ MOVES: dict[str, Callable[[Walker, int, int], None]] = {
     "signal": _verb(lambda of, how: c.SignalInvocation(invocation_id=of, name="ab"[how % 2], value=b"1")),
     "attach": _verb(lambda of, how: c.Attach(invocation_id=of, by=attrs.evolve(CALLER, step=StepId(str(how % 3))))),
     "purge": _purge,
+    "restart": _restart,
     "a date comes": _fire,
     "something comes late": _come_late,
     "a handler goes on": _handler_goes_on,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.engine.directory import encode_snapshot, fold
+from actors.engine.directory import fold
+from actors.engine.snapshots import encode_snapshot
 from journal import events as e
 from journal import keys
 from journal.errors import Damaged
@@ -133,7 +134,7 @@ def _under(reader: RocksReader, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _streams(reader: RocksReader, partition: int) -> Iterator[Stream]:
     for key, value in _under(reader, keys.heads(partition)):
         stream, head = StreamId(keys.stream_of_head(key)), decode_row(StreamHead, value)
-        snapshot = reader.get(keys.snapshot(partition, stream)) if head.snapshot else None
+        snapshot = reader.get(keys.snapshot(partition, stream, head.snapshot)) if head.snapshot else None
         events = read_events(reader, partition, stream, head.trimmed + 1, head.last)
         yield Stream(partition, stream, head, snapshot or b"", events)
 

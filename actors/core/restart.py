@@ -1,0 +1,261 @@
+"""What a restart keeps of a history, and what begins again.
+
+To restart *from a step* is to go back to the moment before its outcome was known. Everything that had been recorded by then is
+kept: outcomes of other steps, also of those that ran beside it, answers of calls, signals. What had begun by then and had no
+outcome begins again, the step itself first of all. Signals that came later are kept too, but for the one that was the outcome
+of the step: nobody should have to approve twice.
+
+The kept events are copied, with their stamps, so the history of the new invocation stands for itself. Sleeps and deadlines that
+were under way have the time ahead of them that they had at that moment.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors.core.errors import UnknownStepError
+from actors.core.replay import describe, is_completion, is_request
+from journal import events as e
+from journal.events import Stamp, StepRef
+from journal.ids import ROOT_STEP, InvocationId, StepId, StreamId, derived_unique, invocation_id, stream_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from journal.events import Event, Recorded, Successor
+
+_OPERATIONS = (
+    e.StepScheduled,
+    e.SleepScheduled,
+    e.CallScheduled,
+    e.AttachScheduled,
+    e.SignalAwaited,
+    e.VerbScheduled,
+)
+"""What a handler waits for, one by one."""
+
+_ENDS = (e.StepCompleted, e.StepAborted, e.TimerFired, e.CallCompleted, e.VerbAnswered, e.WaitDropped)
+_KEPT_BESIDES = (e.ReadsPinned, e.ItemsPinned, e.HistoryKept)
+_NAMES_SHOWN = 20
+
+
+@attrs.frozen
+class Kept:
+    """What a restart takes over, in order, renamed and with the original stamps; ``late`` signals come behind it.
+
+    ``again`` are those of the events that have no outcome, so that what they ask for must be asked for again. ``pinned`` is
+    the mark of an earlier restart that the cut fell before: it knows how the object was.
+    """
+
+    events: list[tuple[Stamp, Event]]
+    late: list[tuple[Stamp, Event]]
+    again: list[Event]
+    pinned: e.HistoryKept | None
+
+    def successor(self, of: InvocationId) -> Successor:
+        """The same for people."""
+        again = {event.step for event in self.again if isinstance(event, _OPERATIONS)}
+        operations = [event for _, event in self.events if isinstance(event, _OPERATIONS)]
+        return e.Successor(
+            of,
+            kept=tuple(_ref(event) for event in operations if event.step not in again),
+            again=tuple(_ref(event) for event in operations if event.step in again),
+        )
+
+
+def find_step(history: Iterable[Recorded], wanted: str) -> StepId:
+    """The step that a person means, by its path or by its name. Raises :class:`UnknownStepError`."""
+    operations = [r.event for r in history if isinstance(r.event, (*_OPERATIONS, e.SendScheduled))]
+    by_path = [operation.step for operation in operations if operation.step == wanted]
+    if by_path:
+        return by_path[0]
+    by_name = [operation.step for operation in operations if wanted in _names(operation)]
+    if len(by_name) == 1:
+        return by_name[0]
+    known = ", ".join(f"{o.step} ({_label(o)})" for o in operations[:_NAMES_SHOWN]) or "none"
+    if by_name:
+        raise UnknownStepError(
+            f"{len(by_name)} steps are called {wanted!r}: {', '.join(by_name[:_NAMES_SHOWN])}. Name one by its path"
+        )
+    more = ", …" if len(operations) > _NAMES_SHOWN else ""
+    raise UnknownStepError(f"there is no step {wanted!r}; there are {known}{more}")
+
+
+def _names(operation: Any) -> tuple[str, ...]:
+    match operation:
+        case e.StepScheduled() | e.SignalAwaited():
+            return (operation.name,)
+        case e.CallScheduled() | e.SendScheduled():
+            return (str(operation.target), operation.target.handler)
+        case e.VerbScheduled():
+            return (operation.verb.value,)
+    return ()
+
+
+def _label(operation: Any) -> str:
+    names = _names(operation)
+    return names[0] if names else describe(operation)
+
+
+def _ref(operation: Any) -> StepRef:
+    return StepRef(operation.step, _label(operation))
+
+
+def keep(history: Sequence[Recorded], step: StepId, *, successor: InvocationId, now: float, again_by: str) -> Kept:
+    """What ``successor`` keeps of the history when it goes back to before the outcome of ``step``.
+
+    Raises :class:`UnknownStepError` if the step was begun by a compensation: a cancel is not kept, so it never comes to it.
+    """
+    consumed = _signal_consumed_at(history, step)
+    cut = _cut(history, step, consumed)
+    chosen = [r for r in history[:cut] if r is not consumed and _may_be_kept(r.event)]
+    outcomes = _steps_with_outcome(chosen)
+    chosen = [r for r in chosen if not _is_lost_output(r.event, outcomes)]
+    waiting = _waiting(chosen)
+    moment = history[cut].stamp.at if cut < len(history) else history[-1].stamp.at
+    events: list[tuple[Stamp, Event]] = []
+    again: list[Event] = []
+    for recorded in chosen:
+        event = _renamed(recorded.event, successor)
+        if id(recorded) in waiting:
+            event = _begun_again(event, successor, delay=now - moment, now=now)
+            again.append(event)
+        events.append((recorded.stamp, event))
+    late = [
+        (Stamp(now, again_by, r.stamp.by), _renamed(r.event, successor))
+        for r in history[cut:]
+        if isinstance(r.event, e.SignalReceived) and r is not consumed
+    ]
+    marks = [r.event for r in history[cut:] if isinstance(r.event, e.HistoryKept)]
+    return Kept(events, late, again, marks[0] if marks else None)
+
+
+def _renamed(event: Any, successor: InvocationId) -> Any:
+    return attrs.evolve(event, invocation_id=successor)
+
+
+def _may_be_kept(event: Event) -> bool:
+    if isinstance(event, e.CancelRequested):
+        return False
+    return is_request(event) or is_completion(event) or isinstance(event, (e.OutputEmitted, *_KEPT_BESIDES))
+
+
+def _cut(history: Sequence[Recorded], step: StepId, consumed: Recorded | None) -> int:
+    """Where the outcome of the step stands, or the end; never behind a cancel of the invocation."""
+    begun: int | None = None
+    for position, recorded in enumerate(history):
+        event: Any = recorded.event
+        if isinstance(event, e.CancelRequested):
+            if begun is None:
+                raise UnknownStepError(
+                    f"step {step} was begun after the cancel, by a compensation, and a restart is not cancelled. "
+                    "Restart from an earlier step, or from the start"
+                )
+            return position
+        if begun is None:
+            if isinstance(event, (*_OPERATIONS, e.SendScheduled)) and event.step == step:
+                if isinstance(event, e.SendScheduled):
+                    return position
+                if isinstance(event, e.SignalAwaited) and event.ready:
+                    return position + 1
+                begun = position
+        elif recorded is consumed or (isinstance(event, _ENDS) and event.step == step):
+            return position
+    assert begun is not None, "the step was found in this history"
+    return len(history)
+
+
+def _signal_consumed_at(history: Sequence[Recorded], step: StepId) -> Recorded | None:
+    """The signal that a wait was given, if the step is one: values of a name are handed over in order."""
+    buffered: dict[str, deque[Recorded]] = {}
+    waits: dict[str, list[StepId]] = {}
+    for recorded in history:
+        event = recorded.event
+        match event:
+            case e.SignalReceived():
+                waiting = waits.get(event.name)
+                if not waiting:
+                    buffered.setdefault(event.name, deque()).append(recorded)
+                elif waiting.pop(0) == step:
+                    return recorded
+            case e.SignalAwaited():
+                values = buffered.get(event.name)
+                given = values.popleft() if values else None
+                if event.step == step and given is not None:
+                    return given
+                if given is None:
+                    waits.setdefault(event.name, []).append(event.step)
+            case e.WaitDropped():
+                for waiting in waits.values():
+                    if event.step in waiting:
+                        waiting.remove(event.step)
+    return None
+
+
+def _steps_with_outcome(chosen: Iterable[Recorded]) -> frozenset[StepId]:
+    return frozenset(r.event.step for r in chosen if isinstance(r.event, e.StepCompleted))
+
+
+def _is_lost_output(event: Event, outcomes: frozenset[StepId]) -> bool:
+    """Whether it is a piece that a step emitted which runs again, and emits again."""
+    return isinstance(event, e.OutputEmitted) and event.attempt > 0 and event.step not in outcomes
+
+
+def _waiting(chosen: Iterable[Recorded]) -> frozenset[int]:
+    """Those of the records that ask for something and have no answer among them."""
+    open_: dict[StepId, Recorded] = {}
+    signals: dict[str, int] = {}
+    waits: dict[str, list[StepId]] = {}
+    for recorded in chosen:
+        event: Any = recorded.event
+        match event:
+            case e.SignalAwaited():
+                if signals.get(event.name):
+                    signals[event.name] -= 1
+                else:
+                    waits.setdefault(event.name, []).append(event.step)
+                    open_[event.step] = recorded
+            case e.SignalReceived():
+                waiting = waits.get(event.name)
+                if waiting:
+                    del open_[waiting.pop(0)]
+                else:
+                    signals[event.name] = signals.get(event.name, 0) + 1
+            case e.WaitDropped():
+                open_.pop(event.step, None)
+                for waiting in waits.values():
+                    if event.step in waiting:
+                        waiting.remove(event.step)
+            case _ if isinstance(event, _ENDS):
+                open_.pop(event.step, None)
+            case _ if isinstance(event, (*_OPERATIONS, e.DeadlineScheduled)):
+                open_[event.step] = recorded
+    return frozenset(map(id, open_.values()))
+
+
+def _begun_again(event: Any, successor: InvocationId, *, delay: float, now: float) -> Any:
+    match event:
+        case e.SleepScheduled():
+            return attrs.evolve(event, wake_at=max(now, event.wake_at + delay))
+        case e.DeadlineScheduled():
+            return attrs.evolve(event, expires_at=max(now, event.expires_at + delay))
+        case e.CallScheduled() if event.request is None:
+            return attrs.evolve(event, callee=_new_callee(event, successor))
+        case e.SignalAwaited():
+            return attrs.evolve(event, ready=False)
+    return event
+
+
+def _new_callee(call: e.CallScheduled, successor: InvocationId) -> InvocationId:
+    """Another invocation of the same handler; always the same one for the same place of the same successor."""
+    unique = derived_unique("restart", successor, call.step)
+    if call.target.key is None:
+        return invocation_id(StreamId(unique & (2**64 - 1)), unique)
+    return invocation_id(stream_of(call.target.service, call.target.key), unique)
+
+
+FROM_THE_START = ROOT_STEP
+"""The step of a restart that keeps nothing."""

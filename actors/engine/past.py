@@ -1,0 +1,91 @@
+"""An object as it was: after any of its events that are still kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.core.errors import HistoryGoneError
+from actors.core.evolve import evolve
+from actors.engine.snapshots import decode_snapshot
+from journal import events as e
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from actors.core.state import ObjectState
+    from journal.events import Recorded
+    from journal.ids import StreamId
+    from journal.protocol import Partition
+
+_READ_TOGETHER = 512
+
+Maps = dict[str, dict[str, bytes | None]]
+
+
+@attrs.define
+class Past:
+    """Reads the events of one object, those that are not durable yet included.
+
+    ``trimmed`` is how many events are cut off in front, ``durable`` the last one on disk, ``recent`` are those behind it.
+    """
+
+    partition: Partition
+    stream: StreamId
+    trimmed: int
+    durable: int
+    recent: Sequence[Recorded]
+
+    async def object_at(self, number: int) -> ObjectState:
+        """The object after event ``number``. Raises :class:`HistoryGoneError`."""
+        found = await self.partition.snapshot(self.stream, min(number, self.durable))
+        if found is None and self.trimmed:
+            raise _gone(self.stream, number)
+        first = 0 if found is None else found[0]
+        state = None if found is None else decode_snapshot(self.stream, *found)
+        async for recorded in self.events(first + 1, number):
+            if isinstance(recorded.event, e.Erased):
+                raise _gone(self.stream, number)
+            state = evolve(state, recorded.number, recorded.stamp, recorded.event)
+        assert state is not None, "an object has a first event"
+        return state
+
+    async def items_changed_since(self, number: int) -> Maps:
+        """Of the items of maps that were changed after event ``number``: what they were. Raises :class:`HistoryGoneError`."""
+        were: Maps = {}
+        async for recorded in self.events(number + 1, None):
+            event = recorded.event
+            match event:
+                case e.MapChanged():
+                    _note_first(were.setdefault(event.field, {}), event.before)
+                case e.FieldsRewound():
+                    for field, before in event.before.items():
+                        _note_first(were.setdefault(field, {}), before)
+                case e.Erased():
+                    raise _gone(self.stream, number)
+        return were
+
+    async def events(self, first: int, last: int | None) -> AsyncIterator[Recorded]:
+        """The events from ``first`` to ``last``, or to the end, in order."""
+        durable = self.durable if last is None else min(last, self.durable)
+        while first <= durable:
+            until = min(first + _READ_TOGETHER - 1, durable)
+            for recorded in await self.partition.history(self.stream, [(first, until)]):
+                yield recorded
+            first = until + 1
+        for recorded in self.recent:
+            if recorded.number >= first and (last is None or recorded.number <= last):
+                yield recorded
+
+
+def _note_first(were: dict[str, bytes | None], before: dict[str, bytes | None]) -> None:
+    for key, value in before.items():
+        were.setdefault(key, value)
+
+
+def _gone(stream: StreamId, number: int) -> HistoryGoneError:
+    return HistoryGoneError(
+        f"object {stream:016x} as of event {number}: a part of its history that this needs has been purged. "
+        "Restart from the beginning, or keep histories for longer ('retention')"
+    )
