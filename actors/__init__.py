@@ -25,6 +25,7 @@ from actors.core.errors import (
     InsideStepError,
     InvalidArgumentError,
     InvalidKeyError,
+    InvalidScopeError,
     InvocationCancelledError,
     InvocationKilledError,
     KeyCollisionError,
@@ -43,6 +44,7 @@ from actors.core.errors import (
     StillOpenError,
     StillRunningError,
     TerminalError,
+    TooManyGatesError,
     TooSlowError,
     UnavailableError,
     UnknownDeploymentError,
@@ -53,6 +55,7 @@ from actors.core.errors import (
     UnknownStepError,
     UnserializableError,
 )
+from actors.core.gates import GateState, Scope, ScopeKind
 from actors.core.limits import Limits
 from actors.core.retries import RetryPolicy
 from actors.durable import (
@@ -87,12 +90,16 @@ from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from actors.client import Client
+    from actors.gates import GateClient
     from actors.http.client import connect
-    from actors.inspection import InvocationInfo, JournalEntry
+    from actors.inspection import GateAnswer, GateInfo, InvocationInfo, JournalEntry
     from actors.runtime import Runtime, open_runtime
 
 _LATER = {
     "Client": "actors.client",
+    "GateAnswer": "actors.inspection",
+    "GateClient": "actors.gates",
+    "GateInfo": "actors.inspection",
     "InvocationInfo": "actors.inspection",
     "JournalEntry": "actors.inspection",
     "Runtime": "actors.runtime",
@@ -127,11 +134,16 @@ __all__ = [
     "DefinitionError",
     "DeploymentInUseError",
     "DeploymentTooLargeError",
+    "GateAnswer",
+    "GateClient",
+    "GateInfo",
+    "GateState",
     "HistoryGoneError",
     "IdempotencyConflictError",
     "InsideStepError",
     "InvalidArgumentError",
     "InvalidKeyError",
+    "InvalidScopeError",
     "InvocationCancelledError",
     "InvocationHandle",
     "InvocationId",
@@ -156,6 +168,8 @@ __all__ = [
     "Refused",
     "RetryPolicy",
     "Runtime",
+    "Scope",
+    "ScopeKind",
     "Service",
     "SignalBufferFullError",
     "Status",
@@ -164,6 +178,7 @@ __all__ = [
     "StillOpenError",
     "StillRunningError",
     "TerminalError",
+    "TooManyGatesError",
     "TooSlowError",
     "UnavailableError",
     "UnknownDeploymentError",

@@ -21,6 +21,7 @@ from actors.core.names import is_system
 from actors.durable import encode_arguments, encode_value, within_limit
 from actors.engine.arrivals import Act, Identity
 from actors.fields import decode_kept
+from actors.gates import GateClient, GatePort
 from actors.inspection import JournalEntry, belongs_to, entry_of, info_of, service_info
 from actors.listing import Listing, list_invocations, row_of_id
 from actors.objects import definition_of
@@ -34,6 +35,7 @@ from actors.references import (
     new_id,
     with_successor,
 )
+from actors.registry import RegistryCaller
 from actors.values import Codec, ValueProblem, codec_for, parse
 from journal import events as e
 from journal.events import Kind, Status, Target
@@ -43,13 +45,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from actors.auditing import AuditCheck, AuditPage
+    from actors.core.gates import Scope
     from actors.core.limits import Limits
     from actors.engine.engine import Engine
     from actors.engine.world import World
-    from actors.inspection import InvocationInfo, ServiceInfo
+    from actors.inspection import GateAnswer, GateInfo, InvocationInfo, ServiceInfo
     from actors.objects import ObjectBase
     from actors.references import Request
-    from journal.events import Answer, Outcome
+    from journal.events import Answer, Outcome, PauseMode
 
 A = TypeVar("A", bound="ObjectBase")
 
@@ -133,6 +136,15 @@ class Client:
         """Send by name; returns once it is durable. ``delay`` in seconds."""
         return await self._port.send_by_name(target, argument, checked_request_key(idempotency_key), delay)
 
+    @property
+    def gates(self) -> GateClient:
+        """What is held: a service, a handler, a key, everything. See :class:`actors.GateClient`."""
+        if not isinstance(self._port, GatePort):
+            raise UnavailableError(
+                "gates cannot be reached over this connection; use the client of the runtime's process"
+            )
+        return GateClient(self._port)
+
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
         """What is served: classes, their handlers, and what these take and give. With ``system``, what is built in as well."""
         return await self._port.services(system=system)
@@ -208,6 +220,7 @@ class LocalPort:
         self.engine = engine
         self.limits = limits
         self._world = world
+        self._registry = RegistryCaller(engine, world, limits, who)
         self.who = who
 
     def acting_as(self, who: Identity) -> LocalPort:
@@ -230,7 +243,18 @@ class LocalPort:
 
     async def find(self, listing: Listing) -> list[InvocationInfo]:
         await trio.lowlevel.checkpoint()
-        return [info_of(row, None) for row in list_invocations(self.engine.journal, listing)]
+        gates = self.engine.registry.gates
+        return [info_of(row, None, gates) for row in list_invocations(self.engine.journal, listing)]
+
+    async def close_gate(self, scope: Scope, mode: PauseMode, reason: str) -> GateAnswer:
+        return await self._registry.close_gate(scope, mode, reason)
+
+    async def open_gate(self, scope: Scope, reason: str) -> GateAnswer:
+        return await self._registry.open_gate(scope, reason)
+
+    async def list_gates(self) -> tuple[GateInfo, ...]:
+        await trio.lowlevel.checkpoint()
+        return self._registry.list_gates()
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
         await trio.lowlevel.checkpoint()
@@ -258,6 +282,7 @@ class LocalPort:
         command = with_successor(command, self._world.unique, idempotency_key)
         if isinstance(command, c.RestartInvocation) and not command.dry_run:
             self._check_room()
+        assert not isinstance(command, c.StartWaiting), "no verb"
         of = command.invocation_ids[0] if isinstance(command, c.PurgeInvocations) else command.invocation_id
         if isinstance(command, c.SignalInvocation):
             within_limit(command.value, self.limits.payload_bytes, f"signal {command.name!r}")
@@ -268,7 +293,7 @@ class LocalPort:
             return await self.engine.look(of, self.who)
         except UnavailableError:
             # Nothing can be decided, and what was decided can be read.
-            return info_of(row_of_id(self.engine.journal, of), None)
+            return info_of(row_of_id(self.engine.journal, of), None, self.engine.registry.gates)
 
     def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
         return _Events(self, of, after, follow=follow)

@@ -11,10 +11,23 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
+from actors.core.gates import NO_GATES, Gate, GateChange, Gates, GateState
 from actors.core.replay import describe, is_request
 from actors.values import schema_of
 from journal import events as e
-from journal.events import Caller, Failure, Kind, Lineage, Mode, Outcome, OutcomeKind, Recorded, Status, Target
+from journal.events import (
+    Caller,
+    Failure,
+    Kind,
+    Lineage,
+    Mode,
+    Outcome,
+    OutcomeKind,
+    PauseMode,
+    Recorded,
+    Status,
+    Target,
+)
 from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
@@ -80,13 +93,39 @@ class OutcomeInfo:
 
 
 @attrs.frozen(kw_only=True)
+class GateInfo:
+    """A gate: what it holds, as text (``service:Agent``), since when, by whom and why; or, open, an exception to a wider one."""
+
+    scope: str
+    state: GateState
+    mode: PauseMode
+    since: float
+    by: str
+    reason: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class GateAnswer:
+    """What closing or opening a scope did: whether any gate changed, and the state of the scope before and after.
+
+    ``gate`` is the closed one that holds the scope now, its own or a wider one.
+    """
+
+    scope: str
+    changed: bool
+    before: GateState
+    after: GateState
+    gate: GateInfo | None = None
+
+
+@attrs.frozen(kw_only=True)
 class InvocationInfo:
     """Everything that is known of an invocation. Times are wall seconds.
 
     ``restarts`` is the invocation that this one repeats, and from which step; ``successors`` are those that repeat it.
-    ``phase`` is ``cancelling`` or ``pausing`` while it has been asked to and has not obeyed yet. Its events lie between
-    ``first_event`` and ``last_event`` in the log of its object, with others' between them. ``deployment`` is the code that it
-    runs on; empty: whatever is served.
+    ``phase`` is ``cancelling`` or ``pausing`` while it has been asked to and has not obeyed yet, and ``held`` while a ``gate`` is
+    closed before it (the widest, if there are several). Its events lie between ``first_event`` and ``last_event`` in the log of
+    its object, with others' between them. ``deployment`` is the code that it runs on; empty: whatever is served.
     """
 
     id: InvocationId
@@ -113,6 +152,7 @@ class InvocationInfo:
     outcome: OutcomeInfo | None = None
     restarts: Lineage | None = None
     successors: tuple[InvocationId, ...] = ()
+    gate: GateInfo | None = None
     waits: tuple[WaitInfo, ...] = ()
     first_event: int = 0
     last_event: int = 0
@@ -159,8 +199,10 @@ def _first_line(documented: object) -> str:
     return (documented.__doc__ or "").strip().partition("\n")[0]
 
 
-def info_of(row: InvocationRow, open_state: InvocationState | None) -> InvocationInfo:
-    """What is known, from its row, and from its state while it is open."""
+def info_of(row: InvocationRow, open_state: InvocationState | None, gates: Gates = NO_GATES) -> InvocationInfo:
+    """What is known, from its row, from its state while it is open, and from the gates before it."""
+    target, is_open = row.target, row.status is not Status.COMPLETED
+    holding = gates.holding(target.service, target.key, target.handler, row.deployment) if is_open else []
     waits = () if open_state is None else tuple(_wait_info(step, wait) for step, wait in open_state.waits.items())
     return InvocationInfo(
         id=row.invocation_id,
@@ -168,7 +210,7 @@ def info_of(row: InvocationRow, open_state: InvocationState | None) -> Invocatio
         kind=row.kind,
         mode=row.mode,
         status=row.status,
-        phase="" if open_state is None else phase_of(open_state),
+        phase=_phase_of(row, open_state, is_held=bool(holding)),
         created_at=row.created_at,
         created_by=row.created_by,
         modified_at=row.modified_at,
@@ -187,6 +229,7 @@ def info_of(row: InvocationRow, open_state: InvocationState | None) -> Invocatio
         outcome=None if row.outcome is None else _outcome_info(row.outcome),
         restarts=row.restarts,
         successors=tuple(row.successors),
+        gate=gate_info(holding[0]) if holding else None,
         waits=waits,
         first_event=row.spans[0][0],
         last_event=row.spans[-1][1],
@@ -229,11 +272,31 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def phase_of(invocation: InvocationState) -> str:
-    """What was asked of it and has not happened yet."""
-    if invocation.pausing is not None:
+def _phase_of(row: InvocationRow, invocation: InvocationState | None, *, is_held: bool) -> str:
+    """What was asked of it and has not happened yet, or what keeps it from going on."""
+    if invocation is not None and invocation.pausing is not None:
         return "pausing"
-    return "" if invocation.cancel is None else "cancelling"
+    if is_held and row.status is not Status.PAUSED:
+        return "held"
+    return "cancelling" if invocation is not None and invocation.cancel is not None else ""
+
+
+def gate_info(gate: Gate) -> GateInfo:
+    """A gate for readers."""
+    return GateInfo(
+        scope=str(gate.scope), state=gate.state, mode=gate.mode, since=gate.since, by=gate.by, reason=gate.reason
+    )
+
+
+def gate_answer(change: GateChange) -> GateAnswer:
+    """What became of a gate, for readers."""
+    return GateAnswer(
+        scope=str(change.scope),
+        changed=change.changed,
+        before=change.before,
+        after=change.after,
+        gate=None if change.gate is None else gate_info(change.gate),
+    )
 
 
 def entry_of(recorded: Recorded) -> JournalEntry:

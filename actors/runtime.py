@@ -11,6 +11,7 @@ import trio
 
 from actors.client import LocalClient, LocalPort
 from actors.core.errors import DefinitionError
+from actors.core.gates import EVERYTHING, Gate, GateState
 from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.engine.app import App
 from actors.engine.arrivals import Identity
@@ -58,12 +59,14 @@ async def open_runtime(
     limits: Limits = DEFAULT_LIMITS,
     retention: float = RETENTION_SECONDS,
     world: World | None = None,
+    paused: bool = False,
 ) -> AsyncIterator[Runtime]:
     """Run actors, services and workflows on a data directory, made if it is not there.
 
     What was under way when the directory was last in use goes on. ``durability`` is ``fsync`` (the default: what is
     acknowledged survives a power cut), ``os`` (it survives the process) or ``memory`` (nothing is kept, no ``path``).
-    ``retention`` is in seconds. ``journal`` and ``world`` take the place of the disk, of time, chance and threads.
+    ``retention`` is in seconds. With ``paused``, the gate ``everything`` is closed before anything runs, and stays so until it is
+    opened: look first, then let go on what should. ``journal`` and ``world`` take the place of the disk, of time, chance and threads.
 
     Raises a :class:`journal.errors.StoreError` when the directory cannot be used; see ``journal.opening.open_journal``.
 
@@ -81,9 +84,14 @@ async def open_runtime(
             trio.open_nursery() as nursery,
         ):
             setting = Setting(world=surroundings, limits=limits, watchdog=Watchdog())
-            engine = Engine(opened, app, setting, retention_seconds=retention)
+            who = Identity(f"user:{_user()}", "process")
+            closed = _gate_at_start(surroundings, who) if paused else None
+            engine = Engine(opened, app, setting, retention_seconds=retention, closed=closed)
             await nursery.start(engine.run)
-            port = LocalPort(engine, surroundings, limits, Identity(f"user:{_user()}", "process"))
+            port = LocalPort(engine, surroundings, limits, who)
+            if closed is not None:
+                await port.close_gate(closed.scope, closed.mode, closed.reason)
+                await engine.registry.trust()
             try:
                 yield Runtime(client=LocalClient(port), engine=engine, app=app)
             except BaseException as raised:  # kept from the nursery, which would wrap it
@@ -93,6 +101,10 @@ async def open_runtime(
         raise _unwrapped(group) from None
     if error is not None:
         raise error
+
+
+def _gate_at_start(world: World, who: Identity) -> Gate:
+    return Gate(scope=EVERYTHING, state=GateState.CLOSED, since=world.clock.now(), by=who.by, reason="started paused")
 
 
 def _unwrapped(error: BaseException) -> BaseException:

@@ -173,7 +173,8 @@ def id_at_end(key: bytes) -> str:
 
 
 def owing(partition: int, stream: StreamId) -> bytes:
-    """Objects that have something to do without being asked, by stream. All that a start must look at."""
+    """Objects that have something to do without being asked, by stream; under it the name of the service. All that a start
+    must look at."""
     return _OF_STREAM.pack(_OWING, partition, stream)
 
 

@@ -41,12 +41,17 @@ class Lab:
         self._random = Random(seed)
 
     @asynccontextmanager
-    async def running(self, *classes: type) -> AsyncIterator[Runtime]:
+    async def running(self, *classes: type, paused: bool = False) -> AsyncIterator[Runtime]:
         """The runtime, until the block is left: then it is gone at once, like a process that was killed."""
         journal = StoredJournal(self.store, partitions=self.partitions, clock=self.clock)
         world = World(clock=self.clock, random=self._random, offload=offload_inline)
         async with open_runtime(
-            *(classes or self.classes), journal=journal, world=world, limits=self.limits, retention=self.retention
+            *(classes or self.classes),
+            journal=journal,
+            world=world,
+            limits=self.limits,
+            retention=self.retention,
+            paused=paused,
         ) as runtime:
             yield runtime
 

@@ -62,6 +62,11 @@ class StartDue:
 
 
 @attrs.define(kw_only=True)
+class StartWaiting:
+    """A gate has opened: whatever of this object waits for its turn, and for nothing else, starts."""
+
+
+@attrs.define(kw_only=True)
 class FireTimer:
     """The date of a sleep, a deadline or a step's retry has come."""
 
@@ -290,6 +295,7 @@ class SettlePause:
 Command: TypeAlias = (
     Invoke
     | StartDue
+    | StartWaiting
     | FireTimer
     | RetryAttempt
     | CompleteCall

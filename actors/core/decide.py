@@ -21,6 +21,7 @@ from actors.core.errors import (
     StillRunningError,
     UnknownInvocationError,
 )
+from actors.core.gates import NO_GATES, Gates
 from actors.core.react import keeps_something
 from actors.core.retries import Exhausted, delay_seconds, is_exhausted
 from actors.core.state import InvocationState, ObjectState, WaitKind, digest
@@ -37,10 +38,58 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 
-def decide(state: ObjectState | None, command: Command, now: float, limits: Limits) -> list[Event]:
-    """The events that the command leads to; empty if it changes nothing. Raises ``Refused`` or ``DeadlockError``."""
+def decide(
+    state: ObjectState | None, command: Command, now: float, limits: Limits, gates: Gates = NO_GATES
+) -> list[Event]:
+    """The events that the command leads to; empty if it changes nothing. Raises ``Refused`` or ``DeadlockError``.
+
+    Nothing that a gate holds starts; it waits for :class:`actors.core.commands.StartWaiting`.
+    """
+    events = _decide(state, command, now, limits)
+    return _without_held(state, events, limits, gates) if events and len(gates) else events
+
+
+def _without_held(state: ObjectState | None, events: list[Event], limits: Limits, gates: Gates) -> list[Event]:
+    """The events, but for the beginnings of what a gate holds: that is in the queue, and stays there.
+
+    A reader needs no turn, so no queue would limit how many wait: they are counted.
+    """
+    owner = state if state is not None else events[0]
+    assert isinstance(owner, (ObjectState, e.ObjectCreated)), "the first event of an object says whose it is"
+    starting = {event.invocation_id for event in events if isinstance(event, e.InvocationStarted)}
+    if not starting:
+        return events
+    known: dict[InvocationId, InvocationState | e.InvocationAccepted] = {}
+    if state is not None:
+        known |= {of: state.invocations[of] for of in starting & state.invocations.keys()}
+    known |= {event.invocation_id: event for event in events if isinstance(event, e.InvocationAccepted)}
+    moved = {event.invocation_id: event.deployment for event in events if isinstance(event, e.InvocationMoved)}
+
+    held = {
+        of
+        for of in starting
+        if gates.holding(owner.service, owner.key, known[of].handler, moved.get(of, known[of].deployment))
+    }
+    if any(isinstance(known[of], e.InvocationAccepted) and known[of].mode is Mode.SHARED for of in held):
+        _check_room_for_readers(state, limits)
+    return [event for event in events if not (isinstance(event, e.InvocationStarted) and event.invocation_id in held)]
+
+
+def _check_room_for_readers(state: ObjectState | None, limits: Limits) -> None:
+    waiting = 0 if state is None else sum(i.status is Status.QUEUED for i in state.invocations.values())
+    if waiting >= limits.mailbox:
+        assert state is not None, "somebody waits for it"
+        raise MailboxFullError(
+            f"a gate holds {state.name}, {waiting} invocations wait for it already, and {limits.mailbox} may; "
+            "try again when it is open"
+        )
+
+
+def _decide(state: ObjectState | None, command: Command, now: float, limits: Limits) -> list[Event]:
     if isinstance(command, c.Invoke):
         return _invoke(state, command, limits)
+    if isinstance(command, c.StartWaiting):
+        return _start_waiting(state)
     if isinstance(command, c.PurgeInvocations):
         return _purge(state, command)
     if isinstance(command, c.RestartInvocation):
@@ -448,6 +497,11 @@ def _resume(
         return [*moved, e.InvocationResumed(invocation_id=invocation.invocation_id, reason=command.reason)]
     if invocation.status is Status.BACKING_OFF:
         return [*moved, *_retry_now(invocation)]
+    if invocation.status is Status.QUEUED and moved:
+        return [
+            *moved,
+            *_start_if_its_turn(state, invocation),
+        ]  # a gate before the code that it leaves may have held it
     if invocation.status is not Status.PAUSED:
         return moved
     resumed: Event = e.InvocationResumed(invocation_id=invocation.invocation_id, reason=command.reason)
@@ -473,6 +527,13 @@ def _start_if_its_turn(state: ObjectState, invocation: InvocationState) -> list[
     if invocation.mode is Mode.SHARED or is_head:
         return [e.InvocationStarted(invocation_id=invocation.invocation_id)]
     return []
+
+
+def _start_waiting(state: ObjectState | None) -> list[Event]:
+    if state is None:
+        return []
+    queued = [invocation for invocation in state.invocations.values() if invocation.status is Status.QUEUED]
+    return [started for invocation in queued for started in _start_if_its_turn(state, invocation)]
 
 
 def _retry_now(invocation: InvocationState) -> list[Event]:

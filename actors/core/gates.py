@@ -24,6 +24,8 @@ from journal.events import PauseMode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from actors.core.state import InvocationState, ObjectState
+
 
 class ScopeKind(enum.Enum):
     """What a gate stands in front of."""
@@ -40,7 +42,11 @@ class Scope:
     """Some invocations: all, those of a service, of one of its handlers, of one of its keys, or of a deployment.
 
     ``name`` is the handler's, the key, or the deployment's id. As text: ``everything``, ``service:Agent``,
-    ``handler:Agent/run_task``, ``key:Chat/alice``, ``deployment:dep_1…``.
+    ``handler:Agent/run_task``, ``key:Chat/alice``, ``deployment:dep_1…``; whatever takes a scope takes its text.
+
+    ::
+
+        await client.gates.close(Scope(ScopeKind.KEY, "Chat", "alice"), reason="she asked for it")
     """
 
     kind: ScopeKind
@@ -148,21 +154,22 @@ class Gates:
         """The rule of exactly this scope."""
         return self._rules.get(scope)
 
-    def holding(self, service: str, key: str | None, handler: str, deployment: str = "") -> Gate | None:
-        """The gate that holds such an invocation, the widest if there are several."""
+    def holding(self, service: str, key: str | None, handler: str, deployment: str = "") -> list[Gate]:
+        """The gates that hold such an invocation, the widest first; none: it may go on."""
         if not self._rules or is_system(service):
-            return None
-        matching = [
-            rule
-            for scope in _scopes_of(service, key, handler, deployment)
-            if (rule := self._rules.get(scope)) is not None
-        ]
-        return _unpierced(matching)
+            return []
+        scopes = _scopes_of(service, key, handler, deployment)
+        return _unpierced([rule for scope in scopes if (rule := self._rules.get(scope)) is not None])
+
+    def holding_invocation(self, state: ObjectState, invocation: InvocationState) -> list[Gate]:
+        """The gates that hold this one."""
+        return self.holding(state.service, state.key, invocation.handler, invocation.deployment)
 
     def holding_scope(self, scope: Scope) -> Gate | None:
-        """The gate that holds all of a scope, whatever else is narrower: its own, or a wider one."""
+        """The widest gate that holds all of a scope, but for narrower exceptions: its own, or one that it lies in."""
         around = [rule for rule in self._rules.values() if rule.scope == scope or rule.scope.contains(scope)]
-        return _unpierced(sorted(around, key=lambda rule: _WIDTH[rule.scope.kind]))
+        held = _unpierced(sorted(around, key=lambda rule: _WIDTH[rule.scope.kind]))
+        return held[0] if held else None
 
     def holds_all_of(self, service: str) -> bool:
         """Whether no invocation of the service can go on, whichever it is."""
@@ -171,6 +178,12 @@ class Gates:
         wide = [self._rules.get(EVERYTHING), self._rules.get(Scope(ScopeKind.SERVICE, service))]
         is_closed = any(rule is not None and rule.is_closed for rule in wide)
         return is_closed and not self._excepted & {service, ""}
+
+    def let_through_more_as(self, after: Gates) -> bool:
+        """Whether anything that is held by these may go on under the others."""
+        closed, excepted = _scopes_by_state(self)
+        closed_after, excepted_after = _scopes_by_state(after)
+        return not closed <= closed_after or not excepted_after <= excepted
 
     def with_closed(self, gate: Gate) -> Gates:
         """The rules after closing a scope: all of it is closed. The same rules if it was, in the same mode."""
@@ -193,6 +206,11 @@ class Gates:
 
 NO_GATES = Gates()
 
+
+def _scopes_by_state(gates: Gates) -> tuple[set[Scope], set[Scope]]:
+    return {gate.scope for gate in gates if gate.is_closed}, {gate.scope for gate in gates if not gate.is_closed}
+
+
 _WIDTH = {kind: position for position, kind in enumerate(ScopeKind)}
 
 
@@ -206,11 +224,9 @@ def _scopes_of(service: str, key: str | None, handler: str, deployment: str) -> 
         yield Scope(ScopeKind.KEY, service, key)
 
 
-def _unpierced(matching: list[Gate]) -> Gate | None:
-    for gate in matching:
-        if gate.is_closed and not any(not r.is_closed and gate.scope.contains(r.scope) for r in matching):
-            return gate
-    return None
+def _unpierced(matching: list[Gate]) -> list[Gate]:
+    exceptions = [rule.scope for rule in matching if not rule.is_closed]
+    return [gate for gate in matching if gate.is_closed and not any(map(gate.scope.contains, exceptions))]
 
 
 def close_gate(gates: Gates, gate: Gate) -> tuple[Gates, GateChange]:

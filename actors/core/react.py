@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.evolve import keeps_changes
+from actors.core.gates import NO_GATES, Gates
 from actors.core.state import WaitKind
 from actors.core.transitions import ACTIVE
 from journal import events as e
-from journal.events import Caller, Children, Link, Outcome, OutcomeKind, PauseCause, Status
+from journal.events import Caller, Children, Link, Mode, Outcome, OutcomeKind, PauseCause, Status
 from journal.ids import ROOT_STEP, InvocationId, StepId, stream_of_invocation
 
 if TYPE_CHECKING:
@@ -33,23 +34,36 @@ def react(state: ObjectState | None, event: Event) -> list[Effect]:
     return _NOTHING if reaction is None else reaction(state, event)
 
 
-def pending(state: ObjectState) -> list[Effect]:
+def pending(state: ObjectState, gates: Gates = NO_GATES) -> list[Effect]:
     """What is owed by an object that was just read, as if every event of its had been reacted to a moment ago.
 
-    Timers are letters and come by themselves; calls and answers went out with the events that wanted them.
+    Timers are letters and come by themselves; calls and answers went out with the events that wanted them. Whatever a gate
+    holds is owed no attempt.
     """
     owed: list[Effect] = []
     for invocation in state.invocations.values():
         if invocation.pausing is not None:
             owed.append(f.CheckPause(invocation.invocation_id))
-        elif may_run(invocation):
+        elif may_run(invocation) and not gates.holding_invocation(state, invocation):
             owed.append(f.StartAttempt(invocation.invocation_id))
     return owed
 
 
 def owes(state: ObjectState) -> bool:
-    """Whether a start must look at the object without being asked."""
-    return any(i.pausing is not None or may_run(i) for i in state.invocations.values())
+    """Whether a start must look at the object without being asked.
+
+    Somebody who waits for nobody is held by a gate, which may have opened just before.
+    """
+    return _has_a_free_turn(state) or any(i.pausing is not None or may_run(i) for i in state.invocations.values())
+
+
+def _has_a_free_turn(state: ObjectState) -> bool:
+    if state.holder is None and state.queue and state.invocations[state.queue[0]].status is Status.QUEUED:
+        return True
+    return any(
+        i.status is Status.QUEUED and i.mode is Mode.SHARED and i.behind not in state.invocations
+        for i in state.invocations.values()
+    )
 
 
 def may_run(invocation: InvocationState) -> bool:

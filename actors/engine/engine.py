@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from actors.core.errors import UnavailableError
+from actors.core.errors import UnavailableError, UnknownOutcomeError
 from actors.core.state import REQUEST
 from actors.engine.arrivals import Act, Arrival, Denial, Look, Watch
 from actors.engine.owner import Owner
@@ -20,6 +21,7 @@ from journal.ids import StreamId, stream_of_invocation
 if TYPE_CHECKING:
     from actors.core import commands as c
     from actors.core.commands import Command
+    from actors.core.gates import Gate, Gates
     from actors.engine.app import App
     from actors.engine.arrivals import Accepted, Identity
     from actors.engine.attempt import Setting
@@ -38,21 +40,35 @@ _GIVES_WAY = (InDoubt, Conflict, Fenced, Unavailable)
 
 
 class Engine:
-    """Runs an app on a journal, for as long as :meth:`run` does. What it is asked is taken in order, per object."""
+    """Runs an app on a journal, for as long as :meth:`run` does. What it is asked is taken in order, per object.
 
-    def __init__(self, journal: Journal, app: App, setting: Setting, *, retention_seconds: float) -> None:
+    A gate that is ``closed`` is so before anything runs; it is the caller's to have it kept (``RegistryView.trust``).
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        app: App,
+        setting: Setting,
+        *,
+        retention_seconds: float,
+        closed: Gate | None = None,
+    ) -> None:
         self.journal = journal
         self.app = app
         self._setting = setting
         self._retention_seconds = retention_seconds
+        self._closed = closed
         self._owners: dict[int, Owner] = {}
-        self.registry = RegistryView(journal)
+        # From before they take up what was under way, so that none misses a gate.
+        self._gated: dict[int, Owner] = {}
+        self.registry = RegistryView(journal, self._turn_gates)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own every partition. Raises :class:`journal.errors.StoreFailed` when the disk can no longer be trusted."""
         self._setting.watchdog.start()
         try:
-            await self.registry.load()
+            await self.registry.load(closed=self._closed)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.registry.follow)
                 for number in range(self.journal.partitions):
@@ -66,11 +82,12 @@ class Engine:
         while True:
             try:
                 async with self.journal.claim(number, "engine") as partition:
-                    owner = Owner(
+                    owner = self._gated[number] = Owner(
                         self.journal,
                         partition,
                         self.app,
                         self._setting,
+                        gates=self.registry.gates,
                         retention_seconds=self._retention_seconds,
                     )
                     async with trio.open_nursery() as nursery:
@@ -87,7 +104,15 @@ class Engine:
                 log.warning("partition %d cannot be claimed yet: %s", number, error)
             finally:
                 self._owners.pop(number, None)
+                self._gated.pop(number, None)
             await trio.sleep(_CLAIM_AGAIN_SECONDS)
+
+    async def _turn_gates(self, gates: Gates) -> None:
+        for owner in list(self._gated.values()):
+            with contextlib.suppress(
+                UnknownOutcomeError
+            ):  # it has ended, and the next one begins with the gates as they are
+                await owner.turn(gates)
 
     # Asking.
 
@@ -99,11 +124,11 @@ class Engine:
         owner.submit(arrival)
         return await owner.answer(reply)
 
-    async def call(self, command: c.Invoke, who: Identity, *, is_fresh: bool) -> Outcome:
-        """Have some work done; its outcome, once that is durable."""
+    async def call(self, command: c.Invoke, who: Identity, *, is_fresh: bool, act: Act | None = None) -> Outcome:
+        """Have some work done; its outcome, once that is durable. ``act``: what the audit says of it."""
         outcome: Waiter[Outcome] = Waiter()
         owner, arrival = self._arrival(command, who)
-        arrival.outcome, arrival.is_fresh = outcome, is_fresh
+        arrival.outcome, arrival.is_fresh, arrival.act = outcome, is_fresh, act
         owner.submit(arrival)
         return await owner.answer(outcome)
 

@@ -109,11 +109,12 @@ def _index_ended(rows: Rows, partition: int, row: InvocationRow, listed: Listing
 
 
 def index_owing(rows: Rows, partition: int, resident: Resident) -> None:
-    """Note whether a start must look at the object."""
-    owing = resident.state is not None and owes(resident.state)
+    """Note whether a start must look at the object; under its name, so that a start passes over what a gate holds."""
+    state = resident.state
+    owing = state is not None and owes(state)
     if owing != resident.owing_on_disk:
         resident.owing_on_disk = owing
-        rows[keys.owing(partition, resident.stream)] = b"" if owing else None
+        rows[keys.owing(partition, resident.stream)] = None if not owing or state is None else state.service.encode()
 
 
 def index_items(rows: Rows, partition: int, stream: StreamId, kept: KeepItems) -> None:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from actors.core.commands import Command
+    from actors.core.gates import Gate, Gates
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.app import App
     from actors.engine.attempt import Setting
@@ -79,7 +80,7 @@ class Performer(Protocol):
 
 
 class Ledger:
-    """What one owner has decided. ``now`` is wall time, set at the beginning of each round."""
+    """What one owner has decided. ``now`` is wall time, set at the beginning of each round; ``gates`` say what may go on."""
 
     performer: Performer
 
@@ -91,8 +92,10 @@ class Ledger:
         app: App,
         setting: Setting,
         *,
+        gates: Gates,
         retention_seconds: float,
     ) -> None:
+        self.gates = gates
         self.now = setting.world.clock.now()
         self.partition = partition
         self.directory = directory
@@ -112,7 +115,7 @@ class Ledger:
 
     def decide(self, resident: Resident, command: Command, stamp: Stamp) -> list[Event]:
         """Let the object obey the command; the events that it led to. Raises ``Refused`` or ``DeadlockError``."""
-        events = decide(resident.state, command, self.now, self._limits)
+        events = decide(resident.state, command, self.now, self._limits, self.gates)
         if events:
             self._apply(resident, stamp, events)
         return events
@@ -205,6 +208,10 @@ class Ledger:
                 resident.waiters.setdefault(effect.successor, []).extend(moved)
             case f.StopSends() | f.KeepHistory() | f.EraseHistory():
                 self._deliveries.append((resident, effect))
+
+    def holding(self, state: ObjectState, of: InvocationId) -> list[Gate]:
+        """The gates that hold an open invocation now."""
+        return self.gates.holding_invocation(state, state.invocations[of])
 
     def owe(self, resident: Resident, effects: Iterable[f.Effect]) -> None:
         """Do what a state that was just read owes."""

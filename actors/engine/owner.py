@@ -21,9 +21,9 @@ import trio
 
 from actors.core import commands as c
 from actors.core.errors import TerminalError, UnavailableError, UnknownOutcomeError
-from actors.core.react import pending
 from actors.engine.arrivals import Arrival
 from actors.engine.directory import Directory
+from actors.engine.gatekeeper import Gatekeeper
 from actors.engine.ledger import Ledger
 from actors.engine.reception import Reception
 from actors.engine.replies import Waiter
@@ -36,6 +36,7 @@ from journal.ids import InvocationId, StreamId, stream_of_invocation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from actors.core.gates import Gates
     from actors.engine.app import App
     from actors.engine.attempt import Setting
     from actors.engine.forming import Forming
@@ -60,7 +61,14 @@ class Owner:
     """Runs the objects of one claimed partition for as long as :meth:`run` does."""
 
     def __init__(
-        self, journal: Journal, partition: Partition, app: App, setting: Setting, *, retention_seconds: float
+        self,
+        journal: Journal,
+        partition: Partition,
+        app: App,
+        setting: Setting,
+        *,
+        gates: Gates,
+        retention_seconds: float,
     ) -> None:
         self._journal = journal
         self._partition = partition
@@ -68,9 +76,13 @@ class Owner:
         self._limits = setting.limits
         directory = Directory(partition, limit=setting.limits.idle_objects)
         self._directory = directory
-        self._ledger = Ledger(journal, partition, directory, app, setting, retention_seconds=retention_seconds)
+        self._ledger = Ledger(
+            journal, partition, directory, app, setting, gates=gates, retention_seconds=retention_seconds
+        )
         self._stage = self._ledger.performer = Stage(self._ledger, setting, self._take_in)
         self._reception = Reception(self._ledger)
+        self._gatekeeper = Gatekeeper(journal, self._ledger, self._stage, self._take_in, self.settled)
+        self._turns: deque[tuple[Gates, Waiter[None]]] = deque()
         self._inbox: deque[Arrival] = deque()
         self._sealed: Forming | None = None
         self._released: deque[Callable[[], None]] = deque()
@@ -96,6 +108,15 @@ class Owner:
         finally:
             self._waiters.discard(waiter)
 
+    async def turn(self, gates: Gates) -> None:
+        """Let these say what may go on; returns when nothing goes on that they hold. Steps may be ending."""
+        if self._is_closed:
+            return
+        turned: Waiter[None] = Waiter()
+        self._turns.append((gates, turned))
+        self._wake()
+        await self.answer(turned)
+
     async def settled(self) -> None:
         """Return when everything decided so far is durable."""
         waiter: Waiter[None] = Waiter()
@@ -115,6 +136,7 @@ class Owner:
                 nursery.start_soon(self._read_letters)
                 nursery.start_soon(self._suspend_what_idles)
                 nursery.start_soon(self._purge_what_is_over)
+                nursery.start_soon(self._gatekeeper.wake_what_was_held)
                 task_status.started()
         finally:
             self._close()
@@ -143,6 +165,10 @@ class Owner:
 
     async def _round(self) -> None:
         self._ledger.now = self._clock.now()
+        while self._turns:
+            gates, turned = self._turns.popleft()
+            self._gatekeeper.turn(gates)
+            turned.set(None)
         for _ in range(_ROUND):
             await self._take_deliveries()
             if self._stage.has_runs:
@@ -190,14 +216,13 @@ class Owner:
     # What comes by itself.
 
     async def _recover(self) -> None:
-        """Take up what was under way. Only objects that owe something are read."""
+        """Take up what was under way. Only objects that owe something are read, and of those only what gates may let go on."""
         prefix = keys.owing_prefix(self._partition.number)
         start, stop = prefix, keys.after_prefix(prefix)
         while page := self._journal.rows(start, stop, limit=_ROUND):
-            for key, _ in page:
-                resident = await self._directory.get(StreamId(keys.stream_of_owing(key)))
-                if resident.state is not None:
-                    self._ledger.owe(resident, pending(resident.state))
+            for key, service in page:
+                if not self._ledger.gates.holds_all_of(service.decode()):
+                    await self._reception.start_waiting(StreamId(keys.stream_of_owing(key)))
             start = page[-1][0] + b"\x00"
             await trio.lowlevel.checkpoint()
         self._wake()

@@ -21,6 +21,7 @@ from actors.core.errors import (
     UnknownHandlerError,
     UnknownServiceError,
 )
+from actors.core.react import pending
 from actors.core.restart import Kept, find_step, keep
 from actors.engine.arrivals import Accepted, Arrival, Denial, Look, Watch
 from actors.engine.index import row_of
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from actors.engine.ledger import Ledger
     from actors.engine.resident import Resident
     from journal.events import Caller
-    from journal.ids import InvocationId
+    from journal.ids import InvocationId, StreamId
     from journal.rows import InvocationRow
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,10 @@ class Reception:
             case Denial():
                 self._ledger.audit(resident, arrival, refusal=arrival.command.refusal)
                 self._ledger.when_durable(partial(arrival.command.reply.set, None))
+            case c.StartWaiting():
+                self._start_waiting(resident)
+                if arrival.reply is not None:
+                    self._ledger.when_durable(partial(arrival.reply.set, None))
             case c.Invoke():
                 self._invoke(resident, arrival, arrival.command)
             case c.PurgeInvocations():
@@ -102,6 +107,15 @@ class Reception:
                 self._obey(resident, arrival, command)
             case command:
                 self._ledger.decide(resident, command, arrival.stamp)
+
+    async def start_waiting(self, stream: StreamId) -> None:
+        """Let an object go on with what it was doing, and begin what it may."""
+        self._start_waiting(await self._ledger.directory.get(stream))
+
+    def _start_waiting(self, resident: Resident) -> None:
+        if resident.state is not None:
+            self._ledger.decide_as_engine(resident, c.StartWaiting())
+            self._ledger.owe(resident, pending(resident.state, self._ledger.gates))
 
     # Work.
 
@@ -175,7 +189,7 @@ class Reception:
             info = info_of(self._known(resident, look.invocation_id), None)
         else:
             assert resident.state is not None
-            info = info_of(row_of(resident.state, open_state), open_state)
+            info = info_of(row_of(resident.state, open_state), open_state, self._ledger.gates)
         self._ledger.when_durable(partial(look.reply.set, info))
 
     def _known(self, resident: Resident, of: InvocationId) -> InvocationRow:

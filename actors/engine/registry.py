@@ -16,53 +16,87 @@ from actors.engine.directory import fold
 from actors.fields import decode_kept
 from actors.objects import definition_of
 from actors.system.registry import Registry, registry_stream
+from journal.events import Erased, InvocationCompleted
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from actors.core.gates import Gate
     from actors.core.state import ObjectState
     from journal.protocol import Journal
 
 
 class RegistryView:
-    """The registry as of event :attr:`version` of its log, which is never far behind."""
+    """The registry as of event ``version`` of its log, which is never far behind. ``turn_gates`` obeys other gates."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, turn_gates: Callable[[Gates], Awaitable[None]]) -> None:
+        self.version = 0
         self.gates: Gates = NO_GATES
+        self._turn_gates = turn_gates
+        self._closed_at_start: Gate | None = None
         self._journal = journal
         self._stream = registry_stream()
         self._state: ObjectState | None = None
         self._advanced = trio.Event()
 
-    @property
-    def version(self) -> int:
-        """The number of the last event that is seen."""
-        return 0 if self._state is None else self._state.version
+    async def load(self, *, closed: Gate | None) -> None:
+        """Read the registry as it is kept. Raises ``Damaged``.
 
-    async def load(self) -> None:
-        """Read the registry as it is kept. Raises ``Damaged``."""
-        stored = await self._journal.load(self._stream)
-        if stored is not None:
-            self._state = fold(self._stream, stored)
-            self._read_fields()
+        ``closed`` is taken for closed, whatever the registry says, until :meth:`trust` is called.
+        """
+        self._closed_at_start = closed
+        self.version = await self._read()
+        self.gates = self._read_gates()
+
+    async def trust(self) -> None:
+        """What was taken for closed at the start is in the registry by now."""
+        self._closed_at_start = None
+        await self._turn()
 
     async def follow(self) -> None:
         """Keep up with its log, for ever."""
-        async for recorded in self._journal.follow(self._stream, self.version):
-            self._state = evolve(self._state, recorded.number, recorded.stamp, recorded.event)
-            self._read_fields()
-            advanced, self._advanced = self._advanced, trio.Event()
-            advanced.set()
+        while True:
+            async for recorded in self._journal.follow(self._stream, self.version):
+                if recorded.number != self.version + 1 or isinstance(recorded.event, Erased):
+                    break  # purged before it was seen: what came of it is in the object
+                self._state = evolve(self._state, recorded.number, recorded.stamp, recorded.event)
+                if isinstance(recorded.event, InvocationCompleted):
+                    await self._turn()
+                self._advance(recorded.number)
+            version = await self._read()
+            await self._turn()
+            self._advance(version)
 
     async def reached(self, version: int) -> None:
-        """Return when the event of this number is seen."""
+        """Return when the event of this number is seen, and obeyed."""
         while self.version < version:
             await self._advanced.wait()
 
-    def _read_fields(self) -> None:
-        self.gates = Gates(self._field("gates"))
+    async def _read(self) -> int:
+        stored = await self._journal.load(self._stream)
+        if stored is None:
+            return 0
+        self._state = fold(self._stream, stored)
+        return stored.last
 
-    def _field(self, name: str) -> Any:
+    def _advance(self, version: int) -> None:
+        self.version = version
+        advanced, self._advanced = self._advanced, trio.Event()
+        advanced.set()
+
+    async def _turn(self) -> None:
+        gates = self._read_gates()
+        if [*gates] != [*self.gates]:
+            self.gates = gates
+            await self._turn_gates(gates)
+
+    def _read_gates(self) -> Gates:
+        gates = NO_GATES if self._state is None else Gates(self._field(self._state, "gates"))
+        return gates if self._closed_at_start is None else gates.with_closed(self._closed_at_start)
+
+    def _field(self, state: ObjectState, name: str) -> Any:
         field = definition_of(Registry).fields[name]
-        data = None if self._state is None else self._state.fields.get(name)
+        data = state.fields.get(name)
         if data is None:
             assert field.default is not None, "the registry's fields have defaults"
             return field.default()

@@ -1,8 +1,8 @@
 """Where handlers and steps run: attempts in memory, steps as tasks.
 
-An attempt belongs in memory exactly while :func:`actors.core.react.may_run` says so. A step's task may outlive its attempt:
-while a pause drains, it ends and is recorded; when its invocation is killed, it is stopped and nothing that it says counts,
-and the next invocation of the key waits for its end, but not for ever.
+An attempt belongs in memory exactly while :func:`actors.core.react.may_run` says so and no gate holds it. A step's task may
+outlive its attempt: while a pause or a gate drains, it ends and is recorded; when its invocation is killed, it is stopped and
+nothing that it says counts, and the next invocation of the key waits for its end, but not for ever.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from actors.engine.steps import StepTask
 from actors.outcomes import failed, failure_of
 from journal import events as e
 from journal.errors import Damaged
-from journal.events import Mode, PauseCause, Stamp
+from journal.events import Mode, PauseCause, PauseMode, Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +101,25 @@ class Stage:
         if abort_steps:
             for task in _steps_of(resident, of):
                 task.abandon()
+        elif attempt is None:
+            self._settle_pause(resident, of)
+
+    def hold(self) -> None:
+        """End the attempts that gates hold. Their steps end and are recorded, unless a gate that is shut at once aborts them."""
+        for of, (resident, _) in list(self._live.items()):
+            assert resident.state is not None, "an attempt is of an invocation"
+            if self._ledger.holding(resident.state, of):
+                self.end_attempt(resident, of, abort_steps=False)
+        for resident in self._ledger.directory:
+            for (of, _), task in resident.steps.items():
+                if task.is_wanted and self._is_aborted(resident, of):
+                    task.abandon()
+
+    def _is_aborted(self, resident: Resident, of: InvocationId) -> bool:
+        state = resident.state
+        if state is None or of not in state.invocations:
+            return False
+        return any(gate.mode is PauseMode.NOW for gate in self._ledger.holding(state, of))
 
     def check_pause(self, resident: Resident, of: InvocationId) -> None:
         """Let a pause take effect if it waits for steps that died with another process."""
@@ -120,6 +139,9 @@ class Stage:
         resident, state = run.resident, run.resident.state
         invocation = None if state is None else state.invocations.get(run.invocation_id)
         if invocation is None or not may_run(invocation):
+            return
+        assert state is not None, "it is one of the object's"
+        if self._ledger.holding(state, run.invocation_id):
             return
         attempt = resident.attempts.get(run.invocation_id)
         if attempt is None:

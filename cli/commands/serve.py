@@ -43,9 +43,18 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
     help="What an acknowledgement survives: a power cut, or the death of the process.",
 )
 @click.option("--retention", default=RETENTION_SECONDS, show_default=True, help="Seconds that results are kept.")
+@click.option("--paused", is_flag=True, help="Hold everything: work is accepted and waits until the gate is opened.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every decision.")
 def command(
-    app: str, data: Path, host: str, port: int, is_open: bool, durability: str, retention: float, verbose: bool
+    app: str,
+    data: Path,
+    host: str,
+    port: int,
+    is_open: bool,
+    durability: str,
+    retention: float,
+    paused: bool,
+    verbose: bool,
 ) -> None:
     """Run APP (file.py or package.module) on a data directory, and take calls over HTTP.
 
@@ -57,7 +66,8 @@ def command(
     classes = load_app(app)
     if durability != "fsync":
         remark(f"durability {durability!r}: what is acknowledged now would not survive a power cut")
-    trio.run(partial(_run, classes, app, data, host, port, is_open=is_open, durability=durability, retention=retention))
+    run = partial(_run, classes, app, data, host, port, is_open=is_open)
+    trio.run(partial(run, durability=durability, retention=retention, paused=paused))
 
 
 async def _run(
@@ -70,6 +80,7 @@ async def _run(
     is_open: bool,
     durability: str,
     retention: float,
+    paused: bool,
 ) -> None:
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)
@@ -77,7 +88,7 @@ async def _run(
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     async with (
         trio.open_nursery() as watchers,
-        open_runtime(*classes, path=data, durability=durability, retention=retention) as runtime,
+        open_runtime(*classes, path=data, durability=durability, retention=retention, paused=paused) as runtime,
     ):
         token = make_token(data)
         closing = Closing()
@@ -90,6 +101,10 @@ async def _run(
             names = ", ".join(sorted(cls.__name__ for cls in classes))
             remark(f"serving {names} from {app} on {url}, data in {data}, durability {durability}")
             remark("no token is needed" if is_open else f"the token lies in {token_path(data)}")
+            if paused:
+                remark(
+                    "everything is held: the gate 'everything' is closed, also at the next start, until it is opened"
+                )
             await _wait_for_signal()
             remark("stopping: what is under way goes on at the next start; once more stops at once")
             watchers.start_soon(_leave_at_next_signal)

@@ -14,6 +14,7 @@ import msgspec
 from actors.core.decide import decide
 from actors.core.errors import TerminalError
 from actors.core.evolve import evolve
+from actors.core.gates import NO_GATES, Gate, Gates
 from actors.core.limits import DEFAULT_LIMITS
 from actors.core.react import react
 from journal import events as e
@@ -67,13 +68,19 @@ class Story:
         self.effects: list[Effect] = []
         self.refusal: TerminalError | None = None
         self._limits = limits
+        self._gates = NO_GATES
+
+    def under(self, *gates: Gate) -> Story:
+        """From here on these are in force, and no others."""
+        self._gates = Gates(gates)
+        return self
 
     def when(self, command: Command, *, now: float = NOW) -> Story:
         """Ask; what follows happens to the object, unless it refuses."""
         self.events, self.effects, self.refusal = [], [], None
         before = _encode(self.state)
         try:
-            events = decide(self.state, command, now, self._limits)
+            events = decide(self.state, command, now, self._limits, self._gates)
         except TerminalError as refusal:
             self.refusal, events = refusal, []
         assert _encode(self.state) == before, f"deciding {command} changed the object"

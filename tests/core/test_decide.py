@@ -434,6 +434,7 @@ BY_ITSELF: dict[str, Command] = {
     "a callee's successor": c.HandOverCall(invocation_id=IT, step=STEP, callee=CALLEE),
     "no step runs": c.SettlePause(invocation_id=IT),
     "it has idled for long": c.SuspendAttempt(invocation_id=IT),
+    "a gate opens": c.StartWaiting(),
 }
 
 STEP_ENDS = e.StepCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED)
@@ -485,6 +486,7 @@ MATTERS: dict[str, dict[Situation, Followed]] = {
         S.BACKING_OFF_HANDLER: ([SUSPENDED], Status.BACKING_OFF),
         S.CANCELLING_IDLE: ([SUSPENDED], Status.SUSPENDED),
     },
+    "a gate opens": {},
 }
 """What it leads to. Everywhere else it comes too late, or for somebody else, and leads to nothing."""
 

@@ -16,6 +16,7 @@ from actors.core import effects as f
 from actors.core.decide import decide
 from actors.core.errors import TerminalError
 from actors.core.evolve import evolve
+from actors.core.gates import EVERYTHING, NO_GATES, Gate, Gates, GateState
 from actors.core.limits import Limits
 from actors.core.react import may_run, owes, pending, react
 from actors.core.retries import RetryPolicy
@@ -59,6 +60,8 @@ POLICIES = [
 _TIMED = (WaitKind.SLEEP, WaitKind.DEADLINE)
 _MUST_WAIT = frozenset({Status.SCHEDULED, Status.QUEUED})
 
+GATE = Gate(scope=EVERYTHING, state=GateState.CLOSED, since=0.0, by="tests")
+
 Stride = tuple[str, int, int]
 """One move: what, of which invocation, and a number to choose among the ways to do it."""
 
@@ -76,6 +79,7 @@ class Walker:
         self._in_line: list[InvocationId] = []
         self._invited = 0
         self._steps = 0
+        self._gates = NO_GATES
 
     def walk(self, strides: Iterable[Stride]) -> None:
         """Go, and look after each stride whether all is well."""
@@ -91,12 +95,12 @@ class Walker:
     def ask(self, command: Command) -> None:
         """Let the object decide, and do what it owes. A refusal changes nothing."""
         try:
-            events = decide(self.state, command, self._now, LIMITS)
+            events = decide(self.state, command, self._now, LIMITS, self._gates)
         except TerminalError:
             return
         for event in events:
             self._happen(event)
-        for invocation in self._open():
+        for invocation in [] if self.is_held else self._open():
             if may_run(invocation):  # its attempt takes up every step that has not ended
                 self._running |= dict.fromkeys(
                     (invocation.invocation_id, step)
@@ -160,7 +164,7 @@ class Walker:
 
     def with_an_attempt(self, which: int) -> InvocationState | None:
         """One whose handler is in memory."""
-        return _pick([i for i in self._open() if may_run(i)], which)
+        return _pick([i for i in self._open() if may_run(i) and not self.is_held], which)
 
     def running_step(self, which: int) -> tuple[InvocationId, StepId] | None:
         """A step whose body runs."""
@@ -194,18 +198,40 @@ class Walker:
         """Whether a timer is to bring the command."""
         return repr(command) in (said for _, said in self._timers)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether a gate is closed before all of it."""
+        return len(self._gates) > 0
+
+    def turn(self) -> None:
+        """Close the gate, or open it and wake what it held."""
+        self._gates = NO_GATES if self.is_held else Gates([GATE])
+        if self.state is not None and not self.is_held:
+            self.ask(c.StartWaiting())
+
     # What must hold.
 
     def _check(self, state: ObjectState) -> None:
         for invocation in state.invocations.values():
-            _check_invocation(state, invocation)
+            _check_invocation(state, invocation, is_held=self.is_held)
+        if not self.is_held:
+            _check_next(state)
         _check_queue(state)
         self._check_timers(state)
         attempts = [i.invocation_id for i in state.invocations.values() if wants_an_attempt(i)]
         assert [o.invocation_id for o in pending(state) if isinstance(o, f.StartAttempt)] == attempts
         pauses = [i.invocation_id for i in state.invocations.values() if i.pausing is not None]
         assert [o.invocation_id for o in pending(state) if isinstance(o, f.CheckPause)] == pauses
-        assert owes(state) is bool(pending(state))
+        assert [o for o in pending(state, self._gates) if isinstance(o, f.StartAttempt)] == (
+            [] if self.is_held else [f.StartAttempt(of) for of in attempts]
+        )
+        waits_for_nobody = [of for of in state.queue[:1] if state.holder is None] + [
+            i.invocation_id
+            for i in state.invocations.values()
+            if i.mode is Mode.SHARED and i.behind not in state.invocations
+        ]
+        is_kept_waiting = any(state.invocations[of].status is Status.QUEUED for of in waits_for_nobody)
+        assert owes(state) is (bool(pending(state)) or is_kept_waiting)
         assert decode_snapshot(STREAM, state.version, encode_snapshot(state)) == state
 
     def _check_timers(self, state: ObjectState) -> None:
@@ -236,7 +262,7 @@ def wants_an_attempt(invocation: InvocationState) -> bool:
     )
 
 
-def _check_invocation(state: ObjectState, invocation: InvocationState) -> None:
+def _check_invocation(state: ObjectState, invocation: InvocationState, *, is_held: bool) -> None:
     status = invocation.status
     backs_off = invocation.retry_at is not None or any(
         wait.kind is WaitKind.STEP_RETRY for wait in invocation.waits.values()
@@ -265,7 +291,9 @@ def _check_invocation(state: ObjectState, invocation: InvocationState) -> None:
         assert (invocation.invocation_id in state.queue) == is_in_line
     else:
         waits = invocation.behind is not None and invocation.behind in state.invocations
-        assert (status is Status.QUEUED) <= waits, "what is shared waits for nobody but the one that it repeats"
+        assert (status is Status.QUEUED) <= (waits or is_held), (
+            "what is shared waits for nobody but the one that it repeats"
+        )
 
 
 def _check_queue(state: ObjectState) -> None:
@@ -273,6 +301,9 @@ def _check_queue(state: ObjectState) -> None:
     assert state.holder not in state.queue
     for waiting in [*state.queue, *([] if state.holder is None else [state.holder])]:
         assert state.invocations[waiting].mode is Mode.EXCLUSIVE
+
+
+def _check_next(state: ObjectState) -> None:
     if state.queue and state.holder is None:
         assert state.invocations[state.queue[0]].status is Status.PAUSED, "a free object starts whoever is next"
 
@@ -351,6 +382,11 @@ def _restart(walker: Walker, which: int, how: int) -> None:
         original=accepted(original, mode=Mode.SHARED if how % 3 else Mode.EXCLUSIVE),
     )
     walker.ask(command)
+
+
+def _turn_gate(walker: Walker, _: int, how: int) -> None:
+    if walker.is_held or how % 8 == 0:  # behind a gate little happens
+        walker.turn()
 
 
 def _fire(walker: Walker, which: int, _: int) -> None:
@@ -520,6 +556,7 @@ MOVES: dict[str, Callable[[Walker, int, int], None]] = {
     "attach": _verb(lambda of, how: c.Attach(invocation_id=of, by=attrs.evolve(CALLER, step=StepId(str(how % 3))))),
     "purge": _purge,
     "restart": _restart,
+    "a gate turns": _turn_gate,
     "a date comes": _fire,
     "something comes late": _come_late,
     "a handler goes on": _handler_goes_on,

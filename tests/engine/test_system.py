@@ -102,12 +102,14 @@ async def test_who_changed_what_is_kept_longer_than_the_results_of_users() -> No
 async def test_the_registry_is_known_from_its_snapshot_when_its_history_is_gone() -> None:
     lab = Lab(Counter)
     async with lab.running() as runtime:
-        registry = runtime.client.actor(Registry, "main")
+        registry, view = runtime.client.actor(Registry, "main"), runtime.engine.registry
         for number in range(60):
             await close(registry, Scope(ScopeKind.SERVICE, f"S{number}"))
-        for invocation in await runtime.client.invocations(system=True):
+        made = await runtime.client.invocations(system=True)
+        for invocation in made:  # at once: some of it before the runtime has seen it
             await runtime.client.invocation(invocation.id).purge()
-        assert len(runtime.engine.registry.gates) == 60
+        await view.reached(max(invocation.last_event for invocation in made))
+        assert len(view.gates) == 60
     async with lab.running() as runtime:
         assert len(runtime.engine.registry.gates) == 60
         await close(runtime.client.actor(Registry, "main"), EVERYTHING)

@@ -1,4 +1,4 @@
-"""Random handlers under crashes, cancels, pauses and signals at random moments."""
+"""Random handlers under crashes, cancels, pauses, gates and signals at random moments."""
 
 from __future__ import annotations
 
@@ -33,8 +33,15 @@ checked = settings(
 )
 
 moments = st.sampled_from([0.0, 0.1, 0.3, 0.6, 1.1, 1.6, 3.0])
+GATES = ["everything", "service:Walker", "key:Walker/w", "handler:Walker/walk", "service:Sink"]
 acts = st.lists(
-    st.tuples(moments, st.sampled_from(["signal x", "signal y", "cancel", "pause", "pause now", "resume"])), max_size=4
+    st.tuples(
+        moments,
+        st.sampled_from(["signal x", "signal y", "cancel", "pause", "pause now", "resume"])
+        | st.builds("close {} {}".format, st.sampled_from(GATES), st.sampled_from(["drain", "now"]))
+        | st.builds("open {}".format, st.sampled_from(GATES)),
+    ),
+    max_size=5,
 )
 
 
@@ -72,15 +79,15 @@ async def live_through(
     """Walk the program while the plan is carried out, until it has ended; its history."""
     async with lab.running() as runtime:
         handle = await runtime.client.actor(Walker, "w").walk.send(program)
-        await carry_out(handle, plan)
+        await carry_out(runtime.client, handle, plan)
         with trio.move_on_after(1e5):
-            await settle(handle)
+            await settle(runtime.client, handle)
         assert (await handle.info()).status is Status.COMPLETED, "every program ends"
         history = [r async for r in runtime.engine.journal.read(stream_of_invocation(handle.id))]
     return handle.id, [r for r in history if belongs_to(r.event, handle.id)]
 
 
-async def carry_out(handle: actors.InvocationHandle[Any], plan: list[tuple[float, str]]) -> None:
+async def carry_out(client: actors.Client, handle: actors.InvocationHandle[Any], plan: list[tuple[float, str]]) -> None:
     for moment, act in plan:
         await trio.sleep(moment)
         verb, _, rest = act.partition(" ")
@@ -89,14 +96,22 @@ async def carry_out(handle: actors.InvocationHandle[Any], plan: list[tuple[float
                 await handle.signal(rest, 7)
             elif verb == "pause":
                 await handle.pause(mode=rest or "drain")
+            elif verb == "close":
+                scope, mode = rest.split()
+                await client.gates.close(scope, mode=mode)
+            elif verb == "open":
+                await client.gates.open(rest)
             else:
                 await getattr(handle, verb)()
         except actors.AlreadyCompletedError:
             return
 
 
-async def settle(handle: actors.InvocationHandle[Any]) -> None:
-    """Resume it until it has ended."""
+async def settle(client: actors.Client, handle: actors.InvocationHandle[Any]) -> None:
+    """Open all gates, and resume it until it has ended."""
+    await client.gates.open("everything")
+    for gate in await client.gates.list():
+        await client.gates.open(gate.scope)
     while (await handle.info()).status is not Status.COMPLETED:
         await trio.sleep(5)
         try:
@@ -184,7 +199,7 @@ async def resume_from(frame: list[tuple[bytes, bytes]], of: InvocationId) -> Non
         recorded = {f"{of}/{r.event.step}" for r in before if isinstance(r.event, e.StepCompleted)}
         WORLD.clear()
         with trio.move_on_after(1e5):
-            await settle(handle)
+            await settle(runtime.client, handle)
         info = await handle.info()
         assert info.status is Status.COMPLETED
         again = recorded & {key for _, key in WORLD.entries}

@@ -1,0 +1,61 @@
+"""Gates from outside: hold a service, a handler, a key, a deployment, or everything, and let it go on again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from actors.core.gates import Scope, parse_scope
+from journal.events import PauseMode
+
+if TYPE_CHECKING:
+    from actors.inspection import GateAnswer, GateInfo
+
+
+@runtime_checkable
+class GatePort(Protocol):
+    """What carries gates: the runtime in this process, or a connection to one."""
+
+    async def close_gate(self, scope: Scope, mode: PauseMode, reason: str) -> GateAnswer: ...
+    async def open_gate(self, scope: Scope, reason: str) -> GateAnswer: ...
+    async def list_gates(self) -> tuple[GateInfo, ...]: ...
+
+
+class GateClient:
+    """The gates of a runtime. While a gate is closed, what is in its scope is accepted and waits; nothing of it starts or goes on.
+
+    A scope is written ``everything``, ``service:Agent``, ``handler:Agent/run_task``, ``key:Chat/alice`` or
+    ``deployment:dep_1…``. What an invocation waits for is still recorded while it is held: results of calls, dates,
+    signals. A cancel is recorded and delivered when the gate opens; a kill works at once. Gates are durable.
+
+    ::
+
+        await client.gates.close("service:Agent", reason="the database is down for maintenance")
+        ...
+        await client.gates.open("service:Agent", reason="the database is back")
+    """
+
+    def __init__(self, port: GatePort) -> None:
+        self._port = port
+
+    async def close(
+        self, scope: str | Scope, *, mode: str | PauseMode = PauseMode.DRAIN, reason: str = ""
+    ) -> GateAnswer:
+        """Hold everything in the scope, whatever was opened in it before. Closing it twice changes nothing.
+
+        ``drain`` lets a running step end and records it; ``now`` aborts it, and it runs again later. When this returns, nothing
+        of what is held goes on but steps that are ending. Raises ``InvalidScopeError``, ``UnknownServiceError``,
+        ``UnknownHandlerError``, ``InvalidKeyError``, ``TooManyGatesError``.
+        """
+        return await self._port.close_gate(parse_scope(scope), PauseMode(mode), reason)
+
+    async def open(self, scope: str | Scope, *, reason: str = "") -> GateAnswer:
+        """Let everything in the scope go on, but for narrower scopes that were closed by themselves.
+
+        While a wider gate is closed, this makes an exception to it: close ``everything``, look, then open one service. An
+        exception ends with the gate that it is an exception to. Opening what is not held changes nothing.
+        """
+        return await self._port.open_gate(parse_scope(scope), reason)
+
+    async def list(self) -> tuple[GateInfo, ...]:
+        """The gates that are closed, and the exceptions to them (``state`` is ``open``)."""
+        return await self._port.list_gates()

@@ -1,0 +1,108 @@
+"""What somebody in this process may ask of the registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.core import commands as c
+from actors.core.errors import InvalidArgumentError, Refused, UnknownDeploymentError, UnknownServiceError
+from actors.core.gates import Scope, ScopeKind
+from actors.core.names import is_system
+from actors.engine.arrivals import Act, Identity
+from actors.fields import decode_kept
+from actors.inspection import GateAnswer, GateInfo, gate_answer, gate_info
+from actors.outcomes import value_of
+from actors.references import checked_key, new_id
+from actors.system.registry import registry_target
+
+if TYPE_CHECKING:
+    from actors.core.limits import Limits
+    from actors.engine.engine import Engine
+    from actors.engine.world import World
+    from journal.events import PauseMode
+
+MAX_REASON = 2_000
+"""Characters of a reason."""
+
+
+class RegistryCaller:
+    """Asks the registry in somebody's name, and waits until this process goes by the answer."""
+
+    def __init__(self, engine: Engine, world: World, limits: Limits, who: Identity) -> None:
+        self._engine = engine
+        self._world = world
+        self._limits = limits
+        self._who = who
+
+    async def ask(self, handler: str, act: Act, **arguments: Any) -> Any:
+        """Have a handler of the registry done. ``act`` is what the audit says of it.
+
+        It needs no room on the disk to spare: who closes a gate may well do it because the disk is full.
+        """
+        target = registry_target(handler)
+        _, definition = self._engine.app.handler_of(target)
+        invocation_id = new_id(target, None, self._world.unique())
+        argument = definition.signature.encode((), arguments)
+        command = c.Invoke(invocation_id=invocation_id, target=target, argument=argument)
+        outcome = await self._engine.call(command, self._who, is_fresh=True, act=act)
+        seen = await self._engine.look(invocation_id, self._who)
+        await self._engine.registry.reached(seen.last_event)
+        value = value_of(outcome, invocation_id)
+        return decode_kept(definition.signature.returns, value, f"the result of {target}")
+
+    async def refuse(self, act: Act, refusal: Refused) -> None:
+        """Note in the audit that something was asked for that the registry need not hear of."""
+        await self._engine.deny(act, f"{type(refusal).__name__}: {refusal}", self._who, dropped=0)
+
+    # Gates.
+
+    async def close_gate(self, scope: Scope, mode: PauseMode, reason: str) -> GateAnswer:
+        """Hold everything in the scope; when this returns, nothing of it goes on here but steps that are ending."""
+        act = Act(verb="close-gate", target=str(scope), detail=mode.value, reason=reason[:MAX_REASON])
+        try:
+            _check_reason(reason)
+            self._check_scope(scope)
+        except Refused as refusal:
+            await self.refuse(act, refusal)
+            raise
+        return gate_answer(
+            await self.ask("close_gate", act, scope=scope, mode=mode, reason=reason, by=self._who.by),
+        )
+
+    async def open_gate(self, scope: Scope, reason: str) -> GateAnswer:
+        """Let everything in the scope go on, but for what was closed by itself."""
+        act = Act(verb="open-gate", target=str(scope), reason=reason[:MAX_REASON])
+        try:
+            _check_reason(reason)
+            if (
+                self._engine.registry.gates.rule_of(scope) is None
+            ):  # one that was closed can be opened, whatever is served
+                self._check_scope(scope)
+        except Refused as refusal:
+            await self.refuse(act, refusal)
+            raise
+        return gate_answer(await self.ask("open_gate", act, scope=scope, reason=reason, by=self._who.by))
+
+    def list_gates(self) -> tuple[GateInfo, ...]:
+        """The gates that are closed, and the exceptions to them."""
+        return tuple(gate_info(gate) for gate in self._engine.registry.gates)
+
+    def _check_scope(self, scope: Scope) -> None:
+        if is_system(scope.service):
+            raise UnknownServiceError(f"{scope.service} is built in, and no gate holds it")
+        match scope.kind:
+            case ScopeKind.EVERYTHING:
+                pass
+            case ScopeKind.DEPLOYMENT:
+                raise UnknownDeploymentError(f"no deployment {scope.name!r} is known here")
+            case ScopeKind.SERVICE:
+                self._engine.app.find(scope.service)
+            case ScopeKind.HANDLER:
+                self._engine.app.find(scope.service).handler(scope.name)
+            case ScopeKind.KEY:
+                checked_key(self._engine.app.find(scope.service), scope.name, self._limits.key_bytes)
+
+
+def _check_reason(reason: str) -> None:
+    if len(reason) > MAX_REASON:
+        raise InvalidArgumentError(f"a reason has at most {MAX_REASON} characters, this one has {len(reason)}")
