@@ -25,6 +25,7 @@ from actors.core.errors import (
     InsideStepError,
     InvalidArgumentError,
     InvalidKeyError,
+    InvalidQueryError,
     InvalidScopeError,
     InvocationCancelledError,
     InvocationKilledError,
@@ -37,6 +38,8 @@ from actors.core.errors import (
     NotPossibleError,
     OutsideHandlerError,
     PayloadTooLargeError,
+    QueryTooLargeError,
+    QueryTooSlowError,
     Refused,
     SignalBufferFullError,
     StepFailedError,
@@ -94,6 +97,7 @@ if TYPE_CHECKING:
     from actors.http.client import connect
     from actors.inspection import GateAnswer, GateInfo, InvocationInfo, JournalEntry
     from actors.runtime import Runtime, open_runtime
+    from actors.sql.result import QueryResult
 
 _LATER = {
     "Client": "actors.client",
@@ -102,6 +106,7 @@ _LATER = {
     "GateInfo": "actors.inspection",
     "InvocationInfo": "actors.inspection",
     "JournalEntry": "actors.inspection",
+    "QueryResult": "actors.sql.result",
     "Runtime": "actors.runtime",
     "connect": "actors.http.client",
     "open_runtime": "actors.runtime",
@@ -143,6 +148,7 @@ __all__ = [
     "InsideStepError",
     "InvalidArgumentError",
     "InvalidKeyError",
+    "InvalidQueryError",
     "InvalidScopeError",
     "InvocationCancelledError",
     "InvocationHandle",
@@ -165,6 +171,9 @@ __all__ = [
     "OutcomeKind",
     "OutsideHandlerError",
     "PayloadTooLargeError",
+    "QueryResult",
+    "QueryTooLargeError",
+    "QueryTooSlowError",
     "Refused",
     "RetryPolicy",
     "Runtime",

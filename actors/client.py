@@ -36,6 +36,7 @@ from actors.references import (
     with_successor,
 )
 from actors.registry import RegistryCaller
+from actors.sql.live import Asked, Queries
 from actors.values import Codec, ValueProblem, codec_for, parse
 from journal import events as e
 from journal.events import Kind, Status, Target
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from actors.inspection import GateAnswer, GateInfo, InvocationInfo, ServiceInfo
     from actors.objects import ObjectBase
     from actors.references import Request
+    from actors.sql.result import Parameters, QueryResult
     from journal.events import Answer, Outcome, PauseMode
 
 A = TypeVar("A", bound="ObjectBase")
@@ -80,6 +82,7 @@ class ClientPort(Port, Protocol):
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]: ...
     async def audit(self, query: AuditQuery) -> AuditPage: ...
     async def verify_audit(self) -> AuditCheck: ...
+    async def query(self, sql: str, parameters: Parameters) -> QueryResult: ...
 
 
 class Client:
@@ -156,14 +159,29 @@ class Client:
         service: str | None = None,
         key: str | None = None,
         handler: str | None = None,
+        where: str | None = None,
         limit: int = 100,
         system: bool = False,
     ) -> list[InvocationInfo]:
-        """Invocations as of the last commit, newest first. With ``system``, those of built-in objects as well."""
+        """Invocations as of the last commit, newest first. With ``system``, those of built-in objects as well.
+
+        ``where`` is a condition in SQL over ``sys_invocation``; raises :class:`actors.InvalidQueryError` where it is none.
+        """
         wanted = None if status is None else frozenset(status)
         return await self._port.find(
-            Listing(status=wanted, service=service, key=key, handler=handler, limit=limit, system=system)
+            Listing(status=wanted, service=service, key=key, handler=handler, where=where, limit=limit, system=system)
         )
+
+    async def query(self, sql: str, parameters: Parameters = ()) -> QueryResult:
+        """The answer to one SELECT over the tables of the runtime (``playhead sql --tables``), as of one moment.
+
+        Raises :class:`actors.InvalidQueryError`, :class:`actors.QueryTooSlowError`, :class:`actors.QueryTooLargeError`.
+
+        ::
+
+            found = await client.query("select id from sys_invocation where status = ?", ["paused"])
+        """
+        return await self._port.query(sql, parameters)
 
     async def audit(
         self,
@@ -216,16 +234,19 @@ class LocalClient(Client):
 class LocalPort:
     """Calls and verbs of somebody outside the handlers, in the process of the runtime."""
 
-    def __init__(self, engine: Engine, world: World, limits: Limits, who: Identity) -> None:
+    def __init__(
+        self, engine: Engine, world: World, limits: Limits, who: Identity, queries: Queries | None = None
+    ) -> None:
         self.engine = engine
         self.limits = limits
         self._world = world
         self._registry = RegistryCaller(engine, world, limits, who)
         self.who = who
+        self._queries = queries if queries is not None else Queries(world, limits)
 
     def acting_as(self, who: Identity) -> LocalPort:
         """The same for somebody else."""
-        return LocalPort(self.engine, self._world, self.limits, who)
+        return LocalPort(self.engine, self._world, self.limits, who, self._queries)
 
     async def call(self, request: Request) -> Any:
         command = self._invoke(request)
@@ -242,6 +263,7 @@ class LocalPort:
         return await self.engine.watch(of, self.who)
 
     async def find(self, listing: Listing) -> list[InvocationInfo]:
+    from actors.sql.result import Parameters, QueryResult
         await trio.lowlevel.checkpoint()
         gates = self.engine.registry.gates
         return [info_of(row, None, gates) for row in list_invocations(self.engine.journal, listing)]

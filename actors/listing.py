@@ -30,12 +30,16 @@ class RowSource(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Listing:
-    """Which invocations are wanted. None: whatever it is. Those of built-in objects only if ``system``, or by their name."""
+    """Which invocations are wanted. None: whatever it is. Those of built-in objects only if ``system``, or by their name.
+
+    ``where`` is a condition in SQL, which ``actors.sql`` answers.
+    """
 
     status: frozenset[Status] | None = None
     service: str | None = None
     key: str | None = None
     handler: str | None = None
+    where: str | None = None
     limit: int = 100
     system: bool = False
 
@@ -61,6 +65,7 @@ def row_of_id(source: RowSource, of: InvocationId) -> InvocationRow:
 
 def list_invocations(source: RowSource, listing: Listing) -> list[InvocationRow]:
     """The newest of those that are wanted, newest first."""
+    assert listing.where is None, "a condition in SQL is a question for actors.sql"
     found = [row for row in _candidates(source, listing) if listing.wants(row)]
     found.sort(key=lambda row: row.created_at, reverse=True)
     return found[: listing.limit]

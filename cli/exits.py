@@ -29,7 +29,7 @@ class Exit(enum.IntEnum):
 
 _NOT_FOUND = ("UnknownInvocationError", "UnknownServiceError", "UnknownHandlerError", "StoreMissing")
 _UNAVAILABLE = ("UnavailableError", "DiskFull", "Unavailable")
-_USAGE = ("InvalidArgumentError", "InvalidKeyError", "MalformedIdError", "DefinitionError")
+_USAGE = ("InvalidArgumentError", "InvalidKeyError", "InvalidQueryError", "MalformedIdError", "DefinitionError")
 
 
 def exit_code_of(error: BaseException) -> Exit:

@@ -18,10 +18,13 @@ import trio
 
 from actors.auditing import ChainCheck, check_of, list_audit
 from actors.core.errors import UnavailableError
+from actors.core.limits import DEFAULT_LIMITS
+from actors.engine.world import World
 from actors.http.client import TOKEN_VARIABLE, URL_VARIABLE, connect
 from actors.http.tokens import token_path
 from actors.inspection import InvocationInfo, JournalEntry, entries_of, info_of
 from actors.listing import Listing, list_invocations, row_of_id
+from actors.sql.live import Asked, Queries
 from cli.address import read_address
 from journal.datadir import DataDirectory
 from journal.ids import InvocationId, stream_of_invocation
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from actors.auditing import AuditCheck, AuditPage, AuditQuery
     from actors.client import Client
+    from actors.sql.result import QueryResult
     from journal.rocks import RocksReader
     from journal.rows import StoreIdentity
 
@@ -83,6 +87,13 @@ class AtRest:
     def __init__(self, reader: RocksReader, identity: StoreIdentity) -> None:
         self.partitions = identity.partitions
         self._reader = reader
+        self._queries = Queries(World(), DEFAULT_LIMITS)
+        self._asked = Asked(view=self._view, partitions=self.partitions)
+
+    @asynccontextmanager
+    async def _view(self) -> AsyncIterator[RocksReader]:
+        await trio.lowlevel.checkpoint()
+        yield self._reader  # it does not change
 
     def row(self, key: bytes) -> bytes | None:
         return self._reader.get(key)
@@ -92,8 +103,16 @@ class AtRest:
 
     async def find(self, listing: Listing) -> list[InvocationInfo]:
         """As of when it stopped."""
-        await trio.lowlevel.checkpoint()
-        return [info_of(row, None) for row in list_invocations(self, listing)]
+        if listing.where is not None:
+            rows = await self._queries.newest(self._asked, listing, listing.where)
+        else:
+            await trio.lowlevel.checkpoint()
+            rows = list_invocations(self, listing)
+        return [info_of(row, None) for row in rows]
+
+    async def query(self, sql: str) -> QueryResult:
+        """As of when it stopped."""
+        return await self._queries.query(self._asked, sql, ())
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         """Who steered what, until it stopped."""
@@ -138,8 +157,13 @@ class Live:
             key=listing.key,
             handler=listing.handler,
             limit=listing.limit,
+            where=listing.where,
             system=listing.system,
         )
+
+    async def query(self, sql: str) -> QueryResult:
+        """As of now."""
+        return await self._client.query(sql)
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         """Who steered what, up to now."""

@@ -247,6 +247,33 @@ class HistoryGoneError(Refused):
     http_status = 410
 
 
+class InvalidQueryError(Refused):
+    """A query or a predicate cannot be understood, or asks for more than to read. ``position`` is the character it stumbles
+    over, counted from 0, where one can be named; ``details`` holds it too."""
+
+    http_status = 400
+
+    def __init__(self, message: str, *, position: int | None = None) -> None:
+        super().__init__(message, details=None if position is None else {"position": position})
+
+    @property
+    def position(self) -> int | None:
+        """Where in the text."""
+        return None if self.details is None else self.details["position"]
+
+
+class QueryTooSlowError(Refused):
+    """A query took longer than it may. Narrow it; the message says by which columns."""
+
+    http_status = 422
+
+
+class QueryTooLargeError(Refused):
+    """A query gives more, or needs more memory, than it may. Nothing is cut off silently: add LIMIT, or narrow it."""
+
+    http_status = 422
+
+
 class UnavailableError(Refused):
     """The store takes no new work for now; try again later. Nothing was kept."""
 

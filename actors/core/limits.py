@@ -24,6 +24,10 @@ class Limits:
     ``idle_objects``            10,000       the ones unused longest leave memory
     ``running_steps``           10,000       further steps wait for their turn
     ``requests``                100,000      ``UnavailableError`` (that wait to be taken in)
+    ``query_seconds``           10           ``QueryTooSlowError``
+    ``query_rows``              10,000       ``QueryTooLargeError``
+    ``query_bytes``             32 MiB       ``QueryTooLargeError`` (all values of a query's answer)
+    ``queries``                 2            further queries wait for their turn
     ==========================  ===========  =============================================================
 
     ::
@@ -44,6 +48,10 @@ class Limits:
     idle_objects: int = 10_000
     running_steps: int = 10_000
     requests: int = 100_000
+    query_seconds: float = 10.0
+    query_rows: int = 10_000
+    query_bytes: int = 32 << 20
+    queries: int = 2
 
 
 NEVER = 253_370_764_800.0

@@ -40,6 +40,7 @@ from actors.http.models import (
     SentModel,
     ServiceList,
 )
+from actors.http.query import QUERY_BYTES, answer_query
 from actors.http.tokens import is_authorized
 from actors.outcomes import value_of
 from journal.errors import MalformedIdError
@@ -79,6 +80,7 @@ def _routes(api: _Api, token: str | None) -> list[Route]:
         route("/services", api.list_services, "GET"),
         route("/audit", api.list_audit, "GET"),
         route("/audit/check", api.check_audit, "GET"),
+        route("/query", api.query, "POST"),
         route("/invocations", api.list_invocations, "GET"),
         route(one, api.get_invocation, "GET"),
         route(one + "/events", api.get_events, "GET"),
@@ -167,10 +169,14 @@ class _Api:
             service=query.get("service"),
             key=query.get("key"),
             handler=query.get("handler"),
+            where=query.get("where"),
             limit=_number(query.get("limit", "100"), "limit", 1, _LIST_LIMIT),
             system=_flag(request, "system"),
         )
         return _json(InvocationList(invocations=found))
+
+    async def query(self, request: Request) -> Response:
+        return _json(await answer_query(self._client, await _body(request, QUERY_BYTES)))
 
     async def get_invocation(self, request: Request) -> Response:
         return _json(await self._handle(request).info())

@@ -29,6 +29,7 @@ from actors.http.models import (
 from actors.inspection import InvocationInfo, JournalEntry, ServiceInfo
 from actors.outcomes import error_of, value_of
 from actors.references import InvocationHandle
+from actors.sql.result import QueryResult
 from actors.values import Codec, codec_for
 from journal.events import Answer, Failure, Outcome, OutcomeKind
 from journal.ids import InvocationId, parse_invocation_id
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from actors.auditing import AuditQuery
     from actors.listing import Listing
     from actors.references import Request
+    from actors.sql.result import Parameters
     from journal.events import Target
 
 M = TypeVar("M")
@@ -165,10 +167,19 @@ class RemotePort:
         params += [("system", "true")] if listing.system else []
         params += [
             (name, text)
-            for name, text in (("service", listing.service), ("key", listing.key), ("handler", listing.handler))
+            for name, text in (
+                ("service", listing.service),
+                ("key", listing.key),
+                ("handler", listing.handler),
+                ("where", listing.where),
+            )
             if text is not None
         ]
         return _decode(await self._send("GET", "/invocations", params=params), InvocationList).invocations
+
+    async def query(self, sql: str, parameters: Parameters) -> QueryResult:
+        body = msgspec.json.encode({"sql": sql, "parameters": parameters})
+        return _decode(await self._send("POST", "/query", content=body), QueryResult)
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         params: list[tuple[str, str | int | float | bool | None]] = [("limit", query.limit)]

@@ -40,23 +40,30 @@ def command() -> None:
 @command.command("list")
 @click.argument("selection", required=False)
 @click.option("--status", type=click.Choice(_STATUSES), multiple=True, help="Only these; may be given more than once.")
+@click.option("--where", "condition", default=None, help="Only those that this fits: SQL over sys_invocation.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000))
 @_OUTPUT
 @options
 def list_command(
     selection: str | None,
     status: tuple[str, ...],
+    condition: str | None,
     limit: int,
     output: str,
     where: Where,
 ) -> None:
-    """List invocations, newest first. SELECTION is Service, Service/key or Service/key/handler, each part exact."""
+    """List invocations, newest first. SELECTION is Service, Service/key or Service/key/handler, each part exact.
+
+    \b
+        playhead invocations list --where "status = 'paused' and last_error_type like '%Connection%'"
+    """
     service, key, handler = parse_selection(selection) if selection is not None else (None, None, None)
     listing = Listing(
         status=frozenset(Status(text) for text in status) or None,
         service=service,
         key=key,
         handler=handler,
+        where=condition,
         limit=limit,
     )
 
@@ -70,7 +77,7 @@ def list_command(
         return
     emit_table(("ID", "TARGET", "STATUS", "CREATED", "NOTE"), [_line(info) for info in found])
     if len(found) == limit:
-        remark(f"the newest {limit}; there may be more: --limit shows more, --status and SELECTION narrow it")
+        remark(f"the newest {limit}; there may be more: --limit shows more, --status, --where and SELECTION narrow it")
 
 
 def _line(info: InvocationInfo) -> tuple[str, str, str, str, str]:

@@ -1,0 +1,101 @@
+"""What a table is: its columns, and the ways into it."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from actors.sql.result import Value
+    from actors.sql.source import Reader
+
+R = TypeVar("R")
+
+
+def _anything(_: object) -> bool:
+    return True
+
+
+class Type(enum.Enum):
+    """What a column holds. JSON is text that SQLite's JSON functions take; a TIME is seconds since 1970, UTC."""
+
+    TEXT = "TEXT"
+    INTEGER = "INTEGER"
+    REAL = "REAL"
+    TIME = "TIME"
+    JSON = "JSON"
+
+    @property
+    def affinity(self) -> str:
+        """As SQLite declares it."""
+        return {"TIME": "REAL", "JSON": "TEXT"}.get(self.value, self.value)
+
+
+@attrs.frozen
+class Column(Generic[R]):
+    """A column: what it is for, and how it is had from a row. ``value`` is only asked where a query names the column."""
+
+    name: str
+    type: Type
+    about: str
+    value: Callable[[R, Reader], Value]
+
+
+@attrs.frozen(kw_only=True)
+class Wanted:
+    """What a query is known to want of a table before it looks at rows. Giving more rows than that is harmless.
+
+    ``equal`` holds the texts that columns must equal, ``low`` and ``high`` the bounds of the path's ranged column, both
+    inclusive.
+    """
+
+    equal: Mapping[str, str] = attrs.field(factory=dict)
+    low: float | None = None
+    high: float | None = None
+    descending: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Path(Generic[R]):
+    """A way into a table.
+
+    ``equal``: columns whose values must be given. ``ranged``: a column that may be bounded. ``order``: the columns in whose
+    order the rows come, or all in the opposite one if ``descending`` is wanted; only a path that needs no column has one.
+    ``cost`` compares paths: about how many rows are read. ``suits`` says of a value that is known beforehand whether the path
+    is any good for it.
+    """
+
+    name: str
+    scan: Callable[[Reader, Wanted], Iterator[R]]
+    cost: float
+    equal: Sequence[str] = ()
+    ranged: str | None = None
+    order: Sequence[str] = ()
+    suits: Callable[[object], bool] = _anything
+
+
+@attrs.frozen(kw_only=True)
+class Table(Generic[R]):
+    """A table. The last of ``paths`` needs nothing and gives every row."""
+
+    name: str
+    about: str
+    columns: Sequence[Column[R]]
+    paths: Sequence[Path[R]]
+
+    def index_of(self, column: str) -> int:
+        """Where the column stands."""
+        return next(i for i, c in enumerate(self.columns) if c.name == column)
+
+    @property
+    def declaration(self) -> str:
+        """The table as SQLite is told of it."""
+        columns = ", ".join(f'"{column.name}" {column.type.affinity}' for column in self.columns)
+        return f"CREATE TABLE x({columns})"
+
+
+AnyTable = Table[Any]

@@ -1,0 +1,132 @@
+"""What a query may do: read the tables of ours, with functions that only compute. Everything else is refused by name.
+
+SQLite asks for each thing that a statement would do while it compiles it (its authorizer). The list says what is allowed and
+nothing of what is not, so that what a later SQLite learns is refused until somebody has looked at it. Sizes are bounded by
+SQLite's own limits, time and memory by the :class:`actors.sql.budget.Budget`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import apsw
+import attrs
+
+from actors.sql.tables import TABLES
+
+if TYPE_CHECKING:
+    from actors.sql.budget import Budget
+
+SQL_BYTES = 64 << 10
+"""How long a statement may be."""
+
+_VALUE_BYTES = 32 << 20
+_STEPS_BETWEEN_CHECKS = 5_000
+
+_LIMITS = {
+    apsw.SQLITE_LIMIT_SQL_LENGTH: SQL_BYTES,
+    apsw.SQLITE_LIMIT_LENGTH: _VALUE_BYTES,
+    apsw.SQLITE_LIMIT_COLUMN: 200,
+    apsw.SQLITE_LIMIT_EXPR_DEPTH: 100,
+    apsw.SQLITE_LIMIT_COMPOUND_SELECT: 20,
+    apsw.SQLITE_LIMIT_VDBE_OP: 50_000,
+    apsw.SQLITE_LIMIT_FUNCTION_ARG: 50,
+    apsw.SQLITE_LIMIT_ATTACHED: 0,
+    apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 200,
+    apsw.SQLITE_LIMIT_VARIABLE_NUMBER: 1_000,
+    apsw.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
+    apsw.SQLITE_LIMIT_WORKER_THREADS: 0,
+}
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_AGGREGATES = _words("""
+    avg count cume_dist dense_rank first_value group_concat json_group_array json_group_object lag last_value
+    lead max min nth_value ntile percent_rank rank row_number string_agg sum total
+""")
+_JSON = _words("""
+    -> ->> json json_array json_array_length json_extract json_object json_patch json_pretty json_quote
+    json_remove json_set json_type json_valid
+""")
+_DATES = _words("""
+    date datetime julianday now strftime time timediff unixepoch
+""")
+_NUMBERS = _words("""
+    abs ceil ceiling exp floor ln log log10 log2 mod pow power random round sign sqrt trunc
+""")
+_TEXTS = _words("""
+    char coalesce concat concat_ws format glob hex if ifnull iif instr length like likelihood likely lower ltrim
+    nullif octet_length printf quote replace rtrim substr substring trim typeof unicode unlikely upper
+""")
+FUNCTIONS = _AGGREGATES | _JSON | _DATES | _NUMBERS | _TEXTS
+"""Every function that a query may call. All of them compute; none reads a file, loads code or changes anything."""
+
+_JSON_TABLES = frozenset({"json_each", "json_tree"})
+_OURS = frozenset(table.name for table in TABLES)
+_ALWAYS = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_RECURSIVE})
+
+
+@attrs.define(eq=False)
+class Guard:
+    """Answers SQLite's authorizer. ``refusal`` says in words what was refused last, which SQLite does not.
+
+    ``readable`` are the tables that may be read besides those that take JSON apart.
+    """
+
+    readable: frozenset[str] = _OURS
+    refusal: str | None = None
+
+    def __call__(
+        self, action: int, first: str | None, second: str | None, _database: str | None, _by: str | None
+    ) -> int:
+        refusal = self._refusal(action, first, second)
+        if refusal is None:
+            return apsw.SQLITE_OK
+        self.refusal = refusal
+        return apsw.SQLITE_DENY
+
+    def _refusal(self, action: int, first: str | None, second: str | None) -> str | None:
+        if action in _ALWAYS:
+            return None
+        if action == apsw.SQLITE_FUNCTION:
+            if second in FUNCTIONS:
+                return None
+            return f"the function {second}() is not allowed here; allowed are {', '.join(sorted(FUNCTIONS))}"
+        if action == apsw.SQLITE_READ:
+            table = (first or "").lower()
+            if table in self.readable or table in _JSON_TABLES or _is_made_by_the_query(table, second):
+                return None
+            return f"the table {first} cannot be read here; there is {', '.join(sorted(self.readable))}"
+        name = str(apsw.mapping_authorizer_function.get(action, action)).removeprefix("SQLITE_").replace("_", " ")
+        return f"{name} is not allowed: a query can only read (SELECT)"
+
+
+def _is_made_by_the_query(table: str, column: str | None) -> bool:
+    """Whether the table can only be one that the query's own WITH names.
+
+    SQLite asks about one only where none of its columns is read, by the name as it was written; then it may be anything that
+    is not ours and not SQLite's.
+    """
+    return column == "" and table not in _OURS and not table.startswith(("sqlite_", "pragma_"))
+
+
+def guarded_connection(guard: Guard, budget: Budget) -> apsw.Connection:
+    """An empty database in memory that can do nothing but what the guard allows, for as long as the budget lasts."""
+    connection = apsw.Connection(":memory:")
+    connection.execute("PRAGMA temp_store = MEMORY")  # what is sorted never reaches a disk
+    for switch, setting in (
+        (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
+        (apsw.SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0),
+        (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+        (apsw.SQLITE_DBCONFIG_DQS_DML, 0),  # "paused" in double quotes is a column, so that a mistake shows
+        (apsw.SQLITE_DBCONFIG_DQS_DDL, 0),
+    ):
+        connection.config(switch, setting)
+    for limit, value in _LIMITS.items():
+        connection.limit(limit, value)
+    connection.set_progress_handler(budget.must_stop, _STEPS_BETWEEN_CHECKS)
+    connection.authorizer = guard
+    return connection

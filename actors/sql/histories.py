@@ -1,0 +1,101 @@
+"""``sys_journal``: one row for each event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import msgspec
+
+from actors.inspection import belongs_to, entry_of, summary_of
+from actors.sql.columns import Column, Path, Table, Type, Wanted
+from journal import keys
+from journal.codec import decode_record
+from journal.errors import CorruptRecord, Damaged, MalformedIdError
+from journal.events import Recorded, Status
+from journal.ids import StreamId, parse_invocation_id, stream_of_invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from actors.sql.source import Reader
+
+
+def _details(recorded: Recorded) -> str:
+    return msgspec.json.encode(entry_of(recorded).details).decode()
+
+
+def _field(recorded: Recorded, name: str) -> str | None:
+    value = getattr(recorded.event, name, None)
+    assert value is None or isinstance(value, str)
+    return value
+
+
+def _of_invocation(reader: Reader, wanted: Wanted) -> Iterator[Recorded]:
+    try:
+        of = parse_invocation_id(wanted.equal["invocation_id"])
+    except MalformedIdError:
+        return
+    row = reader.invocation(of)
+    if row is None:
+        return
+    stream = stream_of_invocation(of)
+    # The row of an open invocation is not written at each of its events.
+    spans = row.spans if row.status is Status.COMPLETED else [(row.spans[0][0], reader.last_event(stream))]
+    for first, last in spans:
+        for recorded in reader.events(stream, first, last):
+            if belongs_to(recorded.event, of):
+                yield recorded
+
+
+def _every(reader: Reader, _: Wanted) -> Iterator[Recorded]:
+    """Object by object, each in its order."""
+    for partition in range(reader.source.partitions):
+        expected = _Expected()
+        for key, data in reader.rows_under(keys.records(partition)):
+            yield from expected.events_of(key, data)
+
+
+@attrs.define
+class _Expected:
+    """Which event comes next: the first of an object may be any (the stream may be cut off in front), then there is no hole."""
+
+    stream: StreamId | None = None
+    number: int = 0
+
+    def events_of(self, key: bytes, data: bytes) -> list[Recorded]:
+        stream, first = StreamId(keys.stream_of_record(key)), keys.first_number_of(key)
+        if stream == self.stream and first != self.number:
+            raise Damaged(stream, self.number, f"events are missing up to {first - 1}")
+        try:
+            recorded = decode_record(data, first)
+        except CorruptRecord as error:
+            raise Damaged(stream, first, str(error)) from error
+        self.stream, self.number = stream, first + len(recorded)
+        return recorded
+
+
+HISTORIES = Table[Recorded](
+    name="sys_journal",
+    about="One row for each event of every object's log.",
+    columns=(
+        Column(
+            "invocation_id",
+            Type.TEXT,
+            "whose event it is; NULL for an object's own",
+            lambda recorded, _: _field(recorded, "invocation_id"),
+        ),
+        Column("number", Type.INTEGER, "where it stands in its object's log", lambda recorded, _: recorded.number),
+        Column("at", Type.TIME, "when it was decided", lambda recorded, _: recorded.stamp.at),
+        Column("by", Type.TEXT, "who asked", lambda recorded, _: recorded.stamp.by),
+        Column("cause", Type.TEXT, "what caused it", lambda recorded, _: recorded.stamp.cause),
+        Column("name", Type.TEXT, "what happened", lambda recorded, _: type(recorded.event).__name__),
+        Column("step", Type.TEXT, "the step that it concerns", lambda recorded, _: _field(recorded, "step")),
+        Column("summary", Type.TEXT, "the event in one line", lambda recorded, _: summary_of(recorded.event)),
+        Column("details", Type.JSON, "the event's own fields", lambda recorded, _: _details(recorded)),
+    ),
+    paths=(
+        Path(name="invocation", scan=_of_invocation, equal=("invocation_id",), cost=50),
+        Path(name="every", scan=_every, cost=1_000_000),
+    ),
+)

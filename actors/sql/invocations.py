@@ -1,0 +1,215 @@
+"""``sys_invocation``: one row for each invocation, from its row in the journal; the history is only read for ``argument``."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from typing import TYPE_CHECKING
+
+from actors.sql.columns import Column, Path, Table, Type, Wanted
+from journal import events as e
+from journal import keys
+from journal.errors import CorruptRecord, MalformedIdError
+from journal.events import Status
+from journal.ids import InvocationId, parse_invocation_id, stream_of, stream_of_invocation
+from journal.rows import InvocationRow, decode_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from actors.sql.source import Reader
+    from journal.events import Failure
+
+_LATEST = 1e13  # seconds; what the index by time has room for
+_OPEN = {status.value: status for status in Status if status is not Status.COMPLETED}
+
+
+def json_text(data: bytes) -> str | None:
+    """A user's value as text, NULL if there is none."""
+    return data.decode() if data else None
+
+
+def _failure(row: InvocationRow) -> Failure | None:
+    ended = row.outcome
+    return row.last_failure if ended is None or ended.failure is None else ended.failure
+
+
+def _duration(row: InvocationRow, reader: Reader) -> float | None:
+    if row.started_at is None:
+        return None
+    return (reader.source.now if row.completed_at is None else row.completed_at) - row.started_at
+
+
+def _argument(row: InvocationRow, reader: Reader) -> str | None:
+    first = row.spans[0][0]
+    (accepted,) = reader.events(stream_of_invocation(row.invocation_id), first, first)
+    assert isinstance(accepted.event, e.InvocationAccepted), "an invocation's history begins with it"
+    return json_text(accepted.event.argument)
+
+
+# Ways in.
+
+
+def _by_id(reader: Reader, wanted: Wanted) -> Iterator[InvocationRow]:
+    try:
+        row = reader.invocation(parse_invocation_id(wanted.equal["id"]))
+    except MalformedIdError:
+        return
+    if row is not None:
+        yield row
+
+
+def _by_object(reader: Reader, wanted: Wanted) -> Iterator[InvocationRow]:
+    stream = stream_of(wanted.equal["service"], wanted.equal["key"])
+    for _, data in reader.rows_under(keys.invocations_of(reader.partition_of(stream), stream)):
+        yield decode_row(InvocationRow, data)
+
+
+def _by_status(reader: Reader, wanted: Wanted) -> Iterator[InvocationRow]:
+    status = wanted.equal["status"]
+    if status == Status.COMPLETED.value:
+        yield from _every(reader, wanted)
+    elif status in _OPEN:
+        yield from open_invocations(reader, _OPEN[status])
+
+
+def open_invocations(reader: Reader, status: Status) -> Iterator[InvocationRow]:
+    """Those of one status other than completed."""
+    for partition in range(reader.source.partitions):
+        for key, _ in reader.rows_under(keys.open_prefix(partition, status)):
+            yield _indexed(reader, partition, key)
+
+
+def _by_time(reader: Reader, wanted: Wanted) -> Iterator[InvocationRow]:
+    parts = [_of_partition_by_time(reader, partition, wanted) for partition in range(reader.source.partitions)]
+    return parts[0] if len(parts) == 1 else heapq.merge(*parts, key=_age, reverse=wanted.descending)
+
+
+def _of_partition_by_time(reader: Reader, partition: int, wanted: Wanted) -> Iterator[InvocationRow]:
+    """The index has microseconds and a row more, so those of one microsecond are put in order here."""
+    prefix = keys.created_prefix(partition)
+    start, stop = prefix, keys.after_prefix(prefix)
+    if wanted.low is not None:
+        start = keys.created_from(partition, min(wanted.low, _LATEST))
+    if wanted.high is not None and wanted.high < _LATEST:
+        stop = keys.created_behind(partition, wanted.high)
+    if start >= stop:
+        return
+    entries = (key for key, _ in reader.rows(start, stop, reverse=wanted.descending))
+    for _, group in itertools.groupby(entries, keys.microsecond_of_created):
+        rows = [_indexed(reader, partition, key) for key in group]
+        if len(rows) > 1:
+            rows.sort(key=_age, reverse=wanted.descending)
+        yield from rows
+
+
+def _age(row: InvocationRow) -> tuple[float, str]:
+    return row.created_at, row.invocation_id
+
+
+def _indexed(reader: Reader, partition: int, index_key: bytes) -> InvocationRow:
+    of = InvocationId(keys.id_at_end(index_key))
+    data = reader.get(keys.invocation(partition, of))
+    if data is None:
+        raise CorruptRecord(f"an index names invocation {of}, and its row is missing; the indexes must be built anew")
+    return decode_row(InvocationRow, data)
+
+
+def _every(reader: Reader, _: Wanted) -> Iterator[InvocationRow]:
+    for partition in range(reader.source.partitions):
+        for _key, data in reader.rows_under(keys.invocations(partition)):
+            yield decode_row(InvocationRow, data)
+
+
+INVOCATIONS = Table[InvocationRow](
+    name="sys_invocation",
+    about="One row for each invocation that is open, or ended and retained.",
+    columns=(
+        Column("id", Type.TEXT, "the invocation's id", lambda row, _: row.invocation_id),
+        Column("target", Type.TEXT, "Service/handler or Service/key/handler", lambda row, _: str(row.target)),
+        Column("service", Type.TEXT, "the class", lambda row, _: row.target.service),
+        Column("key", Type.TEXT, "the object's key; NULL for a service", lambda row, _: row.target.key),
+        Column("handler", Type.TEXT, "the handler", lambda row, _: row.target.handler),
+        Column("kind", Type.TEXT, "actor, service or workflow", lambda row, _: row.kind.value),
+        Column("mode", Type.TEXT, "exclusive or shared", lambda row, _: row.mode.value),
+        Column(
+            "status",
+            Type.TEXT,
+            "scheduled, queued, running, suspended, backing_off, paused or completed",
+            lambda row, _: row.status.value,
+        ),
+        Column(
+            "outcome",
+            Type.TEXT,
+            "succeeded, failed, cancelled or killed; NULL until it has ended",
+            lambda row, _: None if row.outcome is None else row.outcome.kind.value,
+        ),
+        Column("created_at", Type.TIME, "when it was accepted", lambda row, _: row.created_at),
+        Column("created_by", Type.TEXT, "who asked for it", lambda row, _: row.created_by),
+        Column("started_at", Type.TIME, "when its handler began", lambda row, _: row.started_at),
+        Column("completed_at", Type.TIME, "when it ended", lambda row, _: row.completed_at),
+        Column("modified_at", Type.TIME, "when its row was last written", lambda row, _: row.modified_at),
+        Column("scheduled_for", Type.TIME, "the date it waits for", lambda row, _: row.scheduled_for),
+        Column("purge_at", Type.TIME, "when its history is forgotten", lambda row, _: row.purge_at),
+        Column("duration", Type.REAL, "seconds from its start to its end, or until now", _duration),
+        Column(
+            "failed_attempts",
+            Type.INTEGER,
+            "how often it has failed since somebody last let it go on",
+            lambda row, _: row.attempts,
+        ),
+        Column(
+            "last_error_type",
+            Type.TEXT,
+            "the full name of the last error's type",
+            lambda row, _: None if (failure := _failure(row)) is None else failure.type,
+        ),
+        Column(
+            "last_error",
+            Type.TEXT,
+            "the last error's text",
+            lambda row, _: None if (failure := _failure(row)) is None else failure.message,
+        ),
+        Column("pause_reason", Type.TEXT, "why it is paused", lambda row, _: row.pause_reason or None),
+        Column("cancel_reason", Type.TEXT, "why it is to be cancelled", lambda row, _: row.cancel_reason),
+        Column(
+            "outcome_reason",
+            Type.TEXT,
+            "why it was cancelled or killed",
+            lambda row, _: None if row.outcome is None else row.outcome.reason or None,
+        ),
+        Column("idempotency_key", Type.TEXT, "the key under which it was asked for", lambda row, _: row.request),
+        Column(
+            "caller_id",
+            Type.TEXT,
+            "the invocation that waits for it",
+            lambda row, _: None if row.caller is None else row.caller.invocation_id,
+        ),
+        Column(
+            "caller_step",
+            Type.TEXT,
+            "the step at which that waits",
+            lambda row, _: None if row.caller is None else row.caller.step,
+        ),
+        Column("argument", Type.JSON, "what it was called with (read from its history)", _argument),
+        Column(
+            "value",
+            Type.JSON,
+            "what it returned",
+            lambda row, _: None if row.outcome is None else json_text(row.outcome.value),
+        ),
+    ),
+    paths=(
+        Path(name="id", scan=_by_id, equal=("id",), cost=1),
+        Path(name="object", scan=_by_object, equal=("service", "key"), cost=100),
+        Path(
+            name="status",
+            scan=_by_status,
+            equal=("status",),
+            cost=2_000,
+            suits=lambda status: status != Status.COMPLETED.value,
+        ),
+        Path(name="time", scan=_by_time, ranged="created_at", order=("created_at", "id"), cost=180_000),
+        Path(name="every", scan=_every, cost=100_000),
+    ),
+)

@@ -1,0 +1,195 @@
+"""``sys_state`` and ``sys_inbox``: what objects hold, and who waits for them. An object is folded from what is kept of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import msgspec
+
+from actors.sql.columns import Column, Path, Table, Type, Wanted
+from actors.sql.invocations import json_text
+from journal import keys
+from journal.errors import MalformedIdError
+from journal.events import Kind, Status
+from journal.ids import InvocationId, StreamId, parse_invocation_id, stream_of, stream_of_invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from actors.core.state import InvocationState, ObjectState
+    from actors.sql.source import Reader
+
+
+def _named(reader: Reader, wanted: Wanted) -> Iterator[tuple[StreamId, ObjectState]]:
+    stream = stream_of(wanted.equal["service"], wanted.equal["key"])
+    state = reader.object(stream)
+    if state is not None:
+        yield stream, state
+
+
+def _all(reader: Reader) -> Iterator[tuple[StreamId, ObjectState]]:
+    for stream in reader.streams():
+        state = reader.object(stream)
+        if state is not None:
+            yield stream, state
+
+
+# What they hold.
+
+
+@attrs.frozen
+class _Field:
+    stream: StreamId
+    state: ObjectState
+    name: str
+    shape: str
+
+
+def _fields(reader: Reader, objects: Iterator[tuple[StreamId, ObjectState]]) -> Iterator[_Field]:
+    for stream, state in objects:
+        shapes = dict.fromkeys(state.fields, "value") | dict.fromkeys(state.lengths, "log")
+        for name in _fields_with_items(reader, stream):
+            shapes.setdefault(name, "map")
+        for name in sorted(shapes):
+            yield _Field(stream, state, name, shapes[name])
+
+
+def _fields_with_items(reader: Reader, stream: StreamId) -> Iterator[str]:
+    """Only one item of each field is read."""
+    partition = reader.partition_of(stream)
+    prefix = keys.items_of_object(partition, stream)
+    start, stop = prefix, keys.after_prefix(prefix)
+    while True:
+        found = reader.first(start, stop)
+        if found is None:
+            return
+        name, _ = keys.field_of_item(found[0])
+        yield name
+        start = keys.after_prefix(keys.items(partition, stream, name))
+
+
+def _items(field: _Field, reader: Reader) -> Iterator[tuple[bytes, bytes]]:
+    prefix = keys.items(reader.partition_of(field.stream), field.stream, field.name)
+    for key, data in reader.rows_under(prefix):
+        yield key[len(prefix) :], data
+
+
+def _value(field: _Field, reader: Reader) -> str | None:
+    match field.shape:
+        case "value":
+            return json_text(field.state.fields[field.name])
+        case "log":
+            return f"[{b','.join(data for _, data in _items(field, reader)).decode()}]"
+        case _:
+            pairs = (b"%b:%b" % (_as_name(key), data) for key, data in _items(field, reader))
+            return f"{{{b','.join(pairs).decode()}}}"
+
+
+def _as_name(key: bytes) -> bytes:
+    """A map's key, which is JSON, as JSON has names: a text as it is, anything else as the text that it is written as."""
+    return key if key.startswith(b'"') else msgspec.json.encode(key.decode())
+
+
+def _length(field: _Field, reader: Reader) -> int | None:
+    match field.shape:
+        case "value":
+            return None
+        case "log":
+            return field.state.lengths[field.name]
+        case _:
+            return sum(1 for _ in _items(field, reader))
+
+
+STATES = Table[_Field](
+    name="sys_state",
+    about="One row for each field that an object holds. A handler's writes are there when it has ended.",
+    columns=(
+        Column("service", Type.TEXT, "the object's class", lambda field, _: field.state.service),
+        Column("key", Type.TEXT, "the object's key", lambda field, _: field.state.key),
+        Column("field", Type.TEXT, "the field", lambda field, _: field.name),
+        Column("shape", Type.TEXT, "value, log or map", lambda field, _: field.shape),
+        Column("value", Type.JSON, "its value; of a log the array, of a map the object of its items", _value),
+        Column("length", Type.INTEGER, "how many items a log or a map has; NULL for a value", _length),
+        Column("version", Type.INTEGER, "the number of the object's last event", lambda field, _: field.state.version),
+    ),
+    paths=(
+        Path(
+            name="object",
+            scan=lambda reader, wanted: _fields(reader, _named(reader, wanted)),
+            equal=("service", "key"),
+            cost=10,
+        ),
+        Path(name="every", scan=lambda reader, _: _fields(reader, _all(reader)), cost=1_000_000),
+    ),
+)
+
+
+# Who waits for them.
+
+
+@attrs.frozen
+class _Place:
+    state: ObjectState
+    position: int
+    invocation: InvocationState
+
+
+def _places(state: ObjectState) -> Iterator[_Place]:
+    if state.kind is Kind.SERVICE:
+        return  # nobody waits for a service
+    if state.holder is not None:
+        yield _Place(state, 0, state.invocations[state.holder])
+    for position, waiting in enumerate(state.queue, start=1):
+        yield _Place(state, position, state.invocations[waiting])
+
+
+def _inbox_of_object(reader: Reader, wanted: Wanted) -> Iterator[_Place]:
+    for _, state in _named(reader, wanted):
+        yield from _places(state)
+
+
+def _inbox_of_invocation(reader: Reader, wanted: Wanted) -> Iterator[_Place]:
+    try:
+        of = parse_invocation_id(wanted.equal["invocation_id"])
+    except MalformedIdError:
+        return
+    state = reader.object(stream_of_invocation(of))
+    if state is not None:
+        yield from _places(state)
+
+
+def _every_inbox(reader: Reader, _: Wanted) -> Iterator[_Place]:
+    """Only objects that have something under way have an inbox."""
+    seen: set[StreamId] = set()
+    for status in Status:
+        if status in (Status.COMPLETED, Status.SCHEDULED):
+            continue
+        for partition in range(reader.source.partitions):
+            for key, _data in reader.rows_under(keys.open_prefix(partition, status)):
+                stream = stream_of_invocation(InvocationId(keys.id_at_end(key)))
+                if stream not in seen:
+                    seen.add(stream)
+                    state = reader.object(stream)
+                    assert state is not None, "an open invocation has an object"
+                    yield from _places(state)
+
+
+INBOXES = Table[_Place](
+    name="sys_inbox",
+    about="One row for each invocation that has an object for itself (position 0) or waits for it (1, 2, … in this order).",
+    columns=(
+        Column("service", Type.TEXT, "the object's class", lambda place, _: place.state.service),
+        Column("key", Type.TEXT, "the object's key", lambda place, _: place.state.key),
+        Column("position", Type.INTEGER, "0 has the object, 1 is next", lambda place, _: place.position),
+        Column("invocation_id", Type.TEXT, "the invocation", lambda place, _: place.invocation.invocation_id),
+        Column("handler", Type.TEXT, "its handler", lambda place, _: place.invocation.handler),
+        Column("status", Type.TEXT, "its status", lambda place, _: place.invocation.status.value),
+        Column("accepted_at", Type.TIME, "when it was accepted", lambda place, _: place.invocation.accepted_at),
+    ),
+    paths=(
+        Path(name="invocation", scan=_inbox_of_invocation, equal=("invocation_id",), cost=9),
+        Path(name="object", scan=_inbox_of_object, equal=("service", "key"), cost=10),
+        Path(name="every", scan=_every_inbox, cost=50_000),
+    ),
+)

@@ -1,0 +1,141 @@
+"""Which way into a table a query takes: SQLite offers what it knows of the rows wanted, a plan says what is made of it.
+
+A plan travels through SQLite as text and comes back with the values. SQLite checks every row again, so that a plan may only ever
+be too generous: a value that a path cannot use (a number where an id is expected) falls back to reading everything.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import apsw
+import attrs
+import msgspec
+
+from actors.sql.columns import AnyTable, Path, Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+_EQUAL = apsw.SQLITE_INDEX_CONSTRAINT_EQ
+_LOWER = frozenset({apsw.SQLITE_INDEX_CONSTRAINT_GT, apsw.SQLITE_INDEX_CONSTRAINT_GE})
+_UPPER = frozenset({apsw.SQLITE_INDEX_CONSTRAINT_LT, apsw.SQLITE_INDEX_CONSTRAINT_LE})
+_EACH_BOUND_LEAVES = 0.25
+_AN_ORDER_SAVES = 0.5
+
+
+@attrs.frozen
+class Offer:
+    """Something that a query says of a column. ``place`` is where SQLite has it."""
+
+    place: int
+    column: str
+    operator: int
+    value: Any
+
+
+@attrs.define(kw_only=True)
+class Plan:
+    """A path, what each value that comes with it stands for (a column, ``<`` or ``>``), and whether it gives the order."""
+
+    path: str
+    roles: list[str] = attrs.field(factory=list)
+    descending: bool = False
+    ordered: bool = False
+
+    def encoded(self) -> str:
+        """As SQLite carries it."""
+        return msgspec.json.encode(self).decode()
+
+
+def decode_plan(text: str) -> Plan:
+    """Back."""
+    return msgspec.json.decode(text, type=Plan)
+
+
+def choose(table: AnyTable, index: apsw.IndexInfo) -> None:
+    """Answer SQLite's question how it would get at the rows."""
+    offers = _offers(table, index)
+    order = [
+        (
+            table.columns[index.get_aOrderBy_iColumn(i)].name if index.get_aOrderBy_iColumn(i) >= 0 else "",
+            index.get_aOrderBy_desc(i),
+        )
+        for i in range(index.nOrderBy)
+    ]
+    best = min(
+        (found for path in table.paths if (found := _use(path, offers, order)) is not None), key=lambda found: found[0]
+    )
+    cost, plan, used = best
+    for number, offer in enumerate(used, start=1):
+        index.set_aConstraintUsage_argvIndex(offer.place, number)
+    index.idxStr = plan.encoded()
+    index.orderByConsumed = plan.ordered
+    index.estimatedCost = cost
+    index.estimatedRows = max(1, int(cost))
+
+
+def _offers(table: AnyTable, index: apsw.IndexInfo) -> list[Offer]:
+    offers: list[Offer] = []
+    for place in range(index.nConstraint):
+        column, operator = index.get_aConstraint_iColumn(place), index.get_aConstraint_op(place)
+        if (
+            index.get_aConstraint_usable(place)
+            and column >= 0
+            and (operator == _EQUAL or operator in _LOWER or operator in _UPPER)
+            and index.get_aConstraint_collation(place) == "BINARY"
+        ):
+            offers.append(Offer(place, table.columns[column].name, operator, index.get_aConstraint_rhs(place)))
+    return offers
+
+
+def _use(
+    path: Path[Any], offers: Sequence[Offer], order: Sequence[tuple[str, bool]]
+) -> tuple[float, Plan, list[Offer]] | None:
+    """The path for these offers, what it costs, and which of them it uses, or None if it cannot be taken."""
+    plan, used = Plan(path=path.name), list[Offer]()
+    for column in path.equal:
+        offer = next((o for o in offers if o.column == column and o.operator == _EQUAL and path.suits(o.value)), None)
+        if offer is None:
+            return None
+        plan.roles.append(column)
+        used.append(offer)
+    cost = path.cost
+    for offer in offers:
+        if offer.column == path.ranged:
+            plan.roles.append("=" if offer.operator == _EQUAL else ">" if offer.operator in _LOWER else "<")
+            used.append(offer)
+            cost *= _EACH_BOUND_LEAVES
+    if order and path.order and [column for column, _ in order] == list(path.order[: len(order)]):
+        directions = {descending for _, descending in order}
+        plan.ordered, plan.descending = len(directions) == 1, directions == {True}
+    return cost * (_AN_ORDER_SAVES if plan.ordered else 1), plan, used
+
+
+def can_match(values: Sequence[object]) -> bool:
+    """Whether any row can be wanted: nothing equals NULL, and nothing is less or greater."""
+    return None not in values
+
+
+def wanted_of(plan: Plan, values: Sequence[object]) -> Wanted | None:
+    """The plan with its values, or None where one cannot be used."""
+    equal: dict[str, str] = {}
+    lows: list[float] = []
+    highs: list[float] = []
+    for role, value in zip(plan.roles, values, strict=True):
+        if role in ("<", ">", "="):
+            if isinstance(value, (int, float)) and math.isfinite(value):
+                lows += [float(value)] * (role != "<")
+                highs += [float(value)] * (role != ">")
+        elif isinstance(value, str):
+            equal[role] = value
+        else:
+            return None
+    return Wanted(
+        equal=equal,
+        low=max(lows, default=None),
+        high=min(highs, default=None),
+        descending=plan.descending,
+    )

@@ -1,0 +1,110 @@
+"""Which invocations a condition fits: the language of ``--where``.
+
+A predicate is one SQL expression over the columns of ``sys_invocation``, such as::
+
+    status = 'paused' and last_error_type like '%Connection%' and created_at > now() - 3600
+
+It is checked to be one: SQLite must take it between parentheses, and also without any, between two words that end an
+expression. A text that closes a parenthesis it has not opened, or begins a clause of its own, fits at most one of the two places.
+What it names it can only read, and only in ``sys_invocation``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core.errors import InvalidQueryError
+from actors.core.limits import DEFAULT_LIMITS
+from actors.core.names import SYSTEM_NAMESPACE
+from actors.sql.budget import Budget, wanted_for_ever
+from actors.sql.guard import Guard
+from actors.sql.invocations import INVOCATIONS
+from actors.sql.run import Statement
+from actors.sql.source import Reader
+from journal.events import Status
+from journal.ids import InvocationId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from actors.listing import Listing
+    from actors.sql.result import Value
+    from actors.sql.source import Source
+    from journal.rows import InvocationRow
+
+_READABLE = frozenset({INVOCATIONS.name})
+_SECONDS = DEFAULT_LIMITS.query_seconds
+_FROM = "FROM sys_invocation WHERE"
+
+
+def check_predicate(source: Source, predicate: str) -> None:
+    """Raise :class:`actors.InvalidQueryError` unless this is a predicate. Reads nothing."""
+    if not predicate.strip():
+        raise InvalidQueryError("the predicate is empty; write a condition such as status = 'paused'")
+    for before, after in (("CASE WHEN\n", "\nTHEN 1 END"), ("(\n", "\n)")):
+        compiled = _statement(source, Budget(_SECONDS), f"EXPLAIN SELECT 1 {_FROM} {before}", predicate, after)
+        for _ in compiled.rows(()):
+            pass
+
+
+def where(
+    source: Source,
+    predicate: str,
+    *,
+    deadline_seconds: float = DEFAULT_LIMITS.query_seconds,
+    still_wanted: Callable[[], None] = wanted_for_ever,
+) -> Iterator[InvocationId]:
+    """The ids of all invocations that the predicate fits, each as it is found, in no promised order.
+
+    Raises :class:`actors.InvalidQueryError` before the first, and while it goes on what :func:`actors.sql.run.query` does.
+
+    ::
+
+        for of in where(source, "status = 'paused' and service = 'Agent'"): ...
+    """
+    check_predicate(source, predicate)
+    statement = _statement(source, Budget(deadline_seconds, still_wanted), f"SELECT id {_FROM} (\n", predicate, "\n)")
+    return (InvocationId(str(of)) for (of,) in statement.rows(()))
+
+
+def newest(
+    source: Source,
+    listing: Listing,
+    predicate: str,
+    *,
+    deadline_seconds: float = DEFAULT_LIMITS.query_seconds,
+    still_wanted: Callable[[], None] = wanted_for_ever,
+) -> list[InvocationRow]:
+    """The newest of the invocations that are listed and that the predicate fits, newest first. Raises as :func:`where` does."""
+    check_predicate(source, predicate)
+    budget = Budget(deadline_seconds, still_wanted)
+    conditions, parameters = _conditions(listing)
+    before = f"SELECT id {_FROM} {conditions} AND (\n"
+    statement = _statement(source, budget, before, predicate, "\n) ORDER BY created_at DESC, id DESC LIMIT ?")
+    reader = Reader(source, budget)
+    found = (reader.invocation(InvocationId(str(of))) for (of,) in statement.rows([*parameters, listing.limit]))
+    return [row for row in found if row is not None]
+
+
+def _conditions(listing: Listing) -> tuple[str, list[Value]]:
+    """A listing as SQL. An index by status holds no ended ones, so it must not be taken where these are wanted too."""
+    conditions: list[str] = ["true"]
+    parameters: list[Value] = []
+    for column, wanted in (("service", listing.service), ("key", listing.key), ("handler", listing.handler)):
+        if wanted is not None:
+            conditions.append(f"{column} = ?")
+            parameters.append(wanted)
+    if listing.service is None and not listing.system:
+        conditions.append("service NOT LIKE ?")
+        parameters.append(f"{SYSTEM_NAMESPACE}%")
+    if listing.status is not None:
+        sign = "+" if Status.COMPLETED in listing.status else ""
+        conditions.append(f"{sign}status IN ({', '.join('?' * len(listing.status))})")
+        parameters += sorted(status.value for status in listing.status)
+    return " AND ".join(conditions), parameters
+
+
+def _statement(source: Source, budget: Budget, before: str, predicate: str, after: str) -> Statement:
+    return Statement(
+        source, budget, Guard(readable=_READABLE), before + predicate + after, offset=len(before), length=len(predicate)
+    )

@@ -1,0 +1,34 @@
+"""What a query gives. Imported by those that only carry it, so it needs no SQLite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Value: TypeAlias = str | int | float | None
+"""What a query takes and gives: what SQLite and JSON both have a word for. JSON inside is text."""
+
+Parameters: TypeAlias = "Sequence[Value] | Mapping[str, Value]"
+"""What stands for ``?``, or by name for ``:name``."""
+
+
+@attrs.frozen(kw_only=True)
+class QueryResult:
+    """The answer to a query: the names of its columns, and its rows in order.
+
+    ``rows_read`` counts the keys of the store that were read for it: a query that finds its rows by an index reads few.
+
+    ::
+
+        result = await client.query("select status, count(*) from sys_invocation group by status")
+        for status, count in result.rows:
+            print(status, count)
+    """
+
+    columns: list[str]
+    rows: list[list[Value]]
+    rows_read: int

@@ -1,0 +1,174 @@
+"""One statement, from its text to its rows. Blocks: in a server it runs in a thread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import apsw
+import attrs
+
+from actors.core.errors import InvalidQueryError, QueryTooLargeError
+from actors.core.limits import DEFAULT_LIMITS
+from actors.sql.budget import Budget, wanted_for_ever
+from actors.sql.guard import SQL_BYTES, Guard, guarded_connection
+from actors.sql.result import QueryResult, Value
+from actors.sql.source import Reader
+from actors.sql.tables import TABLES
+from actors.sql.virtual import attach
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from actors.sql.result import Parameters
+    from actors.sql.source import Source
+
+_LARGEST_INTEGER = 2**63 - 1
+_SHOWN_CHARACTERS = 30
+
+
+def query(
+    source: Source,
+    sql: str,
+    parameters: Parameters = (),
+    *,
+    deadline_seconds: float = DEFAULT_LIMITS.query_seconds,
+    max_rows: int = DEFAULT_LIMITS.query_rows,
+    max_bytes: int = DEFAULT_LIMITS.query_bytes,
+    still_wanted: Callable[[], None] = wanted_for_ever,
+) -> QueryResult:
+    """The answer to one SELECT. ``parameters`` stand for ``?``, or by name for ``:name``.
+
+    Raises :class:`actors.InvalidQueryError`, :class:`actors.QueryTooSlowError`, :class:`actors.QueryTooLargeError`, what
+    ``still_wanted`` raises, and a ``JournalError`` where what is kept is damaged.
+
+    ::
+
+        query(source, "select status, count(*) from sys_invocation where service = ? group by status", ["Agent"])
+    """
+    budget = Budget(deadline_seconds, still_wanted)
+    statement = Statement(source, budget, Guard(), sql)
+    rows: list[list[Value]] = []
+    size = 0
+    for row in statement.rows(parameters):
+        if len(rows) == max_rows:
+            raise QueryTooLargeError(f"the query gives more than {max_rows} rows; add LIMIT, or narrow it")
+        size += sum(len(value) if isinstance(value, str) else 8 for value in row)
+        if size > max_bytes:
+            raise QueryTooLargeError(f"the query gives more than {max_bytes} bytes; ask for fewer columns or rows")
+        rows.append(row)
+    return QueryResult(columns=statement.columns, rows=rows, rows_read=budget.rows_read)
+
+
+@attrs.define(eq=False)
+class Statement:
+    """One SELECT on its way through SQLite. ``columns`` are known once ``rows`` has begun.
+
+    ``offset`` is where in ``sql`` the words of the person who asks begin, ``length`` how many characters they are: places in
+    errors are counted from there.
+    """
+
+    source: Source
+    budget: Budget
+    guard: Guard
+    sql: str
+    offset: int = 0
+    length: int | None = None
+    columns: list[str] = attrs.field(factory=list)
+
+    def rows(self, parameters: Parameters) -> Iterator[list[Value]]:
+        """Its rows, each when it is asked for. Raises as :func:`query` does, and nothing else."""
+        bindings = _checked_parameters(parameters)
+        with self._errors_translated(), self._connection() as connection:
+            cursor = connection.cursor()
+            cursor.exec_trace = self._begin
+            for row in cursor.execute(self.sql, bindings):
+                yield [self._checked_value(value, column) for value, column in zip(row, self.columns, strict=True)]
+            if not self.columns:
+                raise InvalidQueryError("the query is empty; begin with SELECT")
+
+    @contextmanager
+    def _connection(self) -> Iterator[apsw.Connection]:
+        if len(self.sql.encode()) > SQL_BYTES:
+            raise InvalidQueryError(f"the query is longer than {SQL_BYTES} bytes")
+        if "\0" in self.sql:
+            raise InvalidQueryError("a NUL character ends the query", position=self.sql.index("\0") - self.offset)
+        connection = guarded_connection(self.guard, self.budget)
+        try:
+            reader = Reader(self.source, self.budget)
+            for table in TABLES:
+                attach(connection, table, reader)
+            now = self.source.now
+            connection.create_scalar_function("now", lambda *_: now, 0, deterministic=True)
+            yield connection
+        finally:
+            connection.close(True)
+
+    def _begin(self, cursor: apsw.Cursor, sql: str, _: object) -> bool:
+        """Called before each statement of the text."""
+        if self.columns:
+            raise InvalidQueryError("this is more than one statement; ask one SELECT at a time")
+        self.columns = [name for name, *_ in cursor.get_description()]
+        return True
+
+    @staticmethod
+    def _checked_value(value: object, column: str) -> Value:
+        if isinstance(value, bytes):
+            raise InvalidQueryError(f"column {column} is a BLOB, which an answer has no word for; use hex({column})")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidQueryError(f"column {column} is not a finite number")
+        assert value is None or isinstance(value, (str, int, float))
+        return value
+
+    @contextmanager
+    def _errors_translated(self) -> Iterator[None]:
+        try:
+            yield
+        except apsw.Error as error:
+            raise self._translated(error) from error
+        except UnicodeError as error:
+            raise InvalidQueryError(f"a text of the query, or of its answer, is no UTF-8: {error}") from error
+
+    def _translated(self, error: apsw.Error) -> BaseException:
+        if self.budget.stopped_by is not None:
+            return self.budget.stopped_by
+        if self.guard.refusal is not None:
+            return InvalidQueryError(self.guard.refusal)
+        if isinstance(error, (apsw.TooBigError, apsw.NoMemError)):
+            return QueryTooLargeError(f"a value or the statement is too large for a query: {error}")
+        return self._pointed(error)
+
+    def _pointed(self, error: apsw.Error) -> InvalidQueryError:
+        """The error with the place in the words of the person who asked, where SQLite names one there."""
+        message = str(error)
+        if message.startswith("no such table"):
+            message += f" (there is {', '.join(sorted(self.guard.readable))})"
+        offset = getattr(error, "error_offset", -1)
+        if offset < 0:
+            return InvalidQueryError(message)
+        position = len(self.sql.encode()[:offset].decode(errors="ignore")) - self.offset
+        asked = self.sql[self.offset :][: self.length]
+        if not 0 <= position < len(asked.rstrip()):
+            return InvalidQueryError(f"{message}, at the end")
+        shown = asked[position : position + _SHOWN_CHARACTERS].partition("\n")[0]
+        return InvalidQueryError(f"{message}, at character {position + 1}: {shown}", position=position)
+
+
+def _checked_parameters(parameters: Parameters) -> _Named | tuple[Value, ...]:
+    bindings = _Named(parameters) if isinstance(parameters, Mapping) else tuple(parameters)
+    values = bindings.items() if isinstance(bindings, _Named) else enumerate(bindings, start=1)
+    for name, value in values:
+        if value is not None and not isinstance(value, (str, int, float)):
+            raise InvalidQueryError(
+                f"parameter {name} is a {type(value).__name__}; a query takes texts, numbers, true, false and null"
+            )
+        if isinstance(value, int) and not -_LARGEST_INTEGER - 1 <= value <= _LARGEST_INTEGER:
+            raise InvalidQueryError(f"parameter {name} has more than 64 bits")
+    return bindings
+
+
+class _Named(dict[str, Value]):
+    def __missing__(self, name: str) -> Value:
+        raise InvalidQueryError(f"the query names :{name}, and no parameter has that name")

@@ -1,0 +1,70 @@
+"""``sys_service``: the classes that are served, and those that are not served any more and have left invocations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import msgspec
+
+from actors.sql.columns import Column, Path, Table, Type, Wanted
+from journal import keys
+from journal.rows import InvocationRow, decode_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from actors.sql.source import Reader
+
+
+@attrs.frozen
+class _Service:
+    name: str
+    kind: str
+    is_served: bool
+    handlers: list[dict[str, Any]]
+    doc: str = ""
+
+
+def _every(reader: Reader, _: Wanted) -> Iterator[_Service]:
+    served = {info.name for info in reader.source.services}
+    for info in reader.source.services:
+        handlers = [{"name": h.name, "mode": h.mode.value, "doc": h.doc} for h in info.handlers]
+        yield _Service(info.name, info.kind.value, is_served=True, handlers=handlers, doc=info.doc)
+    yield from _left_behind(reader, served)
+
+
+def _left_behind(reader: Reader, served: set[str]) -> Iterator[_Service]:
+    """What the invocations tell of classes that are not served: their names, and the handlers that were called."""
+    found: dict[str, _Service] = {}
+    handlers: dict[tuple[str, str], str] = {}
+    for partition in range(reader.source.partitions):
+        for _key, data in reader.rows_under(keys.invocations(partition)):
+            row = decode_row(InvocationRow, data)
+            name = row.target.service
+            if name not in served:
+                found.setdefault(name, _Service(name, row.kind.value, is_served=False, handlers=[]))
+                handlers[name, row.target.handler] = row.mode.value
+    for (name, handler), mode in sorted(handlers.items()):
+        found[name].handlers.append({"name": handler, "mode": mode, "doc": ""})
+    yield from (service for _, service in sorted(found.items()))
+
+
+SERVICES = Table[_Service](
+    name="sys_service",
+    about="One row for each class that is served, or has left invocations. At rest nothing is served.",
+    columns=(
+        Column("name", Type.TEXT, "the class", lambda service, _: service.name),
+        Column("kind", Type.TEXT, "actor, service or workflow", lambda service, _: service.kind),
+        Column("is_served", Type.INTEGER, "1 while the running app has it, else 0", lambda s, _: int(s.is_served)),
+        Column(
+            "handlers",
+            Type.JSON,
+            "an array of objects with name, mode and doc; of a class that is not served, those that were called",
+            lambda service, _: msgspec.json.encode(service.handlers).decode(),
+        ),
+        Column("doc", Type.TEXT, "the first line of its docstring", lambda service, _: service.doc or None),
+    ),
+    paths=(Path(name="every", scan=_every, cost=100_000),),
+)

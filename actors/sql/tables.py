@@ -1,0 +1,34 @@
+"""The tables, and what to tell people of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.sql.histories import HISTORIES
+from actors.sql.invocations import INVOCATIONS
+from actors.sql.objects import INBOXES, STATES
+from actors.sql.served import SERVICES
+
+if TYPE_CHECKING:
+    from actors.sql.columns import AnyTable
+
+TABLES: tuple[AnyTable, ...] = (INVOCATIONS, HISTORIES, STATES, INBOXES, SERVICES)
+"""Every table that a query may name. A table is a module of its own beside this one, and a line here."""
+
+
+def describe() -> str:
+    """Every table with its columns, for people::
+
+    print(actors.sql.tables.describe())
+    """
+    return "\n\n".join(_described(table) for table in TABLES)
+
+
+def _described(table: AnyTable) -> str:
+    width = max(len(column.name) for column in table.columns)
+    lines = [
+        f"  {column.name.ljust(width)}  {column.type.value.lower():<7}  {column.about}" for column in table.columns
+    ]
+    ways = [", ".join((*path.equal, *([path.ranged] if path.ranged else []))) for path in table.paths]
+    found_by = "; ".join(way for way in ways if way)
+    return "\n".join([table.name, f"  {table.about}", *([f"  Found by: {found_by}"] if found_by else []), *lines])

@@ -1,0 +1,97 @@
+"""How SQLite asks for rows: a table of ours as a virtual table. Knows nothing of what the rows are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from actors.sql.columns import Wanted
+from actors.sql.plans import can_match, choose, decode_plan, wanted_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import apsw
+
+    from actors.sql.columns import AnyTable
+    from actors.sql.result import Value
+    from actors.sql.source import Reader
+
+
+def attach(connection: apsw.Connection, table: AnyTable, reader: Reader) -> None:
+    """Let the connection see a table; nobody creates it."""
+    # The protocol of apsw also names what only tables that somebody creates and drops need.
+    module = cast("apsw.VTModule", _Module(table, reader))
+    connection.create_module(
+        table.name, module, use_bestindex_object=True, eponymous=True, eponymous_only=True, read_only=True
+    )
+
+
+class _Module:
+    def __init__(self, table: AnyTable, reader: Reader) -> None:
+        self._table = table
+        self._reader = reader
+
+    def Connect(self, *_: Any) -> tuple[str, _Window]:  # noqa: N802 - the names are apsw's
+        return self._table.declaration, _Window(self._table, self._reader)
+
+    Create = Connect
+
+
+class _Window:
+    def __init__(self, table: AnyTable, reader: Reader) -> None:
+        self._table = table
+        self._reader = reader
+
+    def BestIndexObject(self, index: apsw.IndexInfo) -> bool:  # noqa: N802
+        choose(self._table, index)
+        return True
+
+    def Open(self) -> _Cursor:  # noqa: N802
+        return _Cursor(self._table, self._reader)
+
+    def Disconnect(self) -> None:  # noqa: N802
+        """Nothing is held."""
+
+    Destroy = Disconnect
+
+
+class _Cursor:
+    def __init__(self, table: AnyTable, reader: Reader) -> None:
+        self._table = table
+        self._reader = reader
+        self._values = [column.value for column in table.columns]
+        self._rows: Iterator[Any] = iter(())
+        self._row: Any = None
+        self._number = 0
+
+    def Filter(self, _number: int, plan: str, values: Sequence[object]) -> None:  # noqa: N802
+        self._rows = self._found(plan, values)
+        self._number = 0
+        self.Next()
+
+    def _found(self, encoded: str, values: Sequence[object]) -> Iterator[Any]:
+        if not can_match(values):
+            return iter(())
+        plan = decode_plan(encoded)
+        wanted = wanted_of(plan, values)
+        if wanted is None:
+            assert not plan.ordered, "a path that needs a column's value promises no order"
+            return self._table.paths[-1].scan(self._reader, Wanted())
+        path = next(path for path in self._table.paths if path.name == plan.path)
+        return path.scan(self._reader, wanted)
+
+    def Next(self) -> None:  # noqa: N802
+        self._row = next(self._rows, None)
+        self._number += 1
+
+    def Eof(self) -> bool:  # noqa: N802
+        return self._row is None
+
+    def Column(self, which: int) -> Value:  # noqa: N802
+        return self._number if which < 0 else self._values[which](self._row, self._reader)
+
+    def Rowid(self) -> int:  # noqa: N802
+        return self._number
+
+    def Close(self) -> None:  # noqa: N802
+        self._rows = iter(())

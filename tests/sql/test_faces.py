@@ -1,0 +1,147 @@
+"""The same answers in the process, over HTTP and on the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+import trio
+from click.testing import CliRunner, Result
+
+import actors
+from actors import Actor, handler
+from actors.client import Client
+from actors.http.app import make_app
+from actors.http.client import RemotePort
+from cli.exits import exit_code_of
+from cli.main import root
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+class Tally(Actor):
+    total: int = 0
+
+    @handler
+    async def add(self, number: int) -> int:
+        self.total += number
+        return self.total
+
+
+@pytest.fixture(params=["local", "remote"])
+async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    async with actors.open_runtime(Tally, durability="memory") as runtime:
+        for key in ("a", "b", "c"):
+            await runtime.client.actor(Tally, key).add(1)
+        if request.param == "local":
+            yield runtime.client
+            return
+        app = make_app(runtime.client, token=None, last_call=trio.Event())
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            yield Client(RemotePort(http))
+
+
+async def test_an_answer_has_columns_and_rows(client: Client) -> None:
+    result = await client.query("SELECT key, value, 1.0 AS x, NULL FROM sys_invocation ORDER BY key")
+    assert result.columns == ["key", "value", "x", "NULL"]
+    assert result.rows == [[key, "1", 1.0, None] for key in "abc"]
+    assert result.rows_read == 3
+
+
+async def test_parameters_stand_in_order_or_by_name(client: Client) -> None:
+    counted = "SELECT count(*) FROM sys_invocation WHERE key > {} AND {}"
+    assert (await client.query(counted.format("?", "?"), ["a", True])).rows == [[2]]
+    assert (await client.query(counted.format(":key", ":all"), {"key": "a", "all": 1})).rows == [[2]]
+
+
+async def test_a_refusal_arrives_as_itself_with_its_place(client: Client) -> None:
+    with pytest.raises(actors.InvalidQueryError, match="at character 8: stauts") as refused:
+        await client.query("SELECT stauts FROM sys_invocation")
+    assert refused.value.position == 7
+    with pytest.raises(actors.QueryTooLargeError):
+        await client.query("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n FROM t")
+
+
+async def test_invocations_are_listed_by_a_predicate(client: Client) -> None:
+    found = await client.invocations(where="key >= 'b'", handler="add", limit=5)
+    assert [info.target.key for info in found] == ["c", "b"]
+    with pytest.raises(actors.InvalidQueryError):
+        await client.invocations(where="1) OR (1")
+
+
+async def test_the_body_of_a_query_must_be_one() -> None:
+    async with actors.open_runtime(Tally, durability="memory") as runtime:
+        app = make_app(runtime.client, token=None, last_call=trio.Event())
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1") as http:
+            for body in (b"", b"{", b"[]", b"{}", b'{"sql": 1}', b'{"sql": "SELECT 1", "parameters": [{}]}'):
+                response = await http.post("/query", content=body, headers={"content-type": "application/json"})
+                assert (response.status_code, response.json()["title"]) == (400, "InvalidArgumentError")
+            response = await http.post("/query", content=json.dumps({"sql": "DROP TABLE x"}))
+            assert (response.status_code, response.json()["title"]) == (400, "InvalidQueryError")
+
+
+# The command line, on a data directory at rest.
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data")
+
+    async def fill() -> None:
+        async with actors.open_runtime(Tally, path=path) as runtime:
+            await runtime.client.actor(Tally, "a").add(1)
+            await runtime.client.actor(Tally, "\x1b[2J,b").add(2)
+
+    trio.run(fill)
+    return path
+
+
+def run(*arguments: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(root, arguments, input=stdin)
+
+
+STATEMENT = "SELECT key, value FROM sys_invocation ORDER BY created_at"
+
+
+def test_the_command_line_prints_tables_json_lines_and_csv(data: Path) -> None:
+    def printed(output: str) -> str:
+        result = run("sql", STATEMENT, "-o", output, "--data", str(data))
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    rows: list[dict[str, Any]] = [{"key": "a", "value": "1"}, {"key": "\x1b[2J,b", "value": "2"}]
+    assert printed("table").splitlines() == ["key        value", "a          1", "\\x1b[2J,b  2"]
+    assert json.loads(printed("json")) == rows
+    assert [json.loads(line) for line in printed("jsonl").splitlines()] == rows
+    assert list(csv.reader(io.StringIO(printed("csv")))) == [["key", "value"], ["a", "1"], ["\x1b[2J,b", "2"]]
+    assert "\x1b" not in printed("table") + printed("json") + printed("jsonl")
+
+
+def test_a_statement_is_read_from_stdin(data: Path) -> None:
+    result = run("sql", "-", "-o", "jsonl", "--data", str(data), stdin="SELECT count(*) AS n FROM sys_invocation")
+    assert json.loads(result.stdout) == {"n": 2}
+
+
+def test_the_tables_are_shown_without_any_data() -> None:
+    result = run("sql", "--tables")
+    assert result.exit_code == 0
+    assert "sys_invocation" in result.stdout
+    assert run("sql").exit_code == 2
+
+
+def test_a_mistake_in_sql_is_a_mistake_of_usage(data: Path) -> None:
+    result = run("sql", "SELCT", "--data", str(data))
+    assert isinstance(result.exception, actors.InvalidQueryError)
+    assert exit_code_of(result.exception) == 2
+
+
+def test_invocations_are_listed_by_a_predicate_on_the_command_line(data: Path) -> None:
+    result = run("invocations", "list", "--where", "value = '1'", "-o", "json", "--data", str(data))
+    assert [found["target"]["key"] for found in json.loads(result.stdout)] == ["a"]

@@ -1,0 +1,234 @@
+"""A query can read, and nothing else; it ends in time, and its answer has a size."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+import actors
+from actors.core.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
+from actors.sql.guard import SQL_BYTES
+from actors.sql.run import query
+from tests.sql.kept import in_memory, row
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from actors.sql.source import Source
+
+HOSTILE = """
+ATTACH ':memory:' AS other
+ATTACH '{file}' AS other
+DETACH main
+PRAGMA database_list
+PRAGMA temp_store_directory = '/tmp'
+PRAGMA trusted_schema = 1
+SELECT * FROM pragma_database_list
+SELECT * FROM pragma_table_info('sys_invocation')
+VACUUM
+VACUUM INTO '{file}'
+CREATE TABLE t(a)
+CREATE TEMP TABLE t(a)
+CREATE TABLE t AS SELECT * FROM sys_invocation
+CREATE VIEW v AS SELECT 1
+CREATE TEMP VIEW v AS SELECT 1
+CREATE INDEX i ON sys_invocation(id)
+CREATE TRIGGER t INSERT ON sys_invocation BEGIN SELECT 1; END
+CREATE VIRTUAL TABLE f USING fts5(a)
+CREATE VIRTUAL TABLE f USING sys_invocation
+INSERT INTO sys_invocation(id) VALUES ('x')
+UPDATE sys_invocation SET status = 'paused'
+DELETE FROM sys_invocation
+REPLACE INTO sys_invocation(id) VALUES ('x')
+DROP TABLE sys_invocation
+ALTER TABLE sys_invocation RENAME TO x
+ANALYZE
+REINDEX
+BEGIN
+COMMIT
+SAVEPOINT s
+SELECT load_extension('{file}')
+SELECT readfile('/etc/passwd')
+SELECT writefile('{file}', 'x')
+SELECT edit('x')
+SELECT fts3_tokenizer('simple')
+SELECT sqlite_source_id()
+SELECT zeroblob(1000000000)
+SELECT randomblob(1000000000)
+SELECT * FROM sqlite_master
+SELECT * FROM sqlite_schema
+SELECT * FROM sqlite_temp_master
+SELECT * FROM dbstat
+SELECT * FROM sqlite_dbpage
+SELECT * FROM bytecode('SELECT 1')
+SELECT * FROM sqlite_stmt
+SELECT 1; SELECT 2
+SELECT 1; DROP TABLE sys_invocation
+WITH t AS (SELECT 1) DELETE FROM sys_invocation
+EXPLAIN DELETE FROM sys_invocation
+SELECT * FROM nothing
+SELECT "paused"
+SELECT ?
+SELECT x'00'
+SELECT 9e999
+""".strip().split("\n")
+
+
+@pytest.fixture(scope="module")
+def source() -> Source:
+    return in_memory([row(n) for n in range(2_000)])
+
+
+@pytest.mark.parametrize("sql", HOSTILE)
+def test_whatever_is_not_reading_is_refused_and_leaves_no_trace(source: Source, tmp_path: Path, sql: str) -> None:
+    with pytest.raises(InvalidQueryError) as refused:
+        query(source, sql.format(file=tmp_path / "made"))
+    assert str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+    assert query(source, "SELECT count(*) FROM sys_invocation").rows == [[2_000]]
+
+
+@pytest.mark.parametrize("sql", ["", " ", "-- nothing", "/* nothing */", ";"])
+def test_an_empty_query_says_what_to_begin_with(source: Source, sql: str) -> None:
+    with pytest.raises(InvalidQueryError, match="SELECT"):
+        query(source, sql)
+
+
+@pytest.mark.parametrize(
+    ("sql", "position"),
+    [
+        ("SELCT 1", 0),
+        ("SELECT id FORM sys_invocation", 15),
+        ("SELECT ä, id FROM sys_invocation WHERE stauts = 'x'", 7),
+        ("SELECT 'äöü', id FROM sys_invocation WHERE stauts = 'x'", 43),
+    ],
+)
+def test_an_error_points_at_the_character(source: Source, sql: str, position: int) -> None:
+    with pytest.raises(InvalidQueryError, match=f"at character {position + 1}: ") as error:
+        query(source, sql)
+    assert error.value.position == position
+
+
+def test_a_refusal_says_what_was_refused_and_what_is_there(source: Source) -> None:
+    with pytest.raises(InvalidQueryError, match="PRAGMA is not allowed"):
+        query(source, "PRAGMA user_version")
+    with pytest.raises(InvalidQueryError, match=r"load_extension\(\) is not allowed here; allowed are .*abs"):
+        query(source, "SELECT load_extension('x')")
+    with pytest.raises(InvalidQueryError, match="no such table: sys_invocations .*there is sys_inbox, sys_invocation"):
+        query(source, "SELECT * FROM sys_invocations")
+
+
+ENDLESS = [
+    "SELECT count(*) FROM sys_invocation a, sys_invocation b, sys_invocation c",
+    "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t",
+    "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT * FROM t WHERE n < 0",
+    "WITH RECURSIVE sqlite(n) AS (SELECT 1 UNION SELECT n + 1 FROM sqlite) SELECT max(n) FROM sqlite",
+    "SELECT max(a.id || b.id) FROM sys_invocation a, sys_invocation b, sys_invocation c ORDER BY 1",
+]
+
+
+@pytest.mark.parametrize("sql", ENDLESS)
+def test_a_query_without_an_end_is_stopped_by_its_deadline(source: Source, sql: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(QueryTooSlowError, match=r"longer than 0\.05 seconds"):
+        query(source, sql, deadline_seconds=0.05)
+    assert time.monotonic() - began < 5
+
+
+def test_a_scan_that_gives_sqlite_nothing_is_stopped_as_well(source: Source) -> None:
+    with pytest.raises(QueryTooSlowError):
+        query(source, "SELECT * FROM sys_invocation", deadline_seconds=-1)
+
+
+@pytest.mark.parametrize("sql", ENDLESS[:2])
+def test_a_query_that_nobody_waits_for_stops_with_the_error_of_whoever_left(source: Source, sql: str) -> None:
+    asked = 0
+
+    class Left(BaseException): ...
+
+    def still_wanted() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise Left
+
+    with pytest.raises(Left):
+        query(source, sql, still_wanted=still_wanted)
+
+
+def test_more_rows_than_the_limit_are_an_error_never_cut_off(source: Source) -> None:
+    assert len(query(source, "SELECT id FROM sys_invocation LIMIT 10", max_rows=10).rows) == 10
+    with pytest.raises(QueryTooLargeError, match="more than 10 rows; add LIMIT"):
+        query(source, "SELECT id FROM sys_invocation LIMIT 11", max_rows=10)
+
+
+def test_an_answer_that_is_too_large_is_refused_before_it_is_whole(source: Source) -> None:
+    with pytest.raises(QueryTooLargeError, match="more than 1000 bytes"):
+        query(source, "SELECT id FROM sys_invocation", max_bytes=1_000)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT printf('%.100000000c', 'x')",
+        "SELECT replace(printf('%.10000c', 'x'), 'x', printf('%.10000c', 'y'))",
+        "SELECT json_group_array(a.id || printf('%.100000c', 'x')) FROM sys_invocation a",
+    ],
+)
+def test_a_value_that_is_too_large_is_refused(source: Source, sql: str) -> None:
+    with pytest.raises(QueryTooLargeError):
+        query(source, sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT '{'x' * SQL_BYTES}'",
+        "SELECT " + "-" * 500 + " 1",
+        "SELECT 1" + " + 1" * 500,
+        " UNION ALL ".join(["SELECT 1"] * 50),
+        "SELECT " + ", ".join(["1"] * 500),
+        "SELECT 'x' LIKE '" + "%a" * 500 + "'",
+        "SELECT ?99999",
+        "SELECT 1 \0 2",
+        "SELECT '\ud800'",
+    ],
+    ids=["length", "signs", "depth", "compound", "columns", "pattern", "variables", "nul", "surrogate"],
+)
+def test_a_statement_beyond_a_limit_is_not_understood(source: Source, sql: str) -> None:
+    with pytest.raises((InvalidQueryError, QueryTooLargeError)):
+        query(source, sql)
+
+
+def test_what_is_sorted_is_kept_in_bounds(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.sql.budget.MEMORY_BYTES", 8 << 20)
+    with pytest.raises(QueryTooLargeError, match="more than 8 MiB"):
+        query(source, "SELECT a.id || b.id FROM sys_invocation a, sys_invocation b ORDER BY 1")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "named"),
+    [
+        ([b"x"], "parameter 1 is a bytes"),
+        ([1, object()], "parameter 2 is a object"),
+        ({"a": [1]}, "parameter a is a list"),
+        ([2**63], "parameter 1 has more than 64 bits"),
+        ([], "bindings"),
+        ([1, 2], "bindings"),
+    ],
+)
+def test_a_parameter_that_does_not_fit_is_named(source: Source, parameters: object, named: str) -> None:
+    with pytest.raises(InvalidQueryError, match=named):
+        query(source, "SELECT ?", parameters)  # type: ignore[arg-type]
+
+
+def test_a_name_without_a_value_is_refused(source: Source) -> None:
+    with pytest.raises(InvalidQueryError, match="b"):
+        query(source, "SELECT :a, :b", {"a": 1})
+
+
+def test_the_errors_are_public_and_say_what_http_answers() -> None:
+    codes = {actors.InvalidQueryError: 400, actors.QueryTooSlowError: 422, actors.QueryTooLargeError: 422}
+    assert all(issubclass(kind, actors.Refused) and kind.http_status == code for kind, code in codes.items())

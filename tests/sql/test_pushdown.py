@@ -1,0 +1,131 @@
+"""A query reads what it needs and no more: counted in keys of the store, not in time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.sql.run import query
+from journal.events import Status
+from tests.sql.kept import NOW, in_memory, on_disk, row
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from actors.sql.source import Source
+
+COUNT = 2_000
+OPEN = (Status.PAUSED, Status.QUEUED, Status.BACKING_OFF)
+
+
+def many() -> list[Any]:
+    """Two thousand: every hundredth is open, every tenth is one of an actor with ten keys."""
+    return [
+        row(
+            n,
+            service="Chat" if n % 10 == 0 else "Agent",
+            key=f"k{n // 10 % 10}" if n % 10 == 0 else None,
+            status=OPEN[n // 100 % 3] if n % 100 == 7 else Status.COMPLETED,
+        )
+        for n in range(COUNT)
+    ]
+
+
+ROWS = many()
+BY_ID = f"SELECT * FROM sys_invocation WHERE id = '{ROWS[5].invocation_id}'"
+
+
+@pytest.fixture(scope="module")
+def source() -> Source:
+    return in_memory(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("sql", "gives", "reads_at_most"),
+    [
+        (BY_ID, 1, 2),  # the argument is read from the history
+        ("SELECT * FROM sys_invocation WHERE id = 'inv_1nonsense'", 0, 0),
+        ("SELECT * FROM sys_invocation WHERE id = NULL", 0, 0),
+        ("SELECT id FROM sys_invocation WHERE service = 'Chat' AND key = 'k3'", 20, 20),
+        ("SELECT id FROM sys_invocation WHERE service = 'Chat' AND key = 'k3' AND status = 'paused'", 0, 20),
+        ("SELECT id FROM sys_invocation WHERE status = 'paused'", 7, 14),
+        ("SELECT id FROM sys_invocation WHERE status IN ('paused', 'queued')", 14, 28),
+        ("SELECT count(*) FROM sys_invocation WHERE status = 'suspended'", 1, 0),
+        ("SELECT id FROM sys_invocation ORDER BY created_at DESC LIMIT 20", 20, 64),
+        ("SELECT id FROM sys_invocation ORDER BY created_at DESC, id DESC LIMIT 20", 20, 64),
+        ("SELECT id FROM sys_invocation ORDER BY created_at LIMIT 20", 20, 64),
+        ("SELECT id FROM sys_invocation WHERE status = 'completed' ORDER BY created_at DESC LIMIT 20", 20, 64),
+        (f"SELECT id FROM sys_invocation WHERE created_at > {NOW - 10} ORDER BY created_at DESC", 10, 64),
+        (f"SELECT id FROM sys_invocation WHERE created_at BETWEEN {NOW - 1003} AND {NOW - 1000}", 4, 10),
+        ("SELECT id FROM sys_invocation WHERE created_at > now() - 10", 10, 64),
+        ("SELECT id FROM sys_invocation LIMIT 5", 5, 32),
+    ],
+)
+def test_a_question_with_an_index_reads_few_rows(source: Source, sql: str, gives: int, reads_at_most: int) -> None:
+    result = query(source, sql)
+    assert len(result.rows) == gives
+    assert result.rows_read <= reads_at_most
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["handler = 'run'", "created_by LIKE 'user:%'", "id <> ''", "key IS NULL OR key IS NOT NULL", "service = service"],
+)
+def test_a_question_without_an_index_reads_each_row_once(source: Source, condition: str) -> None:
+    result = query(source, f"SELECT count(*) FROM sys_invocation WHERE {condition}")
+    assert result.rows == [[COUNT]]
+    assert result.rows_read == COUNT
+
+
+@pytest.mark.parametrize(
+    ("condition", "gives"),
+    [
+        ("id = 5", 0),
+        ("key = 3", 0),
+        ("service = 'Chat' AND key = x'6b33'", 0),
+        ("status = 1", 0),
+        ("created_at > 'text'", 0),
+        ("created_at < 'text'", COUNT),
+        (f"created_at > '{NOW - 10}'", 10),
+        ("created_at > 1e300", 0),
+        ("created_at < 1e300", COUNT),
+        ("created_at > -9e999", COUNT),
+        ("created_at < NULL", 0),
+        ("status = 'PAUSED' COLLATE NOCASE", 7),
+    ],
+)
+def test_a_value_that_an_index_cannot_use_gives_the_same_rows_as_without_one(
+    source: Source, condition: str, gives: int
+) -> None:
+    assert query(source, f"SELECT count(*) FROM sys_invocation WHERE {condition}").rows == [[gives]]
+    assert query(source, f"SELECT count(*) FROM sys_invocation WHERE ({condition}) IS TRUE").rows == [[gives]]
+
+
+def test_parameters_are_pushed_down_as_literals_are(source: Source) -> None:
+    of = ROWS[5].invocation_id
+    for sql, parameters in (("id = ?", [of]), ("id = :id", {"id": of})):
+        result = query(source, f"SELECT id FROM sys_invocation WHERE {sql}", parameters)
+        assert (result.rows, result.rows_read) == ([[of]], 1)
+    assert query(source, "SELECT count(*) FROM sys_invocation WHERE status = ?", ["completed"]).rows == [[1_980]]
+
+
+def test_a_join_looks_each_partner_up(source: Source) -> None:
+    result = query(
+        source,
+        "SELECT count(*) FROM sys_invocation a JOIN sys_invocation b ON b.id = a.id WHERE a.status = 'paused'",
+    )
+    assert result.rows == [[7]]
+    assert result.rows_read <= 7 * 3
+
+
+@pytest.mark.parametrize("live", [True, False])
+async def test_the_disk_answers_as_memory_does(source: Source, tmp_path: Path, *, live: bool) -> None:
+    questions = [
+        BY_ID,
+        "SELECT * FROM sys_invocation ORDER BY created_at DESC LIMIT 50",
+        "SELECT service, key, status, count(*) FROM sys_invocation GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        "SELECT id FROM sys_invocation WHERE status = 'backing_off'",
+    ]
+    async with on_disk(ROWS, tmp_path, live=live) as other:
+        assert [query(other, sql) for sql in questions] == [query(source, sql) for sql in questions]
