@@ -263,10 +263,20 @@ class LocalPort:
         return await self.engine.watch(of, self.who)
 
     async def find(self, listing: Listing) -> list[InvocationInfo]:
-    from actors.sql.result import Parameters, QueryResult
-        await trio.lowlevel.checkpoint()
+        if listing.where is not None:
+            rows = await self._queries.newest(await self._asked(), listing, listing.where)
+        else:
+            await trio.lowlevel.checkpoint()
+            rows = list_invocations(self.engine.journal, listing)
         gates = self.engine.registry.gates
-        return [info_of(row, None, gates) for row in list_invocations(self.engine.journal, listing)]
+        return [info_of(row, None, gates) for row in rows]
+
+    async def query(self, sql: str, parameters: Parameters) -> QueryResult:
+        return await self._queries.query(await self._asked(), sql, parameters)
+
+    async def _asked(self) -> Asked:
+        journal = self.engine.journal
+        return Asked(view=journal.view, partitions=journal.partitions, services=await self.services(system=True))
 
     async def close_gate(self, scope: Scope, mode: PauseMode, reason: str) -> GateAnswer:
         return await self._registry.close_gate(scope, mode, reason)
