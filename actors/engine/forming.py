@@ -8,6 +8,7 @@ import attrs
 
 from actors.core import commands as c
 from journal.events import Erased
+from journal.ids import StreamId
 from journal.protocol import Append, Letter
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.engine.resident import Resident
     from journal.events import Event, Stamp
-    from journal.ids import InvocationId, StreamId
+    from journal.ids import InvocationId
 
 
 @attrs.define(eq=False)
@@ -49,6 +50,7 @@ class Extension:
 class Forming:
     """A commit before it is sealed. ``released`` is done, in order, once it is durable."""
 
+    partition: int
     extensions: dict[StreamId, Extension] = attrs.field(factory=dict)
     rows: dict[bytes, bytes | None] = attrs.field(factory=dict)
     letters: list[Letter] = attrs.field(factory=list)
@@ -61,7 +63,7 @@ class Forming:
     @property
     def is_written(self) -> bool:
         """Whether there is anything for the disk."""
-        return bool(self.extensions or self.letters or self.retracted)
+        return bool(self.extensions or self.rows or self.letters or self.retracted)
 
     def extension(self, resident: Resident) -> Extension:
         """What this object adds."""
@@ -87,8 +89,10 @@ class Forming:
             for stream, extension in self.extensions.items()
         ]
         if self.rows:
-            assert appends, "rows follow from what an object says"
-            appends[0].rows = self.rows
+            # What happened to a damaged object is noted, and the object itself left alone: another stream carries the rows.
+            carrier = appends[0] if appends else Append(stream=StreamId(self.partition), expected=0, events=())
+            carrier.rows = self.rows
+            appends = appends or [carrier]
         return appends
 
 

@@ -262,7 +262,6 @@ class Ledger:
             return
         row = row_of_act(arrival, act, at=self.now, answer=answer, changed=changed, refusal=refusal)
         key, value = self._trail.extend(row)
-        self._forming.extension(resident)  # rows go with what an object says, if only that it says nothing
         self._forming.rows[key] = value
 
     def when_durable(self, action: Callable[[], None]) -> None:
@@ -458,7 +457,7 @@ class Ledger:
         return not any(next(self.rows.scan(p, keys.after_prefix(p)), None) for p in prefixes)
 
     def _new_forming(self) -> Forming:
-        forming = Forming()
+        forming = Forming(self.partition.number)
         self.rows.push(forming.rows)
         return forming
 

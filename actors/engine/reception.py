@@ -68,7 +68,7 @@ class Reception:
         """Take one arrival in."""
         resident = await self._ledger.directory.get(arrival.to)
         if resident.damage is not None:
-            self._refuse(resident, arrival, UnavailableError(str(resident.damage)))
+            self._refuse(resident, arrival, UnavailableError(f"{_name_of(arrival)}: {resident.damage}"))
             return  # a letter stays where it is: nothing has been done about it
         try:
             if isinstance(arrival.command, c.RestartInvocation):
@@ -78,7 +78,7 @@ class Reception:
         except TerminalError as refusal:
             self._refuse(resident, arrival, refusal)
         except (CorruptRecord, Damaged) as damage:
-            self._refuse(resident, arrival, UnavailableError(f"{arrival.to:016x}: {damage}"))
+            self._refuse(resident, arrival, UnavailableError(f"{_name_of(arrival)}: {damage}"))
         if arrival.position is not None:
             self._ledger.consume(resident, arrival.position)
         elif resident.state is None and resident.is_idle:
@@ -305,6 +305,17 @@ class Reception:
 def _status_of(resident: Resident, of: InvocationId) -> Status:
     state = _open_state(resident, of)
     return Status.COMPLETED if state is None else state.status
+
+
+def _name_of(arrival: Arrival) -> str:
+    """What the arrival is for, as people know it."""
+    match arrival.command:
+        case c.Invoke():
+            return str(arrival.command.target)
+        case c.PurgeInvocations():
+            return arrival.command.invocation_ids[0]
+        case command:
+            return getattr(command, "invocation_id", f"stream {arrival.to:016x}")
 
 
 def _open_state(resident: Resident, of: InvocationId) -> InvocationState | None:

@@ -1,0 +1,194 @@
+"""A store that fails: damaged, full, taken, or of another time. What is said then, and what goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+import trio
+
+import actors
+from actors import Actor, handler, step
+from journal import keys
+from journal.errors import DiskFull, StoreFormat, StoreInUse
+from journal.events import Status
+from journal.ids import stream_of
+from journal.memory import MemoryStore
+from journal.store import Batch
+from tests.lab import WORLD, Lab
+from tests.virtual import on_virtual_time
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@step
+async def effect(name: str) -> str:
+    WORLD.note(name)
+    await trio.sleep(1.0)
+    return name
+
+
+class Notes(Actor):
+    lines: list[str] = actors.field(factory=list)
+
+    @handler
+    async def note(self, text: str) -> int:
+        self.lines.append(await effect(text))
+        return len(self.lines)
+
+    @handler
+    async def wait(self) -> None:
+        await actors.signal("go")
+
+    @handler
+    async def pass_on(self, key: str, text: str) -> None:
+        await actors.actor(Notes, key).note.send(text)
+
+    @handler
+    async def ask(self, key: str) -> str:
+        try:
+            await actors.actor(Notes, key).note("asked")
+        except actors.UnavailableError as error:
+            return str(error)
+        return "answered"
+
+
+@attrs.frozen
+class Line:
+    text: str
+    extra: Any = None
+
+
+@attrs.frozen
+class Page:
+    lines: list[Line]
+
+
+class Pages(Actor):
+    @handler
+    async def take(self, page: Page) -> None:
+        WORLD.note("taken")
+
+    @handler
+    async def give(self) -> Page:
+        return Page([Line("fine"), Line("odd", object())])
+
+
+class Disk(MemoryStore):
+    """One that can be full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_full = False
+
+    async def commit(self, batch: Batch) -> None:
+        if self.is_full:
+            await trio.lowlevel.checkpoint()
+            raise DiskFull("no room on the disk; writes are taken again when there is room")
+        await super().commit(batch)
+
+    def has_room(self) -> bool:
+        return not self.is_full
+
+    async def recover(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.is_full:
+            raise DiskFull("no room on the disk")
+
+
+@on_virtual_time
+async def test_what_cannot_be_kept_is_refused_where_it_enters_and_the_path_is_named() -> None:
+    lab = Lab(Pages)
+    async with lab.running() as runtime:
+        pages = runtime.client.actor(Pages, "a")
+        with pytest.raises(
+            actors.InvalidArgumentError, match=r"Pages/a/take: \$\['lines'\]\[1\]\['extra'\]"
+        ) as refusal:
+            await pages.take(Page([Line("fine"), Line("odd", object())]))
+        assert refusal.value.path == "$['lines'][1]['extra']"
+        assert await runtime.client.invocations() == []
+        with pytest.raises(actors.UnserializableError, match=r"the result of .*give: \$\['lines'\]\[1\]\['extra'\]"):
+            await pages.give()
+    assert WORLD.entries == []
+
+
+@on_virtual_time
+async def test_a_damaged_object_is_named_with_its_event_and_others_go_on() -> None:
+    lab = Lab(Notes, partitions=1)
+    async with lab.running() as runtime:
+        for key in ("broken", "whole"):
+            assert await runtime.client.actor(Notes, key).note("before") == 1
+        handle = await runtime.client.actor(Notes, "broken").wait.send()
+    broken = stream_of("Notes", "broken")
+    record = keys.record(0, broken, 1)
+    [(first, value)] = lab.store.scan(record, keys.record(0, broken, 2), limit=1)
+    lab.store.apply(Batch({first: bytes([value[0] ^ 0xFF]) + value[1:]}))
+    async with lab.running() as runtime:
+        notes, whole = runtime.client.actor(Notes, "broken"), runtime.client.actor(Notes, "whole")
+        named = rf"stream {broken:016x}, event 1"
+        waiting = runtime.client.invocation(handle.id)
+        with pytest.raises(actors.UnavailableError, match=f"Notes/broken/note: {named}"):
+            await notes.note("refused")
+        for use in (lambda: notes.note.send("refused"), waiting.kill, waiting.cancel, waiting.purge):
+            with pytest.raises(actors.UnavailableError, match=named):
+                await use()
+        assert (await waiting.info()).status is Status.RUNNING, "what is known of it can be read"
+        assert await whole.note("after") == 2
+        assert "Notes/broken" in await whole.ask("broken")
+        await whole.pass_on("broken", "kept until it is repaired")
+        await trio.sleep(5)
+    lab.store.apply(Batch({first: value}))
+    async with lab.running() as runtime:
+        assert (await runtime.client.invocation(handle.id).info()).status is Status.RUNNING
+        await runtime.client.invocation(handle.id).signal("go")
+        assert await runtime.client.actor(Notes, "broken").note("after") == 3
+        assert WORLD.count("kept until it is repaired") == 1
+
+
+@on_virtual_time
+async def test_on_a_full_disk_writes_are_refused_reads_go_on_and_work_resumes_by_itself() -> None:
+    disk = Disk()
+    lab = Lab(Notes, store=disk)
+    async with lab.running() as runtime:
+        notes = runtime.client.actor(Notes, "a")
+        done = await notes.note.send("before")
+        assert await done.result() == 1
+        under_way = await notes.note.send("under way")
+        disk.is_full = True
+        for _ in range(3):
+            with pytest.raises((actors.UnavailableError, actors.UnknownOutcomeError)):
+                await notes.note("refused")
+            await trio.sleep(2)
+            assert (await done.info()).status is Status.COMPLETED
+            assert [entry.name async for entry in done.events()][-1] == "InvocationCompleted"
+            assert len(await runtime.client.invocations()) == 2
+        disk.is_full = False
+        await trio.sleep(2)
+        assert await under_way.result() == 2
+        assert await notes.note("after") == 3
+
+
+async def test_a_directory_in_use_names_the_process_that_has_it(tmp_path: Path) -> None:
+    async with actors.open_runtime(Notes, path=tmp_path / "data") as runtime:
+        with pytest.raises(StoreInUse, match=f"in use by process {os.getpid()}"):
+            async with actors.open_runtime(Notes, path=tmp_path / "data"):
+                pass
+        await runtime.client.actor(Notes, "a").wait.send()
+
+
+async def test_a_directory_of_another_format_says_which_and_is_left_alone(tmp_path: Path) -> None:
+    async with actors.open_runtime(Notes, path=tmp_path / "data") as runtime:
+        await runtime.client.actor(Notes, "a").wait.send()
+    identity = tmp_path / "data" / "STORE"
+    written = identity.read_bytes()
+    identity.write_bytes(json.dumps(json.loads(written) | {"format": 99}).encode())
+    with pytest.raises(StoreFormat, match="99"):
+        async with actors.open_runtime(Notes, path=tmp_path / "data"):
+            pass
+    identity.write_bytes(written)
+    async with actors.open_runtime(Notes, path=tmp_path / "data") as runtime:
+        assert len(await runtime.client.invocations()) == 1
