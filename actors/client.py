@@ -12,6 +12,7 @@ from actors.core import commands as c
 from actors.core.errors import (
     DefinitionError,
     InvalidArgumentError,
+    InvalidKeyError,
     TooSlowError,
     UnavailableError,
     UnknownHandlerError,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from actors.engine.engine import Engine
     from actors.engine.world import World
     from actors.inspection import GateAnswer, GateInfo, InvocationInfo, ServiceInfo
-    from actors.objects import ObjectBase
+    from actors.objects import Definition, ObjectBase
     from actors.references import Request
     from actors.sql.result import Parameters, QueryResult
     from journal.events import Answer, Outcome, PauseMode
@@ -219,9 +220,20 @@ class LocalClient(Client):
 
     _port: LocalPort
 
-    def acting_as(self, by: str, origin: str) -> LocalClient:
-        """The same for somebody else: ``by`` is who, ``origin`` from where. Events and the audit name them."""
-        return LocalClient(self._port.acting_as(Identity(by, origin)))
+    def acting_as(self, by: str, origin: str, *, realm: str = "") -> LocalClient:
+        """The same for somebody else: ``by`` is who, ``origin`` from where. Events and the audit name them.
+
+        Idempotency keys of different realms are different keys, so that nobody gets at the outcome of another's request.
+        """
+        return LocalClient(self._port.acting_as(Identity(by, origin, realm)))
+
+    def kind_of(self, service: str) -> Kind:
+        """What a class is. Raises :class:`actors.UnknownServiceError`."""
+        return self._port.definition_of(service).kind
+
+    def id_of_request(self, target: Target, idempotency_key: str | None) -> InvocationId:
+        """The invocation that a call under this key is, or would be; of a workflow's run without one."""
+        return self._port.id_of_request(target, checked_request_key(idempotency_key))
 
     async def deny(self, act: Act, refusal: str, *, dropped: int = 0) -> None:
         """Note in the audit that somebody was turned away before anything was asked of an object.
@@ -350,23 +362,43 @@ class LocalPort:
         accepted = await self.engine.invoke(command, self.who, is_fresh=command.request is None)
         return Sent(invocation_id=accepted.invocation_id, is_new=accepted.is_new)
 
+    def definition_of(self, service: str) -> Definition:
+        """A class that may be called by name. Raises :class:`actors.UnknownServiceError`."""
+        if is_system(service):
+            raise UnknownServiceError(
+                f"{service} is built in, and cannot be called by name: use the client's own words"
+            )
+        return self.engine.app.find(service)
+
+    def id_of_request(self, target: Target, idempotency_key: str | None) -> InvocationId:
+        """The invocation that a call under this key is, or would be."""
+        definition = self.definition_of(target.service)
+        definition.handler(target.handler)
+        checked_key(definition, target.key, self.limits.key_bytes)
+        request_key = self._request_key(definition, target, idempotency_key)
+        if request_key is None:
+            raise InvalidKeyError(f"{target}: without an idempotency key every call is another invocation")
+        return new_id(target, request_key, 0)
+
     def _invoke_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
     ) -> c.Invoke:
-        if is_system(target.service):
-            raise UnknownServiceError(
-                f"{target.service} is built in, and cannot be called by name: use the client's own words"
-            )
-        definition, handler = self.engine.app.handler_of(target)
+        definition = self.definition_of(target.service)
+        handler = definition.handler(target.handler)
         checked_key(definition, target.key, self.limits.key_bytes)
         within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")
         try:
             handler.signature.decode(argument)
         except ValueProblem as error:
             raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
-        is_run = definition.kind is Kind.WORKFLOW and target.handler == "run"
-        request_key = f"workflow {target.key}" if is_run else idempotency_key
-        return self._command(target, request_key, argument, delay)
+        return self._command(target, self._request_key(definition, target, idempotency_key), argument, delay)
+
+    def _request_key(self, definition: Definition, target: Target, idempotency_key: str | None) -> str | None:
+        if definition.kind is Kind.WORKFLOW and target.handler == "run":
+            return f"workflow {target.key}"
+        if idempotency_key is None or not self.who.realm:
+            return idempotency_key
+        return f"{self.who.realm}:{idempotency_key}"
 
     def _invoke(self, request: Request) -> c.Invoke:
         # Refuse here what would be refused there, so that a typo does not travel.

@@ -40,11 +40,13 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class HandlerInfo:
-    """A handler that is served: its name, and what it takes and gives as JSON schemas (empty: anything)."""
+    """A handler that is served: its name, what it takes and gives as JSON schemas (empty: anything), and what it
+    cannot do without."""
 
     name: str
     mode: Mode
     parameters: dict[str, Any]
+    required: tuple[str, ...] = ()
     result: Any = None
     doc: str = ""
 
@@ -190,6 +192,7 @@ def _handler_info(handler: HandlerDefinition) -> HandlerInfo:
         name=handler.name,
         mode=handler.mode,
         parameters={name: _plain(schema_of(codec.kind)) for name, codec in signature.parameters.items()},
+        required=signature.required,
         result=_plain(schema_of(signature.returns.kind)),
         doc=_first_line(handler.function),
     )

@@ -41,7 +41,7 @@ DETAILS_BYTES = 65_536
 def failure_of(error: BaseException) -> Failure:
     """What is kept of an error. Never raises, whatever the error does when it is shown."""
     return Failure(
-        type=_type_of(error),
+        type=type_of(error),
         message=_message_of(error),
         traceback=_traceback_of(error),
         details=_details_of(error),
@@ -119,7 +119,8 @@ def _ended(kind: type[TerminalError], word: str, outcome: Outcome, invocation_id
     return error
 
 
-def _type_of(error: BaseException) -> str:
+def type_of(error: BaseException) -> str:
+    """The type of an error as it is recorded, and sent over wires."""
     return error.type if isinstance(error, TerminalError) and error.type else type_name(type(error))
 
 
@@ -152,7 +153,7 @@ def _valid(text: str) -> str:
 
 
 def _with_type(failure: Failure) -> str:
-    return f"{failure.type}: {failure.message}" if failure.type != _type_of(TerminalError()) else failure.message
+    return f"{failure.type}: {failure.message}" if failure.type != type_of(TerminalError()) else failure.message
 
 
 def _class_of(name: str, deployment: str) -> type[TerminalError] | None:

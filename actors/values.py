@@ -152,6 +152,11 @@ class Signature:
         self._keyword_only = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
         self._positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The parameters without a default."""
+        return tuple(name for name in self._names if name in self._required)
+
     def encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         """A call's arguments as JSON. Raises ``TypeError`` as the call would, or :class:`ValueProblem`."""
         names = self._names

@@ -27,7 +27,13 @@ class Exit(enum.IntEnum):
     """Another process holds the data directory (``EX_TEMPFAIL``)."""
 
 
-_NOT_FOUND = ("UnknownInvocationError", "UnknownServiceError", "UnknownHandlerError", "StoreMissing")
+_NOT_FOUND = (
+    "UnknownInvocationError",
+    "UnknownServiceError",
+    "UnknownHandlerError",
+    "UnknownTokenError",
+    "StoreMissing",
+)
 _UNAVAILABLE = ("UnavailableError", "DiskFull", "Unavailable")
 _USAGE = ("InvalidArgumentError", "InvalidKeyError", "InvalidQueryError", "MalformedIdError", "DefinitionError")
 

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 
 
 class ActorError(Exception):
-    """The base of everything that this package raises, but for the two cancellations."""
+    """The base of everything that this package raises, but for the two cancellations.
+
+    ``http_status`` of a class is what a caller over HTTP sees.
+    """
+
+    http_status = 500
 
 
 _DEPLOYMENT = re.compile(r"\Adep_[0-9a-f]{16}\.")
@@ -36,7 +41,6 @@ class TerminalError(ActorError):
 
     A subclass arrives as itself where its class is known, so ``except InsufficientFunds`` works across a call and across a
     replay. ``details`` is JSON of at most 64 KiB, kept with the message. ``invocation_id`` is set where it was raised by somebody else.
-    ``http_status`` of the class is what a caller over HTTP sees.
 
     ::
 
@@ -45,7 +49,6 @@ class TerminalError(ActorError):
         raise InsufficientFunds("balance is 3, asked for 5", details={"balance": 3})
     """
 
-    http_status = 500
     invocation_id: InvocationId | None = None
     details: Any = None
     type: str = ""
@@ -82,13 +85,19 @@ class InvocationKilledError(TerminalError):
 class TooSlowError(TerminalError):
     """The time of a ``fail_after`` or of a call's ``timeout`` is over."""
 
+    http_status = 504
+
 
 class DeadlockError(TerminalError):
     """The call would wait for a key that its own chain of callers holds. The message names the chain."""
 
+    http_status = 409
+
 
 class CallTooDeepError(TerminalError):
     """Calls within calls went deeper than the limit."""
+
+    http_status = 508
 
 
 class UnserializableError(TerminalError):
@@ -116,6 +125,18 @@ class Refused(TerminalError):
     """Something was asked for that cannot be done; nothing has changed. The message says what would work."""
 
     http_status = 409
+
+
+class UnauthorizedError(Refused):
+    """The server does not know who asks: the token is missing, wrong or revoked."""
+
+    http_status = 401
+
+
+class ForbiddenError(Refused):
+    """The token does not reach so far, or the request comes from a page of another site."""
+
+    http_status = 403
 
 
 class UnknownInvocationError(Refused):

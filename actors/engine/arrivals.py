@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Identity:
-    """Who asks, and from where: ``user:ada`` in this ``process``, ``token:ops`` at ``127.0.0.1:5123``."""
+    """Who asks, and from where: ``user:ada`` in this ``process``, ``token:ops`` at ``127.0.0.1:5123``.
+
+    ``realm`` keeps the idempotency keys of strangers apart; those of whom the process belongs to are in none.
+    """
 
     by: str
     origin: str
+    realm: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -109,12 +109,12 @@ class RemotePort:
     async def send_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
     ) -> Sent:
-        params = {} if delay is None else {"delay": f"{delay:.6f}"}
+        params = {} if delay is None else {"delay": f"{delay:.6f}s"}
         response = await self._send(
             "POST", _path(target) + "/send", headers=_headers(idempotency_key), content=argument, params=params
         )
         sent = _decode(response, SentModel)
-        return Sent(invocation_id=sent.invocation_id, is_new=sent.is_new)
+        return Sent(invocation_id=sent.invocation_id, is_new=sent.status == "Accepted")
 
     async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
         data = value_of(await self.outcome(of), of)

@@ -1,24 +1,55 @@
-"""What goes over the wire besides what inspection shows."""
+"""What goes over the wire besides what inspection shows.
+
+Bodies and queries of requests are attrs classes with the limits of each field in its annotation. A field that is not here
+is refused: a misspelt option of a verb must not be taken for none.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import attrs
+import msgspec
 
 from actors.inspection import InvocationInfo, JournalEntry, ServiceInfo
-from journal.events import Status, Successor
+from journal.events import Children, PauseMode, Status, Stop, Successor
 from journal.ids import InvocationId
 
 INVOCATION_HEADER = "x-playhead-invocation-id"
 """The header that says which invocation a call became."""
 
+RESTATE_ID_HEADER = "x-restate-id"
+"""The same, for clients that were made for Restate."""
+
 PROBLEM_TYPE = "application/problem+json"
+
+MAX_REASON = 1_000
+"""Characters of a reason."""
+
+_MAX_NAME = 256
+_MAX_KEY = 1_024
+_MAX_POSITION = 2**63 - 1
+_MAX_PAGE = 1_000
+_MAX_SECONDS = 366 * 24 * 3600.0
+
+Reason = Annotated[str, msgspec.Meta(max_length=MAX_REASON, description="Why; kept in the history and in the audit.")]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_NAME)]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_KEY)]
+StepName = Annotated[str, msgspec.Meta(max_length=_MAX_KEY)]
+Position = Annotated[int, msgspec.Meta(ge=0, le=_MAX_POSITION, description="A position in the journal.")]
+PageSize = Annotated[int, msgspec.Meta(ge=1, le=_MAX_PAGE)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=_MAX_SECONDS)]
+
+
+# Answers.
 
 
 @attrs.frozen(kw_only=True)
 class Problem:
-    """An error as RFC 9457 has it. ``error`` is the type of the exception, so that a client can raise it again."""
+    """An error as RFC 9457 has it. ``error`` is the type of the exception, so that a client can raise it again.
+
+    ``path`` says where in the body or the query, if it is there.
+    """
 
     title: str
     status: int
@@ -26,20 +57,26 @@ class Problem:
     type: str = "about:blank"
     error: str = ""
     details: Any = None
+    path: str | None = None
     invocation_id: InvocationId | None = None
 
 
-@attrs.frozen(kw_only=True)
-class SentModel:
-    """A message was taken."""
+class SentModel(msgspec.Struct, kw_only=True, rename="camel"):
+    """A message was taken; named as clients of Restate expect it."""
 
     invocation_id: InvocationId
-    is_new: bool
+    status: Literal["Accepted", "PreviouslyAccepted"]
+
+
+class FoundModel(msgspec.Struct, kw_only=True, rename="camel"):
+    """The invocation that was looked up; named as clients of Restate expect it."""
+
+    invocation_id: InvocationId
 
 
 @attrs.frozen(kw_only=True)
 class AnswerModel:
-    """What a verb did."""
+    """What a verb did. ``new_invocation_id`` is the successor's, where there is one, named as clients of Restate expect it."""
 
     changed: bool
     before: Status
@@ -70,37 +107,133 @@ class EventList:
 
 
 @attrs.frozen(kw_only=True)
+class Health:
+    """That the server answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+# Queries.
+
+
+@attrs.frozen(kw_only=True)
+class ServicesQuery:
+    """Which services."""
+
+    system: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class InvocationsQuery:
+    """Which invocations; ``status`` may be given several times."""
+
+    status: list[Status] = attrs.field(factory=list)
+    service: Name | None = None
+    key: Key | None = None
+    handler: Name | None = None
+    where: (
+        Annotated[str, msgspec.Meta(max_length=8_192, description="A condition in SQL over sys_invocation.")] | None
+    ) = None
+    limit: PageSize = 100
+    system: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class EventsQuery:
+    """From where on. The header Last-Event-ID says the same."""
+
+    after: Position = 0
+
+
+@attrs.frozen(kw_only=True)
+class AuditQueryModel:
+    """Which rows of the audit; ``after`` is the ``next`` of the page before."""
+
+    by: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    verb: Name | None = None
+    target: Annotated[str, msgspec.Meta(max_length=_MAX_KEY + 2 * _MAX_NAME)] | None = None
+    limit: PageSize = 100
+    after: Annotated[str, msgspec.Meta(max_length=16_384)] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SendQuery:
+    """When: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a number alone is milliseconds."""
+
+    delay: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+
+
+class RestartQuery(msgspec.Struct, kw_only=True, rename={"from_step": "from"}):
+    """From which step on, as clients of Restate say it."""
+
+    from_step: StepName | None = None
+
+
+@attrs.frozen(kw_only=True)
+class NoQuery:
+    """Nothing."""
+
+
+# Bodies.
+
+
+@attrs.frozen(kw_only=True)
 class CancelBody:
     """How to cancel."""
 
-    reason: str = ""
-    children: str = "called"
-    kill_after: float | None = None
+    reason: Reason = ""
+    children: Children = Children.CALLED
+    kill_after: Seconds | None = None
 
 
 @attrs.frozen(kw_only=True)
 class PauseBody:
     """How to pause."""
 
-    reason: str = ""
-    mode: str = "drain"
+    reason: Reason = ""
+    mode: PauseMode = PauseMode.DRAIN
 
 
 @attrs.frozen(kw_only=True)
 class RestartBody:
     """How to restart; ``from_step`` is a step's name or path, ``input`` takes the place of the argument."""
 
-    from_step: str = ""
+    from_step: StepName = ""
     input: Any = None
-    stop: str | None = None
+    stop: Stop | None = None
     rewind_state: bool = False
     hand_over: bool = True
     dry_run: bool = False
-    reason: str = ""
+    reason: Reason = ""
 
 
 @attrs.frozen(kw_only=True)
 class ReasonBody:
     """Why."""
 
-    reason: str = ""
+    reason: Reason = ""
+
+
+class IdempotentTarget(msgspec.Struct, kw_only=True, rename="camel", tag="idempotentInvocation", tag_field="target"):
+    """An invocation by what was called under which idempotency key."""
+
+    service: Name
+    handler: Name
+    idempotency_key: Name
+    key: Key | None = None
+
+
+class WorkflowTarget(msgspec.Struct, kw_only=True, rename="camel", tag="workflow", tag_field="target"):
+    """The run of a workflow."""
+
+    workflow_name: Name
+    workflow_key: Key
+
+
+class IdTarget(msgspec.Struct, kw_only=True, rename="camel", tag="invocation", tag_field="target"):
+    """An invocation by its id."""
+
+    invocation_id: str
+
+
+Lookup = IdempotentTarget | WorkflowTarget | IdTarget

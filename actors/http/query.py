@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import attrs
-import msgspec
 
-from actors.core.errors import InvalidArgumentError
-
-if TYPE_CHECKING:
-    from actors.client import Client
-    from actors.sql.result import QueryResult
+from actors.http.exchange import Exchange
+from actors.http.routes import Route, Scope
+from actors.sql.result import QueryResult
 
 QUERY_BYTES = 1 << 20
 """How long the body of a query may be."""
@@ -27,10 +22,9 @@ class QueryBody:
     )
 
 
-async def answer_query(client: Client, body: bytes) -> QueryResult:
-    """Ask what the body asks. Raises :class:`actors.InvalidArgumentError` if it asks nothing."""
-    try:
-        asked = msgspec.json.decode(body, type=QueryBody)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidArgumentError(f'the body: {error}; expected {{"sql": "select …", "parameters": […]}}') from error
-    return await client.query(asked.sql, asked.parameters)
+async def query(exchange: Exchange, body: QueryBody) -> QueryResult:
+    """The answer to one SELECT over the tables of the runtime, as of one moment."""
+    return await exchange.wait(exchange.client.query(body.sql, body.parameters))
+
+
+ROUTES = (Route("POST", "/query", Scope.READ, query, body_bytes=QUERY_BYTES),)

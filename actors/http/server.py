@@ -1,11 +1,15 @@
-"""Serves an ASGI app on trio with hypercorn, and gives up on clients that do not read.
+"""Serves an ASGI app on trio with hypercorn, within bounds: on connections, on heads, on clients that do not read or write.
 
 hypercorn's worker (0.18) shields every send without a deadline, so one client that stops reading would hold up the end of the
-process for ever. The version is pinned, and a test connects such a client.
+process for ever. The version is pinned, and tests connect such clients. It speaks HTTP/1.1 only: nothing here needs more,
+and an upgrade in clear text would be one more way in.
 """
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,47 +17,50 @@ import attrs
 import trio
 from hypercorn.config import Config
 from hypercorn.events import RawData
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
-from hypercorn.utils import wrap_app
+from hypercorn.utils import parse_socket_addr, wrap_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
+    import h11
     from hypercorn.events import Event
 
-SEND_SECONDS = 10.0
-"""How long a client may take to read what one send holds, before the connection is dropped."""
-
-CONNECTIONS = 1_000
-"""Connections at a time; further ones wait to be accepted."""
-
-GRACE_SECONDS = 10.0
-"""How long requests under way may take to end when the server stops."""
-
-LAST_CALL_SECONDS = 2.0
-"""How long they have to say goodbye after that."""
-_REQUEST_HEAD_BYTES = 16 << 10
-_IDLE_SECONDS = 30.0
+log = logging.getLogger(__name__)
 
 
-class _BoundedServer(TCPServer):
-    """A connection that is dropped when its client does not read."""
+@attrs.frozen(kw_only=True)
+class ServerLimits:
+    """What a server bears. Times are seconds.
 
-    async def protocol_send(self, event: Event) -> None:
-        if not isinstance(event, RawData):
-            await super().protocol_send(event)
-            return
-        with trio.move_on_after(SEND_SECONDS, shield=True) as scope:
-            await super().protocol_send(event)
-        if scope.cancelled_caught:
-            await trio.aclose_forcefully(self.stream)
+    ``send_seconds``: how long a client may take to read 64 KiB. ``head_seconds``: how long the head of a request may take to
+    come in, and how long a connection may be idle. ``grace_seconds``: how long requests under way may take to end when the
+    server stops, ``last_call_seconds``: how long they have to say goodbye after that.
+    """
+
+    connections: int = 1_000
+    connections_of_one_peer: int = 100
+    head_bytes: int = 16 << 10
+    head_seconds: float = 10.0
+    send_seconds: float = 10.0
+    grace_seconds: float = 10.0
+    last_call_seconds: float = 2.0
+
+
+DEFAULT_LIMITS = ServerLimits()
+
+_GOODBYE_SECONDS = 1.0
+_PIECE_BYTES = 64 << 10
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 @attrs.define(eq=False)
 class Closing:
-    """How a server ends: ``begin`` stops taking connections, ``last_call`` tells requests that wait to give up."""
+    """How a server ends: ``begin`` stops taking connections and ends streams, ``last_call`` tells calls that wait to give up."""
 
     begin: trio.Event = attrs.field(factory=trio.Event)
     last_call: trio.Event = attrs.field(factory=trio.Event)
@@ -64,23 +71,27 @@ async def serve(
     listeners: list[trio.SocketListener],
     closing: Closing,
     *,
-    grace_seconds: float = GRACE_SECONDS,
+    limits: ServerLimits = DEFAULT_LIMITS,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve on open listeners until ``closing`` begins; requests under way then have ``grace_seconds`` to end."""
-    config = _config()
+    """Serve on open listeners until ``closing`` begins; requests under way then have their time to end."""
+    config = _config(limits)
     context = WorkerContext(None)
-    connections = trio.CapacityLimiter(CONNECTIONS)
-    make: Callable[..., TCPServer] = partial(
-        _BoundedServer, wrap_app(app, config.wsgi_max_body_size, "asgi"), config, context, ConnectionState({})
-    )
+    wrapped = wrap_app(app, config.wsgi_max_body_size, "asgi")
+    connections = _Connections(limits)
 
-    under_way = _Gauge()
-
-    async def handle(stream: Any) -> None:
-        async with connections:
-            with under_way:
-                await make(stream)
+    async def handle(stream: trio.SocketStream) -> None:
+        try:
+            peer: str = stream.socket.getpeername()[0]
+        except OSError:  # it is gone already
+            await trio.aclose_forcefully(stream)
+            return
+        if not connections.has_room(peer):
+            log.warning("a connection of %s is turned away: there are %d", peer, connections.count)
+            await _turn_away(stream)
+            return
+        with connections.counted(peer):
+            await _Server(limits, wrapped, config, context, stream).run()
 
     async with trio.open_nursery() as handlers:
         async with trio.open_nursery() as acceptor:
@@ -88,41 +99,113 @@ async def serve(
             task_status.started()
             await closing.begin.wait()
             acceptor.cancel_scope.cancel()
+        for listener in listeners:
+            await listener.aclose()
         await context.terminated.set()
-        with trio.move_on_after(grace_seconds):
-            await under_way.wait_for_none()
+        with trio.move_on_after(limits.grace_seconds):
+            await connections.wait_for_none()
         closing.last_call.set()
-        with trio.move_on_after(LAST_CALL_SECONDS):
-            await under_way.wait_for_none()
+        with trio.move_on_after(limits.last_call_seconds):
+            await connections.wait_for_none()
         handlers.cancel_scope.cancel()
 
 
-class _Gauge:
-    """How many connections are open."""
+async def _turn_away(stream: trio.SocketStream) -> None:
+    with trio.move_on_after(_GOODBYE_SECONDS), suppress(trio.BrokenResourceError):
+        await stream.send_all(_FULL)
+    await trio.aclose_forcefully(stream)
 
-    def __init__(self) -> None:
-        self._count = 0
+
+class _Server(TCPServer):
+    """A connection that is dropped when its client does not read."""
+
+    def __init__(self, limits: ServerLimits, app: Any, config: Config, context: WorkerContext, stream: Any) -> None:
+        super().__init__(app, config, context, {}, stream)
+        self._limits = limits
+
+    async def run(self) -> None:
+        """Serve the connection to its end."""
+        socket = self.stream.socket
+        try:
+            async with TaskGroup() as task_group:
+                self._task_group = task_group
+                self.protocol = _Protocol(  # type: ignore[assignment]  # the one protocol there is, without the wrapper
+                    self.app,
+                    self.config,
+                    self.context,
+                    task_group,
+                    ConnectionState({}),
+                    False,
+                    parse_socket_addr(socket.family, socket.getpeername()),
+                    parse_socket_addr(socket.family, socket.getsockname()),
+                    self.protocol_send,
+                )
+                await self.idle_task.restart(task_group, self._idle_timeout)
+                await self._read_data()
+                await self.idle_task.stop()  # it would hold a connection that is over until it has been idle for long
+        except OSError as error:
+            log.debug("a connection broke: %s", error)
+        finally:
+            await self._close()
+
+    async def protocol_send(self, event: Event) -> None:
+        if not isinstance(event, RawData):
+            await super().protocol_send(event)
+            return
+        for start in range(0, len(event.data), _PIECE_BYTES):
+            with trio.move_on_after(self._limits.send_seconds, shield=True) as scope:
+                await super().protocol_send(RawData(event.data[start : start + _PIECE_BYTES]))
+            if scope.cancelled_caught:
+                await trio.aclose_forcefully(self.stream)
+                return
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 that stays what it is."""
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Offers of another protocol are not taken."""
+
+
+class _Connections:
+    """How many connections are open, in all and by peer."""
+
+    def __init__(self, limits: ServerLimits) -> None:
+        self.count = 0
+        self._limits = limits
+        self._of_peer: Counter[str] = Counter()
         self._none = trio.Event()
 
-    def __enter__(self) -> None:
-        self._count += 1
+    def has_room(self, peer: str) -> bool:
+        """Whether one more of this peer may come in."""
+        return self.count < self._limits.connections and self._of_peer[peer] < self._limits.connections_of_one_peer
 
-    def __exit__(self, *_: object) -> None:
-        self._count -= 1
-        if self._count == 0:
-            self._none.set()
-            self._none = trio.Event()
+    @contextmanager
+    def counted(self, peer: str) -> Iterator[None]:
+        """One more, for the block."""
+        self.count += 1
+        self._of_peer[peer] += 1
+        try:
+            yield
+        finally:
+            self.count -= 1
+            self._of_peer[peer] -= 1
+            if not self._of_peer[peer]:
+                del self._of_peer[peer]
+            if self.count == 0:
+                self._none.set()
+                self._none = trio.Event()
 
     async def wait_for_none(self) -> None:
         """Return when all are closed."""
-        if self._count:
+        if self.count:
             await self._none.wait()
 
 
-def _config() -> Config:
+def _config(limits: ServerLimits) -> Config:
     config = Config()
-    config.h11_max_incomplete_size = _REQUEST_HEAD_BYTES
-    config.keep_alive_timeout = _IDLE_SECONDS
+    config.h11_max_incomplete_size = limits.head_bytes
+    config.keep_alive_timeout = limits.head_seconds
     config.keep_alive_max_requests = 1_000_000
     config.include_server_header = False
     config.errorlog = None

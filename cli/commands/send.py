@@ -31,11 +31,11 @@ def command(
     \b
         playhead send Reminder/bob/ring '"tea"' --delay 1h
     """
-    from actors.http.app import parse_duration
+    from actors.http.durations import parse_duration
 
     parsed = parse_target(target)
     body = parse_argument(argument, sys.stdin)
-    seconds = None if delay is None else parse_duration(delay)
+    seconds = None if delay is None else parse_duration(delay, bare="s")
 
     async def run() -> Sent:
         async with live(where) as client:

@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 import trio
 
-from actors.http.app import make_app
+from actors.http.app import Api
+from actors.http.guard import Guard
 from actors.http.server import Closing, serve
-from actors.http.tokens import make_token, token_path
+from actors.http.tokens import TokenBook, make_token, token_path
 from actors.runtime import RETENTION_SECONDS, open_runtime
 from cli.address import Address, write_address
 from cli.loading import load_app
@@ -35,6 +36,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=9070, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
 @click.option("--open", "is_open", is_flag=True, help="Needs no token; on loopback only.")
+@click.option("--allow-host", "hosts", multiple=True, help="A further name that clients may call it by; several times.")
+@click.option("--insecure-network", "is_insecure", is_flag=True, help="Listen beyond loopback, without TLS.")
 @click.option(
     "--durability",
     type=click.Choice(["fsync", "os"]),
@@ -51,6 +54,8 @@ def command(
     host: str,
     port: int,
     is_open: bool,
+    hosts: tuple[str, ...],
+    is_insecure: bool,
     durability: str,
     retention: float,
     paused: bool,
@@ -60,13 +65,21 @@ def command(
 
     What was under way when the directory was last in use goes on. SIGTERM or Ctrl-C stops it; a second one at once.
     """
-    if is_open and host not in LOOPBACK:
+    if host not in LOOPBACK and is_open:
         raise click.UsageError(f"--open needs no token, so it listens on loopback only, not on {host}")
+    if host not in LOOPBACK and not is_insecure:
+        raise click.UsageError(
+            f"there is no TLS here, so on {host} whoever is on the way could read tokens and data. Listen on loopback and put "
+            f"a proxy with TLS in front (with --allow-host NAME for its name), or tunnel (ssh -L {port}:127.0.0.1:{port}); "
+            "where the network itself is trusted, say --insecure-network"
+        )
+    os.umask(0o077)
     set_up_logs(verbose=verbose)
     classes = load_app(app)
     if durability != "fsync":
         remark(f"durability {durability!r}: what is acknowledged now would not survive a power cut")
-    run = partial(_run, classes, app, data, host, port, is_open=is_open)
+    names = frozenset(name.lower() for name in (host, *hosts))
+    run = partial(_run, classes, app, data, host, port, hosts=names, is_open=is_open)
     trio.run(partial(run, durability=durability, retention=retention, paused=paused))
 
 
@@ -77,6 +90,7 @@ async def _run(
     host: str,
     port: int,
     *,
+    hosts: frozenset[str],
     is_open: bool,
     durability: str,
     retention: float,
@@ -90,9 +104,9 @@ async def _run(
         trio.open_nursery() as watchers,
         open_runtime(*classes, path=data, durability=durability, retention=retention, paused=paused) as runtime,
     ):
-        token = make_token(data)
+        make_token(data)
         closing = Closing()
-        asgi = make_app(runtime.client, token=None if is_open else token, last_call=closing.last_call)
+        asgi = Api(runtime.client, Guard(tokens=None if is_open else TokenBook(data), hosts=hosts), closing)
         async with trio.open_nursery() as nursery:
             await nursery.start(serve, asgi, listeners, closing)
             bound = listeners[0].socket.getsockname()[1]

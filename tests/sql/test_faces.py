@@ -15,8 +15,10 @@ from click.testing import CliRunner, Result
 import actors
 from actors import Actor, handler
 from actors.client import Client
-from actors.http.app import make_app
+from actors.http.app import Api
 from actors.http.client import RemotePort
+from actors.http.guard import Guard
+from actors.http.server import Closing
 from cli.exits import exit_code_of
 from cli.main import root
 
@@ -42,7 +44,7 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
         if request.param == "local":
             yield runtime.client
             return
-        app = make_app(runtime.client, token=None, last_call=trio.Event())
+        app = Api(runtime.client, Guard(tokens=None), Closing())
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             yield Client(RemotePort(http))
@@ -78,12 +80,12 @@ async def test_invocations_are_listed_by_a_predicate(client: Client) -> None:
 
 async def test_the_body_of_a_query_must_be_one() -> None:
     async with actors.open_runtime(Tally, durability="memory") as runtime:
-        app = make_app(runtime.client, token=None, last_call=trio.Event())
+        app = Api(runtime.client, Guard(tokens=None), Closing())
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1") as http:
             for body in (b"", b"{", b"[]", b"{}", b'{"sql": 1}', b'{"sql": "SELECT 1", "parameters": [{}]}'):
                 response = await http.post("/query", content=body, headers={"content-type": "application/json"})
                 assert (response.status_code, response.json()["title"]) == (400, "InvalidArgumentError")
-            response = await http.post("/query", content=json.dumps({"sql": "DROP TABLE x"}))
+            response = await http.post("/query", json={"sql": "DROP TABLE x"})
             assert (response.status_code, response.json()["title"]) == (400, "InvalidQueryError")
 
 

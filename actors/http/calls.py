@@ -1,0 +1,181 @@
+"""Calls: by the path of a handler, and by the paths that clients of Restate know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.responses import Response
+
+from actors.client import Sent
+from actors.core.errors import TerminalError, UnknownHandlerError
+from actors.http.durations import parse_duration
+from actors.http.exchange import Exchange
+from actors.http.models import (
+    INVOCATION_HEADER,
+    RESTATE_ID_HEADER,
+    FoundModel,
+    IdempotentTarget,
+    IdTarget,
+    Lookup,
+    SendQuery,
+    SentModel,
+    WorkflowTarget,
+)
+from actors.http.problems import NotCompletedYetError, respond_with
+from actors.http.routes import JsonBody, Route, Scope
+from actors.outcomes import value_of
+from journal.events import Kind, Status, Target
+from journal.ids import InvocationId, parse_invocation_id
+
+if TYPE_CHECKING:
+    from journal.events import Outcome
+
+
+async def call_or_send(exchange: Exchange, query: SendQuery, body: JsonBody) -> Response:
+    """Call a handler, or send to it."""
+    target, is_send = _target_of(exchange, tuple(exchange.path.values()))
+    if is_send:
+        return await _send(exchange, target, query, body)
+    return await _call(exchange, target, query, body)
+
+
+async def call(exchange: Exchange, query: SendQuery, body: JsonBody) -> Response:
+    """Call a handler and wait for its result."""
+    target, _ = _target_of(exchange, tuple(exchange.path.values()), may_send=False)
+    return await _call(exchange, target, query, body)
+
+
+async def send(exchange: Exchange, query: SendQuery, body: JsonBody) -> SentModel:
+    """Have a handler do something, durably, without waiting for it."""
+    target, _ = _target_of(exchange, tuple(exchange.path.values()), may_send=False)
+    return await _sent(exchange, target, query, body)
+
+
+async def attach(exchange: Exchange) -> Response:
+    """Wait for the end of an invocation: its result, or what it was otherwise."""
+    return await _attach(exchange, parse_invocation_id(exchange.path["id"]))
+
+
+async def output(exchange: Exchange) -> Response:
+    """The result of an invocation if it has ended; 470 if it has not."""
+    return await _output(exchange, parse_invocation_id(exchange.path["id"]))
+
+
+async def attach_to_target(exchange: Exchange, body: Lookup) -> Response:
+    """Wait for the end of an invocation that is named by what was called."""
+    return await _attach(exchange, await _looked_up(exchange, body))
+
+
+async def output_of_target(exchange: Exchange, body: Lookup) -> Response:
+    """The result of an invocation that is named by what was called, if it has ended; 470 if it has not."""
+    return await _output(exchange, await _looked_up(exchange, body))
+
+
+async def attach_to_workflow(exchange: Exchange) -> Response:
+    """Wait for the end of a workflow."""
+    return await _attach(exchange, await _run_of(exchange, exchange.path["name"], exchange.path["key"]))
+
+
+async def output_of_workflow(exchange: Exchange) -> Response:
+    """The result of a workflow if it has ended; 470 if it has not."""
+    return await _output(exchange, await _run_of(exchange, exchange.path["name"], exchange.path["key"]))
+
+
+async def look_up(exchange: Exchange, body: Lookup) -> FoundModel:
+    """The id of an invocation that is named by what was called under which key."""
+    return FoundModel(invocation_id=await _looked_up(exchange, body))
+
+
+async def _call(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> Response:
+    if query.delay is not None:
+        raise UnknownHandlerError(f"{target}: a delay goes with …/send; a call waits for its answer")
+    key = exchange.idempotency_key
+    of, ended = await exchange.wait(exchange.client.call(target, body, idempotency_key=key))
+    return respond_with_outcome(of, ended)
+
+
+async def _send(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> Response:
+    sent = await _sent(exchange, target, query, body)
+    return Response(msgspec.json.encode(sent), 202, media_type="application/json")
+
+
+async def _sent(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> SentModel:
+    delay = None if query.delay is None else parse_duration(query.delay, bare="ms")
+    sent: Sent = await exchange.client.send(target, body, idempotency_key=exchange.idempotency_key, delay=delay)
+    return SentModel(invocation_id=sent.invocation_id, status="Accepted" if sent.is_new else "PreviouslyAccepted")
+
+
+async def _attach(exchange: Exchange, of: InvocationId) -> Response:
+    return respond_with_outcome(of, await exchange.wait(exchange.client.invocation(of).outcome()))
+
+
+async def _output(exchange: Exchange, of: InvocationId) -> Response:
+    handle = exchange.client.invocation(of)
+    if (await handle.info()).status is not Status.COMPLETED:
+        raise NotCompletedYetError(f"{of} has not ended yet; …/attach waits for its end")
+    return respond_with_outcome(of, await exchange.wait(handle.outcome()))
+
+
+async def _looked_up(exchange: Exchange, wanted: Lookup) -> InvocationId:
+    match wanted:
+        case IdTarget():
+            of = parse_invocation_id(wanted.invocation_id)
+        case WorkflowTarget():
+            return await _run_of(exchange, wanted.workflow_name, wanted.workflow_key)
+        case IdempotentTarget():
+            target = Target(wanted.service, wanted.key, wanted.handler)
+            of = exchange.client.id_of_request(target, wanted.idempotency_key)
+    await exchange.client.invocation(of).info()
+    return of
+
+
+async def _run_of(exchange: Exchange, workflow: str, key: str) -> InvocationId:
+    of = exchange.client.id_of_request(Target(workflow, key, "run"), None)
+    await exchange.client.invocation(of).info()
+    return of
+
+
+def _target_of(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool = True) -> tuple[Target, bool]:
+    service = segments[0]
+    kind = exchange.client.kind_of(service)
+    names = 2 if kind is Kind.SERVICE else 3
+    is_send = may_send and len(segments) == names + 1 and segments[-1] == "send"
+    if len(segments) != names and not is_send:
+        shape = f"{service}/{{handler}}" if kind is Kind.SERVICE else f"{service}/{{key}}/{{handler}}"
+        shown = "/".join(segments)[:200]
+        raise UnknownHandlerError(f"no handler at {shown!r}: {service} is a {kind.value}, so the path is {shape}")
+    key = None if kind is Kind.SERVICE else segments[1]
+    return Target(service, key, segments[names - 1]), is_send
+
+
+def respond_with_outcome(of: InvocationId, ended: Outcome) -> Response:
+    """How an invocation ended, as its caller sees it."""
+    try:
+        value = value_of(ended, of)
+    except TerminalError as error:
+        return respond_with(error, of)
+    return Response(value, 200, {INVOCATION_HEADER: of, RESTATE_ID_HEADER: of}, media_type="application/json")
+
+
+_HANDLER, _KEYED = "/{service}/{handler}", "/{service}/{key}/{handler}"
+
+ROUTES = (
+    Route("POST", "/restate/call" + _HANDLER, Scope.INVOKE, call),
+    Route("POST", "/restate/call" + _KEYED, Scope.INVOKE, call),
+    Route("POST", "/restate/send" + _HANDLER, Scope.INVOKE, send, status=202),
+    Route("POST", "/restate/send" + _KEYED, Scope.INVOKE, send, status=202),
+    Route("GET", "/restate/attach/{id}", Scope.INVOKE, attach),
+    Route("GET", "/restate/output/{id}", Scope.INVOKE, output),
+    Route("GET", "/restate/invocation/{id}/attach", Scope.INVOKE, attach),
+    Route("GET", "/restate/invocation/{id}/output", Scope.INVOKE, output),
+    Route("GET", "/restate/workflow/{name}/{key}/attach", Scope.INVOKE, attach_to_workflow),
+    Route("GET", "/restate/workflow/{name}/{key}/output", Scope.INVOKE, output_of_workflow),
+    Route("POST", "/restate/attach", Scope.INVOKE, attach_to_target),
+    Route("POST", "/restate/output", Scope.INVOKE, output_of_target),
+    Route("POST", "/restate/lookup", Scope.INVOKE, look_up),
+    # The OpenAPI document has a path for each handler in their place.
+    Route("POST", _HANDLER, Scope.INVOKE, call_or_send, is_documented=False),
+    Route("POST", _KEYED, Scope.INVOKE, call_or_send, is_documented=False),
+    Route("POST", _KEYED + "/send", Scope.INVOKE, send, status=202, is_documented=False),
+)

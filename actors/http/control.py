@@ -1,0 +1,95 @@
+"""The verbs, under the invocation that they are for."""
+
+from __future__ import annotations
+
+from actors.http.exchange import Exchange, read_json
+from actors.http.models import AnswerModel, CancelBody, PauseBody, ReasonBody, RestartBody, RestartQuery
+from actors.http.problems import NoSuchPathError
+from actors.http.routes import JsonBody, Route, Scope
+from journal.events import Answer
+
+_MAX_SIGNAL_NAME = 256
+
+
+async def cancel(exchange: Exchange, body: CancelBody) -> AnswerModel:
+    """Stop it with its compensations."""
+    return _answer(
+        await exchange.invocation().cancel(
+            reason=body.reason,
+            children=body.children,
+            kill_after=body.kill_after,
+            idempotency_key=exchange.idempotency_key,
+        )
+    )
+
+
+async def kill(exchange: Exchange, body: ReasonBody) -> AnswerModel:
+    """End it now, without compensation."""
+    handle = exchange.invocation()
+    return _answer(await handle.kill(reason=body.reason, idempotency_key=exchange.idempotency_key))
+
+
+async def pause(exchange: Exchange, body: PauseBody) -> AnswerModel:
+    """Hold it where it is."""
+    handle = exchange.invocation()
+    return _answer(await handle.pause(reason=body.reason, mode=body.mode, idempotency_key=exchange.idempotency_key))
+
+
+async def resume(exchange: Exchange, body: ReasonBody) -> AnswerModel:
+    """Let it go on where it stopped; while it is backing off, try again now."""
+    handle = exchange.invocation()
+    return _answer(await handle.resume(reason=body.reason, idempotency_key=exchange.idempotency_key))
+
+
+async def restart(exchange: Exchange, query: RestartQuery, body: RestartBody) -> AnswerModel:
+    """Do it again as a new invocation, from the start or from a step; what came before is kept."""
+    return _answer(
+        await exchange.invocation().restart(
+            body.from_step if query.from_step is None else query.from_step,
+            input=body.input,
+            stop=body.stop,
+            rewind_state=body.rewind_state,
+            hand_over=body.hand_over,
+            dry_run=body.dry_run,
+            reason=body.reason,
+            idempotency_key=exchange.idempotency_key,
+        )
+    )
+
+
+async def purge(exchange: Exchange) -> AnswerModel:
+    """Forget the history and the result of one that has ended."""
+    return _answer(await exchange.invocation().purge())
+
+
+async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
+    """Hand it a value under a name that it waits for, or will."""
+    name = exchange.path["name"]
+    if len(name) > _MAX_SIGNAL_NAME:
+        raise NoSuchPathError(f"the name of a signal has {len(name)} characters, the limit is {_MAX_SIGNAL_NAME}")
+    value, key = read_json(body), exchange.idempotency_key
+    return _answer(await exchange.invocation().signal(name, value, idempotency_key=key))
+
+
+def _answer(answer: Answer) -> AnswerModel:
+    successor = answer.successor
+    return AnswerModel(
+        changed=answer.changed,
+        before=answer.before,
+        after=answer.after,
+        successor=successor,
+        new_invocation_id=None if successor is None else successor.invocation_id,
+    )
+
+
+_ONE = "/invocations/{id}"
+
+ROUTES = (
+    Route("PATCH", _ONE + "/cancel", Scope.CONTROL, cancel),
+    Route("PATCH", _ONE + "/pause", Scope.CONTROL, pause),
+    Route("PATCH", _ONE + "/resume", Scope.CONTROL, resume),
+    Route("PATCH", _ONE + "/restart-as-new", Scope.CONTROL, restart, holds_values=True),
+    Route("PATCH", _ONE + "/kill", Scope.ADMIN, kill),
+    Route("PATCH", _ONE + "/purge", Scope.ADMIN, purge),
+    Route("POST", _ONE + "/signals/{name}", Scope.CONTROL, signal),
+)

@@ -1,0 +1,154 @@
+"""One request as an endpoint sees it: who asks, what is in the path, and how to read and to wait."""
+
+from __future__ import annotations
+
+import typing
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import msgspec
+import trio
+from starlette.requests import ClientDisconnect
+
+from actors.core.errors import InvalidArgumentError, PayloadTooLargeError, UnavailableError
+from actors.http.problems import SlowBodyError
+from actors.values import ValueProblem, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable
+
+    from starlette.requests import Request
+
+    from actors.client import LocalClient
+    from actors.http.routes import Route
+    from actors.http.server import Closing
+    from actors.references import InvocationHandle
+
+T = TypeVar("T")
+
+BODY_SECONDS = 30.0
+"""How long the next piece of a body may be on its way."""
+
+
+@attrs.define(eq=False)
+class Exchange:
+    """A request under way. ``client`` acts for whoever asks; ``path`` are the open segments of its path, ``routes`` all that is served."""
+
+    client: LocalClient
+    request: Request
+    path: dict[str, str]
+    closing: Closing
+    routes: tuple[Route, ...] = ()
+
+    def invocation(self) -> InvocationHandle[Any]:
+        """The invocation that the path names. Raises :class:`actors.MalformedIdError`."""
+        return self.client.invocation(self.path["id"])
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """What makes the request the same when it comes again."""
+        return self.request.headers.get("idempotency-key")
+
+    async def body(self, limit: int) -> bytes:
+        """The body, if it is not too long, read no further than that. Raises :class:`actors.PayloadTooLargeError`."""
+        declared = self.request.headers.get("content-length", "0")
+        if declared.isdecimal() and int(declared) > limit:
+            raise PayloadTooLargeError(f"the body has {declared} bytes, the limit is {limit}")
+        data = bytearray()
+        async with aclosing(self.request.stream()) as chunks:
+            while (chunk := await _next_chunk(chunks)) is not None:
+                data += chunk
+                if len(data) > limit:
+                    raise PayloadTooLargeError(f"the body is longer than the limit of {limit} bytes")
+        return bytes(data)
+
+    async def wait(self, work: Awaitable[T]) -> T:
+        """The result of the work, unless the client goes away, or the server does: then nobody waits any more."""
+        results: list[T] = []
+        errors: list[Exception] = []
+        async with trio.open_nursery() as nursery:
+
+            async def leave_with_client() -> None:
+                while (await self.request.receive())["type"] != "http.disconnect":
+                    pass
+                errors.append(ClientDisconnect())
+                nursery.cancel_scope.cancel()
+
+            async def leave_with_server() -> None:
+                await self.closing.last_call.wait()
+                errors.append(UnavailableError("the server stops; the call goes on when it is started again"))
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(leave_with_client)
+            nursery.start_soon(leave_with_server)
+            try:
+                results.append(await work)
+            except Exception as error:  # kept from the nursery, which would wrap it
+                errors.append(error)
+            nursery.cancel_scope.cancel()
+        if results:
+            return results[0]
+        raise errors[0]
+
+
+def read_json(data: bytes) -> Any:
+    """A body that is any JSON; None if there is none. Raises :class:`actors.InvalidArgumentError`."""
+    try:
+        return parse(data) if data else None
+    except ValueProblem as error:
+        raise InvalidArgumentError(f"the body: {error.problem}", path=error.path) from error
+
+
+def read_body(data: bytes, kind: Any) -> Any:
+    """A body as the model that an endpoint takes; an empty one as the model's defaults. Raises ``InvalidArgumentError``."""
+    return _convert(read_json(data) if data else {}, kind, "the body", strict=True)
+
+
+def read_query(pairs: Iterable[tuple[str, str]], kind: Any) -> Any:
+    """A query as the model that an endpoint takes. Raises ``InvalidArgumentError``."""
+    several = {name for name, hint in typing.get_type_hints(kind).items() if typing.get_origin(hint) is list}
+    found: dict[str, Any] = {}
+    for name, text in pairs:
+        if name in several:
+            found.setdefault(name, []).append(text)
+        elif name in found:
+            raise InvalidArgumentError(f"the query says {name[:80]!r} twice", path=f"$.{name[:80]}")
+        else:
+            found[name] = text
+    return _convert(found, kind, "the query", strict=False)
+
+
+def _convert(value: Any, kind: Any, what: str, *, strict: bool) -> Any:
+    known = _names(kind)
+    unknown = [] if known is None or not isinstance(value, dict) else [name for name in value if name not in known]
+    if unknown:
+        raise InvalidArgumentError(
+            f"{what} has {str(unknown[0])[:80]!r}, which is not known here; known are {', '.join(known or ()) or 'none'}",
+            path=f"$.{str(unknown[0])[:80]}",
+        )
+    try:
+        return msgspec.convert(value, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        path = str(error).partition(" - at ")[2].strip("`")
+        raise InvalidArgumentError(f"{what}: {error}", path=path or "$") from error
+
+
+def _names(kind: Any) -> tuple[str, ...] | None:
+    """What a model calls its fields on the wire; None for a union of models, which knows for itself."""
+    if not isinstance(kind, type):
+        return None
+    if issubclass(kind, msgspec.Struct):
+        return kind.__struct_encode_fields__
+    assert attrs.has(kind), "models are attrs classes or structs"
+    return tuple(field.name for field in attrs.fields(kind))
+
+
+async def _next_chunk(chunks: Any) -> bytes | None:
+    with trio.move_on_after(BODY_SECONDS):
+        try:
+            chunk: bytes = await anext(chunks)
+        except StopAsyncIteration:
+            return None
+        return chunk
+    raise SlowBodyError(f"no more of the body has come for {BODY_SECONDS:g} seconds")

@@ -1,0 +1,166 @@
+"""Who may come in: which host is meant, which page sends, who asks, and how far that reaches.
+
+Every method of every path passes here, reads too: a page of another site, or a name that was pointed at this machine, must
+not be able to drive a server on loopback. Whoever is turned away is noted in the audit, a few a second at most; the others
+are counted, and the next note says how many they were.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from actors.core.errors import (
+    ActorError,
+    ForbiddenError,
+    InvalidArgumentError,
+    Refused,
+    UnauthorizedError,
+)
+from actors.engine.arrivals import Act
+from actors.http.problems import MisdirectedRequestError, WrongMediaTypeError
+from actors.http.routes import Scope
+from actors.http.tokens import Grant
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from actors.client import LocalClient
+    from actors.http.routes import Route
+    from actors.http.tokens import TokenBook
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+USER_HEADER = "x-playhead-user"
+"""The person at the command line, as they call themselves; noted beside the token."""
+
+NOTED_AT_ONCE = 20
+NOTED_A_SECOND = 1.0
+_SHOWN = 200
+_HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?")
+_USER = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+_ANYBODY = Grant("anyone", Scope.ADMIN)
+
+
+class Guard:
+    """Lets requests in, or raises what they are told."""
+
+    def __init__(self, *, tokens: TokenBook | None, hosts: frozenset[str] = LOOPBACK_NAMES) -> None:
+        """Without ``tokens`` everybody may do everything: for loopback only. ``hosts`` are the names that are ours."""
+        self._tokens = tokens
+        self._hosts = hosts | LOOPBACK_NAMES
+        self._denials = _Allowance()
+
+    def check_address(self, request: Request) -> None:
+        """Refuse what is meant for somebody else, was sent by somebody else's page, or is framed in two ways."""
+        raw_path: bytes = request.scope["raw_path"]
+        if not raw_path.startswith(b"/"):
+            raise MisdirectedRequestError("the request's target is not a path; ask this server, not a proxy")
+        host = self._checked_host(request)
+        self._check_sender(request, host)
+        if "transfer-encoding" in request.headers and "content-length" in request.headers:
+            raise InvalidArgumentError("the request has both Content-Length and Transfer-Encoding; send one of them")
+
+    def identify(self, request: Request) -> Grant:
+        """Who asks. Raises :class:`actors.UnauthorizedError`."""
+        if self._tokens is None:
+            return _ANYBODY
+        header = request.headers.get("authorization", "")
+        secret = header[7:].strip() if header[:7].lower() == "bearer " else ""
+        grant = self._tokens.grant_of(secret)
+        if grant is None:
+            raise UnauthorizedError(
+                "this needs a token: send 'Authorization: Bearer …'. The server's own lies in its data directory, "
+                "'playhead tokens create' makes others"
+            )
+        return grant
+
+    def check_scope(self, grant: Grant, route: Route) -> None:
+        """Whether the token reaches so far. Raises :class:`actors.ForbiddenError`."""
+        if route.scope is not None and not grant.scope.covers(route.scope):
+            raise ForbiddenError(
+                f"this needs the scope {route.scope.value}, and the token {grant.name!r} has {grant.scope.value}"
+            )
+
+    def acting(self, client: LocalClient, request: Request, grant: Grant) -> LocalClient:
+        """The client for whoever asks."""
+        user = request.headers.get(USER_HEADER, "")
+        by = f"token:{grant.name}" if self._tokens is not None else grant.name
+        if user and grant.scope is Scope.ADMIN and _USER.fullmatch(user):
+            by = f"{by} ({user})"
+        realm = "" if grant.scope is Scope.ADMIN else grant.name
+        return client.acting_as(by, origin_of(request), realm=realm)
+
+    async def note(self, client: LocalClient, request: Request, refusal: Refused) -> None:
+        """Have the audit say who was turned away, if there have not been too many."""
+        dropped = self._denials.take()
+        if dropped is None:
+            return
+        act = Act(verb=request.method, target=request.url.path[:_SHOWN])
+        with suppress(ActorError):  # they are turned away, noted or not
+            await client.deny(act, f"{type(refusal).__name__}: {refusal}", dropped=dropped)
+
+    def _checked_host(self, request: Request) -> str:
+        given = request.headers.getlist("host")
+        found = _HOST.fullmatch(given[0]) if len(given) == 1 else None
+        if found is None:
+            raise MisdirectedRequestError(f"the request names {len(given)} hosts that can be read, expected one")
+        name = found["name"].lower()
+        server = request.scope.get("server")
+        if name not in self._hosts and name != _literal(server[0] if server else ""):
+            raise MisdirectedRequestError(
+                f"{name!r} is not a name of this server; if it should be, start it with --allow-host {name}"
+            )
+        return given[0].lower()
+
+    def _check_sender(self, request: Request, host: str) -> None:
+        origin = request.headers.get("origin")
+        if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
+            raise ForbiddenError(f"a page of {origin[:_SHOWN]!r} sends this, and only this server's own pages may")
+        site = request.headers.get("sec-fetch-site", "none")
+        if site not in ("same-origin", "none"):
+            raise ForbiddenError(f"a {site[:_SHOWN]} page sends this, and only this server's own pages may")
+
+
+def check_media_type(request: Request, *, has_body: bool) -> None:
+    """A body must say that it is JSON: what does not, a form of any page could send."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if has_body and kind != "application/json":
+        raise WrongMediaTypeError(
+            f"the body is {kind[:_SHOWN] or 'of no type'!r}, expected JSON with 'Content-Type: application/json'"
+        )
+
+
+def origin_of(request: Request) -> str:
+    """Where a request comes from."""
+    client = request.client
+    return "" if client is None else f"{_literal(client.host)}:{client.port}"
+
+
+def _literal(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+@attrs.define(eq=False)
+class _Allowance:
+    """So many at once, so many a second."""
+
+    left: float = NOTED_AT_ONCE
+    at: float = 0.0
+    dropped: int = 0
+
+    def take(self) -> int | None:
+        """How many were dropped since the last one that was not; None if this one is."""
+        now = trio.current_time()
+        self.left = min(NOTED_AT_ONCE, self.left + (now - self.at) * NOTED_A_SECOND) if self.at else self.left
+        self.at = now
+        if self.left < 1:
+            self.dropped += 1
+            return None
+        self.left -= 1
+        dropped, self.dropped = self.dropped, 0
+        return dropped

@@ -1,0 +1,239 @@
+"""The OpenAPI 3.1 document, made from the table of routes, the models, and the classes that are served."""
+
+from __future__ import annotations
+
+import typing
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import msgspec
+from starlette.responses import Response
+
+from actors.http.exchange import Exchange
+from actors.http.models import PROBLEM_TYPE, Problem, SendQuery, SentModel
+from actors.http.routes import JsonBody, Route, Scope
+from actors.http.streaming import EVENT_STREAM
+from journal.events import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from actors.inspection import HandlerInfo, ServiceInfo
+
+Schema = dict[str, Any]
+
+_REF = "#/components/schemas/{name}"
+_ID = "^inv_1[0-9A-Za-z]{33}$"
+_JSON = "application/json"
+
+
+async def openapi(exchange: Exchange) -> Response:
+    """This document."""
+    document = make_document(exchange.routes, await exchange.client.services())
+    return Response(msgspec.json.encode(document), media_type=_JSON)
+
+
+def make_document(routes: Iterable[Route], services: Sequence[ServiceInfo]) -> Schema:
+    """The document for these routes, and for the handlers of these classes."""
+    documented = [route for route in routes if route.is_documented]
+    models = _models(documented)
+    schemas, components = msgspec.json.schema_components(models, ref_template=_REF)
+    known = dict(zip(models, schemas, strict=True))
+    for route in documented:
+        for model in (route.query, route.body):
+            if isinstance(model, type) and attrs.has(model):
+                components[_name_in(known[model])]["additionalProperties"] = False  # what is not known is refused
+    paths: dict[str, Schema] = {}
+    for route in documented:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, known, components)
+    for service in services:
+        for handler in service.handlers:
+            for path, operation in _handler_operations(service, handler, known, components):
+                paths[path] = {"post": operation}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "playhead",
+            "version": "1",
+            "description": "Call durable objects, and steer what runs. Errors are problems as RFC 9457 has them.",
+        },
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+# Routes.
+
+
+def _models(routes: Iterable[Route]) -> list[Any]:
+    found: dict[Any, None] = {Problem: None, SentModel: None, SendQuery: None}
+    for route in routes:
+        found.update(dict.fromkeys(kind for kind in (route.query, route.body, _answered(route)) if _is_model(kind)))
+    return list(found)
+
+
+def _is_model(kind: Any) -> bool:
+    return kind is not None and kind is not JsonBody
+
+
+def _answered(route: Route) -> Any:
+    """The model of what it answers; None if it is a value of its own."""
+    kinds = [kind for kind in typing.get_args(route.answer) or (route.answer,) if kind is not Response]
+    return kinds[0] if kinds else None
+
+
+def _operation(route: Route, known: dict[Any, Schema], components: dict[str, Schema]) -> Schema:
+    operation: Schema = {
+        "operationId": f"{route.name}_{'_'.join(route.parameters)}"
+        if route.path.startswith("/restate")
+        else route.name,
+        "summary": route.summary,
+        "parameters": [_path_parameter(name) for name in route.parameters],
+        "responses": {str(route.status): _success(route, known), "default": _failure(known)},
+    }
+    if route.query is not None:
+        operation["parameters"] += _query_parameters(known[route.query], components)
+    if route.body is not None:
+        schema = {} if route.body is JsonBody else known[route.body]
+        operation["requestBody"] = {"content": {_JSON: {"schema": schema}}}
+    return _guarded(operation, route.scope)
+
+
+def _guarded(operation: Schema, scope: Scope | None) -> Schema:
+    if scope is None:
+        return operation | {"security": []}
+    return operation | {"description": f"Needs the scope `{scope.value}`."}
+
+
+def _success(route: Route, known: dict[Any, Schema]) -> Schema:
+    model = _answered(route)
+    content: Schema = {}
+    if model is not None:
+        content[_JSON] = {"schema": known[model]}
+    elif not route.streams:
+        content[_JSON] = {"schema": {}}
+    if route.streams:
+        content[EVENT_STREAM] = {"schema": {"type": "string"}}
+    return {"description": route.summary, "content": content}
+
+
+def _failure(known: dict[Any, Schema]) -> Schema:
+    return {"description": "What is wrong, and what would work.", "content": {PROBLEM_TYPE: {"schema": known[Problem]}}}
+
+
+def _path_parameter(name: str) -> Schema:
+    schema: Schema = {"type": "string", "minLength": 1}
+    if name == "id":
+        schema["pattern"] = _ID
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _name_in(reference: Schema) -> str:
+    name: str = reference["$ref"].rpartition("/")[2]
+    return name
+
+
+def _query_parameters(model: Schema, components: dict[str, Schema]) -> list[Schema]:
+    properties = components[_name_in(model)]["properties"]
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]
+
+
+# Handlers.
+
+
+def _handler_operations(
+    service: ServiceInfo, handler: HandlerInfo, known: dict[Any, Schema], components: dict[str, Schema]
+) -> Iterable[tuple[str, Schema]]:
+    is_keyed = service.kind is not Kind.SERVICE
+    path = f"/{service.name}/{{key}}/{handler.name}" if is_keyed else f"/{service.name}/{handler.name}"
+    key = [{"name": "key", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}]
+    idempotency = {
+        "name": "idempotency-key",
+        "in": "header",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 256},
+        "description": "Asking again under the same key finds the same invocation.",
+    }
+    name = f"{service.name}.{handler.name}"
+    common: Schema = {"tags": [service.name], "parameters": [*(key if is_keyed else []), idempotency]}
+    body = _argument(name, handler, components)
+    if body is not None:
+        common["requestBody"] = body
+    result = _hoisted(handler.result or {}, f"{name}.result", components)
+    succeeded = {"description": "Its result.", "content": {_JSON: {"schema": result}}}
+    yield (
+        path,
+        _guarded(
+            common
+            | {
+                "operationId": name,
+                "summary": handler.doc or f"Call {name}.",
+                "responses": {"200": succeeded, "default": _failure(known)},
+            },
+            Scope.INVOKE,
+        ),
+    )
+    sent = {"description": "It is taken, and durable.", "content": {_JSON: {"schema": known[SentModel]}}}
+    delay = _query_parameters(known[SendQuery], components)
+    yield (
+        f"{path}/send",
+        _guarded(
+            common
+            | {
+                "operationId": f"{name}.send",
+                "summary": f"Send to {name}, and go on.",
+                "parameters": common["parameters"] + delay,
+                "responses": {"202": sent, "default": _failure(known)},
+            },
+            Scope.INVOKE,
+        ),
+    )
+
+
+def _argument(name: str, handler: HandlerInfo, components: dict[str, Schema]) -> Schema | None:
+    """One value for one parameter, an object for several, nothing for none."""
+    schemas = {
+        parameter: _hoisted(schema or {}, f"{name}.{parameter}", components)
+        for parameter, schema in handler.parameters.items()
+    }
+    if not schemas:
+        return None
+    schema: Schema = (
+        next(iter(schemas.values()))
+        if len(schemas) == 1
+        else {
+            "type": "object",
+            "properties": schemas,
+            "required": list(handler.required),
+            "additionalProperties": False,
+        }
+    )
+    return {"content": {_JSON: {"schema": schema}}, "required": bool(handler.required)}
+
+
+def _hoisted(schema: Schema, name: str, components: dict[str, Schema]) -> Schema:
+    """A schema that stands by itself as a part of the document: what it defines becomes a component."""
+    if "$defs" not in schema:
+        return schema
+    for defined, definition in schema["$defs"].items():
+        components[f"{name}.{defined}"] = _renamed(definition, name)
+    renamed: Schema = _renamed({key: value for key, value in schema.items() if key != "$defs"}, name)
+    return renamed
+
+
+def _renamed(part: Any, name: str) -> Any:
+    match part:
+        case {"$ref": str(reference)}:
+            return {**part, "$ref": reference.replace("#/$defs/", f"#/components/schemas/{name}.")}
+        case dict():
+            return {key: _renamed(value, name) for key, value in part.items()}
+        case list():
+            return [_renamed(item, name) for item in part]
+        case _:
+            return part
+
+
+ROUTES = (Route("GET", "/openapi.json", Scope.INVOKE, openapi),)

@@ -1,0 +1,101 @@
+"""Errors as responses: RFC 9457, with the type of the exception, so that a client can raise it again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.responses import Response
+
+from actors.core.errors import ActorError, InvalidArgumentError, Refused, UnauthorizedError, UnavailableError
+from actors.http.models import INVOCATION_HEADER, PROBLEM_TYPE, RESTATE_ID_HEADER, Problem
+from actors.outcomes import type_of
+from journal.errors import JournalError, MalformedIdError, Unavailable
+
+if TYPE_CHECKING:
+    from journal.ids import InvocationId
+
+_encode = msgspec.json.Encoder().encode
+
+
+class NoSuchPathError(Refused):
+    """Nothing is served at this path."""
+
+    http_status = 404
+
+
+class MethodNotAllowedError(Refused):
+    """The path is there, the method is not. ``allowed`` are those that are."""
+
+    http_status = 405
+    allowed: tuple[str, ...] = ()
+
+
+class SlowBodyError(Refused):
+    """The body did not come in time."""
+
+    http_status = 408
+
+
+class WrongMediaTypeError(Refused):
+    """The body is not said to be JSON."""
+
+    http_status = 415
+
+
+class MisdirectedRequestError(Refused):
+    """The request is meant for another host, or says so: a name that an attacker has pointed here, perhaps."""
+
+    http_status = 421
+
+
+class NotCompletedYetError(Refused):
+    """The invocation is there, and has no output yet. 470 is what Restate's clients wait for."""
+
+    http_status = 470
+
+
+RETRY_AFTER_SECONDS = 1
+"""What a client is told that came when there was no room."""
+
+
+def _as_actors(error: ActorError | JournalError) -> ActorError:
+    """What the journal says, in this package's words: it is not here, or cannot be read or written for now."""
+    match error:
+        case ActorError():
+            return error
+        case MalformedIdError():
+            return InvalidArgumentError(str(error))
+        case Unavailable():
+            return UnavailableError(str(error))
+        case _:
+            return ActorError(str(error))
+
+
+def problem_of(error: ActorError, of: InvocationId | None = None) -> Problem:
+    """An error as the body of a response says it."""
+    return Problem(
+        title=type(error).__name__,
+        status=error.http_status,
+        detail=str(error),
+        error=type_of(error),
+        details=getattr(error, "details", None),
+        path=getattr(error, "path", None),
+        invocation_id=of or getattr(error, "invocation_id", None),
+    )
+
+
+def respond_with(raised: ActorError | JournalError, of: InvocationId | None = None) -> Response:
+    """An error as a response."""
+    error = _as_actors(raised)
+    model = problem_of(error, of)
+    headers: dict[str, str] = {}
+    if model.invocation_id is not None:
+        headers = {INVOCATION_HEADER: model.invocation_id, RESTATE_ID_HEADER: model.invocation_id}
+    if model.status in (429, 503):
+        headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+    if isinstance(error, MethodNotAllowedError):
+        headers["allow"] = ", ".join(error.allowed)
+    if isinstance(error, UnauthorizedError):
+        headers["www-authenticate"] = "Bearer"
+    return Response(_encode(model), model.status, headers, media_type=PROBLEM_TYPE)

@@ -1,0 +1,93 @@
+"""What can be seen: services, invocations and their histories, the audit."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from actors.auditing import AuditCheck, AuditPage
+from actors.http.exchange import Exchange
+from actors.http.models import (
+    AuditQueryModel,
+    EventList,
+    EventsQuery,
+    Health,
+    InvocationList,
+    InvocationsQuery,
+    ServiceList,
+    ServicesQuery,
+)
+from actors.http.routes import Route, Scope
+from actors.http.streaming import EventStream, as_events, as_output, position_of, wants_stream
+from actors.inspection import InvocationInfo
+
+
+async def health(_: Exchange) -> Health:
+    """That the server answers."""
+    return Health()
+
+
+async def list_services(exchange: Exchange, query: ServicesQuery) -> ServiceList:
+    """What is served: classes, their handlers, and what these take and give."""
+    return ServiceList(services=list(await exchange.client.services(system=query.system)))
+
+
+async def list_invocations(exchange: Exchange, query: InvocationsQuery) -> InvocationList:
+    """Invocations, newest first."""
+    found = await exchange.client.invocations(
+        status=query.status or None,
+        service=query.service,
+        key=query.key,
+        handler=query.handler,
+        where=query.where,
+        limit=query.limit,
+        system=query.system,
+    )
+    return InvocationList(invocations=found)
+
+
+async def get_invocation(exchange: Exchange) -> InvocationInfo:
+    """Everything that is known of one invocation."""
+    return await exchange.invocation().info()
+
+
+async def list_events(exchange: Exchange, query: EventsQuery) -> EventList | Response:
+    """The history of one invocation so far; as a stream, also what comes, until its end."""
+    handle = exchange.invocation()
+    after = position_of(exchange.request, query.after)
+    await handle.info()
+    if wants_stream(exchange.request):
+        return EventStream(exchange, as_events(handle.follow(after=after)))
+    return EventList(events=[entry async for entry in handle.events(after=after)])
+
+
+async def follow_output(exchange: Exchange, query: EventsQuery) -> Response:
+    """What one invocation emits, as a stream, until its end."""
+    handle = exchange.invocation()
+    after = position_of(exchange.request, query.after)
+    await handle.info()
+    return EventStream(exchange, as_output(handle.follow(after=after)))
+
+
+async def list_audit(exchange: Exchange, query: AuditQueryModel) -> AuditPage:
+    """Who steered what, newest first."""
+    return await exchange.client.audit(
+        by=query.by, verb=query.verb, target=query.target, limit=query.limit, after=query.after
+    )
+
+
+async def check_audit(exchange: Exchange) -> AuditCheck:
+    """Whether the audit's chain of hashes is whole."""
+    return await exchange.wait(exchange.client.verify_audit())
+
+
+ROUTES = (
+    Route("GET", "/health", None, health),
+    Route("GET", "/restate/health", None, health),
+    Route("GET", "/services", Scope.READ, list_services),
+    Route("GET", "/invocations", Scope.READ, list_invocations),
+    Route("GET", "/invocations/{id}", Scope.READ, get_invocation),
+    Route("GET", "/invocations/{id}/events", Scope.READ, list_events, streams=True),
+    Route("GET", "/invocations/{id}/output", Scope.READ, follow_output, streams=True),
+    Route("GET", "/audit", Scope.READ, list_audit),
+    Route("GET", "/audit/check", Scope.READ, check_audit),
+)

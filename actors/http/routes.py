@@ -1,0 +1,137 @@
+"""What a route is, and how one is found.
+
+A route is one entry of a table: method, path, the scope that it needs, and a function. Everything else is read off the
+function: its first line of documentation, the model of its ``query``, the model of its ``body``, and of what it returns.
+The router, the scopes, the OpenAPI document and the tests all read the same table.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, NewType
+
+import attrs
+
+from actors.http.problems import MethodNotAllowedError, NoSuchPathError
+
+Endpoint = Callable[..., Awaitable[Any]]
+
+JsonBody = NewType("JsonBody", bytes)
+"""The annotation of a ``body`` that is any JSON, taken as it is; empty if there was none."""
+
+
+class Scope(enum.Enum):
+    """How far a token reaches; each reaches as far as the ones before it, and further."""
+
+    INVOKE = "invoke"
+    """Call, send, and read the outcome of what was called."""
+    READ = "read"
+    """See everything."""
+    CONTROL = "control"
+    """Steer what runs: cancel, pause, resume, signal, restart."""
+    ADMIN = "admin"
+    """Do what cannot be undone, and change what is served."""
+
+    def covers(self, needed: Scope) -> bool:
+        """Whether it reaches as far as is needed."""
+        return _RANKS[self] >= _RANKS[needed]
+
+
+_RANKS = {scope: rank for rank, scope in enumerate(Scope)}
+
+
+@attrs.frozen(eq=False)
+class Route:
+    """One path and method. Segments of the path in braces are anything. ``scope`` is None where nobody has to say who he is.
+
+    ``streams``: what it answers to those who accept ``text/event-stream`` is a stream. ``body_bytes`` is how
+    long its body may be, ``holds_values``: beside a user's value. ``is_documented``: the OpenAPI document has it as it stands here.
+    """
+
+    method: str
+    path: str
+    scope: Scope | None
+    endpoint: Endpoint
+    status: int = attrs.field(default=200, kw_only=True)
+    streams: bool = attrs.field(default=False, kw_only=True)
+    body_bytes: int = attrs.field(default=64 << 10, kw_only=True)
+    holds_values: bool = attrs.field(default=False, kw_only=True)
+    is_documented: bool = attrs.field(default=True, kw_only=True)
+    segments: tuple[str, ...] = attrs.field(init=False)
+    query: type | None = attrs.field(init=False)
+    body: Any = attrs.field(init=False)
+    answer: Any = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        hints = typing.get_type_hints(self.endpoint, include_extras=True)
+        assert {*list(inspect.signature(self.endpoint).parameters)[1:]} <= {"query", "body"}, self.path
+        object.__setattr__(self, "segments", tuple(self.path.split("/")[1:]))
+        object.__setattr__(self, "query", hints.get("query"))
+        object.__setattr__(self, "body", hints.get("body"))
+        object.__setattr__(self, "answer", hints["return"])
+
+    @property
+    def name(self) -> str:
+        """What programs call it."""
+        return self.endpoint.__name__
+
+    @property
+    def summary(self) -> str:
+        """What it does, in a sentence."""
+        return (self.endpoint.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names in its path."""
+        return tuple(segment[1:-1] for segment in self.segments if _is_open(segment))
+
+    def match(self, segments: Sequence[str]) -> dict[str, str] | None:
+        """What the open segments are, if these are a path of this route; they are as many as its own."""
+        found: dict[str, str] = {}
+        for own, given in zip(self.segments, segments, strict=True):
+            if _is_open(own):
+                if not given:
+                    return None
+                found[own[1:-1]] = given
+            elif own != given:
+                return None
+        return found
+
+
+class Router:
+    """Finds routes. Where several paths fit, the one that says more of it literally is meant."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(routes)
+        self._by_length: dict[int, list[Route]] = {}
+        for route in sorted(self.routes, key=lambda route: [_is_open(segment) for segment in route.segments]):
+            self._by_length.setdefault(len(route.segments), []).append(route)
+
+    def find(self, method: str, segments: Sequence[str]) -> tuple[Route, dict[str, str]]:
+        """The route of a request. Raises :class:`NoSuchPathError`, :class:`MethodNotAllowedError`."""
+        fitting: list[tuple[Route, dict[str, str]]] = []
+        for route in self._by_length.get(len(segments), ()):
+            if fitting and _shape(route) != _shape(fitting[0][0]):
+                continue
+            found = route.match(segments)
+            if found is not None:
+                if route.method == method:
+                    return route, found
+                fitting.append((route, found))
+        shown = "/" + "/".join(segments)
+        if not fitting:
+            raise NoSuchPathError(f"nothing is served at {shown[:200]!r}; GET /openapi.json says what is")
+        error = MethodNotAllowedError(f"{shown[:200]!r} does not take {method}")
+        error.allowed = tuple(route.method for route, _ in fitting)
+        raise error
+
+
+def _is_open(segment: str) -> bool:
+    return segment.startswith("{")
+
+
+def _shape(route: Route) -> tuple[str, ...]:
+    return tuple("{}" if _is_open(segment) else segment for segment in route.segments)

@@ -1,0 +1,119 @@
+"""Server-sent events: what is written as it becomes durable, with its position in the journal as the event's id."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import trio
+from starlette.responses import Response
+
+from actors.core.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
+
+    from starlette.requests import Request
+
+    from actors.http.exchange import Exchange
+    from actors.inspection import JournalEntry
+
+HEARTBEAT_SECONDS = 15.0
+"""After so long without an event a comment is sent, so that a client that is gone is noticed."""
+
+EVENT_STREAM = "text/event-stream"
+
+_encode = msgspec.json.Encoder().encode
+_MAX_POSITION = 2**63 - 1
+
+
+def wants_stream(request: Request) -> bool:
+    """Whether the client asks for a stream, not for what is there now."""
+    return EVENT_STREAM in request.headers.get("accept", "")
+
+
+def position_of(request: Request, after: int) -> int:
+    """From where on: what the query says, or, when a client comes back, the last event that it has seen."""
+    seen = request.headers.get("last-event-id")
+    if seen is None:
+        return after
+    if not (seen.isascii() and seen.isdecimal() and len(seen) < 20 and int(seen) <= _MAX_POSITION):
+        raise InvalidArgumentError(
+            f"the header Last-Event-ID is {seen[:80]!r}, expected the id of an event of this stream"
+        )
+    return max(after, int(seen))
+
+
+async def as_events(entries: AsyncIterator[JournalEntry]) -> AsyncGenerator[tuple[int, bytes]]:
+    """A history as events."""
+    async for entry in entries:
+        yield entry.number, _encode(entry)
+
+
+async def as_output(entries: AsyncIterator[JournalEntry]) -> AsyncGenerator[tuple[int, bytes]]:
+    """What an invocation emits, from its history."""
+    async for entry in entries:
+        if entry.name == "OutputEmitted":
+            yield entry.number, _encode(entry.details["value"])
+
+
+class EventStream(Response):
+    """A response that goes on until the source ends, the client goes away, or the server stops.
+
+    A client that comes back with ``Last-Event-ID`` goes on where it was.
+    """
+
+    media_type = EVENT_STREAM
+
+    def __init__(self, exchange: Exchange, events: AsyncGenerator[tuple[int, bytes]]) -> None:
+        super().__init__(None, 200, {"cache-control": "no-store"})
+        del self.headers["content-length"]
+        self._exchange = exchange
+        self._events = events
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async with trio.open_nursery() as nursery:
+
+            async def leave_with_client() -> None:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                nursery.cancel_scope.cancel()
+
+            async def leave_with_server() -> None:
+                await self._exchange.closing.begin.wait()
+                nursery.cancel_scope.cancel()
+
+            async def pass_on() -> None:
+                await self._pass_on(send)
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(leave_with_client)
+            nursery.start_soon(leave_with_server)
+            nursery.start_soon(pass_on)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _pass_on(self, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]) -> None:
+        channel_in, channel_out = trio.open_memory_channel[bytes](0)
+
+        async def read() -> None:
+            async with channel_in, aclosing(self._events):
+                async for number, data in self._events:
+                    await channel_in.send(b"id: %d\ndata: %b\n\n" % (number, data))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            while True:
+                piece = b": still here\n\n"
+                try:
+                    with trio.move_on_after(HEARTBEAT_SECONDS):
+                        piece = await channel_out.receive()
+                except trio.EndOfChannel:
+                    return
+                await send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -1,0 +1,113 @@
+"""A server on loopback in this process, and ways to speak to it: a client of ours, plain requests, raw bytes."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import httpx2
+import trio
+
+from actors.http.app import Api
+from actors.http.client import connect
+from actors.http.guard import LOOPBACK_NAMES, Guard
+from actors.http.server import DEFAULT_LIMITS, Closing, ServerLimits, serve
+from actors.http.tokens import TokenBook, make_token
+from actors.runtime import Runtime, open_runtime
+from journal.store import Durability
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from actors.client import Client
+
+
+@attrs.define(eq=False)
+class Served:
+    """A server that runs. ``http`` sends plain requests with the server's own token."""
+
+    runtime: Runtime
+    port: int
+    token: str
+    tokens: TokenBook
+    closing: Closing
+    http: httpx2.AsyncClient
+    stranger: httpx2.AsyncClient
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @asynccontextmanager
+    async def client(self, token: str | None = None) -> AsyncIterator[Client]:
+        async with connect(self.url, token=token or self.token) as client:
+            yield client
+
+    async def bare(self, method: str, path: str, **kwargs: Any) -> httpx2.Response:
+        """A request without any of our headers."""
+        return await self.stranger.request(method, path, **kwargs)
+
+    async def raw(self, data: bytes) -> bytes:
+        """Bytes as they are; what comes back until the server closes."""
+        stream = await self.connected()
+        async with stream:
+            await stream.send_all(data)
+            return await until_closed(stream)
+
+    async def connected(self) -> trio.SocketStream:
+        return await trio.open_tcp_stream("127.0.0.1", self.port)
+
+
+async def until_closed(stream: trio.SocketStream) -> bytes:
+    found = b""
+    with trio.fail_after(30):
+        while True:
+            try:
+                piece = await stream.receive_some()
+            except trio.BrokenResourceError:
+                return found
+            if not piece:
+                return found
+            found += piece
+
+
+@asynccontextmanager
+async def serving(
+    directory: Path,
+    *classes: type,
+    limits: ServerLimits = DEFAULT_LIMITS,
+    is_open: bool = False,
+    hosts: frozenset[str] = LOOPBACK_NAMES,
+    **options: Any,
+) -> AsyncIterator[Served]:
+    """Serve these classes for the block."""
+    token, tokens, closing = make_token(directory), TokenBook(directory), Closing()
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    async with (
+        open_runtime(*classes, durability=Durability.MEMORY, **options) as runtime,
+        trio.open_nursery() as nursery,
+    ):
+        guard = Guard(tokens=None if is_open else tokens, hosts=hosts)
+        await nursery.start(_serve, Api(runtime.client, guard, closing), listeners, closing, limits)
+        headers = {"authorization": f"Bearer {token}"}
+        url = f"http://127.0.0.1:{port}"
+        async with (
+            httpx2.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=30) as http,
+            httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as stranger,
+        ):
+            yield Served(runtime, port, token, tokens, closing, http, stranger)
+        nursery.cancel_scope.cancel()
+
+
+async def _serve(
+    app: Api,
+    listeners: list[trio.SocketListener],
+    closing: Closing,
+    limits: ServerLimits,
+    *,
+    task_status: trio.TaskStatus[None],
+) -> None:
+    await serve(app, listeners, closing, limits=limits, task_status=task_status)
