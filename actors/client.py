@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import attrs
@@ -13,26 +14,31 @@ from actors.core.errors import (
     DefinitionError,
     InvalidArgumentError,
     InvalidKeyError,
+    NotPossibleError,
     TooSlowError,
     UnavailableError,
     UnknownHandlerError,
     UnknownServiceError,
 )
-from actors.core.names import is_system
+from actors.core.names import EDIT, is_system
 from actors.durable import encode_arguments, encode_value, within_limit
 from actors.engine.arrivals import Act, Identity
 from actors.fields import decode_kept
 from actors.gates import GateClient, GatePort
 from actors.inspection import JournalEntry, belongs_to, entry_of, info_of, service_info
+from actors.keptobjects import KeptObjects, checked_limit
 from actors.listing import Listing, list_invocations, row_of_id
-from actors.objects import definition_of
+from actors.objecthandle import ObjectHandle, ObjectPort
+from actors.objects import definition_of, service_name
 from actors.outcomes import value_of
 from actors.references import (
+    MAX_WORDS,
     InvocationHandle,
     Port,
     Reference,
     checked_key,
     checked_request_key,
+    checked_text,
     new_id,
     with_successor,
 )
@@ -49,9 +55,11 @@ if TYPE_CHECKING:
     from actors.auditing import AuditCheck, AuditPage
     from actors.core.gates import Scope
     from actors.core.limits import Limits
+    from actors.editing import Edit, Edited
     from actors.engine.engine import Engine
     from actors.engine.world import World
     from actors.inspection import GateAnswer, GateInfo, InvocationInfo, ServiceInfo
+    from actors.keptobjects import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.objects import Definition, ObjectBase
     from actors.references import Request
     from actors.sql.result import Parameters, QueryResult
@@ -172,6 +180,23 @@ class Client:
         return await self._port.find(
             Listing(status=wanted, service=service, key=key, handler=handler, where=where, limit=limit, system=system)
         )
+
+    def object(self, cls: type[ObjectBase] | str, key: str) -> ObjectHandle:
+        """A keyed object as it is kept, by its class or its name: its fields now and then, and changes to them."""
+        service = cls if isinstance(cls, str) else service_name(cls)
+        return ObjectHandle(self._objects, service, key)
+
+    async def objects(self, service: str | None = None, *, after: str = "", limit: int = 100) -> list[ObjectName]:
+        """Keyed objects that have been used, by service and key; of one service, behind the key ``after``, or of all."""
+        return await self._objects.object_names(service, after, limit)
+
+    @property
+    def _objects(self) -> ObjectPort:
+        if not isinstance(self._port, ObjectPort):
+            raise UnavailableError(
+                "objects cannot be looked at over this connection; use the client of the runtime's process"
+            )
+        return self._port
 
     async def query(self, sql: str, parameters: Parameters = ()) -> QueryResult:
         """The answer to one SELECT over the tables of the runtime (``playhead sql --tables``), as of one moment.
@@ -416,6 +441,58 @@ class LocalPort:
             request=request_key,
         )
 
+    # Objects.
+
+    async def object_names(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
+        async with self._kept_objects() as kept:
+            return kept.names(service, after, checked_limit(limit))
+
+    async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
+        async with self._kept_objects() as kept:
+            return await kept.info(service, key, self._keyed(service, key), at)
+
+    async def object_items(
+        self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
+    ) -> list[ItemInfo]:
+        self._keyed(service, key)
+        async with self._kept_objects() as kept:
+            return await kept.items(service, key, field, at=at, start=start, limit=checked_limit(limit))
+
+    async def field_history(self, service: str, key: str, field: str, *, after: int, limit: int) -> list[FieldChange]:
+        self._keyed(service, key)
+        async with self._kept_objects() as kept:
+            return await kept.history(service, key, field, after=after, limit=checked_limit(limit))
+
+    async def edit_object(
+        self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
+    ) -> Edited:
+        definition = self._keyed(service, key)
+        target = Target(service, key, EDIT)
+        handler = definition.handler(EDIT)
+        reason = checked_text(reason, MAX_WORDS, "the reason")
+        argument = within_limit(
+            handler.signature.encode((edit,), {}), self.limits.payload_bytes, f"the edit of {target}"
+        )
+        command = self._command(target, checked_request_key(idempotency_key), argument, None)
+        command.if_free = not queue
+        act = Act(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=reason)
+        outcome = await self.engine.call(command, self.who, is_fresh=command.request is None, act=act)
+        data = value_of(outcome, command.invocation_id)
+        edited: Edited = decode_kept(handler.signature.returns, data, f"the result of {target}")
+        return edited
+
+    def _keyed(self, service: str, key: str) -> Definition:
+        definition = self.engine.app.find(service)
+        if definition.kind is Kind.SERVICE:
+            raise NotPossibleError(f"{service} is a service: it has no keys and no fields")
+        checked_key(definition, key, self.limits.key_bytes)
+        return definition
+
+    @asynccontextmanager
+    async def _kept_objects(self) -> AsyncIterator[KeptObjects]:
+        async with self.engine.journal.view() as rows:
+            yield KeptObjects(rows, self.engine.journal.partitions)
+
     def _check_room(self) -> None:
         if not self.engine.journal.has_room():
             raise UnavailableError("the disk is nearly full, so no new work is taken; what is under way goes on")
@@ -439,6 +516,10 @@ class LocalPort:
         except (UnknownServiceError, UnknownHandlerError):
             return codec_for(Any)
         return handler.signature.returns
+
+
+def _fields_of(edit: Edit) -> str:
+    return ", ".join(sorted({*edit.set, *edit.clear, *edit.items, *edit.remove}))
 
 
 class _Events:

@@ -559,6 +559,15 @@ class MapView(Map[K, V]):
                 key = decode_kept(self._key_codec, encoded.encode(), f"a key of {self._field.name}")
                 yield key, value
 
+    def stored_keys(self) -> list[str]:
+        """The keys of all items, as JSON."""
+        return [self._encode_key(key) for key in self]
+
+    def pop_if_there(self, key: K) -> None:
+        """Remove the item, if there is one."""
+        if key in self:
+            del self[key]
+
     def take_change(self) -> Event | None:
         """What was set or removed since the last time."""
         changed: dict[str, bytes | None] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import inspect
 import typing
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, overload
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec
 import attrs
 
 from actors.core.errors import DefinitionError, UnknownHandlerError
+from actors.core.names import EDIT
 from actors.core.retries import DEFAULT_RETRY
 from actors.fields import Field, FieldDefault, FieldKind, is_collection
 from actors.references import BoundHandler, OwnHandler
@@ -292,10 +294,20 @@ class Definition:
     def handler(self, name: str) -> HandlerDefinition:
         """The handler of this name. Raises :class:`UnknownHandlerError`."""
         found = self.handlers.get(name)
+        if found is None and name == EDIT and self.kind is not Kind.SERVICE:
+            return _edit_handler()
         if found is None:
             known = ", ".join(sorted(self.handlers)) or "none"
             raise UnknownHandlerError(f"{self.name} has no handler {name!r}; it has {known}")
         return found
+
+
+@functools.cache
+def _edit_handler() -> HandlerDefinition:
+    """What every keyed class has besides its own: see :mod:`actors.editing`."""
+    from actors.editing import edit_fields
+
+    return HandlerDefinition(name=EDIT, mode=Mode.EXCLUSIVE, options=HandlerOptions(atomic=True), function=edit_fields)
 
 
 _definitions: dict[type, Definition] = {}

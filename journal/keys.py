@@ -40,6 +40,7 @@ _SEEN_BY_TIME = b"D"
 _PARTITION_STATE = b"m"
 _PINNED = b"b"
 _AUDIT = b"u"
+_NAME = b"n"
 
 _STATUS_BYTES = {
     "scheduled": b"\x01",
@@ -50,6 +51,23 @@ _STATUS_BYTES = {
     "paused": b"\x06",
     "completed": b"\x07",
 }
+
+
+def object_name(partition: int, service: str, key: str) -> bytes:
+    """That a keyed object is there. By service, then by the bytes of the key. A service's name holds no NUL."""
+    return object_names(partition, service) + key.encode()
+
+
+def object_names(partition: int, service: str | None) -> bytes:
+    """The prefix of the objects of a partition, or of one service's."""
+    prefix = _PARTITION.pack(_NAME, partition)
+    return prefix if service is None else prefix + service.encode() + b"\x00"
+
+
+def parts_of_object_name(key: bytes) -> tuple[str, str]:
+    """The service and the key that an object's name holds."""
+    service, _, name = key[_PARTITION.size :].partition(b"\x00")
+    return service.decode(), name.decode()
 
 
 def partition_state(partition: int) -> bytes:

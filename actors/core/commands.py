@@ -38,7 +38,7 @@ class Invoke:
     """Do some work. The id is the sender's, so that asking again is harmless.
 
     ``kind``, ``mode`` and ``atomic`` are what the class declares, ``deployment`` is the code that new work runs on; they are
-    filled in where the command arrives.
+    filled in where the command arrives. ``if_free``: refuse it rather than have it wait.
     """
 
     invocation_id: InvocationId
@@ -52,6 +52,7 @@ class Invoke:
     mode: Mode = Mode.EXCLUSIVE
     atomic: bool = False
     deployment: str = ""
+    if_free: bool = False
 
 
 @attrs.define(kw_only=True)

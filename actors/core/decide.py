@@ -14,6 +14,7 @@ from actors.core.errors import (
     DeadlockError,
     IdempotencyConflictError,
     KeyCollisionError,
+    KeyHeldError,
     MailboxFullError,
     NotCompletedError,
     SignalBufferFullError,
@@ -143,11 +144,23 @@ def _invoke(state: ObjectState | None, command: c.Invoke, limits: Limits) -> lis
         return []
     if command.mode is Mode.EXCLUSIVE:
         _check_deadlock(state, command)
+        if command.if_free:
+            _check_free(state)
         if len(state.queue) >= limits.mailbox:
             raise MailboxFullError(
                 f"{len(state.queue)} invocations wait for {state.name} already, and {limits.mailbox} may; try again later"
             )
     return _accept(state, command)
+
+
+def _check_free(state: ObjectState) -> None:
+    if state.holder is None and not state.queue:
+        return
+    held = "nobody" if state.holder is None else state.holder
+    raise KeyHeldError(
+        f"{state.name} is held by {held}, and {len(state.queue)} wait for it. Ask for it to wait its turn (queue=True), or "
+        "stop who holds it"
+    )
 
 
 def _accept(state: ObjectState | None, command: c.Invoke) -> list[Event]:

@@ -258,6 +258,26 @@ class NotPossibleError(Refused):
     http_status = 422
 
 
+class UnknownFieldError(Refused):
+    """The class has no such field."""
+
+    http_status = 404
+
+
+class KeyHeldError(Refused):
+    """A handler holds the object, or others wait for it, and this was not to wait."""
+
+
+class VersionConflictError(Refused):
+    """The fields have been changed since somebody looked; ``version`` is the event that changed them last."""
+
+    version = 0
+
+    def __init__(self, message: str, *, version: int) -> None:
+        super().__init__(message)
+        self.version = version
+
+
 class UnknownStepError(NotPossibleError):
     """The history has no such step, or more than one of that name, or a restart cannot go back to it."""
 

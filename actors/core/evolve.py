@@ -311,6 +311,7 @@ def _on_restarted(state: ObjectState, invocation: InvocationState, event: e.Invo
 
 
 def _on_rewound(state: ObjectState, _: InvocationState, event: e.FieldsRewound, __: Stamp) -> None:
+    state.fields_version = state.version
     state.fields = dict(event.fields)
     state.lengths = dict(event.lengths)
 
@@ -341,6 +342,7 @@ def keeps_changes(invocation: InvocationState, kind: OutcomeKind) -> bool:
 
 def _keep(state: ObjectState, changes: Changes) -> None:
     # A new dictionary: whoever reads beside the writer holds the old one.
+    state.fields_version = state.version
     state.fields = {**state.fields, **changes.fields}
     for field, items in changes.logs.items():
         state.lengths[field] = state.lengths.get(field, 0) + len(items)

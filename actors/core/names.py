@@ -4,6 +4,9 @@ from __future__ import annotations
 
 SYSTEM_NAMESPACE = "playhead."
 
+EDIT = "playhead.edit"
+"""The handler that changes fields of an object from outside. It is no identifier, so no handler of a user has it."""
+
 
 def is_system(service: str) -> bool:
     """Whether the objects of this name are part of playhead: hidden unless asked for, and held by no gate."""

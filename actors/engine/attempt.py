@@ -251,6 +251,7 @@ def _instance(definition: Definition, state: ObjectState, view: View) -> object:
     own = instance.__dict__
     own["_view"] = view
     own["_port"] = HandlerPort()
+    own["_fields_version"] = state.fields_version
     if state.key is not None:
         own["_key"] = state.key
     return instance

@@ -108,6 +108,12 @@ def _index_ended(rows: Rows, partition: int, row: InvocationRow, listed: Listing
         rows[keys.purge(partition, row.purge_at, invocation_id)] = b""
 
 
+def index_name(rows: Rows, partition: int, state: ObjectState, *, there: bool) -> None:
+    """Note that a keyed object is there, or no longer."""
+    if state.key is not None:
+        rows[keys.object_name(partition, state.service, state.key)] = b"" if there else None
+
+
 def index_owing(rows: Rows, partition: int, resident: Resident) -> None:
     """Note whether a start must look at the object; under its name, so that a start passes over what a gate holds."""
     state = resident.state

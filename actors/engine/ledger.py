@@ -29,6 +29,7 @@ from actors.engine.index import (
     forget_invocation,
     index_invocation,
     index_items,
+    index_name,
     index_owing,
     rewind_items,
     row_of,
@@ -420,7 +421,11 @@ class Ledger:
         for invocation_id in extension.touched:
             index_invocation(sealed.rows, partition, resident, invocation_id)
         resident.ended.clear()
+        if extension.expected == 0 and resident.state is not None:
+            index_name(sealed.rows, partition, resident.state, there=True)
         if extension.may_be_empty and self._is_empty(resident):
+            assert resident.state is not None, "what is empty had something"
+            index_name(sealed.rows, partition, resident.state, there=False)
             extension.remove = True
             resident.vanish()
             return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
@@ -12,16 +13,22 @@ from actors.engine.snapshots import decode_snapshot
 from journal import events as e
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from actors.core.state import ObjectState
     from journal.events import Recorded
     from journal.ids import StreamId
-    from journal.protocol import Partition
 
 _READ_TOGETHER = 512
 
 Maps = dict[str, dict[str, bytes | None]]
+
+
+class Snapshots(Protocol):
+    """As much of a partition as it takes to see the past of an object."""
+
+    async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None: ...
+    async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]: ...
 
 
 @attrs.define
@@ -31,7 +38,7 @@ class Past:
     ``trimmed`` is how many events are cut off in front, ``durable`` the last one on disk, ``recent`` are those behind it.
     """
 
-    partition: Partition
+    partition: Snapshots
     stream: StreamId
     trimmed: int
     durable: int
@@ -44,29 +51,31 @@ class Past:
             raise _gone(self.stream, number)
         first = 0 if found is None else found[0]
         state = None if found is None else decode_snapshot(self.stream, *found)
-        async for recorded in self.events(first + 1, number):
-            if isinstance(recorded.event, e.Erased):
-                raise _gone(self.stream, number)
-            state = evolve(state, recorded.number, recorded.stamp, recorded.event)
+        async with aclosing(self.events(first + 1, number)) as events:
+            async for recorded in events:
+                if isinstance(recorded.event, e.Erased):
+                    raise _gone(self.stream, number)
+                state = evolve(state, recorded.number, recorded.stamp, recorded.event)
         assert state is not None, "an object has a first event"
         return state
 
     async def items_changed_since(self, number: int) -> Maps:
         """Of the items of maps that were changed after event ``number``: what they were. Raises :class:`HistoryGoneError`."""
         were: Maps = {}
-        async for recorded in self.events(number + 1, None):
-            event = recorded.event
-            match event:
-                case e.MapChanged():
-                    _note_first(were.setdefault(event.field, {}), event.before)
-                case e.FieldsRewound():
-                    for field, before in event.before.items():
-                        _note_first(were.setdefault(field, {}), before)
-                case e.Erased():
-                    raise _gone(self.stream, number)
+        async with aclosing(self.events(number + 1, None)) as events:
+            async for recorded in events:
+                event = recorded.event
+                match event:
+                    case e.MapChanged():
+                        _note_first(were.setdefault(event.field, {}), event.before)
+                    case e.FieldsRewound():
+                        for field, before in event.before.items():
+                            _note_first(were.setdefault(field, {}), before)
+                    case e.Erased():
+                        raise _gone(self.stream, number)
         return were
 
-    async def events(self, first: int, last: int | None) -> AsyncIterator[Recorded]:
+    async def events(self, first: int, last: int | None) -> AsyncGenerator[Recorded, None]:
         """The events from ``first`` to ``last``, or to the end, in order."""
         durable = self.durable if last is None else min(last, self.durable)
         while first <= durable:

@@ -1,0 +1,177 @@
+"""Fields of an object, changed from outside.
+
+An edit is an invocation like others, of a handler that every keyed class has: it waits its turn in the mailbox, runs alone,
+and is in the object's log. Its name is no identifier, so no handler of a user can have it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import msgspec
+
+from actors.core.errors import InvalidArgumentError, NotPossibleError, UnknownFieldError, VersionConflictError
+from actors.fields import Field, FieldKind, MapView, view_of
+from actors.values import ValueProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from actors.objects import ObjectBase
+
+_encode = msgspec.json.Encoder().encode
+
+
+@attrs.frozen(kw_only=True)
+class Edit:
+    """What is to be changed. Values are as JSON has them.
+
+    ``set`` gives plain fields new values, ``clear`` gives fields back their defaults, and maps no items. ``items`` sets items of
+    maps, ``remove`` removes some; both name them by their keys as JSON (``'"apple"'``). With ``if_version`` nothing is done
+    unless the fields were last changed by that event of the object's log.
+    """
+
+    set: dict[str, Any] = attrs.field(factory=dict)
+    clear: list[str] = attrs.field(factory=list)
+    items: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    remove: dict[str, list[str]] = attrs.field(factory=dict)
+    if_version: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Edited:
+    """What an edit did: the version of the fields that it found, and what each field that it changed was, and is."""
+
+    version_before: int
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is other than it was."""
+        return self.before != self.after
+
+
+async def edit_fields(instance: Any, edit: Edit) -> Edited:
+    """Do it. Raises ``VersionConflictError``, ``UnknownFieldError``, ``InvalidArgumentError``, ``NotPossibleError``."""
+    version: int = instance.__dict__["_fields_version"]
+    if edit.if_version is not None and edit.if_version != version:
+        raise VersionConflictError(
+            f"the fields were last changed by event {version}, and the edit expects {edit.if_version}. Look again, then decide",
+            version=version,
+        )
+    editor = _Editor(instance)
+    for name, value in edit.set.items():
+        editor.set(name, value)
+    for name in edit.clear:
+        editor.clear(name)
+    for name, items in edit.items.items():
+        for key, value in items.items():
+            editor.set_item(name, key, value)
+    for name, keys in edit.remove.items():
+        for key in keys:
+            editor.remove_item(name, key)
+    return Edited(version_before=version, before=editor.before, after=editor.after)
+
+
+class _Editor:
+    """Changes fields through the view of the attempt, as a handler would, and notes what they were."""
+
+    def __init__(self, instance: ObjectBase) -> None:
+        self._instance = instance
+        self._fields: Mapping[str, Field] = type(instance)._fields
+        self.before: dict[str, Any] = {}
+        self.after: dict[str, Any] = {}
+
+    def set(self, name: str, value: Any) -> None:
+        """A new value for a plain field."""
+        field = self._plain(name)
+        self._write(field, _decoded(field, value, name))
+
+    def clear(self, name: str) -> None:
+        """The default for a plain field; no items for a map."""
+        field = self._field(name)
+        if field.kind is FieldKind.LOG:
+            raise NotPossibleError(
+                f"{name} is a Log: it only grows, so it cannot be cleared. Restart with rewind_state"
+            )
+        if field.kind is FieldKind.MAP:
+            for key in self._map(name).stored_keys():
+                self.remove_item(name, key)
+            return
+        assert field.default is not None, "checked when the field was resolved"
+        self._write(field, field.default())
+
+    def set_item(self, name: str, key: str, value: Any) -> None:
+        """A new value for an item of a map."""
+        items = self._map(name)
+        field = self._field(name)
+        self._note_item(name, key, items)
+        items[_key(field, key)] = _decoded(field, value, f"{name}[{key}]")
+        self.after[f"{name}[{key}]"] = value
+
+    def remove_item(self, name: str, key: str) -> None:
+        """No such item any more."""
+        items = self._map(name)
+        self._note_item(name, key, items)
+        items.pop_if_there(_key(self._field(name), key))
+        self.after[f"{name}[{key}]"] = None
+
+    def _write(self, field: Field, value: Any) -> None:
+        self.before.setdefault(field.name, _plain(field, view_of(self._instance).read(field)))
+        view_of(self._instance).write(field, value)
+        self.after[field.name] = _plain(field, value)
+
+    def _note_item(self, name: str, key: str, items: MapView[Any, Any]) -> None:
+        field = self._field(name)
+        found = items.get(_key(field, key), _NOTHING)
+        self.before.setdefault(f"{name}[{key}]", None if found is _NOTHING else _plain(field, found))
+
+    def _field(self, name: str) -> Field:
+        field = self._fields.get(name)
+        if field is None:
+            known = ", ".join(sorted(self._fields)) or "none"
+            raise UnknownFieldError(f"{type(self._instance).__name__} has no field {name!r}; it has {known}")
+        return field
+
+    def _plain(self, name: str) -> Field:
+        field = self._field(name)
+        if field.kind is not FieldKind.PLAIN:
+            raise NotPossibleError(
+                f"{name} is a {field.kind.value}: it cannot be replaced. Set or remove items of a map"
+            )
+        return field
+
+    def _map(self, name: str) -> MapView[Any, Any]:
+        field = self._field(name)
+        if field.kind is not FieldKind.MAP:
+            raise NotPossibleError(f"{name} is no Map, so it has no items to set or to remove")
+        found = view_of(self._instance).read(field)
+        assert isinstance(found, MapView), "a field of this kind is read as its view"
+        return found
+
+
+_NOTHING: Any = object()
+
+
+def _decoded(field: Field, value: Any, name: str) -> Any:
+    try:
+        return field.codec.decode(_encode(value))
+    except ValueProblem as error:
+        path = f"{name}{error.path[1:]}"
+        raise InvalidArgumentError(f"{path}: {error.problem}", path=path) from error
+
+
+def _key(field: Field, key: str) -> Any:
+    try:
+        return field.key_codec.decode(key.encode())
+    except ValueProblem as error:
+        raise InvalidArgumentError(
+            f"{field.name}[{key}]: the key of an item is named as JSON, text with its quotes: {error.problem}",
+            path=field.name,
+        ) from error
+
+
+def _plain(field: Field, value: Any) -> Any:
+    return msgspec.json.decode(field.codec.encode(value))

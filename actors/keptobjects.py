@@ -1,0 +1,307 @@
+"""Objects as they are kept, now and after any of their events: from the rows of a running journal, or of a store at rest."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import msgspec
+
+from actors.core.errors import InvalidArgumentError
+from actors.engine.directory import fold
+from actors.engine.past import Past
+from actors.fields import FieldKind
+from journal import events as e
+from journal import keys
+from journal.events import Kind, OutcomeKind, Recorded
+from journal.ids import InvocationId, StreamId, stream_of
+from journal.store import scan_all
+from journal.stored import load_stream, read_events, read_head, read_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from actors.core.state import ObjectState
+    from actors.objects import Definition
+    from journal.rows import StreamHead
+    from journal.store import Readable
+
+MAX_LISTED = 1_000
+"""Objects, items, or changes that one answer holds at most."""
+
+_WAITING_SHOWN = 100
+
+
+def checked_limit(limit: int) -> int:
+    """How many may be asked for at a time. Raises :class:`actors.InvalidArgumentError`."""
+    if not 1 <= limit <= MAX_LISTED:
+        raise InvalidArgumentError(f"limit is {limit}, expected 1 to {MAX_LISTED}")
+    return limit
+
+
+@attrs.frozen(kw_only=True)
+class ObjectInfo:
+    """An object, now or after an event. A key that was never used has version 0, and its fields have their defaults.
+
+    ``version`` is the number of the last event in its log, ``fields_version`` of the one that changed its fields last.
+    ``fields`` are the plain ones, ``logs`` the lengths of its logs, ``maps`` the names of its maps. ``holder`` has it for
+    itself, ``waiting`` are those in the mailbox, in order, the first hundred of ``waiting_count``.
+    """
+
+    service: str
+    key: str
+    kind: Kind
+    version: int = 0
+    fields_version: int = 0
+    fields: dict[str, Any] = attrs.field(factory=dict)
+    logs: dict[str, int] = attrs.field(factory=dict)
+    maps: tuple[str, ...] = ()
+    holder: InvocationId | None = None
+    waiting: tuple[InvocationId, ...] = ()
+    waiting_count: int = 0
+    open_invocations: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class FieldChange:
+    """A field, or an item of it, as an invocation left it: after which event, when (wall seconds), by whom. ``item`` is the key
+    of a map's item as JSON, or the position in a log."""
+
+    number: int
+    at: float
+    by: str
+    invocation_id: InvocationId
+    value: Any
+    item: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ItemInfo:
+    """An item of a ``Log`` or a ``Map``: its position, or its key as JSON, and its value."""
+
+    item: str
+    value: Any
+
+
+@attrs.frozen(kw_only=True)
+class ObjectName:
+    """An object that has been used."""
+
+    service: str
+    key: str
+
+
+class KeptObjects:
+    """Reads objects from rows as of one moment. ``partitions`` is what the journal was created with."""
+
+    def __init__(self, rows: Readable, partitions: int) -> None:
+        self._rows = rows
+        self._partitions = partitions
+
+    def names(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
+        """Objects by service and key, behind the key ``after``; of one service, or of all."""
+        found: list[ObjectName] = []
+        for partition in range(self._partitions):
+            prefix = keys.object_names(partition, service)
+            start = prefix if service is None or not after else keys.object_name(partition, service, after) + b"\x00"
+            page = self._rows.scan(start, keys.after_prefix(prefix), limit=limit)
+            found += [ObjectName(service=s, key=k) for s, k in (keys.parts_of_object_name(key) for key, _ in page)]
+        return sorted(found, key=lambda name: (name.service, name.key))[:limit]
+
+    async def info(self, service: str, key: str, definition: Definition | None, at: int | None = None) -> ObjectInfo:
+        """The object, now or after event ``at``. Raises ``HistoryGoneError``, ``Damaged``, ``InvalidArgumentError``."""
+        kept = self._kept(service, key)
+        state = kept.state() if at is None or at == kept.head.last else await kept.past().object_at(kept.checked(at))
+        plain, maps = _declared(definition)
+        if state is None:
+            kind = Kind.ACTOR if definition is None else definition.kind
+            return ObjectInfo(service=service, key=key, kind=kind, fields=plain, maps=maps)
+        return ObjectInfo(
+            service=service,
+            key=key,
+            kind=state.kind,
+            version=state.version,
+            fields_version=state.fields_version,
+            fields=plain | {name: msgspec.json.decode(data) for name, data in sorted(state.fields.items())},
+            logs=dict(state.lengths),
+            maps=maps,
+            holder=state.holder,
+            waiting=tuple(state.queue[:_WAITING_SHOWN]),
+            waiting_count=len(state.queue),
+            open_invocations=len(state.invocations),
+        )
+
+    async def items(
+        self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
+    ) -> list[ItemInfo]:
+        """Items of a ``Log`` from a position on, or of a ``Map`` behind a key, now or after event ``at``."""
+        kept = self._kept(service, key)
+        past = kept.past()
+        state = kept.state() if at is None or at == kept.head.last else await past.object_at(kept.checked(at))
+        if state is None:
+            return []
+        if field in state.lengths:
+            return kept.log_items(field, _position(start), state.lengths[field], limit)
+        then = {} if at is None else (await past.items_changed_since(at)).get(field, {})
+        return kept.map_items(field, then, start, limit)
+
+    async def history(self, service: str, key: str, field: str, *, after: int, limit: int) -> list[FieldChange]:
+        """What a field has been, as far as histories are kept: the changes behind event ``after``, oldest first."""
+        kept = self._kept(service, key)
+        changes, found = _Changes(field), list[FieldChange]()
+        async with aclosing(kept.past().events(kept.head.trimmed + 1, None)) as events:
+            async for recorded in events:
+                found += [change for change in changes.take(recorded) if change.number > after]
+                if len(found) >= limit:
+                    break
+        return found[:limit]
+
+    def _kept(self, service: str, key: str) -> _Kept:
+        stream = stream_of(service, key)
+        partition = stream % self._partitions
+        return _Kept(self._rows, partition, stream, read_head(self._rows, partition, stream))
+
+
+@attrs.define
+class _Kept:
+    """One object's rows; as much of a partition as :class:`Past` needs."""
+
+    rows: Readable
+    partition: int
+    stream: StreamId
+    head: StreamHead
+
+    def state(self) -> ObjectState | None:
+        """The object now."""
+        stored = load_stream(self.rows, self.partition, self.stream, self.head)
+        return None if stored is None else fold(self.stream, stored)
+
+    def past(self) -> Past:
+        """The object as it was."""
+        return Past(self, self.stream, self.head.trimmed, self.head.last, ())
+
+    def checked(self, at: int) -> int:
+        """The number of an event that there is."""
+        if not 1 <= at <= self.head.last:
+            raise InvalidArgumentError(f"the log goes from event 1 to {self.head.last}, and has no event {at}")
+        return at
+
+    async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
+        return read_snapshot(self.rows, self.partition, stream, at)
+
+    async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
+        return [r for first, last in spans for r in read_events(self.rows, self.partition, stream, first, last)]
+
+    def log_items(self, field: str, start: int, length: int, limit: int) -> list[ItemInfo]:
+        """Items of a log that had this length."""
+        first = keys.log_item(self.partition, self.stream, field, start)
+        behind = keys.log_item(self.partition, self.stream, field, min(length, start + limit))
+        page = self.rows.scan(first, behind, limit=limit) if start < length else []
+        return [
+            ItemInfo(item=str(start + index), value=msgspec.json.decode(value)) for index, (_, value) in enumerate(page)
+        ]
+
+    def map_items(self, field: str, then: dict[str, bytes | None], start: str, limit: int) -> list[ItemInfo]:
+        """Items of a map behind a key, with those that were others then as they were."""
+        prefix = keys.items(self.partition, self.stream, field)
+        found: list[ItemInfo] = []
+        for key, value in self._merged(prefix, then, start):
+            if len(found) >= limit:
+                break
+            found.append(ItemInfo(item=key, value=msgspec.json.decode(value)))
+        return found
+
+    def _merged(self, prefix: bytes, then: dict[str, bytes | None], start: str) -> Iterator[tuple[str, bytes]]:
+        behind = prefix + start.encode() + (b"\x00" if start else b"")
+        waiting = sorted((key.encode(), value) for key, value in then.items() if key > start)
+        for name, value in scan_all(self.rows, behind, keys.after_prefix(prefix)):
+            key = name[len(prefix) :]
+            while waiting and waiting[0][0] < key:
+                earlier, was = waiting.pop(0)
+                if was is not None:
+                    yield earlier.decode(), was
+            if waiting and waiting[0][0] == key:
+                _, was = waiting.pop(0)
+                if was is not None:
+                    yield key.decode(), was
+            else:
+                yield key.decode(), value
+        yield from ((key.decode(), was) for key, was in waiting if was is not None)
+
+
+def _declared(definition: Definition | None) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The plain fields of a class with their defaults, and its maps."""
+    if definition is None:
+        return {}, ()
+    plain: dict[str, Any] = {}
+    maps: list[str] = []
+    for name, field in definition.fields.items():
+        if field.default is not None:
+            plain[name] = msgspec.json.decode(field.codec.encode(field.default()))
+        elif field.kind is FieldKind.MAP:
+            maps.append(name)
+    return plain, tuple(maps)
+
+
+def _position(start: str) -> int:
+    if not start:
+        return 0
+    if not start.isdecimal():
+        raise InvalidArgumentError(f"{start!r} is no position in a log, expected a number from 0")
+    return int(start)
+
+
+class _Changes:
+    """Finds what a field was left as, from the events of its object, in order."""
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+        self._written: dict[InvocationId, list[tuple[str, bytes | None]]] = {}
+        self._asked_by: dict[InvocationId, str] = {}
+        self._atomic: set[InvocationId] = set()
+
+    def take(self, recorded: Recorded) -> list[FieldChange]:
+        """The changes that became the object's with this event: those of an invocation that ended, all at once."""
+        event, field = recorded.event, self._field
+        match event:
+            case e.InvocationAccepted():
+                self._asked_by[event.invocation_id] = recorded.stamp.by
+                if event.atomic:
+                    self._atomic.add(event.invocation_id)
+            case e.FieldsChanged() if field in event.fields:
+                self._written[event.invocation_id] = [("", event.fields[field])]
+            case e.LogExtended() if event.field == field:
+                self._written.setdefault(event.invocation_id, []).extend(("", item) for item in event.items)
+            case e.MapChanged() if event.field == field:
+                self._written.setdefault(event.invocation_id, []).extend(event.items.items())
+            case e.HistoryKept():
+                self._written.pop(event.invocation_id, None)
+            case e.FieldsRewound():
+                values = [("", event.fields[field])] if field in event.fields else []
+                return self._left(recorded, event.invocation_id, [*values, *event.maps.get(field, {}).items()])
+            case e.InvocationCompleted():
+                return self._at_end(recorded, event)
+        return []
+
+    def _at_end(self, recorded: Recorded, event: e.InvocationCompleted) -> list[FieldChange]:
+        of = event.invocation_id
+        left = self._written.pop(of, [])
+        is_dropped = of in self._atomic and event.outcome.kind is not OutcomeKind.SUCCEEDED
+        changes = [] if is_dropped else self._left(recorded, of, left)
+        self._asked_by.pop(of, None)
+        self._atomic.discard(of)
+        return changes
+
+    def _left(self, recorded: Recorded, of: InvocationId, left: list[tuple[str, bytes | None]]) -> list[FieldChange]:
+        return [
+            FieldChange(
+                number=recorded.number,
+                at=recorded.stamp.at,
+                by=self._asked_by.get(of, recorded.stamp.by),
+                invocation_id=of,
+                value=None if data is None else msgspec.json.decode(data),
+                item=item,
+            )
+            for item, data in left
+        ]

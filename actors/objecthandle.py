@@ -1,0 +1,95 @@
+"""One object from outside: its fields now and then, who holds it, and changes to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import attrs
+
+from actors.editing import Edit, Edited
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from actors.keptobjects import FieldChange, ItemInfo, ObjectInfo, ObjectName
+
+
+@runtime_checkable
+class ObjectPort(Protocol):
+    """What carries looks at objects, and edits of them."""
+
+    async def object_names(self, service: str | None, after: str, limit: int) -> list[ObjectName]: ...
+    async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo: ...
+    async def object_items(
+        self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
+    ) -> list[ItemInfo]: ...
+    async def field_history(
+        self, service: str, key: str, field: str, *, after: int, limit: int
+    ) -> list[FieldChange]: ...
+    async def edit_object(
+        self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
+    ) -> Edited: ...
+
+
+@attrs.frozen(eq=False)
+class ObjectHandle:
+    """A keyed object, as ``client.object(Counter, "bob")`` gives it.
+
+    ::
+
+        counter = client.object(Counter, "bob")
+        print((await counter.info()).fields)
+        await counter.edit(set={"value": 5}, if_version=3, reason="counted by hand")
+    """
+
+    _port: ObjectPort
+    service: str
+    key: str
+
+    async def info(self, *, at: int | None = None) -> ObjectInfo:
+        """Its fields, its mailbox and who holds it; with ``at``, as they were after that event of its log.
+
+        Raises ``HistoryGoneError`` where too much of its log has been purged, ``InvalidArgumentError`` for no such event.
+        """
+        return await self._port.object_info(self.service, self.key, at)
+
+    async def items(self, field: str, *, at: int | None = None, start: str = "", limit: int = 100) -> list[ItemInfo]:
+        """Items of a ``Log`` from position ``start`` on, or of a ``Map`` behind the key ``start`` (as JSON)."""
+        return await self._port.object_items(self.service, self.key, field, at=at, start=start, limit=limit)
+
+    async def history(self, field: str, *, after: int = 0, limit: int = 100) -> list[FieldChange]:
+        """What a field has been, oldest first, as far as histories are kept: by whom it was changed, when, and to what."""
+        return await self._port.field_history(self.service, self.key, field, after=after, limit=limit)
+
+    async def edit(
+        self,
+        *,
+        set: Mapping[str, Any] | None = None,
+        clear: Iterable[str] = (),
+        items: Mapping[str, Mapping[str, Any]] | None = None,
+        remove: Mapping[str, Iterable[str]] | None = None,
+        if_version: int | None = None,
+        queue: bool = False,
+        reason: str = "",
+        idempotency_key: str | None = None,
+    ) -> Edited:
+        """Change fields: all of it or nothing, recorded as an event, in the order of the mailbox.
+
+        ``set`` gives plain fields values, as JSON has them; ``clear`` gives fields back their defaults, and maps no items;
+        ``items`` and ``remove`` change items of maps, named by their keys as JSON. With ``if_version`` nothing is done unless
+        the fields were last changed by that event (``info().fields_version``). While a handler holds the key, or others wait
+        for it, an edit is refused; with ``queue`` it waits its turn.
+
+        Raises ``KeyHeldError``, ``VersionConflictError``, ``UnknownFieldError``, ``InvalidArgumentError``,
+        ``NotPossibleError``.
+        """
+        edit = Edit(
+            set=dict(set or {}),
+            clear=list(clear),
+            items={field: dict(changed) for field, changed in (items or {}).items()},
+            remove={field: list(keys) for field, keys in (remove or {}).items()},
+            if_version=if_version,
+        )
+        return await self._port.edit_object(
+            self.service, self.key, edit, queue=queue, reason=reason, idempotency_key=idempotency_key
+        )

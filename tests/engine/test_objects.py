@@ -1,0 +1,227 @@
+"""Objects from outside: what their fields are and were, and changes to them that wait their turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+
+import actors
+from actors import Actor, Log, Map, OutcomeKind, Service, handler, shared, step
+from tests.lab import Lab, quiet
+from tests.virtual import on_virtual_time
+
+pytestmark = on_virtual_time
+
+
+@step
+async def wait(seconds: float) -> None:
+    await trio.sleep(seconds)
+
+
+class Shop(Actor):
+    owner: str = "nobody"
+    tags: list[str] = actors.field(factory=list)
+    sales: Log[int]
+    stock: Map[str, int]
+
+    @handler
+    async def sell(self, article: str, count: int) -> int:
+        self.stock[article] = self.stock.get(article, 10) - count
+        self.sales.append(count)
+        self.tags.append(article)
+        return self.stock[article]
+
+    @handler
+    async def close(self, seconds: float) -> None:
+        self.owner = "the cleaner"
+        await wait(seconds)
+
+    @handler(atomic=True)
+    async def fail(self) -> None:
+        self.owner = "a thief"
+        raise actors.TerminalError("caught")
+
+    @shared
+    async def show(self) -> tuple[str, list[str]]:
+        return self.owner, self.tags
+
+
+class Plain(Service):
+    @handler
+    async def go(self) -> None: ...
+
+
+async def test_a_key_that_was_never_used_has_its_defaults() -> None:
+    async with Lab(Shop).running() as runtime:
+        info = await runtime.client.object(Shop, "a").info()
+        assert (info.version, info.fields, info.maps) == (0, {"owner": "nobody", "tags": []}, ("stock",))
+        assert await runtime.client.objects() == []
+
+
+async def test_an_object_shows_its_fields_its_mailbox_and_who_holds_it() -> None:
+    async with Lab(Shop).running() as runtime:
+        shop = runtime.client.actor(Shop, "a")
+        await shop.sell("tea", 3)
+        closing = await shop.close.send(10.0)
+        waiting = await shop.sell.send("tea", 1)
+        info = await runtime.client.object("Shop", "a").info()
+        assert info.fields == {"owner": "nobody", "tags": ["tea"]}
+        assert (info.logs, info.holder, info.waiting) == ({"sales": 1}, closing.id, (waiting.id,))
+        assert [name.key for name in await runtime.client.objects("Shop")] == ["a"]
+
+
+async def test_an_object_can_be_seen_as_it_was_after_any_event() -> None:
+    lab = Lab(Shop)
+    versions: list[actors.ObjectInfo] = []
+    stocks: list[list[tuple[str, Any]]] = []
+    async with lab.running() as runtime:
+        shop, kept = runtime.client.actor(Shop, "a"), runtime.client.object(Shop, "a")
+        for number in range(60):
+            await shop.sell(f"article {number % 7}", number)
+            if number % 9 == 0:
+                await kept.edit(remove={"stock": [f'"article {number % 7}"']})
+            versions.append(await kept.info())
+            stocks.append([(item.item, item.value) for item in await kept.items("stock")])
+    async with lab.running() as runtime:
+        kept = runtime.client.object(Shop, "a")
+        for then, stock in zip(versions, stocks, strict=True):
+            assert await kept.info(at=then.version) == then
+            assert [(i.item, i.value) for i in await kept.items("stock", at=then.version)] == stock
+            assert len(await kept.items("sales", at=then.version)) == then.logs["sales"]
+        with pytest.raises(actors.InvalidArgumentError, match="has no event 100000"):
+            await kept.info(at=100_000)
+
+
+async def test_what_was_before_a_purge_is_gone_and_what_came_after_is_not() -> None:
+    async with Lab(Shop).running() as runtime:
+        shop, kept = runtime.client.actor(Shop, "a"), runtime.client.object(Shop, "a")
+        first = await shop.sell.send("tea", 1)
+        await first.result()
+        between = (await kept.info()).version
+        await shop.sell("tea", 2)
+        await first.purge()
+        with pytest.raises(actors.HistoryGoneError, match="has been purged"):
+            await kept.info(at=between)
+        assert (await kept.info()).fields["tags"] == ["tea", "tea"]
+
+
+async def test_a_field_has_a_history() -> None:
+    async with Lab(Shop).running() as runtime:
+        shop, kept = runtime.client.actor(Shop, "a"), runtime.client.object(Shop, "a")
+        await shop.close(0.0)
+        with pytest.raises(actors.TerminalError):
+            await shop.fail()
+        await kept.edit(set={"owner": "ada"}, reason="bought")
+        changes = await kept.history("owner")
+        assert [change.value for change in changes] == ["the cleaner", "ada"]
+        assert changes[0].number < changes[1].number
+        assert all(change.by.startswith("user:") for change in changes)
+        assert await kept.history("owner", after=changes[0].number) == changes[1:]
+        await shop.sell("tea", 1)
+        await shop.sell("milk", 1)
+        assert [(c.item, c.value) for c in await kept.history("stock")] == [('"tea"', 9), ('"milk"', 9)]
+
+
+async def test_an_edit_changes_fields_and_says_what_they_were() -> None:
+    lab = Lab(Shop)
+    async with lab.running() as runtime:
+        shop, kept = runtime.client.actor(Shop, "a"), runtime.client.object(Shop, "a")
+        await shop.sell("tea", 3)
+        edited = await kept.edit(
+            set={"owner": "ada"}, clear=["tags"], items={"stock": {'"milk"': 4}}, remove={"stock": ['"tea"', '"none"']}
+        )
+        assert edited.changed
+        assert edited.before == {
+            "owner": "nobody",
+            "tags": ["tea"],
+            'stock["milk"]': None,
+            'stock["tea"]': 7,
+            'stock["none"]': None,
+        }
+    async with lab.running() as runtime:
+        assert await runtime.client.actor(Shop, "a").show() == ("ada", [])
+        stock = await runtime.client.object(Shop, "a").items("stock")
+        assert [(item.item, item.value) for item in stock] == [('"milk"', 4)]
+
+
+async def test_an_edit_under_a_condition_is_done_only_if_nobody_was_faster() -> None:
+    async with Lab(Shop).running() as runtime:
+        shop, kept = runtime.client.actor(Shop, "a"), runtime.client.object(Shop, "a")
+        await shop.sell("tea", 3)
+        seen = (await kept.info()).fields_version
+        await kept.edit(set={"owner": "ada"}, if_version=seen)
+        with pytest.raises(actors.VersionConflictError, match="Look again"):
+            await kept.edit(set={"owner": "bob"}, if_version=seen)
+        assert (await shop.show())[0] == "ada"
+
+
+async def test_an_edit_is_refused_while_the_key_is_held_unless_it_may_wait() -> None:
+    async with Lab(Shop).running() as runtime:
+        shop, kept = runtime.client.actor(Shop, "a"), runtime.client.object(Shop, "a")
+        closing = await shop.close.send(10.0)
+        await quiet()
+        with pytest.raises(actors.KeyHeldError, match=closing.id):
+            await kept.edit(set={"owner": "ada"})
+        edited = await kept.edit(set={"owner": "ada"}, queue=True)
+        assert edited.before == {"owner": "the cleaner"}
+        assert (await shop.show())[0] == "ada"
+
+
+@pytest.mark.parametrize(
+    ("edit", "error", "words"),
+    [
+        ({"set": {"owner": 5}}, actors.InvalidArgumentError, r"owner: expected str, found 5"),
+        ({"set": {"tags": ["a", 1]}}, actors.InvalidArgumentError, r"tags\[1\]: expected str"),
+        ({"set": {"sales": []}}, actors.NotPossibleError, "cannot be replaced"),
+        ({"set": {"colour": "red"}}, actors.UnknownFieldError, "has no field 'colour'; it has owner, sales"),
+        ({"clear": ["sales"]}, actors.NotPossibleError, "only grows"),
+        ({"items": {"stock": {"tea": 1}}}, actors.InvalidArgumentError, "named as JSON"),
+        ({"items": {"stock": {'"tea"': "many"}}}, actors.InvalidArgumentError, r'stock\["tea"\]: expected int'),
+        ({"items": {"owner": {'"tea"': 1}}}, actors.NotPossibleError, "is no Map"),
+    ],
+)
+async def test_an_edit_that_does_not_fit_is_refused_and_nothing_of_it_is_done(
+    edit: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    async with Lab(Shop).running() as runtime:
+        kept = runtime.client.object(Shop, "a")
+        await kept.edit(set={"owner": "ada"})
+        before = (await kept.info()).fields
+        with pytest.raises(error, match=words):
+            await kept.edit(**{"set": {"tags": ["half"]}, **edit} if "set" not in edit else edit)
+        assert (await kept.info()).fields == before
+
+
+async def test_an_edit_is_an_invocation_and_in_the_audit() -> None:
+    async with Lab(Shop).running() as runtime:
+        await runtime.client.object(Shop, "a").edit(set={"owner": "ada"}, reason="bought")
+        (invocation,) = await runtime.client.invocations(service="Shop")
+        assert invocation.target.handler == "playhead.edit"
+        assert invocation.outcome is not None
+        assert invocation.outcome.kind is OutcomeKind.SUCCEEDED
+        (entry,) = [e for e in (await runtime.client.audit()).entries if e.verb == "edit"]
+        assert (entry.target, entry.detail, entry.reason) == ("Shop/a", "owner", "bought")
+
+
+async def test_a_gate_holds_no_edit() -> None:
+    async with Lab(Shop).running() as runtime:
+        await runtime.client.gates.close("service:Shop", reason="moving")
+        edited = await runtime.client.object(Shop, "a").edit(set={"owner": "ada"})
+        assert edited.changed
+
+
+async def test_a_service_has_no_objects_to_look_at() -> None:
+    async with Lab(Plain).running() as runtime:
+        with pytest.raises(actors.NotPossibleError, match="has no keys and no fields"):
+            await runtime.client.object(Plain, "a").info()
+
+
+async def test_the_same_edit_asked_twice_under_one_key_is_done_once() -> None:
+    async with Lab(Shop).running() as runtime:
+        kept = runtime.client.object(Shop, "a")
+        first = await kept.edit(set={"owner": "ada"}, idempotency_key="e-1")
+        await kept.edit(set={"owner": "bob"})
+        assert await kept.edit(set={"owner": "ada"}, idempotency_key="e-1") == first
+        assert (await kept.info()).fields["owner"] == "bob"
