@@ -49,6 +49,12 @@ class MisdirectedRequestError(Refused):
     http_status = 421
 
 
+class HeadTooLargeError(Refused):
+    """The head of the request, its target and headers, is longer than the limit."""
+
+    http_status = 431
+
+
 class NotCompletedYetError(Refused):
     """The invocation is there, and has no output yet. 470 is what Restate's clients wait for."""
 

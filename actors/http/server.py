@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 from hypercorn.config import Config
-from hypercorn.events import RawData
+from hypercorn.events import Closed, RawData
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr, wrap_app
+
+from actors.http.guard import HEAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +46,7 @@ class ServerLimits:
 
     connections: int = 1_000
     connections_of_one_peer: int = 100
-    head_bytes: int = 16 << 10
+    head_bytes: int = HEAD_BYTES
     head_seconds: float = 10.0
     send_seconds: float = 10.0
     grace_seconds: float = 10.0
@@ -152,12 +154,19 @@ class _Server(TCPServer):
         if not isinstance(event, RawData):
             await super().protocol_send(event)
             return
-        for start in range(0, len(event.data), _PIECE_BYTES):
-            with trio.move_on_after(self._limits.send_seconds, shield=True) as scope:
-                await super().protocol_send(RawData(event.data[start : start + _PIECE_BYTES]))
-            if scope.cancelled_caught:
+        async with self.send_lock:
+            try:
+                await self._send_in_time(event.data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError) as error:
+                log.debug("a connection is dropped: %r", error)
                 await trio.aclose_forcefully(self.stream)
-                return
+                await self.protocol.handle(Closed())
+
+    async def _send_in_time(self, data: bytes) -> None:
+        # A bound around the inherited method would not do: it shields itself from every scope outside.
+        for start in range(0, len(data), _PIECE_BYTES):
+            with trio.fail_after(self._limits.send_seconds, shield=True):
+                await self.stream.send_all(data[start : start + _PIECE_BYTES])
 
 
 class _Protocol(H11Protocol):

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import httpx2
 import trio
 
+from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.http.app import Api
 from actors.http.client import connect
 from actors.http.guard import LOOPBACK_NAMES, Guard
-from actors.http.server import DEFAULT_LIMITS, Closing, ServerLimits, serve
+from actors.http.server import DEFAULT_LIMITS as SERVER_LIMITS
+from actors.http.server import Closing, ServerLimits, serve
 from actors.http.tokens import TokenBook, make_token
 from actors.runtime import Runtime, open_runtime
 from journal.store import Durability
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from actors.client import Client
 
@@ -33,8 +35,15 @@ class Served:
     token: str
     tokens: TokenBook
     closing: Closing
+    ended: trio.Event
     http: httpx2.AsyncClient
     stranger: httpx2.AsyncClient
+
+    def connections(self) -> int:
+        """How many of the server's sockets are connected."""
+        local = f"0100007F:{self.port:04X}"
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(1 for row in rows if row[1] == local and row[3] in _OPEN_STATES)
 
     @property
     def url(self) -> str:
@@ -60,6 +69,10 @@ class Served:
         return await trio.open_tcp_stream("127.0.0.1", self.port)
 
 
+_OPEN_STATES = ("01", "08")
+"""Established, and closed by the other side only."""
+
+
 async def until_closed(stream: trio.SocketStream) -> bytes:
     found = b""
     with trio.fail_after(30):
@@ -77,9 +90,10 @@ async def until_closed(stream: trio.SocketStream) -> bytes:
 async def serving(
     directory: Path,
     *classes: type,
-    limits: ServerLimits = DEFAULT_LIMITS,
+    limits: ServerLimits = SERVER_LIMITS,
     is_open: bool = False,
     hosts: frozenset[str] = LOOPBACK_NAMES,
+    runtime_limits: Limits = DEFAULT_LIMITS,
     **options: Any,
 ) -> AsyncIterator[Served]:
     """Serve these classes for the block."""
@@ -87,18 +101,19 @@ async def serving(
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listeners[0].socket.getsockname()[1]
     async with (
-        open_runtime(*classes, durability=Durability.MEMORY, **options) as runtime,
+        open_runtime(*classes, durability=Durability.MEMORY, limits=runtime_limits, **options) as runtime,
         trio.open_nursery() as nursery,
     ):
         guard = Guard(tokens=None if is_open else tokens, hosts=hosts)
-        await nursery.start(_serve, Api(runtime.client, guard, closing), listeners, closing, limits)
+        ended = trio.Event()
+        await nursery.start(_serve, Api(runtime.client, guard, closing), listeners, closing, limits, ended)
         headers = {"authorization": f"Bearer {token}"}
         url = f"http://127.0.0.1:{port}"
         async with (
             httpx2.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=30) as http,
             httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as stranger,
         ):
-            yield Served(runtime, port, token, tokens, closing, http, stranger)
+            yield Served(runtime, port, token, tokens, closing, ended, http, stranger)
         nursery.cancel_scope.cancel()
 
 
@@ -107,7 +122,9 @@ async def _serve(
     listeners: list[trio.SocketListener],
     closing: Closing,
     limits: ServerLimits,
+    ended: trio.Event,
     *,
     task_status: trio.TaskStatus[None],
 ) -> None:
     await serve(app, listeners, closing, limits=limits, task_status=task_status)
+    ended.set()
