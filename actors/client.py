@@ -551,6 +551,8 @@ class _Events:
                 break
             recorded = await anext(source)
             self._after = recorded.number
+            if isinstance(recorded.event, e.InvocationsPurged) and self._of in recorded.event.invocation_ids:
+                self._has_ended = True  # and its end has been forgotten with the rest
             if not belongs_to(recorded.event, self._of):
                 continue
             # One that had ended before may have been restarted since, which stands behind its end.

@@ -275,6 +275,23 @@ async def test_a_handler_that_kills_and_purges_at_once_has_purged(lab: Lab) -> N
         assert await runtime.client.actor(Notes, "a").read() == ["kept"]
 
 
+async def test_whoever_follows_one_that_is_purged_does_not_wait_for_its_end(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        await runtime.client.actor(Notes, "a").note("kept")
+        handle = await runtime.client.actor(Notes, "a").wait.send()
+        seen: list[str] = []
+
+        async def follow() -> None:
+            seen.extend([entry.name async for entry in handle.follow()])
+
+        with trio.fail_after(100):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(follow)
+                await quiet()
+                await runtime.client.service(Worker).kill_and_purge(handle.id)
+        assert seen[0] == "InvocationAccepted"
+
+
 async def test_a_short_retention_ends_in_time_although_others_last_longer(lab: Lab) -> None:
     async with lab.running() as runtime:
         notes = runtime.client.actor(Notes, "a")

@@ -11,6 +11,7 @@ from collections import defaultdict
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import trio
 
 import actors
@@ -20,6 +21,7 @@ from actors.inspection import belongs_to
 from journal import events as e
 from journal.errors import InDoubt, Unavailable
 from journal.events import Mode, OutcomeKind, Status
+from journal.ids import stream_of, stream_of_invocation
 from journal.memory import MemoryStore
 from tests.lab import WORLD, Lab
 
@@ -439,8 +441,6 @@ def _is_exclusive(event: Any) -> bool:
 
 def _number_of(history: list[Recorded]) -> int | None:
     """The number of a work."""
-    import msgspec
-
     accepted = history[0].event
     if not isinstance(accepted, e.InvocationAccepted) or accepted.handler != "work":
         return None
@@ -449,8 +449,6 @@ def _number_of(history: list[Recorded]) -> int | None:
 
 
 def _target_key(history: list[Recorded], key: str) -> bool:
-    from journal.ids import stream_of, stream_of_invocation
-
     accepted: Any = history[0].event
     return stream_of_invocation(accepted.invocation_id) == stream_of("Account", key)
 

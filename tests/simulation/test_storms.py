@@ -16,9 +16,11 @@ from actors.core import commands as c
 from actors.core import decide as deciding
 from actors.core import evolve as evolving
 from actors.core.replay import Execution
+from actors.engine import attempt as attempts
 from actors.engine import ledger as ledgers
 from actors.engine import stage as stages
 from actors.engine.ledger import Ledger
+from actors.engine.reception import Reception
 from actors.engine.stage import Stage
 from journal.events import OutcomeKind, Status
 from tests.simulation.storm import broken_laws
@@ -97,8 +99,6 @@ def compensates_while_the_action_still_runs(patch: pytest.MonkeyPatch) -> None:
 
 
 def shows_half_of_an_atomic_change(patch: pytest.MonkeyPatch) -> None:
-    from actors.engine import attempt as attempts
-
     for module in (attempts, stages):
         patch.setattr(module, "writer_beside", lambda state: state.holder)
 
@@ -115,8 +115,6 @@ def lets_the_last_one_go_first(patch: pytest.MonkeyPatch) -> None:
 
 
 def does_a_refused_request_later(patch: pytest.MonkeyPatch) -> None:
-    from actors.engine.reception import Reception
-
     refuse = Reception._refuse
 
     def postpones(self: Reception, resident: Any, arrival: Any, refusal: Any) -> None:
