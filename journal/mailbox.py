@@ -19,6 +19,8 @@ from journal.errors import CorruptRecord
 from journal.protocol import Due, Letter
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from journal.clock import Clock
     from journal.store import Store
 
@@ -44,12 +46,17 @@ def decode_letter(data: bytes) -> Letter:
 
 
 class Mailbox:
-    """What is due in a partition. ``put`` and ``drop`` are told what commits wrote; ``next_due`` hands it out in order."""
+    """What is due in a partition. ``put`` and ``drop`` are told what commits wrote; ``next_due`` hands it out in order.
 
-    def __init__(self, store: Store, clock: Clock, partition: int) -> None:
+    ``on_their_way`` are positions of letters whose commits have not returned. A page may show them already; they are left
+    out there and come by ``put``, so that none comes twice, and none before it is durable.
+    """
+
+    def __init__(self, store: Store, clock: Clock, partition: int, on_their_way: Collection[bytes]) -> None:
         self._store = store
         self._clock = clock
         self._partition = partition
+        self._on_their_way = on_their_way
         self._arrived: deque[Due] = deque()
         self._next_arrival_key = keys.letters(partition)
         self._all_arrived_read = False
@@ -57,16 +64,12 @@ class Mailbox:
         self._dated: dict[bytes, Letter] = {}
         # Every dated letter with a key below the horizon is in memory; None: all of them are.
         self._horizon: bytes | None = keys.dated_letters(partition)
-        # A page may show a letter before its commit has returned; it must not be handed out again when it does.
-        self._handed_out: set[bytes] = set()
         self._changed = trio.Event()
 
     def put(self, position: bytes, letter: Letter) -> None:
         """A letter was written."""
-        if position in self._handed_out:
-            return
         if letter.at is None:
-            if self._all_arrived_read:
+            if self._all_arrived_read or position < self._next_arrival_key:
                 self._arrived.append(Due(position, letter))
         elif (self._horizon is None or position < self._horizon) and position not in self._dated:
             self._dated[position] = letter
@@ -78,7 +81,6 @@ class Mailbox:
     def drop(self, position: bytes) -> None:
         """A letter was removed, consumed or not. Its place in the heap is skipped later."""
         self._dated.pop(position, None)
-        self._handed_out.discard(position)
 
     async def next_due(self) -> list[Due]:
         """The next letters, waiting until there are some."""
@@ -86,7 +88,6 @@ class Mailbox:
             self._changed = trio.Event()
             due = self._take_arrived() + self._take_dated()
             if due:
-                self._handed_out.update(d.position for d in due)
                 await trio.lowlevel.checkpoint()
                 return due
             await self._wait()
@@ -99,7 +100,7 @@ class Mailbox:
     def _read_arrived(self) -> None:
         end = keys.after_prefix(keys.letters(self._partition))
         page = self._store.scan(self._next_arrival_key, end, limit=WINDOW)
-        self._arrived.extend(Due(key, decode_letter(value)) for key, value in page)
+        self._arrived.extend(Due(key, decode_letter(value)) for key, value in self._without_those_on_their_way(page))
         if page:
             self._next_arrival_key = page[-1][0] + b"\x00"
         self._all_arrived_read = len(page) < WINDOW
@@ -126,9 +127,13 @@ class Mailbox:
     def _read_dated(self, start: bytes) -> None:
         end = keys.after_prefix(keys.dated_letters(self._partition))
         page = self._store.scan(start, end, limit=WINDOW)
-        self._dated.update((key, decode_letter(value)) for key, value in page)
-        self._heap = [key for key, _ in page]  # sorted, so it is a heap
+        durable = self._without_those_on_their_way(page)
+        self._dated.update((key, decode_letter(value)) for key, value in durable)
+        self._heap = [key for key, _ in durable]  # sorted, so it is a heap
         self._horizon = page[-1][0] + b"\x00" if len(page) == WINDOW else None
+
+    def _without_those_on_their_way(self, page: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        return [(key, value) for key, value in page if key not in self._on_their_way]
 
     def _let_go_of_later_ones(self) -> None:
         alive = sorted(key for key in self._heap if key in self._dated)

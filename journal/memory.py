@@ -80,10 +80,11 @@ class MemoryStore(_Sorted):
         return MemoryView(self._rows, self._order)
 
     async def commit(self, batch: Batch) -> None:
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         if self._closed:
             raise Unavailable("the store is closed")
         self.apply(batch)
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
     def apply(self, batch: Batch) -> None:
         """Make the changes, all of them. What a view holds is left as it is."""

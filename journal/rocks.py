@@ -196,8 +196,9 @@ class RocksStore(_Reads):
         if os.getpid() != self._pid:
             raise Unavailable("this process was forked from the one that opened the store; open it anew after a spawn")
         if self.durability is Durability.OS:
-            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint_if_cancelled()
             self._write_now(batch)
+            await trio.lowlevel.cancel_shielded_checkpoint()
             return
         self._jobs.put(_Job(batch, trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()))
         # Not cancellable: what is on its way to the disk arrives there, and somebody must hear of it.

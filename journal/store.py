@@ -77,7 +77,7 @@ class Store(Readable, Protocol):
         ...
 
     async def commit(self, batch: Batch) -> None:
-        """Keep the batch; returns when it is as durable as the setting says.
+        """Keep the batch; returns when it is as durable as the setting says. Batches are written in the order of the calls.
 
         Raises :class:`journal.errors.InDoubt` when nobody knows whether it was kept, :class:`journal.errors.Unavailable`
         when it was not. After either the store takes no more writes until :meth:`recover`.

@@ -10,6 +10,7 @@ from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from journal import keys
@@ -34,6 +35,15 @@ _FORGOTTEN_TOGETHER = 8
 _NO_STREAM = StreamHead(last=0)
 
 
+@attrs.frozen
+class Posted:
+    """A letter in its place, as soon as its commit is kept."""
+
+    partition: int
+    position: bytes
+    letter: Letter
+
+
 class StoredJournal:
     """A journal whose partitions all live in one store of this process."""
 
@@ -43,6 +53,9 @@ class StoredJournal:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._store = store
         self._claims: dict[int, StoredPartition] = {}
+        # The one copy, whoever posts: two letters must never be given the same place.
+        self._states: dict[int, PartitionState] = {}
+        self._on_their_way: dict[int, set[bytes]] = {number: set() for number in range(partitions)}
         self._followers: dict[StreamId, trio.Event] = {}
 
     def has_room(self) -> bool:
@@ -57,7 +70,8 @@ class StoredJournal:
         state_key = keys.partition_state(partition)
         state = self.state_of(partition)
         state.epoch += 1
-        claimed = StoredPartition(self, self._store, partition, state)
+        mailbox = Mailbox(self._store, self.clock, partition, self._on_their_way[partition])
+        claimed = StoredPartition(self, self._store, partition, state.epoch, mailbox)
         self._claims[partition] = claimed
         await self._store.commit(Batch({state_key: encode_row(state)}))
         try:
@@ -68,16 +82,12 @@ class StoredJournal:
 
     async def send(self, letter: Letter) -> None:
         """Put a letter into the mailbox of whoever owns the object; returns when it is durable."""
-        partition = letter.to % self.partitions
-        owner = self._claims.get(partition)
+        owner = self._claims.get(letter.to % self.partitions)
         if owner is not None:
             await owner.commit((), (letter,))
             return
-        state = self.state_of(partition)
         batch = Batch()
-        _put_letter(self._store, batch, partition, state, letter, self.clock.now())
-        batch.rows[keys.partition_state(partition)] = encode_row(state)
-        await self._store.commit(batch)
+        await self.keep(batch, self.post(batch, (letter,)))
 
     def read(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:
         """The stream's events with numbers above ``after``, as far as they are kept. Raises ``Damaged``."""
@@ -127,9 +137,39 @@ class StoredJournal:
         return self._claims.get(partition)
 
     def state_of(self, partition: int) -> PartitionState:
-        """What is kept of a partition that nobody owns."""
-        data = self._store.get(keys.partition_state(partition))
-        return PartitionState() if data is None else decode_row(PartitionState, data)
+        """What is kept of a partition, with what commits on their way to the disk will have changed."""
+        state = self._states.get(partition)
+        if state is None:
+            data = self._store.get(keys.partition_state(partition))
+            state = self._states[partition] = PartitionState() if data is None else decode_row(PartitionState, data)
+        return state
+
+    def post(self, batch: Batch, letters: Sequence[Letter]) -> list[Posted]:
+        """Write letters into a batch; the caller keeps it."""
+        posted: list[Posted] = []
+        now = self.clock.now()
+        for letter in letters:
+            partition = letter.to % self.partitions
+            state = self.state_of(partition)
+            position = _put_letter(self._store, batch, partition, state, letter, now)
+            if letter.at is None:
+                batch.rows[keys.partition_state(partition)] = encode_row(state)
+            if position is not None:
+                self._on_their_way[partition].add(position)
+                posted.append(Posted(partition, position, letter))
+        return posted
+
+    async def keep(self, batch: Batch, posted: Sequence[Posted]) -> None:
+        """Commit the batch; then its letters are in the mailboxes of whoever owns the partitions by now."""
+        try:
+            await self._store.commit(batch)
+        finally:
+            for letter in posted:
+                self._on_their_way[letter.partition].discard(letter.position)
+        for letter in posted:
+            owner = self._claims.get(letter.partition)
+            if owner is not None:
+                owner.mailbox.put(letter.position, letter.letter)
 
     def read_page(self, stream: StreamId, after: int) -> list[Recorded]:
         """Some of the events behind ``after``, or none if there are none. Raises ``Damaged``."""
@@ -208,13 +248,12 @@ class _Letters:
 class StoredPartition:
     """A claimed partition of a :class:`StoredJournal`."""
 
-    def __init__(self, journal: StoredJournal, store: Store, number: int, state: PartitionState) -> None:
+    def __init__(self, journal: StoredJournal, store: Store, number: int, epoch: int, mailbox: Mailbox) -> None:
         self.number = number
-        self.epoch = state.epoch
+        self.epoch = epoch
+        self.mailbox = mailbox
         self._journal = journal
         self._store = store
-        self._state = state
-        self._mailbox = Mailbox(store, journal.clock, number)
         self._heads: dict[StreamId, StreamHead] = {}
         # Where the streams of the commit under way end without it: readers may see its bytes before they are durable.
         self._settled: dict[StreamId, StreamHead] = {}
@@ -229,16 +268,16 @@ class StoredPartition:
         self.check_claim()
         batch = Batch()
         heads = {append.stream: self._write_append(batch, append) for append in appends}
-        posted = self._post(batch, letters)
+        posted = self._journal.post(batch, letters)
         for letter in retracted:
             assert letter.at is not None, "only letters with a date can be retracted"
             position = keys.dated_letter(letter.to % self._journal.partitions, letter.at, letter.id)
             batch.rows[position] = None
-            self._mailbox.drop(position)
+            self.mailbox.drop(position)
         settled = {stream: self._head(stream) for stream in heads}
         self._settled.update(settled)
         try:
-            await self._store.commit(batch)
+            await self._journal.keep(batch, posted)
         except BaseException:
             self._heads.clear()
             raise
@@ -248,9 +287,7 @@ class StoredPartition:
         self._remember_heads(heads)
         for append in appends:
             for position in append.consumed:
-                self._mailbox.drop(position)
-        for mailbox, position, letter in posted:
-            mailbox.put(position, letter)
+                self.mailbox.drop(position)
         self._journal.announce(heads)
 
     def settled_head(self, stream: StreamId) -> StreamHead | None:
@@ -259,7 +296,7 @@ class StoredPartition:
 
     def letters(self) -> AsyncIterator[Sequence[Due]]:
         """The mailbox: what is due, in order, each once for this claim; waits for more."""
-        return _Letters(self, self._mailbox)
+        return _Letters(self, self.mailbox)
 
     def check_claim(self) -> None:
         """Raise ``Fenced`` unless this claim is the latest."""
@@ -343,20 +380,6 @@ class StoredPartition:
             start = keys.snapshot(self.number, stream, 0)
             batch.cleared.append((start, keys.snapshot(self.number, stream, found[0])))
         return keys.first_number_of(kept) - 1
-
-    def _post(self, batch: Batch, letters: Sequence[Letter]) -> list[tuple[Mailbox, bytes, Letter]]:
-        posted: list[tuple[Mailbox, bytes, Letter]] = []
-        now = self._journal.clock.now()
-        for letter in letters:
-            partition = letter.to % self._journal.partitions
-            owner = self._journal.owner_of(partition)
-            state = owner._state if owner is not None else self._journal.state_of(partition)
-            position = _put_letter(self._store, batch, partition, state, letter, now)
-            if letter.at is None:
-                batch.rows[keys.partition_state(partition)] = encode_row(state)
-            if owner is not None and position is not None:
-                posted.append((owner._mailbox, position, letter))
-        return posted
 
     def _head(self, stream: StreamId) -> StreamHead:
         head = self._heads.get(stream)

@@ -1,0 +1,168 @@
+"""Letters between partitions while commits are under way and owners come and go: none is lost, none comes twice."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from journal import keys
+from journal.ids import StreamId
+from journal.memory import MemoryStore
+from journal.opening import open_journal
+from journal.protocol import Append, Due, Letter, Partition
+from journal.store import Batch, Durability
+from journal.stored import StoredJournal
+from tests.journal.samples import EVENTS, STAMP
+
+FROM, TO = StreamId(0x10), StreamId(0x11)
+"""Objects of partitions 0 and 1."""
+
+
+class Held(MemoryStore):
+    """Writes at once, and lets those who wait for it go on only when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_held = False
+        self._released = trio.Event()
+
+    async def commit(self, batch: Batch) -> None:
+        await super().commit(batch)
+        if self.is_held:
+            self.is_held = False
+            await self._released.wait()
+
+    def release(self) -> None:
+        self._released.set()
+
+
+@pytest.fixture
+def store() -> Held:
+    return Held()
+
+
+@pytest.fixture
+def journal(store: Held) -> StoredJournal:
+    return StoredJournal(store, partitions=2)
+
+
+def letters(*names: str) -> list[Letter]:
+    return [Letter(name, TO, name.encode()) for name in names]
+
+
+async def arrived(partition: Partition) -> list[str]:
+    """What comes until nothing more does."""
+    names: list[str] = []
+    with trio.move_on_after(0.5):
+        async for due in partition.letters():
+            names += [d.letter.id for d in due]
+    return names
+
+
+async def test_letters_of_one_commit_to_a_partition_that_nobody_owns_all_arrive(
+    journal: StoredJournal, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with journal.claim(0, "sender") as sender:
+        await sender.commit((), letters("a", "b", "c"))
+        async with journal.claim(1, "receiver") as receiver:
+            assert await arrived(receiver) == ["a", "b", "c"]
+
+
+async def test_letters_of_several_commits_at_once_to_a_partition_that_nobody_owns_all_arrive(
+    journal: StoredJournal, store: Held, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with journal.claim(0, "sender") as sender, trio.open_nursery() as nursery:
+        for name in "abcdefgh":
+            nursery.start_soon(sender.commit, (), letters(name))
+        for name in "ijklmnop":
+            nursery.start_soon(journal.send, *letters(name))
+        await trio.testing.wait_all_tasks_blocked()
+        async with journal.claim(1, "receiver") as receiver:
+            assert sorted(await arrived(receiver)) == [*"abcdefghijklmnop"]
+
+
+async def test_a_letter_that_is_under_way_while_its_partition_is_claimed_arrives_once_it_is_durable(
+    journal: StoredJournal, store: Held, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with journal.claim(0, "sender") as sender, trio.open_nursery() as nursery:
+        store.is_held = True
+        nursery.start_soon(sender.commit, (), letters("a"))
+        await trio.testing.wait_all_tasks_blocked()
+        async with journal.claim(1, "receiver") as receiver:
+            assert await arrived(receiver) == [], "its bytes are there, and it is not durable"
+            store.release()
+            assert await arrived(receiver) == ["a"]
+
+
+async def test_a_dated_letter_that_is_under_way_while_its_partition_is_claimed_arrives_too(
+    journal: StoredJournal, store: Held, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with journal.claim(0, "sender") as sender, trio.open_nursery() as nursery:
+        store.is_held = True
+        nursery.start_soon(sender.commit, (), [Letter("a", TO, b"", at=1.0)])
+        await trio.testing.wait_all_tasks_blocked()
+        async with journal.claim(1, "receiver") as receiver:
+            assert await arrived(receiver) == []
+            store.release()
+            assert await arrived(receiver) == ["a"]
+
+
+async def test_a_letter_that_is_consumed_as_soon_as_it_comes_does_not_come_again(
+    journal: StoredJournal, autojump_clock: trio.testing.MockClock
+) -> None:
+    seen: list[Due] = []
+
+    async def receive(receiver: Partition) -> None:
+        async for due in receiver.letters():
+            seen.extend(due)
+            expected = len(seen) - len(due)
+            events = [(STAMP, EVENTS[0])] * len(due)
+            consumed = [d.position for d in due]
+            await receiver.commit([Append(stream=TO, expected=expected, events=events, consumed=consumed)])
+
+    async with (
+        journal.claim(0, "sender") as sender,
+        journal.claim(1, "receiver") as receiver,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(receive, receiver)
+        for number in range(100):
+            await sender.commit((), letters(f"{number}"))
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert [due.letter.id for due in seen] == [f"{number}" for number in range(100)]
+
+
+async def test_a_page_that_leaves_out_a_letter_under_way_does_not_lose_it(
+    journal: StoredJournal, store: Held, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    monkeypatch.setattr("journal.mailbox.WINDOW", 2)
+    async with journal.claim(0, "sender") as sender, trio.open_nursery() as nursery:
+        store.is_held = True
+        nursery.start_soon(sender.commit, (), letters("a"))
+        await trio.testing.wait_all_tasks_blocked()
+        for name in "bcdef":
+            await journal.send(*letters(name))
+        async with journal.claim(1, "receiver") as receiver:
+            assert await arrived(receiver) == [*"bcdef"]
+            store.release()
+            assert await arrived(receiver) == ["a"]
+
+
+@pytest.mark.parametrize("durability", [Durability.OS, Durability.FSYNC])
+async def test_what_is_posted_at_once_has_places_of_its_own_also_after_a_restart(
+    tmp_path: object, durability: Durability
+) -> None:
+    async def post_many(journal: StoredJournal, names: str) -> None:
+        async with trio.open_nursery() as nursery:
+            for name in names:
+                nursery.start_soon(journal.send, *letters(name))
+
+    for names in ("abcdefghij", "klmnopqrst"):
+        async with open_journal(str(tmp_path), durability=durability, partitions=2) as journal:
+            await post_many(journal, names)
+    async with open_journal(str(tmp_path)) as journal:
+        prefix = keys.letters(1)
+        rows = journal.rows(prefix, keys.after_prefix(prefix), limit=100)
+    assert len(rows) == 20
