@@ -1,0 +1,286 @@
+"""The house: who may import whom, read from the sources; and what nobody may do at all.
+
+    cli, http ─► actors' public modules ─► engine ─► durable ─► core ─► journal.events, ids, errors
+                                           engine ─► journal.protocol ◄─ rocks, memory
+
+Imports for the type checker count as well: a room that needs another's types knows of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import resource
+import statistics
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+import pytest
+
+from actors import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("journal", "actors", "cli")
+DEARER_AT_MOST = 1.5
+
+PURE = {"journal.events", "journal.ids", "journal.errors"}
+"""What the core may know of the journal: facts and names, and that bytes can be damaged."""
+
+PURE_LIBRARIES = {
+    "__future__",
+    "attrs",
+    "collections",
+    "contextlib",
+    "contextvars",
+    "enum",
+    "hashlib",
+    "msgspec",
+    "pathlib",
+    "re",
+    "struct",
+    "types",
+    "typing",
+}
+"""What may be used where there is no clock, disk, chance or event loop; ``pathlib`` is for the paths that errors name."""
+
+GIVEN_CHANCE = {"actors.core.concurrency", "journal.ids"}
+"""Those that are handed a source of chance, and name its type."""
+
+UNDER_THE_ENGINE = {
+    "actors.deployments.loading",  # classes of errors are looked up in the code that raised them
+    "actors.durable",
+    "actors.fields",
+    "actors.inspection",  # what is known of an invocation is answered by its object
+    "actors.objects",
+    "actors.outcomes",
+    "actors.references",
+    "actors.system.registry",  # gates and deployments are fields of an object that the engine must read
+    "actors.values",
+}
+"""Modules beside the engine that it stands on. None of them may know of it."""
+
+AROUND_THE_ENGINE = {
+    "actors.client",  # speaks to it, for everybody in this process
+    "actors.http.guard",  # says who acted, and from where, in the engine's words: it is the engine that records it
+    "actors.registry",  # speaks to it about deployments and gates, as the client does about invocations
+    "actors.runtime",  # makes it
+    "actors.sql.live",  # takes its clock
+    "actors.sql.source",  # folds objects as it does
+    "cli.source",  # looks at a stopped data directory with the engine's clock and threads
+}
+"""Those outside that know the engine, and what for; everybody else speaks to them."""
+
+JOURNAL_OF_THE_SHELL = {
+    "journal.errors",
+    "journal.events",
+    "journal.ids",
+    "journal.datadir",  # whether somebody has a data directory open
+    "journal.opening",  # a stopped data directory is read without an engine
+    "journal.rocks",
+    "journal.rows",
+    "journal.stored",
+}
+
+
+def modules(package: str) -> list[str]:
+    """Every module of a package."""
+    files = sorted((ROOT / package.replace(".", "/")).rglob("*.py"))
+    return [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files]
+
+
+def file_of(module: str) -> Path:
+    path = ROOT / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(file_of(module).read_text())
+
+
+@cache
+def imports_of(module: str, *, at_runtime: bool = False) -> frozenset[str]:
+    """The modules that it imports, anywhere in it. ``at_runtime``: only while it is imported itself."""
+    tree = tree_of(module)
+    found: set[str] = set()
+    for node in tree.body if at_runtime else ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                found |= {name.name for name in names}
+            case ast.ImportFrom(module=str(source), names=names, level=0):
+                found |= {_module_or_member(source, name.name) for name in names}
+    return frozenset(found)
+
+
+def _module_or_member(source: str, name: str) -> str:
+    is_ours = source.partition(".")[0] in PACKAGES
+    return f"{source}.{name}" if is_ours and file_of(f"{source}.{name}").exists() else source
+
+
+def ours(imported: Iterable[str]) -> set[str]:
+    return {name for name in imported if name.partition(".")[0] in PACKAGES}
+
+
+def libraries(imported: Iterable[str]) -> set[str]:
+    return {name.partition(".")[0] for name in imported} - {*PACKAGES}
+
+
+def calls(module: str) -> Iterator[tuple[str, ast.Call]]:
+    """Every call in it, by the last part of what is called."""
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            yield name, node
+
+
+ALL = [module for package in PACKAGES for module in modules(package)]
+
+
+# The arrows.
+
+
+@pytest.mark.parametrize("module", modules("journal"))
+def test_the_journal_imports_nothing_of_ours(module: str) -> None:
+    assert {name for name in ours(imports_of(module)) if not name.startswith("journal")} == set()
+
+
+@pytest.mark.parametrize("module", sorted({*modules("actors.core"), *PURE}))
+def test_the_core_and_the_facts_are_pure(module: str) -> None:
+    known = {name for name in ours(imports_of(module)) if not name.startswith("actors.core.")}
+    assert known <= PURE
+    assert libraries(imports_of(module)) <= PURE_LIBRARIES | ({"random"} if module in GIVEN_CHANCE else set())
+
+
+@pytest.mark.parametrize("module", sorted(GIVEN_CHANCE))
+def test_chance_is_given_to_the_pure_ones(module: str) -> None:
+    assert "random" not in imports_of(module, at_runtime=True), "for its type alone"
+
+
+@pytest.mark.parametrize("module", sorted(UNDER_THE_ENGINE))
+def test_what_the_engine_stands_on_does_not_know_it(module: str) -> None:
+    assert {
+        name for name in ours(imports_of(module)) if name.startswith(("actors.engine", "actors.http", "cli"))
+    } == set()
+    assert ours(imports_of(module)) & AROUND_THE_ENGINE == set()
+    assert "trio" not in imports_of(module)
+
+
+@pytest.mark.parametrize("module", modules("actors.engine"))
+def test_the_engine_knows_the_core_the_journal_and_what_it_stands_on(module: str) -> None:
+    rooms = ("actors.core.", "actors.engine.", "journal.")
+    assert {name for name in ours(imports_of(module)) if not name.startswith(rooms)} <= UNDER_THE_ENGINE
+    assert ours(imports_of(module)) & {"journal.rocks", "journal.memory", "journal.stored", "journal.opening"} == set()
+
+
+@pytest.mark.parametrize("module", modules("actors.http") + modules("cli"))
+def test_of_the_journal_the_shell_knows_what_it_reads(module: str) -> None:
+    assert {name for name in ours(imports_of(module)) if name.startswith("journal")} <= JOURNAL_OF_THE_SHELL
+
+
+def test_only_those_who_make_an_engine_or_speak_for_others_know_it() -> None:
+    knowing = {m for m in ALL if any(name.startswith("actors.engine") for name in imports_of(m))}
+    assert {m for m in knowing if not m.startswith("actors.engine")} == AROUND_THE_ENGINE
+
+
+@pytest.mark.parametrize("module", modules("actors") + modules("journal"))
+def test_nothing_below_the_shell_knows_it(module: str) -> None:
+    assert {name for name in ours(imports_of(module)) if name.startswith("cli")} == set()
+    assert libraries(imports_of(module)) & {"click", "rich", "structlog"} == set()
+
+
+def test_imports_go_one_way() -> None:
+    """No module waits at its own import for one that waits for it."""
+    waits_for = {m: {name for name in imports_of(m, at_runtime=True) if name in ALL} for m in ALL}
+    finished: set[str] = set()
+    while True:
+        ready = {m for m in ALL if m not in finished and waits_for[m] <= finished}
+        if not ready:
+            break
+        finished |= ready
+    assert sorted(m for m in ALL if m not in finished) == []
+
+
+# What nobody may do.
+
+FORBIDDEN_LIBRARIES = {"asyncio", "cloudpickle", "dill", "marshal", "pickle", "shelve", "yaml"}
+
+
+@pytest.mark.parametrize("module", ALL)
+def test_nothing_that_runs_what_it_reads(module: str) -> None:
+    assert libraries(imports_of(module)) & FORBIDDEN_LIBRARIES == set()
+    called = {node.func.id for _, node in calls(module) if isinstance(node.func, ast.Name)}
+    assert called & {"eval", "exec"} == set()
+
+
+def test_rocksdict_is_opened_in_one_module_and_always_in_raw_mode() -> None:
+    """In its default mode it pickles."""
+    assert [m for m in ALL if "rocksdict" in imports_of(m)] == ["journal.rocks"]
+    made = [(name, node) for name, node in calls("journal.rocks") if name in ("Options", "WriteBatch")]
+    assert [name for name, _ in made].count("Options") == 1
+    for name, node in made:
+        assert "raw_mode=True" in ast.unparse(node), f"{name} in line {node.lineno}"
+    for name, node in calls("journal.rocks"):
+        if name == "Rdict":
+            assert "options" in ast.unparse(node.args[1]), (
+                f"Rdict in line {node.lineno} is opened with options of its own"
+            )
+
+
+# Limits.
+
+
+LIMITS_WITHOUT_A_TEST = {"queries", "query_bytes", "query_seconds"}
+"""Nobody sets them low and watches what happens; no other may join them."""
+
+
+def test_every_limit_is_met_by_a_test() -> None:
+    set_in_tests = {
+        keyword.arg
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Limits"
+        for keyword in node.keywords
+    }
+    assert {field.name for field in attrs.fields(Limits)} - set_in_tests <= LIMITS_WITHOUT_A_TEST
+
+
+def test_every_limit_is_explained_with_its_default() -> None:
+    table = inspect.getdoc(Limits) or ""
+    assert [field.name for field in attrs.fields(Limits) if f"``{field.name}``" not in table] == []
+
+
+# What an import costs.
+
+HEAVY = ("cattrs", "click", "hypercorn", "httpx2", "rich", "rocksdict", "starlette", "structlog", "trio")
+
+
+def test_importing_the_api_imports_nothing_heavy() -> None:
+    asked = f"import sys, actors; print([m for m in {HEAVY} if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, cwd=ROOT).stdout.strip() == "[]"
+    )
+
+
+def test_importing_the_api_costs_about_as_much_as_importing_trio_and_attrs() -> None:
+    """Seconds of a processor, since those do not depend on what else the machine does."""
+    pairs = [(processor_seconds("import trio, attrs"), processor_seconds("import actors")) for _ in range(7)]
+    compared, taken = (statistics.median(column) for column in zip(*pairs, strict=True))
+    print(
+        f"\nimport actors: {taken * 1000:.0f} ms; import trio, attrs: {compared * 1000:.0f} ms; median of {len(pairs)}"
+    )
+    assert taken < compared * DEARER_AT_MOST
+
+
+def processor_seconds(code: str) -> float:
+    """What a process that runs this takes."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
