@@ -338,7 +338,8 @@ class Agreement(RuleBasedStateMachine):
             mailbox = self.mailboxes[number]
             for due in [due for due in mailbox.out.values() if due.position in append.consumed]:
                 mailbox.remove(due.letter)
-                self.dealt_with.append(due.letter)
+                if due.letter.id.startswith(f"{self.generation}-"):
+                    self.dealt_with.append(due.letter)  # an older id may be forgotten, and then it comes again
         for letter in retracted:
             self.mailboxes[number].remove(letter)
         for letter in letters:
