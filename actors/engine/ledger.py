@@ -105,7 +105,7 @@ class Ledger:
         self._trail = AuditTrail(journal, partition.number)
         self._purge_due_at: float | None = None
         self._purge_sooner = trio.Event()
-        self._letters_sent = 0
+        self._unique = setting.world.unique
         self._partitions = journal.partitions
         self._limits = setting.limits
         self._retention_seconds = retention_seconds
@@ -230,10 +230,9 @@ class Ledger:
             is_fresh = isinstance(command, c.Invoke) and command.request is None
             self._deliveries.append((source, Arrival(to, command, stamp, is_fresh=is_fresh)))
             return
-        # The number of an event would not do: an answer may go without one, and a stream that was purged counts anew.
-        self._letters_sent += 1
-        letter_id = f"{self.partition.number}.{self.partition.epoch}.{self._letters_sent}"
-        self.send(Letter(letter_id, to, c.encode_command(command, cause=cause, by=stamp.by)))
+        # The number of an event would not do: an answer may go without one, and a stream that was purged counts anew. Nor
+        # would the number of the claim and a count: a claim that died young may leave its number to the next.
+        self.send(Letter(f"{self._unique():032x}", to, c.encode_command(command, cause=cause, by=stamp.by)))
 
     def complete_call(self, source: Resident, caller: Caller, outcome: Outcome) -> None:
         """Tell a caller how the invocation it waits for has ended."""
