@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import attrs
@@ -21,6 +23,10 @@ from actors.core.errors import (
     UnknownServiceError,
 )
 from actors.core.names import EDIT, is_system
+from actors.deploying import DeploymentClient, DeploymentPort
+from actors.deployments.discovery import snapshot_of
+from actors.deployments.keeper import DeploymentKeeper
+from actors.deployments.snapshot import Snapshot
 from actors.durable import encode_arguments, encode_value, within_limit
 from actors.engine.arrivals import Act, Identity
 from actors.fields import decode_kept
@@ -53,8 +59,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from actors.auditing import AuditCheck, AuditPage
+    from actors.core.deployments import DeploymentChange
     from actors.core.gates import Scope
     from actors.core.limits import Limits
+    from actors.deploying import DeploymentInfo
     from actors.editing import Edit, Edited
     from actors.engine.engine import Engine
     from actors.engine.world import World
@@ -156,6 +164,13 @@ class Client:
                 "gates cannot be reached over this connection; use the client of the runtime's process"
             )
         return GateClient(self._port)
+
+    @property
+    def deployments(self) -> DeploymentClient:
+        """The code that there is, and which of it new work runs on. See :class:`actors.DeploymentClient`."""
+        if not isinstance(self._port, DeploymentPort):
+            raise UnavailableError("deployments cannot be reached over this connection")
+        return DeploymentClient(self._port)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
         """What is served: classes, their handlers, and what these take and give. With ``system``, what is built in as well."""
@@ -260,6 +275,13 @@ class LocalClient(Client):
         """The invocation that a call under this key is, or would be; of a workflow's run without one."""
         return self._port.id_of_request(target, checked_request_key(idempotency_key))
 
+    async def register_deployment(self, code: str | os.PathLike[str] | Snapshot) -> DeploymentChange:
+        """Register the code of ``file.py`` or ``package.module`` as it is now, and let new work run on it.
+
+        Raises :class:`actors.BrokenDeploymentError`, and nothing has changed, if it cannot be imported.
+        """
+        return await self._port.register_deployment(code)
+
     async def deny(self, act: Act, refusal: str, *, dropped: int = 0) -> None:
         """Note in the audit that somebody was turned away before anything was asked of an object.
 
@@ -278,6 +300,7 @@ class LocalPort:
         self.limits = limits
         self._world = world
         self._registry = RegistryCaller(engine, world, limits, who)
+        self._deployments = DeploymentKeeper(engine, self._registry, who)
         self.who = who
         self._queries = queries if queries is not None else Queries(world, limits)
 
@@ -324,6 +347,30 @@ class LocalPort:
     async def list_gates(self) -> tuple[GateInfo, ...]:
         await trio.lowlevel.checkpoint()
         return self._registry.list_gates()
+
+    async def serve_as(self, snapshot: Snapshot) -> None:
+        """Register what this process serves."""
+        await self._deployments.serve_as(snapshot)
+
+    async def register_deployment(self, code: str | os.PathLike[str] | Snapshot) -> DeploymentChange:
+        snapshot = code
+        if not isinstance(snapshot, Snapshot):
+            snapshot = await self._world.offload(partial(snapshot_of, os.fspath(snapshot)))
+        return await self._deployments.register(snapshot)
+
+    async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
+        await trio.lowlevel.checkpoint()
+        return self._deployments.list()
+
+    async def get_deployment(self, deployment: str) -> DeploymentInfo:
+        await trio.lowlevel.checkpoint()
+        return self._deployments.get(deployment)
+
+    async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
+        return await self._deployments.make_latest(deployment, reason)
+
+    async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange:
+        return await self._deployments.prune(deployment, reason)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
         await trio.lowlevel.checkpoint()
@@ -511,8 +558,9 @@ class LocalPort:
         raise error
 
     def _codec_of(self, info: InvocationInfo) -> Codec[Any]:
+        app = self.engine.applications.find(info.deployment, info.target.service) or self.engine.app
         try:
-            _, handler = self.engine.app.handler_of(info.target)
+            _, handler = app.handler_of(info.target)
         except (UnknownServiceError, UnknownHandlerError):
             return codec_for(Any)
         return handler.signature.returns

@@ -251,10 +251,16 @@ class InvocationHandle(Generic[R_co]):
         command = c.PauseInvocation(invocation_id=self.id, reason=words, mode=PauseMode(mode))
         return await self._port.obey(command, idempotency_key)
 
-    async def resume(self, *, reason: str = "", idempotency_key: str | None = None) -> Answer:
-        """Let it go on where it stopped; while it is backing off, try again now; while it pauses, let it go on after all."""
+    async def resume(self, *, reason: str = "", deployment: str = "keep", idempotency_key: str | None = None) -> Answer:
+        """Let it go on where it stopped; while it is backing off, try again now; while it pauses, let it go on after all.
+
+        ``deployment`` is the code that it goes on on: ``keep`` its own, ``latest``, or one by its id. It is replayed there up
+        to where it stopped: finished steps are not repeated. Raises ``StillRunningError`` (pause it first),
+        ``UnknownDeploymentError``, ``UnknownHandlerError``.
+        """
         words = checked_text(reason, MAX_WORDS, "the reason")
-        return await self._port.obey(c.ResumeInvocation(invocation_id=self.id, reason=words), idempotency_key)
+        command = c.ResumeInvocation(invocation_id=self.id, reason=words, deployment=_wanted(deployment))
+        return await self._port.obey(command, idempotency_key)
 
     async def restart(
         self,
@@ -264,6 +270,7 @@ class InvocationHandle(Generic[R_co]):
         stop: str | Stop | None = None,
         rewind_state: bool = False,
         hand_over: bool = True,
+        deployment: str = "keep",
         dry_run: bool = False,
         reason: str = "",
         idempotency_key: str | None = None,
@@ -278,7 +285,8 @@ class InvocationHandle(Generic[R_co]):
         that has not ended is stopped first, by ``stop="cancel"`` (with its compensations; the new one starts behind them) or
         ``"kill"``; whoever waits for it then waits for the new one, unless ``hand_over`` is false. The new one sees the fields
         of its object as they are now, once it has gone through what is kept; with ``rewind_state`` they are made what they
-        were at the step.
+        were at the step. ``deployment`` is the code that it runs on: ``keep`` that of the one that is repeated, ``latest``, or
+        one by its id.
 
         Raises ``StillOpenError``, ``UnknownStepError``, ``HistoryGoneError``, ``InvalidArgumentError``,
         ``UnknownInvocationError``.
@@ -297,6 +305,7 @@ class InvocationHandle(Generic[R_co]):
             stop=None if stop is None else Stop(stop),
             rewind_state=rewind_state,
             hand_over=hand_over,
+            deployment=_wanted(deployment),
             dry_run=dry_run,
         )
         return await self._port.obey(command, idempotency_key)
@@ -327,6 +336,11 @@ class InvocationHandle(Generic[R_co]):
     def output(self, *, after: int = 0) -> AsyncIterator[Any]:
         """What it emits, from the beginning or behind event ``after``, as it becomes durable, until its end."""
         return self._port.output(self.id, after)
+
+
+def _wanted(deployment: str) -> str | None:
+    """As a command says it: None for the one that it is on."""
+    return None if deployment == "keep" else checked_text(deployment, MAX_WORDS, "the deployment")
 
 
 def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | None:

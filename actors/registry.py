@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.core import commands as c
-from actors.core.errors import InvalidArgumentError, Refused, UnknownDeploymentError, UnknownServiceError
+from actors.core.errors import InvalidArgumentError, Refused, UnknownServiceError
 from actors.core.gates import Scope, ScopeKind
 from actors.core.names import is_system
 from actors.engine.arrivals import Act, Identity
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from actors.core.limits import Limits
     from actors.engine.engine import Engine
     from actors.engine.world import World
-    from journal.events import PauseMode
+    from journal.events import PauseMode, Target
+    from journal.ids import InvocationId
 
 MAX_REASON = 2_000
 """Characters of a reason."""
@@ -35,20 +36,24 @@ class RegistryCaller:
         self._who = who
 
     async def ask(self, handler: str, act: Act, **arguments: Any) -> Any:
-        """Have a handler of the registry done. ``act`` is what the audit says of it.
+        """Have a handler of the registry done. ``act`` is what the audit says of it."""
+        invocation_id, result = await self.tell(registry_target(handler), act, **arguments)
+        seen = await self._engine.look(invocation_id, self._who)
+        await self._engine.registry.reached(seen.last_event)
+        return result
+
+    async def tell(self, target: Target, act: Act | None, **arguments: Any) -> tuple[InvocationId, Any]:
+        """Have a handler of something that is built in done; the invocation that it was, and its result.
 
         It needs no room on the disk to spare: who closes a gate may well do it because the disk is full.
         """
-        target = registry_target(handler)
         _, definition = self._engine.app.handler_of(target)
         invocation_id = new_id(target, None, self._world.unique())
         argument = definition.signature.encode((), arguments)
         command = c.Invoke(invocation_id=invocation_id, target=target, argument=argument)
         outcome = await self._engine.call(command, self._who, is_fresh=True, act=act)
-        seen = await self._engine.look(invocation_id, self._who)
-        await self._engine.registry.reached(seen.last_event)
         value = value_of(outcome, invocation_id)
-        return decode_kept(definition.signature.returns, value, f"the result of {target}")
+        return invocation_id, decode_kept(definition.signature.returns, value, f"the result of {target}")
 
     async def refuse(self, act: Act, refusal: Refused) -> None:
         """Note in the audit that something was asked for that the registry need not hear of."""
@@ -94,7 +99,7 @@ class RegistryCaller:
             case ScopeKind.EVERYTHING:
                 pass
             case ScopeKind.DEPLOYMENT:
-                raise UnknownDeploymentError(f"no deployment {scope.name!r} is known here")
+                self._engine.applications.registered.find(scope.name)
             case ScopeKind.SERVICE:
                 self._engine.app.find(scope.service)
             case ScopeKind.HANDLER:

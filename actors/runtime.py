@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import enum
 import getpass
+import os
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -13,9 +17,12 @@ from actors.client import LocalClient, LocalPort
 from actors.core.errors import DefinitionError
 from actors.core.gates import EVERYTHING, Gate, GateState
 from actors.core.limits import DEFAULT_LIMITS, Limits
+from actors.deployments.discovery import snapshot_of, snapshot_of_classes
+from actors.deployments.snapshot import Snapshot
 from actors.engine.app import App
 from actors.engine.arrivals import Identity
 from actors.engine.attempt import Setting
+from actors.engine.deployments import Applications
 from actors.engine.engine import Engine
 from actors.engine.watchdog import Watchdog
 from actors.engine.world import World
@@ -24,7 +31,6 @@ from journal.opening import memory_journal, open_journal
 from journal.store import Durability
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
@@ -32,6 +38,12 @@ if TYPE_CHECKING:
 
 RETENTION_SECONDS = 24 * 3600.0
 """How long the history and result of an ended invocation are kept, unless its handler says otherwise."""
+
+
+class CodeOf(enum.Enum):
+    """Where the code of a runtime is looked for, if it is not named."""
+
+    CLASSES = "classes"
 
 
 @attrs.frozen(kw_only=True)
@@ -46,7 +58,6 @@ class Runtime:
 
     client: LocalClient
     engine: Engine
-    app: App
 
 
 @asynccontextmanager
@@ -60,13 +71,17 @@ async def open_runtime(
     retention: float = RETENTION_SECONDS,
     world: World | None = None,
     paused: bool = False,
+    code: str | os.PathLike[str] | Snapshot | CodeOf | None = CodeOf.CLASSES,
 ) -> AsyncIterator[Runtime]:
     """Run actors, services and workflows on a data directory, made if it is not there.
 
     What was under way when the directory was last in use goes on. ``durability`` is ``fsync`` (the default: what is
     acknowledged survives a power cut), ``os`` (it survives the process) or ``memory`` (nothing is kept, no ``path``).
     ``retention`` is in seconds. With ``paused``, the gate ``everything`` is closed before anything runs, and stays so until it is
-    opened: look first, then let go on what should. ``journal`` and ``world`` take the place of the disk, of time, chance and threads.
+    opened: look first, then let go on what should. ``code`` is what the classes come from, as ``file.py`` or
+    ``package.module``; by default the modules that they are defined in. It is kept with the data: what is under way goes on on
+    the code that it began on, also after a start on other code. With ``code=None``, or without a ``path``, whatever is served
+    runs everything that has no code of its own. ``journal`` and ``world`` take the place of the disk, of time, chance and threads.
 
     Raises a :class:`journal.errors.StoreError` when the directory cannot be used; see ``journal.opening.open_journal``.
 
@@ -76,35 +91,58 @@ async def open_runtime(
             print(await runtime.client.actor(Counter, "bob").add(5))
     """
     surroundings = world if world is not None else World()
+    is_kept = path is not None and journal is None
+    snapshot = await surroundings.offload(partial(_snapshot, code, classes, is_kept))
     app = App(classes, system=SYSTEM_CLASSES)
+    cache = Path(path) / "code" if path is not None and is_kept else None
     error: BaseException | None = None
     try:
-        async with (
-            _journal(path, journal, Durability(durability), partitions, surroundings) as opened,
-            trio.open_nursery() as nursery,
-        ):
-            setting = Setting(world=surroundings, limits=limits, watchdog=Watchdog())
-            who = Identity(f"user:{_user()}", "process")
-            closed = _gate_at_start(surroundings, who) if paused else None
-            engine = Engine(opened, app, setting, retention_seconds=retention, closed=closed)
-            await nursery.start(engine.run)
-            port = LocalPort(engine, surroundings, limits, who)
-            if closed is not None:
-                await port.close_gate(closed.scope, closed.mode, closed.reason)
-                await engine.registry.trust()
-            try:
-                yield Runtime(client=LocalClient(port), engine=engine, app=app)
-            except BaseException as raised:  # kept from the nursery, which would wrap it
-                error = raised
-            nursery.cancel_scope.cancel()
+        with Applications(app, served_as=snapshot, offload=surroundings.offload, cache=cache) as applications:
+            async with (
+                _journal(path, journal, Durability(durability), partitions, surroundings) as opened,
+                trio.open_nursery() as nursery,
+            ):
+                setting = Setting(world=surroundings, limits=limits, watchdog=Watchdog())
+                who = Identity(f"user:{_user()}", "process")
+                closed = _gate_at_start(surroundings, who) if paused else None
+                engine = Engine(opened, applications, setting, retention_seconds=retention, closed=closed)
+                await nursery.start(engine.run)
+                port = LocalPort(engine, surroundings, limits, who)
+                try:
+                    await _settle(port, engine, snapshot, closed)
+                    yield Runtime(client=LocalClient(port), engine=engine)
+                except BaseException as raised:  # kept from the nursery, which would wrap it
+                    error = raised
+                nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         raise _unwrapped(group) from None
     if error is not None:
         raise error
 
 
+async def _settle(port: LocalPort, engine: Engine, snapshot: Snapshot | None, closed: Gate | None) -> None:
+    """Have the registry say what holds from the start."""
+    if closed is not None:
+        await port.close_gate(closed.scope, closed.mode, closed.reason)
+        await engine.registry.trust()
+    if snapshot is not None:
+        await port.serve_as(snapshot)
+
+
 def _gate_at_start(world: World, who: Identity) -> Gate:
     return Gate(scope=EVERYTHING, state=GateState.CLOSED, since=world.clock.now(), by=who.by, reason="started paused")
+
+
+def _snapshot(
+    code: str | os.PathLike[str] | Snapshot | CodeOf | None, classes: tuple[type, ...], is_kept: bool
+) -> Snapshot | None:
+    match code:
+        case CodeOf.CLASSES:
+            return snapshot_of_classes(classes) if is_kept else None
+        case Snapshot() | None:
+            return code
+        case _:
+            return snapshot_of(os.fspath(code))
 
 
 def _unwrapped(error: BaseException) -> BaseException:

@@ -19,6 +19,8 @@ from tests.virtual import VirtualClock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from actors.deployments.snapshot import Snapshot
+
 
 class Lab:
     """Runs the same classes on the same store, again and again. Needs a ``MockClock`` that jumps."""
@@ -41,7 +43,9 @@ class Lab:
         self._random = Random(seed)
 
     @asynccontextmanager
-    async def running(self, *classes: type, paused: bool = False) -> AsyncIterator[Runtime]:
+    async def running(
+        self, *classes: type, paused: bool = False, code: Snapshot | None = None
+    ) -> AsyncIterator[Runtime]:
         """The runtime, until the block is left: then it is gone at once, like a process that was killed."""
         journal = StoredJournal(self.store, partitions=self.partitions, clock=self.clock)
         world = World(clock=self.clock, random=self._random, offload=offload_inline)
@@ -52,6 +56,7 @@ class Lab:
             limits=self.limits,
             retention=self.retention,
             paused=paused,
+            code=code,
         ) as runtime:
             yield runtime
 

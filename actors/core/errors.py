@@ -335,6 +335,12 @@ class DeploymentInUseError(Refused):
         self.open_invocations = open_invocations
 
 
+class TooManyDeploymentsError(Refused):
+    """There are as many deployments as there may be. Prune those that nothing runs on."""
+
+    http_status = 429
+
+
 class DeploymentTooLargeError(Refused):
     """The application's code has more files, or more bytes, than a deployment may."""
 

@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import traceback
+from collections import Counter
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _lock = threading.RLock()
 _loaded: dict[str, Loaded] = {}
+_users: Counter[str] = Counter()
 
 
 class _Change:
@@ -142,13 +144,14 @@ class _Loader(SourceFileLoader):
 
 
 def load(snapshot: Snapshot, cache: Path) -> Loaded:
-    """The deployment, executed if it is not there yet; its sources are laid out below ``cache``.
+    """The deployment, executed if it is not there yet; its sources are laid out below ``cache``. Pairs with :func:`unload`.
 
     Raises :class:`BrokenDeploymentError` with the traceback if its code fails; nothing of it stays loaded then.
     """
     with _lock:
         known = _loaded.get(snapshot.deployment)
         if known is not None:
+            _users[snapshot.deployment] += 1
             return known
         loaded = Loaded(snapshot, _lay_out(snapshot, cache))
         loaded.install()
@@ -160,16 +163,19 @@ def load(snapshot: Snapshot, cache: Path) -> Loaded:
                 raise
             raise _broken(snapshot, error) from error
         _loaded[snapshot.deployment] = loaded
+        _users[snapshot.deployment] = 1
         _change.note()
         return loaded
 
 
 def unload(deployment: str) -> None:
-    """Forget its modules. What runs of it goes on; nothing new can start."""
+    """Say that it is not needed any more. Once everybody who loaded it has said so, its modules are forgotten."""
     with _lock:
-        loaded = _loaded.pop(deployment, None)
-        if loaded is not None:
-            loaded.remove()
+        if deployment not in _loaded:
+            return
+        _users[deployment] -= 1
+        if not _users[deployment]:
+            _loaded.pop(deployment).remove()
             _change.note()
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from actors.engine.app import App
     from actors.engine.arrivals import Accepted, Identity
     from actors.engine.attempt import Setting
+    from actors.engine.deployments import Applications
     from actors.inspection import InvocationInfo
     from journal.events import Answer, Outcome
     from journal.ids import InvocationId
@@ -48,21 +49,27 @@ class Engine:
     def __init__(
         self,
         journal: Journal,
-        app: App,
+        applications: Applications,
         setting: Setting,
         *,
         retention_seconds: float,
         closed: Gate | None = None,
     ) -> None:
         self.journal = journal
-        self.app = app
+        self.applications = applications
         self._setting = setting
         self._retention_seconds = retention_seconds
         self._closed = closed
         self._owners: dict[int, Owner] = {}
         # From before they take up what was under way, so that none misses a gate.
         self._gated: dict[int, Owner] = {}
-        self.registry = RegistryView(journal, self._turn_gates)
+        self.registry = RegistryView(journal, self._turn_gates, applications)
+        applications.read_from(journal)
+
+    @property
+    def app(self) -> App:
+        """What new invocations run on."""
+        return self.applications.newest
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own every partition. Raises :class:`journal.errors.StoreFailed` when the disk can no longer be trusted."""
@@ -85,7 +92,7 @@ class Engine:
                     owner = self._gated[number] = Owner(
                         self.journal,
                         partition,
-                        self.app,
+                        self.applications,
                         self._setting,
                         gates=self.registry.gates,
                         retention_seconds=self._retention_seconds,

@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.core.gates import Gate, Gates
     from actors.core.state import InvocationState, ObjectState
-    from actors.engine.app import App
     from actors.engine.attempt import Setting
+    from actors.engine.deployments import Applications
     from actors.engine.directory import Directory
     from actors.engine.resident import Resident
     from journal.events import Answer, Caller, Event, Outcome
@@ -90,7 +90,7 @@ class Ledger:
         journal: Journal,
         partition: Partition,
         directory: Directory,
-        app: App,
+        applications: Applications,
         setting: Setting,
         *,
         gates: Gates,
@@ -100,7 +100,7 @@ class Ledger:
         self.now = setting.world.clock.now()
         self.partition = partition
         self.directory = directory
-        self.app = app
+        self.applications = applications
         self.rows = RowsAhead(journal)
         self._trail = AuditTrail(journal, partition.number)
         self._purge_due_at: float | None = None
@@ -169,8 +169,10 @@ class Ledger:
         return row
 
     def _retention_of(self, state: ObjectState, invocation: InvocationState) -> float:
+        applications = self.applications
+        app = applications.find(invocation.deployment, state.service) or applications.newest
         try:
-            retention = self.app.find(state.service).handler(invocation.handler).options.retention
+            retention = app.find(state.service).handler(invocation.handler).options.retention
         except (UnknownServiceError, UnknownHandlerError):
             retention = None
         return self._retention_seconds if retention is None else retention

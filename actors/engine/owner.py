@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from actors.core.gates import Gates
-    from actors.engine.app import App
     from actors.engine.attempt import Setting
+    from actors.engine.deployments import Applications
     from actors.engine.forming import Forming
     from journal.protocol import Due, Journal, Partition
 
@@ -64,7 +64,7 @@ class Owner:
         self,
         journal: Journal,
         partition: Partition,
-        app: App,
+        applications: Applications,
         setting: Setting,
         *,
         gates: Gates,
@@ -77,7 +77,7 @@ class Owner:
         directory = Directory(partition, limit=setting.limits.idle_objects)
         self._directory = directory
         self._ledger = Ledger(
-            journal, partition, directory, app, setting, gates=gates, retention_seconds=retention_seconds
+            journal, partition, directory, applications, setting, gates=gates, retention_seconds=retention_seconds
         )
         self._stage = self._ledger.performer = Stage(self._ledger, setting, self._take_in)
         self._reception = Reception(self._ledger)

@@ -36,7 +36,7 @@ from journal.ids import stream_of_invocation
 from journal.protocol import Letter
 
 if TYPE_CHECKING:
-    from actors.core.state import InvocationState
+    from actors.core.state import InvocationState, ObjectState
     from actors.engine.ledger import Ledger
     from actors.engine.resident import Resident
     from journal.events import Caller
@@ -120,7 +120,11 @@ class Reception:
     # Work.
 
     def _invoke(self, resident: Resident, arrival: Arrival, command: c.Invoke) -> None:
-        definition, handler = self._ledger.app.handler_of(command.target)
+        applications, service = self._ledger.applications, command.target.service
+        command.deployment = applications.pinned_to(service)
+        app = applications.find(command.deployment, service)
+        assert app is not None, "what new invocations take is loaded"
+        definition, handler = app.handler_of(command.target)
         command.kind, command.mode, command.atomic = definition.kind, handler.mode, handler.options.atomic
         ended = None if arrival.is_fresh else self._ledger.ended(resident, command.invocation_id)
         if ended is not None:
@@ -226,6 +230,10 @@ class Reception:
         if obeyed is not None:
             self._answer(resident, arrival, command.reply_to, of, Answer(True, obeyed, status_before))
             return
+        if isinstance(command, c.ResumeInvocation) and command.deployment is not None:
+            assert resident.state is not None
+            deployment = self._resolve(resident.state, before.handler, command.deployment)
+            command = attrs.evolve(command, deployment=deployment)
         events = self._ledger.decide(resident, command, arrival.stamp)
         after = _open_state(resident, of)
         status_after = Status.COMPLETED if after is None else after.status
@@ -251,7 +259,8 @@ class Reception:
         command.original = accepted
         state = resident.state
         assert state is not None, "an invocation that is known has an object"
-        self._check_argument(Target(state.service, state.key, accepted.handler), command.argument)
+        command.deployment = self._code_of_restart(resident, command, accepted.handler)
+        self._check_argument(Target(state.service, state.key, accepted.handler), command.argument, command.deployment)
         writes = has_fields(state.kind, accepted.mode)
         if command.rewind_state and not writes:
             raise NotPossibleError(f"{state.name}/{accepted.handler} writes no fields, so there is nothing to rewind")
@@ -263,8 +272,19 @@ class Reception:
             await check_past(history, kept, ledger.directory.past(resident))
         return kept
 
-    def _check_argument(self, target: Target, argument: bytes | None) -> None:
-        _, handler = self._ledger.app.handler_of(target)
+    def _code_of_restart(self, resident: Resident, command: c.RestartInvocation, handler: str) -> str:
+        of, state = command.invocation_id, resident.state
+        assert state is not None
+        if command.deployment is not None:
+            return self._resolve(state, handler, command.deployment)
+        original = _open_state(resident, of)
+        return self._known(resident, of).deployment if original is None else original.deployment
+
+    def _check_argument(self, target: Target, argument: bytes | None, deployment: str) -> None:
+        app = self._ledger.applications.find(deployment, target.service)
+        if app is None:
+            return  # its code is loaded when it runs, and the argument is looked at then
+        _, handler = app.handler_of(target)
         if argument is None:
             return
         try:
@@ -274,6 +294,15 @@ class Reception:
 
     def _is_known(self, resident: Resident, of: InvocationId) -> bool:
         return _open_state(resident, of) is not None or self._ledger.ended(resident, of) is not None
+
+    def _resolve(self, state: ObjectState, handler: str, wanted: str) -> str:
+        """The deployment that is meant. Raises ``Refused`` if it is known that the handler is not there."""
+        applications = self._ledger.applications
+        deployment = applications.resolve(wanted, state.service)
+        app = applications.find(deployment, state.service)
+        if app is not None:
+            app.find(state.service).handler(handler)
+        return deployment
 
     def _purge(self, resident: Resident, arrival: Arrival, command: c.PurgeInvocations) -> None:
         ended = [i for i in command.invocation_ids if self._ledger.ended(resident, i) is not None]

@@ -6,10 +6,13 @@ an engine does not ask it: it reads the object once, before anything runs, and f
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import trio
 
+from actors.core.deployments import Deployments
+from actors.core.errors import BrokenDeploymentError
 from actors.core.evolve import evolve
 from actors.core.gates import NO_GATES, Gates
 from actors.engine.directory import fold
@@ -23,14 +26,20 @@ if TYPE_CHECKING:
 
     from actors.core.gates import Gate
     from actors.core.state import ObjectState
+    from actors.engine.deployments import Applications
     from journal.protocol import Journal
+
+log = logging.getLogger(__name__)
 
 
 class RegistryView:
     """The registry as of event ``version`` of its log, which is never far behind. ``turn_gates`` obeys other gates."""
 
-    def __init__(self, journal: Journal, turn_gates: Callable[[Gates], Awaitable[None]]) -> None:
+    def __init__(
+        self, journal: Journal, turn_gates: Callable[[Gates], Awaitable[None]], applications: Applications
+    ) -> None:
         self.version = 0
+        self._applications = applications
         self.gates: Gates = NO_GATES
         self._turn_gates = turn_gates
         self._closed_at_start: Gate | None = None
@@ -47,6 +56,7 @@ class RegistryView:
         self._closed_at_start = closed
         self.version = await self._read()
         self.gates = self._read_gates()
+        await self._applications.obey(self._read_deployments())
 
     async def trust(self) -> None:
         """What was taken for closed at the start is in the registry by now."""
@@ -89,10 +99,27 @@ class RegistryView:
         if [*gates] != [*self.gates]:
             self.gates = gates
             await self._turn_gates(gates)
+        deployments = self._read_deployments()
+        if deployments != self._applications.registered:
+            await self._obey(deployments)
+
+    async def _obey(self, deployments: Deployments) -> None:
+        try:
+            await self._applications.obey(deployments)
+        except BrokenDeploymentError:
+            log.exception(
+                "%s cannot be loaded here; new work goes on on %s", deployments.latest, self._applications.latest
+            )
 
     def _read_gates(self) -> Gates:
         gates = NO_GATES if self._state is None else Gates(self._field(self._state, "gates"))
         return gates if self._closed_at_start is None else gates.with_closed(self._closed_at_start)
+
+    def _read_deployments(self) -> Deployments:
+        if self._state is None:
+            return Deployments()
+        known = tuple(self._field(self._state, "deployments"))
+        return Deployments(known, self._field(self._state, "latest"))
 
     def _field(self, state: ObjectState, name: str) -> Any:
         field = definition_of(Registry).fields[name]

@@ -17,7 +17,7 @@ import trio
 
 from actors.core import commands as c
 from actors.core.decide import beyond_limits
-from actors.core.errors import ActorError, StepOutcomeUnknownError
+from actors.core.errors import ActorError, StepOutcomeUnknownError, TerminalError
 from actors.core.react import may_run
 from actors.core.state import WaitKind
 from actors.engine.arrivals import Arrival
@@ -64,6 +64,7 @@ class Stage:
         self._submit = submit
         self._limits = setting.limits
         self._runs: deque[Run] = deque()
+        self._for_code: dict[str, list[Run]] = {}
         self._live: OrderedDict[InvocationId, tuple[Resident, Attempt]] = OrderedDict()
         self._waiting_steps: deque[tuple[Resident, InvocationId, StepId]] = deque()
         self._running_steps = 0
@@ -153,6 +154,8 @@ class Stage:
 
     async def _start(self, resident: Resident, invocation: InvocationState) -> None:
         of = invocation.invocation_id
+        if not self._is_loaded(resident, invocation):
+            return
         unfinished = _unfinished_steps(invocation)
         try:
             attempt = await self._make_attempt(resident, invocation)
@@ -172,11 +175,50 @@ class Stage:
     async def _make_attempt(self, resident: Resident, invocation: InvocationState) -> Attempt:
         state = resident.state
         assert state is not None
-        definition = self._ledger.app.find(state.service)
+        app = self._ledger.applications.find(invocation.deployment, state.service)
+        assert app is not None, "it was loaded before"
+        definition = app.find(state.service)
         history = await self._ledger.directory.history(resident, invocation.invocation_id, invocation.spans)
         beside = None if invocation.mode is Mode.EXCLUSIVE else writer_beside(state)
         items = ObjectItems(self._ledger.rows, self._ledger.partition.number, resident.stream, state, beside=beside)
         return Attempt(self._setting, definition, state, invocation, history, items)
+
+    def _is_loaded(self, resident: Resident, invocation: InvocationState) -> bool:
+        """Whether its code is there. If not, it runs when it is."""
+        assert resident.state is not None
+        deployment = invocation.deployment
+        if self._ledger.applications.find(deployment, resident.state.service) is not None:
+            return True
+        waiting = self._for_code.setdefault(deployment, [])
+        waiting.append(Run(resident, invocation.invocation_id))
+        if len(waiting) == 1:
+            self._nursery.start_soon(self._load, deployment, name=f"load {deployment}")
+        return False
+
+    async def _load(self, deployment: str) -> None:
+        error: TerminalError | None = None
+        try:
+            await self._ledger.applications.load(deployment)
+        except TerminalError as raised:
+            log.exception("%s cannot be loaded; what is pinned to it is paused", deployment)
+            error = raised
+        for run in self._for_code.pop(deployment):
+            if error is None:
+                self._runs.append(run)
+            else:
+                self._hold_without_code(run, deployment, error)
+        self.wake()
+
+    def _hold_without_code(self, run: Run, deployment: str, error: TerminalError) -> None:
+        state = run.resident.state
+        invocation = None if state is None else state.invocations.get(run.invocation_id)
+        if invocation is None or invocation.deployment != deployment:
+            return
+        reason = f"{error}. Resume it on another deployment, or register this one again"
+        held = c.HoldAttempt(
+            invocation_id=run.invocation_id, cause=PauseCause.CODE, reason=reason, failure=failure_of(error)
+        )
+        self._submit(Arrival(run.resident.stream, held, self._stamp("engine", f"load {deployment}")))
 
     def _after_turn(self, resident: Resident, attempt: Attempt, commands: list[Command], number: int) -> None:
         of = attempt.invocation_id

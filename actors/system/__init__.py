@@ -6,7 +6,8 @@ theirs does its work in one turn wherever that is possible, so that a new versio
 """
 
 from actors.objects import ObjectBase
+from actors.system.code import Code
 from actors.system.registry import Registry
 
-SYSTEM_CLASSES: tuple[type[ObjectBase], ...] = (Registry,)
+SYSTEM_CLASSES: tuple[type[ObjectBase], ...] = (Registry, Code)
 """All of them."""

@@ -1,4 +1,4 @@
-"""What holds for the whole runtime, as one object: its gates.
+"""What holds for the whole runtime, as one object: its gates, and its deployments.
 
 Its handlers are the only way these change, so its log tells who changed what, when, and why. An engine does not ask the object:
 it follows its log (``engine.registry``).
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from actors.core.deployments import Deployment, DeploymentChange, Deployments
 from actors.core.errors import TooManyGatesError
 from actors.core.gates import Gate, GateChange, Gates, GateState, Scope, close_gate, open_gate
 from actors.core.names import SYSTEM_NAMESPACE
@@ -28,11 +29,13 @@ MAX_GATES = 1_000
 
 
 class Registry(Actor):
-    """Gates, and who closed them."""
+    """Gates and deployments, and who changed them."""
 
     _namespace: ClassVar[str] = SYSTEM_NAMESPACE
 
     gates: list[Gate] = field(factory=list)
+    deployments: list[Deployment] = field(factory=list)
+    latest: str = ""
     revision: int = 0
     """Counts what was asked. An object without any state would be removed, and its log begin anew under its followers."""
 
@@ -49,6 +52,41 @@ class Registry(Actor):
         self.revision += 1
         exception = Gate(scope=scope, state=GateState.OPEN, since=current_time(), by=by, reason=reason)
         return self._keep(*open_gate(Gates(self.gates), exception))
+
+    @handler(retention=AUDIT_SECONDS)
+    async def register_deployment(
+        self, deployment: str, entries: list[str], files: int, size: int, by: str
+    ) -> DeploymentChange:
+        """Know a deployment, and that it is served."""
+        new = Deployment(
+            id=deployment,
+            entries=tuple(entries),
+            files=files,
+            size=size,
+            registered_at=current_time(),
+            registered_by=by,
+        )
+        return self._take(self._deployments().served(new))
+
+    @handler(retention=AUDIT_SECONDS)
+    async def make_latest(self, deployment: str, reason: str, by: str) -> DeploymentChange:
+        """Let new invocations run on it."""
+        because = f"{by} made {deployment} the latest{f': {reason}' if reason else ''}"
+        return self._take(self._deployments().moved(deployment, because))
+
+    @handler(retention=AUDIT_SECONDS)
+    async def prune_deployment(self, deployment: str, reason: str, by: str) -> DeploymentChange:
+        """Forget it; ``reason`` and ``by`` are for the log."""
+        return self._take(self._deployments().pruned(deployment))
+
+    def _deployments(self) -> Deployments:
+        return Deployments(tuple(self.deployments), self.latest)
+
+    def _take(self, after: Deployments) -> DeploymentChange:
+        before = self._deployments()
+        self.revision += 1
+        self.deployments, self.latest = [*after.known], after.latest
+        return DeploymentChange(after != before, before.latest, after.latest)
 
     def _keep(self, gates: Gates, change: GateChange) -> GateChange:
         if len(gates) > MAX_GATES:

@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from actors.core import commands as c
+from actors.core.gates import NO_GATES
 from actors.core.limits import DEFAULT_LIMITS
 from actors.engine.app import App
 from actors.engine.attempt import Setting
+from actors.engine.deployments import Applications
 from actors.engine.directory import Directory
 from actors.engine.ledger import Ledger
 from actors.engine.watchdog import Watchdog
@@ -49,11 +51,17 @@ class Builder:
     def __init__(self, journal: Journal, partition: Partition, *classes: type) -> None:
         self._partition = partition
         self._world = World()
-        self._app = App(classes)
+        applications = Applications(App(classes), served_as=None, offload=self._world.offload, cache=None)
         self._directory = Directory(partition, limit=1_000)
         setting = Setting(world=self._world, limits=DEFAULT_LIMITS, watchdog=Watchdog())
         self._ledger = Ledger(
-            journal, partition, self._directory, self._app, setting, retention_seconds=RETENTION_SECONDS
+            journal,
+            partition,
+            self._directory,
+            applications,
+            setting,
+            gates=NO_GATES,
+            retention_seconds=RETENTION_SECONDS,
         )
         self._ledger.performer = Nobody()
 

@@ -1,0 +1,82 @@
+"""Which deployments there are, and which of them new work runs on: the rules, without the code."""
+
+from __future__ import annotations
+
+import attrs
+
+from actors.core.errors import DeploymentInUseError, TooManyDeploymentsError, UnknownDeploymentError
+
+MAX_DEPLOYMENTS = 1_000
+"""Deployments that may be registered at a time."""
+
+
+@attrs.frozen(kw_only=True)
+class Deployment:
+    """What is known of a deployment, besides its code.
+
+    ``passed_over`` says who moved ``latest`` away from it, and why: then serving it does not make it the latest again.
+    """
+
+    id: str
+    entries: tuple[str, ...]
+    files: int
+    size: int
+    registered_at: float
+    registered_by: str
+    passed_over: str = ""
+
+
+@attrs.frozen
+class DeploymentChange:
+    """What became of something that was asked of the registry's deployments: whether anything changed, and ``latest``
+    before and after."""
+
+    changed: bool
+    before: str
+    after: str
+
+
+@attrs.frozen
+class Deployments:
+    """All that are registered, in the order in which they were, and the ``latest``: what new invocations take."""
+
+    known: tuple[Deployment, ...] = ()
+    latest: str = ""
+
+    def find(self, deployment: str) -> Deployment:
+        """Raises :class:`UnknownDeploymentError`."""
+        for found in self.known:
+            if found.id == deployment:
+                return found
+        raise UnknownDeploymentError(
+            f"there is no deployment {deployment!r}: it never was registered here, or it has been pruned"
+        )
+
+    def served(self, new: Deployment) -> Deployments:
+        """After ``new`` was registered and is served: it is the latest, unless somebody has moved away from it."""
+        old = next((known for known in self.known if known.id == new.id), None)
+        if old is not None:
+            return attrs.evolve(self, latest=self.latest if old.passed_over and self.latest else new.id)
+        if len(self.known) >= MAX_DEPLOYMENTS:
+            raise TooManyDeploymentsError(
+                f"{len(self.known)} deployments are registered, and {MAX_DEPLOYMENTS} may be; prune those that are drained"
+            )
+        return Deployments((*self.known, new), new.id)
+
+    def moved(self, to: str, because: str) -> Deployments:
+        """After ``latest`` was moved by somebody's will. What it moves away from does not come back by being served."""
+        target = self.find(to)
+        if target.id == self.latest:
+            return self
+        noted = {self.latest: because, to: ""}
+        known = tuple(attrs.evolve(one, passed_over=noted.get(one.id, one.passed_over)) for one in self.known)
+        return Deployments(known, to)
+
+    def pruned(self, deployment: str) -> Deployments:
+        """Without this one. Raises :class:`DeploymentInUseError` for the latest."""
+        self.find(deployment)
+        if deployment == self.latest:
+            raise DeploymentInUseError(
+                f"{deployment} is the latest, and new invocations run on it; make another one the latest first"
+            )
+        return attrs.evolve(self, known=tuple(one for one in self.known if one.id != deployment))

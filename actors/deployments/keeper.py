@@ -1,0 +1,156 @@
+"""What somebody in this process may ask of deployments: register one, look at them, move ``latest``, prune."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from actors.core.errors import BrokenDeploymentError, DeploymentInUseError, Refused
+from actors.deploying import DeploymentInfo
+from actors.deployments.snapshot import pack
+from actors.engine.arrivals import Act, Identity
+from actors.system.code import code_target, pieces_of, read_code
+from journal import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from actors.core.deployments import Deployment, DeploymentChange
+    from actors.deployments.snapshot import Snapshot
+    from actors.engine.engine import Engine
+    from actors.registry import RegistryCaller
+
+log = logging.getLogger(__name__)
+
+_COUNTED_TOGETHER = 1_024
+
+
+class DeploymentKeeper:
+    """Speaks to the registry, and to the objects that keep code, in somebody's name."""
+
+    def __init__(self, engine: Engine, registry: RegistryCaller, who: Identity) -> None:
+        self._engine = engine
+        self._registry = registry
+        self._who = who
+
+    async def serve_as(self, snapshot: Snapshot) -> None:
+        """Have it registered that this process serves this code, unless nothing would change."""
+        applications = self._engine.applications
+        is_registered = any(known.id == snapshot.deployment for known in applications.registered.known)
+        if is_registered and self._is_kept(snapshot.deployment) and applications.is_settled:
+            await applications.trust()
+        else:
+            await self.register(snapshot)
+            await applications.trust()
+        if applications.latest != snapshot.deployment:
+            passed_over = applications.registered.find(snapshot.deployment).passed_over
+            log.warning(
+                "this process serves %s, but new work runs on %s: %s",
+                snapshot.deployment,
+                applications.latest,
+                passed_over,
+            )
+
+    async def register(self, snapshot: Snapshot) -> DeploymentChange:
+        """Keep the code, then know it; it is the latest from then on, unless somebody has moved away from it.
+
+        Raises :class:`BrokenDeploymentError`, and nothing has changed, if it cannot be imported.
+        """
+        deployment = snapshot.deployment
+        if self._engine.applications.served_as != deployment:
+            await self._engine.applications.try_out(snapshot)
+        if not self._is_kept(deployment):
+            for number, of, piece in pieces_of(pack(snapshot)):
+                await self._registry.tell(code_target(deployment, "keep"), None, number=number, of=of, piece=piece)
+        act = Act(verb="register-deployment", target=deployment)
+        change: DeploymentChange = await self._registry.ask(
+            "register_deployment",
+            act,
+            deployment=deployment,
+            entries=[*snapshot.entries],
+            files=len(snapshot.files),
+            size=snapshot.size,
+            by=self._who.by,
+        )
+        return change
+
+    async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
+        """Let new invocations run on it. Raises ``UnknownDeploymentError``, ``BrokenDeploymentError``."""
+        act = Act(verb="make-latest", target=deployment, reason=reason)
+        try:
+            self._engine.applications.registered.find(deployment)
+            await self._engine.applications.load(deployment)
+        except Refused as refusal:
+            await self._registry.refuse(act, refusal)
+            raise
+        change: DeploymentChange = await self._registry.ask(
+            "make_latest", act, deployment=deployment, reason=reason, by=self._who.by
+        )
+        return change
+
+    async def prune(self, deployment: str, reason: str) -> DeploymentChange:
+        """Forget a deployment that nothing runs on. Raises ``DeploymentInUseError``, ``UnknownDeploymentError``."""
+        act = Act(verb="prune-deployment", target=deployment, reason=reason)
+        try:
+            self._check_drained(deployment)
+        except Refused as refusal:
+            await self._registry.refuse(act, refusal)
+            raise
+        change: DeploymentChange = await self._registry.ask(
+            "prune_deployment", act, deployment=deployment, reason=reason, by=self._who.by
+        )
+        await self._registry.tell(code_target(deployment, "forget"), None)
+        return change
+
+    def list(self) -> tuple[DeploymentInfo, ...]:
+        """All that are registered, the newest first."""
+        return tuple(map(self._info, reversed(self._engine.applications.registered.known)))
+
+    def get(self, deployment: str) -> DeploymentInfo:
+        """One of them. Raises :class:`UnknownDeploymentError`."""
+        return self._info(self._engine.applications.registered.find(deployment))
+
+    def _info(self, known: Deployment) -> DeploymentInfo:
+        applications = self._engine.applications
+        return DeploymentInfo(
+            id=known.id,
+            entries=known.entries,
+            files=known.files,
+            size=known.size,
+            registered_at=known.registered_at,
+            registered_by=known.registered_by,
+            is_latest=known.id == applications.latest,
+            is_served=known.id == applications.served_as,
+            is_loaded=applications.is_loaded(known.id),
+            passed_over=known.passed_over,
+            open_invocations=sum(1 for _ in self._pinned(known.id)),
+        )
+
+    def _check_drained(self, deployment: str) -> None:
+        applications = self._engine.applications
+        applications.registered.find(deployment)
+        if deployment == applications.served_as:
+            raise DeploymentInUseError(f"{deployment} is what this process serves; stop it, or serve other code, first")
+        count = sum(1 for _ in self._pinned(deployment))
+        if count:
+            raise DeploymentInUseError(
+                f"{count} open invocations run on {deployment}; let them end, or move them with resume(deployment=…)",
+                open_invocations=count,
+            )
+
+    def _pinned(self, deployment: str) -> Iterator[bytes]:
+        """The keys of its open invocations in the index, as of the last commit."""
+        journal = self._engine.journal
+        for partition in range(journal.partitions):
+            start = keys.pinned_prefix(partition, deployment)
+            stop = keys.after_prefix(start)
+            while page := journal.rows(start, stop, limit=_COUNTED_TOGETHER):
+                yield from (key for key, _ in page)
+                start = page[-1][0] + b"\x00"
+
+    def _is_kept(self, deployment: str) -> bool:
+        try:
+            read_code(self._engine.journal, deployment)
+        except BrokenDeploymentError:
+            return False
+        return True

@@ -1,0 +1,347 @@
+"""What runs stays on the code that it began on; what is new takes the latest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+import actors
+from actors.deployments.discovery import snapshot_of
+from actors.deployments.loading import load, unload
+from actors.references import InvocationHandle
+from journal.events import Status
+from journal.memory import MemoryStore
+from tests.deployments.apps import write
+from tests.lab import WORLD, Lab
+from tests.virtual import on_virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from actors.deployments.loading import Loaded
+    from actors.inspection import InvocationInfo
+    from actors.runtime import Runtime
+
+pytestmark = on_virtual_time
+
+APP = """
+    import actors
+    from tests.lab import WORLD
+    VERSION = {version}
+
+    class Declined(actors.TerminalError): ...
+
+    @actors.step
+    async def work(what: str) -> str:
+        WORLD.note(f"{{what}} on {version}")
+        return what
+
+    class Agent(actors.Service):
+        @actors.handler
+        async def think(self) -> int:
+            return VERSION
+
+        @actors.handler
+        async def decline(self) -> None:
+            raise Declined("no")
+
+        @actors.handler
+        async def run(self) -> list[int | str]:
+            before = await work("begin")
+            go = await actors.signal("go", str)
+            if go == "decline":
+                try:
+                    await actors.service(Agent).decline()
+                except Declined:
+                    return [VERSION, "declined"]
+            return [VERSION, await actors.service(Agent).think()]
+
+    class Counter(actors.Actor):
+        value: int = 0
+
+        @actors.handler
+        async def add(self, amount: int) -> list[int]:
+            self.value += amount
+            await actors.signal("go", str)
+            return [VERSION, self.value]
+"""
+
+
+class Shop:
+    """An application whose code changes, on a store that stays."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lab = Lab()
+        self._loaded: list[str] = []
+
+    def write(self, version: int, source: str = APP) -> str:
+        """Change the files; the deployment that they are now."""
+        write(self.folder / "src", app=source.format(version=version))
+        return snapshot_of(self.folder / "src" / "app.py").deployment
+
+    def running(self) -> AbstractAsyncContextManager[Runtime]:
+        """Serve the files as they are now."""
+        snapshot = snapshot_of(self.folder / "src" / "app.py")
+        served = load(snapshot, self.folder / "served")
+        self._loaded.append(served.deployment)
+        self.app: Any = served.module("app")
+        return self.lab.running(*served.classes, code=snapshot)
+
+    def close(self) -> None:
+        for deployment in self._loaded:
+            unload(deployment)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    shop = Shop(tmp_path)
+    yield shop
+    shop.close()
+
+
+async def waits(handle: InvocationHandle[Any]) -> None:
+    """Let it come to where it waits for its signal."""
+    with trio.fail_after(60):
+        while not any(wait.kind == "signal" for wait in (await handle.info()).waits):
+            await trio.sleep(0.01)
+
+
+async def paused(handle: InvocationHandle[Any]) -> InvocationInfo:
+    """Let it come to where it is held."""
+    with trio.fail_after(60):
+        while (await handle.info()).status is not Status.PAUSED:
+            await trio.sleep(0.1)
+    return await handle.info()
+
+
+async def test_what_began_on_old_code_ends_on_it_after_a_start_on_new_files(shop: Shop) -> None:
+    one = shop.write(1)
+    async with shop.running() as runtime:
+        handle = await runtime.client.service(shop.app.Agent).run.send()
+        await waits(handle)
+        assert (await handle.info()).deployment == one
+    two = shop.write(2)
+    async with shop.running() as runtime:
+        handle = runtime.client.invocation(handle.id)
+        assert await runtime.client.service(shop.app.Agent).think() == 2
+        assert (await handle.info()).deployment == one
+        await handle.signal("go", "on")
+        assert await handle.result() == [1, 2], "it goes on on its own code, and what it calls is new"
+        known = await runtime.client.deployments.list()
+        assert [(d.id, d.is_latest, d.is_served, d.open_invocations) for d in known] == [
+            (two, True, True, 0),
+            (one, False, False, 0),
+        ]
+    assert WORLD.entries == ["begin on 1"], "what was done is not done again"
+
+
+async def test_old_code_is_loaded_when_something_runs_on_it_and_not_before(shop: Shop) -> None:
+    one = shop.write(1)
+    async with shop.running() as runtime:
+        handle = await runtime.client.service(shop.app.Agent).run.send()
+        await waits(handle)
+        await handle.pause()
+    shop.close()
+    shop.write(2)
+    async with shop.running() as runtime:
+        assert not (await runtime.client.deployments.get(one)).is_loaded
+        handle = runtime.client.invocation(handle.id)
+        await handle.resume()
+        await handle.signal("go", "on")
+        assert await handle.result() == [1, 2]
+        assert (await runtime.client.deployments.get(one)).is_loaded
+
+
+async def test_an_error_of_new_code_is_caught_by_old_code_as_its_own(shop: Shop) -> None:
+    shop.write(1)
+    async with shop.running() as runtime:
+        handle = await runtime.client.service(shop.app.Agent).run.send()
+        await waits(handle)
+    shop.write(2)
+    async with shop.running() as runtime:
+        handle = runtime.client.invocation(handle.id)
+        await handle.signal("go", "decline")
+        assert await handle.result() == [1, "declined"]
+
+
+async def test_a_start_on_the_same_files_registers_nothing_again(shop: Shop) -> None:
+    shop.write(1)
+    async with shop.running() as runtime:
+        before = runtime.engine.registry.version
+    async with shop.running() as runtime:
+        assert runtime.engine.registry.version == before
+
+
+async def test_latest_moves_back_and_stays_there_over_a_start_on_what_was_left(shop: Shop) -> None:
+    one = shop.write(1)
+    async with shop.running():
+        pass
+    two = shop.write(2)
+    async with shop.running() as runtime:
+        change = await runtime.client.deployments.make_latest(one, reason="two is broken")
+        assert (change.changed, change.before, change.after) == (True, two, one)
+        assert await runtime.client.service(shop.app.Agent).think() == 1
+        assert not (await runtime.client.deployments.make_latest(one)).changed
+    async with shop.running() as runtime:
+        assert await runtime.client.service(shop.app.Agent).think() == 1
+        left = await runtime.client.deployments.get(two)
+        assert left.passed_over.endswith(f"made {one} the latest: two is broken")
+        await runtime.client.deployments.make_latest(two)
+    shop.write(1)
+    async with shop.running() as runtime:
+        assert await runtime.client.service(shop.app.Agent).think() == 2, "one was left behind by will"
+    shop.write(3)
+    async with shop.running() as runtime:
+        assert await runtime.client.service(shop.app.Agent).think() == 3
+
+
+async def test_files_that_go_back_without_anybodys_word_are_the_latest_again(shop: Shop) -> None:
+    for version in (1, 2, 1):
+        shop.write(version)
+        async with shop.running() as runtime:
+            assert await runtime.client.service(shop.app.Agent).think() == version
+
+
+async def test_only_what_nothing_runs_on_can_be_pruned(shop: Shop) -> None:
+    one = shop.write(1)
+    async with shop.running() as runtime:
+        handle = await runtime.client.service(shop.app.Agent).run.send()
+        await waits(handle)
+    two = shop.write(2)
+    async with shop.running() as runtime:
+        deployments = runtime.client.deployments
+        assert (await deployments.get(one)).open_invocations == 1
+        with pytest.raises(actors.DeploymentInUseError, match="1 open invocations run on") as caught:
+            await deployments.prune(one)
+        assert caught.value.open_invocations == 1
+        with pytest.raises(actors.DeploymentInUseError, match="what this process serves"):
+            await deployments.prune(two)
+        await runtime.client.invocation(handle.id).kill()
+        assert (await deployments.prune(one, reason="drained")).changed
+        for verb in (deployments.prune, deployments.get, deployments.make_latest):
+            with pytest.raises(actors.UnknownDeploymentError, match="has been pruned"):
+                await verb(one)
+        assert [d.id for d in await deployments.list()] == [two]
+        audit = await runtime.client.audit(verb="prune-deployment")
+        assert [(entry.target == one, bool(entry.refusal)) for entry in audit.entries] == [
+            (True, True),
+            (True, False),
+            (False, True),
+            (True, True),
+        ]
+
+
+async def test_code_that_is_gone_pauses_what_runs_on_it_and_nothing_else(shop: Shop) -> None:
+    shop.write(1)
+    async with shop.running() as runtime:
+        handles = [await runtime.client.service(shop.app.Agent).run.send() for _ in range(3)]
+        for handle in handles:
+            await waits(handle)
+    shop.close()
+    contents = shop.lab.store.contents()
+    shop.lab.store = MemoryStore([(key, value) for key, value in contents if key[:1] != b"v"])
+    two = shop.write(2)
+    async with shop.running() as runtime:
+        for handle in handles:
+            handle = runtime.client.invocation(handle.id)
+            await handle.signal("go", "on")
+            info = await paused(handle)
+            assert "is not kept here" in info.pause_reason
+            assert "Resume it on another deployment" in info.pause_reason
+        assert await runtime.client.service(shop.app.Agent).think() == 2
+        handle = runtime.client.invocation(handles[0].id)
+        await handle.resume(deployment="latest")
+        assert await handle.result() == [2, 2]
+        assert (await handle.info()).deployment == two
+
+
+async def test_resume_moves_what_is_held_to_other_code_and_finished_steps_are_not_repeated(shop: Shop) -> None:
+    one = shop.write(1)
+    async with shop.running() as runtime:
+        counter = runtime.client.actor(shop.app.Counter, "c")
+        handle = await counter.add.send(1)
+        await waits(handle)
+    two = shop.write(2)
+    async with shop.running() as runtime:
+        handle = runtime.client.invocation(handle.id)
+        with pytest.raises(actors.StillRunningError, match="Pause it"):
+            await handle.resume(deployment="latest")
+        await handle.pause()
+        with pytest.raises(actors.UnknownDeploymentError):
+            await handle.resume(deployment="dep_0000000000000000")
+        assert (await handle.info()).status is Status.PAUSED
+        answer = await handle.resume(deployment=two, reason="fixed")
+        assert answer.changed
+        assert (await handle.info()).deployment == two
+        await handle.signal("go", "on")
+        assert await handle.result() == [2, 1]
+        names = [entry.name async for entry in handle.events()]
+        assert names.index("InvocationMoved") == names.index("InvocationResumed") - 1
+        assert (await runtime.client.deployments.get(one)).open_invocations == 0
+
+
+async def test_moving_it_to_latest_twice_moves_it_once(shop: Shop) -> None:
+    shop.write(1)
+    async with shop.running() as runtime:
+        handle = await runtime.client.service(shop.app.Agent).run.send()
+        await waits(handle)
+        await handle.pause()
+        await handle.resume(deployment="keep")
+        await handle.pause()
+        await handle.resume(deployment="latest")
+        names = [entry.name async for entry in handle.events()]
+        assert "InvocationMoved" not in names
+
+
+async def test_a_handler_that_is_not_in_the_other_code_is_refused_before_anything_moves(shop: Shop) -> None:
+    shop.write(1)
+    async with shop.running() as runtime:
+        handle = await runtime.client.service(shop.app.Agent).run.send()
+        await waits(handle)
+        await handle.pause()
+    shop.write(2, APP.replace("async def run(self)", "async def other(self)"))
+    async with shop.running() as runtime:
+        handle = runtime.client.invocation(handle.id)
+        with pytest.raises(actors.UnknownHandlerError, match="Agent has no handler 'run'"):
+            await handle.resume(deployment="latest")
+
+
+async def test_a_new_deployment_is_registered_in_a_process_that_runs(shop: Shop) -> None:
+    shop.write(1)
+    async with shop.running() as runtime:
+        handle = await runtime.client.service(shop.app.Agent).run.send()
+        await waits(handle)
+        two = shop.write(2)
+        assert (await runtime.client.register_deployment(shop.folder / "src" / "app.py")).after == two
+        assert await runtime.client.service(shop.app.Agent).think() == 2
+        write(shop.folder / "src", app="1/0\n")
+        with pytest.raises(actors.BrokenDeploymentError, match="ZeroDivisionError"):
+            await runtime.client.register_deployment(shop.folder / "src" / "app.py")
+        assert await runtime.client.service(shop.app.Agent).think() == 2
+        await handle.signal("go", "on")
+        assert await handle.result() == [1, 2]
+
+
+async def test_a_runtime_without_code_pins_nothing_and_runs_what_is_pinned(shop: Shop) -> None:
+    shop.write(1)
+    async with shop.running() as runtime:
+        handle = await runtime.client.service(shop.app.Agent).run.send()
+        await waits(handle)
+    shop.write(2)
+    served: Loaded = load(snapshot_of(shop.folder / "src" / "app.py"), shop.folder / "served")
+    agent: Any = served.module("app").Agent
+    async with shop.lab.running(*served.classes) as runtime:
+        fresh = await runtime.client.service(agent).run.send()
+        await waits(fresh)
+        assert (await fresh.info()).deployment == ""
+        handle = runtime.client.invocation(handle.id)
+        for one in (fresh, handle):
+            await one.signal("go", "on")
+        assert await fresh.result() == [2, 2]
+        assert await handle.result() == [1, 2]
+    unload(served.deployment)
