@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 KEYS = 1_000
 CALLERS = 64
+PATIENT = actors.Limits(query_seconds=60)
 
 
 class Tally(actors.Actor):
@@ -107,7 +108,7 @@ async def main(rows: int, runs: int) -> None:
     print(", ".join(f"{name} {version(name)}" for name in ("apsw", "rocksdict", "msgspec", "trio")), end=", ")
     print(f"SQLite {apsw.sqlite_lib_version()}; {rows} invocations, durability os")
     with tempfile.TemporaryDirectory() as path:
-        async with actors.open_runtime(Tally, path=path, durability="os") as runtime:
+        async with actors.open_runtime(Tally, path=path, durability="os", limits=PATIENT) as runtime:
             client = runtime.client
             of = await make_invocations(client, rows)
             print(f"\n{'milliseconds':<24}{'median':>10}{'10 %':>10}{'90 %':>10}{'runs':>8}")

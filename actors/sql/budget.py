@@ -1,7 +1,9 @@
 """What one query may take: time, and the memory of SQLite. It is also how a query that nobody waits for any more stops.
 
 A query runs in a thread of its own, and its scans are Python, so it competes with the event loop for the interpreter. It
-works in slices, and sleeps for a moment after each: the loop gets its turn at once, not when CPython's switch interval is over.
+works in slices, and sleeps for a moment after each: the loop then has the interpreter for as long as it wants it. A loop that
+is never idle gives it back after CPython's switch interval, so slices as long as that share it evenly; shorter ones would make a
+scan beside such a loop three times as long, and longer ones each call beside it late.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 MEMORY_BYTES = 256 << 20
 """How much SQLite may hold while a query runs: what it sorts, groups and makes distinct."""
 
-_SLICE_SECONDS = 0.002
+_SLICE_SECONDS = 0.005
 _PAUSE_SECONDS = 0.0002
 
 
