@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from actors.inspection import GateAnswer, GateInfo, InvocationInfo, JournalEntry
     from actors.runtime import Runtime, open_runtime
     from actors.sql.result import QueryResult
+    from actors.why import Reason, Waiting
 
 _LATER = {
     "Client": "actors.client",
@@ -118,7 +119,9 @@ _LATER = {
     "ObjectInfo": "actors.keptobjects",
     "ObjectName": "actors.keptobjects",
     "QueryResult": "actors.sql.result",
+    "Reason": "actors.why",
     "Runtime": "actors.runtime",
+    "Waiting": "actors.why",
     "connect": "actors.http.client",
     "open_runtime": "actors.runtime",
 }
@@ -193,6 +196,7 @@ __all__ = [
     "QueryResult",
     "QueryTooLargeError",
     "QueryTooSlowError",
+    "Reason",
     "Refused",
     "RetryPolicy",
     "Runtime",
@@ -219,6 +223,7 @@ __all__ = [
     "UnknownStepError",
     "UnserializableError",
     "VersionConflictError",
+    "Waiting",
     "Workflow",
     "actor",
     "connect",

@@ -33,7 +33,7 @@ from journal.ids import InvocationId, StepId
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from actors.core.state import InvocationState, Wait
+    from actors.core.state import InvocationState, ObjectState, Wait
     from actors.objects import Definition, HandlerDefinition
     from journal.rows import InvocationRow
 
@@ -72,6 +72,15 @@ class WaitInfo:
     until: float | None = None
     invocation_id: InvocationId | None = None
     failed_attempts: int = 0
+    max_attempts: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class KeyWait:
+    """An invocation waits for its object: who has it, and how many are before it in the mailbox."""
+
+    holder: InvocationId | None
+    ahead: int
 
 
 @attrs.frozen(kw_only=True)
@@ -127,7 +136,7 @@ class InvocationInfo:
     ``restarts`` is the invocation that this one repeats, and from which step; ``successors`` are those that repeat it.
     ``phase`` is ``cancelling`` or ``pausing`` while it has been asked to and has not obeyed yet, and ``held`` while a ``gate`` is
     closed before it (the widest, if there are several). Its events lie between ``first_event`` and ``last_event`` in the log of
-    its object, with others' between them. ``deployment`` is the code that it runs on; empty: whatever is served.
+    its object, with others' between them. ``behind`` is the one that it repeats and whose end it waits for. ``deployment`` is the code that it runs on; empty: whatever is served.
     """
 
     id: InvocationId
@@ -144,11 +153,16 @@ class InvocationInfo:
     scheduled_for: float | None = None
     purge_at: float | None = None
     failed_attempts: int = 0
+    max_attempts: int | None = None
     retry_at: float | None = None
     caller: Caller | None = None
     idempotency_key: str | None = None
     last_failure: FailureInfo | None = None
     pause_reason: str = ""
+    paused_by: str = ""
+    paused_at: float | None = None
+    key_wait: KeyWait | None = None
+    behind: InvocationId | None = None
     cancel_reason: str | None = None
     deployment: str = ""
     outcome: OutcomeInfo | None = None
@@ -202,8 +216,14 @@ def _first_line(documented: object) -> str:
     return (documented.__doc__ or "").strip().partition("\n")[0]
 
 
-def info_of(row: InvocationRow, open_state: InvocationState | None, gates: Gates = NO_GATES) -> InvocationInfo:
-    """What is known, from its row, from its state while it is open, and from the gates before it."""
+def info_of(
+    row: InvocationRow,
+    open_state: InvocationState | None,
+    gates: Gates = NO_GATES,
+    *,
+    state: ObjectState | None = None,
+) -> InvocationInfo:
+    """What is known, from its row, from its own and its object's state while it is open, and from the gates before it."""
     target, is_open = row.target, row.status is not Status.COMPLETED
     holding = gates.holding(target.service, target.key, target.handler, row.deployment) if is_open else []
     waits = () if open_state is None else tuple(_wait_info(step, wait) for step, wait in open_state.waits.items())
@@ -222,11 +242,16 @@ def info_of(row: InvocationRow, open_state: InvocationState | None, gates: Gates
         scheduled_for=row.scheduled_for,
         purge_at=row.purge_at,
         failed_attempts=row.attempts,
+        max_attempts=None if open_state is None else open_state.max_attempts,
         retry_at=None if open_state is None else open_state.retry_at,
         caller=row.caller,
         idempotency_key=row.request,
         last_failure=failure_info(row.last_failure),
-        pause_reason=row.pause_reason,
+        pause_reason=_pause_reason(row, open_state),
+        paused_by="" if open_state is None else open_state.paused_by,
+        paused_at=None if open_state is None else open_state.paused_at,
+        key_wait=_key_wait(state, row.invocation_id),
+        behind=_behind(state, open_state),
         cancel_reason=row.cancel_reason,
         deployment=row.deployment,
         outcome=None if row.outcome is None else _outcome_info(row.outcome),
@@ -237,6 +262,21 @@ def info_of(row: InvocationRow, open_state: InvocationState | None, gates: Gates
         first_event=row.spans[0][0],
         last_event=row.spans[-1][1],
     )
+
+
+def _pause_reason(row: InvocationRow, open_state: InvocationState | None) -> str:
+    return row.pause_reason if open_state is None or open_state.pausing is None else open_state.pausing
+
+
+def _key_wait(state: ObjectState | None, of: InvocationId) -> KeyWait | None:
+    if state is None or of not in state.queue:
+        return None
+    return KeyWait(holder=state.holder, ahead=state.queue.index(of))
+
+
+def _behind(state: ObjectState | None, open_state: InvocationState | None) -> InvocationId | None:
+    behind = None if open_state is None else open_state.behind
+    return behind if state is not None and behind in state.invocations else None
 
 
 def _outcome_info(outcome: Outcome) -> OutcomeInfo:
@@ -400,4 +440,5 @@ def _wait_info(step: StepId, wait: Wait) -> WaitInfo:
         until=wait.at,
         invocation_id=wait.callee,
         failed_attempts=wait.attempts,
+        max_attempts=wait.max_attempts,
     )

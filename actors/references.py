@@ -9,6 +9,7 @@ import attrs
 
 from actors.core import commands as c
 from actors.core.errors import DefinitionError, InvalidKeyError, PayloadTooLargeError
+from actors.why import Reason, reasons
 from journal.events import Children, Kind, PauseMode, Stop, Target
 from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of, stream_of_invocation
 
@@ -324,6 +325,10 @@ class InvocationHandle(Generic[R_co]):
     async def info(self) -> InvocationInfo:
         """Everything that is known of it: status, times, what it waits for, its last failure, its outcome."""
         return await self._port.info(self.id)
+
+    async def why(self) -> tuple[Reason, ...]:
+        """What stands before it: a gate, a pause, its date, the key, another try, a step, a timer, a signal, another invocation."""
+        return reasons(await self.info())
 
     def events(self, *, after: int = 0) -> AsyncIterator[JournalEntry]:
         """Its history so far, behind the event of number ``after``."""

@@ -15,6 +15,7 @@ COMMANDS = {
     "tokens": ("cli.commands.tokens", "Say who may ask for what."),
     "sql": ("cli.commands.sql", "Ask anything about invocations, events, state and inboxes."),
     "audit": ("cli.commands.audit", "Show who steered what, and why."),
+    "why": ("cli.commands.why", "Say what an invocation waits for, and because of whom."),
     "invocations": ("cli.commands.invocations", "List, describe and steer invocations."),
 }
 

@@ -259,13 +259,15 @@ class StepCompleted:
 
 @attrs.define(kw_only=True)
 class StepAttemptFailed:
-    """The step's body failed. It is tried again at ``retry_at``, or, without one, what follows says what became of it."""
+    """The step's body failed. It is tried again at ``retry_at``, or, without one, what follows says what became of it.
+    ``max_attempts`` is what its policy allows."""
 
     invocation_id: InvocationId
     step: StepId
     attempt: int
     failure: Failure
     retry_at: float | None = None
+    max_attempts: int | None = None
 
 
 @attrs.define(kw_only=True)
@@ -490,6 +492,7 @@ class AttemptFailed:
     failure: Failure
     handed_over: int
     retry_at: float | None = None
+    max_attempts: int | None = None
 
 
 @attrs.define(kw_only=True)

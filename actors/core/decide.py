@@ -257,6 +257,7 @@ def _fail_attempt(
         failure=command.failure,
         handed_over=command.handed_over,
         retry_at=retry_at,
+        max_attempts=command.policy.max_attempts,
     )
     if not exhausted:
         return [failed]
@@ -358,6 +359,7 @@ def _fail_step(_: ObjectState, invocation: InvocationState, command: c.FailStep,
         attempt=attempt,
         failure=command.failure,
         retry_at=None if exhausted else now + delay_seconds(command.policy, attempt, command.jitter),
+        max_attempts=command.policy.max_attempts,
     )
     if not exhausted:
         return [failed, *_pause_if_settled(invocation, command.step)]

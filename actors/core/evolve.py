@@ -185,6 +185,7 @@ def _on_step_failed(_: ObjectState, invocation: InvocationState, event: e.StepAt
     wait = invocation.waits[event.step]
     wait.attempts = event.attempt
     wait.at = event.retry_at
+    wait.max_attempts = event.max_attempts
     wait.kind = WaitKind.STEP_RETRY
     invocation.last_failure = event.failure
     _wake(invocation)
@@ -237,6 +238,7 @@ def _on_map(_: ObjectState, invocation: InvocationState, event: e.MapChanged, __
 def _on_attempt_failed(_: ObjectState, invocation: InvocationState, event: e.AttemptFailed, __: Stamp) -> None:
     invocation.failed_attempts = event.attempt
     invocation.retry_at = event.retry_at
+    invocation.max_attempts = event.max_attempts
     invocation.last_failure = event.failure
     _wake(invocation)
 
@@ -261,11 +263,15 @@ def _on_cancel(_: ObjectState, invocation: InvocationState, event: e.CancelReque
     invocation.status = transitions.status_now(invocation)
 
 
-def _on_pause_requested(_: ObjectState, invocation: InvocationState, event: e.PauseRequested, __: Stamp) -> None:
+def _on_pause_requested(_: ObjectState, invocation: InvocationState, event: e.PauseRequested, stamp: Stamp) -> None:
     invocation.pausing = event.reason
+    invocation.paused_by, invocation.paused_at = stamp.by, stamp.at
 
 
-def _on_paused(_: ObjectState, invocation: InvocationState, event: e.InvocationPaused, __: Stamp) -> None:
+def _on_paused(_: ObjectState, invocation: InvocationState, event: e.InvocationPaused, stamp: Stamp) -> None:
+    if invocation.pausing is None:  # else whoever asked for it is known, and this is only its coming true
+        invocation.paused_by = stamp.by
+    invocation.paused_at = stamp.at
     invocation.status = Status.PAUSED
     invocation.pausing = None
     invocation.pause_reason = event.reason
@@ -291,11 +297,12 @@ def _start_over(invocation: InvocationState) -> None:
     invocation.retry_at = None
     invocation.parked = False
     invocation.failed_attempts = 0
-    invocation.pause_reason = ""
+    invocation.pause_reason = invocation.paused_by = ""
+    invocation.paused_at = None
     invocation.pause_cause = None
     for wait in invocation.waits.values():
         if wait.kind is WaitKind.STEP_RETRY:
-            wait.kind, wait.at, wait.attempts = WaitKind.STEP, None, 0
+            wait.kind, wait.at, wait.attempts, wait.max_attempts = WaitKind.STEP, None, 0, None
 
 
 def _on_attach_requested(_: ObjectState, invocation: InvocationState, event: e.AttachRequested, __: Stamp) -> None:

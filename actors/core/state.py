@@ -56,6 +56,7 @@ class Wait:
     at: float | None = None
     callee: InvocationId | None = None
     attempts: int = 0
+    max_attempts: int | None = None
 
 
 @attrs.define
@@ -119,7 +120,10 @@ class InvocationState:
     changes: Changes = attrs.field(factory=Changes)
     cancel: Cancel | None = None
     pausing: str | None = None
+    max_attempts: int | None = None
     pause_reason: str = ""
+    paused_by: str = ""
+    paused_at: float | None = None
     pause_cause: PauseCause | None = None
     last_failure: Failure | None = None
     event_count: int = 0

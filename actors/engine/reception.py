@@ -193,7 +193,8 @@ class Reception:
             info = info_of(self._known(resident, look.invocation_id), None)
         else:
             assert resident.state is not None
-            info = info_of(row_of(resident.state, open_state), open_state, self._ledger.gates)
+            row = row_of(resident.state, open_state)
+            info = info_of(row, open_state, self._ledger.gates, state=resident.state)
         self._ledger.when_durable(partial(look.reply.set, info))
 
     def _known(self, resident: Resident, of: InvocationId) -> InvocationRow:

@@ -54,11 +54,13 @@ def of(invocation_id: InvocationId, event: Any) -> Any:
 
 
 STEP_SCHEDULED = e.StepScheduled(invocation_id=IT, step=STEP, name="work")
-STEP_FAILED = e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=1, failure=BROKEN, retry_at=DUE)
-STEP_EXHAUSTED = e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=1, failure=BROKEN)
+STEP_FAILED = e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=1, failure=BROKEN, retry_at=DUE, max_attempts=3)
+STEP_EXHAUSTED = e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=1, failure=BROKEN, max_attempts=3)
 SIGNAL_AWAITED = e.SignalAwaited(invocation_id=IT, step=STEP, name="go")
-ATTEMPT_FAILED = e.AttemptFailed(invocation_id=IT, attempt=1, failure=BROKEN, handed_over=0, retry_at=DUE)
-ATTEMPT_EXHAUSTED = e.AttemptFailed(invocation_id=IT, attempt=1, failure=BROKEN, handed_over=0)
+ATTEMPT_FAILED = e.AttemptFailed(
+    invocation_id=IT, attempt=1, failure=BROKEN, handed_over=0, retry_at=DUE, max_attempts=3
+)
+ATTEMPT_EXHAUSTED = e.AttemptFailed(invocation_id=IT, attempt=1, failure=BROKEN, handed_over=0, max_attempts=3)
 SUSPENDED = e.InvocationSuspended(invocation_id=IT)
 PAUSE_REQUESTED = e.PauseRequested(invocation_id=IT, reason="held")
 CANCEL_REQUESTED = e.CancelRequested(invocation_id=IT, reason="superseded")

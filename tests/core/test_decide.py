@@ -438,7 +438,9 @@ BY_ITSELF: dict[str, Command] = {
 }
 
 STEP_ENDS = e.StepCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED)
-STEP_FAILS = e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=1, failure=BROKEN, retry_at=NOW + 4.0)
+STEP_FAILS = e.StepAttemptFailed(
+    invocation_id=IT, step=STEP, attempt=1, failure=BROKEN, retry_at=NOW + 4.0, max_attempts=3
+)
 STEP_GIVES_WAY = e.StepAborted(invocation_id=IT, step=STEP)
 EMITS = e.OutputEmitted(invocation_id=IT, step=STEP, value=b"1", attempt=1)
 TAKES_EFFECT = paused(reason="held")
@@ -581,7 +583,7 @@ def test_after_the_last_attempt_it_is_held_and_says_how_often_and_with_what_it_f
         given(*exhausted_attempts())
         .when(c.FailAttempt(invocation_id=IT, failure=BROKEN, handed_over=0, policy=TRY_AGAIN, jitter=0.0))
         .then(
-            e.AttemptFailed(invocation_id=IT, attempt=3, failure=BROKEN, handed_over=0),
+            e.AttemptFailed(invocation_id=IT, attempt=3, failure=BROKEN, handed_over=0, max_attempts=3),
             e.InvocationPaused(invocation_id=IT, cause=PauseCause.EXHAUSTED, reason=reason, failure=BROKEN),
         )
         .leaves(IT, Status.PAUSED)
@@ -594,7 +596,7 @@ def test_after_the_last_attempt_it_fails_if_its_policy_says_so_and_the_next_one_
         given(*exhausted_attempts(), accepted(BEHIND))
         .when(c.FailAttempt(invocation_id=IT, failure=BROKEN, handed_over=0, policy=policy, jitter=0.0))
         .then(
-            e.AttemptFailed(invocation_id=IT, attempt=3, failure=BROKEN, handed_over=0),
+            e.AttemptFailed(invocation_id=IT, attempt=3, failure=BROKEN, handed_over=0, max_attempts=3),
             completed(IT, Outcome(OutcomeKind.FAILED, failure=BROKEN)),
             NEXT,
         )
@@ -612,7 +614,7 @@ def test_after_its_last_try_a_step_holds_the_invocation_and_says_which_step_and_
         given(*exhausted_step())
         .when(FAIL_STEP)
         .then(
-            e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=3, failure=BROKEN),
+            e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=3, failure=BROKEN, max_attempts=3),
             e.InvocationPaused(invocation_id=IT, cause=PauseCause.EXHAUSTED, reason=reason, failure=BROKEN),
         )
         .leaves(IT, Status.PAUSED)
@@ -631,7 +633,7 @@ def test_after_its_last_try_a_step_has_failed_if_its_policy_says_so() -> None:
         given(*exhausted_step())
         .when(attrs.evolve(FAIL_STEP, policy=policy))
         .then(
-            e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=3, failure=BROKEN),
+            e.StepAttemptFailed(invocation_id=IT, step=STEP, attempt=3, failure=BROKEN, max_attempts=3),
             e.StepCompleted(invocation_id=IT, step=STEP, outcome=Outcome(OutcomeKind.FAILED, failure=BROKEN)),
         )
         .leaves(IT, Status.RUNNING)

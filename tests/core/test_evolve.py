@@ -382,10 +382,12 @@ def test_a_drop_that_crosses_with_the_end_of_the_wait_is_harmless() -> None:
 
 def test_a_step_that_failed_waits_for_its_retry_and_remembers_how_often_it_failed() -> None:
     story = given(accepted(), started(), STEP_SCHEDULED, attrs.evolve(STEP_FAILED, attempt=3))
-    assert story.invocation(IT).waits == {STEP: Wait(WaitKind.STEP_RETRY, 4.0, "work", at=DUE, attempts=3)}
+    assert story.invocation(IT).waits == {
+        STEP: Wait(WaitKind.STEP_RETRY, 4.0, "work", at=DUE, attempts=3, max_attempts=3)
+    }
     assert story.invocation(IT).last_failure == BROKEN
     fold(story.state, [e.StepRetried(invocation_id=IT, step=STEP)])
-    assert story.invocation(IT).waits == {STEP: Wait(WaitKind.STEP, 4.0, "work", attempts=3)}
+    assert story.invocation(IT).waits == {STEP: Wait(WaitKind.STEP, 4.0, "work", attempts=3, max_attempts=3)}
 
 
 def test_a_handler_that_failed_remembers_when_it_is_tried_again_and_how_often_it_failed() -> None:

@@ -38,7 +38,9 @@ EVENTS: list[e.Event] = [
         invocation_id=INVOCATION, step=STEP, name="charge", source="bank.py:12", argument=b"[5]", at_most_once=True
     ),
     e.StepCompleted(invocation_id=INVOCATION, step=STEP, outcome=OUTCOME),
-    e.StepAttemptFailed(invocation_id=INVOCATION, step=STEP, attempt=2, failure=FAILURE, retry_at=1_700_000_001.5),
+    e.StepAttemptFailed(
+        invocation_id=INVOCATION, step=STEP, attempt=2, failure=FAILURE, retry_at=1_700_000_001.5, max_attempts=5
+    ),
     e.StepRetried(invocation_id=INVOCATION, step=STEP),
     e.StepAborted(invocation_id=INVOCATION, step=STEP),
     e.SleepScheduled(invocation_id=INVOCATION, step=STEP, wake_at=1_700_000_060.5, source="bank.py:13"),
@@ -102,7 +104,9 @@ EVENTS: list[e.Event] = [
     ),
     e.ReadsPinned(invocation_id=INVOCATION, fields={"balance": b"5"}, lengths={"lines": 2}),
     e.ItemsPinned(invocation_id=INVOCATION, field="items", items={'"apple"': b"2", '"pear"': None}),
-    e.AttemptFailed(invocation_id=INVOCATION, attempt=3, failure=FAILURE, handed_over=4, retry_at=1_700_000_002.5),
+    e.AttemptFailed(
+        invocation_id=INVOCATION, attempt=3, failure=FAILURE, handed_over=4, retry_at=1_700_000_002.5, max_attempts=5
+    ),
     e.AttemptRetried(invocation_id=INVOCATION),
     e.InvocationSuspended(invocation_id=INVOCATION),
     e.CancelRequested(invocation_id=INVOCATION, reason="superseded", children=e.Children.ALL, kill_at=1_700_000_030.5),

@@ -1,0 +1,141 @@
+"""Why an invocation does not go on: everything that stands before it, in the order in which it would have to give way."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+import attrs
+
+from journal.events import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from actors.inspection import InvocationInfo, WaitInfo
+    from journal.ids import InvocationId
+
+
+class Waiting(enum.Enum):
+    """What an invocation can wait for."""
+
+    NOTHING = "nothing"
+    GATE = "gate"
+    SOMEBODY = "somebody"
+    DATE = "date"
+    KEY = "key"
+    INVOCATION = "invocation"
+    RETRY = "retry"
+    STEP = "step"
+    TIMER = "timer"
+    SIGNAL = "signal"
+
+
+@attrs.frozen(kw_only=True)
+class Reason:
+    """One thing that stands before an invocation, in words and as data.
+
+    ``since`` and ``until`` are wall seconds; ``by`` and ``because`` say who wanted it and why; ``invocation_id`` is the one that
+    is waited for.
+    """
+
+    waits_for: Waiting
+    text: str
+    since: float | None = None
+    until: float | None = None
+    by: str = ""
+    because: str = ""
+    invocation_id: InvocationId | None = None
+
+
+def reasons(info: InvocationInfo) -> tuple[Reason, ...]:
+    """Why it does not go on. Never empty: one that has ended, or that runs, says so."""
+    if info.status is Status.COMPLETED:
+        kind = "completed" if info.outcome is None else info.outcome.kind.value
+        return (Reason(waits_for=Waiting.NOTHING, text=f"it has ended: {kind}", since=info.completed_at),)
+    found = [*_held(info), *_not_started(info), *_retrying(info), *map(_waiting, info.waits)]
+    return tuple(found) or (Reason(waits_for=Waiting.NOTHING, text="it runs", since=info.started_at),)
+
+
+def _held(info: InvocationInfo) -> Iterator[Reason]:
+    if info.gate is not None:
+        gate = info.gate
+        yield Reason(
+            waits_for=Waiting.GATE,
+            text=f"the gate {gate.scope} is closed",
+            since=gate.since,
+            by=gate.by,
+            because=gate.reason,
+        )
+    if info.status is Status.PAUSED or info.phase == "pausing":
+        text = (
+            "it is paused until somebody resumes it" if info.status is Status.PAUSED else "it pauses once its steps end"
+        )
+        yield Reason(
+            waits_for=Waiting.SOMEBODY,
+            text=text,
+            since=info.paused_at,
+            by=info.paused_by,
+            because=info.pause_reason,
+        )
+
+
+def _not_started(info: InvocationInfo) -> Iterator[Reason]:
+    if info.started_at is not None:
+        return
+    if info.scheduled_for is not None:
+        yield Reason(waits_for=Waiting.DATE, text="its date has not come", until=info.scheduled_for)
+    if info.behind is not None:
+        yield Reason(
+            waits_for=Waiting.INVOCATION,
+            text=f"it repeats {info.behind}, which has not ended",
+            invocation_id=info.behind,
+        )
+    if info.key_wait is not None:
+        wait = info.key_wait
+        name = f"{info.target.service}/{info.target.key}"
+        holder = f"{name} is held by {wait.holder}" if wait.holder is not None else f"{name} is free"
+        ahead = f", and {wait.ahead} wait before it" if wait.ahead else ""
+        yield Reason(waits_for=Waiting.KEY, text=holder + ahead, since=info.created_at, invocation_id=wait.holder)
+
+
+def _retrying(info: InvocationInfo) -> Iterator[Reason]:
+    if info.retry_at is None:
+        return
+    failure = info.last_failure
+    yield Reason(
+        waits_for=Waiting.RETRY,
+        text=f"its handler failed, and is tried again: {_tries(info.failed_attempts, info.max_attempts)}",
+        until=info.retry_at,
+        because="" if failure is None else f"{failure.type}: {failure.message}",
+    )
+
+
+def _waiting(wait: WaitInfo) -> Reason:
+    waits_for, words = _WORDS[wait.kind]
+    return Reason(
+        waits_for=waits_for,
+        text=words(wait),
+        since=wait.since,
+        until=wait.until,
+        invocation_id=wait.invocation_id,
+    )
+
+
+def _tries(failed: int, limit: int | None) -> str:
+    return f"{failed} of {limit} tries have failed" if limit is not None else f"{failed} tries have failed"
+
+
+_WORDS: dict[str, tuple[Waiting, Callable[[WaitInfo], str]]] = {
+    "step": (Waiting.STEP, lambda w: f"step {w.name!r} (at {w.step}) runs"),
+    "step_retry": (
+        Waiting.RETRY,
+        lambda w: f"step {w.name!r} (at {w.step}) is tried again: {_tries(w.failed_attempts, w.max_attempts)}",
+    ),
+    "sleep": (Waiting.TIMER, lambda w: f"it sleeps (at {w.step})"),
+    "deadline": (Waiting.TIMER, lambda w: f"a scope has a deadline (at {w.step})"),
+    "call": (Waiting.INVOCATION, lambda w: f"it has called {w.name} (at {w.step}), which has not answered"),
+    "attach": (Waiting.INVOCATION, lambda w: f"it waits for {w.invocation_id} (at {w.step}) to end"),
+    "signal": (Waiting.SIGNAL, lambda w: f"signal {w.name!r} (at {w.step}) has not come"),
+    "verb": (Waiting.INVOCATION, lambda w: f"it has asked {w.invocation_id} to {w.name} (at {w.step})"),
+}

@@ -1,0 +1,148 @@
+"""Why: every way to wait says what it waits for, since when, until when, because of whom."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+import actors
+from actors import Actor, InvocationHandle, RetryPolicy, Service, Waiting, handler, step
+from actors.why import reasons
+from tests.lab import Lab, quiet
+from tests.virtual import EPOCH, on_virtual_time
+
+pytestmark = on_virtual_time
+
+
+@step
+async def long_work() -> None:
+    await trio.sleep(1e6)
+
+
+@step(retry=RetryPolicy(max_attempts=4, initial_delay=60.0))
+async def dead_endpoint() -> None:
+    raise ConnectionError("refused")
+
+
+class Waits(Service):
+    @handler
+    async def sleep(self) -> None:
+        await actors.sleep(100.0)
+
+    @handler
+    async def approve(self) -> None:
+        await actors.signal("approval", bool)
+
+    @handler
+    async def work(self) -> None:
+        await long_work()
+
+    @handler
+    async def fetch(self) -> None:
+        await dead_endpoint()
+
+    @handler
+    async def call(self) -> None:
+        await actors.service(Waits).sleep()
+
+    @handler(retry=RetryPolicy(max_attempts=3, initial_delay=60.0))
+    async def fail(self) -> None:
+        raise ValueError("no luck")
+
+
+class Keyed(Actor):
+    @handler
+    async def hold(self) -> None:
+        await actors.sleep(100.0)
+
+
+async def why(handle: InvocationHandle[None]) -> list[actors.Reason]:
+    await quiet()
+    return list(await handle.why())
+
+
+@pytest.mark.parametrize(
+    ("name", "waits_for", "text"),
+    [
+        ("sleep", Waiting.TIMER, "it sleeps (at 1)"),
+        ("approve", Waiting.SIGNAL, "signal 'approval' (at 1) has not come"),
+        ("work", Waiting.STEP, "step 'long_work' (at 1) runs"),
+        ("fetch", Waiting.RETRY, "step 'dead_endpoint' (at 1) is tried again: 1 of 4 tries have failed"),
+        ("call", Waiting.INVOCATION, "it has called Waits/sleep (at 1), which has not answered"),
+        ("fail", Waiting.RETRY, "its handler failed, and is tried again: 1 of 3 tries have failed"),
+    ],
+)
+async def test_one_that_runs_says_what_it_waits_for(name: str, waits_for: Waiting, text: str) -> None:
+    async with Lab(Waits).running() as runtime:
+        handle = await getattr(runtime.client.service(Waits), name).send()
+        (reason,) = await why(handle)
+        assert (reason.waits_for, reason.text) == (waits_for, text)
+
+
+async def test_a_timer_and_a_retry_say_when_and_a_retry_says_what_failed() -> None:
+    async with Lab(Waits).running() as runtime:
+        (sleeping,) = await why(await runtime.client.service(Waits).sleep.send())
+        assert sleeping.until == pytest.approx(EPOCH + 100.0, abs=1.0)
+        (failing,) = await why(await runtime.client.service(Waits).fail.send())
+        assert failing.until is not None
+        assert failing.because == "builtins.ValueError: no luck"
+
+
+async def test_one_that_is_scheduled_says_its_date() -> None:
+    async with Lab(Waits).running() as runtime:
+        (reason,) = await why(await runtime.client.service(Waits).sleep.options(delay=50.0).send())
+        assert (reason.waits_for, reason.until) == (Waiting.DATE, pytest.approx(EPOCH + 50.0, abs=1.0))
+
+
+async def test_one_that_is_queued_says_who_holds_the_key_and_how_many_are_before_it() -> None:
+    async with Lab(Keyed).running() as runtime:
+        first = await runtime.client.actor(Keyed, "a").hold.send()
+        second = await runtime.client.actor(Keyed, "a").hold.send()
+        third = await runtime.client.actor(Keyed, "a").hold.send()
+        (reason,) = await why(second)
+        assert (reason.text, reason.invocation_id) == (f"Keyed/a is held by {first.id}", first.id)
+        (reason,) = await why(third)
+        assert reason.text == f"Keyed/a is held by {first.id}, and 1 wait before it"
+
+
+async def test_one_that_is_paused_says_by_whom_since_when_and_why() -> None:
+    async with Lab(Waits).running() as runtime:
+        handle = await runtime.client.service(Waits).approve.send()
+        await quiet()
+        await handle.pause(reason="maintenance")
+        paused, signal = await why(handle)
+        assert paused.waits_for is Waiting.SOMEBODY
+        assert paused.by.startswith("user:")
+        assert (paused.because, paused.text) == ("maintenance", "it is paused until somebody resumes it")
+        assert signal.waits_for is Waiting.SIGNAL
+
+
+async def test_one_that_pauses_says_by_whom_though_its_step_has_not_ended() -> None:
+    async with Lab(Waits).running() as runtime:
+        handle = await runtime.client.service(Waits).work.send()
+        await quiet()
+        await handle.pause(reason="maintenance")
+        pausing, step_ = await why(handle)
+        assert (pausing.text, pausing.because) == ("it pauses once its steps end", "maintenance")
+        assert pausing.by.startswith("user:")
+        assert step_.waits_for is Waiting.STEP
+
+
+async def test_one_behind_a_gate_says_who_closed_it_and_why() -> None:
+    async with Lab(Waits).running() as runtime:
+        await runtime.client.gates.close("service:Waits", reason="the database moves")
+        gate, *_ = await why(await runtime.client.service(Waits).sleep.send())
+        assert (gate.waits_for, gate.text) == (Waiting.GATE, "the gate service:Waits is closed")
+        assert gate.by.startswith("user:")
+        assert gate.because == "the database moves"
+
+
+async def test_one_that_repeats_another_says_that_it_waits_for_its_end() -> None:
+    async with Lab(Waits).running() as runtime:
+        original = await runtime.client.service(Waits).work.send()
+        await quiet()
+        await original.pause(mode="now")
+        answer = await original.restart(stop="cancel")
+        assert answer.successor is not None
+        await original.outcome()
+        assert reasons(await original.info())[0].text == "it has ended: cancelled"
