@@ -55,21 +55,27 @@ GIVEN_CHANCE = {"actors.core.concurrency", "journal.ids"}
 
 UNDER_THE_ENGINE = {
     "actors.deployments.loading",  # classes of errors are looked up in the code that raised them
+    "actors.deployments.snapshot",  # what a deployment is
     "actors.durable",
     "actors.fields",
     "actors.inspection",  # what is known of an invocation is answered by its object
+    "actors.listing",  # its types of rows to read
     "actors.objects",
     "actors.outcomes",
     "actors.references",
-    "actors.system.registry",  # gates and deployments are fields of an object that the engine must read
+    "actors.system",
+    "actors.system.code",
+    "actors.system.registry",  # gates and deployments are fields of objects that the engine must read
     "actors.values",
 }
 """Modules beside the engine that it stands on. None of them may know of it."""
 
 AROUND_THE_ENGINE = {
     "actors.client",  # speaks to it, for everybody in this process
+    "actors.deployments.keeper",  # speaks to it about deployments, for everybody in this process
     "actors.http.guard",  # says who acted, and from where, in the engine's words: it is the engine that records it
-    "actors.registry",  # speaks to it about deployments and gates, as the client does about invocations
+    "actors.keptobjects",  # folds objects as it does
+    "actors.registry",  # speaks to it about gates, as the client does about invocations
     "actors.runtime",  # makes it
     "actors.sql.live",  # takes its clock
     "actors.sql.source",  # folds objects as it does
