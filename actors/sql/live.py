@@ -1,4 +1,7 @@
-"""Questions to a runtime, or to a data directory at rest: each reads one view, in a thread, so many at a time.
+"""Questions to a runtime, or to a data directory at rest: each reads one view, so many at a time.
+
+What an index finds is answered at once: the way to a thread and back costs more than the answer, and beside an event loop that
+is never idle a switch interval each way. What takes longer is begun anew in a thread, on the same view.
 
 Imports SQLite when it is first asked.
 """
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_AT_ONCE_SECONDS = 0.003
+"""How long the event loop may be kept from everything else by a question; less than a slice of a query in a thread."""
+
 
 @attrs.frozen(kw_only=True)
 class Asked:
@@ -51,14 +57,14 @@ class Queries:
         limits = self._limits
         return await self._answer(
             asked,
-            lambda source: query(
+            lambda source, patience: query(
                 source,
                 sql,
                 parameters,
-                deadline_seconds=limits.query_seconds,
                 max_rows=limits.query_rows,
                 max_bytes=limits.query_bytes,
-                still_wanted=_still_wanted,
+                deadline_seconds=patience.seconds,
+                still_wanted=patience.still_wanted,
             ),
         )
 
@@ -68,20 +74,40 @@ class Queries:
 
         return await self._answer(
             asked,
-            lambda source: newest(
-                source, listing, predicate, deadline_seconds=self._limits.query_seconds, still_wanted=_still_wanted
+            lambda source, patience: newest(
+                source,
+                listing,
+                predicate,
+                deadline_seconds=patience.seconds,
+                still_wanted=patience.still_wanted,
             ),
         )
 
-    async def _answer(self, asked: Asked, question: Callable[[Source], T]) -> T:
+    async def _answer(self, asked: Asked, question: Callable[[Source, Patience], T]) -> T:
+        from actors.core.errors import QueryTooSlowError
         from actors.sql.source import Source
 
         async with self._turns, asked.view() as view:
             source = Source(
                 view=view, partitions=asked.partitions, now=self._world.clock.now(), services=asked.services
             )
-            answer: T = await self._world.offload(lambda: question(source))
+            with suppress(QueryTooSlowError):
+                return question(source, Patience(min(_AT_ONCE_SECONDS, self._limits.query_seconds), _always))
+            patience = Patience(self._limits.query_seconds, _still_wanted)
+            answer: T = await self._world.offload(lambda: question(source, patience))
         return answer
+
+
+@attrs.frozen
+class Patience:
+    """How long a question may take, and who says that nobody waits for it any more."""
+
+    seconds: float
+    still_wanted: Callable[[], None]
+
+
+def _always() -> None:
+    """Somebody waits: the task that asks is the one that works it out."""
 
 
 def _still_wanted() -> None:

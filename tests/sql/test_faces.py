@@ -23,7 +23,7 @@ from cli.exits import exit_code_of
 from cli.main import root
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 
@@ -89,6 +89,32 @@ async def test_the_body_of_a_query_must_be_one() -> None:
             assert (response.status_code, response.json()["title"]) == (400, "InvalidQueryError")
 
 
+async def test_a_question_that_takes_long_lets_the_loop_go_on_and_stops_with_its_task() -> None:
+    forever = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t"
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await trio.lowlevel.checkpoint()
+
+    async with actors.open_runtime(Tally, durability="memory") as runtime, trio.open_nursery() as nursery:
+        nursery.start_soon(tick)
+        with trio.CancelScope() as scope:
+            nursery.start_soon(cancel_when, scope, lambda: ticks > 1_000)
+            await runtime.client.query(forever)
+        assert scope.cancelled_caught
+        assert (await runtime.client.query("SELECT 1")).rows == [[1]]
+        nursery.cancel_scope.cancel()
+
+
+async def cancel_when(scope: trio.CancelScope, is_time: Callable[[], bool]) -> None:
+    while not is_time():
+        await trio.lowlevel.checkpoint()
+    scope.cancel()
+
+
 # The command line, on a data directory at rest.
 
 
@@ -109,7 +135,7 @@ def run(*arguments: str, stdin: str | None = None) -> Result:
     return CliRunner().invoke(root, arguments, input=stdin)
 
 
-STATEMENT = "SELECT key, value FROM sys_invocation ORDER BY created_at"
+STATEMENT = "SELECT key, value FROM sys_invocation WHERE service = 'Tally' ORDER BY created_at"
 
 
 def test_the_command_line_prints_tables_json_lines_and_csv(data: Path) -> None:
@@ -127,7 +153,7 @@ def test_the_command_line_prints_tables_json_lines_and_csv(data: Path) -> None:
 
 
 def test_a_statement_is_read_from_stdin(data: Path) -> None:
-    result = run("sql", "-", "-o", "jsonl", "--data", str(data), stdin="SELECT count(*) AS n FROM sys_invocation")
+    result = run("sql", "-", "-o", "jsonl", "--data", str(data), stdin=f"SELECT count(*) AS n FROM ({STATEMENT})")
     assert json.loads(result.stdout) == {"n": 2}
 
 
