@@ -251,6 +251,7 @@ def _converter() -> MsgspecJsonConverter:
         converter.register_structure_hook(kind, msgspec.convert)
         converter.register_unstructure_hook(kind, _to_builtin)
     converter.register_unstructure_hook_factory(_is_set, functools.partial(_sorted_set, converter))
+    _structure_containers_strictly(converter)
     _structure_attrs_strictly(converter)
     return converter
 
@@ -287,6 +288,44 @@ def _structure_attrs_strictly(converter: MsgspecJsonConverter) -> None:
         return from_object
 
     converter.register_structure_hook_factory(is_class, factory)
+
+
+_ARRAYS = (
+    list,
+    tuple,
+    set,
+    frozenset,
+    collections.abc.Sequence,
+    collections.abc.MutableSequence,
+    collections.abc.Set,
+    collections.abc.MutableSet,
+)
+_OBJECTS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
+
+
+def _structure_containers_strictly(converter: MsgspecJsonConverter) -> None:
+    """An array is a list, and nothing else that can be walked over: a text is no list of its letters."""
+    passed_over: list[Any] = []
+
+    def is_container(kind: Any) -> bool:
+        if passed_over and passed_over[-1] is kind:
+            passed_over.pop()
+            return False
+        return (typing.get_origin(kind) or kind) in (*_ARRAYS, *_OBJECTS)
+
+    def factory(kind: Any) -> Callable[[Any, Any], Any]:
+        expected = list if (typing.get_origin(kind) or kind) in _ARRAYS else dict
+        passed_over.append(kind)  # so that the next hook found for it is the one that this goes around
+        structure = converter.get_structure_hook(kind, cache_result=False)
+
+        def from_container(value: Any, _: Any) -> Any:
+            if type(value) is not expected:
+                raise TypeError(f"expected {_name(kind)}, found {_show(value)}")
+            return structure(value, kind)
+
+        return from_container
+
+    converter.register_structure_hook_factory(is_container, factory)
 
 
 def _is_set(kind: Any) -> bool:
