@@ -20,7 +20,7 @@ from actors.http import calls, control, openapi, query, reading
 from actors.http.exchange import Exchange, read_body, read_query
 from actors.http.guard import check_media_type, origin_of
 from actors.http.models import NoQuery
-from actors.http.problems import respond_with
+from actors.http.problems import SECURITY_HEADERS, respond_with
 from actors.http.routes import JsonBody, Route, Router
 from journal.errors import JournalError
 
@@ -46,15 +46,6 @@ ROUTES: tuple[Route, ...] = (
 )
 """Everything that is served, in one table."""
 
-_SECURITY_HEADERS = {
-    "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-}
 _DRAIN_SECONDS = 2.0
 _DRAIN_BYTES = 16 << 20
 
@@ -181,7 +172,7 @@ def _with_security_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in _SECURITY_HEADERS.items():
+            for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
         await send(message)
 

@@ -161,10 +161,6 @@ def respond_with_outcome(of: InvocationId, ended: Outcome) -> Response:
 _HANDLER, _KEYED = "/{service}/{handler}", "/{service}/{key}/{handler}"
 
 ROUTES = (
-    Route("POST", "/restate/call" + _HANDLER, Scope.INVOKE, call),
-    Route("POST", "/restate/call" + _KEYED, Scope.INVOKE, call),
-    Route("POST", "/restate/send" + _HANDLER, Scope.INVOKE, send, status=202),
-    Route("POST", "/restate/send" + _KEYED, Scope.INVOKE, send, status=202),
     Route("GET", "/restate/attach/{id}", Scope.INVOKE, attach),
     Route("GET", "/restate/output/{id}", Scope.INVOKE, output),
     Route("GET", "/restate/invocation/{id}/attach", Scope.INVOKE, attach),
@@ -174,7 +170,11 @@ ROUTES = (
     Route("POST", "/restate/attach", Scope.INVOKE, attach_to_target),
     Route("POST", "/restate/output", Scope.INVOKE, output_of_target),
     Route("POST", "/restate/lookup", Scope.INVOKE, look_up),
-    # The OpenAPI document has a path for each handler in their place.
+    # The OpenAPI document has a path for each handler in place of these.
+    Route("POST", "/restate/call" + _HANDLER, Scope.INVOKE, call, is_documented=False),
+    Route("POST", "/restate/call" + _KEYED, Scope.INVOKE, call, is_documented=False),
+    Route("POST", "/restate/send" + _HANDLER, Scope.INVOKE, send, is_documented=False, status=202),
+    Route("POST", "/restate/send" + _KEYED, Scope.INVOKE, send, is_documented=False, status=202),
     Route("POST", _HANDLER, Scope.INVOKE, call_or_send, is_documented=False),
     Route("POST", _KEYED, Scope.INVOKE, call_or_send, is_documented=False),
     Route("POST", _KEYED + "/send", Scope.INVOKE, send, status=202, is_documented=False),

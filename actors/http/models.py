@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import attrs
 import msgspec
 
+from actors.http.durations import DURATION
 from actors.inspection import InvocationInfo, JournalEntry, ServiceInfo
 from journal.events import Children, PauseMode, Status, Stop, Successor
 from journal.ids import InvocationId
@@ -32,6 +33,9 @@ _MAX_POSITION = 2**63 - 1
 _MAX_PAGE = 1_000
 _MAX_SECONDS = 366 * 24 * 3600.0
 
+ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
+
+IdText = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
 Reason = Annotated[str, msgspec.Meta(max_length=MAX_REASON, description="Why; kept in the history and in the audit.")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_NAME)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_KEY)]
@@ -132,7 +136,7 @@ class InvocationsQuery:
     key: Key | None = None
     handler: Name | None = None
     where: (
-        Annotated[str, msgspec.Meta(max_length=8_192, description="A condition in SQL over sys_invocation.")] | None
+        Annotated[str, msgspec.Meta(max_length=4_096, description="A condition in SQL over sys_invocation.")] | None
     ) = None
     limit: PageSize = 100
     system: bool = False
@@ -153,14 +157,14 @@ class AuditQueryModel:
     verb: Name | None = None
     target: Annotated[str, msgspec.Meta(max_length=_MAX_KEY + 2 * _MAX_NAME)] | None = None
     limit: PageSize = 100
-    after: Annotated[str, msgspec.Meta(max_length=16_384)] | None = None
+    after: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
 
 
 @attrs.frozen(kw_only=True)
 class SendQuery:
     """When: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a number alone is milliseconds."""
 
-    delay: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    delay: Annotated[str, msgspec.Meta(max_length=64, pattern=DURATION)] | None = None
 
 
 class RestartQuery(msgspec.Struct, kw_only=True, rename={"from_step": "from"}):
@@ -214,7 +218,14 @@ class ReasonBody:
     reason: Reason = ""
 
 
-class IdempotentTarget(msgspec.Struct, kw_only=True, rename="camel", tag="idempotentInvocation", tag_field="target"):
+class IdempotentTarget(
+    msgspec.Struct,
+    kw_only=True,
+    rename="camel",
+    tag="idempotentInvocation",
+    tag_field="target",
+    forbid_unknown_fields=True,
+):
     """An invocation by what was called under which idempotency key."""
 
     service: Name
@@ -223,17 +234,21 @@ class IdempotentTarget(msgspec.Struct, kw_only=True, rename="camel", tag="idempo
     key: Key | None = None
 
 
-class WorkflowTarget(msgspec.Struct, kw_only=True, rename="camel", tag="workflow", tag_field="target"):
+class WorkflowTarget(
+    msgspec.Struct, kw_only=True, rename="camel", tag="workflow", tag_field="target", forbid_unknown_fields=True
+):
     """The run of a workflow."""
 
     workflow_name: Name
     workflow_key: Key
 
 
-class IdTarget(msgspec.Struct, kw_only=True, rename="camel", tag="invocation", tag_field="target"):
+class IdTarget(
+    msgspec.Struct, kw_only=True, rename="camel", tag="invocation", tag_field="target", forbid_unknown_fields=True
+):
     """An invocation by its id."""
 
-    invocation_id: str
+    invocation_id: IdText
 
 
 Lookup = IdempotentTarget | WorkflowTarget | IdTarget

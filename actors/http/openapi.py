@@ -10,7 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 from actors.http.exchange import Exchange
-from actors.http.models import PROBLEM_TYPE, Problem, SendQuery, SentModel
+from actors.http.models import ID_PATTERN, PROBLEM_TYPE, Problem, SendQuery, SentModel
 from actors.http.routes import JsonBody, Route, Scope
 from actors.http.streaming import EVENT_STREAM
 from journal.events import Kind
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Schema = dict[str, Any]
 
 _REF = "#/components/schemas/{name}"
-_ID = "^inv_1[0-9A-Za-z]{33}$"
 _JSON = "application/json"
 
 
@@ -50,7 +49,7 @@ def make_document(routes: Iterable[Route], services: Sequence[ServiceInfo]) -> S
         for handler in service.handlers:
             for path, operation in _handler_operations(service, handler, known, components):
                 paths[path] = {"post": operation}
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": "playhead",
@@ -64,6 +63,10 @@ def make_document(routes: Iterable[Route], services: Sequence[ServiceInfo]) -> S
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
+    plain: Schema = msgspec.json.decode(
+        msgspec.json.encode(document)
+    )  # defaults may be values that JSON writes otherwise
+    return plain
 
 
 # Routes.
@@ -88,9 +91,7 @@ def _answered(route: Route) -> Any:
 
 def _operation(route: Route, known: dict[Any, Schema], components: dict[str, Schema]) -> Schema:
     operation: Schema = {
-        "operationId": f"{route.name}_{'_'.join(route.parameters)}"
-        if route.path.startswith("/restate")
-        else route.name,
+        "operationId": _name_of(route),
         "summary": route.summary,
         "parameters": [_path_parameter(name) for name in route.parameters],
         "responses": {str(route.status): _success(route, known), "default": _failure(known)},
@@ -99,8 +100,24 @@ def _operation(route: Route, known: dict[Any, Schema], components: dict[str, Sch
         operation["parameters"] += _query_parameters(known[route.query], components)
     if route.body is not None:
         schema = {} if route.body is JsonBody else known[route.body]
-        operation["requestBody"] = {"content": {_JSON: {"schema": schema}}}
+        operation["requestBody"] = {"content": {_JSON: {"schema": schema}}, "required": _must_be_there(route.body)}
     return _guarded(operation, route.scope)
+
+
+def _must_be_there(model: Any) -> bool:
+    if model is JsonBody:
+        return False
+    try:
+        msgspec.convert({}, model)
+    except msgspec.ValidationError:
+        return True
+    return False
+
+
+def _name_of(route: Route) -> str:
+    """What clients of Restate know by a path may be here under another one, too."""
+    words = [segment.strip("{}") for segment in route.segments]
+    return "_".join(words) if words[0] == "restate" else route.name
 
 
 def _guarded(operation: Schema, scope: Scope | None) -> Schema:
@@ -128,7 +145,7 @@ def _failure(known: dict[Any, Schema]) -> Schema:
 def _path_parameter(name: str) -> Schema:
     schema: Schema = {"type": "string", "minLength": 1}
     if name == "id":
-        schema["pattern"] = _ID
+        schema["pattern"] = ID_PATTERN
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
@@ -196,7 +213,7 @@ def _handler_operations(
 def _argument(name: str, handler: HandlerInfo, components: dict[str, Schema]) -> Schema | None:
     """One value for one parameter, an object for several, nothing for none."""
     schemas = {
-        parameter: _hoisted(schema or {}, f"{name}.{parameter}", components)
+        parameter: _hoisted(_closed(schema or {}), f"{name}.{parameter}", components)
         for parameter, schema in handler.parameters.items()
     }
     if not schemas:
@@ -212,6 +229,19 @@ def _argument(name: str, handler: HandlerInfo, components: dict[str, Schema]) ->
         }
     )
     return {"content": {_JSON: {"schema": schema}}, "required": bool(handler.required)}
+
+
+def _closed(part: Any) -> Any:
+    """The schema of what is taken: an object with fields has no others."""
+    match part:
+        case {"properties": _} if "additionalProperties" not in part:
+            return {"additionalProperties": False} | {key: _closed(value) for key, value in part.items()}
+        case dict():
+            return {key: _closed(value) for key, value in part.items()}
+        case list():
+            return [_closed(item) for item in part]
+        case _:
+            return part
 
 
 def _hoisted(schema: Schema, name: str, components: dict[str, Schema]) -> Schema:

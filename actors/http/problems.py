@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 import msgspec
 from starlette.responses import Response
 
@@ -61,6 +62,17 @@ class NotCompletedYetError(Refused):
     http_status = 470
 
 
+SECURITY_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+"""What every response says to a browser, unless it says otherwise itself."""
+
 RETRY_AFTER_SECONDS = 1
 """What a client is told that came when there was no room."""
 
@@ -105,3 +117,13 @@ def respond_with(raised: ActorError | JournalError, of: InvocationId | None = No
     if isinstance(error, UnauthorizedError):
         headers["www-authenticate"] = "Bearer"
     return Response(_encode(model), model.status, headers, media_type=PROBLEM_TYPE)
+
+
+def encode_unreadable(status: int) -> bytes:
+    """The body of an answer to what cannot be read as a request."""
+    error: Refused
+    if status == HeadTooLargeError.http_status:
+        error = HeadTooLargeError("the head of the request is too long")
+    else:
+        error = InvalidArgumentError("this is no request that can be read; speak HTTP/1.1")
+    return _encode(attrs.evolve(problem_of(error), status=status))

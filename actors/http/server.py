@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import h11
 import trio
 from hypercorn.config import Config
 from hypercorn.events import Closed, RawData
@@ -25,11 +26,12 @@ from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr, wrap_app
 
 from actors.http.guard import HEAD_BYTES
+from actors.http.models import PROBLEM_TYPE
+from actors.http.problems import SECURITY_HEADERS, encode_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import h11
     from hypercorn.events import Event
 
 log = logging.getLogger(__name__)
@@ -174,6 +176,20 @@ class _Protocol(H11Protocol):
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Offers of another protocol are not taken."""
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """What cannot be read as a request is answered like everything else that is refused."""
+        body = encode_unreadable(status_code)
+        headers = [
+            (b"content-type", PROBLEM_TYPE.encode()),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            *((name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()),
+            *self.config.response_headers("h11"),
+        ]
+        await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
+        await self._send_h11_event(h11.Data(data=body))
+        await self._send_h11_event(h11.EndOfMessage())
 
 
 class _Connections:

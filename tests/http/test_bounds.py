@@ -119,11 +119,12 @@ async def test_a_head_that_does_not_come_in_time_is_given_up(beginning: bytes, t
 
 async def test_a_head_that_drips_is_given_up_too(tmp_path: Path) -> None:
     async with serving(tmp_path, Counter, limits=ServerLimits(head_seconds=0.2)) as served:
-        async with await served.connected() as stream:
-            with trio.fail_after(10), pytest.raises(trio.BrokenResourceError):
-                while True:
-                    await stream.send_all(b"x")
-                    await trio.sleep(0.01)
+        stream = await served.connected()
+        with trio.fail_after(10), pytest.raises(trio.BrokenResourceError):
+            while True:
+                await stream.send_all(b"x")
+                await trio.sleep(0.01)
+        await stream.aclose()
 
 
 async def test_a_body_that_does_not_come_in_time_leaves_nothing(

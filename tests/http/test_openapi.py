@@ -1,0 +1,116 @@
+"""The OpenAPI document: valid, whole, and held against a server process by many thousands of generated requests."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from actors.http.app import ROUTES
+from actors.http.openapi import make_document
+from actors.inspection import service_info
+from actors.objects import definition_of
+from cli.address import read_address
+from tests.http import fuzzed_app
+from tests.http.served import serving
+from tests.terminal import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CLASSES = (fuzzed_app.Basket, fuzzed_app.Plain, fuzzed_app.Once)
+CASES = int(os.environ.get("PLAYHEAD_FUZZ_CASES", "1000"))
+
+
+def document() -> dict[str, Any]:
+    return make_document(ROUTES, [service_info(definition_of(cls)) for cls in CLASSES])
+
+
+def test_it_is_valid_openapi_3_1() -> None:
+    OpenAPIV31SpecValidator(document()).validate()
+
+
+def test_every_route_and_every_handler_is_in_it_with_its_scope() -> None:
+    paths = document()["paths"]
+    for route in ROUTES:
+        if route.is_documented:
+            operation = paths[route.path][route.method.lower()]
+            assert operation["summary"] == route.summary
+            assert route.scope is None or route.scope.value in operation["description"]
+    assert {"/Basket/{key}/put", "/Basket/{key}/put/send", "/Plain/nothing", "/Once/{key}/run/send"} <= set(paths)
+
+
+def test_operations_have_names_of_their_own() -> None:
+    names = [operation["operationId"] for path in document()["paths"].values() for operation in path.values()]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_handlers_say_what_they_take() -> None:
+    paths, schemas = document()["paths"], document()["components"]["schemas"]
+    body = paths["/Basket/{key}/put"]["post"]["requestBody"]
+    assert body["required"]
+    assert schemas[body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]]["required"] == ["name"]
+    several = paths["/Basket/{key}/rename"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert (several["required"], sorted(several["properties"])) == (["old"], ["new", "old"])
+    assert "requestBody" not in paths["/Plain/nothing"]["post"]
+
+
+async def test_it_is_served(tmp_path: Path) -> None:
+    async with serving(tmp_path, *CLASSES) as served:
+        answered = await served.http.get("/openapi.json")
+        assert answered.json() == document()
+        assert (await served.bare("GET", "/openapi.json")).status_code == 401
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """A server process; its address and its token."""
+    data = tmp_path / "data"
+    command = [sys.executable, "-m", "cli", "serve", "tests.http.fuzzed_app", "--data", str(data), "--port", "0"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([*command, "--durability", "os"], cwd=ROOT, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 60
+        while (address := read_address(data)) is None:
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield address.url, (data / "token").read_text().strip()
+        assert "Traceback" not in (tmp_path / "log").read_text()
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0, (tmp_path / "log").read_text()
+
+
+def test_generated_requests_find_nothing_that_the_document_does_not_say(server: tuple[str, str]) -> None:
+    url, token = server
+    operations = len([1 for path in document()["paths"].values() for _ in path])
+    command = [
+        *(
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "--config-file",
+            str(Path(__file__).with_name("schemathesis.toml")),
+        ),
+        *("run", f"{url}/openapi.json"),
+        *("--header", f"Authorization: Bearer {token}"),
+        *("--max-examples", str(max(1, CASES // operations + 1))),
+        *("--phases", "examples,coverage,fuzzing", "--seed", "1", "--generation-deterministic"),
+        *("--checks", "all", "--no-color", "--request-timeout", "20"),
+    ]
+    # What waits for an end that may never come is not fuzzed.
+    command += ["--exclude-path-regex", "attach|/query"]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
+    said = ran.stdout + ran.stderr
+    assert ran.returncode == 0, said[-8_000:]
+    cases = re.search(r"(\d+) generated", said.replace(",", ""))
+    assert cases is not None, said[-2_000:]
+    assert int(cases[1]) >= CASES, said[-2_000:]
