@@ -97,7 +97,9 @@ from journal.events import Answer, OutcomeKind, Status
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
+    from actors.checking import CheckReport, CheckSummary
     from actors.client import Client
+    from actors.deploying import DeploymentClient, DeploymentInfo
     from actors.gates import GateClient
     from actors.http.client import connect
     from actors.inspection import GateAnswer, GateInfo, InvocationInfo, JournalEntry
@@ -109,6 +111,10 @@ _LATER = {
     "Client": "actors.client",
     "Edited": "actors.editing",
     "FieldChange": "actors.keptobjects",
+    "CheckReport": "actors.checking",
+    "CheckSummary": "actors.checking",
+    "DeploymentClient": "actors.deploying",
+    "DeploymentInfo": "actors.deploying",
     "GateAnswer": "actors.inspection",
     "GateClient": "actors.gates",
     "GateInfo": "actors.inspection",
@@ -148,10 +154,14 @@ __all__ = [
     "CancelScope",
     "Cancelled",
     "CancelledError",
+    "CheckReport",
+    "CheckSummary",
     "Client",
     "DeadlockError",
     "DefinitionError",
+    "DeploymentClient",
     "DeploymentInUseError",
+    "DeploymentInfo",
     "DeploymentTooLargeError",
     "Edited",
     "FieldChange",

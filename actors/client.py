@@ -11,6 +11,7 @@ import attrs
 import trio
 
 from actors.auditing import AuditQuery, ChainCheck, check_of, list_audit
+from actors.checking import CheckPort
 from actors.core import commands as c
 from actors.core.errors import (
     DefinitionError,
@@ -24,6 +25,7 @@ from actors.core.errors import (
 )
 from actors.core.names import EDIT, is_system
 from actors.deploying import DeploymentClient, DeploymentPort
+from actors.deployments.checker import Checker, checked_code
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.keeper import DeploymentKeeper
 from actors.deployments.snapshot import Snapshot
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from actors.auditing import AuditCheck, AuditPage
+    from actors.checking import CheckReport, CheckSummary
     from actors.core.deployments import DeploymentChange
     from actors.core.gates import Scope
     from actors.core.limits import Limits
@@ -74,6 +77,9 @@ if TYPE_CHECKING:
     from journal.events import Answer, Outcome, PauseMode
 
 A = TypeVar("A", bound="ObjectBase")
+
+MAX_CHECKED = 1_000
+"""Invocations that one check replays, unless it says otherwise."""
 
 
 @attrs.frozen(kw_only=True)
@@ -164,6 +170,33 @@ class Client:
                 "gates cannot be reached over this connection; use the client of the runtime's process"
             )
         return GateClient(self._port)
+
+    async def check(
+        self,
+        *,
+        deployment: str = "latest",
+        app: str | os.PathLike[str] | Snapshot | None = None,
+        where: str | None = None,
+        status: Iterable[Status] | None = None,
+        service: str | None = None,
+        key: str | None = None,
+        handler: str | None = None,
+        limit: int = MAX_CHECKED,
+    ) -> CheckSummary:
+        """Replay all that match on other code, with no effect: how many go through, diverge and where, or raise.
+
+        ``deployment`` is ``latest`` or an id; ``app`` is code on disk instead, ``file.py`` or ``package.module``. See
+        :meth:`InvocationHandle.check`. At most ``limit`` are checked, the newest; ``is_complete`` says whether that was all.
+
+        ::
+
+            summary = await client.check(where="status = 'paused'", app="shop/app.py")
+        """
+        if not isinstance(self._port, CheckPort):
+            raise UnavailableError("histories cannot be checked over this connection")
+        wanted = None if status is None else frozenset(status)
+        listing = Listing(status=wanted, service=service, key=key, handler=handler, where=where, limit=limit)
+        return await self._port.check_all(listing, deployment, app)
 
     @property
     def deployments(self) -> DeploymentClient:
@@ -357,6 +390,29 @@ class LocalPort:
         if not isinstance(snapshot, Snapshot):
             snapshot = await self._world.offload(partial(snapshot_of, os.fspath(snapshot)))
         return await self._deployments.register(snapshot)
+
+    async def check(
+        self, of: InvocationId, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> CheckReport:
+        pinned = row_of_id(self.engine.journal, of).deployment
+        async with (
+            checked_code(self.engine.applications, self._world, deployment, code, pinned) as (name, app),
+            self.engine.journal.view() as rows,
+        ):
+            return await Checker(rows, self.engine.journal.partitions, self._world).check(of, name, app)
+
+    async def check_all(
+        self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> CheckSummary:
+        found = await self.find(attrs.evolve(listing, limit=listing.limit + 1))
+        wanted = [info.id for info in found[: listing.limit]]
+        is_complete = len(found) <= listing.limit
+        async with (
+            checked_code(self.engine.applications, self._world, deployment, code, "") as (name, app),
+            self.engine.journal.view() as rows,
+        ):
+            checker = Checker(rows, self.engine.journal.partitions, self._world)
+            return await checker.check_all(wanted, name, app, is_complete=is_complete)
 
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
         await trio.lowlevel.checkpoint()

@@ -254,7 +254,7 @@ def info_of(
         behind=_behind(state, open_state),
         cancel_reason=row.cancel_reason,
         deployment=row.deployment,
-        outcome=None if row.outcome is None else _outcome_info(row.outcome),
+        outcome=None if row.outcome is None else outcome_info(row.outcome),
         restarts=row.restarts,
         successors=tuple(row.successors),
         gate=gate_info(holding[0]) if holding else None,
@@ -279,7 +279,8 @@ def _behind(state: ObjectState | None, open_state: InvocationState | None) -> In
     return behind if state is not None and behind in state.invocations else None
 
 
-def _outcome_info(outcome: Outcome) -> OutcomeInfo:
+def outcome_info(outcome: Outcome) -> OutcomeInfo:
+    """How it ended, for readers."""
     return OutcomeInfo(
         kind=outcome.kind,
         value=_plain(outcome.value),

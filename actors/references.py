@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
+import os
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
 import attrs
 
 from actors.core import commands as c
-from actors.core.errors import DefinitionError, InvalidKeyError, PayloadTooLargeError
+from actors.core.errors import DefinitionError, InvalidKeyError, PayloadTooLargeError, UnavailableError
 from actors.why import Reason, reasons
 from journal.events import Children, Kind, PauseMode, Stop, Target
 from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of, stream_of_invocation
@@ -16,6 +17,8 @@ from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, s
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
+    from actors.checking import CheckReport
+    from actors.deployments.snapshot import Snapshot
     from actors.inspection import InvocationInfo, JournalEntry
     from actors.objects import Definition, HandlerDefinition
     from actors.values import Codec
@@ -252,16 +255,54 @@ class InvocationHandle(Generic[R_co]):
         command = c.PauseInvocation(invocation_id=self.id, reason=words, mode=PauseMode(mode))
         return await self._port.obey(command, idempotency_key)
 
-    async def resume(self, *, reason: str = "", deployment: str = "keep", idempotency_key: str | None = None) -> Answer:
+    @overload
+    async def resume(
+        self,
+        *,
+        reason: str = "",
+        deployment: str = "keep",
+        dry_run: Literal[False] = False,
+        idempotency_key: str | None = None,
+    ) -> Answer: ...
+    @overload
+    async def resume(
+        self, *, reason: str = "", deployment: str = "keep", dry_run: Literal[True], idempotency_key: str | None = None
+    ) -> CheckReport: ...
+    async def resume(
+        self, *, reason: str = "", deployment: str = "keep", dry_run: bool = False, idempotency_key: str | None = None
+    ) -> Answer | CheckReport:
         """Let it go on where it stopped; while it is backing off, try again now; while it pauses, let it go on after all.
 
         ``deployment`` is the code that it goes on on: ``keep`` its own, ``latest``, or one by its id. It is replayed there up
-        to where it stopped: finished steps are not repeated. Raises ``StillRunningError`` (pause it first),
+        to where it stopped: finished steps are not repeated. With ``dry_run`` nothing changes, and the answer is the report of
+        :meth:`check`. Raises ``StillRunningError`` (pause it first),
         ``UnknownDeploymentError``, ``UnknownHandlerError``.
         """
+        if dry_run:
+            return await self.check(deployment=deployment)
         words = checked_text(reason, MAX_WORDS, "the reason")
         command = c.ResumeInvocation(invocation_id=self.id, reason=words, deployment=_wanted(deployment))
         return await self._port.obey(command, idempotency_key)
+
+    async def check(
+        self, *, deployment: str = "latest", app: str | os.PathLike[str] | Snapshot | None = None
+    ) -> CheckReport:
+        """Replay it on other code, with no effect and nothing written: which operations are kept, changed, new, and where the
+        code first asks for something else than what is recorded.
+
+        ``deployment`` is ``latest``, ``keep`` (the one that it is on) or an id; ``app`` is code on disk instead, ``file.py`` or
+        ``package.module``. Raises ``UnknownInvocationError``, ``HistoryGoneError``, ``BrokenDeploymentError``.
+
+        ::
+
+            report = await client.invocation(claim).check(app="claims/app.py")
+            assert report.is_compatible, report.summary
+        """
+        from actors.checking import CheckPort  # what few processes need, none should wait for
+
+        if not isinstance(self._port, CheckPort):
+            raise UnavailableError("histories cannot be checked from here; use the client of the runtime's process")
+        return await self._port.check(self.id, deployment, app)
 
     async def restart(
         self,

@@ -54,6 +54,9 @@ class Setting:
 class Attempt:
     """A handler in memory. ``seen`` is the number of the last event that it has been given, or has read."""
 
+    execution: Execution
+    execution_type: type[Execution] = Execution
+
     def __init__(
         self,
         setting: Setting,
@@ -83,7 +86,7 @@ class Attempt:
             deployment=deployment_of_module(definition.cls.__module__),
         )
         self.script: Script = script(history)
-        self.execution = Execution(
+        self.execution = self.execution_type(
             invocation.invocation_id,
             lambda: _root(self.handler, instance, arguments, setting.limits),
             requests=self.script.requests,

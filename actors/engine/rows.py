@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from journal import keys
 from journal.errors import Damaged
@@ -63,6 +63,13 @@ class RowsAhead:
             start = page[-1][0] + b"\x00"
 
 
+class ItemRows(Protocol):
+    """Where items are read."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]: ...
+
+
 class ObjectItems:
     """The items of one object's ``Log`` and ``Map`` fields, as an attempt that starts now sees them.
 
@@ -70,7 +77,7 @@ class ObjectItems:
     """
 
     def __init__(
-        self, rows: RowsAhead, partition: int, stream: StreamId, state: ObjectState, *, beside: InvocationId | None
+        self, rows: ItemRows, partition: int, stream: StreamId, state: ObjectState, *, beside: InvocationId | None
     ) -> None:
         self._rows = rows
         self._partition = partition

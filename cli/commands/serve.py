@@ -102,7 +102,9 @@ async def _run(
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     async with (
         trio.open_nursery() as watchers,
-        open_runtime(*classes, path=data, durability=durability, retention=retention, paused=paused) as runtime,
+        open_runtime(
+            *classes, path=data, code=app, durability=durability, retention=retention, paused=paused
+        ) as runtime,
     ):
         make_token(data)
         closing = Closing()

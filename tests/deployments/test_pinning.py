@@ -14,18 +14,15 @@ from actors.references import InvocationHandle
 from journal.events import Status
 from journal.memory import MemoryStore
 from tests.deployments.apps import write
-from tests.lab import WORLD, Lab
+from tests.deployments.shop import Shop, shop, waits
+from tests.lab import WORLD
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
-
     from actors.deployments.loading import Loaded
     from actors.inspection import InvocationInfo
-    from actors.runtime import Runtime
 
+__all__ = ["shop"]
 pytestmark = on_virtual_time
 
 APP = """
@@ -71,46 +68,6 @@ APP = """
 """
 
 
-class Shop:
-    """An application whose code changes, on a store that stays."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.lab = Lab()
-        self._loaded: list[str] = []
-
-    def write(self, version: int, source: str = APP) -> str:
-        """Change the files; the deployment that they are now."""
-        write(self.folder / "src", app=source.format(version=version))
-        return snapshot_of(self.folder / "src" / "app.py").deployment
-
-    def running(self) -> AbstractAsyncContextManager[Runtime]:
-        """Serve the files as they are now."""
-        snapshot = snapshot_of(self.folder / "src" / "app.py")
-        served = load(snapshot, self.folder / "served")
-        self._loaded.append(served.deployment)
-        self.app: Any = served.module("app")
-        return self.lab.running(*served.classes, code=snapshot)
-
-    def close(self) -> None:
-        for deployment in self._loaded:
-            unload(deployment)
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    shop = Shop(tmp_path)
-    yield shop
-    shop.close()
-
-
-async def waits(handle: InvocationHandle[Any]) -> None:
-    """Let it come to where it waits for its signal."""
-    with trio.fail_after(60):
-        while not any(wait.kind == "signal" for wait in (await handle.info()).waits):
-            await trio.sleep(0.01)
-
-
 async def paused(handle: InvocationHandle[Any]) -> InvocationInfo:
     """Let it come to where it is held."""
     with trio.fail_after(60):
@@ -120,12 +77,12 @@ async def paused(handle: InvocationHandle[Any]) -> InvocationInfo:
 
 
 async def test_what_began_on_old_code_ends_on_it_after_a_start_on_new_files(shop: Shop) -> None:
-    one = shop.write(1)
+    one = shop.write(1, APP)
     async with shop.running() as runtime:
         handle = await runtime.client.service(shop.app.Agent).run.send()
         await waits(handle)
         assert (await handle.info()).deployment == one
-    two = shop.write(2)
+    two = shop.write(2, APP)
     async with shop.running() as runtime:
         handle = runtime.client.invocation(handle.id)
         assert await runtime.client.service(shop.app.Agent).think() == 2
@@ -141,13 +98,13 @@ async def test_what_began_on_old_code_ends_on_it_after_a_start_on_new_files(shop
 
 
 async def test_old_code_is_loaded_when_something_runs_on_it_and_not_before(shop: Shop) -> None:
-    one = shop.write(1)
+    one = shop.write(1, APP)
     async with shop.running() as runtime:
         handle = await runtime.client.service(shop.app.Agent).run.send()
         await waits(handle)
         await handle.pause()
     shop.close()
-    shop.write(2)
+    shop.write(2, APP)
     async with shop.running() as runtime:
         assert not (await runtime.client.deployments.get(one)).is_loaded
         handle = runtime.client.invocation(handle.id)
@@ -158,11 +115,11 @@ async def test_old_code_is_loaded_when_something_runs_on_it_and_not_before(shop:
 
 
 async def test_an_error_of_new_code_is_caught_by_old_code_as_its_own(shop: Shop) -> None:
-    shop.write(1)
+    shop.write(1, APP)
     async with shop.running() as runtime:
         handle = await runtime.client.service(shop.app.Agent).run.send()
         await waits(handle)
-    shop.write(2)
+    shop.write(2, APP)
     async with shop.running() as runtime:
         handle = runtime.client.invocation(handle.id)
         await handle.signal("go", "decline")
@@ -170,7 +127,7 @@ async def test_an_error_of_new_code_is_caught_by_old_code_as_its_own(shop: Shop)
 
 
 async def test_a_start_on_the_same_files_registers_nothing_again(shop: Shop) -> None:
-    shop.write(1)
+    shop.write(1, APP)
     async with shop.running() as runtime:
         before = runtime.engine.registry.version
     async with shop.running() as runtime:
@@ -178,10 +135,10 @@ async def test_a_start_on_the_same_files_registers_nothing_again(shop: Shop) -> 
 
 
 async def test_latest_moves_back_and_stays_there_over_a_start_on_what_was_left(shop: Shop) -> None:
-    one = shop.write(1)
+    one = shop.write(1, APP)
     async with shop.running():
         pass
-    two = shop.write(2)
+    two = shop.write(2, APP)
     async with shop.running() as runtime:
         change = await runtime.client.deployments.make_latest(one, reason="two is broken")
         assert (change.changed, change.before, change.after) == (True, two, one)
@@ -192,27 +149,27 @@ async def test_latest_moves_back_and_stays_there_over_a_start_on_what_was_left(s
         left = await runtime.client.deployments.get(two)
         assert left.passed_over.endswith(f"made {one} the latest: two is broken")
         await runtime.client.deployments.make_latest(two)
-    shop.write(1)
+    shop.write(1, APP)
     async with shop.running() as runtime:
         assert await runtime.client.service(shop.app.Agent).think() == 2, "one was left behind by will"
-    shop.write(3)
+    shop.write(3, APP)
     async with shop.running() as runtime:
         assert await runtime.client.service(shop.app.Agent).think() == 3
 
 
 async def test_files_that_go_back_without_anybodys_word_are_the_latest_again(shop: Shop) -> None:
     for version in (1, 2, 1):
-        shop.write(version)
+        shop.write(version, APP)
         async with shop.running() as runtime:
             assert await runtime.client.service(shop.app.Agent).think() == version
 
 
 async def test_only_what_nothing_runs_on_can_be_pruned(shop: Shop) -> None:
-    one = shop.write(1)
+    one = shop.write(1, APP)
     async with shop.running() as runtime:
         handle = await runtime.client.service(shop.app.Agent).run.send()
         await waits(handle)
-    two = shop.write(2)
+    two = shop.write(2, APP)
     async with shop.running() as runtime:
         deployments = runtime.client.deployments
         assert (await deployments.get(one)).open_invocations == 1
@@ -237,7 +194,7 @@ async def test_only_what_nothing_runs_on_can_be_pruned(shop: Shop) -> None:
 
 
 async def test_code_that_is_gone_pauses_what_runs_on_it_and_nothing_else(shop: Shop) -> None:
-    shop.write(1)
+    shop.write(1, APP)
     async with shop.running() as runtime:
         handles = [await runtime.client.service(shop.app.Agent).run.send() for _ in range(3)]
         for handle in handles:
@@ -245,7 +202,7 @@ async def test_code_that_is_gone_pauses_what_runs_on_it_and_nothing_else(shop: S
     shop.close()
     contents = shop.lab.store.contents()
     shop.lab.store = MemoryStore([(key, value) for key, value in contents if key[:1] != b"v"])
-    two = shop.write(2)
+    two = shop.write(2, APP)
     async with shop.running() as runtime:
         for handle in handles:
             handle = runtime.client.invocation(handle.id)
@@ -261,12 +218,12 @@ async def test_code_that_is_gone_pauses_what_runs_on_it_and_nothing_else(shop: S
 
 
 async def test_resume_moves_what_is_held_to_other_code_and_finished_steps_are_not_repeated(shop: Shop) -> None:
-    one = shop.write(1)
+    one = shop.write(1, APP)
     async with shop.running() as runtime:
         counter = runtime.client.actor(shop.app.Counter, "c")
         handle = await counter.add.send(1)
         await waits(handle)
-    two = shop.write(2)
+    two = shop.write(2, APP)
     async with shop.running() as runtime:
         handle = runtime.client.invocation(handle.id)
         with pytest.raises(actors.StillRunningError, match="Pause it"):
@@ -286,7 +243,7 @@ async def test_resume_moves_what_is_held_to_other_code_and_finished_steps_are_no
 
 
 async def test_moving_it_to_latest_twice_moves_it_once(shop: Shop) -> None:
-    shop.write(1)
+    shop.write(1, APP)
     async with shop.running() as runtime:
         handle = await runtime.client.service(shop.app.Agent).run.send()
         await waits(handle)
@@ -299,7 +256,7 @@ async def test_moving_it_to_latest_twice_moves_it_once(shop: Shop) -> None:
 
 
 async def test_a_handler_that_is_not_in_the_other_code_is_refused_before_anything_moves(shop: Shop) -> None:
-    shop.write(1)
+    shop.write(1, APP)
     async with shop.running() as runtime:
         handle = await runtime.client.service(shop.app.Agent).run.send()
         await waits(handle)
@@ -312,11 +269,11 @@ async def test_a_handler_that_is_not_in_the_other_code_is_refused_before_anythin
 
 
 async def test_a_new_deployment_is_registered_in_a_process_that_runs(shop: Shop) -> None:
-    shop.write(1)
+    shop.write(1, APP)
     async with shop.running() as runtime:
         handle = await runtime.client.service(shop.app.Agent).run.send()
         await waits(handle)
-        two = shop.write(2)
+        two = shop.write(2, APP)
         assert (await runtime.client.register_deployment(shop.folder / "src" / "app.py")).after == two
         assert await runtime.client.service(shop.app.Agent).think() == 2
         write(shop.folder / "src", app="1/0\n")
@@ -328,11 +285,11 @@ async def test_a_new_deployment_is_registered_in_a_process_that_runs(shop: Shop)
 
 
 async def test_a_runtime_without_code_pins_nothing_and_runs_what_is_pinned(shop: Shop) -> None:
-    shop.write(1)
+    shop.write(1, APP)
     async with shop.running() as runtime:
         handle = await runtime.client.service(shop.app.Agent).run.send()
         await waits(handle)
-    shop.write(2)
+    shop.write(2, APP)
     served: Loaded = load(snapshot_of(shop.folder / "src" / "app.py"), shop.folder / "served")
     agent: Any = served.module("app").Agent
     async with shop.lab.running(*served.classes) as runtime:

@@ -1,0 +1,199 @@
+"""What other code would make of a history: replayed in memory, with no effect, and held against what is recorded."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import attrs
+
+from actors.inspection import FailureInfo, OutcomeInfo
+from journal.events import Target
+from journal.ids import InvocationId, StepId
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from actors.deployments.snapshot import Snapshot
+    from actors.listing import Listing
+
+SAMPLES = 10
+"""Ids that a cohort names."""
+
+
+class Verdict(enum.Enum):
+    """What became of a replay on other code."""
+
+    SAME = "same"
+    """It goes through all that is recorded, and comes to the recorded end if there is one. It may do more behind that."""
+    DIVERGES = "diverges"
+    """It asks for something else than what is recorded: moved there, the invocation would be paused."""
+    RAISES = "raises"
+    """The handler raises where nothing of the kind is recorded, or a value no longer fits its type."""
+    ENDS_OTHERWISE = "ends_otherwise"
+    """It goes through all that is recorded, and comes to another end."""
+
+
+class Fate(enum.Enum):
+    """What became of one recorded operation."""
+
+    KEPT = "kept"
+    CHANGED = "changed"
+    NEW = "new"
+
+
+@attrs.frozen(kw_only=True)
+class OperationCheck:
+    """One thing that the handler asked for: as it is ``recorded`` (empty if new), and as the other code asks (``attempted``).
+
+    ``differences`` say what has changed without making it another operation: a new name under its alias, other arguments.
+    """
+
+    fate: Fate
+    step: StepId
+    recorded: str
+    attempted: str
+    differences: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class FieldDifference:
+    """A field, or an item of one, that the two codes leave differently at the same place."""
+
+    field: str
+    recorded: Any
+    attempted: Any
+
+
+@attrs.frozen(kw_only=True)
+class Divergence:
+    """Where the code first asks for something else: behind so many kept operations; both in words, with their source lines."""
+
+    position: int
+    recorded: str
+    attempted: str
+    recorded_source: str = ""
+    attempted_source: str = ""
+    fields: tuple[FieldDifference, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class CheckReport:
+    """One invocation, replayed on other code. ``kept``, ``changed`` and ``new`` count its ``operations``.
+
+    ``outcome`` is the end that the code comes to, ``recorded_outcome`` the one that there was. ``failure`` is what it raises.
+    """
+
+    invocation_id: InvocationId
+    target: Target
+    deployment: str
+    verdict: Verdict
+    kept: int = 0
+    changed: int = 0
+    new: int = 0
+    operations: tuple[OperationCheck, ...] = ()
+    divergence: Divergence | None = None
+    failure: FailureInfo | None = None
+    outcome: OutcomeInfo | None = None
+    recorded_outcome: OutcomeInfo | None = None
+
+    @property
+    def is_compatible(self) -> bool:
+        """Whether the invocation can be moved to this code, and goes on as if it had always been there."""
+        return self.verdict is Verdict.SAME
+
+    @property
+    def summary(self) -> str:
+        """The verdict in one line."""
+        match self.verdict:
+            case Verdict.SAME:
+                return f"same: {self.kept} kept, {self.changed} changed, {self.new} new"
+            case Verdict.DIVERGES:
+                assert self.divergence is not None
+                at = self.divergence
+                return f"diverges behind {at.position} operations: recorded {at.recorded}, attempted {at.attempted}"
+            case Verdict.RAISES:
+                assert self.failure is not None
+                return f"raises {self.failure.type}: {self.failure.message}"
+            case Verdict.ENDS_OTHERWISE:
+                return "ends otherwise"
+
+
+@attrs.frozen(kw_only=True)
+class Cohort:
+    """Invocations of which the code makes the same. ``example`` is the report of the first, ``samples`` are some of their ids."""
+
+    summary: str
+    verdict: Verdict
+    count: int
+    samples: tuple[InvocationId, ...]
+    example: CheckReport
+
+
+@attrs.frozen(kw_only=True)
+class CheckSummary:
+    """Many invocations, replayed on other code, the largest cohort first. ``skipped`` could not be checked, and why.
+
+    ``is_complete``: no more than these were wanted.
+    """
+
+    deployment: str
+    checked: int
+    cohorts: tuple[Cohort, ...]
+    skipped: tuple[tuple[InvocationId, str], ...] = ()
+    is_complete: bool = True
+
+    @property
+    def is_compatible(self) -> bool:
+        """Whether all of them can be moved to this code."""
+        return not self.skipped and all(cohort.verdict is Verdict.SAME for cohort in self.cohorts)
+
+
+@runtime_checkable
+class CheckPort(Protocol):
+    """What can replay histories: the runtime in this process."""
+
+    async def check(
+        self, of: InvocationId, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> CheckReport: ...
+    async def check_all(
+        self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> CheckSummary: ...
+
+
+def summary_of(
+    deployment: str,
+    reports: Iterable[CheckReport],
+    skipped: Iterable[tuple[InvocationId, str]],
+    *,
+    is_complete: bool,
+) -> CheckSummary:
+    """Reports in cohorts: the same verdict at the same place."""
+    cohorts: dict[tuple[object, ...], list[CheckReport]] = {}
+    for report in reports:
+        cohorts.setdefault(_cohort_of(report), []).append(report)
+    largest_first = sorted(cohorts.values(), key=len, reverse=True)
+    return CheckSummary(
+        deployment=deployment,
+        checked=sum(map(len, largest_first)),
+        cohorts=tuple(
+            Cohort(
+                summary=alike[0].summary if alike[0].verdict is not Verdict.SAME else "same",
+                verdict=alike[0].verdict,
+                count=len(alike),
+                samples=tuple(report.invocation_id for report in alike[:SAMPLES]),
+                example=alike[0],
+            )
+            for alike in largest_first
+        ),
+        skipped=tuple(skipped),
+        is_complete=is_complete,
+    )
+
+
+def _cohort_of(report: CheckReport) -> tuple[object, ...]:
+    at = report.divergence
+    place = None if at is None else (at.position, at.recorded_source, at.attempted_source)
+    error = None if report.failure is None else report.failure.type
+    return report.target.service, report.target.handler, report.verdict, place, error

@@ -1,0 +1,91 @@
+"""Checks invocations of a running journal against a deployment, or against code that is registered nowhere."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actors.checking import CheckReport, CheckSummary, summary_of
+from actors.core.errors import Refused
+from actors.deployments.discovery import snapshot_of
+from actors.deployments.loading import load, unload
+from actors.deployments.snapshot import Snapshot
+from actors.engine.app import App
+from actors.engine.deployments import LATEST
+from actors.engine.rehearsal import read_invocation, rehearse
+from actors.system import SYSTEM_CLASSES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from actors.engine.deployments import Applications
+    from actors.engine.world import World
+    from journal.ids import InvocationId
+    from journal.store import Readable
+
+KEEP = "keep"
+
+
+@asynccontextmanager
+async def loaded_aside(code: str | os.PathLike[str] | Snapshot, world: World) -> AsyncIterator[tuple[str, App]]:
+    """Code that is registered nowhere, loaded for the block. Raises :class:`actors.BrokenDeploymentError`."""
+    snapshot = code
+    if not isinstance(snapshot, Snapshot):
+        snapshot = await world.offload(partial(snapshot_of, os.fspath(snapshot)))
+    with tempfile.TemporaryDirectory(prefix="playhead-check-") as folder:
+        loaded = await world.offload(partial(load, snapshot, Path(folder)))
+        try:
+            yield snapshot.deployment, App(loaded.classes, system=SYSTEM_CLASSES)
+        finally:
+            unload(snapshot.deployment)
+
+
+class Checker:
+    """Replays invocations as one view of the journal has them."""
+
+    def __init__(self, rows: Readable, partitions: int, world: World) -> None:
+        self._rows = rows
+        self._partitions = partitions
+        self._world = world
+
+    async def check(self, of: InvocationId, deployment: str, app: App) -> CheckReport:
+        """One of them."""
+        kept = await read_invocation(self._rows, self._partitions, of)
+        report: CheckReport = await self._world.offload(partial(rehearse, kept, app, deployment, self._world))
+        return report
+
+    async def check_all(
+        self, wanted: Sequence[InvocationId], deployment: str, app: App, *, is_complete: bool
+    ) -> CheckSummary:
+        """All of these, in cohorts."""
+        reports: list[CheckReport] = []
+        skipped: list[tuple[InvocationId, str]] = []
+        for of in wanted:
+            try:
+                reports.append(await self.check(of, deployment, app))
+            except Refused as refusal:
+                skipped.append((of, str(refusal)))
+        return summary_of(deployment, reports, skipped, is_complete=is_complete)
+
+
+@asynccontextmanager
+async def checked_code(
+    applications: Applications,
+    world: World,
+    deployment: str,
+    code: str | os.PathLike[str] | Snapshot | None,
+    pinned: str,
+) -> AsyncIterator[tuple[str, App]]:
+    """The code that is meant: ``code`` if it is given, else a deployment by its id, ``latest``, or ``keep``, the ``pinned`` one."""
+    if code is not None:
+        async with loaded_aside(code, world) as aside:
+            yield aside
+        return
+    wanted = pinned if deployment == KEEP else applications.latest if deployment == LATEST else deployment
+    if wanted not in ("", applications.served_as):
+        applications.registered.find(wanted)
+    yield wanted, await applications.load(wanted)
