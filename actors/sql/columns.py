@@ -37,12 +37,16 @@ class Type(enum.Enum):
 
 @attrs.frozen
 class Column(Generic[R]):
-    """A column: what it is for, and how it is had from a row. ``value`` is only asked where a query names the column."""
+    """A column: what it is for, and how it is had from a row. ``value`` is only asked where a query names the column.
+
+    ``reads`` names the fields of the row that this takes, for tables that can read part of one.
+    """
 
     name: str
     type: Type
     about: str
     value: Callable[[R, Reader], Value]
+    reads: Sequence[str] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -50,13 +54,14 @@ class Wanted:
     """What a query is known to want of a table before it looks at rows. Giving more rows than that is harmless.
 
     ``equal`` holds the texts that columns must equal, ``low`` and ``high`` the bounds of the path's ranged column, both
-    inclusive.
+    inclusive. ``columns`` are all that the query will ask for, None if that is not known.
     """
 
     equal: Mapping[str, str] = attrs.field(factory=dict)
     low: float | None = None
     high: float | None = None
     descending: bool = False
+    columns: Sequence[str] | None = None
 
 
 @attrs.frozen(kw_only=True)

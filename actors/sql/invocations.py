@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
+
+import attrs
+import msgspec
 
 from actors.sql.columns import Column, Path, Table, Type, Wanted
 from journal import events as e
@@ -15,7 +19,7 @@ from journal.ids import InvocationId, parse_invocation_id, stream_of, stream_of_
 from journal.rows import InvocationRow, decode_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from actors.sql.source import Reader
     from journal.events import Failure
@@ -115,88 +119,180 @@ def _indexed(reader: Reader, partition: int, index_key: bytes) -> InvocationRow:
     return decode_row(InvocationRow, data)
 
 
-def _every(reader: Reader, _: Wanted) -> Iterator[InvocationRow]:
+def _every(reader: Reader, wanted: Wanted) -> Iterator[InvocationRow]:
+    kind = InvocationRow if wanted.columns is None else _row_with(_fields_for(wanted.columns))
     for partition in range(reader.source.partitions):
         for _key, data in reader.rows_under(keys.invocations(partition)):
-            yield decode_row(InvocationRow, data)
+            yield decode_row(kind, data)
+
+
+def _fields_for(columns: Sequence[str]) -> frozenset[str]:
+    return frozenset(field for column in INVOCATIONS.columns if column.name in columns for field in column.reads)
+
+
+@functools.cache
+def _row_with(fields: frozenset[str]) -> type[InvocationRow]:
+    """The row with these fields only: making all the others is most of the time that it takes to read one."""
+    types = get_type_hints(InvocationRow)
+    parts: list[Any] = []
+    for field in attrs.fields(InvocationRow):
+        if field.name in fields:
+            required = field.default is attrs.NOTHING
+            parts.append((field.name, types[field.name], *(() if required else (field.default,))))
+    # It stands for a row wherever only these fields are read.
+    return cast("type[InvocationRow]", msgspec.defstruct("RowWithSomeFields", parts, kw_only=True, gc=False))
 
 
 INVOCATIONS = Table[InvocationRow](
     name="sys_invocation",
     about="One row for each invocation that is open, or ended and retained.",
     columns=(
-        Column("id", Type.TEXT, "the invocation's id", lambda row, _: row.invocation_id),
-        Column("target", Type.TEXT, "Service/handler or Service/key/handler", lambda row, _: str(row.target)),
-        Column("service", Type.TEXT, "the class", lambda row, _: row.target.service),
-        Column("key", Type.TEXT, "the object's key; NULL for a service", lambda row, _: row.target.key),
-        Column("handler", Type.TEXT, "the handler", lambda row, _: row.target.handler),
-        Column("kind", Type.TEXT, "actor, service or workflow", lambda row, _: row.kind.value),
-        Column("mode", Type.TEXT, "exclusive or shared", lambda row, _: row.mode.value),
+        Column("id", Type.TEXT, "the invocation's id", lambda row, _: row.invocation_id, ("invocation_id",)),
+        Column(
+            "target", Type.TEXT, "Service/handler or Service/key/handler", lambda row, _: str(row.target), ("target",)
+        ),
+        Column("service", Type.TEXT, "the class", lambda row, _: row.target.service, ("target",)),
+        Column("key", Type.TEXT, "the object's key; NULL for a service", lambda row, _: row.target.key, ("target",)),
+        Column("handler", Type.TEXT, "the handler", lambda row, _: row.target.handler, ("target",)),
+        Column("kind", Type.TEXT, "actor, service or workflow", lambda row, _: row.kind.value, ("kind",)),
+        Column("mode", Type.TEXT, "exclusive or shared", lambda row, _: row.mode.value, ("mode",)),
         Column(
             "status",
             Type.TEXT,
             "scheduled, queued, running, suspended, backing_off, paused or completed",
             lambda row, _: row.status.value,
+            ("status",),
         ),
         Column(
             "outcome",
             Type.TEXT,
             "succeeded, failed, cancelled or killed; NULL until it has ended",
             lambda row, _: None if row.outcome is None else row.outcome.kind.value,
+            ("outcome",),
         ),
-        Column("created_at", Type.TIME, "when it was accepted", lambda row, _: row.created_at),
-        Column("created_by", Type.TEXT, "who asked for it", lambda row, _: row.created_by),
-        Column("started_at", Type.TIME, "when its handler began", lambda row, _: row.started_at),
-        Column("completed_at", Type.TIME, "when it ended", lambda row, _: row.completed_at),
-        Column("modified_at", Type.TIME, "when its row was last written", lambda row, _: row.modified_at),
-        Column("scheduled_for", Type.TIME, "the date it waits for", lambda row, _: row.scheduled_for),
-        Column("purge_at", Type.TIME, "when its history is forgotten", lambda row, _: row.purge_at),
-        Column("duration", Type.REAL, "seconds from its start to its end, or until now", _duration),
+        Column("created_at", Type.TIME, "when it was accepted", lambda row, _: row.created_at, ("created_at",)),
+        Column("created_by", Type.TEXT, "who asked for it", lambda row, _: row.created_by, ("created_by",)),
+        Column("started_at", Type.TIME, "when its handler began", lambda row, _: row.started_at, ("started_at",)),
+        Column("completed_at", Type.TIME, "when it ended", lambda row, _: row.completed_at, ("completed_at",)),
+        Column(
+            "modified_at", Type.TIME, "when its row was last written", lambda row, _: row.modified_at, ("modified_at",)
+        ),
+        Column(
+            "scheduled_for", Type.TIME, "the date it waits for", lambda row, _: row.scheduled_for, ("scheduled_for",)
+        ),
+        Column("purge_at", Type.TIME, "when its history is forgotten", lambda row, _: row.purge_at, ("purge_at",)),
+        Column(
+            "duration",
+            Type.REAL,
+            "seconds from its start to its end, or until now",
+            _duration,
+            (
+                "started_at",
+                "completed_at",
+            ),
+        ),
+        Column(
+            "deployment",
+            Type.TEXT,
+            "the deployment whose code it runs on; NULL until it starts",
+            lambda row, _: row.deployment or None,
+            ("deployment",),
+        ),
         Column(
             "failed_attempts",
             Type.INTEGER,
             "how often it has failed since somebody last let it go on",
             lambda row, _: row.attempts,
+            ("attempts",),
         ),
         Column(
             "last_error_type",
             Type.TEXT,
             "the full name of the last error's type",
             lambda row, _: None if (failure := _failure(row)) is None else failure.type,
+            (
+                "last_failure",
+                "outcome",
+            ),
         ),
         Column(
             "last_error",
             Type.TEXT,
             "the last error's text",
             lambda row, _: None if (failure := _failure(row)) is None else failure.message,
+            (
+                "last_failure",
+                "outcome",
+            ),
         ),
-        Column("pause_reason", Type.TEXT, "why it is paused", lambda row, _: row.pause_reason or None),
-        Column("cancel_reason", Type.TEXT, "why it is to be cancelled", lambda row, _: row.cancel_reason),
+        Column(
+            "pause_reason", Type.TEXT, "why it is paused", lambda row, _: row.pause_reason or None, ("pause_reason",)
+        ),
+        Column(
+            "cancel_reason",
+            Type.TEXT,
+            "why it is to be cancelled",
+            lambda row, _: row.cancel_reason,
+            ("cancel_reason",),
+        ),
         Column(
             "outcome_reason",
             Type.TEXT,
             "why it was cancelled or killed",
             lambda row, _: None if row.outcome is None else row.outcome.reason or None,
+            ("outcome",),
         ),
-        Column("idempotency_key", Type.TEXT, "the key under which it was asked for", lambda row, _: row.request),
+        Column(
+            "idempotency_key",
+            Type.TEXT,
+            "the key under which it was asked for",
+            lambda row, _: row.request,
+            ("request",),
+        ),
         Column(
             "caller_id",
             Type.TEXT,
             "the invocation that waits for it",
             lambda row, _: None if row.caller is None else row.caller.invocation_id,
+            ("caller",),
         ),
         Column(
             "caller_step",
             Type.TEXT,
             "the step at which that waits",
             lambda row, _: None if row.caller is None else row.caller.step,
+            ("caller",),
         ),
-        Column("argument", Type.JSON, "what it was called with (read from its history)", _argument),
+        Column(
+            "restarted_from",
+            Type.TEXT,
+            "the invocation that it repeats",
+            lambda row, _: None if row.restarts is None else row.restarts.invocation_id,
+            ("restarts",),
+        ),
+        Column(
+            "restarted_at_step",
+            Type.TEXT,
+            "the step from which it repeats that; empty: from the start",
+            lambda row, _: None if row.restarts is None else row.restarts.step,
+            ("restarts",),
+        ),
+        Column(
+            "argument",
+            Type.JSON,
+            "what it was called with (read from its history)",
+            _argument,
+            (
+                "invocation_id",
+                "spans",
+            ),
+        ),
         Column(
             "value",
             Type.JSON,
             "what it returned",
             lambda row, _: None if row.outcome is None else json_text(row.outcome.value),
+            ("outcome",),
         ),
     ),
     paths=(

@@ -38,12 +38,14 @@ class Offer:
 
 @attrs.define(kw_only=True)
 class Plan:
-    """A path, what each value that comes with it stands for (a column, ``<`` or ``>``), and whether it gives the order."""
+    """A path, what each value that comes with it stands for (a column, ``<`` or ``>``), whether it gives the order, and the
+    columns that will be asked for."""
 
     path: str
     roles: list[str] = attrs.field(factory=list)
     descending: bool = False
     ordered: bool = False
+    columns: list[str] = attrs.field(factory=list)
 
     def encoded(self) -> str:
         """As SQLite carries it."""
@@ -69,6 +71,7 @@ def choose(table: AnyTable, index: apsw.IndexInfo) -> None:
         (found for path in table.paths if (found := _use(path, offers, order)) is not None), key=lambda found: found[0]
     )
     cost, plan, used = best
+    plan.columns = [table.columns[i].name for i in sorted(index.colUsed) if i < len(table.columns)]
     for number, offer in enumerate(used, start=1):
         index.set_aConstraintUsage_argvIndex(offer.place, number)
     index.idxStr = plan.encoded()
@@ -138,4 +141,5 @@ def wanted_of(plan: Plan, values: Sequence[object]) -> Wanted | None:
         low=max(lows, default=None),
         high=min(highs, default=None),
         descending=plan.descending,
+        columns=plan.columns,
     )

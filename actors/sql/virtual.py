@@ -76,7 +76,7 @@ class _Cursor:
         wanted = wanted_of(plan, values)
         if wanted is None:
             assert not plan.ordered, "a path that needs a column's value promises no order"
-            return self._table.paths[-1].scan(self._reader, Wanted())
+            return self._table.paths[-1].scan(self._reader, Wanted(columns=plan.columns))
         path = next(path for path in self._table.paths if path.name == plan.path)
         return path.scan(self._reader, wanted)
 

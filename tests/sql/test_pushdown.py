@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from actors.sql.invocations import INVOCATIONS
 from actors.sql.run import query
-from journal.events import Status
+from journal.events import Caller, Failure, Lineage, Outcome, OutcomeKind, Status
+from journal.ids import StepId
 from tests.sql.kept import NOW, in_memory, on_disk, row
 
 if TYPE_CHECKING:
@@ -117,6 +119,23 @@ def test_a_join_looks_each_partner_up(source: Source) -> None:
     )
     assert result.rows == [[7]]
     assert result.rows_read <= 7 * 3
+
+
+@pytest.mark.parametrize("column", INVOCATIONS.columns, ids=lambda column: column.name)
+def test_a_column_alone_is_what_it_is_among_all(column: Any) -> None:
+    failure = Failure("builtins.ConnectionError", "refused")
+    rows = [
+        row(1, key="k", started_at=NOW, completed_at=NOW + 2, last_failure=failure, request="once", purge_at=NOW + 9),
+        row(2, outcome=Outcome(OutcomeKind.FAILED, failure=Failure("A", "no"), reason="because"), attempts=3),
+        row(3, status=Status.PAUSED, pause_reason="look", cancel_reason="stop", scheduled_for=NOW, deployment="dep_1"),
+        row(4, caller=Caller(ROWS[0].invocation_id, StepId("3")), restarts=Lineage(ROWS[0].invocation_id, StepId("2"))),
+    ]
+    source = in_memory(rows)
+    together = query(source, "SELECT * FROM sys_invocation")
+    place = together.columns.index(column.name)
+    alone = query(source, f"SELECT {column.name} FROM sys_invocation")
+    assert [value for (value,) in alone.rows] == [values[place] for values in together.rows]
+    assert any(value is not None for (value,) in alone.rows)
 
 
 @pytest.mark.parametrize("live", [True, False])

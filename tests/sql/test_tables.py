@@ -101,6 +101,7 @@ async def test_an_invocation_that_ended_tells_everything_of_itself() -> None:
             "modified_at": pytest.approx(EPOCH, abs=1),
             "scheduled_for": None,
             "duration": pytest.approx(0, abs=1),
+            "deployment": None,
             "failed_attempts": 0,
             "last_error_type": None,
             "last_error": None,
@@ -110,6 +111,8 @@ async def test_an_invocation_that_ended_tells_everything_of_itself() -> None:
             "idempotency_key": "once",
             "caller_id": None,
             "caller_step": None,
+            "restarted_from": None,
+            "restarted_at_step": None,
             "argument": '"hello"',
             "value": "1",
         }
