@@ -50,6 +50,7 @@ from actors.core.errors import (
     StillRunningError,
     TerminalError,
     TooManyGatesError,
+    TooManyItemsError,
     TooSlowError,
     UnauthorizedError,
     UnavailableError,
@@ -57,6 +58,7 @@ from actors.core.errors import (
     UnknownFieldError,
     UnknownHandlerError,
     UnknownInvocationError,
+    UnknownJobError,
     UnknownOutcomeError,
     UnknownServiceError,
     UnknownStepError,
@@ -64,6 +66,7 @@ from actors.core.errors import (
     VersionConflictError,
 )
 from actors.core.gates import GateState, Scope, ScopeKind
+from actors.core.jobs import ItemResult, JobState, JobVerb
 from actors.core.limits import Limits
 from actors.core.retries import RetryPolicy
 from actors.durable import (
@@ -103,6 +106,7 @@ if TYPE_CHECKING:
     from actors.gates import GateClient
     from actors.http.client import connect
     from actors.inspection import GateAnswer, GateInfo, InvocationInfo, JournalEntry
+    from actors.jobs import JobClient, JobHandle, JobInfo, JobItem, JobItems, JobPreview, Selection
     from actors.runtime import Runtime, open_runtime
     from actors.sql.result import QueryResult
     from actors.why import Reason, Waiting
@@ -120,6 +124,12 @@ _LATER = {
     "GateInfo": "actors.inspection",
     "InvocationInfo": "actors.inspection",
     "ItemInfo": "actors.keptobjects",
+    "JobClient": "actors.jobs",
+    "JobHandle": "actors.jobs",
+    "JobInfo": "actors.jobs",
+    "JobItem": "actors.jobs",
+    "JobItems": "actors.jobs",
+    "JobPreview": "actors.jobs",
     "JournalEntry": "actors.inspection",
     "ObjectHandle": "actors.objecthandle",
     "ObjectInfo": "actors.keptobjects",
@@ -127,6 +137,7 @@ _LATER = {
     "QueryResult": "actors.sql.result",
     "Reason": "actors.why",
     "Runtime": "actors.runtime",
+    "Selection": "actors.jobs",
     "Waiting": "actors.why",
     "connect": "actors.http.client",
     "open_runtime": "actors.runtime",
@@ -183,6 +194,15 @@ __all__ = [
     "InvocationInfo",
     "InvocationKilledError",
     "ItemInfo",
+    "ItemResult",
+    "JobClient",
+    "JobHandle",
+    "JobInfo",
+    "JobItem",
+    "JobItems",
+    "JobPreview",
+    "JobState",
+    "JobVerb",
     "JournalEntry",
     "KeyCollisionError",
     "KeyHeldError",
@@ -212,6 +232,7 @@ __all__ = [
     "Runtime",
     "Scope",
     "ScopeKind",
+    "Selection",
     "Service",
     "SignalBufferFullError",
     "Status",
@@ -221,6 +242,7 @@ __all__ = [
     "StillRunningError",
     "TerminalError",
     "TooManyGatesError",
+    "TooManyItemsError",
     "TooSlowError",
     "UnauthorizedError",
     "UnavailableError",
@@ -228,6 +250,7 @@ __all__ = [
     "UnknownFieldError",
     "UnknownHandlerError",
     "UnknownInvocationError",
+    "UnknownJobError",
     "UnknownOutcomeError",
     "UnknownServiceError",
     "UnknownStepError",

@@ -11,6 +11,7 @@ import attrs
 import trio
 
 from actors.auditing import AuditQuery, ChainCheck, check_of, list_audit
+from actors.bulk import JobCaller
 from actors.checking import CheckPort
 from actors.core import commands as c
 from actors.core.errors import (
@@ -34,6 +35,7 @@ from actors.engine.arrivals import Act, Identity
 from actors.fields import decode_kept
 from actors.gates import GateClient, GatePort
 from actors.inspection import JournalEntry, belongs_to, entry_of, info_of, service_info
+from actors.jobs import JobClient, JobPort
 from actors.keptobjects import KeptObjects, checked_limit
 from actors.listing import Listing, list_invocations, row_of_id
 from actors.objecthandle import ObjectHandle, ObjectPort
@@ -64,12 +66,14 @@ if TYPE_CHECKING:
     from actors.checking import CheckReport, CheckSummary
     from actors.core.deployments import DeploymentChange
     from actors.core.gates import Scope
+    from actors.core.jobs import JobSpec
     from actors.core.limits import Limits
     from actors.deploying import DeploymentInfo
     from actors.editing import Edit, Edited
     from actors.engine.engine import Engine
     from actors.engine.world import World
     from actors.inspection import GateAnswer, GateInfo, InvocationInfo, ServiceInfo
+    from actors.jobs import JobInfo, JobItems, JobPreview
     from actors.keptobjects import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.objects import Definition, ObjectBase
     from actors.references import Request
@@ -205,6 +209,15 @@ class Client:
             raise UnavailableError("deployments cannot be reached over this connection")
         return DeploymentClient(self._port)
 
+    @property
+    def jobs(self) -> JobClient:
+        """One verb for every invocation that a condition fits. See :class:`actors.JobClient`."""
+        if not isinstance(self._port, JobPort):
+            raise UnavailableError(
+                "jobs cannot be reached over this connection; use the client of the runtime's process"
+            )
+        return JobClient(self._port)
+
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
         """What is served: classes, their handlers, and what these take and give. With ``system``, what is built in as well."""
         return await self._port.services(system=system)
@@ -315,6 +328,10 @@ class LocalClient(Client):
         """
         return await self._port.register_deployment(code)
 
+    async def matching(self, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
+        """How many invocations the predicate fits, and the ids of so many of them, the oldest first."""
+        return await self._port.matching(predicate, at_most=at_most)
+
     async def deny(self, act: Act, refusal: str, *, dropped: int = 0) -> None:
         """Note in the audit that somebody was turned away before anything was asked of an object.
 
@@ -331,15 +348,16 @@ class LocalPort:
     ) -> None:
         self.engine = engine
         self.limits = limits
-        self._world = world
-        self._registry = RegistryCaller(engine, world, limits, who)
-        self._deployments = DeploymentKeeper(engine, self._registry, who)
+        self.world = world
+        self.registry = RegistryCaller(engine, world, limits, who)
+        self._deployments = DeploymentKeeper(engine, self.registry, who)
+        self._jobs = JobCaller(self)
         self.who = who
         self._queries = queries if queries is not None else Queries(world, limits)
 
     def acting_as(self, who: Identity) -> LocalPort:
         """The same for somebody else."""
-        return LocalPort(self.engine, self._world, self.limits, who, self._queries)
+        return LocalPort(self.engine, self.world, self.limits, who, self._queries)
 
     async def call(self, request: Request) -> Any:
         command = self._invoke(request)
@@ -371,15 +389,40 @@ class LocalPort:
         journal = self.engine.journal
         return Asked(view=journal.view, partitions=journal.partitions, services=await self.services(system=True))
 
+    async def matching(self, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
+        """How many invocations the predicate fits, and the ids of so many of them, the oldest first."""
+        return await self._queries.matching(await self._asked(), predicate, at_most=at_most)
+
+    async def preview_job(self, where: str, sample: int) -> JobPreview:
+        return await self._jobs.preview(where, sample)
+
+    async def start_job(self, spec: JobSpec) -> str:
+        return await self._jobs.start(spec)
+
+    async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
+        return await self._jobs.list(limit)
+
+    async def job_info(self, job: str) -> JobInfo:
+        return await self._jobs.info(job)
+
+    async def await_job(self, job: str) -> JobInfo:
+        return await self._jobs.result(job)
+
+    async def cancel_job(self, job: str, reason: str) -> Answer:
+        return await self._jobs.cancel(job, reason)
+
+    async def job_items(self, job: str, after: int) -> JobItems:
+        return await self._jobs.items(job, after)
+
     async def close_gate(self, scope: Scope, mode: PauseMode, reason: str) -> GateAnswer:
-        return await self._registry.close_gate(scope, mode, reason)
+        return await self.registry.close_gate(scope, mode, reason)
 
     async def open_gate(self, scope: Scope, reason: str) -> GateAnswer:
-        return await self._registry.open_gate(scope, reason)
+        return await self.registry.open_gate(scope, reason)
 
     async def list_gates(self) -> tuple[GateInfo, ...]:
         await trio.lowlevel.checkpoint()
-        return self._registry.list_gates()
+        return self.registry.list_gates()
 
     async def serve_as(self, snapshot: Snapshot) -> None:
         """Register what this process serves."""
@@ -388,7 +431,7 @@ class LocalPort:
     async def register_deployment(self, code: str | os.PathLike[str] | Snapshot) -> DeploymentChange:
         snapshot = code
         if not isinstance(snapshot, Snapshot):
-            snapshot = await self._world.offload(partial(snapshot_of, os.fspath(snapshot)))
+            snapshot = await self.world.offload(partial(snapshot_of, os.fspath(snapshot)))
         return await self._deployments.register(snapshot)
 
     async def check(
@@ -396,10 +439,10 @@ class LocalPort:
     ) -> CheckReport:
         pinned = row_of_id(self.engine.journal, of).deployment
         async with (
-            checked_code(self.engine.applications, self._world, deployment, code, pinned) as (name, app),
+            checked_code(self.engine.applications, self.world, deployment, code, pinned) as (name, app),
             self.engine.journal.view() as rows,
         ):
-            return await Checker(rows, self.engine.journal.partitions, self._world).check(of, name, app)
+            return await Checker(rows, self.engine.journal.partitions, self.world).check(of, name, app)
 
     async def check_all(
         self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
@@ -408,10 +451,10 @@ class LocalPort:
         wanted = [info.id for info in found[: listing.limit]]
         is_complete = len(found) <= listing.limit
         async with (
-            checked_code(self.engine.applications, self._world, deployment, code, "") as (name, app),
+            checked_code(self.engine.applications, self.world, deployment, code, "") as (name, app),
             self.engine.journal.view() as rows,
         ):
-            checker = Checker(rows, self.engine.journal.partitions, self._world)
+            checker = Checker(rows, self.engine.journal.partitions, self.world)
             return await checker.check_all(wanted, name, app, is_complete=is_complete)
 
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
@@ -451,7 +494,7 @@ class LocalPort:
         return decode_kept(codec, data, f"the result of {of}")
 
     async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
-        command = with_successor(command, self._world.unique, idempotency_key)
+        command = with_successor(command, self.world.unique, idempotency_key)
         if isinstance(command, c.RestartInvocation) and not command.dry_run:
             self._check_room()
         assert not isinstance(command, c.StartWaiting), "no verb"
@@ -537,10 +580,10 @@ class LocalPort:
     def _command(self, target: Target, request_key: str | None, argument: bytes, delay: float | None) -> c.Invoke:
         self._check_room()
         return c.Invoke(
-            invocation_id=new_id(target, request_key, self._world.unique()),
+            invocation_id=new_id(target, request_key, self.world.unique()),
             target=target,
             argument=argument,
-            scheduled_for=None if not delay else self._world.clock.now() + delay,
+            scheduled_for=None if not delay else self.world.clock.now() + delay,
             request=request_key,
         )
 

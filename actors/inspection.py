@@ -13,6 +13,7 @@ import msgspec
 
 from actors.core.gates import NO_GATES, Gate, GateChange, Gates, GateState
 from actors.core.replay import describe, is_request
+from actors.core.state import REQUEST
 from actors.values import schema_of
 from journal import events as e
 from journal.events import (
@@ -136,7 +137,9 @@ class InvocationInfo:
     ``restarts`` is the invocation that this one repeats, and from which step; ``successors`` are those that repeat it.
     ``phase`` is ``cancelling`` or ``pausing`` while it has been asked to and has not obeyed yet, and ``held`` while a ``gate`` is
     closed before it (the widest, if there are several). Its events lie between ``first_event`` and ``last_event`` in the log of
-    its object, with others' between them. ``behind`` is the one that it repeats and whose end it waits for. ``deployment`` is the code that it runs on; empty: whatever is served.
+    its object, with others' between them. ``behind`` is the one that it repeats and whose end it waits for. ``deployment`` is the
+    code that it runs on; empty: whatever is served. ``requests`` are the latest that it obeyed under an idempotency key, each
+    with the status that it had before.
     """
 
     id: InvocationId
@@ -169,6 +172,7 @@ class InvocationInfo:
     restarts: Lineage | None = None
     successors: tuple[InvocationId, ...] = ()
     gate: GateInfo | None = None
+    requests: dict[str, Status] = attrs.field(factory=dict)
     waits: tuple[WaitInfo, ...] = ()
     first_event: int = 0
     last_event: int = 0
@@ -258,6 +262,7 @@ def info_of(
         restarts=row.restarts,
         successors=tuple(row.successors),
         gate=gate_info(holding[0]) if holding else None,
+        requests={cause.removeprefix(REQUEST): before for cause, before in row.obeyed.items()},
         waits=waits,
         first_event=row.spans[0][0],
         last_event=row.spans[-1][1],

@@ -106,11 +106,12 @@ async def open_runtime(
                 who = Identity(f"user:{_user()}", "process")
                 closed = _gate_at_start(surroundings, who) if paused else None
                 engine = Engine(opened, applications, setting, retention_seconds=retention, closed=closed)
-                await nursery.start(engine.run)
                 port = LocalPort(engine, surroundings, limits, who)
+                client = setting.client = LocalClient(port)
+                await nursery.start(engine.run)
                 try:
                     await _settle(port, engine, snapshot, closed)
-                    yield Runtime(client=LocalClient(port), engine=engine)
+                    yield Runtime(client=client, engine=engine)
                 except BaseException as raised:  # kept from the nursery, which would wrap it
                     error = raised
                 nursery.cancel_scope.cancel()

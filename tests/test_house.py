@@ -65,12 +65,14 @@ UNDER_THE_ENGINE = {
     "actors.references",
     "actors.system",
     "actors.system.code",
+    "actors.system.inside",  # what a step of a built-in object is given
     "actors.system.registry",  # gates and deployments are fields of objects that the engine must read
     "actors.values",
 }
 """Modules beside the engine that it stands on. None of them may know of it."""
 
 AROUND_THE_ENGINE = {
+    "actors.bulk",  # speaks to it about jobs
     "actors.client",  # speaks to it, for everybody in this process
     "actors.deployments.keeper",  # speaks to it about deployments, for everybody in this process
     "actors.http.guard",  # says who acted, and from where, in the engine's words: it is the engine that records it

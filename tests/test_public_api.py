@@ -25,6 +25,7 @@ def test_everything_that_is_called_or_entered_shows_an_example() -> None:
         *("GateAnswer", "GateInfo", "GateState", "ScopeKind"),
         *("CheckReport", "CheckSummary", "DeploymentInfo"),
         *("Reason", "Waiting", "Edited", "FieldChange", "ItemInfo", "ObjectInfo", "ObjectName"),
+        *("ItemResult", "JobInfo", "JobItem", "JobItems", "JobPreview", "JobState", "JobVerb"),
     }
     errors = {
         name

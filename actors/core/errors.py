@@ -315,6 +315,18 @@ class QueryTooLargeError(Refused):
     http_status = 422
 
 
+class TooManyItemsError(Refused):
+    """More invocations fit than one job takes. Narrow the condition, or say how many."""
+
+    http_status = 422
+
+
+class UnknownJobError(Refused):
+    """No such job: it never was, or it has been purged."""
+
+    http_status = 404
+
+
 class UnavailableError(Refused):
     """The store takes no new work for now; try again later. Nothing was kept."""
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from actors.engine.world import World
     from actors.fields import Items
     from actors.objects import Definition, HandlerDefinition
+    from actors.system.inside import InsideClient
     from journal.events import Recorded
     from journal.ids import InvocationId
 
@@ -49,6 +50,8 @@ class Setting:
     world: World
     limits: Limits
     watchdog: Watchdog
+    client: InsideClient = attrs.field(init=False)
+    """What steps of built-in objects speak through."""
 
 
 class Attempt:

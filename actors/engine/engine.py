@@ -123,11 +123,11 @@ class Engine:
 
     # Asking.
 
-    async def invoke(self, command: c.Invoke, who: Identity, *, is_fresh: bool) -> Accepted:
-        """Have some work accepted, durably."""
+    async def invoke(self, command: c.Invoke, who: Identity, *, is_fresh: bool, act: Act | None = None) -> Accepted:
+        """Have some work accepted, durably. ``act``: what the audit says of it."""
         reply: Waiter[Accepted] = Waiter()
         owner, arrival = self._arrival(command, who)
-        arrival.reply, arrival.is_fresh = reply, is_fresh
+        arrival.reply, arrival.is_fresh, arrival.act = reply, is_fresh, act
         owner.submit(arrival)
         return await owner.answer(reply)
 

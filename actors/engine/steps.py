@@ -12,6 +12,7 @@ from actors.core import commands as c
 from actors.core.errors import PayloadTooLargeError, UnserializableError
 from actors.durable import StepBody, current_step, within_limit
 from actors.outcomes import failed, failure_of, is_terminal
+from actors.system.inside import current_client
 from actors.values import ValueProblem
 from journal.events import Outcome, OutcomeKind
 
@@ -62,6 +63,7 @@ class StepTask:
         self._emit = emit
         self._token = trio.lowlevel.current_trio_token()
         current_step.set(self)
+        current_client.set(self._setting.client)
         with self._scope:
             try:
                 value = await self._try()

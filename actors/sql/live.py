@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from actors.listing import Listing
     from actors.sql.result import Parameters, QueryResult
     from actors.sql.source import Source
+    from journal.ids import InvocationId
     from journal.rows import InvocationRow
     from journal.store import Readable
 
@@ -31,6 +32,9 @@ T = TypeVar("T")
 
 _AT_ONCE_SECONDS = 0.003
 """How long the event loop may be kept from everything else by a question; less than a slice of a query in a thread."""
+
+_SELECTION_SECONDS = 120.0
+"""What the selection of a job may take at least: nobody sits and waits for it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -83,7 +87,25 @@ class Queries:
             ),
         )
 
-    async def _answer(self, asked: Asked, question: Callable[[Source, Patience], T]) -> T:
+    async def matching(self, asked: Asked, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
+        """How many invocations the predicate fits, and the ids of so many, the oldest first. Raises as :func:`query` does."""
+        from actors.sql.predicates import matching
+
+        return await self._answer(
+            asked,
+            lambda source, patience: matching(
+                source,
+                predicate,
+                at_most=at_most,
+                deadline_seconds=patience.seconds,
+                still_wanted=patience.still_wanted,
+            ),
+            seconds=max(_SELECTION_SECONDS, self._limits.query_seconds),
+        )
+
+    async def _answer(
+        self, asked: Asked, question: Callable[[Source, Patience], T], *, seconds: float | None = None
+    ) -> T:
         from actors.core.errors import QueryTooSlowError
         from actors.sql.source import Source
 
@@ -93,7 +115,7 @@ class Queries:
             )
             with suppress(QueryTooSlowError):
                 return question(source, Patience(min(_AT_ONCE_SECONDS, self._limits.query_seconds), _always))
-            patience = Patience(self._limits.query_seconds, _still_wanted)
+            patience = Patience(seconds or self._limits.query_seconds, _still_wanted)
             answer: T = await self._world.offload(lambda: question(source, patience))
         return answer
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from actors.core.errors import InvalidQueryError
 from actors.core.limits import DEFAULT_LIMITS
 from actors.core.names import SYSTEM_NAMESPACE
+from actors.listing import Listing
 from actors.sql.budget import Budget, wanted_for_ever
 from actors.sql.guard import Guard
 from actors.sql.invocations import INVOCATIONS
@@ -27,7 +28,6 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from actors.listing import Listing
     from actors.sql.result import Value
     from actors.sql.source import Source
     from journal.rows import InvocationRow
@@ -65,6 +65,33 @@ def where(
     check_predicate(source, predicate)
     statement = _statement(source, Budget(deadline_seconds, still_wanted), f"SELECT id {_FROM} (\n", predicate, "\n)")
     return (InvocationId(str(of)) for (of,) in statement.rows(()))
+
+
+def matching(
+    source: Source,
+    predicate: str,
+    *,
+    at_most: int,
+    deadline_seconds: float,
+    still_wanted: Callable[[], None] = wanted_for_ever,
+) -> tuple[int, list[InvocationId]]:
+    """How many invocations of users' objects the predicate fits, and the ids of so many of them, the oldest first.
+
+    Raises as :func:`where` does.
+    """
+    check_predicate(source, predicate)
+    conditions, parameters = _conditions(Listing())
+    before = f"SELECT id {_FROM} {conditions} AND (\n"
+    statement = _statement(
+        source, Budget(deadline_seconds, still_wanted), before, predicate, "\n) ORDER BY created_at, id"
+    )
+    count = 0
+    ids: list[InvocationId] = []
+    for (of,) in statement.rows(parameters):
+        count += 1
+        if count <= at_most:
+            ids.append(InvocationId(str(of)))
+    return count, ids
 
 
 def newest(

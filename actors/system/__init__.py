@@ -7,7 +7,8 @@ theirs does its work in one turn wherever that is possible, so that a new versio
 
 from actors.objects import ObjectBase
 from actors.system.code import Code
+from actors.system.job import Job
 from actors.system.registry import Registry
 
-SYSTEM_CLASSES: tuple[type[ObjectBase], ...] = (Registry, Code)
+SYSTEM_CLASSES: tuple[type[ObjectBase], ...] = (Registry, Code, Job)
 """All of them."""

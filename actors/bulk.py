@@ -1,0 +1,196 @@
+"""Bulk jobs, as somebody in this process asks for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from actors.core import commands as c
+from actors.core.errors import (
+    DefinitionError,
+    InvalidArgumentError,
+    TooManyItemsError,
+    UnavailableError,
+    UnknownInvocationError,
+    UnknownJobError,
+)
+from actors.core.jobs import MAX_ITEMS, JobPage, JobProgress, JobSpec, JobState
+from actors.engine.arrivals import Act
+from actors.inspection import info_of
+from actors.jobs import JobInfo, JobItem, JobItems, JobPreview
+from actors.listing import Listing, row_of_id
+from actors.objects import service_name
+from actors.references import InvocationHandle, new_id
+from actors.system.job import Job, job_target
+from journal.events import OutcomeKind
+from journal.ids import InvocationId, StreamId, invocation_id
+
+if TYPE_CHECKING:
+    from actors.client import LocalPort
+    from actors.inspection import InvocationInfo
+    from journal.events import Answer
+
+_RUN = "run"
+"""The request under which a job runs, so that its id tells its invocation's."""
+
+_LONGEST_SAMPLE = 1_000
+_ENDED = {
+    OutcomeKind.SUCCEEDED: JobState.DONE,
+    OutcomeKind.FAILED: JobState.FAILED,
+    OutcomeKind.CANCELLED: JobState.CANCELLED,
+    OutcomeKind.KILLED: JobState.KILLED,
+}
+
+
+class JobCaller:
+    """Starts jobs, and looks after them."""
+
+    def __init__(self, port: LocalPort) -> None:
+        self._port = port
+
+    async def preview(self, where: str, sample: int) -> JobPreview:
+        """What a job would take."""
+        if not 0 <= sample <= _LONGEST_SAMPLE:
+            raise InvalidArgumentError(f"a sample of {sample}, expected a number from 0 to {_LONGEST_SAMPLE}")
+        count, ids = await self._port.matching(where, at_most=sample)
+        found = [self._info_of(of) for of in ids]
+        return JobPreview(count=count, sample=tuple(info for info in found if info is not None))
+
+    async def start(self, spec: JobSpec) -> str:
+        """Have a job accepted, durably; its id."""
+        await self._check(spec)
+        port = self._port
+        job = f"job_{port.world.unique():032x}"
+        target = job_target(job, _RUN)
+        _, handler = port.engine.app.handler_of(target)
+        argument = handler.signature.encode((), {"spec": spec, "by": port.who.by})
+        act = Act(
+            verb="start-job",
+            target=job,
+            detail=f"{spec.verb.value} where {spec.where}",
+            reason=str(spec.options.get("reason", "")),
+        )
+        command = c.Invoke(invocation_id=_run_of(job), target=target, argument=argument, request=_RUN)
+        await port.engine.invoke(command, port.who, is_fresh=False, act=act)
+        return job
+
+    async def list(self, limit: int) -> tuple[JobInfo, ...]:
+        """The newest jobs."""
+        found = await self._port.find(Listing(service=service_name(Job), handler=_RUN, limit=limit))
+        return tuple([await self.info(info.target.key or "") for info in found])
+
+    async def info(self, job: str) -> JobInfo:
+        """How it stands."""
+        run = await self._run(job)
+        progress: JobProgress = await self._read(job, "progress")
+        if progress.spec is None:
+            raise UnavailableError(f"{job} has not begun: {run.pause_reason or 'try again later'}")
+        return _info(job, run, progress, progress.spec)
+
+    async def result(self, job: str) -> JobInfo:
+        """How it stands when it has ended."""
+        await self._run(job)
+        await self._port.outcome(_run_of(job))
+        return await self.info(job)
+
+    async def cancel(self, job: str, reason: str) -> Answer:
+        """Stop it."""
+        await self._run(job)
+        return await InvocationHandle[Any](self._port, _run_of(job)).cancel(reason=reason)
+
+    async def items(self, job: str, after: int) -> JobItems:
+        """A page of outcomes."""
+        await self._run(job)
+        page: JobPage | None
+        page, count = await self._read(job, "page", number=after)
+        if page is None:
+            return JobItems(items=())
+        fates = (page.fates[number] for number in page.items)
+        items = (
+            JobItem(id=InvocationId(of), result=fate.result, before=fate.before, after=fate.after, error=fate.error)
+            for of, fate in zip(page.ids.split(), fates, strict=True)
+        )
+        return JobItems(items=tuple(items), next=after + 1 if after + 1 < count else None)
+
+    async def _run(self, job: str) -> InvocationInfo:
+        try:
+            return await self._port.info(_run_of(job))
+        except UnknownInvocationError:
+            raise UnknownJobError(f"there is no job {job!r}: it never was, or it has been purged") from None
+
+    async def _read(self, job: str, handler: str, **arguments: Any) -> Any:
+        _, value = await self._port.registry.tell(job_target(job, handler), None, **arguments)
+        return value
+
+    def _info_of(self, of: InvocationId) -> InvocationInfo | None:
+        try:
+            row = row_of_id(self._port.engine.journal, of)
+        except UnknownInvocationError:
+            return None  # purged since
+        return info_of(row, None, self._port.engine.registry.gates)
+
+    async def _check(self, spec: JobSpec) -> None:
+        if spec.limit is not None and not 1 <= spec.limit <= MAX_ITEMS:
+            raise InvalidArgumentError(f"a limit of {spec.limit}, expected a number from 1 to {MAX_ITEMS}")
+        if spec.rate is not None and not _SLOWEST <= spec.rate <= _FASTEST:
+            raise InvalidArgumentError(f"a rate of {spec.rate} a second, expected {_SLOWEST} to {_FASTEST:.0f}")
+        await _check_options(spec)
+        count, _ = await self._port.matching(spec.where, at_most=0)
+        if spec.limit is None and count > MAX_ITEMS:
+            raise TooManyItemsError(
+                f"{count} invocations fit, and a job takes {MAX_ITEMS}; narrow the condition, or give a limit to take the oldest"
+            )
+
+
+_SLOWEST, _FASTEST = 0.01, 1e6
+
+
+class _Listener:
+    """Takes the verb that a handle asks for, and does nothing about it."""
+
+    async def obey(self, command: c.Command, idempotency_key: str | None = None) -> None: ...
+
+    def encode_value(self, value: Any, what: str) -> bytes:
+        return b""
+
+
+async def _check_options(spec: JobSpec) -> None:
+    """Raise ``InvalidArgumentError`` for what the verb would not take."""
+    handle = InvocationHandle[Any](cast("Any", _Listener()), invocation_id(StreamId(0), 0))
+    try:
+        await getattr(handle, spec.verb.value)(**spec.options)
+    except (TypeError, ValueError, DefinitionError) as error:
+        raise InvalidArgumentError(f"the options of {spec.verb.value}: {error}", path="$.options") from error
+
+
+def _run_of(job: str) -> InvocationId:
+    return new_id(job_target(job, _RUN), _RUN, 0)
+
+
+def _info(job: str, run: InvocationInfo, progress: JobProgress, spec: JobSpec) -> JobInfo:
+    state = JobState.RUNNING if progress.is_selected else JobState.SELECTING
+    return JobInfo(
+        id=job,
+        invocation_id=run.id,
+        verb=spec.verb,
+        where=spec.where,
+        options=spec.options,
+        limit=spec.limit,
+        rate=spec.rate,
+        state=state if run.outcome is None else _ENDED[run.outcome.kind],
+        status=run.status,
+        started_by=run.created_by,
+        started_at=run.created_at,
+        ended_at=run.completed_at,
+        matched=progress.matched,
+        total=progress.total,
+        done=progress.changed + progress.unchanged + sum(progress.refused.values()),
+        changed=progress.changed,
+        unchanged=progress.unchanged,
+        refused=progress.refused,
+        failure=_failure(run),
+    )
+
+
+def _failure(run: InvocationInfo) -> str:
+    failure = run.last_failure if run.outcome is None else run.outcome.failure
+    return run.pause_reason or ("" if failure is None else f"{failure.type}: {failure.message}")

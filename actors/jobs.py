@@ -1,0 +1,240 @@
+"""Bulk jobs from outside: one verb for every invocation that a condition fits.
+
+A job is durable and runs where the runtime runs: whoever started it may go away, and after a crash it goes on. Each invocation
+is asked once, and what became of it is kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import attrs
+
+from actors.core.jobs import ItemResult, JobSpec, JobState, JobVerb
+from actors.values import parse
+from journal.events import Children, PauseMode, Status, Stop
+from journal.ids import InvocationId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from actors.inspection import InvocationInfo
+    from journal.events import Answer
+
+
+@attrs.frozen(kw_only=True)
+class JobPreview:
+    """What a job would take now: how many invocations the condition fits, and the oldest of them. Nothing has changed."""
+
+    count: int
+    sample: tuple[InvocationInfo, ...]
+
+
+@attrs.frozen(kw_only=True)
+class JobInfo:
+    """How a job stands. Times are wall seconds.
+
+    The condition fitted ``matched`` invocations when the job began; it takes ``total`` of them, fewer only if it was given a
+    ``limit``. ``done`` are dealt with: ``changed``, ``unchanged``, or ``refused`` (counted by the type of the refusal).
+    ``failure`` says why it failed, or what it does not get past. ``invocation_id`` is the job as an invocation, ``status`` how
+    that stands: it can be paused and resumed like others.
+    """
+
+    id: str
+    invocation_id: InvocationId
+    verb: JobVerb
+    where: str
+    options: dict[str, Any]
+    limit: int | None
+    rate: float | None
+    state: JobState
+    status: Status
+    started_by: str
+    started_at: float
+    ended_at: float | None = None
+    matched: int = 0
+    total: int = 0
+    done: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: dict[str, int] = attrs.field(factory=dict)
+    failure: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class JobItem:
+    """What became of one invocation: its status before and after, or the type of the refusal."""
+
+    id: InvocationId
+    result: ItemResult
+    before: Status | None = None
+    after: Status | None = None
+    error: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class JobItems:
+    """Outcomes, in the order in which they were dealt with. ``next`` asks for those behind them; None: there are no more yet."""
+
+    items: tuple[JobItem, ...]
+    next: int | None = None
+
+
+@runtime_checkable
+class JobPort(Protocol):
+    """What carries jobs: the runtime in this process, or a connection to one."""
+
+    async def preview_job(self, where: str, sample: int) -> JobPreview: ...
+    async def start_job(self, spec: JobSpec) -> str: ...
+    async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]: ...
+    async def job_info(self, job: str) -> JobInfo: ...
+    async def await_job(self, job: str) -> JobInfo: ...
+    async def cancel_job(self, job: str, reason: str) -> Answer: ...
+    async def job_items(self, job: str, after: int) -> JobItems: ...
+    def encode_value(self, value: Any, what: str) -> bytes: ...
+
+
+class JobClient:
+    """The bulk jobs of a runtime.
+
+    ::
+
+        selection = client.jobs.where("status = 'backing_off' and last_error_type like '%ConnectionError'")
+        print((await selection.preview()).count)
+        job = await selection.cancel(reason="the endpoint is gone")
+        print((await job.result()).changed)
+    """
+
+    def __init__(self, port: JobPort) -> None:
+        self._port = port
+
+    def where(self, predicate: str, *, limit: int | None = None, rate: float | None = None) -> Selection:
+        """The invocations that a condition in SQL over ``sys_invocation`` fits; nothing is read before something is asked.
+
+        ``limit`` takes so many at most, the oldest first; without it, all or none. ``rate`` asks so many a second.
+        """
+        return Selection(self._port, predicate, limit, rate)
+
+    async def list(self, *, limit: int = 20) -> tuple[JobInfo, ...]:
+        """The jobs that are retained, newest first."""
+        return await self._port.list_jobs(limit)
+
+    def job(self, job: str) -> JobHandle:
+        """One job, by its id."""
+        return JobHandle(self._port, job)
+
+
+class Selection:
+    """Some invocations, told by a condition. Each verb starts a job, and returns once that is durable.
+
+    What fits when the job begins is dealt with, and nothing that comes later: that is what gates are for. Raises
+    ``InvalidQueryError`` for what is no condition, ``TooManyItemsError`` for more than a job takes, ``InvalidArgumentError``.
+
+    ::
+
+        job = await client.jobs.where("service = 'Agent'", rate=50).pause(reason="a parsing bug")
+    """
+
+    def __init__(self, port: JobPort, predicate: str, limit: int | None, rate: float | None) -> None:
+        self._port = port
+        self._predicate = predicate
+        self._limit = limit
+        self._rate = rate
+
+    async def preview(self, *, sample: int = 10) -> JobPreview:
+        """How many there are now, and the oldest of them. Changes nothing."""
+        return await self._port.preview_job(self._predicate, sample)
+
+    async def cancel(
+        self, *, reason: str = "", children: str | Children = Children.CALLED, kill_after: float | None = None
+    ) -> JobHandle:
+        """Stop them with their compensations."""
+        options = {"reason": reason, "children": Children(children).value, "kill_after": kill_after}
+        return await self.start(JobVerb.CANCEL, options)
+
+    async def kill(self, *, reason: str = "") -> JobHandle:
+        """End them now, without compensation."""
+        return await self.start(JobVerb.KILL, {"reason": reason})
+
+    async def pause(self, *, reason: str = "", mode: str | PauseMode = PauseMode.DRAIN) -> JobHandle:
+        """Hold them."""
+        return await self.start(JobVerb.PAUSE, {"reason": reason, "mode": PauseMode(mode).value})
+
+    async def resume(self, *, reason: str = "", deployment: str | None = None) -> JobHandle:
+        """Let them go on where they stopped, on other code if a ``deployment`` is named."""
+        moved = {} if deployment is None else {"deployment": deployment}
+        return await self.start(JobVerb.RESUME, {"reason": reason, **moved})
+
+    async def restart(
+        self,
+        from_step: str = "",
+        *,
+        reason: str = "",
+        stop: str | Stop | None = None,
+        rewind_state: bool = False,
+        hand_over: bool = True,
+        deployment: str | None = None,
+    ) -> JobHandle:
+        """Do them again as new invocations, from the beginning or from a step."""
+        options: dict[str, Any] = {"reason": reason, "from_step": from_step, "rewind_state": rewind_state}
+        options |= {"hand_over": hand_over, "stop": None if stop is None else Stop(stop).value}
+        moved = {} if deployment is None else {"deployment": deployment}
+        return await self.start(JobVerb.RESTART, {**options, **moved})
+
+    async def signal(self, name: str, value: Any = None) -> JobHandle:
+        """Hand each of them a value under a name."""
+        data = self._port.encode_value(value, f"signal {name!r}")
+        return await self.start(JobVerb.SIGNAL, {"name": name, "value": parse(data)})
+
+    async def purge(self) -> JobHandle:
+        """Forget their histories and results; those that have not ended are refused."""
+        return await self.start(JobVerb.PURGE, {})
+
+    async def start(self, verb: str | JobVerb, options: dict[str, Any]) -> JobHandle:
+        """The same by name: ``options`` are those of the verb, as JSON has them. Raises ``InvalidArgumentError``."""
+        spec = JobSpec(verb=JobVerb(verb), where=self._predicate, options=options, limit=self._limit, rate=self._rate)
+        return JobHandle(self._port, await self._port.start_job(spec))
+
+
+class JobHandle:
+    """One job.
+
+    ::
+
+        job = client.jobs.job("job_…")
+        print((await job.info()).done)
+        async for item in job.items():
+            print(item.id, item.result, item.error)
+    """
+
+    def __init__(self, port: JobPort, job: str) -> None:
+        self._port = port
+        self.id = job
+
+    def __repr__(self) -> str:
+        return f"<JobHandle {self.id}>"
+
+    async def info(self) -> JobInfo:
+        """How it stands. Raises ``UnknownJobError``."""
+        return await self._port.job_info(self.id)
+
+    async def result(self) -> JobInfo:
+        """Wait until it has ended, whichever way; how it stands then. Raises ``UnknownJobError``."""
+        return await self._port.await_job(self.id)
+
+    async def cancel(self, *, reason: str = "") -> Answer:
+        """Ask no more invocations. What has been asked stays, and is in the outcomes. Raises ``AlreadyCompletedError``."""
+        return await self._port.cancel_job(self.id, reason)
+
+    async def page(self, *, after: int = 0) -> JobItems:
+        """Outcomes so far: a page of them, from the beginning or behind another page (its ``next``)."""
+        return await self._port.job_items(self.id, after)
+
+    async def items(self) -> AsyncIterator[JobItem]:
+        """All outcomes so far."""
+        after: int | None = 0
+        while after is not None:
+            page = await self.page(after=after)
+            for item in page.items:
+                yield item
+            after = page.next

@@ -1,0 +1,233 @@
+"""A bulk job: one verb for every invocation that a condition fits, whatever happens to the process meanwhile.
+
+The ids are selected once, as of one moment, and kept. They are then gone through in pages. A page is a step: when it is repeated
+after a crash, each verb carries the same request id, and what was obeyed the first time answers as it did then. So each item is
+obeyed once, and its outcome is recorded once. Cancelling the job is cancelling its invocation.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import trio
+
+from actors.core.errors import (
+    CancelledError,
+    TerminalError,
+    UnavailableError,
+    UnknownInvocationError,
+    UnknownOutcomeError,
+)
+from actors.core.jobs import (
+    MAX_ITEMS,
+    Applied,
+    Fate,
+    ItemResult,
+    JobPage,
+    JobProgress,
+    JobSpec,
+    JobVerb,
+    Recalled,
+    Selected,
+)
+from actors.core.names import SYSTEM_NAMESPACE
+from actors.core.retries import RetryPolicy
+from actors.durable import run
+from actors.fields import Log, field
+from actors.objects import Actor, handler, service_name, shared
+from actors.system.inside import current_client
+from actors.system.registry import AUDIT_SECONDS
+from journal.events import Status, Target
+
+if TYPE_CHECKING:
+    from actors.system.inside import InsideClient
+    from journal.events import Answer
+
+_PAGE = 500
+_PAGES = 2_000
+_PAGE_SECONDS = 5.0
+_TOGETHER = 64
+_READ_SECONDS = 60.0
+"""How long it is kept that somebody looked."""
+
+_STEADFAST = RetryPolicy(max_attempts=20, initial_delay=1.0, max_delay=30.0)
+"""Minutes for a store that takes nothing for now. Then the job is paused, and says why; resuming it goes on."""
+
+
+class Job(Actor):
+    """One job; its key is its id."""
+
+    _namespace: ClassVar[str] = SYSTEM_NAMESPACE
+
+    spec: JobSpec | None = None
+    is_selected: bool = False
+    matched: int = 0
+    total: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: dict[str, int] = field(factory=dict)
+    pages: Log[JobPage]
+
+    @handler(retention=AUDIT_SECONDS)
+    async def run(self, spec: JobSpec, by: str) -> None:
+        """Select, and go through what was selected."""
+        self.spec = spec
+        selected = await run(partial(_select, spec), name="select", retry=_STEADFAST, result_type=Selected)
+        ids = selected.split()
+        self.is_selected, self.matched, self.total = True, selected.matched, len(ids)
+        await self._go_through(spec, ids, by)
+
+    @shared(retention=_READ_SECONDS)
+    async def progress(self) -> JobProgress:
+        """How far it has come."""
+        return JobProgress(
+            spec=self.spec,
+            is_selected=self.is_selected,
+            matched=self.matched,
+            total=self.total,
+            changed=self.changed,
+            unchanged=self.unchanged,
+            refused=self.refused,
+        )
+
+    @shared(retention=_READ_SECONDS)
+    async def page(self, number: int) -> tuple[JobPage | None, int]:
+        """One page of outcomes, None if there is no such page; and how many there are."""
+        count = len(self.pages)
+        return (self.pages[number] if 0 <= number < count else None), count
+
+    async def _go_through(self, spec: JobSpec, ids: list[str], by: str) -> None:
+        at, size = 0, page_size(spec, len(ids))
+        try:
+            while at < len(ids):
+                page = ids[at : at + size]
+                body = partial(_apply, spec, page, self._request, by=f"job:{self.key}", origin=by)
+                name = f"{spec.verb.value} {len(page)}"
+                at += self._note(page, await run(body, name=name, retry=_STEADFAST, result_type=Applied))
+        except CancelledError:
+            # Some of the page may have been asked, also by a process that died since. They know, and are not asked anew.
+            recall = partial(_recall, spec, ids[at : at + size], self._request)
+            recalled = await run(recall, name="recall", retry=_STEADFAST, result_type=Recalled)
+            self._note(recalled.ids.split(), recalled.applied)
+            raise
+
+    @property
+    def _request(self) -> str:
+        return f"job {self.key}"
+
+    def _note(self, ids: list[str], applied: Applied) -> int:
+        done = len(applied.items)
+        if done:
+            self.pages.append(JobPage(ids=" ".join(ids[:done]), fates=applied.fates, items=applied.items))
+        for number, fate in enumerate(applied.fates):
+            count = applied.items.count(number)
+            match fate.result:
+                case ItemResult.CHANGED:
+                    self.changed += count
+                case ItemResult.UNCHANGED:
+                    self.unchanged += count
+                case ItemResult.REFUSED:
+                    self.refused[fate.error] = self.refused.get(fate.error, 0) + count
+        return done
+
+
+def job_target(job: str, handler_name: str) -> Target:
+    """A handler of a job."""
+    return Target(service_name(Job), job, handler_name)
+
+
+def page_size(spec: JobSpec, total: int) -> int:
+    """As many as are done in a few seconds, but never so few that the history of a long job grows without end."""
+    wanted = _PAGE if spec.rate is None else math.ceil(spec.rate * _PAGE_SECONDS)
+    return max(1, min(_PAGE, max(wanted, math.ceil(total / _PAGES))))
+
+
+class _TryAgain(Exception):
+    """The store takes nothing for now; the page is asked for again."""
+
+
+async def _select(spec: JobSpec) -> Selected:
+    matched, ids = await current_client.get().matching(spec.where, at_most=spec.limit or MAX_ITEMS)
+    return Selected(matched=matched, ids=" ".join(ids))
+
+
+async def _apply(spec: JobSpec, ids: list[str], request: str, *, by: str, origin: str) -> Applied:
+    """Ask the verb of one after the other, some at a time; the answers. Told to stop, it stops asking."""
+    client = current_client.get().acting_as(by, origin)
+    together = _TOGETHER if spec.rate is None else max(1, min(_TOGETHER, int(spec.rate // 4)))
+    began, asked, is_stopped = trio.current_time(), 0, False
+    fates: dict[int, Fate] = {}
+    while asked < len(ids) and not is_stopped:
+        chunk = range(asked, min(asked + together, len(ids)))
+        asked = chunk.stop
+        try:
+            async with trio.open_nursery() as nursery:
+                for number in chunk:
+                    nursery.start_soon(_ask, client, spec, ids[number], request, number, fates)
+            if spec.rate is not None:
+                await trio.sleep_until(began + asked / spec.rate)
+        except* trio.Cancelled:
+            is_stopped = True
+        if not is_stopped and any(number not in fates for number in chunk):
+            raise _TryAgain("the store is being opened again")
+    return _told([fates[number] for number in takewhile(fates.__contains__, range(asked))])
+
+
+async def _ask(client: InsideClient, spec: JobSpec, of: str, request: str, number: int, fates: dict[int, Fate]) -> None:
+    """Ask one. What has no fate then has to be asked again."""
+    try:
+        fates[number] = _fate(await _obey(client, spec, of, request))
+    except (UnavailableError, UnknownOutcomeError):
+        return
+    except UnknownInvocationError as refusal:
+        # One that is to be forgotten and is gone: by this job, whose answer was lost, or by somebody else.
+        is_done = spec.verb is JobVerb.PURGE
+        gone = Fate(result=ItemResult.UNCHANGED) if is_done else _refused(refusal)
+        fates[number] = gone
+    except TerminalError as refusal:
+        fates[number] = _refused(refusal)
+
+
+async def _obey(client: InsideClient, spec: JobSpec, of: str, request: str) -> Answer:
+    handle = client.invocation(of)
+    options: dict[str, Any] = dict(spec.options)
+    if spec.verb is not JobVerb.PURGE:
+        options["idempotency_key"] = request
+    answer: Answer = await getattr(handle, spec.verb.value)(**options)
+    return answer
+
+
+def _fate(answer: Answer) -> Fate:
+    result = ItemResult.CHANGED if answer.changed else ItemResult.UNCHANGED
+    return Fate(result=result, before=answer.before, after=answer.after)
+
+
+def _refused(refusal: TerminalError) -> Fate:
+    status = getattr(refusal, "status", None)
+    return Fate(result=ItemResult.REFUSED, before=status, after=status, error=type(refusal).__name__)
+
+
+def _told(fates: list[Fate]) -> Applied:
+    ways: dict[Fate, int] = {}
+    items = [ways.setdefault(fate, len(ways)) for fate in fates]
+    return Applied(fates=list(ways), items=items)
+
+
+async def _recall(spec: JobSpec, ids: list[str], request: str) -> Recalled:
+    """Those that have obeyed this job, and what it changed. What is asked of an object before, it has decided before."""
+    client = current_client.get()
+    found: dict[str, Fate] = {}
+    for of in ids:
+        try:
+            info = await client.invocation(of).info()
+        except UnknownInvocationError:
+            if spec.verb is JobVerb.PURGE:
+                found[of] = Fate(result=ItemResult.CHANGED, before=Status.COMPLETED, after=Status.COMPLETED)
+            continue
+        before = info.requests.get(request)
+        if before is not None:
+            found[of] = Fate(result=ItemResult.CHANGED, before=before, after=info.status)
+    return Recalled(ids=" ".join(found), applied=_told([*found.values()]))

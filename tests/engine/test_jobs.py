@@ -1,0 +1,442 @@
+"""Bulk jobs: everything that fits when it begins is dealt with, each once, and what became of it is told exactly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+import actors
+from actors import (
+    Actor,
+    AlreadyCompletedError,
+    InvalidArgumentError,
+    InvalidQueryError,
+    Limits,
+    PayloadTooLargeError,
+    Service,
+    TooManyItemsError,
+    UnknownJobError,
+    handler,
+    step,
+)
+from actors.core.jobs import ItemResult, JobSpec, JobState, JobVerb
+from actors.engine.reception import Reception
+from actors.system import job as system_job
+from actors.system.job import page_size
+from journal.events import Status
+from tests.lab import WORLD, Lab, quiet
+from tests.virtual import on_virtual_time
+
+if TYPE_CHECKING:
+    from actors.engine.arrivals import Arrival
+    from actors.jobs import JobHandle, JobItem
+    from actors.runtime import Runtime
+
+pytestmark = on_virtual_time
+
+
+@step
+async def work(name: str) -> str:
+    WORLD.note(name)
+    await trio.sleep(0.1)
+    return name
+
+
+class Agent(Service):
+    @handler
+    async def wait(self, number: int) -> int:
+        try:
+            return await actors.signal("go", int)
+        except actors.CancelledError:
+            await work(f"undo {number}")
+            raise
+
+    @handler
+    async def quick(self, number: int) -> int:
+        return number
+
+
+class Chat(Actor):
+    said: int = 0
+
+    @handler
+    async def say(self) -> int:
+        self.said += 1
+        return self.said
+
+
+async def waiting(runtime: Runtime, count: int) -> list[str]:
+    """So many that wait."""
+    sent = [await runtime.client.service(Agent).wait.send(n) for n in range(count)]
+    await quiet()
+    return [handle.id for handle in sent]
+
+
+async def statuses(runtime: Runtime, ids: list[str]) -> Counter[Status]:
+    return Counter([(await runtime.client.invocation(of).info()).status for of in ids])
+
+
+async def items_of(job: JobHandle) -> list[JobItem]:
+    return [item async for item in job.items()]
+
+
+async def test_all_that_fit_are_paused_by_one_call_and_resumed_by_another() -> None:
+    async with Lab(Agent).running() as runtime:
+        ids = await waiting(runtime, 1200)
+        jobs = runtime.client.jobs
+        info = await (await jobs.where("service = 'Agent'").pause(reason="a parsing bug")).result()
+        assert (info.state, info.matched, info.total, info.done) == (JobState.DONE, 1200, 1200, 1200)
+        assert (info.changed, info.unchanged, info.refused) == (1200, 0, {})
+        assert await statuses(runtime, ids) == {Status.PAUSED: 1200}
+        assert (await runtime.client.invocation(ids[7]).info()).pause_reason == "a parsing bug"
+        again = await (await jobs.where("status = 'paused'").pause()).result()
+        assert (again.changed, again.unchanged) == (0, 1200)
+        resumed = await (await jobs.where("status = 'paused'").resume()).result()
+        assert resumed.changed == 1200
+        assert await statuses(runtime, ids) == {Status.RUNNING: 1200}
+
+
+async def test_cancelled_in_bulk_they_run_their_compensations() -> None:
+    async with Lab(Agent).running() as runtime:
+        ids = await waiting(runtime, 30)
+        job = await runtime.client.jobs.where("handler = 'wait'").cancel(reason="the endpoint is gone")
+        assert (await job.result()).changed == 30
+        await trio.sleep(1.0)
+        assert sorted(WORLD.entries) == sorted(f"undo {n}" for n in range(30))
+        found = [await runtime.client.invocation(of).info() for of in ids]
+        assert {info.outcome.reason for info in found if info.outcome is not None} == {"the endpoint is gone"}
+
+
+async def test_a_preview_counts_and_shows_the_oldest_and_changes_nothing() -> None:
+    async with Lab(Agent).running() as runtime:
+        ids = []
+        for _ in range(5):
+            ids += await waiting(runtime, 1)
+            await trio.sleep(1.0)
+        before = [(await runtime.client.invocation(of).info()).last_event for of in ids]
+        preview = await runtime.client.jobs.where("service = 'Agent'").preview(sample=2)
+        assert (preview.count, [info.id for info in preview.sample]) == (5, ids[:2])
+        assert [(await runtime.client.invocation(of).info()).last_event for of in ids] == before
+        assert await runtime.client.jobs.list() == ()
+
+
+async def test_every_item_has_an_outcome_and_refusals_are_counted_by_their_type() -> None:
+    async with Lab(Agent).running() as runtime:
+        open_ones = await waiting(runtime, 3)
+        for number in range(4):
+            await runtime.client.service(Agent).quick(number)
+        job = await runtime.client.jobs.where("service = 'Agent'").pause()
+        info = await job.result()
+        assert (info.total, info.changed, info.refused) == (7, 3, {"AlreadyCompletedError": 4})
+        items = await items_of(job)
+        assert {(item.id, item.before, item.after) for item in items if item.result is ItemResult.CHANGED} == {
+            (of, Status.RUNNING, Status.PAUSED) for of in open_ones
+        }
+        refused = [item for item in items if item.result is ItemResult.REFUSED]
+        assert {(item.error, item.before) for item in refused} == {("AlreadyCompletedError", Status.COMPLETED)}
+        assert len({item.id for item in items}) == 7
+
+
+async def test_outcomes_come_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system_job, "_PAGE", 4)
+    async with Lab(Agent).running() as runtime:
+        ids = await waiting(runtime, 10)
+        job = await runtime.client.jobs.where("service = 'Agent'").kill()
+        await job.result()
+        pages = [await job.page(), await job.page(after=1), await job.page(after=2)]
+        assert [(len(page.items), page.next) for page in pages] == [(4, 1), (4, 2), (2, None)]
+        told = [item.id for page in pages for item in page.items]
+        assert sorted(told) == sorted(ids)
+        assert [item.id for item in await items_of(job)] == told
+        assert (await job.page(after=99)).items == ()
+
+
+async def test_what_comes_while_a_job_runs_is_not_its_business() -> None:
+    async with Lab(Agent).running() as runtime:
+        early = await waiting(runtime, 20)
+        job = await runtime.client.jobs.where("service = 'Agent'", rate=2.0).pause()
+        await trio.sleep(3.0)
+        late = await waiting(runtime, 20)
+        assert (await job.result()).total == 20
+        assert await statuses(runtime, early) == {Status.PAUSED: 20}
+        assert await statuses(runtime, late) == {Status.RUNNING: 20}
+
+
+async def test_a_rate_bounds_how_many_are_asked_a_second() -> None:
+    async with Lab(Agent).running() as runtime:
+        ids = await waiting(runtime, 100)
+        began = trio.current_time()
+        job = await runtime.client.jobs.where("service = 'Agent'", rate=10.0).pause()
+        seen = []
+        while (info := await job.info()).state is not JobState.DONE:
+            seen.append((trio.current_time() - began, (await statuses(runtime, ids))[Status.PAUSED], info.done))
+            await trio.sleep(0.5)
+        assert 9.5 <= trio.current_time() - began <= 11.0
+        assert all(paused <= seconds * 10 + 3 for seconds, paused, _ in seen), seen
+        assert sorted({done for _, _, done in seen}) == [0, 50]  # progress is told by the page
+
+
+async def test_a_limit_takes_the_oldest_and_the_answer_says_that_there_were_more() -> None:
+    async with Lab(Agent).running() as runtime:
+        ids = []
+        for _ in range(6):
+            ids += await waiting(runtime, 1)
+            await trio.sleep(1.0)
+        info = await (await runtime.client.jobs.where("service = 'Agent'", limit=2).pause()).result()
+        assert (info.matched, info.total, info.limit) == (6, 2, 2)
+        assert [(await runtime.client.invocation(of).info()).status for of in ids] == [
+            *[Status.PAUSED] * 2,
+            *[Status.RUNNING] * 4,
+        ]
+
+
+async def test_more_than_a_job_takes_is_refused_and_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.bulk.MAX_ITEMS", 5)
+    async with Lab(Agent).running() as runtime:
+        await waiting(runtime, 6)
+        with pytest.raises(TooManyItemsError, match="6 invocations fit, and a job takes 5"):
+            await runtime.client.jobs.where("service = 'Agent'").pause()
+        assert await runtime.client.jobs.list() == ()
+        assert (await (await runtime.client.jobs.where("service = 'Agent'", limit=5).pause()).result()).total == 5
+
+
+async def test_signals_restarts_and_purges_go_to_all_that_fit() -> None:
+    async with Lab(Agent).running() as runtime:
+        ids = await waiting(runtime, 5)
+        jobs = runtime.client.jobs
+        assert (await (await jobs.where("handler = 'wait'").signal("go", 7)).result()).changed == 5
+        assert [await runtime.client.invocation(of).result() for of in ids] == [7] * 5
+        assert (await (await jobs.where("handler = 'wait'").restart(reason="again")).result()).changed == 5
+        await quiet()
+        successors = [info.id for info in await runtime.client.invocations(status=[Status.RUNNING])]
+        assert len(successors) == 5
+        purged = await (await jobs.where("handler = 'wait'").purge()).result()
+        assert (purged.changed, purged.refused) == (5, {"NotCompletedError": 5})
+        assert sorted(info.id for info in await runtime.client.invocations()) == sorted(successors)
+
+
+async def test_a_job_that_is_cancelled_asks_no_more_and_tells_what_it_has_done() -> None:
+    async with Lab(Agent).running() as runtime:
+        ids = await waiting(runtime, 100)
+        job = await runtime.client.jobs.where("service = 'Agent'", rate=10.0).pause()
+        await trio.sleep(3.3)
+        assert (await job.cancel(reason="wrong condition")).changed
+        info = await job.result()
+        paused = (await statuses(runtime, ids))[Status.PAUSED]
+        assert info.state is JobState.CANCELLED
+        assert 30 <= paused <= 36
+        assert (info.changed, info.total) == (paused, 100)
+        held = {info.id for info in await runtime.client.invocations(status=[Status.PAUSED])}
+        assert {item.id for item in await items_of(job)} == held
+        await trio.sleep(100.0)
+        assert (await statuses(runtime, ids))[Status.PAUSED] == paused
+        with pytest.raises(AlreadyCompletedError):
+            await job.cancel()
+
+
+async def test_a_job_that_is_cancelled_while_answers_are_on_their_way_tells_of_them_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken, asked, some = Reception.take, [0], trio.Event()
+
+    async def counted(self: Reception, arrival: Arrival) -> None:
+        await taken(self, arrival)
+        asked[0] += arrival.stamp.by.startswith("job:")
+        if asked[0] == 100:
+            some.set()
+
+    monkeypatch.setattr(Reception, "take", counted)
+    async with Lab(Agent).running() as runtime:
+        ids = await waiting(runtime, 600)
+        job = await runtime.client.jobs.where("service = 'Agent'").pause()
+        await some.wait()
+        await job.cancel()
+        info = await job.result()
+        assert info.state is JobState.CANCELLED
+        paused = (await statuses(runtime, ids))[Status.PAUSED]
+        assert 0 < info.changed == paused
+        held = {info.id for info in await runtime.client.invocations(status=[Status.PAUSED], limit=1000)}
+        assert {item.id for item in await items_of(job)} == held
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+async def test_a_job_goes_on_after_a_crash_and_obeys_each_item_once(partitions: int) -> None:
+    lab = Lab(Agent, partitions=partitions)
+    async with lab.running() as runtime:
+        ids = await waiting(runtime, 60)
+        job_id = (await runtime.client.jobs.where("service = 'Agent'", rate=5.0).pause(reason="once")).id
+        await trio.sleep(3.0)
+        assert 0 < (await statuses(runtime, ids))[Status.PAUSED] < 60
+    async with lab.running() as runtime:
+        await waiting(runtime, 10)
+        info = await runtime.client.jobs.job(job_id).result()
+        # Those asked before the crash had no answer in the job's history, and tell what they did then.
+        assert (info.total, info.changed, info.unchanged) == (60, 60, 0)
+        for of in ids:
+            events = [entry.name async for entry in runtime.client.invocation(of).events()]
+            assert events.count("InvocationPaused") == 1
+        audited: list[str] = []
+        after = None
+        while True:
+            page = await runtime.client.audit(verb="pause", limit=100, after=after)
+            audited += [entry.target for entry in page.entries if entry.changed and entry.by == f"job:{job_id}"]
+            after = page.next
+            if after is None:
+                break
+        assert {*audited} == {*ids}
+
+
+async def test_a_job_that_is_cancelled_after_a_crash_leaves_nothing_untold() -> None:
+    lab = Lab(Agent)
+    async with lab.running() as runtime:
+        ids = await waiting(runtime, 60)
+        job_id = (await runtime.client.jobs.where("service = 'Agent'", rate=5.0).pause()).id
+        await trio.sleep(3.0)
+    async with lab.running() as runtime:
+        job = runtime.client.jobs.job(job_id)
+        await job.cancel()
+        info = await job.result()
+        paused = (await statuses(runtime, ids))[Status.PAUSED]
+        assert (info.state, info.changed) == (JobState.CANCELLED, paused)
+        assert len(await items_of(job)) == paused
+
+
+async def test_a_job_can_be_paused_and_resumed_like_every_invocation() -> None:
+    async with Lab(Agent).running() as runtime:
+        ids = await waiting(runtime, 60)
+        job = await runtime.client.jobs.where("service = 'Agent'", rate=5.0).kill()
+        await trio.sleep(3.0)
+        run = runtime.client.invocation((await job.info()).invocation_id)
+        await run.pause(mode="now")
+        await quiet()
+        killed = (await statuses(runtime, ids))[Status.COMPLETED]
+        await trio.sleep(100.0)
+        assert (await statuses(runtime, ids))[Status.COMPLETED] == killed < 60
+        assert (await job.info()).status is Status.PAUSED
+        await run.resume()
+        info = await job.result()
+        assert (info.changed, info.refused) == (60, {})
+
+
+async def test_jobs_run_behind_a_closed_gate_and_are_hidden_from_those_they_steer() -> None:
+    async with Lab(Agent).running() as runtime:
+        await runtime.client.gates.close("everything", reason="look first")
+        held = [await runtime.client.service(Agent).quick.send(n) for n in range(10)]
+        job = await runtime.client.jobs.where("true").cancel()
+        info = await job.result()
+        assert (info.total, info.changed) == (10, 10)  # not the job itself, nor the registry
+        assert {(await handle.info()).status for handle in held} == {Status.COMPLETED}
+        assert {found.target.service for found in await runtime.client.invocations()} == {"Agent"}
+
+
+async def test_a_store_that_takes_nothing_for_a_while_delays_a_job_and_refuses_no_item(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken = Reception.take
+    left = [30]
+
+    async def sometimes(self: Reception, arrival: Arrival) -> None:
+        if arrival.stamp.by.startswith("job:") and left[0]:
+            left[0] -= 1
+            arrival.fail(actors.UnavailableError("not now"))
+        else:
+            await taken(self, arrival)
+
+    monkeypatch.setattr(Reception, "take", sometimes)
+    async with Lab(Agent).running() as runtime:
+        await waiting(runtime, 20)
+        info = await (await runtime.client.jobs.where("service = 'Agent'").pause()).result()
+        assert (info.changed, info.refused, left) == (20, {}, [0])
+
+
+async def test_the_history_of_a_job_stays_far_below_the_limits() -> None:
+    """A page is a step; for 100,000 items that is 200 of them, and a little more than their ids."""
+    async with Lab(Agent, limits=Limits(history_events=100, history_bytes=200_000)).running() as runtime:
+        await waiting(runtime, 2_000)
+        job = await runtime.client.jobs.where("service = 'Agent'").pause()
+        info = await job.result()
+        assert (info.state, info.changed) == (JobState.DONE, 2_000)
+        events = [entry.name async for entry in runtime.client.invocation(info.invocation_id).events()]
+        assert events.count("StepCompleted") == 5
+        assert len(events) < 25
+
+
+@pytest.mark.parametrize(
+    ("rate", "total", "size"),
+    [
+        (None, 100_000, 500),
+        (None, 3, 500),
+        (1000.0, 100_000, 500),
+        (10.0, 1_000, 50),
+        (0.01, 10, 1),
+        (1.0, 100_000, 50),
+    ],
+)
+def test_a_page_is_a_few_seconds_of_work_and_no_job_has_pages_without_end(
+    rate: float | None, total: int, size: int
+) -> None:
+    assert page_size(JobSpec(verb=JobVerb.PAUSE, where="true", rate=rate), total) == size
+
+
+@pytest.mark.parametrize(
+    "predicate", ["", "status =", "nothing = 1", "true) or (true", "id in (select id from sys_audit)"]
+)
+async def test_what_is_no_condition_is_refused_and_starts_nothing(predicate: str) -> None:
+    async with Lab(Agent).running() as runtime:
+        selection = runtime.client.jobs.where(predicate)
+        for ask in (selection.preview, selection.pause):
+            with pytest.raises(InvalidQueryError):
+                await ask()
+        assert await runtime.client.jobs.list() == ()
+
+
+async def test_what_a_verb_would_not_take_is_refused_before_anything_is_started() -> None:
+    async with Lab(Agent).running() as runtime:
+        jobs = runtime.client.jobs
+        for verb, options in (
+            ("pause", {"mode": "later"}),
+            ("pause", {"why": "?"}),
+            ("cancel", {"kill_after": -1.0}),
+            ("signal", {}),
+            ("kill", {"reason": "x" * 100_000}),
+        ):
+            with pytest.raises((InvalidArgumentError, PayloadTooLargeError)):
+                await jobs.where("true").start(verb, options)
+        for bounds in ({"rate": 0.0}, {"rate": float("nan")}, {"limit": 0}, {"limit": 10**9}):
+            with pytest.raises(InvalidArgumentError):
+                await jobs.where("true", **bounds).pause()  # type: ignore[arg-type]  # one of the two each
+        assert await jobs.list() == ()
+
+
+async def test_jobs_are_listed_and_found_again_and_the_audit_knows_who_started_them() -> None:
+    lab = Lab(Agent)
+    async with lab.running() as runtime:
+        await waiting(runtime, 2)
+        ada = runtime.client.acting_as("user:ada", "127.0.0.1:7")
+        job = await ada.jobs.where("service = 'Agent'").pause(reason="why")
+        await job.result()
+    async with lab.running() as runtime:
+        [info] = await runtime.client.jobs.list()
+        assert (info.id, info.verb, info.where, info.options["reason"]) == (
+            job.id,
+            JobVerb.PAUSE,
+            "service = 'Agent'",
+            "why",
+        )
+        assert (info.started_by, info.ended_at is not None) == ("user:ada", True)
+        [entry] = (await runtime.client.audit(verb="start-job")).entries
+        assert (entry.by, entry.origin, entry.target, entry.reason) == ("user:ada", "127.0.0.1:7", job.id, "why")
+        paused = (await runtime.client.audit(verb="pause")).entries
+        assert {(entry.by, entry.origin) for entry in paused} == {(f"job:{job.id}", "user:ada")}
+        for unknown in ("job_none", "", "\n"):
+            with pytest.raises(UnknownJobError):
+                await runtime.client.jobs.job(unknown).info()
+
+
+async def test_a_job_with_nothing_to_do_is_done() -> None:
+    async with Lab(Agent, Chat).running() as runtime:
+        info = await (await runtime.client.jobs.where("service = 'Chat'").cancel()).result()
+        assert (info.state, info.matched, info.total, info.done) == (JobState.DONE, 0, 0, 0)
