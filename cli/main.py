@@ -9,6 +9,7 @@ import click
 
 COMMANDS = {
     "demo": ("cli.commands.demo", "See in under a minute what playhead is about."),
+    "dev": ("cli.commands.dev", "Serve an app, and take up its code anew whenever it is saved."),
     "serve": ("cli.commands.serve", "Run an app on a data directory, and take calls."),
     "call": ("cli.commands.call", "Call a handler, and print what it returns."),
     "send": ("cli.commands.send", "Have a handler do something, and go on."),
@@ -16,6 +17,7 @@ COMMANDS = {
     "sql": ("cli.commands.sql", "Ask anything about invocations, events, state and inboxes."),
     "audit": ("cli.commands.audit", "Show who steered what, and why."),
     "why": ("cli.commands.why", "Say what an invocation waits for, and because of whom."),
+    "deployments": ("cli.commands.deployments", "Show the code that there is, choose what new work runs on."),
     "invocations": ("cli.commands.invocations", "List, describe and steer invocations."),
 }
 

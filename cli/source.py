@@ -86,20 +86,20 @@ class AtRest:
 
     def __init__(self, reader: RocksReader, identity: StoreIdentity) -> None:
         self.partitions = identity.partitions
-        self._reader = reader
+        self.reader = reader
         self._queries = Queries(World(), DEFAULT_LIMITS)
         self._asked = Asked(view=self._view, partitions=self.partitions)
 
     @asynccontextmanager
     async def _view(self) -> AsyncIterator[RocksReader]:
         await trio.lowlevel.checkpoint()
-        yield self._reader  # it does not change
+        yield self.reader  # it does not change
 
     def row(self, key: bytes) -> bytes | None:
-        return self._reader.get(key)
+        return self.reader.get(key)
 
     def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
-        return self._reader.scan(start, stop, limit=limit, reverse=reverse)
+        return self.reader.scan(start, stop, limit=limit, reverse=reverse)
 
     async def find(self, listing: Listing) -> list[InvocationInfo]:
         """As of when it stopped."""
@@ -139,8 +139,8 @@ class AtRest:
         row = row_of_id(self, of)
         stream = stream_of_invocation(of)
         partition = stream % self.partitions
-        last = read_head(self._reader, partition, stream).last
-        return entries_of(of, read_events(self._reader, partition, stream, row.spans[0][0], last))
+        last = read_head(self.reader, partition, stream).last
+        return entries_of(of, read_events(self.reader, partition, stream, row.spans[0][0], last))
 
 
 class Live:

@@ -20,6 +20,7 @@ from actors.fields import decode_kept
 from actors.objects import definition_of
 from actors.system.registry import Registry, registry_stream
 from journal.events import Erased, InvocationCompleted
+from journal.stored import load_stream, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,8 +29,17 @@ if TYPE_CHECKING:
     from actors.core.state import ObjectState
     from actors.engine.deployments import Applications
     from journal.protocol import Journal
+    from journal.store import Readable
 
 log = logging.getLogger(__name__)
+
+
+def read_deployments(rows: Readable, partitions: int) -> Deployments:
+    """What is registered, from rows as of one moment. Raises ``Damaged``."""
+    stream = registry_stream()
+    partition = stream % partitions
+    stored = load_stream(rows, partition, stream, read_head(rows, partition, stream))
+    return Deployments() if stored is None else _deployments_of(fold(stream, stored))
 
 
 class RegistryView:
@@ -112,19 +122,21 @@ class RegistryView:
             )
 
     def _read_gates(self) -> Gates:
-        gates = NO_GATES if self._state is None else Gates(self._field(self._state, "gates"))
+        gates = NO_GATES if self._state is None else Gates(_field(self._state, "gates"))
         return gates if self._closed_at_start is None else gates.with_closed(self._closed_at_start)
 
     def _read_deployments(self) -> Deployments:
-        if self._state is None:
-            return Deployments()
-        known = tuple(self._field(self._state, "deployments"))
-        return Deployments(known, self._field(self._state, "latest"))
+        return Deployments() if self._state is None else _deployments_of(self._state)
 
-    def _field(self, state: ObjectState, name: str) -> Any:
-        field = definition_of(Registry).fields[name]
-        data = state.fields.get(name)
-        if data is None:
-            assert field.default is not None, "the registry's fields have defaults"
-            return field.default()
-        return decode_kept(field.codec, data, f"{Registry.__name__}.{name}")
+
+def _deployments_of(state: ObjectState) -> Deployments:
+    return Deployments(tuple(_field(state, "deployments")), _field(state, "latest"))
+
+
+def _field(state: ObjectState, name: str) -> Any:
+    field = definition_of(Registry).fields[name]
+    data = state.fields.get(name)
+    if data is None:
+        assert field.default is not None, "the registry's fields have defaults"
+        return field.default()
+    return decode_kept(field.codec, data, f"{Registry.__name__}.{name}")

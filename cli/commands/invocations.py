@@ -12,6 +12,7 @@ import trio
 from actors.inspection import InvocationInfo, JournalEntry, show
 from actors.listing import Listing
 from actors.references import InvocationHandle
+from cli.commands import check
 from cli.exits import Exit, exit_code_of
 from cli.output import ago, emit, emit_json, emit_json_line, emit_table, remark, safe, when
 from cli.source import Where, live, options, readable
@@ -35,6 +36,9 @@ _STATUSES = [status.value for status in Status]
 @click.group()
 def command() -> None:
     """List, describe and steer invocations, on a running server; or look at a data directory at rest."""
+
+
+command.add_command(check.command, "check")
 
 
 @command.command("list")
@@ -293,10 +297,16 @@ def pause(invocation_ids: tuple[str, ...], reason: str, mode: str, where: Where)
 @command.command()
 @click.argument("invocation_ids", nargs=-1, required=True)
 @_REASON
+@click.option(
+    "--deployment",
+    default="keep",
+    show_default=True,
+    help="The code to go on on: 'keep' their own, 'latest', or one by its id.",
+)
 @options
-def resume(invocation_ids: tuple[str, ...], reason: str, where: Where) -> None:
+def resume(invocation_ids: tuple[str, ...], reason: str, deployment: str, where: Where) -> None:
     """Let them go on where they stopped; those that back off try again now."""
-    _steer(invocation_ids, where, lambda handle: handle.resume(reason=reason))
+    _steer(invocation_ids, where, lambda handle: handle.resume(reason=reason, deployment=deployment))
 
 
 @command.command()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
 import click
 import trio
 
+from actors.client import LocalClient
 from actors.http.app import Api
 from actors.http.guard import Guard
 from actors.http.server import Closing, serve
@@ -79,11 +81,11 @@ def command(
     if durability != "fsync":
         remark(f"durability {durability!r}: what is acknowledged now would not survive a power cut")
     names = frozenset(name.lower() for name in (host, *hosts))
-    run = partial(_run, classes, app, data, host, port, hosts=names, is_open=is_open)
+    run = partial(run_server, classes, app, data, host, port, hosts=names, is_open=is_open)
     trio.run(partial(run, durability=durability, retention=retention, paused=paused))
 
 
-async def _run(
+async def run_server(
     classes: list[type],
     app: str,
     data: Path,
@@ -95,7 +97,9 @@ async def _run(
     durability: str,
     retention: float,
     paused: bool,
+    beside: Callable[[LocalClient], Awaitable[None]] | None = None,
 ) -> None:
+    """Serve until a signal comes; ``beside`` runs as long."""
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)
     except OSError as error:
@@ -106,6 +110,8 @@ async def _run(
             *classes, path=data, code=app, durability=durability, retention=retention, paused=paused
         ) as runtime,
     ):
+        if beside is not None:
+            watchers.start_soon(beside, runtime.client)
         make_token(data)
         closing = Closing()
         asgi = Api(runtime.client, Guard(tokens=None if is_open else TokenBook(data), hosts=hosts), closing)
