@@ -28,7 +28,8 @@ def snapshot_of(app: str | Path) -> Snapshot:
 
 
 def snapshot_of_classes(classes: Iterable[type]) -> Snapshot | None:
-    """The code that these classes come from; None where they come from no file (a prompt, a program's text)."""
+    """The code that these classes come from; None where that could not be loaded again: classes from no file (a prompt,
+    a program's text), or made within a function."""
     wanted = list(classes)
     places: dict[str, tuple[str, Path]] = {}
     for cls in wanted:
@@ -62,6 +63,8 @@ def _place_of(cls: type) -> tuple[str, Path] | None:
     """The module's name, and the folder in which its first part lies."""
     module = sys.modules.get(cls.__module__)
     file = getattr(module, "__file__", None)
+    if "<locals>" in cls.__qualname__:
+        return None
     if module is None or file is None or not str(file).endswith(".py") or not Path(file).is_file():
         return None
     path = Path(file).absolute()

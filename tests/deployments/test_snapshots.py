@@ -142,3 +142,11 @@ def test_what_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
         snapshot_of(tmp_path / "app.py")
     with pytest.raises(actors.DefinitionError, match="there is no module 'no.such.module'"):
         snapshot_of("no.such.module")
+
+
+def test_classes_that_a_function_makes_have_no_snapshot() -> None:
+    class Within(actors.Service):
+        @actors.handler
+        async def run(self) -> None: ...
+
+    assert snapshot_of_classes([Within]) is None
