@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict, deque
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import attrs
@@ -66,6 +67,9 @@ class Stage:
         self._runs: deque[Run] = deque()
         self._for_code: dict[str, list[Run]] = {}
         self._live: OrderedDict[InvocationId, tuple[Resident, Attempt]] = OrderedDict()
+        # Those of them that have been asked to leave, and have done nothing since. They are asked by an arrival, which is taken
+        # when no run is left: one that has something to hand over must not be suspended before.
+        self._leaving: set[InvocationId] = set()
         self._waiting_steps: deque[tuple[Resident, InvocationId, StepId]] = deque()
         self._running_steps = 0
         self.some_attempt = trio.Event()
@@ -97,6 +101,7 @@ class Stage:
         """Forget its attempt; with ``abort_steps``, stop its steps and forget them too."""
         attempt = resident.attempts.pop(of, None)
         self._live.pop(of, None)
+        self._leaving.discard(of)
         if attempt is not None:
             attempt.close()
         if abort_steps:
@@ -224,6 +229,7 @@ class Stage:
         of = attempt.invocation_id
         attempt.last_active = self._ledger.now
         self._live.move_to_end(of)
+        self._leaving.discard(of)
         stamp = Stamp(self._ledger.now, f"#{number}", of)
         for command in commands:
             self._ledger.decide(resident, command, stamp)
@@ -363,15 +369,17 @@ class Stage:
             self.some_attempt = trio.Event()
 
     def _make_room(self) -> None:
-        excess = len(self._live) - self._limits.live_attempts
+        excess = len(self._live) - len(self._leaving) - self._limits.live_attempts
         if excess > 0:
-            for of, (resident, _) in list(self._live.items())[:excess]:
+            staying = ((of, resident) for of, (resident, _) in self._live.items() if of not in self._leaving)
+            for of, resident in list(islice(staying, excess)):
                 self._suspend(resident, of)
 
     def _suspend(self, resident: Resident, of: InvocationId) -> None:
         if _steps_of(resident, of):
             self._live.move_to_end(of)
             return
+        self._leaving.add(of)
         self._submit(Arrival(resident.stream, c.SuspendAttempt(invocation_id=of), self._stamp("engine", "idle")))
 
 

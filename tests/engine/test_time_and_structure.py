@@ -7,7 +7,11 @@ import trio
 
 import actors
 from actors import Service, handler, step
-from journal.events import Status
+from actors.core import commands as c
+from actors.core.commands import Command
+from actors.engine.ledger import Ledger
+from actors.engine.resident import Resident
+from journal.events import Event, Stamp, Status
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import EPOCH, on_virtual_time
 
@@ -351,3 +355,23 @@ async def test_more_handlers_than_fit_in_memory_all_end() -> None:
         assert len(runtime.engine._owners[0]._stage._live) <= 6
         for handle in handles:
             assert await handle.result() >= 100
+
+
+async def test_those_that_make_room_are_asked_once_each_however_many_start_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    decide = Ledger.decide
+
+    def noted(self: Ledger, resident: Resident, command: Command, stamp: Stamp) -> list[Event]:
+        if isinstance(command, c.SuspendAttempt):
+            asked.append(command.invocation_id)
+        return decide(self, resident, command, stamp)
+
+    monkeypatch.setattr(Ledger, "decide", noted)
+    async with Lab(Structure, limits=actors.Limits(live_attempts=5)).running() as runtime:
+        async with trio.open_nursery() as nursery:
+            for _ in range(100):
+                nursery.start_soon(runtime.client.service(Structure).typed_signal.send)
+        await quiet()
+        assert len(asked) == len({*asked}) == 95
