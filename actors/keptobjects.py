@@ -17,7 +17,7 @@ from journal import keys
 from journal.events import Kind, OutcomeKind, Recorded
 from journal.ids import InvocationId, StreamId, stream_of
 from journal.store import scan_all
-from journal.stored import load_stream, read_events, read_head, read_snapshot
+from journal.streams import load_stream, read_events, read_head, read_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -29,7 +29,7 @@ from cli.address import read_address
 from journal.datadir import DataDirectory
 from journal.ids import InvocationId, stream_of_invocation
 from journal.opening import open_for_reading
-from journal.stored import read_events, read_head
+from journal.streams import read_events, read_head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from actors.auditing import AuditCheck, AuditPage, AuditQuery
     from actors.client import Client
     from actors.sql.result import QueryResult
-    from journal.rocks import RocksReader
+    from journal.reading import RocksReader
     from journal.rows import StoreIdentity
 
 DEFAULT_DATA = Path("playhead-data")

@@ -262,6 +262,11 @@ def dated_letters(partition: int) -> bytes:
     return _PARTITION.pack(_DATED_LETTER, partition)
 
 
+def has_date(letter_key: bytes) -> bool:
+    """Whether the key is that of a letter with a date."""
+    return letter_key.startswith(_DATED_LETTER)
+
+
 def date_of_letter(key: bytes) -> float:
     """When a dated letter is due, from its key; seconds."""
     return int.from_bytes(key[3:11], "big") / 1e6
@@ -282,9 +287,14 @@ def seen_by_time_prefix(partition: int) -> bytes:
     return _PARTITION.pack(_SEEN_BY_TIME, partition)
 
 
+def microseconds_of_seen(key: bytes) -> int:
+    """When a letter was seen, from its key in the index by time."""
+    return int.from_bytes(key[3:11], "big")
+
+
 def date_of_seen(key: bytes) -> float:
-    """When a letter was seen, from its key in the index by time; seconds."""
-    return int.from_bytes(key[3:11], "big") / 1e6
+    """The same in seconds."""
+    return microseconds_of_seen(key) / 1e6
 
 
 def letter_id_of_seen(key: bytes) -> str:

@@ -3,6 +3,9 @@
 The table on disk is the truth; memory holds a window of it. Half a million removed rows in front of a queue cost RocksDB
 80 ms for the first look, so the table is read in pages from the last key seen, never again from its beginning. Letters
 with a date are held in memory only up to a horizon, so that a million sleepers cost what the next ten thousand do.
+
+The table is read as of the commits that have returned, and each of those says, in the same moment, what it put there and
+what it removed; so whatever the table has shown is never told again.
 """
 
 from __future__ import annotations
@@ -19,10 +22,8 @@ from journal.errors import CorruptRecord
 from journal.protocol import Due, Letter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from journal.clock import Clock
-    from journal.store import Store
+    from journal.store import Readable
 
 WINDOW = 10_000
 """Letters of each sort that are held in memory; twice as many before the later ones are let go."""
@@ -46,17 +47,12 @@ def decode_letter(data: bytes) -> Letter:
 
 
 class Mailbox:
-    """What is due in a partition. ``put`` and ``drop`` are told what commits wrote; ``next_due`` hands it out in order.
+    """What is due in a partition. ``put`` and ``drop`` are told what commits wrote; ``next_due`` hands it out in order."""
 
-    ``on_their_way`` are positions of letters whose commits have not returned. A page may show them already; they are left
-    out there and come by ``put``, so that none comes twice, and none before it is durable.
-    """
-
-    def __init__(self, store: Store, clock: Clock, partition: int, on_their_way: Collection[bytes]) -> None:
+    def __init__(self, store: Readable, clock: Clock, partition: int) -> None:
         self._store = store
         self._clock = clock
         self._partition = partition
-        self._on_their_way = on_their_way
         self._arrived: deque[Due] = deque()
         self._next_arrival_key = keys.letters(partition)
         self._all_arrived_read = False
@@ -64,33 +60,51 @@ class Mailbox:
         self._dated: dict[bytes, Letter] = {}
         # Every dated letter with a key below the horizon is in memory; None: all of them are.
         self._horizon: bytes | None = keys.dated_letters(partition)
+        # One with a date may be sent again, or be read again from the table, while its first coming is dealt with.
+        self._dated_handed_out: set[bytes] = set()
         self._changed = trio.Event()
 
     def put(self, position: bytes, letter: Letter) -> None:
-        """A letter was written."""
+        """A letter was written, and is in the table from now on."""
         if letter.at is None:
             if self._all_arrived_read or position < self._next_arrival_key:
                 self._arrived.append(Due(position, letter))
-        elif (self._horizon is None or position < self._horizon) and position not in self._dated:
+                self._next_arrival_key = max(self._next_arrival_key, position + b"\x00")
+        elif position in self._dated_handed_out:
+            return
+        elif self._horizon is None or position < self._horizon:
+            if position not in self._dated:
+                heapq.heappush(self._heap, position)
             self._dated[position] = letter
-            heapq.heappush(self._heap, position)
             if len(self._heap) > 2 * WINDOW:
                 self._let_go_of_later_ones()
-        self._changed.set()
+        self._wake()
 
     def drop(self, position: bytes) -> None:
         """A letter was removed, consumed or not. Its place in the heap is skipped later."""
         self._dated.pop(position, None)
+        self._dated_handed_out.discard(position)
+
+    def read_again(self) -> None:
+        """The table may have letters that nobody told of, behind those that were told."""
+        self._all_arrived_read = False
+        self._heap.clear()
+        self._dated.clear()
+        self._horizon = keys.dated_letters(self._partition)
+        self._wake()
 
     async def next_due(self) -> list[Due]:
-        """The next letters, waiting until there are some."""
+        """The next letters, waiting until there are some. A wait that is cancelled has taken none."""
+        await trio.lowlevel.checkpoint()
         while True:
-            self._changed = trio.Event()
             due = self._take_arrived() + self._take_dated()
             if due:
-                await trio.lowlevel.checkpoint()
                 return due
-            await self._wait()
+            await self._wait(self._changed)
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
 
     def _take_arrived(self) -> list[Due]:
         if not self._arrived and not self._all_arrived_read:
@@ -98,9 +112,8 @@ class Mailbox:
         return [self._arrived.popleft() for _ in range(min(len(self._arrived), _HANDED_OUT_TOGETHER))]
 
     def _read_arrived(self) -> None:
-        end = keys.after_prefix(keys.letters(self._partition))
-        page = self._store.scan(self._next_arrival_key, end, limit=WINDOW)
-        self._arrived.extend(Due(key, decode_letter(value)) for key, value in self._without_those_on_their_way(page))
+        page = self._read_page(self._next_arrival_key, keys.letters(self._partition))
+        self._arrived.extend(Due(key, letter) for key, letter in page)
         if page:
             self._next_arrival_key = page[-1][0] + b"\x00"
         self._all_arrived_read = len(page) < WINDOW
@@ -114,6 +127,7 @@ class Mailbox:
                 break
             heapq.heappop(self._heap)
             due.append(Due(first, self._dated.pop(first)))
+            self._dated_handed_out.add(first)
         return due
 
     def _first_dated(self) -> bytes | None:
@@ -125,15 +139,17 @@ class Mailbox:
             self._read_dated(self._horizon)
 
     def _read_dated(self, start: bytes) -> None:
-        end = keys.after_prefix(keys.dated_letters(self._partition))
-        page = self._store.scan(start, end, limit=WINDOW)
-        durable = self._without_those_on_their_way(page)
-        self._dated.update((key, decode_letter(value)) for key, value in durable)
-        self._heap = [key for key, _ in durable]  # sorted, so it is a heap
+        page = self._read_page(start, keys.dated_letters(self._partition))
+        self._dated.update((key, letter) for key, letter in page if key not in self._dated_handed_out)
+        self._heap = [key for key, _ in page if key in self._dated]  # sorted, so it is a heap
         self._horizon = page[-1][0] + b"\x00" if len(page) == WINDOW else None
 
-    def _without_those_on_their_way(self, page: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        return [(key, value) for key, value in page if key not in self._on_their_way]
+    def _read_page(self, start: bytes, prefix: bytes) -> list[tuple[bytes, Letter]]:
+        try:
+            page = self._store.scan(start, keys.after_prefix(prefix), limit=WINDOW)
+            return [(key, decode_letter(value)) for key, value in page]
+        except CorruptRecord as error:
+            raise CorruptRecord(f"the mailbox of partition {self._partition}: {error}") from error
 
     def _let_go_of_later_ones(self) -> None:
         alive = sorted(key for key in self._heap if key in self._dated)
@@ -143,15 +159,15 @@ class Mailbox:
             for key in alive[WINDOW:]:
                 del self._dated[key]
 
-    async def _wait(self) -> None:
+    async def _wait(self, changed: trio.Event) -> None:
         first = self._first_dated()
         if first is None:
-            await self._changed.wait()
+            await changed.wait()
             return
         async with trio.open_nursery() as nursery:
 
             async def cancel_when_changed() -> None:
-                await self._changed.wait()
+                await changed.wait()
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(cancel_when_changed)

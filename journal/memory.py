@@ -80,7 +80,6 @@ class MemoryStore(_Sorted):
         return MemoryView(self._rows, self._order)
 
     async def commit(self, batch: Batch) -> None:
-        await trio.lowlevel.checkpoint_if_cancelled()
         if self._closed:
             raise Unavailable("the store is closed")
         self.apply(batch)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from journal.datadir import DataDirectory
 from journal.memory import MemoryStore
-from journal.rocks import RESERVE_BYTES, RocksReader, RocksStore
+from journal.reading import RocksReader
+from journal.rocks import RESERVE_BYTES, RocksStore
 from journal.rows import FORMAT, StoreIdentity
 from journal.store import Durability
 from journal.stored import StoredJournal

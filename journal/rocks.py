@@ -1,18 +1,19 @@
 """The store on disk: RocksDB through rocksdict.
 
 What this module knows and nobody else needs to (all observed with rocksdict 0.3.29, RocksDB 9.8; ``tests/journal/test_rocks``
-looks again):
+looks again; ``reading`` and ``preflight`` know more of the same):
 
 - ``write`` holds the GIL, also through an fsync; ``flush_wal`` gives it up. So one thread writes without sync, then flushes,
   and whatever has arrived meanwhile goes into the next flush: group commit, with one batch in the air.
+- A view is an iterator that the committer makes between two flushes, so that it holds nothing that a power cut could take
+  back.
 - After any failed write the handle is done for: it may even report success. So the store stops. A full disk is survived
   by opening again when there is room; any other failure is final for the process.
-- Iteration ends silently at a damaged block unless ``status()`` is asked. :meth:`RocksStore.scan` asks.
-- The default recovery mode forgets everything behind a flipped bit in the log. Ours refuses to open instead.
-- The default mode of rocksdict pickles. Ours is raw, always.
-- A snapshot's own iterators ignore it, and see what is written later. An iterator of the store pins what it saw when it was
-  made, through every later ``seek``: a view is one iterator. The committer makes it between two flushes, so that it holds
-  nothing that a power cut could take back.
+- A compaction that comes upon a damaged block would, under ``paranoid_checks``, end all writes, in this life and in every
+  one to come. So the store is opened without, after ``preflight`` has looked with them; and compaction is given up for
+  this life as soon as one fails, because RocksDB would try it again every second. Reads slow down by and by, and what lies
+  in the block stays damaged until the directory is restored. Should tables not be written at all, the store stops.
+- A process that was forked from the one with the store loses what it writes, and hangs when it closes. It is refused.
 """
 
 from __future__ import annotations
@@ -30,33 +31,17 @@ from typing import TYPE_CHECKING
 import attrs
 import outcome
 import trio
-from rocksdict import (
-    AccessType,
-    BlockBasedOptions,
-    Cache,
-    DBCompressionType,
-    DBRecoveryMode,
-    Options,
-    Rdict,
-    ReadOptions,
-    WriteBatch,
-)
+from rocksdict import DBCompressionType, Options, Rdict, ReadOptions, WriteBatch
 
-from journal.errors import (
-    CorruptRecord,
-    DiskFull,
-    InDoubt,
-    JournalError,
-    StoreDamaged,
-    StoreFailed,
-    Unavailable,
-)
-from journal.store import SCAN_PAGE, Batch, Durability
+from journal.datadir import Mark
+from journal.errors import DiskFull, InDoubt, JournalError, StoreFailed, Unavailable
+from journal.preflight import OLDEST_LOG, look_before_opening
+from journal.reading import Reads, RocksView, reading_options
+from journal.refusals import is_full, refusal
+from journal.store import Batch, Durability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from rocksdict import RdictIter
 
     from journal.datadir import DataDirectory
 
@@ -65,10 +50,10 @@ log = logging.getLogger(__name__)
 _MEMTABLE_BYTES = 32 << 20  # below this, switching memtables stalls writers behind a slow fsync
 _MEMTABLES = 4
 _LOG_BYTES = 128 << 20  # bounds what a start must read again, at about 400 MB/s
-_CACHE_BYTES = 32 << 20
-_OPEN_FILES = 512
 _MARK_SECONDS = 1.0
+_IDLE_LOOK_SECONDS = 1.0
 _ROOM_CHECK_SECONDS = 0.5
+_POLL_SECONDS = 0.01
 _REOPEN_MARGIN_BYTES = 8 << 20  # opening writes the log's contents into a table before it can drop the log
 RESERVE_BYTES = 64 << 20
 """Free bytes on the disk below which new work is refused; what is under way may use them."""
@@ -88,82 +73,7 @@ class _Look:
     answer: Callable[[], None]
 
 
-class _Reads:
-    """What an open handle can be asked. On the caller's thread: RocksDB answers from memory or, seldom, a block of disk."""
-
-    def _handle(self) -> Rdict:
-        raise AssertionError("given by the classes below")
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value, or None. Raises ``CorruptRecord``."""
-        db = self._handle()
-        try:
-            value = db.get(key)
-        except Exception as error:
-            raise CorruptRecord(f"a row cannot be read: {error}") from error
-        assert value is None or isinstance(value, bytes)
-        return value
-
-    def scan(
-        self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
-    ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows of ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
-        return _scan(self._handle().iter(ReadOptions()), start, stop, limit=limit, reverse=reverse)
-
-
-def _scan(rows: RdictIter, start: bytes, stop: bytes, *, limit: int, reverse: bool) -> list[tuple[bytes, bytes]]:
-    found: list[tuple[bytes, bytes]] = []
-    # No bounds in the ReadOptions: the lower one sets the upper, and the upper keeps a pointer into a dead object.
-    try:
-        if reverse:
-            rows.seek_for_prev(stop)
-            if rows.valid() and rows.key() == stop:
-                rows.prev()
-        else:
-            rows.seek(start)
-        while rows.valid() and len(found) < limit:
-            key = rows.key()
-            if (key < start) if reverse else (key >= stop):
-                break
-            found.append((key, rows.value()))
-            if reverse:
-                rows.prev()
-            else:
-                rows.next()
-        rows.status()
-    except Exception as error:
-        raise CorruptRecord(f"rows cannot be read behind {found[-1][0] if found else start!r}: {error}") from error
-    return found
-
-
-class RocksView:
-    """A store as it was when the iterator was made. Whoever made it closes it before the store."""
-
-    def __init__(self, rows: RdictIter) -> None:
-        self._rows: RdictIter | None = rows
-        self._reading = threading.Lock()  # a store that is closed must not pull the iterator away under a reader
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value, or None. Raises ``CorruptRecord``."""
-        found = self.scan(key, key + b"\x00", limit=1)
-        return found[0][1] if found else None
-
-    def scan(
-        self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
-    ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows of ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
-        with self._reading:
-            if self._rows is None:
-                raise Unavailable("this view of the store is closed")
-            return _scan(self._rows, start, stop, limit=limit, reverse=reverse)
-
-    def close(self) -> None:
-        """Let go of what it holds."""
-        with self._reading:
-            self._rows = None
-
-
-class RocksStore(_Reads):
+class RocksStore(Reads):
     """A held data directory, open for writing. ``close`` gives up RocksDB; the directory is the caller's."""
 
     def __init__(
@@ -178,26 +88,24 @@ class RocksStore(_Reads):
         self.durability: Durability = durability
         self._directory = directory
         self._reserve_bytes = reserve_bytes
-        self._db: Rdict | None = self._open()
-        self._inode = directory.path.stat().st_ino
+        self._watch = _Watch(directory)
         self._pid = os.getpid()
+        self._db: Rdict | None = self._open(is_there=look_before_opening(directory, reading_options()))
         self._failure: JournalError | None = None
         self._room_checked_at = -_ROOM_CHECK_SECONDS
         self._has_room = True
-        self._marked_at = time.monotonic()
         self._jobs: queue.SimpleQueue[_Job | _Look | None] = queue.SimpleQueue()
         self._views: weakref.WeakSet[RocksView] = weakref.WeakSet()
-        self._thread = self._start_committer()
+        self._thread = threading.Thread(target=self._run_committer, name="journal-committer", daemon=True)
+        self._thread.start()
 
     # Writing: one thread.
 
     async def commit(self, batch: Batch) -> None:
         self._refuse_if_failed()
-        if os.getpid() != self._pid:
-            raise Unavailable("this process was forked from the one that opened the store; open it anew after a spawn")
-        if self.durability is Durability.OS:
-            await trio.lowlevel.checkpoint_if_cancelled()
-            self._write_now(batch)
+        db = self._handle()
+        if self.durability is Durability.OS and self._jobs.empty() and not _number_of(db, "is-write-stopped"):
+            self._write_now(db, batch)
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
         self._jobs.put(_Job(batch, trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()))
@@ -233,37 +141,48 @@ class RocksStore(_Reads):
         return self._has_room
 
     async def recover(self) -> None:
-        if self._failure is None:
-            return
         await trio.lowlevel.checkpoint()
+        # No checkpoint from here on: of several owners that recover together, the first opens and the others find it open.
+        # The committer needs no stopping. It touches no handle while there is a failure.
         if not isinstance(self._failure, DiskFull):
-            raise self._failure
-        needed = self._log_bytes() + _REOPEN_MARGIN_BYTES
-        free = shutil.disk_usage(self._directory.rocks).free
-        if free < needed:
-            raise DiskFull(
-                f"{self._directory.path}: {free} bytes are free, {needed} are needed to open the store again"
-            )
-        self._stop_committer()
-        self._close_handle()
+            self._refuse_if_failed()
+            return
+        self._refuse_without_room()
         try:
-            self._db = self._open()
+            # While the old handle is open, so that reads go on if it cannot be replaced yet.
+            is_there = look_before_opening(self._directory, reading_options())
+            if self._db is not None:
+                self._close_handle(self._db)
+            self._db = self._open(is_there=is_there)
         except JournalError as error:
             raise DiskFull(f"{self._directory.path}: cannot be opened again yet: {error}") from error
         self._failure = None
-        self._thread = self._start_committer()
         log.info("%s: there is room again, the store takes writes", self._directory.path)
 
     def close(self) -> None:
-        self._stop_committer()
-        sequence = self._db.latest_sequence_number() if self._db is not None and self._failure is None else None
-        self._close_handle()
-        if sequence is not None:
-            self._directory.write_mark(sequence)
+        if os.getpid() != self._pid:
+            return
+        self._jobs.put(None)
+        self._thread.join()
+        db = self._db
+        if db is None:
+            return
+        mark = None
+        try:
+            if self._failure is None:
+                db.flush_wal(True)
+                mark = self._watch.found(db, db.latest_sequence_number())
+            self._close_handle(db)
+            if mark is not None:
+                self._directory.write_mark(mark)
+        except Exception as error:
+            raise StoreFailed(f"{self._directory.path}: closing failed: {error}") from error
 
     # Inside.
 
     def _handle(self) -> Rdict:
+        if os.getpid() != self._pid:
+            raise Unavailable("this process was forked from the one that opened the store; open it anew after a spawn")
         if self._db is None:
             raise Unavailable(f"{self._directory.path}: the store is closed")
         return self._db
@@ -273,69 +192,37 @@ class RocksStore(_Reads):
         self._views.add(view)
         return view
 
-    def _open(self) -> Rdict:
-        self._check_before_opening()
+    def _open(self, *, is_there: bool) -> Rdict:
         options = _options()
-        options.create_if_missing(not (self._directory.rocks / "CURRENT").exists())
+        options.create_if_missing(not is_there)
         try:
-            return Rdict(str(self._directory.rocks), options, column_families={"default": options})
+            db = Rdict(str(self._directory.rocks), options, column_families={"default": options})
         except Exception as error:
-            raise StoreDamaged(self._directory.path, f"RocksDB refuses to open it: {error}") from error
+            raise refusal(self._directory.path, error, doing="opening it") from error
+        self._watch.begin(db)
+        return db
 
-    def _check_before_opening(self) -> None:
-        """Hold what can be read against the mark, before anything may delete what it cannot read."""
-        mark = self._directory.read_mark()
-        rocks = self._directory.rocks
-        if not (rocks / "CURRENT").exists():
-            if mark == 0 and not any(rocks.glob("*.sst")):
-                return
-            raise StoreDamaged(
-                self._directory.path,
-                "RocksDB's file CURRENT is missing. Nothing was changed: restore the directory from a backup",
-            )
-        try:
-            reader = Rdict(str(rocks), _options(), access_type=AccessType.read_only(False))
-            reached = reader.latest_sequence_number()
-            reader.close()
-        except Exception as error:
-            raise StoreDamaged(
-                self._directory.path,
-                f"RocksDB cannot read it: {error}. Nothing was changed: restore the directory from a backup",
-            ) from error
-        if reached < mark:
-            raise StoreDamaged(
-                self._directory.path,
-                f"files are missing or cut: the store ends at {reached}, and {mark} was on disk before. "
-                "Nothing was changed: restore the directory from a backup",
-            )
-
-    def _start_committer(self) -> threading.Thread:
-        thread = threading.Thread(target=self._run_committer, name="journal-committer", daemon=True)
-        thread.start()
-        return thread
-
-    def _stop_committer(self) -> None:
-        self._jobs.put(None)
-        self._thread.join()
-
-    def _close_handle(self) -> None:
-        db, self._db = self._db, None
-        if db is None:
-            return
+    def _close_handle(self, db: Rdict) -> None:
+        self._db = None
         for view in list(self._views):
             view.close()
+        if self._failure is not None or not _write_tables(db):
+            # Closing waits until the tables are written, and if they cannot be, for ever. The log has what they would have.
+            db.cancel_all_background(True)
         try:
             db.close()
-        except Exception as error:
-            if self._failure is None:
-                raise StoreFailed(f"{self._directory.path}: closing failed: {error}") from error
-            log.warning("%s: closing the failed store: %s", self._directory.path, error)
+        except Exception as error:  # it is closed all the same, and what it had is in the log
+            log.warning("%s: closed without writing its tables, the next start will: %s", self._directory.path, error)
 
     def _run_committer(self) -> None:
         is_last = False
         while not is_last:
             jobs: list[_Job] = []
-            item = self._jobs.get()
+            try:
+                item = self._jobs.get(timeout=_IDLE_LOOK_SECONDS)
+            except queue.Empty:
+                self._look_while_idle()
+                continue
             while item is not None:
                 if isinstance(item, _Look):
                     item.answer()  # all that was written so far has been flushed
@@ -353,32 +240,37 @@ class RocksStore(_Reads):
         db = self._handle()
         try:
             for job in jobs:
+                self._watch.wait_until_writes_flow(db)
                 db.write(_write_batch(job.batch))
+            if self.durability is Durability.OS:
+                return
             reached = db.latest_sequence_number()
             db.flush_wal(True)
-            self._look_after_directory(reached)
+            self._watch.note_logs(db, sum(len(job.batch.rows) + len(job.batch.cleared) for job in jobs))
+            self._watch.look(db, reached)
         except Exception as error:
             raise self._fail(error) from error
 
-    def _write_now(self, batch: Batch) -> None:
+    def _write_now(self, db: Rdict, batch: Batch) -> None:
         try:
-            self._handle().write(_write_batch(batch))
+            db.write(_write_batch(batch))
         except Exception as error:
             raise self._fail(error) from error
 
-    def _look_after_directory(self, reached: int) -> None:
-        now = time.monotonic()
-        if now - self._marked_at < _MARK_SECONDS:
+    def _look_while_idle(self) -> None:
+        if self._failure is not None:
             return
-        self._marked_at = now
-        if self._directory.path.stat().st_ino != self._inode:
-            raise OSError(f"{self._directory.path} is another directory now")
-        self._directory.write_mark(reached)
+        try:
+            db = self._handle()
+            # What is only the operating system's is not marked as being on disk.
+            self._watch.look(db, db.latest_sequence_number() if self.durability is Durability.FSYNC else None)
+        except Exception as error:  # whatever it is, whoever commits next hears of it
+            self._fail(error)
 
     def _fail(self, error: Exception) -> InDoubt:
         text = str(error)
         where = self._directory.path
-        if "No space left" in text or "Errno 28" in text:
+        if is_full(error):
             self._failure = DiskFull(f"{where}: the disk is full; writes are taken again when there is room")
         else:
             self._failure = StoreFailed(
@@ -393,26 +285,117 @@ class RocksStore(_Reads):
         if failure is not None:
             raise type(failure)(*failure.args)
 
-    def _log_bytes(self) -> int:
-        return sum(path.stat().st_size for path in self._directory.rocks.glob("*.log"))
+    def _refuse_without_room(self) -> None:
+        log_bytes = sum(path.stat().st_size for path in self._directory.rocks.glob("*.log"))
+        needed = log_bytes + _REOPEN_MARGIN_BYTES
+        free = shutil.disk_usage(self._directory.rocks).free
+        if free < needed:
+            raise DiskFull(
+                f"{self._directory.path}: {free} bytes are free, {needed} are needed to open the store again"
+            )
 
 
-class RocksReader(_Reads):
-    """A data directory open for reading only, whoever else has it open. Sees what was written before it was opened."""
+class _Watch:
+    """Looks after an open store from the committer's thread: MARK, the directory, and what RocksDB does in the background.
+
+    ``look`` raises if the store cannot be trusted any more.
+    """
 
     def __init__(self, directory: DataDirectory) -> None:
-        directory.identity()
-        try:
-            self._db = Rdict(str(directory.rocks), _options(), access_type=AccessType.read_only(False))
-        except Exception as error:
-            raise StoreDamaged(directory.path, f"RocksDB cannot read it: {error}") from error
+        self._directory = directory
+        self._inode = directory.path.stat().st_ino
+        self._mark = directory.read_mark()
+        self._marked_at = time.monotonic()
+        self._entries = 0
+        self._errors = 0
+        self._compacts = True
 
-    def _handle(self) -> Rdict:
-        return self._db
+    def begin(self, db: Rdict) -> None:
+        """A handle was opened."""
+        self._entries = -1  # so that the log of this handle is noted with its first commit
+        self._errors = _number_of(db, "background-errors")
+        self._compacts = True
 
-    def close(self) -> None:
-        """Give it up."""
-        self._db.close()
+    def note_logs(self, db: Rdict, written: int) -> None:
+        """Have MARK name every log before a commit that is in it is acknowledged: a log that is gone is missed by it alone.
+
+        A log is begun with a memtable, which shows in how many entries the memtable has.
+        """
+        expected, self._entries = self._entries + written, _number_of(db, "num-entries-active-mem-table")
+        if self._entries != expected:
+            self._write(self.found(db, self._mark.sequence))
+
+    def wait_until_writes_flow(self, db: Rdict) -> None:
+        """Wait while RocksDB takes no writes because its tables fall behind, and not in RocksDB, which keeps the GIL then."""
+        while _number_of(db, "is-write-stopped"):
+            self._look_at_background_work(db)
+            time.sleep(_POLL_SECONDS)
+
+    def look(self, db: Rdict, reached: int | None) -> None:
+        """Once in a while. ``reached``: how far the disk has it, if that is known."""
+        now = time.monotonic()
+        if now - self._marked_at < _MARK_SECONDS:
+            return
+        self._marked_at = now
+        if self._directory.path.stat().st_ino != self._inode:
+            raise OSError(f"{self._directory.path} is another directory now")
+        self._look_at_background_work(db)
+        if reached is not None:
+            self._write(self.found(db, reached))
+
+    def found(self, db: Rdict, reached: int) -> Mark:
+        """What MARK should say of a store that reaches so far on disk."""
+        logs = self._directory.logs()  # first: one that is gone must not be one that is still asked for
+        oldest_log = db.property_int_value(OLDEST_LOG)
+        assert oldest_log is not None
+        return Mark(reached, oldest_log, tuple(number for number in logs if number >= oldest_log))
+
+    def _look_at_background_work(self, db: Rdict) -> None:
+        errors = _number_of(db, "background-errors")
+        if errors == self._errors:
+            return
+        self._errors = errors
+        if self._compacts:
+            self._compacts = False
+            db.set_options({"disable_auto_compactions": "true"})
+            log.error(
+                "%s: RocksDB could not compact its tables, and gives it up until the next start: a block of one is "
+                "damaged, or the disk fails. Its file db/LOG says which. Restore the directory from a backup",
+                self._directory.path,
+            )
+        elif _number_of(db, "num-immutable-mem-table"):
+            raise OSError("RocksDB cannot write its tables; its file db/LOG says why")
+
+    def _write(self, mark: Mark) -> None:
+        if mark != self._mark:
+            self._directory.write_mark(mark)
+            self._mark = mark
+
+
+def _number_of(db: Rdict, name: str) -> int:
+    number = db.property_int_value(f"rocksdb.{name}")
+    assert number is not None, f"RocksDB 9.8 knows the property {name}"
+    return number
+
+
+def _write_tables(db: Rdict) -> bool:
+    """Write what is only in memory and in the log into tables; whether that went well. RocksDB itself would not give up."""
+    errors = _number_of(db, "background-errors")
+    written = threading.Event()
+
+    def write() -> None:
+        with suppress(Exception):  # what it is shows in RocksDB's own log; here it is enough that it was not written
+            db.flush()
+            written.set()
+
+    thread = threading.Thread(target=write, name="journal-flush", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_POLL_SECONDS)
+        if _number_of(db, "background-errors") != errors:
+            db.cancel_all_background(True)
+            thread.join()
+    return written.is_set()
 
 
 def _wake(jobs: Sequence[_Job], result: outcome.Outcome[None]) -> None:
@@ -448,20 +431,12 @@ def _write_batch(batch: Batch) -> WriteBatch:
 
 
 def _options() -> Options:
-    options = Options(raw_mode=True)
-    options.create_if_missing(False)
-    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
+    options = reading_options()
+    options.set_paranoid_checks(False)
     options.set_write_buffer_size(_MEMTABLE_BYTES)
     options.set_max_write_buffer_number(_MEMTABLES)
     options.set_max_total_wal_size(_LOG_BYTES)
     options.set_level_zero_slowdown_writes_trigger(40)
     options.set_level_zero_stop_writes_trigger(60)
-    options.set_max_open_files(_OPEN_FILES)
-    options.set_keep_log_file_num(5)
-    options.set_max_log_file_size(4 << 20)
     options.set_compression_type(DBCompressionType.lz4())
-    blocks = BlockBasedOptions()
-    blocks.set_block_cache(Cache(_CACHE_BYTES))
-    blocks.set_bloom_filter(10, False)
-    options.set_block_based_table_factory(blocks)
     return options

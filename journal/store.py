@@ -68,7 +68,10 @@ class View(Readable, Protocol):
 
 
 class Store(Readable, Protocol):
-    """One that takes atomic batches. Reads see every batch whose ``commit`` has returned, and may see one under way."""
+    """One that takes atomic batches. Reads see every batch whose ``commit`` has returned, and may see one under way.
+
+    Batches are kept in the order of the calls, which take their place before their first checkpoint.
+    """
 
     durability: Durability
 
@@ -77,7 +80,7 @@ class Store(Readable, Protocol):
         ...
 
     async def commit(self, batch: Batch) -> None:
-        """Keep the batch; returns when it is as durable as the setting says. Batches are written in the order of the calls.
+        """Keep the batch; returns when it is as durable as the setting says. Cannot be cancelled on the way.
 
         Raises :class:`journal.errors.InDoubt` when nobody knows whether it was kept, :class:`journal.errors.Unavailable`
         when it was not. After either the store takes no more writes until :meth:`recover`.
@@ -89,7 +92,10 @@ class Store(Readable, Protocol):
         ...
 
     async def recover(self) -> None:
-        """Take writes again after a failure, on what is really kept. Raises ``Unavailable`` while that is not possible."""
+        """Take writes again after a failure, on what is really kept. Raises ``Unavailable`` while that is not possible.
+
+        When it returns, reads show what became of every batch whose ``commit`` has raised ``InDoubt``.
+        """
         ...
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from actors.fields import decode_kept
 from actors.objects import definition_of
 from actors.system.registry import Registry, registry_stream
 from journal.events import Erased, InvocationCompleted
-from journal.stored import load_stream, read_head
+from journal.streams import load_stream, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

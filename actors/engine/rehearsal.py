@@ -29,7 +29,7 @@ from journal.events import Mode, OutcomeKind, PauseCause, Recorded
 from journal.ids import ROOT_STEP, stream_of_invocation
 from journal.rows import InvocationRow, decode_row
 from journal.store import scan_all
-from journal.stored import load_stream, read_events, read_head, read_snapshot
+from journal.streams import load_stream, read_events, read_head, read_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

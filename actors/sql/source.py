@@ -10,7 +10,7 @@ from actors.engine.directory import fold
 from journal import keys
 from journal.ids import StreamId, stream_of_invocation
 from journal.rows import InvocationRow, decode_row
-from journal.stored import load_stream, read_events, read_head
+from journal.streams import load_stream, read_events, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,7 +19,7 @@ from journal.opening import open_for_reading
 from journal.protocol import Stored
 from journal.rows import InvocationRow, StreamHead, decode_row
 from journal.store import scan_all
-from journal.stored import read_events
+from journal.streams import read_events
 from tests.crash.bank import LAST_SEEN, MARKS, OPENING_BALANCE, POSTED_TOGETHER
 from tests.crash.operations import number_of, operation
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from actors.core.state import ObjectState
-    from journal.rocks import RocksReader
+    from journal.reading import RocksReader
 
 _EXPECTED_ENDS = {"cancel": {OutcomeKind.CANCELLED}, "kill": {OutcomeKind.CANCELLED, OutcomeKind.KILLED}}
 

@@ -13,7 +13,8 @@ from journal.errors import Conflict, Damaged, Fenced, Unavailable
 from journal.events import Recorded, Stamp
 from journal.ids import InvocationId, StreamId
 from journal.protocol import DEDUPLICATION_SECONDS, Append, Due, Letter, Partition
-from journal.stored import StoredJournal, read_events, read_head
+from journal.stored import StoredJournal
+from journal.streams import read_events, read_head
 from tests.journal.conftest import OpenJournal
 from tests.journal.samples import EVENTS, STAMP
 from tests.virtual import EPOCH

@@ -29,7 +29,6 @@ from journal.store import Durability
 from journal.stored import StoredJournal
 from tests.journal import writer
 from tests.journal.shim import cut_power, note_as_synced, preloaded, shared_control
-from tests.journal.test_rocks import known_defect
 
 DEATHS = int(os.environ.get("POWER_DEATHS", "20"))
 SEED = int(os.environ.get("POWER_SEED", "1"))
@@ -258,6 +257,5 @@ def test_a_death_in_the_first_life_of_a_store_loses_nothing(tmp_path: Path) -> N
     assert wrongs_at_all(tmp_path, numbers, start=None) == []
 
 
-@known_defect(raises=AssertionError, reason="what a creation that died has left is taken for somebody else's files")
 def test_a_death_while_a_store_is_created_leaves_a_directory_that_can_be_used(tmp_path: Path) -> None:
     assert wrongs_at_all(tmp_path, range(1, IDENTITY_BOUNDARIES + 1), start=None) == []

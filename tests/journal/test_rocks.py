@@ -1,9 +1,7 @@
 """The store on disk when something is wrong: with the directory, with its files, with the disk under it.
 
 Everything here is real: RocksDB, the file system, a second process, a full disk (a small tmpfs, which takes root), a
-failing and a slow fsync (``shim``, which takes a C compiler). ``FLIP_SEED`` and ``FLIP_TIMES`` flip other bits, and more. A
-test marked as a known defect says what is promised and not
-yet kept; it must be unmarked by whoever keeps it.
+failing and a slow fsync (``shim``, which takes a C compiler). ``FLIP_SEED`` and ``FLIP_TIMES`` flip other bits, and more.
 """
 
 from __future__ import annotations
@@ -39,7 +37,6 @@ from journal.errors import (
     Damaged,
     DiskFull,
     InDoubt,
-    JournalError,
     StoreDamaged,
     StoreError,
     StoreFailed,
@@ -52,7 +49,8 @@ from journal.ids import InvocationId, StreamId
 from journal.opening import open_for_reading, open_journal
 from journal.protocol import Append, Partition
 from journal.rows import FORMAT
-from journal.stored import StoredJournal, read_head
+from journal.stored import StoredJournal
+from journal.streams import read_head
 from tests.journal import writer
 from tests.journal.samples import STAMP
 from tests.journal.shim import preloaded, shared_control
@@ -61,12 +59,6 @@ A, B = StreamId(1), StreamId(2)
 MEBIBYTE = 1 << 20
 FLIP_SEED = int(os.environ.get("FLIP_SEED", "1"))
 FLIP_TIMES = int(os.environ.get("FLIP_TIMES", "1"))
-
-
-def known_defect(*, raises: type[Exception], reason: str) -> pytest.MarkDecorator:
-    """A promise that is not kept yet, and how that shows."""
-    group = pytest.RaisesGroup(raises, allow_unwrapped=True, flatten_subgroups=True)
-    return pytest.mark.xfail(raises=group, reason=reason, strict=True)
 
 
 def event(value: bytes) -> tuple[Stamp, e.Event]:
@@ -201,7 +193,6 @@ async def test_a_directory_that_holds_something_else_is_refused_and_keeps_it(hom
     assert contents(home) == before
 
 
-@known_defect(raises=AssertionError, reason="the directory is held, with a file, before anybody looks whose it is")
 async def test_a_directory_that_holds_something_else_is_left_as_it_was(home: Path) -> None:
     await refused_as_not_ours(home)
     assert list(contents(home, idle=())) == ["thesis.tex"]
@@ -223,7 +214,6 @@ async def test_nobody_else_can_read_a_new_store(tmp_path: Path) -> None:
         assert (tmp_path / "above" / "data").stat().st_mode & 0o777 == 0o700
 
 
-@known_defect(raises=AssertionError, reason="files get the umask's mode, and a directory that is there keeps its own")
 async def test_nobody_else_can_read_a_store_in_a_directory_that_was_there_before(tmp_path: Path) -> None:
     directory = tmp_path / "data"
     directory.mkdir()
@@ -332,7 +322,6 @@ async def test_a_manifest_cut_anywhere_is_harmless_or_refused(
         shutil.rmtree(tmp_path / "cut")
 
 
-@known_defect(raises=AssertionError, reason="MARK holds how far the log goes, and not what the tables before it hold")
 async def test_a_manifest_that_forgot_a_table_is_refused_though_the_log_goes_on_behind_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -390,9 +379,6 @@ async def test_a_flipped_bit_in_the_log_is_refused_also_where_no_mark_was_made(t
     await refused_and_left_alone(tmp_path / "crashed")
 
 
-@known_defect(
-    raises=AssertionError, reason="STORE has no checksum, and a wrong number of partitions makes every object look new"
-)
 async def test_a_flipped_bit_in_the_number_of_partitions_is_noticed(tmp_path: Path) -> None:
     stream = StreamId(7)
     async with open_journal(tmp_path, partitions=4) as journal, journal.claim(stream % 4, "me") as partition:
@@ -448,9 +434,6 @@ async def test_a_damaged_event_stops_its_own_stream_and_not_the_others(tmp_path:
         ]  # fmt: skip
 
 
-@known_defect(
-    raises=Damaged, reason="RocksDB looks at the record beside the one asked for, and the scan asks for one more"
-)
 @pytest.mark.parametrize(("event_number", "neighbour"), [(1, BEFORE), (3, BEHIND)])
 async def test_a_damaged_event_does_not_stop_the_streams_that_lie_beside_it(
     tmp_path: Path, event_number: int, neighbour: StreamId
@@ -460,9 +443,6 @@ async def test_a_damaged_event_does_not_stop_the_streams_that_lie_beside_it(
         assert await read(journal, neighbour) == expected[neighbour]
 
 
-@known_defect(
-    raises=JournalError, reason="a compaction that comes upon the block stops all writes, in every life again"
-)
 async def test_a_damaged_event_does_not_stop_the_store_when_tables_are_compacted(tmp_path: Path) -> None:
     expected = await leave_a_damaged_event(tmp_path)
     number = len(expected[LAST])
@@ -473,7 +453,6 @@ async def test_a_damaged_event_does_not_stop_the_store_when_tables_are_compacted
                 number += 1
 
 
-@known_defect(raises=CorruptRecord, reason="what an append must read is not translated, so nothing names the stream")
 async def test_an_append_that_must_rewrite_a_damaged_event_names_the_stream(tmp_path: Path) -> None:
     await leave_a_damaged_event(tmp_path)
     async with opened(tmp_path) as (_, partition):
@@ -481,7 +460,6 @@ async def test_an_append_that_must_rewrite_a_damaged_event_names_the_stream(tmp_
             await partition.commit([Append(stream=DAMAGED, expected=3, events=[], erased=[2])])
 
 
-@known_defect(raises=StoreDamaged, reason="the traceback of the error keeps the iterator, and the iterator the store")
 async def test_an_error_that_somebody_keeps_does_not_keep_the_store_open(tmp_path: Path) -> None:
     expected = await leave_a_damaged_event(tmp_path)
     async with opened(tmp_path) as (journal, _):
@@ -519,7 +497,6 @@ def deadly_bits(path: Path) -> set[int]:
     return found
 
 
-@known_defect(raises=subprocess.TimeoutExpired, reason="RocksDB's log reader does not get past such a record")
 @pytest.mark.parametrize("damaged", [the_log, the_manifest])
 async def test_a_flipped_bit_never_keeps_a_start_from_coming_to_an_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: Callable[[Path], Path]
@@ -678,7 +655,6 @@ async def test_there_is_no_room_for_new_work_before_the_disk_is_full(
             assert journal.has_room()
 
 
-@known_defect(raises=TypeError, reason="the second to recover finds no failure, and raises it")
 async def test_the_owners_of_several_partitions_recover_together(tmp_path: Path) -> None:
     with disk_of(16, tmp_path / "disk") as resize:
         async with open_journal(tmp_path / "disk" / "data", partitions=2) as journal:
@@ -695,7 +671,6 @@ async def test_the_owners_of_several_partitions_recover_together(tmp_path: Path)
                 nursery.start_soon(claim_again, 1)
 
 
-@known_defect(raises=StoreDamaged, reason="RocksDB's refusal is taken for damage, whatever it says")
 async def test_a_start_on_a_full_disk_says_that_the_disk_is_full(tmp_path: Path) -> None:
     with disk_of(16, tmp_path / "disk"):
         async with opened(tmp_path / "disk" / "data") as (_, partition):
@@ -728,12 +703,10 @@ async def test_after_a_failed_fsync_nothing_is_acknowledged_any_more_and_nothing
         assert await read(journal, writer.own_stream(0)) == [*found, b"next"]
 
 
-@known_defect(raises=AssertionError, reason="what was written before the flush failed stays where readers find it")
 def test_a_reader_never_sees_what_is_in_doubt(tmp_path: Path) -> None:
     assert ask_with_faults("fail-sync", tmp_path, suffix=".log")["read"] == [1, 2, 3]
 
 
-@known_defect(raises=AssertionError, reason="every try that fails leaves the next committer an order to stop")
 def test_a_store_that_could_not_be_opened_again_at_once_takes_writes_later(tmp_path: Path) -> None:
     answer = ask_with_faults("recover", tmp_path, suffix=".log")
     assert answer["at_failure"] == "InDoubt"

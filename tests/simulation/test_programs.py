@@ -68,8 +68,8 @@ class Filmed(MemoryStore):
         super().__init__()
         self.frames: list[list[tuple[bytes, bytes]]] = []
 
-    async def commit(self, batch: Batch) -> None:
-        await super().commit(batch)
+    def apply(self, batch: Batch) -> None:
+        super().apply(batch)
         self.frames.append(self.contents())
 
 

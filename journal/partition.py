@@ -1,0 +1,176 @@
+"""A claimed partition of a journal over a store: what its owner appends, and what it reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from journal import keys
+from journal.codec import encode_record
+from journal.errors import Conflict, Fenced
+from journal.mailbox import Mailbox
+from journal.protocol import Append, Due, Letter, Stored
+from journal.rows import StreamHead, encode_row
+from journal.store import Batch
+from journal.streams import (
+    NO_STREAM,
+    clear_stream,
+    cut_off,
+    erase_events,
+    load_stream,
+    read_events,
+    read_head,
+    read_snapshot,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from journal.events import Recorded
+    from journal.ids import StreamId
+    from journal.settled import Settled
+    from journal.stored import StoredJournal
+
+_KNOWN_HEADS = 65_536
+
+
+class StoredPartition:
+    """A claimed partition of a :class:`journal.stored.StoredJournal`."""
+
+    def __init__(self, journal: StoredJournal, settled: Settled, number: int, epoch: int) -> None:
+        self.number = number
+        self.epoch = epoch
+        self.mailbox = Mailbox(settled, journal.clock, number)
+        self._journal = journal
+        self._settled = settled
+        self._heads: dict[StreamId, StreamHead] = {}
+
+    async def commit(
+        self,
+        appends: Sequence[Append],
+        letters: Sequence[Letter] = (),
+        retracted: Sequence[Letter] = (),
+    ) -> None:
+        """Append all of it or nothing; returns when it is durable. Appends to one stream must await each other."""
+        self.check_claim()
+        batch = Batch()
+        heads = {append.stream: self._write_append(batch, append) for append in appends}
+        assert len(heads) == len(appends), "what one object has to say in a commit is one append"
+        posted = self._journal.post(batch, letters) if letters else []
+        dropped = [self._retract(batch, letter) for letter in retracted]
+
+        def on_settled() -> None:
+            self._remember_heads(heads)
+            for append in appends:
+                for position in append.consumed:
+                    self._journal.withdraw(position, self.number)
+            for position, letter in posted:
+                self._journal.deliver(position, letter)
+            for position, partition in dropped:
+                self._journal.withdraw(position, partition)
+            self._journal.announce(heads)
+
+        try:
+            await self._settled.commit(batch, on_settled)
+        except BaseException:
+            self._heads.clear()
+            raise
+
+    def letters(self) -> AsyncIterator[Sequence[Due]]:
+        """The mailbox: what is due, in order, each once for this claim; waits for more."""
+        return _Letters(self)
+
+    def check_claim(self) -> None:
+        """Raise ``Fenced`` unless this claim is the latest."""
+        current = self._journal.owner_of(self.number)
+        if current is not self:
+            raise Fenced(self.number, self.epoch, current.epoch if current is not None else self.epoch)
+
+    async def load(self, stream: StreamId) -> Stored | None:
+        """The object as it is kept, or None if there is none. Raises ``Damaged``."""
+        return load_stream(self._settled, self.number, stream, self._head(stream))
+
+    async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
+        """The latest snapshot of the object as of event ``at`` or before, with the number of its event, if one is kept."""
+        return read_snapshot(self._settled, self.number, stream, at)
+
+    async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
+        """The events with numbers in these ranges, both ends included, in order. Raises ``Damaged``."""
+        return [
+            recorded
+            for first, last in spans
+            for recorded in read_events(self._settled, self.number, stream, first, last)
+        ]
+
+    def look_again(self) -> None:
+        """What is kept may be other than what was told, because it was in doubt for a while."""
+        self._heads.clear()
+        self.mailbox.read_again()
+
+    def _write_append(self, batch: Batch, append: Append) -> StreamHead:
+        number, stream = self.number, append.stream
+        head = self._head(stream)
+        if head.last != append.expected:
+            raise Conflict(stream, append.expected, head.last)
+        if append.remove:
+            clear_stream(batch, number, stream)
+            head = NO_STREAM
+        else:
+            head = self._extend(batch, append, head)
+        batch.rows.update(append.rows)
+        for position in append.consumed:
+            batch.rows[position] = None
+        return head
+
+    def _extend(self, batch: Batch, append: Append, head: StreamHead) -> StreamHead:
+        number, stream = self.number, append.stream
+        if not (append.events or append.snapshot is not None or append.erased or append.trim_to > head.trimmed):
+            return head
+        last = head.last + len(append.events)
+        snapshot, trimmed = head.snapshot, head.trimmed
+        if append.events:
+            batch.rows[keys.record(number, stream, head.last + 1)] = encode_record(append.events)
+        if append.snapshot is not None:
+            batch.rows[keys.snapshot(number, stream, last)] = append.snapshot
+            snapshot = last
+        if append.trim_to > trimmed:
+            assert append.trim_to <= snapshot, "what no snapshot covers is not cut off"
+            trimmed = cut_off(self._settled, batch, number, stream, append.trim_to, head.last)
+        # A batch clears before it writes: what is cut off must not be written again.
+        erase_events(self._settled, batch, number, stream, (n for n in append.erased if n > trimmed))
+        head = StreamHead(last=last, snapshot=snapshot, trimmed=trimmed)
+        batch.rows[keys.head(number, stream)] = encode_row(head)
+        return head
+
+    def _retract(self, batch: Batch, letter: Letter) -> tuple[bytes, int]:
+        assert letter.at is not None, "only letters with a date can be retracted"
+        partition = letter.to % self._journal.partitions
+        position = keys.dated_letter(partition, letter.at, letter.id)
+        batch.rows[position] = None
+        return position, partition
+
+    def _head(self, stream: StreamId) -> StreamHead:
+        head = self._heads.get(stream)
+        if head is None:
+            head = read_head(self._settled, self.number, stream)
+            self._remember_heads({stream: head})
+        return head
+
+    def _remember_heads(self, heads: dict[StreamId, StreamHead]) -> None:
+        if len(self._heads) + len(heads) > _KNOWN_HEADS:
+            self._heads.clear()
+        self._heads.update(heads)
+
+
+class _Letters:
+    """The mailbox as an iterator, for as long as the claim holds."""
+
+    def __init__(self, partition: StoredPartition) -> None:
+        self._partition = partition
+
+    def __aiter__(self) -> _Letters:
+        return self
+
+    async def __anext__(self) -> Sequence[Due]:
+        due = await self._partition.mailbox.next_due()
+        self._partition.check_claim()
+        return due

@@ -1,0 +1,149 @@
+"""What an open RocksDB can be asked, and how one is opened to be asked only.
+
+Observed with rocksdict 0.3.29, RocksDB 9.8 (``tests/journal/test_rocks`` looks again):
+
+- The default mode of rocksdict pickles. Ours is raw, always.
+- Iteration ends silently at a damaged block unless ``status()`` is asked. :meth:`Reads.scan` asks.
+- An iterator reads the block behind the row that was asked for last, if it may; it is stopped there, so that a damaged
+  block is trouble for its own rows only. Backwards it reads the block before it in any case.
+- A snapshot's own iterators ignore it, and see what is written later. An iterator of the store pins what it saw when it was
+  made, through every later ``seek``: a view is one iterator.
+- Whoever keeps an iterator keeps the store open, and the traceback of an error keeps what its frames hold.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from rocksdict import AccessType, BlockBasedOptions, Cache, DBRecoveryMode, Options, Rdict, ReadOptions
+
+from journal.errors import CorruptRecord, Unavailable
+from journal.refusals import refusal
+from journal.store import SCAN_PAGE
+
+if TYPE_CHECKING:
+    from rocksdict import RdictIter
+
+    from journal.datadir import DataDirectory
+
+_CACHE_BYTES = 32 << 20
+_OPEN_FILES = 512
+
+
+class Reads:
+    """What an open handle can be asked. On the caller's thread: RocksDB answers from memory or, seldom, a block of disk."""
+
+    def _handle(self) -> Rdict:
+        raise AssertionError("given by the classes below")
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or None. Raises ``CorruptRecord``."""
+        db = self._handle()
+        try:
+            value = db.get(key)
+        except Exception as error:
+            raise CorruptRecord(f"a row cannot be read: {error}") from error
+        assert value is None or isinstance(value, bytes)
+        return value
+
+    def scan(
+        self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """At most ``limit`` rows of ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
+        options = ReadOptions()
+        if not reverse:
+            # It keeps a pointer to the bytes, which our caller's frame keeps alive. The lower bound is not used: its
+            # setter sets the upper one.
+            options.set_iterate_upper_bound(stop)
+        return _scan(self._handle().iter(options), start, stop, limit=limit, reverse=reverse)
+
+
+def _scan(rows: RdictIter, start: bytes, stop: bytes, *, limit: int, reverse: bool) -> list[tuple[bytes, bytes]]:
+    assert limit > 0, "nobody asks for no rows"
+    found: list[tuple[bytes, bytes]] = []
+    try:
+        if reverse:
+            rows.seek_for_prev(stop)
+            if rows.valid() and rows.key() == stop:
+                rows.prev()
+        else:
+            rows.seek(start)
+        while rows.valid():
+            key = rows.key()
+            if (key < start) if reverse else (key >= stop):
+                break
+            found.append((key, rows.value()))
+            if len(found) == limit:
+                break  # here, because a step further may come upon what is damaged beside
+            if reverse:
+                rows.prev()
+            else:
+                rows.next()
+        rows.status()
+    except Exception as error:
+        raise CorruptRecord(f"rows cannot be read behind {found[-1][0] if found else start!r}: {error}") from error
+    finally:
+        del rows
+    return found
+
+
+class RocksView:
+    """A store as it was when the iterator was made. Whoever made it closes it before the store."""
+
+    def __init__(self, rows: RdictIter) -> None:
+        self._rows: RdictIter | None = rows
+        self._reading = threading.Lock()  # a store that is closed must not pull the iterator away under a reader
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or None. Raises ``CorruptRecord``."""
+        found = self.scan(key, key + b"\x00", limit=1)
+        return found[0][1] if found else None
+
+    def scan(
+        self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """At most ``limit`` rows of ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
+        with self._reading:
+            if self._rows is None:
+                raise Unavailable("this view of the store is closed")
+            return _scan(self._rows, start, stop, limit=limit, reverse=reverse)
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        with self._reading:
+            self._rows = None
+
+
+class RocksReader(Reads):
+    """A data directory open for reading only, whoever else has it open. Sees what was written before it was opened."""
+
+    def __init__(self, directory: DataDirectory) -> None:
+        directory.identity()
+        try:
+            self._db = Rdict(str(directory.rocks), reading_options(), access_type=AccessType.read_only(False))
+        except Exception as error:
+            raise refusal(directory.path, error, doing="reading it") from error
+
+    def _handle(self) -> Rdict:
+        return self._db
+
+    def close(self) -> None:
+        """Give it up."""
+        self._db.close()
+
+
+def reading_options() -> Options:
+    """How to open a store in order to read it, and to find all that is wrong with it."""
+    options = Options(raw_mode=True)
+    options.create_if_missing(False)
+    # The default mode forgets everything behind a flipped bit in a log; this one forgets a torn end only.
+    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
+    options.set_max_open_files(_OPEN_FILES)
+    options.set_keep_log_file_num(5)
+    options.set_max_log_file_size(4 << 20)
+    blocks = BlockBasedOptions()
+    blocks.set_block_cache(Cache(_CACHE_BYTES))
+    blocks.set_bloom_filter(10, False)
+    options.set_block_based_table_factory(blocks)
+    return options

@@ -1,0 +1,48 @@
+"""What an operating system or RocksDB says about a disk, as an error with a name.
+
+RocksDB raises plain exceptions that differ in their text alone, so this is the one place that reads texts.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from typing import TYPE_CHECKING
+
+from journal.errors import DiskFull, JournalError, StoreDamaged, StoreError, StoreFailed, StoreInUse, Unavailable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LOCKED = re.compile(r"\block (file|hold)\b")
+
+
+def is_full(error: Exception) -> bool:
+    """Whether the disk has no room."""
+    return _says(error, errno.ENOSPC)
+
+
+def refusal(path: Path, error: Exception, *, doing: str) -> JournalError:
+    """Why a directory cannot be used, as who uses it can act on it. What is not the disk's fault is damage."""
+    if isinstance(error, JournalError):
+        return error
+    if is_full(error):
+        return DiskFull(f"{path}: the disk is full, and {doing} needs some room: free some, then start again ({error})")
+    if _says(error, errno.EMFILE) or _says(error, errno.ENFILE):
+        return Unavailable(f"{path}: {doing} needs more open files than are allowed here: raise 'ulimit -n' ({error})")
+    if _says(error, errno.EIO):
+        return StoreFailed(f"{path}: the disk failed at {doing}: look at the disk, then start again ({error})")
+    if any(_says(error, number) for number in (errno.EROFS, errno.EACCES, errno.EPERM)):
+        return StoreError(
+            path, f"{doing} is not permitted here, and the store is written to even to be looked at: {error}"
+        )
+    if _LOCKED.search(str(error)):
+        return StoreInUse(path, None)
+    return StoreDamaged(path, f"{doing} failed: {error}. Nothing was changed: restore the directory from a backup")
+
+
+def _says(error: Exception, number: int) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno == number
+    return os.strerror(number) in str(error)

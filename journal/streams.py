@@ -1,0 +1,150 @@
+"""How a stream lies in a store: its head, its records, and how they are read and rewritten.
+
+Everything that is read is checked: a stream has no hole and reaches as far as its head says. What is wrong comes out as
+``Damaged``, with the stream's name.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from journal import keys
+from journal.codec import decode_record, erase
+from journal.errors import CorruptRecord, Damaged
+from journal.ids import StreamId
+from journal.protocol import Stored
+from journal.rows import StreamHead, decode_row
+from journal.store import scan_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from journal.events import Recorded
+    from journal.store import Batch, Readable
+
+NO_STREAM = StreamHead(last=0)
+
+
+@contextmanager
+def naming(stream: StreamId, number: int, what: str) -> Iterator[None]:
+    """Say which stream is damaged where bytes of it cannot be read."""
+    try:
+        yield
+    except CorruptRecord as error:
+        raise Damaged(stream, number, f"{what}: {error}") from error
+
+
+def read_head(store: Readable, partition: int, stream: StreamId) -> StreamHead:
+    """How far the stream goes; an empty head if there is none. Raises ``Damaged``."""
+    try:
+        data = store.get(keys.head(partition, stream))
+        return NO_STREAM if data is None else decode_row(StreamHead, data)
+    except CorruptRecord as error:
+        raise Damaged(stream, 0, f"the head: {error}") from error
+
+
+def load_stream(store: Readable, partition: int, stream: StreamId, head: StreamHead) -> Stored | None:
+    """The object as it is kept, or None if there is none. Raises ``Damaged``."""
+    if head.last == 0:
+        return None
+    snapshot = None
+    if head.snapshot:
+        with naming(stream, head.snapshot, "the snapshot"):
+            snapshot = store.get(keys.snapshot(partition, stream, head.snapshot))
+        if snapshot is None:
+            raise Damaged(stream, head.snapshot, "the snapshot is missing")
+    events = read_events(store, partition, stream, head.snapshot + 1, head.last)
+    return Stored(head.last, head.trimmed, head.snapshot, snapshot, events)
+
+
+def read_snapshot(store: Readable, partition: int, stream: StreamId, at: int) -> tuple[int, bytes] | None:
+    """The latest snapshot as of event ``at`` or before, with the number of its event. Raises ``Damaged``."""
+    with naming(stream, at, "a snapshot"):
+        found = _last_up_to(store, keys.snapshot(partition, stream, 0), keys.snapshot(partition, stream, at))
+    return (keys.number_of_snapshot(found[0]), found[1]) if found else None
+
+
+def read_events(store: Readable, partition: int, stream: StreamId, first: int, last: int) -> list[Recorded]:
+    """The events ``first`` to ``last``, every one of them. Raises ``Damaged`` at a hole or a record that is none."""
+    if first > last:
+        return []
+    number = first
+    found: list[Recorded] = []
+    try:
+        start, _ = record_with(store, partition, stream, first)
+        number = keys.first_number_of(start)
+        for key, value in scan_all(store, start, keys.record(partition, stream, last + 1)):
+            if keys.first_number_of(key) != number:
+                raise Damaged(stream, number, f"events are missing up to {keys.first_number_of(key) - 1}")
+            found += decode_record(value, number)
+            number = found[-1].number + 1
+    except CorruptRecord as error:
+        raise Damaged(stream, number, str(error)) from error
+    if number <= last:
+        raise Damaged(stream, number, f"the stream ends here and should reach {last}")
+    return [r for r in found if first <= r.number <= last]
+
+
+def record_with(store: Readable, partition: int, stream: StreamId, number: int) -> tuple[bytes, bytes]:
+    """The last record that begins at event ``number`` or before. Raises ``Damaged`` if there is none."""
+    with naming(stream, number, "the record"):
+        found = _last_up_to(store, keys.record(partition, stream, 0), keys.record(partition, stream, number))
+    if found is None:
+        raise Damaged(stream, number, "the event is missing")
+    return found
+
+
+def _last_up_to(store: Readable, start: bytes, key: bytes) -> tuple[bytes, bytes] | None:
+    """The row with this key, or the last before it."""
+    value = store.get(key)
+    if value is not None:
+        return key, value
+    try:
+        found = store.scan(start, key, limit=1, reverse=True)
+    except CorruptRecord:
+        # Backwards, RocksDB also looks at what lies before the row it gives, which may be another stream's. Forwards it
+        # need not, and all of the stream before it is read instead.
+        found = list(scan_all(store, start, key))
+    return found[-1] if found else None
+
+
+def erase_events(store: Readable, batch: Batch, partition: int, stream: StreamId, numbers: Iterable[int]) -> None:
+    """Overwrite events in place. Records that a range of numbers touches are rewritten once each. Raises ``Damaged``."""
+    remaining = sorted(set(numbers))
+    while remaining:
+        key, value = record_with(store, partition, stream, remaining[0])
+        first = keys.first_number_of(key)
+        with naming(stream, remaining[0], "the record"):
+            end = first + len(decode_record(value, first))
+            here = [number for number in remaining if number < end]
+            batch.rows[key] = erase(value, first, here)
+        if not here:
+            raise Damaged(stream, remaining[0], f"the event is missing, the record before it ends at {end - 1}")
+        remaining = remaining[len(here) :]
+
+
+def cut_off(store: Readable, batch: Batch, partition: int, stream: StreamId, up_to: int, last: int) -> int:
+    """Clear the whole records that end at or before ``up_to``; returns where the cut really is. Raises ``Damaged``.
+
+    The last snapshot in there stays: the object as of any event behind it can be had from it.
+    """
+    if up_to < last:
+        kept, _ = record_with(store, partition, stream, up_to + 1)
+    else:
+        kept = keys.record(partition, stream, last + 1)
+    batch.cleared.append((keys.record(partition, stream, 0), kept))
+    found = read_snapshot(store, partition, stream, up_to)
+    if found is not None:
+        batch.cleared.append((keys.snapshot(partition, stream, 0), keys.snapshot(partition, stream, found[0])))
+    return keys.first_number_of(kept) - 1
+
+
+def clear_stream(batch: Batch, partition: int, stream: StreamId) -> None:
+    """Everything of the stream."""
+    batch.cleared.append((keys.record(partition, stream, 0), keys.record(partition, stream, 2**64 - 1)))
+    items = keys.items_of_object(partition, stream)
+    batch.cleared.append((items, keys.after_prefix(items)))
+    batch.rows[keys.head(partition, stream)] = None
+    batch.cleared.append((keys.snapshot(partition, stream, 0), keys.snapshot(partition, stream, 2**64 - 1)))
+    batch.rows[keys.owing(partition, stream)] = None
