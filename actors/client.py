@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from actors.engine.world import World
     from actors.inspection import GateAnswer, GateInfo, InvocationInfo, ServiceInfo
     from actors.jobs import JobInfo, JobItems, JobPreview
-    from actors.keptobjects import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.objects import Definition, ObjectBase
     from actors.references import Request
     from actors.sql.result import Parameters, QueryResult

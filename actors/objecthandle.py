@@ -7,11 +7,63 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import attrs
 
 from actors.editing import Edit, Edited
+from journal.events import Kind
+from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from actors.keptobjects import FieldChange, ItemInfo, ObjectInfo, ObjectName
+
+@attrs.frozen(kw_only=True)
+class ObjectInfo:
+    """An object, now or after an event. A key that was never used has version 0, and its fields have their defaults.
+
+    ``version`` is the number of the last event in its log, ``fields_version`` of the one that changed its fields last.
+    ``fields`` are the plain ones, ``logs`` the lengths of its logs, ``maps`` the names of its maps. ``holder`` has it for
+    itself, ``waiting`` are those in the mailbox, in order, the first hundred of ``waiting_count``.
+    """
+
+    service: str
+    key: str
+    kind: Kind
+    version: int = 0
+    fields_version: int = 0
+    fields: dict[str, Any] = attrs.field(factory=dict)
+    logs: dict[str, int] = attrs.field(factory=dict)
+    maps: tuple[str, ...] = ()
+    holder: InvocationId | None = None
+    waiting: tuple[InvocationId, ...] = ()
+    waiting_count: int = 0
+    open_invocations: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class FieldChange:
+    """A field, or an item of it, as an invocation left it: after which event, when (wall seconds), by whom. ``item`` is the key
+    of a map's item as JSON, or the position in a log."""
+
+    number: int
+    at: float
+    by: str
+    invocation_id: InvocationId
+    value: Any
+    item: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ItemInfo:
+    """An item of a ``Log`` or a ``Map``: its position, or its key as JSON, and its value."""
+
+    item: str
+    value: Any
+
+
+@attrs.frozen(kw_only=True)
+class ObjectName:
+    """An object that has been used."""
+
+    service: str
+    key: str
 
 
 @runtime_checkable

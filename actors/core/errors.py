@@ -271,11 +271,14 @@ class KeyHeldError(Refused):
 class VersionConflictError(Refused):
     """The fields have been changed since somebody looked; ``version`` is the event that changed them last."""
 
-    version = 0
-
     def __init__(self, message: str, *, version: int) -> None:
-        super().__init__(message)
-        self.version = version
+        super().__init__(message, details={"version": version})
+
+    @property
+    def version(self) -> int:
+        """The number of that event; also where the error comes from far away."""
+        version: int = self.details["version"]
+        return version
 
 
 class UnknownStepError(NotPossibleError):
@@ -344,7 +347,12 @@ class DeploymentInUseError(Refused):
 
     def __init__(self, message: str, *, open_invocations: int = 0) -> None:
         super().__init__(message, details={"open_invocations": open_invocations})
-        self.open_invocations = open_invocations
+
+    @property
+    def open_invocations(self) -> int:
+        """How many run on it and have not ended."""
+        count: int = self.details["open_invocations"]
+        return count
 
 
 class TooManyDeploymentsError(Refused):
@@ -363,13 +371,19 @@ class BrokenDeploymentError(Refused):
     """The code of a deployment cannot be imported, or is not there. ``traceback`` says where it failed."""
 
     http_status = 422
-    deployment = ""
-    traceback = ""
 
     def __init__(self, message: str, *, deployment: str, traceback: str = "") -> None:
         super().__init__(message, details={"deployment": deployment, "traceback": traceback})
-        self.deployment = deployment
-        self.traceback = traceback
+
+    @property
+    def deployment(self) -> str:
+        """Its id."""
+        return str(self.details["deployment"])
+
+    @property
+    def traceback(self) -> str:
+        """What the import raised, as Python shows it."""
+        return str(self.details["traceback"])
 
 
 class UnknownOutcomeError(ActorError):
