@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from journal.events import Status
+from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from actors.inspection import InvocationInfo, WaitInfo
-    from journal.ids import InvocationId
 
 
 class Waiting(enum.Enum):

@@ -20,7 +20,8 @@ from actors.auditing import ChainCheck, check_of, list_audit
 from actors.core.errors import UnavailableError
 from actors.core.limits import DEFAULT_LIMITS
 from actors.engine.world import World
-from actors.http.client import TOKEN_VARIABLE, URL_VARIABLE, connect
+from actors.http.client import TOKEN_VARIABLE, connect
+from actors.http.connection import URL_VARIABLE
 from actors.http.tokens import token_path
 from actors.inspection import InvocationInfo, JournalEntry, entries_of, info_of
 from actors.listing import Listing, list_invocations, row_of_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.http.exchange import Exchange, read_json
-from actors.http.models import AnswerModel, CancelBody, PauseBody, ReasonBody, RestartBody, RestartQuery
+from actors.http.models import AnswerModel, CancelBody, PauseBody, ReasonBody, RestartBody, RestartQuery, ResumeBody
 from actors.http.problems import NoSuchPathError
 from actors.http.routes import JsonBody, Route, Scope
 from journal.events import Answer
@@ -35,10 +35,10 @@ async def pause(exchange: Exchange, body: PauseBody) -> AnswerModel:
     return _answer(await handle.pause(reason=body.reason, mode=body.mode, idempotency_key=exchange.idempotency_key))
 
 
-async def resume(exchange: Exchange, body: ReasonBody) -> AnswerModel:
+async def resume(exchange: Exchange, body: ResumeBody) -> AnswerModel:
     """Let it go on where it stopped; while it is backing off, try again now."""
-    handle = exchange.invocation()
-    return _answer(await handle.resume(reason=body.reason, idempotency_key=exchange.idempotency_key))
+    handle, key = exchange.invocation(), exchange.idempotency_key
+    return _answer(await handle.resume(reason=body.reason, deployment=body.deployment, idempotency_key=key))
 
 
 async def restart(exchange: Exchange, query: RestartQuery, body: RestartBody) -> AnswerModel:
@@ -50,6 +50,7 @@ async def restart(exchange: Exchange, query: RestartQuery, body: RestartBody) ->
             stop=body.stop,
             rewind_state=body.rewind_state,
             hand_over=body.hand_over,
+            deployment=body.deployment if query.deployment is None else query.deployment,
             dry_run=body.dry_run,
             reason=body.reason,
             idempotency_key=exchange.idempotency_key,

@@ -11,8 +11,11 @@ from typing import Annotated, Any, Literal
 import attrs
 import msgspec
 
+from actors.deploying import DeploymentInfo
 from actors.http.durations import DURATION
-from actors.inspection import InvocationInfo, JournalEntry, ServiceInfo
+from actors.inspection import GateInfo, InvocationInfo, JournalEntry, ServiceInfo
+from actors.objecthandle import FieldChange, ItemInfo, ObjectName
+from actors.why import Reason as Waiting
 from journal.events import Children, PauseMode, Status, Stop, Successor
 from journal.ids import InvocationId
 
@@ -43,6 +46,9 @@ StepName = Annotated[str, msgspec.Meta(max_length=_MAX_KEY)]
 Position = Annotated[int, msgspec.Meta(ge=0, le=_MAX_POSITION, description="A position in the journal.")]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=_MAX_PAGE)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=_MAX_SECONDS)]
+DeploymentWord = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=_MAX_NAME, description="keep, latest, or the id of a deployment.")
+]
 
 
 # Answers.
@@ -111,6 +117,58 @@ class EventList:
 
 
 @attrs.frozen(kw_only=True)
+class ReasonList:
+    """Why an invocation does not go on, in the order in which it would have to give way."""
+
+    reasons: list[Waiting]
+
+
+@attrs.frozen(kw_only=True)
+class GateList:
+    """The gates that are closed, and the exceptions to them."""
+
+    gates: list[GateInfo]
+
+
+@attrs.frozen(kw_only=True)
+class ObjectList:
+    """Objects by service and key."""
+
+    objects: list[ObjectName]
+
+
+@attrs.frozen(kw_only=True)
+class ItemList:
+    """Items of a log or a map."""
+
+    items: list[ItemInfo]
+
+
+@attrs.frozen(kw_only=True)
+class ChangeList:
+    """What a field has been, oldest first."""
+
+    changes: list[FieldChange]
+
+
+@attrs.frozen(kw_only=True)
+class EditedModel:
+    """What an edit did: whether anything is other than it was, and what each field that it changed was, and is."""
+
+    changed: bool
+    version_before: int
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class DeploymentList:
+    """The deployments that are registered, the newest first."""
+
+    deployments: list[DeploymentInfo]
+
+
+@attrs.frozen(kw_only=True)
 class Health:
     """That the server answers."""
 
@@ -161,6 +219,39 @@ class AuditQueryModel:
 
 
 @attrs.frozen(kw_only=True)
+class ObjectsQuery:
+    """Which objects: of a service, behind the key ``after``; or of all."""
+
+    service: Name | None = None
+    after: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
+    limit: PageSize = 100
+
+
+@attrs.frozen(kw_only=True)
+class ObjectQuery:
+    """As of which event of the object's log; now, if none is named."""
+
+    at: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ItemsQuery:
+    """Which items: from a position in a log on, or behind a key of a map as JSON; as of which event."""
+
+    at: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
+    start: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
+    limit: PageSize = 100
+
+
+@attrs.frozen(kw_only=True)
+class HistoryQuery:
+    """Which changes: those behind an event."""
+
+    after: Position = 0
+    limit: PageSize = 100
+
+
+@attrs.frozen(kw_only=True)
 class SendQuery:
     """When: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a number alone is milliseconds."""
 
@@ -171,6 +262,7 @@ class RestartQuery(msgspec.Struct, kw_only=True, rename={"from_step": "from"}):
     """From which step on, as clients of Restate say it."""
 
     from_step: StepName | None = None
+    deployment: DeploymentWord | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -207,14 +299,47 @@ class RestartBody:
     stop: Stop | None = None
     rewind_state: bool = False
     hand_over: bool = True
+    deployment: DeploymentWord = "keep"
     dry_run: bool = False
     reason: Reason = ""
+
+
+@attrs.frozen(kw_only=True)
+class ResumeBody:
+    """How to go on, and on which code."""
+
+    reason: Reason = ""
+    deployment: DeploymentWord = "keep"
 
 
 @attrs.frozen(kw_only=True)
 class ReasonBody:
     """Why."""
 
+    reason: Reason = ""
+
+
+@attrs.frozen(kw_only=True)
+class GateBody:
+    """How to close a gate: what becomes of steps that run."""
+
+    reason: Reason = ""
+    mode: PauseMode = PauseMode.DRAIN
+
+
+@attrs.frozen(kw_only=True)
+class EditBody:
+    """What is to be changed: all of it or nothing. Items of maps are named by their keys as JSON.
+
+    With ``if_version`` only if the fields were last changed by that event; with ``queue`` it waits while the key is held.
+    """
+
+    set: dict[str, Any] = attrs.field(factory=dict)
+    clear: list[str] = attrs.field(factory=list)
+    items: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    remove: dict[str, list[str]] = attrs.field(factory=dict)
+    if_version: Position | None = None
+    queue: bool = False
     reason: Reason = ""
 
 

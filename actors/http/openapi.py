@@ -24,6 +24,10 @@ Schema = dict[str, Any]
 
 _REF = "#/components/schemas/{name}"
 _JSON = "application/json"
+_PATTERNS = {
+    "id": ID_PATTERN,
+    "scope": "^(everything|service:[^/]+|(handler|key):[^/]+/.+|deployment:.+)$",
+}
 
 
 async def openapi(exchange: Exchange) -> Response:
@@ -144,8 +148,8 @@ def _failure(known: dict[Any, Schema]) -> Schema:
 
 def _path_parameter(name: str) -> Schema:
     schema: Schema = {"type": "string", "minLength": 1}
-    if name == "id":
-        schema["pattern"] = ID_PATTERN
+    if name in _PATTERNS:
+        schema["pattern"] = _PATTERNS[name]
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 

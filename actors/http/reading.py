@@ -13,6 +13,7 @@ from actors.http.models import (
     Health,
     InvocationList,
     InvocationsQuery,
+    ReasonList,
     ServiceList,
     ServicesQuery,
 )
@@ -48,6 +49,11 @@ async def list_invocations(exchange: Exchange, query: InvocationsQuery) -> Invoc
 async def get_invocation(exchange: Exchange) -> InvocationInfo:
     """Everything that is known of one invocation."""
     return await exchange.invocation().info()
+
+
+async def explain(exchange: Exchange) -> ReasonList:
+    """Why an invocation does not go on: what it waits for, until when, and because of whom."""
+    return ReasonList(reasons=list(await exchange.invocation().why()))
 
 
 async def list_events(exchange: Exchange, query: EventsQuery) -> EventList | Response:
@@ -86,6 +92,7 @@ ROUTES = (
     Route("GET", "/services", Scope.READ, list_services),
     Route("GET", "/invocations", Scope.READ, list_invocations),
     Route("GET", "/invocations/{id}", Scope.READ, get_invocation),
+    Route("GET", "/invocations/{id}/why", Scope.READ, explain),
     Route("GET", "/invocations/{id}/events", Scope.READ, list_events, streams=True),
     Route("GET", "/invocations/{id}/output", Scope.READ, follow_output, streams=True),
     Route("GET", "/audit", Scope.READ, list_audit),

@@ -1,0 +1,37 @@
+"""Deployments: which code there is, and which of it new work runs on. Code itself does not come in over HTTP."""
+
+from __future__ import annotations
+
+from actors.core.deployments import DeploymentChange
+from actors.deploying import DeploymentInfo
+from actors.http.exchange import Exchange
+from actors.http.models import DeploymentList, ReasonBody
+from actors.http.routes import Route, Scope
+
+
+async def list_deployments(exchange: Exchange) -> DeploymentList:
+    """All deployments that are registered, the newest first, and how much still runs on each."""
+    return DeploymentList(deployments=list(await exchange.client.deployments.list()))
+
+
+async def get_deployment(exchange: Exchange) -> DeploymentInfo:
+    """One deployment."""
+    return await exchange.client.deployments.get(exchange.path["deployment"])
+
+
+async def make_latest(exchange: Exchange, body: ReasonBody) -> DeploymentChange:
+    """Let new invocations run on this deployment, also if it is an older one."""
+    return await exchange.client.deployments.make_latest(exchange.path["deployment"], reason=body.reason)
+
+
+async def prune_deployment(exchange: Exchange, body: ReasonBody) -> DeploymentChange:
+    """Forget a deployment that nothing runs on, and its code."""
+    return await exchange.client.deployments.prune(exchange.path["deployment"], reason=body.reason)
+
+
+ROUTES = (
+    Route("GET", "/deployments", Scope.READ, list_deployments),
+    Route("GET", "/deployments/{deployment}", Scope.READ, get_deployment),
+    Route("PATCH", "/deployments/{deployment}/make-latest", Scope.ADMIN, make_latest),
+    Route("PATCH", "/deployments/{deployment}/prune", Scope.ADMIN, prune_deployment),
+)

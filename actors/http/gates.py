@@ -1,0 +1,30 @@
+"""Gates, under the scope that they stand before."""
+
+from __future__ import annotations
+
+from actors.http.exchange import Exchange
+from actors.http.models import GateBody, GateList, ReasonBody
+from actors.http.routes import Route, Scope
+from actors.inspection import GateAnswer
+
+
+async def list_gates(exchange: Exchange) -> GateList:
+    """The gates that are closed, and the exceptions to them."""
+    return GateList(gates=list(await exchange.client.gates.list()))
+
+
+async def close_gate(exchange: Exchange, body: GateBody) -> GateAnswer:
+    """Hold everything in the scope: it is accepted and waits. Closing it twice changes nothing."""
+    return await exchange.client.gates.close(exchange.path["scope"], mode=body.mode, reason=body.reason)
+
+
+async def open_gate(exchange: Exchange, body: ReasonBody) -> GateAnswer:
+    """Let everything in the scope go on, but for narrower scopes that were closed by themselves."""
+    return await exchange.client.gates.open(exchange.path["scope"], reason=body.reason)
+
+
+ROUTES = (
+    Route("GET", "/gates", Scope.READ, list_gates),
+    Route("PATCH", "/gates/{scope}/close", Scope.CONTROL, close_gate),
+    Route("PATCH", "/gates/{scope}/open", Scope.CONTROL, open_gate),
+)

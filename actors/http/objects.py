@@ -1,0 +1,78 @@
+"""Keyed objects as they are kept: their fields now and then, and changes to them."""
+
+from __future__ import annotations
+
+from actors.http.exchange import Exchange
+from actors.http.models import (
+    ChangeList,
+    EditBody,
+    EditedModel,
+    HistoryQuery,
+    ItemList,
+    ItemsQuery,
+    ObjectList,
+    ObjectQuery,
+    ObjectsQuery,
+)
+from actors.http.routes import Route, Scope
+from actors.objecthandle import ObjectHandle, ObjectInfo
+
+
+async def list_objects(exchange: Exchange, query: ObjectsQuery) -> ObjectList:
+    """Keyed objects that have been used, by service and key."""
+    found = await exchange.client.objects(query.service, after=query.after, limit=query.limit)
+    return ObjectList(objects=found)
+
+
+async def get_object(exchange: Exchange, query: ObjectQuery) -> ObjectInfo:
+    """An object's fields, its mailbox and who holds it; or as it was after an event of its log."""
+    return await _named(exchange).info(at=query.at)
+
+
+async def list_items(exchange: Exchange, query: ItemsQuery) -> ItemList:
+    """Items of a log or of a map of an object, now or after an event of its log."""
+    kept = _named(exchange)
+    items = await kept.items(exchange.path["field"], at=query.at, start=query.start, limit=query.limit)
+    return ItemList(items=items)
+
+
+async def list_changes(exchange: Exchange, query: HistoryQuery) -> ChangeList:
+    """What a field of an object has been, oldest first: by whom it was changed, when, and to what."""
+    kept = _named(exchange)
+    return ChangeList(changes=await kept.history(exchange.path["field"], after=query.after, limit=query.limit))
+
+
+async def edit_object(exchange: Exchange, body: EditBody) -> EditedModel:
+    """Change fields of an object: all of it or nothing, in the order of its mailbox."""
+    edit = _named(exchange).edit(
+        set=body.set,
+        clear=body.clear,
+        items=body.items,
+        remove=body.remove,
+        if_version=body.if_version,
+        queue=body.queue,
+        reason=body.reason,
+        idempotency_key=exchange.idempotency_key,
+    )
+    edited = await exchange.wait(edit)
+    return EditedModel(
+        changed=edited.changed,
+        version_before=edited.version_before,
+        before=edited.before,
+        after=edited.after,
+    )
+
+
+def _named(exchange: Exchange) -> ObjectHandle:
+    return exchange.client.object(exchange.path["service"], exchange.path["key"])
+
+
+_ONE = "/objects/{service}/{key}"
+
+ROUTES = (
+    Route("GET", "/objects", Scope.READ, list_objects),
+    Route("GET", _ONE, Scope.READ, get_object),
+    Route("GET", _ONE + "/fields/{field}/items", Scope.READ, list_items),
+    Route("GET", _ONE + "/fields/{field}/history", Scope.READ, list_changes),
+    Route("PATCH", _ONE + "/fields", Scope.ADMIN, edit_object, holds_values=True),
+)

@@ -1,0 +1,85 @@
+"""Gates, objects and deployments of a server, over a connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.core.deployments import DeploymentChange
+from actors.deploying import DeploymentInfo
+from actors.editing import Edited
+from actors.http.connection import path_of
+from actors.http.models import ChangeList, DeploymentList, EditedModel, GateList, ItemList, ObjectList
+from actors.inspection import GateAnswer
+from actors.objecthandle import ObjectInfo
+
+if TYPE_CHECKING:
+    from actors.core.gates import Scope
+    from actors.editing import Edit
+    from actors.http.connection import Connection
+    from actors.inspection import GateInfo
+    from actors.objecthandle import FieldChange, ItemInfo, ObjectName
+    from journal.events import PauseMode
+
+
+class RemoteControl:
+    """What holds, shows and changes more than one invocation."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # Gates.
+
+    async def close_gate(self, scope: Scope, mode: PauseMode, reason: str) -> GateAnswer:
+        body = {"mode": mode.value, "reason": reason}
+        return await self._connection.patch(path_of("gates", str(scope), "close"), GateAnswer, body)
+
+    async def open_gate(self, scope: Scope, reason: str) -> GateAnswer:
+        return await self._connection.patch(path_of("gates", str(scope), "open"), GateAnswer, {"reason": reason})
+
+    async def list_gates(self) -> tuple[GateInfo, ...]:
+        return tuple((await self._connection.get("/gates", GateList)).gates)
+
+    # Objects.
+
+    async def object_names(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
+        found = await self._connection.get("/objects", ObjectList, service=service, after=after, limit=limit)
+        return found.objects
+
+    async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
+        return await self._connection.get(path_of("objects", service, key), ObjectInfo, at=at)
+
+    async def object_items(
+        self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
+    ) -> list[ItemInfo]:
+        path = path_of("objects", service, key, "fields", field, "items")
+        return (await self._connection.get(path, ItemList, at=at, start=start, limit=limit)).items
+
+    async def field_history(self, service: str, key: str, field: str, *, after: int, limit: int) -> list[FieldChange]:
+        path = path_of("objects", service, key, "fields", field, "history")
+        return (await self._connection.get(path, ChangeList, after=after, limit=limit)).changes
+
+    async def edit_object(
+        self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
+    ) -> Edited:
+        body = attrs.asdict(edit) | {"queue": queue, "reason": reason}
+        path = path_of("objects", service, key, "fields")
+        done = await self._connection.patch(path, EditedModel, body, idempotency_key=idempotency_key)
+        return Edited(version_before=done.version_before, before=done.before, after=done.after)
+
+    # Deployments.
+
+    async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
+        return tuple((await self._connection.get("/deployments", DeploymentList)).deployments)
+
+    async def get_deployment(self, deployment: str) -> DeploymentInfo:
+        return await self._connection.get(path_of("deployments", deployment), DeploymentInfo)
+
+    async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
+        path = path_of("deployments", deployment, "make-latest")
+        return await self._connection.patch(path, DeploymentChange, {"reason": reason})
+
+    async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange:
+        path = path_of("deployments", deployment, "prune")
+        return await self._connection.patch(path, DeploymentChange, {"reason": reason})

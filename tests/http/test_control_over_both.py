@@ -1,0 +1,231 @@
+"""What holds, shows and changes more than one invocation is the same in process and over HTTP, errors included."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+import trio
+
+import actors
+from actors import Actor, Log, Map, handler, shared
+from tests.http.served import serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from actors.client import Client
+
+Opened = Callable[[], AbstractAsyncContextManager["Client"]]
+
+
+class Shop(Actor):
+    owner: str = "nobody"
+    tags: list[str] = actors.field(factory=list)
+    sales: Log[str]
+    stock: Map[str, int]
+
+    @handler
+    async def sell(self, what: str, amount: int) -> None:
+        self.tags.append(what)
+        self.sales.append(what)
+        self.stock[what] = self.stock.get(what, 10) - amount
+
+    @handler
+    async def close(self) -> str:
+        self.owner = await actors.signal("owner", str)
+        return self.owner
+
+    @shared
+    async def who(self) -> str:
+        return self.owner
+
+
+@pytest.fixture(params=["in process", "over HTTP"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
+    @asynccontextmanager
+    async def client() -> AsyncIterator[Client]:
+        async with serving(tmp_path, Shop, code=__file__) as served:
+            if request.param == "in process":
+                yield served.runtime.client
+            else:
+                async with served.client() as remote:
+                    yield remote
+
+    return client
+
+
+async def test_a_gate_is_closed_listed_and_opened(opened: Opened) -> None:
+    async with opened() as client:
+        closed = await client.gates.close("key:Shop/a/b", mode="now", reason="stocktaking")
+        assert (closed.changed, closed.before.value, closed.after.value) == (True, "open", "closed")
+        assert not (await client.gates.close("key:Shop/a/b", mode="now", reason="stocktaking")).changed
+        (gate,) = await client.gates.list()
+        assert (gate.scope, gate.mode.value, gate.reason) == ("key:Shop/a/b", "now", "stocktaking")
+        assert closed.gate == gate
+        sold = await client.actor(Shop, "a/b").sell.send("tea", 1)
+        assert (await sold.info()).gate == gate
+        assert (await client.gates.open("key:Shop/a/b", reason="done")).after.value == "open"
+        await sold.result()
+        assert await client.gates.list() == ()
+        audited = (await client.audit(target="key:Shop/a/b")).entries
+        assert [(entry.verb, entry.reason) for entry in audited] == [
+            ("open-gate", "done"),
+            ("close-gate", "stocktaking"),
+            ("close-gate", "stocktaking"),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("scope", "error"),
+    [
+        ("service:Nothing", actors.UnknownServiceError),
+        ("handler:Shop/nothing", actors.UnknownHandlerError),
+        ("deployment:dep_1nothing", actors.UnknownDeploymentError),
+        ("half", actors.InvalidScopeError),
+        ("key:Shop/" + "x" * 2_000, actors.InvalidKeyError),
+    ],
+)
+async def test_a_gate_that_cannot_be_is_refused(scope: str, error: type[Exception], opened: Opened) -> None:
+    async with opened() as client:
+        with pytest.raises(error):
+            await client.gates.close(scope)
+        assert await client.gates.list() == ()
+
+
+async def test_objects_are_listed_and_shown_now_and_then(opened: Opened) -> None:
+    async with opened() as client:
+        for key in ("b", "a/c"):
+            await client.actor(Shop, key).sell("tea", 3)
+        assert [name.key for name in await client.objects("Shop")] == ["a/c", "b"]
+        assert [name.key for name in await client.objects("Shop", after="a/c", limit=1)] == ["b"]
+        kept = client.object(Shop, "a/c")
+        first = await kept.info()
+        assert (first.fields, first.logs, first.maps) == (
+            {"owner": "nobody", "tags": ["tea"]},
+            {"sales": 1},
+            ("stock",),
+        )
+        await client.actor(Shop, "a/c").sell("milk", 1)
+        assert (await kept.info()).fields["tags"] == ["tea", "milk"]
+        assert (await kept.info(at=first.version)).fields == first.fields
+        assert [item.value for item in await kept.items("sales", start="1")] == ["milk"]
+        assert [(item.item, item.value) for item in await kept.items("stock", at=first.version)] == [('"tea"', 7)]
+        assert [change.value for change in await kept.history("tags")] == [["tea"], ["tea", "milk"]]
+
+
+async def test_an_edit_says_what_it_did(opened: Opened) -> None:
+    async with opened() as client:
+        await client.actor(Shop, "a").sell("tea", 3)
+        kept = client.object("Shop", "a")
+        edited = await kept.edit(
+            set={"owner": "ada"},
+            clear=["tags"],
+            items={"stock": {'"milk"': 4}},
+            remove={"stock": ['"tea"']},
+            reason="counted",
+        )
+        assert edited.changed
+        assert edited.before == {"owner": "nobody", "tags": ["tea"], 'stock["milk"]': None, 'stock["tea"]': 7}
+        assert edited.after == {"owner": "ada", "tags": [], 'stock["milk"]': 4, 'stock["tea"]': None}
+        assert (await kept.info()).fields == {"owner": "ada", "tags": []}
+
+
+async def test_the_same_edit_under_one_key_is_done_once(opened: Opened) -> None:
+    async with opened() as client:
+        kept = client.object(Shop, "a")
+        first = await kept.edit(set={"owner": "ada"}, idempotency_key="k")
+        await kept.edit(set={"owner": "bob"})
+        assert await kept.edit(set={"owner": "ada"}, idempotency_key="k") == first
+        assert (await kept.info()).fields["owner"] == "bob"
+
+
+async def test_an_edit_that_cannot_be_done_says_why_and_a_conflict_says_where(opened: Opened) -> None:
+    async with opened() as client:
+        kept = client.object(Shop, "a")
+        await kept.edit(set={"owner": "ada"})
+        version = (await kept.info()).fields_version
+        with pytest.raises(actors.VersionConflictError) as conflict:
+            await kept.edit(set={"owner": "bob"}, if_version=version - 1)
+        assert conflict.value.version == version
+        refusals: list[tuple[dict[str, Any], type[Exception]]] = [
+            ({"set": {"owner": 5}}, actors.InvalidArgumentError),
+            ({"set": {"colour": "red"}}, actors.UnknownFieldError),
+            ({"clear": ["sales"]}, actors.NotPossibleError),
+        ]
+        for edit, error in refusals:
+            with pytest.raises(error):
+                await kept.edit(**edit)
+        with pytest.raises(actors.UnknownServiceError):
+            await client.object("Nothing", "a").edit(set={"owner": "bob"})
+        assert (await kept.info()).fields["owner"] == "ada"
+
+
+async def test_an_edit_waits_for_a_key_that_is_held_only_if_it_may(opened: Opened) -> None:
+    async with opened() as client:
+        closing = await client.actor(Shop, "a").close.send()
+        kept = client.object(Shop, "a")
+        while not (await closing.info()).waits:
+            await trio.sleep(0.01)
+        with pytest.raises(actors.KeyHeldError, match=closing.id):
+            await kept.edit(set={"owner": "ada"})
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def edit() -> None:
+                edited = await kept.edit(set={"owner": "ada"}, queue=True)
+                assert edited.before == {"owner": "the cleaner"}
+
+            while not (await kept.info()).waiting:
+                await trio.sleep(0.01)
+            await closing.signal("owner", "the cleaner")
+        assert (await kept.info()).fields["owner"] == "ada"
+
+
+async def test_why_one_does_not_go_on_is_told(tmp_path: Path) -> None:
+    async with serving(tmp_path, Shop) as served, served.client() as remote:
+        await remote.gates.close("service:Shop", reason="stocktaking")
+        sold = await remote.actor(Shop, "a").sell.send("tea", 1)
+        reasons = await sold.why()
+        assert [(reason.waits_for.value, reason.because) for reason in reasons] == [
+            ("gate", "stocktaking"),
+            ("key", ""),
+        ]
+        plain = (await served.http.get(f"/invocations/{sold.id}/why")).json()
+        assert [reason["text"] for reason in plain["reasons"]] == [reason.text for reason in reasons]
+
+
+async def test_deployments_are_told_of_and_moved(opened: Opened) -> None:
+    async with opened() as client:
+        (deployment,) = await client.deployments.list()
+        assert deployment.is_latest
+        assert await client.deployments.get(deployment.id) == deployment
+        assert attrs.asdict(await client.deployments.make_latest(deployment.id)) == {
+            "changed": False,
+            "before": deployment.id,
+            "after": deployment.id,
+        }
+        with pytest.raises(actors.UnknownDeploymentError):
+            await client.deployments.make_latest("dep_1nothing")
+        with pytest.raises(actors.DeploymentInUseError) as raised:
+            await client.deployments.prune(deployment.id)
+        assert raised.value.open_invocations == 0
+
+
+async def test_a_restart_and_a_resume_may_name_the_code(opened: Opened) -> None:
+    async with opened() as client:
+        sold = await client.actor(Shop, "a").sell.send("tea", 1)
+        await sold.result()
+        again = await sold.restart(deployment="latest", reason="twice")
+        assert again.successor is not None
+        await client.invocation(again.successor.invocation_id).result()
+        closing = await client.actor(Shop, "a").close.send()
+        await closing.pause()
+        with pytest.raises(actors.UnknownDeploymentError):
+            await closing.resume(deployment="dep_1nothing")
+        with pytest.raises(actors.UnknownDeploymentError):
+            await sold.restart(deployment="dep_1nothing")
+        assert (await closing.resume(deployment="latest")).changed
