@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import attrs
 
 from actors.core.jobs import ItemResult, JobSpec, JobState, JobVerb
+from actors.inspection import InvocationInfo
 from actors.values import parse
 from journal.events import Children, PauseMode, Status, Stop
 from journal.ids import InvocationId
@@ -18,7 +19,6 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors.inspection import InvocationInfo
     from journal.events import Answer
 
 

@@ -35,7 +35,7 @@ from actors.http.models import (
     SentModel,
     ServiceList,
 )
-from actors.http.remotecontrol import RemoteControl
+from actors.http.remotecontrol import RemoteControl, answer_of
 from actors.inspection import InvocationInfo, JournalEntry, ServiceInfo
 from actors.outcomes import value_of
 from actors.references import InvocationHandle
@@ -153,13 +153,13 @@ class RemotePort(RemoteControl):
                 path = path_of("invocations", command.invocation_id, "signals", command.name)
                 headers = key_header(idempotency_key)
                 response = await self._connection.send("POST", path, headers=headers, content=command.value)
-                return _answer(decoded(response, AnswerModel))
+                return answer_of(decoded(response, AnswerModel))
             case _:
                 raise AssertionError(f"{type(command).__name__} is no verb")
 
     async def _verb(self, of: InvocationId, verb: str, body: dict[str, Any], idempotency_key: str | None) -> Answer:
         path = path_of("invocations", of, verb)
-        return _answer(await self._connection.patch(path, AnswerModel, body, idempotency_key=idempotency_key))
+        return answer_of(await self._connection.patch(path, AnswerModel, body, idempotency_key=idempotency_key))
 
     # Reading.
 
@@ -224,10 +224,6 @@ def _path(target: Target) -> str:
     if target.key is None:
         return path_of(target.service, target.handler)
     return path_of(target.service, target.key, target.handler)
-
-
-def _answer(answer: AnswerModel) -> Answer:
-    return Answer(answer.changed, answer.before, answer.after, answer.successor)
 
 
 def _restart(command: c.RestartInvocation) -> dict[str, Any]:

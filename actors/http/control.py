@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from actors.http.exchange import Exchange, read_json
-from actors.http.models import AnswerModel, CancelBody, PauseBody, ReasonBody, RestartBody, RestartQuery, ResumeBody
+from actors.http.models import (
+    AnswerModel,
+    CancelBody,
+    PauseBody,
+    ReasonBody,
+    RestartBody,
+    RestartQuery,
+    ResumeBody,
+    answer_model,
+)
 from actors.http.problems import NoSuchPathError
 from actors.http.routes import JsonBody, Route, Scope
-from journal.events import Answer
 
 _MAX_SIGNAL_NAME = 256
 
 
 async def cancel(exchange: Exchange, body: CancelBody) -> AnswerModel:
     """Stop it with its compensations."""
-    return _answer(
+    return answer_model(
         await exchange.invocation().cancel(
             reason=body.reason,
             children=body.children,
@@ -26,24 +34,26 @@ async def cancel(exchange: Exchange, body: CancelBody) -> AnswerModel:
 async def kill(exchange: Exchange, body: ReasonBody) -> AnswerModel:
     """End it now, without compensation."""
     handle = exchange.invocation()
-    return _answer(await handle.kill(reason=body.reason, idempotency_key=exchange.idempotency_key))
+    return answer_model(await handle.kill(reason=body.reason, idempotency_key=exchange.idempotency_key))
 
 
 async def pause(exchange: Exchange, body: PauseBody) -> AnswerModel:
     """Hold it where it is."""
     handle = exchange.invocation()
-    return _answer(await handle.pause(reason=body.reason, mode=body.mode, idempotency_key=exchange.idempotency_key))
+    return answer_model(
+        await handle.pause(reason=body.reason, mode=body.mode, idempotency_key=exchange.idempotency_key)
+    )
 
 
 async def resume(exchange: Exchange, body: ResumeBody) -> AnswerModel:
     """Let it go on where it stopped; while it is backing off, try again now."""
     handle, key = exchange.invocation(), exchange.idempotency_key
-    return _answer(await handle.resume(reason=body.reason, deployment=body.deployment, idempotency_key=key))
+    return answer_model(await handle.resume(reason=body.reason, deployment=body.deployment, idempotency_key=key))
 
 
 async def restart(exchange: Exchange, query: RestartQuery, body: RestartBody) -> AnswerModel:
     """Do it again as a new invocation, from the start or from a step; what came before is kept."""
-    return _answer(
+    return answer_model(
         await exchange.invocation().restart(
             body.from_step if query.from_step is None else query.from_step,
             input=body.input,
@@ -60,7 +70,7 @@ async def restart(exchange: Exchange, query: RestartQuery, body: RestartBody) ->
 
 async def purge(exchange: Exchange) -> AnswerModel:
     """Forget the history and the result of one that has ended."""
-    return _answer(await exchange.invocation().purge())
+    return answer_model(await exchange.invocation().purge())
 
 
 async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
@@ -69,18 +79,7 @@ async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
     if len(name) > _MAX_SIGNAL_NAME:
         raise NoSuchPathError(f"the name of a signal has {len(name)} characters, the limit is {_MAX_SIGNAL_NAME}")
     value, key = read_json(body), exchange.idempotency_key
-    return _answer(await exchange.invocation().signal(name, value, idempotency_key=key))
-
-
-def _answer(answer: Answer) -> AnswerModel:
-    successor = answer.successor
-    return AnswerModel(
-        changed=answer.changed,
-        before=answer.before,
-        after=answer.after,
-        successor=successor,
-        new_invocation_id=None if successor is None else successor.invocation_id,
-    )
+    return answer_model(await exchange.invocation().signal(name, value, idempotency_key=key))
 
 
 _ONE = "/invocations/{id}"

@@ -11,12 +11,14 @@ from typing import Annotated, Any, Literal
 import attrs
 import msgspec
 
+from actors.core.jobs import JobVerb
 from actors.deploying import DeploymentInfo
 from actors.http.durations import DURATION
 from actors.inspection import GateInfo, InvocationInfo, JournalEntry, ServiceInfo
+from actors.jobs import JobInfo
 from actors.objecthandle import FieldChange, ItemInfo, ObjectName
 from actors.why import Reason as Waiting
-from journal.events import Children, PauseMode, Status, Stop, Successor
+from journal.events import Answer, Children, PauseMode, Status, Stop, Successor
 from journal.ids import InvocationId
 
 INVOCATION_HEADER = "x-playhead-invocation-id"
@@ -46,6 +48,7 @@ StepName = Annotated[str, msgspec.Meta(max_length=_MAX_KEY)]
 Position = Annotated[int, msgspec.Meta(ge=0, le=_MAX_POSITION, description="A position in the journal.")]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=_MAX_PAGE)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=_MAX_SECONDS)]
+Condition = Annotated[str, msgspec.Meta(max_length=8_192, description="A condition in SQL over sys_invocation.")]
 DeploymentWord = Annotated[
     str, msgspec.Meta(min_length=1, max_length=_MAX_NAME, description="keep, latest, or the id of a deployment.")
 ]
@@ -93,6 +96,18 @@ class AnswerModel:
     after: Status
     successor: Successor | None = None
     new_invocation_id: InvocationId | None = None
+
+
+def answer_model(answer: Answer) -> AnswerModel:
+    """What a verb did, for the wire."""
+    successor = answer.successor
+    return AnswerModel(
+        changed=answer.changed,
+        before=answer.before,
+        after=answer.after,
+        successor=successor,
+        new_invocation_id=None if successor is None else successor.invocation_id,
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -166,6 +181,13 @@ class DeploymentList:
     """The deployments that are registered, the newest first."""
 
     deployments: list[DeploymentInfo]
+
+
+@attrs.frozen(kw_only=True)
+class JobList:
+    """Bulk jobs, newest first."""
+
+    jobs: list[JobInfo]
 
 
 @attrs.frozen(kw_only=True)
@@ -252,6 +274,27 @@ class HistoryQuery:
 
 
 @attrs.frozen(kw_only=True)
+class JobsQuery:
+    """How many jobs."""
+
+    limit: PageSize = 20
+
+
+@attrs.frozen(kw_only=True)
+class JobQuery:
+    """Whether to wait for the job's end."""
+
+    wait: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class JobItemsQuery:
+    """Which page: the ``next`` of the one before."""
+
+    after: Annotated[int, msgspec.Meta(ge=0, le=_MAX_POSITION)] = 0
+
+
+@attrs.frozen(kw_only=True)
 class SendQuery:
     """When: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a number alone is milliseconds."""
 
@@ -317,6 +360,25 @@ class ReasonBody:
     """Why."""
 
     reason: Reason = ""
+
+
+@attrs.frozen(kw_only=True)
+class PreviewBody:
+    """What a job would be for; ``sample`` of the oldest are shown."""
+
+    where: Condition
+    sample: Annotated[int, msgspec.Meta(ge=0, le=_MAX_PAGE)] = 10
+
+
+@attrs.frozen(kw_only=True)
+class JobBody:
+    """One verb with its options, and for which invocations: ``limit`` of them at most, the oldest first, ``rate`` a second."""
+
+    verb: JobVerb
+    where: Condition
+    options: dict[str, Any] = attrs.field(factory=dict)
+    limit: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
+    rate: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -1,21 +1,34 @@
-"""Gates, objects and deployments of a server, over a connection."""
+"""Gates, objects, deployments and jobs of a server, over a connection."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import attrs
+import msgspec
 
 from actors.core.deployments import DeploymentChange
 from actors.deploying import DeploymentInfo
 from actors.editing import Edited
-from actors.http.connection import path_of
-from actors.http.models import ChangeList, DeploymentList, EditedModel, GateList, ItemList, ObjectList
+from actors.http.connection import decoded, path_of
+from actors.http.models import (
+    AnswerModel,
+    ChangeList,
+    DeploymentList,
+    EditedModel,
+    GateList,
+    ItemList,
+    JobList,
+    ObjectList,
+)
 from actors.inspection import GateAnswer
+from actors.jobs import JobInfo, JobItems, JobPreview
 from actors.objecthandle import ObjectInfo
+from journal.events import Answer
 
 if TYPE_CHECKING:
     from actors.core.gates import Scope
+    from actors.core.jobs import JobSpec
     from actors.editing import Edit
     from actors.http.connection import Connection
     from actors.inspection import GateInfo
@@ -83,3 +96,33 @@ class RemoteControl:
     async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange:
         path = path_of("deployments", deployment, "prune")
         return await self._connection.patch(path, DeploymentChange, {"reason": reason})
+
+    # Jobs.
+
+    async def preview_job(self, where: str, sample: int) -> JobPreview:
+        content = msgspec.json.encode({"where": where, "sample": sample})
+        return decoded(await self._connection.send("POST", "/jobs/preview", content=content), JobPreview)
+
+    async def start_job(self, spec: JobSpec) -> str:
+        content = msgspec.json.encode(spec)
+        return decoded(await self._connection.send("POST", "/jobs", content=content), JobInfo).id
+
+    async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
+        return tuple((await self._connection.get("/jobs", JobList, limit=limit)).jobs)
+
+    async def job_info(self, job: str) -> JobInfo:
+        return await self._connection.get(path_of("jobs", job), JobInfo)
+
+    async def await_job(self, job: str) -> JobInfo:
+        return await self._connection.get(path_of("jobs", job), JobInfo, wait="true")
+
+    async def cancel_job(self, job: str, reason: str) -> Answer:
+        return answer_of(await self._connection.patch(path_of("jobs", job, "cancel"), AnswerModel, {"reason": reason}))
+
+    async def job_items(self, job: str, after: int) -> JobItems:
+        return await self._connection.get(path_of("jobs", job, "items"), JobItems, after=after)
+
+
+def answer_of(answer: AnswerModel) -> Answer:
+    """What a verb did, from the wire."""
+    return Answer(answer.changed, answer.before, answer.after, answer.successor)

@@ -229,3 +229,36 @@ async def test_a_restart_and_a_resume_may_name_the_code(opened: Opened) -> None:
         with pytest.raises(actors.UnknownDeploymentError):
             await sold.restart(deployment="dep_1nothing")
         assert (await closing.resume(deployment="latest")).changed
+
+
+async def test_a_job_is_previewed_started_awaited_and_told_of(opened: Opened) -> None:
+    async with opened() as client:
+        sold = [await client.actor(Shop, key).close.send() for key in ("a", "b", "c")]
+        selection = client.jobs.where("service = 'Shop' and status <> 'completed'")
+        preview = await selection.preview(sample=2)
+        assert (preview.count, [info.id for info in preview.sample]) == (3, [sold[0].id, sold[1].id])
+        job = await selection.pause(reason="stocktaking")
+        ended = await job.result()
+        assert (ended.state.value, ended.total, ended.changed, ended.refused) == ("done", 3, 3, {})
+        assert await job.info() == ended
+        assert [item.id async for item in job.items()] == [handle.id for handle in sold]
+        assert await client.jobs.list() == (ended,)
+        signalled = await (await selection.signal("owner", "ada")).result()
+        assert signalled.changed == 3
+        assert (await sold[0].info()).pause_reason == "stocktaking"
+
+
+async def test_a_job_that_cannot_be_is_refused(opened: Opened) -> None:
+    async with opened() as client:
+        with pytest.raises(actors.InvalidQueryError):
+            await client.jobs.where("nothing = 1").preview()
+        with pytest.raises(actors.InvalidQueryError):
+            await client.jobs.where("nothing = 1").pause()
+        with pytest.raises(actors.InvalidArgumentError):
+            await client.jobs.where("true").start("pause", {"colour": "red"})
+        with pytest.raises(actors.UnknownJobError):
+            await client.jobs.job("job_0").info()
+        job = await client.jobs.where("service = 'Shop'").pause()
+        await job.result()
+        with pytest.raises(actors.AlreadyCompletedError):
+            await job.cancel()

@@ -1,0 +1,68 @@
+"""Bulk jobs: look at what a condition fits, start, watch, stop."""
+
+from __future__ import annotations
+
+from actors.http.exchange import Exchange
+from actors.http.models import (
+    AnswerModel,
+    JobBody,
+    JobItemsQuery,
+    JobList,
+    JobQuery,
+    JobsQuery,
+    PreviewBody,
+    ReasonBody,
+    answer_model,
+)
+from actors.http.routes import Route, Scope
+from actors.jobs import JobHandle, JobInfo, JobItems, JobPreview
+
+
+async def preview_job(exchange: Exchange, body: PreviewBody) -> JobPreview:
+    """How many invocations a condition fits now, and the oldest of them. Changes nothing."""
+    return await exchange.wait(exchange.client.jobs.where(body.where).preview(sample=body.sample))
+
+
+async def start_job(exchange: Exchange, body: JobBody) -> JobInfo:
+    """Ask one verb of every invocation that a condition fits now; returns once the job is durable."""
+    selection = exchange.client.jobs.where(body.where, limit=body.limit, rate=body.rate)
+    job = await exchange.wait(selection.start(body.verb, body.options))
+    return await job.info()
+
+
+async def list_jobs(exchange: Exchange, query: JobsQuery) -> JobList:
+    """The jobs that are retained, newest first."""
+    return JobList(jobs=list(await exchange.client.jobs.list(limit=query.limit)))
+
+
+async def get_job(exchange: Exchange, query: JobQuery) -> JobInfo:
+    """How a job stands; with ``wait``, once it has ended."""
+    job = _named(exchange)
+    return await exchange.wait(job.result()) if query.wait else await job.info()
+
+
+async def list_job_items(exchange: Exchange, query: JobItemsQuery) -> JobItems:
+    """What became of each invocation that a job has dealt with, a page at a time."""
+    return await _named(exchange).page(after=query.after)
+
+
+async def cancel_job(exchange: Exchange, body: ReasonBody) -> AnswerModel:
+    """Ask no more invocations. What has been asked stays, and is in the outcomes."""
+    return answer_model(await _named(exchange).cancel(reason=body.reason))
+
+
+def _named(exchange: Exchange) -> JobHandle:
+    return exchange.client.jobs.job(exchange.path["job"])
+
+
+_ONE = "/jobs/{job}"
+
+# Among the verbs of a job are those that cannot be undone.
+ROUTES = (
+    Route("POST", "/jobs/preview", Scope.READ, preview_job),
+    Route("POST", "/jobs", Scope.ADMIN, start_job, status=202, holds_values=True),
+    Route("GET", "/jobs", Scope.READ, list_jobs),
+    Route("GET", _ONE, Scope.READ, get_job),
+    Route("GET", _ONE + "/items", Scope.READ, list_job_items),
+    Route("PATCH", _ONE + "/cancel", Scope.CONTROL, cancel_job),
+)
