@@ -1,0 +1,103 @@
+"""``python -m benchmarks``: all questions, or one by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+
+from benchmarks.machine import this_machine
+from benchmarks.measure import Size, measure
+from benchmarks.questions import QUESTIONS
+from benchmarks.record import keep, write_readme
+from benchmarks.report import HEADER, cells, json_line, table
+from journal.store import Durability
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.measure import Figure, Question
+
+
+@attrs.frozen(kw_only=True)
+class _How:
+    runs: int
+    size: Size
+    durability: Durability
+    is_json: bool
+    under: Path | None
+    is_kept: bool
+
+
+def _common() -> list[click.Option]:
+    return [
+        click.Option(["--runs"], type=click.IntRange(1), default=3, show_default=True, help="Of each case."),
+        click.Option(["--scale"], type=float, default=1.0, show_default=True, help="How much work, in proportion."),
+        click.Option(["--durability"], type=click.Choice(["fsync", "os"]), default="fsync", show_default=True),
+        click.Option(["--json", "is_json"], is_flag=True, help="A line of JSON for each figure."),
+        click.Option(
+            ["--under"],
+            type=click.Path(path_type=Path, file_okay=False, exists=True),
+            help="Where the stores are made: the disk that is measured. By default where temporary files lie.",
+        ),
+        click.Option(["--record", "is_kept"], is_flag=True, help="Keep the figures, and write them into the README."),
+    ]
+
+
+def _how(given: dict[str, Any]) -> _How:
+    return _How(
+        runs=given.pop("runs"),
+        size=Size(factor=given.pop("scale")),
+        durability=Durability(given.pop("durability")),
+        is_json=given.pop("is_json"),
+        under=given.pop("under"),
+        is_kept=given.pop("is_kept"),
+    )
+
+
+def _ask(questions: Sequence[Question], how: _How, options: dict[str, Any]) -> None:
+    for question in questions:
+        machine = this_machine(how.durability.value)
+        if not how.is_json:
+            click.echo(f"\n{question.name}: {question.asks}\nfloor: {question.floor_is}")
+            click.echo("\n".join(machine.lines()))
+        figures: list[Figure] = []
+        for case in question.cases(how.size, **options):
+            click.echo(f"  {question.name}: {case.name} ...", err=True)
+            figures.append(measure(question, case, runs=how.runs, durability=how.durability, under=how.under))
+            if how.is_json:
+                click.echo(json_line(question, figures[-1], machine))
+        if not how.is_json:
+            click.echo("\n".join(table([HEADER, *map(cells, figures)])))
+        if how.is_kept:
+            keep(question, machine, figures)
+            write_readme(QUESTIONS)
+
+
+def _command(question: Question) -> click.Command:
+    def callback(**given: Any) -> None:
+        _ask([question], _how(given), given)
+
+    return click.Command(question.name, callback=callback, params=[*question.options, *_common()], help=question.asks)
+
+
+@click.pass_context
+def _all(context: click.Context, /, **given: Any) -> None:
+    """Ask all questions, or one by its name."""
+    if context.invoked_subcommand is None:
+        _ask(QUESTIONS, _how(given), {})
+
+
+main = click.Group(
+    "benchmarks",
+    commands=[_command(question) for question in QUESTIONS],
+    invoke_without_command=True,
+    callback=_all,
+    params=[*_common()],
+    help="How fast it is, and how near that comes to what the store itself could do. Without a question: all of them.",
+)
+
+if __name__ == "__main__":
+    main(prog_name="python -m benchmarks")

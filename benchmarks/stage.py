@@ -1,0 +1,73 @@
+"""A runtime as users have it, whose store is weighed: it says how much was written."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+import actors
+from actors.deployments.discovery import snapshot_of_classes
+from benchmarks.measure import Written
+from journal.opening import open_journal
+from journal.stored import StoredJournal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from actors.client import LocalClient
+    from benchmarks.measure import Room
+    from journal.store import Batch, Store
+
+
+class Weighing:
+    """A store in front of another, which adds up what is written. It looks at batches, not at calls, so it costs next to nothing."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._commit = store.commit
+        self.written = Written(rows=0, key_bytes=0, value_bytes=0)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def commit(self, batch: Batch) -> None:
+        before = self.written
+        self.written = Written(
+            rows=before.rows + len(batch.rows) + len(batch.cleared),
+            key_bytes=before.key_bytes + sum(map(len, batch.rows)),
+            value_bytes=before.value_bytes + sum(map(len, filter(None, batch.rows.values()))),
+        )
+        await self._commit(batch)
+
+
+@attrs.frozen
+class Stage:
+    """A running app, and the scales under its store."""
+
+    client: LocalClient
+    _weighing: Weighing
+
+    @property
+    def written(self) -> Written:
+        """All that was written since it was opened."""
+        return self._weighing.written
+
+
+@asynccontextmanager
+async def on_stage(
+    room: Room, *classes: type, limits: actors.Limits | None = None, at: Path | None = None
+) -> AsyncIterator[Stage]:
+    """Run classes on a store in this room, or on the one that lies ``at`` another place; their code is kept with it, as always."""
+    async with open_journal(at or room.path / "data", durability=room.durability) as journal:
+        weighing = Weighing(journal._store)
+        weighed = StoredJournal(weighing, partitions=journal.partitions)
+        async with actors.open_runtime(
+            *classes,
+            journal=weighed,
+            limits=limits or actors.Limits(),
+            code=snapshot_of_classes(classes),
+        ) as runtime:
+            yield Stage(runtime.client, weighing)

@@ -1,0 +1,131 @@
+"""Every question still works, and what it says can be true. How fast things are is for ``python -m benchmarks`` to say."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from benchmarks import record
+from benchmarks.__main__ import main
+from benchmarks.drawing import draw
+from benchmarks.machine import this_machine
+from benchmarks.measure import Figure, Size, Spread, measure
+from benchmarks.questions import QUESTIONS, calls
+from benchmarks.report import curves, number
+from journal.store import Durability
+
+if TYPE_CHECKING:
+    from benchmarks.measure import Question
+
+TINY = Size(factor=0.001)
+
+OF_THE_FLOOR_AT_LEAST = 0.01
+TIMES_THE_FLOORS_PROCESSOR_TIME_AT_MOST = 60.0
+"""Four times what it was when this was written: a machine can be busy, but not so busy."""
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
+def test_every_question_gives_figures_that_can_be_true(question: Question, tmp_path: Path) -> None:
+    names: set[str] = set()
+    for case in question.cases(TINY):
+        figure = measure(question, case, runs=1, durability=Durability.FSYNC, under=tmp_path)
+        spreads = [figure.value, figure.cpu_us, figure.floor, figure.ratio, figure.cpu_ratio]
+        assert all(math.isfinite(s.median) and s.median > 0 for s in spreads if s is not None), figure
+        assert (figure.floor is None) == (case.floor is None)
+        assert (figure.p50_ms is None) or (figure.p99_ms is not None and figure.p50_ms.median <= figure.p99_ms.median)
+        assert case.name not in names, "two lines of a table have one name"
+        names.add(case.name)
+    assert not list(tmp_path.iterdir()), "a run leaves nothing behind"
+
+
+def test_a_call_is_not_far_dearer_than_its_rows(tmp_path: Path) -> None:
+    (case,) = calls.cases(Size(factor=0.1), in_flight=[64], keys=[64])
+    figure = measure(calls.QUESTION, case, runs=3, durability=Durability.FSYNC, under=tmp_path)
+    assert figure.ratio is not None
+    assert figure.cpu_ratio is not None
+    assert figure.ratio.most > OF_THE_FLOOR_AT_LEAST, figure
+    assert figure.cpu_ratio.least < TIMES_THE_FLOORS_PROCESSOR_TIME_AT_MOST, figure
+
+
+def test_the_command_prints_a_line_of_json_for_each_case_with_its_machine(tmp_path: Path) -> None:
+    arguments = ["calls", "--in-flight", "2", "--keys", "1", "--keys", "3", "--scale", "0.001", "--runs", "2"]
+    done = CliRunner().invoke(main, [*arguments, "--json", "--under", str(tmp_path)], catch_exceptions=False)
+    told = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
+    assert [line["figure"]["case"] for line in told] == ["2 in flight, 1 key", "2 in flight, 3 keys"]
+    assert all(line["figure"]["runs"] == 2 for line in told)
+    assert all(line["machine"]["durability"] == "fsync" and line["machine"]["cores"] > 0 for line in told)
+
+
+def test_the_command_prints_a_table_for_people(tmp_path: Path) -> None:
+    arguments = [
+        "calls",
+        "--in-flight",
+        "2",
+        "--keys",
+        "1",
+        "--scale",
+        "0.001",
+        "--runs",
+        "1",
+        "--under",
+        str(tmp_path),
+    ]
+    done = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert "durability fsync" in done.stdout
+    assert "x floor" in done.stdout
+    assert "2 in flight, 1 key" in done.stdout
+
+
+def test_the_readme_says_what_the_kept_figures_say() -> None:
+    text = (record.HERE / "README.md").read_text()
+    assert record.filled(text, QUESTIONS) == text, "run `python -m benchmarks --record`, or take the hand out of it"
+
+
+def test_a_curve_that_is_flat_is_drawn_flat_and_its_name_cannot_break_the_drawing() -> None:
+    line = [figure("a<b", at, 50.0) for at in (1_000.0, 10.0, 100.0)]
+    drawn = draw("How <much>?", curves(line))
+    assert "How &lt;much&gt;?" in drawn
+    assert "a&lt;b" in drawn
+    (points,) = [part for part in drawn.split('"') if part.count(",") == 3 and " " in part]
+    places = [tuple(map(float, point.split(","))) for point in points.split()]
+    assert [x for x, _ in places] == sorted(x for x, _ in places)
+    assert len({y for _, y in places}) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.1234, "0.123"), (1.234, "1.23"), (12.34, "12.3"), (123.4, "123"), (12_345.6, "12,346")]
+)
+def test_a_number_has_three_digits_that_count(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_a_machine_that_has_other_work_is_called_noisy() -> None:
+    machine = this_machine("fsync")
+    busy, idle = (attrs.evolve(machine, cores=2, load=load) for load in (6.0, 0.5))
+    assert "noisy" in " ".join(busy.lines())
+    assert "noisy" not in " ".join(idle.lines())
+
+
+def figure(line: str, at: float, cpu_us: float) -> Figure:
+    one = Spread(median=cpu_us, least=cpu_us, most=cpu_us)
+    return Figure(
+        question="growth",
+        case=f"{line} {at}",
+        unit="ms",
+        runs=1,
+        value=one,
+        cpu_us=one,
+        p50_ms=None,
+        p99_ms=None,
+        floor=None,
+        ratio=None,
+        cpu_ratio=None,
+        line=line,
+        at=at,
+    )
