@@ -362,3 +362,14 @@ def test_a_start_looks_at_whoever_waits_for_nobody_since_a_gate_held_them() -> N
     held_by_a_pause = given(accepted(), paused())
     assert held_by_a_pause.state is not None
     assert not owes(held_by_a_pause.state)
+
+
+def test_one_that_is_moved_to_code_that_no_gate_holds_starts_if_it_is_its_turn() -> None:
+    behind_old_code = closed(Scope(ScopeKind.DEPLOYMENT, name="dep_old"))
+    on_old_code = c.Invoke(invocation_id=IT, target=Target(SERVICE, KEY, "open"), argument=b"", deployment="dep_old")
+    move = c.ResumeInvocation(invocation_id=IT, reason="why", deployment="dep_new")
+    moved = e.InvocationMoved(invocation_id=IT, deployment="dep_new")
+    story = given_nothing().under(behind_old_code).when(on_old_code).leaves(IT, Status.QUEUED)
+    story.when(move).then(moved, started())
+    behind_both = [behind_old_code, closed(Scope(ScopeKind.DEPLOYMENT, name="dep_new"))]
+    story = given_nothing().under(*behind_both).when(on_old_code).when(move).then(moved).leaves(IT, Status.QUEUED)
