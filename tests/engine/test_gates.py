@@ -25,8 +25,11 @@ from actors import (
     shared,
     step,
 )
+from actors.references import InvocationHandle
 from actors.runtime import Runtime
 from journal.events import Status
+from journal.memory import MemoryStore
+from journal.store import Batch
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 
@@ -600,3 +603,29 @@ async def test_gates_that_open_and_close_in_quick_succession_let_everything_go_o
         assert await runtime.client.gates.list() == ()
         with trio.fail_after(60.0):
             assert [await handle.result() for handle in sent] == [f"x{n} 2" for n in range(50)]
+
+
+class SlowStore(MemoryStore):
+    """A disk on which a commit takes a second."""
+
+    async def commit(self, batch: Batch) -> None:
+        await trio.sleep(1.0)
+        await super().commit(batch)
+
+
+async def test_what_is_accepted_while_the_opening_is_on_its_way_to_the_disk_goes_on_as_well() -> None:
+    async with Lab(*CLASSES, store=SlowStore()).running() as runtime:
+        await runtime.client.gates.close("everything")
+        chats = [runtime.client.actor(Chat, f"k{n}") for n in range(10)]
+        sent: list[InvocationHandle[int]] = []
+
+        async def send(chat: Chat) -> None:
+            sent.append(await chat.say.send("hello"))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(runtime.client.gates.open, "everything")
+            for chat in chats:
+                await trio.sleep(0.4)
+                nursery.start_soon(send, chat)
+        with trio.fail_after(60.0):
+            assert [await handle.result() for handle in sent] == [1] * 10
