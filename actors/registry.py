@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.core import commands as c
-from actors.core.errors import InvalidArgumentError, Refused, UnknownServiceError
+from actors.core.errors import Refused, UnknownServiceError
 from actors.core.gates import Scope, ScopeKind
 from actors.core.names import is_system
 from actors.engine.arrivals import Act, Identity
 from actors.fields import decode_kept
 from actors.inspection import GateAnswer, GateInfo, gate_answer, gate_info
 from actors.outcomes import value_of
-from actors.references import checked_key, new_id
+from actors.references import MAX_WORDS, checked_key, checked_text, new_id
 from actors.system.registry import registry_target
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from actors.engine.world import World
     from journal.events import PauseMode, Target
     from journal.ids import InvocationId
-
-MAX_REASON = 2_000
-"""Characters of a reason."""
 
 
 class RegistryCaller:
@@ -63,9 +60,9 @@ class RegistryCaller:
 
     async def close_gate(self, scope: Scope, mode: PauseMode, reason: str) -> GateAnswer:
         """Hold everything in the scope; when this returns, nothing of it goes on here but steps that are ending."""
-        act = Act(verb="close-gate", target=str(scope), detail=mode.value, reason=reason[:MAX_REASON])
+        act = Act(verb="close-gate", target=str(scope), detail=mode.value, reason=reason[:MAX_WORDS])
         try:
-            _check_reason(reason)
+            checked_text(reason, MAX_WORDS, "the reason")
             self._check_scope(scope)
         except Refused as refusal:
             await self.refuse(act, refusal)
@@ -76,9 +73,9 @@ class RegistryCaller:
 
     async def open_gate(self, scope: Scope, reason: str) -> GateAnswer:
         """Let everything in the scope go on, but for what was closed by itself."""
-        act = Act(verb="open-gate", target=str(scope), reason=reason[:MAX_REASON])
+        act = Act(verb="open-gate", target=str(scope), reason=reason[:MAX_WORDS])
         try:
-            _check_reason(reason)
+            checked_text(reason, MAX_WORDS, "the reason")
             if (
                 self._engine.registry.gates.rule_of(scope) is None
             ):  # one that was closed can be opened, whatever is served
@@ -106,8 +103,3 @@ class RegistryCaller:
                 self._engine.app.find(scope.service).handler(scope.name)
             case ScopeKind.KEY:
                 checked_key(self._engine.app.find(scope.service), scope.name, self._limits.key_bytes)
-
-
-def _check_reason(reason: str) -> None:
-    if len(reason) > MAX_REASON:
-        raise InvalidArgumentError(f"a reason has at most {MAX_REASON} characters, this one has {len(reason)}")
