@@ -28,6 +28,8 @@ struct control {
     int32_t slow_us;     /* how much longer every matching sync takes */
     int32_t boundaries;  /* writes, syncs, renames and unlinks so far */
     int32_t kill_before; /* the number of the one that never happens; 0: none */
+    int32_t fail_writes; /* how every write to a matching file fails; 0: none does */
+    int32_t fail_reads;  /* how every read of a matching file fails; 0: none does */
 };
 
 static struct control idle;
@@ -81,6 +83,13 @@ static void cross_boundary(void) {
     }
 }
 
+/* Whether this fails, as errno says then. */
+static int fails(const char *path, int error) {
+    if (!error || !may_fail(path)) return 0;
+    errno = error;
+    return 1;
+}
+
 static void note(const char *line, int length) {
     if (trace >= 0 && REAL(write)(trace, line, length) != length) abort();
 }
@@ -115,7 +124,10 @@ int fdatasync(int descriptor) {
 
 ssize_t write(int descriptor, const void *bytes, size_t length) {
     char path[PATH_BYTES];
-    if (path_of(descriptor, path)) cross_boundary();
+    if (path_of(descriptor, path)) {
+        cross_boundary();
+        if (fails(path, control->fail_writes)) return -1;
+    }
     return REAL(write)(descriptor, bytes, length);
 }
 
@@ -127,6 +139,16 @@ ssize_t pwrite(int descriptor, const void *bytes, size_t length, off_t offset) {
 
 ssize_t pwrite64(int descriptor, const void *bytes, size_t length, off64_t offset) {
     return pwrite(descriptor, bytes, length, offset);
+}
+
+ssize_t pread(int descriptor, void *bytes, size_t length, off_t offset) {
+    char path[PATH_BYTES];
+    if (control->fail_reads && path_of(descriptor, path) && fails(path, control->fail_reads)) return -1;
+    return REAL(pread)(descriptor, bytes, length, offset);
+}
+
+ssize_t pread64(int descriptor, void *bytes, size_t length, off64_t offset) {
+    return pread(descriptor, bytes, length, offset);
 }
 
 int rename(const char *from, const char *to) {

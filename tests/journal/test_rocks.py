@@ -7,11 +7,13 @@ failing and a slow fsync (``shim``, which takes a C compiler). ``FLIP_SEED`` and
 from __future__ import annotations
 
 import ast
+import errno
 import functools
 import gc
 import json
 import os
 import pickle
+import resource
 import shutil
 import struct
 import subprocess
@@ -49,6 +51,7 @@ from journal.ids import InvocationId, StreamId
 from journal.opening import open_for_reading, open_journal
 from journal.protocol import Append, Partition
 from journal.rows import FORMAT
+from journal.store import Batch
 from journal.stored import StoredJournal
 from journal.streams import read_head
 from tests.journal import writer
@@ -111,11 +114,22 @@ def cut(path: Path, size: int) -> None:
 
 
 def ask_another_process(
-    mode: str, directory: Path, environment: dict[str, str] | None = None, *, within_seconds: float = 60.0
+    mode: str,
+    directory: Path,
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    within_seconds: float = 60.0,
+    open_files: int | None = None,
 ) -> dict[str, Any]:
-    """What ``writer`` answers; see there."""
+    """What ``writer`` answers; see there. ``open_files``: how many it may have."""
+
+    def limit() -> None:
+        if open_files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))
+
     done = subprocess.run(
-        writer.command(mode, directory),
+        writer.command(mode, directory, *arguments),
+        preexec_fn=limit,
         capture_output=True,
         text=True,
         timeout=within_seconds,
@@ -589,6 +603,10 @@ def disk_of(mebibytes: int, path: Path) -> Iterator[Callable[[int], None]]:
         subprocess.run(["umount", "-l", str(path)], check=True)
 
 
+def make_read_only(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
 async def fill(partition: Partition) -> list[bytes]:
     """Commit to A until there is no room; what was acknowledged."""
     random = Random(3)
@@ -683,11 +701,11 @@ async def test_a_start_on_a_full_disk_says_that_the_disk_is_full(tmp_path: Path)
 # A disk that fails, or is slow.
 
 
-def ask_with_faults(mode: str, folder: Path, *, suffix: str = "", plant: str = "") -> dict[str, Any]:
+def ask_with_faults(mode: str, folder: Path, *arguments: str, suffix: str = "", plant: str = "") -> dict[str, Any]:
     """What ``writer`` answers on a disk that it may spoil."""
     shared_control(folder / "control")
     environment = preloaded(folder / "data", suffix=suffix, control=folder / "control")
-    return ask_another_process(mode, folder / "data", environment | {"WRITER_PLANT": plant})
+    return ask_another_process(mode, folder / "data", *arguments, environment=environment | {"WRITER_PLANT": plant})
 
 
 async def test_after_a_failed_fsync_nothing_is_acknowledged_any_more_and_nothing_acknowledged_is_lost(
@@ -712,6 +730,64 @@ def test_a_store_that_could_not_be_opened_again_at_once_takes_writes_later(tmp_p
     assert answer["at_failure"] == "InDoubt"
     assert answer["too_early"] == "DiskFull"
     assert answer["later"] == "committed"
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EDQUOT], ids=errno.errorcode.get)
+async def test_after_a_write_that_failed_nothing_is_acknowledged_and_nothing_acknowledged_is_lost(
+    tmp_path: Path, error: int
+) -> None:
+    answer = ask_with_faults("fail-write", tmp_path, str(error), suffix=".log")
+    assert answer == {"at_failure": "InDoubt", "afterwards": "StoreFailed", "read": [1, 2, 3]}
+    async with opened(tmp_path / "data") as (journal, _):
+        assert await read(journal, writer.own_stream(0)) in ([b"1", b"2", b"3"], [b"1", b"2", b"3", b"4"])
+
+
+def test_a_disk_that_cannot_be_read_is_damage_and_never_an_object_that_looks_new(tmp_path: Path) -> None:
+    answer = ask_with_faults("fail-read", tmp_path, suffix=".sst")
+    assert answer == {"read": "Damaged", "heads": "CorruptRecord", "afterwards": [1, 2, 3]}
+
+
+async def test_a_file_system_that_is_read_only_is_refused_and_said_to_be(tmp_path: Path) -> None:
+    with disk_of(16, tmp_path / "disk"):
+        async with opened(tmp_path / "disk" / "data") as (_, partition):
+            await partition.commit([append(A, 0, b"kept")])
+        make_read_only(tmp_path / "disk")
+        with pytest.raises(StoreError, match="Read-only file system"):
+            async with open_journal(tmp_path / "disk" / "data"):
+                pass
+        shutil.copytree(tmp_path / "disk" / "data", tmp_path / "copy")
+        async with opened(tmp_path / "copy") as (journal, _):
+            assert await read(journal, A) == [b"kept"]
+
+
+async def test_a_start_with_too_few_open_files_says_so_and_harms_nothing(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    async with opened(directory) as (_, partition):
+        await partition.commit([append(A, 0, b"kept")])
+    before = contents(directory)
+    assert ask_another_process("open", directory, open_files=14)["error"] == "Unavailable"
+    assert contents(directory) == before
+    assert ask_another_process("open", directory, open_files=64) == {"opened": True}
+
+
+async def test_a_process_that_was_forked_is_refused_at_its_first_use(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (journal, partition):
+        await partition.commit([append(A, 0, b"ours")])
+        store: Any = journal._store
+        child = os.fork()
+        if not child:
+            refusals = 0
+            for use in (lambda: journal.row(b"x"), lambda: store.commit(Batch()).send(None)):
+                try:
+                    use()
+                except Unavailable as error:
+                    refusals += "forked" in str(error)
+            store.close()  # and does not hang
+            os._exit(refusals)
+        _, status = await trio.to_thread.run_sync(os.waitpid, child, 0)
+        assert os.waitstatus_to_exitcode(status) == 2
+        await partition.commit([append(A, 1, b"undisturbed")])
+        assert await read(journal, A) == [b"ours", b"undisturbed"]
 
 
 def test_the_event_loop_runs_on_while_the_disk_is_slow(tmp_path: Path) -> None:

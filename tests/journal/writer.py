@@ -3,6 +3,8 @@
     append DIRECTORY [COMMITS]   commits until it is killed, or so many per worker; a line "worker commit" per acknowledgement
     open DIRECTORY               opens the journal and says what came of it
     fail-sync DIRECTORY          commits before, during and after an fsync that fails
+    fail-write DIRECTORY ERRNO   commits before, during and after a write that fails so
+    fail-read DIRECTORY          reads what no cache has while no read succeeds, and afterwards
     recover DIRECTORY            runs out of disk, fails to recover, then may
     slow-sync DIRECTORY          commits while every fsync is slow, and looks how long the event loop stands still
 
@@ -160,6 +162,41 @@ async def fail_sync(directory: Path) -> None:
     _answer(**outcomes, read=read)
 
 
+async def fail_write(directory: Path, error_number: int) -> None:
+    """Commits 1 to 3, one whose write to the log fails, and what could be tried then, on a disk that is well again."""
+    control = control_of_this_process()
+    async with open_journal(directory) as journal, journal.claim(0, "writer") as partition:
+        for commit in range(1, 4):
+            await partition.commit([_one_event(commit)])
+        control.fail_writes = error_number
+        at_failure = await _error_of(partition.commit, [_one_event(4)])
+        control.fail_writes = 0
+        afterwards = await _error_of(partition.commit, [_one_event(4)])
+        read = [commit_of(recorded) async for recorded in journal.read(own_stream(0))]
+    _answer(at_failure=at_failure, afterwards=afterwards, read=read)
+
+
+async def fail_read(directory: Path) -> None:
+    """Three commits, in a table; what readers are told while it cannot be read, and afterwards."""
+    control = control_of_this_process()
+    async with open_journal(directory) as journal, journal.claim(0, "writer") as partition:
+        for commit in range(1, 4):
+            await partition.commit([_one_event(commit)])
+
+    async def read() -> list[int]:
+        return [commit_of(recorded) async for recorded in journal.read(own_stream(0))]
+
+    async def list_heads() -> None:
+        async for _ in journal.heads(0):
+            pass
+
+    async with open_journal(directory) as journal:
+        control.fail_reads = errno.EIO
+        outcomes = {"read": await _error_of(read), "heads": await _error_of(list_heads)}
+        control.fail_reads = 0
+        _answer(**outcomes, afterwards=await read())
+
+
 def _one_event(commit: int) -> Append:
     return Append(stream=own_stream(0), expected=commit - 1, events=[_event(commit, "one")])
 
@@ -262,17 +299,21 @@ class _SyncedByWrite(_Planted):
 _BUGS = {NO_FLUSH: _NeverFlushed, SYNC_IN_WRITE: _SyncedByWrite}
 
 
-def main(mode: str, directory: str, commits: str = str(_MANY_COMMITS)) -> None:
+def main(mode: str, directory: str, argument: str = str(_MANY_COMMITS)) -> None:
     bug = os.environ.get("WRITER_PLANT")
     if bug:
         setattr(rocks, "Rdict", _BUGS[bug])  # noqa: B010  # a type checker is right to refuse the assignment
     match mode:
         case "append":
-            trio.run(append, Path(directory), int(commits))
+            trio.run(append, Path(directory), int(argument))
         case "open":
             trio.run(try_to_open, Path(directory))
         case "fail-sync":
             trio.run(fail_sync, Path(directory))
+        case "fail-write":
+            trio.run(fail_write, Path(directory), int(argument))
+        case "fail-read":
+            trio.run(fail_read, Path(directory))
         case "recover":
             trio.run(recover, Path(directory))
         case "slow-sync":
