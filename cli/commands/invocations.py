@@ -136,6 +136,7 @@ def _facts(info: InvocationInfo) -> list[tuple[str, str]]:
         ("due", when(info.scheduled_for)),
         ("called by", "" if info.caller is None else f"{info.caller.invocation_id} at step {info.caller.step}"),
         ("key", info.idempotency_key or ""),
+        ("code", info.deployment),
         ("attempts", f"{info.failed_attempts} failed" if info.failed_attempts else ""),
         ("retry", when(info.retry_at)),
         ("note", _note(info)),

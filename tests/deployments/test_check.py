@@ -102,6 +102,25 @@ async def test_pause_what_hits_a_parsing_bug_deploy_the_fix_check_resume_and_rep
     assert WORLD.count("store 3") == 5
 
 
+async def test_all_that_match_are_moved_to_the_fix_by_one_job(shop: Shop) -> None:
+    shop.write(1, APP)
+    async with shop.running() as runtime:
+        imports = [await runtime.client.actor(shop.app.Import, f"k{n}").run.send("a") for n in range(20)]
+        for handle in imports:
+            await stands(handle, Status.BACKING_OFF)
+        stuck = runtime.client.jobs.where("service = 'Import' and last_error_type = 'builtins.ValueError'")
+        await (await stuck.pause(reason="a parsing bug")).result()
+        two = shop.write(2, FIXED)
+        await runtime.client.register_deployment(shop.folder / "src" / "app.py")
+        result = await (await stuck.resume(deployment="latest", reason="fixed")).result()
+        assert (result.total, result.changed) == (20, 20)
+        for handle in imports:
+            await waits(handle)
+            assert (await handle.info()).deployment == two
+        assert (await runtime.client.deployments.get(two)).open_invocations == 20
+    assert WORLD.entries.count("fetch a") == WORLD.entries.count("store 3") == 20
+
+
 async def test_the_same_code_keeps_everything_of_open_and_of_ended_ones(shop: Shop) -> None:
     shop.write(1, FIXED)
     async with shop.running() as runtime:
