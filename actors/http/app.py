@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from actors.core.errors import ActorError, InvalidArgumentError, Refused
-from actors.http import calls, control, deployments, gates, jobs, objects, openapi, query, reading
+from actors.http import calls, checks, control, deployments, gates, jobs, objects, openapi, query, reading
 from actors.http.exchange import Exchange, read_body, read_query
 from actors.http.guard import check_media_type, origin_of
 from actors.http.models import NoQuery
@@ -44,6 +44,7 @@ ROUTES: tuple[Route, ...] = (
     *objects.ROUTES,
     *deployments.ROUTES,
     *jobs.ROUTES,
+    *checks.ROUTES,
     *query.ROUTES,
     *openapi.ROUTES,
     *calls.ROUTES,
