@@ -10,7 +10,6 @@ import httpx2
 import msgspec
 
 from actors.auditing import AuditCheck, AuditPage
-from actors.checking import CheckReport, CheckSummary
 from actors.client import Client, Sent
 from actors.core import commands as c
 from actors.core.errors import TooSlowError
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from actors.auditing import AuditQuery
-    from actors.deployments.snapshot import Snapshot
     from actors.listing import Listing
     from actors.references import Request
     from actors.sql.result import Parameters
@@ -163,30 +161,6 @@ class RemotePort(RemoteControl):
         path = path_of("invocations", of, verb)
         return answer_of(await self._connection.patch(path, AnswerModel, body, idempotency_key=idempotency_key))
 
-    # Checking.
-
-    async def check(
-        self, of: InvocationId, deployment: str, code: str | os.PathLike[str] | Snapshot | None
-    ) -> CheckReport:
-        _only_registered(code)
-        response = await self._send("GET", f"/invocations/{of}/check", params={"deployment": deployment})
-        return _decode(response, CheckReport)
-
-    async def check_all(
-        self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
-    ) -> CheckSummary:
-        _only_registered(code)
-        body = {
-            "deployment": deployment,
-            "where": listing.where,
-            "status": [status.value for status in listing.status or ()],
-            "service": listing.service,
-            "key": listing.key,
-            "handler": listing.handler,
-        }
-        params, content = {"limit": listing.limit}, msgspec.json.encode(body)
-        return _decode(await self._send("POST", "/checks", params=params, content=content), CheckSummary)
-
     # Reading.
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
@@ -244,14 +218,6 @@ class RemotePort(RemoteControl):
 
     def encode_value(self, value: Any, what: str) -> bytes:
         return encode_value(value, what)
-
-
-def _only_registered(code: object) -> None:
-    if code is not None:
-        raise UnavailableError(
-            "code on disk is not sent to a server: check it where the data lies, with 'playhead invocations check --app', "
-            "or register it there"
-        )
 
 
 def _path(target: Target) -> str:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
+from actors.checking import CheckReport, CheckSummary
 from actors.core.deployments import DeploymentChange
+from actors.core.errors import UnavailableError
 from actors.deploying import DeploymentInfo
 from actors.editing import Edited
 from actors.http.connection import decoded, path_of
@@ -27,13 +29,18 @@ from actors.objecthandle import ObjectInfo
 from journal.events import Answer
 
 if TYPE_CHECKING:
+    import os
+
     from actors.core.gates import Scope
     from actors.core.jobs import JobSpec
+    from actors.deployments.snapshot import Snapshot
     from actors.editing import Edit
     from actors.http.connection import Connection
     from actors.inspection import GateInfo
+    from actors.listing import Listing
     from actors.objecthandle import FieldChange, ItemInfo, ObjectName
     from journal.events import PauseMode
+    from journal.ids import InvocationId
 
 
 class RemoteControl:
@@ -97,6 +104,29 @@ class RemoteControl:
         path = path_of("deployments", deployment, "prune")
         return await self._connection.patch(path, DeploymentChange, {"reason": reason})
 
+    # Checks.
+
+    async def check(
+        self, of: InvocationId, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> CheckReport:
+        _only_registered(code)
+        return await self._connection.get(path_of("invocations", of, "check"), CheckReport, deployment=deployment)
+
+    async def check_all(
+        self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> CheckSummary:
+        _only_registered(code)
+        body = {
+            "deployment": deployment,
+            "where": listing.where,
+            "status": [status.value for status in listing.status or ()],
+            "service": listing.service,
+            "key": listing.key,
+            "handler": listing.handler,
+        }
+        params, content = {"limit": listing.limit}, msgspec.json.encode(body)
+        return decoded(await self._connection.send("POST", "/checks", params=params, content=content), CheckSummary)
+
     # Jobs.
 
     async def preview_job(self, where: str, sample: int) -> JobPreview:
@@ -126,3 +156,11 @@ class RemoteControl:
 def answer_of(answer: AnswerModel) -> Answer:
     """What a verb did, from the wire."""
     return Answer(answer.changed, answer.before, answer.after, answer.successor)
+
+
+def _only_registered(code: object) -> None:
+    if code is not None:
+        raise UnavailableError(
+            "code on disk is not sent to a server: check it where the data lies, with 'playhead invocations check --app', "
+            "or register it there"
+        )
