@@ -7,6 +7,7 @@ listens; when none does, it is read as it lies there.
 from __future__ import annotations
 
 import functools
+import getpass
 import os
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,7 +62,7 @@ async def live(where: Where) -> AsyncIterator[Client]:
         url = _url_of(where.data)
     if token is None and token_path(where.data).exists():
         token = token_path(where.data).read_text().strip()
-    async with connect(url, token=token) as client:
+    async with connect(url, token=token, user=_user()) as client:
         yield client
 
 
@@ -80,6 +81,13 @@ def _url_of(data: Path) -> str:
             "or it runs its objects for itself, and 'playhead serve' can have the directory once it has ended"
         )
     return address.url
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None
 
 
 class AtRest:

@@ -143,7 +143,7 @@ class Journal(Protocol):
         ...
 
     def follow(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:
-        """The same, then what is appended from now on, as it becomes durable."""
+        """The same, then what is appended from now on, as it becomes durable, until the stream is removed."""
         ...
 
     async def load(self, stream: StreamId) -> Stored | None:

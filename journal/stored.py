@@ -162,6 +162,10 @@ class StoredJournal:
         first = max(after, head.trimmed, self._cut_under_way(partition, stream, head)) + 1
         return read_events(self._settled, partition, stream, first, min(head.last, first + _READ_TOGETHER - 1))
 
+    def last_of(self, stream: StreamId) -> int:
+        """The number of the last event that readers may see; 0 if there is none. Raises ``Damaged``."""
+        return read_head(self._settled, stream % self.partitions, stream).last
+
     def appended(self, stream: StreamId) -> trio.Event:
         """Set at the next append to the stream."""
         return self._followers.setdefault(stream, trio.Event())
@@ -200,8 +204,8 @@ class _Reading:
             appended = self._journal.appended(self._stream) if self._follow else None
             self._page.extend(self._journal.read_page(self._stream, self._after))
             if not self._page:
-                if appended is None:
-                    raise StopAsyncIteration
+                if appended is None or self._journal.last_of(self._stream) < self._after:
+                    raise StopAsyncIteration  # it was read to its end, or has been removed
                 await appended.wait()
         self._after = self._page[0].number
         return self._page.popleft()

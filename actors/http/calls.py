@@ -154,7 +154,7 @@ def respond_with_outcome(of: InvocationId, ended: Outcome) -> Response:
     try:
         value = value_of(ended, of)
     except TerminalError as error:
-        return respond_with(error, of)
+        return respond_with(error, of, ended.kind)
     return Response(value, 200, {INVOCATION_HEADER: of, RESTATE_ID_HEADER: of}, media_type="application/json")
 
 

@@ -12,7 +12,6 @@ import msgspec
 from actors.auditing import AuditCheck, AuditPage
 from actors.client import Client, Sent
 from actors.core import commands as c
-from actors.core.errors import TooSlowError
 from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.durable import encode_arguments, encode_value
 from actors.fields import decode_kept
@@ -22,15 +21,17 @@ from actors.http.connection import (
     Connection,
     decoded,
     error_in,
+    failure_in,
     key_header,
     path_of,
     problem_in,
     succeeded,
 )
+from actors.http.histories import RemoteEvents, RemoteOutput
 from actors.http.models import (
     INVOCATION_HEADER,
+    USER_HEADER,
     AnswerModel,
-    EventList,
     InvocationList,
     SentModel,
     ServiceList,
@@ -41,7 +42,7 @@ from actors.outcomes import value_of
 from actors.references import InvocationHandle
 from actors.sql.result import QueryResult
 from actors.values import Codec, codec_for
-from journal.events import Answer, Failure, Outcome, OutcomeKind
+from journal.events import Answer, Outcome, OutcomeKind
 from journal.ids import InvocationId, parse_invocation_id
 
 if TYPE_CHECKING:
@@ -58,8 +59,12 @@ TOKEN_VARIABLE = "PLAYHEAD_TOKEN"  # noqa: S105 - the name of a variable
 
 
 @asynccontextmanager
-async def connect(url: str | None = None, *, token: str | None = None) -> AsyncIterator[Client]:
+async def connect(
+    url: str | None = None, *, token: str | None = None, user: str | None = None
+) -> AsyncIterator[Client]:
     """A client of a server somewhere. ``url`` and ``token`` default to ``PLAYHEAD_URL`` and ``PLAYHEAD_TOKEN``.
+
+    ``user`` is noted beside the token in histories and in the audit, if the token is one of an administrator.
 
     ::
 
@@ -69,6 +74,8 @@ async def connect(url: str | None = None, *, token: str | None = None) -> AsyncI
     base = url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
     secret = token if token is not None else os.environ.get(TOKEN_VARIABLE)
     headers = {} if secret is None else {"authorization": f"Bearer {secret}"}
+    if user is not None and user.isascii():  # a header carries nothing else
+        headers[USER_HEADER] = user
     timeout = httpx2.Timeout(None, connect=CONNECT_SECONDS)
     async with httpx2.AsyncClient(base_url=base, headers=headers, timeout=timeout, trust_env=False) as http:
         yield Client(RemotePort(Connection(http)))
@@ -84,13 +91,8 @@ class RemotePort(RemoteControl):
     async def call(self, request: Request) -> Any:
         argument = encode_arguments(request, self.limits)
         headers = key_header(request.options.idempotency_key)
-        timeout = request.options.timeout
-        try:
-            response = await self._connection.send(
-                "POST", _path(request.target), headers=headers, content=argument, timeout=timeout
-            )
-        except httpx2.ReadTimeout as error:
-            raise TooSlowError(f"{request.target} did not answer within {timeout} seconds; it goes on") from error
+        path, patience = _path(request.target), request.options.timeout
+        response = await self._connection.send("POST", path, headers=headers, content=argument, patience=patience)
         return decode_kept(request.handler.signature.returns, succeeded(response), f"the result of {request.target}")
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
@@ -105,10 +107,8 @@ class RemotePort(RemoteControl):
         response = await self._connection.send(
             "POST", _path(target), headers=key_header(idempotency_key), content=argument
         )
-        of = response.headers.get(INVOCATION_HEADER)
-        if of is None:
-            raise error_in(response)
-        return parse_invocation_id(of), _outcome(response)
+        outcome = _outcome(response)
+        return parse_invocation_id(response.headers[INVOCATION_HEADER]), outcome
 
     async def send_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
@@ -125,10 +125,7 @@ class RemotePort(RemoteControl):
         return decode_kept(returns if returns is not None else codec_for(Any), data, f"the result of {of}")
 
     async def outcome(self, of: InvocationId) -> Outcome:
-        response = await self._connection.send("GET", f"/restate/invocation/{of}/attach")
-        if response.is_error and INVOCATION_HEADER not in response.headers:
-            raise error_in(response)
-        return _outcome(response)
+        return _outcome(await self._connection.send("GET", f"/restate/invocation/{of}/attach"))
 
     # Verbs.
 
@@ -200,21 +197,10 @@ class RemotePort(RemoteControl):
         return decoded(await self._connection.send("GET", f"/invocations/{of}"), InvocationInfo)
 
     def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
-        return self._followed(of, after) if follow else self._listed(of, after)
+        return RemoteEvents(self._connection, of, after, follow=follow)
 
-    async def _listed(self, of: InvocationId, after: int) -> AsyncIterator[JournalEntry]:
-        for entry in decoded(
-            await self._connection.send("GET", f"/invocations/{of}/events", params={"after": after}), EventList
-        ).events:
-            yield entry
-
-    async def _followed(self, of: InvocationId, after: int) -> AsyncIterator[JournalEntry]:
-        async for data in self._connection.stream(f"/invocations/{of}/events", after):
-            yield msgspec.json.decode(data, type=JournalEntry)
-
-    async def output(self, of: InvocationId, after: int) -> AsyncIterator[Any]:
-        async for data in self._connection.stream(f"/invocations/{of}/output", after):
-            yield msgspec.json.decode(data)
+    def output(self, of: InvocationId, after: int) -> AsyncIterator[Any]:
+        return RemoteOutput(RemoteEvents(self._connection, of, after, follow=True, name="OutputEmitted"))
 
     def encode_value(self, value: Any, what: str) -> bytes:
         return encode_value(value, what)
@@ -243,13 +229,10 @@ def _outcome(response: httpx2.Response) -> Outcome:
     if not response.is_error:
         return Outcome(OutcomeKind.SUCCEEDED, response.content)
     problem = problem_in(response)
-    if problem.title in _STOPPED:
-        return Outcome(_STOPPED[problem.title], reason=problem.details or "")
-    details = b"" if problem.details is None else msgspec.json.encode(problem.details)
-    return Outcome(OutcomeKind.FAILED, failure=Failure(problem.error, problem.detail, details=details))
-
-
-_STOPPED = {
-    "InvocationCancelledError": OutcomeKind.CANCELLED,
-    "InvocationKilledError": OutcomeKind.KILLED,
-}
+    match problem.outcome:
+        case OutcomeKind.CANCELLED | OutcomeKind.KILLED as kind:
+            return Outcome(kind, reason=problem.details or "")
+        case OutcomeKind.FAILED as kind:
+            return Outcome(kind, failure=failure_in(problem))
+        case _:
+            raise error_in(response)

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx2
 import msgspec
 
-from actors.core.errors import ActorError, InvalidArgumentError, UnavailableError, UnknownOutcomeError
+from actors.core.errors import (
+    ActorError,
+    InvalidArgumentError,
+    NoLongerFitsError,
+    NonDeterminismError,
+    TooSlowError,
+    UnavailableError,
+    UnknownOutcomeError,
+    type_name,
+)
 from actors.http.models import Problem
 from actors.outcomes import error_of
 from journal.events import Failure
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 M = TypeVar("M")
 
 URL_VARIABLE = "PLAYHEAD_URL"
 CONNECT_SECONDS = 5.0
+
+_NOT_TERMINAL = {
+    type_name(kind): kind for kind in (UnknownOutcomeError, NonDeterminismError, NoLongerFitsError, ActorError)
+}
+_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
 class Connection:
@@ -38,32 +49,28 @@ class Connection:
         content = msgspec.json.encode(body)
         return decoded(await self.send("PATCH", path, headers=key_header(idempotency_key), content=content), kind)
 
-    async def send(self, method: str, path: str, *, timeout: float | None = None, **kwargs: Any) -> httpx2.Response:  # noqa: ASYNC109
-        """A request, and its response whatever that says."""
+    async def send(self, method: str, path: str, *, patience: float | None = None, **kwargs: Any) -> httpx2.Response:
+        """A request, and its response whatever that says; ``patience`` is in seconds.
+
+        Raises ``UnavailableError``, ``UnknownOutcomeError``, ``TooSlowError``.
+        """
         headers = {"content-type": "application/json", **kwargs.pop("headers", {})}
-        bound = httpx2.Timeout(timeout, connect=CONNECT_SECONDS)
+        bound = httpx2.Timeout(patience, connect=CONNECT_SECONDS)
         try:
             return await self._http.request(method, path, headers=headers, timeout=bound, **kwargs)
-        except httpx2.ConnectError as error:
+        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError) as error:
+            raise InvalidArgumentError(f"{self._http.base_url}: this cannot be asked over HTTP: {error}") from error
+        except _NEVER_SENT as error:
             raise UnavailableError(
                 f"nothing answers at {self._http.base_url}: {error}. Start it with 'playhead serve', or set {URL_VARIABLE}"
             ) from error
-        except (httpx2.ReadError, httpx2.RemoteProtocolError, httpx2.WriteError) as error:
+        except httpx2.ReadTimeout as error:
+            raise TooSlowError(f"no answer came within {patience} seconds; what was asked for goes on") from error
+        except httpx2.TransportError as error:
             raise UnknownOutcomeError(
                 f"the connection to {self._http.base_url} broke before the answer came ({error!r}); what was asked for may "
                 "have been taken. An idempotency key makes asking again safe"
             ) from error
-
-    async def stream(self, path: str, after: int) -> AsyncIterator[str]:
-        """The data of each event that comes, behind the position ``after``."""
-        headers = {"accept": "text/event-stream"}
-        async with self._http.stream("GET", path, params={"after": after}, headers=headers) as response:
-            if response.is_error:
-                await response.aread()
-                raise error_in(response)
-            async for line in response.aiter_lines():
-                if line.startswith("data: "):
-                    yield line[len("data: ") :]
 
 
 def path_of(*segments: str) -> str:
@@ -101,8 +108,15 @@ def error_in(response: httpx2.Response) -> ActorError:
     problem = problem_in(response)
     if not problem.error:
         return UnavailableError(f"{response.request.url}: {problem.status}: {problem.detail}")
-    details = b"" if problem.details is None else msgspec.json.encode(problem.details)
-    error = error_of(Failure(problem.error, problem.detail, details=details), problem.invocation_id)
-    if isinstance(error, InvalidArgumentError):
-        error.path = problem.path or "$"
+    if problem.error in _NOT_TERMINAL:
+        return _NOT_TERMINAL[problem.error](problem.detail)
+    error = error_of(failure_in(problem), problem.invocation_id)
+    if isinstance(error, InvalidArgumentError) and problem.path is not None:
+        error.path = problem.path
     return error
+
+
+def failure_in(problem: Problem) -> Failure:
+    """The same as a handler's failure is recorded."""
+    details = b"" if problem.details is None else msgspec.json.encode(problem.details)
+    return Failure(problem.error, problem.detail, details=details)

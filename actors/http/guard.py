@@ -22,6 +22,7 @@ from actors.core.errors import (
     UnauthorizedError,
 )
 from actors.engine.arrivals import Act
+from actors.http.models import USER_HEADER
 from actors.http.problems import HeadTooLargeError, MisdirectedRequestError, WrongMediaTypeError
 from actors.http.routes import Scope
 from actors.http.tokens import Grant
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from actors.http.tokens import TokenBook
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-
-USER_HEADER = "x-playhead-user"
-"""The person at the command line, as they call themselves; noted beside the token."""
 
 HEAD_BYTES = 16 << 10
 """The longest head of a request."""

@@ -18,11 +18,14 @@ from actors.inspection import GateInfo, InvocationInfo, JournalEntry, ServiceInf
 from actors.jobs import JobInfo
 from actors.objecthandle import FieldChange, ItemInfo, ObjectName
 from actors.why import Reason as Waiting
-from journal.events import Answer, Children, PauseMode, Status, Stop, Successor
+from journal.events import Answer, Children, OutcomeKind, PauseMode, Status, Stop, Successor
 from journal.ids import InvocationId
 
 INVOCATION_HEADER = "x-playhead-invocation-id"
 """The header that says which invocation a call became."""
+
+USER_HEADER = "x-playhead-user"
+"""The person at the command line, as they call themselves; noted beside the token."""
 
 RESTATE_ID_HEADER = "x-restate-id"
 """The same, for clients that were made for Restate."""
@@ -35,7 +38,12 @@ MAX_REASON = 1_000
 _MAX_NAME = 256
 _MAX_KEY = 1_024
 _MAX_POSITION = 2**63 - 1
-_MAX_PAGE = 1_000
+MAX_PAGE = 1_000
+"""Entries of a list at a time."""
+
+MAX_WAIT = 60.0
+"""Seconds that a request for what is not there yet waits at most."""
+
 _MAX_SECONDS = 366 * 24 * 3600.0
 
 ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
@@ -46,7 +54,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_NAME)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_KEY)]
 StepName = Annotated[str, msgspec.Meta(max_length=_MAX_KEY)]
 Position = Annotated[int, msgspec.Meta(ge=0, le=_MAX_POSITION, description="A position in the journal.")]
-PageSize = Annotated[int, msgspec.Meta(ge=1, le=_MAX_PAGE)]
+PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=_MAX_SECONDS)]
 Condition = Annotated[str, msgspec.Meta(max_length=8_192, description="A condition in SQL over sys_invocation.")]
 DeploymentWord = Annotated[
@@ -61,7 +69,7 @@ DeploymentWord = Annotated[
 class Problem:
     """An error as RFC 9457 has it. ``error`` is the type of the exception, so that a client can raise it again.
 
-    ``path`` says where in the body or the query, if it is there.
+    ``path`` says where in the body or the query, if it is there; ``outcome`` how the invocation ended, if that is what is said.
     """
 
     title: str
@@ -72,6 +80,7 @@ class Problem:
     details: Any = None
     path: str | None = None
     invocation_id: InvocationId | None = None
+    outcome: OutcomeKind | None = None
 
 
 class SentModel(msgspec.Struct, kw_only=True, rename="camel"):
@@ -126,9 +135,11 @@ class ServiceList:
 
 @attrs.frozen(kw_only=True)
 class EventList:
-    """The history of an invocation."""
+    """A piece of the history of an invocation, up to event ``last``. ``is_over``: it has ended, and this is the end."""
 
     events: list[JournalEntry]
+    last: int
+    is_over: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -224,6 +235,19 @@ class InvocationsQuery:
 
 @attrs.frozen(kw_only=True)
 class EventsQuery:
+    """Which events: those behind ``after`` (the header Last-Event-ID says the same), of this ``name``, so many at most.
+
+    If there are none yet, some are waited for, ``wait`` seconds at most.
+    """
+
+    after: Position = 0
+    name: Name | None = None
+    limit: PageSize = MAX_PAGE
+    wait: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT)] = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class OutputQuery:
     """From where on. The header Last-Event-ID says the same."""
 
     after: Position = 0
@@ -367,7 +391,7 @@ class PreviewBody:
     """What a job would be for; ``sample`` of the oldest are shown."""
 
     where: Condition
-    sample: Annotated[int, msgspec.Meta(ge=0, le=_MAX_PAGE)] = 10
+    sample: Annotated[int, msgspec.Meta(ge=0, le=MAX_PAGE)] = 10
 
 
 @attrs.frozen(kw_only=True)

@@ -14,6 +14,7 @@ from actors.outcomes import type_of
 from journal.errors import JournalError, MalformedIdError, Unavailable
 
 if TYPE_CHECKING:
+    from journal.events import OutcomeKind
     from journal.ids import InvocationId
 
 _encode = msgspec.json.Encoder().encode
@@ -90,7 +91,7 @@ def _as_actors(error: ActorError | JournalError) -> ActorError:
             return ActorError(str(error))
 
 
-def problem_of(error: ActorError, of: InvocationId | None = None) -> Problem:
+def problem_of(error: ActorError, of: InvocationId | None = None, outcome: OutcomeKind | None = None) -> Problem:
     """An error as the body of a response says it."""
     return Problem(
         title=type(error).__name__,
@@ -100,13 +101,16 @@ def problem_of(error: ActorError, of: InvocationId | None = None) -> Problem:
         details=getattr(error, "details", None),
         path=getattr(error, "path", None),
         invocation_id=of or getattr(error, "invocation_id", None),
+        outcome=outcome,
     )
 
 
-def respond_with(raised: ActorError | JournalError, of: InvocationId | None = None) -> Response:
+def respond_with(
+    raised: ActorError | JournalError, of: InvocationId | None = None, outcome: OutcomeKind | None = None
+) -> Response:
     """An error as a response."""
     error = _as_actors(raised)
-    model = problem_of(error, of)
+    model = problem_of(error, of, outcome)
     headers: dict[str, str] = {}
     if model.invocation_id is not None:
         headers = {INVOCATION_HEADER: model.invocation_id, RESTATE_ID_HEADER: model.invocation_id}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import attrs
+import trio
 from starlette.responses import Response
 
 from actors.auditing import AuditCheck, AuditPage
@@ -13,13 +17,16 @@ from actors.http.models import (
     Health,
     InvocationList,
     InvocationsQuery,
+    OutputQuery,
     ReasonList,
     ServiceList,
     ServicesQuery,
 )
 from actors.http.routes import Route, Scope
 from actors.http.streaming import EventStream, as_events, as_output, position_of, wants_stream
-from actors.inspection import InvocationInfo
+from actors.inspection import InvocationInfo, JournalEntry
+from actors.references import InvocationHandle
+from journal.events import Status
 
 
 async def health(_: Exchange) -> Health:
@@ -57,16 +64,35 @@ async def explain(exchange: Exchange) -> ReasonList:
 
 
 async def list_events(exchange: Exchange, query: EventsQuery) -> EventList | Response:
-    """The history of one invocation so far; as a stream, also what comes, until its end."""
+    """A piece of the history of one invocation; as a stream, all of it, and what comes, until its end."""
     handle = exchange.invocation()
     after = position_of(exchange.request, query.after)
+    if not wants_stream(exchange.request):
+        return await exchange.wait(_page(handle, attrs.evolve(query, after=after)))
     await handle.info()
-    if wants_stream(exchange.request):
-        return EventStream(exchange, as_events(handle.follow(after=after)))
-    return EventList(events=[entry async for entry in handle.events(after=after)])
+    return EventStream(exchange, as_events(handle.follow(after=after)))
 
 
-async def follow_output(exchange: Exchange, query: EventsQuery) -> Response:
+async def _page(handle: InvocationHandle[Any], query: EventsQuery) -> EventList:
+    has_ended = (await handle.info()).status is Status.COMPLETED
+    last, found = query.after, list[JournalEntry]()
+    if query.wait and not has_ended:
+        with trio.move_on_after(query.wait):
+            async for entry in handle.follow(after=last):
+                last = entry.number
+                if query.name in (None, entry.name):
+                    found.append(entry)
+                    break
+    async for entry in handle.events(after=last):
+        if len(found) == query.limit:
+            return EventList(events=found, last=last, is_over=False)
+        last = entry.number
+        if query.name in (None, entry.name):
+            found.append(entry)
+    return EventList(events=found, last=last, is_over=has_ended)
+
+
+async def follow_output(exchange: Exchange, query: OutputQuery) -> Response:
     """What one invocation emits, as a stream, until its end."""
     handle = exchange.invocation()
     after = position_of(exchange.request, query.after)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import trio
 import trio.testing
@@ -18,6 +20,9 @@ from journal.streams import read_events, read_head
 from tests.journal.conftest import OpenJournal
 from tests.journal.samples import EVENTS, STAMP
 from tests.virtual import EPOCH
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 STREAM = StreamId(0x1122334455667788)
 OTHER = StreamId(0x1122334455667789)
@@ -84,6 +89,27 @@ async def test_an_append_without_events_carries_rows_and_leaves_no_stream(open_a
         assert journal.row(key) == b"row"
         assert values(await all_of(journal)) == [1]
         assert [stream async for stream, _ in journal.heads(0)] == [STREAM]
+
+
+@pytest.mark.parametrize("is_waiting", [True, False])
+async def test_following_a_stream_that_is_removed_ends(open_again: OpenJournal, is_waiting: bool) -> None:
+    async with open_again() as journal, journal.claim(0, "me") as partition:
+        await partition.commit([append(0, 1, 2)])
+        followed = journal.follow(STREAM)
+        await anext(followed)
+        await anext(followed)
+        async with trio.open_nursery() as nursery:
+            if is_waiting:
+                nursery.start_soon(_is_over, followed)
+                await trio.testing.wait_all_tasks_blocked()
+            await partition.commit([Append(stream=STREAM, expected=2, events=[], remove=True)])
+            with trio.fail_after(5):
+                await _is_over(followed)
+
+
+async def _is_over(followed: AsyncIterator[Recorded]) -> None:
+    with pytest.raises(StopAsyncIteration):
+        await anext(followed)
 
 
 async def test_an_append_that_expects_another_end_changes_nothing_at_all(open_again: OpenJournal) -> None:

@@ -17,6 +17,7 @@ from actors import Actor, handler
 from actors.client import Client
 from actors.http.app import Api
 from actors.http.client import RemotePort
+from actors.http.connection import Connection
 from actors.http.guard import Guard
 from actors.http.server import Closing
 from cli.exits import exit_code_of
@@ -47,7 +48,7 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
         app = Api(runtime.client, Guard(tokens=None), Closing())
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-            yield Client(RemotePort(http))
+            yield Client(RemotePort(Connection(http)))
 
 
 async def test_an_answer_has_columns_and_rows(client: Client) -> None:

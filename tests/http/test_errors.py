@@ -1,0 +1,94 @@
+"""Every typed error over HTTP: its status, its name, and itself again at the other end."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+
+import actors
+from actors.core import errors
+from actors.core.errors import ActorError, Refused, TerminalError
+from actors.http import problems
+from actors.http.connection import error_in
+from actors.http.problems import respond_with
+from cli.exits import Exit, exit_code_of
+from journal.errors import Damaged, DiskFull, MalformedIdError
+from journal.ids import StreamId
+
+
+def _all(kind: type[ActorError]) -> list[type[ActorError]]:
+    found = [kind]
+    for inner in kind.__subclasses__():
+        found += _all(inner)
+    return [k for k in found if k.__module__ in ("actors", problems.__name__, "actors.http.tokens")]
+
+
+KINDS = sorted(set(_all(ActorError)), key=lambda kind: kind.__name__)
+
+STATUSES = {
+    "AlreadyCompletedError": 409,
+    "DeadlockError": 409,
+    "ForbiddenError": 403,
+    "IdempotencyConflictError": 409,
+    "InvalidArgumentError": 400,
+    "InvalidKeyError": 400,
+    "InvocationCancelledError": 409,
+    "InvocationKilledError": 409,
+    "MailboxFullError": 429,
+    "NotCompletedError": 409,
+    "PayloadTooLargeError": 413,
+    "TerminalError": 500,
+    "TooSlowError": 504,
+    "UnauthorizedError": 401,
+    "UnavailableError": 503,
+    "UnknownHandlerError": 404,
+    "UnknownInvocationError": 404,
+    "UnknownOutcomeError": 503,
+    "UnknownServiceError": 404,
+}
+
+
+def made(kind: type[ActorError]) -> ActorError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, f"about {kind.__name__}")
+    if isinstance(error, TerminalError):
+        error.type = errors.type_name(kind)
+    return error
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_error_has_a_status_and_comes_back_as_itself(kind: type[ActorError]) -> None:
+    response = respond_with(made(kind))
+    assert response.status_code == STATUSES.get(kind.__name__, kind.http_status)
+    assert 400 <= response.status_code < 600
+    assert response.headers["content-type"] == "application/problem+json"
+    answered = httpx2.Response(
+        response.status_code, content=response.body, request=httpx2.Request("GET", "http://127.0.0.1")
+    )
+    again = error_in(answered)
+    assert type(again) is kind
+    assert str(again) == f"about {kind.__name__}"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, Refused)], ids=lambda kind: kind.__name__)
+def test_a_refusal_is_never_said_to_be_the_servers_fault(kind: type[ActorError]) -> None:
+    assert kind.http_status < 500 or kind.http_status in (503, 507)
+    assert exit_code_of(made(kind)) not in (Exit.DONE, Exit.FAILED)
+
+
+def test_what_may_be_tried_again_says_when() -> None:
+    for kind in KINDS:
+        headers = respond_with(made(kind)).headers
+        assert ("retry-after" in headers) == (kind.http_status in (429, 503))
+
+
+def test_the_journals_errors_are_told_in_our_words() -> None:
+    assert respond_with(MalformedIdError("x")).status_code == 400
+    assert respond_with(DiskFull("full")).status_code == 503
+    assert respond_with(Damaged(StreamId(1), 2, "gone")).status_code == 500
+
+
+def test_every_public_error_is_one_of_them() -> None:
+    public = [getattr(actors, name) for name in actors.__all__ if name.endswith("Error")]
+    ours = [kind for kind in public if issubclass(kind, ActorError)]
+    assert set(ours) <= set(KINDS)
