@@ -177,11 +177,13 @@ class Answer:
 @attrs.frozen
 class Lineage:
     """Which invocation this one repeats, and from which step on; from its beginning if there is none. ``rewinds``: the
-    fields of its object are then what they were at that step."""
+    fields of its object are then what they were at that step. ``seed`` is what chance in the handler is drawn from, where a
+    part that is kept has drawn from it."""
 
     invocation_id: InvocationId
     step: StepId = ROOT_STEP
     rewinds: bool = False
+    seed: str = ""
 
 
 @attrs.define

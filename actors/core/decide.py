@@ -29,6 +29,7 @@ from actors.core.state import InvocationState, ObjectState, WaitKind, digest
 from actors.core.transitions import ACTIVE, STARTED
 from journal import events as e
 from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause, PauseMode, Status, Stop
+from journal.ids import ROOT_STEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -594,7 +595,7 @@ def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float
         chain=original.chain if original is not None and hands_over else [],
         atomic=command.original.atomic,
         deployment=command.original.deployment if command.deployment is None else command.deployment,
-        restarts=e.Lineage(command.invocation_id, command.step, command.rewind_state),
+        restarts=_lineage(command, command.original),
         behind=None if is_over else command.invocation_id,
     )
     restarted = e.InvocationRestarted(
@@ -607,6 +608,16 @@ def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float
     starts = is_over and (mode is Mode.SHARED or _is_free_without(state, original))
     starting = [e.InvocationStarted(invocation_id=command.successor)] if starts else []
     return [accepted, restarted, *stopping, *starting]
+
+
+def _lineage(command: c.RestartInvocation, original: e.InvocationAccepted) -> e.Lineage:
+    seed = "" if command.step == ROOT_STEP else seed_of(original.invocation_id, original.restarts)
+    return e.Lineage(command.invocation_id, command.step, command.rewind_state, seed)
+
+
+def seed_of(invocation_id: InvocationId, restarts: e.Lineage | None) -> str:
+    """What chance in the handler is drawn from: the same wherever a part of its history is lived again."""
+    return invocation_id if restarts is None or not restarts.seed else restarts.seed
 
 
 def _stop(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from journal.events import Event, Recorded, Successor
 
-_OPERATIONS = (
+OPERATIONS = (
     e.StepScheduled,
     e.SleepScheduled,
     e.CallScheduled,
@@ -57,8 +57,8 @@ class Kept:
 
     def successor(self, of: InvocationId) -> Successor:
         """The same for people."""
-        again = {event.step for event in self.again if isinstance(event, _OPERATIONS)}
-        operations = [event for _, event in self.events if isinstance(event, _OPERATIONS)]
+        again = {event.step for event in self.again if isinstance(event, OPERATIONS)}
+        operations = [event for _, event in self.events if isinstance(event, OPERATIONS)]
         return e.Successor(
             of,
             kept=tuple(_ref(event) for event in operations if event.step not in again),
@@ -68,7 +68,7 @@ class Kept:
 
 def find_step(history: Iterable[Recorded], wanted: str) -> StepId:
     """The step that a person means, by its path or by its name. Raises :class:`UnknownStepError`."""
-    operations = [r.event for r in history if isinstance(r.event, (*_OPERATIONS, e.SendScheduled))]
+    operations = [r.event for r in history if isinstance(r.event, (*OPERATIONS, e.SendScheduled))]
     by_path = [operation.step for operation in operations if operation.step == wanted]
     if by_path:
         return by_path[0]
@@ -156,7 +156,7 @@ def _cut(history: Sequence[Recorded], step: StepId, consumed: Recorded | None) -
                 )
             return position
         if begun is None:
-            if isinstance(event, (*_OPERATIONS, e.SendScheduled)) and event.step == step:
+            if isinstance(event, (*OPERATIONS, e.SendScheduled)) and event.step == step:
                 if isinstance(event, e.SendScheduled):
                     return position
                 if isinstance(event, e.SignalAwaited) and event.ready:
@@ -231,7 +231,7 @@ def _waiting(chosen: Iterable[Recorded]) -> frozenset[int]:
                         waiting.remove(event.step)
             case _ if isinstance(event, _ENDS):
                 open_.pop(event.step, None)
-            case _ if isinstance(event, (*_OPERATIONS, e.DeadlineScheduled)):
+            case _ if isinstance(event, (*OPERATIONS, e.DeadlineScheduled)):
                 open_[event.step] = recorded
     return frozenset(map(id, open_.values()))
 

@@ -9,6 +9,7 @@ import attrs
 from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say "this code is in no task"
 
 from actors.core import commands as c
+from actors.core.decide import seed_of
 from actors.core.errors import (
     NoLongerFitsError,
     NonDurableAwaitError,
@@ -82,7 +83,7 @@ class Attempt:
         instance = _instance(definition, state, view)
         self.context = HandlerContext(
             invocation_id=invocation.invocation_id,
-            seed=invocation.invocation_id,
+            seed=seed_of(invocation.invocation_id, invocation.restarts),
             limits=setting.limits,
             retry=self.handler.retry,
             unique=setting.world.unique,

@@ -122,6 +122,11 @@ class Claim(Service):
         return await work("after")
 
     @handler
+    async def draw(self) -> str:
+        drawn = await actors.service(Claim).part(f"ticket {actors.random().random()}")
+        return f"{drawn} {await work('pay')}"
+
+    @handler
     async def regenerate(self, of: str) -> str:
         answer = await actors.invocation(of).restart("reimburse", reason="again, please")
         assert answer.successor is not None
@@ -222,7 +227,7 @@ async def test_lineage_is_recorded_both_ways() -> None:
         again = successor(runtime.client, await claim.restart("notify", reason="once more"))
         await again.result()
         assert (await claim.info()).successors == (again.id,)
-        assert (await again.info()).restarts == e.Lineage(claim.id, e.StepId("6"))
+        assert (await again.info()).restarts == e.Lineage(claim.id, e.StepId("6"), seed=claim.id)
         history = [entry.name async for entry in claim.events()]
         assert history[-2:] == ["InvocationCompleted", "InvocationRestarted"]
 
@@ -451,6 +456,16 @@ async def test_a_handler_can_restart_another_invocation() -> None:
         await claim.result()
         again = await runtime.client.service(Claim).regenerate(claim.id)
         assert (await runtime.client.invocation(again).result())[4:6] == ["reimburse 2", "notify 2"]
+
+
+async def test_chance_falls_as_it_fell_in_what_is_kept() -> None:
+    async with Lab(Claim).running() as runtime:
+        drawing = await runtime.client.service(Claim).draw.send()
+        first = await drawing.result()
+        second = successor(runtime.client, await drawing.restart("pay"))
+        await second.result()
+        third = successor(runtime.client, await second.restart("pay"))
+        assert (await third.result()).removesuffix("pay 3") == first.removesuffix("pay 1")
 
 
 async def test_a_restart_of_a_restart_keeps_what_both_have_lived() -> None:

@@ -29,7 +29,7 @@ EVENTS: list[e.Event] = [
         request="r-1",
         atomic=True,
         deployment="dep_0123456789abcdef",
-        restarts=e.Lineage(OTHER, STEP, True),
+        restarts=e.Lineage(OTHER, STEP, True, "seed"),
         behind=OTHER,
     ),
     e.InvocationDue(invocation_id=INVOCATION),
