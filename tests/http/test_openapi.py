@@ -89,7 +89,9 @@ def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
         assert process.wait(30) == 0, (tmp_path / "log").read_text()
 
 
-def test_generated_requests_find_nothing_that_the_document_does_not_say(server: tuple[str, str]) -> None:
+def test_generated_requests_find_nothing_that_the_document_does_not_say(
+    server: tuple[str, str], tmp_path: Path
+) -> None:
     url, token = server
     operations = len([1 for path in document()["paths"].values() for _ in path])
     command = [
@@ -108,7 +110,10 @@ def test_generated_requests_find_nothing_that_the_document_does_not_say(server: 
     ]
     # What waits for an end that may never come is not fuzzed.
     command += ["--exclude-path-regex", "attach|/query"]
-    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=600, cwd=tmp_path, env=environment
+    )
     said = ran.stdout + ran.stderr
     assert ran.returncode == 0, said[-8_000:]
     cases = re.search(r"(\d+) generated", said.replace(",", ""))
