@@ -34,7 +34,12 @@ class _How:
 def _common() -> list[click.Option]:
     return [
         click.Option(["--runs"], type=click.IntRange(1), default=3, show_default=True, help="Of each case."),
-        click.Option(["--scale"], type=float, default=1.0, show_default=True, help="How much work, in proportion."),
+        click.Option(
+            ["--scale"], type=float, default=1.0, show_default=True, help="How often things are done, in proportion."
+        ),
+        click.Option(
+            ["--largest"], type=click.IntRange(10), help="Histories, stores and the like are no larger than this."
+        ),
         click.Option(["--durability"], type=click.Choice(["fsync", "os"]), default="fsync", show_default=True),
         click.Option(["--json", "is_json"], is_flag=True, help="A line of JSON for each figure."),
         click.Option(
@@ -49,7 +54,7 @@ def _common() -> list[click.Option]:
 def _how(given: dict[str, Any]) -> _How:
     return _How(
         runs=given.pop("runs"),
-        size=Size(factor=given.pop("scale")),
+        size=Size(factor=given.pop("scale"), largest=given.pop("largest")),
         durability=Durability(given.pop("durability")),
         is_json=given.pop("is_json"),
         under=given.pop("under"),
@@ -59,7 +64,7 @@ def _how(given: dict[str, Any]) -> _How:
 
 def _ask(questions: Sequence[Question], how: _How, options: dict[str, Any]) -> None:
     for question in questions:
-        machine = this_machine(how.durability.value)
+        machine = this_machine(how.durability.value, how.size.factor)
         if not how.is_json:
             click.echo(f"\n{question.name}: {question.asks}\nfloor: {question.floor_is}")
             click.echo("\n".join(machine.lines()))

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import attrs
 import outcome
 import trio
-from rocksdict import Options, Rdict, WriteBatch
+from rocksdict import DBCompressionType, Options, Rdict, WriteBatch
 
-from benchmarks.measure import Room, Sample, Timing, drive
+from benchmarks.measure import Room, Sample, Tally, Timing, drive
 from journal.store import Durability
 
 if TYPE_CHECKING:
@@ -32,11 +32,12 @@ _WRITTEN_TOGETHER = 500
 
 
 def raw_options() -> Options:
-    """Bytes as they are, and the memtables that our store has."""
+    """Bytes as they are, with the memtables and the compression that our store has."""
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_write_buffer_size(_MEMTABLE_BYTES)
     options.set_max_write_buffer_number(_MEMTABLES)
+    options.set_compression_type(DBCompressionType.lz4())
     return options
 
 
@@ -74,11 +75,7 @@ class GroupCommit:
     def run(self) -> None:
         """The thread that writes."""
         while (group := self._groups.get()) is not None:
-            batch = WriteBatch(raw_mode=True)
-            for rows, _ in group:
-                for key, value in rows:
-                    batch.put(key, value)
-            self._db.write(batch)
+            write_raw(self._db, [row for rows, _ in group for row in rows])
             if self._is_synced:
                 self._db.flush_wal(True)
             self._token.run_sync_soon(self._wake, group)
@@ -128,7 +125,7 @@ def writing_floor(
     async def floor(room: Room, sample: Sample) -> Sample:
         assert sample.written is not None, "what the floor writes is what the run wrote"
         operations = max(1, sample.operations // per_operation)
-        kept = RowsLike(sample, operations * waits)
+        kept = RowsLike(sample.written, operations * waits)
 
         with group_commit(room) as committer:
 
@@ -143,23 +140,25 @@ def writing_floor(
 
 
 class RowsLike:
-    """Makes, in so many portions, as many rows as a run wrote, of the same average size."""
+    """Makes, in so many portions, as many rows as were counted, of the same average size."""
 
-    def __init__(self, sample: Sample, portions: int) -> None:
-        written = sample.written
-        assert written is not None
-        rows = max(1, written.rows)
+    def __init__(self, tally: Tally, portions: int) -> None:
+        rows = max(1, tally.rows)
         self._per_portion = rows / portions
-        self._key_tail = bytes(max(0, written.key_bytes // rows - 8))
-        self._value = bytes(range(256)) * (written.value_bytes // rows // 256 + 1)
-        self._value = self._value[: written.value_bytes // rows]
+        self._key_tail = bytes(max(0, tally.key_bytes // rows - 8))
+        value_bytes = tally.value_bytes // rows
+        self._value = (bytes(range(256)) * (value_bytes // 256 + 1))[:value_bytes]
         self._due = 0.0
         self._made = 0
 
-    def next(self, more: int | None = None) -> Rows:
-        """The next portion, or so many more."""
-        self._due += self._per_portion if more is None else more
-        first, self._made = self._made, max(self._made, round(self._due))
+    def next(self) -> Rows:
+        """The next portion."""
+        self._due += self._per_portion
+        return self.next_rows(max(0, round(self._due) - self._made))
+
+    def next_rows(self, count: int) -> Rows:
+        """So many more."""
+        first, self._made = self._made, self._made + count
         return [(number.to_bytes(8, "big") + self._key_tail, self._value) for number in range(first, self._made)]
 
 
@@ -167,23 +166,36 @@ def _in_unit(timing: Timing, per_operation: int, *, in_milliseconds: bool) -> Sa
     return timing.milliseconds() if in_milliseconds else timing.rate(per_operation=per_operation)
 
 
-def reading_floor(rows: int, *, times: int = 20) -> Callable[[Room, Sample], Awaitable[Sample]]:
-    """The milliseconds in which RocksDB's own iterator goes through so many rows, as large as those that the run wrote or read."""
+def reading_floor(
+    rows: int | None = None, *, times: int = 20, rate_of: int | None = None
+) -> Callable[[Room, Sample], Awaitable[Sample]]:
+    """Let RocksDB's own iterator go through the rows that a run read, or ``rows`` of the size of those that it wrote.
+
+    In milliseconds, or as a rate of ``rate_of`` things that these rows hold.
+    """
 
     async def floor(room: Room, sample: Sample) -> Sample:
-        kept = RowsLike(sample, 1).next(rows)
+        tally = sample.written if rows is not None else sample.read
+        assert tally is not None, "what the floor reads is what the run read"
+        count = rows if rows is not None else tally.rows
         with raw_store(room.path / "floor") as db:
-            for start in range(0, rows, _WRITTEN_TOGETHER):
-                batch = WriteBatch(raw_mode=True)
-                for key, value in kept[start : start + _WRITTEN_TOGETHER]:
-                    batch.put(key, value)
-                db.write(batch)
+            kept = RowsLike(tally, count).next_rows(count)
+            for start in range(0, count, _WRITTEN_TOGETHER):
+                write_raw(db, kept[start : start + _WRITTEN_TOGETHER])
 
             async def read(_: int) -> None:
                 await trio.lowlevel.checkpoint()
-                assert sum(1 for _ in db.items()) == rows
+                assert sum(1 for _ in db.items()) == count
 
             timing = await drive(times, 1, read)
-        return timing.milliseconds()
+        return timing.milliseconds() if rate_of is None else timing.rate(per_operation=rate_of)
 
     return floor
+
+
+def write_raw(db: Rdict, rows: Rows) -> None:
+    """One batch, without sync."""
+    batch = WriteBatch(raw_mode=True)
+    for key, value in rows:
+        batch.put(key, value)
+    db.write(batch)

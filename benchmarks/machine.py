@@ -26,6 +26,7 @@ class Machine:
     date: str
     load: float
     durability: str
+    scale: float
 
     @property
     def is_shared(self) -> bool:
@@ -43,11 +44,11 @@ class Machine:
         return [
             f"{self.processor}, {self.cores} cores, {self.memory_gib:.0f} GiB; {self.system}; CPython {self.python}",
             names,
-            f"{self.date}; durability {self.durability}; {busy}",
+            f"{self.date}; durability {self.durability}, scale {self.scale:g}; {busy}",
         ]
 
 
-def this_machine(durability: str) -> Machine:
+def this_machine(durability: str, scale: float) -> Machine:
     """As it is now."""
     return Machine(
         processor=_processor(),
@@ -59,6 +60,7 @@ def this_machine(durability: str) -> Machine:
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         load=os.getloadavg()[0],
         durability=durability,
+        scale=scale,
     )
 
 

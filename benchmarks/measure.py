@@ -25,18 +25,26 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen(kw_only=True)
-class Written:
-    """What reached the store: rows (removed ones and cleared ranges too), and the bytes of keys and values."""
+class Tally:
+    """What went into the store (rows, removed ones and cleared ranges too), or came out, and the bytes of keys and values."""
 
     rows: int
     key_bytes: int
     value_bytes: int
 
-    def __sub__(self, before: Written) -> Written:
-        return Written(
+    def __sub__(self, before: Tally) -> Tally:
+        return Tally(
             rows=self.rows - before.rows,
             key_bytes=self.key_bytes - before.key_bytes,
             value_bytes=self.value_bytes - before.value_bytes,
+        )
+
+    def times(self, factor: float) -> Tally:
+        """So many times as much."""
+        return Tally(
+            rows=round(self.rows * factor),
+            key_bytes=round(self.key_bytes * factor),
+            value_bytes=round(self.value_bytes * factor),
         )
 
 
@@ -49,7 +57,8 @@ class Sample:
     cpu_us: float | None = None
     p50_ms: float | None = None
     p99_ms: float | None = None
-    written: Written | None = None
+    written: Tally | None = None
+    read: Tally | None = None
 
 
 @attrs.frozen
@@ -74,9 +83,18 @@ class Case:
 
 @attrs.frozen(kw_only=True)
 class Size:
-    """How much of everything: 1 for figures to be trusted, far less to see that a question still works."""
+    """How much of everything: 1 for figures to be trusted, far less to see that a question still works.
+
+    ``factor`` is how often things are done; ``largest`` bounds what there is, which is part of the question.
+    """
 
     factor: float = 1.0
+    largest: int | None = None
+
+    def up_to(self, *sizes: int) -> list[int]:
+        """These sizes, none above the largest."""
+        largest = max(sizes) if self.largest is None else self.largest
+        return list(dict.fromkeys(min(size, largest) for size in sizes))
 
     def of(self, count: int, least: int = 2) -> int:
         """So many, in proportion."""
@@ -173,16 +191,16 @@ class Timing:
     cpu_seconds: float
     taken: list[float]
 
-    def rate(self, written: Written | None = None, *, per_operation: int = 1) -> Sample:
+    def rate(self, written: Tally | None = None, *, read: Tally | None = None, per_operation: int = 1) -> Sample:
         """Operations a second, where each that was timed counts for ``per_operation``."""
         count = len(self.taken) * per_operation
-        return self._sample(count / self.seconds, count, written)
+        return self._sample(count / self.seconds, count, written, read)
 
-    def milliseconds(self, written: Written | None = None) -> Sample:
+    def milliseconds(self, written: Tally | None = None, *, read: Tally | None = None) -> Sample:
         """How long one takes, half of them less."""
-        return self._sample(statistics.median(self.taken) * 1e3, len(self.taken), written)
+        return self._sample(statistics.median(self.taken) * 1e3, len(self.taken), written, read)
 
-    def _sample(self, value: float, count: int, written: Written | None) -> Sample:
+    def _sample(self, value: float, count: int, written: Tally | None, read: Tally | None) -> Sample:
         ordered = sorted(self.taken)
         return Sample(
             value=value,
@@ -191,6 +209,7 @@ class Timing:
             p50_ms=ordered[len(ordered) // 2] * 1e3,
             p99_ms=ordered[len(ordered) * 99 // 100] * 1e3,
             written=written,
+            read=read,
         )
 
 

@@ -9,12 +9,13 @@ import attrs
 
 import actors
 from actors.deployments.discovery import snapshot_of_classes
-from benchmarks.measure import Written
+from benchmarks.measure import Tally
 from journal.opening import open_journal
+from journal.store import SCAN_PAGE
 from journal.stored import StoredJournal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
 
     from actors.client import LocalClient
@@ -22,25 +23,45 @@ if TYPE_CHECKING:
     from journal.store import Batch, Store
 
 
+NOTHING = Tally(rows=0, key_bytes=0, value_bytes=0)
+
+
 class Weighing:
-    """A store in front of another, which adds up what is written. It looks at batches, not at calls, so it costs next to nothing."""
+    """A store in front of another, which adds up what is written and read. It looks at batches, not at calls, so it costs next to
+    nothing. What views read is not in it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._commit = store.commit
-        self.written = Written(rows=0, key_bytes=0, value_bytes=0)
+        self.written = self.read = NOTHING
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
     async def commit(self, batch: Batch) -> None:
-        before = self.written
-        self.written = Written(
-            rows=before.rows + len(batch.rows) + len(batch.cleared),
-            key_bytes=before.key_bytes + sum(map(len, batch.rows)),
-            value_bytes=before.value_bytes + sum(map(len, filter(None, batch.rows.values()))),
-        )
+        rows = len(batch.rows) + len(batch.cleared)
+        self.written = _more(self.written, rows, batch.rows, filter(None, batch.rows.values()))
         await self._commit(batch)
+
+    def get(self, key: bytes) -> bytes | None:
+        value = self._store.get(key)
+        self.read = _more(self.read, 1, [key], [value or b""])
+        return value
+
+    def scan(
+        self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        found = self._store.scan(start, stop, limit=limit, reverse=reverse)
+        self.read = _more(self.read, len(found), (key for key, _ in found), (value for _, value in found))
+        return found
+
+
+def _more(before: Tally, rows: int, keys: Iterable[bytes], values: Iterable[bytes]) -> Tally:
+    return Tally(
+        rows=before.rows + rows,
+        key_bytes=before.key_bytes + sum(map(len, keys)),
+        value_bytes=before.value_bytes + sum(map(len, values)),
+    )
 
 
 @attrs.frozen
@@ -51,9 +72,14 @@ class Stage:
     _weighing: Weighing
 
     @property
-    def written(self) -> Written:
+    def written(self) -> Tally:
         """All that was written since it was opened."""
         return self._weighing.written
+
+    @property
+    def read(self) -> Tally:
+        """All that was read since then, except by queries."""
+        return self._weighing.read
 
 
 @asynccontextmanager

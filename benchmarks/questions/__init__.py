@@ -2,9 +2,50 @@
 
 from __future__ import annotations
 
-from benchmarks.questions import calls, cancel, fanout, nested, output, sends, signals, sql, steps, timers
+from benchmarks.questions import (
+    activation,
+    calls,
+    cancel,
+    disk,
+    fanout,
+    growth,
+    http,
+    memory,
+    nested,
+    output,
+    recovery,
+    replay,
+    restart,
+    sends,
+    signals,
+    sql,
+    start,
+    steps,
+    timers,
+)
 
 QUESTIONS = tuple(
-    module.QUESTION for module in (calls, sends, steps, nested, fanout, timers, signals, output, cancel, sql)
+    module.QUESTION
+    for module in (
+        calls,
+        sends,
+        steps,
+        nested,
+        fanout,
+        timers,
+        signals,
+        output,
+        replay,
+        activation,
+        restart,
+        cancel,
+        http,
+        start,
+        recovery,
+        disk,
+        memory,
+        growth,
+        sql,
+    )
 )
 """In the order in which they are asked."""

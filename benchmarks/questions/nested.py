@@ -33,7 +33,7 @@ async def nested(room: Room, *, count: int, in_flight: int) -> Sample:
     """An inner call does not wait for the disk; the answer to the client does."""
     async with on_stage(room, Caller, Counter) as stage:
         caller = stage.client.service(Caller)
-        await drive(in_flight, in_flight, caller.call)
+        await drive(min(in_flight, count), in_flight, caller.call)
         before = stage.written
         timing = await drive(count, in_flight, lambda n: caller.call(n * CALLS))
         return timing.rate(stage.written - before, per_operation=CALLS)

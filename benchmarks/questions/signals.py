@@ -39,7 +39,7 @@ async def signals(room: Room, *, count: int, in_flight: int) -> Sample:
                 await waiting.signal("go", 1)
             assert await waiting.result() == SIGNALS
 
-        await drive(in_flight, in_flight, one)
+        await drive(min(in_flight, count), in_flight, one)
         before = stage.written
         timing = await drive(count, in_flight, one)
         return timing.rate(stage.written - before, per_operation=SIGNALS)

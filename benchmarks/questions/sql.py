@@ -22,7 +22,7 @@ from journal.store import Durability
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from benchmarks.measure import Written
+    from benchmarks.measure import Tally
 
 ROWS = 20_000
 KEYS = 1_000
@@ -44,7 +44,7 @@ READ_ALL = frozenset({"group by", "count", "slowest", "where"})
 """Those that look at every invocation."""
 
 
-async def build(path: Path, rows: int) -> tuple[str, Written]:
+async def build(path: Path, rows: int) -> tuple[str, Tally]:
     """So many invocations by real calls; the id of one, and what was written."""
     async with on_stage(Room(path, Durability.OS), Counter) as stage:
         await drive(rows, CALLERS, lambda n: stage.client.actor(Counter, f"key-{n % KEYS}").add(1))
@@ -70,7 +70,7 @@ async def calls_going_on(stage: Stage, taken: list[float]) -> AsyncIterator[None
         nursery.cancel_scope.cancel()
 
 
-async def asked(room: Room, *, built: Path, query: str, written: Written, is_beside: bool) -> Sample:
+async def asked(room: Room, *, built: Path, query: str, written: Tally, is_beside: bool) -> Sample:
     """The same query again and again."""
     async with on_stage(room, Counter, at=built / "data", limits=PATIENT) as stage:
         await stage.client.query(query)

@@ -37,7 +37,7 @@ async def steps(room: Room, *, count: int, in_flight: int) -> Sample:
     """Every step begins once the one before it is durable, and the answer comes when the last one is."""
     async with on_stage(room, Worker) as stage:
         worker = stage.client.service(Worker)
-        await drive(in_flight, in_flight, lambda _: worker.work(1))
+        await drive(min(in_flight, count), in_flight, lambda _: worker.work(1))
         before = stage.written
         timing = await drive(count, in_flight, worker.work)
         return timing.rate(stage.written - before, per_operation=STEPS)

@@ -29,7 +29,7 @@ async def sleeps(room: Room, *, count: int, in_flight: int) -> Sample:
     """Each is called, sleeps a millisecond by a timer on disk, and answers."""
     async with on_stage(room, Sleeper) as stage:
         sleeper = stage.client.service(Sleeper)
-        await drive(in_flight, in_flight, lambda _: sleeper.sleep(SECONDS))
+        await drive(min(in_flight, count), in_flight, lambda _: sleeper.sleep(SECONDS))
         before = stage.written
         timing = await drive(count, in_flight, lambda _: sleeper.sleep(SECONDS))
         return timing.rate(stage.written - before)

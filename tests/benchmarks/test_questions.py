@@ -23,7 +23,7 @@ from journal.store import Durability
 if TYPE_CHECKING:
     from benchmarks.measure import Question
 
-TINY = Size(factor=0.001)
+TINY = Size(factor=0.001, largest=20)
 
 OF_THE_FLOOR_AT_LEAST = 0.01
 TIMES_THE_FLOORS_PROCESSOR_TIME_AT_MOST = 60.0
@@ -106,7 +106,7 @@ def test_a_number_has_three_digits_that_count(value: float, text: str) -> None:
 
 
 def test_a_machine_that_has_other_work_is_called_noisy() -> None:
-    machine = this_machine("fsync")
+    machine = this_machine("fsync", 1.0)
     busy, idle = (attrs.evolve(machine, cores=2, load=load) for load in (6.0, 0.5))
     assert "noisy" in " ".join(busy.lines())
     assert "noisy" not in " ".join(idle.lines())

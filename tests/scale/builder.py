@@ -85,9 +85,13 @@ class Builder:
         )
         return resident, of
 
+    def progress(self, resident: Resident, of: InvocationId, events: Sequence[Event]) -> None:
+        """It goes on: these are the facts of it."""
+        self._decide(resident, c.RecordProgress(invocation_id=of, events=[*events]))
+
     def suspend(self, resident: Resident, of: InvocationId, waits_for: Event) -> None:
         """It waits for something and leaves memory."""
-        self._decide(resident, c.RecordProgress(invocation_id=of, events=[waits_for]))
+        self.progress(resident, of, [waits_for])
         self._decide(resident, c.SuspendAttempt(invocation_id=of))
 
     def end(self, resident: Resident, of: InvocationId, changes: Sequence[Event], result: bytes) -> None:

@@ -79,4 +79,4 @@ async def main(directory: str, first_due: float, sleeper: str, waiter: str) -> N
 
 
 if __name__ == "__main__":
-    trio.run(main, sys.argv[1], float(sys.argv[2]), *sys.argv[3:])
+    trio.run(main, sys.argv[1], float(sys.argv[2]), sys.argv[3], sys.argv[4])
