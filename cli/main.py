@@ -67,11 +67,19 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
-    except Exception as error:
-        if not is_ours(error):
+    except Exception as raised:
+        shown = alone(raised)
+        if not is_ours(shown):
             raise
-        remark(f"playhead: {error}")
-        sys.exit(exit_code_of(error))
+        remark(f"playhead: {shown}")
+        sys.exit(exit_code_of(shown))
+
+
+def alone(error: BaseException) -> BaseException:
+    """An error without the groups around it, if it is the only one in them."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def is_ours(error: BaseException) -> bool:
