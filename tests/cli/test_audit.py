@@ -1,0 +1,76 @@
+"""``playhead audit`` on a data directory at rest: who did what, and whether anybody has tampered with it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+from click.testing import CliRunner, Result
+
+import actors
+from actors import Service, handler
+from cli.main import root
+from journal import keys
+from journal.events import Target
+from journal.ids import StreamId
+from journal.opening import open_journal
+from journal.protocol import Append
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Slow(Service):
+    @handler
+    async def work(self) -> None:
+        await actors.signal("go")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    async def fill() -> None:
+        async with actors.open_runtime(Slow, path=tmp_path / "data") as runtime:
+            sent = await runtime.client.send(Target("Slow", None, "work"))
+            ada = runtime.client.acting_as("token:ada", "10.0.0.1:1")
+            await ada.invocation(sent.invocation_id).pause(reason="database maintenance")
+            await ada.invocation(sent.invocation_id).resume(reason="done")
+
+    trio.run(fill)
+    return tmp_path / "data"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(root, ["audit", *arguments])
+
+
+def test_it_says_who_paused_this_when_and_why(data: Path) -> None:
+    result = run("--verb", "pause", "--data", str(data))
+    (line,) = result.stdout.splitlines()[1:]
+    assert "token:ada" in line
+    assert "10.0.0.1:1" in line
+    assert "pause (drain)" in line
+    assert line.endswith("database maintenance")
+    (entry,) = json.loads(run("--verb", "pause", "-o", "json", "--data", str(data)).stdout)["entries"]
+    assert (entry["by"], entry["reason"], entry["after"]) == ("token:ada", "database maintenance", "paused")
+
+
+def test_pages_follow_each_other(data: Path) -> None:
+    first = json.loads(run("--limit", "1", "-o", "json", "--data", str(data)).stdout)
+    second = json.loads(run("--after", first["next"], "-o", "json", "--data", str(data)).stdout)
+    assert [entry["verb"] for entry in first["entries"] + second["entries"]][:2] == ["resume", "pause"]
+
+
+def test_a_row_that_was_taken_out_is_found(data: Path) -> None:
+    assert run("--check", "--data", str(data)).exit_code == 0
+
+    async def tamper() -> None:
+        async with open_journal(data) as journal, journal.claim(0, "a thief") as partition:
+            row = Append(stream=StreamId(0), expected=0, events=[], rows={keys.audit(0, 1): None})
+            await partition.commit([row])
+
+    trio.run(tamper)
+    result = run("--check", "--data", str(data))
+    assert result.exit_code == 1
+    assert "row 1 is missing" in result.stderr
