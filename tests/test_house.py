@@ -54,6 +54,7 @@ GIVEN_CHANCE = {"actors.core.concurrency", "journal.ids"}
 """Those that are handed a source of chance, and name its type."""
 
 UNDER_THE_ENGINE = {
+    "actors.checking",  # what a check tells, as data
     "actors.deployments.loading",  # classes of errors are looked up in the code that raised them
     "actors.deployments.snapshot",  # what a deployment is
     "actors.durable",
@@ -74,6 +75,7 @@ UNDER_THE_ENGINE = {
 AROUND_THE_ENGINE = {
     "actors.bulk",  # speaks to it about jobs
     "actors.client",  # speaks to it, for everybody in this process
+    "actors.deployments.checker",  # has it rehearse a history on other code
     "actors.deployments.keeper",  # speaks to it about deployments, for everybody in this process
     "actors.http.guard",  # says who acted, and from where, in the engine's words: it is the engine that records it
     "actors.keptobjects",  # folds objects as it does
@@ -81,6 +83,7 @@ AROUND_THE_ENGINE = {
     "actors.runtime",  # makes it
     "actors.sql.live",  # takes its clock
     "actors.sql.source",  # folds objects as it does
+    "cli.commands.check",  # has it rehearse histories of a data directory that it reads itself
     "cli.source",  # looks at a stopped data directory with the engine's clock and threads
 }
 """Those outside that know the engine, and what for; everybody else speaks to them."""
@@ -91,9 +94,9 @@ JOURNAL_OF_THE_SHELL = {
     "journal.ids",
     "journal.datadir",  # whether somebody has a data directory open
     "journal.opening",  # a stopped data directory is read without an engine
-    "journal.rocks",
+    "journal.reading",
     "journal.rows",
-    "journal.stored",
+    "journal.streams",
 }
 
 
@@ -227,18 +230,20 @@ def test_nothing_that_runs_what_it_reads(module: str) -> None:
     assert called & {"eval", "exec"} == set()
 
 
-def test_rocksdict_is_opened_in_one_module_and_always_in_raw_mode() -> None:
+ROCKS = ["journal.preflight", "journal.reading", "journal.rocks"]
+"""Those that look before a store is opened, that read it, and that write it."""
+
+
+def test_rocksdict_is_known_to_three_modules_and_always_in_raw_mode() -> None:
     """In its default mode it pickles."""
-    assert [m for m in ALL if "rocksdict" in imports_of(m)] == ["journal.rocks"]
-    made = [(name, node) for name, node in calls("journal.rocks") if name in ("Options", "WriteBatch")]
-    assert [name for name, _ in made].count("Options") == 1
-    for name, node in made:
-        assert "raw_mode=True" in ast.unparse(node), f"{name} in line {node.lineno}"
-    for name, node in calls("journal.rocks"):
+    assert [m for m in ALL if "rocksdict" in imports_of(m)] == ROCKS
+    made = [(m, name, node) for m in ROCKS for name, node in calls(m)]
+    assert [m for m, name, _ in made if name == "Options"] == ["journal.reading"], "options are made in one place"
+    for module, name, node in made:
+        if name in ("Options", "WriteBatch"):
+            assert "raw_mode=True" in ast.unparse(node), f"{module}: {name} in line {node.lineno}"
         if name == "Rdict":
-            assert "options" in ast.unparse(node.args[1]), (
-                f"Rdict in line {node.lineno} is opened with options of its own"
-            )
+            assert "options" in ast.unparse(node.args[1]), f"{module}: Rdict in line {node.lineno} has its own options"
 
 
 # Limits.
