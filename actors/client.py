@@ -248,7 +248,8 @@ class Client:
         return ObjectHandle(self._objects, service, key)
 
     async def objects(self, service: str | None = None, *, after: str = "", limit: int = 100) -> list[ObjectName]:
-        """Keyed objects that have been used, by service and key; of one service, behind the key ``after``, or of all."""
+        """Keyed objects that have been used, by service and key; of one service, behind the key ``after``, or of all that are
+        not built in."""
         return await self._objects.object_names(service, after, limit)
 
     @property

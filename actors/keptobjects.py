@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import msgspec
 
 from actors.core.errors import InvalidArgumentError
+from actors.core.names import is_system
 from actors.engine.directory import fold
 from actors.engine.past import Past
 from actors.fields import FieldKind
@@ -49,14 +51,19 @@ class KeptObjects:
         self._partitions = partitions
 
     def names(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
-        """Objects by service and key, behind the key ``after``; of one service, or of all."""
+        """Objects by service and key, behind the key ``after``; of one service, or of all that are not built in."""
         found: list[ObjectName] = []
         for partition in range(self._partitions):
-            prefix = keys.object_names(partition, service)
-            start = prefix if service is None or not after else keys.object_name(partition, service, after) + b"\x00"
-            page = self._rows.scan(start, keys.after_prefix(prefix), limit=limit)
-            found += [ObjectName(service=s, key=k) for s, k in (keys.parts_of_object_name(key) for key, _ in page)]
+            found += islice(self._names_in(partition, service, after), limit)
         return sorted(found, key=lambda name: (name.service, name.key))[:limit]
+
+    def _names_in(self, partition: int, service: str | None, after: str) -> Iterator[ObjectName]:
+        prefix = keys.object_names(partition, service)
+        start = prefix if service is None or not after else keys.object_name(partition, service, after) + b"\x00"
+        for row, _ in scan_all(self._rows, start, keys.after_prefix(prefix)):
+            found, key = keys.parts_of_object_name(row)
+            if service is not None or not is_system(found):
+                yield ObjectName(service=found, key=key)
 
     async def info(self, service: str, key: str, definition: Definition | None, at: int | None = None) -> ObjectInfo:
         """The object, now or after event ``at``. Raises ``HistoryGoneError``, ``Damaged``, ``InvalidArgumentError``."""

@@ -17,9 +17,19 @@ COMMANDS = {
     "sql": ("cli.commands.sql", "Ask anything about invocations, events, state and inboxes."),
     "audit": ("cli.commands.audit", "Show who steered what, and why."),
     "why": ("cli.commands.why", "Say what an invocation waits for, and because of whom."),
+    "services": ("cli.commands.services", "Show what is served, and what can be asked of it."),
+    "actors": ("cli.commands.objects", "Look at keyed objects and their fields, and change them."),
+    "gates": ("cli.commands.gates", "Hold work back, and let it go on."),
+    "jobs": ("cli.commands.jobs", "Watch and stop what is asked of many at once."),
     "deployments": ("cli.commands.deployments", "Show the code that there is, choose what new work runs on."),
     "invocations": ("cli.commands.invocations", "List, describe and steer invocations."),
+    "context": ("cli.commands.context", "Give servers names, and choose one."),
+    "completion": ("cli.commands.completion", "Print the completion script of a shell."),
 }
+
+
+NAME = "playhead"
+COMPLETION_VARIABLE = "_PLAYHEAD_COMPLETE"
 
 
 class LazyGroup(click.Group):
@@ -56,7 +66,7 @@ def main() -> None:
     from cli.output import remark
 
     try:
-        code = root(standalone_mode=False)
+        code = root(prog_name=NAME, complete_var=COMPLETION_VARIABLE, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         error.show()

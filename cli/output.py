@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _UNSAFE = {
     *range(0x20),
@@ -67,11 +68,46 @@ def safe_json(text: str) -> str:
 
 def emit_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns as wide as their content; the last one takes what is left of the line."""
+    for line in table_lines(header, rows):
+        emit(line)
+
+
+def table_lines(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    styles: Callable[[str], str] | None = None,
+    cut: int | None = None,
+) -> Iterator[str]:
+    """A table, line by line, with nothing in it that a terminal would obey. No line is longer than ``cut``.
+
+    ``styles`` gives a cell its colour, once its width is known.
+    """
     cells = [[safe(cell) for cell in row] for row in rows]
     widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(header)]
-    for row in [list(header), *cells]:
-        padded = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
-        emit("  ".join([*padded, row[-1]]).rstrip())
+    yield _cut(_joined(header, widths), cut)
+    for row in cells:
+        line = _cut(_joined(row, widths), cut)
+        yield line if styles is None else _styled(line, row, widths, styles)
+
+
+def _joined(row: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
+    return "  ".join([*padded, row[-1]]).rstrip()
+
+
+def _cut(line: str, cut: int | None) -> str:
+    return line if cut is None or len(line) <= cut else line[: cut - 1] + "…"
+
+
+def _styled(line: str, row: Sequence[str], widths: Sequence[int], styles: Callable[[str], str]) -> str:
+    """The line with its cells coloured where they stand."""
+    at, parts = 0, []
+    for cell, width in zip(row, widths, strict=True):
+        shown = line[at : at + len(cell)]
+        parts += [styles(shown), line[at + len(cell) : at + width + 2]]
+        at += width + 2
+    return "".join(parts)
 
 
 def when(at: float | None) -> str:
@@ -92,3 +128,8 @@ def ago(at: float, now: float | None = None) -> str:
 def is_terminal() -> bool:
     """Whether stdout is a person's."""
     return sys.stdout.isatty()
+
+
+def is_coloured() -> bool:
+    """Whether colours are wanted: on a terminal, unless ``NO_COLOR`` says otherwise."""
+    return is_terminal() and not os.environ.get("NO_COLOR")

@@ -1,6 +1,6 @@
 """Where a command finds its runtime: a server that runs, or a data directory at rest.
 
-``--url`` names a server. Otherwise the data directory tells: while a process holds it, its file ADDRESS says where that
+``--url`` names a server, or a context does (``playhead context``). Otherwise the data directory tells: while a process holds it, its file ADDRESS says where that
 listens; when none does, it is read as it lies there.
 """
 
@@ -25,19 +25,22 @@ from actors.http.client import TOKEN_VARIABLE, connect
 from actors.http.connection import URL_VARIABLE
 from actors.http.tokens import token_path
 from actors.inspection import InvocationInfo, JournalEntry, entries_of, info_of
+from actors.keptobjects import KeptObjects
 from actors.listing import Listing, list_invocations, row_of_id
 from actors.sql.live import Asked, Queries
 from cli.address import read_address
+from cli.contexts import context_in_use
 from journal.datadir import DataDirectory
 from journal.ids import InvocationId, stream_of_invocation
 from journal.opening import open_for_reading
 from journal.streams import read_events, read_head
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from actors.auditing import AuditCheck, AuditPage, AuditQuery
     from actors.client import Client
+    from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.sql.result import QueryResult
     from journal.reading import RocksReader
     from journal.rows import StoreIdentity
@@ -60,10 +63,25 @@ async def live(where: Where) -> AsyncIterator[Client]:
     url, token = where.url or os.environ.get(URL_VARIABLE), where.token or os.environ.get(TOKEN_VARIABLE)
     if url is None:
         url = _url_of(where.data)
-    if token is None and token_path(where.data).exists():
-        token = token_path(where.data).read_text().strip()
+    if token is None:
+        token = _own_token(where.data, url)
     async with connect(url, token=token, user=_user()) as client:
         yield client
+
+
+def _own_token(data: Path, url: str) -> str | None:
+    """The token of the directory's own server. Others must not see it."""
+    address, path = read_address(data), token_path(data)
+    if address is None or address.url != url.rstrip("/") or not path.exists():
+        return None
+    return path.read_text().strip()
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name
+        return None
 
 
 def _url_of(data: Path) -> str:
@@ -83,13 +101,6 @@ def _url_of(data: Path) -> str:
     return address.url
 
 
-def _user() -> str | None:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return None
-
-
 class AtRest:
     """What can be read of a data directory that nobody runs."""
 
@@ -97,6 +108,7 @@ class AtRest:
         self.partitions = identity.partitions
         self.reader = reader
         self._queries = Queries(World(), DEFAULT_LIMITS)
+        self._kept = KeptObjects(reader, identity.partitions)
         self._asked = Asked(view=self._view, partitions=self.partitions)
 
     @asynccontextmanager
@@ -136,6 +148,25 @@ class AtRest:
                 chain.go_on(self)
         await trio.lowlevel.checkpoint()
         return check_of(chains)
+
+    async def objects(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
+        """Keyed objects, as of when it stopped."""
+        await trio.lowlevel.checkpoint()
+        return self._kept.names(service, after, limit)
+
+    async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
+        """One of them; fields that were never written have defaults, which only its code knows."""
+        return await self._kept.info(service, key, None, at)
+
+    async def object_items(
+        self, service: str, key: str, field: str, at: int | None, start: str, limit: int
+    ) -> list[ItemInfo]:
+        """Items of a log or a map."""
+        return await self._kept.items(service, key, field, at=at, start=start, limit=limit)
+
+    async def field_history(self, service: str, key: str, field: str, after: int, limit: int) -> list[FieldChange]:
+        """What a field has been."""
+        return await self._kept.history(service, key, field, after=after, limit=limit)
 
     async def info(self, of: InvocationId) -> InvocationInfo:
         """As of when it stopped."""
@@ -184,6 +215,24 @@ class Live:
         """Whether the audit is whole."""
         return await self._client.verify_audit()
 
+    async def objects(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
+        """Keyed objects, as of now."""
+        return await self._client.objects(service, after=after, limit=limit)
+
+    async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
+        """One of them."""
+        return await self._client.object(service, key).info(at=at)
+
+    async def object_items(
+        self, service: str, key: str, field: str, at: int | None, start: str, limit: int
+    ) -> list[ItemInfo]:
+        """Items of a log or a map."""
+        return await self._client.object(service, key).items(field, at=at, start=start, limit=limit)
+
+    async def field_history(self, service: str, key: str, field: str, after: int, limit: int) -> list[FieldChange]:
+        """What a field has been."""
+        return await self._client.object(service, key).history(field, after=after, limit=limit)
+
     async def info(self, of: InvocationId) -> InvocationInfo:
         """As of now."""
         return await self._client.invocation(of).info()
@@ -212,20 +261,44 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say where; the command gets them as ``where``."""
 
     @functools.wraps(command)
-    def with_where(*args: Any, url: str | None, token: str | None, data: Path, **kwargs: Any) -> Any:
-        return command(*args, where=Where(url=url, token=token, data=data), **kwargs)
+    def with_where(
+        *args: Any, url: str | None, token: str | None, data: Path | None, context: str | None, **kwargs: Any
+    ) -> Any:
+        where = _where(url, token, data, context)
+        return command(*args, where=where, **kwargs)
 
-    with_data = click.option(
-        "--data",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=DEFAULT_DATA,
-        envvar="PLAYHEAD_DATA",
-        show_default=True,
-        help="The data directory.",
-    )(with_where)
-    with_token = click.option(
-        "--token", default=None, help=f"The server's token [default: {TOKEN_VARIABLE}, or DATA/token]."
-    )(with_data)
-    return click.option("--url", default=None, help=f"A server [default: {URL_VARIABLE}, or the one that holds DATA].")(
-        with_token
-    )
+    decorated: Callable[..., Any] = with_where
+    for option in (
+        click.option(
+            "--context", default=None, help="A server by its name [default: PLAYHEAD_CONTEXT, or the one in use]."
+        ),
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path, file_okay=False),
+            default=None,
+            envvar="PLAYHEAD_DATA",
+            help=f"The data directory [default: {DEFAULT_DATA}].",
+        ),
+        click.option("--token", default=None, help=f"The server's token [default: {TOKEN_VARIABLE}, or DATA/token]."),
+        click.option(
+            "--url", default=None, help=f"A server [default: {URL_VARIABLE}, a context, or the one that holds DATA]."
+        ),
+    ):
+        decorated = option(decorated)
+    return decorated
+
+
+def where_of(params: Mapping[str, Any]) -> Where:
+    """The same from what a shell has parsed so far."""
+    return _where(params.get("url"), params.get("token"), params.get("data"), params.get("context"))
+
+
+def _where(url: str | None, token: str | None, data: Path | None, context: str | None) -> Where:
+    """What was said comes first; a context only where nothing names a server or a directory."""
+    if context is not None and url is not None:
+        raise click.UsageError("--url and --context both name a server; leave one of them out")
+    is_named = url is not None or (context is None and (data is not None or URL_VARIABLE in os.environ))
+    named = None if is_named else context_in_use(context)
+    if named is not None:
+        return Where(url=named.url, token=token or named.token, data=data or DEFAULT_DATA)
+    return Where(url=url, token=token, data=data or DEFAULT_DATA)

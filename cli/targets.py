@@ -12,6 +12,10 @@ from journal.events import Target
 if TYPE_CHECKING:
     from typing import TextIO
 
+    from cli.source import Where
+
+_COMPLETION_SECONDS = 2.0
+
 
 def parse_target(text: str) -> Target:
     """``Service/key/handler`` or ``Service/handler``. A slash in a key is written ``%2F``."""
@@ -48,3 +52,34 @@ def parse_selection(text: str) -> tuple[str | None, str | None, str | None]:
         raise click.UsageError(f"{text!r} selects nothing: write Service, Service/key or Service/key/handler")
     service, key, handler = (*parts, None, None)[:3]
     return service, key, handler
+
+
+def parse_object(text: str) -> tuple[str, str]:
+    """``Service/key``. A slash in a key is written ``%2F``."""
+    parts = [unquote(part) for part in text.split("/")]
+    if len(parts) != 2 or not all(parts):
+        raise click.UsageError(f"{text!r} names no object: write Service/key (a slash in a key is %2F)")
+    return parts[0], parts[1]
+
+
+def complete_selection(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The services that a running server has, for a shell that completes a word; none if there is no server."""
+    from cli.source import where_of
+
+    try:
+        return [name for name in _service_names(where_of(ctx.params)) if name.startswith(incomplete)]
+    except Exception:  # a shell has nobody to tell
+        return []
+
+
+def _service_names(where: Where) -> list[str]:
+    import trio
+
+    from cli.source import live
+
+    async def run() -> list[str]:
+        with trio.fail_after(_COMPLETION_SECONDS):
+            async with live(where) as client:
+                return [service.name for service in await client.services()]
+
+    return trio.run(run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -11,25 +11,19 @@ import trio
 
 from actors.inspection import InvocationInfo, JournalEntry, show
 from actors.listing import Listing
-from actors.references import InvocationHandle
 from cli.commands import check
-from cli.exits import Exit, exit_code_of
-from cli.output import ago, emit, emit_json, emit_json_line, emit_table, remark, safe, when
-from cli.source import Where, live, options, readable
-from cli.targets import parse_selection
-from journal.errors import JournalError
-from journal.events import Answer, OutcomeKind, Status
+from cli.commands.steering import VERBS
+from cli.listing import Column, Table, facts_lines, output_option, report_option
+from cli.output import emit, emit_json, emit_json_line, remark, safe, when
+from cli.selecting import select
+from cli.source import AtRest, Live, Where, live, options, readable
+from cli.tables import INVOCATIONS, note_of, status_of
+from cli.targets import complete_selection, parse_selection
+from cli.watching import check_watchable, watch_option
+from cli.watching import watch as show_again
+from journal.events import OutcomeKind, Status
 from journal.ids import parse_invocation_id
 
-_OUTPUT = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="For people, or for programs.",
-)
-_REASON = click.option("--reason", default="", help="Why; it is kept with the event.")
 _STATUSES = [status.value for status in Status]
 
 
@@ -42,17 +36,21 @@ command.add_command(check.command, "check")
 
 
 @command.command("list")
-@click.argument("selection", required=False)
+@click.argument("selection", required=False, shell_complete=complete_selection)
 @click.option("--status", type=click.Choice(_STATUSES), multiple=True, help="Only these; may be given more than once.")
 @click.option("--where", "condition", default=None, help="Only those that this fits: SQL over sys_invocation.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000))
-@_OUTPUT
+@click.option("--system", is_flag=True, help="Also those of what is built in: jobs, gates and edits.")
+@watch_option
+@output_option
 @options
 def list_command(
     selection: str | None,
     status: tuple[str, ...],
     condition: str | None,
     limit: int,
+    system: bool,
+    watch: bool,
     output: str,
     where: Where,
 ) -> None:
@@ -69,67 +67,72 @@ def list_command(
         handler=handler,
         where=condition,
         limit=limit,
+        system=system,
     )
+    if watch:
+        check_watchable(output)
 
     async def run() -> list[InvocationInfo]:
         async with readable(where) as source:
+            if watch:
+                await watch_listing(source, listing, is_wide=output == "wide")
             return await source.find(listing)
 
     found = trio.run(run)
-    if output == "json":
-        emit_json(found)
-        return
-    emit_table(("ID", "TARGET", "STATUS", "CREATED", "NOTE"), [_line(info) for info in found])
+    INVOCATIONS.show(found, output)
     if len(found) == limit:
         remark(f"the newest {limit}; there may be more: --limit shows more, --status, --where and SELECTION narrow it")
 
 
-def _line(info: InvocationInfo) -> tuple[str, str, str, str, str]:
-    return info.id, str(info.target), _status(info), ago(info.created_at), _note(info)
+async def watch_listing(source: Live | AtRest, listing: Listing, *, is_wide: bool) -> None:
+    """Show them again and again."""
 
+    async def look() -> tuple[Iterable[str], bool]:
+        return INVOCATIONS.lines(await source.find(listing), is_wide=is_wide), False
 
-def _status(info: InvocationInfo) -> str:
-    if info.outcome is not None:
-        return info.outcome.kind.value
-    return f"{info.status.value} ({info.phase})" if info.phase else info.status.value
-
-
-def _note(info: InvocationInfo) -> str:
-    if info.pause_reason:
-        return info.pause_reason
-    if info.outcome is not None:
-        failure = info.outcome.failure
-        return info.outcome.reason if failure is None else f"{failure.type}: {failure.message}"
-    return "" if info.last_failure is None else f"{info.last_failure.type}: {info.last_failure.message}"
+    await show_again(look)
 
 
 @command.command()
 @click.argument("invocation_id")
-@_OUTPUT
+@watch_option
+@report_option
 @options
-def describe(invocation_id: str, output: str, where: Where) -> None:
+def describe(invocation_id: str, watch: bool, output: str, where: Where) -> None:
     """Show everything that is known of one invocation, with its timeline."""
     of = parse_invocation_id(invocation_id)
+    if watch:
+        check_watchable(output)
 
-    async def run() -> tuple[InvocationInfo, list[JournalEntry]]:
+    async def run() -> None:
         async with readable(where) as source:
-            return await source.info(of), await source.events(of)
 
-    info, entries = trio.run(run)
-    if output == "json":
-        emit_json({"invocation": info, "events": entries})
-        return
-    for name, text in _facts(info):
-        emit(f"{name:<12}{safe(text)}")
-    emit("")
-    emit_timeline(entries)
+            async def look() -> tuple[Iterable[str], bool]:
+                info = await source.info(of)
+                return _description(info, await source.events(of)), info.status is Status.COMPLETED
+
+            if watch:
+                await show_again(look)
+            elif output == "json":
+                emit_json({"invocation": await source.info(of), "events": await source.events(of)})
+            else:
+                for line in (await look())[0]:
+                    emit(line)
+
+    trio.run(run)
+
+
+def _description(info: InvocationInfo, entries: list[JournalEntry]) -> Iterator[str]:
+    yield from facts_lines(_facts(info))
+    yield ""
+    yield from timeline_lines(entries)
 
 
 def _facts(info: InvocationInfo) -> list[tuple[str, str]]:
     facts = [
         ("id", info.id),
         ("target", f"{info.target} ({info.kind.value}, {info.mode.value})"),
-        ("status", _status(info)),
+        ("status", status_of(info)),
         ("created", f"{when(info.created_at)} by {info.created_by}"),
         ("started", when(info.started_at)),
         ("completed", when(info.completed_at)),
@@ -139,12 +142,21 @@ def _facts(info: InvocationInfo) -> list[tuple[str, str]]:
         ("code", info.deployment),
         ("attempts", f"{info.failed_attempts} failed" if info.failed_attempts else ""),
         ("retry", when(info.retry_at)),
-        ("note", _note(info)),
+        ("note", note_of(info)),
         ("result", _result(info)),
         ("purged", when(info.purge_at)),
+        ("deployment", info.deployment),
+        ("repeats", _lineage(info)),
+        ("repeated by", ", ".join(info.successors)),
     ]
-    facts += [("waits for", _wait(wait)) for wait in info.waits]
-    return [(name, text) for name, text in facts if text]
+    return facts + [("waits for", _wait(wait)) for wait in info.waits]
+
+
+def _lineage(info: InvocationInfo) -> str:
+    if info.restarts is None:
+        return ""
+    where = f"step {info.restarts.step}" if info.restarts.step else "the beginning"
+    return f"{info.restarts.invocation_id} from {where}"
 
 
 def _result(info: InvocationInfo) -> str:
@@ -160,18 +172,27 @@ def _wait(wait: Any) -> str:
     return f"{wait.kind} {wait.name} at step {wait.step}{whose}, since {when(wait.since)}{until}{tries}"
 
 
-def emit_timeline(entries: list[JournalEntry]) -> None:
+def timeline_lines(entries: list[JournalEntry], *, is_wide: bool = False) -> Iterator[str]:
     """A history, one line an event, with the time since its beginning."""
     start = entries[0].at if entries else 0.0
-    emit_table(
-        ("#", "TIME", "EVENT", "WHAT"),
-        [(str(entry.number), f"+{entry.at - start:.3f}s", entry.name, entry.summary) for entry in entries],
+    table: Table[JournalEntry] = Table(
+        id_of=lambda entry: str(entry.number),
+        columns=(
+            Column("#", lambda entry: str(entry.number)),
+            Column("TIME", lambda entry: f"+{entry.at - start:.3f}s"),
+            Column("BY", lambda entry: entry.by, is_wide=True),
+            Column("EVENT", lambda entry: entry.name),
+            Column("WHAT", lambda entry: entry.summary),
+        ),
     )
+    return table.lines(entries, is_wide=is_wide)
 
 
 @command.command()
 @click.argument("invocation_id")
-@_OUTPUT
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "wide", "json", "jsonl"]), default="table", show_default=True
+)
 @options
 def events(invocation_id: str, output: str, where: Where) -> None:
     """Show the history of one invocation."""
@@ -182,16 +203,21 @@ def events(invocation_id: str, output: str, where: Where) -> None:
             return await source.events(of)
 
     entries = trio.run(run)
-    if output == "json":
-        emit_json(entries)
-    else:
-        emit_timeline(entries)
+    match output:
+        case "json":
+            emit_json(entries)
+        case "jsonl":
+            for entry in entries:
+                emit_json_line(entry)
+        case _:
+            for line in timeline_lines(entries, is_wide=output == "wide"):
+                emit(line)
 
 
 @command.command()
 @click.argument("invocation_id")
 @click.option("--after", default=0, help="Begin behind the event of this number.")
-@_OUTPUT
+@report_option
 @options
 def follow(invocation_id: str, after: int, output: str, where: Where) -> None:
     """Show the history of one invocation as it comes, until its end. As JSON: one line an event."""
@@ -214,121 +240,30 @@ def _timeline_line(entry: JournalEntry, start: float) -> str:
     return f"{entry.number:<5} {f'+{entry.at - start:.3f}s':<10} {entry.name:<20} {safe(entry.summary)}"
 
 
-def _steer(
-    invocation_ids: tuple[str, ...], where: Where, act: Callable[[InvocationHandle[Any]], Awaitable[Answer]]
-) -> None:
-    """Do it to each; say for each what it did; the exit code says whether all could be done."""
-    ids = [parse_invocation_id(text) for text in invocation_ids]
-
-    async def run() -> list[Exception | None]:
-        async with live(where) as client:
-            return [await _act_on(client.invocation(of), act) for of in ids]
-
-    errors = [error for error in trio.run(run) if error is not None]
-    if errors:
-        code = exit_code_of(errors[0]) if len(errors) == len(ids) else Exit.PARTIAL
-        raise click.exceptions.Exit(code)
-
-
-async def _act_on(
-    handle: InvocationHandle[Any], act: Callable[[InvocationHandle[Any]], Awaitable[Answer]]
-) -> Exception | None:
-    from actors.core.errors import Refused
-
-    try:
-        answer = await act(handle)
-    except (Refused, JournalError) as error:
-        remark(f"{handle.id}: {error}")
-        return error
-    change = "changed" if answer.changed else "unchanged"
-    emit(f"{handle.id}  {change}  {answer.before.value} -> {answer.after.value}")
-    return None
-
-
 @command.command()
-@click.argument("invocation_ids", nargs=-1, required=True)
-@_REASON
-@click.option("--children", type=click.Choice(["called", "all"]), default="called", show_default=True)
-@click.option("--kill-after", type=float, default=None, help="Seconds until it is killed if it has not ended.")
+@click.argument("which", nargs=-1, required=True, metavar="IDS...")
 @options
-def cancel(
-    invocation_ids: tuple[str, ...],
-    reason: str,
-    children: str,
-    kill_after: float | None,
-    where: Where,
-) -> None:
-    """Stop them, with their compensations."""
-    _steer(
-        invocation_ids,
-        where,
-        lambda handle: handle.cancel(reason=reason, children=children, kill_after=kill_after),
-    )
+def export(which: tuple[str, ...], where: Where) -> None:
+    """Write the whole history of each invocation as JSON lines: what is known of it, then its events, with their values.
+
+    IDS: ids, or '-' for ids from stdin. Each line has a 'kind': 'invocation' or 'event', and the 'id' of the invocation.
+
+    \b
+        playhead invocations list Writer -o id | playhead invocations export - > histories.jsonl
+    """
+    selected = select(which, None, None)
+    if selected.condition is not None:
+        raise click.UsageError("name them by their ids; 'playhead invocations list -o id' gives the ids of a selection")
+
+    async def run() -> None:
+        async with readable(where) as source:
+            for of in selected.ids:
+                emit_json_line({"kind": "invocation", "id": of, "invocation": await source.info(of)})
+                for entry in await source.events(of):
+                    emit_json_line({"kind": "event", "id": of, "event": entry})
+
+    trio.run(run)
 
 
-@command.command()
-@click.argument("invocation_ids", nargs=-1, required=True)
-@_REASON
-@options
-def kill(invocation_ids: tuple[str, ...], reason: str, where: Where) -> None:
-    """End them now, without compensation."""
-    _steer(invocation_ids, where, lambda handle: handle.kill(reason=reason))
-
-
-@command.command()
-@click.argument("invocation_ids", nargs=-1, required=True)
-@_REASON
-@click.option(
-    "--mode",
-    type=click.Choice(["drain", "now"]),
-    default="drain",
-    show_default=True,
-    help="Let a running step end and record it, or abort it.",
-)
-@options
-def pause(invocation_ids: tuple[str, ...], reason: str, mode: str, where: Where) -> None:
-    """Hold them where they are."""
-    _steer(
-        invocation_ids,
-        where,
-        lambda handle: handle.pause(reason=reason, mode=mode),
-    )
-
-
-@command.command()
-@click.argument("invocation_ids", nargs=-1, required=True)
-@_REASON
-@click.option(
-    "--deployment",
-    default="keep",
-    show_default=True,
-    help="The code to go on on: 'keep' their own, 'latest', or one by its id.",
-)
-@options
-def resume(invocation_ids: tuple[str, ...], reason: str, deployment: str, where: Where) -> None:
-    """Let them go on where they stopped; those that back off try again now."""
-    _steer(invocation_ids, where, lambda handle: handle.resume(reason=reason, deployment=deployment))
-
-
-@command.command()
-@click.argument("invocation_id")
-@click.argument("name")
-@click.argument("value", required=False)
-@options
-def signal(invocation_id: str, name: str, value: str | None, where: Where) -> None:
-    """Hand one a VALUE (JSON) under a NAME that it waits for, or will."""
-    import sys
-
-    from cli.targets import parse_argument
-
-    body = parse_argument(value, sys.stdin)
-    decoded = msgspec.json.decode(body) if body else None
-    _steer((invocation_id,), where, lambda handle: handle.signal(name, decoded))
-
-
-@command.command()
-@click.argument("invocation_ids", nargs=-1, required=True)
-@options
-def purge(invocation_ids: tuple[str, ...], where: Where) -> None:
-    """Forget the histories and results of ones that have ended."""
-    _steer(invocation_ids, where, lambda handle: handle.purge())
+for verb in VERBS:
+    command.add_command(verb)

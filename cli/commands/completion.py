@@ -1,0 +1,23 @@
+"""``playhead completion``: what a shell needs to complete commands, options, statuses and services."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from cli.main import COMPLETION_VARIABLE, NAME, root
+from cli.output import emit
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def command(shell: str) -> None:
+    """Print the completion script of a shell.
+
+    \b
+        eval "$(playhead completion bash)"
+        playhead completion fish > ~/.config/fish/completions/playhead.fish
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None, "click knows these three"
+    emit(kind(root, {}, NAME, COMPLETION_VARIABLE).source())

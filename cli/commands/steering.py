@@ -1,0 +1,268 @@
+"""The verbs of ``playhead invocations``: one for one invocation, for several, or for all that a condition fits."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+import msgspec
+import trio
+
+from actors.core.errors import Refused
+from cli.acting import How, steer
+from cli.exits import exit_code_of
+from cli.listing import output_option
+from cli.output import emit, emit_json, remark, safe
+from cli.selecting import ENDED, HELD_BACK, OPEN, Selected, select
+from cli.source import Where, live, options
+from cli.targets import complete_selection, parse_argument
+from journal.errors import JournalError
+from journal.events import Answer, StepRef
+
+_REASON = click.option("--reason", default="", help="Why; it is kept in the history and in the audit.")
+_WHICH = click.argument("which", nargs=-1, metavar="[WHICH]...", shell_complete=complete_selection)
+
+
+def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """What all verbs take: which invocations, and how to go about it. The command gets ``selected`` and ``how``."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_selection(
+            which: tuple[str, ...],
+            condition: str | None,
+            output: str,
+            rate: float | None,
+            dry_run: bool,
+            yes: bool,
+            detach: bool,
+            **kwargs: Any,
+        ) -> Any:
+            how = How(output=output, is_dry=dry_run, is_sure=yes, is_detached=detach, rate=rate)
+            return command(selected=select(which, condition, among), how=how, **kwargs)
+
+        decorated: Callable[..., Any] = with_selection
+        for option in (
+            options,
+            output_option,
+            click.option("--detach", is_flag=True, help="Of all that fit: print the job's id, and do not wait for it."),
+            click.option(
+                "--rate",
+                type=click.FloatRange(0, min_open=True),
+                default=None,
+                help="Of all that fit: so many a second.",
+            ),
+            click.option("-y", "--yes", is_flag=True, help="Of all that fit: do not ask whether that is meant."),
+            click.option("--dry-run", is_flag=True, help="Show which ones, and do nothing."),
+            click.option("--where", "condition", default=None, help="All that this fits: SQL over sys_invocation."),
+            _WHICH,
+        ):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+@click.command()
+@_verb(OPEN)
+@_REASON
+@click.option("--children", type=click.Choice(["called", "all"]), default="called", show_default=True)
+@click.option("--kill-after", type=float, default=None, help="Seconds until it is killed if it has not ended.")
+def cancel(selected: Selected, how: How, reason: str, children: str, kill_after: float | None, where: Where) -> None:
+    """Stop them, with their compensations. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
+
+    \b
+        playhead invocations list Agent --status paused -o id | playhead invocations cancel -
+        playhead invocations cancel --where "last_error_type like '%ConnectionError'" --reason 'the endpoint is gone'
+    """
+    steer(
+        selected,
+        where,
+        how,
+        lambda handle: handle.cancel(reason=reason, children=children, kill_after=kill_after),
+        lambda several: several.cancel(reason=reason, children=children, kill_after=kill_after),
+    )
+
+
+@click.command()
+@_verb(OPEN)
+@_REASON
+def kill(selected: Selected, how: How, reason: str, where: Where) -> None:
+    """End them now, without compensation. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]."""
+    steer(
+        selected,
+        where,
+        how,
+        lambda handle: handle.kill(reason=reason),
+        lambda several: several.kill(reason=reason),
+    )
+
+
+@click.command()
+@_verb(OPEN)
+@_REASON
+@click.option(
+    "--mode",
+    type=click.Choice(["drain", "now"]),
+    default="drain",
+    show_default=True,
+    help="Let a running step end and record it, or abort it.",
+)
+def pause(selected: Selected, how: How, reason: str, mode: str, where: Where) -> None:
+    """Hold them where they are. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
+
+    What comes later is not held; a gate does that: 'playhead gates close'.
+    """
+    steer(
+        selected,
+        where,
+        how,
+        lambda handle: handle.pause(reason=reason, mode=mode),
+        lambda several: several.pause(reason=reason, mode=mode),
+    )
+
+
+@click.command()
+@_verb(HELD_BACK)
+@_REASON
+@click.option("--deployment", default="keep", show_default=True, help="The code to go on on: keep, latest, or an id.")
+def resume(selected: Selected, how: How, reason: str, deployment: str, where: Where) -> None:
+    """Let them go on where they stopped; those that back off try again now.
+
+    WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
+    """
+    steer(
+        selected,
+        where,
+        how,
+        lambda handle: handle.resume(reason=reason, deployment=deployment),
+        lambda several: several.resume(reason=reason, deployment=None if deployment == "keep" else deployment),
+    )
+
+
+@click.command()
+@_verb(ENDED)
+def purge(selected: Selected, how: How, where: Where) -> None:
+    """Forget the histories and results of ones that have ended.
+
+    WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
+    """
+    steer(selected, where, how, lambda handle: handle.purge(), lambda several: several.purge())
+
+
+@click.command()
+@_verb(None)
+@_REASON
+@click.option("--from", "from_step", default="", help="The step to begin again at, by its name or its path.")
+@click.option("--input", "text", default=None, help="Another argument, as JSON. Of ids only.")
+@click.option(
+    "--stop", type=click.Choice(["cancel", "kill"]), default=None, help="What to do with one that has not ended."
+)
+@click.option("--rewind-state", is_flag=True, help="Put the fields of its object back to what they were at the step.")
+@click.option("--no-hand-over", is_flag=True, help="Whoever waits for it goes on waiting for it, not for the new one.")
+@click.option("--deployment", default="keep", show_default=True, help="The code to run on: keep, latest, or an id.")
+def restart(
+    selected: Selected,
+    how: How,
+    reason: str,
+    from_step: str,
+    text: str | None,
+    stop: str | None,
+    rewind_state: bool,
+    no_hand_over: bool,
+    deployment: str,
+    where: Where,
+) -> None:
+    """Do them again, as new invocations, from the beginning or from a step; what came before is kept, and not run again.
+
+    WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]. For ids, --dry-run says what is kept and what begins again.
+
+    \b
+        playhead invocations restart inv_1… --from reimburse --deployment latest --reason 'the rate is fixed'
+    """
+    if text is not None and selected.condition is not None:
+        raise click.UsageError("--input is for invocations that are named by their ids")
+    body = parse_argument(text, sys.stdin)
+    several: dict[str, Any] = {
+        "reason": reason,
+        "stop": stop,
+        "rewind_state": rewind_state,
+        "hand_over": not no_hand_over,
+    }
+    one = several | {"input": msgspec.json.decode(body) if body else None, "deployment": deployment}
+    if how.is_dry and selected.condition is None:
+        _plan(selected, where, how, from_step, one)
+        return
+    moved = None if deployment == "keep" else deployment
+    steer(
+        selected,
+        where,
+        how,
+        lambda handle: handle.restart(from_step, **one),
+        lambda selection: selection.restart(from_step, **several, deployment=moved),
+    )
+
+
+def _plan(selected: Selected, where: Where, how: How, from_step: str, asked: dict[str, Any]) -> None:
+    """Say what a restart of each would keep, and what would begin again."""
+
+    async def run() -> list[tuple[str, Answer | Exception]]:
+        async with live(where) as client:
+            found: list[tuple[str, Answer | Exception]] = []
+            for of in selected.ids:
+                try:
+                    found.append((of, await client.invocation(of).restart(from_step, **asked, dry_run=True)))
+                except (Refused, JournalError) as error:
+                    found.append((of, error))
+            return found
+
+    found = trio.run(run)
+    if how.output in ("json", "jsonl"):
+        emit_json([{"id": of, "plan": answer.successor} for of, answer in found if isinstance(answer, Answer)])
+    errors = [(of, answer) for of, answer in found if isinstance(answer, Exception)]
+    for of, answer in found:
+        if isinstance(answer, Answer) and answer.successor is not None and how.output in ("table", "wide"):
+            emit(of)
+            emit(f"  kept   {_steps(answer.successor.kept)}")
+            emit(f"  again  {_steps(answer.successor.again)}")
+    for of, error in errors:
+        remark(f"{of}: {error}")
+    remark("nothing was done")
+    if errors:
+        raise click.exceptions.Exit(exit_code_of(errors[0][1]))
+
+
+def _steps(steps: tuple[StepRef, ...]) -> str:
+    return safe(", ".join(f"{step.name or 'step'} ({step.step})" for step in steps)) or "nothing"
+
+
+@click.command()
+@click.argument("which", shell_complete=complete_selection)
+@click.argument("name")
+@click.argument("value", required=False)
+@click.option("-y", "--yes", is_flag=True, help="Of all that fit: do not ask whether that is meant.")
+@click.option("--dry-run", is_flag=True, help="Show which ones, and do nothing.")
+@output_option
+@options
+def signal(which: str, name: str, value: str | None, yes: bool, dry_run: bool, output: str, where: Where) -> None:
+    """Hand WHICH a VALUE (JSON) under a NAME that it waits for, or will.
+
+    WHICH: an id, '-' for ids from stdin, or Service[/key][/handler].
+    """
+    if which == value == "-":
+        raise click.UsageError("stdin is either the ids or the value")
+    body = parse_argument(value, sys.stdin)
+    decoded = msgspec.json.decode(body) if body else None
+    steer(
+        select((which,), None, OPEN),
+        where,
+        How(output=output, is_dry=dry_run, is_sure=yes),
+        lambda handle: handle.signal(name, decoded),
+        lambda several: several.signal(name, decoded),
+    )
+
+
+VERBS = (cancel, kill, pause, resume, restart, signal, purge)

@@ -1,0 +1,70 @@
+"""Servers by name: what ``playhead context`` keeps, in a file of the user's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import attrs
+import click
+import msgspec
+
+VARIABLE = "PLAYHEAD_CONTEXT"
+
+
+@attrs.frozen(kw_only=True)
+class Context:
+    """A server, and the token that it takes."""
+
+    url: str
+    token: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Contexts:
+    """All that have names, and the one that commands use where nothing else is said."""
+
+    named: dict[str, Context] = attrs.field(factory=dict)
+    current: str | None = None
+
+    def find(self, name: str) -> Context:
+        """One of them."""
+        if name not in self.named:
+            known = ", ".join(sorted(self.named)) or "none"
+            raise click.UsageError(f"there is no context {name!r}; there are: {known}")
+        return self.named[name]
+
+
+def contexts_path() -> Path:
+    """Where they are kept."""
+    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(config) / "playhead" / "contexts.json"
+
+
+def read_contexts() -> Contexts:
+    """What is kept; none if nothing is."""
+    path = contexts_path()
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Contexts)
+    except FileNotFoundError:
+        return Contexts()
+    except msgspec.DecodeError as error:
+        raise click.UsageError(f"{path} cannot be read: {error}. Mend it, or remove it") from None
+
+
+def write_contexts(contexts: Contexts) -> None:
+    """Keep them. Nobody else can read the file: it holds tokens."""
+    path = contexts_path()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(contexts)) + b"\n")
+    temporary.rename(path)
+
+
+def context_in_use(name: str | None) -> Context | None:
+    """The one of this name, or of ``PLAYHEAD_CONTEXT``, or the one that was chosen last."""
+    wanted = name or os.environ.get(VARIABLE)
+    contexts = read_contexts()
+    chosen = wanted or contexts.current
+    return None if chosen is None else contexts.find(chosen)

@@ -1,0 +1,44 @@
+"""``--watch``: the same again every second, in place, until Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+
+import click
+import trio
+
+from cli.output import is_terminal
+
+Look = Callable[[], Awaitable[tuple[Iterable[str], bool]]]
+"""The lines to show now, and whether they will not change any more."""
+
+SECONDS = 1.0
+
+watch_option = click.option(
+    "--watch", is_flag=True, help="Show it again every second, until Ctrl-C. On a terminal only."
+)
+
+_HOME, _END_OF_LINE, _BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+_CLEAR = "\x1b[2J"
+
+
+async def watch(look: Look) -> None:
+    """Show the lines that each look gives, until one says that it was the last."""
+    stdout = sys.stdout
+    stdout.write(_CLEAR)
+    while True:
+        lines, is_last = await look()
+        stdout.write(_HOME + "".join(f"{line}{_END_OF_LINE}\n" for line in lines) + _BELOW)
+        stdout.flush()
+        if is_last:
+            return
+        await trio.sleep(SECONDS)
+
+
+def check_watchable(output: str) -> None:
+    """Raises a usage error where nobody would see it."""
+    if output not in ("table", "wide"):
+        raise click.UsageError("--watch shows tables; programs follow with 'playhead invocations follow -o json'")
+    if not is_terminal():
+        raise click.UsageError("--watch needs a terminal; leave it out to look once")
