@@ -16,7 +16,7 @@ class Exit(enum.IntEnum):
     REFUSED = 3
     """It cannot be done as things stand; nothing has changed."""
     NOT_FOUND = 4
-    """No such invocation, service or handler."""
+    """No such invocation, service, handler, field, job or deployment."""
     UNAVAILABLE = 5
     """No server answers, or it takes nothing for now."""
     PARTIAL = 6
@@ -32,10 +32,20 @@ _NOT_FOUND = (
     "UnknownServiceError",
     "UnknownHandlerError",
     "UnknownTokenError",
+    "UnknownJobError",
+    "UnknownDeploymentError",
+    "UnknownFieldError",
     "StoreMissing",
 )
 _UNAVAILABLE = ("UnavailableError", "DiskFull", "Unavailable")
-_USAGE = ("InvalidArgumentError", "InvalidKeyError", "InvalidQueryError", "MalformedIdError", "DefinitionError")
+_USAGE = (
+    "InvalidArgumentError",
+    "InvalidKeyError",
+    "InvalidQueryError",
+    "InvalidScopeError",
+    "MalformedIdError",
+    "DefinitionError",
+)
 
 
 def exit_code_of(error: BaseException) -> Exit:

@@ -1,0 +1,33 @@
+"""What the tests of the command line serve."""
+
+from __future__ import annotations
+
+import actors
+from actors import Actor, Log, Map, Service, handler, step
+
+
+class Shop(Actor):
+    """Sells tea."""
+
+    owner: str = "nobody"
+    stock: Map[str, int]
+    sales: Log[str]
+
+    @handler
+    async def sell(self, what: str, amount: int = 1) -> int:
+        """Take some out of the stock."""
+        self.sales.append(what)
+        self.stock[what] = self.stock.get(what, 10) - amount
+        return self.stock[what]
+
+
+@step
+async def look(name: str) -> str:
+    return f"{name} looked"
+
+
+class Waiter(Service):
+    @handler
+    async def wait(self, name: str) -> str:
+        found = await look(name)
+        return f"{found}, {await actors.signal('go', str)}"

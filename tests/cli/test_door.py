@@ -1,0 +1,152 @@
+"""The door: what ``--help`` costs, which server is meant, and what shells complete."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli.main import COMMANDS
+from tests.terminal import ROOT, Terminal, terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HEAVY = (
+    "trio",
+    "attrs",
+    "msgspec",
+    "cattrs",
+    "httpx2",
+    "hypercorn",
+    "rich",
+    "rocksdict",
+    "starlette",
+    "structlog",
+    "apsw",
+)
+"""What makes a command start slowly."""
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Terminal]:
+    with terminal(tmp_path) as opened:
+        opened.done("export XDG_CONFIG_HOME=$PWD/config")
+        yield opened
+
+
+def test_help_loads_nothing_that_a_command_needs() -> None:
+    asked = (
+        "import sys; from cli.main import root; root(['--help'], standalone_mode=False);"
+        f"print([m for m in (*{HEAVY}, 'actors', 'journal') if m in sys.modules], file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert ran.stderr.strip() == "[]"
+    for name, (_, about) in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(about[:20])}", ran.stdout, re.MULTILINE), name
+
+
+def test_every_command_has_help_that_begins_with_a_sentence(shell: Terminal) -> None:
+    for name in COMMANDS:
+        said = shell.done(f"playhead {name} --help")
+        assert said.startswith(f"Usage: playhead {name}")
+        assert re.search(r"\n\n  [A-Z].*", said), name
+
+
+def test_a_context_names_a_server_and_is_kept_from_others(shell: Terminal) -> None:
+    shell.done(f"playhead serve {ROOT / 'tests' / 'cli' / 'shop.py'} --data far --durability os &")
+    url = json.loads((shell.folder / "far" / "ADDRESS").read_text())["url"]
+    assert shell.run("playhead services").code == 5
+    shell.done(f"playhead context use far --url {url} --token - < far/token")
+    assert "Waiter" in shell.done("playhead services")
+    kept = shell.folder / "config" / "playhead" / "contexts.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    token = (shell.folder / "far" / "token").read_text().strip()
+    for command in ("list", "list -o wide", "list -o json", "show"):
+        assert token not in shell.done(f"playhead context {command}")
+    assert shell.done("playhead context show") == f"far  {url}"
+    shell.done("playhead context use --none")
+    assert shell.run("playhead services").code == 5
+    assert "Waiter" in shell.done("playhead services --context far")
+    assert "Waiter" in shell.done("PLAYHEAD_CONTEXT=far playhead services")
+    assert shell.run("playhead services --context near").code == 2
+    assert shell.run("playhead context use near").code == 2
+    shell.done("playhead context forget far")
+    assert shell.done("playhead context list -o json") == "[]"
+
+
+def test_a_data_directory_that_is_named_comes_before_the_context_in_use(shell: Terminal) -> None:
+    shell.done("playhead context use far --url http://127.0.0.1:9")
+    assert shell.run("playhead services").code == 5
+    shell.done(f"playhead serve {ROOT / 'tests' / 'cli' / 'shop.py'} --durability os &")
+    assert "Waiter" in shell.done("playhead services --data playhead-data")
+
+
+def test_the_token_of_a_directory_goes_to_its_own_server_only(shell: Terminal) -> None:
+    shell.done(f"playhead serve {ROOT / 'tests' / 'cli' / 'shop.py'} --durability os &")
+    shell.done(f"playhead serve {ROOT / 'tests' / 'cli' / 'shop.py'} --data far --durability os &")
+    near, far = (json.loads((shell.folder / data / "ADDRESS").read_text())["url"] for data in ("playhead-data", "far"))
+    assert "Waiter" in shell.done(f"playhead services --url {near}")
+    denied = shell.run(f"playhead services --url {far}")
+    assert (denied.code, "needs a token" in denied.err) == (3, True)
+
+
+def test_completion_scripts_name_the_command(shell: Terminal) -> None:
+    for name in ("bash", "zsh", "fish"):
+        assert "_PLAYHEAD_COMPLETE" in shell.done(f"playhead completion {name}")
+
+
+def test_a_shell_completes_commands_statuses_and_services(shop: Terminal) -> None:
+    def completed(words: str) -> set[str]:
+        count = len(words.split(" ")) - 1
+        said = shop.done(f"COMP_WORDS='{words}' COMP_CWORD={count} _PLAYHEAD_COMPLETE=bash_complete playhead")
+        return {line.partition(",")[2] for line in said.splitlines()}
+
+    assert {"invocations"} == completed("playhead inv")
+    assert {"paused"} == completed("playhead invocations list --status pau")
+    assert {"Waiter"} == completed("playhead invocations cancel Wai")
+
+
+def test_on_a_terminal_a_list_is_watched_in_place_and_in_colours_unless_they_are_not_wanted(shop: Terminal) -> None:
+    shop.done('playhead call Shop/a/sell \'"tea"\' || playhead call Shop/a/sell \'{"what": "tea"}\'')
+    command = [
+        sys.executable,
+        "-m",
+        "cli",
+        "invocations",
+        "list",
+        "--watch",
+        "--data",
+        str(shop.folder / "playhead-data"),
+    ]
+    seen = on_a_terminal(command, until="succeeded")
+    assert "\x1b[H" in seen
+    assert "\x1b[32msucceeded" in seen
+    assert "\x1b[32m" not in on_a_terminal(command, until="succeeded", NO_COLOR="1")
+
+
+def on_a_terminal(command: list[str], *, until: str, **variables: str) -> str:
+    """What a command shows a person, up to a word."""
+    ours, theirs = pty.openpty()
+    environment = {name: text for name, text in os.environ.items() if name != "NO_COLOR"}
+    environment |= {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "200"} | variables
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    seen = b""
+    try:
+        while until.encode() not in seen or not seen.endswith(b"\x1b[J"):
+            assert select.select([ours], [], [], 30)[0], seen
+            seen += os.read(ours, 4096)
+    finally:
+        process.terminate()
+        process.wait()
+        os.close(ours)
+    return seen.decode()

@@ -1,0 +1,103 @@
+"""Every list has the same five forms, on a server that runs and on a directory at rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from tests.terminal import Terminal
+
+AT_REST = ["invocations list", "actors list", "actors items Shop/a%2Fb stock", "actors history Shop/a%2Fb sales"]
+LIVE = ["services", "services Shop", "gates list", "jobs list"]
+
+
+def begin(shop: Terminal) -> None:
+    shop.done("""playhead call Shop/a%2Fb/sell '{"what": "tea", "amount": 2}'""")
+    shop.done("playhead gates close service:Waiter --reason 'a look'")
+    shop.done("playhead send Waiter/wait '\"ada\"'")
+    shop.done("playhead invocations pause Waiter --yes")
+
+
+def rows(shell: Terminal, command: str) -> list[Any]:
+    found: list[Any] = msgspec.json.decode(shell.done(f"playhead {command} -o json"))
+    return found
+
+
+def check_forms(shell: Terminal, command: str) -> None:
+    """The five forms agree with each other."""
+    found = rows(shell, command)
+    assert found, command
+    lines = shell.done(f"playhead {command} -o jsonl").splitlines()
+    assert [set(msgspec.json.decode(line)) for line in lines] == [set(row) for row in found]
+    for output in ("table", "wide"):
+        header, *table = shell.done(f"playhead {command} -o {output}").splitlines()
+        assert header == header.upper()
+        assert len(table) == len(found)
+        assert "\x1b" not in header + "".join(table)
+    assert len(shell.done(f"playhead {command} -o id").splitlines()) == len(found)
+
+
+def test_every_list_of_a_server_has_five_forms(shop: Terminal) -> None:
+    begin(shop)
+    for command in [*LIVE, *AT_REST]:
+        check_forms(shop, command)
+
+
+def test_what_can_be_read_at_rest_has_them_too(stopped: Terminal) -> None:
+    for command in AT_REST:
+        check_forms(stopped, command)
+
+
+def test_ids_are_what_other_commands_take(stopped: Terminal) -> None:
+    ids = stopped.done("playhead invocations list -o id").splitlines()
+    assert ids == [row["id"] for row in rows(stopped, "invocations list")]
+    assert stopped.done("playhead actors list -o id") == "Shop/a%2Fb"
+
+
+def test_a_list_that_is_cut_says_so(stopped: Terminal) -> None:
+    said = stopped.run("playhead invocations list --limit 1")
+    assert len(said.out.splitlines()) == 2
+    assert "there may be more" in said.err
+
+
+def test_describe_and_events_read_a_directory_at_rest(stopped: Terminal) -> None:
+    stopped.done("id=$(playhead invocations list Waiter -o id | head -1)")
+    assert "Waiter/wait" in stopped.done("playhead invocations describe $id")
+    described = msgspec.json.decode(stopped.done("playhead invocations describe $id -o json"))
+    events = rows(stopped, "invocations events $id")
+    assert described["events"] == events
+    assert [event["name"] for event in events][:2] == ["InvocationAccepted", "InvocationStarted"]
+
+
+def test_an_export_is_the_whole_history_of_each(stopped: Terminal) -> None:
+    exported = stopped.done("playhead invocations list -o id | playhead invocations export -").splitlines()
+    found = [msgspec.json.decode(line) for line in exported]
+    for info in rows(stopped, "invocations list"):
+        own = [line for line in found if line["id"] == info["id"]]
+        assert [line["kind"] for line in own] == ["invocation", *["event"] * (len(own) - 1)]
+        assert own[0]["invocation"]["target"] == info["target"]
+        assert [line["event"]["number"] for line in own[1:]] == sorted(line["event"]["number"] for line in own[1:])
+        assert own[1]["event"]["name"] == "InvocationAccepted"
+
+
+def test_state_is_read_at_rest_as_it_is_and_as_it_was(stopped: Terminal) -> None:
+    shown = stopped.done("playhead actors show Shop/a%2Fb")
+    assert "sales       a log of 1 items" in shown
+    assert stopped.done("playhead actors state get Shop/a%2Fb") in ("{}", '{\n  "owner": "nobody"\n}')
+    assert "a log of" not in stopped.done("playhead actors show Shop/a%2Fb --at 1")
+    said = stopped.run("playhead actors show Shop/a%2Fb --at 99")
+    assert (said.code, "has no event 99" in said.err) == (2, True)
+
+
+def test_what_needs_a_server_says_how_to_start_one(stopped: Terminal) -> None:
+    for command in (
+        "gates close everything",
+        "jobs list",
+        "actors state set Shop/a owner=5",
+        "invocations kill Waiter",
+    ):
+        said = stopped.run(f"playhead {command}")
+        assert said.code == 5, said
+        assert "playhead serve APP" in said.err

@@ -1,0 +1,154 @@
+"""Steering from a shell: one, several, all that fit; what it says, and with which exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from tests.terminal import Terminal
+
+GONE = "inv_1" + "0" * 33
+
+
+def send(shop: Terminal, *names: str) -> list[str]:
+    return [shop.done(f"playhead send Waiter/wait '\"{name}\"'") for name in names]
+
+
+def statuses(shop: Terminal) -> list[str]:
+    found = msgspec.json.decode(shop.done("playhead invocations list Waiter -o json"))
+    return [info["outcome"]["kind"] if info["outcome"] else info["status"] for info in found]
+
+
+def test_ids_come_from_stdin_and_each_says_what_became_of_it(shop: Terminal) -> None:
+    ids = send(shop, "a", "b", "c")
+    said = shop.run("playhead invocations list Waiter -o id | playhead invocations pause - --reason 'a look first'")
+    assert said.code == 0
+    assert sorted(line.split()[0] for line in said.out.splitlines()) == sorted(ids)
+    assert all(line.endswith("-> paused") for line in said.out.splitlines())
+    again = shop.done(f"playhead invocations pause {ids[0]}")
+    assert again == f"{ids[0]}  unchanged  paused -> paused"
+    assert "a look first" in shop.done(f"playhead invocations describe {ids[0]}")
+
+
+def test_of_several_that_some_refuse_the_exit_code_is_6_and_of_none_it_is_that_of_the_refusal(shop: Terminal) -> None:
+    ids = send(shop, "a", "b")
+    shop.done(f"playhead invocations kill {ids[0]}")
+    said = shop.run(f"playhead invocations kill {ids[0]} {ids[1]} -o jsonl")
+    assert said.code == 6
+    first, second = (msgspec.json.decode(line) for line in said.out.splitlines())
+    assert (first["error"], first["changed"]) == ("AlreadyCompletedError", False)
+    assert (second["changed"], second["after"]) == (True, "completed")
+    assert shop.run(f"playhead invocations kill {ids[0]} {ids[1]}").code == 3
+    assert shop.run(f"playhead invocations kill {GONE}").code == 4
+
+
+def test_all_that_fit_are_shown_first_and_asked_only_with_consent(shop: Terminal) -> None:
+    send(shop, "a", "b", "c")
+    said = shop.run("playhead invocations cancel Waiter < /dev/null")
+    assert said.code == 3
+    assert said.out == ""
+    assert "3 invocations where service = 'Waiter' and status <> 'completed'" in said.err
+    assert "say --yes" in said.err
+    assert statuses(shop).count("cancelled") == 0
+    dry = shop.run("playhead invocations cancel Waiter --dry-run -o id")
+    assert (dry.code, len(dry.out.splitlines())) == (0, 3)
+    assert statuses(shop).count("cancelled") == 0
+
+
+def test_all_that_fit_are_asked_by_a_job_that_can_be_looked_at(shop: Terminal) -> None:
+    ids = send(shop, "a", "b", "c")
+    said = shop.done("playhead invocations cancel Waiter --yes --reason 'closing time'")
+    job, state, *_ = said.split()
+    assert (state, said.endswith("3 changed, 0 unchanged, 0 refused")) == ("done", True)
+    assert statuses(shop) == ["cancelled"] * 3
+    items = [msgspec.json.decode(line) for line in shop.done(f"playhead jobs items {job} -o jsonl").splitlines()]
+    assert sorted(item["id"] for item in items) == sorted(ids)
+    assert "closing time" in shop.done(f"playhead jobs show {job}")
+    assert shop.run(f"playhead jobs cancel {job}").code == 3
+
+
+def test_a_condition_and_a_target_are_taken_together_and_what_cannot_be_done_is_counted(shop: Terminal) -> None:
+    first, *_ = send(shop, "a", "b")
+    shop.done(f"playhead invocations pause {first}")
+    assert shop.done('playhead invocations resume Waiter --where "key is null" --yes').endswith(
+        "1 changed, 0 unchanged, 0 refused"
+    )
+    refused = shop.run("playhead invocations restart Waiter --yes")
+    assert refused.code == 3
+    assert "2 refused" in refused.err
+    job = refused.out.split()[0]
+    assert len(shop.done(f"playhead jobs items {job} --refused -o id").splitlines()) == 2
+    assert shop.run("playhead jobs follow " + job).code == 3
+
+
+def test_a_selection_that_fits_nothing_says_so(shop: Terminal) -> None:
+    said = shop.run("playhead invocations purge Waiter --yes")
+    assert (said.code, said.out) == (0, "")
+    assert "0 invocations" in said.err
+    assert "nothing was done" in said.err
+
+
+MISTAKES = {
+    "cancel": "say which",
+    f"cancel {GONE} Waiter": "one of these at a time",
+    "cancel Waiter/a/b/c": "selects nothing",
+    "cancel inv_1short": "not an invocation id",
+    "cancel --where 'colour = 1' --yes": "no such column: colour",
+    "restart Waiter --input 5": "by their ids",
+    "export Waiter": "by their ids",
+    "list --watch": "needs a terminal",
+}
+
+
+def test_what_is_not_understood_is_a_usage_error(shop: Terminal) -> None:
+    for words, problem in MISTAKES.items():
+        said = shop.run(f"playhead invocations {words}")
+        assert said.code == 2, said
+        assert problem in said.err, said
+
+
+def test_a_restart_is_planned_then_done_from_a_step(shop: Terminal) -> None:
+    (first,) = send(shop, "ada")
+    shop.done(f"playhead invocations signal {first} go '\"gone\"'")
+    assert shop.done(f"playhead invocations follow {first}").endswith('"ada looked, gone"')
+    plan = shop.run(f"playhead invocations restart {first} --dry-run")
+    assert plan.code == 0
+    assert "nothing was done" in plan.err
+    assert "again" in plan.out
+    assert len(statuses(shop)) == 1
+    new = shop.done(f"playhead invocations restart {first} --input '\"bob\"' --reason again -o id")
+    shop.done(f"playhead invocations signal {new} go '\"back\"'")
+    assert shop.done(f"playhead invocations follow {new}").endswith('"bob looked, back"')
+    assert f"repeats     {first} from the beginning" in shop.done(f"playhead invocations describe {new}")
+
+
+def test_a_gate_holds_and_why_says_so(shop: Terminal) -> None:
+    assert shop.done("playhead gates close service:Waiter --reason 'the database is down'").endswith("open -> closed")
+    (held,) = send(shop, "a")
+    assert "held by service:Waiter: the database is down" in shop.done("playhead invocations list Waiter")
+    assert "the database is down" in shop.done(f"playhead why {held}")
+    shop.done("playhead gates close everything")
+    said = shop.run("playhead gates open service:Waiter")
+    assert said.out.strip().endswith("closed -> open")
+    shop.done("playhead gates open everything")
+    assert shop.done("playhead gates list -o json") == "[]"
+    assert shop.run("playhead gates close service:Nothing").code == 4
+    assert shop.run("playhead gates close half").code == 2
+
+
+def test_fields_are_set_and_cleared_on_a_condition(shop: Terminal) -> None:
+    shop.done("""playhead call Shop/a/sell '{"what": "tea", "amount": 2}'""")
+    said = shop.done("""playhead actors state set Shop/a owner='"ada"' 'stock["a=]b"]=3' --reason counted""")
+    assert said.splitlines() == ['owner  changed  "nobody" -> "ada"', 'stock["a=]b"]  changed  null -> 3']
+    assert shop.done("playhead actors state get Shop/a owner") == '"ada"'
+    conflict = shop.run("""playhead actors state set Shop/a owner='"bob"' --if-version 1""")
+    assert (conflict.code, "Look again" in conflict.err) == (3, True)
+    assert shop.run("playhead actors state set Shop/a owner=5").code == 2
+    assert shop.run("playhead actors state set Shop/a owner").code == 2
+    assert shop.run("playhead actors state get Shop/a stock").code == 2
+    shop.done("""playhead actors state clear Shop/a owner 'stock["tea"]'""")
+    assert shop.done("playhead actors items Shop/a stock -o id") == '"a=]b"'
+    history = shop.done("playhead actors history Shop/a owner -o jsonl").splitlines()
+    assert [msgspec.json.decode(line)["value"] for line in history] == ["ada", "nobody"]
