@@ -495,14 +495,15 @@ class LocalPort:
         return decode_kept(codec, data, f"the result of {of}")
 
     async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
-        command = with_successor(command, self.world.unique, idempotency_key)
+        request = self._in_realm(checked_request_key(idempotency_key))
+        command = with_successor(command, self.world.unique, request)
         if isinstance(command, c.RestartInvocation) and not command.dry_run:
             self._check_room()
         assert not isinstance(command, c.StartWaiting), "no verb"
         of = command.invocation_ids[0] if isinstance(command, c.PurgeInvocations) else command.invocation_id
         if isinstance(command, c.SignalInvocation):
             within_limit(command.value, self.limits.payload_bytes, f"signal {command.name!r}")
-        return await self.engine.obey(command, of, self.who, request=checked_request_key(idempotency_key))
+        return await self.engine.obey(command, of, self.who, request=request)
 
     async def info(self, of: InvocationId) -> InvocationInfo:
         try:
@@ -568,6 +569,10 @@ class LocalPort:
     def _request_key(self, definition: Definition, target: Target, idempotency_key: str | None) -> str | None:
         if definition.kind is Kind.WORKFLOW and target.handler == "run":
             return f"workflow {target.key}"
+        return self._in_realm(idempotency_key)
+
+    def _in_realm(self, idempotency_key: str | None) -> str | None:
+        """The key as it is told from the same key of somebody else."""
         if idempotency_key is None or not self.who.realm:
             return idempotency_key
         return f"{self.who.realm}:{idempotency_key}"

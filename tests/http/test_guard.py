@@ -274,6 +274,19 @@ async def test_one_principals_idempotency_key_says_nothing_to_another(tmp_path: 
         assert len(ids) == 2
 
 
+async def test_one_principals_verb_under_a_key_is_not_anothers(tmp_path: Path) -> None:
+    async with serving(tmp_path, Slow) as served:
+        sent = (await served.http.post("/Slow/work/send")).json()["invocationId"]
+        answers = []
+        for name in ("ada", "bob"):
+            secret = served.tokens.create(name, Scope.CONTROL)
+            headers = {"authorization": f"Bearer {secret}", "idempotency-key": "same"}
+            for _ in range(2):
+                answered = await served.bare("PATCH", f"/invocations/{sent}/pause", headers=headers)
+                answers.append(answered.json()["changed"])
+        assert answers == [True, True, False, False]
+
+
 async def test_every_response_forbids_what_a_browser_could_do_with_it(tmp_path: Path) -> None:
     async with serving(tmp_path, Counter) as served:
         for method, path in (
