@@ -85,6 +85,9 @@ def steer(selected: Selected, where: Where, how: How, act: Act, start: Start) ->
 
 
 async def _one_by_one(client: Client, ids: tuple[InvocationId, ...], how: How, act: Act) -> Exit:
+    if not ids:
+        remark("no ids came; nothing was done")
+        return Exit.DONE
     if how.is_dry:
         INVOCATIONS.show([await client.invocation(of).info() for of in ids], how.output)
         remark(f"{_counted(len(ids))} would be asked; nothing was done")
