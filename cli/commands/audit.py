@@ -9,7 +9,8 @@ import trio
 
 from actors.auditing import AuditQuery
 from cli.exits import Exit
-from cli.output import emit, emit_json, emit_table, remark, when
+from cli.listing import Column, Table, output_option
+from cli.output import emit, emit_json, remark, when
 from cli.source import Where, options, readable
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--check", is_flag=True, help="Follow the chain of hashes instead: exit code 1 if a row was tampered with."
 )
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@output_option
 @options
 def command(
     by: str | None,
@@ -51,14 +52,9 @@ def command(
     if output == "json":
         emit_json(page)
         return
-    emit_table(("TIME", "BY", "FROM", "VERB", "TARGET", "RESULT", "REASON"), [_line(entry) for entry in page.entries])
+    ENTRIES.show(page.entries, output)
     if page.next is not None:
         remark(f"there is more: --after {page.next}")
-
-
-def _line(entry: AuditEntry) -> tuple[str, ...]:
-    verb = f"{entry.verb} ({entry.detail})" if entry.detail else entry.verb
-    return when(entry.at), entry.by, entry.origin, verb, entry.target, _result(entry), entry.reason
 
 
 def _result(entry: AuditEntry) -> str:
@@ -85,3 +81,17 @@ def _check(where: Where, output: str) -> None:
             remark(broken)
     if not checked.is_whole:
         raise click.exceptions.Exit(Exit.FAILED)
+
+
+ENTRIES: Table[AuditEntry] = Table(
+    id_of=lambda entry: entry.target,
+    columns=(
+        Column("TIME", lambda entry: when(entry.at)),
+        Column("BY", lambda entry: entry.by),
+        Column("FROM", lambda entry: entry.origin),
+        Column("VERB", lambda entry: f"{entry.verb} ({entry.detail})" if entry.detail else entry.verb),
+        Column("TARGET", lambda entry: entry.target),
+        Column("RESULT", _result),
+        Column("REASON", lambda entry: entry.reason),
+    ),
+)

@@ -11,19 +11,12 @@ import trio
 from actors.client import Client
 from actors.core.deployments import DeploymentChange
 from actors.deploying import DeploymentInfo
-from cli.output import ago, emit, emit_json, emit_table, remark, safe, when
+from cli.listing import Column, Table, output_option, report_option
+from cli.output import ago, emit, emit_json, remark, safe, when
 from cli.source import Where, live, options
 
 T = TypeVar("T")
 
-_OUTPUT = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "id"]),
-    default="table",
-    show_default=True,
-    help="For people, or for programs.",
-)
 _REASON = click.option("--reason", default="", help="Why; it is kept in the log.")
 
 
@@ -41,23 +34,12 @@ def _with_client(where: Where, ask: Callable[[Client], Awaitable[T]]) -> T:
 
 
 @command.command("list")
-@_OUTPUT
+@output_option
 @options
 def list_command(output: str, where: Where) -> None:
     """List them, the newest first. One without open invocations that is not the latest is drained: it can be pruned."""
     found = _with_client(where, lambda client: client.deployments.list())
-    if output == "json":
-        emit_json(found)
-    elif output == "id":
-        for deployment in found:
-            emit(deployment.id)
-    else:
-        emit_table(("ID", "STATE", "OPEN", "REGISTERED", "CODE"), [_line(deployment) for deployment in found])
-
-
-def _line(deployment: DeploymentInfo) -> tuple[str, str, str, str, str]:
-    registered = ago(deployment.registered_at)
-    return deployment.id, _state(deployment), str(deployment.open_invocations), registered, _code(deployment)
+    DEPLOYMENTS.show(found, output)
 
 
 def _state(deployment: DeploymentInfo) -> str:
@@ -72,7 +54,7 @@ def _code(deployment: DeploymentInfo) -> str:
 
 @command.command()
 @click.argument("deployment")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@report_option
 @options
 def show(deployment: str, output: str, where: Where) -> None:
     """Show one deployment."""
@@ -130,3 +112,17 @@ async def _drained(client: Client) -> list[str]:
 
 def _tell(change: DeploymentChange) -> None:
     emit(f"{change.after}  {'changed' if change.changed else 'unchanged'}  {change.before or 'none'} -> {change.after}")
+
+
+DEPLOYMENTS: Table[DeploymentInfo] = Table(
+    id_of=lambda deployment: deployment.id,
+    columns=(
+        Column("ID", lambda deployment: deployment.id),
+        Column("STATE", _state),
+        Column("OPEN", lambda deployment: str(deployment.open_invocations)),
+        Column("REGISTERED", lambda deployment: ago(deployment.registered_at)),
+        Column("BY", lambda deployment: deployment.registered_by, is_wide=True),
+        Column("LEFT", lambda deployment: deployment.passed_over, is_wide=True),
+        Column("CODE", _code),
+    ),
+)

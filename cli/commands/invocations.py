@@ -145,7 +145,6 @@ def _facts(info: InvocationInfo) -> list[tuple[str, str]]:
         ("note", note_of(info)),
         ("result", _result(info)),
         ("purged", when(info.purge_at)),
-        ("deployment", info.deployment),
         ("repeats", _lineage(info)),
         ("repeated by", ", ".join(info.successors)),
     ]

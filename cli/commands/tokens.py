@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import click
 
 from actors.http.routes import Scope
 from actors.http.tokens import TokenBook
-from cli.output import emit, emit_json, emit_table, remark, when
+from cli.listing import Column, Table, output_option
+from cli.output import emit, remark, when
 from journal.datadir import DataDirectory
 
 _DATA = click.option(
@@ -18,6 +20,25 @@ _DATA = click.option(
     envvar="PLAYHEAD_DATA",
     show_default=True,
     help="The data directory.",
+)
+
+
+@attrs.frozen(kw_only=True)
+class Shown:
+    """A token as it is shown: never its hash."""
+
+    name: str
+    scope: Scope
+    created_at: float
+
+
+TOKENS = Table[Shown](
+    id_of=lambda token: token.name,
+    columns=(
+        Column("NAME", lambda token: token.name),
+        Column("SCOPE", lambda token: token.scope.value),
+        Column("CREATED", lambda token: when(token.created_at)),
+    ),
 )
 
 
@@ -47,15 +68,11 @@ def create(name: str, scope: str, data: Path) -> None:
 
 
 @command.command(name="list")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@output_option
 @_DATA
 def list_tokens(output: str, data: Path) -> None:
     """Show the tokens that have names."""
-    named = _book(data).named()
-    if output == "json":
-        emit_json([{"name": t.name, "scope": t.scope.value, "created_at": t.created_at} for t in named])
-        return
-    emit_table(("NAME", "SCOPE", "CREATED"), [(t.name, t.scope.value, when(t.created_at)) for t in named])
+    TOKENS.show([Shown(name=t.name, scope=t.scope, created_at=t.created_at) for t in _book(data).named()], output)
 
 
 @command.command()

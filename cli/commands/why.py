@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import trio
 
+from cli.listing import report_option
 from cli.output import emit, emit_json, safe, when
 from cli.source import Where, live, options
 from journal.ids import parse_invocation_id
@@ -17,14 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("invocation_id")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="For people, or for programs.",
-)
+@report_option
 @options
 def command(invocation_id: str, output: str, where: Where) -> None:
     """Say why an invocation does not go on: a gate, a pause, its date, its key, another try, a step, a timer, a signal.

@@ -22,8 +22,9 @@ def shop(tmp_path: Path) -> Iterator[Terminal]:
 
 @pytest.fixture
 def stopped(shop: Terminal) -> Terminal:
-    """The same once its server has ended: three calls, two of which wait."""
+    """The same once its server has ended: three calls, two of which wait and are paused."""
     shop.done("""playhead call Shop/a%2Fb/sell '{"what": "tea", "amount": 2}'""")
     shop.done("playhead send Waiter/wait '\"ada\"'; playhead send Waiter/wait '\"bob\"'")
+    shop.done("playhead invocations pause Waiter --yes")
     shop.done("kill $! && wait $!")
     return shop

@@ -9,11 +9,19 @@ import msgspec
 if TYPE_CHECKING:
     from tests.terminal import Terminal
 
-AT_REST = ["invocations list", "actors list", "actors items Shop/a%2Fb stock", "actors history Shop/a%2Fb sales"]
-LIVE = ["services", "services Shop", "gates list", "jobs list"]
+AT_REST = [
+    "invocations list",
+    "audit",
+    "tokens list",
+    "actors list",
+    "actors items Shop/a%2Fb stock",
+    "actors history Shop/a%2Fb sales",
+]
+LIVE = ["deployments list", "services", "services Shop", "gates list", "jobs list"]
 
 
 def begin(shop: Terminal) -> None:
+    shop.done("playhead tokens create ops --scope read")
     shop.done("""playhead call Shop/a%2Fb/sell '{"what": "tea", "amount": 2}'""")
     shop.done("playhead gates close service:Waiter --reason 'a look'")
     shop.done("playhead send Waiter/wait '\"ada\"'")
@@ -21,8 +29,9 @@ def begin(shop: Terminal) -> None:
 
 
 def rows(shell: Terminal, command: str) -> list[Any]:
-    found: list[Any] = msgspec.json.decode(shell.done(f"playhead {command} -o json"))
-    return found
+    found = msgspec.json.decode(shell.done(f"playhead {command} -o json"))
+    rows: list[Any] = found["entries"] if command == "audit" else found
+    return rows
 
 
 def check_forms(shell: Terminal, command: str) -> None:
@@ -46,6 +55,7 @@ def test_every_list_of_a_server_has_five_forms(shop: Terminal) -> None:
 
 
 def test_what_can_be_read_at_rest_has_them_too(stopped: Terminal) -> None:
+    stopped.done("playhead tokens create ops --scope read")
     for command in AT_REST:
         check_forms(stopped, command)
 
