@@ -25,8 +25,8 @@ from journal.events import OutcomeKind
 from journal.ids import InvocationId, StreamId, invocation_id
 
 if TYPE_CHECKING:
-    from actors.client import LocalPort
     from actors.inspection import InvocationInfo
+    from actors.local import LocalPort
     from journal.events import Answer
 
 _RUN = "run"

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from actors.client import LocalClient, LocalPort
 from actors.core.errors import DefinitionError
 from actors.core.gates import EVERYTHING, Gate, GateState
 from actors.core.limits import DEFAULT_LIMITS, Limits
@@ -26,6 +25,7 @@ from actors.engine.deployments import Applications
 from actors.engine.engine import Engine
 from actors.engine.watchdog import Watchdog
 from actors.engine.world import World
+from actors.local import LocalClient, LocalPort
 from actors.system import SYSTEM_CLASSES
 from journal.opening import memory_journal, open_journal
 from journal.store import Durability

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from actors.client import LocalClient
+    from actors.local import LocalClient
     from benchmarks.measure import Room
     from journal.store import Batch, Store
 

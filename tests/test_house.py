@@ -74,7 +74,8 @@ UNDER_THE_ENGINE = {
 
 AROUND_THE_ENGINE = {
     "actors.bulk",  # speaks to it about jobs
-    "actors.client",  # speaks to it, for everybody in this process
+    "actors.local",  # speaks to it, for everybody in this process
+    "actors.localobjects",  # has it edit objects
     "actors.deployments.checker",  # has it rehearse a history on other code
     "actors.deployments.keeper",  # speaks to it about deployments, for everybody in this process
     "actors.http.guard",  # says who acted, and from where, in the engine's words: it is the engine that records it

@@ -27,9 +27,9 @@ from journal.errors import JournalError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
-    from actors.client import LocalClient
     from actors.http.guard import Guard
     from actors.http.server import Closing
+    from actors.local import LocalClient
 
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]

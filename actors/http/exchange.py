@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from actors.client import LocalClient
     from actors.http.routes import Route
     from actors.http.server import Closing
+    from actors.local import LocalClient
     from actors.references import InvocationHandle
 
 T = TypeVar("T")

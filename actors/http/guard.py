@@ -30,9 +30,9 @@ from actors.http.tokens import Grant
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from actors.client import LocalClient
     from actors.http.routes import Route
     from actors.http.tokens import TokenBook
+    from actors.local import LocalClient
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 

@@ -21,8 +21,8 @@ from cli.output import remark
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from actors.client import LocalClient
     from actors.deployments.snapshot import Snapshot
+    from actors.local import LocalClient
 
 _LOOK_AGAIN_MILLISECONDS = 1_000
 """How often the files are looked at, whatever the system says of changes."""

@@ -11,11 +11,11 @@ from pathlib import Path
 import click
 import trio
 
-from actors.client import LocalClient
 from actors.http.app import Api
 from actors.http.guard import Guard
 from actors.http.server import Closing, serve
 from actors.http.tokens import TokenBook, make_token, token_path
+from actors.local import LocalClient
 from actors.runtime import RETENTION_SECONDS, open_runtime
 from cli.address import Address, write_address
 from cli.loading import load_app

@@ -11,8 +11,8 @@ import trio
 import actors
 from actors import Actor, Limits, Service, handler
 from actors.auditing import AuditEntry
-from actors.client import LocalClient
 from actors.engine.arrivals import Act
+from actors.local import LocalClient
 from actors.references import new_id
 from journal import keys
 from journal.events import Target

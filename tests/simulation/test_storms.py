@@ -11,7 +11,7 @@ import trio
 import trio._core._run as trio_run  # the scheduler's dice have no public handle
 from trio.testing import MockClock
 
-import actors.client
+import actors.local
 from actors.core import commands as c
 from actors.core import decide as deciding
 from actors.core import evolve as evolving
@@ -63,8 +63,8 @@ def answers_before_it_is_durable(patch: pytest.MonkeyPatch) -> None:
 
 
 def does_the_same_request_again(patch: pytest.MonkeyPatch) -> None:
-    new_id = actors.client.new_id
-    patch.setattr(actors.client, "new_id", lambda target, request_key, unique: new_id(target, None, unique))
+    new_id = actors.local.new_id
+    patch.setattr(actors.local, "new_id", lambda target, request_key, unique: new_id(target, None, unique))
 
 
 def goes_on_with_a_killed_one(patch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,83 @@
+"""The history of an invocation, and its output, as they come: of the runtime in this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.inspection import JournalEntry, belongs_to, entry_of
+from actors.values import parse
+from journal import events as e
+from journal.events import Status
+from journal.ids import InvocationId, stream_of_invocation
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from actors.local import LocalPort
+
+
+class Events:
+    """The history of an invocation as an iterator. A class, so that leaving it half-way needs no closing."""
+
+    def __init__(self, port: LocalPort, of: InvocationId, after: int, *, follow: bool) -> None:
+        self._port = port
+        self._of = of
+        self._after = after
+        self._follow = follow
+        self._source: AsyncIterator[e.Recorded] | None = None
+        self._last: int | None = None
+        self._has_ended = False
+
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> JournalEntry:
+        return entry_of(await self.next_recorded())
+
+    async def next_recorded(self) -> e.Recorded:
+        """The next event, as it is recorded."""
+        if self._source is None:
+            await self._open()
+        source = self._source
+        assert source is not None
+        while not self._has_ended:
+            if self._last is not None and self._after >= self._last:
+                break
+            recorded = await anext(source)
+            self._after = recorded.number
+            if isinstance(recorded.event, e.InvocationsPurged) and self._of in recorded.event.invocation_ids:
+                self._has_ended = True  # and its end has been forgotten with the rest
+            if not belongs_to(recorded.event, self._of):
+                continue
+            # One that had ended before may have been restarted since, which stands behind its end.
+            self._has_ended = self._last is None and isinstance(recorded.event, e.InvocationCompleted)
+            return recorded
+        raise StopAsyncIteration
+
+    async def _open(self) -> None:
+        info = await self._port.info(self._of)
+        journal = self._port.engine.journal
+        self._after = max(self._after, info.first_event - 1)
+        stream = stream_of_invocation(self._of)
+        if info.status is Status.COMPLETED:
+            self._last = info.last_event
+        elif self._follow:
+            self._source = journal.follow(stream, self._after)
+            return
+        self._source = journal.read(stream, self._after)
+
+
+class Output:
+    """What an invocation emits, as an iterator over values."""
+
+    def __init__(self, entries: Events) -> None:
+        self._entries = entries
+
+    def __aiter__(self) -> Output:
+        return self
+
+    async def __anext__(self) -> Any:
+        while True:
+            recorded = await self._entries.next_recorded()
+            if isinstance(recorded.event, e.OutputEmitted):
+                return parse(recorded.event.value)

@@ -1,0 +1,408 @@
+"""Calls and verbs of somebody outside the handlers, in the process of the runtime."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from actors.auditing import AuditQuery, ChainCheck, check_of, list_audit
+from actors.bulk import JobCaller
+from actors.client import Client, Sent
+from actors.core import commands as c
+from actors.core.errors import (
+    InvalidArgumentError,
+    InvalidKeyError,
+    TooSlowError,
+    UnavailableError,
+    UnknownHandlerError,
+    UnknownServiceError,
+)
+from actors.core.names import is_system
+from actors.deployments.checker import Checker, checked_code
+from actors.deployments.discovery import snapshot_of
+from actors.deployments.keeper import DeploymentKeeper
+from actors.deployments.snapshot import Snapshot
+from actors.durable import encode_arguments, encode_value, within_limit
+from actors.engine.arrivals import Act, Identity
+from actors.fields import decode_kept
+from actors.following import Events, Output
+from actors.inspection import JournalEntry, info_of, service_info
+from actors.listing import Listing, list_invocations, row_of_id
+from actors.localobjects import ObjectCaller
+from actors.outcomes import value_of
+from actors.references import (
+    InvocationHandle,
+    checked_key,
+    checked_request_key,
+    new_id,
+    with_successor,
+)
+from actors.registry import RegistryCaller
+from actors.sql.live import Asked, Queries
+from actors.values import Codec, ValueProblem, codec_for
+from journal.events import Kind, Target
+from journal.ids import InvocationId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from actors.auditing import AuditCheck, AuditPage
+    from actors.checking import CheckReport, CheckSummary
+    from actors.core.deployments import DeploymentChange
+    from actors.core.gates import Scope
+    from actors.core.jobs import JobSpec
+    from actors.core.limits import Limits
+    from actors.deploying import DeploymentInfo
+    from actors.editing import Edit, Edited
+    from actors.engine.engine import Engine
+    from actors.engine.world import World
+    from actors.inspection import GateAnswer, GateInfo, InvocationInfo, ServiceInfo
+    from actors.jobs import JobInfo, JobItems, JobPreview
+    from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.objects import Definition
+    from actors.references import Request
+    from actors.sql.result import Parameters, QueryResult
+    from journal.events import Answer, Outcome, PauseMode
+
+
+class LocalClient(Client):
+    """A client in the process of the runtime, which can speak for others."""
+
+    _port: LocalPort
+
+    def acting_as(self, by: str, origin: str, *, realm: str = "") -> LocalClient:
+        """The same for somebody else: ``by`` is who, ``origin`` from where. Events and the audit name them.
+
+        Idempotency keys of different realms are different keys, so that nobody gets at the outcome of another's request.
+        """
+        return LocalClient(self._port.acting_as(Identity(by, origin, realm)))
+
+    def kind_of(self, service: str) -> Kind:
+        """What a class is. Raises :class:`actors.UnknownServiceError`."""
+        return self._port.definition_of(service).kind
+
+    def id_of_request(self, target: Target, idempotency_key: str | None) -> InvocationId:
+        """The invocation that a call under this key is, or would be; of a workflow's run without one."""
+        return self._port.id_of_request(target, checked_request_key(idempotency_key))
+
+    async def register_deployment(self, code: str | os.PathLike[str] | Snapshot) -> DeploymentChange:
+        """Register the code of ``file.py`` or ``package.module`` as it is now, and let new work run on it.
+
+        Raises :class:`actors.BrokenDeploymentError`, and nothing has changed, if it cannot be imported.
+        """
+        return await self._port.register_deployment(code)
+
+    async def matching(self, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
+        """How many invocations the predicate fits, and the ids of so many of them, the oldest first."""
+        return await self._port.matching(predicate, at_most=at_most)
+
+    async def deny(self, act: Act, refusal: str, *, dropped: int = 0) -> None:
+        """Note in the audit that somebody was turned away before anything was asked of an object.
+
+        ``dropped``: how many others have been since the last note, without one.
+        """
+        await self._port.engine.deny(act, refusal, self._port.who, dropped=dropped)
+
+
+class LocalPort:
+    """Calls and verbs of somebody outside the handlers, in the process of the runtime."""
+
+    def __init__(
+        self, engine: Engine, world: World, limits: Limits, who: Identity, queries: Queries | None = None
+    ) -> None:
+        self.engine = engine
+        self.limits = limits
+        self.world = world
+        self.registry = RegistryCaller(engine, world, limits, who)
+        self._deployments = DeploymentKeeper(engine, self.registry, who)
+        self._jobs = JobCaller(self)
+        self._objects = ObjectCaller(self)
+        self.who = who
+        self._queries = queries if queries is not None else Queries(world, limits)
+
+    def acting_as(self, who: Identity) -> LocalPort:
+        """The same for somebody else."""
+        return LocalPort(self.engine, self.world, self.limits, who, self._queries)
+
+    async def call(self, request: Request) -> Any:
+        command = self._invoke(request)
+        outcome = await self._outcome_within(command, request)
+        data = value_of(outcome, command.invocation_id)
+        return decode_kept(request.handler.signature.returns, data, f"the result of {request.target}")
+
+    async def send(self, request: Request) -> InvocationHandle[Any]:
+        command = self._invoke(request)
+        accepted = await self.engine.invoke(command, self.who, is_fresh=command.request is None)
+        return InvocationHandle(self, accepted.invocation_id, request.handler.signature.returns)
+
+    async def outcome(self, of: InvocationId) -> Outcome:
+        return await self.engine.watch(of, self.who)
+
+    async def find(self, listing: Listing) -> list[InvocationInfo]:
+        if listing.where is not None:
+            rows = await self._queries.newest(await self._asked(), listing, listing.where)
+        else:
+            await trio.lowlevel.checkpoint()
+            rows = list_invocations(self.engine.journal, listing)
+        gates = self.engine.registry.gates
+        return [info_of(row, None, gates) for row in rows]
+
+    async def query(self, sql: str, parameters: Parameters) -> QueryResult:
+        return await self._queries.query(await self._asked(), sql, parameters)
+
+    async def _asked(self) -> Asked:
+        journal = self.engine.journal
+        return Asked(view=journal.view, partitions=journal.partitions, services=await self.services(system=True))
+
+    async def matching(self, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
+        """How many invocations the predicate fits, and the ids of so many of them, the oldest first."""
+        return await self._queries.matching(await self._asked(), predicate, at_most=at_most)
+
+    async def preview_job(self, where: str, sample: int) -> JobPreview:
+        return await self._jobs.preview(where, sample)
+
+    async def start_job(self, spec: JobSpec) -> str:
+        return await self._jobs.start(spec)
+
+    async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
+        return await self._jobs.list(limit)
+
+    async def job_info(self, job: str) -> JobInfo:
+        return await self._jobs.info(job)
+
+    async def await_job(self, job: str) -> JobInfo:
+        return await self._jobs.result(job)
+
+    async def cancel_job(self, job: str, reason: str) -> Answer:
+        return await self._jobs.cancel(job, reason)
+
+    async def job_items(self, job: str, after: int) -> JobItems:
+        return await self._jobs.items(job, after)
+
+    async def close_gate(self, scope: Scope, mode: PauseMode, reason: str) -> GateAnswer:
+        return await self.registry.close_gate(scope, mode, reason)
+
+    async def open_gate(self, scope: Scope, reason: str) -> GateAnswer:
+        return await self.registry.open_gate(scope, reason)
+
+    async def list_gates(self) -> tuple[GateInfo, ...]:
+        await trio.lowlevel.checkpoint()
+        return self.registry.list_gates()
+
+    async def serve_as(self, snapshot: Snapshot) -> None:
+        """Register what this process serves."""
+        await self._deployments.serve_as(snapshot)
+
+    async def register_deployment(self, code: str | os.PathLike[str] | Snapshot) -> DeploymentChange:
+        snapshot = code
+        if not isinstance(snapshot, Snapshot):
+            snapshot = await self.world.offload(partial(snapshot_of, os.fspath(snapshot)))
+        return await self._deployments.register(snapshot)
+
+    async def check(
+        self, of: InvocationId, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> CheckReport:
+        pinned = row_of_id(self.engine.journal, of).deployment
+        async with (
+            checked_code(self.engine.applications, self.world, deployment, code, pinned) as (name, app),
+            self.engine.journal.view() as rows,
+        ):
+            return await Checker(rows, self.engine.journal.partitions, self.world).check(of, name, app)
+
+    async def check_all(
+        self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> CheckSummary:
+        found = await self.find(attrs.evolve(listing, limit=listing.limit + 1))
+        wanted = [info.id for info in found[: listing.limit]]
+        is_complete = len(found) <= listing.limit
+        async with (
+            checked_code(self.engine.applications, self.world, deployment, code, "") as (name, app),
+            self.engine.journal.view() as rows,
+        ):
+            checker = Checker(rows, self.engine.journal.partitions, self.world)
+            return await checker.check_all(wanted, name, app, is_complete=is_complete)
+
+    async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
+        await trio.lowlevel.checkpoint()
+        return self._deployments.list()
+
+    async def get_deployment(self, deployment: str) -> DeploymentInfo:
+        await trio.lowlevel.checkpoint()
+        return self._deployments.get(deployment)
+
+    async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
+        return await self._deployments.make_latest(deployment, reason)
+
+    async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange:
+        return await self._deployments.prune(deployment, reason)
+
+    async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
+        await trio.lowlevel.checkpoint()
+        app = self.engine.app
+        return tuple(service_info(definition) for definition in (*app, *(app.built_in() if system else ())))
+
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        await trio.lowlevel.checkpoint()
+        return list_audit(self.engine.journal, query)
+
+    async def verify_audit(self) -> AuditCheck:
+        chains = [ChainCheck(partition) for partition in range(self.engine.journal.partitions)]
+        for chain in chains:
+            while not chain.is_done:
+                chain.go_on(self.engine.journal)
+                await trio.lowlevel.checkpoint()
+        return check_of(chains)
+
+    async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
+        data = value_of(await self.outcome(of), of)
+        codec = returns if returns is not None else self._codec_of(await self.info(of))
+        return decode_kept(codec, data, f"the result of {of}")
+
+    async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
+        request = self.in_realm(checked_request_key(idempotency_key))
+        command = with_successor(command, self.world.unique, request)
+        if isinstance(command, c.RestartInvocation) and not command.dry_run:
+            self._check_room()
+        assert not isinstance(command, c.StartWaiting), "no verb"
+        of = command.invocation_ids[0] if isinstance(command, c.PurgeInvocations) else command.invocation_id
+        if isinstance(command, c.SignalInvocation):
+            within_limit(command.value, self.limits.payload_bytes, f"signal {command.name!r}")
+        return await self.engine.obey(command, of, self.who, request=request)
+
+    async def info(self, of: InvocationId) -> InvocationInfo:
+        try:
+            return await self.engine.look(of, self.who)
+        except UnavailableError:
+            # Nothing can be decided, and what was decided can be read.
+            return info_of(row_of_id(self.engine.journal, of), None, self.engine.registry.gates)
+
+    def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
+        return Events(self, of, after, follow=follow)
+
+    def output(self, of: InvocationId, after: int) -> AsyncIterator[Any]:
+        return Output(Events(self, of, after, follow=True))
+
+    def encode_value(self, value: Any, what: str) -> bytes:
+        return encode_value(value, what)
+
+    async def call_by_name(
+        self, target: Target, argument: bytes, idempotency_key: str | None
+    ) -> tuple[InvocationId, Outcome]:
+        command = self._invoke_by_name(target, argument, idempotency_key, None)
+        outcome = await self.engine.call(command, self.who, is_fresh=command.request is None)
+        return command.invocation_id, outcome
+
+    async def send_by_name(
+        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
+    ) -> Sent:
+        command = self._invoke_by_name(target, argument, idempotency_key, delay)
+        accepted = await self.engine.invoke(command, self.who, is_fresh=command.request is None)
+        return Sent(invocation_id=accepted.invocation_id, is_new=accepted.is_new)
+
+    def definition_of(self, service: str) -> Definition:
+        """A class that may be called by name. Raises :class:`actors.UnknownServiceError`."""
+        if is_system(service):
+            raise UnknownServiceError(
+                f"{service} is built in, and cannot be called by name: use the client's own words"
+            )
+        return self.engine.app.find(service)
+
+    def id_of_request(self, target: Target, idempotency_key: str | None) -> InvocationId:
+        """The invocation that a call under this key is, or would be."""
+        definition = self.definition_of(target.service)
+        definition.handler(target.handler)
+        checked_key(definition, target.key, self.limits.key_bytes)
+        request_key = self._request_key(definition, target, idempotency_key)
+        if request_key is None:
+            raise InvalidKeyError(f"{target}: without an idempotency key every call is another invocation")
+        return new_id(target, request_key, 0)
+
+    def _invoke_by_name(
+        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
+    ) -> c.Invoke:
+        definition = self.definition_of(target.service)
+        handler = definition.handler(target.handler)
+        checked_key(definition, target.key, self.limits.key_bytes)
+        within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")
+        try:
+            handler.signature.decode(argument)
+        except ValueProblem as error:
+            raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
+        return self.command(target, self._request_key(definition, target, idempotency_key), argument, delay)
+
+    def _request_key(self, definition: Definition, target: Target, idempotency_key: str | None) -> str | None:
+        if definition.kind is Kind.WORKFLOW and target.handler == "run":
+            return f"workflow {target.key}"
+        return self.in_realm(idempotency_key)
+
+    def in_realm(self, idempotency_key: str | None) -> str | None:
+        """The key as it is told from the same key of somebody else."""
+        if idempotency_key is None or not self.who.realm:
+            return idempotency_key
+        return f"{self.who.realm}:{idempotency_key}"
+
+    def _invoke(self, request: Request) -> c.Invoke:
+        # Refuse here what would be refused there, so that a typo does not travel.
+        self.engine.app.handler_of(request.target)
+        argument = encode_arguments(request, self.limits)
+        return self.command(request.target, request.request_key, argument, request.options.delay)
+
+    def command(self, target: Target, request_key: str | None, argument: bytes, delay: float | None) -> c.Invoke:
+        self._check_room()
+        return c.Invoke(
+            invocation_id=new_id(target, request_key, self.world.unique()),
+            target=target,
+            argument=argument,
+            scheduled_for=None if not delay else self.world.clock.now() + delay,
+            request=request_key,
+        )
+
+    # Objects.
+
+    async def object_names(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
+        return await self._objects.names(service, after, limit)
+
+    async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
+        return await self._objects.info(service, key, at)
+
+    async def object_items(
+        self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
+    ) -> list[ItemInfo]:
+        return await self._objects.items(service, key, field, at=at, start=start, limit=limit)
+
+    async def field_history(self, service: str, key: str, field: str, *, after: int, limit: int) -> list[FieldChange]:
+        return await self._objects.history(service, key, field, after=after, limit=limit)
+
+    async def edit_object(
+        self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
+    ) -> Edited:
+        return await self._objects.edit(service, key, edit, queue=queue, reason=reason, idempotency_key=idempotency_key)
+
+    def _check_room(self) -> None:
+        if not self.engine.journal.has_room():
+            raise UnavailableError("the disk is nearly full, so no new work is taken; what is under way goes on")
+
+    async def _outcome_within(self, command: c.Invoke, request: Request) -> Outcome:
+        is_fresh = command.request is None
+        seconds = request.options.timeout
+        if seconds is None:
+            return await self.engine.call(command, self.who, is_fresh=is_fresh)
+        with trio.move_on_after(seconds):
+            return await self.engine.call(command, self.who, is_fresh=is_fresh)
+        error = TooSlowError(
+            f"{request.target} did not answer within {seconds} seconds; it goes on as {command.invocation_id}"
+        )
+        error.invocation_id = command.invocation_id
+        raise error
+
+    def _codec_of(self, info: InvocationInfo) -> Codec[Any]:
+        app = self.engine.applications.find(info.deployment, info.target.service) or self.engine.app
+        try:
+            _, handler = app.handler_of(info.target)
+        except (UnknownServiceError, UnknownHandlerError):
+            return codec_for(Any)
+        return handler.signature.returns

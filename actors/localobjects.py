@@ -1,0 +1,93 @@
+"""What somebody in this process may ask of keyed objects: what their fields are and were, and changes to them."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from actors.core.errors import (
+    NotPossibleError,
+)
+from actors.core.names import EDIT
+from actors.durable import within_limit
+from actors.engine.arrivals import Act
+from actors.fields import decode_kept
+from actors.keptobjects import KeptObjects, checked_limit
+from actors.outcomes import value_of
+from actors.references import (
+    MAX_WORDS,
+    checked_key,
+    checked_request_key,
+    checked_text,
+)
+from journal.events import Kind, Target
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from actors.editing import Edit, Edited
+    from actors.local import LocalPort
+    from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.objects import Definition
+
+
+class ObjectCaller:
+    """Looks at objects in rows as of one moment, and has them edited in somebody's name."""
+
+    def __init__(self, port: LocalPort) -> None:
+        self._port = port
+
+    async def names(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
+        async with self._kept_objects() as kept:
+            return kept.names(service, after, checked_limit(limit))
+
+    async def info(self, service: str, key: str, at: int | None) -> ObjectInfo:
+        async with self._kept_objects() as kept:
+            return await kept.info(service, key, self._keyed(service, key), at)
+
+    async def items(
+        self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
+    ) -> list[ItemInfo]:
+        self._keyed(service, key)
+        async with self._kept_objects() as kept:
+            return await kept.items(service, key, field, at=at, start=start, limit=checked_limit(limit))
+
+    async def history(self, service: str, key: str, field: str, *, after: int, limit: int) -> list[FieldChange]:
+        self._keyed(service, key)
+        async with self._kept_objects() as kept:
+            return await kept.history(service, key, field, after=after, limit=checked_limit(limit))
+
+    async def edit(
+        self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
+    ) -> Edited:
+        definition = self._keyed(service, key)
+        target = Target(service, key, EDIT)
+        handler = definition.handler(EDIT)
+        reason = checked_text(reason, MAX_WORDS, "the reason")
+        argument = within_limit(
+            handler.signature.encode((edit,), {}), self._port.limits.payload_bytes, f"the edit of {target}"
+        )
+        request = self._port.in_realm(checked_request_key(idempotency_key))
+        command = self._port.command(target, request, argument, None)
+        command.if_free = not queue
+        act = Act(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=reason)
+        outcome = await self._port.engine.call(command, self._port.who, is_fresh=command.request is None, act=act)
+        data = value_of(outcome, command.invocation_id)
+        edited: Edited = decode_kept(handler.signature.returns, data, f"the result of {target}")
+        return edited
+
+    def _keyed(self, service: str, key: str) -> Definition:
+        definition = self._port.engine.app.find(service)
+        if definition.kind is Kind.SERVICE:
+            raise NotPossibleError(f"{service} is a service: it has no keys and no fields")
+        checked_key(definition, key, self._port.limits.key_bytes)
+        return definition
+
+    @asynccontextmanager
+    async def _kept_objects(self) -> AsyncIterator[KeptObjects]:
+        async with self._port.engine.journal.view() as rows:
+            yield KeptObjects(rows, self._port.engine.journal.partitions)
+
+
+def _fields_of(edit: Edit) -> str:
+    return ", ".join(sorted({*edit.set, *edit.clear, *edit.items, *edit.remove}))
