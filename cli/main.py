@@ -69,7 +69,7 @@ def main() -> None:
         code = root(prog_name=NAME, complete_var=COMPLETION_VARIABLE, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
-        error.show()
+        _shown_safely(error).show()
         sys.exit(error.exit_code)
     except click.Abort:
         remark("aborted")
@@ -90,6 +90,16 @@ def alone(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
+
+
+def _shown_safely(error: click.ClickException) -> click.ClickException:
+    """The same error, whose message may quote what a terminal would obey."""
+    from cli.output import safe
+
+    message = safe(error.format_message())
+    return (
+        click.UsageError(message, error.ctx) if isinstance(error, click.UsageError) else click.ClickException(message)
+    )
 
 
 def is_ours(error: BaseException) -> bool:
