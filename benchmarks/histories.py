@@ -31,7 +31,9 @@ TAKEN: list[Moment] = []
 """The steps that were executed, and not only replayed."""
 
 
-async def _step(number: int) -> int:
+@actors.step
+async def take(number: int) -> int:
+    """A step."""
     TAKEN.append(Moment(time.perf_counter(), time.process_time()))
     return number
 
@@ -43,10 +45,10 @@ class Walker(actors.Service):
     async def walk(self, steps: int) -> int:
         """One step after the other."""
         for number in range(steps):
-            await actors.run(_step, number, name="step")
+            await take(number)
         more: int = await actors.signal("go", int)
         for number in range(more):
-            await actors.run(_step, number, name="step")
+            await take(number)
         return more
 
 
@@ -71,6 +73,6 @@ def _taken(of: InvocationId, number: int) -> list[e.Event]:
     step = StepId(str(number))
     outcome = Outcome(OutcomeKind.SUCCEEDED, b"%d" % (number - 1))
     return [
-        e.StepScheduled(invocation_id=of, step=step, name="step", argument=b"[%d]" % (number - 1)),
+        e.StepScheduled(invocation_id=of, step=step, name="take", argument=b"[%d]" % (number - 1)),
         e.StepCompleted(invocation_id=of, step=step, outcome=outcome),
     ]
