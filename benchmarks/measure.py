@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from journal.store import Durability
 
+_REST_SECONDS = 0.2
+_RESTS = 100
+
 
 @attrs.frozen(kw_only=True)
 class Tally:
@@ -229,3 +232,12 @@ async def drive(count: int, in_flight: int, one: Callable[[int], Awaitable[objec
         for _ in range(min(in_flight, count)):
             nursery.start_soon(work)
     return Timing(time.perf_counter() - began, time.process_time() - cpu_began, taken)
+
+
+async def rest() -> None:
+    """Return when this process does nothing: what was built is being compacted, and that should not be in a figure."""
+    for _ in range(_RESTS):
+        before = time.process_time()
+        await trio.sleep(_REST_SECONDS)
+        if time.process_time() - before < _REST_SECONDS / 20:
+            return

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import actors
 from benchmarks.floor import writing_floor
 from benchmarks.histories import EVENTS_OF_A_STEP, TAKEN, Walker, suspended_walkers
-from benchmarks.measure import Case, Question, Room, Sample, Size, Timing, drive
+from benchmarks.measure import Case, Question, Room, Sample, Size, Timing, drive, rest
 from benchmarks.stage import on_stage
 from journal import events as e
 from tests.scale.builder import building
@@ -102,6 +102,7 @@ async def called(room: Room, *, build: Callable[[Path, int], Awaitable[None]], s
     async with on_stage(room, Old, Many) as stage:
         old = stage.client.actor(Old, KEY)
         await old.add(1)
+        await rest()
         before = stage.written
         timing = await drive(count, IN_FLIGHT, lambda _: old.add(1))
         return timing.milliseconds(stage.written - before)
@@ -114,6 +115,7 @@ async def changed(room: Room, *, size: int, count: int, is_log: bool) -> Sample:
         for start in range(0, size, PAGE):
             await old.grow(start, min(size, start + PAGE))
         await old.append(1)
+        await rest()
         before = stage.written
         change = old.append if is_log else lambda n: old.mark(str(n % size))
         timing = await drive(count, IN_FLIGHT, change)
@@ -125,6 +127,7 @@ async def climbed(room: Room, *, size: int, count: int) -> Sample:
     (of,) = await suspended_walkers(room.path / "data", events=size * EVENTS_OF_A_STEP, count=1)
     async with on_stage(room, Walker, limits=ENDLESS) as stage:
         TAKEN.clear()
+        await rest()
         before = stage.written
         walker = stage.client.invocation(of)
         await walker.signal("go", count + 1)
