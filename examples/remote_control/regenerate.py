@@ -1,0 +1,78 @@
+"""The "regenerate" button: have an answer written anew, from the same sources.
+
+A restart from a step is a library call like any other, so a chat can offer it to its user. What came before the step is kept: the
+sources are not looked for again. The old answer stays, and each of the two knows of the other.
+
+    python examples/remote_control/regenerate.py
+    playhead serve examples/remote_control/regenerate.py        # in another shell:
+    playhead call Chat/ada/ask '"why is the sky blue?"'
+    playhead call Chat/ada/regenerate
+    playhead call Chat/ada/regenerate
+    playhead invocations list Writer
+"""
+
+import itertools
+import tempfile
+
+import trio
+
+import actors
+from actors import Actor, Service, handler, step
+
+_drafts = itertools.count(1)
+
+
+@step
+async def find_sources(question: str) -> list[str]:
+    print(f"looked for sources: {question}", flush=True)
+    return ["Rayleigh", "Tyndall"]
+
+
+@step
+async def write(question: str, sources: list[str]) -> str:
+    """Stands for a model, which writes otherwise every time."""
+    draft = f"draft {next(_drafts)} on {question} after {' and '.join(sources)}"
+    print(f"wrote: {draft}", flush=True)
+    return draft
+
+
+class Writer(Service):
+    @handler
+    async def answer(self, question: str) -> str:
+        sources = await find_sources(question)
+        return await write(question, sources)
+
+
+class Chat(Actor):
+    answer: actors.InvocationId | None = None
+
+    @handler
+    async def ask(self, question: str) -> actors.InvocationId:
+        answer = await actors.service(Writer).answer.send(question)
+        self.answer = answer.id
+        return answer.id
+
+    @handler
+    async def regenerate(self) -> actors.InvocationId:
+        if self.answer is None:
+            raise actors.TerminalError("nothing has been asked yet")
+        # One that is still being written is stopped first.
+        again = await actors.invocation(self.answer).restart("write", stop="kill", reason="regenerate")
+        assert again.successor is not None
+        self.answer = again.successor.invocation_id
+        return self.answer
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as data:
+        async with actors.open_runtime(Chat, Writer, path=data) as runtime:
+            client = runtime.client
+            chat = client.actor(Chat, "ada")
+            first = client.invocation(await chat.ask("the blue sky"))
+            print("first:", await first.result())
+            second = client.invocation(await chat.regenerate())
+            print("second:", await second.result())
+
+
+if __name__ == "__main__":
+    trio.run(main)
