@@ -172,19 +172,50 @@ def _wait(wait: Any) -> str:
 
 
 def timeline_lines(entries: list[JournalEntry], *, is_wide: bool = False) -> Iterator[str]:
-    """A history, one line an event, with the time since its beginning."""
+    """A history, one line an event, with the time since its beginning, and how long took what ends there."""
     start = entries[0].at if entries else 0.0
+    took = _durations(entries)
     table: Table[JournalEntry] = Table(
         id_of=lambda entry: str(entry.number),
         columns=(
             Column("#", lambda entry: str(entry.number)),
             Column("TIME", lambda entry: f"+{entry.at - start:.3f}s"),
+            Column("TOOK", lambda entry: f"{took[entry.number]:.3f}s" if entry.number in took else ""),
             Column("BY", lambda entry: entry.by, is_wide=True),
             Column("EVENT", lambda entry: entry.name),
             Column("WHAT", lambda entry: entry.summary),
         ),
     )
     return table.lines(entries, is_wide=is_wide)
+
+
+_BEGINNINGS = frozenset(
+    (
+        "InvocationStarted",
+        "StepScheduled",
+        "SleepScheduled",
+        "DeadlineScheduled",
+        "CallScheduled",
+        "AttachScheduled",
+        "VerbScheduled",
+    )
+)
+_ENDS = frozenset(
+    ("InvocationCompleted", "StepCompleted", "TimerFired", "CallCompleted", "VerbAnswered", "WaitDropped")
+)
+
+
+def _durations(entries: list[JournalEntry]) -> dict[int, float]:
+    """By the number of an event that ends something: the seconds since that began, with everything that was tried."""
+    begun: dict[str | None, float] = {}
+    took: dict[int, float] = {}
+    for entry in entries:
+        step = entry.details.get("step")  # what belongs to no step is the invocation's own
+        if entry.name in _BEGINNINGS:
+            begun[step] = entry.at
+        elif entry.name in _ENDS and step in begun:
+            took[entry.number] = entry.at - begun[step]
+    return took
 
 
 @command.command()
