@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from actors.sql.audit import AUDITS
+from actors.sql.deployments import DEPLOYMENTS
 from actors.sql.histories import HISTORIES
 from actors.sql.invocations import INVOCATIONS
 from actors.sql.objects import INBOXES, STATES
@@ -12,7 +14,7 @@ from actors.sql.served import SERVICES
 if TYPE_CHECKING:
     from actors.sql.columns import AnyTable
 
-TABLES: tuple[AnyTable, ...] = (INVOCATIONS, HISTORIES, STATES, INBOXES, SERVICES)
+TABLES: tuple[AnyTable, ...] = (INVOCATIONS, HISTORIES, STATES, INBOXES, SERVICES, DEPLOYMENTS, AUDITS)
 """Every table that a query may name. A table is a module of its own beside this one, and a line here."""
 
 

@@ -116,7 +116,10 @@ def test_a_refusal_says_what_was_refused_and_what_is_there(source: Source) -> No
         query(source, "PRAGMA user_version")
     with pytest.raises(InvalidQueryError, match=r"load_extension\(\) is not allowed here; allowed are .*abs"):
         query(source, "SELECT load_extension('x')")
-    with pytest.raises(InvalidQueryError, match="no such table: sys_invocations .*there is sys_inbox, sys_invocation"):
+    with pytest.raises(
+        InvalidQueryError,
+        match="no such table: sys_invocations .*there is sys_audit, sys_deployment, sys_inbox, sys_invocation",
+    ):
         query(source, "SELECT * FROM sys_invocations")
 
 

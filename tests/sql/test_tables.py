@@ -13,12 +13,16 @@ from actors import Actor, InvalidQueryError, QueryTooLargeError, RetryPolicy, Se
 from actors.sql.run import query
 from actors.sql.source import Source
 from actors.sql.tables import TABLES, describe
+from journal.events import Target
 from journal.opening import open_for_reading
+from tests.deployments.shop import Shop, shop
 from tests.lab import Lab, quiet
 from tests.virtual import EPOCH, on_virtual_time
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+__all__ = ["shop"]
 
 pytestmark = on_virtual_time
 
@@ -250,6 +254,51 @@ async def test_a_service_that_is_no_longer_served_is_known_by_what_it_left() -> 
         ]
         assert [h["name"] for h in json.loads(rows[0][3])] == ["ask", "fail", "stuck"]
         assert [(h["name"], h["mode"]) for h in json.loads(rows[1][3])] == [("read", "shared"), ("say", "exclusive")]
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+async def test_the_audit_tells_who_steered_what_and_why_by_time(partitions: int) -> None:
+    async with Lab(Agent, partitions=partitions).running() as runtime:
+        client = runtime.client
+        stuck = [await client.service(Agent).stuck.send() for _ in range(3)]
+        await quiet()
+        for handle in stuck:
+            await trio.sleep(1.0)
+            await client.acting_as("user:ada", "cli").invocation(handle.id).pause(reason="look", mode="now")
+        await trio.sleep(1.0)
+        await client.invocation(stuck[1].id).kill(reason="gone")
+        await trio.sleep(1.0)
+        with pytest.raises(actors.AlreadyCompletedError):
+            await client.invocation(stuck[1].id).pause()
+        paused = "SELECT target, reason, changed, status_after, origin FROM sys_audit WHERE by = 'user:ada' ORDER BY at"
+        assert await all_of(client, paused) == [[handle.id, "look", 1, "paused", "cli"] for handle in stuck]
+        newest = await all_of(client, "SELECT verb, target, refusal IS NULL FROM sys_audit ORDER BY at DESC LIMIT 2")
+        assert newest == [["pause", stuck[1].id, 0], ["kill", stuck[1].id, 1]]
+
+
+WAITING = """
+import actors
+
+VERSION = {version}
+
+class Waiting(actors.Service):
+    @actors.handler
+    async def wait(self) -> None:
+        await actors.signal("go", bool)
+"""
+
+
+async def test_deployments_are_told_with_what_still_runs_on_them(shop: Shop) -> None:
+    first = shop.write(1, WAITING)
+    async with shop.running() as runtime:
+        sent = await runtime.client.send(Target("Waiting", None, "wait"))
+        await quiet()
+        second = shop.write(2, WAITING)
+        await runtime.client.register_deployment(shop.folder / "src" / "app.py")
+        rows = await all_of(runtime.client, "SELECT id, is_latest, open_invocations, files FROM sys_deployment")
+        assert rows == [[first, 0, 1, 1], [second, 1, 0, 1]]
+        found = await runtime.client.invocations(where=f"deployment = '{first}'")
+        assert [info.id for info in found] == [sent.invocation_id]
 
 
 async def test_a_query_sees_one_moment_while_calls_go_on() -> None:
