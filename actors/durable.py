@@ -7,6 +7,7 @@ to a running handler; anywhere else they raise and say so.
 from __future__ import annotations
 
 import datetime
+import functools
 import inspect
 import random as random_module
 import sys
@@ -15,6 +16,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, TypeVarTuple, cast, overload
 
 import attrs
@@ -426,11 +428,18 @@ async def _plainly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
 
 
 def _result_codec(function: Callable[..., Any]) -> Codec[Any]:
+    """By the function's return annotation. Methods are bound anew for each call, so it is the function beneath that counts."""
+    target = getattr(function, "__wrapped__", function)
+    target = getattr(target, "__func__", target)
+    return _codec_of_result(target) if isinstance(target, FunctionType) else _codec_of_result.__wrapped__(target)
+
+
+@functools.lru_cache(maxsize=1024)
+def _codec_of_result(function: Callable[..., Any]) -> Codec[Any]:
     import typing
 
-    target = getattr(function, "__wrapped__", function)
     try:
-        hints = typing.get_type_hints(target)
+        hints = typing.get_type_hints(function)
     except Exception:  # no function, or names that cannot be looked up: then the value must be JSON by itself
         hints = {}
     return codec_for(hints.get("return", Any))

@@ -53,7 +53,10 @@ class Directory:
 
     async def history(self, resident: Resident, of: InvocationId, spans: Iterable[tuple[int, int]]) -> list[Recorded]:
         """All events of an invocation, those that are not durable yet included."""
-        durable, recent = resident.durable, list(resident.recent)
+        spans = tuple(spans)
+        durable = resident.durable
+        # Before the wait, during which some of it may become durable; and no more of it than is wanted: there may be thousands.
+        recent = [r for first, last in spans for r in resident.recent_events(first, last)]
         stored = [(first, min(last, durable)) for first, last in spans if first <= durable]
         events = await self._partition.history(resident.stream, stored) if stored else []
         return [r for r in [*events, *recent] if belongs_to(r.event, of)]

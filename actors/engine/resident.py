@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import attrs
@@ -10,7 +11,7 @@ import attrs
 from journal.events import Recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from actors.core.state import ObjectState
     from actors.engine.attempt import Attempt
@@ -70,6 +71,13 @@ class Resident:
     def is_idle(self) -> bool:
         """Whether it can leave memory: nothing runs, nobody waits, everything is on disk."""
         return not (self.attempts or self.steps or self.waiters or self.recent or self.ended or self.extensions)
+
+    def recent_events(self, first: int, last: int) -> Iterator[Recorded]:
+        """Those of the events ``first`` to ``last`` that are not durable yet. Their numbers have no hole."""
+        if not self.recent:
+            return iter(())
+        start = self.recent[0].number
+        return islice(self.recent, max(0, first - start), max(0, last + 1 - start))
 
     def confirm(self, number: int) -> None:
         """Events up to this one are durable."""

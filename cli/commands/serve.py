@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -78,11 +79,20 @@ def command(
     os.umask(0o077)
     set_up_logs(verbose=verbose)
     classes = load_app(app)
+    collect_garbage_rarely()
     if durability != "fsync":
         remark(f"durability {durability!r}: what is acknowledged now would not survive a power cut")
     names = frozenset(name.lower() for name in (host, *hosts))
     run = partial(run_server, classes, app, data, host, port, hosts=names, is_open=is_open)
     trio.run(partial(run, durability=durability, retention=retention, paused=paused))
+
+
+def collect_garbage_rarely() -> None:
+    """Objects in memory are many and live long, so looking through all of them often is in vain. Python's default looks through
+    the youngest 700; about a fifth less processor time a call was measured with nine thousand objects in memory."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 100)
 
 
 async def run_server(
