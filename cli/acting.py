@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.client import Client
-    from actors.jobs import JobHandle, JobInfo, Selection
+    from actors.jobs import JobHandle, JobInfo, JobPreview, Selection
     from actors.references import InvocationHandle
     from cli.selecting import Selected
     from cli.source import Where
@@ -147,7 +147,11 @@ async def _by_job(client: Client, condition: str, how: How, start: Start) -> Exi
     preview = await selection.preview(sample=_SAMPLE)
     remark(f"{_counted(preview.count)} where {condition}")
     if how.is_dry:
-        INVOCATIONS.show(preview.sample, how.output)
+        if how.output == "json":
+            emit_json(preview)
+        else:
+            INVOCATIONS.show(preview.sample, how.output)
+            _say_how_many_more(preview)
         remark("nothing was done")
         return Exit.DONE
     if preview.count == 0:
@@ -155,8 +159,7 @@ async def _by_job(client: Client, condition: str, how: How, start: Start) -> Exi
         return Exit.DONE
     for line in INVOCATIONS.lines(preview.sample):
         click.echo(line, err=True)
-    if preview.count > len(preview.sample):
-        remark(f"… and {preview.count - len(preview.sample)} more")
+    _say_how_many_more(preview)
     if not _is_agreed(preview.count, how):
         return Exit.REFUSED
     job = await start(selection)
@@ -164,6 +167,11 @@ async def _by_job(client: Client, condition: str, how: How, start: Start) -> Exi
         emit(job.id)
         return Exit.DONE
     return report(await follow_job(job), how.output)
+
+
+def _say_how_many_more(preview: JobPreview) -> None:
+    if preview.count > len(preview.sample):
+        remark(f"… and {preview.count - len(preview.sample):,} more")
 
 
 def _is_agreed(count: int, how: How) -> bool:

@@ -57,6 +57,16 @@ def test_all_that_fit_are_shown_first_and_asked_only_with_consent(shop: Terminal
     assert statuses(shop).count("cancelled") == 0
 
 
+def test_a_dry_run_shows_the_oldest_and_says_how_many_there_are_to_people_and_to_programs(shop: Terminal) -> None:
+    ids = send(shop, *"abcdefg")
+    dry = shop.run("playhead invocations cancel Waiter --dry-run -o id")
+    assert dry.out.split() == ids[:5]
+    assert "7 invocations where" in dry.err
+    assert "and 2 more" in dry.err
+    preview = msgspec.json.decode(shop.done("playhead invocations cancel Waiter --dry-run -o json"))
+    assert (preview["count"], [info["id"] for info in preview["sample"]]) == (7, ids[:5])
+
+
 def test_all_that_fit_are_asked_by_a_job_that_can_be_looked_at(shop: Terminal) -> None:
     ids = send(shop, "a", "b", "c")
     said = shop.done("playhead invocations cancel Waiter --yes --reason 'closing time'")

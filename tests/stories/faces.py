@@ -312,8 +312,8 @@ class CommandLine:
         return int(row["count"])
 
     async def preview(self, verb: str, where: str) -> int:
-        said = await self._run("invocations", verb, "--where", where, "--dry-run")
-        return int(said.stderr.decode().split()[0].replace(",", ""))
+        preview = await self._ask("invocations", verb, "--where", where, "--dry-run")
+        return int(preview["count"])
 
     async def bulk(self, verb: str, where: str, **options: Any) -> Bulk:
         words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
