@@ -129,7 +129,11 @@ def schema_of(kind: Hashable) -> bytes:
 
 
 class Signature:
-    """A function's parameters and result as JSON: one value for one parameter, an object for several, nothing for none."""
+    """A function's parameters and result as JSON: one value for one parameter, an object for several, nothing for none.
+
+    Taken as well, so that a parameter with a default can be added without breaking who calls: an object that names the only
+    parameter, and one value (no object) for the only required one of several, or for the first if none is required.
+    """
 
     def __init__(self, function: Callable[..., Any], *, skip_first: bool, name: str) -> None:
         import inspect
@@ -208,12 +212,22 @@ class Signature:
             return {}
         if not data:
             raise ValueProblem(f"{self.name} needs {name} ({_name(self.parameters[name].kind)}), found nothing", "$")
-        return {name: self.parameters[name].decode(data)}
+        try:
+            return {name: self.parameters[name].decode(data)}
+        except ValueProblem:
+            # Whoever names the only parameter means it, as with several: adding one must not break who calls.
+            plain = parse(data)
+            if not isinstance(plain, dict) or plain.keys() != {name}:
+                raise
+            return {name: self._decode_named(name, _encode_json(plain[name]))}
 
     def _decode_several(self, data: bytes) -> dict[str, Any]:
         if not data and not self._required:
             return {}
         plain = parse(data) if data else {}
+        if not isinstance(plain, dict) and len(self._required) <= 1:
+            first = next(iter(self._required), self._names[0])  # one value can only be the one that is needed
+            return {first: self._decode_named(first, data)}
         if not isinstance(plain, dict):
             raise ValueProblem(f"expected an object with {', '.join(self._names)}, found {_show(plain)}", "$")
         unknown = plain.keys() - self.parameters.keys()
@@ -305,6 +319,8 @@ _OBJECTS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 def _structure_containers_strictly(converter: MsgspecJsonConverter) -> None:
     """An array is a list, and nothing else that can be walked over: a text is no list of its letters."""
+    from cattrs.cols import mapping_structure_factory
+
     passed_over: list[Any] = []
 
     def is_container(kind: Any) -> bool:
@@ -313,10 +329,21 @@ def _structure_containers_strictly(converter: MsgspecJsonConverter) -> None:
             return False
         return (typing.get_origin(kind) or kind) in (*_ARRAYS, *_OBJECTS)
 
+    def around(kind: Any) -> Callable[[Any, Any], Any]:
+        """The hook that this factory goes around."""
+        depth = len(passed_over)
+        passed_over.append(kind)
+        try:
+            return converter.get_structure_hook(kind, cache_result=False)
+        finally:
+            del passed_over[depth:]
+
     def factory(kind: Any) -> Callable[[Any, Any], Any]:
-        expected = list if (typing.get_origin(kind) or kind) in _ARRAYS else dict
-        passed_over.append(kind)  # so that the next hook found for it is the one that this goes around
-        structure = converter.get_structure_hook(kind, cache_result=False)
+        is_array = (typing.get_origin(kind) or kind) in _ARRAYS
+        expected = list if is_array else dict
+        # The converter's own way to mappings also notes its hook for the type, past all factories; so it is not taken.
+        of_mapping: Any = mapping_structure_factory
+        structure = around(kind) if is_array else of_mapping(kind, converter, structure_to=dict)
 
         def from_container(value: Any, _: Any) -> Any:
             if type(value) is not expected:

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from actors.values import ValueProblem, codec_for
+from actors.values import Signature, ValueProblem, codec_for
 
 
 @attrs.define
@@ -58,3 +58,46 @@ def test_a_container_is_not_made_of_whatever_can_be_walked_over(kind: Any, data:
 def test_containers_come_back_as_they_went_in(kind: Any, value: Any) -> None:
     codec = codec_for(kind)
     assert codec.decode(codec.encode(value)) == value
+
+
+async def of_one(amount: int) -> None: ...
+
+
+async def of_a_dictionary(by_name: dict[str, int]) -> None: ...
+
+
+async def of_several(amount: int, reason: str = "") -> None: ...
+
+
+async def of_two(amount: int, reason: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "data", "taken"),
+    [
+        (of_one, b"5", {"amount": 5}),
+        (of_one, b'{"amount": 5}', {"amount": 5}),
+        (of_a_dictionary, b'{"by_name": 5}', {"by_name": {"by_name": 5}}),
+        (of_a_dictionary, b'{"by_name": {"a": 5}}', {"by_name": {"a": 5}}),
+        (of_several, b'{"amount": 5}', {"amount": 5}),
+        (of_several, b"5", {"amount": 5}),
+    ],
+)
+def test_a_parameter_with_a_default_can_be_added_or_removed_without_breaking_who_calls(
+    function: Any, data: bytes, taken: dict[str, Any]
+) -> None:
+    assert Signature(function, skip_first=False, name="f").decode(data) == taken
+
+
+@pytest.mark.parametrize(
+    ("function", "data", "said"),
+    [
+        (of_one, b'{"amount": "x"}', "amount: expected int"),
+        (of_one, b'{"amount": 5, "reason": "x"}', "expected int"),
+        (of_several, b'"x"', "amount: expected int"),
+        (of_two, b"5", "expected an object with amount, reason"),
+    ],
+)
+def test_what_could_mean_two_things_is_refused(function: Any, data: bytes, said: str) -> None:
+    with pytest.raises(ValueProblem, match=said):
+        Signature(function, skip_first=False, name="f").decode(data)

@@ -215,23 +215,25 @@ def _handler_operations(
 
 
 def _argument(name: str, handler: HandlerInfo, components: dict[str, Schema]) -> Schema | None:
-    """One value for one parameter, an object for several, nothing for none."""
+    """As :class:`actors.values.Signature` takes it: one value for one parameter, an object for several, nothing for none."""
     schemas = {
         parameter: _hoisted(_closed(schema or {}), f"{name}.{parameter}", components)
         for parameter, schema in handler.parameters.items()
     }
     if not schemas:
         return None
-    schema: Schema = (
-        next(iter(schemas.values()))
-        if len(schemas) == 1
-        else {
-            "type": "object",
-            "properties": schemas,
-            "required": list(handler.required),
-            "additionalProperties": False,
-        }
-    )
+    named: Schema = {
+        "type": "object",
+        "properties": schemas,
+        "required": list(handler.required or schemas) if len(schemas) == 1 else list(handler.required),
+        "additionalProperties": False,
+    }
+    first = schemas[next(iter(handler.required or schemas))]
+    schema = named
+    if len(schemas) == 1:
+        schema = {"anyOf": [first, named]}
+    elif len(handler.required) <= 1:
+        schema = {"anyOf": [named, {"allOf": [{"not": {"type": "object"}}, first]}]}
     return {"content": {_JSON: {"schema": schema}}, "required": bool(handler.required)}
 
 
