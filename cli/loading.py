@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,32 @@ if TYPE_CHECKING:
 
 
 def load_app(app: str) -> list[type]:
-    """The actors, services and workflows of ``file.py`` or ``package.module``. Raises :class:`actors.DefinitionError`."""
-    module = _load_file(Path(app)) if app.endswith(".py") else _load_module(app)
+    """The actors, services and workflows of ``file.py`` or ``package.module``.
+
+    Raises :class:`actors.DefinitionError`, also when the module itself raises: then its notes
+    are the lines of the traceback, without the frames of the import system.
+    """
+    try:
+        module = _load_file(Path(app)) if app.endswith(".py") else _load_module(app)
+    except DefinitionError:
+        raise
+    except Exception as error:
+        refusal = DefinitionError(f"importing {app} failed: {type(error).__name__}: {error}")
+        for line in _from_the_app_on(error).splitlines():
+            refusal.add_note(line)
+        raise refusal from error
     classes: list[type] = list(definitions_in(module))
     if not classes:
         raise DefinitionError(f"{app} defines no Actor, Service or Workflow with handlers")
     return classes
+
+
+def _from_the_app_on(error: Exception) -> str:
+    """The traceback without what came before the app: this module, and the import system."""
+    summary = traceback.TracebackException.from_exception(error)
+    while summary.stack and (summary.stack[0].filename == __file__ or "importlib" in summary.stack[0].filename):
+        del summary.stack[0]
+    return "".join(summary.format()).rstrip()
 
 
 def _load_file(path: Path) -> ModuleType:

@@ -81,7 +81,8 @@ def main() -> None:
         shown = alone(raised)
         if not is_ours(shown):
             raise
-        remark(f"playhead: {shown}")
+        for line in (*getattr(shown, "__notes__", ()), f"playhead: {shown}"):
+            remark(line)
         sys.exit(exit_code_of(shown))
 
 

@@ -34,6 +34,7 @@ from actors.engine.index import (
     rewind_items,
     row_of,
 )
+from actors.engine.notes import note
 from actors.engine.restarting import beginning_of
 from actors.engine.rows import RowsAhead
 from actors.engine.snapshots import encode_snapshot
@@ -141,6 +142,7 @@ class Ledger:
             resident.ended[event.invocation_id] = self._row_at_end(state, number, event, stamp)
         elif isinstance(event, e.InvocationRestarted):
             self._note_successor(resident, number, event)
+        note(state, event, stamp)
         resident.state = evolve(state, number, stamp, event)
         recorded = Recorded(number, stamp, event)
         resident.recent.append(recorded)

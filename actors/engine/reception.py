@@ -22,17 +22,17 @@ from actors.core.errors import (
     UnknownServiceError,
 )
 from actors.core.react import pending
-from actors.core.restart import Kept, find_step, keep
+from actors.core.restart import Kept, find_step, keep, nothing_of
 from actors.engine.arrivals import Accepted, Arrival, Denial, Look, Watch
 from actors.engine.index import row_of
-from actors.engine.restarting import NOTHING_KEPT, check_past, has_fields
+from actors.engine.restarting import check_past, has_fields
 from actors.inspection import info_of
 from actors.outcomes import failed, failure_of
 from actors.values import ValueProblem
 from journal import events as e
 from journal.errors import CorruptRecord, Damaged
 from journal.events import Answer, Status, Target
-from journal.ids import stream_of_invocation
+from journal.ids import InvocationId, stream_of_invocation
 from journal.protocol import Letter
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from actors.engine.ledger import Ledger
     from actors.engine.resident import Resident
     from journal.events import Caller
-    from journal.ids import InvocationId, StreamId
+    from journal.ids import StreamId
     from journal.rows import InvocationRow
 
 log = logging.getLogger(__name__)
@@ -244,7 +244,8 @@ class Reception:
         of = command.invocation_id
         kept = await self._prepare(resident, command)
         before = _status_of(resident, of)
-        answer = Answer(False, before, before, kept.successor(command.successor))
+        made = InvocationId("") if command.dry_run else command.successor
+        answer = Answer(False, before, before, kept.successor(made))
         if not command.dry_run and not self._is_known(resident, command.successor):
             self._ledger.decide(resident, command, arrival.stamp)
         if not command.dry_run:
@@ -265,7 +266,7 @@ class Reception:
         writes = has_fields(state.kind, accepted.mode)
         if command.rewind_state and not writes:
             raise NotPossibleError(f"{state.name}/{accepted.handler} writes no fields, so there is nothing to rewind")
-        kept = NOTHING_KEPT
+        kept = nothing_of(history)
         if command.from_step:
             command.step = find_step(history, command.from_step)
             kept = keep(history, command.step, successor=command.successor, now=ledger.now, again_by="")

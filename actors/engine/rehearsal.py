@@ -159,7 +159,6 @@ class _Noting(Execution):
 class _Rehearsal(Attempt):
     """An attempt that nobody obeys."""
 
-    execution: _Noting
     execution_type = _Noting
 
 
@@ -189,7 +188,9 @@ def rehearse(kept: KeptInvocation, app: App, deployment: str, world: World) -> C
         return attrs.evolve(base, verdict=Verdict.RAISES, failure=failure_info(failure_of(error)))
     try:
         commands = attempt.start(world.clock.now())
-        return _judge(base, row, attempt.execution, commands)
+        execution = attempt.execution
+        assert isinstance(execution, _Noting), "the type that a rehearsal asks for"
+        return _judge(base, row, execution, commands)
     finally:
         attempt.close()
 

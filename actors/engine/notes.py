@@ -1,0 +1,46 @@
+"""What a person on call would ask a log for: what failed, what is held, and who steered."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from actors.inspection import summary_of
+from journal import events as e
+from journal.events import OutcomeKind, PauseCause
+
+if TYPE_CHECKING:
+    from actors.core.state import ObjectState
+    from journal.events import Event, Stamp
+
+log = logging.getLogger(__name__)
+
+_LEVELS: dict[type, int] = {
+    e.StepAttemptFailed: logging.WARNING,
+    e.AttemptFailed: logging.WARNING,
+    e.InvocationPaused: logging.WARNING,
+    e.PauseRequested: logging.INFO,
+    e.InvocationResumed: logging.INFO,
+    e.InvocationMoved: logging.INFO,
+    e.CancelRequested: logging.INFO,
+    e.InvocationRestarted: logging.INFO,
+    e.InvocationCompleted: logging.INFO,
+}
+
+
+def note(state: ObjectState | None, event: Event, stamp: Stamp) -> None:
+    """One line for an event that matters; none for what goes as it should."""
+    level = _LEVELS.get(event.__class__)
+    if level is not None:
+        _note(state, event, stamp, level)
+
+
+def _note(state: ObjectState | None, event: Any, stamp: Stamp, level: int) -> None:
+    if isinstance(event, e.InvocationCompleted) and event.outcome.kind is OutcomeKind.SUCCEEDED:
+        return
+    if isinstance(event, e.InvocationPaused) and event.cause is PauseCause.REQUESTED:
+        level = logging.INFO
+    opened = None if state is None else state.invocations.get(event.invocation_id)
+    target = "" if state is None or opened is None else f" ({state.name}/{opened.handler})"
+    by = "" if stamp.by in (event.invocation_id, "engine") else f", by {stamp.by}"
+    log.log(level, "%s%s: %s%s", event.invocation_id, target, summary_of(event), by)
