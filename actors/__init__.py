@@ -20,6 +20,7 @@ from actors.core.errors import (
     DefinitionError,
     DeploymentInUseError,
     DeploymentTooLargeError,
+    FieldMisuseError,
     ForbiddenError,
     HistoryGoneError,
     IdempotencyConflictError,
@@ -94,7 +95,7 @@ from actors.durable import (
 )
 from actors.fields import Log, Map, field
 from actors.objects import Actor, Service, Workflow, handler, shared
-from actors.references import InvocationHandle
+from actors.references import InvocationHandle, Restarted
 from actors.values import converter
 from journal.errors import MalformedIdError
 from journal.events import Answer, OutcomeKind, Status
@@ -104,10 +105,12 @@ if TYPE_CHECKING:
     from actors.checking import CheckReport, CheckSummary
     from actors.client import Client
     from actors.deploying import DeploymentClient, DeploymentInfo
+    from actors.editing import Edited
     from actors.gates import GateClient
     from actors.http.client import connect
     from actors.inspection import GateAnswer, GateInfo, InvocationInfo, JournalEntry
     from actors.jobs import JobClient, JobHandle, JobInfo, JobItem, JobItems, JobPreview, Selection
+    from actors.objecthandle import FieldChange, ItemInfo, ObjectHandle, ObjectInfo, ObjectName
     from actors.runtime import Runtime, open_runtime
     from actors.sql.result import QueryResult
     from actors.why import Reason, Waiting
@@ -177,6 +180,7 @@ __all__ = [
     "DeploymentTooLargeError",
     "Edited",
     "FieldChange",
+    "FieldMisuseError",
     "ForbiddenError",
     "GateAnswer",
     "GateClient",
@@ -229,6 +233,7 @@ __all__ = [
     "QueryTooSlowError",
     "Reason",
     "Refused",
+    "Restarted",
     "RetryPolicy",
     "Runtime",
     "Scope",

@@ -21,7 +21,7 @@ from actors.listing import Listing, row_of_id
 from actors.objects import service_name
 from actors.references import InvocationHandle, new_id
 from actors.system.job import Job, job_target
-from journal.events import OutcomeKind
+from journal.events import Answer, OutcomeKind, Status, Successor
 from journal.ids import InvocationId, StreamId, invocation_id
 
 if TYPE_CHECKING:
@@ -147,7 +147,9 @@ _SLOWEST, _FASTEST = 0.01, 1e6
 class _Listener:
     """Takes the verb that a handle asks for, and does nothing about it."""
 
-    async def obey(self, command: c.Command, idempotency_key: str | None = None) -> None: ...
+    async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
+        nothing = Successor(InvocationId("")) if isinstance(command, c.RestartInvocation) else None
+        return Answer(False, Status.RUNNING, Status.RUNNING, nothing)
 
     def encode_value(self, value: Any, what: str) -> bytes:
         return b""

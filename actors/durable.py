@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import functools
 import inspect
+import logging
 import random as random_module
 import sys
 import types
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from actors.core.retries import RetryPolicy
     from actors.objects import ObjectBase
     from actors.references import Request
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -591,14 +594,27 @@ async def signal(name: str, kind: types.UnionType = ...) -> Any: ...
 async def signal(name: str, kind: Any = Any) -> Any:
     """Wait for a value from outside, sent as ``handle.signal(name, value)``. Values of a name come in order.
 
+    One that does not fit the type is passed over, and the next one waited for: a mistyped approval holds nothing up.
+
     ::
 
         approved = await actors.signal("approval", bool)
     """
     branch = _branch("signal")
+    codec, source = codec_for(kind), _source(1)
+    while True:
+        received = await _next_signal(branch, name, source, schema_of(kind))
+        try:
+            return codec.decode(received.value)
+        except ValueProblem as error:
+            log.warning(
+                "%s: signal %r is passed over: %s: %s", branch.execution.invocation_id, name, error.path, error.problem
+            )
+
+
+async def _next_signal(branch: Branch, name: str, source: str, schema: bytes) -> e.SignalReceived:
     await branch.check()
     execution = branch.execution
-    codec = codec_for(kind)
     where = branch.next_step()
     ready = execution.has_signal(name)
     event = execution.request(
@@ -607,15 +623,16 @@ async def signal(name: str, kind: Any = Any) -> Any:
             step=where,
             name=name,
             ready=ready,
-            source=_source(1),
-            schema=schema_of(kind),
+            source=source,
+            schema=schema,
         )
     )
     received = execution.take_signal(name)
     if received is None:
         execution.wait_for_signal(name, where)
-        received = await branch.park(where, event)
-    return _decode(codec, received.value, f"signal {name!r}")
+        parked: e.SignalReceived = await branch.park(where, event)
+        return parked
+    return received
 
 
 class HandlerPort:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overloa
 
 import attrs
 
-from actors.core.errors import DefinitionError, NoLongerFitsError, UnserializableError
+from actors.core.errors import DefinitionError, FieldMisuseError, NoLongerFitsError, UnserializableError
 from actors.values import Codec, ValueProblem, codec_for
 from journal import events as e
 
@@ -182,21 +182,19 @@ class View:
         """Change a field."""
         self.check_writable(field)
         if field.kind is not FieldKind.PLAIN:
-            raise AttributeError(f"{field.name} is a {field.kind.value}: change its items, it cannot be replaced")
+            raise FieldMisuseError(f"{field.name} is a {field.kind.value}: change its items, it cannot be replaced")
         self._values[field.name] = value
         self._touched[field.name] = field
 
     def check_writable(self, field: Field) -> None:
         """Raise in a shared handler."""
         if not self.is_writer:
-            raise AttributeError(
-                f"a @shared handler may only read, and this one changes {field.name!r}; "
-                "make it a @handler, or send to one"
-            )
+            raise _may_only_read(field.name)
 
     def take_changes(self, *, ended: bool) -> Sequence[Event]:
         """The changes since the last time; for a reader that goes on, what it has seen."""
         if not self.is_writer:
+            self._check_unchanged()
             return () if ended else self._pin()
         changes: list[Event] = []
         if self._touched:
@@ -234,6 +232,12 @@ class View:
                 now = self._encode(field, field.default())
             if now is not None and self._encode(field, values[name]) == now:
                 self._values[name], self._written[name], self._touched[name] = values[name], now, field
+
+    def _check_unchanged(self) -> None:
+        """A list or a dictionary that a reader was given is a copy: a change of it would be lost without a word."""
+        for name, field in self._touched.items():
+            if self._encode(field, self._values[name]) != self._written[name]:
+                raise _may_only_read(name)
 
     def pinned_items(self, field: Field) -> dict[str, bytes | None]:
         """Items of a map as they were, where they may be others now."""
@@ -295,6 +299,12 @@ class View:
                 if read is not None:
                     pins.append(read)
         return pins
+
+
+def _may_only_read(name: str) -> FieldMisuseError:
+    return FieldMisuseError(
+        f"a @shared handler may only read, and this one changes {name!r}; make it a @handler, or send to one"
+    )
 
 
 @attrs.define

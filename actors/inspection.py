@@ -394,6 +394,26 @@ def summary_of(event: Any) -> str:
             return f"output {show(event.value)}"
         case e.AttemptFailed():
             return f"attempt {event.attempt}: {event.failure.type}: {event.failure.message}"
+        case e.PauseRequested():
+            return f"pause requested, once its steps have ended{_because(event.reason)}"
+        case e.InvocationDue():
+            return "its date has come"
+        case e.AttemptRetried():
+            return "the handler is tried again"
+        case e.StepRetried():
+            return f"step {event.step} is tried again"
+        case e.StepAborted():
+            return f"step {event.step} was stopped, and has no outcome"
+        case e.TimerFired():
+            return f"the timer at step {event.step} fired"
+        case e.InvocationSuspended():
+            return "suspended: nothing of it is in memory"
+        case e.AttachRequested():
+            return f"{event.by.invocation_id} waits for its end"
+        case e.VerbAnswered():
+            return _answered(event)
+        case e.ReadsPinned() | e.ItemsPinned():
+            return "what it has read is kept for its replay"
         case e.CancelRequested():
             return f"cancel requested{_because(event.reason)}"
         case e.InvocationPaused():
@@ -417,6 +437,14 @@ def summary_of(event: Any) -> str:
             return describe(event)
     step = getattr(event, "step", None)
     return type(event).__name__ if step is None else f"{type(event).__name__} at step {step}"
+
+
+def _answered(event: e.VerbAnswered) -> str:
+    if event.answer is None:
+        assert event.refusal is not None, "a verb is answered, or refused"
+        return f"what was asked at step {event.step} was refused: {event.refusal.type}: {event.refusal.message}"
+    change = "changed it" if event.answer.changed else "changed nothing"
+    return f"what was asked at step {event.step} {change}: {event.answer.before.value} to {event.answer.after.value}"
 
 
 def show(value: bytes, limit: int = 80) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from actors.core.errors import (
     NotPossibleError,
 )
-from actors.core.names import EDIT
+from actors.core.names import EDIT, is_system
 from actors.durable import within_limit
 from actors.engine.arrivals import Act
 from actors.fields import decode_kept
@@ -61,6 +61,8 @@ class ObjectCaller:
         self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
     ) -> Edited:
         definition = self._keyed(service, key)
+        if is_system(service):
+            raise NotPossibleError(f"{service} is built in: its fields change by its own handlers only")
         target = Target(service, key, EDIT)
         handler = definition.handler(EDIT)
         reason = checked_text(reason, MAX_WORDS, "the reason")

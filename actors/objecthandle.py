@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
 
+from actors.core.errors import InvalidArgumentError
 from actors.editing import Edit, Edited
 from journal.events import Kind
 from journal.ids import InvocationId
@@ -135,6 +136,8 @@ class ObjectHandle:
         Raises ``KeyHeldError``, ``VersionConflictError``, ``UnknownFieldError``, ``InvalidArgumentError``,
         ``NotPossibleError``.
         """
+        if isinstance(clear, str):
+            raise InvalidArgumentError(f"clear is {clear!r}, expected the names of fields: [{clear!r}]")
         edit = Edit(
             set=dict(set or {}),
             clear=list(clear),

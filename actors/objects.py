@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec
 
 import attrs
 
-from actors.core.errors import DefinitionError, UnknownHandlerError
-from actors.core.names import EDIT
+from actors.core.errors import DefinitionError, FieldMisuseError, UnknownHandlerError
+from actors.core.names import EDIT, RESERVED
 from actors.core.retries import DEFAULT_RETRY
 from actors.fields import Field, FieldDefault, FieldKind, is_collection
 from actors.references import BoundHandler, OwnHandler
@@ -217,7 +217,7 @@ class ObjectBase:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in type(self)._fields:
-            raise AttributeError(
+            raise FieldMisuseError(
                 f"{type(self).__name__} has no field {name!r}, so it would be forgotten; "
                 f"declare it in the class: '{name}: <type> = <default>'"
             )
@@ -335,6 +335,10 @@ def _define(cls: Any) -> Definition:
     if not (isinstance(cls, type) and issubclass(cls, ObjectBase)) or cls in _BASES:
         raise DefinitionError(f"{cls!r} is no Actor, Service or Workflow")
     name = cls.__name__
+    if name in RESERVED or len(name.encode()) > _NAME_BYTES:
+        raise DefinitionError(
+            f"a class cannot be called {name[:80]}: the name is taken by the remote control, or longer than {_NAME_BYTES} bytes"
+        )
     handlers = {key: value.declared for key, value in inspect.getmembers_static(cls) if isinstance(value, Handler)}
     if not handlers:
         raise DefinitionError(f"{name} has no handlers; decorate its methods with @handler or @shared")

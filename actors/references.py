@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import enum
 import os
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
 import attrs
 
 from actors.core import commands as c
-from actors.core.errors import DefinitionError, InvalidKeyError, PayloadTooLargeError, UnavailableError
+from actors.core.errors import (
+    DefinitionError,
+    InvalidArgumentError,
+    InvalidKeyError,
+    OutsideHandlerError,
+    PayloadTooLargeError,
+    UnavailableError,
+)
 from actors.why import Reason, reasons
-from journal.events import Children, Kind, PauseMode, Stop, Target
+from journal.events import Children, Kind, PauseMode, Status, Stop, Successor, Target
 from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of, stream_of_invocation
 
 if TYPE_CHECKING:
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
+E = TypeVar("E", bound=enum.Enum)
 
 
 @attrs.frozen(kw_only=True)
@@ -36,6 +45,23 @@ class CallOptions:
     delay: float | None = None
     idempotency_key: str | None = None
     timeout: float | None = None
+
+
+@attrs.frozen
+class Restarted:
+    """What a restart did: whether anything changed, and the original's status before and after.
+
+    ``successor`` names the new invocation, and says what it keeps, what begins again, and what of the original is given up;
+    after a dry run its id is empty::
+
+        plan = await client.invocation(id).restart("charge", dry_run=True)
+        print([step.name for step in plan.successor.again])
+    """
+
+    changed: bool
+    before: Status
+    after: Status
+    successor: Successor
 
 
 class Port(Protocol):
@@ -145,6 +171,11 @@ class OwnHandler(BoundHandler[P, R_co]):
 
     def __init__(self, instance: Any, definition: Definition, handler: HandlerDefinition) -> None:
         own = instance.__dict__
+        if "_port" not in own:
+            raise OutsideHandlerError(
+                f"{definition.name}() was made by hand, and no engine knows it: get at an object with client.actor(), "
+                "client.service() or client.workflow()"
+            )
         super().__init__(own["_port"], definition, own.get("_key"), handler, NO_OPTIONS)
         self._instance = instance
 
@@ -170,10 +201,18 @@ NO_OPTIONS = CallOptions()
 class Reference:
     """An object somewhere: its handlers can be called. To the type checker it is an instance of its class."""
 
+    _port: Port
+    _definition: Definition
+    _key: str | None
+
     def __init__(self, port: Port, definition: Definition, key: str | None) -> None:
-        self._port = port
-        self._definition = definition
-        self._key = key
+        self.__dict__.update(_port=port, _definition=definition, _key=key)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(
+            f"{self!r} is only a reference, and setting {name!r} here would change nothing there; call a handler, or edit "
+            "the object through client.object()"
+        )
 
     def __getattr__(self, name: str) -> BoundHandler[Any, Any]:
         handler = self._definition.handlers.get(name)
@@ -237,7 +276,7 @@ class InvocationHandle(Generic[R_co]):
         command = c.CancelInvocation(
             invocation_id=self.id,
             reason=checked_text(reason, MAX_WORDS, "the reason"),
-            children=Children(children),
+            children=one_of(Children, children, "children"),
             kill_after=_seconds(kill_after, "kill_after"),
         )
         return await self._port.obey(command, idempotency_key)
@@ -252,7 +291,7 @@ class InvocationHandle(Generic[R_co]):
     ) -> Answer:
         """Hold it. ``drain`` lets a running step end and records it first; ``now`` aborts the step."""
         words = checked_text(reason, MAX_WORDS, "the reason")
-        command = c.PauseInvocation(invocation_id=self.id, reason=words, mode=PauseMode(mode))
+        command = c.PauseInvocation(invocation_id=self.id, reason=words, mode=one_of(PauseMode, mode, "mode"))
         return await self._port.obey(command, idempotency_key)
 
     @overload
@@ -316,7 +355,7 @@ class InvocationHandle(Generic[R_co]):
         dry_run: bool = False,
         reason: str = "",
         idempotency_key: str | None = None,
-    ) -> Answer:
+    ) -> Restarted:
         """Do it again, as a new invocation: from the beginning, or from a step, named by its name or its path.
 
         Going back to a step is going back to the moment before its outcome was known: what had an outcome by then is kept and
@@ -344,13 +383,15 @@ class InvocationHandle(Generic[R_co]):
             reason=checked_text(reason, MAX_WORDS, "the reason"),
             from_step=checked_text(from_step, MAX_WORDS, "the step"),
             argument=None if input is None else self._port.encode_value(input, "the input"),
-            stop=None if stop is None else Stop(stop),
+            stop=None if stop is None else one_of(Stop, stop, "stop"),
             rewind_state=rewind_state,
             hand_over=hand_over,
             deployment=_wanted(deployment),
             dry_run=dry_run,
         )
-        return await self._port.obey(command, idempotency_key)
+        answer = await self._port.obey(command, idempotency_key)
+        assert answer.successor is not None, "a restart is answered with what it makes"
+        return Restarted(answer.changed, answer.before, answer.after, answer.successor)
 
     async def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> Answer:
         """Hand it a value, which ``await actors.signal(name, …)`` in it returns. Kept until it asks."""
@@ -404,6 +445,15 @@ def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | 
     if length > limit_bytes:
         raise InvalidKeyError(f"{definition.name}: the key has {length} bytes, the limit is {limit_bytes}")
     return key
+
+
+def one_of(kind: type[E], value: str | E, what: str) -> E:
+    """The member of an enumeration. Raises :class:`InvalidArgumentError`."""
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(repr(member.value) for member in kind)
+        raise InvalidArgumentError(f"{what} is {value!r}, expected one of {known}") from None
 
 
 def checked_text(text: str, limit: int, what: str) -> str:

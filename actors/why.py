@@ -75,7 +75,7 @@ def _held(info: InvocationInfo) -> Iterator[Reason]:
             waits_for=Waiting.SOMEBODY,
             text=text,
             since=info.paused_at,
-            by=info.paused_by,
+            by="" if info.paused_by == info.id else info.paused_by,
             because=info.pause_reason,
         )
 
@@ -91,7 +91,7 @@ def _not_started(info: InvocationInfo) -> Iterator[Reason]:
             text=f"it repeats {info.behind}, which has not ended",
             invocation_id=info.behind,
         )
-    if info.key_wait is not None:
+    if info.key_wait is not None and info.target.key is not None:
         wait = info.key_wait
         name = f"{info.target.service}/{info.target.key}"
         holder = f"{name} is held by {wait.holder}" if wait.holder is not None else f"{name} is free"

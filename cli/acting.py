@@ -17,6 +17,7 @@ import trio
 
 from actors.core.errors import Refused
 from actors.core.jobs import JobState
+from actors.references import Restarted
 from cli.exits import Exit, exit_code_of
 from cli.listing import coloured
 from cli.output import emit, emit_json, emit_json_line, is_coloured, remark, safe
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from cli.selecting import Selected
     from cli.source import Where
 
-Act = Callable[["InvocationHandle[Any]"], Awaitable[Answer]]
+Act = Callable[["InvocationHandle[Any]"], Awaitable[Answer | Restarted]]
 Start = Callable[["Selection"], Awaitable["JobHandle"]]
 
 _SAMPLE = 5

@@ -157,11 +157,12 @@ class StepRef:
 @attrs.frozen
 class Successor:
     """The invocation that a restart made. ``kept`` are the operations whose outcomes it takes over, ``again`` those that had
-    begun and begin again."""
+    begun and begin again, ``dropped`` those that came later: if the handler comes to them, they are done once more."""
 
     invocation_id: InvocationId
     kept: tuple[StepRef, ...] = ()
     again: tuple[StepRef, ...] = ()
+    dropped: tuple[StepRef, ...] = ()
 
 
 @attrs.frozen

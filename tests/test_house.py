@@ -82,6 +82,7 @@ AROUND_THE_ENGINE = {
     "actors.keptobjects",  # folds objects as it does
     "actors.registry",  # speaks to it about gates, as the client does about invocations
     "actors.runtime",  # makes it
+    "actors.sql.deployments",  # reads the registry as it does
     "actors.sql.live",  # takes its clock
     "actors.sql.source",  # folds objects as it does
     "cli.commands.check",  # has it rehearse histories of a data directory that it reads itself

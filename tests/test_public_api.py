@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +54,16 @@ def test_importing_actors_loads_neither_an_http_client_nor_the_store() -> None:
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'conect'"):
         _ = actors.conect  # type: ignore[attr-defined]  # it is meant to be missing
+
+
+def test_what_is_imported_late_is_known_to_type_checkers_from_the_same_place() -> None:
+    nodes = ast.walk(ast.parse(Path(actors.__file__).read_text()))
+    guards = [node for node in nodes if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    known = {
+        name.name: line.module
+        for guard in guards
+        for line in guard.body
+        if isinstance(line, ast.ImportFrom)
+        for name in line.names
+    }
+    assert known == actors._LATER

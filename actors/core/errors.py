@@ -414,6 +414,11 @@ class DefinitionError(TerminalError, TypeError):
     """A class, a handler, a field or a step is defined in a way that cannot work."""
 
 
+class FieldMisuseError(TerminalError, AttributeError):
+    """A handler changes what it may not: a field that the class does not declare, any field in a shared handler, a log or a map
+    as a whole. Trying again would not help."""
+
+
 class OutsideHandlerError(TerminalError, RuntimeError):
     """A durable verb was used outside a handler."""
 

@@ -7,6 +7,23 @@ SYSTEM_NAMESPACE = "playhead."
 EDIT = "playhead.edit"
 """The handler that changes fields of an object from outside. It is no identifier, so no handler of a user has it."""
 
+RESERVED = frozenset(
+    {
+        "audit",
+        "checks",
+        "deployments",
+        "gates",
+        "health",
+        "invocations",
+        "jobs",
+        "objects",
+        "query",
+        "restate",
+        "services",
+    }
+)
+"""What no class may be called: an HTTP path that begins with it is the remote control's."""
+
 
 def is_system(service: str) -> bool:
     """Whether the objects of this name are part of playhead: hidden unless asked for, and held by no gate."""

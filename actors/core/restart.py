@@ -37,6 +37,9 @@ OPERATIONS = (
 )
 """What a handler waits for, one by one."""
 
+GIVEN_UP = (*OPERATIONS, e.SendScheduled)
+"""What is done once more if the handler comes to it again."""
+
 _ENDS = (e.StepCompleted, e.StepAborted, e.TimerFired, e.CallCompleted, e.VerbAnswered, e.WaitDropped)
 _KEPT_BESIDES = (e.ReadsPinned, e.ItemsPinned, e.HistoryKept)
 _NAMES_SHOWN = 20
@@ -47,13 +50,14 @@ class Kept:
     """What a restart takes over, in order, renamed and with the original stamps; ``late`` signals come behind it.
 
     ``again`` are those of the events that have no outcome, so that what they ask for must be asked for again. ``pinned`` is
-    the mark of an earlier restart that the cut fell before: it knows how the object was.
+    the mark of an earlier restart that the cut fell before: it knows how the object was. ``dropped`` are operations behind the cut.
     """
 
     events: list[tuple[Stamp, Event]]
     late: list[tuple[Stamp, Event]]
     again: list[Event]
     pinned: e.HistoryKept | None
+    dropped: tuple[StepRef, ...] = ()
 
     def successor(self, of: InvocationId) -> Successor:
         """The same for people."""
@@ -63,6 +67,7 @@ class Kept:
             of,
             kept=tuple(_ref(event) for event in operations if event.step not in again),
             again=tuple(_ref(event) for event in operations if event.step in again),
+            dropped=self.dropped,
         )
 
 
@@ -130,7 +135,8 @@ def keep(history: Sequence[Recorded], step: StepId, *, successor: InvocationId, 
         if isinstance(r.event, e.SignalReceived) and r is not consumed
     ]
     marks = [r.event for r in history[cut:] if isinstance(r.event, e.HistoryKept)]
-    return Kept(events, late, again, marks[0] if marks else None)
+    dropped = tuple(_ref(r.event) for r in history[cut:] if isinstance(r.event, GIVEN_UP))
+    return Kept(events, late, again, marks[0] if marks else None, dropped)
 
 
 def _renamed(event: Any, successor: InvocationId) -> Any:
@@ -255,6 +261,11 @@ def _new_callee(call: e.CallScheduled, successor: InvocationId) -> InvocationId:
     if call.target.key is None:
         return invocation_id(StreamId(unique & (2**64 - 1)), unique)
     return invocation_id(stream_of(call.target.service, call.target.key), unique)
+
+
+def nothing_of(history: Iterable[Recorded]) -> Kept:
+    """What a restart from the beginning keeps: nothing, so that everything is done once more."""
+    return Kept([], [], [], None, tuple(_ref(r.event) for r in history if isinstance(r.event, GIVEN_UP)))
 
 
 FROM_THE_START = ROOT_STEP

@@ -17,6 +17,7 @@ from actors.http.durations import DURATION
 from actors.inspection import GateInfo, InvocationInfo, JournalEntry, ServiceInfo
 from actors.jobs import JobInfo
 from actors.objecthandle import FieldChange, ItemInfo, ObjectName
+from actors.references import Restarted
 from actors.why import Reason as Waiting
 from journal.events import Answer, Children, OutcomeKind, PauseMode, Status, Stop, Successor
 from journal.ids import InvocationId
@@ -107,7 +108,7 @@ class AnswerModel:
     new_invocation_id: InvocationId | None = None
 
 
-def answer_model(answer: Answer) -> AnswerModel:
+def answer_model(answer: Answer | Restarted) -> AnswerModel:
     """What a verb did, for the wire."""
     successor = answer.successor
     return AnswerModel(
@@ -115,7 +116,7 @@ def answer_model(answer: Answer) -> AnswerModel:
         before=answer.before,
         after=answer.after,
         successor=successor,
-        new_invocation_id=None if successor is None else successor.invocation_id,
+        new_invocation_id=None if successor is None else successor.invocation_id or None,
     )
 
 

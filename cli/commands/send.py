@@ -13,7 +13,7 @@ from cli.source import Where, live, options
 from cli.targets import parse_argument, parse_target
 
 
-@click.command()
+@click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("target")
 @click.argument("argument", required=False)
 @click.option("--delay", default=None, help="When it arrives: 10s, 5m, 2h, 3d.")

@@ -12,6 +12,7 @@ import msgspec
 import trio
 
 from actors.core.errors import Refused
+from actors.references import Restarted
 from cli.acting import How, steer
 from cli.exits import exit_code_of
 from cli.listing import output_option
@@ -207,11 +208,11 @@ def restart(
 
 
 def _plan(selected: Selected, where: Where, how: How, from_step: str, asked: dict[str, Any]) -> None:
-    """Say what a restart of each would keep, and what would begin again."""
+    """Say what a restart of each would keep, what would begin again, and what is done once more if it comes to that."""
 
-    async def run() -> list[tuple[str, Answer | Exception]]:
+    async def run() -> list[tuple[str, Answer | Restarted | Exception]]:
         async with live(where) as client:
-            found: list[tuple[str, Answer | Exception]] = []
+            found: list[tuple[str, Answer | Restarted | Exception]] = []
             for of in selected.ids:
                 try:
                     found.append((of, await client.invocation(of).restart(from_step, **asked, dry_run=True)))
@@ -221,13 +222,15 @@ def _plan(selected: Selected, where: Where, how: How, from_step: str, asked: dic
 
     found = trio.run(run)
     if how.output in ("json", "jsonl"):
-        emit_json([{"id": of, "plan": answer.successor} for of, answer in found if isinstance(answer, Answer)])
+        emit_json([{"id": of, "plan": answer.successor} for of, answer in found if isinstance(answer, Restarted)])
     errors = [(of, answer) for of, answer in found if isinstance(answer, Exception)]
     for of, answer in found:
-        if isinstance(answer, Answer) and answer.successor is not None and how.output in ("table", "wide"):
+        if isinstance(answer, Restarted) and how.output in ("table", "wide"):
             emit(of)
-            emit(f"  kept   {_steps(answer.successor.kept)}")
-            emit(f"  again  {_steps(answer.successor.again)}")
+            emit(f"  kept       {_steps(answer.successor.kept)}")
+            emit(f"  again      {_steps(answer.successor.again)}")
+            if answer.successor.dropped:
+                emit(f"  if reached {_steps(answer.successor.dropped)}")
     for of, error in errors:
         remark(f"{of}: {error}")
     remark("nothing was done")

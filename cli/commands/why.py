@@ -37,10 +37,11 @@ def command(invocation_id: str, output: str, where: Where) -> None:
         emit_json(found)
         return
     for reason in found:
-        emit(safe(_line(reason)))
+        emit(safe(line_of(reason)))
 
 
-def _line(reason: Reason) -> str:
+def line_of(reason: Reason) -> str:
+    """A reason for people."""
     since = f", since {when(reason.since)}" if reason.since is not None else ""
     until = f", until {when(reason.until)}" if reason.until is not None else ""
     by = f", by {reason.by}" if reason.by else ""

@@ -195,6 +195,14 @@ async def test_an_edit_that_does_not_fit_is_refused_and_nothing_of_it_is_done(
         assert (await kept.info()).fields == before
 
 
+async def test_an_edit_of_what_is_built_in_or_of_letters_instead_of_names_is_refused() -> None:
+    async with Lab(Shop).running() as runtime:
+        with pytest.raises(actors.NotPossibleError, match="built in"):
+            await runtime.client.object("playhead.Job", "j").edit(set={"state": "ended"})
+        with pytest.raises(actors.InvalidArgumentError, match=r"expected the names of fields: \['owner'\]"):
+            await runtime.client.object(Shop, "a").edit(clear="owner")
+
+
 async def test_an_edit_is_an_invocation_and_in_the_audit() -> None:
     async with Lab(Shop).running() as runtime:
         await runtime.client.object(Shop, "a").edit(set={"owner": "ada"}, reason="bought")

@@ -171,7 +171,7 @@ async def test_arguments_are_checked_at_the_door_and_the_path_is_named(lab: Lab)
             with pytest.raises(actors.InvalidArgumentError, match=said):
                 await client.call(Target("Plain", "a", "add"), body)
         for body, said in (
-            (b"1", "expected an object with amount, text"),
+            (b'"x"', "amount: expected int, found 'x'"),
             (b'{"amount": 1, "x": 2}', "no parameter 'x'"),
         ):
             with pytest.raises(actors.InvalidArgumentError, match=said):
@@ -340,3 +340,41 @@ async def test_a_group_of_errors_for_good_is_for_good(lab: Lab) -> None:
     async with lab.running() as runtime:
         with pytest.raises(actors.TerminalError, match="several"):
             await runtime.client.service(Odd).strange_error("terminal group")
+
+
+async def test_an_object_made_by_hand_says_how_to_get_at_one() -> None:
+    with pytest.raises(actors.OutsideHandlerError, match=r"made by hand.*client\.actor"):
+        await Plain().add(1)
+
+
+async def test_a_field_cannot_be_set_through_a_reference(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        plain = runtime.client.actor(Plain, "a")
+        with pytest.raises(AttributeError, match="only a reference"):
+            plain.value = 5
+        assert await plain.read() == 0
+
+
+async def test_words_that_are_no_choice_are_refused_with_the_choices(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        handle = await runtime.client.actor(Plain, "a").wait.send()
+        with pytest.raises(actors.InvalidArgumentError, match="children is 'some', expected one of"):
+            await handle.cancel(children="some")  # type: ignore[arg-type]
+        with pytest.raises(actors.InvalidArgumentError, match="mode is 'soon', expected one of"):
+            await handle.pause(mode="soon")  # type: ignore[arg-type]
+        with pytest.raises(actors.InvalidArgumentError, match="stop is 'stop', expected one of"):
+            await handle.restart(stop="stop")  # type: ignore[arg-type]
+        assert (await handle.info()).status is not Status.PAUSED
+
+
+async def test_what_failed_and_who_steered_is_in_the_log(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="actors.engine.notes")
+    async with lab.running() as runtime:
+        failing = await runtime.client.service(Odd).strange_error.send("any")
+        await quiet()
+        waiting = await runtime.client.actor(Plain, "a").wait.send()
+        await waiting.cancel()
+        await quiet()
+    lines = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert any(level == "WARNING" and failing.id in line and "ValueError" in line for level, line in lines)
+    assert any(waiting.id in line and "cancel" in line for _, line in lines)

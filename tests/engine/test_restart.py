@@ -444,8 +444,9 @@ async def test_a_dry_run_says_what_would_be_kept_and_does_nothing() -> None:
         await claim.result()
         answer = await claim.restart("reimburse", dry_run=True)
         assert not answer.changed
-        assert answer.successor is not None
         assert [ref.name for ref in answer.successor.again] == ["reimburse"]
+        assert "notify" in [ref.name for ref in answer.successor.dropped]
+        assert answer.successor.invocation_id == ""
         assert (await claim.info()).successors == ()
         assert len(await runtime.client.invocations()) == 1
 

@@ -309,15 +309,19 @@ async def test_what_an_invocation_waits_for_is_shown(lab: Lab) -> None:
         assert (wait.kind, wait.until) == ("sleep", lab.clock.now() + 30)
 
 
-async def test_a_signal_of_another_type_than_asked_for_pauses_the_invocation_and_names_it(lab: Lab) -> None:
+async def test_a_signal_of_another_type_than_asked_for_is_passed_over_and_named_in_the_log(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
     async with lab.running() as runtime:
         handle = await runtime.client.service(Structure).typed_signal.send()
         await handle.signal("n", "seven")
         await trio.sleep(1)
-        info = await handle.info()
-        assert info.status is Status.PAUSED
-        assert "signal 'n'" in info.pause_reason
-        assert "expected int, found 'seven'" in info.pause_reason
+        assert (await handle.info()).status is Status.RUNNING
+        assert "signal 'n' is passed over: $: expected int, found 'seven'" in caplog.text
+    async with lab.running() as runtime:
+        handle = runtime.client.invocation(handle.id)
+        await handle.signal("n", 7)
+        assert await handle.result() == 7
 
 
 async def test_chance_and_time_are_the_same_at_every_replay(lab: Lab) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 import actors
 from actors import Actor, Service, handler
+from actors.core.names import RESERVED
 from actors.http.app import ROUTES
 from actors.http.problems import MethodNotAllowedError, NoSuchPathError
 from actors.http.routes import Route, Router, Scope
@@ -105,3 +106,8 @@ async def test_a_path_with_another_method_says_which_it_takes(tmp_path: Path) ->
         assert (answered.status_code, answered.headers["allow"]) == (405, "PATCH")
         for method in ("HEAD", "OPTIONS", "TRACE", "PUT", "BREW"):
             assert (await served.http.request(method, "/services")).status_code == 405, method
+
+
+def test_no_class_can_be_called_like_a_path_of_the_remote_control() -> None:
+    first = {route.segments[0] for route in ROUTES if not route.segments[0].startswith("{")}
+    assert {name for name in first if name.isidentifier()} <= RESERVED

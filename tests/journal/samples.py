@@ -89,7 +89,12 @@ EVENTS: list[e.Event] = [
             True,
             e.Status.RUNNING,
             e.Status.COMPLETED,
-            e.Successor(OTHER, kept=(e.StepRef(STEP, "plan"),), again=(e.StepRef(STEP, "charge"),)),
+            e.Successor(
+                OTHER,
+                kept=(e.StepRef(STEP, "plan"),),
+                again=(e.StepRef(STEP, "charge"),),
+                dropped=(e.StepRef(STEP, "notify"),),
+            ),
         ),
         refusal=FAILURE,
     ),
