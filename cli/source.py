@@ -15,35 +15,24 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
-import trio
 
-from actors.auditing import ChainCheck, check_of, list_audit
 from actors.core.errors import UnavailableError
-from actors.core.limits import DEFAULT_LIMITS
-from actors.engine.world import World
-from actors.http.client import TOKEN_VARIABLE, connect
-from actors.http.connection import URL_VARIABLE
-from actors.http.tokens import token_path
-from actors.inspection import InvocationInfo, JournalEntry, entries_of, info_of
-from actors.keptobjects import KeptObjects
-from actors.listing import Listing, list_invocations, row_of_id
-from actors.sql.live import Asked, Queries
+from actors.http.finding import TOKEN_VARIABLE, URL_VARIABLE, token_path
 from cli.address import read_address
 from cli.contexts import context_in_use
 from journal.datadir import DataDirectory
-from journal.ids import InvocationId, stream_of_invocation
-from journal.opening import open_for_reading
-from journal.streams import read_events, read_head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from actors.auditing import AuditCheck, AuditPage, AuditQuery
     from actors.client import Client
+    from actors.inspection import InvocationInfo, JournalEntry
+    from actors.listing import Listing
     from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.sql.result import QueryResult
-    from journal.reading import RocksReader
-    from journal.rows import StoreIdentity
+    from cli.at_rest import AtRest
+    from journal.ids import InvocationId
 
 DEFAULT_DATA = Path("playhead-data")
 
@@ -60,6 +49,8 @@ class Where:
 @asynccontextmanager
 async def live(where: Where) -> AsyncIterator[Client]:
     """A client of a running server. Raises :class:`actors.UnavailableError` if there is none."""
+    from actors.http.client import connect
+
     url, token = where.url or os.environ.get(URL_VARIABLE), where.token or os.environ.get(TOKEN_VARIABLE)
     if url is None:
         url = _url_of(where.data)
@@ -99,88 +90,6 @@ def _url_of(data: Path) -> str:
             "or it runs its objects for itself, and 'playhead serve' can have the directory once it has ended"
         )
     return address.url
-
-
-class AtRest:
-    """What can be read of a data directory that nobody runs."""
-
-    def __init__(self, reader: RocksReader, identity: StoreIdentity) -> None:
-        self.partitions = identity.partitions
-        self.reader = reader
-        self._queries = Queries(World(), DEFAULT_LIMITS)
-        self._kept = KeptObjects(reader, identity.partitions)
-        self._asked = Asked(view=self._view, partitions=self.partitions)
-
-    @asynccontextmanager
-    async def _view(self) -> AsyncIterator[RocksReader]:
-        await trio.lowlevel.checkpoint()
-        yield self.reader  # it does not change
-
-    def row(self, key: bytes) -> bytes | None:
-        return self.reader.get(key)
-
-    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
-        return self.reader.scan(start, stop, limit=limit, reverse=reverse)
-
-    async def find(self, listing: Listing) -> list[InvocationInfo]:
-        """As of when it stopped."""
-        if listing.where is not None:
-            rows = await self._queries.newest(self._asked, listing, listing.where)
-        else:
-            await trio.lowlevel.checkpoint()
-            rows = list_invocations(self, listing)
-        return [info_of(row, None) for row in rows]
-
-    async def query(self, sql: str) -> QueryResult:
-        """As of when it stopped."""
-        return await self._queries.query(self._asked, sql, ())
-
-    async def audit(self, query: AuditQuery) -> AuditPage:
-        """Who steered what, until it stopped."""
-        await trio.lowlevel.checkpoint()
-        return list_audit(self, query)
-
-    async def verify_audit(self) -> AuditCheck:
-        """Whether the audit is whole."""
-        chains = [ChainCheck(partition) for partition in range(self.partitions)]
-        for chain in chains:
-            while not chain.is_done:
-                chain.go_on(self)
-        await trio.lowlevel.checkpoint()
-        return check_of(chains)
-
-    async def objects(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
-        """Keyed objects, as of when it stopped."""
-        await trio.lowlevel.checkpoint()
-        return self._kept.names(service, after, limit)
-
-    async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
-        """One of them; fields that were never written have defaults, which only its code knows."""
-        return await self._kept.info(service, key, None, at)
-
-    async def object_items(
-        self, service: str, key: str, field: str, at: int | None, start: str, limit: int
-    ) -> list[ItemInfo]:
-        """Items of a log or a map."""
-        return await self._kept.items(service, key, field, at=at, start=start, limit=limit)
-
-    async def field_history(self, service: str, key: str, field: str, after: int, limit: int) -> list[FieldChange]:
-        """What a field has been."""
-        return await self._kept.history(service, key, field, after=after, limit=limit)
-
-    async def info(self, of: InvocationId) -> InvocationInfo:
-        """As of when it stopped."""
-        await trio.lowlevel.checkpoint()
-        return info_of(row_of_id(self, of), None)
-
-    async def events(self, of: InvocationId) -> list[JournalEntry]:
-        """Its history."""
-        await trio.lowlevel.checkpoint()
-        row = row_of_id(self, of)
-        stream = stream_of_invocation(of)
-        partition = stream % self.partitions
-        last = read_head(self.reader, partition, stream).last
-        return entries_of(of, read_events(self.reader, partition, stream, row.spans[0][0], last))
 
 
 class Live:
@@ -247,6 +156,9 @@ async def readable(where: Where) -> AsyncIterator[Live | AtRest]:
     """Something to read: the running server if there is one, else the directory as it lies there."""
     named = where.url or os.environ.get(URL_VARIABLE)
     if named is None and not DataDirectory(where.data).is_held():
+        from cli.at_rest import AtRest
+        from journal.opening import open_for_reading
+
         reader, identity = open_for_reading(where.data)
         try:
             yield AtRest(reader, identity)

@@ -17,7 +17,6 @@ from actors.durable import encode_arguments, encode_value
 from actors.fields import decode_kept
 from actors.http.connection import (
     CONNECT_SECONDS,
-    URL_VARIABLE,
     Connection,
     decoded,
     error_in,
@@ -27,6 +26,7 @@ from actors.http.connection import (
     problem_in,
     succeeded,
 )
+from actors.http.finding import TOKEN_VARIABLE, URL_VARIABLE
 from actors.http.histories import RemoteEvents, RemoteOutput
 from actors.http.models import (
     INVOCATION_HEADER,
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from journal.events import Target
 
 DEFAULT_URL = "http://127.0.0.1:9070"
-TOKEN_VARIABLE = "PLAYHEAD_TOKEN"  # noqa: S105 - the name of a variable
 
 
 @asynccontextmanager

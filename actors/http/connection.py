@@ -18,13 +18,13 @@ from actors.core.errors import (
     UnknownOutcomeError,
     type_name,
 )
+from actors.http.finding import URL_VARIABLE
 from actors.http.models import Problem
 from actors.outcomes import error_of
 from journal.events import Failure
 
 M = TypeVar("M")
 
-URL_VARIABLE = "PLAYHEAD_URL"
 CONNECT_SECONDS = 5.0
 
 _NOT_TERMINAL = {

@@ -20,6 +20,7 @@ import attrs
 import msgspec
 
 from actors.core.errors import InvalidArgumentError, Refused
+from actors.http.finding import token_path
 from actors.http.routes import Scope
 
 if TYPE_CHECKING:
@@ -56,11 +57,6 @@ class NamedToken:
     scope: Scope
     digest: str
     created_at: float
-
-
-def token_path(directory: Path) -> Path:
-    """Where the token of a data directory lies."""
-    return directory / "token"
 
 
 def make_token(directory: Path) -> str:

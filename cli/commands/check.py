@@ -6,29 +6,13 @@ written, no step is executed, and the server does not notice.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import trio
 
-from actors.checking import CheckReport, CheckSummary, Fate, Verdict
-from actors.core.errors import BrokenDeploymentError
-from actors.deployments.checker import KEEP, Checker, loaded_aside
-from actors.engine.deployments import LATEST
-from actors.engine.registry import read_deployments
-from actors.engine.world import World
-from actors.listing import Listing, row_of_id
-from actors.system.code import read_code
-from cli.exits import Exit
-from cli.output import emit, emit_json, emit_table, remark, safe
-from cli.source import DEFAULT_DATA, AtRest
-from journal.ids import InvocationId, parse_invocation_id
-from journal.opening import open_for_reading
-
-if TYPE_CHECKING:
-    from actors.deployments.snapshot import Snapshot
+from cli.source import DEFAULT_DATA
+from journal.ids import parse_invocation_id
 
 MAX_CHECKED = 1_000
 
@@ -70,83 +54,8 @@ def command(
         raise click.UsageError("--app names code on disk, --deployment code that is registered; take one")
     ids = [parse_invocation_id(text) for text in invocation_ids]
 
-    async def run() -> CheckSummary | list[CheckReport]:
-        reader, identity = open_for_reading(data)
-        async with AsyncExitStack() as stack:
-            stack.callback(reader.close)
-            kept = AtRest(reader, identity)
-            checker = Checker(reader, identity.partitions, World())
-            if condition is None:
-                return [await _check_one(checker, kept, of, app, deployment) for of in ids]
-            found = await kept.find(Listing(where=condition, limit=limit + 1))
-            wanted = [info.id for info in found[:limit]]
-            code = _code(kept, app, deployment or LATEST)
-            name, loaded = await stack.enter_async_context(loaded_aside(code, World()))
-            return await checker.check_all(wanted, name, loaded, is_complete=len(found) <= limit)
+    from cli.checking import check_at_rest, exit_code_of_check, show_check
 
-    answer = trio.run(run)
-    _show(answer, output)
-    raise click.exceptions.Exit(_exit_code(answer))
-
-
-async def _check_one(
-    checker: Checker, kept: AtRest, of: InvocationId, app: str | None, deployment: str | None
-) -> CheckReport:
-    pinned = row_of_id(kept, of).deployment
-    wanted = pinned if deployment == KEEP else deployment or LATEST
-    async with loaded_aside(_code(kept, app, wanted), World()) as (name, loaded):
-        return await checker.check(of, name, loaded)
-
-
-def _code(kept: AtRest, app: str | None, deployment: str) -> str | Snapshot:
-    if app is not None:
-        return app
-    registered = read_deployments(kept.reader, kept.partitions)
-    wanted = registered.latest if deployment == LATEST else deployment
-    if not wanted:
-        raise BrokenDeploymentError("no code is kept here for that; name code on disk with --app", deployment="")
-    registered.find(wanted)
-    return read_code(kept, wanted)
-
-
-def _exit_code(answer: CheckSummary | list[CheckReport]) -> int:
-    if isinstance(answer, list):
-        return Exit.DONE if all(report.is_compatible for report in answer) else Exit.FAILED
-    if any(cohort.verdict is not Verdict.SAME for cohort in answer.cohorts):
-        return Exit.FAILED
-    return Exit.PARTIAL if answer.skipped else Exit.DONE
-
-
-def _show(answer: CheckSummary | list[CheckReport], output: str) -> None:
-    if output == "json":
-        emit_json(answer)
-    elif isinstance(answer, list):
-        for report in answer:
-            _show_report(report)
-    else:
-        _show_summary(answer)
-
-
-def _show_summary(summary: CheckSummary) -> None:
-    emit_table(
-        ("COUNT", "VERDICT", "FOR EXAMPLE", "WHAT"),
-        [(str(c.count), c.verdict.value, c.samples[0], c.summary) for c in summary.cohorts],
-    )
-    for of, why in summary.skipped:
-        remark(f"{of} could not be checked: {why}")
-    if not summary.is_complete:
-        remark(f"these are the newest {summary.checked}; there are more: --limit takes more")
-
-
-def _show_report(report: CheckReport) -> None:
-    emit(safe(f"{report.invocation_id}  {report.target} on {report.deployment}: {report.summary}"))
-    for operation in report.operations:
-        if operation.fate is not Fate.KEPT:
-            what = ", ".join(operation.differences) or operation.attempted
-            emit(safe(f"  {operation.fate.value:<8}{what}"))
-    if report.divergence is None:
-        return
-    emit(safe(f"  recorded:  {report.divergence.recorded}"))
-    emit(safe(f"  attempted: {report.divergence.attempted}"))
-    for field in report.divergence.fields:
-        emit(safe(f"  field {field.field}: {field.recorded!r} -> {field.attempted!r}"))
+    answer = trio.run(check_at_rest, data, ids, condition, app, deployment, limit)
+    show_check(answer, output)
+    raise click.exceptions.Exit(exit_code_of_check(answer))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -16,13 +16,16 @@ from cli.commands.steering import VERBS
 from cli.listing import Column, Table, facts_lines, output_option, report_option
 from cli.output import emit, emit_json, emit_json_line, remark, safe, when
 from cli.selecting import select
-from cli.source import AtRest, Live, Where, live, options, readable
+from cli.source import Live, Where, live, options, readable
 from cli.tables import INVOCATIONS, note_of, status_of
 from cli.targets import complete_selection, parse_selection
 from cli.watching import check_watchable, watch_option
 from cli.watching import watch as show_again
 from journal.events import OutcomeKind, Status
 from journal.ids import parse_invocation_id
+
+if TYPE_CHECKING:
+    from cli.at_rest import AtRest
 
 _STATUSES = [status.value for status in Status]
 

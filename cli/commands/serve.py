@@ -13,9 +13,10 @@ import click
 import trio
 
 from actors.http.app import Api
+from actors.http.finding import token_path
 from actors.http.guard import Guard
 from actors.http.server import Closing, serve
-from actors.http.tokens import TokenBook, make_token, token_path
+from actors.http.tokens import TokenBook, make_token
 from actors.local import LocalClient
 from actors.runtime import RETENTION_SECONDS, open_runtime
 from cli.address import Address, write_address

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from actors.http.client import connect
-from actors.http.tokens import token_path
+from actors.http.finding import token_path
 from cli.address import read_address
 from journal.events import Target
 from tests.deployments.apps import write
