@@ -402,8 +402,6 @@ def summary_of(event: Any) -> str:
             return "the handler is tried again"
         case e.StepRetried():
             return f"step {event.step} is tried again"
-        case e.StepAborted():
-            return f"step {event.step} was stopped, and has no outcome"
         case e.TimerFired():
             return f"the timer at step {event.step} fired"
         case e.InvocationSuspended():

@@ -219,7 +219,7 @@ class Signature:
             plain = parse(data)
             if not isinstance(plain, dict) or plain.keys() != {name}:
                 raise
-            return {name: self._decode_named(name, _encode_json(plain[name]))}
+            return self._decode_several(data)
 
     def _decode_several(self, data: bytes) -> dict[str, Any]:
         if not data and not self._required:
