@@ -13,7 +13,7 @@ import watchfiles
 from actors.core.errors import BrokenDeploymentError, DefinitionError, DeploymentTooLargeError, Refused
 from actors.deployments.discovery import entry_of, snapshot_of
 from actors.runtime import RETENTION_SECONDS
-from cli.commands.serve import run_server
+from cli.commands.serve import run_server, where_served
 from cli.loading import load_app
 from cli.logs import set_up_logs
 from cli.output import remark
@@ -29,17 +29,7 @@ _LOOK_AGAIN_MILLISECONDS = 1_000
 
 
 @click.command()
-@click.argument("app")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("playhead-data"),
-    envvar="PLAYHEAD_DATA",
-    show_default=True,
-    help="Where everything is kept; made if it is not there.",
-)
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=9070, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
+@where_served
 @click.option("-v", "--verbose", is_flag=True, help="Log every decision.")
 def command(app: str, data: Path, host: str, port: int, verbose: bool) -> None:
     """Serve APP, and register a deployment whenever a file of it is saved. What is under way keeps its code.

@@ -23,22 +23,36 @@ from cli.address import Address, write_address
 from cli.loading import load_app
 from cli.logs import set_up_logs
 from cli.output import remark
+from cli.source import DEFAULT_DATA
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
+def where_served(command: Callable[..., None]) -> Callable[..., None]:
+    """What is served, on which data directory, and where it listens."""
+    for option in reversed(
+        (
+            click.argument("app"),
+            click.option(
+                "--data",
+                type=click.Path(path_type=Path, file_okay=False),
+                default=DEFAULT_DATA,
+                envvar="PLAYHEAD_DATA",
+                show_default=True,
+                help="Where everything is kept; made if it is not there.",
+            ),
+            click.option("--host", default="127.0.0.1", show_default=True),
+            click.option(
+                "--port", default=9070, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.argument("app")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("playhead-data"),
-    envvar="PLAYHEAD_DATA",
-    show_default=True,
-    help="Where everything is kept; made if it is not there.",
-)
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=9070, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
+@where_served
 @click.option("--open", "is_open", is_flag=True, help="Needs no token; on loopback only.")
 @click.option("--allow-host", "hosts", multiple=True, help="A further name that clients may call it by; several times.")
 @click.option("--insecure-network", "is_insecure", is_flag=True, help="Listen beyond loopback, without TLS.")

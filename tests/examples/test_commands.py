@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import TYPE_CHECKING
 
 import attrs
 import pytest
 
+from tests.examples.docstrings import commands_of
 from tests.terminal import ROOT, Said, Terminal, terminal
 
 if TYPE_CHECKING:
@@ -98,13 +98,6 @@ def shell(tmp_path: Path) -> Iterator[Terminal]:
     with terminal(tmp_path) as opened:
         (opened.folder / "examples").symlink_to(ROOT / "examples")
         yield opened
-
-
-def commands_of(example: Path) -> list[str]:
-    """The lines of the docstring that a reader may type, without their comments."""
-    docstring = ast.get_docstring(ast.parse(example.read_text()), clean=False) or ""
-    lines = [re.sub(r"\s+#.*", "", line[4:]) for line in docstring.splitlines() if line.startswith("    ")]
-    return [line for line in lines if line]
 
 
 def test_every_example_is_listed_and_expected() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import re
 import shutil
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
+from tests.examples.docstrings import commands_of
 from tests.terminal import ROOT, Terminal, terminal
 
 if TYPE_CHECKING:
@@ -91,13 +91,6 @@ def shell(tmp_path: Path) -> Iterator[Terminal]:
     with terminal(tmp_path) as opened:
         shutil.copytree(FOLDER, opened.folder / "examples" / "remote_control")
         yield opened
-
-
-def commands_of(story: Path) -> list[str]:
-    """The lines of the docstring that a reader may type, without their comments."""
-    docstring = ast.get_docstring(ast.parse(story.read_text()), clean=False) or ""
-    lines = [re.sub(r"\s+#.*", "", line[4:]) for line in docstring.splitlines() if line.startswith("    ")]
-    return [line for line in lines if line]
 
 
 def test_every_story_is_listed_and_expected() -> None:
