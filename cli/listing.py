@@ -19,27 +19,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FORMATS = ("table", "wide", "json", "jsonl", "id")
-
-output_option = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(FORMATS),
-    default="table",
-    show_default=True,
-    help="For people (wide: more of it), for programs, or ids for another command.",
-)
-
-report_option = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="For people, or for programs.",
-)
-"""For what is one thing, not a list."""
-
 
 @attrs.frozen(eq=False)
 class Column(Generic[T]):

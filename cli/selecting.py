@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 
 _ID = "inv_"
 
-OPEN = "status <> 'completed'"
-ENDED = "status = 'completed'"
-HELD_BACK = "status in ('paused', 'backing_off')"
-"""Those of a selection that a verb can do something for. Of ids that are named one by one, none is left out."""
-
 
 @attrs.frozen
 class Selected:

@@ -6,12 +6,10 @@ listens; when none does, it is read as it lies there.
 
 from __future__ import annotations
 
-import functools
 import getpass
 import os
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import click
@@ -20,10 +18,12 @@ from actors.core.errors import UnavailableError
 from actors.http.finding import TOKEN_VARIABLE, URL_VARIABLE, token_path
 from cli.address import read_address
 from cli.contexts import context_in_use
+from cli.options import DEFAULT_DATA
 from journal.datadir import DataDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from actors.auditing import AuditCheck, AuditPage, AuditQuery
     from actors.client import Client
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from actors.sql.result import QueryResult
     from cli.at_rest import AtRest
     from journal.ids import InvocationId
-
-DEFAULT_DATA = Path("playhead-data")
 
 
 @attrs.frozen(kw_only=True)
@@ -169,43 +167,7 @@ async def readable(where: Where) -> AsyncIterator[Live | AtRest]:
         yield Live(client)
 
 
-def options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say where; the command gets them as ``where``."""
-
-    @functools.wraps(command)
-    def with_where(
-        *args: Any, url: str | None, token: str | None, data: Path | None, context: str | None, **kwargs: Any
-    ) -> Any:
-        where = _where(url, token, data, context)
-        return command(*args, where=where, **kwargs)
-
-    decorated: Callable[..., Any] = with_where
-    for option in (
-        click.option(
-            "--context", default=None, help="A server by its name [default: PLAYHEAD_CONTEXT, or the one in use]."
-        ),
-        click.option(
-            "--data",
-            type=click.Path(path_type=Path, file_okay=False),
-            default=None,
-            envvar="PLAYHEAD_DATA",
-            help=f"The data directory [default: {DEFAULT_DATA}].",
-        ),
-        click.option("--token", default=None, help=f"The server's token [default: {TOKEN_VARIABLE}, or DATA/token]."),
-        click.option(
-            "--url", default=None, help=f"A server [default: {URL_VARIABLE}, a context, or the one that holds DATA]."
-        ),
-    ):
-        decorated = option(decorated)
-    return decorated
-
-
-def where_of(params: Mapping[str, Any]) -> Where:
-    """The same from what a shell has parsed so far."""
-    return _where(params.get("url"), params.get("token"), params.get("data"), params.get("context"))
-
-
-def _where(url: str | None, token: str | None, data: Path | None, context: str | None) -> Where:
+def where_of(*, url: str | None, token: str | None, data: Path | None, context: str | None) -> Where:
     """What was said comes first; a context only where nothing names a server or a directory."""
     if context is not None and url is not None:
         raise click.UsageError("--url and --context both name a server; leave one of them out")

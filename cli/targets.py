@@ -7,18 +7,19 @@ from urllib.parse import unquote
 
 import click
 
-from journal.events import Target
-
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import Any, TextIO
 
     from cli.source import Where
+    from journal.events import Target
 
 _COMPLETION_SECONDS = 2.0
 
 
 def parse_target(text: str) -> Target:
     """``Service/key/handler`` or ``Service/handler``. A slash in a key is written ``%2F``."""
+    from journal.events import Target
+
     parts = [unquote(part) for part in text.split("/")]
     if len(parts) == 2 and all(parts):
         return Target(parts[0], None, parts[1])
@@ -45,6 +46,14 @@ def parse_argument(text: str | None, stdin: TextIO) -> bytes:
     return data.encode()
 
 
+def parse_value(text: str | None, stdin: TextIO) -> Any:
+    """The value that is written as JSON; none if nothing is written; ``-`` reads stdin."""
+    import msgspec
+
+    body = parse_argument(text, stdin)
+    return msgspec.json.decode(body) if body else None
+
+
 def parse_selection(text: str) -> tuple[str | None, str | None, str | None]:
     """``Service``, ``Service/key`` or ``Service/key/handler``, each part exact."""
     parts = [unquote(part) for part in text.split("/")]
@@ -67,7 +76,8 @@ def complete_selection(ctx: click.Context, _: click.Parameter, incomplete: str) 
     from cli.source import where_of
 
     try:
-        return [name for name in _service_names(where_of(ctx.params)) if name.startswith(incomplete)]
+        said = {name: ctx.params.get(name) for name in ("url", "token", "data", "context")}
+        return [name for name in _service_names(where_of(**said)) if name.startswith(incomplete)]
     except Exception:  # a shell has nobody to tell
         return []
 

@@ -15,10 +15,6 @@ Look = Callable[[], Awaitable[tuple[Iterable[str], bool]]]
 
 SECONDS = 1.0
 
-watch_option = click.option(
-    "--watch", is_flag=True, help="Show it again every second, until Ctrl-C. On a terminal only."
-)
-
 _HOME, _END_OF_LINE, _BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _CLEAR = "\x1b[2J"
 

@@ -85,7 +85,7 @@ AROUND_THE_ENGINE = {
     "actors.sql.deployments",  # reads the registry as it does
     "actors.sql.live",  # takes its clock
     "actors.sql.source",  # folds objects as it does
-    "cli.checking",  # has it rehearse histories of a data directory that it reads itself
+    "cli.doing.check",  # has it rehearse histories of a data directory that it reads itself
     "cli.at_rest",  # looks at a stopped data directory with the engine's clock and threads
 }
 """Those outside that know the engine, and what for; everybody else speaks to them."""

@@ -6,13 +6,14 @@ written, no step is executed, and the server does not notice.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import trio
 
-from cli.source import DEFAULT_DATA
-from journal.ids import parse_invocation_id
+from cli.options import data_option, report_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_CHECKED = 1_000
 
@@ -23,15 +24,8 @@ MAX_CHECKED = 1_000
 @click.option("--app", default=None, help="Code on disk: file.py or package.module.")
 @click.option("--deployment", default=None, help="A deployment by its id, 'latest', or 'keep': the one that it is on.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, MAX_CHECKED), help="Of --where.")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT_DATA,
-    envvar="PLAYHEAD_DATA",
-    show_default=True,
-    help="The data directory; a server may have it open.",
-)
+@report_option
+@data_option("The data directory; a server may have it open.")
 def command(
     invocation_ids: tuple[str, ...],
     condition: str | None,
@@ -52,10 +46,7 @@ def command(
         raise click.UsageError("name invocations, or say --where")
     if app is not None and deployment is not None:
         raise click.UsageError("--app names code on disk, --deployment code that is registered; take one")
-    ids = [parse_invocation_id(text) for text in invocation_ids]
 
-    from cli.checking import check_at_rest, exit_code_of_check, show_check
+    from cli.doing.check import check
 
-    answer = trio.run(check_at_rest, data, ids, condition, app, deployment, limit)
-    show_check(answer, output)
-    raise click.exceptions.Exit(exit_code_of_check(answer))
+    check(data, invocation_ids, condition, app, deployment, limit, output)

@@ -2,87 +2,24 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import trio
-import watchfiles
 
-from actors.core.errors import BrokenDeploymentError, DefinitionError, DeploymentTooLargeError, Refused
-from actors.deployments.discovery import entry_of, snapshot_of
-from actors.runtime import RETENTION_SECONDS
-from cli.commands.serve import run_server, where_served
-from cli.loading import load_app
-from cli.logs import set_up_logs
-from cli.output import remark
+from cli.commands.serve import verbose_option, where_served
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from actors.deployments.snapshot import Snapshot
-    from actors.local import LocalClient
-
-_LOOK_AGAIN_MILLISECONDS = 1_000
-"""How often the files are looked at, whatever the system says of changes."""
+    from pathlib import Path
 
 
 @click.command()
 @where_served
-@click.option("-v", "--verbose", is_flag=True, help="Log every decision.")
+@verbose_option
 def command(app: str, data: Path, host: str, port: int, verbose: bool) -> None:
     """Serve APP, and register a deployment whenever a file of it is saved. What is under way keeps its code.
 
     Code that cannot be imported is shown, and what was the latest stays so until it can be.
     """
-    set_up_logs(verbose=verbose)
-    serve = partial(run_server, load_app(app), app, data, host, port, hosts=frozenset({host}), is_open=False)
-    beside = partial(register_what_is_saved, app)
-    trio.run(partial(serve, durability="os", retention=RETENTION_SECONDS, paused=False, beside=beside))
+    from cli.doing.dev import dev
 
-
-async def register_what_is_saved(app: str, client: LocalClient) -> None:
-    """Register the code of ``app`` whenever it has changed, for ever."""
-    registered: set[str] = set()
-    last = await trio.to_thread.run_sync(snapshot_of, app)
-    while True:
-        await _wait_for_change(_folders(app, last))
-        try:
-            snapshot = await trio.to_thread.run_sync(snapshot_of, app)
-        except (DefinitionError, DeploymentTooLargeError, OSError) as error:
-            remark(f"{app} cannot be read: {error}")
-            continue
-        if snapshot.deployment != last.deployment:
-            last = snapshot
-            await _register(client, snapshot, registered)
-
-
-async def _register(client: LocalClient, snapshot: Snapshot, registered: set[str]) -> None:
-    try:
-        change = await client.register_deployment(snapshot)
-    except BrokenDeploymentError as error:
-        remark(f"{error.traceback}{error}\nnew work goes on on the code before")
-        return
-    except Refused as error:
-        remark(str(error))
-        return
-    registered.add(snapshot.deployment)
-    remark(f"new work runs on {change.after}")
-    for deployment in await client.deployments.list():
-        is_needed = deployment.is_latest or deployment.is_served or deployment.open_invocations
-        if deployment.id in registered and not is_needed:
-            await client.deployments.prune(deployment.id, reason="a later save took its place")
-
-
-def _folders(app: str, snapshot: Snapshot) -> set[Path]:
-    _, root = entry_of(app)
-    return {folder for folder in ((root / path).parent for path in snapshot.files) if folder.is_dir()} or {root}
-
-
-async def _wait_for_change(folders: Collection[Path]) -> None:
-    changes = watchfiles.awatch(
-        *folders, recursive=False, rust_timeout=_LOOK_AGAIN_MILLISECONDS, yield_on_timeout=True, debounce=100
-    )
-    async for _ in changes:
-        return
+    dev(app, data, host, port, is_verbose=verbose)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
-import trio
 
-from actors.gates import GateClient
-from actors.inspection import GateAnswer, GateInfo
-from cli.listing import output_option, report_option
-from cli.output import emit, emit_json, remark, safe
-from cli.source import Where, live, options
-from cli.tables import GATES
+from cli.options import output_option, report_option, where_options
+
+if TYPE_CHECKING:
+    from cli.source import Where
 
 _REASON = click.option("--reason", default="", help="Why; it is shown to whoever waits, and kept in the audit.")
 
@@ -28,15 +24,12 @@ def command() -> None:
 
 @command.command("list")
 @output_option
-@options
+@where_options
 def list_command(output: str, where: Where) -> None:
     """List the gates that are closed, and the exceptions to them (their state is open)."""
+    from cli.doing import gates
 
-    async def run() -> tuple[GateInfo, ...]:
-        async with live(where) as client:
-            return await client.gates.list()
-
-    GATES.show(trio.run(run), output)
+    gates.show_all(where, output)
 
 
 @command.command()
@@ -50,40 +43,28 @@ def list_command(output: str, where: Where) -> None:
     help="Let running steps end and be recorded, or abort them; they run again later.",
 )
 @report_option
-@options
+@where_options
 def close(scope: str, reason: str, mode: str, output: str, where: Where) -> None:
     """Hold everything in SCOPE, whatever was opened in it before.
 
     \b
         playhead gates close service:Agent --reason 'the database is down for maintenance'
     """
-    _change(where, output, lambda gates: gates.close(scope, mode=mode, reason=reason))
+    from cli.doing import gates
+
+    gates.change(where, output, lambda client: client.close(scope, mode=mode, reason=reason))
 
 
 @command.command("open")
 @click.argument("scope")
 @_REASON
 @report_option
-@options
+@where_options
 def open_command(scope: str, reason: str, output: str, where: Where) -> None:
     """Let everything in SCOPE go on, but for narrower scopes that were closed by themselves.
 
     While a wider gate is closed, this makes an exception to it.
     """
-    _change(where, output, lambda gates: gates.open(scope, reason=reason))
+    from cli.doing import gates
 
-
-def _change(where: Where, output: str, ask: Callable[[GateClient], Awaitable[Any]]) -> None:
-    async def run() -> GateAnswer:
-        async with live(where) as client:
-            answer: GateAnswer = await ask(client.gates)
-            return answer
-
-    answer = trio.run(run)
-    if output == "json":
-        emit_json(answer)
-        return
-    change = "changed" if answer.changed else "unchanged"
-    emit(f"{safe(answer.scope)}  {change}  {answer.before.value} -> {answer.after.value}")
-    if answer.gate is not None and answer.gate.scope != answer.scope:
-        remark(f"it is held by the gate {answer.gate.scope}")
+    gates.change(where, output, lambda client: client.open(scope, reason=reason))

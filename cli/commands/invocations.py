@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
-import trio
 
-from actors.inspection import InvocationInfo, JournalEntry, show
-from actors.listing import Listing
 from cli.commands import check
 from cli.commands.steering import VERBS
-from cli.listing import Column, Table, facts_lines, output_option, report_option
-from cli.output import emit, emit_json, emit_json_line, remark, safe, when
-from cli.selecting import select
-from cli.source import Live, Where, live, options, readable
-from cli.tables import INVOCATIONS, note_of, status_of
+from cli.options import limit_option, output_option, report_option, watch_option, where_options
 from cli.targets import complete_selection, parse_selection
-from cli.watching import check_watchable, watch_option
-from cli.watching import watch as show_again
-from journal.events import OutcomeKind, Status
-from journal.ids import parse_invocation_id
+from cli.words import STATUSES
 
 if TYPE_CHECKING:
-    from cli.at_rest import AtRest
-
-_STATUSES = [status.value for status in Status]
+    from cli.source import Where
 
 
 @click.group()
@@ -40,13 +26,13 @@ command.add_command(check.command, "check")
 
 @command.command("list")
 @click.argument("selection", required=False, shell_complete=complete_selection)
-@click.option("--status", type=click.Choice(_STATUSES), multiple=True, help="Only these; may be given more than once.")
+@click.option("--status", type=click.Choice(STATUSES), multiple=True, help="Only these; may be given more than once.")
 @click.option("--where", "condition", default=None, help="Only those that this fits: SQL over sys_invocation.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000))
+@limit_option
 @click.option("--system", is_flag=True, help="Also those of what is built in: jobs, gates and edits.")
 @watch_option
 @output_option
-@options
+@where_options
 def list_command(
     selection: str | None,
     status: tuple[str, ...],
@@ -63,6 +49,11 @@ def list_command(
         playhead invocations list --where "status = 'paused' and last_error_type like '%Connection%'"
     """
     service, key, handler = parse_selection(selection) if selection is not None else (None, None, None)
+
+    from actors.listing import Listing
+    from cli.doing import invocations
+    from journal.events import Status
+
     listing = Listing(
         status=frozenset(Status(text) for text in status) or None,
         service=service,
@@ -72,153 +63,19 @@ def list_command(
         limit=limit,
         system=system,
     )
-    if watch:
-        check_watchable(output)
-
-    async def run() -> list[InvocationInfo]:
-        async with readable(where) as source:
-            if watch:
-                await watch_listing(source, listing, is_wide=output == "wide")
-            return await source.find(listing)
-
-    found = trio.run(run)
-    INVOCATIONS.show(found, output)
-    if len(found) == limit:
-        remark(f"the newest {limit}; there may be more: --limit shows more, --status, --where and SELECTION narrow it")
-
-
-async def watch_listing(source: Live | AtRest, listing: Listing, *, is_wide: bool) -> None:
-    """Show them again and again."""
-
-    async def look() -> tuple[Iterable[str], bool]:
-        return INVOCATIONS.lines(await source.find(listing), is_wide=is_wide), False
-
-    await show_again(look)
+    invocations.show_all(listing, where, output, is_watched=watch)
 
 
 @command.command()
 @click.argument("invocation_id")
 @watch_option
 @report_option
-@options
+@where_options
 def describe(invocation_id: str, watch: bool, output: str, where: Where) -> None:
     """Show everything that is known of one invocation, with its timeline."""
-    of = parse_invocation_id(invocation_id)
-    if watch:
-        check_watchable(output)
+    from cli.doing import invocations
 
-    async def run() -> None:
-        async with readable(where) as source:
-
-            async def look() -> tuple[Iterable[str], bool]:
-                info = await source.info(of)
-                return _description(info, await source.events(of)), info.status is Status.COMPLETED
-
-            if watch:
-                await show_again(look)
-            elif output == "json":
-                emit_json({"invocation": await source.info(of), "events": await source.events(of)})
-            else:
-                for line in (await look())[0]:
-                    emit(line)
-
-    trio.run(run)
-
-
-def _description(info: InvocationInfo, entries: list[JournalEntry]) -> Iterator[str]:
-    yield from facts_lines(_facts(info))
-    yield ""
-    yield from timeline_lines(entries)
-
-
-def _facts(info: InvocationInfo) -> list[tuple[str, str]]:
-    facts = [
-        ("id", info.id),
-        ("target", f"{info.target} ({info.kind.value}, {info.mode.value})"),
-        ("status", status_of(info)),
-        ("created", f"{when(info.created_at)} by {info.created_by}"),
-        ("started", when(info.started_at)),
-        ("completed", when(info.completed_at)),
-        ("due", when(info.scheduled_for)),
-        ("called by", "" if info.caller is None else f"{info.caller.invocation_id} at step {info.caller.step}"),
-        ("key", info.idempotency_key or ""),
-        ("code", info.deployment),
-        ("attempts", f"{info.failed_attempts} failed" if info.failed_attempts else ""),
-        ("retry", when(info.retry_at)),
-        ("note", note_of(info)),
-        ("result", _result(info)),
-        ("purged", when(info.purge_at)),
-        ("repeats", _lineage(info)),
-        ("repeated by", ", ".join(info.successors)),
-    ]
-    return facts + [("waits for", _wait(wait)) for wait in info.waits]
-
-
-def _lineage(info: InvocationInfo) -> str:
-    if info.restarts is None:
-        return ""
-    where = f"step {info.restarts.step}" if info.restarts.step else "the beginning"
-    return f"{info.restarts.invocation_id} from {where}"
-
-
-def _result(info: InvocationInfo) -> str:
-    if info.outcome is None or info.outcome.kind is not OutcomeKind.SUCCEEDED:
-        return ""
-    return show(msgspec.json.encode(info.outcome.value), limit=1000)
-
-
-def _wait(wait: Any) -> str:
-    until = "" if wait.until is None else f" until {when(wait.until)}"
-    whose = "" if wait.invocation_id is None else f" ({wait.invocation_id})"
-    tries = f", {wait.failed_attempts} tries failed" if wait.failed_attempts else ""
-    return f"{wait.kind} {wait.name} at step {wait.step}{whose}, since {when(wait.since)}{until}{tries}"
-
-
-def timeline_lines(entries: list[JournalEntry], *, is_wide: bool = False) -> Iterator[str]:
-    """A history, one line an event, with the time since its beginning, and how long took what ends there."""
-    start = entries[0].at if entries else 0.0
-    took = _durations(entries)
-    table: Table[JournalEntry] = Table(
-        id_of=lambda entry: str(entry.number),
-        columns=(
-            Column("#", lambda entry: str(entry.number)),
-            Column("TIME", lambda entry: f"+{entry.at - start:.3f}s"),
-            Column("TOOK", lambda entry: f"{took[entry.number]:.3f}s" if entry.number in took else ""),
-            Column("BY", lambda entry: entry.by, is_wide=True),
-            Column("EVENT", lambda entry: entry.name),
-            Column("WHAT", lambda entry: entry.summary),
-        ),
-    )
-    return table.lines(entries, is_wide=is_wide)
-
-
-_BEGINNINGS = frozenset(
-    (
-        "InvocationStarted",
-        "StepScheduled",
-        "SleepScheduled",
-        "DeadlineScheduled",
-        "CallScheduled",
-        "AttachScheduled",
-        "VerbScheduled",
-    )
-)
-_ENDS = frozenset(
-    ("InvocationCompleted", "StepCompleted", "TimerFired", "CallCompleted", "VerbAnswered", "WaitDropped")
-)
-
-
-def _durations(entries: list[JournalEntry]) -> dict[int, float]:
-    """By the number of an event that ends something: the seconds since that began, with everything that was tried."""
-    begun: dict[str | None, float] = {}
-    took: dict[int, float] = {}
-    for entry in entries:
-        step = entry.details.get("step")  # what belongs to no step is the invocation's own
-        if entry.name in _BEGINNINGS:
-            begun[step] = entry.at
-        elif entry.name in _ENDS and step in begun:
-            took[entry.number] = entry.at - begun[step]
-    return took
+    invocations.describe(invocation_id, where, output, is_watched=watch)
 
 
 @command.command()
@@ -226,56 +83,29 @@ def _durations(entries: list[JournalEntry]) -> dict[int, float]:
 @click.option(
     "-o", "--output", type=click.Choice(["table", "wide", "json", "jsonl"]), default="table", show_default=True
 )
-@options
+@where_options
 def events(invocation_id: str, output: str, where: Where) -> None:
     """Show the history of one invocation."""
-    of = parse_invocation_id(invocation_id)
+    from cli.doing import invocations
 
-    async def run() -> list[JournalEntry]:
-        async with readable(where) as source:
-            return await source.events(of)
-
-    entries = trio.run(run)
-    match output:
-        case "json":
-            emit_json(entries)
-        case "jsonl":
-            for entry in entries:
-                emit_json_line(entry)
-        case _:
-            for line in timeline_lines(entries, is_wide=output == "wide"):
-                emit(line)
+    invocations.show_events(invocation_id, where, output)
 
 
 @command.command()
 @click.argument("invocation_id")
 @click.option("--after", default=0, help="Begin behind the event of this number.")
 @report_option
-@options
+@where_options
 def follow(invocation_id: str, after: int, output: str, where: Where) -> None:
     """Show the history of one invocation as it comes, until its end. As JSON: one line an event."""
-    of = parse_invocation_id(invocation_id)
+    from cli.doing import invocations
 
-    async def run() -> None:
-        start: float | None = None
-        async with live(where) as client:
-            async for entry in client.invocation(of).follow(after=after):
-                start = entry.at if start is None else start
-                if output == "json":
-                    emit_json_line(entry)
-                else:
-                    emit(_timeline_line(entry, start))
-
-    trio.run(run)
-
-
-def _timeline_line(entry: JournalEntry, start: float) -> str:
-    return f"{entry.number:<5} {f'+{entry.at - start:.3f}s':<10} {entry.name:<20} {safe(entry.summary)}"
+    invocations.follow(invocation_id, after, where, output)
 
 
 @command.command()
 @click.argument("which", nargs=-1, required=True, metavar="IDS...")
-@options
+@where_options
 def export(which: tuple[str, ...], where: Where) -> None:
     """Write the whole history of each invocation as JSON lines: what is known of it, then its events, with their values.
 
@@ -284,18 +114,9 @@ def export(which: tuple[str, ...], where: Where) -> None:
     \b
         playhead invocations list Writer -o id | playhead invocations export - > histories.jsonl
     """
-    selected = select(which, None, None)
-    if selected.condition is not None:
-        raise click.UsageError("name them by their ids; 'playhead invocations list -o id' gives the ids of a selection")
+    from cli.doing import invocations
 
-    async def run() -> None:
-        async with readable(where) as source:
-            for of in selected.ids:
-                emit_json_line({"kind": "invocation", "id": of, "invocation": await source.info(of)})
-                for entry in await source.events(of):
-                    emit_json_line({"kind": "event", "id": of, "event": entry})
-
-    trio.run(run)
+    invocations.export(which, where)
 
 
 for verb in VERBS:

@@ -2,89 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import attrs
 import click
-import trio
 
-from cli.listing import Column, Table, output_option
-from cli.source import Where, live, options
+from cli.options import output_option, where_options
 
 if TYPE_CHECKING:
-    from actors.inspection import HandlerInfo, ServiceInfo
-
-SERVICES: Table[ServiceInfo] = Table(
-    id_of=lambda service: service.name,
-    columns=(
-        Column("NAME", lambda service: service.name),
-        Column("KIND", lambda service: service.kind.value),
-        Column("HANDLERS", lambda service: ", ".join(handler.name for handler in service.handlers)),
-        Column("WHAT", lambda service: service.doc),
-    ),
-)
-
-
-@attrs.frozen(kw_only=True)
-class Offered:
-    """A handler with the class that it is of."""
-
-    service: str
-    handler: HandlerInfo
-
-
-HANDLERS: Table[Offered] = Table(
-    id_of=lambda one: f"{one.service}/{one.handler.name}",
-    columns=(
-        Column("HANDLER", lambda one: f"{one.service}/{one.handler.name}"),
-        Column("MODE", lambda one: one.handler.mode.value),
-        Column("TAKES", lambda one: ", ".join(_taken(one.handler))),
-        Column("GIVES", lambda one: _named(one.handler.result)),
-        Column("WHAT", lambda one: one.handler.doc),
-    ),
-)
+    from cli.source import Where
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("--system", is_flag=True, help="Also what is built in.")
 @output_option
-@options
+@where_options
 def command(name: str | None, system: bool, output: str, where: Where) -> None:
     """List what is served; of one NAME, its handlers, what they take and what they give."""
+    from cli.doing import services
 
-    async def run() -> tuple[ServiceInfo, ...]:
-        async with live(where) as client:
-            return await client.services(system=system)
-
-    found = trio.run(run)
-    if name is None:
-        SERVICES.show(found, output)
-        return
-    service = next((one for one in found if one.name == name), None)
-    if service is None:
-        raise click.UsageError(f"nothing is served by the name {name!r}; there are: {', '.join(s.name for s in found)}")
-    HANDLERS.show([Offered(service=name, handler=handler) for handler in service.handlers], output)
-
-
-def _taken(handler: HandlerInfo) -> list[str]:
-    return [
-        f"{name}: {_named(schema)}" if name in handler.required else f"[{name}: {_named(schema)}]"
-        for name, schema in handler.parameters.items()
-    ]
-
-
-def _named(schema: Any) -> str:
-    """A JSON schema in a word or two."""
-    match schema:
-        case {"type": "array", "items": items}:
-            return f"array of {_named(items)}"
-        case {"type": str(kind)}:
-            return kind
-        case {"$ref": str(reference)}:
-            return reference.rpartition("/")[2]
-        case {"anyOf": [*several]}:
-            return " or ".join(_named(one) for one in several)
-        case {"enum": [*values]}:
-            return " or ".join(map(str, values))
-    return "any"
+    services.show(name, where, output, with_system=system)

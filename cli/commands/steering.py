@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
-import trio
 
-from actors.core.errors import Refused
-from actors.references import Restarted
-from cli.acting import How, steer
-from cli.exits import exit_code_of
-from cli.listing import output_option
-from cli.output import emit, emit_json, remark, safe
-from cli.selecting import ENDED, HELD_BACK, OPEN, Selected, select
-from cli.source import Where, live, options
-from cli.targets import complete_selection, parse_argument
-from journal.errors import JournalError
-from journal.events import Answer, StepRef
+from cli.options import output_option, reason_option, where_options, with_options
+from cli.targets import complete_selection, parse_value
 
-_REASON = click.option("--reason", default="", help="Why; it is kept in the history and in the audit.")
-_WHICH = click.argument("which", nargs=-1, metavar="[WHICH]...", shell_complete=complete_selection)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cli.acting import Act, How, Start
+    from cli.selecting import Selected
+    from cli.source import Where
+
+OPEN = "status <> 'completed'"
+ENDED = "status = 'completed'"
+HELD_BACK = "status in ('paused', 'backing_off')"
+"""Those of a selection that a verb can do something for. Of ids that are named one by one, none is left out."""
 
 
 def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -42,34 +39,45 @@ def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any
             detach: bool,
             **kwargs: Any,
         ) -> Any:
+            from cli.acting import How
+            from cli.selecting import select
+
             how = How(output=output, is_dry=dry_run, is_sure=yes, is_detached=detach, rate=rate)
             return command(selected=select(which, condition, among), how=how, **kwargs)
 
-        decorated: Callable[..., Any] = with_selection
-        for option in (
-            options,
-            output_option,
-            click.option("--detach", is_flag=True, help="Of all that fit: print the job's id, and do not wait for it."),
+        return with_options(
+            with_selection,
+            click.argument("which", nargs=-1, metavar="[WHICH]...", shell_complete=complete_selection),
+            click.option("--where", "condition", default=None, help="All that this fits: SQL over sys_invocation."),
+            _DRY_RUN,
+            _YES,
             click.option(
                 "--rate",
                 type=click.FloatRange(0, min_open=True),
                 default=None,
                 help="Of all that fit: so many a second.",
             ),
-            click.option("-y", "--yes", is_flag=True, help="Of all that fit: do not ask whether that is meant."),
-            click.option("--dry-run", is_flag=True, help="Show which ones, and do nothing."),
-            click.option("--where", "condition", default=None, help="All that this fits: SQL over sys_invocation."),
-            _WHICH,
-        ):
-            decorated = option(decorated)
-        return decorated
+            click.option("--detach", is_flag=True, help="Of all that fit: print the job's id, and do not wait for it."),
+            output_option,
+            where_options,
+        )
 
     return decorate
 
 
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Show which ones, and do nothing.")
+_YES = click.option("-y", "--yes", is_flag=True, help="Of all that fit: do not ask whether that is meant.")
+
+
+def _steer(selected: Selected, where: Where, how: How, act: Act, start: Start) -> None:
+    from cli.acting import steer
+
+    steer(selected, where, how, act, start)
+
+
 @click.command()
 @_verb(OPEN)
-@_REASON
+@reason_option
 @click.option("--children", type=click.Choice(["called", "all"]), default="called", show_default=True)
 @click.option("--kill-after", type=float, default=None, help="Seconds until it is killed if it has not ended.")
 def cancel(selected: Selected, how: How, reason: str, children: str, kill_after: float | None, where: Where) -> None:
@@ -79,7 +87,7 @@ def cancel(selected: Selected, how: How, reason: str, children: str, kill_after:
         playhead invocations list Agent --status paused -o id | playhead invocations cancel -
         playhead invocations cancel --where "last_error_type like '%ConnectionError'" --reason 'the endpoint is gone'
     """
-    steer(
+    _steer(
         selected,
         where,
         how,
@@ -90,10 +98,10 @@ def cancel(selected: Selected, how: How, reason: str, children: str, kill_after:
 
 @click.command()
 @_verb(OPEN)
-@_REASON
+@reason_option
 def kill(selected: Selected, how: How, reason: str, where: Where) -> None:
     """End them now, without compensation. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]."""
-    steer(
+    _steer(
         selected,
         where,
         how,
@@ -104,7 +112,7 @@ def kill(selected: Selected, how: How, reason: str, where: Where) -> None:
 
 @click.command()
 @_verb(OPEN)
-@_REASON
+@reason_option
 @click.option(
     "--mode",
     type=click.Choice(["drain", "now"]),
@@ -117,7 +125,7 @@ def pause(selected: Selected, how: How, reason: str, mode: str, where: Where) ->
 
     What comes later is not held; a gate does that: 'playhead gates close'.
     """
-    steer(
+    _steer(
         selected,
         where,
         how,
@@ -128,14 +136,14 @@ def pause(selected: Selected, how: How, reason: str, mode: str, where: Where) ->
 
 @click.command()
 @_verb(HELD_BACK)
-@_REASON
+@reason_option
 @click.option("--deployment", default="keep", show_default=True, help="The code to go on on: keep, latest, or an id.")
 def resume(selected: Selected, how: How, reason: str, deployment: str, where: Where) -> None:
     """Let them go on where they stopped; those that back off try again now.
 
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
     """
-    steer(
+    _steer(
         selected,
         where,
         how,
@@ -151,12 +159,12 @@ def purge(selected: Selected, how: How, where: Where) -> None:
 
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
     """
-    steer(selected, where, how, lambda handle: handle.purge(), lambda several: several.purge())
+    _steer(selected, where, how, lambda handle: handle.purge(), lambda several: several.purge())
 
 
 @click.command()
 @_verb(None)
-@_REASON
+@reason_option
 @click.option("--from", "from_step", default="", help="The step to begin again at, by its name or its path.")
 @click.option("--input", "text", default=None, help="Another argument, as JSON. Of ids only.")
 @click.option(
@@ -186,19 +194,21 @@ def restart(
     """
     if text is not None and selected.condition is not None:
         raise click.UsageError("--input is for invocations that are named by their ids")
-    body = parse_argument(text, sys.stdin)
+    value = parse_value(text, sys.stdin)
     several: dict[str, Any] = {
         "reason": reason,
         "stop": stop,
         "rewind_state": rewind_state,
         "hand_over": not no_hand_over,
     }
-    one = several | {"input": msgspec.json.decode(body) if body else None, "deployment": deployment}
+    one = several | {"input": value, "deployment": deployment}
     if how.is_dry and selected.condition is None:
-        _plan(selected, where, how, from_step, one)
+        from cli.doing.restart_plans import show_plans
+
+        show_plans(selected.ids, where, how.output, from_step, one)
         return
     moved = None if deployment == "keep" else deployment
-    steer(
+    _steer(
         selected,
         where,
         how,
@@ -207,49 +217,14 @@ def restart(
     )
 
 
-def _plan(selected: Selected, where: Where, how: How, from_step: str, asked: dict[str, Any]) -> None:
-    """Say what a restart of each would keep, what would begin again, and what is done once more if it comes to that."""
-
-    async def run() -> list[tuple[str, Answer | Restarted | Exception]]:
-        async with live(where) as client:
-            found: list[tuple[str, Answer | Restarted | Exception]] = []
-            for of in selected.ids:
-                try:
-                    found.append((of, await client.invocation(of).restart(from_step, **asked, dry_run=True)))
-                except (Refused, JournalError) as error:
-                    found.append((of, error))
-            return found
-
-    found = trio.run(run)
-    if how.output in ("json", "jsonl"):
-        emit_json([{"id": of, "plan": answer.successor} for of, answer in found if isinstance(answer, Restarted)])
-    errors = [(of, answer) for of, answer in found if isinstance(answer, Exception)]
-    for of, answer in found:
-        if isinstance(answer, Restarted) and how.output in ("table", "wide"):
-            emit(of)
-            emit(f"  kept       {_steps(answer.successor.kept)}")
-            emit(f"  again      {_steps(answer.successor.again)}")
-            if answer.successor.dropped:
-                emit(f"  if reached {_steps(answer.successor.dropped)}")
-    for of, error in errors:
-        remark(f"{of}: {error}")
-    remark("nothing was done")
-    if errors:
-        raise click.exceptions.Exit(exit_code_of(errors[0][1]))
-
-
-def _steps(steps: tuple[StepRef, ...]) -> str:
-    return safe(", ".join(f"{step.name or 'step'} ({step.step})" for step in steps)) or "nothing"
-
-
 @click.command()
 @click.argument("which", shell_complete=complete_selection)
 @click.argument("name")
 @click.argument("value", required=False)
-@click.option("-y", "--yes", is_flag=True, help="Of all that fit: do not ask whether that is meant.")
-@click.option("--dry-run", is_flag=True, help="Show which ones, and do nothing.")
+@_YES
+@_DRY_RUN
 @output_option
-@options
+@where_options
 def signal(which: str, name: str, value: str | None, yes: bool, dry_run: bool, output: str, where: Where) -> None:
     """Hand WHICH a VALUE (JSON) under a NAME that it waits for, or will.
 
@@ -257,9 +232,12 @@ def signal(which: str, name: str, value: str | None, yes: bool, dry_run: bool, o
     """
     if which == value == "-":
         raise click.UsageError("stdin is either the ids or the value")
-    body = parse_argument(value, sys.stdin)
-    decoded = msgspec.json.decode(body) if body else None
-    steer(
+    decoded = parse_value(value, sys.stdin)
+
+    from cli.acting import How
+    from cli.selecting import select
+
+    _steer(
         select((which,), None, OPEN),
         where,
         How(output=output, is_dry=dry_run, is_sure=yes),

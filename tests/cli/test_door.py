@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from actors import runtime
+from actors.http import finding
+from actors.http.routes import Scope
+from cli import words
 from cli.main import COMMANDS
+from journal.events import Status
 from tests.terminal import ROOT, Terminal, terminal
 
 if TYPE_CHECKING:
@@ -43,15 +48,37 @@ def shell(tmp_path: Path) -> Iterator[Terminal]:
         yield opened
 
 
-def test_help_loads_nothing_that_a_command_needs() -> None:
-    asked = (
-        "import sys; from cli.main import root; root(['--help'], standalone_mode=False);"
-        f"print([m for m in (*{HEAVY}, 'actors', 'journal') if m in sys.modules], file=sys.stderr)"
-    )
-    ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, cwd=ROOT, check=True)
+_EVERY_HELP = f"""
+import sys
+import click
+from cli.main import root
+
+def show(command, name, parent):
+    print(f"# {{name}}")
+    command.main(["--help"], name, standalone_mode=False, parent=parent)
+    if isinstance(command, click.Group):
+        with click.Context(command, parent, name) as context:
+            for below in command.list_commands(context):
+                show(command.get_command(context, below), f"{{name}} {{below}}", None)
+
+show(root, "playhead", None)
+print([m for m in (*{HEAVY}, "actors", "journal") if m in sys.modules], file=sys.stderr)
+"""
+
+
+def test_no_help_loads_anything_that_a_command_needs() -> None:
+    ran = subprocess.run([sys.executable, "-c", _EVERY_HELP], capture_output=True, text=True, cwd=ROOT, check=True)
     assert ran.stderr.strip() == "[]"
     for name, (_, about) in COMMANDS.items():
         assert re.search(rf"^  {name} +{re.escape(about[:20])}", ran.stdout, re.MULTILINE), name
+    assert ran.stdout.count("Usage: ") == ran.stdout.count("\n# ") + 1 > 2 * len(COMMANDS)
+
+
+def test_words_that_help_shows_are_those_of_the_project() -> None:
+    assert tuple(status.value for status in Status) == words.STATUSES
+    assert tuple(scope.value for scope in Scope) == words.SCOPES
+    assert (words.URL_VARIABLE, words.TOKEN_VARIABLE) == (finding.URL_VARIABLE, finding.TOKEN_VARIABLE)
+    assert words.RETENTION_SECONDS == runtime.RETENTION_SECONDS
 
 
 def test_every_command_has_help_that_begins_with_a_sentence(shell: Terminal) -> None:

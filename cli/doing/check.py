@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
+import trio
 
 from actors.checking import CheckReport, CheckSummary, Fate, Verdict
 from actors.core.errors import BrokenDeploymentError
@@ -17,14 +19,33 @@ from actors.system.code import read_code
 from cli.at_rest import AtRest
 from cli.exits import Exit
 from cli.output import emit, emit_json, emit_table, remark, safe
-from journal.ids import InvocationId
+from journal.ids import parse_invocation_id
 from journal.opening import open_for_reading
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from actors.deployments.snapshot import Snapshot
+    from journal.ids import InvocationId
 
 
-async def check_at_rest(
+def check(
+    data: Path,
+    invocation_ids: tuple[str, ...],
+    condition: str | None,
+    app: str | None,
+    deployment: str | None,
+    limit: int,
+    output: str,
+) -> None:
+    """Do it, and say what came of it. Ends the command with an exit code that says so."""
+    ids = [parse_invocation_id(text) for text in invocation_ids]
+    answer = trio.run(_check_at_rest, data, ids, condition, app, deployment, limit)
+    _show(answer, output)
+    raise click.exceptions.Exit(_exit_code_of(answer))
+
+
+async def _check_at_rest(
     data: Path, ids: list[InvocationId], condition: str | None, app: str | None, deployment: str | None, limit: int
 ) -> CheckSummary | list[CheckReport]:
     """Replay those that are named, or the newest that the condition fits; a server may have the directory open."""
@@ -62,7 +83,7 @@ def _code(kept: AtRest, app: str | None, deployment: str) -> str | Snapshot:
     return read_code(kept, wanted)
 
 
-def exit_code_of_check(answer: CheckSummary | list[CheckReport]) -> int:
+def _exit_code_of(answer: CheckSummary | list[CheckReport]) -> int:
     """Done if all of them can be moved, failed if one cannot, partial if one could not be checked."""
     if isinstance(answer, list):
         return Exit.DONE if all(report.is_compatible for report in answer) else Exit.FAILED
@@ -71,7 +92,7 @@ def exit_code_of_check(answer: CheckSummary | list[CheckReport]) -> int:
     return Exit.PARTIAL if answer.skipped else Exit.DONE
 
 
-def show_check(answer: CheckSummary | list[CheckReport], output: str) -> None:
+def _show(answer: CheckSummary | list[CheckReport], output: str) -> None:
     """Print what came of it."""
     if output == "json":
         emit_json(answer)

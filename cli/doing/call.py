@@ -1,0 +1,63 @@
+"""A call, and what it waits for if it takes a while."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import trio
+
+from actors.core.errors import ActorError
+from actors.outcomes import value_of
+from cli.doing.why import line_of
+from cli.output import emit_json, remark
+from cli.source import live
+
+if TYPE_CHECKING:
+    from actors.references import InvocationHandle
+    from cli.source import Where
+    from journal.events import Outcome, Target
+
+
+_PATIENCE_SECONDS = 3.0
+"""How long a call may take before it is said what it waits for, and how often that is looked at."""
+
+
+def call(target: Target, argument: bytes, idempotency_key: str | None, where: Where) -> None:
+    """Call it, and print what it returns."""
+
+    async def run() -> bytes:
+        async with live(where) as client:
+            sent = await client.send(target, argument, idempotency_key=idempotency_key)
+            handle = client.invocation(sent.invocation_id)
+            return value_of(await _outcome(handle), handle.id)
+
+    emit_json(msgspec.json.decode(trio.run(run)))
+
+
+async def _outcome(handle: InvocationHandle[Any]) -> Outcome:
+    """How it ended; while that takes, why."""
+    ended: list[Outcome] = []
+    errors: list[Exception] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_say_why, handle)
+        try:
+            ended.append(await handle.outcome())
+        except Exception as error:  # kept from the nursery, which would wrap it
+            errors.append(error)
+        nursery.cancel_scope.cancel()
+    if errors:
+        raise errors[0]
+    return ended[0]
+
+
+async def _say_why(handle: InvocationHandle[Any]) -> None:
+    said = ""
+    while True:
+        await trio.sleep(_PATIENCE_SECONDS)
+        with contextlib.suppress(ActorError):  # what is wrong with the connection, the call itself says
+            why = "; ".join(line_of(reason) for reason in await handle.why())
+            if why != said:
+                remark(f"{handle.id} waits: {why}")
+                said = why

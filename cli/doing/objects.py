@@ -1,0 +1,177 @@
+"""Keyed objects, as they are shown and edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+import msgspec
+import trio
+
+from cli.listing import Column, Table, facts_lines
+from cli.output import emit, emit_json, remark, safe, when
+from cli.source import live, readable
+from cli.targets import parse_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from actors.editing import Edited
+    from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from cli.source import Where
+
+
+def _as_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+OBJECTS: Table[ObjectName] = Table(
+    id_of=lambda one: _path(one.service, one.key),
+    columns=(
+        Column("SERVICE", lambda one: one.service),
+        Column("KEY", lambda one: one.key),
+    ),
+)
+ITEMS: Table[ItemInfo] = Table(
+    id_of=lambda one: one.item,
+    columns=(
+        Column("ITEM", lambda one: one.item),
+        Column("VALUE", lambda one: _as_json(one.value)),
+    ),
+)
+CHANGES: Table[FieldChange] = Table(
+    id_of=lambda change: str(change.number),
+    columns=(
+        Column("EVENT", lambda change: str(change.number)),
+        Column("TIME", lambda change: when(change.at)),
+        Column("BY", lambda change: change.by),
+        Column("INVOCATION", lambda change: change.invocation_id, is_wide=True),
+        Column("ITEM", lambda change: change.item),
+        Column("VALUE", lambda change: _as_json(change.value)),
+    ),
+)
+
+
+def _path(service: str, key: str) -> str:
+    return f"{service}/{key.replace('%', '%25').replace('/', '%2F')}"
+
+
+def show_all(service: str | None, after: str, limit: int, where: Where, output: str) -> None:
+    """List those that have been used."""
+
+    async def run() -> list[ObjectName]:
+        async with readable(where) as source:
+            return await source.objects(service, after, limit)
+
+    found = trio.run(run)
+    OBJECTS.show(found, output)
+    if len(found) == limit:
+        remark(f"the first {limit}; there may be more: --limit shows more, SERVICE with --after goes on")
+
+
+def show_one(name: str, at: int | None, where: Where, output: str) -> None:
+    """Its fields, who holds it, who waits for it."""
+    info = _info(name, at, where)
+    if output == "json":
+        emit_json(info)
+        return
+    for line in _description(info):
+        emit(line)
+
+
+def _info(name: str, at: int | None, where: Where) -> ObjectInfo:
+    service, key = parse_object(name)
+
+    async def run() -> ObjectInfo:
+        async with readable(where) as source:
+            return await source.object_info(service, key, at)
+
+    return trio.run(run)
+
+
+def _description(info: ObjectInfo) -> Iterator[str]:
+    facts: list[tuple[str, Any]] = [
+        ("object", f"{_path(info.service, info.key)} ({info.kind.value})"),
+        ("version", f"{info.version}, fields of {info.fields_version}"),
+        ("held by", info.holder),
+        ("waiting", f"{info.waiting_count}: {', '.join(info.waiting[:3])}" if info.waiting_count else ""),
+        ("open", info.open_invocations or ""),
+    ]
+    yield from facts_lines(facts)
+    yield ""
+    yield from facts_lines([(field, _as_json(value)) for field, value in info.fields.items()])
+    yield from facts_lines([(field, f"a log of {length} items") for field, length in info.logs.items()])
+    yield from facts_lines([(field, "a map") for field in info.maps])
+
+
+def show_items(name: str, field: str, start: str, at: int | None, limit: int, where: Where, output: str) -> None:
+    """List the items of a log or a map."""
+    service, key = parse_object(name)
+
+    async def run() -> list[ItemInfo]:
+        async with readable(where) as source:
+            return await source.object_items(service, key, field, at, start, limit)
+
+    found = trio.run(run)
+    ITEMS.show(found, output)
+    if len(found) == limit:
+        remark(f"{limit} items; there may be more: --start goes on, --limit shows more")
+
+
+def show_history(name: str, field: str, after: int, limit: int, where: Where, output: str) -> None:
+    """Show what a field has been, oldest first."""
+    service, key = parse_object(name)
+
+    async def run() -> list[FieldChange]:
+        async with readable(where) as source:
+            return await source.field_history(service, key, field, after, limit)
+
+    found = trio.run(run)
+    CHANGES.show(found, output)
+    if len(found) == limit:
+        remark(f"{limit} changes; there may be more: --after {found[-1].number} goes on")
+
+
+def show_fields(name: str, field: str | None, at: int | None, where: Where) -> None:
+    """Print all of them, or the value of one."""
+    info = _info(name, at, where)
+    if field is None:
+        emit_json(info.fields)
+    elif field in info.fields:
+        emit_json(info.fields[field])
+    else:
+        others = ", ".join([*info.fields, *info.logs, *info.maps]) or "none"
+        hint = "; 'playhead actors items' shows logs and maps" if field in (*info.logs, *info.maps) else ""
+        raise click.UsageError(f"{name} has no plain field {field!r}{hint}; its fields: {others}")
+
+
+@attrs.frozen(kw_only=True)
+class HowEdited:
+    """How fields are changed, whatever becomes of them."""
+
+    if_version: int | None
+    is_queued: bool
+    reason: str
+    output: str
+    where: Where
+
+
+def edit(name: str, how: HowEdited, **changes: Any) -> None:
+    """Change fields, and say what that changed. ``changes`` are those of :meth:`actors.ObjectHandle.edit`."""
+    service, key = parse_object(name)
+
+    async def run() -> Edited:
+        async with live(how.where) as client:
+            return await client.object(service, key).edit(
+                **changes, if_version=how.if_version, queue=how.is_queued, reason=how.reason
+            )
+
+    edited = trio.run(run)
+    if how.output == "json":
+        emit_json({"changed": edited.changed, "before": edited.before, "after": edited.after})
+        return
+    for field, before in edited.before.items():
+        after = edited.after[field]
+        change = "changed" if before != after else "unchanged"
+        emit(f"{safe(field)}  {change}  {safe(_as_json(before))} -> {safe(_as_json(after))}")

@@ -1,0 +1,57 @@
+"""What a restart would keep and what it would run again, without doing it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import trio
+
+from actors.core.errors import Refused
+from actors.references import Restarted
+from cli.exits import exit_code_of
+from cli.output import emit, emit_json, remark, safe
+from cli.source import live
+from journal.errors import JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cli.source import Where
+    from journal.events import Answer, StepRef
+    from journal.ids import InvocationId
+
+
+def show_plans(ids: Iterable[InvocationId], where: Where, output: str, from_step: str, asked: dict[str, Any]) -> None:
+    """Say what a restart of each would keep, what would begin again, and what is done once more if it comes to that."""
+
+    async def run() -> list[tuple[str, Answer | Restarted | Exception]]:
+        async with live(where) as client:
+            found: list[tuple[str, Answer | Restarted | Exception]] = []
+            for of in ids:
+                try:
+                    found.append((of, await client.invocation(of).restart(from_step, **asked, dry_run=True)))
+                except (Refused, JournalError) as error:
+                    found.append((of, error))
+            return found
+
+    found = trio.run(run)
+    if output in ("json", "jsonl"):
+        emit_json([{"id": of, "plan": answer.successor} for of, answer in found if isinstance(answer, Restarted)])
+    errors = [(of, answer) for of, answer in found if isinstance(answer, Exception)]
+    for of, answer in found:
+        if isinstance(answer, Restarted) and output in ("table", "wide"):
+            emit(of)
+            emit(f"  kept       {_steps(answer.successor.kept)}")
+            emit(f"  again      {_steps(answer.successor.again)}")
+            if answer.successor.dropped:
+                emit(f"  if reached {_steps(answer.successor.dropped)}")
+    for of, error in errors:
+        remark(f"{of}: {error}")
+    remark("nothing was done")
+    if errors:
+        raise click.exceptions.Exit(exit_code_of(errors[0][1]))
+
+
+def _steps(steps: tuple[StepRef, ...]) -> str:
+    return safe(", ".join(f"{step.name or 'step'} ({step.step})" for step in steps)) or "nothing"

@@ -1,0 +1,86 @@
+"""What is served, as it is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+import trio
+
+from cli.listing import Column, Table
+from cli.source import live
+
+if TYPE_CHECKING:
+    from actors.inspection import HandlerInfo, ServiceInfo
+    from cli.source import Where
+
+SERVICES: Table[ServiceInfo] = Table(
+    id_of=lambda service: service.name,
+    columns=(
+        Column("NAME", lambda service: service.name),
+        Column("KIND", lambda service: service.kind.value),
+        Column("HANDLERS", lambda service: ", ".join(handler.name for handler in service.handlers)),
+        Column("WHAT", lambda service: service.doc),
+    ),
+)
+
+
+@attrs.frozen(kw_only=True)
+class Offered:
+    """A handler with the class that it is of."""
+
+    service: str
+    handler: HandlerInfo
+
+
+HANDLERS: Table[Offered] = Table(
+    id_of=lambda one: f"{one.service}/{one.handler.name}",
+    columns=(
+        Column("HANDLER", lambda one: f"{one.service}/{one.handler.name}"),
+        Column("MODE", lambda one: one.handler.mode.value),
+        Column("TAKES", lambda one: ", ".join(_taken(one.handler))),
+        Column("GIVES", lambda one: _named(one.handler.result)),
+        Column("WHAT", lambda one: one.handler.doc),
+    ),
+)
+
+
+def show(name: str | None, where: Where, output: str, *, with_system: bool) -> None:
+    """List what is served; of one, its handlers."""
+
+    async def run() -> tuple[ServiceInfo, ...]:
+        async with live(where) as client:
+            return await client.services(system=with_system)
+
+    found = trio.run(run)
+    if name is None:
+        SERVICES.show(found, output)
+        return
+    service = next((one for one in found if one.name == name), None)
+    if service is None:
+        raise click.UsageError(f"nothing is served by the name {name!r}; there are: {', '.join(s.name for s in found)}")
+    HANDLERS.show([Offered(service=name, handler=handler) for handler in service.handlers], output)
+
+
+def _taken(handler: HandlerInfo) -> list[str]:
+    return [
+        f"{name}: {_named(schema)}" if name in handler.required else f"[{name}: {_named(schema)}]"
+        for name, schema in handler.parameters.items()
+    ]
+
+
+def _named(schema: Any) -> str:
+    """A JSON schema in a word or two."""
+    match schema:
+        case {"type": "array", "items": items}:
+            return f"array of {_named(items)}"
+        case {"type": str(kind)}:
+            return kind
+        case {"$ref": str(reference)}:
+            return reference.rpartition("/")[2]
+        case {"anyOf": [*several]}:
+            return " or ".join(_named(one) for one in several)
+        case {"enum": [*values]}:
+            return " or ".join(map(str, values))
+    return "any"

@@ -1,0 +1,94 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.words import TOKEN_VARIABLE, URL_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_DATA = Path("playhead-data")
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "wide", "json", "jsonl", "id"]),
+    default="table",
+    show_default=True,
+    help="For people (wide: more of it), for programs, or ids for another command.",
+)
+
+report_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="For people, or for programs.",
+)
+"""For what is one thing, not a list."""
+
+watch_option = click.option(
+    "--watch", is_flag=True, help="Show it again every second, until Ctrl-C. On a terminal only."
+)
+
+reason_option = click.option("--reason", default="", help="Why; it is kept in the history and in the audit.")
+
+limit_option = click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000))
+
+
+def data_option(about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The data directory, of a command that asks no server."""
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=DEFAULT_DATA,
+        envvar="PLAYHEAD_DATA",
+        show_default=True,
+        help=about,
+    )
+
+
+def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say where; the command gets them as ``where``."""
+
+    @functools.wraps(command)
+    def with_where(
+        *args: Any, url: str | None, token: str | None, data: Path | None, context: str | None, **kwargs: Any
+    ) -> Any:
+        from cli.source import where_of
+
+        return command(*args, where=where_of(url=url, token=token, data=data, context=context), **kwargs)
+
+    return with_options(
+        with_where,
+        click.option(
+            "--url", default=None, help=f"A server [default: {URL_VARIABLE}, a context, or the one that holds DATA]."
+        ),
+        click.option("--token", default=None, help=f"The server's token [default: {TOKEN_VARIABLE}, or DATA/token]."),
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path, file_okay=False),
+            default=None,
+            envvar="PLAYHEAD_DATA",
+            help=f"The data directory [default: {DEFAULT_DATA}].",
+        ),
+        click.option(
+            "--context", default=None, help="A server by its name [default: PLAYHEAD_CONTEXT, or the one in use]."
+        ),
+    )
+
+
+def with_options(
+    command: Callable[..., Any], *options: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Callable[..., Any]:
+    """The command with these, in the order in which its help shows them."""
+    for option in reversed(options):
+        command = option(command)
+    return command
