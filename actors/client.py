@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from actors.auditing import AuditCheck, AuditPage
+    from actors.changing import ChangeSet
     from actors.checking import CheckSummary
     from actors.core.limits import Limits
     from actors.inspection import InvocationInfo, ServiceInfo
@@ -71,6 +72,7 @@ class ClientPort(Port, Protocol):
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]: ...
     async def audit(self, query: AuditQuery) -> AuditPage: ...
     async def verify_audit(self) -> AuditCheck: ...
+    async def changes(self, after: int | None, wait: float) -> ChangeSet: ...
     async def query(self, sql: str, parameters: Parameters) -> QueryResult: ...
 
 
@@ -250,6 +252,19 @@ class Client:
                 print(entry.by, entry.verb, entry.reason)
         """
         return await self._port.audit(AuditQuery(by=by, verb=verb, target=target, limit=limit, after=after))
+
+    async def changes(self, after: int | None = None, *, wait: float = 0.0) -> ChangeSet:
+        """What has changed behind the ``position`` of an earlier answer: invocations, objects, gates and deployments.
+
+        With ``wait``, in seconds, it waits so long at most for something to change. Without ``after`` it is where to begin.
+
+        ::
+
+            seen = (await client.changes()).position
+            for invocation in (await client.changes(seen, wait=30)).invocations:
+                print(invocation.id, invocation.status)
+        """
+        return await self._port.changes(after, wait)
 
     async def verify_audit(self) -> AuditCheck:
         """Follow the audit's chain of hashes from the first row: whether a row was changed or taken out."""

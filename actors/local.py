@@ -11,6 +11,7 @@ import trio
 
 from actors.auditing import AuditQuery, ChainCheck, check_of, list_audit
 from actors.bulk import JobCaller
+from actors.changing import changes_since
 from actors.client import Client, Sent
 from actors.core import commands as c
 from actors.core.errors import (
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from actors.auditing import AuditCheck, AuditPage
+    from actors.changing import ChangeSet
     from actors.checking import CheckReport, CheckSummary
     from actors.core.deployments import DeploymentChange
     from actors.core.gates import Scope
@@ -248,6 +250,13 @@ class LocalPort:
     async def audit(self, query: AuditQuery) -> AuditPage:
         await trio.lowlevel.checkpoint()
         return list_audit(self.engine.journal, query)
+
+    async def changes(self, after: int | None, wait: float) -> ChangeSet:
+        await trio.lowlevel.checkpoint()
+        if after is not None and wait:
+            with trio.move_on_after(wait):
+                await self.engine.journal.changes.wait(after)
+        return changes_since(self.engine.journal, after)
 
     async def verify_audit(self) -> AuditCheck:
         chains = [ChainCheck(partition) for partition in range(self.engine.journal.partitions)]

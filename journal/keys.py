@@ -115,6 +115,11 @@ def invocation(partition: int, invocation_id: InvocationId) -> bytes:
     return _PARTITION.pack(_INVOCATION, partition) + invocation_id.encode()
 
 
+def is_invocation(key: bytes) -> bool:
+    """Whether the key is that of an invocation's row."""
+    return key.startswith(_INVOCATION)
+
+
 def invocations(partition: int) -> bytes:
     """The prefix of every invocation's row of a partition."""
     return _PARTITION.pack(_INVOCATION, partition)

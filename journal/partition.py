@@ -67,7 +67,7 @@ class StoredPartition:
                 self._journal.deliver(position, letter)
             for position, partition in dropped:
                 self._journal.withdraw(position, partition)
-            self._journal.announce(heads)
+            self._journal.announce(heads, batch.rows)
 
         try:
             await self._settled.commit(batch, on_settled)

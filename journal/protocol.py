@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from journal.changes import Changes
     from journal.clock import Clock
     from journal.events import Event, Recorded, Stamp
     from journal.store import Durability, Readable
@@ -125,6 +126,8 @@ class Journal(Protocol):
     partitions: int
     durability: Durability
     clock: Clock
+    changes: Changes
+    """What has changed as far as this node keeps it, for those who show all of it."""
 
     def has_room(self) -> bool:
         """Whether new work should be taken; work under way goes on until a write fails."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from journal import keys
+from journal.changes import Changes
 from journal.clock import Clock, SystemClock
 from journal.ids import StreamId
 from journal.mailbox import decode_letter
@@ -24,7 +25,7 @@ from journal.store import Batch, scan_all
 from journal.streams import load_stream, naming, read_events, read_head
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from journal.events import Recorded
     from journal.protocol import Letter, Stored
@@ -45,6 +46,7 @@ class StoredJournal:
         self._claims: dict[int, StoredPartition] = {}
         self._postboxes: dict[int, Postbox] = {}
         self._followers: dict[StreamId, trio.Event] = {}
+        self.changes = Changes(self.clock)
 
     def has_room(self) -> bool:
         """Whether new work should be taken; work under way goes on until a write fails."""
@@ -145,10 +147,11 @@ class StoredJournal:
             # It was sent again, and that commit has returned before the one that removed it.
             owner.mailbox.put(position, decode_letter(again))
 
-    def announce(self, streams: Iterable[StreamId]) -> None:
-        """Wake whoever follows these streams."""
+    def announce(self, heads: Mapping[StreamId, StreamHead], rows: Iterable[bytes]) -> None:
+        """Wake whoever follows these streams, and note what has changed; ``rows`` are keys."""
+        self.changes.note(heads, rows)
         if self._followers:
-            for stream in streams:
+            for stream in heads:
                 appended = self._followers.pop(stream, None)
                 if appended is not None:
                     appended.set()

@@ -10,6 +10,7 @@ EDIT = "playhead.edit"
 RESERVED = frozenset(
     {
         "audit",
+        "changes",
         "checks",
         "deployments",
         "gates",
@@ -20,6 +21,8 @@ RESERVED = frozenset(
         "query",
         "restate",
         "services",
+        "ui",
+        "whoami",
     }
 )
 """What no class may be called: an HTTP path that begins with it is the remote control's."""

@@ -16,7 +16,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from actors.core.errors import ActorError, InvalidArgumentError, Refused
-from actors.http import calls, checks, control, deployments, gates, jobs, objects, openapi, query, reading
+from actors.http import (
+    calls,
+    checks,
+    console,
+    control,
+    deployments,
+    gates,
+    jobs,
+    objects,
+    openapi,
+    query,
+    reading,
+    watching,
+)
 from actors.http.exchange import Exchange, read_body, read_query
 from actors.http.guard import check_media_type, origin_of
 from actors.http.models import NoQuery
@@ -29,6 +42,7 @@ if TYPE_CHECKING:
 
     from actors.http.guard import Guard
     from actors.http.server import Closing
+    from actors.http.tokens import Grant
     from actors.local import LocalClient
 
     Message = MutableMapping[str, Any]
@@ -47,6 +61,8 @@ ROUTES: tuple[Route, ...] = (
     *checks.ROUTES,
     *query.ROUTES,
     *openapi.ROUTES,
+    *watching.ROUTES,
+    *console.ROUTES,
     *calls.ROUTES,
 )
 """Everything that is served, in one table."""
@@ -114,6 +130,7 @@ class Api:
         try:
             self._guard.check_address(request)
             route, path, missing = self._find(request)
+            grant: Grant | None = None
             if route is None or route.scope is not None:
                 grant = self._guard.identify(request)
                 asking = self._guard.acting(self._client, request, grant)
@@ -125,7 +142,8 @@ class Api:
         if route is None:
             assert missing is not None, "a route is found, or missing"
             raise missing
-        return route, Exchange(asking, request, path, self._closing, self._router.routes)
+        is_open = self._guard.is_open
+        return route, Exchange(asking, request, path, self._closing, self._router.routes, grant, is_open)
 
     def _find(self, request: Request) -> tuple[Route | None, dict[str, str], Refused | None]:
         # What is missing is kept until it is known who asks: a stranger learns nothing, not even of paths.

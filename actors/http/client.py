@@ -10,6 +10,7 @@ import httpx2
 import msgspec
 
 from actors.auditing import AuditCheck, AuditPage
+from actors.changing import ChangeSet
 from actors.client import Client, Sent
 from actors.core import commands as c
 from actors.core.limits import DEFAULT_LIMITS, Limits
@@ -30,6 +31,7 @@ from actors.http.finding import TOKEN_VARIABLE, URL_VARIABLE
 from actors.http.histories import RemoteEvents, RemoteOutput
 from actors.http.models import (
     INVOCATION_HEADER,
+    MAX_WAIT,
     USER_HEADER,
     AnswerModel,
     InvocationList,
@@ -191,6 +193,12 @@ class RemotePort(RemoteControl):
 
     async def verify_audit(self) -> AuditCheck:
         return decoded(await self._connection.send("GET", "/audit/check"), AuditCheck)
+
+    async def changes(self, after: int | None, wait: float) -> ChangeSet:
+        found = await self._connection.get("/changes", ChangeSet, after=after, wait=min(wait, MAX_WAIT))
+        while after is not None and found.position == after and (wait := wait - MAX_WAIT) > 0:
+            found = await self._connection.get("/changes", ChangeSet, after=after, wait=min(wait, MAX_WAIT))
+        return found
 
     async def info(self, of: InvocationId) -> InvocationInfo:
         return decoded(await self._connection.send("GET", f"/invocations/{of}"), InvocationInfo)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from actors.http.routes import Route
     from actors.http.server import Closing
+    from actors.http.tokens import Grant
     from actors.local import LocalClient
     from actors.references import InvocationHandle
 
@@ -33,13 +34,18 @@ BODY_SECONDS = 30.0
 
 @attrs.define(eq=False)
 class Exchange:
-    """A request under way. ``client`` acts for whoever asks; ``path`` are the open segments of its path, ``routes`` all that is served."""
+    """A request under way. ``client`` acts for whoever asks; ``path`` are the open segments of its path, ``routes`` all that is served.
+
+    ``grant`` is what the token is worth, where the route needs one; ``is_open``: nobody needs one.
+    """
 
     client: LocalClient
     request: Request
     path: dict[str, str]
     closing: Closing
     routes: tuple[Route, ...] = ()
+    grant: Grant | None = None
+    is_open: bool = False
 
     def invocation(self) -> InvocationHandle[Any]:
         """The invocation that the path names. Raises :class:`actors.MalformedIdError`."""

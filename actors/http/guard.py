@@ -56,6 +56,11 @@ class Guard:
         self._hosts = hosts | LOOPBACK_NAMES
         self._denials = _Allowance()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has to say who he is."""
+        return self._tokens is None
+
     def check_address(self, request: Request) -> None:
         """Refuse what is meant for somebody else, was sent by somebody else's page, or is framed in two ways."""
         raw_path: bytes = request.scope["raw_path"]

@@ -9,6 +9,7 @@ import pytest
 import actors
 from actors import Actor, Service, handler
 from actors.core.names import RESERVED
+from actors.http import console
 from actors.http.app import ROUTES
 from actors.http.problems import MethodNotAllowedError, NoSuchPathError
 from actors.http.routes import Route, Router, Scope
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GONE = "inv_1" + "0" * 33
-OPEN = {("GET", "/health"), ("GET", "/restate/health")}
+OPEN = {("GET", "/health"), ("GET", "/restate/health"), *((route.method, route.path) for route in console.ROUTES)}
+"""That the server is there, and the files of the console, which do nothing by themselves."""
 
 
 class Counter(Actor):
@@ -45,7 +47,7 @@ def named(route: Route) -> str:
     return f"{route.method} {route.path}"
 
 
-def test_only_health_is_open_and_every_other_route_names_a_scope() -> None:
+def test_only_health_and_the_files_of_the_console_are_open_and_every_other_route_names_a_scope() -> None:
     assert {(route.method, route.path) for route in ROUTES if route.scope is None} == OPEN
 
 
@@ -95,7 +97,7 @@ def test_the_path_that_says_more_literally_is_meant() -> None:
     with pytest.raises(MethodNotAllowedError) as raised:
         router.find("POST", ["invocations", GONE])
     assert raised.value.allowed == ("GET",)
-    for missing in ([], [""], ["", ""], ["x"], ["Counter", "", "add"]):
+    for missing in ([], ["", ""], ["x"], ["Counter", "", "add"]):
         with pytest.raises(NoSuchPathError):
             router.find("POST", missing)
 

@@ -1,0 +1,123 @@
+"""Serves the files of the console, each under a route of its own: no path of a request is ever looked up on the disk.
+
+The page works behind any prefix, because every address in it is relative. It may load nothing from elsewhere and run nothing
+that does not lie here: the policy names what it needs. Vendored modules name each other by bare words (``preact``), which only an
+import map can resolve, and a browser takes an import map from the page alone; so the policy has the hash of that one.
+Vendored files lie in folders with their version in the name and may be kept for ever; the others are asked for again, and
+their tag says whether they are still the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+from starlette.responses import Response
+
+from actors.http.exchange import Exchange
+from actors.http.routes import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from importlib.resources.abc import Traversable
+
+ROOT = files("actors.http.console") / "static"
+PAGE = "index.html"
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+"""What is served, by the ends of names; files with other ends are for people who read the source."""
+
+_VENDORED = "vendor/"
+_FOR_EVER = "public, max-age=31536000, immutable"
+_IMPORT_MAP = re.compile(rb'<script type="importmap">(.*?)</script>', re.DOTALL)
+
+
+@attrs.frozen
+class StaticFile:
+    """A file as it is served."""
+
+    content: bytes
+    media_type: str
+    tag: str
+    headers: dict[str, str]
+
+
+async def _redirect(_: Exchange) -> Response:
+    """To the console."""
+    await trio.lowlevel.checkpoint()
+    return Response(status_code=307, headers={"location": "ui/"})
+
+
+def _paths(folder: Traversable, prefix: str = "") -> Iterator[str]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        name = prefix + entry.name
+        if entry.is_dir():
+            yield from _paths(entry, name + "/")
+        elif name[name.rfind(".") :] in _TYPES:
+            yield name
+
+
+@cache
+def static_file(path: str) -> StaticFile:
+    """A file below ``static``, read once."""
+    content = ROOT.joinpath(*path.split("/")).read_bytes()
+    headers = {"cache-control": _FOR_EVER if path.startswith(_VENDORED) else "no-cache"}
+    if path == PAGE:
+        headers["content-security-policy"] = policy(content)
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    return StaticFile(content, _TYPES[path[path.rfind(".") :]], tag, headers | {"etag": tag})
+
+
+def policy(page: bytes) -> str:
+    """What the page may load and run: its own files, and its import map."""
+    found = _IMPORT_MAP.search(page)
+    assert found is not None, "the page has an import map"
+    digest = base64.b64encode(hashlib.sha256(found[1]).digest()).decode()
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' 'sha256-{digest}'",
+            "style-src 'self'",
+            "img-src 'self'",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+        )
+    )
+
+
+def _serving(path: str) -> Callable[[Exchange], Awaitable[Response]]:
+    async def serve(exchange: Exchange) -> Response:
+        await trio.lowlevel.checkpoint()
+        file = static_file(path)
+        if file.tag in exchange.request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=file.headers)
+        return Response(file.content, headers=file.headers, media_type=file.media_type)
+
+    serve.__doc__ = f"{path} of the console."
+    return serve
+
+
+def _file_route(path: str) -> Route:
+    return Route("GET", "/ui/" + ("" if path == PAGE else path), None, _serving(path), is_documented=False)
+
+
+ROUTES = (
+    Route("GET", "/", None, _redirect, is_documented=False),
+    Route("GET", "/ui", None, _redirect, is_documented=False),
+    *map(_file_route, _paths(ROOT)),
+)

@@ -1,0 +1,162 @@
+// Speaks to the public HTTP API, and turns what goes wrong into words that say what to do.
+
+import { API_BASE, clockSkew, keepToken, me, signInBecause, token } from "./session.js";
+
+/** Something that the server refused, or that never reached it. */
+export class Problem extends Error {
+  /**
+   * @param {string} message
+   * @param {{ status?: number, title?: string, advice?: string, path?: string | null }} [more]
+   */
+  constructor(message, { status = 0, title = "", advice = "", path = null } = {}) {
+    super(message);
+    this.status = status;
+    this.title = title;
+    this.advice = advice;
+    this.path = path;
+  }
+}
+
+/** @type {Record<number, string>} */
+const ADVICE = {
+  401: "Sign in with a token: the server's own lies in its data directory, 'playhead tokens create' makes others.",
+  403: "Your token does not reach so far. Whoever runs the server can make one that does: 'playhead tokens create'.",
+  404: "It may have been purged, or its retention is over.",
+  409: "It has changed meanwhile; look at it again before you decide.",
+  410: "Its history is gone; only what its object kept is left.",
+  413: "It is too large for this server.",
+  429: "The server is busy; it is tried again soon.",
+  503: "The server takes nothing new for now (its disk may be full, or it stops). It is tried again.",
+};
+
+/**
+ * @typedef {{
+ *   query?: Record<string, string | number | boolean | string[] | null | undefined>,
+ *   body?: unknown,
+ *   headers?: Record<string, string>,
+ *   abort?: AbortSignal,
+ * }} Asked
+ */
+
+/** @param {string[]} segments */
+export function pathOf(...segments) {
+  return segments.map(encodeURIComponent).join("/");
+}
+
+/**
+ * A request, and its response if it was answered well.
+ * @param {string} method
+ * @param {string} path relative, as `pathOf` makes it
+ * @param {Asked} [asked]
+ */
+export async function send(method, path, { query = {}, body, headers = {}, abort } = {}) {
+  const url = new URL(path, API_BASE);
+  for (const [name, value] of Object.entries(query)) {
+    if (value === null || value === undefined || value === "") continue;
+    for (const one of Array.isArray(value) ? value : [value]) url.searchParams.append(name, String(one));
+  }
+  /** @type {Record<string, string>} */
+  const all = { ...headers };
+  const secret = token();
+  if (secret) all.authorization = `Bearer ${secret}`;
+  if (body !== undefined) all["content-type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(url, {
+      method,
+      headers: all,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: abort,
+      cache: "no-store",
+    });
+  } catch (error) {
+    if (abort?.aborted) throw error;
+    throw new Problem("The server does not answer.", {
+      title: "no answer",
+      advice: "It may be starting again, or the network is gone. This page goes on as soon as it answers.",
+    });
+  }
+  if (response.ok) return response;
+  throw await problemIn(response);
+}
+
+/** @param {Response} response */
+async function problemIn(response) {
+  /** @type {any} */
+  let told = {};
+  try {
+    told = await response.json();
+  } catch {
+    // Something between us and the server has answered.
+  }
+  if (response.status === 401) signOut("This needs a token that the server knows.");
+  return new Problem(told.detail || `the server answered ${response.status}`, {
+    status: response.status,
+    title: told.title || `${response.status}`,
+    advice: ADVICE[response.status] ?? "",
+    path: told.path ?? null,
+  });
+}
+
+/**
+ * What is there, as JSON.
+ * @param {string} path
+ * @param {Asked["query"]} [query]
+ * @param {AbortSignal} [abort]
+ * @returns {Promise<any>}
+ */
+export async function get(path, query, abort) {
+  return (await send("GET", path, { query, abort })).json();
+}
+
+/**
+ * @param {string} path
+ * @param {unknown} [body]
+ * @param {Asked} [asked]
+ * @returns {Promise<any>}
+ */
+export async function post(path, body, asked = {}) {
+  return (await send("POST", path, { ...asked, body })).json();
+}
+
+/**
+ * Ask a verb of something. Every one has a key, so that a second click is the same request.
+ * @param {string} path
+ * @param {unknown} [body]
+ * @param {Asked} [asked]
+ * @returns {Promise<any>}
+ */
+export async function patch(path, body = {}, asked = {}) {
+  const headers = { "idempotency-key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, ...asked.headers };
+  return (await send("PATCH", path, { ...asked, headers, body })).json();
+}
+
+/**
+ * The answer to one SELECT, as objects by column.
+ * @param {string} sql
+ * @param {(string | number | boolean | null)[]} [parameters]
+ * @param {AbortSignal} [abort]
+ * @returns {Promise<Record<string, any>[]>}
+ */
+export async function select(sql, parameters = [], abort) {
+  /** @type {{ columns: string[], rows: any[][] }} */
+  const found = await post("query", { sql, parameters }, { abort });
+  return found.rows.map((row) => Object.fromEntries(found.columns.map((name, index) => [name, row[index]])));
+}
+
+/** Find out who asks; signs out if nobody does. */
+export async function identify() {
+  const before = Date.now();
+  const answer = await get("whoami");
+  clockSkew.value = answer.now - (before + Date.now()) / 2000;
+  me.value = answer;
+  signInBecause.value = null;
+  return answer;
+}
+
+/** @param {string} because */
+export function signOut(because) {
+  keepToken(null);
+  me.value = null;
+  signInBecause.value = because;
+}

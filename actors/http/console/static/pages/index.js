@@ -1,0 +1,21 @@
+// Every page, in one table: what it is called, where it is, and what shows it. `README.md` says how to add one.
+
+import { Invocation } from "./invocation.js";
+import { Invocations } from "./invocations.js";
+import { Overview } from "./overview.js";
+
+/**
+ * @typedef {{
+ *   name: string,
+ *   title: string,
+ *   key: string,
+ *   page: (props: { path: string[], params: Record<string, string> }) => import("../lib/html.js").VNode | null,
+ *   detail?: (props: { path: string[], params: Record<string, string> }) => import("../lib/html.js").VNode | null,
+ * }} Page `name` is the first part of its address; `key` goes there after `g`; `detail` shows what lies behind further parts
+ */
+
+/** @type {Page[]} */
+export const PAGES = [
+  { name: "overview", title: "Overview", key: "o", page: Overview },
+  { name: "invocations", title: "Invocations", key: "i", page: Invocations, detail: Invocation },
+];

@@ -1,0 +1,6 @@
+import { html } from "../lib/html.js";
+import { Empty } from "../ui/bits.js";
+
+export function Invocation() {
+  return html`<${Empty} title="Invocation" />`;
+}

@@ -1,0 +1,47 @@
+// Dialogs: the browser's own, which keeps the focus inside, gives it back afterwards, and closes with Escape.
+
+import { useEffect, useId, useRef } from "preact/hooks";
+import { html } from "../lib/html.js";
+
+/** @typedef {import("../lib/html.js").Children} Children */
+
+/**
+ * A modal dialog, for as long as it is rendered.
+ * @param {{ title: string, onClose: () => void, children?: Children, wide?: boolean }} props
+ */
+export function Dialog({ title, onClose, children, wide = false }) {
+  const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const heading = useId();
+  useEffect(() => {
+    const before = document.activeElement;
+    const dialog = box.current;
+    if (dialog && !dialog.open) dialog.showModal();
+    return () => {
+      dialog?.close();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+  return html`<dialog
+    ref=${box}
+    class=${wide ? "wide" : ""}
+    aria-labelledby=${heading}
+    onCancel=${(/** @type {Event} */ event) => {
+      event.preventDefault();
+      onClose();
+    }}
+  >
+    <header>
+      <h2 id=${heading}>${title}</h2>
+      <button type="button" class="plain" aria-label="Close" onClick=${onClose}>✕</button>
+    </header>
+    ${children}
+  </dialog>`;
+}
+
+/**
+ * A labelled input of a form.
+ * @param {{ label: string, hint?: Children, children: Children }} props
+ */
+export function Field({ label, hint, children }) {
+  return html`<label class="field"><span>${label}</span>${children}${hint ? html`<small>${hint}</small>` : null}</label>`;
+}

@@ -1,0 +1,213 @@
+// A table that draws only the rows that can be seen, so that it is as quick with 100,000 as with ten. Keys: j and k or the
+// arrows move, Enter opens, Space or x selects, Home and End go to the ends.
+
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { html } from "../lib/html.js";
+
+/** @typedef {import("../lib/html.js").Children} Children */
+
+/**
+ * @template R
+ * @typedef {{
+ *   name: string,
+ *   title: Children,
+ *   cell: (row: R) => Children,
+ *   width?: string,
+ *   sort?: string,
+ *   align?: "right",
+ * }} Column `width` is a CSS grid track; `sort` says what to sort by when the heading is chosen
+ */
+
+const AROUND = 12;
+
+/**
+ * @template R
+ * @param {{
+ *   label: string,
+ *   columns: Column<R>[],
+ *   count: number,
+ *   rowAt: (index: number) => R | undefined,
+ *   keyOf: (row: R) => string,
+ *   onOpen?: (row: R) => void,
+ *   onSeen?: (first: number, last: number) => void,
+ *   selected?: ReadonlySet<string>,
+ *   onSelect?: (keys: string[], isOn: boolean) => void,
+ *   sorted?: { by: string, descending: boolean },
+ *   onSort?: (by: string) => void,
+ *   classOf?: (row: R) => string,
+ *   rowHeight?: number,
+ *   fit?: boolean,
+ *   onHover?: (isOver: boolean) => void,
+ *   onScroll?: (top: number) => void,
+ * }} props `rowAt` is undefined for a row that is still on its way; `onSeen` tells which are wanted. `fit`: as high as its
+ *   rows, up to a limit, instead of as high as there is room.
+ */
+export function Table({
+  label,
+  columns,
+  count,
+  rowAt,
+  keyOf,
+  onOpen,
+  onSeen,
+  selected,
+  onSelect,
+  sorted,
+  onSort,
+  classOf,
+  rowHeight = 30,
+  fit = false,
+  onHover,
+  onScroll,
+}) {
+  const box = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const [view, setView] = useState({ top: 0, height: 600 });
+  const [cursor, setCursor] = useState(0);
+  const id = useRef(`t${Math.random().toString(36).slice(2)}`).current;
+  const first = Math.max(0, Math.floor(view.top / rowHeight) - AROUND);
+  const last = Math.min(count, Math.ceil((view.top + view.height) / rowHeight) + AROUND);
+
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const measure = () => setView({ top: element.scrollTop, height: element.clientHeight });
+    measure();
+    const watch = new ResizeObserver(measure);
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
+
+  useEffect(() => onSeen?.(first, last), [first, last, count]);
+
+  useEffect(() => {
+    if (cursor >= count && count > 0) setCursor(count - 1);
+  }, [count]);
+
+  /** @param {number} to */
+  function move(to) {
+    const next = Math.max(0, Math.min(count - 1, to));
+    setCursor(next);
+    const element = box.current;
+    if (!element) return;
+    const top = next * rowHeight;
+    const room = element.clientHeight - rowHeight; // the heading stays
+    if (top < element.scrollTop) element.scrollTop = top;
+    else if (top + rowHeight > element.scrollTop + room) element.scrollTop = top + rowHeight - room;
+  }
+
+  /** @param {number} index */
+  function toggle(index) {
+    const row = rowAt(index);
+    if (row && onSelect) onSelect([keyOf(row)], !selected?.has(keyOf(row)));
+  }
+
+  /** @param {KeyboardEvent} event */
+  function onKeyDown(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target !== box.current) return;
+    const page = Math.max(1, Math.floor(view.height / rowHeight) - 2);
+    /** @type {Record<string, () => void>} */
+    const keys = {
+      j: () => move(cursor + 1),
+      ArrowDown: () => move(cursor + 1),
+      k: () => move(cursor - 1),
+      ArrowUp: () => move(cursor - 1),
+      PageDown: () => move(cursor + page),
+      PageUp: () => move(cursor - page),
+      Home: () => move(0),
+      End: () => move(count - 1),
+      Enter: () => {
+        const row = rowAt(cursor);
+        if (row) onOpen?.(row);
+      },
+      x: () => toggle(cursor),
+      " ": () => toggle(cursor),
+    };
+    const act = keys[event.key];
+    if (act) {
+      event.preventDefault();
+      act();
+    }
+  }
+
+  const tracks = (onSelect ? "28px " : "") + columns.map((column) => column.width ?? "minmax(80px, 1fr)").join(" ");
+  const rows = [];
+  for (let index = first; index < last; index++) {
+    const row = rowAt(index);
+    const key = row ? keyOf(row) : `?${index}`;
+    const isSelected = row !== undefined && (selected?.has(key) ?? false);
+    rows.push(
+      html`<div
+        key=${key}
+        id=${`${id}-${index}`}
+        role="row"
+        aria-rowindex=${index + 2}
+        aria-selected=${onSelect ? isSelected : undefined}
+        class=${`tr ${index === cursor ? "cursor" : ""} ${isSelected ? "selected" : ""} ${row && classOf ? classOf(row) : ""}`}
+        style=${{ top: `${index * rowHeight}px`, height: `${rowHeight}px`, gridTemplateColumns: tracks }}
+        onClick=${(/** @type {MouseEvent} */ event) => {
+          setCursor(index);
+          const target = /** @type {HTMLElement} */ (event.target);
+          if (row && !target.closest("a, button, input") && !getSelection()?.toString()) onOpen?.(row);
+        }}
+      >
+        ${onSelect
+          ? html`<span role="gridcell" class="td tick"
+              >${row
+                ? html`<input
+                    type="checkbox"
+                    tabindex="-1"
+                    aria-label=${`select ${key}`}
+                    checked=${isSelected}
+                    onChange=${() => toggle(index)}
+                  />`
+                : null}</span
+            >`
+          : null}
+        ${columns.map(
+          (column) => html`<span key=${column.name} role="gridcell" class=${`td ${column.name} ${column.align ?? ""}`}
+            >${row ? column.cell(row) : html`<span class="ghost"></span>`}</span
+          >`,
+        )}
+      </div>`,
+    );
+  }
+  const height = fit ? { height: `${Math.min(count, 14) * rowHeight + 34}px` } : {};
+  return html`<div
+    ref=${box}
+    class=${`table ${fit ? "fit" : ""}`}
+    role="grid"
+    tabindex="0"
+    aria-label=${label}
+    aria-rowcount=${count + 1}
+    aria-multiselectable=${onSelect ? true : undefined}
+    aria-activedescendant=${cursor >= first && cursor < last ? `${id}-${cursor}` : undefined}
+    style=${height}
+    onKeyDown=${onKeyDown}
+    onPointerEnter=${() => onHover?.(true)}
+    onPointerLeave=${() => onHover?.(false)}
+    onScroll=${(/** @type {Event} */ event) => {
+      const element = /** @type {HTMLElement} */ (event.currentTarget);
+      setView({ top: element.scrollTop, height: element.clientHeight });
+      onScroll?.(element.scrollTop);
+    }}
+  >
+    <div role="row" aria-rowindex="1" class="tr head" style=${{ gridTemplateColumns: tracks }}>
+      ${onSelect ? html`<span role="columnheader" class="td tick" aria-label="selected"></span>` : null}
+      ${columns.map((column) => {
+        const isSorted = sorted && sorted.by === column.sort;
+        return html`<span
+          key=${column.name}
+          role="columnheader"
+          class=${`td ${column.align ?? ""}`}
+          aria-sort=${isSorted ? (sorted.descending ? "descending" : "ascending") : undefined}
+          >${column.sort && onSort
+            ? html`<button type="button" class="plain" onClick=${() => onSort(/** @type {string} */ (column.sort))}>
+                ${column.title}${isSorted ? (sorted.descending ? " ↓" : " ↑") : ""}
+              </button>`
+            : column.title}</span
+        >`;
+      })}
+    </div>
+    <div role="rowgroup" class="tbody" style=${{ height: `${count * rowHeight}px` }}>${rows}</div>
+  </div>`;
+}

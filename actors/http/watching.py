@@ -1,0 +1,88 @@
+"""What a page that shows a whole runtime needs besides reading: who asks, and what has changed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import attrs
+import msgspec
+import trio
+from starlette.responses import Response
+
+from actors.changing import ChangeSet
+from actors.http.exchange import Exchange
+from actors.http.models import MAX_WAIT, Position
+from actors.http.routes import Route, Scope
+from actors.http.streaming import EventStream, position_of, wants_stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from actors.local import LocalClient
+
+TOGETHER_SECONDS = 0.05
+"""Changes that come within so long of each other are told together."""
+
+_LONG_SECONDS = 3600.0
+_encode = msgspec.json.Encoder().encode
+
+
+@attrs.frozen(kw_only=True)
+class Whoami:
+    """Who asks, by the name of the token, and how far that reaches. ``is_open``: the server asks nobody who he is.
+
+    ``now`` is the server's wall clock in seconds.
+    """
+
+    name: str
+    scope: Scope
+    is_open: bool
+    now: float
+
+
+@attrs.frozen(kw_only=True)
+class ChangesQuery:
+    """Behind which position (the header Last-Event-ID says the same), and how many seconds to wait for something there.
+
+    Without a position nothing has changed yet, and the answer says where to begin.
+    """
+
+    after: Position | None = None
+    wait: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT)] = 0.0
+
+
+async def whoami(exchange: Exchange) -> Whoami:
+    """Who asks, and how far the token reaches."""
+    await trio.lowlevel.checkpoint()
+    grant = exchange.grant
+    assert grant is not None, "a route with a scope knows who asks"
+    return Whoami(name=grant.name, scope=grant.scope, is_open=exchange.is_open, now=time.time())
+
+
+async def list_changes_since(exchange: Exchange, query: ChangesQuery) -> ChangeSet | Response:
+    """What has changed in the runtime behind a position; as a stream, all that does from now on."""
+    after = query.after
+    if after is not None or "last-event-id" in exchange.request.headers:
+        after = position_of(exchange.request, after or 0)
+    if not wants_stream(exchange.request):
+        return await exchange.wait(exchange.client.changes(after, wait=query.wait))
+    return EventStream(exchange, _as_events(exchange.client, after))
+
+
+async def _as_events(client: LocalClient, after: int | None) -> AsyncGenerator[tuple[int, bytes]]:
+    """The first one comes at once: it says where the stream begins, and whether anything was missed before."""
+    changes = await client.changes(after)
+    while True:
+        yield changes.position, _encode(changes)
+        position = changes.position
+        while (changes := await client.changes(position, wait=_LONG_SECONDS)).position == position:
+            pass
+        await trio.sleep(TOGETHER_SECONDS)
+        changes = await client.changes(position)
+
+
+ROUTES = (
+    Route("GET", "/whoami", Scope.INVOKE, whoami),
+    Route("GET", "/changes", Scope.READ, list_changes_since, streams=True),
+)

@@ -1,0 +1,56 @@
+"""What the tests of the console need besides Python: Chromium, and a few npm packages at fixed versions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "actors" / "http" / "console" / "static"
+TOOLS = Path(__file__).parent / "tools"
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+NO_CHROMIUM = "needs Chromium: apt-get install --yes --no-install-recommends chromium"
+NO_NPM = "needs npm: apt-get install --yes --no-install-recommends nodejs npm"
+
+
+def chromium() -> str:
+    """The browser; skips the test where there is none."""
+    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip(NO_CHROMIUM)
+    return found
+
+
+@cache
+def packages() -> Path:
+    """The folder ``node_modules`` with what ``package-lock.json`` names, installed once; skips the test where npm is not there."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip(NO_NPM)
+    lock = (TOOLS / "package-lock.json").read_bytes()
+    cache_folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "playhead-tests"
+    folder = cache_folder / hashlib.sha256(lock).hexdigest()[:16]
+    done = folder / "installed"
+    if not done.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(TOOLS / name, folder / name)
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert installed.returncode == 0, f"npm ci has failed: {installed.stdout}{installed.stderr}"
+        done.touch()
+    return folder / "node_modules"
+
+
+def vendored() -> list[dict[str, object]]:
+    """What ``vendor/VENDORED.json`` says of each folder beside it."""
+    found: list[dict[str, object]] = json.loads((STATIC / "vendor" / "VENDORED.json").read_text())
+    return found
