@@ -10,6 +10,7 @@ import click
 
 from benchmarks.machine import this_machine
 from benchmarks.measure import Size, measure
+from benchmarks.peers.command import command as peers
 from benchmarks.questions import QUESTIONS
 from benchmarks.record import keep, write_readme
 from benchmarks.report import HEADER, cells, json_line, table
@@ -97,7 +98,7 @@ def _all(context: click.Context, /, **given: Any) -> None:
 
 main = click.Group(
     "benchmarks",
-    commands=[_command(question) for question in QUESTIONS],
+    commands=[*(_command(question) for question in QUESTIONS), peers],
     invoke_without_command=True,
     callback=_all,
     params=[*_common()],

@@ -49,10 +49,19 @@ def write_readme(questions: Iterable[Question]) -> None:
 
 def filled(text: str, questions: Iterable[Question]) -> str:
     """The text with the kept figures in their place."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
     sections = [section for question in questions if (section := _section(question)) is not None]
-    return before + BEGIN + "".join(f"\n{section}\n" for section in sections) + "\n" + END + after
+    return between(text, BEGIN, END, "".join(f"\n{section}\n" for section in sections) + "\n")
+
+
+def between(text: str, begin: str, end: str, what: str) -> str:
+    """The text with this between its two marks."""
+    before, found, rest = text.partition(begin)
+    _, is_closed, after = rest.partition(end)
+    if not found or not is_closed:
+        raise ValueError(
+            f"expected the marks {begin.strip()!r} and {end.strip()!r} in the README, found one or none of them"
+        )
+    return before + begin + what + end + after
 
 
 def _section(question: Question) -> str | None:

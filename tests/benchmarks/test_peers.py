@@ -1,0 +1,151 @@
+"""The peers are asked fairly and told truly. None of the others is needed for that: a test asks playhead, and some that are made up."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.__main__ import main
+from benchmarks.machine import this_machine
+from benchmarks.measure import Spread
+from benchmarks.peers import contest, standing
+from benchmarks.peers.asking import ASKED, Asked, ask
+from benchmarks.peers.environments import ENVIRONMENTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Obliging:
+    """Answers at once, and knows how much was asked of it at a time."""
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+        self.most = self.now = self.count = 0
+
+    async def call(self, key: str) -> object:
+        self.keys.add(key)
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0)
+        self.now -= 1
+        self.count += 1
+        return None
+
+    queue = send = call
+
+    async def work(self, number: int) -> object:
+        return await self.call(f"key-{number}")
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.name)
+def test_a_question_has_as_many_in_flight_over_as_many_keys_as_its_name_says(asked: Asked) -> None:
+    peer = Obliging()
+    told = asyncio.run(ask(peer, asked, 0.05))
+    assert peer.most == asked.in_flight
+    assert peer.keys <= {f"key-{number}" for number in range(asked.keys)}
+    assert 0 < told.operations < peer.count, "what warms it up is not counted"
+    assert told.rate == pytest.approx(told.operations * asked.per_operation / 0.05, rel=0.5)
+    assert 0 < told.p50_ms <= told.p99_ms
+
+
+def test_who_is_slow_has_longer_until_each_client_has_two_answers() -> None:
+    class Slow(Obliging):
+        async def call(self, key: str) -> object:
+            await asyncio.sleep(0.04)
+            return None
+
+    asked = Asked("slow", "call", "calls/s", in_flight=3)
+    told = asyncio.run(ask(Slow(), asked, 0.05))
+    assert told.operations >= 2 * asked.in_flight
+    assert told.rate < 3 / 0.04 * 1.2, "the time that it took counts, not the time that it was given"
+
+
+def test_the_command_asks_playhead_in_both_forms_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    arguments = ["peers", "playhead", "--runs", "1", "--seconds", "0.1", "--json", "--under", str(tmp_path)]
+    done = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    told = [msgspec.json.decode(line, type=standing.Kept).standing for line in done.stdout.splitlines()]
+    expected = [(peer, asked.name) for peer in ("playhead", "playhead, HTTP") for asked in ASKED]
+    assert [(one.peer, one.question) for one in told] == expected
+    assert all(one.rate.median > 0 and "playhead" in one.versions for one in told)
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_is_not_installed_is_left_out_and_a_line_says_how_to_install_it(tmp_path: Path) -> None:
+    arguments = ["peers", "restate", "--in", str(tmp_path), "--under", str(tmp_path)]
+    done = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert done.stdout == ""
+    assert "Restate, Python is left out: not installed" in done.stderr
+    assert "python -m benchmarks peers --install" in done.stderr
+
+
+def test_a_program_that_fails_is_told_with_what_it_said(tmp_path: Path) -> None:
+    bad = contest.Contender("bad", "playhead", "--no-such-form")
+    with pytest.raises(contest.Failed, match=r"(?s)bad ended with exit code 2.*usage:"):
+        contest.run_once(bad, tmp_path, seconds=0.1, under=tmp_path)
+
+
+def test_each_round_begins_with_another_peer() -> None:
+    first = [contest.rotated(contest.CONTENDERS, number)[0] for number in range(3)]
+    assert first == list(contest.CONTENDERS[:3])
+    assert all(set(contest.rotated(contest.CONTENDERS, number)) == set(contest.CONTENDERS) for number in range(9))
+
+
+def test_all_that_is_installed_has_a_fixed_version() -> None:
+    for environment in ENVIRONMENTS:
+        assert all(re.fullmatch(r"[\w.\[\]-]+==[\d.]+", package) for package in environment.python)
+        assert all(re.fullmatch(r"(@\w+/)?[\w-]+@[\d.]+", package) for package in environment.npm)
+    assert contest.CONTENDERS[0].interpreter(standing.HERE) == sys.executable
+
+
+def test_the_table_compares_times_as_times_and_rates_as_rates() -> None:
+    standings = [
+        stood("playhead", 0, rate=1_000.0, p50_ms=0.5),
+        stood("Other", 0, rate=500.0, p50_ms=2.0),
+        stood("playhead", 1, rate=20_000.0, p50_ms=3.0),
+        stood("playhead, HTTP", 1, rate=5_000.0, p50_ms=3.0),
+        stood("Other", 1, rate=1_000.0, p50_ms=60.0),
+        stood("Another", 1, rate=800.0, p50_ms=60.0),
+    ]
+    head, one_at_a_time, many, *_ = standing.rows(standings, has_spread=False)
+    assert head[1:-1] == ["playhead", "Other", "playhead, HTTP", "Another"]
+    assert one_at_a_time[1:] == ["0.500", "2.00", "", "", "4.00 x"]
+    assert many[1:] == ["20,000", "1,000", "5,000", "800", "20.0 x"]
+
+
+def test_the_tables_of_both_readmes_say_what_is_kept() -> None:
+    for path in standing.READMES:
+        text = path.read_text()
+        assert standing.BEGIN in text
+        told = standing.filled(text, has_spread=path.parent == standing.HERE)
+        assert told == text, "run `python -m benchmarks peers --record`, or take the hand out of it"
+
+
+def test_what_is_kept_comes_back_as_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "FIGURES", tmp_path)
+    monkeypatch.setattr(standing, "KEPT", tmp_path / "peers.jsonl")
+    standing.keep([stood("playhead", 0, rate=1_000.0, p50_ms=0.5)], this_machine("fsync", 1.0))
+    text = f"before\n{standing.BEGIN}old\n{standing.END}after\n"
+    told = standing.filled(text, has_spread=True)
+    assert told.startswith(f"before\n{standing.BEGIN}\n|")
+    assert told.endswith(f"{standing.END}after\n")
+    assert "0.500 (0.500 .. 0.500)" in told
+    assert "old" not in told
+
+
+def stood(peer: str, question: int, *, rate: float, p50_ms: float) -> contest.Standing:
+    return contest.Standing(
+        peer=peer,
+        question=ASKED[question].name,
+        runs=1,
+        rate=Spread.of([rate]),
+        p50_ms=Spread.of([p50_ms]),
+        p99_ms=Spread.of([p50_ms]),
+        versions={"it": "1"},
+    )
