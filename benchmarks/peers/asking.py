@@ -9,12 +9,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass
 from random import Random
 from typing import TYPE_CHECKING, Protocol
+
+from benchmarks.peers.processes import end_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -151,13 +155,27 @@ class Given:
 
 
 def given() -> Given:
-    """From the command line. From now on a SIGTERM ends this process as Ctrl-C does, so that it ends what it has started."""
+    """From the command line. From now on SIGTERM, and the end of the process that asks, end this one at once, and what it has started."""
     parser = argparse.ArgumentParser()
     parser.add_argument("form")
     parser.add_argument("--room", required=True)
     parser.add_argument("--seconds", type=float, required=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    threading.Thread(target=_end_with_the_asker, daemon=True).start()
     return Given(**vars(parser.parse_args()))
+
+
+def _end(*_: object) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # a second one must not interrupt what follows
+    end_all()
+    os._exit(os.EX_TEMPFAIL)  # some of the libraries would go on with what they have accepted
+
+
+def _end_with_the_asker() -> None:
+    os.read(0, 1)  # nothing is ever written there: it returns when the other end is closed
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def tell(**told: object) -> None:

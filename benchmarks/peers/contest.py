@@ -92,7 +92,7 @@ def run_once(contender: Contender, directory: Path, *, seconds: float, under: Pa
         with (
             (Path(room) / "complaints").open("w+b") as complaints,
             subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints, env=environment, cwd=ROOT
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, env=environment, cwd=ROOT
             ) as process,
         ):
             try:
@@ -100,7 +100,7 @@ def run_once(contender: Contender, directory: Path, *, seconds: float, under: Pa
                 told = [msgspec.json.decode(line) for line in process.stdout]
                 process.wait()
             finally:
-                process.terminate()  # when this process is interrupted: the program ends what it has started
+                process.terminate()  # when this one is interrupted: the program ends what it has started
         if process.returncode:
             said = (Path(room) / "complaints").read_text(errors="replace").strip()
             if process.returncode == os.EX_UNAVAILABLE:  # it misses something that is not for us to install

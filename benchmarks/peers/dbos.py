@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -183,10 +184,14 @@ FORMS = {"sqlite": sqlite, "postgres": postgres}
 async def main(told: Given) -> None:
     """Make the database, launch, and ask."""
     tell(dbos=version("dbos"))
-    async with FORMS[told.form](Path(told.room)) as peer:
-        await answer(peer, told.seconds)
-    # Nothing more is wanted of what was accepted and not yet carried out: DBOS would wait for it.
-    os._exit(0)
+    try:
+        async with FORMS[told.form](Path(told.room)) as peer:
+            await answer(peer, told.seconds)
+    except Exception:
+        traceback.print_exc()
+        os._exit(os.EX_SOFTWARE)
+    # An ordinary exit would wait for what was accepted and is still to be carried out, in both cases.
+    os._exit(os.EX_OK)
 
 
 if __name__ == "__main__":

@@ -25,16 +25,31 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
+_running: dict[subprocess.Popen[bytes], int] = {}
+"""With the signal that ends each."""
+
+
 @contextmanager
 def running(command: Sequence[str], log: Path, *, stop: int = signal.SIGKILL, **options: Any) -> Iterator[None]:
     """A process for the block. What it says goes into the log; what it has kept is thrown away, so it need not end gracefully."""
     with log.open("wb") as said:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, **options)
+    _running[process] = stop
     try:
         yield
     finally:
-        process.send_signal(stop)
-        process.wait()
+        _end(process)
+
+
+def end_all() -> None:
+    """Those that still run, when this process has to end at once."""
+    for process in [*_running]:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(_running.pop(process))
+    process.wait()
 
 
 async def until_ready(attempt: Callable[[], Awaitable[T]], log: Path) -> T:

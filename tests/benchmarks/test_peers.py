@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import socket
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -89,6 +92,24 @@ def test_a_program_that_fails_is_told_with_what_it_said(tmp_path: Path) -> None:
     bad = contest.Contender("bad", "playhead", "--no-such-form")
     with pytest.raises(contest.Failed, match=r"(?s)bad ended with exit code 2.*usage:"):
         contest.run_once(bad, tmp_path, seconds=0.1, under=tmp_path)
+
+
+def test_a_program_ends_with_the_process_that_asks_and_so_does_what_it_has_started(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.peers.playhead", "server", "--room", str(tmp_path), "--seconds", "0.3"]
+    environment = os.environ | {"PYTHONPATH": str(contest.ROOT)}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        assert b"playhead" in program.stdout.readline()
+        assert b"one at a time" in program.stdout.readline(), "the server serves"
+        program.stdin.close()
+        assert program.wait(30) != 0
+    found = re.search(r"http://127\.0\.0\.1:(\d+)", (tmp_path / "server.log").read_text())
+    assert found is not None
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", int(found[1]))):
+        pass
 
 
 def test_each_round_begins_with_another_peer() -> None:
