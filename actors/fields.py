@@ -11,7 +11,6 @@ import decimal
 import enum
 import typing
 import uuid
-from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
 
 import attrs
@@ -155,7 +154,7 @@ class View:
         self.invocation_id = invocation_id
         self.items = items
         self.is_writer = is_writer
-        self._parts = deque(kept)
+        self._parts = list(kept)
         self._today = Pins(fields, None, {}) if pinned is None else pinned
         self._pinned = pinned is not None
         base = self._parts[0] if self._parts else self._today
@@ -213,7 +212,7 @@ class View:
         An object that the handler may still hold (a list, a dictionary) stays the one that is seen if it says the same as what
         is there now. So does a collection.
         """
-        self._parts.popleft()
+        del self._parts[0]
         base = self._parts[0] if self._parts else self._today
         own = _Own.of(changes)
         self._lengths, self._pinned_items = base.lengths, base.items

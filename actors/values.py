@@ -12,6 +12,7 @@ import functools
 import math
 import types
 import typing
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -19,7 +20,7 @@ import msgspec
 from actors.core.errors import ActorError, DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable
 
     from cattrs.preconf.msgspec import MsgspecJsonConverter
 
@@ -33,6 +34,9 @@ _EXACT: dict[object, type] = {int: int, str: str, bool: bool, None: types.NoneTy
 
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
+_DECODE_EXACT: dict[type, Callable[[bytes], Any]] = {
+    kind: msgspec.json.Decoder(kind).decode for kind in (int, str, bool, types.NoneType)
+}
 
 
 class ValueProblem(ActorError):
@@ -50,6 +54,7 @@ class Codec(Generic[T]):
     def __init__(self, kind: Any) -> None:
         self.kind = kind
         self._exact = _EXACT.get(kind)
+        self._decode_exact = None if self._exact is None else _DECODE_EXACT[self._exact]
         converter = _converter()
         try:
             self._structure: Callable[[Any, Any], T] = converter.get_structure_hook(kind)
@@ -85,6 +90,13 @@ class Codec(Generic[T]):
 
     def decode(self, data: bytes) -> T:
         """The value that the JSON stands for. Raises :class:`ValueProblem`."""
+        if self._decode_exact is not None:
+            try:
+                exact: T = self._decode_exact(data)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                pass  # it may fit all the same, as 5.0 does; and if not, what follows says why
+            else:
+                return exact
         plain = parse(data)
         try:
             return self._structure(plain, self.kind)

@@ -18,7 +18,13 @@ import attrs
 from journal.ids import ROOT_STEP, InvocationId, StepId
 
 
-class Kind(enum.Enum):
+class Word(enum.Enum):
+    """One of a few words. A member is there once, so its identity is its hash; Enum's own goes through Python code each time."""
+
+    __hash__ = object.__hash__
+
+
+class Kind(Word):
     """What an object is."""
 
     ACTOR = "actor"
@@ -26,14 +32,14 @@ class Kind(enum.Enum):
     WORKFLOW = "workflow"
 
 
-class Mode(enum.Enum):
+class Mode(Word):
     """Whether an invocation needs its object for itself."""
 
     EXCLUSIVE = "exclusive"
     SHARED = "shared"
 
 
-class Status(enum.Enum):
+class Status(Word):
     """Where an invocation is in its life. ``core.transitions`` draws the arrows."""
 
     SCHEDULED = "scheduled"
@@ -45,7 +51,7 @@ class Status(enum.Enum):
     COMPLETED = "completed"
 
 
-class OutcomeKind(enum.Enum):
+class OutcomeKind(Word):
     """How something ended."""
 
     SUCCEEDED = "succeeded"
@@ -54,7 +60,7 @@ class OutcomeKind(enum.Enum):
     KILLED = "killed"
 
 
-class PauseCause(enum.Enum):
+class PauseCause(Word):
     """Why an invocation is held."""
 
     REQUESTED = "requested"
@@ -64,14 +70,14 @@ class PauseCause(enum.Enum):
     CODE = "code"
 
 
-class Children(enum.Enum):
+class Children(Word):
     """Whom a cancel reaches besides its target."""
 
     CALLED = "called"
     ALL = "all"
 
 
-class Verb(enum.Enum):
+class Verb(Word):
     """What may be asked of an invocation from outside."""
 
     CANCEL = "cancel"
@@ -83,14 +89,14 @@ class Verb(enum.Enum):
     RESTART = "restart"
 
 
-class Stop(enum.Enum):
+class Stop(Word):
     """How an invocation that has not ended is stopped before it is started again."""
 
     CANCEL = "cancel"
     KILL = "kill"
 
 
-class PauseMode(enum.Enum):
+class PauseMode(Word):
     """What a pause does with a step that is running: wait for its end, or abort it."""
 
     DRAIN = "drain"

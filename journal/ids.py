@@ -11,6 +11,7 @@ searched for such keys. The first event of a stream names its object, and the se
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import TYPE_CHECKING, NewType
 
@@ -41,8 +42,11 @@ _UNIQUE_WIDTH = 22  # 62**22 > 2**128
 _LENGTH = len(_PREFIX) + _STREAM_WIDTH + _UNIQUE_WIDTH
 _HALF = 62**_STREAM_WIDTH
 _ULID_RANDOM_BITS = 80
+_REMEMBERED_OBJECTS = 16_384
+"""Names whose numbers, and numbers whose names, are not worked out anew each time; about a hundred bytes each."""
 
 
+@functools.lru_cache(maxsize=_REMEMBERED_OBJECTS)
 def stream_of(service: str, key: str) -> StreamId:
     """The stream of a keyed object: the head of SHA-256 over its name, the length of the service's name first."""
     name = service.encode()
@@ -52,16 +56,21 @@ def stream_of(service: str, key: str) -> StreamId:
 
 def stream_of_invocation(invocation_id: InvocationId) -> StreamId:
     """Where the invocation lives. The id must have come through :func:`parse_invocation_id` or been made here."""
-    start = len(_PREFIX)
-    return StreamId(_number(invocation_id[start : start + _STREAM_WIDTH]))
+    return _stream_of_prefix(invocation_id[: len(_PREFIX) + _STREAM_WIDTH])
+
+
+@functools.lru_cache(maxsize=_REMEMBERED_OBJECTS)
+def _stream_of_prefix(prefix: str) -> StreamId:
+    return StreamId(_number(prefix[len(_PREFIX) :]))
 
 
 def invocation_id(stream: StreamId, unique: int) -> InvocationId:
     """The id with these 64 and 128 bits."""
     high, low = divmod(unique, _HALF)
-    return InvocationId(_PREFIX + _eleven(stream) + _eleven(high) + _eleven(low))
+    return InvocationId(object_prefix(stream) + _eleven(high) + _eleven(low))
 
 
+@functools.lru_cache(maxsize=_REMEMBERED_OBJECTS)
 def object_prefix(stream: StreamId) -> str:
     """What the ids of all invocations of one object begin with."""
     return _PREFIX + _eleven(stream)

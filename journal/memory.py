@@ -14,7 +14,7 @@ from journal.errors import Unavailable
 from journal.store import SCAN_PAGE, Batch, Durability
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class _Sorted:
@@ -73,6 +73,9 @@ class MemoryStore(_Sorted):
         super().__init__(known, sorted(known))
         self._is_viewed = False
         self._closed = False
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return [self._rows.get(key) for key in keys]
 
     async def view(self) -> MemoryView:
         await trio.lowlevel.checkpoint()

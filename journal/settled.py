@@ -109,14 +109,14 @@ class Settled:
         return bool(in_doubt)
 
     def _begin(self, batch: Batch) -> _Commit:
-        keys, get = self._keys, self._store.get
-        for key, value in batch.rows.items():
-            under_way = keys.get(key)
-            if under_way is None:
-                keys[key] = _UnderWay(get(key), value)
-            else:
-                under_way.after = value
-                under_way.commits += 1
+        keys, rows = self._keys, batch.rows
+        new = [key for key in rows if key not in keys] if keys else list(rows)
+        for key in rows.keys() - new if keys else ():
+            under_way = keys[key]
+            under_way.after = rows[key]
+            under_way.commits += 1
+        for key, before in zip(new, self._store.get_many(new), strict=True):
+            keys[key] = _UnderWay(before, rows[key])
         self._in_order = None
         commit = self._commits[self._next_number] = _Commit(self._next_number, batch)
         self._next_number += 1

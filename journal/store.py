@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 SCAN_PAGE = 512
 """Rows that one call of :meth:`Store.scan` reads at most when a reader pages through a range."""
@@ -74,6 +74,10 @@ class Store(Readable, Protocol):
     """
 
     durability: Durability
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values in the order of the keys, each as :meth:`get` would have it; one look instead of many."""
+        ...
 
     async def view(self) -> View:
         """The store as of now: every batch whose ``commit`` has returned, and none that could still be lost."""

@@ -48,7 +48,7 @@ def decide(
     Nothing that a gate holds starts; it waits for :class:`actors.core.commands.StartWaiting`.
     """
     events = _decide(state, command, now, limits)
-    return _without_held(state, events, limits, gates) if events and len(gates) else events
+    return _without_held(state, events, limits, gates) if events and not gates.are_none else events
 
 
 def _without_held(state: ObjectState | None, events: list[Event], limits: Limits, gates: Gates) -> list[Event]:
@@ -88,22 +88,30 @@ def _check_room_for_readers(state: ObjectState | None, limits: Limits) -> None:
 
 
 def _decide(state: ObjectState | None, command: Command, now: float, limits: Limits) -> list[Event]:
-    if isinstance(command, c.Invoke):
-        return _invoke(state, command, limits)
-    if isinstance(command, c.StartWaiting):
-        return _start_waiting(state)
-    if isinstance(command, c.PurgeInvocations):
-        return _purge(state, command)
-    if isinstance(command, c.RestartInvocation):
-        return _restart(state, command, now, limits)
-    invocation = None if state is None else state.invocations.get(command.invocation_id)
+    decision: Callable[..., list[Event]] | None = _DECISIONS.get(command.__class__)
+    if decision is None:
+        return _decide_of_object(state, command, now, limits)
+    of = command.invocation_id  # type: ignore[union-attr]  # those in the table speak to one
+    invocation = None if state is None else state.invocations.get(of)
     if invocation is None:
         if isinstance(command, _FROM_OUTSIDE):
-            raise unknown_invocation(command.invocation_id)
+            raise unknown_invocation(of)
         return []  # it has ended; whoever speaks to it, or for it, comes too late
-    assert state is not None
-    decision: Callable[..., list[Event]] = _DECISIONS[command.__class__]
     return decision(state, invocation, command, now, limits)
+
+
+def _decide_of_object(state: ObjectState | None, command: Command, now: float, limits: Limits) -> list[Event]:
+    match command:
+        case c.Invoke():
+            return _invoke(state, command, limits)
+        case c.StartWaiting():
+            return _start_waiting(state)
+        case c.PurgeInvocations():
+            return _purge(state, command)
+        case c.RestartInvocation():
+            return _restart(state, command, now, limits)
+        case _:
+            raise AssertionError(f"{type(command).__name__} is in the table")
 
 
 def unknown_invocation(invocation_id: InvocationId) -> UnknownInvocationError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ def type_name(kind: type) -> str:
     return f"{_DEPLOYMENT.sub('', kind.__module__)}.{kind.__qualname__}"
 
 
+@functools.lru_cache(maxsize=256)
 def deployment_of_module(name: str) -> str:
     """The deployment that a module was loaded for; empty if it was imported as usual."""
     found = _DEPLOYMENT.match(name)

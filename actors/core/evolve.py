@@ -9,7 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.core import transitions
-from actors.core.state import Cancel, Changes, InvocationState, ObjectState, Wait, WaitKind, digest, with_request
+from actors.core.state import (
+    REQUEST,
+    Cancel,
+    Changes,
+    InvocationState,
+    ObjectState,
+    Wait,
+    WaitKind,
+    digest,
+    with_request,
+)
 from journal import events as e
 from journal.events import Mode, OutcomeKind, Status
 
@@ -25,43 +35,56 @@ _SPAN_GAP = 32
 def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -> ObjectState:
     """The object after the event."""
     if state is None:
-        assert isinstance(event, e.ObjectCreated), f"a stream begins with ObjectCreated, not with {event}"
-        assert number == 1, f"ObjectCreated is event 1, not {number}"
-        return ObjectState(service=event.service, key=event.key, kind=event.kind, version=1)
+        return _create(number, event)
     assert number == state.version + 1, f"event {number} follows {state.version}"
     state.version = number
-    if isinstance(event, e.InvocationAccepted):
-        _accept(state, number, stamp, event)
-    elif isinstance(event, (e.InvocationsPurged, e.Erased)) or _is_of_ended(state, event):
-        pass  # what they concern is no longer in the state
-    else:
-        assert not isinstance(event, e.ObjectCreated), "an object is created once"
-        invocation = state.invocations[event.invocation_id]
-        assert invocation.status in transitions.LEGAL[event.__class__], (
-            f"{type(event).__name__} cannot happen to {event.invocation_id}, which is {invocation.status.value}"
-        )
-        _note(invocation, number, stamp)
-        _EVOLVE[event.__class__](state, invocation, event, stamp)
+    change = _EVOLVE.get(event.__class__)
+    if change is None:
+        _evolve_object(state, number, stamp, event)
+        return state
+    of = event.invocation_id  # type: ignore[union-attr]  # those in the table are of one
+    if change is _on_restarted and of not in state.invocations:
+        return state  # what has ended may be repeated, and is no longer in the state
+    invocation = state.invocations[of]
+    assert invocation.status in transitions.LEGAL[event.__class__], (
+        f"{type(event).__name__} cannot happen to {of}, which is {invocation.status.value}"
+    )
+    invocation.event_count += 1
+    invocation.modified_at = stamp.at
+    if stamp.cause.startswith(REQUEST):
+        invocation.obeyed = with_request(invocation.obeyed, stamp.cause, invocation.status)
+    extend_spans(invocation.spans, number)
+    change(state, invocation, event, stamp)
     return state
 
 
-def _is_of_ended(state: ObjectState, event: Event) -> bool:
-    return isinstance(event, e.InvocationRestarted) and event.invocation_id not in state.invocations
+def _create(number: int, event: Event) -> ObjectState:
+    assert isinstance(event, e.ObjectCreated), f"a stream begins with ObjectCreated, not with {event}"
+    assert number == 1, f"ObjectCreated is event 1, not {number}"
+    return ObjectState(service=event.service, key=event.key, kind=event.kind, version=1)
 
 
-def _note(invocation: InvocationState, number: int, stamp: Stamp) -> None:
-    invocation.event_count += 1
-    invocation.modified_at = stamp.at
-    invocation.obeyed = with_request(invocation.obeyed, stamp.cause, invocation.status)
-    invocation.spans = spans_with(invocation.spans, number)
+def _evolve_object(state: ObjectState, number: int, stamp: Stamp, event: Event) -> None:
+    if isinstance(event, e.InvocationAccepted):
+        _accept(state, number, stamp, event)
+    else:  # what the others concern is no longer in the state
+        assert isinstance(event, (e.InvocationsPurged, e.Erased)), "an object is created once"
+
+
+def extend_spans(spans: list[tuple[int, int]], number: int) -> None:
+    """Have the ranges cover one more event of the same invocation, behind them."""
+    first, last = spans[-1]
+    if number - last <= _SPAN_GAP:
+        spans[-1] = (first, number)
+    else:
+        spans.append((number, number))
 
 
 def spans_with(spans: list[tuple[int, int]], number: int) -> list[tuple[int, int]]:
-    """The ranges, and one more event of the same invocation behind them."""
-    first, last = spans[-1]
-    if number - last <= _SPAN_GAP:
-        return [*spans[:-1], (first, number)]
-    return [*spans, (number, number)]
+    """Other ranges, which cover one more event of the same invocation behind them."""
+    extended = list(spans)
+    extend_spans(extended, number)
+    return extended
 
 
 def _accept(state: ObjectState, number: int, stamp: Stamp, event: e.InvocationAccepted) -> None:

@@ -138,10 +138,11 @@ class GateChange:
 
 
 class Gates:
-    """The rules that are in force, by scope."""
+    """The rules that are in force, by scope. ``are_none``: nothing is held."""
 
     def __init__(self, rules: Iterable[Gate] = ()) -> None:
         self._rules = {gate.scope: gate for gate in rules}
+        self.are_none = not self._rules
         self._excepted = {gate.scope.service for gate in self._rules.values() if not gate.is_closed}
 
     def __iter__(self) -> Iterator[Gate]:
@@ -157,7 +158,7 @@ class Gates:
     def holding(self, service: str, key: str | None, handler: str, deployment: str = "") -> list[Gate]:
         """The gates that hold such an invocation, the widest first; none: it may go on. None holds an edit: a gate may be
         closed just so that fields can be put right."""
-        if not self._rules or is_system(service) or handler == EDIT:
+        if self.are_none or is_system(service) or handler == EDIT:
             return []
         scopes = _scopes_of(service, key, handler, deployment)
         return _unpierced([rule for scope in scopes if (rule := self._rules.get(scope)) is not None])

@@ -294,12 +294,14 @@ def _on_completed(state: ObjectState | None, event: e.InvocationCompleted) -> li
     owed: list[Effect] = []
     if invocation.is_started:
         owed.append(f.EndAttempt(event.invocation_id, abort_steps=True))
-        if keeps_changes(invocation, event.outcome.kind):
-            owed.append(f.KeepItems(invocation.changes, dict(state.lengths)))
+        changes = invocation.changes
+        if (changes.logs or changes.maps) and keeps_changes(invocation, event.outcome.kind):
+            owed.append(f.KeepItems(changes, dict(state.lengths)))
         owed += _clear_waits(invocation, event.outcome.kind)
     elif invocation.scheduled_for is not None:
         owed.append(f.RetractTimer(invocation.scheduled_for, c.StartDue(invocation_id=event.invocation_id)))
-    owed += _answer(invocation, event.outcome)
+    if invocation.caller is not None or invocation.attached:
+        owed += _answer(invocation, event.outcome)
     owed.append(f.Announce(event.invocation_id, event.outcome))
     return owed
 

@@ -72,8 +72,8 @@ Completion: TypeAlias = (
 )
 """What is handed over to it."""
 
-_REQUESTS: tuple[type, ...] = get_args(Request)
-_COMPLETIONS: tuple[type, ...] = get_args(Completion)
+_REQUESTS: frozenset[type] = frozenset(get_args(Request))
+_COMPLETIONS: frozenset[type] = frozenset(get_args(Completion))
 
 _FOREIGN_AWAITS = 3
 """How often a handler may await something that is not durable before it is given up."""
@@ -135,8 +135,8 @@ class Execution:
         self.mismatch: NonDeterminismError | None = None
         self._state = state
         self._recorded: deque[Event] = deque(requests)
-        # For each part that restarts have kept, how many requests it holds, counted from the beginning.
-        self._kept_requests = deque(kept_requests)
+        # For each part that restarts have kept, how many requests it holds, counted from the beginning; the first first.
+        self._kept_requests = list(kept_requests)
         self._made = 0
         self._own_changes: list[Event] = []
         self._turn: list[Event] = []
@@ -171,7 +171,12 @@ class Execution:
     @property
     def is_replaying(self) -> bool:
         """Whether the journal has requests that the handler has not made yet. Marks of patches may be left over."""
-        return any(not isinstance(event, e.PatchMarked) for event in self._recorded)
+        return bool(self._recorded) and any(not isinstance(event, e.PatchMarked) for event in self._recorded)
+
+    @property
+    def has_branches(self) -> bool:
+        """Whether any code of the handler is still there."""
+        return bool(self._branches)
 
     def close(self) -> None:
         """End the attempt: every branch is closed, innermost first. Nothing that they do meanwhile counts."""
@@ -226,7 +231,7 @@ class Execution:
             self._cannot_be_recorded = True
             return
         for change in changes:
-            if isinstance(change, _REQUESTS):
+            if change.__class__ in _REQUESTS:
                 if self._kept_requests and self._made >= self._kept_requests[0]:
                     self._own_changes.append(change)
                 self._guarded(self.request, change)
@@ -407,7 +412,7 @@ class Execution:
                 self._end_wait(completion, superseded)
 
     def _go_on_living(self) -> None:
-        self._kept_requests.popleft()
+        del self._kept_requests[0]
         changes, self._own_changes = self._own_changes, []
         self._state.go_on_from(changes)
 
@@ -571,12 +576,12 @@ def play(execution: Execution, script: Script, live_now: float) -> Progress:
 
 def is_request(event: Event) -> bool:
     """Whether a handler caused the event by itself. A step's own output comes from the step."""
-    return isinstance(event, _REQUESTS) and not (isinstance(event, e.OutputEmitted) and event.attempt > 0)
+    return event.__class__ in _REQUESTS and not (isinstance(event, e.OutputEmitted) and event.attempt > 0)
 
 
 def is_completion(event: Event) -> bool:
     """Whether the event is handed over to the handler."""
-    return isinstance(event, _COMPLETIONS)
+    return event.__class__ in _COMPLETIONS
 
 
 def is_same_request(recorded: Any, attempted: Any, also_known_as: tuple[str, ...] = ()) -> bool:

@@ -6,12 +6,11 @@ Small on purpose. Ended invocations are not in it, histories are not in it (only
 
 from __future__ import annotations
 
-import enum
 import hashlib
 
 import attrs
 
-from journal.events import Caller, Failure, Kind, Lineage, Link, Mode, PauseCause, Status
+from journal.events import Caller, Failure, Kind, Lineage, Link, Mode, PauseCause, Status, Word
 from journal.ids import InvocationId, StepId
 
 REQUEST = "request:"
@@ -33,7 +32,7 @@ def digest(argument: bytes) -> bytes:
     return hashlib.sha256(argument).digest()[:16]
 
 
-class WaitKind(enum.Enum):
+class WaitKind(Word):
     """What an invocation can wait for."""
 
     STEP = "step"

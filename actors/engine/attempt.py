@@ -75,7 +75,7 @@ class Attempt:
         self.seen = history[-1].number
         self.last_active = 0.0
         self._setting = setting
-        self._name = f"{state.name}/{invocation.handler}"
+        self.name = f"{state.name}/{invocation.handler}"
         accepted = history[0].event
         assert isinstance(accepted, e.InvocationAccepted), "the history of an invocation begins with its acceptance"
         arguments = _decode_argument(self.handler, accepted.argument)
@@ -96,7 +96,7 @@ class Attempt:
             requests=self.script.requests,
             kept_requests=self.script.kept_requests,
             state=view,
-            name=self._name,
+            name=self.name,
             context=self.context,
         )
 
@@ -113,7 +113,8 @@ class Attempt:
 
     def close(self) -> None:
         """Forget it."""
-        _outside_trio(self.execution.close)
+        if self.execution.has_branches:
+            _outside_trio(self.execution.close)
 
     @property
     def is_waiting(self) -> bool:
@@ -127,11 +128,11 @@ class Attempt:
 
     def _turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
         watchdog = self._setting.watchdog
-        began = watchdog.enter(self._name)
+        began = watchdog.enter(self)
         try:
             progress = _outside_trio(take, *args)
         finally:
-            watchdog.leave(self._name, self.invocation_id, began)
+            watchdog.leave(self, began)
         return self._judge(progress)
 
     def _judge(self, progress: Progress) -> list[Command]:
@@ -149,7 +150,7 @@ class Attempt:
     def _judge_error(self) -> list[Command]:
         error = self.execution.error
         assert error is not None
-        foreign = _foreign_await(error, self._name)
+        foreign = _foreign_await(error, self.name)
         if foreign is not None:
             return self._finish_raised(failed(foreign))
         if isinstance(error, NoLongerFitsError):
@@ -222,7 +223,8 @@ def _view(
     items: Items,
 ) -> View:
     if invocation.mode is Mode.EXCLUSIVE or definition.kind is Kind.SERVICE:
-        return View(invocation.invocation_id, state.fields, items, is_writer=True, kept=_kept(history))
+        kept = () if invocation.restarts is None else _kept(history)
+        return View(invocation.invocation_id, state.fields, items, is_writer=True, kept=kept)
     fields = state.fields
     beside = writer_beside(state)
     if beside is not None:

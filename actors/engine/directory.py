@@ -15,7 +15,7 @@ from actors.inspection import belongs_to
 from journal.errors import Damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from actors.core.state import ObjectState
     from journal.events import Recorded
@@ -51,15 +51,16 @@ class Directory:
         self._residents[stream] = resident
         return resident
 
-    async def history(self, resident: Resident, of: InvocationId, spans: Iterable[tuple[int, int]]) -> list[Recorded]:
+    async def history(self, resident: Resident, of: InvocationId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
         """All events of an invocation, those that are not durable yet included."""
-        spans = tuple(spans)
         durable = resident.durable
         # Before the wait, during which some of it may become durable; and no more of it than is wanted: there may be thousands.
-        recent = [r for first, last in spans for r in resident.recent_events(first, last)]
+        recent = [r for first, last in spans for r in resident.recent_events(first, last) if belongs_to(r.event, of)]
         stored = [(first, min(last, durable)) for first, last in spans if first <= durable]
-        events = await self._partition.history(resident.stream, stored) if stored else []
-        return [r for r in [*events, *recent] if belongs_to(r.event, of)]
+        if not stored:
+            return recent
+        events = await self._partition.history(resident.stream, stored)
+        return [r for r in events if belongs_to(r.event, of)] + recent
 
     def past(self, resident: Resident) -> Past:
         """The object as it was."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import attrs
 import trio
@@ -34,7 +35,7 @@ from actors.engine.index import (
     rewind_items,
     row_of,
 )
-from actors.engine.notes import note
+from actors.engine.notes import NOTED, note
 from actors.engine.restarting import beginning_of
 from actors.engine.rows import RowsAhead
 from actors.engine.snapshots import encode_snapshot
@@ -48,7 +49,7 @@ from journal.protocol import Letter
 from journal.rows import InvocationRow, decode_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from actors.core.commands import Command
     from actors.core.gates import Gate, Gates
@@ -127,22 +128,20 @@ class Ledger:
         self.decide(resident, command, Stamp(self.now, "engine", "engine"))
 
     def _apply(self, resident: Resident, stamp: Stamp, events: Iterable[Event]) -> None:
+        extension = self._forming.extension(resident)
         for event in events:
             effects = react(resident.state, event)
-            recorded = self._record(resident, stamp, event)
+            recorded = self._record(resident, extension, stamp, event)
             for effect in effects:
-                self._do(resident, effect, recorded)
+                _DEEDS[effect.__class__](self, resident, effect, recorded)
 
-    def _record(self, resident: Resident, stamp: Stamp, event: Event) -> Recorded:
+    def _record(self, resident: Resident, extension: Extension, stamp: Stamp, event: Event) -> Recorded:
         """Append the event, whatever follows from it."""
-        extension = self._forming.extension(resident)
-        state, number = resident.state, resident.version + 1
-        if isinstance(event, e.InvocationCompleted):
-            assert state is not None
-            resident.ended[event.invocation_id] = self._row_at_end(state, number, event, stamp)
-        elif isinstance(event, e.InvocationRestarted):
-            self._note_successor(resident, number, event)
-        note(state, event, stamp)
+        state = resident.state
+        number = 1 if state is None else state.version + 1
+        kind = event.__class__
+        if kind in NOTED:
+            self._note(resident, number, stamp, event)
         resident.state = evolve(state, number, stamp, event)
         recorded = Recorded(number, stamp, event)
         resident.recent.append(recorded)
@@ -151,6 +150,16 @@ class Ledger:
         if of is not None:
             extension.touched[of] = None
         return recorded
+
+    def _note(self, resident: Resident, number: int, stamp: Stamp, event: Event) -> None:
+        """What an event means for rows and for people, as long as the state is the one before it."""
+        state = resident.state
+        if isinstance(event, e.InvocationCompleted):
+            assert state is not None
+            resident.ended[event.invocation_id] = self._row_at_end(state, number, event, stamp)
+        elif isinstance(event, e.InvocationRestarted):
+            self._note_successor(resident, number, event)
+        note(state, event, stamp)
 
     def _note_successor(self, resident: Resident, number: int, event: e.InvocationRestarted) -> None:
         row = self.ended(resident, event.invocation_id)
@@ -179,40 +188,38 @@ class Ledger:
             retention = None
         return self._retention_seconds if retention is None else retention
 
-    # What follows.
+    # What follows from what happened.
 
-    def _do(self, resident: Resident, effect: f.Effect, recorded: Recorded) -> None:
-        match effect:
-            case f.Continue():
-                self.performer.continue_attempt(resident, effect.invocation_id, recorded)
-            case f.StartAttempt():
-                self.performer.start_attempt(resident, effect.invocation_id)
-            case f.EndAttempt():
-                self.performer.end_attempt(resident, effect.invocation_id, abort_steps=effect.abort_steps)
-            case f.CheckPause():
-                self.performer.check_pause(resident, effect.invocation_id)
-            case f.RunStep():
-                resident.due_steps.add((effect.invocation_id, effect.step))
-                self.when_durable(partial(self.performer.run_step, resident, effect.invocation_id, effect.step))
-            case f.Announce():
-                for waiter in resident.waiters.pop(effect.invocation_id, ()):
-                    self.when_durable(partial(waiter.set, effect.outcome))
-            case f.Deliver():
-                by: InvocationId | None = getattr(recorded.event, "invocation_id", None)
-                self.deliver(resident, effect.to, effect.command, by=by, number=recorded.number)
-            case f.SetTimer():
-                self._forming.letters.append(timer_letter(resident.stream, effect.at, effect.command))
-            case f.RetractTimer():
-                self._forming.retracted.append(timer_letter(resident.stream, effect.at, effect.command))
-            case f.KeepItems():
-                index_items(self._forming.rows, self.partition.number, resident.stream, effect)
-            case f.RewindItems():
-                rewind_items(self._forming.rows, self.partition.number, resident.stream, effect)
-            case f.HandOver():
-                moved = resident.waiters.pop(effect.invocation_id, [])
-                resident.waiters.setdefault(effect.successor, []).extend(moved)
-            case f.StopSends() | f.KeepHistory() | f.EraseHistory():
-                self._deliveries.append((resident, effect))
+    def _announce(self, resident: Resident, effect: f.Announce, _: Recorded) -> None:
+        for waiter in resident.waiters.pop(effect.invocation_id, ()):
+            self.when_durable(partial(waiter.set, effect.outcome))
+
+    def _run_step(self, resident: Resident, effect: f.RunStep, _: Recorded) -> None:
+        resident.due_steps.add((effect.invocation_id, effect.step))
+        self.when_durable(partial(self.performer.run_step, resident, effect.invocation_id, effect.step))
+
+    def _deliver(self, resident: Resident, effect: f.Deliver, recorded: Recorded) -> None:
+        by: InvocationId | None = getattr(recorded.event, "invocation_id", None)
+        self.deliver(resident, effect.to, effect.command, by=by, number=recorded.number)
+
+    def _set_timer(self, resident: Resident, effect: f.SetTimer, _: Recorded) -> None:
+        self._forming.letters.append(timer_letter(resident.stream, effect.at, effect.command))
+
+    def _retract_timer(self, resident: Resident, effect: f.RetractTimer, _: Recorded) -> None:
+        self._forming.retracted.append(timer_letter(resident.stream, effect.at, effect.command))
+
+    def _keep_items(self, resident: Resident, effect: f.KeepItems, _: Recorded) -> None:
+        index_items(self._forming.rows, self.partition.number, resident.stream, effect)
+
+    def _rewind_items(self, resident: Resident, effect: f.RewindItems, _: Recorded) -> None:
+        rewind_items(self._forming.rows, self.partition.number, resident.stream, effect)
+
+    def _hand_over(self, resident: Resident, effect: f.HandOver, _: Recorded) -> None:
+        moved = resident.waiters.pop(effect.invocation_id, [])
+        resident.waiters.setdefault(effect.successor, []).extend(moved)
+
+    def _queue(self, resident: Resident, effect: f.StopSends | f.KeepHistory | f.EraseHistory, _: Recorded) -> None:
+        self._deliveries.append((resident, effect))
 
     def holding(self, state: ObjectState, of: InvocationId) -> list[Gate]:
         """The gates that hold an open invocation now."""
@@ -222,7 +229,7 @@ class Ledger:
         """Do what a state that was just read owes."""
         nothing = Recorded(resident.version, Stamp(self.now, "engine", "engine"), e.Erased())
         for effect in effects:
-            self._do(resident, effect, nothing)
+            _DEEDS[effect.__class__](self, resident, effect, nothing)
 
     def deliver(
         self, source: Resident, to: StreamId, command: Command, *, by: InvocationId | None, number: int | None = None
@@ -339,10 +346,11 @@ class Ledger:
         for event in beginning.rewound:
             self._apply(resident, Stamp(self.now, "restart", of), [event])
         for stamp, event in beginning.kept:
-            self._record(resident, stamp, event)
+            self._record(resident, self._forming.extension(resident), stamp, event)
         for event in beginning.again:
             for effect in react(resident.state, event):
-                self._do(resident, effect, Recorded(resident.version, Stamp(self.now, "restart", of), event))
+                recorded = Recorded(resident.version, Stamp(self.now, "restart", of), event)
+                _DEEDS[effect.__class__](self, resident, effect, recorded)
 
     def _map_item(self, stream: StreamId, field: str, key: str) -> bytes | None:
         return self.rows.get(keys.map_item(self.partition.number, stream, field, key.encode()))
@@ -470,17 +478,46 @@ class Ledger:
         return forming
 
 
+_Deed: TypeAlias = "Callable[[Ledger, Resident, Any, Recorded], None]"
+
+_DEEDS: dict[type[f.Effect], _Deed] = {
+    f.Continue: lambda ledger, resident, effect, recorded: ledger.performer.continue_attempt(
+        resident, effect.invocation_id, recorded
+    ),
+    f.StartAttempt: lambda ledger, resident, effect, _: ledger.performer.start_attempt(resident, effect.invocation_id),
+    f.EndAttempt: lambda ledger, resident, effect, _: ledger.performer.end_attempt(
+        resident, effect.invocation_id, abort_steps=effect.abort_steps
+    ),
+    f.CheckPause: lambda ledger, resident, effect, _: ledger.performer.check_pause(resident, effect.invocation_id),
+    f.RunStep: Ledger._run_step,
+    f.Announce: Ledger._announce,
+    f.Deliver: Ledger._deliver,
+    f.SetTimer: Ledger._set_timer,
+    f.RetractTimer: Ledger._retract_timer,
+    f.KeepItems: Ledger._keep_items,
+    f.RewindItems: Ledger._rewind_items,
+    f.HandOver: Ledger._hand_over,
+    f.StopSends: Ledger._queue,
+    f.KeepHistory: Ledger._queue,
+    f.EraseHistory: Ledger._queue,
+}
+"""How each effect is done. A test holds this against the union of effects."""
+
+
+_SMALL_EVENT_BYTES = 64
+
+_WEIGHTS: dict[type, Callable[[Any], int]] = {
+    e.FieldsChanged: lambda event: sum(map(len, event.fields.values())),
+    e.InvocationAccepted: lambda event: len(event.argument),
+    e.StepCompleted: lambda event: len(event.outcome.value),
+    e.CallCompleted: lambda event: len(event.outcome.value),
+    e.InvocationCompleted: lambda event: len(event.outcome.value),
+    e.LogExtended: lambda event: sum(map(len, event.items)),
+}
+
+
 def _weight(entry: tuple[Stamp, Event]) -> int:
     """About how many bytes of users' values an event holds."""
     event = entry[1]
-    match event:
-        case e.FieldsChanged():
-            return sum(map(len, event.fields.values()))
-        case e.InvocationAccepted():
-            return len(event.argument)
-        case e.StepCompleted() | e.CallCompleted() | e.InvocationCompleted():
-            return len(event.outcome.value)
-        case e.LogExtended():
-            return sum(map(len, event.items))
-        case _:
-            return 64
+    weigh = _WEIGHTS.get(event.__class__)
+    return _SMALL_EVENT_BYTES if weigh is None else weigh(event)

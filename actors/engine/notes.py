@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LEVELS: dict[type, int] = {
+NOTED: dict[type, int] = {
     e.StepAttemptFailed: logging.WARNING,
     e.AttemptFailed: logging.WARNING,
     e.InvocationPaused: logging.WARNING,
@@ -26,11 +26,12 @@ _LEVELS: dict[type, int] = {
     e.InvocationRestarted: logging.INFO,
     e.InvocationCompleted: logging.INFO,
 }
+"""The events that may be worth a line, and how loud it is."""
 
 
 def note(state: ObjectState | None, event: Event, stamp: Stamp) -> None:
     """One line for an event that matters; none for what goes as it should."""
-    level = _LEVELS.get(event.__class__)
+    level = NOTED.get(event.__class__)
     if level is not None:
         _note(state, event, stamp, level)
 

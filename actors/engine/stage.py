@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from actors.core.commands import Command
-    from actors.core.state import InvocationState
+    from actors.core.state import InvocationState, ObjectState
+    from actors.engine.app import App
     from actors.engine.attempt import Setting
     from actors.engine.ledger import Ledger
     from actors.engine.resident import Resident
@@ -105,7 +106,7 @@ class Stage:
         if attempt is not None:
             attempt.close()
         if abort_steps:
-            for task in _steps_of(resident, of):
+            for task in _steps_of(resident, of) if resident.steps else ():
                 task.abandon()
         elif attempt is None:
             self._settle_pause(resident, of)
@@ -159,11 +160,14 @@ class Stage:
 
     async def _start(self, resident: Resident, invocation: InvocationState) -> None:
         of = invocation.invocation_id
-        if not self._is_loaded(resident, invocation):
+        assert resident.state is not None
+        app = self._ledger.applications.find(invocation.deployment, resident.state.service)
+        if app is None:
+            self._wait_for_code(resident, invocation)
             return
-        unfinished = _unfinished_steps(invocation)
+        unfinished = _unfinished_steps(invocation) if invocation.waits else set()
         try:
-            attempt = await self._make_attempt(resident, invocation)
+            attempt = await self._make_attempt(resident, resident.state, invocation, app)
         except (ActorError, Damaged) as error:
             held = c.HoldAttempt(
                 invocation_id=of, cause=PauseCause.MISMATCH, reason=str(error), failure=failure_of(error)
@@ -174,31 +178,26 @@ class Stage:
         self._live[of] = (resident, attempt)
         self.some_attempt.set()
         self._after_turn(resident, attempt, attempt.start(self._ledger.now), attempt.seen)
-        self._take_up_steps(resident, attempt, unfinished)
+        if unfinished:
+            self._take_up_steps(resident, attempt, unfinished)
         self._make_room()
 
-    async def _make_attempt(self, resident: Resident, invocation: InvocationState) -> Attempt:
-        state = resident.state
-        assert state is not None
-        app = self._ledger.applications.find(invocation.deployment, state.service)
-        assert app is not None, "it was loaded before"
+    async def _make_attempt(
+        self, resident: Resident, state: ObjectState, invocation: InvocationState, app: App
+    ) -> Attempt:
         definition = app.find(state.service)
         history = await self._ledger.directory.history(resident, invocation.invocation_id, invocation.spans)
         beside = None if invocation.mode is Mode.EXCLUSIVE else writer_beside(state)
         items = ObjectItems(self._ledger.rows, self._ledger.partition.number, resident.stream, state, beside=beside)
         return Attempt(self._setting, definition, state, invocation, history, items)
 
-    def _is_loaded(self, resident: Resident, invocation: InvocationState) -> bool:
-        """Whether its code is there. If not, it runs when it is."""
-        assert resident.state is not None
+    def _wait_for_code(self, resident: Resident, invocation: InvocationState) -> None:
+        """Its code is not there. It runs when it is."""
         deployment = invocation.deployment
-        if self._ledger.applications.find(deployment, resident.state.service) is not None:
-            return True
         waiting = self._for_code.setdefault(deployment, [])
         waiting.append(Run(resident, invocation.invocation_id))
         if len(waiting) == 1:
             self._nursery.start_soon(self._load, deployment, name=f"load {deployment}")
-        return False
 
     async def _load(self, deployment: str) -> None:
         error: TerminalError | None = None
@@ -341,7 +340,7 @@ class Stage:
 
     def _waits_for_unwinding(self, resident: Resident, invocation: InvocationState) -> bool:
         """Whether steps of an invocation that was ended still hold the key, in a sense."""
-        if invocation.mode is not Mode.EXCLUSIVE:
+        if not resident.steps or invocation.mode is not Mode.EXCLUSIVE:
             return False
         others = [t for (of, _), t in resident.steps.items() if of != invocation.invocation_id and not t.is_wanted]
         left = [t.abandoned_at + UNWIND_SECONDS - trio.current_time() for t in others]

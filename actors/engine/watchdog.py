@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from journal.ids import InvocationId
@@ -21,11 +21,18 @@ STUCK_SECONDS = 1.0
 """A turn that has taken this long is reported while it goes on, with the line it is at."""
 
 
+class Turn(Protocol):
+    """Whose turn it is."""
+
+    invocation_id: InvocationId
+    name: str
+
+
 class Watchdog:
     """Told by the engine when a handler has the thread. A thread of its own looks from outside, since the loop cannot."""
 
     def __init__(self) -> None:
-        self._name: str | None = None
+        self._turn: Turn | None = None
         self._since = 0.0
         self._reported = False
         self._watched = threading.get_ident()
@@ -44,36 +51,36 @@ class Watchdog:
         if self._thread is not None:
             self._thread.join()
 
-    def enter(self, name: str) -> float:
+    def enter(self, turn: Turn) -> float:
         """A handler begins a turn; when that was."""
         self._since = began = time.monotonic()
         self._reported = False
-        self._name = name
+        self._turn = turn
         return began
 
-    def leave(self, name: str, invocation_id: InvocationId, began: float) -> None:
+    def leave(self, turn: Turn, began: float) -> None:
         """It has ended its turn."""
-        self._name = None
+        self._turn = None
         took = time.monotonic() - began
         if took > WARN_SECONDS:
             log.warning(
                 "%s (%s) blocked the event loop for %.2f seconds: nothing else ran meanwhile. Put slow work into a step",
-                name,
-                invocation_id,
+                turn.name,
+                turn.invocation_id,
                 took,
             )
 
     def _look(self) -> None:
         while not self._stop.wait(STUCK_SECONDS / 4):
-            name, since = self._name, self._since
-            if name is None or self._reported or time.monotonic() - since < STUCK_SECONDS:
+            turn, since = self._turn, self._since
+            if turn is None or self._reported or time.monotonic() - since < STUCK_SECONDS:
                 continue
             self._reported = True
             frame = sys._current_frames().get(self._watched)
             where = "".join(traceback.format_stack(frame)[-3:]) if frame is not None else "(nowhere)"
             log.error(
                 "%s has blocked the event loop for more than %.0f second and still does, at:\n%s",
-                name,
+                turn.name,
                 STUCK_SECONDS,
                 where,
             )
