@@ -43,7 +43,7 @@ from actors.references import (
     new_id,
     with_successor,
 )
-from actors.values import Codec, ValueProblem, codec_for, schema_of
+from actors.values import Codec, ValueProblem, codec_for, decode_kept, schema_of
 from journal import events as e
 from journal.events import Answer, Kind, OutcomeKind
 from journal.ids import InvocationId, StepId, parse_invocation_id
@@ -422,7 +422,7 @@ async def _run_step(
     if outcome.kind is OutcomeKind.FAILED:
         assert outcome.failure is not None
         raise step_error_of(outcome.failure, name, deployment=context.deployment)
-    return _decode(codec, outcome.value, f"the result of step {name!r}")
+    return decode_kept(codec, outcome.value, f"the result of step {name!r}")
 
 
 async def _plainly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -662,7 +662,7 @@ class HandlerPort:
         )
         completed: e.CallCompleted = await branch.park(where, event)
         data = value_of(completed.outcome, event.callee, deployment=context.deployment)
-        return _decode(request.handler.signature.returns, data, f"the result of {request.target}")
+        return decode_kept(request.handler.signature.returns, data, request)
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
         branch = _branch("actor")
@@ -693,7 +693,7 @@ class HandlerPort:
         )
         completed: e.CallCompleted = await branch.park(where, event)
         data = value_of(completed.outcome, of, deployment=_context(branch).deployment)
-        return _decode(returns or codec_for(Any), data, f"the result of {of}")
+        return decode_kept(returns or codec_for(Any), data, f"the result of {of}")
 
     async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
         # The verb goes out with the event that keeps it, once, so a key of its own is needed for a restart's id alone.
@@ -766,7 +766,9 @@ def encode_arguments(request: Request, limits: Limits) -> bytes:
         data = request.handler.signature.encode(request.args, request.kwargs)
     except ValueProblem as error:
         raise InvalidArgumentError(f"{request.target}: {error.path}: {error.problem}", path=error.path) from error
-    return within_limit(data, limits.payload_bytes, f"the argument of {request.target}")
+    if len(data) > limits.payload_bytes:
+        within_limit(data, limits.payload_bytes, f"the argument of {request.target}")
+    return data
 
 
 def within_limit(data: bytes, limit: int, what: str) -> bytes:
@@ -783,12 +785,6 @@ def encode_value(value: Any, what: str) -> bytes:
     except (ValueProblem, DefinitionError) as error:
         path = getattr(error, "path", "$")
         raise UnserializableError(f"{what}: {path}: {getattr(error, 'problem', error)}", path=path) from error
-
-
-def _decode(codec: Codec[Any], data: bytes, what: str) -> Any:
-    from actors.fields import decode_kept
-
-    return decode_kept(codec, data, what)
 
 
 # Odds and ends that must be the same at every replay.

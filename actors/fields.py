@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overloa
 
 import attrs
 
-from actors.core.errors import DefinitionError, FieldMisuseError, NoLongerFitsError, UnserializableError
-from actors.values import Codec, ValueProblem, codec_for
+from actors.core.errors import DefinitionError, FieldMisuseError, UnserializableError
+from actors.values import Codec, ValueProblem, codec_for, decode_kept
 from journal import events as e
 
 if TYPE_CHECKING:
@@ -337,19 +337,6 @@ class _Own:
                 case _:
                     raise AssertionError(f"{type(change).__name__} is no change of a field")
         return own
-
-
-def decode_kept(codec: Codec[T], data: bytes, name: str) -> T:
-    """A stored value. Raises :class:`NoLongerFitsError`: the type was changed since."""
-    try:
-        return codec.decode(data)
-    except ValueProblem as error:
-        path = f"{name}{error.path[1:]}"
-        raise NoLongerFitsError(
-            f"{path} was stored by other code and no longer fits its type: {error.problem}. "
-            "Give the type a default or a hook that reads the old form, then resume",
-            path=path,
-        ) from error
 
 
 class Log(Generic[T]):

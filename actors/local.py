@@ -29,7 +29,6 @@ from actors.deployments.keeper import DeploymentKeeper
 from actors.deployments.snapshot import Snapshot
 from actors.durable import encode_arguments, encode_value, within_limit
 from actors.engine.arrivals import Act, Identity
-from actors.fields import decode_kept
 from actors.following import Events, Output
 from actors.inspection import JournalEntry, info_of, service_info
 from actors.listing import Listing, list_invocations, row_of_id
@@ -44,7 +43,7 @@ from actors.references import (
 )
 from actors.registry import RegistryCaller
 from actors.sql.live import Asked, Queries
-from actors.values import Codec, ValueProblem, codec_for
+from actors.values import Codec, ValueProblem, codec_for, decode_kept
 from journal.events import Kind, Target
 from journal.ids import InvocationId
 
@@ -132,9 +131,12 @@ class LocalPort:
 
     async def call(self, request: Request) -> Any:
         command = self._invoke(request)
-        outcome = await self._outcome_within(command, request)
+        if request.options.timeout is None:
+            outcome = await self.engine.call(command, self.who, is_fresh=command.request is None)
+        else:
+            outcome = await self._outcome_within(command, request, request.options.timeout)
         data = value_of(outcome, command.invocation_id)
-        return decode_kept(request.handler.signature.returns, data, f"the result of {request.target}")
+        return decode_kept(request.handler.signature.returns, data, request)
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
         command = self._invoke(request)
@@ -395,13 +397,9 @@ class LocalPort:
         if not self.engine.journal.has_room():
             raise UnavailableError("the disk is nearly full, so no new work is taken; what is under way goes on")
 
-    async def _outcome_within(self, command: c.Invoke, request: Request) -> Outcome:
-        is_fresh = command.request is None
-        seconds = request.options.timeout
-        if seconds is None:
-            return await self.engine.call(command, self.who, is_fresh=is_fresh)
+    async def _outcome_within(self, command: c.Invoke, request: Request, seconds: float) -> Outcome:
         with trio.move_on_after(seconds):
-            return await self.engine.call(command, self.who, is_fresh=is_fresh)
+            return await self.engine.call(command, self.who, is_fresh=command.request is None)
         error = TooSlowError(
             f"{request.target} did not answer within {seconds} seconds; it goes on as {command.invocation_id}"
         )

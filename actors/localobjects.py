@@ -11,7 +11,6 @@ from actors.core.errors import (
 from actors.core.names import EDIT, is_system
 from actors.durable import within_limit
 from actors.engine.arrivals import Act
-from actors.fields import decode_kept
 from actors.keptobjects import KeptObjects, checked_limit
 from actors.outcomes import value_of
 from actors.references import (
@@ -20,6 +19,7 @@ from actors.references import (
     checked_request_key,
     checked_text,
 )
+from actors.values import decode_kept
 from journal.events import Kind, Target
 
 if TYPE_CHECKING:

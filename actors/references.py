@@ -78,28 +78,20 @@ class Port(Protocol):
     def encode_value(self, value: Any, what: str) -> bytes: ...
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(eq=False)
 class Request:
-    """A call as it leaves the one who calls."""
+    """A call as it leaves the one who calls. ``request_key`` makes it the same request when it comes again."""
 
-    definition: Definition
-    key: str | None
+    target: Target
     handler: HandlerDefinition
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     options: CallOptions
+    request_key: str | None
 
-    @property
-    def target(self) -> Target:
-        """What is called."""
-        return Target(self.definition.name, self.key, self.handler.name)
-
-    @property
-    def request_key(self) -> str | None:
-        """What makes the request the same request when it comes again."""
-        if self.definition.kind is Kind.WORKFLOW and self.handler.name == "run":
-            return f"workflow {self.key}"
-        return self.options.idempotency_key
+    def __str__(self) -> str:
+        """What its result is called where it does not fit."""
+        return f"the result of {self.target}"
 
 
 class BoundHandler(Generic[P, R_co]):
@@ -156,14 +148,10 @@ class BoundHandler(Generic[P, R_co]):
         return BoundHandler(self._port, self._definition, self._key, self._handler, options)
 
     def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
-        return Request(
-            definition=self._definition,
-            key=self._key,
-            handler=self._handler,
-            args=args,
-            kwargs=kwargs,
-            options=self._options,
-        )
+        definition, key, handler, options = self._definition, self._key, self._handler, self._options
+        is_once = definition.kind is Kind.WORKFLOW and handler.name == "run"
+        request_key = f"workflow {key}" if is_once else options.idempotency_key
+        return Request(Target(definition.name, key, handler.name), handler, args, kwargs, options, request_key)
 
 
 class OwnHandler(BoundHandler[P, R_co]):

@@ -9,11 +9,11 @@ from actors.core.errors import Refused, UnknownServiceError
 from actors.core.gates import Scope, ScopeKind
 from actors.core.names import is_system
 from actors.engine.arrivals import Act, Identity
-from actors.fields import decode_kept
 from actors.inspection import GateAnswer, GateInfo, gate_answer, gate_info
 from actors.outcomes import value_of
 from actors.references import MAX_WORDS, checked_key, checked_text, new_id
 from actors.system.registry import registry_target
+from actors.values import decode_kept
 
 if TYPE_CHECKING:
     from actors.core.limits import Limits

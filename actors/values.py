@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
-from actors.core.errors import ActorError, DefinitionError
+from actors.core.errors import ActorError, DefinitionError, NoLongerFitsError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -103,6 +103,20 @@ class Codec(Generic[T]):
         except Exception as error:
             problem, path = _problem_and_path(error)
             raise ValueProblem(problem, path) from error
+
+
+def decode_kept(codec: Codec[T], data: bytes, name: object) -> T:
+    """A stored value. ``name``: what it is, asked for its text only if the type was changed since: then it raises
+    :class:`NoLongerFitsError`."""
+    try:
+        return codec.decode(data)
+    except ValueProblem as error:
+        path = f"{name}{error.path[1:]}"
+        raise NoLongerFitsError(
+            f"{path} was stored by other code and no longer fits its type: {error.problem}. "
+            "Give the type a default or a hook that reads the old form, then resume",
+            path=path,
+        ) from error
 
 
 def parse(data: bytes) -> Any:

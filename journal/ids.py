@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import struct
 from typing import TYPE_CHECKING, NewType
 
 from journal.errors import MalformedIdError
@@ -42,6 +43,7 @@ _UNIQUE_WIDTH = 22  # 62**22 > 2**128
 _LENGTH = len(_PREFIX) + _STREAM_WIDTH + _UNIQUE_WIDTH
 _HALF = 62**_STREAM_WIDTH
 _ULID_RANDOM_BITS = 80
+_STEPS = struct.Struct("64Q")
 _REMEMBERED_OBJECTS = 16_384
 """Names whose numbers, and numbers whose names, are not worked out anew each time; about a hundred bytes each."""
 
@@ -102,13 +104,17 @@ class Ulids:
     def __init__(self, now_seconds: Callable[[], float], random: Random) -> None:
         self._now_seconds = now_seconds
         self._random = random
+        self._steps: list[int] = []
         self._last = 0
 
     def next(self) -> int:
         """A 128-bit number greater than every one before."""
         stamp = int(self._now_seconds() * 1000) << _ULID_RANDOM_BITS
         if stamp <= self._last:
-            self._last += 1 + self._random.getrandbits(64)
+            if not self._steps:
+                # Many at once: the system's randomness is asked for with a call of its own each time.
+                self._steps = list(_STEPS.unpack(self._random.randbytes(_STEPS.size)))
+            self._last += 1 + self._steps.pop()
         else:
             self._last = stamp | self._random.getrandbits(_ULID_RANDOM_BITS)
         return self._last

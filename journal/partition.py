@@ -117,6 +117,7 @@ class StoredPartition:
         else:
             head = self._extend(batch, append, head)
         batch.rows.update(append.rows)
+        batch.known.update(dict.fromkeys(append.new))
         for position in append.consumed:
             batch.rows[position] = None
         return head
@@ -128,7 +129,9 @@ class StoredPartition:
         last = head.last + len(append.events)
         snapshot, trimmed = head.snapshot, head.trimmed
         if append.events:
-            batch.rows[keys.record(number, stream, head.last + 1)] = encode_record(append.events)
+            record = keys.record(number, stream, head.last + 1)
+            batch.rows[record] = encode_record(append.events)
+            batch.known[record] = None
         if append.snapshot is not None:
             batch.rows[keys.snapshot(number, stream, last)] = append.snapshot
             snapshot = last

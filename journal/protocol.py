@@ -54,7 +54,8 @@ class Append:
 
     ``expected`` is the number of the last event that the writer knows of; the first of ``events`` gets the next one.
     ``consumed`` are positions of letters that are hereby dealt with. ``snapshot`` is the object's state after the last of
-    ``events``; earlier ones stay as long as events behind them do. ``rows`` are what can be looked up by key (``keys``), None to remove. ``erased`` are numbers of earlier
+    ``events``; earlier ones stay as long as events behind them do. ``rows`` are what can be looked up by key (``keys``), None to remove; ``new`` are those of
+    them that are known not to be there yet. ``erased`` are numbers of earlier
     events that are overwritten; ``trim_to`` is the number up to which the stream is cut off in front (a snapshot must
     cover it), and snapshots but the last in there with it; ``remove`` ends the stream and everything of it.
     """
@@ -65,6 +66,7 @@ class Append:
     consumed: Collection[bytes] = ()
     snapshot: bytes | None = None
     rows: Mapping[bytes, bytes | None] = attrs.field(factory=dict)
+    new: Collection[bytes] = ()
     erased: Sequence[int] = ()
     trim_to: int = 0
     remove: bool = False

@@ -23,6 +23,8 @@ from journal.refusals import refusal
 from journal.store import SCAN_PAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rocksdict import RdictIter
 
     from journal.datadir import DataDirectory
@@ -46,6 +48,16 @@ class Reads:
             raise CorruptRecord(f"a row cannot be read: {error}") from error
         assert value is None or isinstance(value, bytes)
         return value
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values in the order of the keys. Raises ``CorruptRecord``."""
+        db = self._handle()
+        try:
+            found = db.get(list(keys))
+        except Exception as error:
+            raise CorruptRecord(f"a row cannot be read: {error}") from error
+        assert isinstance(found, list), "a list is answered with a list"
+        return found
 
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False

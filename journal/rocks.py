@@ -34,7 +34,7 @@ import trio
 from rocksdict import DBCompressionType, Options, Rdict, ReadOptions, WriteBatch
 
 from journal.datadir import Mark
-from journal.errors import CorruptRecord, DiskFull, InDoubt, JournalError, StoreFailed, Unavailable
+from journal.errors import DiskFull, InDoubt, JournalError, StoreFailed, Unavailable
 from journal.preflight import OLDEST_LOG, look_before_opening
 from journal.reading import Reads, RocksView, reading_options
 from journal.refusals import is_full, refusal
@@ -98,16 +98,6 @@ class RocksStore(Reads):
         self._views: weakref.WeakSet[RocksView] = weakref.WeakSet()
         self._thread = threading.Thread(target=self._run_committer, name="journal-committer", daemon=True)
         self._thread.start()
-
-    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The values in the order of the keys. Raises ``CorruptRecord``."""
-        db = self._handle()
-        try:
-            found = db.get(list(keys))
-        except Exception as error:
-            raise CorruptRecord(f"a row cannot be read: {error}") from error
-        assert isinstance(found, list), "a list is answered with a list"
-        return found
 
     # Writing: one thread.
 

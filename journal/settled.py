@@ -4,6 +4,9 @@ A disk shows what was written before it is durable, and goes on showing it if th
 is under way, what its keys held before is kept here, and readers are given that. A commit in doubt stays hidden until the
 store is opened again and shows what was kept.
 
+Keeping it means a look for each key whose writer does not know. A snapshot of the store would be cheaper to take, but each
+one that is let go of makes RocksDB (9.8) write tables at the bottom anew.
+
 What follows from a commit happens in the same moment as readers begin to see it. A commit that returns before an earlier one
 settles before it, and is not undone by it.
 
@@ -28,19 +31,19 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class _Commit:
+    """A commit under way. ``before`` is what its keys held, as the store had it; ``settled`` are those of them that other
+    commits have changed since it began: the number of the latest of them, and what it left there."""
+
     number: int
     batch: Batch
+    before: dict[bytes, bytes | None]
+    settled: dict[bytes, tuple[int, bytes | None]] = attrs.field(factory=dict)
     is_in_doubt: bool = False
 
-
-@attrs.define(eq=False)
-class _UnderWay:
-    """A key that commits under way change: what readers see, by which commit, and what it holds after the last of them."""
-
-    before: bytes | None
-    after: bytes | None
-    commits: int = 1
-    settled_by: int = 0
+    def seen(self, key: bytes) -> bytes | None:
+        """What readers see under one of its keys, as far as it goes."""
+        settled = self.settled.get(key)
+        return self.before[key] if settled is None else settled[1]
 
 
 class Settled:
@@ -50,22 +53,24 @@ class Settled:
         self._store = store
         self._next_number = 1
         self._commits: dict[int, _Commit] = {}
-        self._keys: dict[bytes, _UnderWay] = {}
         self._in_order: list[bytes] | None = []
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None. Raises ``CorruptRecord``."""
-        under_way = self._keys.get(key)
-        return self._store.get(key) if under_way is None else under_way.before
+        commit = self._first_to_change(key)
+        return self._store.get(key) if commit is None else commit.seen(key)
 
     def coming(self, key: bytes) -> bytes | None:
         """The value when all that is under way has settled. Raises ``CorruptRecord``."""
-        under_way = self._keys.get(key)
-        return self._store.get(key) if under_way is None else under_way.after
+        for commit in reversed(self._commits.values()):
+            if key in commit.batch.rows:
+                settled_by, value = commit.settled.get(key, (0, None))
+                return value if settled_by > commit.number else commit.batch.rows[key]
+        return self._store.get(key)
 
     def is_under_way(self, key: bytes) -> bool:
         """Whether a commit under way changes it."""
-        return key in self._keys
+        return self._first_to_change(key) is not None
 
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
@@ -76,9 +81,9 @@ class Settled:
             return self._store.scan(start, stop, limit=limit, reverse=reverse)
         # As many more as may have to be left out; so what is put in behind the last one found is cut off again.
         stored = self._store.scan(start, stop, limit=limit + len(under_way), reverse=reverse)
-        rows = [row for row in stored if row[0] not in self._keys]
+        rows = [row for row in stored if not self.is_under_way(row[0])]
         for key in under_way:
-            before = self._keys[key].before
+            before = self.get(key)
             if before is not None:
                 rows.append((key, before))
         rows.sort(reverse=reverse)
@@ -93,7 +98,7 @@ class Settled:
         try:
             await self._store.commit(batch)
         except Unavailable:
-            self._abandon(commit)
+            self._forget(commit)
             raise
         except BaseException:
             commit.is_in_doubt = True
@@ -109,48 +114,38 @@ class Settled:
         return bool(in_doubt)
 
     def _begin(self, batch: Batch) -> _Commit:
-        keys, rows = self._keys, batch.rows
-        new = [key for key in rows if key not in keys] if keys else list(rows)
-        for key in rows.keys() - new if keys else ():
-            under_way = keys[key]
-            under_way.after = rows[key]
-            under_way.commits += 1
-        for key, before in zip(new, self._store.get_many(new), strict=True):
-            keys[key] = _UnderWay(before, rows[key])
-        self._in_order = None
-        commit = self._commits[self._next_number] = _Commit(self._next_number, batch)
+        rows, before = batch.rows, dict(batch.known)
+        unknown = [key for key in rows if key not in before]
+        if unknown:
+            before.update(zip(unknown, self._store.get_many(unknown), strict=True))
+        commit = _Commit(self._next_number, batch, before)
+        self._commits[self._next_number] = commit
         self._next_number += 1
+        self._in_order = None
         return commit
 
     def _settle(self, commit: _Commit) -> None:
-        for key, value in commit.batch.rows.items():
-            under_way = self._keys[key]
-            if under_way.settled_by < commit.number:
-                under_way.before, under_way.settled_by = value, commit.number
         self._forget(commit)
-
-    def _abandon(self, commit: _Commit) -> None:
-        """Nothing of it was kept: what comes is what the last of the others brings, or has brought."""
-        self._forget(commit)
-        for key in commit.batch.rows.keys() & self._keys.keys():
-            under_way = self._keys[key]
-            last = next(other for other in reversed(self._commits.values()) if key in other.batch.rows)
-            is_settled_later = under_way.settled_by > last.number
-            under_way.after = under_way.before if is_settled_later else last.batch.rows[key]
+        rows = commit.batch.rows
+        for other in self._commits.values():
+            for key in rows.keys() & other.batch.rows.keys():
+                settled_by, _ = other.settled.get(key, (0, None))
+                if settled_by < commit.number:
+                    other.settled[key] = (commit.number, rows[key])
 
     def _forget(self, commit: _Commit) -> None:
-        keys = self._keys
-        for key in commit.batch.rows:
-            under_way = keys[key]
-            under_way.commits -= 1
-            if not under_way.commits:
-                del keys[key]
         del self._commits[commit.number]
         self._in_order = None
 
+    def _first_to_change(self, key: bytes) -> _Commit | None:
+        for commit in self._commits.values():
+            if key in commit.batch.rows:
+                return commit
+        return None
+
     def _under_way_in(self, start: bytes, stop: bytes) -> list[bytes]:
-        if not self._keys:
+        if not self._commits:
             return []
         if self._in_order is None:
-            self._in_order = sorted(self._keys)
+            self._in_order = sorted({key for commit in self._commits.values() for key in commit.batch.rows})
         return self._in_order[bisect_left(self._in_order, start) : bisect_left(self._in_order, stop)]

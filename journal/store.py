@@ -32,10 +32,14 @@ class Durability(enum.Enum):
 
 @attrs.define
 class Batch:
-    """Changes that happen together. Ranges ``[start, stop)`` are cleared first; then each key is set, or removed."""
+    """Changes that happen together. Ranges ``[start, stop)`` are cleared first; then each key is set, or removed.
+
+    ``known`` is what some of the keys hold before, where the writer knows it: nobody has to look.
+    """
 
     rows: dict[bytes, bytes | None] = attrs.field(factory=dict)
     cleared: list[tuple[bytes, bytes]] = attrs.field(factory=list)
+    known: dict[bytes, bytes | None] = attrs.field(factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.cleared)

@@ -41,11 +41,17 @@ class Directory:
         """The object, if it is in memory."""
         return self._residents.get(stream)
 
-    async def get(self, stream: StreamId) -> Resident:
-        """The object, read if need be. A damaged one is there too, and says so (``Resident.damage``)."""
+    def present(self, stream: StreamId) -> Resident | None:
+        """The object, if it is in memory, as one that is used."""
         resident = self._residents.get(stream)
         if resident is not None:
             self._residents.move_to_end(stream)
+        return resident
+
+    async def get(self, stream: StreamId) -> Resident:
+        """The object, read if need be. A damaged one is there too, and says so (``Resident.damage``)."""
+        resident = self.present(stream)
+        if resident is not None:
             return resident
         resident = await self._read(stream)
         self._residents[stream] = resident

@@ -48,11 +48,13 @@ class Extension:
 
 @attrs.define(eq=False)
 class Forming:
-    """A commit before it is sealed. ``released`` is done, in order, once it is durable."""
+    """A commit before it is sealed. ``new`` are those of its ``rows`` that are known not to be on disk. ``released`` is done, in
+    order, once it is durable."""
 
     partition: int
     extensions: dict[StreamId, Extension] = attrs.field(factory=dict)
     rows: dict[bytes, bytes | None] = attrs.field(factory=dict)
+    new: list[bytes] = attrs.field(factory=list)
     letters: list[Letter] = attrs.field(factory=list)
     retracted: list[Letter] = attrs.field(factory=list)
     released: list[Callable[[], None]] = attrs.field(factory=list)
@@ -91,7 +93,7 @@ class Forming:
         if self.rows:
             # What happened to a damaged object is noted, and the object itself left alone: another stream carries the rows.
             carrier = appends[0] if appends else Append(stream=StreamId(self.partition), expected=0, events=())
-            carrier.rows = self.rows
+            carrier.rows, carrier.new = self.rows, self.new
             appends = appends or [carrier]
         return appends
 

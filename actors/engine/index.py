@@ -63,28 +63,42 @@ def listing_of(invocation: InvocationState) -> Listing:
     return Listing(invocation.status, invocation.last_failure, invocation.cancel is not None, invocation.deployment)
 
 
-def index_invocation(rows: Rows, partition: int, resident: Resident, invocation_id: InvocationId) -> None:
-    """Write the row of an invocation, and move it in the indexes, if what they say has changed."""
+def index_invocation(
+    rows: Rows, new: list[bytes], partition: int, resident: Resident, invocation_id: InvocationId
+) -> None:
+    """Write the row of an invocation, and move it in the indexes, if what they say has changed. ``new`` gets the keys of rows
+    that cannot be there yet."""
     ended = resident.ended.get(invocation_id)
     listed = resident.listings.get(invocation_id)
     if ended is not None:
-        _index_ended(rows, partition, ended, listed)
+        _index_ended(rows, new, partition, ended, listed)
         resident.listings.pop(invocation_id, None)
         return
     state = resident.state
     assert state is not None
-    invocation = state.invocations[invocation_id]
+    invocation = state.invocations.get(invocation_id)
+    if invocation is None:
+        return  # it had ended before, and its row says what there was to say
     listing = listing_of(invocation)
     if listing == listed:
         return
     resident.listings[invocation_id] = listing
-    rows[keys.invocation(partition, invocation_id)] = encode_row(row_of(state, invocation))
+    key = keys.invocation(partition, invocation_id)
+    rows[key] = encode_row(row_of(state, invocation))
     if listed is None:
-        rows[keys.created(partition, invocation.accepted_at, invocation_id)] = b""
+        _index_created(rows, new, key, partition, invocation.accepted_at, invocation_id)
     elif listed.status is not listing.status:
         rows[keys.open_by_status(partition, listed.status, invocation_id)] = None
     rows[keys.open_by_status(partition, listing.status, invocation_id)] = b""
     _index_pinned(rows, partition, invocation_id, "" if listed is None else listed.deployment, listing.deployment)
+
+
+def _index_created(
+    rows: Rows, new: list[bytes], key: bytes, partition: int, at: float, invocation_id: InvocationId
+) -> None:
+    created = keys.created(partition, at, invocation_id)
+    rows[created] = b""
+    new += (key, created)
 
 
 def _index_pinned(rows: Rows, partition: int, invocation_id: InvocationId, before: str, now: str) -> None:
@@ -96,16 +110,19 @@ def _index_pinned(rows: Rows, partition: int, invocation_id: InvocationId, befor
         rows[keys.pinned(partition, now, invocation_id)] = b""
 
 
-def _index_ended(rows: Rows, partition: int, row: InvocationRow, listed: Listing | None) -> None:
+def _index_ended(rows: Rows, new: list[bytes], partition: int, row: InvocationRow, listed: Listing | None) -> None:
     invocation_id = row.invocation_id
-    rows[keys.invocation(partition, invocation_id)] = encode_row(row)
+    key = keys.invocation(partition, invocation_id)
+    rows[key] = encode_row(row)
     if listed is None:
-        rows[keys.created(partition, row.created_at, invocation_id)] = b""
+        _index_created(rows, new, key, partition, row.created_at, invocation_id)
     else:
         rows[keys.open_by_status(partition, listed.status, invocation_id)] = None
         _index_pinned(rows, partition, invocation_id, listed.deployment, "")
     if row.purge_at is not None:
-        rows[keys.purge(partition, row.purge_at, invocation_id)] = b""
+        due = keys.purge(partition, row.purge_at, invocation_id)
+        rows[due] = b""
+        new.append(due)
 
 
 def index_name(rows: Rows, partition: int, state: ObjectState, *, there: bool) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from functools import partial
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import attrs
@@ -46,7 +46,7 @@ from journal.errors import Damaged
 from journal.events import PauseCause, Recorded, Stamp
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
 from journal.protocol import Letter
-from journal.rows import InvocationRow, decode_row
+from journal.rows import InvocationRow, decode_row, encode_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -162,11 +162,15 @@ class Ledger:
         note(state, event, stamp)
 
     def _note_successor(self, resident: Resident, number: int, event: e.InvocationRestarted) -> None:
-        row = self.ended(resident, event.invocation_id)
-        if row is not None:
-            resident.ended[event.invocation_id] = attrs.evolve(
-                row, successors=[*row.successors, event.successor], spans=spans_with(row.spans, number)
-            )
+        of = event.invocation_id
+        row = self.ended(resident, of)
+        if row is None:
+            return
+        row = attrs.evolve(row, successors=[*row.successors, event.successor], spans=spans_with(row.spans, number))
+        if of in resident.ended:
+            resident.ended[of] = row
+        else:
+            self._forming.rows[keys.invocation(self.partition.number, of)] = encode_row(row)
 
     def _row_at_end(self, state: ObjectState, number: int, event: e.InvocationCompleted, stamp: Stamp) -> InvocationRow:
         invocation = state.invocations[event.invocation_id]
@@ -430,7 +434,7 @@ class Ledger:
     def _complete(self, sealed: Forming, extension: Extension) -> None:
         resident, partition = extension.resident, self.partition.number
         for invocation_id in extension.touched:
-            index_invocation(sealed.rows, partition, resident, invocation_id)
+            index_invocation(sealed.rows, sealed.new, partition, resident, invocation_id)
         resident.ended.clear()
         if extension.expected == 0 and resident.state is not None:
             index_name(sealed.rows, partition, resident.state, there=True)

@@ -49,6 +49,9 @@ log = logging.getLogger(__name__)
 _ROUND = 256
 """Arrivals and runs that one round takes before the other tasks of the process get their turn."""
 
+_ENOUGH_TO_COMMIT = 32
+"""Of these, so many are worth a commit of their own as long as none is on its way."""
+
 _WAKE_TOGETHER = 128
 """Outside waiters that are woken in one tick; ten thousand at once would make the loop deaf for a tenth of a second."""
 
@@ -169,8 +172,11 @@ class Owner:
             gates, turned = self._turns.popleft()
             self._gatekeeper.turn(gates)
             turned.set(None)
-        for _ in range(_ROUND):
-            await self._take_deliveries()
+        for done in range(_ROUND):
+            if done >= _ENOUGH_TO_COMMIT and self._sealed is None:
+                break  # the disk has nothing to do: it can have this while the rest is decided
+            if self._ledger.has_deliveries:
+                await self._take_deliveries()
             if self._stage.has_runs:
                 await self._stage.run_next()
             elif self._inbox:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,10 @@ class Reception:
 
     async def take(self, arrival: Arrival) -> None:
         """Take one arrival in."""
-        resident = await self._ledger.directory.get(arrival.to)
+        directory = self._ledger.directory
+        resident = directory.present(arrival.to)
+        if resident is None:
+            resident = await directory.get(arrival.to)
         if resident.damage is not None:
             self._refuse(resident, arrival, UnavailableError(f"{_name_of(arrival)}: {resident.damage}"))
             return  # a letter stays where it is: nothing has been done about it
@@ -85,28 +89,20 @@ class Reception:
             self._ledger.directory.forget(resident.stream)
 
     def _take(self, resident: Resident, arrival: Arrival) -> None:
-        match arrival.command:
-            case Watch():
-                self._watch(resident, arrival.command)
-            case Look():
-                self._look(resident, arrival.command)
-            case Denial():
-                self._ledger.audit(resident, arrival, refusal=arrival.command.refusal)
-                self._ledger.when_durable(partial(arrival.command.reply.set, None))
-            case c.StartWaiting():
-                self._start_waiting(resident)
-                if arrival.reply is not None:
-                    self._ledger.when_durable(partial(arrival.reply.set, None))
-            case c.Invoke():
-                self._invoke(resident, arrival, arrival.command)
-            case c.PurgeInvocations():
-                self._purge(resident, arrival, arrival.command)
-            case c.Attach():
-                self._attach(resident, arrival, arrival.command)
-            case command if isinstance(command, _VERBS):
-                self._obey(resident, arrival, command)
-            case command:
-                self._ledger.decide(resident, command, arrival.stamp)
+        taken = _TAKEN.get(arrival.command.__class__)
+        if taken is None:
+            self._ledger.decide(resident, arrival.command, arrival.stamp)
+        else:
+            taken(self, resident, arrival, arrival.command)
+
+    def _deny(self, resident: Resident, arrival: Arrival, denial: Denial) -> None:
+        self._ledger.audit(resident, arrival, refusal=denial.refusal)
+        self._ledger.when_durable(partial(denial.reply.set, None))
+
+    def _start_waiting_and_say(self, resident: Resident, arrival: Arrival, _: c.StartWaiting) -> None:
+        self._start_waiting(resident)
+        if arrival.reply is not None:
+            self._ledger.when_durable(partial(arrival.reply.set, None))
 
     async def start_waiting(self, stream: StreamId) -> None:
         """Let an object go on with what it was doing, and begin what it may."""
@@ -132,7 +128,8 @@ class Reception:
             self._repeat_answer(resident, arrival, command, ended)
             return
         events = self._ledger.decide(resident, command, arrival.stamp)
-        self._ledger.audit(resident, arrival, changed=bool(events))
+        if arrival.act is not None:
+            self._ledger.audit(resident, arrival, changed=bool(events))
         if arrival.reply is not None:
             accepted = Accepted(command.invocation_id, bool(events))
             self._ledger.when_durable(partial(arrival.reply.set, accepted))
@@ -179,7 +176,7 @@ class Reception:
 
     # Questions.
 
-    def _watch(self, resident: Resident, watch: Watch) -> None:
+    def _watch(self, resident: Resident, _: Arrival, watch: Watch) -> None:
         if _open_state(resident, watch.invocation_id) is not None:
             resident.waiters.setdefault(watch.invocation_id, []).append(watch.waiter)
             return
@@ -187,7 +184,7 @@ class Reception:
         assert ended.outcome is not None, "a row without an outcome is of an open invocation"
         self._ledger.when_durable(partial(watch.waiter.set, ended.outcome))
 
-    def _look(self, resident: Resident, look: Look) -> None:
+    def _look(self, resident: Resident, _: Arrival, look: Look) -> None:
         open_state = _open_state(resident, look.invocation_id)
         if open_state is None:
             info = info_of(self._known(resident, look.invocation_id), None)
@@ -351,3 +348,16 @@ def _name_of(arrival: Arrival) -> str:
 
 def _open_state(resident: Resident, of: InvocationId) -> InvocationState | None:
     return None if resident.state is None else resident.state.invocations.get(of)
+
+
+_TAKEN: dict[type, Callable[[Reception, Resident, Arrival, Any], None]] = {
+    Watch: Reception._watch,
+    Look: Reception._look,
+    Denial: Reception._deny,
+    c.StartWaiting: Reception._start_waiting_and_say,
+    c.Invoke: Reception._invoke,
+    c.PurgeInvocations: Reception._purge,
+    c.Attach: Reception._attach,
+    **dict.fromkeys(_VERBS, Reception._obey),
+}
+"""How what arrives is taken in. What is not here is decided as it is: it comes from the object itself, or from its like."""

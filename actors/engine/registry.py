@@ -16,9 +16,9 @@ from actors.core.errors import BrokenDeploymentError
 from actors.core.evolve import evolve
 from actors.core.gates import NO_GATES, Gates
 from actors.engine.directory import fold
-from actors.fields import decode_kept
 from actors.objects import definition_of
 from actors.system.registry import Registry, registry_stream
+from actors.values import decode_kept
 from journal.events import Erased, InvocationCompleted
 from journal.streams import load_stream, read_head
 

@@ -44,11 +44,10 @@ class Waiter(Generic[T]):
         """The answer. Cancelling the wait changes nothing but that nobody waits any more."""
         if self._answer is None:
             self._task = trio.lowlevel.current_task()
-
-            def abort(_: Any) -> trio.lowlevel.Abort:
-                self._task = None
-                return trio.lowlevel.Abort.SUCCEEDED
-
-            await trio.lowlevel.wait_task_rescheduled(abort)
+            await trio.lowlevel.wait_task_rescheduled(self._abort)
         assert self._answer is not None
         return self._answer.unwrap()
+
+    def _abort(self, _: Any) -> trio.lowlevel.Abort:
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED

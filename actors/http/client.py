@@ -15,7 +15,6 @@ from actors.client import Client, Sent
 from actors.core import commands as c
 from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.durable import encode_arguments, encode_value
-from actors.fields import decode_kept
 from actors.http.connection import (
     CONNECT_SECONDS,
     Connection,
@@ -43,7 +42,7 @@ from actors.inspection import InvocationInfo, JournalEntry, ServiceInfo
 from actors.outcomes import value_of
 from actors.references import InvocationHandle
 from actors.sql.result import QueryResult
-from actors.values import Codec, codec_for
+from actors.values import Codec, codec_for, decode_kept
 from journal.events import Answer, Outcome, OutcomeKind
 from journal.ids import InvocationId, parse_invocation_id
 
@@ -94,7 +93,7 @@ class RemotePort(RemoteControl):
         headers = key_header(request.options.idempotency_key)
         path, patience = _path(request.target), request.options.timeout
         response = await self._connection.send("POST", path, headers=headers, content=argument, patience=patience)
-        return decode_kept(request.handler.signature.returns, succeeded(response), f"the result of {request.target}")
+        return decode_kept(request.handler.signature.returns, succeeded(response), request)
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
         argument = encode_arguments(request, self.limits)
