@@ -89,11 +89,12 @@ class Reception:
             self._ledger.directory.forget(resident.stream)
 
     def _take(self, resident: Resident, arrival: Arrival) -> None:
-        taken = _TAKEN.get(arrival.command.__class__)
+        command: Any = arrival.command
+        taken = _TAKEN.get(command.__class__)
         if taken is None:
-            self._ledger.decide(resident, arrival.command, arrival.stamp)
+            self._ledger.decide(resident, command, arrival.stamp)
         else:
-            taken(self, resident, arrival, arrival.command)
+            taken(self, resident, arrival, command)
 
     def _deny(self, resident: Resident, arrival: Arrival, denial: Denial) -> None:
         self._ledger.audit(resident, arrival, refusal=denial.refusal)
