@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import msgspec
@@ -11,6 +11,9 @@ import msgspec
 from journal.errors import CorruptRecord
 from journal.events import Caller, Failure, Kind, Lineage, Mode, Outcome, Status, Target
 from journal.ids import InvocationId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FORMAT = 1
 """The format of a store. A store of another one is refused, never guessed at."""
@@ -110,7 +113,7 @@ FIRST_LINK = bytes(LINK_BYTES)
 
 _encode = msgspec.msgpack.Encoder().encode
 _T = TypeVar("_T")
-_decoders: dict[type, msgspec.msgpack.Decoder[object]] = {}
+_decoders: dict[type, msgspec.msgpack.Decoder[Any]] = {}
 
 
 def encode_row(row: StoreIdentity | StreamHead | PartitionState | InvocationRow) -> bytes:
@@ -120,15 +123,29 @@ def encode_row(row: StoreIdentity | StreamHead | PartitionState | InvocationRow)
 
 def decode_row(kind: type[_T], data: bytes) -> _T:
     """The bytes as a row of this kind. Raises :class:`CorruptRecord`."""
-    decoder = _decoders.get(kind)
+    try:
+        return _decoder_of(kind).decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _undecodable(kind, error) from error
+
+
+def decode_rows(kind: type[_T], many: Iterable[bytes]) -> list[_T]:
+    """Each of them as a row of this kind. Raises :class:`CorruptRecord`."""
+    try:
+        return [*map(_decoder_of(kind).decode, many)]
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _undecodable(kind, error) from error
+
+
+def _decoder_of(kind: type[_T]) -> msgspec.msgpack.Decoder[_T]:
+    decoder: msgspec.msgpack.Decoder[_T] | None = _decoders.get(kind)
     if decoder is None:
         decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
-    try:
-        row = decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise CorruptRecord(f"a {kind.__name__} cannot be decoded: {error}") from error
-    assert isinstance(row, kind)
-    return row
+    return decoder
+
+
+def _undecodable(kind: type[_T], error: Exception) -> CorruptRecord:
+    return CorruptRecord(f"a {kind.__name__} cannot be decoded: {error}")
 
 
 def encode_audit(row: AuditRow, link_before: bytes) -> tuple[bytes, bytes]:

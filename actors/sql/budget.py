@@ -1,10 +1,4 @@
-"""What one query may take: time, and the memory of SQLite. It is also how a query that nobody waits for any more stops.
-
-A query runs in a thread of its own, and its scans are Python, so it competes with the event loop for the interpreter. It
-works in slices, and sleeps for a moment after each: the loop then has the interpreter for as long as it wants it. A loop that
-is never idle gives it back after CPython's switch interval, so slices as long as that share it evenly; shorter ones would make a
-scan beside such a loop three times as long, and longer ones each call beside it late.
-"""
+"""What one query may take: time, and the memory of SQLite. It is also how a query that nobody waits for any more stops."""
 
 from __future__ import annotations
 
@@ -22,9 +16,6 @@ if TYPE_CHECKING:
 MEMORY_BYTES = 256 << 20
 """How much SQLite may hold while a query runs: what it sorts, groups and makes distinct."""
 
-_SLICE_SECONDS = 0.005
-_PAUSE_SECONDS = 0.0002
-
 
 def wanted_for_ever() -> None:
     """For a query that somebody waits for until it ends."""
@@ -34,7 +25,8 @@ def wanted_for_ever() -> None:
 class Budget:
     """Counts what a query takes. ``check`` is called every few hundred rows and every few thousand steps of SQLite.
 
-    ``still_wanted`` raises when nobody waits for the answer any more. What stopped the query is kept in ``stopped_by``,
+    ``still_wanted`` raises when nobody waits for the answer any more; it is also where whoever works it out beside something
+    else gives way. What stopped the query is kept in ``stopped_by``,
     because SQLite itself only knows that it was interrupted.
     """
 
@@ -43,13 +35,10 @@ class Budget:
     rows_read: int = 0
     stopped_by: BaseException | None = None
     _deadline: float = attrs.field(init=False)
-    _slice_ends: float = attrs.field(init=False)
     _memory_before: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        now = time.monotonic()
-        self._deadline = now + self.seconds
-        self._slice_ends = now + _SLICE_SECONDS
+        self._deadline = time.monotonic() + self.seconds
         self._memory_before = apsw.memory_used()
 
     def read(self, rows: int) -> None:
@@ -58,16 +47,12 @@ class Budget:
         self.check()
 
     def check(self) -> None:
-        """Give way, and raise when the query may not go on."""
-        now = time.monotonic()
+        """Raise when the query may not go on."""
         try:
-            self._check(now)
+            self._check()
         except BaseException as error:
             self.stopped_by = error
             raise
-        if now >= self._slice_ends:
-            time.sleep(_PAUSE_SECONDS)
-            self._slice_ends = time.monotonic() + _SLICE_SECONDS
 
     def must_stop(self) -> bool:
         """The same for SQLite, which is told and not raised at."""
@@ -77,9 +62,9 @@ class Budget:
             return True
         return False
 
-    def _check(self, now: float) -> None:
+    def _check(self) -> None:
         self.still_wanted()
-        if now > self._deadline:
+        if time.monotonic() > self._deadline:
             raise QueryTooSlowError(
                 f"the query took longer than {self.seconds:g} seconds and was stopped. Narrow it: id, service with key, an open "
                 "status, and created_at are found by an index; everything else reads every row"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import heapq
 import itertools
-from typing import TYPE_CHECKING, Any, cast, get_type_hints
+from types import UnionType
+from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 
-import attrs
 import msgspec
 
 from actors.sql.columns import Column, Path, Table, Type, Wanted
@@ -15,17 +15,96 @@ from journal import events as e
 from journal import keys
 from journal.errors import CorruptRecord, MalformedIdError
 from journal.events import Status
-from journal.ids import InvocationId, parse_invocation_id, stream_of, stream_of_invocation
-from journal.rows import InvocationRow, decode_row
+from journal.ids import ROOT_STEP, InvocationId, parse_invocation_id, stream_of, stream_of_invocation
+from journal.rows import decode_row, decode_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from actors.sql.source import Reader
-    from journal.events import Failure
 
 _LATEST = 1e13  # seconds; what the index by time has room for
 _OPEN = {status.value: status for status in Status if status is not Status.COMPLETED}
+
+
+# Rows as a query has use for them: journal.rows.InvocationRow with words instead of enums. Making what nobody asks for is most
+# of the time that reading a row takes, so each query decodes the fields that its columns read, and no others.
+
+
+class _Failure(msgspec.Struct, gc=False):
+    type: str
+    message: str
+
+
+class _Outcome(msgspec.Struct, gc=False):
+    kind: str
+    value: bytes = b""
+    failure: _Failure | None = None
+    reason: str = ""
+
+
+class _Target(msgspec.Struct, gc=False):
+    service: str
+    key: str | None
+    handler: str
+
+
+class _Reference(msgspec.Struct, gc=False):
+    """A caller, or what is repeated."""
+
+    invocation_id: str
+    step: str = ROOT_STEP
+
+
+class Row(msgspec.Struct, kw_only=True, gc=False):
+    """What columns read of a row. Only the fields that they say they read are there."""
+
+    invocation_id: InvocationId
+    target: _Target
+    kind: str
+    mode: str
+    status: str
+    created_at: float
+    created_by: str
+    modified_at: float
+    spans: list[tuple[int, int]]
+    started_at: float | None = None
+    completed_at: float | None = None
+    scheduled_for: float | None = None
+    purge_at: float | None = None
+    attempts: int = 0
+    caller: _Reference | None = None
+    request: str | None = None
+    last_failure: _Failure | None = None
+    pause_reason: str = ""
+    cancel_reason: str | None = None
+    deployment: str = ""
+    outcome: _Outcome | None = None
+    restarts: _Reference | None = None
+
+
+def row_with(fields: frozenset[str]) -> type[Row]:
+    """The row with these fields only; ``outcome.kind`` is a part of one."""
+    return cast("type[Row]", _part_of(Row, fields))  # it stands for a row wherever only these fields are read
+
+
+@functools.cache
+def _part_of(whole: type[msgspec.Struct], fields: frozenset[str]) -> type[msgspec.Struct]:
+    types = get_type_hints(whole)
+    parts: list[Any] = []
+    for field in msgspec.structs.fields(whole):
+        below = frozenset(name.partition(".")[2] for name in fields if name.partition(".")[0] == field.name)
+        if below:
+            kind = types[field.name] if "" in below else _narrowed(types[field.name], below)
+            parts.append((field.name, kind, *(() if field.required else (field.default,))))
+    return msgspec.defstruct(f"{whole.__name__}InPart", parts, kw_only=True, gc=False)
+
+
+def _narrowed(kind: Any, fields: frozenset[str]) -> Any:
+    if isinstance(kind, UnionType):
+        (inner,) = (one for one in get_args(kind) if one is not type(None))
+        return _part_of(inner, fields) | None
+    return _part_of(kind, fields)
 
 
 def json_text(data: bytes) -> str | None:
@@ -33,18 +112,22 @@ def json_text(data: bytes) -> str | None:
     return data.decode() if data else None
 
 
-def _failure(row: InvocationRow) -> Failure | None:
+def _failure(row: Row) -> _Failure | None:
     ended = row.outcome
     return row.last_failure if ended is None or ended.failure is None else ended.failure
 
 
-def _duration(row: InvocationRow, reader: Reader) -> float | None:
+def _shown_target(row: Row, _: Reader) -> str:
+    return str(e.Target(row.target.service, row.target.key, row.target.handler))
+
+
+def _duration(row: Row, reader: Reader) -> float | None:
     if row.started_at is None:
         return None
     return (reader.source.now if row.completed_at is None else row.completed_at) - row.started_at
 
 
-def _argument(row: InvocationRow, reader: Reader) -> str | None:
+def _argument(row: Row, reader: Reader) -> str | None:
     first = row.spans[0][0]
     (accepted,) = reader.events(stream_of_invocation(row.invocation_id), first, first)
     assert isinstance(accepted.event, e.InvocationAccepted), "an invocation's history begins with it"
@@ -54,42 +137,39 @@ def _argument(row: InvocationRow, reader: Reader) -> str | None:
 # Ways in.
 
 
-def _by_id(reader: Reader, wanted: Wanted) -> Iterator[InvocationRow]:
+def _by_id(reader: Reader, wanted: Wanted) -> Iterator[Row]:
     try:
-        row = reader.invocation(parse_invocation_id(wanted.equal["id"]))
+        of = parse_invocation_id(wanted.equal["id"])
     except MalformedIdError:
         return
-    if row is not None:
-        yield row
+    data = reader.get(keys.invocation(reader.partition_of(stream_of_invocation(of)), of))
+    if data is not None:
+        yield decode_row(_kind_for(wanted), data)
 
 
-def _by_object(reader: Reader, wanted: Wanted) -> Iterator[InvocationRow]:
+def _by_object(reader: Reader, wanted: Wanted) -> Iterator[Row]:
     stream = stream_of(wanted.equal["service"], wanted.equal["key"])
-    for _, data in reader.rows_under(keys.invocations_of(reader.partition_of(stream), stream)):
-        yield decode_row(InvocationRow, data)
+    yield from _under(reader, wanted, keys.invocations_of(reader.partition_of(stream), stream))
 
 
-def _by_status(reader: Reader, wanted: Wanted) -> Iterator[InvocationRow]:
+def _by_status(reader: Reader, wanted: Wanted) -> Iterator[Row]:
     status = wanted.equal["status"]
     if status == Status.COMPLETED.value:
         yield from _every(reader, wanted)
     elif status in _OPEN:
-        yield from open_invocations(reader, _OPEN[status])
+        kind = _kind_for(wanted)
+        for partition in range(reader.source.partitions):
+            for key, _ in reader.rows_under(keys.open_prefix(partition, _OPEN[status])):
+                yield _indexed(reader, kind, partition, key)
 
 
-def open_invocations(reader: Reader, status: Status) -> Iterator[InvocationRow]:
-    """Those of one status other than completed."""
-    for partition in range(reader.source.partitions):
-        for key, _ in reader.rows_under(keys.open_prefix(partition, status)):
-            yield _indexed(reader, partition, key)
-
-
-def _by_time(reader: Reader, wanted: Wanted) -> Iterator[InvocationRow]:
-    parts = [_of_partition_by_time(reader, partition, wanted) for partition in range(reader.source.partitions)]
+def _by_time(reader: Reader, wanted: Wanted) -> Iterator[Row]:
+    kind = _kind_for(wanted, *_AGE)
+    parts = [_of_partition_by_time(reader, kind, partition, wanted) for partition in range(reader.source.partitions)]
     return parts[0] if len(parts) == 1 else heapq.merge(*parts, key=_age, reverse=wanted.descending)
 
 
-def _of_partition_by_time(reader: Reader, partition: int, wanted: Wanted) -> Iterator[InvocationRow]:
+def _of_partition_by_time(reader: Reader, kind: type[Row], partition: int, wanted: Wanted) -> Iterator[Row]:
     """The index has microseconds and a row more, so those of one microsecond are put in order here."""
     prefix = keys.created_prefix(partition)
     start, stop = prefix, keys.after_prefix(prefix)
@@ -101,74 +181,72 @@ def _of_partition_by_time(reader: Reader, partition: int, wanted: Wanted) -> Ite
         return
     entries = (key for key, _ in reader.rows(start, stop, reverse=wanted.descending))
     for _, group in itertools.groupby(entries, keys.microsecond_of_created):
-        rows = [_indexed(reader, partition, key) for key in group]
+        rows = [_indexed(reader, kind, partition, key) for key in group]
         if len(rows) > 1:
             rows.sort(key=_age, reverse=wanted.descending)
         yield from rows
 
 
-def _age(row: InvocationRow) -> tuple[float, str]:
+_AGE = ("created_at", "invocation_id")
+
+
+def _age(row: Row) -> tuple[float, str]:
     return row.created_at, row.invocation_id
 
 
-def _indexed(reader: Reader, partition: int, index_key: bytes) -> InvocationRow:
+def _indexed(reader: Reader, kind: type[Row], partition: int, index_key: bytes) -> Row:
     of = InvocationId(keys.id_at_end(index_key))
     data = reader.get(keys.invocation(partition, of))
     if data is None:
         raise CorruptRecord(f"an index names invocation {of}, and its row is missing; the indexes must be built anew")
-    return decode_row(InvocationRow, data)
+    return decode_row(kind, data)
 
 
-def _every(reader: Reader, wanted: Wanted) -> Iterator[InvocationRow]:
-    kind = InvocationRow if wanted.columns is None else _row_with(_fields_for(wanted.columns))
-    for partition in range(reader.source.partitions):
-        for _key, data in reader.rows_under(keys.invocations(partition)):
-            yield decode_row(kind, data)
+def _every(reader: Reader, wanted: Wanted) -> Iterator[Row]:
+    return itertools.chain.from_iterable(
+        _under(reader, wanted, keys.invocations(partition)) for partition in range(reader.source.partitions)
+    )
 
 
-def _fields_for(columns: Sequence[str]) -> frozenset[str]:
-    return frozenset(field for column in INVOCATIONS.columns if column.name in columns for field in column.reads)
+def _under(reader: Reader, wanted: Wanted, prefix: bytes) -> Iterator[Row]:
+    kind = _kind_for(wanted)
+    pages = reader.pages(prefix, keys.after_prefix(prefix))
+    return itertools.chain.from_iterable(decode_rows(kind, (data for _, data in page)) for page in pages)
 
 
-@functools.cache
-def _row_with(fields: frozenset[str]) -> type[InvocationRow]:
-    """The row with these fields only: making all the others is most of the time that it takes to read one."""
-    types = get_type_hints(InvocationRow)
-    parts: list[Any] = []
-    for field in attrs.fields(InvocationRow):
-        if field.name in fields:
-            required = field.default is attrs.NOTHING
-            parts.append((field.name, types[field.name], *(() if required else (field.default,))))
-    # It stands for a row wherever only these fields are read.
-    return cast("type[InvocationRow]", msgspec.defstruct("RowWithSomeFields", parts, kw_only=True, gc=False))
+def _kind_for(wanted: Wanted, *also: str) -> type[Row]:
+    columns = INVOCATIONS.columns
+    if wanted.columns is not None:
+        columns = [column for column in columns if column.name in wanted.columns]
+    return row_with(frozenset([*also, *(field for column in columns for field in column.reads)]))
 
 
-INVOCATIONS = Table[InvocationRow](
+INVOCATIONS = Table[Row](
     name="sys_invocation",
     about="One row for each invocation that is open, or ended and retained.",
     columns=(
         Column("id", Type.TEXT, "the invocation's id", lambda row, _: row.invocation_id, ("invocation_id",)),
+        Column("target", Type.TEXT, "Service/handler or Service/key/handler", _shown_target, ("target",)),
+        Column("service", Type.TEXT, "the class", lambda row, _: row.target.service, ("target.service",)),
         Column(
-            "target", Type.TEXT, "Service/handler or Service/key/handler", lambda row, _: str(row.target), ("target",)
+            "key", Type.TEXT, "the object's key; NULL for a service", lambda row, _: row.target.key, ("target.key",)
         ),
-        Column("service", Type.TEXT, "the class", lambda row, _: row.target.service, ("target",)),
-        Column("key", Type.TEXT, "the object's key; NULL for a service", lambda row, _: row.target.key, ("target",)),
-        Column("handler", Type.TEXT, "the handler", lambda row, _: row.target.handler, ("target",)),
-        Column("kind", Type.TEXT, "actor, service or workflow", lambda row, _: row.kind.value, ("kind",)),
-        Column("mode", Type.TEXT, "exclusive or shared", lambda row, _: row.mode.value, ("mode",)),
+        Column("handler", Type.TEXT, "the handler", lambda row, _: row.target.handler, ("target.handler",)),
+        Column("kind", Type.TEXT, "actor, service or workflow", lambda row, _: row.kind, ("kind",)),
+        Column("mode", Type.TEXT, "exclusive or shared", lambda row, _: row.mode, ("mode",)),
         Column(
             "status",
             Type.TEXT,
             "scheduled, queued, running, suspended, backing_off, paused or completed",
-            lambda row, _: row.status.value,
+            lambda row, _: row.status,
             ("status",),
         ),
         Column(
             "outcome",
             Type.TEXT,
             "succeeded, failed, cancelled or killed; NULL until it has ended",
-            lambda row, _: None if row.outcome is None else row.outcome.kind.value,
-            ("outcome",),
+            lambda row, _: None if row.outcome is None else row.outcome.kind,
+            ("outcome.kind",),
         ),
         Column("created_at", Type.TIME, "when it was accepted", lambda row, _: row.created_at, ("created_at",)),
         Column("created_by", Type.TEXT, "who asked for it", lambda row, _: row.created_by, ("created_by",)),
@@ -186,10 +264,7 @@ INVOCATIONS = Table[InvocationRow](
             Type.REAL,
             "seconds from its start to its end, or until now",
             _duration,
-            (
-                "started_at",
-                "completed_at",
-            ),
+            ("started_at", "completed_at"),
         ),
         Column(
             "deployment",
@@ -210,20 +285,14 @@ INVOCATIONS = Table[InvocationRow](
             Type.TEXT,
             "the full name of the last error's type",
             lambda row, _: None if (failure := _failure(row)) is None else failure.type,
-            (
-                "last_failure",
-                "outcome",
-            ),
+            ("last_failure", "outcome.failure"),
         ),
         Column(
             "last_error",
             Type.TEXT,
             "the last error's text",
             lambda row, _: None if (failure := _failure(row)) is None else failure.message,
-            (
-                "last_failure",
-                "outcome",
-            ),
+            ("last_failure", "outcome.failure"),
         ),
         Column(
             "pause_reason", Type.TEXT, "why it is paused", lambda row, _: row.pause_reason or None, ("pause_reason",)
@@ -240,7 +309,7 @@ INVOCATIONS = Table[InvocationRow](
             Type.TEXT,
             "why it was cancelled or killed",
             lambda row, _: None if row.outcome is None else row.outcome.reason or None,
-            ("outcome",),
+            ("outcome.reason",),
         ),
         Column(
             "idempotency_key",
@@ -254,45 +323,42 @@ INVOCATIONS = Table[InvocationRow](
             Type.TEXT,
             "the invocation that waits for it",
             lambda row, _: None if row.caller is None else row.caller.invocation_id,
-            ("caller",),
+            ("caller.invocation_id",),
         ),
         Column(
             "caller_step",
             Type.TEXT,
             "the step at which that waits",
             lambda row, _: None if row.caller is None else row.caller.step,
-            ("caller",),
+            ("caller.step",),
         ),
         Column(
             "restarted_from",
             Type.TEXT,
             "the invocation that it repeats",
             lambda row, _: None if row.restarts is None else row.restarts.invocation_id,
-            ("restarts",),
+            ("restarts.invocation_id",),
         ),
         Column(
             "restarted_at_step",
             Type.TEXT,
             "the step from which it repeats that; empty: from the start",
             lambda row, _: None if row.restarts is None else row.restarts.step,
-            ("restarts",),
+            ("restarts.step",),
         ),
         Column(
             "argument",
             Type.JSON,
             "what it was called with (read from its history)",
             _argument,
-            (
-                "invocation_id",
-                "spans",
-            ),
+            ("invocation_id", "spans"),
         ),
         Column(
             "value",
             Type.JSON,
             "what it returned",
             lambda row, _: None if row.outcome is None else json_text(row.outcome.value),
-            ("outcome",),
+            ("outcome.value",),
         ),
     ),
     paths=(

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
+import outcome
 import trio
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _AT_ONCE_SECONDS = 0.003
-"""How long the event loop may be kept from everything else by a question; less than a slice of a query in a thread."""
+"""How long the event loop may be kept from everything else by a question; about as long as a turn of a query in a thread."""
 
 _SELECTION_SECONDS = 120.0
 """What the selection of a job may take at least: nobody sits and waits for it."""
@@ -115,9 +116,31 @@ class Queries:
             )
             with suppress(QueryTooSlowError):
                 return question(source, Patience(min(_AT_ONCE_SECONDS, self._limits.query_seconds), _always))
-            patience = Patience(seconds or self._limits.query_seconds, _still_wanted)
-            answer: T = await self._world.offload(lambda: question(source, patience))
-        return answer
+            return await self._in_a_thread(question, source, seconds or self._limits.query_seconds)
+
+    async def _in_a_thread(self, question: Callable[[Source, Patience], T], source: Source, seconds: float) -> T:
+        from actors.sql.turns import Turns
+
+        turns = Turns()
+
+        def still_wanted() -> None:
+            _raise_if_cancelled()
+            turns.pass_on()
+
+        def work() -> T:
+            try:
+                return question(source, Patience(seconds, still_wanted))
+            finally:
+                turns.end()
+
+        answer: outcome.Outcome[T]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(turns.share)
+            answer = await outcome.acapture(
+                self._world.offload, work
+            )  # kept from the nursery, which would wrap an error
+            nursery.cancel_scope.cancel()
+        return answer.unwrap()
 
 
 @attrs.frozen
@@ -132,7 +155,7 @@ def _always() -> None:
     """Somebody waits: the task that asks is the one that works it out."""
 
 
-def _still_wanted() -> None:
+def _raise_if_cancelled() -> None:
     """Raise ``Cancelled`` in the thread of a query whose task has been cancelled."""
     with suppress(RuntimeError):  # not in a thread of trio's: nobody can have been cancelled meanwhile
         trio.from_thread.check_cancelled()

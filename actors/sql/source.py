@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import attrs
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from journal.store import Readable
 
 _FIRST_PAGE = 32
-_LARGEST_PAGE = 512
+_LARGEST_PAGE = 256
 
 
 @attrs.frozen(kw_only=True)
@@ -49,12 +50,16 @@ class Reader:
         return self.source.view.get(key)
 
     def rows(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        """All rows of ``[start, stop)``, in order or from the end. Few at first: whoever wants ten should not read hundreds."""
+        """All rows of ``[start, stop)``, in order or from the end."""
+        return chain.from_iterable(self.pages(start, stop, reverse=reverse))
+
+    def pages(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[list[tuple[bytes, bytes]]]:
+        """The same, as they are read. Few at first: whoever wants ten should not read hundreds."""
         page_size = _FIRST_PAGE
         while True:
             page = self.source.view.scan(start, stop, limit=page_size, reverse=reverse)
             self.budget.read(len(page))
-            yield from page
+            yield page
             if len(page) < page_size:
                 return
             start, stop = (start, page[-1][0]) if reverse else (page[-1][0] + b"\x00", stop)

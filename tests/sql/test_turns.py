@@ -1,0 +1,122 @@
+"""A query in a thread and the loop beside it take turns: neither is in the other's way, and neither waits for one that has ended."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from actors import Limits
+from actors.engine.world import World, offload_inline
+from actors.sql.live import Asked, Queries
+from actors.sql.turns import Turns
+from tests.sql.kept import NOW, in_memory, row
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from journal.store import Readable
+
+PATIENCE_SECONDS = 60.0
+SLOW = "SELECT count(*) FROM sys_invocation a JOIN sys_invocation b ON a.created_at < b.created_at + 1"
+PAIRS = 300 * 301 // 2
+ROWS = [row(n, created_at=NOW - n) for n in range(300)]
+
+
+class Kept:
+    """Three hundred rows, asked as a runtime's are."""
+
+    def __init__(self, world: World) -> None:
+        self.source = in_memory(ROWS)
+        self.queries = Queries(world, Limits(query_seconds=PATIENCE_SECONDS))
+        self.asked = Asked(view=self._view, partitions=1)
+
+    @asynccontextmanager
+    async def _view(self) -> AsyncIterator[Readable]:
+        await trio.lowlevel.checkpoint()
+        yield self.source.view
+
+    async def count(self) -> int:
+        result = await self.queries.query(self.asked, SLOW, ())
+        return result.rows[0][0]
+
+
+async def test_other_tasks_run_while_a_query_is_worked_out() -> None:
+    rounds = 0
+
+    async def never_rest() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await trio.lowlevel.checkpoint()
+
+    kept = Kept(World())
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(never_rest)
+            assert await kept.count() == PAIRS
+            nursery.cancel_scope.cancel()
+    assert rounds > 10
+
+
+async def test_several_at_once_all_come_to_an_end() -> None:
+    kept = Kept(World())
+    found: list[int] = []
+
+    async def ask() -> None:
+        found.append(await kept.count())
+
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(ask)
+    assert len(set(found)) == 1
+
+
+async def test_a_query_that_nobody_waits_for_any_more_does_not_wait_for_its_turn() -> None:
+    kept = Kept(World())
+    with trio.fail_after(PATIENCE_SECONDS):
+        for _ in range(20):
+            with trio.move_on_after(0.01) as scope:
+                await kept.count()
+            assert scope.cancelled_caught
+
+
+async def test_what_is_worked_out_in_the_loops_own_thread_waits_for_nobody() -> None:
+    with trio.fail_after(PATIENCE_SECONDS):
+        assert await Kept(World(offload=offload_inline)).count() == PAIRS
+
+
+async def test_while_the_thread_has_its_turn_the_loop_stands_still() -> None:
+    turns = Turns()
+    is_in_a_turn = False
+    seen: list[bool] = []
+
+    def work() -> None:
+        nonlocal is_in_a_turn
+        for _ in range(20):
+            is_in_a_turn = False
+            turns._ends = 0.0  # this turn has lasted long enough
+            turns.pass_on()
+            is_in_a_turn = True
+            ends = time.monotonic() + 0.001
+            while time.monotonic() < ends:
+                pass
+        is_in_a_turn = False
+        turns.end()
+
+    async def look() -> None:
+        while True:
+            seen.append(is_in_a_turn)
+            await trio.lowlevel.checkpoint()
+
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(turns.share)
+            nursery.start_soon(look)
+            await trio.to_thread.run_sync(work)
+            nursery.cancel_scope.cancel()
+    assert len(seen) > 20
+    assert sum(seen) < len(seen) / 4, "only where the machine has kept the thread from its turn for long"
