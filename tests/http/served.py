@@ -101,7 +101,7 @@ async def serving(
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listeners[0].socket.getsockname()[1]
     async with (
-        open_runtime(*classes, durability=Durability.MEMORY, limits=runtime_limits, **options) as runtime,
+        open_runtime(*classes, limits=runtime_limits, **{"durability": Durability.MEMORY, **options}) as runtime,
         trio.open_nursery() as nursery,
     ):
         guard = Guard(tokens=None if is_open else tokens, hosts=hosts)

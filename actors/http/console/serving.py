@@ -73,6 +73,11 @@ def _paths(folder: Traversable, prefix: str = "") -> Iterator[str]:
 def static_file(path: str) -> StaticFile:
     """A file below ``static``, read once."""
     content = ROOT.joinpath(*path.split("/")).read_bytes()
+    if path == PAGE:
+        # One after the other names the next: without this the browser would learn of the last ones late.
+        modules = (name for name in _paths(ROOT) if name.endswith((".js", ".mjs")))
+        links = "".join(f'<link rel="modulepreload" href="{name}">\n' for name in modules)
+        content = content.replace(b"</head>", links.encode() + b"</head>")
     headers = {"cache-control": _FOR_EVER if path.startswith(_VENDORED) else "no-cache"}
     if path == PAGE:
         headers["content-security-policy"] = policy(content)

@@ -42,6 +42,7 @@ async function start() {
 function SignIn() {
   const [secret, setSecret] = useState("");
   const [error, setError] = useState(/** @type {unknown} */ (null));
+  useEffect(() => /** @type {HTMLElement | null} */ (document.querySelector("[data-first]"))?.focus(), []);
   /** @param {Event} event */
   async function submit(event) {
     event.preventDefault();
@@ -64,7 +65,7 @@ function SignIn() {
           type="password"
           autocomplete="off"
           spellcheck=${false}
-          autofocus
+          data-first
           value=${secret}
           onInput=${(/** @type {InputEvent} */ event) => setSecret(/** @type {HTMLInputElement} */ (event.target).value)}
       /></label>

@@ -1,6 +1,400 @@
-import { html } from "../lib/html.js";
-import { Empty } from "../ui/bits.js";
+// Every invocation: filtered by a condition that is text and parts at once, in the address; and whatever is asked of many.
 
-export function Invocations() {
-  return html`<${Empty} title="Invocations" />`;
+import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
+import { get, select } from "../lib/api.js";
+import { html } from "../lib/html.js";
+import { useShortcuts } from "../lib/keys.js";
+import { listen, useLive } from "../lib/live.js";
+import { setParams } from "../lib/router.js";
+import { Rows } from "../lib/rows.js";
+import { may } from "../lib/session.js";
+import { ENDS, OPEN, equalTo, format, ofIds, parse, statesOf, withEqual, withStates } from "../lib/where.js";
+import { Duration, Empty, ErrorBox, InvocationLink, Loading, Status, Time } from "../ui/bits.js";
+import { visible } from "../ui/json.js";
+import { Table } from "../ui/table.js";
+import { BulkDialog, VERBS, invocations, lastWord, open, verbOf } from "../ui/verbs.js";
+
+/** @typedef {import("../lib/rows.js").Row} Row */
+/** @typedef {import("../lib/where.js").Part} Part */
+
+const MAX_CHOSEN = 180; // as many ids as a condition has room for
+const SAVED_KEY = "playhead.filters";
+
+const READY_MADE = [
+  { name: "needs a person", where: "status = 'paused'" },
+  { name: "failing now", where: "status = 'backing_off'" },
+  { name: "failed in the last hour", where: "outcome = 'failed' and created_at > now() - 3600" },
+  { name: "open for more than a day", where: "status <> 'completed' and created_at < now() - 86400" },
+];
+
+const SINCE = [
+  ["", "any time"],
+  ["900", "15 minutes"],
+  ["3600", "hour"],
+  ["86400", "day"],
+  ["604800", "week"],
+];
+
+/** @type {import("../ui/table.js").Column<Row>[]} */
+const COLUMNS = [
+  {
+    name: "status",
+    title: "Status",
+    width: "130px",
+    sort: "status",
+    cell: (row) => (row.fits === -1 ? html`<span class="faint">purged</span>` : html`<${Status} status=${row.status} outcome=${row.outcome} />`),
+  },
+  { name: "target", title: "Target", width: "minmax(160px, 1.4fr)", sort: "target", cell: (row) => visible(row.target) },
+  { name: "id", title: "Id", width: "164px", cell: (row) => html`<${InvocationLink} id=${row.id} />` },
+  {
+    name: "error",
+    title: "Last error",
+    width: "minmax(180px, 2fr)",
+    sort: "last_error_type",
+    cell: (row) =>
+      row.last_error_type
+        ? html`<span title=${visible(`${row.last_error_type}: ${row.last_error}`)}
+            ><b>${visible(lastWord(row.last_error_type))}</b> ${visible(row.last_error ?? "")}</span
+          >`
+        : "",
+  },
+  { name: "attempts", title: "Failed", width: "58px", sort: "failed_attempts", align: "right", cell: (row) => row.failed_attempts || "" },
+  { name: "created", title: "Created", width: "96px", sort: "created_at", cell: (row) => html`<${Time} at=${row.created_at} />` },
+  {
+    name: "took",
+    title: "Took",
+    width: "92px",
+    sort: "duration",
+    align: "right",
+    cell: (row) => html`<${Duration} from=${row.started_at} to=${row.completed_at} />`,
+  },
+  { name: "deployment", title: "Deployment", width: "130px", sort: "deployment", cell: (row) => html`<span class="mono">${row.deployment ?? ""}</span>` },
+  { name: "key", title: "Key", width: "minmax(90px, 1fr)", sort: "key", cell: (row) => visible(row.key ?? "") },
+];
+
+const USUAL = "status,target,id,error,attempts,created,took";
+
+/** @returns {{ name: string, where: string }[]} */
+function saved() {
+  try {
+    const found = JSON.parse(localStorage.getItem(SAVED_KEY) ?? "[]");
+    return Array.isArray(found) ? found.filter((one) => typeof one?.name === "string" && typeof one?.where === "string") : [];
+  } catch {
+    return [];
+  }
 }
+
+/** @param {{ params: Record<string, string> }} props */
+export function Invocations({ params }) {
+  const where = params.where ?? "";
+  const by = params.sort ?? "created_at";
+  const descending = params.order !== "asc";
+  const shown = (params.columns ?? USUAL).split(",");
+  const [, redraw] = useReducer((/** @type {number} */ n) => n + 1, 0);
+  const [generation, again] = useReducer((/** @type {number} */ n) => n + 1, 0);
+  const [chosen, setChosen] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
+  const [isAll, setAll] = useState(false);
+  const [asking, setAsking] = useState(/** @type {{ verb: import("../ui/verbs.js").Verb, where: string } | null} */ (null));
+  const calm = useRef({ isOver: false, top: 0, hasChosen: false });
+  calm.current.hasChosen = chosen.size > 0 || isAll;
+
+  const rows = useMemo(() => new Rows(where, { by, descending }, () => redraw(0)), [where, by, descending, generation]);
+  useEffect(() => {
+    void rows.load();
+    setChosen(new Set());
+    setAll(false);
+    const stop = listen((changes) => {
+      const at = calm.current;
+      rows.hear(changes, at.top === 0 && !at.isOver && !at.hasChosen && !document.hidden);
+    });
+    return () => {
+      stop();
+      rows.close();
+    };
+  }, [rows]);
+
+  useShortcuts([
+    { key: "n", does: "show new rows", run: () => rows.letIn() },
+    { key: "r", does: "read the list again", run: () => again(0) },
+    { key: "a", does: "choose all that match", run: () => setAll(true) },
+    { key: "Escape", does: "choose none", run: () => (setChosen(new Set()), setAll(false)) },
+  ]);
+
+  /** @param {string[]} keys @param {boolean} isOn */
+  function choose(keys, isOn) {
+    setAll(false);
+    const next = new Set(chosen);
+    for (const key of keys) isOn ? next.add(key) : next.delete(key);
+    setChosen(next);
+  }
+
+  const columns = COLUMNS.filter((column) => shown.includes(column.name));
+  const target = isAll ? where || "status is not null" : ofIds(chosen);
+  return html`<div class="page full">
+    <div class="page-head">
+      <h1>Invocations</h1>
+      <span class="faint num" aria-live="polite">${rows.isCounted ? rows.total.toLocaleString() : ""}</span>
+      ${rows.waiting.length > 0
+        ? html`<button type="button" class="chip" aria-pressed="true" onClick=${() => rows.letIn()}>
+            ${rows.waiting.length.toLocaleString()} new — show <kbd>n</kbd>
+          </button>`
+        : null}
+      ${rows.isOutdated
+        ? html`<button type="button" class="chip" onClick=${() => again(0)}>the order has changed — read again <kbd>r</kbd></button>`
+        : null}
+      <div class="actions">
+        ${chosen.size > 0 || isAll
+          ? html`<${Chosen}
+              count=${isAll ? rows.total : chosen.size}
+              isAll=${isAll}
+              total=${rows.total}
+              onAll=${() => setAll(true)}
+              onNone=${() => (setChosen(new Set()), setAll(false))}
+              onVerb=${(/** @type {string} */ name) => setAsking({ verb: verbOf(name), where: target })}
+            />`
+          : html`<${ColumnChoice} shown=${shown} />`}
+      </div>
+    </div>
+    <${Filters} where=${where} isSettled=${rows.isCounted} />
+    ${rows.error
+      ? html`<${ErrorBox} error=${rows.error} retry=${() => again(0)} />`
+      : rows.count === undefined
+        ? html`<${Loading} />`
+        : rows.total === 0
+          ? html`<${Nothing} where=${where} />`
+          : html`<${Table}
+              key=${`${where} ${by} ${descending} ${generation}`}
+              label="Invocations"
+              columns=${columns}
+              count=${rows.total}
+              rowAt=${(/** @type {number} */ index) => rows.at(index)}
+              keyOf=${(/** @type {Row} */ row) => row.id}
+              onOpen=${(/** @type {Row} */ row) => open(row.id)}
+              onSeen=${(/** @type {number} */ first, /** @type {number} */ last) => rows.see(first, last)}
+              selected=${isAll ? ALL : chosen}
+              onSelect=${may("admin") ? choose : undefined}
+              sorted=${{ by, descending }}
+              onSort=${(/** @type {string} */ column) =>
+                setParams({ sort: column === "created_at" ? "" : column, order: by === column && descending ? "asc" : "" })}
+              classOf=${(/** @type {Row} */ row) => (row.fits === 0 || row.fits === -1 ? "stale" : "")}
+              onHover=${(/** @type {boolean} */ isOver) => (calm.current.isOver = isOver)}
+              onScroll=${(/** @type {number} */ top) => (calm.current.top = top)}
+            />`}
+    ${asking
+      ? html`<${BulkDialog}
+          key=${asking.where + asking.verb.name}
+          verb=${asking.verb}
+          where=${asking.where}
+          onClose=${() => setAsking(null)}
+          onRetry=${(/** @type {import("../ui/verbs.js").Verb} */ verb, /** @type {string} */ of) => setAsking({ verb, where: of })}
+        />`
+      : null}
+  </div>`;
+}
+
+/** A set that has every key. */
+const ALL = /** @type {ReadonlySet<string>} */ (/** @type {unknown} */ ({ has: () => true, size: Infinity }));
+
+/**
+ * What is chosen, and what can be asked of it.
+ * @param {{ count: number, isAll: boolean, total: number, onAll: () => void, onNone: () => void, onVerb: (name: string) => void }} props
+ */
+function Chosen({ count, isAll, total, onAll, onNone, onVerb }) {
+  const isTooMany = !isAll && count > MAX_CHOSEN;
+  return html`<span role="status">${isAll ? `all ${invocations(total)} that match` : `${invocations(count)} chosen`}</span>
+    ${isAll ? null : html`<button type="button" class="plain" onClick=${onAll}>all that match</button>`}
+    <button type="button" class="plain" onClick=${onNone}>none</button>
+    ${isTooMany
+      ? html`<span class="faint">more than ${MAX_CHOSEN}: narrow the filter and take all that match</span>`
+      : VERBS.filter((verb) => may(verb.scope)).map(
+          (verb) => html`<button key=${verb.name} type="button" onClick=${() => onVerb(verb.name)}>${verb.title}</button>`,
+        )}`;
+}
+
+/** @param {{ shown: string[] }} props */
+function ColumnChoice({ shown }) {
+  return html`<details class="menu">
+    <summary>Columns</summary>
+    <div class="menu-box">
+      ${COLUMNS.map(
+        (column) => html`<label key=${column.name} class="check">
+          <input
+            type="checkbox"
+            checked=${shown.includes(column.name)}
+            onChange=${() => {
+              const next = COLUMNS.filter((one) => (one.name === column.name) !== shown.includes(one.name)).map((one) => one.name);
+              const text = next.join(",");
+              setParams({ columns: text === USUAL ? "" : text });
+            }}
+          />
+          ${column.title} <span class="faint">column</span>
+        </label>`,
+      )}
+    </div>
+  </details>`;
+}
+
+/** @param {{ where: string, isSettled: boolean }} props `isSettled`: the rows are there, so there is time for what helps to choose */
+function Filters({ where, isSettled }) {
+  const parts = parse(where);
+  const states = statesOf(parts);
+  const [text, setText] = useState(where);
+  const [mine, setMine] = useState(saved);
+  const services = useLive("services of the filter", (abort) => get("services", {}, abort));
+  const errors = useLive(
+    `errors of the filter ${isSettled || where !== ""}`,
+    async (abort) =>
+      isSettled || where !== "" ? select(
+        "select last_error_type as type, count(*) as n from sys_invocation where last_error_type is not null group by 1 order by 2 desc limit 50",
+        [],
+        abort,
+      ) : [],
+    { when: (changes) => changes.invocations.length > 0, every: 5_000 },
+  );
+  useEffect(() => setText(where), [where]);
+
+  /** @param {Part[]} next */
+  const apply = (next) => setParams({ where: format(next) });
+  /** @param {{ name: string, where: string }[]} next */
+  function keep(next) {
+    setMine(next);
+    localStorage.setItem(SAVED_KEY, JSON.stringify(next));
+  }
+  /** @param {Event} event */
+  const valueOf = (event) => /** @type {HTMLInputElement} */ (event.target).value;
+  const service = equalTo(parts, "service");
+  const handlers = (services.data?.services ?? []).filter((/** @type {any} */ one) => !service || one.name === service);
+  const handlerNames = [...new Set(handlers.flatMap((/** @type {any} */ one) => one.handlers.map((/** @type {any} */ h) => h.name)))].sort();
+  const since = parts.find((part) => part.is === "since");
+  const error = equalTo(parts, "last_error_type");
+  const errorTypes = [...new Set([...(errors.data ?? []).map((row) => row.type), ...(error ? [error] : [])])];
+
+  return html`<div class="filters">
+    <div class="chips" role="group" aria-label="Status">
+      ${[...OPEN, ...ENDS].map(
+        (state) => html`<button
+          key=${state}
+          type="button"
+          class="chip"
+          aria-pressed=${states.includes(state)}
+          onClick=${() => apply(withStates(parts, states.includes(state) ? states.filter((one) => one !== state) : [...states, state]))}
+        >
+          <${Status} status=${state} />
+        </button>`,
+      )}
+    </div>
+    <div class="picks">
+      <select aria-label="Service" value=${service} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "service", valueOf(e)))}>
+        <option value="">every service</option>
+        ${[...new Set([...(services.data?.services ?? []).map((/** @type {any} */ one) => one.name), ...(service ? [service] : [])])].map(
+          (name) => html`<option key=${name} value=${name}>${name}</option>`,
+        )}
+      </select>
+      <select aria-label="Handler" value=${equalTo(parts, "handler")} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "handler", valueOf(e)))}>
+        <option value="">every handler</option>
+        ${handlerNames.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
+      </select>
+      <select aria-label="Last error" value=${error} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "last_error_type", valueOf(e)))}>
+        <option value="">any error, or none</option>
+        ${errorTypes.map((type) => html`<option key=${type} value=${type}>${visible(lastWord(type))}</option>`)}
+      </select>
+      <select
+        aria-label="Created within"
+        value=${since?.is === "since" ? String(since.seconds) : ""}
+        onChange=${(/** @type {Event} */ e) => {
+          const others = parts.filter((part) => part.is !== "since");
+          apply(valueOf(e) ? [...others, { is: "since", seconds: Number(valueOf(e)) }] : others);
+        }}
+      >
+        ${SINCE.map(([value, label]) => html`<option key=${value} value=${value}>${value ? `the last ${label}` : label}</option>`)}
+        ${since?.is === "since" && !SINCE.some(([value]) => value === String(since.seconds))
+          ? html`<option value=${String(since.seconds)}>the last ${since.seconds} seconds</option>`
+          : null}
+      </select>
+      <details class="menu">
+        <summary>Filters</summary>
+        <div class="menu-box">
+          ${[...READY_MADE, ...mine].map(
+            (one) => html`<div key=${one.name} class="menu-row">
+              <button
+                type="button"
+                class="plain"
+                onClick=${(/** @type {Event} */ event) => {
+                  setParams({ where: one.where });
+                  /** @type {HTMLElement} */ (event.target).closest("details")?.removeAttribute("open");
+                }}
+              >
+                ${visible(one.name)}
+              </button>
+              ${mine.includes(one)
+                ? html`<button type="button" class="plain" aria-label=${`forget ${one.name}`} onClick=${() => keep(mine.filter((other) => other !== one))}>
+                    ✕
+                  </button>`
+                : null}
+            </div>`,
+          )}
+          ${where
+            ? html`<form
+                class="menu-row"
+                onSubmit=${(/** @type {Event} */ event) => {
+                  event.preventDefault();
+                  const field = /** @type {HTMLInputElement} */ (/** @type {HTMLFormElement} */ (event.target).elements.namedItem("name"));
+                  const name = field.value.trim();
+                  if (name) keep([...mine.filter((one) => one.name !== name), { name, where }]);
+                  field.value = "";
+                }}
+              >
+                <input name="name" aria-label="Name for this filter" placeholder="keep this one as…" maxlength="60" />
+                <button type="submit">Keep</button>
+              </form>`
+            : null}
+        </div>
+      </details>
+    </div>
+    <form
+      class="where"
+      onSubmit=${(/** @type {Event} */ event) => {
+        event.preventDefault();
+        setParams({ where: text.trim() });
+      }}
+    >
+      <label for="where">where</label>
+      <input
+        id="where"
+        data-filter
+        class="mono"
+        spellcheck=${false}
+        autocomplete="off"
+        placeholder="status = 'paused' and last_error_type like '%Connection%'"
+        value=${text}
+        onInput=${(/** @type {Event} */ e) => setText(valueOf(e))}
+        onKeyDown=${(/** @type {KeyboardEvent} */ e) => {
+          if (e.key === "Escape") {
+            setText(where);
+            /** @type {HTMLElement} */ (e.target).blur();
+          }
+        }}
+      />
+      ${text.trim() === where.trim() ? null : html`<button type="submit" class="primary">Apply</button>`}
+      ${where ? html`<button type="button" class="plain" onClick=${() => setParams({ where: "" })}>clear</button>` : null}
+    </form>
+  </div>`;
+}
+
+/** @param {{ where: string }} props */
+function Nothing({ where }) {
+  if (where) {
+    return html`<${Empty} title="Nothing fits this condition">
+      <p>
+        It looks at every column of <code>sys_invocation</code>; what has ended is forgotten when its retention is over.
+        <button type="button" class="plain" onClick=${() => setParams({ where: "" })}>Show all</button>
+      </p>
+    <//>`;
+  }
+  return html`<${Empty} title="No invocation yet">
+    <p>Every call of a handler is one, and stands here with its history until its retention is over. Call one:</p>
+    <pre>playhead call Service/key/handler '{"argument": 1}'</pre>
+    <p>or send to it and go on: <code>playhead send Service/key/handler</code>.</p>
+  <//>`;
+}
+

@@ -6,7 +6,7 @@ import { html } from "../lib/html.js";
 /** @typedef {import("../lib/html.js").Children} Children */
 
 /**
- * A modal dialog, for as long as it is rendered.
+ * A modal dialog, for as long as it is rendered. The focus goes to what has `data-first`, or to the first button.
  * @param {{ title: string, onClose: () => void, children?: Children, wide?: boolean }} props
  */
 export function Dialog({ title, onClose, children, wide = false }) {
@@ -16,6 +16,7 @@ export function Dialog({ title, onClose, children, wide = false }) {
     const before = document.activeElement;
     const dialog = box.current;
     if (dialog && !dialog.open) dialog.showModal();
+    /** @type {HTMLElement | null | undefined} */ (dialog?.querySelector("[data-first]"))?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();

@@ -131,13 +131,15 @@ export function Table({
 
   const tracks = (onSelect ? "28px " : "") + columns.map((column) => column.width ?? "minmax(80px, 1fr)").join(" ");
   const rows = [];
+  // Elements are used again for the rows that come into sight, which is cheaper than making new ones.
+  const slots = Math.ceil(view.height / rowHeight) + 2 * AROUND + 2;
   for (let index = first; index < last; index++) {
     const row = rowAt(index);
     const key = row ? keyOf(row) : `?${index}`;
     const isSelected = row !== undefined && (selected?.has(key) ?? false);
     rows.push(
       html`<div
-        key=${key}
+        key=${index % slots}
         id=${`${id}-${index}`}
         role="row"
         aria-rowindex=${index + 2}

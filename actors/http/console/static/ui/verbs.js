@@ -1,0 +1,465 @@
+// What can be asked of invocations: of one at once, of many by a job. Nothing is asked before its reader has seen of how many
+// and of which.
+
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { get, patch, pathOf, post } from "../lib/api.js";
+import { html } from "../lib/html.js";
+import { useLive } from "../lib/live.js";
+import { go, href } from "../lib/router.js";
+import { may } from "../lib/session.js";
+import { ofIds } from "../lib/where.js";
+import { Empty, ErrorBox, InvocationLink, Loading, Status, Time, inWords } from "./bits.js";
+import { Dialog, Field } from "./dialog.js";
+import { visible } from "./json.js";
+import { toast } from "./toast.js";
+
+/** @typedef {import("../lib/session.js").Scope} Scope */
+
+/**
+ * @typedef {{ name: string, title: string, scope: Scope, does: string, isFinal?: boolean,
+ *   options: ("kill_after" | "children" | "mode" | "deployment" | "from_step")[] }} Verb
+ *   `isFinal`: it cannot be taken back
+ */
+
+/** @type {Verb[]} */
+export const VERBS = [
+  {
+    name: "cancel",
+    title: "Cancel",
+    scope: "control",
+    does: "The running step is stopped, then the handler is told and cleans up behind itself.",
+    isFinal: true,
+    options: ["children", "kill_after"],
+  },
+  {
+    name: "pause",
+    title: "Pause",
+    scope: "control",
+    does: "Held where it is, with the key that it has. Results and signals are still recorded.",
+    options: ["mode"],
+  },
+  {
+    name: "resume",
+    title: "Resume",
+    scope: "control",
+    does: "Goes on where it stopped; one that is backing off tries again now.",
+    options: ["deployment"],
+  },
+  {
+    name: "restart",
+    title: "Restart",
+    scope: "control",
+    does: "Done again as a new invocation, from its beginning or from a step; what came before is kept.",
+    options: ["from_step", "deployment"],
+  },
+  {
+    name: "kill",
+    title: "Kill",
+    scope: "admin",
+    does: "Ended now, with what it has called. Nothing is cleaned up.",
+    isFinal: true,
+    options: [],
+  },
+  {
+    name: "purge",
+    title: "Purge",
+    scope: "admin",
+    does: "History and result of ended ones are forgotten; what they wrote into their objects stays.",
+    isFinal: true,
+    options: [],
+  },
+];
+
+/** @param {string} name */
+export function verbOf(name) {
+  return /** @type {Verb} */ (VERBS.find((verb) => verb.name === name));
+}
+
+/**
+ * Which of the verbs make sense for a status; the others are not offered.
+ * @param {string} status
+ */
+export function verbsFor(status) {
+  const fitting =
+    status === "completed"
+      ? ["restart", "purge"]
+      : status === "paused"
+        ? ["resume", "cancel", "restart", "kill"]
+        : status === "backing_off"
+          ? ["resume", "pause", "cancel", "restart", "kill"]
+          : ["pause", "cancel", "restart", "kill"];
+  return fitting.map(verbOf).filter((verb) => may(verb.scope));
+}
+
+/** @param {number} count */
+export function invocations(count) {
+  return `${count.toLocaleString()} ${count === 1 ? "invocation" : "invocations"}`;
+}
+
+/**
+ * The options of a verb, as a form.
+ * @param {{ verb: Verb, options: Record<string, any>, onChange: (options: Record<string, any>) => void }} props
+ */
+export function Options({ verb, options, onChange }) {
+  const { data } = useLive("deployments for options", (abort) => get("deployments", {}, abort), { when: (c) => c.registry });
+  /** @param {Event} event */
+  const value = (event) => /** @type {HTMLInputElement} */ (event.target).value;
+  return html`
+    ${verb.options.includes("mode")
+      ? html`<${Field} label="A step that is running" hint="Aborted ones begin again when they are resumed.">
+          <select value=${options.mode ?? "drain"} onChange=${(/** @type {Event} */ e) => onChange({ ...options, mode: value(e) })}>
+            <option value="drain">ends and is recorded first</option>
+            <option value="now">is aborted</option>
+          </select>
+        <//>`
+      : null}
+    ${verb.options.includes("children")
+      ? html`<${Field} label="What it has started">
+          <select
+            value=${options.children ?? "called"}
+            onChange=${(/** @type {Event} */ e) => onChange({ ...options, children: value(e) })}
+          >
+            <option value="called">what it has called is cancelled first; what it has sent goes on</option>
+            <option value="all">what it has sent is cancelled too</option>
+          </select>
+        <//>`
+      : null}
+    ${verb.options.includes("kill_after")
+      ? html`<${Field} label="Killed after so many seconds, if it has not ended by then" hint="Empty: it may take its time.">
+          <input
+            type="number"
+            min="0"
+            step="any"
+            value=${options.kill_after ?? ""}
+            onInput=${(/** @type {Event} */ e) => onChange({ ...options, kill_after: value(e) === "" ? undefined : Number(value(e)) })}
+          />
+        <//>`
+      : null}
+    ${verb.options.includes("from_step")
+      ? html`<${Field} label="From step" hint="Its name or its path; empty: from the beginning.">
+          <input value=${options.from_step ?? ""} onInput=${(/** @type {Event} */ e) => onChange({ ...options, from_step: value(e) })} />
+        <//>`
+      : null}
+    ${verb.options.includes("deployment")
+      ? html`<${DeploymentChoice}
+          deployments=${data?.deployments ?? []}
+          value=${options.deployment ?? "keep"}
+          onChange=${(/** @type {string} */ deployment) => onChange({ ...options, deployment })}
+        />`
+      : null}
+  `;
+}
+
+/**
+ * On which code.
+ * @param {{ deployments: any[], value: string, onChange: (value: string) => void }} props
+ */
+export function DeploymentChoice({ deployments, value, onChange }) {
+  return html`<${Field} label="Deployment">
+    <select value=${value} onChange=${(/** @type {Event} */ e) => onChange(/** @type {HTMLSelectElement} */ (e.target).value)}>
+      <option value="keep">the one that it runs on</option>
+      <option value="latest">latest</option>
+      ${deployments.map((one) => html`<option key=${one.id} value=${one.id}>${one.id}${one.is_latest ? " (latest)" : ""}</option>`)}
+    </select>
+  <//>`;
+}
+
+/**
+ * Ask a verb of one invocation.
+ * @param {{ verb: Verb, of: string, target: string, onClose: () => void, onDone: (answer: any) => void }} props
+ */
+export function VerbDialog({ verb, of, target, onClose, onDone }) {
+  const [options, setOptions] = useState(/** @type {Record<string, any>} */ ({}));
+  const [reason, setReason] = useState("");
+  const [error, setError] = useState(/** @type {unknown} */ (null));
+  const [isBusy, setBusy] = useState(false);
+
+  /** @param {Event} event */
+  async function submit(event) {
+    event.preventDefault();
+    setBusy(true);
+    setError(null);
+    try {
+      const path = pathOf("invocations", of, verb.name === "restart" ? "restart-as-new" : verb.name);
+      const answer = await patch(path, verb.name === "purge" ? undefined : { ...options, reason });
+      toast(
+        answer.changed
+          ? `${verb.title}: ${inWords(answer.before)} before, ${inWords(answer.after)} now`
+          : `${verb.title}: nothing to change, it is ${inWords(answer.after)}`,
+      );
+      onDone(answer);
+    } catch (refusal) {
+      setError(refusal);
+      setBusy(false);
+    }
+  }
+
+  return html`<${Dialog} title=${`${verb.title} ${visible(target)}`} onClose=${onClose}>
+    <form onSubmit=${submit}>
+      <p class="faint">${verb.does}</p>
+      <${Options} verb=${verb} options=${options} onChange=${setOptions} />
+      ${verb.name === "purge"
+        ? null
+        : html`<${Field} label="Reason" hint="Kept in the history and in the audit.">
+            <input
+              value=${reason}
+              maxlength="1000"
+              data-first
+              onInput=${(/** @type {Event} */ e) => setReason(/** @type {HTMLInputElement} */ (e.target).value)}
+            />
+          <//>`}
+      <${ErrorBox} error=${error} />
+      <footer>
+        <button type="button" onClick=${onClose}>Do nothing</button>
+        <button type="submit" class=${verb.isFinal ? "danger" : "primary"} disabled=${isBusy}>${verb.title}</button>
+      </footer>
+    </form>
+  <//>`;
+}
+
+/**
+ * Ask a verb of all that a condition fits, by a job in the server: how many and which, why, then what becomes of each.
+ * @param {{ verb: Verb, where: string, onClose: () => void, onRetry: (verb: Verb, where: string) => void }} props
+ */
+export function BulkDialog({ verb, where, onClose, onRetry }) {
+  const [options, setOptions] = useState(/** @type {Record<string, any>} */ ({}));
+  const [reason, setReason] = useState("");
+  const [typed, setTyped] = useState("");
+  const [error, setError] = useState(/** @type {unknown} */ (null));
+  const [isBusy, setBusy] = useState(false);
+  const [job, setJob] = useState(/** @type {string | null} */ (null));
+  const preview = useLive(`preview ${where}`, (abort) => post("jobs/preview", { where, sample: 10 }, { abort }), {
+    when: () => job === null,
+    every: 1_000,
+  });
+  const count = preview.data?.count;
+  const mustType = verb.name === "kill" || verb.name === "purge";
+
+  /** @param {Event} event */
+  async function submit(event) {
+    event.preventDefault();
+    setBusy(true);
+    setError(null);
+    try {
+      const given = verb.name === "purge" ? {} : { ...options, reason };
+      const started = await post("jobs", { verb: verb.name, where, options: given });
+      setJob(started.id);
+    } catch (refusal) {
+      setError(refusal);
+    }
+    setBusy(false);
+  }
+
+  if (job !== null) {
+    return html`<${Dialog} title=${`${verb.title}: what becomes of them`} onClose=${onClose} wide=${true}>
+      <${JobProgress} id=${job} onRetry=${(/** @type {string[]} */ ids) => onRetry(verb, ofIds(ids))} />
+      <footer>
+        <a class="button" href=${href(["jobs", job])}>Open the job</a>
+        <button type="button" onClick=${onClose}>Close; the job goes on</button>
+      </footer>
+    <//>`;
+  }
+  return html`<${Dialog} title=${`${verb.title} ${count === undefined ? "…" : invocations(count)}`} onClose=${onClose} wide=${true}>
+    <form onSubmit=${submit}>
+      <p class="faint">${verb.does}</p>
+      <p class="condition"><code>${visible(where)}</code></p>
+      <${ErrorBox} error=${preview.error} />
+      ${preview.data === undefined
+        ? preview.error
+          ? null
+          : html`<${Loading} />`
+        : count === 0
+          ? html`<${Empty} title="It fits none now"><p>They may have gone on, or have ended meanwhile.</p><//>`
+          : html`<${Sample} rows=${preview.data.sample} count=${count} />`}
+      <${Options} verb=${verb} options=${options} onChange=${setOptions} />
+      ${verb.name === "purge"
+        ? null
+        : html`<${Field} label="Reason" hint="Kept in the history of each, and in the audit.">
+            <input
+              value=${reason}
+              maxlength="1000"
+              data-first
+              onInput=${(/** @type {Event} */ e) => setReason(/** @type {HTMLInputElement} */ (e.target).value)}
+            />
+          <//>`}
+      ${mustType && count
+        ? html`<${Field} label=${`This cannot be taken back. Type ${count} to agree`}>
+            <input
+              inputmode="numeric"
+              value=${typed}
+              onInput=${(/** @type {Event} */ e) => setTyped(/** @type {HTMLInputElement} */ (e.target).value)}
+            />
+          <//>`
+        : null}
+      <${ErrorBox} error=${error} />
+      <footer>
+        <button type="button" onClick=${onClose}>Do nothing</button>
+        <button
+          type="submit"
+          class=${verb.isFinal ? "danger" : "primary"}
+          disabled=${isBusy || !count || (mustType && typed.trim() !== String(count))}
+        >
+          ${verb.title} ${count === undefined ? "" : invocations(count)}
+        </button>
+      </footer>
+    </form>
+  <//>`;
+}
+
+/** @param {{ rows: any[], count: number }} props */
+function Sample({ rows, count }) {
+  return html`<div class="scroll-x sample">
+    <table class="plain">
+      <caption class="faint">${count > rows.length ? `the oldest ${rows.length} of ${count.toLocaleString()}` : "all of them"}</caption>
+      <thead>
+        <tr><th>Status</th><th>Target</th><th>Id</th><th>Created</th><th>Last error</th></tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          (row) => html`<tr key=${row.id}>
+            <td><${Status} status=${row.status} outcome=${row.outcome?.kind} phase=${row.phase} /></td>
+            <td>${visible(targetOf(row.target))}</td>
+            <td><${InvocationLink} id=${row.id} /></td>
+            <td><${Time} at=${row.created_at} /></td>
+            <td>${row.last_failure ? visible(`${lastWord(row.last_failure.type)}: ${row.last_failure.message}`.slice(0, 160)) : ""}</td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+/** @param {{ service: string, key: string | null, handler: string }} target */
+export function targetOf(target) {
+  return [target.service, ...(target.key === null ? [] : [target.key]), target.handler].join("/");
+}
+
+/**
+ * The name of a type without where it comes from.
+ * @param {string} type
+ */
+export function lastWord(type) {
+  return type.slice(type.lastIndexOf(".") + 1);
+}
+
+const POLL_MS = 250;
+const OUTCOMES_SHOWN = 200;
+
+/**
+ * How a job stands, what became of each, and what can be done about it.
+ * @param {{ id: string, onRetry: (ids: string[]) => void }} props
+ */
+export function JobProgress({ id, onRetry }) {
+  const [tick, setTick] = useState(0);
+  const { data: job, error, reload } = useLive(`job ${id}`, (abort) => get(pathOf("jobs", id), {}, abort), { when: () => true });
+  const items = useItems(id, job);
+  const isOver = job !== undefined && job.state !== "selecting" && job.state !== "running";
+  useEffect(() => {
+    if (isOver) return undefined;
+    const timer = setTimeout(() => {
+      reload();
+      setTick(tick + 1);
+    }, POLL_MS);
+    return () => clearTimeout(timer);
+  }, [tick, isOver]);
+  if (job === undefined) return error ? html`<${ErrorBox} error=${error} />` : html`<${Loading} />`;
+  const refused = items.filter((item) => item.result === "refused");
+  const counts = [
+    [`${job.changed.toLocaleString()} changed`, "good"],
+    [`${job.unchanged.toLocaleString()} had nothing to change`, "calm"],
+    ...Object.entries(job.refused).map(([type, count]) => [`${count} refused: ${lastWord(type)}`, "bad"]),
+  ];
+
+  async function stop() {
+    try {
+      await patch(pathOf("jobs", id, "cancel"), { reason: "stopped from the console" });
+      toast("The job asks no more of them.");
+      reload();
+    } catch (refusal) {
+      toast(/** @type {Error} */ (refusal).message, "bad");
+    }
+  }
+
+  return html`<div class="job" aria-live="polite">
+    <div class="page-head">
+      <span class=${`job-state ${job.state}`}>${job.state}</span>
+      <span>${job.verb} · ${job.done.toLocaleString()} of ${job.total.toLocaleString()}</span>
+      <span class="faint">started <${Time} at=${job.started_at} /> by ${visible(job.started_by)}</span>
+      <div class="actions">
+        ${!isOver && may("control") ? html`<button type="button" onClick=${stop}>Stop the job</button>` : null}
+        ${isOver && refused.length > 0 && may("admin")
+          ? html`<button type="button" onClick=${() => onRetry(refused.slice(0, OUTCOMES_SHOWN).map((item) => item.id))}>
+              Retry ${invocations(Math.min(refused.length, OUTCOMES_SHOWN))} that ${refused.length === 1 ? "was" : "were"} refused
+            </button>`
+          : null}
+      </div>
+    </div>
+    <progress max=${Math.max(1, job.total)} value=${job.done} aria-label="dealt with"></progress>
+    <p class="counts">${counts.map(([text, mood]) => html`<span key=${text} class=${`count ${mood}`}>${text}</span>`)}</p>
+    ${job.failure ? html`<${ErrorBox} error=${job.failure} />` : null}
+    <p class="condition faint"><code>${visible(job.where)}</code></p>
+    ${items.length > 0
+      ? html`<div class="scroll-x outcomes">
+          <table class="plain">
+            <thead><tr><th>Invocation</th><th>Result</th><th>Before</th><th>After</th><th>Refused because</th></tr></thead>
+            <tbody>
+              ${[...refused, ...items.filter((item) => item.result !== "refused")].slice(0, OUTCOMES_SHOWN).map(
+                (item) => html`<tr key=${item.id}>
+                  <td><${InvocationLink} id=${item.id} /></td>
+                  <td>${item.result}</td>
+                  <td>${item.before ? html`<${Status} status=${item.before} />` : ""}</td>
+                  <td>${item.after ? html`<${Status} status=${item.after} />` : ""}</td>
+                  <td>${item.error ? lastWord(item.error) : ""}</td>
+                </tr>`,
+              )}
+            </tbody>
+          </table>
+          ${items.length > OUTCOMES_SHOWN
+            ? html`<p class="faint">${items.length.toLocaleString()} outcomes; the first ${OUTCOMES_SHOWN} are shown, refused ones first.</p>`
+            : null}
+        </div>`
+      : null}
+  </div>`;
+}
+
+/**
+ * The outcomes so far: pages are asked for as they come.
+ * @param {string} id
+ * @param {any} job
+ * @returns {any[]}
+ */
+function useItems(id, job) {
+  const [items, setItems] = useState(/** @type {any[]} */ ([]));
+  const next = useRef(/** @type {number | null} */ (0));
+  const kept = useMemo(() => ({ items: /** @type {any[]} */ ([]), pages: new Map(), isBusy: false }), [id]);
+  useEffect(() => {
+    if (!job || kept.isBusy) return;
+    kept.isBusy = true;
+    void (async () => {
+      try {
+        let after = next.current ?? 0;
+        for (;;) {
+          const page = await get(pathOf("jobs", id, "items"), { after });
+          kept.pages.set(after, page.items);
+          kept.items = [...kept.pages.values()].flat();
+          setItems(kept.items);
+          if (page.next === null) break;
+          after = page.next;
+        }
+        next.current = after;
+      } catch {
+        // They are asked for again with the next look at the job.
+      }
+      kept.isBusy = false;
+    })();
+  }, [id, job?.done, job?.state]);
+  return items;
+}
+
+/**
+ * Leave for an invocation.
+ * @param {string} id
+ */
+export function open(id) {
+  go(href(["invocations", id]));
+}
