@@ -9,6 +9,7 @@ import { go, href } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { ofIds } from "../lib/where.js";
 import { Empty, ErrorBox, InvocationLink, Loading, Status, Time, inWords } from "./bits.js";
+import { Check } from "./check.js";
 import { Dialog, Field } from "./dialog.js";
 import { visible } from "./json.js";
 import { toast } from "./toast.js";
@@ -272,6 +273,7 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
           ? html`<${Empty} title="It fits none now"><p>They may have gone on, or have ended meanwhile.</p><//>`
           : html`<${Sample} rows=${preview.data.sample} count=${count} />`}
       <${Options} verb=${verb} options=${options} onChange=${setOptions} />
+      ${options.deployment && options.deployment !== "keep" ? html`<${Preflight} where=${where} deployment=${options.deployment} />` : null}
       ${verb.name === "purge"
         ? null
         : html`<${Field} label="Reason" hint="Kept in the history of each, and in the audit.">
@@ -304,6 +306,34 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
       </footer>
     </form>
   <//>`;
+}
+
+const MAX_CHECKED = 1_000;
+
+/**
+ * What code would make of the histories of all that a condition fits: as many groups as there are ways.
+ * @param {{ where: string, deployment: string }} props
+ */
+export function Preflight({ where, deployment }) {
+  const { data, error } = useLive(`check of ${where} on ${deployment}`, (abort) =>
+    post("checks", { where, deployment }, { query: { limit: MAX_CHECKED }, abort }),
+  );
+  return html`<div class="preflight" role="region" aria-label="Check on that code" aria-live="polite">
+    <h3>What that code would make of their histories, replayed without effects</h3>
+    ${error
+      ? html`<${ErrorBox} error=${error} />`
+      : data === undefined
+        ? html`<${Loading} />`
+        : html`${data.cohorts.map(
+              (/** @type {any} */ cohort, /** @type {number} */ index) => html`<details key=${index} open=${cohort.verdict !== "same"}>
+                <summary><b class=${cohort.verdict === "same" ? "good" : "bad"}>${invocations(cohort.count)}</b> ${visible(cohort.summary)}</summary>
+                <${Check} report=${cohort.example} />
+                <p>${cohort.samples.map((/** @type {string} */ id) => html`<${InvocationLink} key=${id} id=${id} /> `)}</p>
+              </details>`,
+            )}
+            ${data.skipped.length > 0 ? html`<p class="bad">${invocations(data.skipped.length)} could not be checked: ${visible(data.skipped[0][1])}</p>` : null}
+            ${data.is_complete ? null : html`<p class="faint">The newest ${MAX_CHECKED} were checked; there are more.</p>`}`}
+  </div>`;
 }
 
 /** @param {{ rows: any[], count: number }} props */

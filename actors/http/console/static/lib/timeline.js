@@ -1,0 +1,264 @@
+// What an invocation has been through, read off its events: each thing that its handler asked for, from when to when and with
+// what outcome; and the phases of the whole.
+
+/**
+ * @typedef {{ number: number, at: number, by: string, cause: string, name: string, summary: string, details: Record<string, any> }} Entry
+ *
+ * @typedef {{ number: number, from: number, to: number | null, failure: { type: string, message: string, traceback?: string } | null }} Try
+ *
+ * @typedef {{
+ *   step: string, kind: "step" | "sleep" | "deadline" | "call" | "attach" | "send" | "signal" | "verb",
+ *   name: string, source: string, from: number, to: number | null, state: string, depth: number, isKept: boolean,
+ *   input: unknown, output: unknown, failure: any, reason: string, callee: string | null, until: number | null, tries: Try[],
+ *   schema: unknown, first: number,
+ * }} Span `state` is open, succeeded, failed, cancelled, killed, stopped, dropped, fired or sent
+ *
+ * @typedef {{ state: string, from: number, to: number | null, why: string }} Phase
+ * @typedef {{ at: number, name: string, summary: string, by: string }} Mark
+ * @typedef {{ spans: Span[], phases: Phase[], marks: Mark[], from: number, to: number | null, outputs: { at: number, value: unknown, step: string }[],
+ *   hasKept: boolean, times: number[] }} Timeline
+ */
+
+const MARKS = new Set([
+  "CancelRequested",
+  "PauseRequested",
+  "InvocationPaused",
+  "InvocationResumed",
+  "InvocationMoved",
+  "InvocationRestarted",
+  "HistoryKept",
+  "FieldsRewound",
+]);
+
+/** @param {string} step */
+function depthOf(step) {
+  return Math.floor((step.split(".").length - 1) / 2);
+}
+
+/** @param {{ service: string, key: string | null, handler: string } | null | undefined} target */
+function nameOf(target) {
+  return target ? [target.service, target.key, target.handler].filter((part) => part !== null).join("/") : "";
+}
+
+/**
+ * @param {Entry[]} entries
+ * @returns {Timeline}
+ */
+export function timelineOf(entries) {
+  /** @type {Map<string, Span>} */
+  const open = new Map();
+  /** @type {Span[]} */
+  const spans = [];
+  /** @type {Phase[]} */
+  const phases = [];
+  /** @type {Mark[]} */
+  const marks = [];
+  /** @type {Timeline["outputs"]} */
+  const outputs = [];
+  /** @type {Map<string, Entry[]>} */
+  const signals = new Map();
+  const keptUpTo = entries.findLastIndex((entry) => entry.name === "HistoryKept");
+  /** @type {number | null} */
+  let end = null;
+
+  /** @param {Entry} entry @param {Span["kind"]} kind @param {string} name @param {Partial<Span>} [more] */
+  function begin(entry, kind, name, more = {}) {
+    const { step, source = "", argument = undefined } = entry.details;
+    /** @type {Span} */
+    const span = {
+      step, kind, name, source, from: entry.at, to: null, state: "open", depth: depthOf(step), isKept: false,
+      input: argument, output: undefined, failure: null, reason: "", callee: null, until: null, tries: [], schema: null,
+      first: entry.number, ...more,
+    };
+    spans.push(span);
+    open.set(step, span);
+    return span;
+  }
+
+  /** @param {Entry} entry @param {string} state @param {any} [outcome] */
+  function finish(entry, state, outcome) {
+    const span = open.get(entry.details.step);
+    if (!span) return;
+    open.delete(span.step);
+    span.to = entry.at;
+    span.state = outcome ? outcome.kind : state;
+    span.output = outcome?.value;
+    span.failure = outcome?.failure ?? null;
+    span.reason = outcome?.reason ?? "";
+    const last = span.tries.at(-1);
+    if (last && last.to === null) last.to = entry.at;
+  }
+
+  /** @param {string} state @param {number} at @param {string} [why] */
+  function phase(state, at, why = "") {
+    const last = phases.at(-1);
+    if (last && last.to === null) {
+      if (last.state === state) return;
+      last.to = at;
+    }
+    phases.push({ state, from: at, to: null, why });
+  }
+
+  /** @param {Span} span @param {Entry} received */
+  function handOver(span, received) {
+    span.to = Math.max(span.from, received.at);
+    span.state = "succeeded";
+    span.output = received.details.value;
+    open.delete(span.step);
+  }
+
+  entries.forEach((entry, index) => {
+    const { details, at } = entry;
+    const isLived = index > keptUpTo;
+    if (isLived && phases.at(-1)?.state === "suspended" && entry.name !== "InvocationSuspended" && entry.name !== "SignalReceived") {
+      phase("running", at);
+    }
+    switch (entry.name) {
+      case "InvocationAccepted":
+        phase(details.scheduled_for === null ? "queued" : "scheduled", at);
+        break;
+      case "InvocationDue":
+        phase("queued", at);
+        break;
+      case "InvocationStarted":
+        phase("running", at);
+        break;
+      case "InvocationSuspended":
+        phase("suspended", at);
+        break;
+      case "AttemptFailed":
+        phase("backing_off", at, `${details.failure.type}: ${details.failure.message}`);
+        break;
+      case "AttemptRetried":
+        phase("running", at);
+        break;
+      case "InvocationPaused":
+        phase("paused", at, details.reason);
+        break;
+      case "InvocationResumed":
+        phase("running", at);
+        break;
+      case "InvocationCompleted": {
+        const last = phases.at(-1);
+        if (last && last.to === null) last.to = at;
+        end = at;
+        for (const span of open.values()) if (span.state === "open") Object.assign(span, { to: at, state: "dropped" });
+        break;
+      }
+      case "StepScheduled":
+        begin(entry, "step", details.name).tries.push({ number: 1, from: at, to: null, failure: null });
+        break;
+      case "StepAttemptFailed": {
+        const span = open.get(details.step);
+        const last = span?.tries.at(-1);
+        if (span && last) {
+          Object.assign(last, { to: at, failure: details.failure, number: details.attempt });
+          span.until = details.retry_at;
+          span.failure = details.failure;
+        }
+        break;
+      }
+      case "StepRetried": {
+        const span = open.get(details.step);
+        span?.tries.push({ number: (span.tries.at(-1)?.number ?? 0) + 1, from: at, to: null, failure: null });
+        if (span) span.until = null;
+        break;
+      }
+      case "StepCompleted":
+      case "CallCompleted":
+        finish(entry, "succeeded", details.outcome);
+        break;
+      case "StepAborted":
+        finish(entry, "stopped");
+        break;
+      case "SleepScheduled":
+        begin(entry, "sleep", "sleep", { until: details.wake_at });
+        break;
+      case "DeadlineScheduled":
+        begin(entry, "deadline", "deadline", { until: details.expires_at });
+        break;
+      case "TimerFired":
+        finish(entry, "fired");
+        break;
+      case "WaitDropped":
+        finish(entry, "dropped");
+        break;
+      case "CallScheduled":
+        begin(entry, "call", nameOf(details.target), { callee: details.callee });
+        break;
+      case "AttachScheduled":
+        begin(entry, "attach", "wait for its end", { callee: details.callee });
+        break;
+      case "CallHandedOver": {
+        const span = open.get(details.step);
+        if (span) span.callee = details.callee;
+        break;
+      }
+      case "SendScheduled":
+        Object.assign(begin(entry, "send", nameOf(details.target), { callee: details.callee, until: details.scheduled_for }), {
+          to: at,
+          state: "sent",
+        });
+        open.delete(details.step);
+        break;
+      case "VerbScheduled":
+        begin(entry, "verb", `${details.verb} ${details.of}`, { callee: details.of, input: undefined });
+        break;
+      case "VerbAnswered":
+        finish(entry, details.refusal ? "failed" : "succeeded");
+        break;
+      case "SignalAwaited": {
+        const span = begin(entry, "signal", details.name, { schema: details.schema });
+        const waiting = signals.get(details.name)?.shift();
+        if (waiting) handOver(span, waiting);
+        break;
+      }
+      case "SignalReceived": {
+        const span = spans.find((one) => one.kind === "signal" && one.name === details.name && open.get(one.step) === one);
+        if (span) handOver(span, entry);
+        else signals.set(details.name, [...(signals.get(details.name) ?? []), entry]);
+        break;
+      }
+      case "OutputEmitted":
+        outputs.push({ at, value: details.value, step: details.step });
+        break;
+    }
+    if (MARKS.has(entry.name)) marks.push({ at, name: entry.name, summary: entry.summary, by: entry.by });
+    if (index === keptUpTo) {
+      for (const span of spans) span.isKept = !open.has(span.step);
+      for (const span of open.values()) {
+        // What had no outcome begins again, here.
+        span.from = at;
+        for (const one of span.tries) one.from = at;
+      }
+    }
+  });
+
+  const times = [...new Set(entries.map((entry) => entry.at))].sort((a, b) => a - b);
+  return { spans, phases, marks, outputs, from: times[0] ?? 0, to: end, hasKept: keptUpTo >= 0, times };
+}
+
+/**
+ * A scale from times to parts of the width: even in time, or in the order of what happened, so that a night of sleep takes no
+ * more room than the steps around it.
+ * @param {number[]} times sorted
+ * @param {number} end
+ * @param {boolean} isByOrder
+ * @returns {(at: number) => number}
+ */
+export function scaleOf(times, end, isByOrder) {
+  const first = times[0] ?? 0;
+  const last = Math.max(end, times.at(-1) ?? 0);
+  if (!isByOrder) {
+    const width = Math.max(last - first, 1e-6);
+    return (at) => Math.max(0, Math.min(1, (at - first) / width));
+  }
+  const all = last > (times.at(-1) ?? 0) ? [...times, last] : times;
+  return (at) => {
+    if (all.length < 2 || at <= all[0]) return 0;
+    const next = all.findIndex((time) => time >= at);
+    if (next < 0) return 1;
+    const part = (at - all[next - 1]) / (all[next] - all[next - 1]);
+    return (next - 1 + part) / (all.length - 1);
+  };
+}

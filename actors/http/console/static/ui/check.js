@@ -1,0 +1,60 @@
+// What other code would make of a history: kept, changed, new, and where it would first ask for something else.
+
+import { html } from "../lib/html.js";
+import { LongText } from "./bits.js";
+import { visible } from "./json.js";
+import { Json } from "./json.js";
+
+/** @type {Record<string, [string, string]>} */
+const VERDICTS = {
+  same: ["good", "It goes through all that is recorded."],
+  diverges: ["bad", "It asks for something else than what is recorded: moved there, it would be paused."],
+  raises: ["bad", "It raises where nothing of the kind is recorded."],
+  ends_otherwise: ["warn", "It goes through all that is recorded, and comes to another end."],
+};
+
+/** @param {{ report: any }} props */
+export function Check({ report }) {
+  const [mood, words] = VERDICTS[report.verdict] ?? ["warn", report.verdict];
+  const at = report.divergence;
+  return html`<div class="check-report">
+    <p class=${`verdict ${mood}`}>
+      <b>${report.verdict.replaceAll("_", " ")}</b> ${words}
+      <span class="faint">${report.kept} kept, ${report.changed} changed, ${report.new} new; on <span class="mono">${report.deployment || "what is served"}</span></span>
+    </p>
+    ${at
+      ? html`<table class="plain diff">
+          <caption>behind ${at.position} operations</caption>
+          <tbody>
+            <tr class="minus"><th scope="row">recorded</th><td>${visible(at.recorded)}</td><td class="mono">${visible(at.recorded_source)}</td></tr>
+            <tr class="plus"><th scope="row">attempted</th><td>${visible(at.attempted)}</td><td class="mono">${visible(at.attempted_source)}</td></tr>
+            ${at.fields.map(
+              (/** @type {any} */ field) => html`<tr key=${field.field}>
+                <th scope="row">${visible(field.field)}</th><td><${Json} value=${field.recorded} /></td><td><${Json} value=${field.attempted} /></td>
+              </tr>`,
+            )}
+          </tbody>
+        </table>`
+      : null}
+    ${report.failure
+      ? html`<p><b class="bad">${visible(report.failure.type)}</b> ${visible(report.failure.message)}</p>
+          ${report.failure.traceback ? html`<${LongText} text=${visible(report.failure.traceback)} lines=${8} />` : null}`
+      : null}
+    ${report.operations.some((/** @type {any} */ one) => one.fate !== "kept")
+      ? html`<table class="plain">
+          <tbody>
+            ${report.operations
+              .filter((/** @type {any} */ one) => one.fate !== "kept")
+              .map(
+                (/** @type {any} */ one) => html`<tr key=${one.step}>
+                  <td><span class="tag">${one.fate}</span></td>
+                  <td class="mono">${one.step}</td>
+                  <td>${visible(one.recorded)}</td>
+                  <td>${visible(one.attempted)} ${visible(one.differences.join(", "))}</td>
+                </tr>`,
+              )}
+          </tbody>
+        </table>`
+      : null}
+  </div>`;
+}

@@ -1,0 +1,135 @@
+// A form for a value, made from its JSON schema; what the schema does not say enough about is written as JSON.
+
+import { useState } from "preact/hooks";
+import { html } from "../lib/html.js";
+
+/** @typedef {{ [name: string]: any }} Schema */
+
+/**
+ * @param {any} schema
+ * @param {Schema} root
+ * @returns {Schema}
+ */
+function resolved(schema, root) {
+  if (schema && typeof schema.$ref === "string") {
+    const found = schema.$ref
+      .replace(/^#\//, "")
+      .split("/")
+      .reduce((/** @type {any} */ part, /** @type {string} */ name) => part?.[name], root);
+    return found ?? {};
+  }
+  if (schema?.anyOf?.length === 2 && schema.anyOf.some((/** @type {any} */ one) => one.type === "null")) {
+    const [other] = schema.anyOf.filter((/** @type {any} */ one) => one.type !== "null");
+    return { ...resolved(other, root), isOptional: true };
+  }
+  return schema ?? {};
+}
+
+/**
+ * Where a form begins.
+ * @param {any} given
+ * @param {Schema} [root]
+ * @returns {any}
+ */
+export function beginningOf(given, root = given ?? {}) {
+  const schema = resolved(given, root);
+  if ("default" in schema) return schema.default;
+  if (schema.isOptional) return null;
+  if (schema.enum) return schema.enum[0];
+  if (schema.type === "object" && schema.properties) {
+    const required = schema.required ?? [];
+    return Object.fromEntries(required.map((/** @type {string} */ name) => [name, beginningOf(schema.properties[name], root)]));
+  }
+  return { string: "", boolean: true, integer: 0, number: 0, array: [], null: null }[/** @type {string} */ (schema.type)] ?? null;
+}
+
+/**
+ * @param {{ schema: any, value: any, onChange: (value: any) => void, label: string, root?: Schema, isFirst?: boolean }} props
+ * @returns {import("../lib/html.js").VNode}
+ */
+export function SchemaForm({ schema: given, value, onChange, label, root = given ?? {}, isFirst = true }) {
+  const schema = resolved(given, root);
+  /** @param {Event} event */
+  const text = (event) => /** @type {HTMLInputElement} */ (event.target).value;
+  if (schema.enum) {
+    return html`<label class="field"
+      ><span>${label}</span
+      ><select data-first=${isFirst} value=${JSON.stringify(value)} onChange=${(/** @type {Event} */ e) => onChange(JSON.parse(text(e)))}>
+        ${schema.enum.map((/** @type {unknown} */ one) => html`<option key=${String(one)} value=${JSON.stringify(one)}>${String(one)}</option>`)}
+      </select></label
+    >`;
+  }
+  if (schema.type === "boolean" && !schema.isOptional) {
+    return html`<label class="field"
+      ><span>${label}</span
+      ><select data-first=${isFirst} value=${String(value)} onChange=${(/** @type {Event} */ e) => onChange(text(e) === "true")}>
+        <option value="true">true</option>
+        <option value="false">false</option>
+      </select></label
+    >`;
+  }
+  if (schema.type === "string" && !schema.isOptional) {
+    return html`<label class="field"
+      ><span>${label}</span
+      ><input data-first=${isFirst} value=${value ?? ""} onInput=${(/** @type {Event} */ e) => onChange(text(e))} /></label
+    >`;
+  }
+  if ((schema.type === "integer" || schema.type === "number") && !schema.isOptional) {
+    return html`<label class="field"
+      ><span>${label}</span
+      ><input
+        data-first=${isFirst}
+        type="number"
+        step=${schema.type === "integer" ? "1" : "any"}
+        value=${value ?? ""}
+        onInput=${(/** @type {Event} */ e) => onChange(text(e) === "" ? null : Number(text(e)))}
+    /></label>`;
+  }
+  if (schema.type === "object" && schema.properties && !schema.isOptional) {
+    return html`<fieldset class="field">
+      <legend>${label}</legend>
+      ${Object.entries(schema.properties).map(
+        ([name, part], index) => html`<${SchemaForm}
+          key=${name}
+          schema=${part}
+          root=${root}
+          label=${name + ((schema.required ?? []).includes(name) ? "" : " (may be left out)")}
+          isFirst=${isFirst && index === 0}
+          value=${value?.[name] ?? ((schema.required ?? []).includes(name) ? beginningOf(part, root) : undefined)}
+          onChange=${(/** @type {unknown} */ changed) => onChange({ ...(value ?? {}), [name]: changed })}
+        />`,
+      )}
+    </fieldset>`;
+  }
+  return html`<${JsonField} label=${label} value=${value} onChange=${onChange} isFirst=${isFirst} />`;
+}
+
+/**
+ * A value as JSON, in a text that may be wrong for a while.
+ * @param {{ label: string, value: any, onChange: (value: any) => void, isFirst?: boolean, rows?: number }} props
+ */
+export function JsonField({ label, value, onChange, isFirst = false, rows = 4 }) {
+  const [text, setText] = useState(value === undefined ? "" : JSON.stringify(value, null, 2));
+  const [wrong, setWrong] = useState("");
+  return html`<label class="field"
+    ><span>${label}</span
+    ><textarea
+      data-first=${isFirst}
+      rows=${rows}
+      spellcheck=${false}
+      aria-invalid=${wrong !== ""}
+      value=${text}
+      onInput=${(/** @type {Event} */ event) => {
+        const typed = /** @type {HTMLTextAreaElement} */ (event.target).value;
+        setText(typed);
+        try {
+          onChange(typed.trim() === "" ? undefined : JSON.parse(typed));
+          setWrong("");
+        } catch (error) {
+          setWrong(/** @type {Error} */ (error).message);
+        }
+      }}
+    ></textarea
+    ><small>${wrong ? `This is not JSON yet: ${wrong}` : "JSON; text stands in quotes"}</small></label
+  >`;
+}

@@ -1,0 +1,177 @@
+// The waterfall: everything an invocation has asked for, one below the other, against time; what it has called unfolds in place.
+
+import { useMemo, useState } from "preact/hooks";
+import { html } from "../lib/html.js";
+import { useHistory } from "../lib/history.js";
+import { length, now } from "../lib/time.js";
+import { scaleOf, timelineOf } from "../lib/timeline.js";
+import { ErrorBox, Loading } from "./bits.js";
+import { brief, visible } from "./json.js";
+
+/** @typedef {import("../lib/timeline.js").Span} Span */
+/** @typedef {import("../lib/timeline.js").Timeline} Timeline */
+
+/** @type {Record<string, string>} */
+const KINDS = { step: "step", sleep: "sleep", deadline: "limit", call: "call", attach: "attach", send: "send", signal: "signal", verb: "verb" };
+
+const MANY = 400;
+
+/**
+ * @param {{
+ *   timeline: Timeline,
+ *   label?: string,
+ *   isByOrder: boolean,
+ *   chosen?: string | null,
+ *   onChoose?: (span: Span) => void,
+ *   differing?: ReadonlySet<string>,
+ * }} props `differing` are steps to mark
+ */
+export function Waterfall({ timeline, label = "Waterfall", isByOrder, chosen = null, onChoose, differing }) {
+  const isOpen = timeline.to === null;
+  const end = isOpen ? Math.max(now.value, timeline.times.at(-1) ?? 0) : /** @type {number} */ (timeline.to);
+  const scale = useMemo(() => scaleOf(timeline.times, end, isByOrder), [timeline, end, isByOrder]);
+  const [most, setMost] = useState(MANY);
+  return html`<div class="waterfall" role="list" aria-label=${label}>
+    <div class="wf-row wf-top" role="listitem">
+      <span class="wf-name">${isByOrder ? "in order" : `${length(end - timeline.from)} in all`}</span>
+      <span class="wf-bars">
+        ${timeline.phases.map(
+          (phase) => html`<${Bar}
+            key=${phase.from + phase.state}
+            scale=${scale}
+            from=${phase.from}
+            to=${phase.to ?? end}
+            kind=${`phase-${phase.state}`}
+            title=${`${phase.state}${phase.why ? `: ${visible(phase.why)}` : ""}, ${length((phase.to ?? end) - phase.from)}`}
+          />`,
+        )}
+        ${timeline.marks.map(
+          (mark) => html`<i
+            key=${mark.at + mark.name}
+            class=${`wf-mark ${mark.name}`}
+            style=${{ left: `${scale(mark.at) * 100}%` }}
+            title=${visible(`${mark.summary}, by ${mark.by}`)}
+          ></i>`,
+        )}
+        ${isOpen ? html`<i class="wf-now" style=${{ left: `${scale(end) * 100}%` }} title="now"></i>` : null}
+      </span>
+    </div>
+    ${timeline.spans
+      .slice(0, most)
+      .map(
+        (span) =>
+          html`<${Row}
+            key=${`${span.step} ${span.first}`}
+            span=${span}
+            scale=${scale}
+            end=${end}
+            depth=${span.depth}
+            isChosen=${chosen === span.step}
+            isDiffering=${differing?.has(span.step) ?? false}
+            onChoose=${onChoose}
+          />`,
+      )}
+    ${timeline.spans.length > most
+      ? html`<button type="button" class="plain" onClick=${() => setMost(timeline.spans.length)}>
+          show all ${timeline.spans.length.toLocaleString()} operations
+        </button>`
+      : null}
+  </div>`;
+}
+
+/** @param {{ scale: (at: number) => number, from: number, to: number, kind: string, title: string }} props */
+function Bar({ scale, from, to, kind, title }) {
+  const left = scale(from);
+  return html`<i class=${`wf-bar ${kind}`} style=${{ left: `${left * 100}%`, width: `${Math.max(0, scale(to) - left) * 100}%` }} title=${title}></i>`;
+}
+
+/**
+ * @param {{ span: Span, scale: (at: number) => number, end: number, depth: number, isChosen: boolean, isDiffering?: boolean,
+ *   onChoose?: (span: Span) => void }} props
+ */
+function Row({ span, scale, end, depth, isChosen, isDiffering = false, onChoose }) {
+  const [isUnfolded, setUnfolded] = useState(false);
+  const to = span.to ?? end;
+  const took = length(to - span.from);
+  const words = `${KINDS[span.kind]} ${visible(span.name)}: ${span.state}${span.isKept ? ", kept" : ""}, ${took}`;
+  return html`<div class="wf-item" role="listitem">
+      <div class=${`wf-row ${isChosen ? "chosen" : ""} ${span.state} ${isDiffering ? "differing" : ""}`}>
+        <span class="wf-name" style=${{ paddingLeft: `${depth * 14}px` }}>
+          ${span.kind === "call" || span.kind === "send"
+            ? html`<button
+                type="button"
+                class="twist"
+                aria-expanded=${isUnfolded}
+                aria-label=${`what ${span.name} did`}
+                onClick=${() => setUnfolded(!isUnfolded)}
+              >
+                ${isUnfolded ? "▾" : "▸"}
+              </button>`
+            : html`<span class="no-twist"></span>`}
+          <button type="button" class="wf-pick" aria-pressed=${isChosen} onClick=${() => onChoose?.(span)}>
+            <span class="wf-kind">${KINDS[span.kind]}</span>
+            <span class="wf-title">${visible(span.name)}</span>
+            ${span.isKept ? html`<span class="tag">kept</span>` : null}
+            ${span.tries.length > 1 ? html`<span class="tag warn">${span.tries.length}×</span>` : null}
+            <span class="sr">${span.state}, ${took}</span>
+          </button>
+        </span>
+        <span class="wf-bars" onClick=${() => onChoose?.(span)}>
+          ${span.tries.length > 1
+            ? span.tries.map(
+                (one, index) => html`<${Bar}
+                  key=${one.number}
+                  scale=${scale}
+                  from=${one.from}
+                  to=${one.to ?? end}
+                  kind=${one.failure ? "failed try" : index === span.tries.length - 1 ? `${span.kind} ${span.state}` : "step"}
+                  title=${visible(one.failure ? `try ${one.number}: ${one.failure.type}: ${one.failure.message}` : `try ${one.number}`)}
+                />`,
+              )
+            : html`<${Bar}
+                scale=${scale}
+                from=${span.from}
+                to=${to}
+                kind=${`${span.kind} ${span.failure && span.state === "open" ? "failed try" : span.state} ${span.isKept ? "kept" : ""}`}
+                title=${words}
+              />`}
+          <span class="wf-note" style=${noteStyle(scale(to), scale(span.from))}>${note(span, took)}</span>
+        </span>
+      </div>
+      ${isUnfolded && span.callee ? html`<${Nested} id=${span.callee} scale=${scale} end=${end} depth=${depth + 1} />` : null}
+    </div>`;
+}
+
+/** @param {number} end @param {number} begin */
+function noteStyle(end, begin) {
+  return end < 0.72 ? { left: `calc(${end * 100}% + 6px)` } : { right: `calc(${(1 - begin) * 100}% + 6px)` };
+}
+
+/** @param {Span} span @param {string} took */
+function note(span, took) {
+  if (span.failure && span.state !== "succeeded") {
+    const type = span.failure.type.slice(span.failure.type.lastIndexOf(".") + 1);
+    return html`<b class="bad">${visible(`${type}: ${span.failure.message}`.slice(0, 120))}</b>`;
+  }
+  if (span.state === "open") return html`<b>${span.kind === "signal" ? "waits" : "now"}, ${took}</b>`;
+  if (span.state === "sent") return "sent";
+  return `${took}${span.output === undefined || span.output === null ? "" : ` → ${brief(span.output, 60)}`}`;
+}
+
+/**
+ * What was called, below the call.
+ * @param {{ id: string, scale: (at: number) => number, end: number, depth: number }} props
+ * @returns {import("../lib/html.js").VNode}
+ */
+function Nested({ id, scale, end, depth }) {
+  const { entries, error } = useHistory(id);
+  const timeline = useMemo(() => timelineOf(entries), [entries]);
+  if (error) return html`<${ErrorBox} error=${error} />`;
+  if (entries.length === 0) return html`<${Loading} />`;
+  return html`<div class="wf-nested" role="list" aria-label=${`what ${id} did`}>
+    ${timeline.spans.length === 0 ? html`<p class="faint" role="listitem">it asked for nothing</p>` : null}
+    ${timeline.spans
+      .slice(0, MANY)
+      .map((span) => html`<${Row} key=${span.step} span=${span} scale=${scale} end=${end} depth=${depth + span.depth} isChosen=${false} />`)}
+  </div>`;
+}
