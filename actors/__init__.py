@@ -58,6 +58,7 @@ from actors.core.errors import (
     UnavailableError,
     UnknownDeploymentError,
     UnknownFieldError,
+    UnknownFileError,
     UnknownHandlerError,
     UnknownInvocationError,
     UnknownJobError,
@@ -104,7 +105,7 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from actors.checking import CheckReport, CheckSummary
     from actors.client import Client
-    from actors.deploying import DeploymentClient, DeploymentInfo
+    from actors.deploying import CodeFile, DeploymentClient, DeploymentInfo
     from actors.editing import Edited
     from actors.gates import GateClient
     from actors.http.client import connect
@@ -117,6 +118,7 @@ if TYPE_CHECKING:
 
 _LATER = {
     "Client": "actors.client",
+    "CodeFile": "actors.deploying",
     "Edited": "actors.editing",
     "CheckReport": "actors.checking",
     "CheckSummary": "actors.checking",
@@ -172,6 +174,7 @@ __all__ = [
     "CheckReport",
     "CheckSummary",
     "Client",
+    "CodeFile",
     "DeadlockError",
     "DefinitionError",
     "DeploymentClient",
@@ -255,6 +258,7 @@ __all__ = [
     "UnavailableError",
     "UnknownDeploymentError",
     "UnknownFieldError",
+    "UnknownFileError",
     "UnknownHandlerError",
     "UnknownInvocationError",
     "UnknownJobError",

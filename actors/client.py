@@ -211,10 +211,12 @@ class Client:
         service = cls if isinstance(cls, str) else service_name(cls)
         return ObjectHandle(self._objects, service, key)
 
-    async def objects(self, service: str | None = None, *, after: str = "", limit: int = 100) -> list[ObjectName]:
+    async def objects(
+        self, service: str | None = None, *, after: str = "", begin: str = "", limit: int = 100
+    ) -> list[ObjectName]:
         """Keyed objects that have been used, by service and key; of one service, behind the key ``after``, or of all that are
-        not built in."""
-        return await self._objects.object_names(service, after, limit)
+        not built in. With ``begin``, only those whose keys begin with it."""
+        return await self._objects.object_names(service, after, limit, begin)
 
     @property
     def _objects(self) -> ObjectPort:

@@ -31,12 +31,27 @@ class DeploymentInfo:
     open_invocations: int = 0
 
 
+@attrs.frozen(kw_only=True)
+class CodeFile:
+    """A file of a deployment: its path as imports see it (``shop/orders.py``), its bytes, and their SHA-256.
+
+    ``text`` is what it says, where one file is asked for and is text in UTF-8.
+    """
+
+    path: str
+    size: int
+    digest: str
+    text: str | None = None
+
+
 @runtime_checkable
 class DeploymentPort(Protocol):
     """What carries deployments: the runtime in this process, or a connection to one."""
 
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]: ...
     async def get_deployment(self, deployment: str) -> DeploymentInfo: ...
+    async def list_code(self, deployment: str) -> tuple[CodeFile, ...]: ...
+    async def read_code(self, deployment: str, path: str) -> CodeFile: ...
     async def make_latest(self, deployment: str, reason: str) -> DeploymentChange: ...
     async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange: ...
 
@@ -60,6 +75,19 @@ class DeploymentClient:
     async def get(self, deployment: str) -> DeploymentInfo:
         """One of them. Raises :class:`actors.UnknownDeploymentError`."""
         return await self._port.get_deployment(deployment)
+
+    async def files(self, deployment: str) -> tuple[CodeFile, ...]:
+        """The files of its code, by path. Raises :class:`actors.UnknownDeploymentError`."""
+        return await self._port.list_code(deployment)
+
+    async def read(self, deployment: str, path: str) -> CodeFile:
+        """One file of its code, with its text. Raises :class:`actors.UnknownFileError` if it has no such file.
+
+        ::
+
+            print((await client.deployments.read(deployment.id, "shop/orders.py")).text)
+        """
+        return await self._port.read_code(deployment, path)
 
     async def make_latest(self, deployment: str, *, reason: str = "") -> DeploymentChange:
         """Let new invocations run on it, also if it is an older one. A start on the code that it takes the place of does not

@@ -14,6 +14,7 @@ import msgspec
 from actors.core.gates import NO_GATES, Gate, GateChange, Gates, GateState
 from actors.core.replay import describe, is_request
 from actors.core.state import REQUEST
+from actors.fields import FieldKind
 from actors.values import schema_of
 from journal import events as e
 from journal.events import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from actors.core.state import InvocationState, ObjectState, Wait
+    from actors.fields import Field
     from actors.objects import Definition, HandlerDefinition
     from journal.rows import InvocationRow
 
@@ -53,12 +55,25 @@ class HandlerInfo:
 
 
 @attrs.frozen(kw_only=True)
+class FieldInfo:
+    """A field of the objects of a class: how it is kept, the JSON schema of its value, or of its items (empty: anything), of the
+    keys of a map, and what a plain one is where it was never written."""
+
+    name: str
+    kind: FieldKind
+    value: Any = None
+    key: Any = None
+    default: Any = None
+
+
+@attrs.frozen(kw_only=True)
 class ServiceInfo:
     """A class that is served."""
 
     name: str
     kind: Kind
     handlers: tuple[HandlerInfo, ...]
+    fields: tuple[FieldInfo, ...] = ()
     doc: str = ""
 
 
@@ -200,7 +215,18 @@ def service_info(definition: Definition) -> ServiceInfo:
         name=definition.name,
         kind=definition.kind,
         handlers=tuple(_handler_info(handler) for _, handler in sorted(definition.handlers.items())),
+        fields=tuple(map(_field_info, definition.fields.values())),
         doc=_first_line(definition.cls),
+    )
+
+
+def _field_info(field: Field) -> FieldInfo:
+    return FieldInfo(
+        name=field.name,
+        kind=field.kind,
+        value=_plain(schema_of(field.codec.kind)),
+        key=_plain(schema_of(field.key_codec.kind)) if field.kind is FieldKind.MAP else None,
+        default=None if field.default is None else _plain(field.codec.encode(field.default())),
     )
 
 

@@ -50,20 +50,38 @@ class KeptObjects:
         self._rows = rows
         self._partitions = partitions
 
-    def names(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
-        """Objects by service and key, behind the key ``after``; of one service, or of all that are not built in."""
+    def names(self, service: str | None, after: str, limit: int, *, begin: str = "") -> list[ObjectName]:
+        """Objects by service and key, behind the key ``after``; of one service, or of all that are not built in.
+
+        With ``begin``, only those whose keys begin with it: others are not read.
+        """
         found: list[ObjectName] = []
         for partition in range(self._partitions):
-            found += islice(self._names_in(partition, service, after), limit)
+            found += islice(self._names_in(partition, service, after, begin), limit)
         return sorted(found, key=lambda name: (name.service, name.key))[:limit]
 
-    def _names_in(self, partition: int, service: str | None, after: str) -> Iterator[ObjectName]:
-        prefix = keys.object_names(partition, service)
-        start = prefix if service is None or not after else keys.object_name(partition, service, after) + b"\x00"
+    def _names_in(self, partition: int, service: str | None, after: str, begin: str) -> Iterator[ObjectName]:
+        if service is not None:
+            yield from self._names_of(partition, service, after, begin)
+            return
+        for each in self._services_in(partition):
+            if not is_system(each):
+                yield from self._names_of(partition, each, "", begin)
+
+    def _names_of(self, partition: int, service: str, after: str, begin: str) -> Iterator[ObjectName]:
+        prefix = keys.object_name(partition, service, begin)
+        start = max(prefix, keys.object_name(partition, service, after) + b"\x00") if after else prefix
         for row, _ in scan_all(self._rows, start, keys.after_prefix(prefix)):
-            found, key = keys.parts_of_object_name(row)
-            if service is not None or not is_system(found):
-                yield ObjectName(service=found, key=key)
+            yield ObjectName(service=service, key=keys.parts_of_object_name(row)[1])
+
+    def _services_in(self, partition: int) -> Iterator[str]:
+        """The services that have objects; of each only the first object is read."""
+        every = keys.object_names(partition, None)
+        start, stop = every, keys.after_prefix(every)
+        while page := self._rows.scan(start, stop, limit=1):
+            service, _ = keys.parts_of_object_name(page[0][0])
+            yield service
+            start = keys.after_prefix(keys.object_names(partition, service))
 
     async def info(self, service: str, key: str, definition: Definition | None, at: int | None = None) -> ObjectInfo:
         """The object, now or after event ``at``. Raises ``HistoryGoneError``, ``Damaged``, ``InvalidArgumentError``."""

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from actors.core.gates import Scope
     from actors.core.jobs import JobSpec
     from actors.core.limits import Limits
-    from actors.deploying import DeploymentInfo
+    from actors.deploying import CodeFile, DeploymentInfo
     from actors.editing import Edit, Edited
     from actors.engine.engine import Engine
     from actors.engine.world import World
@@ -119,7 +119,7 @@ class LocalPort:
         self.limits = limits
         self.world = world
         self.registry = RegistryCaller(engine, world, limits, who)
-        self._deployments = DeploymentKeeper(engine, self.registry, who)
+        self._deployments = DeploymentKeeper(engine, world, self.registry, who)
         self._jobs = JobCaller(self)
         self._objects = ObjectCaller(self)
         self.who = who
@@ -237,6 +237,12 @@ class LocalPort:
     async def get_deployment(self, deployment: str) -> DeploymentInfo:
         await trio.lowlevel.checkpoint()
         return self._deployments.get(deployment)
+
+    async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
+        return await self._deployments.files(deployment)
+
+    async def read_code(self, deployment: str, path: str) -> CodeFile:
+        return await self._deployments.read(deployment, path)
 
     async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
         return await self._deployments.make_latest(deployment, reason)
@@ -374,8 +380,8 @@ class LocalPort:
 
     # Objects.
 
-    async def object_names(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
-        return await self._objects.names(service, after, limit)
+    async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
+        return await self._objects.names(service, after, limit, begin)
 
     async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
         return await self._objects.info(service, key, at)

@@ -37,9 +37,9 @@ class ObjectCaller:
     def __init__(self, port: LocalPort) -> None:
         self._port = port
 
-    async def names(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
+    async def names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
         async with self._kept_objects() as kept:
-            return kept.names(service, after, checked_limit(limit))
+            return kept.names(service, after, checked_limit(limit), begin=begin)
 
     async def info(self, service: str, key: str, at: int | None) -> ObjectInfo:
         async with self._kept_objects() as kept:

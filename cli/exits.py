@@ -35,6 +35,7 @@ _NOT_FOUND = (
     "UnknownJobError",
     "UnknownDeploymentError",
     "UnknownFieldError",
+    "UnknownFileError",
     "StoreMissing",
 )
 _UNAVAILABLE = ("UnavailableError", "DiskFull", "Unavailable")

@@ -25,7 +25,7 @@ def test_everything_that_is_called_or_entered_shows_an_example() -> None:
     told_by_others = {
         *("Answer", "InvocationInfo", "JournalEntry", "OutcomeKind", "Status", "InvocationId", "converter"),
         *("GateAnswer", "GateInfo", "GateState", "ScopeKind"),
-        *("CheckReport", "CheckSummary", "DeploymentInfo"),
+        *("CheckReport", "CheckSummary", "CodeFile", "DeploymentInfo"),
         *("Reason", "Waiting", "Edited", "FieldChange", "ItemInfo", "ObjectInfo", "ObjectName"),
         *("ItemResult", "JobInfo", "JobItem", "JobItems", "JobPreview", "JobState", "JobVerb"),
     }

@@ -344,6 +344,12 @@ class UnknownDeploymentError(Refused):
     http_status = 404
 
 
+class UnknownFileError(Refused):
+    """The deployment's code has no such file."""
+
+    http_status = 404
+
+
 class DeploymentInUseError(Refused):
     """The deployment cannot go: it is the latest, or ``open_invocations`` are pinned to it."""
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
-from actors.core.errors import BrokenDeploymentError, DeploymentInUseError, Refused
-from actors.deploying import DeploymentInfo
-from actors.deployments.snapshot import pack
+import attrs
+
+from actors.core.errors import BrokenDeploymentError, DeploymentInUseError, Refused, UnknownFileError
+from actors.deploying import CodeFile, DeploymentInfo
+from actors.deployments.snapshot import pack, unpack
 from actors.engine.arrivals import Act, Identity
-from actors.system.code import code_target, pieces_of, read_code
+from actors.system.code import code_target, pieces_of, read_code, read_packed
 from journal import keys
 
 if TYPE_CHECKING:
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from actors.core.deployments import Deployment, DeploymentChange
     from actors.deployments.snapshot import Snapshot
     from actors.engine.engine import Engine
+    from actors.engine.world import World
     from actors.registry import RegistryCaller
 
 log = logging.getLogger(__name__)
@@ -28,8 +33,9 @@ _COUNTED_TOGETHER = 1_024
 class DeploymentKeeper:
     """Speaks to the registry, and to the objects that keep code, in somebody's name."""
 
-    def __init__(self, engine: Engine, registry: RegistryCaller, who: Identity) -> None:
+    def __init__(self, engine: Engine, world: World, registry: RegistryCaller, who: Identity) -> None:
         self._engine = engine
+        self._world = world
         self._registry = registry
         self._who = who
 
@@ -110,6 +116,27 @@ class DeploymentKeeper:
         """One of them. Raises :class:`UnknownDeploymentError`."""
         return self._info(self._engine.applications.registered.find(deployment))
 
+    async def files(self, deployment: str) -> tuple[CodeFile, ...]:
+        """The files of its code, by path. Raises ``UnknownDeploymentError``, ``BrokenDeploymentError``."""
+        snapshot = await self._code(deployment)
+        return tuple(_file(path, snapshot.files[path]) for path in sorted(snapshot.files))
+
+    async def read(self, deployment: str, path: str) -> CodeFile:
+        """One of them, with its text. Raises ``UnknownFileError`` as well."""
+        snapshot = await self._code(deployment)
+        content = snapshot.files.get(path)
+        if content is None:
+            raise UnknownFileError(
+                f"{deployment} has no file {path[:200]!r}; it has {len(snapshot.files)} others, which are listed"
+            )
+        return attrs.evolve(_file(path, content), text=_text(content))
+
+    async def _code(self, deployment: str) -> Snapshot:
+        self._engine.applications.registered.find(deployment)
+        packed = read_packed(self._engine.journal, deployment)
+        snapshot: Snapshot = await self._world.offload(partial(unpack, deployment, packed))
+        return snapshot
+
     def _info(self, known: Deployment) -> DeploymentInfo:
         applications = self._engine.applications
         return DeploymentInfo(
@@ -154,3 +181,14 @@ class DeploymentKeeper:
         except BrokenDeploymentError:
             return False
         return True
+
+
+def _file(path: str, content: bytes) -> CodeFile:
+    return CodeFile(path=path, size=len(content), digest=hashlib.sha256(content).hexdigest())
+
+
+def _text(content: bytes) -> str | None:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from actors.core.deployments import DeploymentChange
-from actors.deploying import DeploymentInfo
+from actors.deploying import CodeFile, DeploymentInfo
 from actors.http.exchange import Exchange
-from actors.http.models import DeploymentList, ReasonBody
+from actors.http.models import DeploymentList, FileList, ReasonBody
 from actors.http.routes import Route, Scope
 
 
@@ -17,6 +17,16 @@ async def list_deployments(exchange: Exchange) -> DeploymentList:
 async def get_deployment(exchange: Exchange) -> DeploymentInfo:
     """One deployment."""
     return await exchange.client.deployments.get(exchange.path["deployment"])
+
+
+async def list_files(exchange: Exchange) -> FileList:
+    """The files of a deployment's code, by path."""
+    return FileList(files=list(await exchange.client.deployments.files(exchange.path["deployment"])))
+
+
+async def read_file(exchange: Exchange) -> CodeFile:
+    """One file of a deployment's code; a slash in its path is ``%2F`` here."""
+    return await exchange.client.deployments.read(exchange.path["deployment"], exchange.path["file"])
 
 
 async def make_latest(exchange: Exchange, body: ReasonBody) -> DeploymentChange:
@@ -32,6 +42,8 @@ async def prune_deployment(exchange: Exchange, body: ReasonBody) -> DeploymentCh
 ROUTES = (
     Route("GET", "/deployments", Scope.READ, list_deployments),
     Route("GET", "/deployments/{deployment}", Scope.READ, get_deployment),
+    Route("GET", "/deployments/{deployment}/files", Scope.READ, list_files),
+    Route("GET", "/deployments/{deployment}/files/{file}", Scope.READ, read_file),
     Route("PATCH", "/deployments/{deployment}/make-latest", Scope.ADMIN, make_latest),
     Route("PATCH", "/deployments/{deployment}/prune", Scope.ADMIN, prune_deployment),
 )

@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from actors.core.jobs import JobVerb
-from actors.deploying import DeploymentInfo
+from actors.deploying import CodeFile, DeploymentInfo
 from actors.http.durations import DURATION
 from actors.inspection import GateInfo, InvocationInfo, JournalEntry, ServiceInfo
 from actors.jobs import JobInfo
@@ -196,6 +196,13 @@ class DeploymentList:
 
 
 @attrs.frozen(kw_only=True)
+class FileList:
+    """The files of a deployment, by path, without their texts."""
+
+    files: list[CodeFile]
+
+
+@attrs.frozen(kw_only=True)
 class JobList:
     """Bulk jobs, newest first."""
 
@@ -267,10 +274,11 @@ class AuditQueryModel:
 
 @attrs.frozen(kw_only=True)
 class ObjectsQuery:
-    """Which objects: of a service, behind the key ``after``; or of all."""
+    """Which objects: of a service, behind the key ``after``, with keys that ``begin`` so; or of all."""
 
     service: Name | None = None
     after: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
+    begin: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
     limit: PageSize = 100
 
 

@@ -20,7 +20,7 @@ from actors.objecthandle import ObjectHandle, ObjectInfo
 
 async def list_objects(exchange: Exchange, query: ObjectsQuery) -> ObjectList:
     """Keyed objects that have been used, by service and key."""
-    found = await exchange.client.objects(query.service, after=query.after, limit=query.limit)
+    found = await exchange.client.objects(query.service, after=query.after, begin=query.begin, limit=query.limit)
     return ObjectList(objects=found)
 
 

@@ -10,7 +10,7 @@ import msgspec
 from actors.checking import CheckReport, CheckSummary
 from actors.core.deployments import DeploymentChange
 from actors.core.errors import UnavailableError
-from actors.deploying import DeploymentInfo
+from actors.deploying import CodeFile, DeploymentInfo
 from actors.editing import Edited
 from actors.http.connection import decoded, path_of
 from actors.http.models import (
@@ -18,6 +18,7 @@ from actors.http.models import (
     ChangeList,
     DeploymentList,
     EditedModel,
+    FileList,
     GateList,
     ItemList,
     JobList,
@@ -63,9 +64,9 @@ class RemoteControl:
 
     # Objects.
 
-    async def object_names(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
-        found = await self._connection.get("/objects", ObjectList, service=service, after=after, limit=limit)
-        return found.objects
+    async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
+        asked = {"service": service, "after": after, "begin": begin, "limit": limit}
+        return (await self._connection.get("/objects", ObjectList, **asked)).objects
 
     async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
         return await self._connection.get(path_of("objects", service, key), ObjectInfo, at=at)
@@ -95,6 +96,12 @@ class RemoteControl:
 
     async def get_deployment(self, deployment: str) -> DeploymentInfo:
         return await self._connection.get(path_of("deployments", deployment), DeploymentInfo)
+
+    async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
+        return tuple((await self._connection.get(path_of("deployments", deployment, "files"), FileList)).files)
+
+    async def read_code(self, deployment: str, path: str) -> CodeFile:
+        return await self._connection.get(path_of("deployments", deployment, "files", path), CodeFile)
 
     async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
         path = path_of("deployments", deployment, "make-latest")

@@ -67,6 +67,11 @@ def pieces_of(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 def read_code(source: RowSource, deployment: str) -> Snapshot:
     """The code of a deployment as it is kept. Raises :class:`BrokenDeploymentError`."""
+    return unpack(deployment, read_packed(source, deployment))
+
+
+def read_packed(source: RowSource, deployment: str) -> bytes:
+    """The same, still to be unpacked, which may take long. Raises :class:`BrokenDeploymentError`."""
     stream = stream_of(service_name(Code), deployment)
     field = definition_of(Code).fields["pieces"]
     prefix = keys.items(stream % source.partitions, stream, field.name)
@@ -81,4 +86,4 @@ def read_code(source: RowSource, deployment: str) -> Snapshot:
             f"the code of {deployment} is not kept here: it was pruned, or it was never registered",
             deployment=deployment,
         )
-    return unpack(deployment, b"".join(found[number] for number in sorted(found)))
+    return b"".join(found[number] for number in sorted(found))

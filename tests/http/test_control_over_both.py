@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,11 @@ async def test_objects_are_listed_and_shown_now_and_then(opened: Opened) -> None
             await client.actor(Shop, key).sell("tea", 3)
         assert [name.key for name in await client.objects("Shop")] == ["a/c", "b"]
         assert [name.key for name in await client.objects("Shop", after="a/c", limit=1)] == ["b"]
+        assert [name.key for name in await client.objects("Shop", begin="a")] == ["a/c"]
+        assert [name.key for name in await client.objects("Shop", begin="a", after="a/c")] == []
+        assert [name.key for name in await client.objects("Shop", begin="b", after="a/c")] == ["b"]
+        assert [(name.service, name.key) for name in await client.objects(begin="a")] == [("Shop", "a/c")]
+        assert [(name.service, name.key) for name in await client.objects()] == [("Shop", "a/c"), ("Shop", "b")]
         kept = client.object(Shop, "a/c")
         first = await kept.info()
         assert (first.fields, first.logs, first.maps) == (
@@ -115,6 +121,34 @@ async def test_objects_are_listed_and_shown_now_and_then(opened: Opened) -> None
         assert [item.value for item in await kept.items("sales", start="1")] == ["milk"]
         assert [(item.item, item.value) for item in await kept.items("stock", at=first.version)] == [('"tea"', 7)]
         assert [change.value for change in await kept.history("tags")] == [["tea"], ["tea", "milk"]]
+
+
+async def test_the_fields_of_a_class_are_told_with_what_they_hold(opened: Opened) -> None:
+    async with opened() as client:
+        (shop,) = await client.services()
+        text = {"type": "string"}
+        assert [(field.name, field.kind.value, field.value, field.key, field.default) for field in shop.fields] == [
+            ("owner", "plain", text, None, "nobody"),
+            ("tags", "plain", {"type": "array", "items": text}, None, []),
+            ("sales", "log", text, None, None),
+            ("stock", "map", {"type": "integer"}, text, None),
+        ]
+
+
+async def test_the_code_of_a_deployment_can_be_read(opened: Opened) -> None:
+    async with opened() as client:
+        (deployment,) = await client.deployments.list()
+        files = await client.deployments.files(deployment.id)
+        assert (len(files), sum(file.size for file in files)) == (deployment.files, deployment.size)
+        assert [file.path for file in files] == sorted(file.path for file in files)
+        own = next(file for file in files if file.path.endswith("test_control_over_both.py"))
+        content = await trio.Path(__file__).read_bytes()
+        assert (own.size, own.digest, own.text) == (len(content), hashlib.sha256(content).hexdigest(), None)
+        assert (await client.deployments.read(deployment.id, own.path)).text == content.decode()
+        with pytest.raises(actors.UnknownFileError, match="has no file 'nothing.py'"):
+            await client.deployments.read(deployment.id, "nothing.py")
+        with pytest.raises(actors.UnknownDeploymentError):
+            await client.deployments.files("dep_0000000000000000")
 
 
 async def test_an_edit_says_what_it_did(opened: Opened) -> None:
