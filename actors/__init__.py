@@ -68,8 +68,6 @@ from actors.core.errors import (
     UnserializableError,
     VersionConflictError,
 )
-from actors.core.gates import GateState, Scope, ScopeKind
-from actors.core.jobs import ItemResult, JobState, JobVerb
 from actors.core.limits import Limits
 from actors.core.retries import RetryPolicy
 from actors.durable import (
@@ -105,6 +103,8 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from actors.checking import CheckReport, CheckSummary
     from actors.client import Client
+    from actors.core.gates import GateState, Scope, ScopeKind
+    from actors.core.jobs import ItemResult, JobState, JobVerb
     from actors.deploying import CodeFile, DeploymentClient, DeploymentInfo
     from actors.editing import Edited
     from actors.gates import GateClient
@@ -128,14 +128,18 @@ _LATER = {
     "GateAnswer": "actors.inspection",
     "GateClient": "actors.gates",
     "GateInfo": "actors.inspection",
+    "GateState": "actors.core.gates",
     "InvocationInfo": "actors.inspection",
     "ItemInfo": "actors.objecthandle",
+    "ItemResult": "actors.core.jobs",
     "JobClient": "actors.jobs",
     "JobHandle": "actors.jobs",
     "JobInfo": "actors.jobs",
     "JobItem": "actors.jobs",
     "JobItems": "actors.jobs",
     "JobPreview": "actors.jobs",
+    "JobState": "actors.core.jobs",
+    "JobVerb": "actors.core.jobs",
     "JournalEntry": "actors.inspection",
     "ObjectHandle": "actors.objecthandle",
     "ObjectInfo": "actors.objecthandle",
@@ -143,6 +147,8 @@ _LATER = {
     "QueryResult": "actors.sql.result",
     "Reason": "actors.why",
     "Runtime": "actors.runtime",
+    "Scope": "actors.core.gates",
+    "ScopeKind": "actors.core.gates",
     "Selection": "actors.jobs",
     "Waiting": "actors.why",
     "connect": "actors.http.client",
