@@ -101,12 +101,12 @@ class LocalClient(Client):
         """How many invocations the predicate fits, and the ids of so many of them, the oldest first."""
         return await self._port.matching(predicate, at_most=at_most)
 
-    async def deny(self, act: Act, refusal: str, *, dropped: int = 0) -> None:
-        """Note in the audit that somebody was turned away before anything was asked of an object.
+    async def note(self, act: Act, *, refusal: str = "", dropped: int = 0) -> None:
+        """Have the audit say that somebody did something that is asked of no object, or was turned away.
 
-        ``dropped``: how many others have been since the last note, without one.
+        ``dropped``: how many others were turned away since the last note, without one.
         """
-        await self._port.engine.deny(act, refusal, self._port.who, dropped=dropped)
+        await self._port.engine.note(act, self._port.who, refusal=refusal, dropped=dropped)
 
 
 class LocalPort:

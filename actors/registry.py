@@ -54,7 +54,7 @@ class RegistryCaller:
 
     async def refuse(self, act: Act, refusal: Refused) -> None:
         """Note in the audit that something was asked for that the registry need not hear of."""
-        await self._engine.deny(act, f"{type(refusal).__name__}: {refusal}", self._who, dropped=0)
+        await self._engine.note(act, self._who, refusal=f"{type(refusal).__name__}: {refusal}")
 
     # Gates.
 

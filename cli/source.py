@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from actors.auditing import AuditCheck, AuditPage, AuditQuery
     from actors.client import Client
+    from actors.http.connection import Connection
     from actors.inspection import InvocationInfo, JournalEntry
     from actors.listing import Listing
     from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
@@ -47,15 +48,25 @@ class Where:
 @asynccontextmanager
 async def live(where: Where) -> AsyncIterator[Client]:
     """A client of a running server. Raises :class:`actors.UnavailableError` if there is none."""
-    from actors.http.client import connect
+    from actors.client import Client
+    from actors.http.client import RemotePort
+
+    async with connected(where) as connection:
+        yield Client(RemotePort(connection))
+
+
+@asynccontextmanager
+async def connected(where: Where) -> AsyncIterator[Connection]:
+    """The same, for what only a server can be asked."""
+    from actors.http.client import open_connection
 
     url, token = where.url or os.environ.get(URL_VARIABLE), where.token or os.environ.get(TOKEN_VARIABLE)
     if url is None:
         url = _url_of(where.data)
     if token is None:
         token = _own_token(where.data, url)
-    async with connect(url, token=token, user=_user()) as client:
-        yield client
+    async with open_connection(url, token=token, user=user()) as connection:
+        yield connection
 
 
 def _own_token(data: Path, url: str) -> str | None:
@@ -66,7 +77,8 @@ def _own_token(data: Path, url: str) -> str | None:
     return path.read_text().strip()
 
 
-def _user() -> str | None:
+def user() -> str | None:
+    """What the person at the command line is called here."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # an account without a name

@@ -79,6 +79,7 @@ AROUND_THE_ENGINE = {
     "actors.deployments.checker",  # has it rehearse a history on other code
     "actors.deployments.keeper",  # speaks to it about deployments, for everybody in this process
     "actors.http.guard",  # says who acted, and from where, in the engine's words: it is the engine that records it
+    "actors.http.tokenadmin",  # says what was done to tokens, likewise
     "actors.keptobjects",  # folds objects as it does
     "actors.registry",  # speaks to it about gates, as the client does about invocations
     "actors.runtime",  # makes it
@@ -86,6 +87,7 @@ AROUND_THE_ENGINE = {
     "actors.sql.live",  # takes its clock
     "actors.sql.source",  # folds objects as it does
     "cli.doing.check",  # has it rehearse histories of a data directory that it reads itself
+    "cli.doing.tokens",  # has the audit of a stopped data directory say what was done to its tokens
     "cli.at_rest",  # looks at a stopped data directory with the engine's clock and threads
 }
 """Those outside that know the engine, and what for; everybody else speaks to them."""

@@ -10,6 +10,7 @@ EDIT = "playhead.edit"
 RESERVED = frozenset(
     {
         "audit",
+        "backups",
         "changes",
         "checks",
         "deployments",
@@ -17,10 +18,12 @@ RESERVED = frozenset(
         "health",
         "invocations",
         "jobs",
+        "metrics",
         "objects",
         "query",
         "restate",
         "services",
+        "tokens",
         "ui",
         "whoami",
     }

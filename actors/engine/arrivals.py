@@ -38,12 +38,13 @@ class Act:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Denial:
-    """Somebody was turned away at a rim, and nothing was asked of any object: only the audit hears of it."""
+class Note:
+    """Somebody did something at a rim, or was turned away there, and nothing was asked of any object: only the audit hears
+    of it."""
 
     act: Act
-    refusal: str
     reply: Waiter[None]
+    refusal: str = ""
     dropped: int = 0
 
 
@@ -81,7 +82,7 @@ class Arrival:
     """
 
     to: StreamId
-    command: Command | Watch | Look | Denial
+    command: Command | Watch | Look | Note
     stamp: Stamp
     reply: Waiter[Any] | None = None
     outcome: Waiter[Outcome] | None = None
@@ -98,5 +99,5 @@ class Arrival:
             self.outcome.fail(error)
         if isinstance(self.command, Watch):
             self.command.waiter.fail(error)
-        elif isinstance(self.command, (Look, Denial)):
+        elif isinstance(self.command, (Look, Note)):
             self.command.reply.fail(error)

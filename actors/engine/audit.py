@@ -11,14 +11,20 @@ import attrs
 
 from actors.core import commands as c
 from actors.core.state import REQUEST
-from actors.engine.arrivals import Act, Denial
+from actors.engine.arrivals import Act, Note
 from journal import keys
+from journal.ids import StreamId
+from journal.protocol import Append
 from journal.rows import FIRST_LINK, AuditRow, decode_audit, encode_audit, link_of_audit
 
 if TYPE_CHECKING:
-    from actors.engine.arrivals import Arrival
+    from actors.engine.arrivals import Arrival, Identity
     from journal.events import Answer
     from journal.protocol import Journal
+
+
+NOBODY = StreamId(0)
+"""Where what concerns no object is noted."""
 
 
 class AuditTrail:
@@ -38,6 +44,26 @@ class AuditTrail:
         return keys.audit(self._partition, self._number), value
 
 
+async def note_at_rest(journal: Journal, act: Act, who: Identity, *, refusal: str = "") -> None:
+    """The same as :meth:`actors.engine.engine.Engine.note`, in a journal that nobody runs."""
+    partition = NOBODY % journal.partitions
+    row = AuditRow(
+        number=0,
+        at=journal.clock.now(),
+        by=who.by,
+        origin=who.origin,
+        verb=act.verb,
+        target=act.target,
+        detail=act.detail,
+        reason=act.reason,
+        changed=not refusal,
+        refusal=refusal,
+    )
+    async with journal.claim(partition, who.by) as claimed:
+        key, value = AuditTrail(journal, partition).extend(row)
+        await claimed.commit([Append(stream=NOBODY, expected=0, events=(), rows={key: value})])
+
+
 def act_of(arrival: Arrival) -> Act | None:
     """What the audit says of it; None if it steers nothing, or follows from something that is audited."""
     if arrival.act is not None or arrival.stamp.by == "engine":
@@ -50,7 +76,7 @@ def act_of(arrival: Arrival) -> Act | None:
 def _act_of_command(arrival: Arrival) -> Act | None:
     command = arrival.command
     match command:
-        case Denial():
+        case Note():
             return command.act
         case c.PurgeInvocations() if _is_asked_for(arrival, command):
             return Act(verb="purge", target=" ".join(command.invocation_ids))
@@ -91,7 +117,7 @@ def row_of_act(
         before="" if answer is None else answer.before.value,
         after="" if answer is None else answer.after.value,
         refusal=refusal,
-        dropped=arrival.command.dropped if isinstance(arrival.command, Denial) else 0,
+        dropped=arrival.command.dropped if isinstance(arrival.command, Note) else 0,
     )
 
 

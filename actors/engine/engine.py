@@ -10,7 +10,8 @@ import trio
 
 from actors.core.errors import UnavailableError, UnknownOutcomeError
 from actors.core.state import REQUEST
-from actors.engine.arrivals import Act, Arrival, Denial, Look, Watch
+from actors.engine.arrivals import Act, Arrival, Look, Note, Watch
+from actors.engine.audit import NOBODY
 from actors.engine.owner import Owner
 from actors.engine.registry import RegistryView
 from actors.engine.replies import Waiter
@@ -36,7 +37,6 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _CLAIM_AGAIN_SECONDS = 1.0
-_NOBODY = StreamId(0)  # where what concerns no object is noted
 _GIVES_WAY = (InDoubt, Conflict, Fenced, Unavailable)
 
 
@@ -158,12 +158,12 @@ class Engine:
         reply: Waiter[InvocationInfo] = Waiter()
         return await self._ask(of, Look(of, reply), who, reply)
 
-    async def deny(self, act: Act, refusal: str, who: Identity, *, dropped: int) -> None:
-        """Note, durably, that somebody was turned away."""
+    async def note(self, act: Act, who: Identity, *, refusal: str = "", dropped: int = 0) -> None:
+        """Have the audit say, durably, that somebody has done something at a rim, or was turned away there."""
         reply: Waiter[None] = Waiter()
-        owner = self._owner_of(_NOBODY)
-        denial = Denial(act=act, refusal=refusal, reply=reply, dropped=dropped)
-        owner.submit(Arrival(_NOBODY, denial, self._stamp(act.target, who), origin=who.origin))
+        owner = self._owner_of(NOBODY)
+        note = Note(act=act, reply=reply, refusal=refusal, dropped=dropped)
+        owner.submit(Arrival(NOBODY, note, self._stamp(act.target, who), origin=who.origin))
         await owner.answer(reply)
 
     async def _ask(self, of: InvocationId, question: Watch | Look, who: Identity, waiter: Waiter[T]) -> T:

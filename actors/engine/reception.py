@@ -24,7 +24,7 @@ from actors.core.errors import (
 )
 from actors.core.react import pending
 from actors.core.restart import Kept, find_step, keep, nothing_of
-from actors.engine.arrivals import Accepted, Arrival, Denial, Look, Watch
+from actors.engine.arrivals import Accepted, Arrival, Look, Note, Watch
 from actors.engine.index import row_of
 from actors.engine.restarting import check_past, has_fields
 from actors.inspection import info_of
@@ -96,9 +96,9 @@ class Reception:
         else:
             taken(self, resident, arrival, command)
 
-    def _deny(self, resident: Resident, arrival: Arrival, denial: Denial) -> None:
-        self._ledger.audit(resident, arrival, refusal=denial.refusal)
-        self._ledger.when_durable(partial(denial.reply.set, None))
+    def _note(self, resident: Resident, arrival: Arrival, note: Note) -> None:
+        self._ledger.audit(resident, arrival, changed=not note.refusal, refusal=note.refusal)
+        self._ledger.when_durable(partial(note.reply.set, None))
 
     def _start_waiting_and_say(self, resident: Resident, arrival: Arrival, _: c.StartWaiting) -> None:
         self._start_waiting(resident)
@@ -354,7 +354,7 @@ def _open_state(resident: Resident, of: InvocationId) -> InvocationState | None:
 _TAKEN: dict[type, Callable[[Reception, Resident, Arrival, Any], None]] = {
     Watch: Reception._watch,
     Look: Reception._look,
-    Denial: Reception._deny,
+    Note: Reception._note,
     c.StartWaiting: Reception._start_waiting_and_say,
     c.Invoke: Reception._invoke,
     c.PurgeInvocations: Reception._purge,

@@ -28,6 +28,7 @@ from actors.http import (
     openapi,
     query,
     reading,
+    tokenadmin,
     watching,
 )
 from actors.http.exchange import Exchange, read_body, read_query
@@ -60,6 +61,7 @@ ROUTES: tuple[Route, ...] = (
     *jobs.ROUTES,
     *checks.ROUTES,
     *query.ROUTES,
+    *tokenadmin.ROUTES,
     *openapi.ROUTES,
     *watching.ROUTES,
     *console.ROUTES,
@@ -143,7 +145,9 @@ class Api:
             assert missing is not None, "a route is found, or missing"
             raise missing
         is_open = self._guard.is_open
-        return route, Exchange(asking, request, path, self._closing, self._router.routes, grant, is_open)
+        return route, Exchange(
+            asking, request, path, self._closing, self._router.routes, grant, is_open, self._guard.tokens
+        )
 
     def _find(self, request: Request) -> tuple[Route | None, dict[str, str], Refused | None]:
         # What is missing is kept until it is known who asks: a stranger learns nothing, not even of paths.

@@ -71,6 +71,15 @@ async def connect(
         async with actors.connect("http://127.0.0.1:9070", token=token) as client:
             print(await client.actor(Counter, "bob").add(5))
     """
+    async with open_connection(url, token=token, user=user) as connection:
+        yield Client(RemotePort(connection))
+
+
+@asynccontextmanager
+async def open_connection(
+    url: str | None = None, *, token: str | None = None, user: str | None = None
+) -> AsyncIterator[Connection]:
+    """What such a client speaks through."""
     base = url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
     secret = token if token is not None else os.environ.get(TOKEN_VARIABLE)
     headers = {} if secret is None else {"authorization": f"Bearer {secret}"}
@@ -78,7 +87,7 @@ async def connect(
         headers[USER_HEADER] = user
     timeout = httpx2.Timeout(None, connect=CONNECT_SECONDS)
     async with httpx2.AsyncClient(base_url=base, headers=headers, timeout=timeout, trust_env=False) as http:
-        yield Client(RemotePort(Connection(http)))
+        yield Connection(http)
 
 
 class RemotePort(RemoteControl):

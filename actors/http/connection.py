@@ -44,6 +44,10 @@ class Connection:
         given = {name: value for name, value in params.items() if value is not None}
         return decoded(await self.send("GET", path, params=given), kind)
 
+    async def post(self, path: str, kind: type[M], body: dict[str, Any]) -> M:
+        """What came of it, as its model."""
+        return decoded(await self.send("POST", path, content=msgspec.json.encode(body)), kind)
+
     async def patch(self, path: str, kind: type[M], body: dict[str, Any], *, idempotency_key: str | None = None) -> M:
         """The answer of a verb, as its model."""
         content = msgspec.json.encode(body)

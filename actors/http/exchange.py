@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from actors.http.routes import Route
     from actors.http.server import Closing
-    from actors.http.tokens import Grant
+    from actors.http.tokens import Grant, TokenBook
     from actors.local import LocalClient
     from actors.references import InvocationHandle
 
@@ -36,7 +36,8 @@ BODY_SECONDS = 30.0
 class Exchange:
     """A request under way. ``client`` acts for whoever asks; ``path`` are the open segments of its path, ``routes`` all that is served.
 
-    ``grant`` is what the token is worth, where the route needs one; ``is_open``: nobody needs one.
+    ``grant`` is what the token is worth, where the route needs one; ``is_open``: nobody needs one. ``tokens`` are those of
+    the data directory, where there is one.
     """
 
     client: LocalClient
@@ -46,6 +47,7 @@ class Exchange:
     routes: tuple[Route, ...] = ()
     grant: Grant | None = None
     is_open: bool = False
+    tokens: TokenBook | None = None
 
     def invocation(self) -> InvocationHandle[Any]:
         """The invocation that the path names. Raises :class:`actors.MalformedIdError`."""

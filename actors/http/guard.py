@@ -50,16 +50,20 @@ _ANYBODY = Grant("anyone", Scope.ADMIN)
 class Guard:
     """Lets requests in, or raises what they are told."""
 
-    def __init__(self, *, tokens: TokenBook | None, hosts: frozenset[str] = LOOPBACK_NAMES) -> None:
-        """Without ``tokens`` everybody may do everything: for loopback only. ``hosts`` are the names that are ours."""
-        self._tokens = tokens
+    def __init__(
+        self, *, tokens: TokenBook | None, hosts: frozenset[str] = LOOPBACK_NAMES, is_open: bool = False
+    ) -> None:
+        """Where it ``is_open``, or no tokens are kept, everybody may do everything: for loopback only. ``hosts`` are the
+        names that are ours."""
+        self.tokens = tokens
+        self._counted = None if is_open else tokens
         self._hosts = hosts | LOOPBACK_NAMES
         self._denials = _Allowance()
 
     @property
     def is_open(self) -> bool:
         """Whether nobody has to say who he is."""
-        return self._tokens is None
+        return self._counted is None
 
     def check_address(self, request: Request) -> None:
         """Refuse what is meant for somebody else, was sent by somebody else's page, or is framed in two ways."""
@@ -74,11 +78,11 @@ class Guard:
 
     def identify(self, request: Request) -> Grant:
         """Who asks. Raises :class:`actors.UnauthorizedError`."""
-        if self._tokens is None:
+        if self._counted is None:
             return _ANYBODY
         header = request.headers.get("authorization", "")
         secret = header[7:].strip() if header[:7].lower() == "bearer " else ""
-        grant = self._tokens.grant_of(secret)
+        grant = self._counted.grant_of(secret)
         if grant is None:
             raise UnauthorizedError(
                 "this needs a token: send 'Authorization: Bearer …'. The server's own lies in its data directory, "
@@ -96,7 +100,7 @@ class Guard:
     def acting(self, client: LocalClient, request: Request, grant: Grant) -> LocalClient:
         """The client for whoever asks."""
         user = request.headers.get(USER_HEADER, "")
-        by = f"token:{grant.name}" if self._tokens is not None else grant.name
+        by = f"token:{grant.name}" if self._counted is not None else grant.name
         if user and grant.scope is Scope.ADMIN and _USER.fullmatch(user):
             by = f"{by} ({user})"
         realm = "" if grant.scope is Scope.ADMIN else grant.name
@@ -109,7 +113,7 @@ class Guard:
             return
         act = Act(verb=request.method, target=request.url.path[:_SHOWN])
         with suppress(ActorError):  # they are turned away, noted or not
-            await client.deny(act, f"{type(refusal).__name__}: {refusal}", dropped=dropped)
+            await client.note(act, refusal=f"{type(refusal).__name__}: {refusal}", dropped=dropped)
 
     def _checked_host(self, request: Request) -> str:
         given = request.headers.getlist("host")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _TOKEN_BYTES = 32
 _MAX_TOKENS = 1_000
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+NAME_PATTERN = "^[a-z0-9][a-z0-9._-]{0,63}$"
 
 OWN_NAME = "main"
 """What the directory's own token is called."""
@@ -39,6 +39,18 @@ class UnknownTokenError(Refused):
     """No token has this name."""
 
     http_status = 404
+
+
+class TokenExistsError(Refused):
+    """A token has this name already."""
+
+    http_status = 409
+
+
+class TooManyTokensError(Refused):
+    """There are as many tokens as there can be."""
+
+    http_status = 409
 
 
 @attrs.frozen
@@ -102,16 +114,21 @@ class TokenBook:
         return list(self._named)
 
     def create(self, name: str, scope: Scope) -> str:
-        """A new token, shown this once. Raises :class:`actors.InvalidArgumentError`."""
-        if not _NAME.fullmatch(name) or name == OWN_NAME:
+        """A new token, told this once.
+
+        Raises :class:`actors.InvalidArgumentError`, :class:`TokenExistsError`, :class:`TooManyTokensError`.
+        """
+        if not re.fullmatch(NAME_PATTERN, name):
             raise InvalidArgumentError(
-                f"a token's name has 1 to 64 characters from a-z, 0-9, '.', '_' and '-', and is not {OWN_NAME!r}; found {name!r}"
+                f"a token's name has 1 to 64 characters from a-z, 0-9, '.', '_' and '-'; found {name!r}"
             )
+        if name == OWN_NAME:
+            raise TokenExistsError(f"{OWN_NAME!r} is the directory's own token; take another name")
         with self._held():
             if any(token.name == name for token in self._named):
-                raise InvalidArgumentError(f"there is a token {name!r} already; revoke it first, or take another name")
+                raise TokenExistsError(f"there is a token {name!r} already; revoke it first, or take another name")
             if len(self._named) >= _MAX_TOKENS:
-                raise InvalidArgumentError(f"there are {_MAX_TOKENS} tokens; revoke some first")
+                raise TooManyTokensError(f"there are {_MAX_TOKENS} tokens; revoke some first")
             secret = secrets.token_urlsafe(_TOKEN_BYTES)
             added = NamedToken(name=name, scope=scope, digest=_digest(secret), created_at=time.time())
             self._write([*self._named, added])

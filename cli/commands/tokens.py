@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import data_option, output_option
+from cli.options import data_option, output_option, reason_option
 from cli.words import SCOPES
 
 if TYPE_CHECKING:
@@ -25,12 +25,13 @@ def command() -> None:
 @click.option(
     "--scope", type=click.Choice(SCOPES), required=True, help="How far it reaches; each scope holds those before it."
 )
+@reason_option
 @_DATA
-def create(name: str, scope: str, data: Path) -> None:
+def create(name: str, scope: str, reason: str, data: Path) -> None:
     """Make a token for NAME and print it. It is shown this once; only its hash is kept."""
     from cli.doing import tokens
 
-    tokens.create(name, scope, data)
+    tokens.create(name, scope, reason, data)
 
 
 @command.command(name="list")
@@ -45,9 +46,10 @@ def list_tokens(output: str, data: Path) -> None:
 
 @command.command()
 @click.argument("name")
+@reason_option
 @_DATA
-def revoke(name: str, data: Path) -> None:
+def revoke(name: str, reason: str, data: Path) -> None:
     """Take the token of NAME back: it opens nothing any more."""
     from cli.doing import tokens
 
-    tokens.revoke(name, data)
+    tokens.revoke(name, reason, data)

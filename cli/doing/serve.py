@@ -91,7 +91,7 @@ async def run_server(
             watchers.start_soon(beside, runtime.client)
         make_token(data)
         closing = Closing()
-        asgi = Api(runtime.client, Guard(tokens=None if is_open else TokenBook(data), hosts=hosts), closing)
+        asgi = Api(runtime.client, Guard(tokens=TokenBook(data), hosts=hosts, is_open=is_open), closing)
         async with trio.open_nursery() as nursery:
             await nursery.start(serve, asgi, listeners, closing)
             bound = listeners[0].socket.getsockname()[1]

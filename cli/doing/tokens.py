@@ -1,31 +1,34 @@
-"""The tokens of a data directory."""
+"""The tokens of a data directory: of its server where one runs, else as they lie there. The audit has both."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
+import trio
 
+from actors.engine.arrivals import Identity
+from actors.engine.audit import note_at_rest
+from actors.http.connection import path_of
 from actors.http.routes import Scope
+from actors.http.tokenadmin import MadeToken, RevokedToken, TokenInfo
+from actors.http.tokenadmin import create as create_noted
+from actors.http.tokenadmin import revoke as revoke_noted
 from actors.http.tokens import TokenBook
 from cli.listing import Column, Table
 from cli.output import emit, remark, when
+from cli.source import Where, connected, user
 from journal.datadir import DataDirectory
+from journal.opening import open_journal
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+T = TypeVar("T")
 
-@attrs.frozen(kw_only=True)
-class Shown:
-    """A token as it is shown: never its hash."""
-
-    name: str
-    scope: Scope
-    created_at: float
-
-
-TOKENS = Table[Shown](
+TOKENS = Table[TokenInfo](
     id_of=lambda token: token.name,
     columns=(
         Column("NAME", lambda token: token.name),
@@ -35,23 +38,54 @@ TOKENS = Table[Shown](
 )
 
 
-def _book(data: Path) -> TokenBook:
-    DataDirectory(data).identity()  # raises where there is no store, so that a mistyped path gets no tokens
-    return TokenBook(data)
-
-
-def create(name: str, scope: str, data: Path) -> None:
+def create(name: str, scope: str, reason: str, data: Path) -> None:
     """Make one and print it."""
-    emit(_book(data).create(name, Scope(scope)))
+
+    async def run() -> str:
+        if DataDirectory(data).is_held():
+            async with connected(Where(data=data)) as connection:
+                body = {"name": name, "scope": scope, "reason": reason}
+                return (await connection.post("/tokens", MadeToken, body)).token
+        async with _at_rest(data) as note:
+            return await create_noted(_book(data), name, Scope(scope), reason, note)
+
+    emit(trio.run(run))
     remark(f"the token {name!r} has the scope {scope}; send it as 'Authorization: Bearer …', or set PLAYHEAD_TOKEN")
 
 
 def show_all(data: Path, output: str) -> None:
     """List those that have names."""
-    TOKENS.show([Shown(name=t.name, scope=t.scope, created_at=t.created_at) for t in _book(data).named()], output)
+    named = _book(data).named()
+    TOKENS.show([TokenInfo(name=t.name, scope=t.scope, created_at=t.created_at) for t in named], output)
 
 
-def revoke(name: str, data: Path) -> None:
+def revoke(name: str, reason: str, data: Path) -> None:
     """Take one back."""
-    _book(data).revoke(name)
+
+    async def run() -> None:
+        if DataDirectory(data).is_held():
+            async with connected(Where(data=data)) as connection:
+                await connection.patch(path_of("tokens", name, "revoke"), RevokedToken, {"reason": reason})
+                return
+        async with _at_rest(data) as note:
+            await revoke_noted(_book(data), name, reason, note)
+
+    trio.run(run)
     remark(f"the token {name!r} is revoked")
+
+
+def _book(data: Path) -> TokenBook:
+    DataDirectory(data).identity()  # raises where there is no store, so that a mistyped path gets no tokens
+    return TokenBook(data)
+
+
+@asynccontextmanager
+async def _at_rest(data: Path) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    """What notes in the audit of a directory that nobody runs."""
+    DataDirectory(data).identity()
+    async with open_journal(data) as journal:
+        yield partial(_note, journal)
+
+
+async def _note(journal: Any, act: Any, *, refusal: str = "") -> None:
+    await note_at_rest(journal, act, Identity(f"user:{user() or 'unknown'}", "process"), refusal=refusal)

@@ -209,3 +209,41 @@ def test_a_second_server_on_the_same_directory_is_told_who_has_it(tmp_path: Path
     assert second.returncode == 75
     assert f"in use by process {process.pid}" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+def test_the_audit_says_who_made_and_revoked_tokens_and_who_tried_in_vain(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with serving(tmp_path) as (url, _):
+        secret = run("tokens", "create", "ops", "--scope", "read", "--reason", "for the dashboard", data=data).stdout
+        assert (
+            requested(url, secret.strip(), "POST", "/tokens", json={"name": "x", "scope": "admin"}).status_code == 403
+        )
+        assert run("tokens", "create", "ops", "--scope", "admin", data=data).exit_code != 0
+    assert (
+        run("tokens", "create", "late", "--scope", "invoke", "--reason", "while it is stopped", data=data).exit_code
+        == 0
+    )
+    assert run("tokens", "revoke", "ops", data=data).exit_code == 0
+    assert run("tokens", "revoke", "ops", data=data).exit_code != 0
+    rows = json.loads(run("audit", "-o", "json", data=data).stdout)["entries"]
+    entries = [row for row in rows if row["verb"] != "register-deployment"]
+    told = [(row["verb"], row["target"], row["detail"], row["reason"], row["changed"]) for row in reversed(entries)]
+    assert told == [
+        ("create-token", "token:ops", "scope read", "for the dashboard", True),
+        ("POST", "/tokens", "", "", False),
+        ("create-token", "token:ops", "scope admin", "", False),
+        ("create-token", "token:late", "scope invoke", "while it is stopped", True),
+        ("revoke-token", "token:ops", "", "", True),
+        ("revoke-token", "token:ops", "", "", False),
+    ]
+    newest = list(reversed(entries))
+    assert [row["refusal"].partition(":")[0] for row in newest if row["refusal"]] == [
+        "ForbiddenError",
+        "TokenExistsError",
+        "UnknownTokenError",
+    ]
+    assert newest[0]["by"].startswith("token:main (")
+    assert newest[1]["by"] == "token:ops"
+    assert newest[3]["by"].startswith("user:")
+    assert secret.strip() not in json.dumps(entries)
+    assert run("audit", "--check", data=data).exit_code == 0

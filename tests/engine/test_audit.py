@@ -154,7 +154,7 @@ async def test_someone_turned_away_leaves_a_row_and_no_object() -> None:
     lab = Lab(Slow)
     async with lab.running() as runtime:
         stranger = runtime.client.acting_as("anonymous", "10.0.0.7:1")
-        await stranger.deny(Act(verb="PATCH", target="/invocations/x/kill"), "401", dropped=7)
+        await stranger.note(Act(verb="PATCH", target="/invocations/x/kill"), refusal="401", dropped=7)
         (row,) = await rows(runtime.client)
         assert (row.by, row.verb, row.target, row.refusal, row.dropped) == (
             "anonymous",

@@ -104,7 +104,7 @@ async def serving(
         open_runtime(*classes, limits=runtime_limits, **{"durability": Durability.MEMORY, **options}) as runtime,
         trio.open_nursery() as nursery,
     ):
-        guard = Guard(tokens=None if is_open else tokens, hosts=hosts)
+        guard = Guard(tokens=tokens, hosts=hosts, is_open=is_open)
         ended = trio.Event()
         await nursery.start(_serve, Api(runtime.client, guard, closing), listeners, closing, limits, ended)
         headers = {"authorization": f"Bearer {token}"}
