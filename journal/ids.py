@@ -43,7 +43,8 @@ _UNIQUE_WIDTH = 22  # 62**22 > 2**128
 _LENGTH = len(_PREFIX) + _STREAM_WIDTH + _UNIQUE_WIDTH
 _HALF = 62**_STREAM_WIDTH
 _ULID_RANDOM_BITS = 80
-_STEPS = struct.Struct("64Q")
+_WORD_BITS = 64
+_WORDS = struct.Struct("64Q")
 _REMEMBERED_OBJECTS = 16_384
 """Names whose numbers, and numbers whose names, are not worked out anew each time; about a hundred bytes each."""
 
@@ -104,20 +105,23 @@ class Ulids:
     def __init__(self, now_seconds: Callable[[], float], random: Random) -> None:
         self._now_seconds = now_seconds
         self._random = random
-        self._steps: list[int] = []
+        self._words: list[int] = []
         self._last = 0
 
     def next(self) -> int:
         """A 128-bit number greater than every one before."""
         stamp = int(self._now_seconds() * 1000) << _ULID_RANDOM_BITS
         if stamp <= self._last:
-            if not self._steps:
-                # Many at once: the system's randomness is asked for with a call of its own each time.
-                self._steps = list(_STEPS.unpack(self._random.randbytes(_STEPS.size)))
-            self._last += 1 + self._steps.pop()
+            self._last += 1 + self._word()
         else:
-            self._last = stamp | self._random.getrandbits(_ULID_RANDOM_BITS)
+            self._last = stamp | (self._word() << _WORD_BITS | self._word()) >> 2 * _WORD_BITS - _ULID_RANDOM_BITS
         return self._last
+
+    def _word(self) -> int:
+        if not self._words:
+            # Many at once: the system's randomness is asked for with a call of its own each time, of up to 20 microseconds.
+            self._words = list(_WORDS.unpack(self._random.randbytes(_WORDS.size)))
+        return self._words.pop()
 
 
 def _eleven(number: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from actors.core.evolve import evolve
@@ -78,11 +79,11 @@ class Directory:
 
     def shrink(self) -> None:
         """Let objects go that nobody has used for long, down to the limit."""
-        if len(self._residents) <= self._limit:
-            return
-        for stream in list(self._residents)[: len(self._residents) - self._limit]:
-            if self._residents[stream].is_idle:
-                del self._residents[stream]
+        excess = len(self._residents) - self._limit
+        if excess > 0:
+            for resident in list(islice(self._residents.values(), excess)):
+                if resident.is_idle:
+                    del self._residents[resident.stream]
 
     async def _read(self, stream: StreamId) -> Resident:
         try:
