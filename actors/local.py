@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -118,12 +118,25 @@ class LocalPort:
         self.engine = engine
         self.limits = limits
         self.world = world
-        self.registry = RegistryCaller(engine, world, limits, who)
-        self._deployments = DeploymentKeeper(engine, world, self.registry, who)
-        self._jobs = JobCaller(self)
-        self._objects = ObjectCaller(self)
         self.who = who
         self._queries = queries if queries is not None else Queries(world, limits)
+
+    @cached_property
+    def registry(self) -> RegistryCaller:
+        """What speaks to the registry of gates and deployments. Made, as those below, when it is wanted: a port may be for one call."""
+        return RegistryCaller(self.engine, self.world, self.limits, self.who)
+
+    @cached_property
+    def _deployments(self) -> DeploymentKeeper:
+        return DeploymentKeeper(self.engine, self.world, self.registry, self.who)
+
+    @cached_property
+    def _jobs(self) -> JobCaller:
+        return JobCaller(self)
+
+    @cached_property
+    def _objects(self) -> ObjectCaller:
+        return ObjectCaller(self)
 
     def acting_as(self, who: Identity) -> LocalPort:
         """The same for somebody else."""

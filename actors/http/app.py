@@ -11,7 +11,6 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 import trio
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -71,6 +70,8 @@ ROUTES: tuple[Route, ...] = (
 
 _DRAIN_SECONDS = 2.0
 _DRAIN_BYTES = 16 << 20
+
+_SECURITY_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -198,9 +199,9 @@ def _segments(raw_path: bytes) -> list[str]:
 def _with_security_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
+            headers = message["headers"]
+            said = {name for name, _ in headers}
+            headers += (header for header in _SECURITY_HEADERS if header[0] not in said)
         await send(message)
 
     return sending

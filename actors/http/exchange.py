@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import typing
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -16,7 +16,7 @@ from actors.http.problems import SlowBodyError
 from actors.values import ValueProblem, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Iterable, MutableMapping
 
     from starlette.requests import Request
 
@@ -64,12 +64,21 @@ class Exchange:
         if declared.isdecimal() and int(declared) > limit:
             raise PayloadTooLargeError(f"the body has {declared} bytes, the limit is {limit}")
         data = bytearray()
-        async with aclosing(self.request.stream()) as chunks:
-            while (chunk := await _next_chunk(chunks)) is not None:
-                data += chunk
-                if len(data) > limit:
-                    raise PayloadTooLargeError(f"the body is longer than the limit of {limit} bytes")
+        is_over = False
+        while not is_over:
+            message = await self._next_message()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            data += message.get("body", b"")
+            is_over = not message.get("more_body", False)
+            if len(data) > limit:
+                raise PayloadTooLargeError(f"the body is longer than the limit of {limit} bytes")
         return bytes(data)
+
+    async def _next_message(self) -> MutableMapping[str, Any]:
+        with trio.move_on_after(BODY_SECONDS):
+            return await self.request.receive()
+        raise SlowBodyError(f"no more of the body has come for {BODY_SECONDS:g} seconds")
 
     async def wait(self, work: Awaitable[T]) -> T:
         """The result of the work, unless the client goes away, or the server does: then nobody waits any more."""
@@ -83,21 +92,16 @@ class Exchange:
                 errors.append(ClientDisconnect())
                 nursery.cancel_scope.cancel()
 
-            async def leave_with_server() -> None:
-                await self.closing.last_call.wait()
-                errors.append(UnavailableError("the server stops; the call goes on when it is started again"))
-                nursery.cancel_scope.cancel()
-
             nursery.start_soon(leave_with_client)
-            nursery.start_soon(leave_with_server)
-            try:
-                results.append(await work)
-            except Exception as error:  # kept from the nursery, which would wrap it
-                errors.append(error)
+            with self.closing.gives_up(nursery.cancel_scope):
+                try:
+                    results.append(await work)
+                except Exception as error:  # kept from the nursery, which would wrap it
+                    errors.append(error)
             nursery.cancel_scope.cancel()
         if results:
             return results[0]
-        raise errors[0]
+        raise errors[0] if errors else UnavailableError("the server stops; the call goes on when it is started again")
 
 
 def read_json(data: bytes) -> Any:
@@ -115,7 +119,7 @@ def read_body(data: bytes, kind: Any) -> Any:
 
 def read_query(pairs: Iterable[tuple[str, str]], kind: Any) -> Any:
     """A query as the model that an endpoint takes. Raises ``InvalidArgumentError``."""
-    several = {name for name, hint in typing.get_type_hints(kind).items() if typing.get_origin(hint) is list}
+    several = _repeated(kind)
     found: dict[str, Any] = {}
     for name, text in pairs:
         if name in several:
@@ -125,6 +129,13 @@ def read_query(pairs: Iterable[tuple[str, str]], kind: Any) -> Any:
         else:
             found[name] = text
     return _convert(found, kind, "the query", strict=False)
+
+
+@functools.cache
+def _repeated(kind: type) -> frozenset[str]:
+    """What may be said several times."""
+    hints = typing.get_type_hints(kind)
+    return frozenset(name for name, hint in hints.items() if typing.get_origin(hint) is list)
 
 
 def _convert(value: Any, kind: Any, what: str, *, strict: bool) -> Any:
@@ -150,13 +161,3 @@ def _names(kind: Any) -> tuple[str, ...] | None:
         return kind.__struct_encode_fields__
     assert attrs.has(kind), "models are attrs classes or structs"
     return tuple(field.name for field in attrs.fields(kind))
-
-
-async def _next_chunk(chunks: Any) -> bytes | None:
-    with trio.move_on_after(BODY_SECONDS):
-        try:
-            chunk: bytes = await anext(chunks)
-        except StopAsyncIteration:
-            return None
-        return chunk
-    raise SlowBodyError(f"no more of the body has come for {BODY_SECONDS:g} seconds")

@@ -106,14 +106,20 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(routes)
-        self._by_length: dict[int, list[Route]] = {}
+        self._by_start: dict[tuple[int, str], list[Route]] = {}
+        self._open: dict[int, list[Route]] = {}
         for route in sorted(self.routes, key=lambda route: [_is_open(segment) for segment in route.segments]):
-            self._by_length.setdefault(len(route.segments), []).append(route)
+            length, first = len(route.segments), route.segments[0]
+            if _is_open(first):
+                self._open.setdefault(length, []).append(route)
+            else:
+                self._by_start.setdefault((length, first), []).append(route)
 
     def find(self, method: str, segments: Sequence[str]) -> tuple[Route, dict[str, str]]:
         """The route of a request. Raises :class:`NoSuchPathError`, :class:`MethodNotAllowedError`."""
         fitting: list[tuple[Route, dict[str, str]]] = []
-        for route in self._by_length.get(len(segments), ()):
+        length, first = len(segments), segments[0] if segments else ""
+        for route in (*self._by_start.get((length, first), ()), *self._open.get(length, ())):
             if fitting and _shape(route) != _shape(fitting[0][0]):
                 continue
             found = route.match(segments)

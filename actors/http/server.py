@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from contextlib import contextmanager, suppress
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hypercorn.events import Event
+    from hypercorn.typing import Event as Signal
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +66,28 @@ _FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 
 
 @attrs.define(eq=False)
 class Closing:
-    """How a server ends: ``begin`` stops taking connections and ends streams, ``last_call`` tells calls that wait to give up."""
+    """How a server ends: ``begin`` stops taking connections and ends streams, ``last_call`` makes calls that wait give up."""
 
     begin: trio.Event = attrs.field(factory=trio.Event)
-    last_call: trio.Event = attrs.field(factory=trio.Event)
+    _waiting: set[trio.CancelScope] = attrs.field(init=False, factory=set)
+    _has_called: bool = attrs.field(init=False, default=False)
+
+    @contextmanager
+    def gives_up(self, scope: trio.CancelScope) -> Iterator[None]:
+        """A call waits, for the block; the scope is cancelled when it is to wait no longer."""
+        self._waiting.add(scope)
+        if self._has_called:
+            scope.cancel()
+        try:
+            yield
+        finally:
+            self._waiting.discard(scope)
+
+    def last_call(self) -> None:
+        """Nobody waits any longer, now or later."""
+        self._has_called = True
+        for scope in self._waiting:
+            scope.cancel()
 
 
 async def serve(
@@ -108,7 +128,7 @@ async def serve(
         await context.terminated.set()
         with trio.move_on_after(limits.grace_seconds):
             await connections.wait_for_none()
-        closing.last_call.set()
+        closing.last_call()
         with trio.move_on_after(limits.last_call_seconds):
             await connections.wait_for_none()
         handlers.cancel_scope.cancel()
@@ -125,6 +145,8 @@ class _Server(TCPServer):
 
     def __init__(self, limits: ServerLimits, app: Any, config: Config, context: WorkerContext, stream: Any) -> None:
         super().__init__(app, config, context, {}, stream)
+        self._idle = _IdleTimer(config.keep_alive_timeout, context.terminated)
+        self.idle_task = self._idle  # type: ignore[assignment]  # it is asked to restart and to stop, as this can
         self._limits = limits
 
     async def run(self) -> None:
@@ -144,13 +166,20 @@ class _Server(TCPServer):
                     parse_socket_addr(socket.family, socket.getsockname()),
                     self.protocol_send,
                 )
-                await self.idle_task.restart(task_group, self._idle_timeout)
+                assert task_group._nursery is not None, "it has been entered"
+                task_group._nursery.start_soon(self._leave_when_idle)
+                await self._idle.restart()
                 await self._read_data()
-                await self.idle_task.stop()  # it would hold a connection that is over until it has been idle for long
+                self._idle.end()
         except OSError as error:
             log.debug("a connection broke: %s", error)
         finally:
             await self._close()
+
+    async def _leave_when_idle(self) -> None:
+        if await self._idle.runs_out():
+            with trio.CancelScope(shield=True):
+                await self._initiate_server_close()
 
     async def protocol_send(self, event: Event) -> None:
         if not isinstance(event, RawData):
@@ -171,8 +200,63 @@ class _Server(TCPServer):
                 await self.stream.send_all(data[start : start + _PIECE_BYTES])
 
 
+class _IdleTimer:
+    """Tells when a connection has been idle for long, or is when the server ends. One task a connection; hypercorn's own takes
+    one, and a nursery's start, for each request."""
+
+    def __init__(self, seconds: float, terminated: Signal) -> None:
+        self._seconds = seconds
+        self._terminated = terminated
+        self._scope = trio.CancelScope()
+        self._is_idle = False
+        self._has_ended = False
+
+    async def restart(self, *_: object) -> None:
+        """The connection is idle from now on."""
+        self._is_idle = True
+        self._scope.deadline = trio.current_time() + self._seconds
+
+    async def stop(self) -> None:
+        """It is not."""
+        self._is_idle = False
+        self._scope.deadline = inf
+
+    def end(self) -> None:
+        """It is over."""
+        self._has_ended = True
+        self._scope.cancel()
+
+    async def runs_out(self) -> bool:
+        """Return when there is no more use for it: whether the connection is to be closed."""
+        while not self._has_ended:
+            with self._scope:
+                await self._terminated.wait()
+                return self._is_idle  # one with a request under way is closed behind that
+            if self._is_idle and not self._has_ended:
+                return True
+            self._scope = trio.CancelScope()
+        return False
+
+
 class _Protocol(H11Protocol):
     """HTTP/1.1 that stays what it is."""
+
+    _head = b""
+
+    async def _send_h11_event(self, event: Any) -> None:
+        """A head whose body is known in length goes out with the body: it is there already."""
+        try:
+            data = self._head + self.connection.send(event)
+        except h11.LocalProtocolError:
+            if self.connection.their_state != h11.ERROR:
+                raise
+            return
+        if isinstance(event, h11.Response) and any(name == b"content-length" for name, _ in event.headers):
+            self._head = data
+            return
+        self._head = b""
+        if data:
+            await self.send(RawData(data=data))
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Offers of another protocol are not taken."""
