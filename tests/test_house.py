@@ -40,6 +40,7 @@ PURE_LIBRARIES = {
     "contextlib",
     "contextvars",
     "enum",
+    "functools",
     "hashlib",
     "msgspec",
     "pathlib",
