@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
 
+from actors.core.errors import IncompatibleError
 from actors.inspection import FailureInfo, OutcomeInfo
 from journal.events import Target
 from journal.ids import InvocationId, StepId
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
+    from actors.core.commands import RestartInvocation, ResumeInvocation
     from actors.deployments.snapshot import Snapshot
     from actors.listing import Listing
+    from journal.events import Answer
 
 SAMPLES = 10
 """Ids that a cohort names."""
@@ -160,6 +163,32 @@ class CheckPort(Protocol):
     async def check_all(
         self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
     ) -> CheckSummary: ...
+    async def obey_if_compatible(
+        self, command: ResumeInvocation | RestartInvocation, idempotency_key: str | None
+    ) -> Answer:
+        """Do it if the code that it would go on on gets through what is recorded, or through the part of it that a restart
+        keeps. Raises :class:`actors.IncompatibleError`."""
+        ...
+
+
+def refuse_incompatible(report: CheckReport, kept: Iterable[StepId] | None = None) -> None:
+    """Raise :class:`actors.IncompatibleError` unless the code gets through: all of it, or as far as these steps are kept."""
+    passed = {one.step for one in report.operations if one.fate is not Fate.NEW}
+    if report.is_compatible or (kept is not None and passed.issuperset(kept)):
+        return
+    at = report.divergence
+    raise IncompatibleError(
+        f"{report.invocation_id} cannot go on on {report.deployment}: it {report.summary}. Nothing was changed; 'playhead "
+        "invocations check' shows more, and actors.patched() lets old ones go the old way",
+        details={
+            "verdict": report.verdict.value,
+            "position": None if at is None else at.position,
+            "recorded": None if at is None else at.recorded,
+            "recorded_source": None if at is None else at.recorded_source,
+            "attempted": None if at is None else at.attempted,
+            "attempted_source": None if at is None else at.attempted_source,
+        },
+    )
 
 
 def summary_of(

@@ -12,9 +12,11 @@ import trio
 from actors.auditing import AuditQuery, ChainCheck, check_of, list_audit
 from actors.bulk import JobCaller
 from actors.changing import changes_since
+from actors.checking import refuse_incompatible
 from actors.client import Client, Sent
 from actors.core import commands as c
 from actors.core.errors import (
+    IncompatibleError,
     InvalidArgumentError,
     InvalidKeyError,
     TooSlowError,
@@ -23,7 +25,7 @@ from actors.core.errors import (
     UnknownServiceError,
 )
 from actors.core.names import is_system
-from actors.deployments.checker import Checker, checked_code
+from actors.deployments.checker import KEEP, Checker, checked_code
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.keeper import DeploymentKeeper
 from actors.deployments.snapshot import Snapshot
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from actors.references import Request
     from actors.sql.result import Parameters, QueryResult
     from journal.events import Answer, Outcome, PauseMode
+    from journal.ids import StepId
 
 
 class LocalClient(Client):
@@ -242,6 +245,38 @@ class LocalPort:
         ):
             checker = Checker(rows, self.engine.journal.partitions, self.world)
             return await checker.check_all(wanted, name, app, is_complete=is_complete)
+
+    async def obey_if_compatible(
+        self, command: c.ResumeInvocation | c.RestartInvocation, idempotency_key: str | None
+    ) -> Answer:
+        kept = await self._kept_by(command, idempotency_key)
+        report = await self.check(command.invocation_id, command.deployment or KEEP, None)
+        try:
+            refuse_incompatible(report, kept)
+        except IncompatibleError as refusal:
+            act = Act(
+                verb=c.VERB_OF_COMMAND[type(command)].value,
+                target=command.invocation_id,
+                detail=f"on {report.deployment}",
+                reason=command.reason,
+            )
+            await self.engine.note(act, self.who, refusal=f"{type(refusal).__name__}: {refusal}")
+            raise
+        if command.deployment is not None:
+            command = attrs.evolve(
+                command, deployment=report.deployment
+            )  # what was checked, whatever is latest by then
+        return await self.obey(command, idempotency_key)
+
+    async def _kept_by(
+        self, command: c.ResumeInvocation | c.RestartInvocation, idempotency_key: str | None
+    ) -> list[StepId] | None:
+        """The steps that a restart keeps; None of a resume, which keeps all."""
+        if isinstance(command, c.ResumeInvocation):
+            return None
+        plan = await self.obey(attrs.evolve(command, dry_run=True), idempotency_key)
+        assert plan.successor is not None, "a restart is answered with what it would make"
+        return [step.step for step in plan.successor.kept]
 
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
         await trio.lowlevel.checkpoint()

@@ -25,7 +25,7 @@ from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, s
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from actors.checking import CheckReport
+    from actors.checking import CheckPort, CheckReport
     from actors.deployments.snapshot import Snapshot
     from actors.inspection import InvocationInfo, JournalEntry
     from actors.objects import Definition, HandlerDefinition
@@ -289,26 +289,43 @@ class InvocationHandle(Generic[R_co]):
         reason: str = "",
         deployment: str = "keep",
         dry_run: Literal[False] = False,
+        require_compatible: bool = False,
         idempotency_key: str | None = None,
     ) -> Answer: ...
     @overload
     async def resume(
-        self, *, reason: str = "", deployment: str = "keep", dry_run: Literal[True], idempotency_key: str | None = None
+        self,
+        *,
+        reason: str = "",
+        deployment: str = "keep",
+        dry_run: Literal[True],
+        require_compatible: bool = False,
+        idempotency_key: str | None = None,
     ) -> CheckReport: ...
     async def resume(
-        self, *, reason: str = "", deployment: str = "keep", dry_run: bool = False, idempotency_key: str | None = None
+        self,
+        *,
+        reason: str = "",
+        deployment: str = "keep",
+        dry_run: bool = False,
+        require_compatible: bool = False,
+        idempotency_key: str | None = None,
     ) -> Answer | CheckReport:
         """Let it go on where it stopped; while it is backing off, try again now; while it pauses, let it go on after all.
 
         ``deployment`` is the code that it goes on on: ``keep`` its own, ``latest``, or one by its id. It is replayed there up
         to where it stopped: finished steps are not repeated. With ``dry_run`` nothing changes, and the answer is the report of
-        :meth:`check`. Raises ``StillRunningError`` (pause it first),
-        ``UnknownDeploymentError``, ``UnknownHandlerError``.
+        :meth:`check`. With ``require_compatible`` it is checked first, and refused where it would be paused at once.
+
+        Raises ``StillRunningError`` (pause it first), ``UnknownDeploymentError``, ``UnknownHandlerError``,
+        ``IncompatibleError``.
         """
         if dry_run:
             return await self.check(deployment=deployment)
         words = checked_text(reason, MAX_WORDS, "the reason")
         command = c.ResumeInvocation(invocation_id=self.id, reason=words, deployment=_wanted(deployment))
+        if require_compatible:
+            return await self._checking().obey_if_compatible(command, idempotency_key)
         return await self._port.obey(command, idempotency_key)
 
     async def check(
@@ -325,11 +342,14 @@ class InvocationHandle(Generic[R_co]):
             report = await client.invocation(claim).check(app="claims/app.py")
             assert report.is_compatible, report.summary
         """
+        return await self._checking().check(self.id, deployment, app)
+
+    def _checking(self) -> CheckPort:
         from actors.checking import CheckPort  # what few processes need, none should wait for
 
         if not isinstance(self._port, CheckPort):
             raise UnavailableError("histories cannot be checked from here; use the client of the runtime's process")
-        return await self._port.check(self.id, deployment, app)
+        return self._port
 
     async def restart(
         self,
@@ -341,6 +361,7 @@ class InvocationHandle(Generic[R_co]):
         hand_over: bool = True,
         deployment: str = "keep",
         dry_run: bool = False,
+        require_compatible: bool = False,
         reason: str = "",
         idempotency_key: str | None = None,
     ) -> Restarted:
@@ -355,10 +376,11 @@ class InvocationHandle(Generic[R_co]):
         ``"kill"``; whoever waits for it then waits for the new one, unless ``hand_over`` is false. The new one sees the fields
         of its object as they are now, once it has gone through what is kept; with ``rewind_state`` they are made what they
         were at the step. ``deployment`` is the code that it runs on: ``keep`` that of the one that is repeated, ``latest``, or
-        one by its id.
+        one by its id. With ``require_compatible`` it is refused where that code does not get through what is kept, with the
+        argument that is recorded.
 
         Raises ``StillOpenError``, ``UnknownStepError``, ``HistoryGoneError``, ``InvalidArgumentError``,
-        ``UnknownInvocationError``.
+        ``UnknownInvocationError``, ``IncompatibleError``.
 
         ::
 
@@ -377,7 +399,10 @@ class InvocationHandle(Generic[R_co]):
             deployment=_wanted(deployment),
             dry_run=dry_run,
         )
-        answer = await self._port.obey(command, idempotency_key)
+        if require_compatible:
+            answer = await self._checking().obey_if_compatible(command, idempotency_key)
+        else:
+            answer = await self._port.obey(command, idempotency_key)
         assert answer.successor is not None, "a restart is answered with what it makes"
         return Restarted(answer.changed, answer.before, answer.after, answer.successor)
 

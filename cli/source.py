@@ -60,7 +60,7 @@ async def connected(where: Where) -> AsyncIterator[Connection]:
     """The same, for what only a server can be asked."""
     from actors.http.client import open_connection
 
-    url, token = where.url or os.environ.get(URL_VARIABLE), where.token or os.environ.get(TOKEN_VARIABLE)
+    url, token = where.url, where.token or os.environ.get(TOKEN_VARIABLE)
     if url is None:
         url = _url_of(where.data)
     if token is None:
@@ -164,8 +164,7 @@ class Live:
 @asynccontextmanager
 async def readable(where: Where) -> AsyncIterator[Live | AtRest]:
     """Something to read: the running server if there is one, else the directory as it lies there."""
-    named = where.url or os.environ.get(URL_VARIABLE)
-    if named is None and not DataDirectory(where.data).is_held():
+    if where.url is None and not DataDirectory(where.data).is_held():
         from cli.at_rest import AtRest
         from journal.opening import open_for_reading
 
@@ -183,8 +182,9 @@ def where_of(*, url: str | None, token: str | None, data: Path | None, context: 
     """What was said comes first; a context only where nothing names a server or a directory."""
     if context is not None and url is not None:
         raise click.UsageError("--url and --context both name a server; leave one of them out")
-    is_named = url is not None or (context is None and (data is not None or URL_VARIABLE in os.environ))
-    named = None if is_named else context_in_use(context)
+    if url is None and data is None and context is None:
+        url = os.environ.get(URL_VARIABLE)
+    named = context_in_use(context) if url is None and (context is not None or data is None) else None
     if named is not None:
         return Where(url=named.url, token=token or named.token, data=data or DEFAULT_DATA)
     return Where(url=url, token=token, data=data or DEFAULT_DATA)

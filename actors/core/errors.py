@@ -260,6 +260,12 @@ class NotPossibleError(Refused):
     http_status = 422
 
 
+class IncompatibleError(Refused):
+    """The code that it would be moved to does not get through what is recorded. ``details`` say where: ``verdict``,
+    ``position`` (behind so many operations), and in words what is ``recorded`` and what is ``attempted``, with their source
+    lines."""
+
+
 class UnknownFieldError(Refused):
     """The class has no such field."""
 

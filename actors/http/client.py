@@ -149,8 +149,7 @@ class RemotePort(RemoteControl):
             case c.KillInvocation():
                 return await self._verb(command.invocation_id, "kill", {"reason": command.reason}, idempotency_key)
             case c.ResumeInvocation():
-                body = {"reason": command.reason, "deployment": command.deployment or "keep"}
-                return await self._verb(command.invocation_id, "resume", body, idempotency_key)
+                return await self._verb(command.invocation_id, "resume", _resume(command), idempotency_key)
             case c.RestartInvocation():
                 return await self._verb(command.invocation_id, "restart-as-new", _restart(command), idempotency_key)
             case c.PurgeInvocations():
@@ -162,6 +161,15 @@ class RemotePort(RemoteControl):
                 return answer_of(decoded(response, AnswerModel))
             case _:
                 raise AssertionError(f"{type(command).__name__} is no verb")
+
+    async def obey_if_compatible(
+        self, command: c.ResumeInvocation | c.RestartInvocation, idempotency_key: str | None
+    ) -> Answer:
+        is_resume = isinstance(command, c.ResumeInvocation)
+        path = path_of("invocations", command.invocation_id, "resume" if is_resume else "restart-as-new")
+        body = _resume(command) if isinstance(command, c.ResumeInvocation) else _restart(command)
+        path += "?require_compatible=true"
+        return answer_of(await self._connection.patch(path, AnswerModel, body, idempotency_key=idempotency_key))
 
     async def _verb(self, of: InvocationId, verb: str, body: dict[str, Any], idempotency_key: str | None) -> Answer:
         path = path_of("invocations", of, verb)
@@ -225,6 +233,10 @@ def _path(target: Target) -> str:
     if target.key is None:
         return path_of(target.service, target.handler)
     return path_of(target.service, target.key, target.handler)
+
+
+def _resume(command: c.ResumeInvocation) -> dict[str, Any]:
+    return {"reason": command.reason, "deployment": command.deployment or "keep"}
 
 
 def _restart(command: c.RestartInvocation) -> dict[str, Any]:

@@ -115,8 +115,14 @@ def error_in(response: httpx2.Response) -> ActorError:
     if problem.error in _NOT_TERMINAL:
         return _NOT_TERMINAL[problem.error](problem.detail)
     error = error_of(failure_in(problem), problem.invocation_id)
-    if isinstance(error, InvalidArgumentError) and problem.path is not None:
-        error.path = problem.path
+    carried = {
+        "path": problem.path,
+        "status": problem.invocation_status,
+        "allowed": tuple(response.headers.get("allow", "").split(", ")),
+    }
+    for name, value in carried.items():
+        if value is not None and hasattr(type(error), name):
+            setattr(error, name, value)
     return error
 
 

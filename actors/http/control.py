@@ -11,6 +11,7 @@ from actors.http.models import (
     RestartBody,
     RestartQuery,
     ResumeBody,
+    ResumeQuery,
     answer_model,
 )
 from actors.http.problems import NoSuchPathError
@@ -45,10 +46,16 @@ async def pause(exchange: Exchange, body: PauseBody) -> AnswerModel:
     )
 
 
-async def resume(exchange: Exchange, body: ResumeBody) -> AnswerModel:
+async def resume(exchange: Exchange, query: ResumeQuery, body: ResumeBody) -> AnswerModel:
     """Let it go on where it stopped; while it is backing off, try again now."""
-    handle, key = exchange.invocation(), exchange.idempotency_key
-    return answer_model(await handle.resume(reason=body.reason, deployment=body.deployment, idempotency_key=key))
+    return answer_model(
+        await exchange.invocation().resume(
+            reason=body.reason,
+            deployment=body.deployment,
+            require_compatible=query.require_compatible,
+            idempotency_key=exchange.idempotency_key,
+        )
+    )
 
 
 async def restart(exchange: Exchange, query: RestartQuery, body: RestartBody) -> AnswerModel:
@@ -62,6 +69,7 @@ async def restart(exchange: Exchange, query: RestartQuery, body: RestartBody) ->
             hand_over=body.hand_over,
             deployment=body.deployment if query.deployment is None else query.deployment,
             dry_run=body.dry_run,
+            require_compatible=query.require_compatible,
             reason=body.reason,
             idempotency_key=exchange.idempotency_key,
         )

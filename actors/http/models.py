@@ -70,7 +70,8 @@ DeploymentWord = Annotated[
 class Problem:
     """An error as RFC 9457 has it. ``error`` is the type of the exception, so that a client can raise it again.
 
-    ``path`` says where in the body or the query, if it is there; ``outcome`` how the invocation ended, if that is what is said.
+    ``path`` says where in the body or the query, if it is there; ``outcome`` how the invocation ended, if that is what is said;
+    ``invocation_status`` how it stands, if that is why.
     """
 
     title: str
@@ -82,6 +83,7 @@ class Problem:
     path: str | None = None
     invocation_id: InvocationId | None = None
     outcome: OutcomeKind | None = None
+    invocation_status: Status | None = None
 
 
 class SentModel(msgspec.Struct, kw_only=True, rename="camel"):
@@ -335,10 +337,18 @@ class SendQuery:
 
 
 class RestartQuery(msgspec.Struct, kw_only=True, rename={"from_step": "from"}):
-    """From which step on, as clients of Restate say it."""
+    """From which step on, as clients of Restate say it; ``require_compatible``: only if the code gets through what is kept."""
 
     from_step: StepName | None = None
     deployment: DeploymentWord | None = None
+    require_compatible: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ResumeQuery:
+    """``require_compatible``: only if the code gets through what is recorded."""
+
+    require_compatible: bool = False
 
 
 @attrs.frozen(kw_only=True)

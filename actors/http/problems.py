@@ -102,6 +102,7 @@ def problem_of(error: ActorError, of: InvocationId | None = None, outcome: Outco
         path=getattr(error, "path", None),
         invocation_id=of or getattr(error, "invocation_id", None),
         outcome=outcome,
+        invocation_status=getattr(error, "status", None),
     )
 
 

@@ -1,7 +1,8 @@
 """``playhead invocations check``: what other code would make of what is recorded.
 
-Reads the data directory itself, also beside a server that has it open, and runs the handlers' code in this process: nothing is
-written, no step is executed, and the server does not notice.
+A server that is named replays them itself, on code that is registered with it. Otherwise the data directory is read, also
+beside a server that has it open, and the handlers' code runs in this process: the server does not notice. Either way nothing is
+written and no step is executed.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import data_option, report_option
+from cli.options import report_option, where_options
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from cli.source import Where
 
 MAX_CHECKED = 1_000
 
@@ -25,7 +26,7 @@ MAX_CHECKED = 1_000
 @click.option("--deployment", default=None, help="A deployment by its id, 'latest', or 'keep': the one that it is on.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, MAX_CHECKED), help="Of --where.")
 @report_option
-@data_option("The data directory; a server may have it open.")
+@where_options
 def command(
     invocation_ids: tuple[str, ...],
     condition: str | None,
@@ -33,11 +34,12 @@ def command(
     deployment: str | None,
     limit: int,
     output: str,
-    data: Path,
+    where: Where,
 ) -> None:
     """Replay invocations on other code, with no effect: what is kept, and where it would ask for something else.
 
-    The exit code is 0 if all of them can be moved to that code, 1 if one cannot, 6 if one could not be checked.
+    A server that is named (--url, a context, PLAYHEAD_URL) replays them on its own code; otherwise the data directory is read.
+    The exit code is 0 if all of them can be moved to that code, 1 if one cannot, 4 if --where fits none, 6 if one could not be checked.
 
     \b
         playhead invocations check --where "status = 'paused'" --app shop/app.py
@@ -47,6 +49,14 @@ def command(
     if app is not None and deployment is not None:
         raise click.UsageError("--app names code on disk, --deployment code that is registered; take one")
 
-    from cli.doing.check import check
+    from cli.doing import check
 
-    check(data, invocation_ids, condition, app, deployment, limit, output)
+    asked = (where, check.parse_ids(invocation_ids), condition)
+    if check.is_by_server(where):
+        if app is not None:
+            raise click.UsageError(
+                "a server replays on code that it has: register it there, or say --data where the data lies"
+            )
+        check.check_by_server(*asked, deployment or "latest", limit, output)
+    else:
+        check.check_at_rest(*asked, app, deployment, limit, output)

@@ -69,6 +69,19 @@ _DRY_RUN = click.option("--dry-run", is_flag=True, help="Show which ones, and do
 _YES = click.option("-y", "--yes", is_flag=True, help="Of all that fit: do not ask whether that is meant.")
 
 
+_REQUIRE_COMPATIBLE = click.option(
+    "--require-compatible", is_flag=True, help="Of ids: refuse where that code does not get through what is kept."
+)
+
+
+def _refuse_conditions(selected: Selected, require_compatible: bool) -> None:
+    if require_compatible and selected.condition is not None:
+        raise click.UsageError(
+            "--require-compatible is for invocations that are named by their ids; "
+            "'playhead invocations check --where …' checks all that fit"
+        )
+
+
 def _steer(selected: Selected, where: Where, how: How, act: Act, start: Start) -> None:
     from cli.acting import steer
 
@@ -138,16 +151,24 @@ def pause(selected: Selected, how: How, reason: str, mode: str, where: Where) ->
 @_verb(HELD_BACK)
 @reason_option
 @click.option("--deployment", default="keep", show_default=True, help="The code to go on on: keep, latest, or an id.")
-def resume(selected: Selected, how: How, reason: str, deployment: str, where: Where) -> None:
+@_REQUIRE_COMPATIBLE
+def resume(selected: Selected, how: How, reason: str, deployment: str, require_compatible: bool, where: Where) -> None:
     """Let them go on where they stopped; those that back off try again now.
 
-    WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
+    WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]. For ids, --dry-run replays them on that code with no effect, and
+    the exit code is 1 if one would be paused there.
     """
+    _refuse_conditions(selected, require_compatible)
+    if how.is_dry and selected.condition is None:
+        from cli.doing.check import check_by_server
+
+        check_by_server(where, selected.ids, None, deployment, 0, how.output)
+        return
     _steer(
         selected,
         where,
         how,
-        lambda handle: handle.resume(reason=reason, deployment=deployment),
+        lambda handle: handle.resume(reason=reason, deployment=deployment, require_compatible=require_compatible),
         lambda several: several.resume(reason=reason, deployment=None if deployment == "keep" else deployment),
     )
 
@@ -173,6 +194,7 @@ def purge(selected: Selected, how: How, where: Where) -> None:
 @click.option("--rewind-state", is_flag=True, help="Put the fields of its object back to what they were at the step.")
 @click.option("--no-hand-over", is_flag=True, help="Whoever waits for it goes on waiting for it, not for the new one.")
 @click.option("--deployment", default="keep", show_default=True, help="The code to run on: keep, latest, or an id.")
+@_REQUIRE_COMPATIBLE
 def restart(
     selected: Selected,
     how: How,
@@ -183,6 +205,7 @@ def restart(
     rewind_state: bool,
     no_hand_over: bool,
     deployment: str,
+    require_compatible: bool,
     where: Where,
 ) -> None:
     """Do them again, as new invocations, from the beginning or from a step; what came before is kept, and not run again.
@@ -194,6 +217,7 @@ def restart(
     """
     if text is not None and selected.condition is not None:
         raise click.UsageError("--input is for invocations that are named by their ids")
+    _refuse_conditions(selected, require_compatible)
     value = parse_value(text, sys.stdin)
     several: dict[str, Any] = {
         "reason": reason,
@@ -201,7 +225,7 @@ def restart(
         "rewind_state": rewind_state,
         "hand_over": not no_hand_over,
     }
-    one = several | {"input": value, "deployment": deployment}
+    one = several | {"input": value, "deployment": deployment, "require_compatible": require_compatible}
     if how.is_dry and selected.condition is None:
         from cli.doing.restart_plans import show_plans
 

@@ -19,34 +19,65 @@ from actors.system.code import read_code
 from cli.at_rest import AtRest
 from cli.exits import Exit
 from cli.output import emit, emit_json, emit_table, remark, safe
+from cli.source import live
 from journal.ids import parse_invocation_id
 from journal.opening import open_for_reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from actors.deployments.snapshot import Snapshot
+    from cli.source import Where
     from journal.ids import InvocationId
 
 
-def check(
-    data: Path,
-    invocation_ids: tuple[str, ...],
+def parse_ids(texts: Iterable[str]) -> tuple[InvocationId, ...]:
+    """Each as an id."""
+    return tuple(parse_invocation_id(text) for text in texts)
+
+
+def is_by_server(where: Where) -> bool:
+    """Whether a server was named, which then replays them."""
+    return where.url is not None
+
+
+def check_at_rest(
+    where: Where,
+    ids: Sequence[InvocationId],
     condition: str | None,
     app: str | None,
     deployment: str | None,
     limit: int,
     output: str,
 ) -> None:
-    """Do it, and say what came of it. Ends the command with an exit code that says so."""
-    ids = [parse_invocation_id(text) for text in invocation_ids]
-    answer = trio.run(_check_at_rest, data, ids, condition, app, deployment, limit)
+    """Replay them in this process. Ends the command with an exit code that says what came of it."""
+    _tell(trio.run(_at_rest, where.data, ids, condition, app, deployment, limit), condition, output)
+
+
+def check_by_server(
+    where: Where, ids: Sequence[InvocationId], condition: str | None, deployment: str, limit: int, output: str
+) -> None:
+    """Have the server replay them, likewise."""
+
+    async def run() -> CheckSummary | list[CheckReport]:
+        async with live(where) as client:
+            if condition is not None:
+                return await client.check(deployment=deployment, where=condition, limit=limit)
+            return [await client.invocation(of).check(deployment=deployment) for of in ids]
+
+    _tell(trio.run(run), condition, output)
+
+
+def _tell(answer: CheckSummary | list[CheckReport], condition: str | None, output: str) -> None:
     _show(answer, output)
+    if isinstance(answer, CheckSummary) and not (answer.checked or answer.skipped):
+        remark(f"nothing was checked: no invocation fits {condition}")
     raise click.exceptions.Exit(_exit_code_of(answer))
 
 
-async def _check_at_rest(
-    data: Path, ids: list[InvocationId], condition: str | None, app: str | None, deployment: str | None, limit: int
+async def _at_rest(
+    data: Path, ids: Sequence[InvocationId], condition: str | None, app: str | None, deployment: str | None, limit: int
 ) -> CheckSummary | list[CheckReport]:
     """Replay those that are named, or the newest that the condition fits; a server may have the directory open."""
     reader, identity = open_for_reading(data)
@@ -84,11 +115,14 @@ def _code(kept: AtRest, app: str | None, deployment: str) -> str | Snapshot:
 
 
 def _exit_code_of(answer: CheckSummary | list[CheckReport]) -> int:
-    """Done if all of them can be moved, failed if one cannot, partial if one could not be checked."""
+    """Done if all of them can be moved, failed if one cannot, partial if one could not be checked, not found if there is none:
+    whoever checks before a release must not take nothing for a yes."""
     if isinstance(answer, list):
         return Exit.DONE if all(report.is_compatible for report in answer) else Exit.FAILED
     if any(cohort.verdict is not Verdict.SAME for cohort in answer.cohorts):
         return Exit.FAILED
+    if not (answer.checked or answer.skipped):
+        return Exit.NOT_FOUND
     return Exit.PARTIAL if answer.skipped else Exit.DONE
 
 

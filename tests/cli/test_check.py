@@ -83,6 +83,12 @@ async def test_the_exit_code_says_whether_everything_can_be_moved(tmp_path: Path
         assert report["divergence"]["recorded_source"] == "app.py:13"
 
 
+async def test_a_condition_that_fits_nothing_is_no_yes(tmp_path: Path) -> None:
+    async with serving(tmp_path):
+        result = await check(tmp_path, "--where", "service = 'Imports'")
+        assert (result.exit_code, "nothing was checked" in result.stderr) == (4, True), result.output
+
+
 async def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
     async with serving(tmp_path) as (_, handle):
         assert (await check(tmp_path)).exit_code == 2

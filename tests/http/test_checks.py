@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from click.testing import CliRunner
 
 import actors
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.loading import load, unload
+from cli.main import root
 from tests.cli.test_check import APP
 from tests.deployments.apps import write
 from tests.http.served import Served, serving
@@ -18,6 +20,8 @@ from tests.http.served import Served, serving
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from click.testing import Result
 
     from actors.references import InvocationHandle
 
@@ -59,3 +63,68 @@ async def test_code_on_disk_and_what_is_unknown_are_refused(tmp_path: Path) -> N
             await remote.invocation(handle.id).check(deployment="dep_0000000000000000")
         with pytest.raises(actors.UnknownInvocationError):
             await remote.invocation("inv_1" + "0" * 33).check()
+
+
+async def asked(served: Served, *arguments: str) -> Result:
+    command = ["invocations", *arguments, "--url", served.url, "--token", served.token]
+    return await trio.to_thread.run_sync(lambda: CliRunner().invoke(root, command))
+
+
+async def test_a_server_that_is_named_checks_on_its_own_code(tmp_path: Path) -> None:
+    async with checked(tmp_path) as (served, handle):
+        result = await asked(served, "check", handle.id)
+        assert (result.exit_code, "attempted: a sleep" in result.stdout) == (1, True), result.output
+        assert (await asked(served, "check", handle.id, "--deployment", "keep")).exit_code == 0
+        assert (await asked(served, "check", "--where", "service = 'Import'", "--deployment", "latest")).exit_code == 1
+        result = await asked(served, "check", "--where", "false")
+        assert (result.exit_code, "nothing was checked" in result.stderr) == (4, True)
+        assert (await asked(served, "check", handle.id, "--app", "app.py")).exit_code == 2
+
+
+async def test_a_dry_run_of_a_resume_is_a_check_and_changes_nothing(tmp_path: Path) -> None:
+    async with checked(tmp_path) as (served, handle):
+        before = await handle.info()
+        result = await asked(served, "resume", handle.id, "--deployment", "latest", "--dry-run")
+        assert (result.exit_code, "diverges behind 0" in result.stdout) == (1, True), result.output
+        assert (await asked(served, "resume", handle.id, "--dry-run")).exit_code == 0
+        assert await handle.info() == before
+
+
+@pytest.mark.parametrize("verb", ["resume", "restart"])
+async def test_what_would_be_paused_at_once_is_refused_where_compatible_code_is_required(
+    tmp_path: Path, verb: str
+) -> None:
+    async with checked(tmp_path) as (served, handle), served.client() as remote:
+        await handle.pause(mode="now")
+        before, events = await handle.info(), [event async for event in handle.events()]
+        options: dict[str, Any] = {"deployment": "latest", "require_compatible": True, "reason": "try"}
+        if verb == "restart":
+            options |= {"from_step": "signal 'go'", "stop": "kill"}
+            options["from_step"] = (await steps(handle))[-1]
+        for one in (handle, remote.invocation(handle.id)):
+            with pytest.raises(actors.IncompatibleError) as raised:
+                await getattr(one, verb)(**options)
+            assert raised.value.details["position"] == 0
+            assert raised.value.details["recorded_source"] == "app.py:13"
+            assert "attempted a sleep" in str(raised.value)
+        given = ["--from", options["from_step"], "--stop", "kill"] if verb == "restart" else []
+        result = await asked(served, verb, handle.id, "--deployment", "latest", "--require-compatible", *given)
+        assert (result.exit_code, "attempted a sleep" in result.stderr) == (3, True), result.output
+        assert (await asked(served, verb, "--where", "true", "--require-compatible")).exit_code == 2
+        assert (await handle.info(), [event async for event in handle.events()]) == (before, events)
+        audit = await remote.audit(target=handle.id, verb=verb)
+        assert [entry.refusal.partition(":")[0] for entry in audit.entries] == ["IncompatibleError"] * 3
+        assert (await remote.invocation(handle.id).resume(require_compatible=True)).changed
+
+
+async def test_a_restart_needs_code_that_gets_through_what_it_keeps_and_no_further(tmp_path: Path) -> None:
+    async with checked(tmp_path) as (_, handle):
+        await handle.pause(mode="now")
+        answer = await handle.restart("fetch", deployment="latest", stop="kill", require_compatible=True)
+        assert answer.changed
+        assert answer.successor.kept == ()
+
+
+async def steps(handle: InvocationHandle[Any]) -> list[str]:
+    """The paths of what it has asked for."""
+    return [event.details["step"] async for event in handle.events() if "step" in event.details]

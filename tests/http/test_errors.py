@@ -70,6 +70,33 @@ def test_every_error_has_a_status_and_comes_back_as_itself(kind: type[ActorError
     assert str(again) == f"about {kind.__name__}"
 
 
+CARRIED = {"path": "$.a[0]", "status": actors.Status.PAUSED, "allowed": ("GET", "PATCH"), "details": {"a": [1]}}
+EVERYWHERE = {"http_status", "invocation_id", "details", "type"}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_what_an_error_carries_comes_back_with_it(kind: type[ActorError]) -> None:
+    names = {
+        name for base in kind.__mro__ if issubclass(base, ActorError) for name in vars(base).get("__annotations__", {})
+    }
+    names |= {"path"} & set(dir(kind))
+    error = made(kind)
+    for name in names - EVERYWHERE:
+        setattr(error, name, CARRIED[name])
+    response = respond_with(error)
+    again = error_in(
+        httpx2.Response(
+            response.status_code,
+            content=response.body,
+            headers=dict(response.headers),
+            request=httpx2.Request("GET", "http://127.0.0.1"),
+        )
+    )
+    assert {name: getattr(again, name) for name in names - EVERYWHERE} == {
+        name: CARRIED[name] for name in names - EVERYWHERE
+    }
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, Refused)], ids=lambda kind: kind.__name__)
 def test_a_refusal_is_never_said_to_be_the_servers_fault(kind: type[ActorError]) -> None:
     assert kind.http_status < 500 or kind.http_status in (503, 507)
