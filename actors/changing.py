@@ -22,12 +22,17 @@ MAX_CHANGES = 500
 
 @attrs.frozen(kw_only=True)
 class ChangedInvocation:
-    """An invocation whose listing has changed: it is new, or its status, error, deployment or end are other than before."""
+    """An invocation whose listing has changed: it is new, or its status, error, deployment or end are other than before.
+
+    Times are wall seconds.
+    """
 
     id: InvocationId
     target: Target
     status: Status
+    created_at: float
     outcome: OutcomeKind | None = None
+    completed_at: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +67,14 @@ def changes_since(journal: Journal, after: int | None) -> ChangeSet:
         elif not is_system(row.target.service):
             outcome = None if row.outcome is None else row.outcome.kind
             invocations.append(
-                ChangedInvocation(id=row.invocation_id, target=row.target, status=row.status, outcome=outcome)
+                ChangedInvocation(
+                    id=row.invocation_id,
+                    target=row.target,
+                    status=row.status,
+                    created_at=row.created_at,
+                    outcome=outcome,
+                    completed_at=row.completed_at,
+                )
             )
     return ChangeSet(
         position=changed.position,

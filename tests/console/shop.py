@@ -9,6 +9,7 @@ import actors
 from actors import Actor, Service, Workflow, handler, shared, step
 
 SOON = actors.RetryPolicy(initial_delay=0.05, max_attempts=4)
+BRIEF = actors.RetryPolicy(initial_delay=0.05, max_attempts=3)
 PATIENT = actors.RetryPolicy(initial_delay=900.0, max_delay=3600.0)
 
 
@@ -57,9 +58,20 @@ _FAILED: dict[str, int] = {}
 @step(retry=PATIENT)
 async def charge(order: str, amount: float) -> str:
     await trio.sleep(0.04)
-    if order.endswith(("3", "7")):
+    if order.endswith("3"):
         raise ProviderDown("payments.example: 503, no healthy upstream")
     return f"paid {amount:.2f}"
+
+
+class MailboxFull(Exception):
+    pass
+
+
+@step(retry=BRIEF)
+async def send_receipt(order: str) -> None:
+    await trio.sleep(0.01)
+    if order.endswith("7"):
+        raise MailboxFull(f"552 the mailbox of order {order} is over its quota")
 
 
 @step
@@ -90,7 +102,7 @@ class Order(Workflow):
                 nursery.start_soon(self._reserve, line)
         self.total = sum(line.count * line.price for line in lines) + await quote_shipping(city)
         self.state = "reserved"
-        if self.total > 500:
+        if self.total > 450:
             approval = await actors.signal("approval", Approval)
             if not approval.approved:
                 self.state = "declined"
@@ -98,6 +110,7 @@ class Order(Workflow):
         paid = await actors.service(Payment).take(self.key, self.total)
         self.state = "paid"
         await actors.sleep(0.05)
+        await send_receipt(self.key)
         return paid
 
     async def _reserve(self, line: Line) -> None:

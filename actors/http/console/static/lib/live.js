@@ -10,7 +10,7 @@ import { Problem, send } from "./api.js";
  *   position: number,
  *   is_complete: boolean,
  *   invocations: { id: string, target: { service: string, key: string | null, handler: string }, status: string,
- *                  outcome: string | null }[],
+ *                  outcome: string | null, created_at: number, completed_at: number | null }[],
  *   gone: string[],
  *   objects: Record<string, number>,
  *   registry: boolean,

@@ -2,6 +2,7 @@
 
 import { Invocation } from "./invocation.js";
 import { Invocations } from "./invocations.js";
+import { Job, Jobs } from "./jobs.js";
 import { Overview } from "./overview.js";
 
 /**
@@ -18,4 +19,5 @@ import { Overview } from "./overview.js";
 export const PAGES = [
   { name: "overview", title: "Overview", key: "o", page: Overview },
   { name: "invocations", title: "Invocations", key: "i", page: Invocations, detail: Invocation },
+  { name: "jobs", title: "Jobs", key: "j", page: Jobs, detail: Job },
 ];

@@ -94,7 +94,7 @@ export function Invocation({ path, params }) {
     />
     <div class="grid-2">
       <${Section} title="What it is"><${About} info=${one} entries=${entries} /><//>
-      <${Section} title=${one.outcome ? "How it ended" : "Output"}><${Ending} info=${one} outputs=${timeline.outputs} /><//>
+      <${Section} title=${one.outcome ? "How it ended" : "So far"}><${Ending} info=${one} outputs=${timeline.outputs} /><//>
     </div>
     <div class="tabs" role="tablist" aria-label="Parts">
       ${TABS.map(

@@ -1,6 +1,363 @@
+// What a person on call looks at first: what needs somebody now and why, what fails, what is held, and whether work gets done.
+
+import { useMemo, useState } from "preact/hooks";
+import { get, patch, pathOf, select } from "../lib/api.js";
 import { html } from "../lib/html.js";
-import { Empty } from "../ui/bits.js";
+import { useLive } from "../lib/live.js";
+import { beat, series } from "../lib/pulse.js";
+import { href } from "../lib/router.js";
+import { may } from "../lib/session.js";
+import { length, now } from "../lib/time.js";
+import { ENDS, OPEN, quoted } from "../lib/where.js";
+import { Empty, ErrorBox, Loading, Section, Status, Time } from "../ui/bits.js";
+import { Chart } from "../ui/chart.js";
+import { Dialog, Field } from "../ui/dialog.js";
+import { visible } from "../ui/json.js";
+import { toast } from "../ui/toast.js";
+import { invocations, lastWord } from "../ui/verbs.js";
+import { refusedOf } from "./jobs.js";
+
+const COUNTS =
+  "select service, handler, status, outcome, count(*) as n from sys_invocation where service not like 'playhead.%' group by 1, 2, 3, 4";
+
+const STUCK =
+  "select status, service, handler, last_error_type as type, substr(coalesce(max(pause_reason), ''), 1, 200) as reason, " +
+  "substr(max(last_error), 1, 300) as error, count(*) as n, min(modified_at) as oldest, max(modified_at) as newest from sys_invocation " +
+  "where status = ? and service not like 'playhead.%' group by 1, 2, 3, 4 order by n desc limit 20";
+
+const FAILED =
+  "select 'failed' as status, service, handler, last_error_type as type, '' as reason, substr(max(last_error), 1, 300) as error, " +
+  "count(*) as n, min(modified_at) as oldest, max(modified_at) as newest from sys_invocation " +
+  "where outcome = 'failed' and created_at > now() - 86400 and service not like 'playhead.%' group by 1, 2, 3, 4 order by newest desc limit 20";
+
+/** @param {string} where */
+function listed(where) {
+  return href(["invocations"], { where });
+}
 
 export function Overview() {
-  return html`<${Empty} title="Overview" />`;
+  const touched = { when: (/** @type {import("../lib/live.js").Changes} */ changes) => changes.invocations.length > 0 || changes.gone.length > 0, every: 1_000 };
+  // What is stuck is few and found by an index, so it is looked at first and often; counting all takes longer.
+  const stuck = useLive(
+    "stuck",
+    async (abort) => (await Promise.all(["paused", "backing_off"].map((status) => select(STUCK, [status], abort)))).flat(),
+    touched,
+  );
+  const counts = useLive("counts", (abort) => select(COUNTS, [], abort), { ...touched, every: 3_000 });
+  const failed = useLive("failed", (abort) => select(FAILED, [], abort), { ...touched, every: 5_000 });
+  const gates = useLive("gates", (abort) => get("gates", {}, abort), { when: (changes) => changes.registry });
+  const deployments = useLive("deployments", (abort) => get("deployments", {}, abort), {
+    when: (changes) => changes.registry || changes.invocations.length > 0,
+    every: 3_000,
+  });
+  const jobs = useLive("recent jobs", (abort) => get("jobs", { limit: 5 }, abort), { when: () => true, every: 1_000 });
+  const [closing, setClosing] = useState(false);
+  const [opening, setOpening] = useState(/** @type {string | null} */ (null));
+  const closed = (gates.data?.gates ?? []).filter((/** @type {any} */ gate) => gate.state === "closed");
+  const paused = (stuck.data ?? []).filter((row) => row.status === "paused");
+  const failing = (stuck.data ?? []).filter((row) => row.status === "backing_off");
+  const error = stuck.error ?? counts.error ?? gates.error ?? deployments.error;
+
+  return html`<div class="page">
+    <div class="page-head">
+      <h1>Overview</h1>
+      <div class="actions">
+        ${may("control") ? html`<button type="button" onClick=${() => setClosing(true)}>Close a gate…</button>` : null}
+      </div>
+    </div>
+    <${ErrorBox} error=${error} />
+    <${Strip} counts=${counts.data} />
+    <${Section} title="Needs a person now">
+      ${stuck.data === undefined
+        ? html`<${Loading} />`
+        : paused.length === 0 && closed.length === 0
+          ? html`<p class="calm-note"><span class="good" aria-hidden="true">✓</span> Nothing is paused, and no gate is closed.</p>`
+          : html`${closed.map(
+              (/** @type {any} */ gate) => html`<div key=${gate.scope} class="alarm">
+                <span class="status held"><span class="sign" aria-hidden="true">⛔</span>gate closed</span>
+                <b class="mono">${visible(gate.scope)}</b>
+                <span>${gate.reason ? visible(gate.reason) : html`<span class="faint">no reason was given</span>`}</span>
+                <span class="faint">by ${visible(gate.by)}, <${Time} at=${gate.since} /></span>
+                ${may("control") ? html`<button type="button" onClick=${() => setOpening(gate.scope)}>Open…</button>` : null}
+              </div>`,
+            )}
+            ${paused.length > 0 ? html`<${Groups} label="Paused" rows=${paused} />` : null}`}
+    <//>
+    <div class="grid-2">
+      <${Section} title="Fails, and is tried again">
+        ${failing.length === 0 ? html`<p class="calm-note">Nothing is backing off.</p>` : html`<${Groups} label="Failing" rows=${failing} />`}
+      <//>
+      <${Section} title="Failed, of those that came in the last day">
+        ${failed.data === undefined
+          ? html`<${Loading} />`
+          : failed.data.length === 0
+            ? html`<p class="calm-note">Nothing has failed.</p>`
+            : html`<${Groups} label="Failed" rows=${failed.data} />`}
+      <//>
+    </div>
+    <${Pulse} />
+    <div class="grid-2">
+      <${Section} title="Services and objects"><${Services} counts=${counts.data} /><//>
+      <div class="stack">
+        <${Section} title="Deployments" extra=${html`<a href=${href(["deployments"])}>all</a>`}>
+          ${deployments.data === undefined ? html`<${Loading} />` : html`<${Deployments} list=${deployments.data.deployments} />`}
+        <//>
+        <${Section} title="Latest jobs" extra=${html`<a href=${href(["jobs"])}>all</a>`}>
+          ${jobs.data === undefined ? html`<${Loading} />` : html`<${LatestJobs} jobs=${jobs.data.jobs} />`}
+        <//>
+      </div>
+    </div>
+    ${closing ? html`<${CloseGate} onClose=${() => setClosing(false)} />` : null}
+    ${opening !== null ? html`<${OpenGate} scope=${opening} onClose=${() => setOpening(null)} />` : null}
+  </div>`;
+}
+
+/** @param {{ counts: Record<string, any>[] | undefined }} props */
+function Strip({ counts }) {
+  /** @type {Record<string, number>} */
+  const sums = {};
+  for (const row of counts ?? []) {
+    const state = row.outcome ?? row.status;
+    sums[state] = (sums[state] ?? 0) + row.n;
+  }
+  return html`<nav class="strip" aria-label="Invocations by status">
+    ${[...OPEN, ...ENDS].map((state) => {
+      const where = OPEN.includes(state) ? `status = '${state}'` : `outcome = '${state}'`;
+      const isLoud = (state === "paused" || state === "backing_off") && (sums[state] ?? 0) > 0;
+      return html`<a key=${state} href=${listed(where)} class=${isLoud ? "loud" : sums[state] ? "" : "none"}>
+        <b class="num">${counts === undefined ? "…" : (sums[state] ?? 0).toLocaleString()}</b> <${Status} status=${state} />
+      </a>`;
+    })}
+  </nav>`;
+}
+
+/**
+ * Alike ones in one row, with a way to all of them.
+ * @param {{ label: string, rows: Record<string, any>[] }} props
+ */
+function Groups({ label, rows }) {
+  return html`<div class="scroll-x">
+    <table class="plain groups" aria-label=${label}>
+      <thead><tr><th class="right">How many</th><th>Which</th><th>Why</th><th>Since</th><th>Latest</th></tr></thead>
+      <tbody>
+        ${rows.map((row) => {
+          const where =
+            `${row.status === "failed" ? "outcome" : "status"} = '${row.status}' and service = ${quoted(row.service)} and handler = ${quoted(row.handler)}` +
+            (row.type ? ` and last_error_type = ${quoted(row.type)}` : "");
+          return html`<tr key=${where}>
+            <td class="right"><a href=${listed(where)} aria-label=${`${invocations(row.n)} of ${row.service}/${row.handler}`}>${row.n.toLocaleString()}</a></td>
+            <td><${Status} status=${row.status} /> ${visible(`${row.service}/${row.handler}`)}</td>
+            <td>
+              ${row.type ? html`<b class="bad">${visible(lastWord(row.type))}</b> ${visible(row.error ?? "")}` : null}
+              ${row.reason && row.reason !== row.error ? html`<span class="faint">${row.type ? " — " : ""}${visible(row.reason)}</span>` : null}
+            </td>
+            <td class="nowrap"><${Time} at=${row.oldest} /></td>
+            <td class="nowrap"><${Time} at=${row.newest} /></td>
+          </tr>`;
+        })}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+/** Whether work gets done, by the second. */
+function Pulse() {
+  const tick = beat.value + Math.floor(now.value);
+  const [times, good, bad, median, slow] = useMemo(series, [tick]);
+  const throughput = useMemo(() => [times, good, bad], [times]);
+  const latency = useMemo(() => [times, median, slow], [times]);
+  const lastTen = (/** @type {number[]} */ values) => values.slice(-10).reduce((sum, value) => sum + value, 0) / Math.max(1, Math.min(10, values.length));
+  const recent = median.slice(-60).findLast((value) => value !== null) ?? null;
+  const recentSlow = slow.slice(-60).findLast((value) => value !== null) ?? null;
+  return html`<div class="grid-2">
+    <${Section} title="Throughput, live">
+      <${Chart}
+        label="Throughput"
+        words=${`${lastTen(good).toFixed(1)} succeed and ${lastTen(bad).toFixed(1)} do not, a second`}
+        lines=${[
+          { label: "succeeded", colour: "--bar-good", isFilled: true },
+          { label: "failed, cancelled, killed", colour: "--bar-bad" },
+        ]}
+        data=${throughput}
+        unit=${(/** @type {number} */ value) => `${value}/s`}
+        least=${2}
+      />
+    <//>
+    <${Section} title="From accepted to ended, live">
+      <${Chart}
+        label="Latency"
+        words=${recent === null ? "nothing has ended in the last minute" : `half within ${length(recent)}, 95 of 100 within ${length(recentSlow ?? recent)}`}
+        lines=${[
+          { label: "median", colour: "--bar-run", isFilled: true },
+          { label: "95th of 100", colour: "--bar-wait" },
+        ]}
+        data=${latency}
+        unit=${(/** @type {number} */ value) => (value === 0 ? "0" : length(value))}
+        least=${0.02}
+      />
+    <//>
+  </div>`;
+}
+
+/** @param {{ counts: Record<string, any>[] | undefined }} props */
+function Services({ counts }) {
+  if (counts === undefined) return html`<${Loading} />`;
+  if (counts.length === 0) {
+    return html`<${Empty} title="Nothing has been called yet"><p>Call a handler, and its service stands here: <code>playhead call Service/key/handler</code></p><//>`;
+  }
+  /** @type {Map<string, { service: string, handler: string, open: number, stuck: number, succeeded: number, other: number }>} */
+  const rows = new Map();
+  for (const row of counts) {
+    const name = `${row.service}/${row.handler}`;
+    const found = rows.get(name) ?? { service: row.service, handler: row.handler, open: 0, stuck: 0, succeeded: 0, other: 0 };
+    if (row.status === "paused" || row.status === "backing_off") found.stuck += row.n;
+    else if (row.status !== "completed") found.open += row.n;
+    else if (row.outcome === "succeeded") found.succeeded += row.n;
+    else found.other += row.n;
+    rows.set(name, found);
+  }
+  const sorted = [...rows.values()].sort((a, b) => b.stuck - a.stuck || b.open - a.open || (a.service + a.handler < b.service + b.handler ? -1 : 1));
+  /** @param {any} row @param {number} n @param {string} where */
+  const cell = (row, n, where) =>
+    n === 0 ? html`<span class="faint">0</span>` : html`<a href=${listed(`${where} and service = ${quoted(row.service)} and handler = ${quoted(row.handler)}`)}>${n.toLocaleString()}</a>`;
+  return html`<div class="scroll-x">
+    <table class="plain">
+      <thead><tr><th>Handler</th><th class="right">Stuck</th><th class="right">Open</th><th class="right">Succeeded</th><th class="right">Otherwise</th></tr></thead>
+      <tbody>
+        ${sorted.slice(0, 60).map(
+          (row) => html`<tr key=${`${row.service}/${row.handler}`}>
+            <td>${visible(`${row.service}/${row.handler}`)}</td>
+            <td class=${`right ${row.stuck ? "bad" : ""}`}>${cell(row, row.stuck, "status in ('backing_off', 'paused')")}</td>
+            <td class="right">${cell(row, row.open, "status in ('scheduled', 'queued', 'running', 'suspended')")}</td>
+            <td class="right">${cell(row, row.succeeded, "outcome = 'succeeded'")}</td>
+            <td class="right">${cell(row, row.other, "outcome in ('failed', 'cancelled', 'killed')")}</td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+/** @param {{ list: any[] }} props */
+function Deployments({ list }) {
+  if (list.length === 0) return html`<p class="calm-note">None is registered: whatever is served runs everything.</p>`;
+  return html`<div class="scroll-x">
+    <table class="plain">
+      <thead><tr><th>Deployment</th><th class="right">Still runs on it</th><th>Registered</th></tr></thead>
+      <tbody>
+        ${list.slice(0, 8).map(
+          (one) => html`<tr key=${one.id}>
+            <td><a class="mono" href=${href(["deployments", one.id])}>${one.id}</a> ${one.is_latest ? html`<span class="tag">latest</span>` : null}</td>
+            <td class="right">
+              ${one.open_invocations === 0
+                ? html`<span class="faint">drained</span>`
+                : html`<a href=${listed(`deployment = ${quoted(one.id)} and status <> 'completed'`)}>${one.open_invocations.toLocaleString()}</a>`}
+            </td>
+            <td><${Time} at=${one.registered_at} /></td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+/** @param {{ jobs: any[] }} props */
+function LatestJobs({ jobs }) {
+  if (jobs.length === 0) return html`<p class="calm-note">None: nobody has asked anything of many.</p>`;
+  return html`<div class="scroll-x">
+    <table class="plain">
+      <tbody>
+        ${jobs.map(
+          (job) => html`<tr key=${job.id}>
+            <td><span class=${`job-state ${job.state}`}>${job.state}</span></td>
+            <td><a href=${href(["jobs", job.id])}>${job.verb} ${invocations(job.total)}</a></td>
+            <td>${job.changed.toLocaleString()} changed${refusedOf(job) ? html`, <b class="bad">${refusedOf(job)} refused</b>` : ""}</td>
+            <td><${Time} at=${job.started_at} /></td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+/** @param {{ onClose: () => void }} props */
+function CloseGate({ onClose }) {
+  const services = useLive("services of gates", (abort) => get("services", {}, abort));
+  const [scope, setScope] = useState("everything");
+  const [mode, setMode] = useState("drain");
+  const [reason, setReason] = useState("");
+  const [error, setError] = useState(/** @type {unknown} */ (null));
+  const known = [
+    "everything",
+    ...(services.data?.services ?? []).flatMap((/** @type {any} */ one) => [
+      `service:${one.name}`,
+      ...one.handlers.map((/** @type {any} */ handler) => `handler:${one.name}/${handler.name}`),
+    ]),
+  ];
+  /** @param {Event} event */
+  async function submit(event) {
+    event.preventDefault();
+    try {
+      const answer = await patch(pathOf("gates", scope, "close"), { mode, reason });
+      toast(answer.changed ? `The gate ${scope} is closed` : `The gate ${scope} was closed before`);
+      onClose();
+    } catch (refusal) {
+      setError(refusal);
+    }
+  }
+  /** @param {Event} event */
+  const value = (event) => /** @type {HTMLInputElement} */ (event.target).value;
+  return html`<${Dialog} title="Close a gate" onClose=${onClose}>
+    <form onSubmit=${submit}>
+      <p class="faint">Nothing behind it starts or goes on. What comes is accepted and waits in its order; signals, dates and cancels are recorded.</p>
+      <${Field} label="Before" hint="everything, service:NAME, handler:NAME/HANDLER, key:NAME/KEY or deployment:ID">
+        <input data-first list="scopes" value=${scope} onInput=${(/** @type {Event} */ e) => setScope(value(e))} />
+        <datalist id="scopes">${known.map((one) => html`<option key=${one} value=${one}></option>`)}</datalist>
+      <//>
+      <${Field} label="A step that is running">
+        <select value=${mode} onChange=${(/** @type {Event} */ e) => setMode(value(e))}>
+          <option value="drain">ends and is recorded first</option>
+          <option value="now">is aborted, and runs again later</option>
+        </select>
+      <//>
+      <${Field} label="Reason" hint="Shown wherever something waits for it, and kept in the audit.">
+        <input value=${reason} maxlength="1000" onInput=${(/** @type {Event} */ e) => setReason(value(e))} />
+      <//>
+      <${ErrorBox} error=${error} />
+      <footer>
+        <button type="button" onClick=${onClose}>Do nothing</button>
+        <button type="submit" class="danger" disabled=${!scope}>Close the gate</button>
+      </footer>
+    </form>
+  <//>`;
+}
+
+/** @param {{ scope: string, onClose: () => void }} props */
+function OpenGate({ scope, onClose }) {
+  const [reason, setReason] = useState("");
+  const [error, setError] = useState(/** @type {unknown} */ (null));
+  /** @param {Event} event */
+  async function submit(event) {
+    event.preventDefault();
+    try {
+      const answer = await patch(pathOf("gates", scope, "open"), { reason });
+      toast(answer.changed ? `The gate ${scope} is open` : `The gate ${scope} was open before`);
+      onClose();
+    } catch (refusal) {
+      setError(refusal);
+    }
+  }
+  return html`<${Dialog} title=${`Open the gate ${visible(scope)}`} onClose=${onClose}>
+    <form onSubmit=${submit}>
+      <p class="faint">Everything behind it goes on, but for narrower scopes that were closed by themselves.</p>
+      <${Field} label="Reason">
+        <input data-first value=${reason} maxlength="1000" onInput=${(/** @type {Event} */ e) => setReason(/** @type {HTMLInputElement} */ (e.target).value)} />
+      <//>
+      <${ErrorBox} error=${error} />
+      <footer>
+        <button type="button" onClick=${onClose}>Do nothing</button>
+        <button type="submit" class="primary">Open the gate</button>
+      </footer>
+    </form>
+  <//>`;
 }

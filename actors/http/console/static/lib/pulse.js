@@ -1,0 +1,72 @@
+// How much ends, and how long it took from being accepted: by the second, for the last minutes, from what the server tells as
+// it happens. It is listened to from the start, whichever page is shown.
+
+import { signal } from "@preact/signals";
+import { listen } from "./live.js";
+import { serverNow } from "./time.js";
+
+export const SECONDS = 300;
+const MOST_PER_SECOND = 2_000;
+
+/** @typedef {{ succeeded: number, failed: number, took: number[] }} Second */
+
+/** @type {Map<number, Second>} */
+const seconds = new Map();
+/** @type {Map<string, number>} */
+const ended = new Map();
+
+/** Counts up when something is added. */
+export const beat = signal(0);
+
+/** When listening began; what ended before is not known here. */
+export const since = serverNow();
+
+listen((changes) => {
+  let hasAny = false;
+  for (const one of changes.invocations) {
+    if (one.completed_at === null || ended.get(one.id) === one.completed_at || one.completed_at < since) continue;
+    ended.set(one.id, one.completed_at);
+    const second = Math.floor(one.completed_at);
+    const found = seconds.get(second) ?? { succeeded: 0, failed: 0, took: [] };
+    if (one.outcome === "succeeded") found.succeeded++;
+    else found.failed++;
+    if (found.took.length < MOST_PER_SECOND) found.took.push(one.completed_at - one.created_at);
+    seconds.set(second, found);
+    hasAny = true;
+  }
+  if (hasAny) {
+    forget();
+    beat.value++;
+  }
+});
+
+function forget() {
+  const oldest = serverNow() - SECONDS - 5;
+  for (const second of seconds.keys()) if (second < oldest) seconds.delete(second);
+  for (const [id, at] of ended) if (at < oldest) ended.delete(id);
+}
+
+/**
+ * The series of the last minutes: seconds, what succeeded and what did not in each, and the median and the 95th of a hundred
+ * of how long it took; null where nothing ended.
+ * @returns {[number[], number[], number[], (number | null)[], (number | null)[]]}
+ */
+export function series() {
+  const last = Math.floor(serverNow()) - 1; // the second that runs is not over
+  const first = Math.max(last - SECONDS, Math.floor(since));
+  const times = [];
+  const good = [];
+  const bad = [];
+  const median = [];
+  const slow = [];
+  for (let second = first; second <= last; second++) {
+    const found = seconds.get(second);
+    times.push(second);
+    good.push(found?.succeeded ?? 0);
+    bad.push(found?.failed ?? 0);
+    const took = found ? [...found.took].sort((a, b) => a - b) : [];
+    median.push(took.length ? took[Math.floor(took.length / 2)] : null);
+    slow.push(took.length ? took[Math.min(took.length - 1, Math.floor(took.length * 0.95))] : null);
+  }
+  return [times, good, bad, median, slow];
+}

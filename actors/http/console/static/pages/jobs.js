@@ -1,0 +1,76 @@
+// Bulk jobs: what was asked of how many, by whom, and what came of it.
+
+import { useState } from "preact/hooks";
+import { get } from "../lib/api.js";
+import { html } from "../lib/html.js";
+import { useLive } from "../lib/live.js";
+import { go, href } from "../lib/router.js";
+import { ofIds } from "../lib/where.js";
+import { Empty, ErrorBox, Loading, Time } from "../ui/bits.js";
+import { visible } from "../ui/json.js";
+import { Table } from "../ui/table.js";
+import { BulkDialog, JobProgress, verbOf } from "../ui/verbs.js";
+
+/** @param {any} job */
+export function refusedOf(job) {
+  return Object.values(job.refused).reduce((/** @type {number} */ sum, /** @type {any} */ count) => sum + count, 0);
+}
+
+/** @type {import("../ui/table.js").Column<any>[]} */
+const COLUMNS = [
+  { name: "state", title: "State", width: "100px", cell: (job) => html`<span class=${`job-state ${job.state}`}>${job.state}</span>` },
+  { name: "verb", title: "Verb", width: "80px", cell: (job) => html`<a href=${href(["jobs", job.id])}>${job.verb}</a>` },
+  { name: "where", title: "Where", width: "minmax(200px, 2fr)", cell: (job) => html`<code>${visible(job.where)}</code>` },
+  { name: "total", title: "Of", width: "80px", align: "right", cell: (job) => job.total.toLocaleString() },
+  { name: "changed", title: "Changed", width: "80px", align: "right", cell: (job) => job.changed.toLocaleString() },
+  { name: "refused", title: "Refused", width: "80px", align: "right", cell: (job) => refusedOf(job).toLocaleString() },
+  { name: "started", title: "Started", width: "100px", cell: (job) => html`<${Time} at=${job.started_at} />` },
+  { name: "by", title: "By", width: "minmax(100px, 1fr)", cell: (job) => visible(job.started_by) },
+  { name: "reason", title: "Reason", width: "minmax(120px, 1fr)", cell: (job) => visible(String(job.options.reason ?? "")) },
+];
+
+/** The jobs that are retained. */
+export function Jobs() {
+  const { data, error, reload } = useLive("jobs", (abort) => get("jobs", { limit: 200 }, abort), { when: () => true, every: 1_000 });
+  return html`<div class="page full">
+    <div class="page-head"><h1>Jobs</h1></div>
+    ${error && !data ? html`<${ErrorBox} error=${error} retry=${reload} />` : html`<span></span>`}
+    ${data === undefined
+      ? html`<${Loading} />`
+      : data.jobs.length === 0
+        ? html`<${Empty} title="No job yet">
+            <p>
+              A job asks one verb of every invocation that a condition fits, and keeps what became of each. Filter
+              <a href=${href(["invocations"])}>invocations</a>, choose all that match with <kbd>a</kbd>, and take a verb.
+            </p>
+          <//>`
+        : html`<${Table}
+            label="Jobs"
+            columns=${COLUMNS}
+            count=${data.jobs.length}
+            rowAt=${(/** @type {number} */ index) => data.jobs[index]}
+            keyOf=${(/** @type {any} */ job) => job.id}
+            onOpen=${(/** @type {any} */ job) => go(href(["jobs", job.id]))}
+          />`}
+  </div>`;
+}
+
+/** @param {{ path: string[] }} props */
+export function Job({ path }) {
+  const [again, setAgain] = useState(/** @type {{ verb: string, where: string } | null} */ (null));
+  const { data } = useLive(`verb of ${path[1]}`, (abort) => get(`jobs/${encodeURIComponent(path[1])}`, {}, abort));
+  return html`<div class="page">
+    <div class="page-head"><h1>Job</h1><span class="id faint">${visible(path[1])}</span></div>
+    <section class="panel" aria-label="Job"><div class="body">
+      <${JobProgress} id=${path[1]} onRetry=${(/** @type {string[]} */ ids) => setAgain({ verb: data?.verb, where: ofIds(ids) })} />
+    </div></section>
+    ${again && verbOf(again.verb)
+      ? html`<${BulkDialog}
+          verb=${verbOf(again.verb)}
+          where=${again.where}
+          onClose=${() => setAgain(null)}
+          onRetry=${(/** @type {import("../ui/verbs.js").Verb} */ verb, /** @type {string} */ where) => setAgain({ verb: verb.name, where })}
+        />`
+      : null}
+  </div>`;
+}

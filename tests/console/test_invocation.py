@@ -1,0 +1,187 @@
+"""One invocation: what it has been through, why it waits, and what comes while somebody looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+import trio.lowlevel
+
+import actors
+from actors import Service, Workflow, handler, step
+from actors.http.routes import Scope
+from journal.events import Target
+from tests.console.stage import Stage, axe_findings, staged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+    Open = Callable[..., Page]
+
+
+class Gone(Exception):
+    pass
+
+
+@step(retry=actors.RetryPolicy(initial_delay=600.0))
+async def knock(door: str) -> None:
+    raise Gone(f"nobody opens {door}")
+
+
+@step(retry=actors.RetryPolicy(initial_delay=0.01, max_attempts=5))
+async def lift(stone: int) -> int:
+    _LIFTED.append(stone)
+    if len(_LIFTED) < 3:
+        raise Gone(f"stone {stone} is heavy")
+    return stone * 2
+
+
+_LIFTED: list[int] = []
+
+
+@step
+async def speak(word: str) -> None:
+    actors.emit(word)
+    await trio.lowlevel.checkpoint()
+
+
+class Door(Service):
+    @handler
+    async def open(self, door: str) -> None:
+        await knock(door)
+
+
+class House(Workflow):
+    @handler
+    async def run(self, words: list[str]) -> str:
+        for word in words:
+            await speak(word)
+            await actors.signal(f"after {word}", bool)
+        await actors.service(Door).open("the cellar")
+        return "inside"
+
+
+class Stones(Service):
+    @handler
+    async def carry(self, stone: int) -> int:
+        with actors.move_on_after(60):
+            return await lift(stone)
+        return 0
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    _LIFTED.clear()
+    with staged(tmp_path, House, Door, Stones) as running:
+        yield running
+
+
+async def build(stage: Stage, words: bytes = b'["one", "two"]') -> str:
+    return str((await stage.client.send(Target("House", "h", "run"), words)).invocation_id)
+
+
+def test_the_output_the_waterfall_and_the_reason_follow_what_happens(
+    stage: Stage, open_page: Open, scheme: str
+) -> None:
+    of = stage.do(build, stage)
+    page = open_page(stage.address(f"/invocations/{of}"), color_scheme=scheme)
+    note = page.get_by_role("note", name="Why it does not go on")
+    note.get_by_text("signal 'after one' (at 2) has not come").wait_for()
+    output = page.get_by_role("region", name="So far")
+    output.get_by_text("one", exact=True).wait_for()
+    stage.do(lambda: stage.client.invocation(of).signal("after one", True))
+    note.get_by_text("signal 'after two' (at 4) has not come").wait_for()
+    output.get_by_text("onetwo", exact=True).wait_for()
+    stage.do(lambda: stage.client.invocation(of).signal("after two", True))
+    note.get_by_text("nobody opens the cellar").wait_for()
+    assert note.get_by_text("Door/open: step 'knock'").first.is_visible(), "the cause lies below, and is told here"
+    page.get_by_role("button", name="what Door/open did").click()
+    nested = page.get_by_role("list", name="what inv_", exact=False)
+    nested.get_by_role("button", name="step knock").wait_for()
+    assert axe_findings(page) == []
+    page.get_by_role("button", name="call Door/open").click()
+    detail = page.get_by_role("region", name="call Door/open")
+    detail.get_by_role("link").click()
+    page.get_by_role("heading", name="Door/open").wait_for()
+    page.get_by_role("region", name="What it is").get_by_role("link", name=of[-7:]).wait_for()
+
+
+def test_a_step_tells_its_tries_input_output_error_and_line(stage: Stage, open_page: Open) -> None:
+    sent = stage.do(stage.client.send, Target("Stones", None, "carry"), b"21")
+    stage.do(stage.client.invocation(sent.invocation_id).result)
+    page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
+    page.get_by_role("button", name="step lift").click()
+    detail = page.get_by_role("region", name="step lift")
+    detail.get_by_text("stone 21 is heavy").first.wait_for()
+    for text in ("test_invocation.py:", "21", "42"):
+        assert detail.get_by_text(text, exact=False).first.is_visible(), text
+    assert detail.locator("table tr").count() == 3
+    assert page.url.endswith("step=2"), "what is looked at is in the address"
+    page.reload()
+    page.get_by_role("region", name="step lift").wait_for()
+
+
+def test_the_journal_the_audit_and_the_copies_tell_the_same(stage: Stage, open_page: Open, scheme: str) -> None:
+    of = stage.do(build, stage)
+    page = open_page(stage.address(f"/invocations/{of}"), color_scheme=scheme)
+    page.get_by_role("button", name="Pause", exact=True).click()
+    page.get_by_role("dialog").get_by_label("Reason").fill("it's <b>late</b>")
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    page.get_by_text("it's <b>late</b>").first.wait_for()
+    page.get_by_role("tab", name="Audit").click()
+    row = page.get_by_role("region", name="Audit").get_by_role("row").nth(1)
+    row.get_by_text("token:main").wait_for()
+    assert "it's <b>late</b>" in row.inner_text()
+    assert axe_findings(page) == []
+    page.get_by_role("tab", name="Journal").click()
+    page.get_by_role("textbox", name="Filter the journal").fill("paused")
+    page.get_by_role("button", name="InvocationPaused").click()
+    page.get_by_role("group", name="event").get_by_text("requested").wait_for()
+    assert axe_findings(page) == []
+    page.get_by_role("button", name="Copy as…").click()
+    text = page.get_by_role("dialog").inner_text()
+    assert """playhead send House/h/run '["one","two"]'""" in text
+    assert f"playhead invocations describe {of}" in text
+    assert f"""--data '["one","two"]' {stage.served.url}/House/h/run/send""" in text
+    assert 'Target("House", "h", "run")' in text
+
+
+def test_keys_ask_verbs_and_a_reading_token_has_none(stage: Stage, open_page: Open) -> None:
+    of = stage.do(build, stage)
+    page = open_page(stage.address(f"/invocations/{of}"))
+    page.get_by_role("heading", name="House/h/run").wait_for()
+    page.keyboard.press("c")
+    page.get_by_role("dialog", name="Cancel House/h/run").wait_for()
+    page.keyboard.press("Escape")
+    reader = open_page(stage.address(f"/invocations/{of}", stage.served.tokens.create("eyes", Scope.READ)))
+    reader.get_by_role("heading", name="House/h/run").wait_for()
+    reader.get_by_role("button", name="step speak").click()
+    reader.get_by_role("region", name="step speak").wait_for()
+    for verb in ("Signal…", "Send after one…", "Pause", "Cancel", "Restart…", "Restart from here…", "Kill", "Purge"):
+        assert reader.get_by_role("button", name=verb, exact=True).count() == 0, verb
+    reader.keyboard.press("c")
+    assert reader.get_by_role("dialog").count() == 0
+
+
+def test_one_that_is_not_there_says_what_may_have_become_of_it(
+    stage: Stage, open_page: Open, complaints: list[str]
+) -> None:
+    page = open_page(stage.address("/invocations/inv_1" + "0" * 33))
+    page.get_by_role("alert").get_by_text("It may have been purged").wait_for()
+    complaints[:] = [said for said in complaints if "404" not in said]
+
+
+def test_a_refused_verb_is_told_with_what_would_work(stage: Stage, open_page: Open, complaints: list[str]) -> None:
+    of = stage.do(build, stage)
+    page = open_page(stage.address(f"/invocations/{of}"))
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    stage.do(lambda: stage.client.invocation(of).kill(reason="faster"))
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    page.get_by_role("dialog").get_by_role("alert").get_by_text("has ended", exact=False).or_(
+        page.get_by_role("dialog").get_by_role("alert").get_by_text("It has changed meanwhile", exact=False)
+    ).first.wait_for()
+    complaints[:] = [said for said in complaints if "409" not in said]

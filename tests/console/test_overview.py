@@ -1,0 +1,109 @@
+"""The overview: what needs a person now, what fails and why, what is held, and whether work gets done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from actors.http.routes import Scope
+from journal.events import Target
+from tests.console.shop import CLASSES, fill
+from tests.console.stage import Stage, axe_findings, staged
+from tests.console.test_invocations import come_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+    Open = Callable[..., Page]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with staged(tmp_path, *CLASSES) as running:
+        yield running
+
+
+def filled(stage: Stage) -> dict[str, str]:
+    async def work() -> dict[str, str]:
+        ids = await fill(stage.client)
+        await come_to(stage, "status = 'paused'", 2)
+        await come_to(stage, "status = 'backing_off'", 2)
+        return ids
+
+    return stage.do(work)
+
+
+def test_what_is_stuck_and_why_stands_on_top_and_leads_to_all_of_them(
+    stage: Stage, open_page: Open, scheme: str
+) -> None:
+    filled(stage)
+    page = open_page(stage.address(), color_scheme=scheme)
+    person = page.get_by_role("region", name="Needs a person now")
+    person.get_by_text("MailboxFull", exact=True).wait_for()
+    assert "552 the mailbox" in person.inner_text()
+    failing = page.get_by_role("region", name="Fails, and is tried again")
+    failing.get_by_text("503, no healthy upstream").wait_for()
+    page.get_by_role("region", name="Failed, of those that came in the last day").get_by_role("table").wait_for()
+    strip = page.get_by_role("navigation", name="Invocations by status")
+    strip.get_by_role("link", name="2 paused").wait_for()
+    assert axe_findings(page) == []
+    person.get_by_role("link").first.click()
+    page.get_by_role("grid", name="Invocations").locator(".tbody .tr").nth(1).wait_for()
+    assert "status = 'paused' and service = 'Order'" in page.get_by_label("where").input_value()
+
+
+def test_gates_are_closed_and_opened_with_a_reason(stage: Stage, open_page: Open, scheme: str) -> None:
+    page = open_page(stage.address(), color_scheme=scheme)
+    page.get_by_text("Nothing is paused, and no gate is closed.").wait_for()
+    page.get_by_role("button", name="Close a gate…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Before").fill("service:Order")
+    dialog.get_by_label("Reason").fill("the stock is counted")
+    assert axe_findings(page) == []
+    dialog.get_by_role("button", name="Close the gate").click()
+    alarm = page.get_by_role("region", name="Needs a person now")
+    alarm.get_by_text("the stock is counted").wait_for()
+    sent = stage.do(stage.client.send, Target("Order", "x", "run"), b'{"lines": [], "city": "a"}')
+    assert stage.do(stage.client.invocation(sent.invocation_id).info).phase == "held"
+    alarm.get_by_role("button", name="Open…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Open the gate").click()
+    page.get_by_text("Nothing is paused, and no gate is closed.").wait_for()
+
+
+def test_counts_and_the_pulse_follow_what_happens(stage: Stage, open_page: Open) -> None:
+    page = open_page(stage.address())
+    page.get_by_text("Nothing has been called yet").wait_for()
+    for number in range(20):
+        stage.do(stage.client.call, Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}')
+    page.get_by_role("navigation", name="Invocations by status").get_by_role("link", name="20 succeeded").wait_for()
+    page.get_by_role("region", name="Services and objects").get_by_text("Basket/put").wait_for()
+    page.get_by_text("half within", exact=False).wait_for()
+    page.wait_for_function("() => !document.querySelector('figure').innerText.startsWith('0.0 succeed')")
+
+
+def test_jobs_are_listed_and_each_tells_what_became_of_its_items(stage: Stage, open_page: Open, scheme: str) -> None:
+    filled(stage)
+
+    async def resume() -> str:
+        job = await stage.client.jobs.where("status = 'paused'").resume(reason="a try")
+        await job.result()
+        return str(job.id)
+
+    stage.do(resume)
+    page = open_page(stage.address("/jobs"), color_scheme=scheme)
+    page.get_by_role("grid", name="Jobs").get_by_role("link", name="resume").click()
+    page.get_by_text("2 changed").wait_for()
+    page.get_by_role("row").nth(2).wait_for()
+    assert axe_findings(page) == []
+
+
+def test_a_reading_token_sees_it_without_a_button_to_act(stage: Stage, open_page: Open) -> None:
+    stage.do(lambda: stage.client.gates.close("everything", reason="a look"))
+    page = open_page(stage.address("/overview", stage.served.tokens.create("eyes", Scope.READ)))
+    page.get_by_text("a look").wait_for()
+    assert page.get_by_role("button", name="Open…").count() == 0
+    assert page.get_by_role("button", name="Close a gate…").count() == 0
