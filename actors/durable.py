@@ -408,7 +408,7 @@ async def _run_step(
             step=where,
             name=name,
             source=source,
-            argument=_for_readers(args, kwargs),
+            argument=b"" if execution.is_replaying else _for_readers(args, kwargs),
             at_most_once=options.at_most_once,
         ),
         also_known_as=options.aliases,

@@ -16,7 +16,7 @@ from journal import events as e
 from journal.errors import CorruptRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from journal.events import Event, Recorded, Stamp
 
@@ -71,7 +71,7 @@ TAGS: dict[type, int] = {
 _STAMP_TAG = 0x7F
 _HEAD = struct.Struct(">BI")
 _encode = msgspec.msgpack.Encoder().encode
-_DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {tag: msgspec.msgpack.Decoder(kind) for kind, tag in TAGS.items()}
+_DECODERS: dict[int, Callable[[bytes], Any]] = {tag: msgspec.msgpack.Decoder(kind).decode for kind, tag in TAGS.items()}
 _decode_stamp = msgspec.msgpack.Decoder(e.Stamp).decode
 
 
@@ -94,24 +94,25 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
     recorded: list[Recorded] = []
     stamp: Stamp | None = None
     position, number, end = 0, first_number, len(record)
+    unpack_head, head_bytes, decoders, made = _HEAD.unpack_from, _HEAD.size, _DECODERS, e.Recorded
     try:
         while position < end:
-            tag, length = _HEAD.unpack_from(record, position)
-            position += _HEAD.size
-            body = record[position : position + length]
-            position += length
+            tag, length = unpack_head(record, position)
+            start = position + head_bytes
+            position = start + length
             if position > end:
                 raise CorruptRecord(f"the record ends inside event {number}")
             if tag == _STAMP_TAG:
-                stamp = _decode_stamp(body)
+                stamp = _decode_stamp(record[start:position])
                 continue
             if stamp is None:
                 raise CorruptRecord(f"event {number} has no stamp before it")
-            if tag not in _DECODERS:
+            decode = decoders.get(tag)
+            if decode is None:
                 raise CorruptRecord(
                     f"event {number} has the unknown tag {tag:#04x}: it was written by a newer version, or damaged"
                 )
-            recorded.append(e.Recorded(number, stamp, _DECODERS[tag].decode(body)))
+            recorded.append(made(number, stamp, decode(record[start:position])))
             number += 1
     except (msgspec.DecodeError, struct.error, ValueError, TypeError, RecursionError) as error:
         raise CorruptRecord(f"event {number} cannot be decoded: {error}") from error

@@ -83,7 +83,9 @@ def read_events(store: Readable, partition: int, stream: StreamId, first: int, l
         raise Damaged(stream, number, str(error)) from error
     if number <= last:
         raise Damaged(stream, number, f"the stream ends here and should reach {last}")
-    return [r for r in found if first <= r.number <= last]
+    # What is found has no hole, so the first tells where the others lie.
+    skipped = first - found[0].number
+    return found if not skipped and number == last + 1 else found[skipped : last + 1 - found[0].number]
 
 
 def record_with(store: Readable, partition: int, stream: StreamId, number: int) -> tuple[bytes, bytes]:

@@ -43,6 +43,7 @@ PURE_LIBRARIES = {
     "functools",
     "hashlib",
     "msgspec",
+    "operator",
     "pathlib",
     "re",
     "struct",

@@ -18,6 +18,7 @@ import contextlib
 import enum
 from collections import deque
 from contextvars import copy_context
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, get_args
 
 import attrs
@@ -171,7 +172,10 @@ class Execution:
     @property
     def is_replaying(self) -> bool:
         """Whether the journal has requests that the handler has not made yet. Marks of patches may be left over."""
-        return bool(self._recorded) and any(not isinstance(event, e.PatchMarked) for event in self._recorded)
+        recorded = self._recorded
+        if not recorded:
+            return False
+        return recorded[0].__class__ is not e.PatchMarked or any(not isinstance(r, e.PatchMarked) for r in recorded)
 
     @property
     def has_branches(self) -> bool:
@@ -398,18 +402,18 @@ class Execution:
 
     # Completions.
 
-    def _complete(self, completion: Completion, superseded: bool) -> None:
-        match completion:
-            case e.SignalReceived():
-                self._give_signal(completion)
-            case e.CancelRequested():
-                self._guarded(self._cancel_root, completion.reason)
-            case e.HistoryKept():
-                self._go_on_living()
-            case e.TimerFired() if completion.step in self._deadlines:
-                self._guarded(self._deadlines.pop(completion.step).expire)
-            case _:
-                self._end_wait(completion, superseded)
+    def _complete(self, completion: Any, superseded: bool) -> None:
+        kind = completion.__class__
+        if kind is e.SignalReceived:
+            self._give_signal(completion)
+        elif kind is e.CancelRequested:
+            self._guarded(self._cancel_root, completion.reason)
+        elif kind is e.HistoryKept:
+            self._go_on_living()
+        elif kind is e.TimerFired and completion.step in self._deadlines:
+            self._guarded(self._deadlines.pop(completion.step).expire)
+        else:
+            self._end_wait(completion, superseded)
 
     def _go_on_living(self) -> None:
         del self._kept_requests[0]
@@ -481,7 +485,7 @@ class Execution:
         )
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Delivery:
     """A completion in its turn."""
 
@@ -586,29 +590,44 @@ def is_completion(event: Event) -> bool:
 
 def is_same_request(recorded: Any, attempted: Any, also_known_as: tuple[str, ...] = ()) -> bool:
     """Whether the handler asks for what the journal has. Times and ids may differ: the recorded ones hold."""
-    if type(recorded) is not type(attempted):
+    kind = attempted.__class__
+    if recorded.__class__ is not kind:
         return False
-    match attempted:
-        case e.FieldsChanged():
-            return bool(recorded.fields == attempted.fields)
-        case e.LogExtended() | e.MapChanged():
-            return bool(recorded.field == attempted.field and recorded.items == attempted.items)
-        case e.PatchMarked():
-            return bool(recorded.name == attempted.name)
+    of_fields = _SAME_CHANGES.get(kind)
+    if of_fields is not None:
+        return of_fields(recorded, attempted)
     if recorded.step != attempted.step:
         return False
-    match attempted:
-        case e.StepScheduled():
-            return recorded.name == attempted.name or recorded.name in also_known_as
-        case e.CallScheduled() | e.SendScheduled():
-            return bool(recorded.target == attempted.target and recorded.argument == attempted.argument)
-        case e.SignalAwaited():
-            return bool(recorded.name == attempted.name)
-        case e.VerbScheduled():
-            return bool(recorded.verb == attempted.verb and recorded.of == attempted.of)
-        case e.AttachScheduled():
-            return bool(recorded.callee == attempted.callee)
-    return True
+    if kind is e.StepScheduled:
+        return recorded.name == attempted.name or recorded.name in also_known_as
+    at_its_place = _SAME_AT_ITS_PLACE.get(kind)
+    return at_its_place is None or at_its_place(recorded, attempted)
+
+
+_Comparison: TypeAlias = "Callable[[Any, Any], bool]"
+
+
+def _same(*names: str) -> _Comparison:
+    values = attrgetter(*names)
+    return lambda recorded, attempted: bool(values(recorded) == values(attempted))
+
+
+_SAME_CHANGES: dict[type, _Comparison] = {
+    e.FieldsChanged: _same("fields"),
+    e.LogExtended: _same("field", "items"),
+    e.MapChanged: _same("field", "items"),
+    e.PatchMarked: _same("name"),
+}
+"""What must agree of requests that have no step."""
+
+_SAME_AT_ITS_PLACE: dict[type, _Comparison] = {
+    e.CallScheduled: _same("target", "argument"),
+    e.SendScheduled: _same("target", "argument"),
+    e.SignalAwaited: _same("name"),
+    e.VerbScheduled: _same("verb", "of"),
+    e.AttachScheduled: _same("callee"),
+}
+"""What must agree of requests besides their step."""
 
 
 def describe(event: Any) -> str:
