@@ -113,7 +113,7 @@ if TYPE_CHECKING:
     from actors.inspection import GateAnswer, GateInfo, InvocationInfo, JournalEntry
     from actors.jobs import JobClient, JobHandle, JobInfo, JobItem, JobItems, JobPreview, Selection
     from actors.objecthandle import FieldChange, ItemInfo, ObjectHandle, ObjectInfo, ObjectName
-    from actors.runtime import Runtime, open_runtime
+    from actors.runtime import Runtime, collect_garbage_rarely, open_runtime
     from actors.sql.result import QueryResult
     from actors.why import Reason, Waiting
 
@@ -152,6 +152,7 @@ _LATER = {
     "ScopeKind": "actors.core.gates",
     "Selection": "actors.jobs",
     "Waiting": "actors.why",
+    "collect_garbage_rarely": "actors.runtime",
     "connect": "actors.http.client",
     "open_runtime": "actors.runtime",
 }
@@ -278,6 +279,7 @@ __all__ = [
     "Waiting",
     "Workflow",
     "actor",
+    "collect_garbage_rarely",
     "connect",
     "converter",
     "current_invocation",
