@@ -19,7 +19,7 @@ from actors.gates import GateClient, GatePort
 from actors.jobs import JobClient, JobPort
 from actors.listing import Listing
 from actors.objecthandle import ObjectHandle, ObjectPort
-from actors.objects import definition_of, service_name
+from actors.objects import definition_of, kind_in_words, service_name
 from actors.references import (
     InvocationHandle,
     Port,
@@ -276,6 +276,6 @@ class Client:
         definition = definition_of(cls)
         if definition.kind is not kind:
             raise DefinitionError(
-                f"{definition.name} is a {definition.kind.value}; use client.{definition.kind.value}()"
+                f"{definition.name} is {kind_in_words(definition.kind)}; use client.{definition.kind.value}()"
             )
         return cast("A", Reference(self._port, definition, checked_key(definition, key, self.limits.key_bytes)))

@@ -34,7 +34,7 @@ from actors.core.errors import (
     UnserializableError,
 )
 from actors.core.limits import NEVER
-from actors.objects import definition_of
+from actors.objects import definition_of, kind_in_words
 from actors.outcomes import error_of, step_error_of, value_of
 from actors.references import (
     InvocationHandle,
@@ -546,7 +546,7 @@ def _reference(cls: type[A], key: str | None, kind: Kind, verb: str) -> A:
     definition = definition_of(cls)
     if definition.kind is not kind:
         raise DefinitionError(
-            f"actors.{verb}({definition.name}): {definition.name} is a {definition.kind.value}; "
+            f"actors.{verb}({definition.name}): {definition.name} is {kind_in_words(definition.kind)}; "
             f"use actors.{definition.kind.value}()"
         )
     limits = _context(branch).limits
@@ -583,7 +583,9 @@ def workflow_id(cls: type[ObjectBase], key: str) -> InvocationId:
     """
     definition = definition_of(cls)
     if definition.kind is not Kind.WORKFLOW:
-        raise DefinitionError(f"{definition.name} is a {definition.kind.value}, only a workflow's key determines an id")
+        raise DefinitionError(
+            f"{definition.name} is {kind_in_words(definition.kind)}, only a workflow's key determines an id"
+        )
     return new_id(e.Target(definition.name, key, "run"), f"workflow {key}", 0)
 
 

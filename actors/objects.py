@@ -318,6 +318,11 @@ def service_name(cls: type[ObjectBase]) -> str:
     return cls._namespace + cls.__name__
 
 
+def kind_in_words(kind: Kind) -> str:
+    """As a sentence has it: "an actor"."""
+    return f"{'an' if kind is Kind.ACTOR else 'a'} {kind.value}"
+
+
 def definition_of(cls: Any) -> Definition:
     """Look the class over, once. Raises :class:`DefinitionError` for what cannot work."""
     known = _definitions.get(cls)

@@ -27,39 +27,30 @@ class Exit(enum.IntEnum):
     """Another process holds the data directory (``EX_TEMPFAIL``)."""
 
 
-_NOT_FOUND = (
-    "UnknownInvocationError",
-    "UnknownServiceError",
-    "UnknownHandlerError",
-    "UnknownTokenError",
-    "UnknownJobError",
-    "UnknownDeploymentError",
-    "UnknownFieldError",
-    "UnknownFileError",
-    "StoreMissing",
-)
-_UNAVAILABLE = ("UnavailableError", "DiskFull", "Unavailable")
-_USAGE = (
-    "InvalidArgumentError",
-    "InvalidKeyError",
-    "InvalidQueryError",
-    "InvalidScopeError",
-    "MalformedIdError",
-    "DefinitionError",
-)
-
-
 def exit_code_of(error: BaseException) -> Exit:
     """The exit code for an error that ends a command."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    for group, code in (
-        (_NOT_FOUND, Exit.NOT_FOUND),
-        (_UNAVAILABLE, Exit.UNAVAILABLE),
-        (_USAGE, Exit.USAGE),
-        (("StoreInUse",), Exit.IN_USE),
-        (("UnknownOutcomeError",), Exit.UNKNOWN),
-        (("Refused",), Exit.REFUSED),
-    ):
-        if names.intersection(group):
-            return code
-    return Exit.FAILED
+    # What an error is of is loaded when there is one.
+    from actors.core import errors as ours
+    from journal import errors as kept
+
+    match error:
+        case ours.UnknownOutcomeError():
+            return Exit.UNKNOWN
+        case kept.StoreInUse():
+            return Exit.IN_USE
+        case kept.StoreMissing():
+            return Exit.NOT_FOUND
+        case kept.MalformedIdError() | ours.DefinitionError():
+            return Exit.USAGE
+        case kept.Unavailable():
+            return Exit.UNAVAILABLE
+        case ours.ActorError():
+            return _EXIT_OF_STATUS.get(
+                error.http_status, Exit.REFUSED if isinstance(error, ours.Refused) else Exit.FAILED
+            )
+        case _:
+            return Exit.FAILED
+
+
+_EXIT_OF_STATUS = {400: Exit.USAGE, 404: Exit.NOT_FOUND, 503: Exit.UNAVAILABLE}
+"""What the server would answer says it, too."""

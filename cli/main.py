@@ -105,4 +105,7 @@ def _shown_safely(error: click.ClickException) -> click.ClickException:
 
 def is_ours(error: BaseException) -> bool:
     """Whether the error was meant for the person at the keyboard. Others show where they come from."""
-    return any(kind.__name__ in ("ActorError", "JournalError") for kind in type(error).__mro__)
+    from actors.core.errors import ActorError  # loaded when there is an error
+    from journal.errors import JournalError
+
+    return isinstance(error, (ActorError, JournalError))

@@ -24,6 +24,7 @@ from actors.http.models import (
 )
 from actors.http.problems import NotCompletedYetError, respond_with
 from actors.http.routes import JsonBody, Route, Scope
+from actors.objects import kind_in_words
 from actors.outcomes import value_of
 from journal.events import Kind, Status, Target
 from journal.ids import InvocationId, parse_invocation_id
@@ -144,7 +145,9 @@ def _target_of(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool 
     if len(segments) != names and not is_send:
         shape = f"{service}/{{handler}}" if kind is Kind.SERVICE else f"{service}/{{key}}/{{handler}}"
         shown = "/".join(segments)[:200]
-        raise UnknownHandlerError(f"no handler at {shown!r}: {service} is a {kind.value}, so the path is {shape}")
+        raise UnknownHandlerError(
+            f"no handler at {shown!r}: {service} is {kind_in_words(kind)}, so the path is {shape}"
+        )
     key = None if kind is Kind.SERVICE else segments[1]
     return Target(service, key, segments[names - 1]), is_send
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import actors
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.loading import load, unload
+from cli.exits import Exit, exit_code_of
 from cli.main import root
 from tests.cli.test_check import APP
 from tests.deployments.apps import write
@@ -63,6 +64,32 @@ async def test_code_on_disk_and_what_is_unknown_are_refused(tmp_path: Path) -> N
             await remote.invocation(handle.id).check(deployment="dep_0000000000000000")
         with pytest.raises(actors.UnknownInvocationError):
             await remote.invocation("inv_1" + "0" * 33).check()
+
+
+class Counter(actors.Actor):
+    value: int = 0
+
+    @actors.handler
+    async def add(self, amount: int) -> int:
+        self.value += amount
+        return self.value
+
+
+async def test_what_rests_on_a_history_that_is_gone_is_a_refusal_of_its_own(tmp_path: Path) -> None:
+    async with serving(tmp_path, Counter) as served, served.client() as remote:
+        first, second = [await remote.actor(Counter, "a").add.send(amount) for amount in (1, 2)]
+        assert await second.result() == 3
+        await first.purge()
+        for one in (second, served.runtime.client.invocation(second.id)):
+            with pytest.raises(actors.HistoryGoneError):
+                await one.check()
+        assert (await served.http.get(f"/invocations/{second.id}/check")).status_code == 410
+        refused = (await asked(served, "check", second.id)).exception
+        assert isinstance(refused, actors.HistoryGoneError)
+        assert exit_code_of(refused) is Exit.REFUSED
+        assert (await asked(served, "check", "--where", "true")).exit_code == 6
+        with pytest.raises(actors.UnknownInvocationError):
+            await first.check()
 
 
 async def asked(served: Served, *arguments: str) -> Result:
