@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 720, 360
 LEFT, RIGHT, TOP, BOTTOM = 70, 190, 30, 45
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-"""Of Okabe and Ito: told apart by those who see colours differently."""
+"""Of Okabe and Ito: told apart by those who see colours differently, on light and on dark."""
+
+STYLE = """
+<style>
+  .paper { fill: #ffffff } .grid { stroke: #d8d8d8 } text { fill: #222222 }
+  @media (prefers-color-scheme: dark) { .paper { fill: #161b22 } .grid { stroke: #3a414a } text { fill: #e6e6e6 } }
+</style>"""
+"""Paper and ink change together, so that they can be told apart wherever the drawing is shown."""
 
 
 def draw(title: str, curves: Mapping[str, Sequence[Figure]]) -> str:
@@ -23,8 +30,8 @@ def draw(title: str, curves: Mapping[str, Sequence[Figure]]) -> str:
     across = _Axis([x for line in points.values() for x, _ in line], LEFT, WIDTH - RIGHT)
     upward = _Axis([y for line in points.values() for _, y in line], HEIGHT - BOTTOM, TOP)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="11">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="11">{STYLE}',
+        f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}"/>',
         f'<text x="{LEFT}" y="18" font-size="13">{escape(title)}</text>',
         *(_across(across, power) for power in across.powers),
         *(_upward(upward, power) for power in upward.powers),
@@ -54,7 +61,7 @@ class _Axis:
 def _across(axis: _Axis, power: int) -> str:
     x = axis.place(10.0**power)
     return (
-        f'<line x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{HEIGHT - BOTTOM}" stroke="#ddd"/>'
+        f'<line x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{HEIGHT - BOTTOM}" class="grid"/>'
         f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{10.0**power:,g}</text>'
     )
 
@@ -62,7 +69,7 @@ def _across(axis: _Axis, power: int) -> str:
 def _upward(axis: _Axis, power: int) -> str:
     y = axis.place(10.0**power)
     return (
-        f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" stroke="#ddd"/>'
+        f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" class="grid"/>'
         f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{10.0**power:,g}</text>'
     )
 

@@ -6,7 +6,6 @@ python -m benchmarks.lives KIND COUNT
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -19,15 +18,11 @@ from benchmarks.questions.calls import Counter
 from benchmarks.questions.signals import Waiter
 from benchmarks.stage import Stage, on_stage
 from journal.store import Durability
+from tests.scale.sleepers import resident_bytes
 
 IN_FLIGHT = 256
 WARMING = 1_000
 ROOMY = 10_000_000
-
-
-def resident_bytes() -> int:
-    """Memory of this process that is in RAM."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def rest(stage: Stage, first: int, count: int) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from benchmarks.questions import (
     activation,
+    bulk,
     calls,
     cancel,
+    crowd,
     disk,
     fanout,
     growth,
@@ -39,9 +41,11 @@ QUESTIONS = tuple(
         activation,
         restart,
         cancel,
+        bulk,
         http,
         start,
         recovery,
+        crowd,
         disk,
         memory,
         growth,

@@ -42,7 +42,7 @@ def cases(size: Size) -> Iterator[Case]:
     count = size.of(1_000)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as built:
         trio.run(build, Path(built), count)
-        for few in (1, 64):
+        for few in size.up_to(1, 64):
             yield Case(
                 name=f"{few:,} in flight",
                 unit="ms",

@@ -16,7 +16,7 @@ from benchmarks.stage import on_stage
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-IN_FLIGHT = (1, 64, 1_000)
+IN_FLIGHT = (1, 64, 1_000, 10_000)
 KEYS = (1, 64, 10_000)
 WARMING = 256
 SEED = 1
@@ -37,7 +37,7 @@ class Counter(actors.Actor):
 async def calls(room: Room, *, count: int, in_flight: int, keys: int) -> Sample:
     """Call objects that exist, any of them; each call returns when what it did is durable."""
     async with on_stage(room, Counter) as stage:
-        counters = [stage.client.actor(Counter, f"key-{number}") for number in range(min(keys, count))]
+        counters = [stage.client.actor(Counter, f"key-{number}") for number in range(keys)]
         await drive(len(counters), WARMING, lambda n: counters[n].add(1))
         # In turn, ten thousand keys would be the one order in which a memory of ten thousand objects never has the next one.
         called = Random(SEED).choices(counters, k=count)
@@ -48,9 +48,9 @@ async def calls(room: Room, *, count: int, in_flight: int, keys: int) -> Sample:
 
 def cases(size: Size, in_flight: Sequence[int] = IN_FLIGHT, keys: Sequence[int] = KEYS) -> Iterator[Case]:
     """Every number in flight over every number of keys."""
-    for few in in_flight or IN_FLIGHT:
-        for some in keys or KEYS:
-            count = size.of(1_000 if few == 1 else 20_000)
+    for few in size.up_to(*(in_flight or IN_FLIGHT)):
+        for some in size.up_to(*(keys or KEYS)):
+            count = size.of(1_000 if few == 1 else 20_000, least=2 * few)
             yield Case(
                 name=f"{few:,} in flight, {some:,} {'key' if some == 1 else 'keys'}",
                 unit="calls/s",

@@ -82,14 +82,13 @@ async def cancels(room: Room, *, count: int, beside: int, is_acknowledged: bool)
 
 def cases(size: Size) -> Iterator[Case]:
     """Alone, and beside others."""
-    for beside in (0, 1_000):
+    for beside in size.up_to(0, 1_000):
         for is_acknowledged in (False, True):
-            others = size.of(beside, least=0)
             until = "acknowledgement" if is_acknowledged else "exception"
             yield Case(
                 name=f"until the {until}, beside {beside:,} running steps",
                 unit="ms",
-                measure=partial(cancels, count=size.of(200), beside=others, is_acknowledged=is_acknowledged),
+                measure=partial(cancels, count=size.of(500), beside=beside, is_acknowledged=is_acknowledged),
                 floor=writing_floor(in_flight=1, in_milliseconds=True),
             )
 

@@ -5,10 +5,17 @@ Each curve has one size that grows, and the same small thing done beside it. Fla
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
 
 import actors
 from benchmarks.floor import writing_floor
@@ -16,13 +23,13 @@ from benchmarks.histories import EVENTS_OF_A_STEP, TAKEN, Walker, suspended_walk
 from benchmarks.measure import Case, Question, Room, Sample, Size, Timing, drive, rest
 from benchmarks.stage import on_stage
 from journal import events as e
+from journal.store import Durability
 from tests.scale.builder import building
 from tests.scale.sleepers import Many
 from tests.scale.suspended import DAY, add_sleeper
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
-    from pathlib import Path
 
 KEY = "methuselah"
 IN_FLIGHT = 16
@@ -64,6 +71,18 @@ class Old(actors.Actor):
             self.marks[str(number)] = number
 
 
+async def _add(old: Any, _: int) -> object:
+    return await old.add(1)
+
+
+async def _append(old: Any, number: int) -> object:
+    return await old.append(number)
+
+
+async def _mark(old: Any, number: int) -> object:
+    return await old.mark(str(number))
+
+
 async def with_a_past(path: Path, size: int) -> None:
     """An object that has been called so many times, each in a commit of its own."""
     async with building(path, Old) as builder:
@@ -96,40 +115,40 @@ async def with_timers(path: Path, size: int) -> None:
         await builder.commit()
 
 
-async def called(room: Room, *, build: Callable[[Path, int], Awaitable[None]], size: int, count: int) -> Sample:
-    """One object is called, in a store that has something in it already."""
-    await build(room.path / "data", size)
-    async with on_stage(room, Old, Many) as stage:
-        old = stage.client.actor(Old, KEY)
-        await old.add(1)
-        await rest()
-        before = stage.written
-        timing = await drive(count, IN_FLIGHT, lambda _: old.add(1))
-        return timing.milliseconds(stage.written - before)
-
-
-async def changed(room: Room, *, size: int, count: int, is_log: bool) -> Sample:
-    """A line is added, or an item changed, where there are many."""
-    async with on_stage(room, Old) as stage:
+async def with_lines_and_marks(path: Path, size: int) -> None:
+    """An object with so many lines and so many marks, by calls, as users would make them."""
+    async with on_stage(Room(path.parent, Durability.OS), Old, at=path) as stage:
         old = stage.client.actor(Old, KEY)
         for start in range(0, size, PAGE):
             await old.grow(start, min(size, start + PAGE))
-        await old.append(1)
+
+
+async def with_steps(path: Path, size: int) -> None:
+    """One invocation that has taken so many steps."""
+    await suspended_walkers(path, events=size * EVENTS_OF_A_STEP, count=1)
+
+
+async def changed(room: Room, *, built: Path, count: int, change: Callable[[Any, int], Awaitable[object]]) -> Sample:
+    """One object is called, in a store that has something in it already. It changes the store, so it gets a copy."""
+    await trio.to_thread.run_sync(shutil.copytree, built, room.path / "data")
+    async with on_stage(room, Old, Many) as stage:
+        old = stage.client.actor(Old, KEY)
+        await change(old, 0)
         await rest()
         before = stage.written
-        change = old.append if is_log else lambda n: old.mark(str(n % size))
-        timing = await drive(count, IN_FLIGHT, change)
+        timing = await drive(count, IN_FLIGHT, lambda number: change(old, number))
         return timing.milliseconds(stage.written - before)
 
 
-async def climbed(room: Room, *, size: int, count: int) -> Sample:
+async def climbed(room: Room, *, built: Path, count: int) -> Sample:
     """More steps of an invocation that has taken many."""
-    (of,) = await suspended_walkers(room.path / "data", events=size * EVENTS_OF_A_STEP, count=1)
+    await trio.to_thread.run_sync(shutil.copytree, built, room.path / "data")
     async with on_stage(room, Walker, limits=ENDLESS) as stage:
         TAKEN.clear()
         await rest()
         before = stage.written
-        walker = stage.client.invocation(of)
+        (found,) = await stage.client.invocations(limit=1)
+        walker = stage.client.invocation(found.id)
         await walker.signal("go", count + 1)
         await walker.result()
         written = stage.written - before
@@ -139,23 +158,47 @@ async def climbed(room: Room, *, size: int, count: int) -> Sample:
     return timing.milliseconds(written)
 
 
+@attrs.frozen
+class Curve:
+    """What grows, how it is built, and what is done beside it."""
+
+    line: str
+    sizes: tuple[int, ...]
+    build: Callable[[Path, int], Awaitable[None]]
+    what: str
+    change: Callable[[Any, int], Awaitable[object]]
+
+
+CURVES = (
+    Curve("past invocations of the object", (10, 1_000, 100_000, 1_000_000), with_a_past, "a call", _add),
+    Curve("other objects", (1_000, 10_000, 100_000, 1_000_000), with_others, "a call", _add),
+    Curve("pending timers", (10, 1_000, 100_000, 1_000_000), with_timers, "a call", _add),
+    Curve("lines of a log", (10, 1_000, 100_000), with_lines_and_marks, "a change", _append),
+    Curve("items of a map", (10, 1_000, 100_000), with_lines_and_marks, "a change", _mark),
+)
+STEPS = (10, 1_000, 10_000, 100_000)
+
+
 def cases(size: Size) -> Iterator[Case]:
-    """Every curve, from left to right."""
-    calls = size.of(1_000)
-    for line, build, sizes in (
-        ("past invocations of the object", with_a_past, (10, 1_000, 100_000)),
-        ("other objects", with_others, (10, 1_000, 100_000)),
-        ("pending timers", with_timers, (10, 1_000, 100_000)),
-    ):
-        for at in size.up_to(*sizes):
-            yield _point("a call", line, at, partial(called, build=build, size=at, count=calls), in_flight=IN_FLIGHT)
-    for line, is_log in (("lines of a log", True), ("items of a map", False)):
-        for at in size.up_to(10, 1_000, 100_000):
-            yield _point(
-                "a change", line, at, partial(changed, size=at, count=calls, is_log=is_log), in_flight=IN_FLIGHT
-            )
-    for at in size.up_to(10, 1_000, 20_000):
-        yield _point("a step", "steps of the invocation", at, partial(climbed, size=at, count=calls), in_flight=1)
+    """Every curve, from left to right. What is large is built once, and each run gets a copy."""
+    count = size.of(1_000)
+    for curve in CURVES:
+        for at in size.up_to(*curve.sizes):
+            with _built(curve.build, at) as built:
+                measured = partial(changed, built=built, count=count, change=curve.change)
+                yield _point(curve.what, curve.line, at, measured, in_flight=IN_FLIGHT)
+    for at in size.up_to(*STEPS):
+        with _built(with_steps, at) as built:
+            measured = partial(climbed, built=built, count=count)
+            yield _point("a step", "steps of the invocation", at, measured, in_flight=1)
+
+
+@contextmanager
+def _built(build: Callable[[Path, int], Awaitable[None]], size: int) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as place:
+        path = Path(place) / "data"
+        trio.run(build, path, size)
+        yield path
 
 
 def _point(what: str, line: str, at: int, measured: Callable[[Room], Awaitable[Sample]], *, in_flight: int) -> Case:

@@ -41,11 +41,11 @@ async def nested(room: Room, *, count: int, in_flight: int) -> Sample:
 
 def cases(size: Size) -> Iterator[Case]:
     """One caller and many."""
-    for few in (1, 64):
+    for few in size.up_to(1, 64):
         yield Case(
             name=f"{few:,} in flight",
             unit="inner calls/s",
-            measure=partial(nested, count=size.of(100 if few == 1 else 1_000), in_flight=few),
+            measure=partial(nested, count=size.of(100 if few == 1 else 1_000, least=2 * few), in_flight=few),
             floor=writing_floor(in_flight=few, per_operation=CALLS),
         )
 

@@ -47,11 +47,11 @@ async def signals(room: Room, *, count: int, in_flight: int) -> Sample:
 
 def cases(size: Size) -> Iterator[Case]:
     """One client and many."""
-    for few in (1, 64):
+    for few in size.up_to(1, 64):
         yield Case(
             name=f"{few:,} in flight",
             unit="signals/s",
-            measure=partial(signals, count=size.of(50 if few == 1 else 1_000), in_flight=few),
+            measure=partial(signals, count=size.of(50 if few == 1 else 1_000, least=2 * few), in_flight=few),
             floor=writing_floor(in_flight=few, waits=SIGNALS + 1, per_operation=SIGNALS),
         )
 

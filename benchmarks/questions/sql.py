@@ -99,7 +99,7 @@ async def called(room: Room, *, built: Path, query: str | None) -> Sample:
 
 def cases(size: Size, rows: int = ROWS) -> Iterator[Case]:
     """Every query alone and beside calls, then the calls."""
-    count = size.of(rows, least=100)
+    (count,) = size.up_to(rows)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as place:
         built = Path(place)
         of, written = trio.run(build, built, count)

@@ -45,11 +45,11 @@ async def steps(room: Room, *, count: int, in_flight: int) -> Sample:
 
 def cases(size: Size) -> Iterator[Case]:
     """Few and many handlers side by side."""
-    for few in (1, 64, 1_000):
+    for few in size.up_to(1, 64, 1_000):
         yield Case(
             name=f"{few:,} in flight",
             unit="steps/s",
-            measure=partial(steps, count=size.of(100 if few == 1 else 2_000), in_flight=few),
+            measure=partial(steps, count=size.of(100 if few == 1 else 2_000, least=2 * few), in_flight=few),
             floor=writing_floor(in_flight=few, waits=STEPS + 1, per_operation=STEPS),
         )
 
