@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -230,6 +231,16 @@ async def test_rows_are_written_with_the_events_and_scanned_in_order(open_again:
             [Append(stream=STREAM, expected=1, events=[], rows={keys.log_item(0, STREAM, "f", 4): None})]
         )
         assert [v for _, v in journal.rows(prefix, end, limit=2, reverse=True)] == [b"3", b"2"]
+
+
+async def test_many_rows_at_once_are_what_each_is_alone(open_again: OpenJournal) -> None:
+    async with open_again() as journal:
+        async with journal.claim(0, "a") as partition:
+            rows = {b"zz1": b"one", b"zz3": b""}
+            await partition.commit([attrs.evolve(append(0, 1), rows=rows, new=list(rows))])
+        wanted = [b"zz3", b"zz2", b"zz1", b"zz1"]
+        assert journal._store.get_many(wanted) == [b"", None, b"one", b"one"]
+        assert journal._store.get_many(wanted) == [journal.row(key) for key in wanted]
 
 
 async def test_heads_name_every_stream_of_the_partition_and_no_other(open_again: OpenJournal) -> None:
