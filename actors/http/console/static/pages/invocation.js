@@ -18,7 +18,7 @@ import { Json, visible } from "../ui/json.js";
 import { RestartDialog } from "../ui/restart.js";
 import { JsonField, SchemaForm, beginningOf } from "../ui/schema.js";
 import { toast } from "../ui/toast.js";
-import { DeploymentChoice, VerbDialog, lastWord, targetOf, verbsFor } from "../ui/verbs.js";
+import { DeploymentChoice, VerbDialog, lastWord, targetOf, verbOf, verbsFor } from "../ui/verbs.js";
 import { Waterfall } from "../ui/waterfall.js";
 
 /** @typedef {import("../lib/timeline.js").Span} Span */
@@ -68,7 +68,8 @@ export function Invocation({ path, params }) {
   if (params.compare) return html`<${Compare} original=${params.compare} again=${id} />`;
   const chosen = timeline.spans.find((span) => span.step === params.step);
   const isByOrder = (params.scale ?? (timeline.hasKept ? "order" : "time")) === "order";
-  const verb = verbs.find((candidate) => candidate.name === asking);
+  // Also when it has moved on meanwhile and would refuse: a dialog does not vanish under its reader.
+  const verb = asking === null ? undefined : verbOf(asking);
 
   return html`<div class="page">
     <div class="page-head">
