@@ -133,8 +133,21 @@ class Guard:
         if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
             raise ForbiddenError(f"a page of {origin[:_SHOWN]!r} sends this, and only this server's own pages may")
         site = request.headers.get("sec-fetch-site", "none")
-        if site not in ("same-origin", "none"):
+        if site not in ("same-origin", "none") and not _follows_link(request):
             raise ForbiddenError(f"a {site[:_SHOWN]} page sends this, and only this server's own pages may")
+
+
+_PAGE_PATHS = frozenset({b"/", b"/ui", b"/ui/"})
+
+
+def _follows_link(request: Request) -> bool:
+    """Whether somebody has followed a link of another site to the console: a person in a chat, to the page alone.
+
+    The page does nothing by being opened, and cannot be framed; whatever it asks for then, it asks as a page of this server.
+    """
+    headers = request.headers
+    is_navigation = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
+    return is_navigation and request.method == "GET" and request.scope["raw_path"] in _PAGE_PATHS
 
 
 def check_media_type(request: Request, *, has_body: bool) -> None:

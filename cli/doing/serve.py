@@ -91,6 +91,7 @@ async def run_server(
             names = ", ".join(sorted(cls.__name__ for cls in classes))
             remark(f"serving {names} from {app} on {url}, data in {data}, durability {durability}")
             remark("no token is needed" if is_open else f"the token lies in {token_path(data)}")
+            remark(f"the console is at {url}/ui/")
             if is_paused:
                 remark(
                     "everything is held: the gate 'everything' is closed, also at the next start, until it is opened"

@@ -135,6 +135,22 @@ async def test_pages_of_other_sites_may_neither_read_nor_write(headers: dict[str
             assert "access-control-allow-origin" not in answered.headers
 
 
+async def test_a_link_of_another_site_leads_to_the_console_and_nowhere_else(tmp_path: Path) -> None:
+    async with serving(tmp_path, Counter, is_open=True) as served:
+        link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+        assert (await served.bare("GET", "/ui/", headers=link)).status_code == 200
+        assert (await served.bare("GET", "/", headers=link, follow_redirects=False)).status_code == 307
+        for method, path, changed in (
+            ("GET", "/services", {}),
+            ("GET", "/ui/app.js", {}),
+            ("POST", "/ui/", {}),
+            ("GET", "/ui/", {"sec-fetch-dest": "iframe"}),
+            ("GET", "/ui/", {"sec-fetch-mode": "cors"}),
+            ("GET", "/ui/", {"origin": "http://evil.example"}),
+        ):
+            assert (await served.bare(method, path, headers=link | changed)).status_code == 403, (method, path, changed)
+
+
 async def test_the_servers_own_pages_may(tmp_path: Path) -> None:
     async with serving(tmp_path, Counter, is_open=True) as served:
         own = {"origin": served.url, "sec-fetch-site": "same-origin"}

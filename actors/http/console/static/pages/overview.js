@@ -74,7 +74,7 @@ export function Overview() {
           ? html`<p class="calm-note"><span class="good" aria-hidden="true">✓</span> Nothing is paused, and no gate is closed.</p>`
           : html`${closed.map(
               (/** @type {any} */ gate) => html`<div key=${gate.scope} class="alarm">
-                <span class="status held"><span class="sign" aria-hidden="true">⛔</span>gate closed</span>
+                <span class="status held"><span class="sign" aria-hidden="true">■</span>gate closed</span>
                 <b class="mono">${visible(gate.scope)}</b>
                 <span>${gate.reason ? visible(gate.reason) : html`<span class="faint">no reason was given</span>`}</span>
                 <span class="faint">by ${visible(gate.by)}, <${Time} at=${gate.since} /></span>
@@ -149,7 +149,7 @@ function Groups({ label, rows }) {
             <td><${Status} status=${row.status} /> ${visible(`${row.service}/${row.handler}`)}</td>
             <td>
               ${row.type ? html`<b class="bad">${visible(lastWord(row.type))}</b> ${visible(row.error ?? "")}` : null}
-              ${row.reason && row.reason !== row.error ? html`<span class="faint">${row.type ? " — " : ""}${visible(row.reason)}</span>` : null}
+              ${row.reason && !(row.error && row.reason.includes(row.error.slice(0, 60))) ? html`<span class="faint">${row.type ? " — " : ""}${visible(row.reason)}</span>` : null}
             </td>
             <td class="nowrap"><${Time} at=${row.oldest} /></td>
             <td class="nowrap"><${Time} at=${row.newest} /></td>

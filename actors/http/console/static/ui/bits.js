@@ -22,7 +22,7 @@ const SIGNS = /** @type {Record<string, string>} */ ({
   failed: "✕",
   cancelled: "⊘",
   killed: "☠",
-  held: "⛔",
+  held: "■",
 });
 
 /** @param {string} word */

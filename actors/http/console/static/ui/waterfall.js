@@ -117,8 +117,8 @@ function Row({ span, scale, end, depth, isChosen, isDiffering = false, onChoose 
           </button>
         </span>
         <span class="wf-bars" onClick=${() => onChoose?.(span)}>
-          ${span.tries.length > 1
-            ? span.tries.map(
+          ${span.tries.length > 1 || (span.failure && span.state === "open")
+            ? [...span.tries.map(
                 (one, index) => html`<${Bar}
                   key=${one.number}
                   scale=${scale}
@@ -127,24 +127,38 @@ function Row({ span, scale, end, depth, isChosen, isDiffering = false, onChoose 
                   kind=${one.failure ? "failed try" : index === span.tries.length - 1 ? `${span.kind} ${span.state}` : "step"}
                   title=${visible(one.failure ? `try ${one.number}: ${one.failure.type}: ${one.failure.message}` : `try ${one.number}`)}
                 />`,
-              )
+              ), waiting(span) === null ? null : html`<${Bar} scale=${scale} from=${waiting(span)} to=${end} kind="pausing" title="waits to be tried again" />`]
             : html`<${Bar}
                 scale=${scale}
                 from=${span.from}
                 to=${to}
-                kind=${`${span.kind} ${span.failure && span.state === "open" ? "failed try" : span.state} ${span.isKept ? "kept" : ""}`}
+                kind=${`${span.kind} ${span.state} ${span.isKept ? "kept" : ""}`}
                 title=${words}
               />`}
-          <span class="wf-note" style=${noteStyle(scale(to), scale(span.from))}>${note(span, took)}</span>
+          <span ...${placed(scale(span.state === "open" ? (span.tries.at(-1)?.to ?? to) : to), scale(span.from))}>${note(span, took)}</span>
         </span>
       </div>
       ${isUnfolded && span.callee ? html`<${Nested} id=${span.callee} scale=${scale} end=${end} depth=${depth + 1} />` : null}
     </div>`;
 }
 
-/** @param {number} end @param {number} begin */
-function noteStyle(end, begin) {
-  return end < 0.72 ? { left: `calc(${end * 100}% + 6px)` } : { right: `calc(${(1 - begin) * 100}% + 6px)` };
+/**
+ * Since when it has failed and waits for its next try; null if it does not.
+ * @param {Span} span
+ */
+function waiting(span) {
+  return span.state === "open" && span.failure ? (span.tries.at(-1)?.to ?? null) : null;
+}
+
+/**
+ * Where there is room for a word about a bar: behind it, before it, or on it.
+ * @param {number} end
+ * @param {number} begin
+ */
+function placed(end, begin) {
+  if (end < 0.68) return { class: "wf-note", style: { left: `calc(${end * 100}% + 6px)`, maxWidth: `calc(${(1 - end) * 100}% - 6px)` } };
+  if (begin > 0.4) return { class: "wf-note", style: { right: `calc(${(1 - begin) * 100}% + 6px)`, maxWidth: `calc(${begin * 100}% - 6px)` } };
+  return { class: "wf-note on", style: { left: `calc(${begin * 100}% + 10px)` } };
 }
 
 /** @param {Span} span @param {string} took */
