@@ -29,9 +29,10 @@ WARMING = 0.4
 """Of the time that is measured, spent on the same beforehand."""
 
 ENOUGH = 2
-"""Operations of each client that make a figure; the time is lengthened until they have ended, but not beyond ``PATIENCE`` times."""
+"""Operations of each client that make a figure; the time is lengthened until they have ended."""
 
-PATIENCE = 5
+PATIENCE_SECONDS = 20.0
+"""But not beyond this."""
 
 
 class Peer(Protocol):
@@ -119,7 +120,7 @@ async def ask(
 
     def is_over() -> bool:
         passed = time.perf_counter() - begin
-        return passed >= seconds and (len(taken) >= enough or passed >= seconds * PATIENCE)
+        return passed >= seconds and (len(taken) >= enough or passed >= PATIENCE_SECONDS)
 
     async def work() -> None:
         nonlocal first, last
@@ -134,7 +135,7 @@ async def ask(
                 last = now
 
     await together(asked.in_flight, work)
-    assert taken, f"nothing ended within {seconds * PATIENCE:g} s: {asked.name}"
+    assert taken, f"nothing ended within {PATIENCE_SECONDS:g} s: {asked.name}"
     taken.sort()
     return Told(
         name=asked.name,
