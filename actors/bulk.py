@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from actors.local import LocalPort
     from journal.events import Answer
 
-_RUN = "run"
+RUN = "run"
 """The request under which a job runs, so that its id tells its invocation's."""
 
 _LONGEST_SAMPLE = 1_000
@@ -60,7 +60,7 @@ class JobCaller:
         await self._check(spec)
         port = self._port
         job = f"job_{port.world.unique():032x}"
-        target = job_target(job, _RUN)
+        target = job_target(job, RUN)
         _, handler = port.engine.app.handler_of(target)
         argument = handler.signature.encode((), {"spec": spec, "by": port.who.by})
         act = Act(
@@ -69,53 +69,47 @@ class JobCaller:
             detail=f"{spec.verb.value} where {spec.where}",
             reason=str(spec.options.get("reason", "")),
         )
-        command = c.Invoke(invocation_id=_run_of(job), target=target, argument=argument, request=_RUN)
+        command = c.Invoke(invocation_id=run_of_job(job), target=target, argument=argument, request=RUN)
         await port.engine.invoke(command, port.who, is_fresh=False, act=act)
         return job
 
     async def list(self, limit: int) -> tuple[JobInfo, ...]:
         """The newest jobs."""
-        found = await self._port.find(Listing(service=service_name(Job), handler=_RUN, limit=limit))
+        found = await self._port.find(Listing(service=service_name(Job), handler=RUN, limit=limit))
         return tuple([await self.info(info.target.key or "") for info in found])
 
     async def info(self, job: str) -> JobInfo:
         """How it stands."""
         run = await self._run(job)
         progress: JobProgress = await self._read(job, "progress")
-        if progress.spec is None:
-            raise UnavailableError(f"{job} has not begun: {run.pause_reason or 'try again later'}")
-        return _info(job, run, progress, progress.spec)
+        return job_info(job, run, progress)
 
     async def result(self, job: str) -> JobInfo:
         """How it stands when it has ended."""
         await self._run(job)
-        await self._port.outcome(_run_of(job))
+        await self._port.outcome(run_of_job(job))
         return await self.info(job)
 
     async def cancel(self, job: str, reason: str) -> Answer:
         """Stop it."""
         await self._run(job)
-        return await InvocationHandle[Any](self._port, _run_of(job)).cancel(reason=reason)
+        return await InvocationHandle[Any](self._port, run_of_job(job)).cancel(reason=reason)
 
     async def items(self, job: str, after: int) -> JobItems:
         """A page of outcomes."""
         await self._run(job)
         page: JobPage | None
         page, count = await self._read(job, "page", number=after)
-        if page is None:
-            return JobItems(items=())
-        fates = (page.fates[number] for number in page.items)
-        items = (
-            JobItem(id=InvocationId(of), result=fate.result, before=fate.before, after=fate.after, error=fate.error)
-            for of, fate in zip(page.ids.split(), fates, strict=True)
+        return JobItems(
+            items=() if page is None else items_of(page),
+            next=after + 1 if page is not None and after + 1 < count else None,
         )
-        return JobItems(items=tuple(items), next=after + 1 if after + 1 < count else None)
 
     async def _run(self, job: str) -> InvocationInfo:
         try:
-            return await self._port.info(_run_of(job))
+            return await self._port.info(run_of_job(job))
         except UnknownInvocationError:
-            raise UnknownJobError(f"there is no job {job!r}: it never was, or it has been purged") from None
+            raise unknown_job(job) from None
 
     async def _read(self, job: str, handler: str, **arguments: Any) -> Any:
         _, value = await self._port.registry.tell(job_target(job, handler), None, **arguments)
@@ -164,11 +158,30 @@ async def _check_options(spec: JobSpec) -> None:
         raise InvalidArgumentError(f"the options of {spec.verb.value}: {error}", path="$.options") from error
 
 
-def _run_of(job: str) -> InvocationId:
-    return new_id(job_target(job, _RUN), _RUN, 0)
+def run_of_job(job: str) -> InvocationId:
+    """The invocation that a job is."""
+    return new_id(job_target(job, RUN), RUN, 0)
 
 
-def _info(job: str, run: InvocationInfo, progress: JobProgress, spec: JobSpec) -> JobInfo:
+def unknown_job(job: str) -> UnknownJobError:
+    """There is none of this id."""
+    return UnknownJobError(f"there is no job {job!r}: it never was, or it has been purged")
+
+
+def items_of(page: JobPage) -> tuple[JobItem, ...]:
+    """The outcomes that a page of a job holds."""
+    fates = (page.fates[number] for number in page.items)
+    return tuple(
+        JobItem(id=InvocationId(of), result=fate.result, before=fate.before, after=fate.after, error=fate.error)
+        for of, fate in zip(page.ids.split(), fates, strict=True)
+    )
+
+
+def job_info(job: str, run: InvocationInfo, progress: JobProgress) -> JobInfo:
+    """How a job stands, from the invocation that it is and from its fields. Raises ``UnavailableError``."""
+    spec = progress.spec
+    if spec is None:
+        raise UnavailableError(f"{job} has not begun: {run.pause_reason or 'try again later'}")
     state = JobState.RUNNING if progress.is_selected else JobState.SELECTING
     return JobInfo(
         id=job,

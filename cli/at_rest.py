@@ -5,26 +5,61 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import attrs
+import msgspec
 import trio
 
 from actors.auditing import ChainCheck, check_of, list_audit
+from actors.bulk import RUN, items_of, job_info, run_of_job, unknown_job
+from actors.core.errors import UnknownInvocationError
+from actors.core.jobs import JobPage, JobProgress
 from actors.core.limits import DEFAULT_LIMITS
+from actors.core.names import is_system
+from actors.deployments.keeper import info_of_deployment
+from actors.engine.directory import fold
+from actors.engine.registry import read_deployments, read_gates
 from actors.engine.world import World
-from actors.inspection import InvocationInfo, JournalEntry, entries_of, info_of
+from actors.inspection import (
+    GateInfo,
+    HandlerInfo,
+    InvocationInfo,
+    JournalEntry,
+    ServiceInfo,
+    entries_of,
+    gate_info,
+    info_of,
+)
 from actors.keptobjects import KeptObjects
 from actors.listing import Listing, list_invocations, row_of_id
+from actors.objects import definition_of, service_name
 from actors.sql.live import Asked, Queries
+from actors.system.job import Job
+from actors.values import codec_for, decode_kept
+from journal.events import Kind, Mode
 from journal.ids import InvocationId, stream_of_invocation
-from journal.streams import read_events, read_head
+from journal.streams import load_stream, read_events, read_head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from actors.auditing import AuditCheck, AuditPage, AuditQuery
+    from actors.deploying import DeploymentInfo
+    from actors.jobs import JobInfo, JobItem
     from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.sql.result import QueryResult
     from journal.reading import RocksReader
     from journal.rows import StoreIdentity
+
+
+_PAGES_TOGETHER = 100
+
+
+def _service(name: str, kind: str, handlers: str) -> ServiceInfo:
+    called = [
+        HandlerInfo(name=handler["name"], mode=Mode(handler["mode"]), parameters={})
+        for handler in msgspec.json.decode(handlers)
+    ]
+    return ServiceInfo(name=name, kind=Kind(kind), handlers=tuple(called))
 
 
 class AtRest:
@@ -55,7 +90,8 @@ class AtRest:
         else:
             await trio.lowlevel.checkpoint()
             rows = list_invocations(self, listing)
-        return [info_of(row, None) for row in rows]
+        gates = read_gates(self.reader, self.partitions)
+        return [info_of(row, None, gates) for row in rows]
 
     async def query(self, sql: str) -> QueryResult:
         """As of when it stopped."""
@@ -95,9 +131,74 @@ class AtRest:
         return await self._kept.history(service, key, field, after=after, limit=limit)
 
     async def info(self, of: InvocationId) -> InvocationInfo:
-        """As of when it stopped."""
+        """As of when it stopped, with what it waits for."""
         await trio.lowlevel.checkpoint()
-        return info_of(row_of_id(self, of), None)
+        row, gates = row_of_id(self, of), read_gates(self.reader, self.partitions)
+        if row.outcome is not None:
+            return info_of(row, None, gates)
+        stream = stream_of_invocation(of)
+        partition = stream % self.partitions
+        stored = load_stream(self.reader, partition, stream, read_head(self.reader, partition, stream))
+        assert stored is not None, "an invocation that has not ended has an object"
+        state = fold(stream, stored)
+        return info_of(row, state.invocations[of], gates, state=state)
+
+    async def gates(self) -> tuple[GateInfo, ...]:
+        """As they were when it stopped; they are so again when it starts."""
+        await trio.lowlevel.checkpoint()
+        return tuple(gate_info(gate) for gate in read_gates(self.reader, self.partitions))
+
+    async def deployments(self) -> tuple[DeploymentInfo, ...]:
+        """All that are registered, the newest first. None is served."""
+        await trio.lowlevel.checkpoint()
+        registered = read_deployments(self.reader, self.partitions)
+        return tuple(info_of_deployment(self, known, registered.latest) for known in reversed(registered.known))
+
+    async def deployment(self, deployment: str) -> DeploymentInfo:
+        """One of them."""
+        await trio.lowlevel.checkpoint()
+        registered = read_deployments(self.reader, self.partitions)
+        return info_of_deployment(self, registered.find(deployment), registered.latest)
+
+    async def services(self, *, system: bool) -> tuple[ServiceInfo, ...]:
+        """The classes that have left invocations, and the handlers that were called: the rest is in code, which nobody runs."""
+        found = await self.query("SELECT name, kind, handlers FROM sys_service")
+        return tuple(
+            _service(str(name), str(kind), str(handlers))
+            for name, kind, handlers in found.rows
+            if system or not is_system(str(name))
+        )
+
+    async def jobs(self, limit: int) -> tuple[JobInfo, ...]:
+        """The newest."""
+        found = await self.find(Listing(service=service_name(Job), handler=RUN, limit=limit))
+        return tuple([await self.job(run.target.key or "") for run in found])
+
+    async def job(self, job: str) -> JobInfo:
+        """How it stood; it goes on from there when the directory is served."""
+        run = await self._run_of(job)
+        kept = await self._kept.info(service_name(Job), job, definition_of(Job))
+        fields = {name: kept.fields[name] for name in (field.name for field in attrs.fields(JobProgress))}
+        return job_info(job, run, decode_kept(codec_for(JobProgress), msgspec.json.encode(fields), job))
+
+    async def job_items(self, job: str) -> list[JobItem]:
+        """What became of each invocation that it has dealt with."""
+        await self._run_of(job)
+        found: list[JobItem] = []
+        start = ""
+        while pages := await self._kept.items(
+            service_name(Job), job, "pages", at=None, start=start, limit=_PAGES_TOGETHER
+        ):
+            for page in pages:
+                found += items_of(decode_kept(codec_for(JobPage), msgspec.json.encode(page.value), job))
+            start = str(int(pages[-1].item) + 1)
+        return found
+
+    async def _run_of(self, job: str) -> InvocationInfo:
+        try:
+            return await self.info(run_of_job(job))
+        except UnknownInvocationError:
+            raise unknown_job(job) from None
 
     async def events(self, of: InvocationId) -> list[JournalEntry]:
         """Its history."""

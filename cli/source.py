@@ -9,10 +9,11 @@ from __future__ import annotations
 import getpass
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 import click
+import trio
 
 from actors.core.errors import UnavailableError
 from actors.http.finding import TOKEN_VARIABLE, URL_VARIABLE, token_path
@@ -22,18 +23,23 @@ from cli.options import DEFAULT_DATA
 from journal.datadir import DataDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from actors.auditing import AuditCheck, AuditPage, AuditQuery
     from actors.client import Client
+    from actors.deploying import DeploymentInfo
     from actors.http.connection import Connection
-    from actors.inspection import InvocationInfo, JournalEntry
+    from actors.inspection import GateInfo, InvocationInfo, JournalEntry, ServiceInfo
+    from actors.jobs import JobInfo, JobItem
     from actors.listing import Listing
     from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.sql.result import QueryResult
     from cli.at_rest import AtRest
     from journal.ids import InvocationId
+
+
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -67,6 +73,16 @@ async def connected(where: Where) -> AsyncIterator[Connection]:
         token = _own_token(where.data, url)
     async with open_connection(url, token=token, user=user()) as connection:
         yield connection
+
+
+def seen(where: Where, look: Callable[[Live | AtRest], Awaitable[T]]) -> T:
+    """What a look at it shows."""
+
+    async def run() -> T:
+        async with readable(where) as source:
+            return await look(source)
+
+    return trio.run(run)
 
 
 def _own_token(data: Path, url: str) -> str | None:
@@ -151,6 +167,34 @@ class Live:
     async def field_history(self, service: str, key: str, field: str, after: int, limit: int) -> list[FieldChange]:
         """What a field has been."""
         return await self._client.object(service, key).history(field, after=after, limit=limit)
+
+    async def gates(self) -> tuple[GateInfo, ...]:
+        """Those that are closed, and the exceptions to them."""
+        return await self._client.gates.list()
+
+    async def deployments(self) -> tuple[DeploymentInfo, ...]:
+        """All that are registered, the newest first."""
+        return await self._client.deployments.list()
+
+    async def deployment(self, deployment: str) -> DeploymentInfo:
+        """One of them."""
+        return await self._client.deployments.get(deployment)
+
+    async def services(self, *, system: bool) -> tuple[ServiceInfo, ...]:
+        """What is served."""
+        return await self._client.services(system=system)
+
+    async def jobs(self, limit: int) -> tuple[JobInfo, ...]:
+        """The newest."""
+        return await self._client.jobs.list(limit=limit)
+
+    async def job(self, job: str) -> JobInfo:
+        """How it stands."""
+        return await self._client.jobs.job(job).info()
+
+    async def job_items(self, job: str) -> list[JobItem]:
+        """What became of each invocation that it has dealt with."""
+        return [item async for item in self._client.jobs.job(job).items()]
 
     async def info(self, of: InvocationId) -> InvocationInfo:
         """As of now."""

@@ -17,12 +17,11 @@ from actors.system.code import code_target, pieces_of, read_code, read_packed
 from journal import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from actors.core.deployments import Deployment, DeploymentChange
     from actors.deployments.snapshot import Snapshot
     from actors.engine.engine import Engine
     from actors.engine.world import World
+    from actors.listing import RowSource
     from actors.registry import RegistryCaller
 
 log = logging.getLogger(__name__)
@@ -139,18 +138,10 @@ class DeploymentKeeper:
 
     def _info(self, known: Deployment) -> DeploymentInfo:
         applications = self._engine.applications
-        return DeploymentInfo(
-            id=known.id,
-            entries=known.entries,
-            files=known.files,
-            size=known.size,
-            registered_at=known.registered_at,
-            registered_by=known.registered_by,
-            is_latest=known.id == applications.latest,
+        return attrs.evolve(
+            info_of_deployment(self._engine.journal, known, applications.latest),
             is_served=known.id == applications.served_as,
             is_loaded=applications.is_loaded(known.id),
-            passed_over=known.passed_over,
-            open_invocations=sum(1 for _ in self._pinned(known.id)),
         )
 
     def _check_drained(self, deployment: str) -> None:
@@ -158,22 +149,12 @@ class DeploymentKeeper:
         applications.registered.find(deployment)
         if deployment == applications.served_as:
             raise DeploymentInUseError(f"{deployment} is what this process serves; stop it, or serve other code, first")
-        count = sum(1 for _ in self._pinned(deployment))
+        count = count_pinned(self._engine.journal, deployment)
         if count:
             raise DeploymentInUseError(
                 f"{count} open invocations run on {deployment}; let them end, or move them with resume(deployment=…)",
                 open_invocations=count,
             )
-
-    def _pinned(self, deployment: str) -> Iterator[bytes]:
-        """The keys of its open invocations in the index, as of the last commit."""
-        journal = self._engine.journal
-        for partition in range(journal.partitions):
-            start = keys.pinned_prefix(partition, deployment)
-            stop = keys.after_prefix(start)
-            while page := journal.rows(start, stop, limit=_COUNTED_TOGETHER):
-                yield from (key for key, _ in page)
-                start = page[-1][0] + b"\x00"
 
     def _is_kept(self, deployment: str) -> bool:
         try:
@@ -181,6 +162,35 @@ class DeploymentKeeper:
         except BrokenDeploymentError:
             return False
         return True
+
+
+def info_of_deployment(rows: RowSource, known: Deployment, latest: str) -> DeploymentInfo:
+    """What is kept of one, where nothing is served."""
+    return DeploymentInfo(
+        id=known.id,
+        entries=known.entries,
+        files=known.files,
+        size=known.size,
+        registered_at=known.registered_at,
+        registered_by=known.registered_by,
+        is_latest=known.id == latest,
+        is_served=False,
+        is_loaded=False,
+        passed_over=known.passed_over,
+        open_invocations=count_pinned(rows, known.id),
+    )
+
+
+def count_pinned(rows: RowSource, deployment: str) -> int:
+    """How many open invocations run on it, by the index, as of the last commit."""
+    count = 0
+    for partition in range(rows.partitions):
+        start = keys.pinned_prefix(partition, deployment)
+        stop = keys.after_prefix(start)
+        while page := rows.rows(start, stop, limit=_COUNTED_TOGETHER):
+            count += len(page)
+            start = page[-1][0] + b"\x00"
+    return count
 
 
 def _file(path: str, content: bytes) -> CodeFile:

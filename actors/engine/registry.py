@@ -36,10 +36,21 @@ log = logging.getLogger(__name__)
 
 def read_deployments(rows: Readable, partitions: int) -> Deployments:
     """What is registered, from rows as of one moment. Raises ``Damaged``."""
+    state = _read_registry(rows, partitions)
+    return Deployments() if state is None else _deployments_of(state)
+
+
+def read_gates(rows: Readable, partitions: int) -> Gates:
+    """The gates, likewise."""
+    state = _read_registry(rows, partitions)
+    return NO_GATES if state is None else Gates(_field(state, "gates"))
+
+
+def _read_registry(rows: Readable, partitions: int) -> ObjectState | None:
     stream = registry_stream()
     partition = stream % partitions
     stored = load_stream(rows, partition, stream, read_head(rows, partition, stream))
-    return Deployments() if stored is None else _deployments_of(fold(stream, stored))
+    return None if stored is None else fold(stream, stored)
 
 
 class RegistryView:

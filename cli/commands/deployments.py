@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Show the deployments of a running server, choose the one that new work takes, forget what nothing runs on."""
+    """Show the deployments, choose the one that new work takes, forget what nothing runs on."""
 
 
 @command.command("list")

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 @output_option
 @where_options
 def command(name: str | None, system: bool, output: str, where: Where) -> None:
-    """List what is served; of one NAME, its handlers, what they take and what they give."""
+    """List what is served; of one NAME, its handlers, what they take and what they give.
+
+    At rest nothing is: then the classes that have left invocations, and the handlers that were called.
+    """
     from cli.doing import services
 
     services.show(name, where, output, with_system=system)

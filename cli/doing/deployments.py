@@ -8,7 +8,7 @@ import trio
 
 from cli.listing import Column, Table
 from cli.output import ago, emit, emit_json, remark, safe, when
-from cli.source import live
+from cli.source import live, seen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,8 +31,7 @@ def _with_client(where: Where, ask: Callable[[Client], Awaitable[T]]) -> T:
 
 def show_all(where: Where, output: str) -> None:
     """List them, the newest first."""
-    found = _with_client(where, lambda client: client.deployments.list())
-    DEPLOYMENTS.show(found, output)
+    DEPLOYMENTS.show(seen(where, lambda source: source.deployments()), output)
 
 
 def _state(deployment: DeploymentInfo) -> str:
@@ -47,7 +46,7 @@ def _code(deployment: DeploymentInfo) -> str:
 
 def show_one(deployment: str, where: Where, output: str) -> None:
     """Show what is known of it."""
-    found = _with_client(where, lambda client: client.deployments.get(deployment))
+    found = seen(where, lambda source: source.deployment(deployment))
     if output == "json":
         emit_json(found)
         return

@@ -7,25 +7,20 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from cli.output import emit, emit_json, remark, safe
-from cli.source import live
+from cli.source import live, seen
 from cli.tables import GATES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from actors.gates import GateClient
-    from actors.inspection import GateAnswer, GateInfo
+    from actors.inspection import GateAnswer
     from cli.source import Where
 
 
 def show_all(where: Where, output: str) -> None:
     """List those that are closed, and the exceptions to them."""
-
-    async def run() -> tuple[GateInfo, ...]:
-        async with live(where) as client:
-            return await client.gates.list()
-
-    GATES.show(trio.run(run), output)
+    GATES.show(seen(where, lambda source: source.gates()), output)
 
 
 def change(where: Where, output: str, ask: Callable[[GateClient], Awaitable[Any]]) -> None:

@@ -12,7 +12,7 @@ from cli.acting import follow_job, report
 from cli.exits import Exit
 from cli.listing import facts_lines
 from cli.output import emit, emit_json, when
-from cli.source import live
+from cli.source import live, seen
 from cli.tables import JOB_ITEMS, JOBS
 from cli.watching import check_watchable, watch
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from actors.client import Client
-    from actors.jobs import JobInfo, JobItem
-    from cli.source import Where
+    from actors.jobs import JobInfo
+    from cli.at_rest import AtRest
+    from cli.source import Live, Where
 
 T = TypeVar("T")
 
@@ -36,16 +37,16 @@ def _asked(where: Where, ask: Callable[[Client], Awaitable[T]]) -> T:
 
 def show_all(limit: int, where: Where, output: str) -> None:
     """List those that are retained, newest first."""
-    JOBS.show(_asked(where, lambda client: client.jobs.list(limit=limit)), output)
+    JOBS.show(seen(where, lambda source: source.jobs(limit)), output)
 
 
 def show_one(job: str, where: Where, output: str, *, is_watched: bool) -> None:
     """Show how it stands."""
     if is_watched:
         check_watchable(output)
-        _asked(where, lambda client: _watched(client, job))
+        seen(where, lambda source: _watched(source, job))
         return
-    info = _asked(where, lambda client: client.jobs.job(job).info())
+    info = seen(where, lambda source: source.job(job))
     if output == "json":
         emit_json(info)
         return
@@ -53,9 +54,9 @@ def show_one(job: str, where: Where, output: str, *, is_watched: bool) -> None:
         emit(line)
 
 
-async def _watched(client: Client, job: str) -> None:
+async def _watched(source: Live | AtRest, job: str) -> None:
     async def look() -> tuple[Iterable[str], bool]:
-        info = await client.jobs.job(job).info()
+        info = await source.job(job)
         return _description(info), info.ended_at is not None
 
     await watch(look)
@@ -90,12 +91,9 @@ def follow(job: str, where: Where, output: str) -> None:
 
 def show_items(job: str, where: Where, output: str, *, only_refused: bool) -> None:
     """Show what became of each invocation that it has dealt with."""
-
-    async def ask(client: Client) -> list[JobItem]:
-        found = [item async for item in client.jobs.job(job).items()]
-        return [item for item in found if item.result is ItemResult.REFUSED] if only_refused else found
-
-    JOB_ITEMS.show(_asked(where, ask), output)
+    found = seen(where, lambda source: source.job_items(job))
+    wanted = [item for item in found if item.result is ItemResult.REFUSED] if only_refused else found
+    JOB_ITEMS.show(wanted, output)
 
 
 def cancel(job: str, reason: str, where: Where) -> None:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
-import trio
 
 from cli.listing import Column, Table
-from cli.source import live
+from cli.source import seen
 
 if TYPE_CHECKING:
     from actors.inspection import HandlerInfo, ServiceInfo
@@ -49,17 +48,15 @@ HANDLERS: Table[Offered] = Table(
 def show(name: str | None, where: Where, output: str, *, with_system: bool) -> None:
     """List what is served; of one, its handlers."""
 
-    async def run() -> tuple[ServiceInfo, ...]:
-        async with live(where) as client:
-            return await client.services(system=with_system)
-
-    found = trio.run(run)
+    found = seen(where, lambda source: source.services(system=with_system))
     if name is None:
         SERVICES.show(found, output)
         return
     service = next((one for one in found if one.name == name), None)
     if service is None:
-        raise click.UsageError(f"nothing is served by the name {name!r}; there are: {', '.join(s.name for s in found)}")
+        raise click.UsageError(
+            f"there is no class of the name {name!r}; there are: {', '.join(s.name for s in found) or 'none'}"
+        )
     HANDLERS.show([Offered(service=name, handler=handler) for handler in service.handlers], output)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import trio
-
+from actors.why import reasons
 from cli.output import emit, emit_json, safe, when
-from cli.source import live
+from cli.source import seen
 from journal.ids import parse_invocation_id
 
 if TYPE_CHECKING:
@@ -19,11 +18,7 @@ def show(invocation_id: str, where: Where, output: str) -> None:
     """Say why it does not go on, a line a reason."""
     of = parse_invocation_id(invocation_id)
 
-    async def run() -> tuple[Reason, ...]:
-        async with live(where) as client:
-            return await client.invocation(of).why()
-
-    found = trio.run(run)
+    found = reasons(seen(where, lambda source: source.info(of)))
     if output == "json":
         emit_json(found)
         return

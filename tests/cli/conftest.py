@@ -22,9 +22,10 @@ def shop(tmp_path: Path) -> Iterator[Terminal]:
 
 @pytest.fixture
 def stopped(shop: Terminal) -> Terminal:
-    """The same once its server has ended: three calls, two of which wait and are paused."""
+    """The same once its server has ended: three calls, two of which wait and are paused behind a gate."""
     shop.done("""playhead call Shop/a%2Fb/sell '{"what": "tea", "amount": 2}'""")
     shop.done("playhead send Waiter/wait '\"ada\"'; playhead send Waiter/wait '\"bob\"'")
     shop.done("playhead invocations pause Waiter --yes")
+    shop.done("playhead gates close service:Waiter --reason 'a look'")
     shop.done("kill $! && wait $!")
     return shop
