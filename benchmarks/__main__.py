@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+import actors
 from benchmarks.machine import this_machine
 from benchmarks.measure import Size, measure
 from benchmarks.peers.command import command as peers
@@ -65,6 +66,7 @@ def _how(given: dict[str, Any]) -> _How:
 
 
 def _ask(questions: Sequence[Question], how: _How, options: dict[str, Any]) -> None:
+    actors.collect_garbage_rarely()  # as a process does that is there for its runtime; the floor has the same
     for question in questions:
         machine = this_machine(how.durability.value, how.size.factor)
         if not how.is_json:

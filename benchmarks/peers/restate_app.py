@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import restate
 
-from benchmarks.peers.asking import STEPS
+from benchmarks.peers.asking import STEPS, look_for_garbage_rarely
 
 counter = restate.VirtualObject("Counter")
 worker = restate.Service("Worker")
@@ -31,4 +31,5 @@ async def work(ctx: restate.Context, number: int) -> int:
     return number
 
 
+look_for_garbage_rarely()
 app = restate.app([counter, worker])
