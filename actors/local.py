@@ -31,6 +31,7 @@ from actors.deployments.keeper import DeploymentKeeper
 from actors.deployments.snapshot import Snapshot
 from actors.durable import encode_arguments, encode_value, within_limit
 from actors.engine.arrivals import Act, Identity
+from actors.figures import Figures, figures_of
 from actors.following import Events, Output
 from actors.inspection import JournalEntry, info_of, service_info
 from actors.listing import Listing, list_invocations, row_of_id
@@ -103,6 +104,10 @@ class LocalClient(Client):
     async def matching(self, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many invocations the predicate fits, and the ids of so many of them, the oldest first."""
         return await self._port.matching(predicate, at_most=at_most)
+
+    async def figures(self) -> Figures:
+        """How much there is of what."""
+        return await figures_of(self._port.engine)
 
     async def note(self, act: Act, *, refusal: str = "", dropped: int = 0) -> None:
         """Have the audit say that somebody did something that is asked of no object, or was turned away.

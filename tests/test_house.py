@@ -80,6 +80,7 @@ AROUND_THE_ENGINE = {
     "actors.localobjects",  # has it edit objects
     "actors.deployments.checker",  # has it rehearse a history on other code
     "actors.deployments.keeper",  # speaks to it about deployments, for everybody in this process
+    "actors.figures",  # counts what is in it
     "actors.http.guard",  # says who acted, and from where, in the engine's words: it is the engine that records it
     "actors.http.tokenadmin",  # says what was done to tokens, likewise
     "actors.keptobjects",  # folds objects as it does

@@ -71,6 +71,16 @@ class Engine:
         """What new invocations run on."""
         return self.applications.newest
 
+    @property
+    def objects_in_memory(self) -> int:
+        """How many objects are folded and kept."""
+        return sum(owner.objects_in_memory for owner in self._owners.values())
+
+    @property
+    def arrivals(self) -> int:
+        """How much waits to be taken in."""
+        return sum(owner.arrivals for owner in self._owners.values())
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own every partition. Raises :class:`journal.errors.StoreFailed` when the disk can no longer be trusted."""
         self._setting.watchdog.start()

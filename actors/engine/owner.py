@@ -95,6 +95,16 @@ class Owner:
         self._waiters: set[Waiter[Any]] = set()
         self._is_closed = False
 
+    @property
+    def objects_in_memory(self) -> int:
+        """How many objects are folded and kept."""
+        return len(self._directory)
+
+    @property
+    def arrivals(self) -> int:
+        """How much waits to be taken in."""
+        return len(self._inbox)
+
     def submit(self, arrival: Arrival) -> None:
         """Take something in from outside; whoever asked is answered through it. Raises :class:`UnavailableError`."""
         if self._is_closed:

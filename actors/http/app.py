@@ -6,6 +6,7 @@ To add a route, write a function in a module of its kind, and an entry in that m
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -23,6 +24,7 @@ from actors.http import (
     deployments,
     gates,
     jobs,
+    metrics,
     objects,
     openapi,
     query,
@@ -35,6 +37,8 @@ from actors.http.guard import check_media_type, origin_of
 from actors.http.models import NoQuery
 from actors.http.problems import SECURITY_HEADERS, respond_with
 from actors.http.routes import JsonBody, Route, Router
+from actors.http.streaming import EventStream
+from actors.http.traffic import Traffic
 from journal.errors import JournalError
 
 if TYPE_CHECKING:
@@ -53,6 +57,7 @@ log = logging.getLogger(__name__)
 
 ROUTES: tuple[Route, ...] = (
     *reading.ROUTES,
+    *metrics.ROUTES,
     *control.ROUTES,
     *gates.ROUTES,
     *objects.ROUTES,
@@ -87,6 +92,7 @@ class Api:
         self._guard = guard
         self._closing = closing
         self._router = Router(ROUTES)
+        self._traffic = Traffic()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One request, or, refused, one web socket."""
@@ -99,7 +105,9 @@ class Api:
         request = Request(scope, reader)
         response = await self._respond(request)
         await reader.finish()
-        await response(scope, reader, _with_security_headers(send))
+        self._traffic.note(_known(request.method), response.status_code)
+        with self._traffic.streaming() if isinstance(response, EventStream) else nullcontext():
+            await response(scope, reader, _with_security_headers(send))
 
     async def _respond(self, request: Request) -> Response:
         try:
@@ -147,7 +155,7 @@ class Api:
             raise missing
         is_open = self._guard.is_open
         return route, Exchange(
-            asking, request, path, self._closing, self._router.routes, grant, is_open, self._guard.tokens
+            asking, request, path, self._closing, self._router.routes, grant, is_open, self._guard.tokens, self._traffic
         )
 
     def _find(self, request: Request) -> tuple[Route | None, dict[str, str], Refused | None]:
@@ -187,6 +195,14 @@ class _Reader:
         with trio.move_on_after(_DRAIN_SECONDS):
             while not self._is_over and left > 0:
                 left -= len((await self()).get("body", b""))
+
+
+def _known(method: str) -> str:
+    """The method, if it is one that is served: what clients make up must not grow what is kept."""
+    return method if method in _METHODS else "other"
+
+
+_METHODS = frozenset(route.method for route in ROUTES)
 
 
 def _segments(raw_path: bytes) -> list[str]:

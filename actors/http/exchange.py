@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from actors.core.errors import InvalidArgumentError, PayloadTooLargeError, UnavailableError
 from actors.http.problems import SlowBodyError
+from actors.http.traffic import Traffic
 from actors.values import ValueProblem, parse
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Exchange:
     """A request under way. ``client`` acts for whoever asks; ``path`` are the open segments of its path, ``routes`` all that is served.
 
     ``grant`` is what the token is worth, where the route needs one; ``is_open``: nobody needs one. ``tokens`` are those of
-    the data directory, where there is one.
+    the data directory, where there is one. ``traffic`` is what the server has answered.
     """
 
     client: LocalClient
@@ -48,6 +49,7 @@ class Exchange:
     grant: Grant | None = None
     is_open: bool = False
     tokens: TokenBook | None = None
+    traffic: Traffic = attrs.field(factory=Traffic)
 
     def invocation(self) -> InvocationHandle[Any]:
         """The invocation that the path names. Raises :class:`actors.MalformedIdError`."""

@@ -1,0 +1,71 @@
+"""``/metrics``: figures in the text format of Prometheus, from what is in memory and in the index by status.
+
+What needs a look at every invocation (by service, by error) is a question for SQL.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from actors.http.exchange import Exchange
+from actors.http.routes import Route, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_MEDIA_TYPE = "text/plain; version=0.0.4"
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+async def metrics(exchange: Exchange) -> Response:
+    """Figures for Prometheus: open invocations by status, objects in memory, gates, requests, streams, memory."""
+    figures, traffic = await exchange.client.figures(), exchange.traffic
+    answered = {
+        f'method="{method}",code="{status}"': count for (method, status), count in sorted(traffic.answered.items())
+    }
+    lines = [
+        *_metric(
+            "playhead_invocations_open",
+            "gauge",
+            "Invocations that have not ended, by status.",
+            {f'status="{status.value}"': count for status, count in figures.open_invocations.items()},
+        ),
+        *_metric("playhead_objects_in_memory", "gauge", "Objects that are folded and kept.", figures.objects_in_memory),
+        *_metric("playhead_arrivals", "gauge", "Calls, verbs and letters that wait to be taken in.", figures.arrivals),
+        *_metric("playhead_gates", "gauge", "Gates that are closed, and exceptions to them.", figures.closed_gates),
+        *_metric("playhead_deployments", "gauge", "Deployments that are registered.", figures.deployments),
+        *_metric("playhead_has_room", "gauge", "1 while the disk has room for new work.", int(figures.has_room)),
+        *_metric("playhead_http_requests_total", "counter", "Requests that were answered.", answered),
+        *_metric("playhead_http_streams", "gauge", "Streams of events that are open.", traffic.streams),
+        *_metric("process_resident_memory_bytes", "gauge", "Memory that the process holds.", _resident_bytes()),
+        *_metric("process_cpu_seconds_total", "counter", "Seconds of processors that it has taken.", _cpu_seconds()),
+        *_metric(
+            "process_start_time_seconds", "gauge", "When the server started, in wall seconds.", traffic.started_at
+        ),
+    ]
+    return Response("\n".join(lines) + "\n", media_type=_MEDIA_TYPE)
+
+
+def _metric(name: str, kind: str, about: str, value: float | Mapping[str, float]) -> Iterable[str]:
+    yield f"# HELP {name} {about}"
+    yield f"# TYPE {name} {kind}"
+    if isinstance(value, (int, float)):
+        yield f"{name} {value}"
+    else:
+        yield from (f"{name}{{{labels}}} {one}" for labels, one in value.items())
+
+
+def _resident_bytes() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * _PAGE_BYTES
+
+
+def _cpu_seconds() -> float:
+    times = os.times()
+    return times.user + times.system
+
+
+ROUTES = (Route("GET", "/metrics", Scope.READ, metrics, is_documented=False),)
