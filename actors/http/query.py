@@ -1,4 +1,4 @@
-"""``POST /query``: one SELECT, and its answer."""
+"""``POST /query``: one SELECT, and its answer; and which tables it may name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import attrs
 
 from actors.http.exchange import Exchange
 from actors.http.routes import Route, Scope
-from actors.sql.result import QueryResult
+from actors.sql.result import QueryResult, TableInfo
+from actors.sql.tables import listed
 
 QUERY_BYTES = 1 << 20
 """How long the body of a query may be."""
@@ -22,9 +23,24 @@ class QueryBody:
     )
 
 
+@attrs.frozen(kw_only=True)
+class TableList:
+    """The tables that a query may name."""
+
+    tables: list[TableInfo]
+
+
+async def list_tables(_: Exchange) -> TableList:
+    """The tables that a query may name, and what their columns hold."""
+    return TableList(tables=listed())
+
+
 async def query(exchange: Exchange, body: QueryBody) -> QueryResult:
     """The answer to one SELECT over the tables of the runtime, as of one moment."""
     return await exchange.wait(exchange.client.query(body.sql, body.parameters))
 
 
-ROUTES = (Route("POST", "/query", Scope.READ, query, body_bytes=QUERY_BYTES),)
+ROUTES = (
+    Route("POST", "/query", Scope.READ, query, body_bytes=QUERY_BYTES),
+    Route("GET", "/query/tables", Scope.READ, list_tables),
+)

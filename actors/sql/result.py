@@ -32,3 +32,22 @@ class QueryResult:
     columns: list[str]
     rows: list[list[Value]]
     rows_read: int
+
+
+@attrs.frozen(kw_only=True)
+class ColumnInfo:
+    """A column: its name, what it holds (``TIME`` is seconds since 1970, ``JSON`` is text), and what for."""
+
+    name: str
+    type: str
+    about: str
+
+
+@attrs.frozen(kw_only=True)
+class TableInfo:
+    """A table that a query may name. ``found_by`` are columns that an index leads to: other conditions read more."""
+
+    name: str
+    about: str
+    columns: list[ColumnInfo]
+    found_by: list[str]

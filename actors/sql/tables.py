@@ -9,6 +9,7 @@ from actors.sql.deployments import DEPLOYMENTS
 from actors.sql.histories import HISTORIES
 from actors.sql.invocations import INVOCATIONS
 from actors.sql.objects import INBOXES, STATES
+from actors.sql.result import ColumnInfo, TableInfo
 from actors.sql.served import SERVICES
 
 if TYPE_CHECKING:
@@ -26,11 +27,31 @@ def describe() -> str:
     return "\n\n".join(_described(table) for table in TABLES)
 
 
+def listed() -> list[TableInfo]:
+    """Every table with its columns, for programs::
+
+    names = [table.name for table in actors.sql.tables.listed()]
+    """
+    return [
+        TableInfo(
+            name=table.name,
+            about=table.about,
+            columns=[ColumnInfo(name=c.name, type=c.type.value, about=c.about) for c in table.columns],
+            found_by=_found_by(table),
+        )
+        for table in TABLES
+    ]
+
+
+def _found_by(table: AnyTable) -> list[str]:
+    ways = [", ".join((*path.equal, *([path.ranged] if path.ranged else []))) for path in table.paths]
+    return [way for way in ways if way]
+
+
 def _described(table: AnyTable) -> str:
     width = max(len(column.name) for column in table.columns)
     lines = [
         f"  {column.name.ljust(width)}  {column.type.value.lower():<7}  {column.about}" for column in table.columns
     ]
-    ways = [", ".join((*path.equal, *([path.ranged] if path.ranged else []))) for path in table.paths]
-    found_by = "; ".join(way for way in ways if way)
+    found_by = "; ".join(_found_by(table))
     return "\n".join([table.name, f"  {table.about}", *([f"  Found by: {found_by}"] if found_by else []), *lines])

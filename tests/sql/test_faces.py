@@ -79,6 +79,24 @@ async def test_invocations_are_listed_by_a_predicate(client: Client) -> None:
         await client.invocations(where="1) OR (1")
 
 
+async def test_every_table_that_is_told_of_can_be_asked_for_every_column() -> None:
+    async with actors.open_runtime(Tally, durability="memory") as runtime:
+        await runtime.client.actor(Tally, "a").add(1)
+        app = Api(runtime.client, Guard(tokens=None), Closing())
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            tables = (await http.get("/query/tables")).json()["tables"]
+        assert "sys_invocation" in {table["name"] for table in tables}
+        for table in tables:
+            names = [column["name"] for column in table["columns"]]
+            assert {column["type"] for column in table["columns"]} <= {"TEXT", "INTEGER", "REAL", "TIME", "JSON"}
+            result = await runtime.client.query(f"SELECT * FROM {table['name']}")
+            assert set(names) >= set(result.columns)
+            listed = ", ".join(f'"{name}"' for name in names)
+            assert len((await runtime.client.query(f"SELECT {listed} FROM {table['name']}")).columns) == len(names)
+            assert {name for way in table["found_by"] for name in way.split(", ")} <= set(names)
+
+
 async def test_the_body_of_a_query_must_be_one() -> None:
     async with actors.open_runtime(Tally, durability="memory") as runtime:
         app = Api(runtime.client, Guard(tokens=None), Closing())
