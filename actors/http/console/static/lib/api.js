@@ -6,14 +6,18 @@ import { API_BASE, clockSkew, keepToken, me, signInBecause, token } from "./sess
 export class Problem extends Error {
   /**
    * @param {string} message
-   * @param {{ status?: number, title?: string, advice?: string, path?: string | null }} [more]
+   * @param {{ status?: number, title?: string, advice?: string, path?: string | null, details?: any, invocation?: string | null,
+   *   outcome?: string | null }} [more] `invocation` is the one that it is about, `outcome` how that ended
    */
-  constructor(message, { status = 0, title = "", advice = "", path = null } = {}) {
+  constructor(message, { status = 0, title = "", advice = "", path = null, details = null, invocation = null, outcome = null } = {}) {
     super(message);
     this.status = status;
     this.title = title;
     this.advice = advice;
     this.path = path;
+    this.details = details;
+    this.invocation = invocation;
+    this.outcome = outcome;
   }
 }
 
@@ -95,6 +99,9 @@ async function problemIn(response) {
     title: told.title || `${response.status}`,
     advice: ADVICE[response.status] ?? "",
     path: told.path ?? null,
+    details: told.details ?? null,
+    invocation: told.invocation_id ?? null,
+    outcome: told.outcome ?? null,
   });
 }
 

@@ -1,9 +1,14 @@
 // Every page, in one table: what it is called, where it is, and what shows it. `README.md` says how to add one.
 
+import { Audit } from "./audit.js";
+import { DeploymentPage, Deployments } from "./deployments.js";
 import { Invocation } from "./invocation.js";
 import { Invocations } from "./invocations.js";
 import { Job, Jobs } from "./jobs.js";
+import { ObjectPage, Objects } from "./objects.js";
 import { Overview } from "./overview.js";
+import { Sql } from "./sql.js";
+import { TryIt } from "./try.js";
 
 /**
  * @typedef {{
@@ -19,5 +24,10 @@ import { Overview } from "./overview.js";
 export const PAGES = [
   { name: "overview", title: "Overview", key: "o", page: Overview },
   { name: "invocations", title: "Invocations", key: "i", page: Invocations, detail: Invocation },
+  { name: "objects", title: "Objects", key: "b", page: Objects, detail: ObjectPage },
+  { name: "deployments", title: "Deployments", key: "d", page: Deployments, detail: DeploymentPage },
+  { name: "sql", title: "SQL", key: "s", page: Sql },
+  { name: "audit", title: "Audit", key: "a", page: Audit },
+  { name: "try", title: "Try it", key: "t", page: TryIt },
   { name: "jobs", title: "Jobs", key: "j", page: Jobs, detail: Job },
 ];

@@ -51,30 +51,33 @@ export function SchemaForm({ schema: given, value, onChange, label, root = given
   const schema = resolved(given, root);
   /** @param {Event} event */
   const text = (event) => /** @type {HTMLInputElement} */ (event.target).value;
+  if (schema.isOptional) return html`<${Nullable} schema=${schema} value=${value} onChange=${onChange} label=${label} root=${root} isFirst=${isFirst} />`;
   if (schema.enum) {
     return html`<label class="field"
       ><span>${label}</span
-      ><select data-first=${isFirst} value=${JSON.stringify(value)} onChange=${(/** @type {Event} */ e) => onChange(JSON.parse(text(e)))}>
+      ><select data-first=${isFirst} value=${JSON.stringify(value) ?? ""} onChange=${(/** @type {Event} */ e) => onChange(text(e) === "" ? undefined : JSON.parse(text(e)))}>
+        ${value === undefined ? html`<option value="">left out</option>` : null}
         ${schema.enum.map((/** @type {unknown} */ one) => html`<option key=${String(one)} value=${JSON.stringify(one)}>${String(one)}</option>`)}
       </select></label
     >`;
   }
-  if (schema.type === "boolean" && !schema.isOptional) {
+  if (schema.type === "boolean") {
     return html`<label class="field"
       ><span>${label}</span
       ><select data-first=${isFirst} value=${String(value)} onChange=${(/** @type {Event} */ e) => onChange(text(e) === "true")}>
+        ${value === undefined ? html`<option value="undefined">left out</option>` : null}
         <option value="true">true</option>
         <option value="false">false</option>
       </select></label
     >`;
   }
-  if (schema.type === "string" && !schema.isOptional) {
+  if (schema.type === "string") {
     return html`<label class="field"
       ><span>${label}</span
       ><input data-first=${isFirst} value=${value ?? ""} onInput=${(/** @type {Event} */ e) => onChange(text(e))} /></label
     >`;
   }
-  if ((schema.type === "integer" || schema.type === "number") && !schema.isOptional) {
+  if (schema.type === "integer" || schema.type === "number") {
     return html`<label class="field"
       ><span>${label}</span
       ><input
@@ -85,7 +88,7 @@ export function SchemaForm({ schema: given, value, onChange, label, root = given
         onInput=${(/** @type {Event} */ e) => onChange(text(e) === "" ? null : Number(text(e)))}
     /></label>`;
   }
-  if (schema.type === "object" && schema.properties && !schema.isOptional) {
+  if (schema.type === "object" && schema.properties) {
     return html`<fieldset class="field">
       <legend>${label}</legend>
       ${Object.entries(schema.properties).map(
@@ -105,29 +108,64 @@ export function SchemaForm({ schema: given, value, onChange, label, root = given
 }
 
 /**
+ * A value that may be null instead.
+ * @param {{ schema: Schema, value: any, onChange: (value: any) => void, label: string, root: Schema, isFirst: boolean }} props
+ */
+function Nullable({ schema, value, onChange, label, root, isFirst }) {
+  const { isOptional: _, ...own } = schema;
+  const isThere = value !== null && value !== undefined;
+  return html`<div class="nullable">
+    ${isThere
+      ? html`<${SchemaForm} schema=${own} root=${root} label=${label} isFirst=${isFirst} value=${value} onChange=${onChange} />`
+      : html`<p class="field"><span>${label}</span></p>`}
+    <label class="check"
+      ><input
+        type="checkbox"
+        data-first=${isFirst && !isThere}
+        aria-label=${`${label} is null`}
+        checked=${!isThere}
+        onChange=${() => onChange(isThere ? null : firstOf(own, root))}
+      />
+      null</label
+    >
+  </div>`;
+}
+
+/**
+ * A value where the schema's own default is none.
+ * @param {Schema} schema @param {Schema} root
+ */
+function firstOf(schema, root) {
+  const { default: _, ...own } = schema;
+  return beginningOf(own, root) ?? "";
+}
+
+/**
  * A value as JSON, in a text that may be wrong for a while.
  * @param {{ label: string, value: any, onChange: (value: any) => void, isFirst?: boolean, rows?: number }} props
  */
-export function JsonField({ label, value, onChange, isFirst = false, rows = 4 }) {
+export function JsonField({ label, value, onChange, isFirst = false, rows }) {
   const [text, setText] = useState(value === undefined ? "" : JSON.stringify(value, null, 2));
   const [wrong, setWrong] = useState("");
   return html`<label class="field"
     ><span>${label}</span
     ><textarea
       data-first=${isFirst}
-      rows=${rows}
+      rows=${rows ?? Math.min(14, Math.max(3, text.split("\n").length))}
       spellcheck=${false}
       aria-invalid=${wrong !== ""}
       value=${text}
       onInput=${(/** @type {Event} */ event) => {
-        const typed = /** @type {HTMLTextAreaElement} */ (event.target).value;
-        setText(typed);
+        const box = /** @type {HTMLTextAreaElement} */ (event.target);
+        setText(box.value);
+        let problem = "";
         try {
-          onChange(typed.trim() === "" ? undefined : JSON.parse(typed));
-          setWrong("");
+          onChange(box.value.trim() === "" ? undefined : JSON.parse(box.value));
         } catch (error) {
-          setWrong(/** @type {Error} */ (error).message);
+          problem = /** @type {Error} */ (error).message;
         }
+        setWrong(problem);
+        box.setCustomValidity(problem && `This is not JSON yet: ${problem}`); // its form is not sent meanwhile
       }}
     ></textarea
     ><small>${wrong ? `This is not JSON yet: ${wrong}` : "JSON; text stands in quotes"}</small></label

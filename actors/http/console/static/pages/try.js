@@ -1,0 +1,226 @@
+// A form for each handler, made from its types: called, with its result; or sent, with what became of it.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Problem, get, pathOf, send } from "../lib/api.js";
+import { html } from "../lib/html.js";
+import { useLive } from "../lib/live.js";
+import { href, setParams } from "../lib/router.js";
+import { API_BASE, may } from "../lib/session.js";
+import { length } from "../lib/time.js";
+import { Copy, Empty, ErrorBox, InvocationLink, Loading, Section } from "../ui/bits.js";
+import { Field } from "../ui/dialog.js";
+import { Json, visible } from "../ui/json.js";
+import { SchemaForm, beginningOf } from "../ui/schema.js";
+
+/**
+ * @typedef {{ name: string, mode: string, parameters: Record<string, any>, required: string[], result: any, doc: string }} Handler
+ * @typedef {{ name: string, kind: string, handlers: Handler[], doc: string }} Service
+ * @typedef {{ did: "call" | "send", seconds: number, invocation: string | null, value?: any, isNew?: boolean, error?: unknown }} Outcome
+ */
+
+const ID_HEADER = "x-playhead-invocation-id";
+
+/** @param {Event} event */
+function value(event) {
+  return /** @type {HTMLInputElement} */ (event.target).value;
+}
+
+/** @param {{ params: Record<string, string> }} props */
+export function TryIt({ params }) {
+  const [filter, setFilter] = useState("");
+  const { data, error, reload } = useLive("services", async (abort) => /** @type {Service[]} */ ((await get("services", {}, abort)).services), { when: (changes) => changes.registry });
+  if (data === undefined) return error ? html`<${ErrorBox} error=${error} retry=${reload} />` : html`<${Loading} />`;
+  const service = data.find((one) => one.name === params.service) ?? data[0];
+  if (service === undefined) {
+    return html`<${Empty} title="Nothing is served"><p>A server without an application keeps what there is, and runs nothing. Serve one:</p><pre>playhead serve shop/app.py</pre><//>`;
+  }
+  const handler = service.handlers.find((one) => one.name === params.handler) ?? service.handlers[0];
+  const shown = data.map((one) => ({ ...one, handlers: one.handlers.filter((each) => `${one.name}/${each.name}`.toLowerCase().includes(filter.toLowerCase())) }));
+  return html`<div class="page">
+    <div class="page-head"><h1>Try it</h1></div>
+    <div class="try-split">
+      <nav class="panel handlers" aria-label="Handlers">
+        <div class="body"><input data-filter aria-label="Handlers whose name has" placeholder="handler" value=${filter} onInput=${(/** @type {Event} */ e) => setFilter(value(e))} /></div>
+        ${shown
+          .filter((one) => one.handlers.length > 0)
+          .map(
+            (one) => html`<div key=${one.name} class="handler-group">
+              <h2>${visible(one.name)} <span class="tag">${one.kind}</span></h2>
+              <ul>
+                ${one.handlers.map(
+                  (each) => html`<li key=${each.name}>
+                    <a
+                      href=${href(["try"], { service: one.name, handler: each.name, key: one.kind === "service" ? null : params.key })}
+                      aria-current=${one.name === service.name && each === handlerOf(one, handler) ? "true" : undefined}
+                      >${visible(each.name)}${each.mode === "shared" ? html` <span class="faint">reads</span>` : null}</a
+                    >
+                  </li>`,
+                )}
+              </ul>
+            </div>`,
+          )}
+        ${shown.every((one) => one.handlers.length === 0) ? html`<p class="faint body">No handler has this in its name.</p>` : null}
+      </nav>
+      ${handler
+        ? html`<${Form} key=${`${service.name}/${handler.name}`} service=${service} handler=${handler} objectKey=${params.key ?? ""} />`
+        : html`<${Empty} title="It has no handlers"><p>What is to be called from outside is an async method with <span class="mono">@handler</span>.</p><//>`}
+    </div>
+  </div>`;
+}
+
+/** @param {Service} service @param {Handler | undefined} handler */
+function handlerOf(service, handler) {
+  return service.handlers.find((one) => one.name === handler?.name);
+}
+
+/** @param {{ service: Service, handler: Handler, objectKey: string }} props */
+function Form({ service, handler, objectKey }) {
+  const names = Object.keys(handler.parameters);
+  const isKeyed = service.kind !== "service";
+  const [given, setGiven] = useState(/** @type {Record<string, any>} */ (Object.fromEntries(handler.required.map((name) => [name, beginningOf(handler.parameters[name])]))));
+  const [idempotencyKey, setIdempotencyKey] = useState("");
+  const [delay, setDelay] = useState("");
+  const [outcome, setOutcome] = useState(/** @type {Outcome | null} */ (null));
+  const [waiting, setWaiting] = useState(/** @type {{ did: "call" | "send", since: number } | null} */ (null));
+  const abort = useRef(/** @type {AbortController | null} */ (null));
+  const asked = useRef(/** @type {"call" | "send"} */ ("call"));
+  useEffect(() => () => abort.current?.abort(), []);
+
+  // An object that names them, even if there is only one: that is never ambiguous.
+  const body = names.length === 0 ? undefined : Object.fromEntries(names.filter((name) => name in given).map((name) => [name, given[name]]));
+  const place = isKeyed ? pathOf(service.name, objectKey, handler.name) : pathOf(service.name, handler.name);
+
+  /** @param {Event} event */
+  async function submit(event) {
+    event.preventDefault();
+    const did = asked.current;
+    const own = (abort.current = new AbortController());
+    const since = performance.now();
+    setWaiting({ did, since });
+    setOutcome(null);
+    /** @type {Record<string, string>} */
+    const headers = idempotencyKey ? { "idempotency-key": idempotencyKey } : {};
+    const seconds = () => (performance.now() - since) / 1000;
+    try {
+      const response = await send("POST", did === "send" ? `${place}/send` : place, {
+        body,
+        headers,
+        query: did === "send" ? { delay } : {},
+        abort: own.signal,
+      });
+      const answer = await response.text();
+      const read = answer ? JSON.parse(answer) : null;
+      setOutcome(
+        did === "send"
+          ? { did, seconds: seconds(), invocation: read.invocationId, isNew: read.status === "Accepted" }
+          : { did, seconds: seconds(), invocation: response.headers.get(ID_HEADER), value: read },
+      );
+    } catch (error) {
+      if (own.signal.aborted) return;
+      setOutcome({ did, seconds: seconds(), invocation: error instanceof Problem ? error.invocation : null, error });
+    } finally {
+      if (abort.current === own) setWaiting(null);
+    }
+  }
+
+  const mayCall = may("control");
+  return html`<div class="page">
+    <${Section}
+      title=${`${visible(service.name)}/${isKeyed ? "…/" : ""}${visible(handler.name)}`}
+      extra=${html`<span class="tag">${handler.mode}</span>`}
+    >
+      <form class="body try-form" onSubmit=${submit}>
+        ${handler.doc ? html`<p>${visible(handler.doc)}</p>` : service.doc ? html`<p class="faint">${visible(service.doc)}</p>` : null}
+        ${isKeyed
+          ? html`<${Field} label="Key" hint=${objectKey ? html`<a href=${href(["objects", service.name, objectKey])}>look at the object</a>` : "The object that is called; it is there as soon as it is called."}>
+              <input required maxlength="1024" spellcheck=${false} value=${objectKey} onInput=${(/** @type {Event} */ e) => setParams({ key: value(e), service: service.name, handler: handler.name })} />
+            <//>`
+          : null}
+        ${names.length === 0 ? html`<p class="faint">It takes nothing.</p>` : null}
+        ${names.map((name) => {
+          const isRequired = handler.required.includes(name);
+          const isGiven = name in given;
+          return html`<div key=${name} class="parameter">
+            ${isGiven
+              ? html`<${SchemaForm}
+                  schema=${handler.parameters[name]}
+                  label=${visible(name)}
+                  isFirst=${false}
+                  value=${given[name]}
+                  onChange=${(/** @type {unknown} */ now) => setGiven((all) => ({ ...all, [name]: now }))}
+                />`
+              : null}
+            ${isRequired
+              ? null
+              : html`<label class="check"
+                  ><input
+                    type="checkbox"
+                    checked=${isGiven}
+                    onChange=${() => {
+                      const { [name]: left, ...others } = given;
+                      setGiven(isGiven ? others : { ...given, [name]: beginningOf(handler.parameters[name]) });
+                    }}
+                  />
+                  give <b class="mono">${visible(name)}</b> <span class="faint">${isGiven ? "" : "(it has a default)"}</span></label
+                >`}
+          </div>`;
+        })}
+        <details>
+          <summary>Idempotency key, delay</summary>
+          <${Field} label="Idempotency key" hint="Asking again under the same key finds the same invocation, and starts nothing.">
+            <input maxlength="256" spellcheck=${false} value=${idempotencyKey} onInput=${(/** @type {Event} */ e) => setIdempotencyKey(value(e))} />
+          <//>
+          <${Field} label="Delay" hint="For what is sent: 10s, 500ms, 2h or PT10S.">
+            <input maxlength="64" spellcheck=${false} placeholder="none" value=${delay} onInput=${(/** @type {Event} */ e) => setDelay(value(e))} />
+          <//>
+        </details>
+        ${mayCall
+          ? html`<div class="actions">
+              <button type="submit" class="primary" disabled=${waiting !== null} onClick=${() => (asked.current = "call")}>Call, and wait</button>
+              <button type="submit" disabled=${waiting !== null} onClick=${() => (asked.current = "send")}>${delay ? `Send, in ${delay}` : "Send"}</button>
+              ${waiting
+                ? html`<button
+                    type="button"
+                    onClick=${() => {
+                      abort.current?.abort();
+                      setWaiting(null);
+                    }}
+                  >
+                    Stop waiting
+                  </button>`
+                : null}
+              <${Copy} text=${curl(place, body)} label="copy as curl" />
+            </div>`
+          : html`<p class="notice">From here handlers are called by tokens that may control. Yours reads.</p>`}
+      </form>
+    <//>
+    ${waiting ? html`<p class="loading" role="status">${waiting.did === "call" ? "It runs; its result is shown as soon as it has ended. Who stops waiting does not stop it." : "Sending…"}</p>` : null}
+    ${outcome ? html`<${Became} outcome=${outcome} />` : null}
+  </div>`;
+}
+
+/** @param {string} place @param {unknown} body */
+function curl(place, body) {
+  const data = body === undefined ? "" : ` \\\n  --json '${JSON.stringify(body).replaceAll("'", `'\\''`)}'`;
+  return `curl -X POST '${new URL(place, API_BASE).href.replaceAll("'", "%27")}' \\\n  -H "authorization: Bearer $PLAYHEAD_TOKEN"${data}`;
+}
+
+/** @param {{ outcome: Outcome }} props */
+function Became({ outcome }) {
+  const { did, error, invocation, seconds } = outcome;
+  const ended = error instanceof Problem ? error.outcome : null;
+  const title = error ? (ended ? `It has ${ended === "failed" ? "failed" : `been ${ended}`}` : "It was refused") : did === "call" ? "Its result" : "It is taken, and durable";
+  return html`<${Section} title=${title} extra=${html`<span class="num">${length(seconds)}</span>`}>
+    <div class="body" role="status">
+      ${invocation
+        ? html`<p class="became-link"><a class="button" href=${href(["invocations", invocation])}>Look at the invocation</a> <${InvocationLink} id=${invocation} /> <${Copy} text=${invocation} /></p>`
+        : null}
+      ${outcome.isNew === false ? html`<p class="notice">It had been sent before under this idempotency key; this is the same invocation.</p>` : null}
+      ${error
+        ? html`<${ErrorBox} error=${error} />${error instanceof Problem && error.path ? html`<p class="faint">At <span class="mono">${visible(error.path)}</span></p>` : null}`
+        : did === "call"
+          ? html`<${Json} value=${outcome.value} label="result" />`
+          : null}
+    </div>
+  <//>`;
+}
