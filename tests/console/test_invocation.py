@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 import trio
 import trio.lowlevel
@@ -73,10 +75,31 @@ class Stones(Service):
         return 0
 
 
+class Level(enum.Enum):
+    LOW = "low"
+    HIGH = "high"
+
+
+@attrs.frozen
+class Decision:
+    approved: bool
+    by: str
+    level: Level
+    score: float | None = None
+    notes: list[str] = attrs.field(factory=list)
+
+
+class Desk(Service):
+    @handler
+    async def decide(self) -> str:
+        told = await actors.signal("verdict", Decision)
+        return f"{told.level.value} {told.approved} {told.by} {told.score}"
+
+
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     _LIFTED.clear()
-    with staged(tmp_path, House, Door, Stones) as running:
+    with staged(tmp_path, House, Door, Stones, Desk) as running:
         yield running
 
 
@@ -123,6 +146,36 @@ def test_a_step_tells_its_tries_input_output_error_and_line(stage: Stage, open_p
     assert page.url.endswith("step=2"), "what is looked at is in the address"
     page.reload()
     page.get_by_role("region", name="step lift").wait_for()
+
+
+def test_it_is_done_again_with_another_argument(stage: Stage, open_page: Open) -> None:
+    _LIFTED.extend([0, 0, 0])
+    sent = stage.do(stage.client.send, Target("Stones", None, "carry"), b"21")
+    stage.do(stage.client.invocation(sent.invocation_id).result)
+    page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
+    page.get_by_role("button", name="Restart…").click()
+    dialog = page.get_by_role("dialog")
+    assert dialog.get_by_label("From").input_value() == ""
+    dialog.get_by_label("Argument").fill("not json")
+    dialog.get_by_text("This is not JSON yet").wait_for()
+    dialog.get_by_label("Argument").fill("50")
+    dialog.get_by_role("button", name="Restart as a new one").click()
+    page.get_by_role("region", name="How it ended").get_by_text("100", exact=True).wait_for()
+    page.get_by_role("region", name="What it is").get_by_text("50", exact=True).wait_for()
+
+
+def test_a_signal_has_a_form_made_from_its_type(stage: Stage, open_page: Open, scheme: str) -> None:
+    of = str(stage.do(stage.client.send, Target("Desk", None, "decide"), b"").invocation_id)
+    page = open_page(stage.address(f"/invocations/{of}"), color_scheme=scheme)
+    page.get_by_role("button", name="Send verdict…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("approved").select_option("false")
+    dialog.get_by_label("by", exact=True).fill("<i>ann</i>")
+    dialog.get_by_label("level").select_option("high")
+    dialog.get_by_label("score").fill("2.5")
+    assert axe_findings(page) == []
+    dialog.get_by_role("button", name="Send", exact=True).click()
+    page.get_by_role("region", name="How it ended").get_by_text("high False <i>ann</i> 2.5").wait_for()
 
 
 def test_the_journal_the_audit_and_the_copies_tell_the_same(stage: Stage, open_page: Open, scheme: str) -> None:

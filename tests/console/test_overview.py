@@ -47,7 +47,7 @@ def test_what_is_stuck_and_why_stands_on_top_and_leads_to_all_of_them(
     assert "552 the mailbox" in person.inner_text()
     failing = page.get_by_role("region", name="Fails, and is tried again")
     failing.get_by_text("503, no healthy upstream").wait_for()
-    page.get_by_role("region", name="Failed, of those that came in the last day").get_by_role("table").wait_for()
+    page.get_by_role("region", name="Failed in the last day").get_by_role("table").wait_for()
     strip = page.get_by_role("navigation", name="Invocations by status")
     strip.get_by_role("link", name="2 paused").wait_for()
     assert axe_findings(page) == []

@@ -204,7 +204,9 @@ function Chosen({ count, isAll, total, onAll, onNone, onVerb }) {
   return html`<span role="status">${isAll ? `all ${invocations(total)} that match` : `${invocations(count)} chosen`}</span>
     ${isAll ? null : html`<button type="button" class="plain" onClick=${onAll}>all that match</button>`}
     <button type="button" class="plain" onClick=${onNone}>none</button>
-    ${isTooMany
+    ${!may("admin")
+      ? html`<span class="faint">to ask many at once needs a token with the scope admin; open one of them instead</span>`
+      : isTooMany
       ? html`<span class="faint">more than ${MAX_CHOSEN}: narrow the filter and take all that match</span>`
       : VERBS.filter((verb) => may(verb.scope)).map(
           (verb) => html`<button key=${verb.name} type="button" onClick=${() => onVerb(verb.name)}>${verb.title}</button>`,

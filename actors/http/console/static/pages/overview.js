@@ -28,7 +28,7 @@ const STUCK =
 const FAILED =
   "select 'failed' as status, service, handler, last_error_type as type, '' as reason, substr(max(last_error), 1, 300) as error, " +
   "count(*) as n, min(modified_at) as oldest, max(modified_at) as newest from sys_invocation " +
-  "where outcome = 'failed' and created_at > now() - 86400 and service not like 'playhead.%' group by 1, 2, 3, 4 order by newest desc limit 20";
+  "where outcome = 'failed' and completed_at > now() - 86400 and service not like 'playhead.%' group by 1, 2, 3, 4 order by newest desc limit 20";
 
 /** @param {string} where */
 function listed(where) {
@@ -87,7 +87,7 @@ export function Overview() {
       <${Section} title="Fails, and is tried again">
         ${failing.length === 0 ? html`<p class="calm-note">Nothing is backing off.</p>` : html`<${Groups} label="Failing" rows=${failing} />`}
       <//>
-      <${Section} title="Failed, of those that came in the last day">
+      <${Section} title="Failed in the last day">
         ${failed.data === undefined
           ? html`<${Loading} />`
           : failed.data.length === 0

@@ -130,6 +130,8 @@ export function Table({
   }
 
   const tracks = (onSelect ? "28px " : "") + columns.map((column) => column.width ?? "minmax(80px, 1fr)").join(" ");
+  // Every row for itself must come to the same widths, whatever it holds: so all are as wide as their narrowest tracks at least.
+  const least = columns.reduce((sum, column) => sum + Number.parseInt(/\d+/.exec(column.width ?? "80")?.[0] ?? "80", 10) + 14, onSelect ? 66 : 24);
   const rows = [];
   // Elements are used again for the rows that come into sight, which is cheaper than making new ones.
   const slots = Math.ceil(view.height / rowHeight) + 2 * AROUND + 2;
@@ -145,7 +147,7 @@ export function Table({
         aria-rowindex=${index + 2}
         aria-selected=${onSelect ? isSelected : undefined}
         class=${`tr ${index === cursor ? "cursor" : ""} ${isSelected ? "selected" : ""} ${row && classOf ? classOf(row) : ""}`}
-        style=${{ top: `${index * rowHeight}px`, height: `${rowHeight}px`, gridTemplateColumns: tracks }}
+        style=${{ top: `${index * rowHeight}px`, height: `${rowHeight}px`, gridTemplateColumns: tracks, minWidth: `${least}px` }}
         onClick=${(/** @type {MouseEvent} */ event) => {
           setCursor(index);
           const target = /** @type {HTMLElement} */ (event.target);
@@ -193,7 +195,7 @@ export function Table({
       onScroll?.(element.scrollTop);
     }}
   >
-    <div role="row" aria-rowindex="1" class="tr head" style=${{ gridTemplateColumns: tracks }}>
+    <div role="row" aria-rowindex="1" class="tr head" style=${{ gridTemplateColumns: tracks, minWidth: `${least}px` }}>
       ${onSelect ? html`<span role="columnheader" class="td tick" aria-label="selected"></span>` : null}
       ${columns.map((column) => {
         const isSorted = sorted && sorted.by === column.sort;
@@ -210,6 +212,6 @@ export function Table({
         >`;
       })}
     </div>
-    <div role="rowgroup" class="tbody" style=${{ height: `${count * rowHeight}px` }}>${rows}</div>
+    <div role="rowgroup" class="tbody" style=${{ height: `${count * rowHeight}px`, minWidth: `${least}px` }}>${rows}</div>
   </div>`;
 }

@@ -226,6 +226,7 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
   const [options, setOptions] = useState(/** @type {Record<string, any>} */ ({}));
   const [reason, setReason] = useState("");
   const [typed, setTyped] = useState("");
+  const [rate, setRate] = useState("");
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
   const [job, setJob] = useState(/** @type {string | null} */ (null));
@@ -243,7 +244,7 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
     setError(null);
     try {
       const given = verb.name === "purge" ? {} : { ...options, reason };
-      const started = await post("jobs", { verb: verb.name, where, options: given });
+      const started = await post("jobs", { verb: verb.name, where, options: given, ...(rate ? { rate: Number(rate) } : {}) });
       setJob(started.id);
     } catch (refusal) {
       setError(refusal);
@@ -284,6 +285,17 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
               onInput=${(/** @type {Event} */ e) => setReason(/** @type {HTMLInputElement} */ (e.target).value)}
             />
           <//>`}
+      ${count !== undefined && count > SLOWLY_FROM
+        ? html`<${Field} label="At most so many a second" hint="Empty: as fast as it goes.">
+            <input
+              type="number"
+              min="0.1"
+              step="any"
+              value=${rate}
+              onInput=${(/** @type {Event} */ e) => setRate(/** @type {HTMLInputElement} */ (e.target).value)}
+            />
+          <//>`
+        : null}
       ${mustType && count
         ? html`<${Field} label=${`This cannot be taken back. Type ${count} to agree`}>
             <input
@@ -335,6 +347,8 @@ export function Preflight({ where, deployment }) {
             ${data.is_complete ? null : html`<p class="faint">The newest ${MAX_CHECKED} were checked; there are more.</p>`}`}
   </div>`;
 }
+
+const SLOWLY_FROM = 20;
 
 /** @param {{ rows: any[], count: number }} props */
 function Sample({ rows, count }) {

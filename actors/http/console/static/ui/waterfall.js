@@ -135,7 +135,7 @@ function Row({ span, scale, end, depth, isChosen, isDiffering = false, onChoose 
                 kind=${`${span.kind} ${span.state} ${span.isKept ? "kept" : ""}`}
                 title=${words}
               />`}
-          <span ...${placed(scale(span.state === "open" ? (span.tries.at(-1)?.to ?? to) : to), scale(span.from))}>${note(span, took)}</span>
+          <span ...${placed(waiting(span) !== null, scale(span.state === "open" ? (span.tries.at(-1)?.to ?? to) : to), scale(span.from))}>${note(span, took)}</span>
         </span>
       </div>
       ${isUnfolded && span.callee ? html`<${Nested} id=${span.callee} scale=${scale} end=${end} depth=${depth + 1} />` : null}
@@ -152,11 +152,12 @@ function waiting(span) {
 
 /**
  * Where there is room for a word about a bar: behind it, before it, or on it.
+ * @param {boolean} isOnLine whether a line runs behind it
  * @param {number} end
  * @param {number} begin
  */
-function placed(end, begin) {
-  if (end < 0.68) return { class: "wf-note", style: { left: `calc(${end * 100}% + 6px)`, maxWidth: `calc(${(1 - end) * 100}% - 6px)` } };
+function placed(isOnLine, end, begin) {
+  if (end < 0.68) return { class: isOnLine ? "wf-note on" : "wf-note", style: { left: `calc(${end * 100}% + 6px)`, maxWidth: `calc(${(1 - end) * 100}% - 6px)` } };
   if (begin > 0.4) return { class: "wf-note", style: { right: `calc(${(1 - begin) * 100}% + 6px)`, maxWidth: `calc(${begin * 100}% - 6px)` } };
   return { class: "wf-note on", style: { left: `calc(${begin * 100}% + 10px)` } };
 }
