@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from actors.core import commands as c
@@ -17,15 +19,19 @@ from actors.core.jobs import MAX_ITEMS, JobPage, JobProgress, JobSpec, JobState
 from actors.engine.arrivals import Act
 from actors.inspection import info_of
 from actors.jobs import JobInfo, JobItem, JobItems, JobPreview
-from actors.listing import Listing, row_of_id
+from actors.listing import row_of_id
 from actors.objects import service_name
 from actors.references import InvocationHandle, new_id
 from actors.system.job import Job, job_target
+from journal import keys
 from journal.events import Answer, OutcomeKind, Status, Successor
 from journal.ids import InvocationId, StreamId, invocation_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from actors.inspection import InvocationInfo
+    from actors.listing import RowSource
     from actors.local import LocalPort
     from journal.events import Answer
 
@@ -33,6 +39,7 @@ RUN = "run"
 """The request under which a job runs, so that its id tells its invocation's."""
 
 _LONGEST_SAMPLE = 1_000
+_NAMES_TOGETHER = 64
 _ENDED = {
     OutcomeKind.SUCCEEDED: JobState.DONE,
     OutcomeKind.FAILED: JobState.FAILED,
@@ -75,8 +82,13 @@ class JobCaller:
 
     async def list(self, limit: int) -> tuple[JobInfo, ...]:
         """The newest jobs."""
-        found = await self._port.find(Listing(service=service_name(Job), handler=RUN, limit=limit))
-        return tuple([await self.info(info.target.key or "") for info in found])
+        found: list[JobInfo] = []
+        for job in newest_jobs(self._port.engine.journal):
+            if len(found) == limit:
+                break
+            with suppress(UnknownJobError):  # its run is no longer retained
+                found.append(await self.info(job))
+        return tuple(found)
 
     async def info(self, job: str) -> JobInfo:
         """How it stands."""
@@ -175,6 +187,23 @@ def items_of(page: JobPage) -> tuple[JobItem, ...]:
         JobItem(id=InvocationId(of), result=fate.result, before=fate.before, after=fate.after, error=fate.error)
         for of, fate in zip(page.ids.split(), fates, strict=True)
     )
+
+
+def newest_jobs(rows: RowSource) -> Iterator[str]:
+    """The names of jobs, the newest first: they begin with the time, so they are read off the index of objects, from its end.
+
+    To look for them among all invocations would take as long as there are many of those.
+    """
+    return heapq.merge(*(_jobs_of(rows, partition) for partition in range(rows.partitions)), reverse=True)
+
+
+def _jobs_of(rows: RowSource, partition: int) -> Iterator[str]:
+    start = keys.object_names(partition, service_name(Job))
+    stop = keys.after_prefix(start)
+    while page := rows.rows(start, stop, limit=_NAMES_TOGETHER, reverse=True):
+        for key, _ in page:
+            yield keys.parts_of_object_name(key)[1]
+        stop = page[-1][0]
 
 
 def job_info(job: str, run: InvocationInfo, progress: JobProgress) -> JobInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -392,26 +393,19 @@ def test_of_very_many_the_first_are_there_within_a_second_and_any_others_when_th
     trio.run(build, tmp_path)
     page = open_page()
     with staged(tmp_path, Parcel, path=tmp_path, durability="os") as stage:
-        page.goto(stage.address("/jobs"))
-        page.get_by_text("No job yet").wait_for()
-        page.goto("about:blank")
         page.add_init_script(FIRST_SEEN)
-        page.goto(stage.address("/invocations"), wait_until="commit")
-        took = page.evaluate("() => seen('.tbody .tr .status')") / 1000
-        print(f"\nthe first of {COUNT} are shown {took:.2f} s after the page was asked for")
-        assert took < FIRST_DATA_SECONDS
-        page.get_by_text(f"{COUNT:,}", exact=True).wait_for()
-        overview = page.context.new_page()
-        overview.add_init_script(FIRST_SEEN)
-        overview.goto(stage.address("/overview"), wait_until="commit")
-        took = overview.evaluate("() => seen('.calm-note .good')") / 1000
-        counted = overview.evaluate("() => seen('.strip a:not(.none)')") / 1000
-        overview.get_by_role("link", name=f"{COUNT // 5:,} suspended").wait_for()
-        print(
-            f"whether anything is stuck is shown {took:.2f} s after the overview was asked for, all counts {counted:.2f} s"
-        )
-        assert took < FIRST_DATA_SECONDS
-        overview.close()
+        for place, first, settled in (
+            ("/overview", ".calm-note .good", "Nothing has failed."),
+            ("/invocations", ".tbody .tr .status", f"{COUNT:,}"),
+        ):
+            took: list[float] = []
+            for _ in range(3):
+                page.goto("about:blank")
+                page.goto(stage.address(place), wait_until="commit")
+                took.append(page.evaluate("first => seen(first)", first) / 1000)
+                page.get_by_text(settled, exact=True).wait_for()
+            print(f"\n{place} of {COUNT}: first data {min(took):.2f} to {max(took):.2f} s after the page was asked for")
+            assert statistics.median(took) < FIRST_DATA_SECONDS
         assert rows(page).count() < 100
         grid(page).focus()
         page.keyboard.press("End")

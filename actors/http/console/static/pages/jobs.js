@@ -31,7 +31,10 @@ const COLUMNS = [
 
 /** The jobs that are retained. */
 export function Jobs() {
-  const { data, error, reload } = useLive("jobs", (abort) => get("jobs", { limit: 200 }, abort), { when: () => true, every: 1_000 });
+  const { data, error, reload } = useLive("jobs", (abort) => get("jobs", { limit: 200 }, abort), {
+    when: (changes) => changes.invocations.length > 0,
+    every: 2_000,
+  });
   return html`<div class="page full">
     <div class="page-head"><h1>Jobs</h1></div>
     ${error && !data ? html`<${ErrorBox} error=${error} retry=${reload} />` : html`<span></span>`}

@@ -37,20 +37,26 @@ function listed(where) {
 
 export function Overview() {
   const touched = { when: (/** @type {import("../lib/live.js").Changes} */ changes) => changes.invocations.length > 0 || changes.gone.length > 0, every: 1_000 };
-  // What is stuck is few and found by an index, so it is looked at first and often; counting all takes longer.
+  // What is stuck is few and found by an index, so it is looked at first and often; counting all takes longer, and waits for that.
   const stuck = useLive(
     "stuck",
     async (abort) => (await Promise.all(["paused", "backing_off"].map((status) => select(STUCK, [status], abort)))).flat(),
     touched,
   );
-  const counts = useLive("counts", (abort) => select(COUNTS, [], abort), { ...touched, every: 3_000 });
-  const failed = useLive("failed", (abort) => select(FAILED, [], abort), { ...touched, every: 5_000 });
+  const isKnown = stuck.data !== undefined || stuck.error !== null;
+  const counts = useLive(`counts ${isKnown}`, async (abort) => (isKnown ? select(COUNTS, [], abort) : undefined), { ...touched, every: 3_000 });
+  const isCounted = counts.data !== undefined || counts.error !== null;
+  const failed = useLive(`failed ${isCounted}`, async (abort) => (isCounted ? select(FAILED, [], abort) : undefined), {
+    ...touched,
+    every: 5_000,
+  });
   const gates = useLive("gates", (abort) => get("gates", {}, abort), { when: (changes) => changes.registry });
   const deployments = useLive("deployments", (abort) => get("deployments", {}, abort), {
     when: (changes) => changes.registry || changes.invocations.length > 0,
     every: 3_000,
   });
-  const jobs = useLive("recent jobs", (abort) => get("jobs", { limit: 5 }, abort), { when: () => true, every: 1_000 });
+  // To look at a job is recorded, so it is not looked at because of that again: only when something of users has changed.
+  const jobs = useLive("recent jobs", (abort) => get("jobs", { limit: 5 }, abort), { ...touched, every: 3_000 });
   const [closing, setClosing] = useState(false);
   const [opening, setOpening] = useState(/** @type {string | null} */ (null));
   const closed = (gates.data?.gates ?? []).filter((/** @type {any} */ gate) => gate.state === "closed");

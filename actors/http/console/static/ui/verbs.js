@@ -231,7 +231,7 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
   const [isBusy, setBusy] = useState(false);
   const [job, setJob] = useState(/** @type {string | null} */ (null));
   const preview = useLive(`preview ${where}`, (abort) => post("jobs/preview", { where, sample: 10 }, { abort }), {
-    when: () => job === null,
+    when: (changes) => job === null && changes.invocations.length > 0,
     every: 1_000,
   });
   const count = preview.data?.count;
@@ -395,7 +395,7 @@ const OUTCOMES_SHOWN = 200;
  */
 export function JobProgress({ id, onRetry }) {
   const [tick, setTick] = useState(0);
-  const { data: job, error, reload } = useLive(`job ${id}`, (abort) => get(pathOf("jobs", id), {}, abort), { when: () => true });
+  const { data: job, error, reload } = useLive(`job ${id}`, (abort) => get(pathOf("jobs", id), {}, abort));
   const items = useItems(id, job);
   const isOver = job !== undefined && job.state !== "selecting" && job.state !== "running";
   useEffect(() => {
