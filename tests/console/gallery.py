@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import attrs
 from playwright.sync_api import sync_playwright
@@ -57,6 +58,9 @@ def restart_from_shipping(page: Page) -> None:
     page.get_by_role("list", name="kept, not run again").wait_for()
 
 
+QUESTION = """select status, outcome, count(*) as how_many, max(duration) as longest
+from sys_invocation group by 1, 2 order by 3 desc"""
+
 SHOTS = (
     Shot(name="invocations", place="/invocations", ready="[role=grid] .tr.head"),
     Shot(
@@ -69,11 +73,16 @@ SHOTS = (
     Shot(name="restart", place="/invocations/{2026-1017}", ready=".waterfall", act=restart_from_shipping),
     Shot(name="compare", place="/invocations/{again}?compare={2026-1002}", ready=".waterfall .wf-item"),
     Shot(name="jobs", place="/jobs", ready="[role=grid] .tr.head"),
+    Shot(name="object", place="/objects/Basket/visitor%25203", ready="main h1"),
+    Shot(name="deployments", place="/deployments", ready="main h1"),
+    Shot(name="sql", place="/sql?q=" + quote(quote(QUESTION)), ready="main h1"),
+    Shot(name="audit", place="/audit", ready="main h1"),
+    Shot(name="try", place="/try", ready="main h1"),
     Shot(name="overview", place="/overview", ready="figure canvas"),
     Shot(name="overview-dark", place="/overview", look="dark", ready="figure canvas"),
     Shot(name="phone", place="/invocations/{2026-1017}", ready=".waterfall", width=390),
 )
-"""Further pages add theirs."""
+"""What the README shows, and a phone."""
 
 
 async def set_up(stage: Stage) -> dict[str, str]:

@@ -214,6 +214,7 @@ def test_the_frame_has_no_serious_finding(stage: Stage, open_page: Open, scheme:
 
 def test_a_dialog_keeps_the_focus_and_gives_it_back(stage: Stage, open_page: Open) -> None:
     page = open_page(stage.address())
+    page.get_by_text("live", exact=True).wait_for()
     opener = page.get_by_role("button", name="Keys")
     opener.focus()
     page.keyboard.press("Enter")
@@ -225,7 +226,7 @@ def test_a_dialog_keeps_the_focus_and_gives_it_back(stage: Stage, open_page: Ope
         )
     page.keyboard.press("Escape")
     page.get_by_role("dialog").wait_for(state="detached")
-    assert opener.evaluate("button => button === document.activeElement")
+    page.wait_for_function("() => document.activeElement.getAttribute('aria-label') === 'Keys'")
 
 
 def test_the_look_is_the_systems_until_somebody_chooses(stage: Stage, open_page: Open) -> None:
