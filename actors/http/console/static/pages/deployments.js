@@ -155,7 +155,7 @@ function Ask({ verb, deployment, onDone, onClose }) {
           : html`New invocations take <b class="mono">${deployment.id}</b> from now on. What is under way stays where it is. A pre-flight says what would become of it if it were moved.`}
       </p>
       <${Field} label="Reason" hint="Kept in the audit.">
-        <input autofocus maxlength="1000" value=${reason} onInput=${(/** @type {Event} */ e) => setReason(value(e))} />
+        <input data-first=${true} maxlength="1000" value=${reason} onInput=${(/** @type {Event} */ e) => setReason(value(e))} />
       <//>
       <${ErrorBox} error=${error} />
       <footer>

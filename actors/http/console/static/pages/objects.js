@@ -56,11 +56,14 @@ export function Objects({ params }) {
   const service = params.service ?? "";
   const after = params.after ?? "";
   const services = useKeyed();
-  const { data, error, reload } = useLive(
+  const { data: read, error, reload } = useLive(
     `objects ${service} ${after} ${begin}`,
     async (abort) => /** @type {Name[]} */ ((await get("objects", { service, begin, after: service ? after : "", limit: PAGE }, abort)).objects),
     { when: (changes) => Object.keys(changes.objects).length > 0, every: 1_000 },
   );
+  const last = useRef(read); // kept while the next list is under way, so that nothing blinks while somebody types
+  if (read) last.current = read;
+  const data = read ?? (error ? undefined : last.current);
   const looks = useLooks();
   const known = services.data ?? [];
   const isExact = data?.some((one) => one.key === begin && (!service || one.service === service));
@@ -615,7 +618,7 @@ function GateButton({ service, objectKey }) {
                   </select>
                 <//>`}
             <${Field} label="Reason" hint="Shown to whoever finds it closed, and kept in the audit.">
-              <input autofocus required maxlength="1000" value=${reason} onInput=${(/** @type {Event} */ e) => setReason(value(e))} />
+              <input data-first=${true} required maxlength="1000" value=${reason} onInput=${(/** @type {Event} */ e) => setReason(value(e))} />
             <//>
             <${ErrorBox} error=${error} />
             <footer>

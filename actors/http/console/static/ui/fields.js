@@ -33,9 +33,11 @@ function isSame(a, b) {
  */
 export function EditFields({ info, fields, onDone, onClose }) {
   const [base, setBase] = useState(info);
-  const [values, setValues] = useState(/** @type {Record<string, any>} */ ({ ...info.fields }));
+  const [typed, setTyped] = useState(/** @type {Record<string, any>} */ ({})); // what was not touched is as it is, also when read again
   const [cleared, setCleared] = useState(/** @type {string[]} */ ([]));
   const [isSure, setSure] = useState(false);
+  /** @type {Record<string, any>} */
+  const values = { ...base.fields, ...typed };
   const changed = fields.filter((field) => !cleared.includes(field.name) && !isSame(values[field.name], base.fields[field.name]));
   const reset = fields.filter((field) => cleared.includes(field.name) && !isSame(base.fields[field.name], field.default));
   /** @type {Edit} */
@@ -73,7 +75,7 @@ export function EditFields({ info, fields, onDone, onClose }) {
                 label=${visible(field.name)}
                 isFirst=${false}
                 value=${values[field.name]}
-                onChange=${(/** @type {unknown} */ now) => setValues((all) => ({ ...all, [field.name]: now }))}
+                onChange=${(/** @type {unknown} */ now) => setTyped((all) => ({ ...all, [field.name]: now }))}
               />`}
           <label class="check faint"
             ><input
@@ -128,7 +130,7 @@ export function EditItem({ info, field, item, held, onDone, onClose }) {
     >
       ${item === null
         ? isText
-          ? html`<${Field} label="Key"><input required spellcheck=${false} value=${key} onInput=${(/** @type {Event} */ e) => setKey(value(e))} /><//>`
+          ? html`<${Field} label="Key"><input data-first=${true} required spellcheck=${false} value=${key} onInput=${(/** @type {Event} */ e) => setKey(value(e))} /><//>`
           : html`<${SchemaForm} schema=${field.key} label="Key" value=${key} onChange=${setKey} />`
         : null}
       <${SchemaForm} schema=${field.value} label="Value" value=${now} onChange=${setNow} isFirst=${false} />
@@ -190,7 +192,7 @@ function Review({ base, edit, steps, onRead, onBack, onDone, onClose }) {
       )}
       <p class="faint">It is applied only if the fields are still as event ${base.fields_version} left them.</p>
       <${Field} label="Reason" hint="Kept in the history and in the audit.">
-        <input autofocus maxlength="1000" value=${reason} onInput=${(/** @type {Event} */ e) => setReason(value(e))} />
+        <input data-first=${true} maxlength="1000" value=${reason} onInput=${(/** @type {Event} */ e) => setReason(value(e))} />
       <//>
       <label class="check"
         ><input type="checkbox" checked=${isQueued} onChange=${() => setQueued(!isQueued)} /> while a handler holds the key, wait for its turn instead of being refused</label

@@ -1,0 +1,324 @@
+"""Objects: found by key, seen now and then, changed only as they were seen, and held by a gate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+import actors
+from actors import Actor, Log, Map, handler
+from actors.http.routes import Scope
+from tests.console.stage import Stage, axe_findings, staged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Locator, Page
+
+    Open = Callable[..., Page]
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">\u202egnp.exe\u2066'"
+
+
+@attrs.frozen
+class Item:
+    name: str
+    price: float
+
+
+class Cart(Actor):
+    """What somebody is about to buy."""
+
+    owner: str = "nobody"
+    items: list[Item] = actors.field(factory=list)
+    is_gift: bool = False
+    note: str | None = None
+    visits: Log[str]
+    stock: Map[str, int]
+
+    @handler
+    async def add(self, name: str) -> int:
+        self.owner = "alice"
+        self.items.append(Item(name, 2.5))
+        self.visits.append(name)
+        self.stock[name] = self.stock.get(name, 0) + 1
+        return len(self.items)
+
+    @handler
+    async def hold(self) -> str:
+        return await actors.signal("go", str)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with staged(tmp_path, Cart) as running:
+        yield running
+
+
+async def add(stage: Stage, key: str, *names: str) -> Any:
+    for name in names:
+        await stage.client.actor(Cart, key).add(name)
+    return await stage.client.object(Cart, key).info()
+
+
+async def hold(stage: Stage, key: str, times: int = 1) -> list[str]:
+    return [(await stage.client.actor(Cart, key).hold.send()).id for _ in range(times)]
+
+
+async def info(stage: Stage, key: str) -> Any:
+    return await stage.client.object(Cart, key).info()
+
+
+def field(page: Page, name: str) -> Locator:
+    return page.get_by_role("region", name=f"field {name}", exact=True)
+
+
+# The list.
+
+
+def test_an_object_is_found_by_how_its_key_begins(stage: Stage, open_page: Open) -> None:
+    for key in ("alice", "alan", "bob"):
+        stage.do(add, stage, key, "tea")
+    page = open_page(stage.address("/objects"))
+    rows = page.get_by_role("grid", name="Objects").locator(".tbody [role=row]")
+    rows.nth(2).wait_for()
+    rows.get_by_text('owner "alice"').first.wait_for()
+    page.keyboard.press("/")
+    page.keyboard.type("al")
+    page.get_by_role("status").get_by_text("2", exact=True).wait_for()
+    assert [row.locator("a").first.inner_text() for row in rows.all()] == ["Cart/alan", "Cart/alice"]
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Cart / alan").wait_for()
+    page.go_back()
+    assert page.get_by_label("key begins with").input_value() == "al", "what was looked for stands in the address"
+
+
+def test_a_key_that_was_never_used_can_be_looked_at(stage: Stage, open_page: Open) -> None:
+    stage.do(add, stage, "alice", "tea")
+    page = open_page(stage.address("/objects?service=Cart&key=nobody%2Fhere"))
+    page.get_by_text("No object has a key that begins so").wait_for()
+    page.get_by_role("link", name="Look at Cart/nobody/here anyway").click()
+    page.get_by_text("This key was never used").wait_for()
+    field(page, "owner").get_by_text('"nobody"').wait_for()
+
+
+# Fields, and who holds them.
+
+
+def test_an_object_is_shown_and_what_it_becomes_is_seen_at_once(stage: Stage, open_page: Open) -> None:
+    stage.do(add, stage, "alice", "tea")
+    page = open_page(stage.address("/objects/Cart/alice"))
+    field(page, "owner").get_by_text('"alice"').wait_for()
+    field(page, "stock").get_by_role("rowheader", name='"tea"').wait_for()
+    field(page, "visits").get_by_text("1 entry").wait_for()
+    page.get_by_text("Nobody. The next writer begins at once.").wait_for()
+    stage.do(add, stage, "alice", "milk")
+    field(page, "stock").get_by_role("rowheader", name='"milk"').wait_for()
+    ids = stage.do(hold, stage, "alice", 3)
+    holder = page.get_by_role("region", name="Who holds it")
+    holder.get_by_text("has the key").wait_for()
+    holder.get_by_role("listitem").nth(1).wait_for()
+    assert [link.get_attribute("title") for link in holder.get_by_role("link").all()] == ids
+
+
+def test_the_slider_shows_the_object_as_of_any_event(stage: Stage, open_page: Open) -> None:
+    first = stage.do(add, stage, "alice", "tea")
+    stage.do(add, stage, "alice", "milk", "rice")
+    page = open_page(stage.address("/objects/Cart/alice"))
+    field(page, "visits").get_by_text("3 entries").wait_for()
+    page.get_by_role("slider", name="As of event").fill(str(first.version))
+    page.get_by_text("As it was after event").wait_for()
+    field(page, "visits").get_by_text("1 entry").wait_for()
+    field(page, "items").get_by_text("other than now").wait_for()
+    field(page, "stock").get_by_role("rowheader", name='"tea"').wait_for()
+    assert field(page, "stock").get_by_role("rowheader").count() == 1
+    assert f"at={first.version}" in page.url
+    page.reload()
+    field(page, "visits").get_by_text("1 entry").wait_for()
+    page.keyboard.press("]")
+    field(page, "visits").get_by_text("2 entries").wait_for()
+    page.get_by_role("button", name="Now").click()
+    field(page, "visits").get_by_text("3 entries").wait_for()
+
+
+def test_the_history_of_a_field_leads_to_each_of_its_times(stage: Stage, open_page: Open) -> None:
+    first = stage.do(add, stage, "alice", "tea")
+    stage.do(add, stage, "alice", "milk")
+    page = open_page(stage.address("/objects/Cart/alice"))
+    field(page, "items").get_by_role("button", name="history").click()
+    history = page.get_by_role("table", name="What items has been")
+    history.get_by_role("row").nth(2).wait_for()
+    assert '+\t    "name": "milk"' in history.get_by_role("group").first.inner_text()
+    history.get_by_role("button", name=str(first.fields_version), exact=True).click()
+    page.get_by_text("As it was after event").wait_for()
+
+
+# Changes.
+
+
+def test_an_edit_is_seen_as_a_difference_before_it_is_applied(stage: Stage, open_page: Open) -> None:
+    stage.do(add, stage, "alice", "tea")
+    page = open_page(stage.address("/objects/Cart/alice"))
+    page.get_by_role("button", name="Edit fields").click()
+    dialog = page.get_by_role("dialog")
+    assert dialog.get_by_role("button", name="Nothing is other than it was").is_disabled()
+    dialog.get_by_role("textbox", name="owner").fill("Bob")
+    dialog.get_by_role("combobox", name="is_gift").select_option("true")
+    dialog.get_by_label("note is null").uncheck()
+    dialog.get_by_role("textbox", name="note").fill("ring twice")
+    dialog.get_by_label("its default, []").check()
+    dialog.get_by_role("button", name="Show what changes (4)").click()
+    before = dialog.get_by_role("region", name="change of owner").inner_text()
+    assert "alice" in before
+    assert "Bob" in before
+    assert stage.do(info, stage, "alice").fields["owner"] == "alice", "nothing is written yet"
+    dialog.get_by_label("Reason").fill("he asked for it")
+    dialog.get_by_role("button", name="Apply").click()
+    dialog.wait_for(state="detached")
+    field(page, "owner").get_by_text('"Bob"').wait_for()
+    kept = stage.do(info, stage, "alice").fields
+    assert kept == {"owner": "Bob", "is_gift": True, "note": "ring twice", "items": []}
+
+
+def test_an_edit_of_what_has_changed_meanwhile_is_refused_and_what_was_typed_is_kept(
+    stage: Stage, open_page: Open, complaints: list[str]
+) -> None:
+    stage.do(add, stage, "alice", "tea")
+    page = open_page(stage.address("/objects/Cart/alice"))
+    page.get_by_role("button", name="Edit fields").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="owner").fill("Bob")
+    dialog.get_by_role("button", name="Show what changes").click()
+    stage.do(add, stage, "alice", "milk")
+    dialog.get_by_role("button", name="Apply").click()
+    dialog.get_by_role("alert").wait_for()
+    assert stage.do(info, stage, "alice").fields["owner"] == "alice"
+    dialog.get_by_role("button", name="Read the fields again").click()
+    assert dialog.get_by_role("textbox", name="owner").input_value() == "Bob"
+    dialog.get_by_role("button", name="Show what changes").click()
+    dialog.get_by_role("button", name="Apply").click()
+    dialog.wait_for(state="detached")
+    kept = stage.do(info, stage, "alice").fields
+    assert (kept["owner"], len(kept["items"])) == ("Bob", 2), "and what came meanwhile is not undone"
+    complaints[:] = [said for said in complaints if "409" not in said]
+
+
+def test_json_that_is_none_is_not_applied(stage: Stage, open_page: Open) -> None:
+    stage.do(add, stage, "alice", "tea")
+    page = open_page(stage.address("/objects/Cart/alice"))
+    page.get_by_role("button", name="Edit fields").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="owner").fill("Bob")
+    dialog.get_by_role("textbox", name="items").fill("[{")
+    dialog.get_by_text("This is not JSON yet").wait_for()
+    dialog.get_by_role("button", name="Show what changes").click()
+    assert page.get_by_role("dialog", name="What would change").count() == 0
+
+
+def test_items_of_a_map_are_added_changed_and_removed(stage: Stage, open_page: Open) -> None:
+    stage.do(add, stage, "alice", "tea", "milk")
+    page = open_page(stage.address("/objects/Cart/alice"))
+    stock, dialog = field(page, "stock"), page.get_by_role("dialog")
+
+    def apply() -> None:
+        dialog.get_by_role("button", name="Apply").click()
+        dialog.wait_for(state="detached")
+
+    stock.get_by_role("button", name="add an item").click()
+    dialog.get_by_label("Key").fill(HOSTILE)
+    dialog.get_by_label("Value").fill("7")
+    dialog.get_by_role("button", name="Show what changes").click()
+    apply()
+    stock.get_by_role("rowheader").nth(2).wait_for()
+    stock.get_by_role("button", name='edit "tea"').click()
+    dialog.get_by_label("Value").fill("5")
+    dialog.get_by_role("button", name="Show what changes").click()
+    apply()
+    stock.get_by_role("button", name='edit "milk"').click()
+    dialog.get_by_role("button", name="Remove it…").click()
+    dialog.get_by_text("is removed").wait_for()
+    apply()
+    stock.get_by_role("rowheader", name='"milk"').wait_for(state="detached")
+
+    async def items() -> dict[str, Any]:
+        return {one.item: one.value for one in await stage.client.object(Cart, "alice").items("stock")}
+
+    assert sorted(stage.do(items).values()) == [5, 7]
+    assert page.title() != "owned"
+
+
+def test_the_gate_of_a_key_is_closed_and_opened_with_a_reason(stage: Stage, open_page: Open) -> None:
+    key = "a/b " + HOSTILE
+    stage.do(add, stage, key, "tea")
+    page = open_page(stage.address("/objects?key=a"))
+    page.get_by_role("grid").locator(".tbody a").first.click()
+    page.get_by_role("button", name="Close the gate").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("stocktaking")
+    dialog.get_by_role("button", name="Close the gate").click()
+    page.get_by_text("is closed: work is taken and waits").wait_for()
+
+    async def gates() -> list[tuple[str, str]]:
+        return [(gate.scope, gate.reason) for gate in await stage.client.gates.list()]
+
+    assert stage.do(gates) == [(f"key:Cart/{key}", "stocktaking")]
+    page.get_by_role("button", name="Open the gate").click()
+    dialog.get_by_label("Reason").fill("done")
+    dialog.get_by_role("button", name="Open the gate").click()
+    page.get_by_role("button", name="Close the gate").wait_for()
+    assert stage.do(gates) == []
+
+
+# For whom, and how it looks.
+
+
+def test_a_token_that_reads_sees_no_buttons_that_act(stage: Stage, open_page: Open) -> None:
+    stage.do(add, stage, "alice", "tea")
+    secret = stage.served.tokens.create("reader", Scope.READ)
+    page = open_page(stage.address("/objects/Cart/alice", secret))
+    field(page, "stock").get_by_role("rowheader").wait_for()
+    names = {button.inner_text().strip() for button in page.get_by_role("main").get_by_role("button").all()}
+    assert {name for name in names if any(word in name.lower() for word in ("edit", "gate", "add"))} == set()
+
+
+def test_keys_and_values_stay_text(stage: Stage, open_page: Open) -> None:
+    stage.do(add, stage, HOSTILE, HOSTILE)
+    page = open_page(stage.address("/objects"))
+    page.get_by_role("grid").get_by_text("\\u202egnp.exe\\u2066").first.wait_for()
+    page.get_by_role("grid").locator(".tbody a").first.click()
+    field(page, "items").get_by_text("<img src=x").first.wait_for()
+    field(page, "items").get_by_role("button", name="history").click()
+    page.get_by_role("table", name="What items has been").get_by_text("<img src=x").first.wait_for()
+    assert page.locator("main img").count() == 0
+    assert "\u202e" not in page.get_by_role("main").inner_text()
+    assert page.title() != "owned"
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["desk", "phone"])
+def test_it_has_no_serious_finding_and_never_scrolls_sideways(
+    size: tuple[int, int], stage: Stage, open_page: Open, scheme: str
+) -> None:
+    stage.do(add, stage, "alice", "tea", "milk")
+    stage.do(hold, stage, "alice", 2)
+    page = open_page(stage.address("/objects"), color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
+    sideways = "() => document.documentElement.scrollWidth > innerWidth"
+    page.get_by_role("grid").get_by_text("alice").first.wait_for()
+    assert axe_findings(page) == []
+    assert not page.evaluate(sideways)
+    page.evaluate("() => { location.hash = '#/objects/Cart/alice?field=items&at=5' }")
+    page.get_by_role("table", name="What items has been").wait_for()
+    assert axe_findings(page) == []
+    assert not page.evaluate(sideways)
+    page.get_by_role("button", name="Edit fields").click()
+    page.get_by_role("dialog").wait_for()
+    assert axe_findings(page) == []
+
+
+def test_without_keyed_classes_it_says_what_an_object_is(tmp_path: Path, open_page: Open) -> None:
+    with staged(tmp_path) as stage:
+        page = open_page(stage.address("/objects"))
+        page.get_by_text("No class here has keys").wait_for()
+        page.context.close()
