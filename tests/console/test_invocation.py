@@ -172,7 +172,8 @@ def test_a_signal_has_a_form_made_from_its_type(stage: Stage, open_page: Open, s
     dialog.get_by_label("approved").select_option("false")
     dialog.get_by_label("by", exact=True).fill("<i>ann</i>")
     dialog.get_by_label("level").select_option("high")
-    dialog.get_by_label("score").fill("2.5")
+    dialog.get_by_label("score (may be left out) is null").uncheck()
+    dialog.get_by_role("spinbutton").fill("2.5")
     assert axe_findings(page) == []
     dialog.get_by_role("button", name="Send", exact=True).click()
     page.get_by_role("region", name="How it ended").get_by_text("high False <i>ann</i> 2.5").wait_for()
