@@ -52,6 +52,7 @@ from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from actors.auditing import AuditCheck, AuditPage
     from actors.changing import ChangeSet
@@ -104,6 +105,10 @@ class LocalClient(Client):
     async def matching(self, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many invocations the predicate fits, and the ids of so many of them, the oldest first."""
         return await self._port.matching(predicate, at_most=at_most)
+
+    async def copy_to(self, path: Path) -> None:
+        """Make a data directory at ``path`` with everything that is kept, as of now. Raises ``JournalError``."""
+        await self._port.engine.journal.copy_to(path)
 
     async def figures(self) -> Figures:
         """How much there is of what."""

@@ -23,6 +23,9 @@ COMMANDS = {
     "jobs": ("cli.commands.jobs", "Watch and stop what is asked of many at once."),
     "deployments": ("cli.commands.deployments", "Show the code that there is, choose what new work runs on."),
     "invocations": ("cli.commands.invocations", "List, describe and steer invocations."),
+    "backup": ("cli.commands.backup", "Copy a data directory, also while it is served."),
+    "restore": ("cli.commands.restore", "Make a data directory from a backup, and check it."),
+    "doctor": ("cli.commands.doctor", "Say whether a data directory is sound, and build its indexes anew."),
     "context": ("cli.commands.context", "Give servers names, and choose one."),
     "completion": ("cli.commands.completion", "Print the completion script of a shell."),
 }

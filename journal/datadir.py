@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import stat
 import time
 import zlib
@@ -60,6 +61,9 @@ class Mark:
         return Mark(sequence, oldest_log, tuple(logs))
 
 
+_NOTHING = Mark()
+
+
 class DataDirectory:
     """The files around RocksDB. Creating one touches nothing."""
 
@@ -75,11 +79,15 @@ class DataDirectory:
         """Whether a store was created here."""
         return self._identity.exists()
 
-    def create(self, identity: StoreIdentity) -> None:
-        """Make an empty store in a held directory, or finish making one; durable when it returns."""
+    def create(self, identity: StoreIdentity, mark: Mark = _NOTHING) -> None:
+        """Make an empty store in a held directory, or finish making one; durable when it returns. With a ``mark``, of the
+        files of RocksDB's that are there."""
         with self._translated("creating a store"):
             self.rocks.mkdir(mode=0o700, exist_ok=True)
-            self.write_mark(Mark())
+            self.rocks.chmod(0o700)
+            for path in (*self.rocks.iterdir(), self.rocks):
+                _sync(path)
+            self.write_mark(mark)
             _write(self._new_identity, _encode_identity(identity), os.O_TRUNC)
             self._new_identity.rename(self._identity)
             _sync(self.path)
@@ -153,6 +161,28 @@ class DataDirectory:
             raise StoreDamaged(
                 self.path, f"the file MARK is missing or unreadable ({error}); restore it with the rest from a backup"
             ) from error
+
+    def copy_to(self, path: Path) -> None:
+        """A copy of it as it lies here, where nobody has it open. Raises :class:`StoreError` where something is there."""
+        identity, mark = self.identity(), self.read_mark()
+        target = DataDirectory(path)
+        with target.beginning():
+            with target._translated("copying a store"):
+                shutil.copytree(self.rocks, target.rocks)
+            target.create(identity, mark)
+
+    @contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Hold it for the block, to make a store in it. Raises :class:`StoreError` where something is there already."""
+        release = self.hold()
+        try:
+            if self.exists():
+                raise StoreError(self.path, "there is a store here already; name an empty or a new directory")
+            if self.rocks.exists():
+                self.rocks.rmdir()  # empty, as holding it has made sure
+            yield
+        finally:
+            release()
 
     def logs(self) -> tuple[int, ...]:
         """The numbers of RocksDB's logs that are there."""

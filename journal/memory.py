@@ -15,6 +15,7 @@ from journal.store import SCAN_PAGE, Batch, Durability
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
 
 class _Sorted:
@@ -76,6 +77,10 @@ class MemoryStore(_Sorted):
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         return [self._rows.get(key) for key in keys]
+
+    async def copy_to(self, path: Path) -> None:
+        await trio.lowlevel.checkpoint()
+        raise Unavailable(f"this store is in memory, and nothing of it can be kept in {path}")
 
     async def view(self) -> MemoryView:
         await trio.lowlevel.checkpoint()

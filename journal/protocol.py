@@ -20,6 +20,7 @@ from journal.ids import StreamId
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from journal.changes import Changes
     from journal.clock import Clock
@@ -166,6 +167,13 @@ class Journal(Protocol):
     def view(self) -> AbstractAsyncContextManager[Readable]:
         """All rows of all partitions as of one moment, for the block, as far as this node keeps them: what every commit that
         has returned left, and nothing that could still be lost. Any thread may read it, one at a time."""
+        ...
+
+    async def copy_to(self, path: Path) -> None:
+        """Make a data directory at ``path`` with what every commit that has returned left, as far as this node keeps it.
+
+        Raises ``StoreError`` where something is there already, ``Unavailable`` where what is kept is no directory.
+        """
         ...
 
     def heads(self, partition: int) -> AsyncIterator[tuple[StreamId, int]]:

@@ -26,14 +26,14 @@ import threading
 import time
 import weakref
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import outcome
 import trio
-from rocksdict import DBCompressionType, Options, Rdict, ReadOptions, WriteBatch
+from rocksdict import Checkpoint, DBCompressionType, Options, Rdict, ReadOptions, WriteBatch
 
-from journal.datadir import Mark
+from journal.datadir import DataDirectory, Mark
 from journal.errors import DiskFull, InDoubt, JournalError, StoreFailed, Unavailable
 from journal.preflight import OLDEST_LOG, look_before_opening
 from journal.reading import Reads, RocksView, reading_options
@@ -42,8 +42,7 @@ from journal.store import Batch, Durability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from journal.datadir import DataDirectory
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +110,36 @@ class RocksStore(Reads):
         self._jobs.put(_Job(batch, trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()))
         # Not cancellable: what is on its way to the disk arrives there, and somebody must hear of it.
         await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+
+    async def copy_to(self, path: Path) -> None:
+        self._refuse_if_failed()
+        copied: Any = outcome.Value(None)
+        task, token = trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()
+
+        def answer() -> None:
+            nonlocal copied
+            copied = outcome.capture(self._copy_to, path)
+            with suppress(trio.RunFinishedError):
+                token.run_sync_soon(trio.lowlevel.reschedule, task)
+
+        self._jobs.put(_Look(answer))
+        await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+        copied.unwrap()
+
+    def _copy_to(self, path: Path) -> None:
+        db, target = self._handle(), DataDirectory(path)
+        with target.beginning():
+            try:
+                db.flush_wal(True)
+                reached = db.latest_sequence_number()
+                checkpoint = Checkpoint(db)
+                try:
+                    checkpoint.create_checkpoint(str(target.rocks))
+                finally:
+                    del checkpoint  # it would keep the store open
+            except Exception as error:
+                raise refusal(path, error, doing="copying the store") from error
+            target.create(self._directory.identity(), Mark(reached, 0, target.logs()))
 
     async def view(self) -> RocksView:
         """The store as of now: every batch whose ``commit`` has returned, and none that could still be lost.

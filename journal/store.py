@@ -13,6 +13,7 @@ import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 SCAN_PAGE = 512
 """Rows that one call of :meth:`Store.scan` reads at most when a reader pages through a range."""
@@ -92,6 +93,15 @@ class Store(Readable, Protocol):
 
         Raises :class:`journal.errors.InDoubt` when nobody knows whether it was kept, :class:`journal.errors.Unavailable`
         when it was not. After either the store takes no more writes until :meth:`recover`.
+        """
+        ...
+
+    async def copy_to(self, path: Path) -> None:
+        """Make a data directory at ``path`` that has every batch whose ``commit`` has returned. Nothing may be there, or an
+        empty directory. Commits wait meanwhile.
+
+        Raises :class:`journal.errors.StoreError` where something is there, or cannot be written, and
+        :class:`journal.errors.Unavailable` if this store is nothing that could be opened there.
         """
         ...
 

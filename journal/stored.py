@@ -26,6 +26,7 @@ from journal.streams import load_stream, naming, read_events, read_head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from journal.events import Recorded
     from journal.protocol import Letter, Stored
@@ -118,6 +119,10 @@ class StoredJournal:
             yield view
         finally:
             view.close()
+
+    async def copy_to(self, path: Path) -> None:
+        """Make a data directory with what every commit that has returned left. Raises ``StoreError``, ``Unavailable``."""
+        await self._store.copy_to(path)
 
     # For the partitions.
 

@@ -80,7 +80,9 @@ AROUND_THE_ENGINE = {
     "actors.localobjects",  # has it edit objects
     "actors.deployments.checker",  # has it rehearse a history on other code
     "actors.deployments.keeper",  # speaks to it about deployments, for everybody in this process
+    "actors.doctor",  # folds objects and derives rows as it does
     "actors.figures",  # counts what is in it
+    "actors.http.backups",  # says what was copied, for the audit, in its words
     "actors.http.guard",  # says who acted, and from where, in the engine's words: it is the engine that records it
     "actors.http.tokenadmin",  # says what was done to tokens, likewise
     "actors.keptobjects",  # folds objects as it does
@@ -90,6 +92,8 @@ AROUND_THE_ENGINE = {
     "actors.sql.live",  # takes its clock
     "actors.sql.source",  # folds objects as it does
     "cli.doing.check",  # has it rehearse histories of a data directory that it reads itself
+    "cli.doing.copies",  # has the audit of a stopped data directory say that it was copied
+    "cli.doing.doctor",  # says who has it written anew
     "cli.doing.tokens",  # has the audit of a stopped data directory say what was done to its tokens
     "cli.at_rest",  # looks at a stopped data directory with the engine's clock and threads
 }

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from actors.core.errors import ActorError, InvalidArgumentError, Refused
 from actors.http import (
+    backups,
     calls,
     checks,
     console,
@@ -66,6 +67,7 @@ ROUTES: tuple[Route, ...] = (
     *checks.ROUTES,
     *query.ROUTES,
     *tokenadmin.ROUTES,
+    *backups.ROUTES,
     *openapi.ROUTES,
     *watching.ROUTES,
     *console.ROUTES,

@@ -90,7 +90,7 @@ class TokenBook:
     """The tokens of a data directory. What one process writes the others see at once."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._path = directory / "TOKENS"
         self._seen: tuple[int, int] | None = None
         self._named: list[NamedToken] = []
@@ -144,7 +144,7 @@ class TokenBook:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        descriptor = os.open(self._directory / "TOKENS.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self.directory / "TOKENS.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             self._look_again()
@@ -154,7 +154,7 @@ class TokenBook:
 
     def _look_again(self) -> None:
         if not self._own_digest:
-            path = token_path(self._directory)
+            path = token_path(self.directory)
             self._own_digest = _digest(path.read_text().strip()) if path.exists() else ""
         try:
             status = self._path.stat()

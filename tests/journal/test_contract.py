@@ -12,10 +12,12 @@ from trio.testing import MockClock
 
 from journal import events as e
 from journal import keys
-from journal.errors import Conflict, Damaged, Fenced, Unavailable
+from journal.errors import Conflict, Damaged, Fenced, StoreError, Unavailable
 from journal.events import Recorded, Stamp
 from journal.ids import InvocationId, StreamId
+from journal.opening import open_journal
 from journal.protocol import DEDUPLICATION_SECONDS, Append, Due, Letter, Partition
+from journal.store import Durability
 from journal.stored import StoredJournal
 from journal.streams import read_events, read_head
 from tests.journal.conftest import OpenJournal
@@ -24,6 +26,7 @@ from tests.virtual import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 STREAM = StreamId(0x1122334455667788)
 OTHER = StreamId(0x1122334455667789)
@@ -360,6 +363,27 @@ async def test_following_a_stream_gives_what_is_there_then_what_comes(open_again
                     await trio.testing.wait_all_tasks_blocked()
                     await partition.commit([append(number, number + 1)])
         assert seen == [2, 3, 4, 5]
+
+
+async def test_a_copy_has_what_every_commit_has_left_or_is_refused(open_again: OpenJournal, tmp_path: Path) -> None:
+    async with open_again() as journal, journal.claim(0, "me") as partition:
+        await partition.commit([append(0, 1, 2)])
+        if journal.durability is Durability.MEMORY:
+            with pytest.raises(Unavailable):
+                await journal.copy_to(tmp_path / "copy")
+            return
+        await journal.copy_to(tmp_path / "copy")
+        await partition.commit([append(2, 3)])
+        with pytest.raises(StoreError, match="already"):
+            await journal.copy_to(tmp_path / "copy")
+        await partition.commit([append(3, 4)])
+    async with open_journal(tmp_path / "copy") as copied:
+        assert values(await all_of(copied)) == [1, 2]
+        async with copied.claim(0, "me") as partition:
+            await partition.commit([append(2, 5)])
+            assert values(await all_of(copied)) == [1, 2, 5]
+    async with open_again() as journal:
+        assert values(await all_of(journal)) == [1, 2, 3, 4]
 
 
 async def everything_in(journal: StoredJournal, stream: StreamId = STREAM) -> list[int]:

@@ -1,0 +1,303 @@
+"""Is a store sound? Every event is there and follows from those before it, and rows and indexes say what the events say.
+
+The events are the truth. What can be looked up by key is written with them, and can be written again from them: the rows of
+invocations that have not ended from their objects, those that have from their histories as far as these are kept, and every
+index from the rows and the objects. What is gone of a log is not made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.auditing import ChainCheck
+from actors.core.errors import ActorError
+from actors.core.evolve import evolve, spans_with
+from actors.core.react import owes
+from actors.core.state import ObjectState, with_request
+from actors.engine.arrivals import Act
+from actors.engine.audit import note_at_rest
+from actors.engine.directory import fold
+from actors.engine.index import row_of
+from actors.engine.resident import Listing
+from journal import events as e
+from journal import keys
+from journal.errors import CorruptRecord, Damaged
+from journal.events import Recorded, Status
+from journal.ids import InvocationId, StreamId, stream_of_invocation
+from journal.protocol import Append
+from journal.rows import InvocationRow, decode_row, encode_row
+from journal.store import scan_all
+from journal.streams import load_stream, read_events, read_head
+
+if TYPE_CHECKING:
+    from actors.engine.arrivals import Identity
+    from journal.protocol import Journal
+    from journal.store import Readable
+
+_WRITTEN_TOGETHER = 500
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """Something that is not as it should be: where, and what. ``can_be_rebuilt``: from the events."""
+
+    where: str
+    what: str
+    can_be_rebuilt: bool
+
+
+@attrs.frozen(kw_only=True)
+class Examination:
+    """What was looked at, and what was found."""
+
+    objects: int
+    events: int
+    invocations: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether everything is as it should be."""
+        return not self.findings
+
+
+def examine(rows: Readable, partitions: int) -> Examination:
+    """Look at everything, as of one moment. ``rows`` do not change meanwhile."""
+    return _summed([_examined(rows, partition, 0.0) for partition in range(partitions)])
+
+
+async def rebuild(journal: Journal, who: Identity, *, retention_seconds: float) -> Examination:
+    """Write rows and indexes again from the events, where they differ; what is found afterwards. Nobody runs the journal.
+
+    An ended invocation whose row was lost is retained for ``retention_seconds`` from its end on.
+    """
+    for partition in range(journal.partitions):
+        async with journal.view() as view:
+            changes = list(_examined(view, partition, retention_seconds).changes.items())
+        async with journal.claim(partition, who.by) as claimed:
+            nothing = StreamId(partition)  # rows need a stream in their partition, and no event of it
+            for start in range(0, len(changes), _WRITTEN_TOGETHER):
+                chunk = dict(changes[start : start + _WRITTEN_TOGETHER])
+                await claimed.commit([Append(stream=nothing, expected=0, events=(), rows=chunk)])
+        if changes:
+            act = Act(verb="rebuild-indexes", target=f"partition {partition}", detail=f"{len(changes)} rows")
+            await note_at_rest(journal, act, who)
+    async with journal.view() as view:
+        return examine(view, journal.partitions)
+
+
+def _summed(parts: Iterable[_Partition]) -> Examination:
+    every = list(parts)
+    return Examination(
+        objects=sum(part.objects for part in every),
+        events=sum(part.events for part in every),
+        invocations=sum(part.invocations for part in every),
+        findings=tuple(finding for part in every for finding in part.findings),
+    )
+
+
+def _examined(rows: Readable, partition: int, retention_seconds: float) -> _Partition:
+    part = _Partition(rows, partition, retention_seconds)
+    part.examine()
+    return part
+
+
+@attrs.define(eq=False)
+class _Partition:
+    """One partition under examination. ``changes`` would make rows and indexes say what the events say."""
+
+    rows: Readable
+    partition: int
+    retention_seconds: float
+    objects: int = 0
+    events: int = 0
+    invocations: int = 0
+    findings: list[Finding] = attrs.field(factory=list)
+    changes: dict[bytes, bytes | None] = attrs.field(factory=dict)
+    _expected: dict[bytes, bytes] = attrs.field(factory=dict)
+    _unread: set[int] = attrs.field(factory=set)
+    _open: dict[InvocationId, InvocationRow] = attrs.field(factory=dict)
+    _ended: dict[InvocationId, StreamId] = attrs.field(factory=dict)
+
+    def examine(self) -> None:
+        try:
+            for key, _ in self._under(keys.heads(self.partition)):
+                self._examine_stream(StreamId(keys.stream_of_head(key)))
+            self._examine_rows()
+            self._examine_indexes()
+            self._examine_audit()
+        except CorruptRecord as error:
+            self._found(f"partition {self.partition}", f"cannot be read to its end: {error}")
+
+    # What happened.
+
+    def _examine_stream(self, stream: StreamId) -> None:
+        self.objects += 1
+        try:
+            state, history = self._read(stream)
+        except (Damaged, CorruptRecord) as error:
+            self._unread.add(stream)
+            self._found(f"object {stream:016x}", str(error))
+            return
+        self.events += len(history)
+        if state.key is not None:
+            self._expected[keys.object_name(self.partition, state.service, state.key)] = b""
+        if owes(state):
+            self._expected[keys.owing(self.partition, stream)] = state.service.encode()
+        for invocation in state.invocations.values():
+            self._open[invocation.invocation_id] = row_of(state, invocation)
+        for recorded in history:
+            if isinstance(recorded.event, e.InvocationCompleted):
+                self._ended[recorded.event.invocation_id] = stream
+
+    def _read(self, stream: StreamId) -> tuple[ObjectState, list[Recorded]]:
+        head = read_head(self.rows, self.partition, stream)
+        stored = load_stream(self.rows, self.partition, stream, head)
+        if stored is None:
+            raise Damaged(stream, 0, "the head says that nothing is there")
+        history = read_events(self.rows, self.partition, stream, head.trimmed + 1, head.last)
+        return fold(stream, stored), history
+
+    # What is said of it.
+
+    def _examine_rows(self) -> None:
+        missing = dict(self._open)
+        for key, data in self._under(keys.invocations(self.partition)):
+            self.invocations += 1
+            of = InvocationId(keys.id_at_end(key))
+            missing.pop(of, None)
+            self._ended.pop(of, None)
+            if stream_of_invocation(of) in self._unread:
+                continue
+            try:
+                row = decode_row(InvocationRow, data)
+            except CorruptRecord as error:
+                self._mend(of, key, f"its row cannot be read: {error}")
+                continue
+            if row.outcome is not None:
+                self._expect_ended(row)
+            elif of not in self._open:
+                self._mend(of, key, "its row says that it has not ended, and its object does not know it")
+            elif _listing_of_row(row) != _listing_of_row(self._open[of]):
+                self._mend(of, key, f"its row says {row.status.value}, and its object {self._open[of].status.value}")
+        for of in missing:
+            self._mend(of, keys.invocation(self.partition, of), "it has not ended, and has no row")
+        for of in self._ended.keys() - self._open.keys():
+            self._mend(of, keys.invocation(self.partition, of), "it has ended, its history is kept, and it has no row")
+        for row in self._open.values():
+            self._expect_open(row)
+
+    def _mend(self, of: InvocationId, key: bytes, what: str) -> None:
+        """The row from the events; none where these say nothing of it."""
+        row = self._open.get(of)
+        if row is None:
+            try:
+                row = self._row_at_end(of)
+            except (AssertionError, KeyError, IndexError, ActorError, Damaged):
+                self._found(f"invocation {of}", f"{what}; too little of its history is kept to write it again")
+                return
+            if row is not None:
+                self._expect_ended(row)
+        self.changes[key] = None if row is None else encode_row(row)
+        self._found(f"invocation {of}", what, can_be_rebuilt=True)
+
+    def _row_at_end(self, of: InvocationId) -> InvocationRow | None:
+        """The row of one that has ended, as its object was then; None if its history does not say that it has."""
+        stream = stream_of_invocation(of)
+        state: ObjectState | None = None
+        if read_head(self.rows, self.partition, stream).last == 0:
+            return None
+        for recorded in self._read(stream)[1]:
+            event = recorded.event
+            if isinstance(event, e.InvocationCompleted) and event.invocation_id == of:
+                assert state is not None, "a stream begins with its object"
+                return self._ended_row(state, recorded, event)
+            state = evolve(state, recorded.number, recorded.stamp, event)
+        return None
+
+    def _ended_row(self, state: ObjectState, recorded: Recorded, event: e.InvocationCompleted) -> InvocationRow:
+        invocation, at = state.invocations[event.invocation_id], recorded.stamp.at
+        row = row_of(state, invocation, outcome=event.outcome, completed_at=at, purge_at=at + self.retention_seconds)
+        row.obeyed = with_request(row.obeyed, recorded.stamp.cause, invocation.status)
+        row.spans = spans_with(row.spans, recorded.number)
+        return row
+
+    # The indexes.
+
+    def _expect_open(self, row: InvocationRow) -> None:
+        of = row.invocation_id
+        self._expected[keys.created(self.partition, row.created_at, of)] = b""
+        self._expected[keys.open_by_status(self.partition, row.status, of)] = b""
+        if row.deployment:
+            self._expected[keys.pinned(self.partition, row.deployment, of)] = b""
+
+    def _expect_ended(self, row: InvocationRow) -> None:
+        of = row.invocation_id
+        self._expected[keys.created(self.partition, row.created_at, of)] = b""
+        if row.purge_at is not None:
+            self._expected[keys.purge(self.partition, row.purge_at, of)] = b""
+
+    def _examine_indexes(self) -> None:
+        partition = self.partition
+        named = [
+            ("by status", keys.open_prefix(partition, status)) for status in Status if status is not Status.COMPLETED
+        ]
+        named += [
+            ("by time", keys.created_prefix(partition)),
+            ("by deployment", keys.pinned_prefix(partition, "")),
+            ("by end of retention", keys.purge_prefix(partition)),
+        ]
+        for name, prefix in named:
+            self._compare(name, prefix, lambda key: stream_of_invocation(InvocationId(keys.id_at_end(key))))
+        self._compare("of what a start looks at", keys.owing_prefix(partition), keys.stream_of_owing)
+        # A name says nothing of its stream, so where one cannot be read, no name is taken for one too many.
+        self._compare(
+            "of objects by name", keys.object_names(partition, None), lambda _: next(iter(self._unread), None)
+        )
+
+    def _compare(self, name: str, prefix: bytes, stream_of_key: Callable[[bytes], int | None]) -> None:
+        expected = {key: value for key, value in self._expected.items() if key.startswith(prefix)}
+        for key, value in self._under(prefix):
+            should_be = expected.pop(key, None)
+            if should_be == value or (should_be is None and stream_of_key(key) in self._unread):
+                continue
+            self.changes[key] = should_be
+            what = "too much" if should_be is None else "another value"
+            self._found(f"the index {name}", f"{what} under {key.hex()}", can_be_rebuilt=True)
+        for key, value in expected.items():
+            self.changes[key] = value
+            self._found(f"the index {name}", f"nothing under {key.hex()}", can_be_rebuilt=True)
+
+    def _examine_audit(self) -> None:
+        chain = ChainCheck(self.partition)
+        while not chain.is_done:
+            chain.go_on(_Audited(self.rows, self.partition + 1))
+        if chain.broken:
+            self._found("the audit", chain.broken)
+
+    def _under(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        return scan_all(self.rows, prefix, keys.after_prefix(prefix))
+
+    def _found(self, where: str, what: str, *, can_be_rebuilt: bool = False) -> None:
+        self.findings.append(Finding(where=where, what=what, can_be_rebuilt=can_be_rebuilt))
+
+
+@attrs.frozen
+class _Audited:
+    """Rows, as the check of the audit reads them."""
+
+    view: Readable
+    partitions: int
+
+    def row(self, key: bytes) -> bytes | None:
+        return self.view.get(key)
+
+    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
+        return self.view.scan(start, stop, limit=limit, reverse=reverse)
+
+
+def _listing_of_row(row: InvocationRow) -> Listing:
+    return Listing(row.status, row.last_failure, row.cancel_reason is not None, row.deployment)

@@ -1,0 +1,78 @@
+"""Backups of a server's data directory, beside what it keeps: a client says a name and no path."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import attrs
+import msgspec
+
+from actors.core.errors import InvalidArgumentError, NotPossibleError, Refused, UnavailableError
+from actors.engine.arrivals import Act
+from actors.http.exchange import Exchange
+from actors.http.models import Reason
+from actors.http.routes import Route, Scope
+from journal.errors import JournalError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""No path can be said with it."""
+
+
+class BackupExistsError(Refused):
+    """There is something of this name already."""
+
+
+@attrs.frozen(kw_only=True)
+class BackupBody:
+    """What to call it."""
+
+    name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+    reason: Reason = ""
+
+
+@attrs.frozen(kw_only=True)
+class Backup:
+    """A backup that was made, and where it lies on the server's machine."""
+
+    name: str
+    path: str
+
+
+def backup_path(data: Path, name: str) -> Path:
+    """Where the backup of this name lies. Raises :class:`actors.InvalidArgumentError`."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise InvalidArgumentError(
+            f"a backup's name has 1 to 64 letters, digits, '.', '_' and '-'; found {name[:80]!r}"
+        )
+    return data / "backups" / name
+
+
+async def back_up(exchange: Exchange, body: BackupBody) -> Backup:
+    """Copy everything that is kept, as of now, to a directory of this name beside it. Commits wait for the moment it takes."""
+    if exchange.tokens is None:
+        raise NotPossibleError("this server has no data directory to copy")
+    path = backup_path(exchange.tokens.directory, body.name)
+    await noted(lambda: exchange.client.copy_to(path), body.name, body.reason, exchange.client.note)
+    return Backup(name=body.name, path=str(path.absolute()))
+
+
+async def noted(
+    copy: Callable[[], Awaitable[None]], name: str, reason: str, note: Callable[..., Awaitable[None]]
+) -> None:
+    """Make it, and have the audit say so; also if it is refused."""
+    act = Act(verb="backup", target=f"backup:{name}", reason=reason)
+    try:
+        await copy()
+    except JournalError as error:
+        refusal = BackupExistsError(str(error)) if isinstance(error, StoreError) else UnavailableError(str(error))
+        await note(act, refusal=f"{type(refusal).__name__}: {refusal}")
+        raise refusal from error
+    await note(act)
+
+
+ROUTES = (Route("POST", "/backups", Scope.ADMIN, back_up, status=201),)

@@ -1,0 +1,229 @@
+"""``playhead backup``, ``restore`` and ``doctor``: what is kept can be copied while it is used, is checked, and mended from its events."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+import actors
+from actors import Actor, Service, handler
+from actors.doctor import examine, rebuild
+from actors.engine.arrivals import Identity
+from journal import keys
+from journal.events import Status
+from journal.opening import open_for_reading, open_journal
+from journal.rows import InvocationRow, decode_row, encode_row
+from journal.store import Batch, scan_all
+from tests.http.served import serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from actors.doctor import Examination
+    from tests.terminal import Terminal
+
+ME = Identity("user:me", "process")
+DAY = 86_400.0
+
+
+class Counter(Actor):
+    value: int = 0
+
+    @handler
+    async def add(self, amount: int) -> int:
+        self.value += amount
+        return self.value
+
+
+class Waiter(Service):
+    @handler
+    async def wait(self) -> str:
+        return await actors.signal("go", str)
+
+
+async def kept(path: Path) -> None:
+    """Ended, paused and waiting invocations, and one that was purged."""
+    async with actors.open_runtime(Counter, Waiter, path=path, durability="os") as runtime:
+        client = runtime.client
+        for amount in range(5):
+            await client.actor(Counter, "a").add(amount)
+        gone = await client.actor(Counter, "b").add.send(1)
+        await gone.result()
+        await gone.purge()
+        waiting = [await client.service(Waiter).wait.send() for _ in range(3)]
+        await waiting[0].pause(reason="a look")
+        await waiting[1].kill()
+        with trio.fail_after(30):
+            while not (await waiting[2].info()).waits:
+                await trio.lowlevel.checkpoint()
+
+
+def rows_of(path: Path) -> dict[bytes, bytes]:
+    reader, _ = open_for_reading(path)
+    try:
+        return dict(scan_all(reader, b"", b"\xff" * 20))
+    finally:
+        reader.close()
+
+
+def look(path: Path) -> Examination:
+    reader, identity = open_for_reading(path)
+    try:
+        return examine(reader, identity.partitions)
+    finally:
+        reader.close()
+
+
+async def change(path: Path, rows: dict[bytes, bytes | None]) -> None:
+    async with open_journal(path) as journal:
+        await journal._store.commit(Batch(dict(rows)))
+
+
+async def mended(path: Path) -> Examination:
+    async with open_journal(path) as journal:
+        return await rebuild(journal, ME, retention_seconds=DAY)
+
+
+INDEXES = {
+    "by status": keys.open_prefix(0, Status.PAUSED),
+    "by time": keys.created_prefix(0),
+    "by deployment": keys.pinned_prefix(0, ""),
+    "by end of retention": keys.purge_prefix(0),
+    "of what a start looks at": keys.owing_prefix(0),
+    "of objects by name": keys.object_names(0, None),
+    "rows of invocations": keys.invocations(0),
+}
+
+
+async def test_what_was_used_is_sound(tmp_path: Path) -> None:
+    await kept(tmp_path)
+    found = look(tmp_path)
+    assert found.findings == ()
+    assert found.events > 20
+
+
+@pytest.mark.parametrize("index", INDEXES)
+async def test_an_index_that_is_lost_is_found_missing_and_built_anew_as_it_was(tmp_path: Path, index: str) -> None:
+    await kept(tmp_path)
+    prefix = INDEXES[index]
+    before = rows_of(tmp_path)
+    lost = {key for key in before if key.startswith(prefix)}
+    if index == "of what a start looks at":
+        lost or pytest.skip("nothing was owing when it ended")
+    assert lost
+    await change(tmp_path, dict.fromkeys(lost))
+    found = look(tmp_path)
+    assert found.findings
+    assert all(finding.can_be_rebuilt for finding in found.findings), found.findings
+    assert (await mended(tmp_path)).findings == ()
+    after = rows_of(tmp_path)
+    if index != "rows of invocations":
+        assert {key: after.get(key) for key in lost} == {key: before[key] for key in lost}
+        return
+    for key in lost:
+        was, now = (decode_row(InvocationRow, rows[key]) for rows in (before, after))
+        assert (now.target, now.status, now.outcome, now.created_at, now.completed_at, now.deployment) == (
+            was.target,
+            was.status,
+            was.outcome,
+            was.created_at,
+            was.completed_at,
+            was.deployment,
+        )
+
+
+async def test_what_an_index_has_too_much_is_taken_out(tmp_path: Path) -> None:
+    await kept(tmp_path)
+    before = rows_of(tmp_path)
+    (paused,) = [key for key in before if key.startswith(keys.open_prefix(0, Status.PAUSED))]
+    wrong = keys.open_prefix(0, Status.QUEUED) + paused[-38:]
+    await change(tmp_path, {wrong: b""})
+    (finding,) = look(tmp_path).findings
+    assert finding.where == "the index by status"
+    await mended(tmp_path)
+    assert wrong not in rows_of(tmp_path)
+
+
+async def test_a_row_that_says_another_status_than_its_object_is_found_and_mended(tmp_path: Path) -> None:
+    await kept(tmp_path)
+    before = rows_of(tmp_path)
+    key = next(
+        key
+        for key, data in before.items()
+        if key.startswith(keys.invocations(0)) and decode_row(InvocationRow, data).status is Status.PAUSED
+    )
+    row = decode_row(InvocationRow, before[key])
+    row.status = Status.QUEUED
+    await change(tmp_path, {key: encode_row(row)})
+    assert any("its row says queued, and its object paused" in finding.what for finding in look(tmp_path).findings)
+    assert (await mended(tmp_path)).is_sound
+    assert decode_row(InvocationRow, rows_of(tmp_path)[key]).status is Status.PAUSED
+
+
+async def test_a_hole_in_a_log_is_found_and_not_made_up(tmp_path: Path) -> None:
+    await kept(tmp_path)
+    records = sorted(key for key in rows_of(tmp_path) if key.startswith(keys.records(0)))
+    await change(tmp_path, {records[1]: None})
+    found = look(tmp_path)
+    assert [finding for finding in found.findings if not finding.can_be_rebuilt]
+    assert not (await mended(tmp_path)).is_sound
+
+
+async def test_a_rebuild_is_in_the_audit_and_changes_no_event(tmp_path: Path) -> None:
+    await kept(tmp_path)
+    before = rows_of(tmp_path)
+    await change(tmp_path, dict.fromkeys(key for key in before if key.startswith(keys.created_prefix(0))))
+    await mended(tmp_path)
+    events = {key: data for key, data in rows_of(tmp_path).items() if key.startswith(keys.records(0))}
+    assert events == {key: data for key, data in before.items() if key.startswith(keys.records(0))}
+    async with actors.open_runtime(Counter, Waiter, path=tmp_path, durability="os") as runtime:
+        newest = (await runtime.client.audit(verb="rebuild-indexes")).entries[0]
+        assert (newest.by, newest.changed) == ("user:me", True)
+        assert await runtime.client.actor(Counter, "a").add(1) == 11
+
+
+def test_a_server_is_copied_while_it_runs_and_the_copy_goes_on_where_it_was(shop: Terminal) -> None:
+    shop.done("""playhead call Shop/a/sell '{"what": "tea", "amount": 2}'""")
+    assert shop.done("playhead backup one --reason 'before the upgrade'").endswith("playhead-data/backups/one")
+    shop.done("""playhead call Shop/a/sell '{"what": "rum", "amount": 3}'""")
+    said = shop.run("playhead backup one")
+    assert (said.code, "already" in said.err) == (3, True)
+    for name in ("../two", "..", "/tmp/two", ".hidden"):
+        assert shop.run(f"playhead backup -- {name}").code == 2
+    audit = json.loads(shop.done("playhead audit --verb backup -o json"))["entries"]
+    assert [(row["target"], row["changed"], row["reason"]) for row in audit] == [
+        ("backup:one", False, ""),
+        ("backup:one", True, "before the upgrade"),
+    ]
+    assert "all is as it should be" in shop.done("playhead doctor")
+    assert shop.run("playhead doctor --rebuild").code == 75
+    shop.done("playhead restore playhead-data/backups/one copy")
+    assert "all is as it should be" in shop.done("playhead doctor --data copy")
+    assert len(json.loads(shop.done("playhead actors items Shop/a stock -o json --data copy"))) == 1
+    assert len(json.loads(shop.done("playhead actors items Shop/a stock -o json"))) == 2
+    assert shop.run("playhead restore playhead-data/backups/one copy").code != 0
+    shop.done("kill $! && wait $!")
+    shop.done("playhead backup two")
+    shop.done("playhead restore playhead-data/backups/two again")
+    assert len(json.loads(shop.done("playhead actors items Shop/a stock -o json --data again"))) == 2
+
+
+def test_a_backup_that_is_not_sound_is_not_restored(stopped: Terminal) -> None:
+    stopped.done("playhead backup one")
+    backup = stopped.folder / "playhead-data" / "backups" / "one"
+    records = sorted(key for key in rows_of(backup) if key.startswith(keys.records(0)))
+    trio.run(change, backup, {records[1]: None})
+    said = stopped.run(f"playhead restore {backup} copy")
+    assert (said.code, "not sound" in said.err) == (1, True)
+    assert not (stopped.folder / "copy").exists()
+
+
+async def test_a_server_that_keeps_nothing_says_so(tmp_path: Path) -> None:
+    async with serving(tmp_path, Waiter) as served:
+        answer = await served.http.post("/backups", json={"name": "one"})
+        assert (answer.status_code, answer.json()["title"]) == (503, "UnavailableError")
+        for name in ("..", "a/b", ""):
+            assert (await served.http.post("/backups", json={"name": name})).status_code == 400
