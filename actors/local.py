@@ -34,7 +34,7 @@ from actors.engine.arrivals import Act, Identity
 from actors.figures import Figures, figures_of
 from actors.following import Events, Output
 from actors.inspection import JournalEntry, info_of, service_info
-from actors.listing import Listing, list_invocations, row_of_id
+from actors.listing import Listing, row_of_id
 from actors.localobjects import ObjectCaller
 from actors.outcomes import value_of
 from actors.references import (
@@ -176,8 +176,7 @@ class LocalPort:
         if listing.where is not None:
             rows = await self._queries.newest(await self._asked(), listing, listing.where)
         else:
-            await trio.lowlevel.checkpoint()
-            rows = list_invocations(self.engine.journal, listing)
+            rows = await self._queries.listed(await self._asked(), listing)
         gates = self.engine.registry.gates
         return [info_of(row, None, gates) for row in rows]
 

@@ -88,6 +88,19 @@ class Queries:
             ),
         )
 
+    async def listed(self, asked: Asked, listing: Listing) -> list[InvocationRow]:
+        """The newest invocations that are listed; without a condition in SQL. Raises :class:`actors.QueryTooSlowError`."""
+        from actors.listing import list_invocations
+        from actors.sql.budget import Budget
+        from actors.sql.source import CountedRows, Reader
+
+        return await self._answer(
+            asked,
+            lambda source, patience: list_invocations(
+                CountedRows(Reader(source, Budget(patience.seconds, patience.still_wanted))), listing
+            ),
+        )
+
     async def matching(self, asked: Asked, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many invocations the predicate fits, and the ids of so many, the oldest first. Raises as :func:`query` does."""
         from actors.sql.predicates import matching

@@ -108,3 +108,22 @@ class Reader:
         for partition in range(self.source.partitions):
             for key, _ in self.rows_under(keys.heads(partition)):
                 yield StreamId(keys.stream_of_head(key))
+
+
+@attrs.frozen
+class CountedRows:
+    """A reader for whoever goes through rows without SQL (:class:`actors.listing.RowSource`)."""
+
+    reader: Reader
+
+    @property
+    def partitions(self) -> int:
+        return self.reader.source.partitions
+
+    def row(self, key: bytes) -> bytes | None:
+        return self.reader.get(key)
+
+    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
+        page = self.reader.source.view.scan(start, stop, limit=limit, reverse=reverse)
+        self.reader.budget.read(len(page))
+        return page

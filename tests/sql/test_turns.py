@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from actors import Limits
 from actors.engine.world import World, offload_inline
+from actors.listing import Listing
 from actors.sql.live import Asked, Queries
 from actors.sql.turns import Turns
 from tests.sql.kept import NOW, in_memory, row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Sequence
 
+    from journal.rows import InvocationRow
     from journal.store import Readable
 
 PATIENCE_SECONDS = 60.0
@@ -28,8 +30,8 @@ ROWS = [row(n, created_at=NOW - n) for n in range(300)]
 class Kept:
     """Three hundred rows, asked as a runtime's are."""
 
-    def __init__(self, world: World) -> None:
-        self.source = in_memory(ROWS)
+    def __init__(self, world: World, rows: Sequence[InvocationRow] = ROWS) -> None:
+        self.source = in_memory(rows)
         self.queries = Queries(world, Limits(query_seconds=PATIENCE_SECONDS))
         self.asked = Asked(view=self._view, partitions=1)
 
@@ -87,6 +89,22 @@ async def test_a_query_that_nobody_waits_for_any_more_does_not_wait_for_its_turn
 async def test_what_is_worked_out_in_the_loops_own_thread_waits_for_nobody() -> None:
     with trio.fail_after(PATIENCE_SECONDS):
         assert await Kept(World(offload=offload_inline)).count() == PAIRS
+
+
+async def test_a_list_that_looks_at_many_and_finds_none_is_worked_out_beside_the_loop() -> None:
+    offloaded: list[object] = []
+
+    async def offload(function: Callable[[], Any]) -> Any:
+        offloaded.append(function)
+        return await trio.to_thread.run_sync(function)
+
+    many = [row(n, created_at=NOW - n) for n in range(5_000)]
+    kept = Kept(World(offload=offload), many)
+    with trio.fail_after(PATIENCE_SECONDS):
+        assert await kept.queries.listed(kept.asked, Listing(service="Nobody")) == []
+        newest = await kept.queries.listed(kept.asked, Listing(limit=3, system=True))
+    assert len(offloaded) >= 1
+    assert [found.created_at for found in newest] == [NOW, NOW - 1, NOW - 2]
 
 
 async def test_while_the_thread_has_its_turn_the_loop_stands_still() -> None:
