@@ -90,13 +90,13 @@ class MemoryStore(_Sorted):
     async def commit(self, batch: Batch) -> None:
         if self._closed:
             raise Unavailable("the store is closed")
+        for key, value in batch.known.items():
+            assert self._rows.get(key) == value, f"{key!r} is not what its writer knew it to be"
         self.apply(batch)
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     def apply(self, batch: Batch) -> None:
         """Make the changes, all of them. What a view holds is left as it is."""
-        for key, value in batch.known.items():
-            assert self._rows.get(key) == value, f"{key!r} is not what its writer knew it to be"
         if self._is_viewed:
             self._rows, self._order = dict(self._rows), list(self._order)
             self._is_viewed = False

@@ -65,14 +65,15 @@ def _never_flush() -> None:
 
 
 def _forget_who_was_here() -> None:
-    from actors.engine.reception import Reception
+    from actors.core import commands as c
+    from actors.engine import reception
 
-    def invoke(self: Reception, resident: Any, arrival: Any, command: Any) -> None:
+    def invoke(self: reception.Reception, resident: Any, arrival: Any, command: Any) -> None:
         arrival.is_fresh = True
         real(self, resident, arrival, command)
 
-    real = Reception._invoke
-    Reception._invoke = invoke
+    real = reception._TAKEN[c.Invoke]
+    reception._TAKEN[c.Invoke] = invoke
 
 
 def _skip_letters() -> None:
@@ -119,17 +120,16 @@ def _run_steps_again() -> None:
 def _forget_timers() -> None:
     from actors.core import commands as c
     from actors.core import effects as f
-    from actors.engine.ledger import Ledger
+    from actors.engine import ledger
 
     is_due = _now_and_then(20)
 
-    def do(self: Ledger, resident: Any, effect: Any, recorded: Any) -> None:
-        is_timer = isinstance(effect, f.SetTimer) and isinstance(effect.command, (c.FireTimer, c.StartDue))
-        if not (is_timer and is_due()):
+    def set_timer(self: ledger.Ledger, resident: Any, effect: Any, recorded: Any) -> None:
+        if not (isinstance(effect.command, (c.FireTimer, c.StartDue)) and is_due()):
             real(self, resident, effect, recorded)
 
-    real = Ledger._do
-    Ledger._do = do
+    real = ledger._DEEDS[f.SetTimer]
+    ledger._DEEDS[f.SetTimer] = set_timer
 
 
 def _fire_early() -> None:

@@ -474,9 +474,11 @@ class SlowStore(MemoryStore):
 
     async def commit(self, batch: Batch) -> None:
         if self._shows_early:
-            self.apply(batch)
-        await self.gate.wait()
-        await super().commit(batch)
+            await super().commit(batch)
+            await self.gate.wait()
+        else:
+            await self.gate.wait()
+            await super().commit(batch)
 
 
 def ids(due: Sequence[Due]) -> list[str]:
