@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
-import trio
 
+from actors.counting import count_rows
 from journal import keys
 from journal.events import Status
 
 if TYPE_CHECKING:
     from actors.engine.engine import Engine
-    from journal.protocol import Journal
-
-_COUNTED_TOGETHER = 512
 
 
 @attrs.frozen(kw_only=True)
@@ -33,7 +31,9 @@ class Figures:
 async def figures_of(engine: Engine) -> Figures:
     """As of now. The open invocations are counted in the index by status, and the loop goes on between its pages."""
     counted: dict[Status, int] = {
-        status: await _count_open(engine.journal, status) for status in Status if status is not Status.COMPLETED
+        status: await count_rows(engine.journal, partial(keys.open_prefix, status=status))
+        for status in Status
+        if status is not Status.COMPLETED
     }
     return Figures(
         open_invocations=counted,
@@ -43,15 +43,3 @@ async def figures_of(engine: Engine) -> Figures:
         deployments=len(engine.applications.registered.known),
         has_room=engine.journal.has_room(),
     )
-
-
-async def _count_open(journal: Journal, status: Status) -> int:
-    count = 0
-    for partition in range(journal.partitions):
-        start = keys.open_prefix(partition, status)
-        stop = keys.after_prefix(start)
-        while page := journal.rows(start, stop, limit=_COUNTED_TOGETHER):
-            count += len(page)
-            start = page[-1][0] + b"\x00"
-            await trio.lowlevel.checkpoint()
-    return count

@@ -289,11 +289,11 @@ class LocalPort:
 
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
         await trio.lowlevel.checkpoint()
-        return self._deployments.list()
+        return await self._deployments.list()
 
     async def get_deployment(self, deployment: str) -> DeploymentInfo:
         await trio.lowlevel.checkpoint()
-        return self._deployments.get(deployment)
+        return await self._deployments.get(deployment)
 
     async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
         return await self._deployments.files(deployment)

@@ -152,13 +152,13 @@ class AtRest:
         """All that are registered, the newest first. None is served."""
         await trio.lowlevel.checkpoint()
         registered = read_deployments(self.reader, self.partitions)
-        return tuple(info_of_deployment(self, known, registered.latest) for known in reversed(registered.known))
+        return tuple([await info_of_deployment(self, known, registered.latest) for known in reversed(registered.known)])
 
     async def deployment(self, deployment: str) -> DeploymentInfo:
         """One of them."""
         await trio.lowlevel.checkpoint()
         registered = read_deployments(self.reader, self.partitions)
-        return info_of_deployment(self, registered.find(deployment), registered.latest)
+        return await info_of_deployment(self, registered.find(deployment), registered.latest)
 
     async def services(self, *, system: bool) -> tuple[ServiceInfo, ...]:
         """The classes that have left invocations, and the handlers that were called: the rest is in code, which nobody runs."""

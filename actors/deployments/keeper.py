@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from actors.core.errors import BrokenDeploymentError, DeploymentInUseError, Refused, UnknownFileError
+from actors.counting import count_rows
 from actors.deploying import CodeFile, DeploymentInfo
 from actors.deployments.snapshot import pack, unpack
 from actors.engine.arrivals import Act, Identity
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from actors.registry import RegistryCaller
 
 log = logging.getLogger(__name__)
-
-_COUNTED_TOGETHER = 1_024
 
 
 class DeploymentKeeper:
@@ -97,7 +96,7 @@ class DeploymentKeeper:
         """Forget a deployment that nothing runs on. Raises ``DeploymentInUseError``, ``UnknownDeploymentError``."""
         act = Act(verb="prune-deployment", target=deployment, reason=reason)
         try:
-            self._check_drained(deployment)
+            await self._check_drained(deployment)
         except Refused as refusal:
             await self._registry.refuse(act, refusal)
             raise
@@ -107,13 +106,13 @@ class DeploymentKeeper:
         await self._registry.tell(code_target(deployment, "forget"), None)
         return change
 
-    def list(self) -> tuple[DeploymentInfo, ...]:
+    async def list(self) -> tuple[DeploymentInfo, ...]:
         """All that are registered, the newest first."""
-        return tuple(map(self._info, reversed(self._engine.applications.registered.known)))
+        return tuple([await self._info(known) for known in reversed(self._engine.applications.registered.known)])
 
-    def get(self, deployment: str) -> DeploymentInfo:
+    async def get(self, deployment: str) -> DeploymentInfo:
         """One of them. Raises :class:`UnknownDeploymentError`."""
-        return self._info(self._engine.applications.registered.find(deployment))
+        return await self._info(self._engine.applications.registered.find(deployment))
 
     async def files(self, deployment: str) -> tuple[CodeFile, ...]:
         """The files of its code, by path. Raises ``UnknownDeploymentError``, ``BrokenDeploymentError``."""
@@ -136,20 +135,20 @@ class DeploymentKeeper:
         snapshot: Snapshot = await self._world.offload(partial(unpack, deployment, packed))
         return snapshot
 
-    def _info(self, known: Deployment) -> DeploymentInfo:
+    async def _info(self, known: Deployment) -> DeploymentInfo:
         applications = self._engine.applications
         return attrs.evolve(
-            info_of_deployment(self._engine.journal, known, applications.latest),
+            await info_of_deployment(self._engine.journal, known, applications.latest),
             is_served=known.id == applications.served_as,
             is_loaded=applications.is_loaded(known.id),
         )
 
-    def _check_drained(self, deployment: str) -> None:
+    async def _check_drained(self, deployment: str) -> None:
         applications = self._engine.applications
         applications.registered.find(deployment)
         if deployment == applications.served_as:
             raise DeploymentInUseError(f"{deployment} is what this process serves; stop it, or serve other code, first")
-        count = count_pinned(self._engine.journal, deployment)
+        count = await _count_pinned(self._engine.journal, deployment)
         if count:
             raise DeploymentInUseError(
                 f"{count} open invocations run on {deployment}; let them end, or move them with resume(deployment=…)",
@@ -164,7 +163,7 @@ class DeploymentKeeper:
         return True
 
 
-def info_of_deployment(rows: RowSource, known: Deployment, latest: str) -> DeploymentInfo:
+async def info_of_deployment(rows: RowSource, known: Deployment, latest: str) -> DeploymentInfo:
     """What is kept of one, where nothing is served."""
     return DeploymentInfo(
         id=known.id,
@@ -177,20 +176,13 @@ def info_of_deployment(rows: RowSource, known: Deployment, latest: str) -> Deplo
         is_served=False,
         is_loaded=False,
         passed_over=known.passed_over,
-        open_invocations=count_pinned(rows, known.id),
+        open_invocations=await _count_pinned(rows, known.id),
     )
 
 
-def count_pinned(rows: RowSource, deployment: str) -> int:
-    """How many open invocations run on it, by the index, as of the last commit."""
-    count = 0
-    for partition in range(rows.partitions):
-        start = keys.pinned_prefix(partition, deployment)
-        stop = keys.after_prefix(start)
-        while page := rows.rows(start, stop, limit=_COUNTED_TOGETHER):
-            count += len(page)
-            start = page[-1][0] + b"\x00"
-    return count
+async def _count_pinned(rows: RowSource, deployment: str) -> int:
+    """How many open invocations run on it, by the index."""
+    return await count_rows(rows, partial(keys.pinned_prefix, deployment=deployment))
 
 
 def _file(path: str, content: bytes) -> CodeFile:
