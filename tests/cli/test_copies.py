@@ -9,7 +9,7 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, Service, handler
+from actors import Service, handler
 from actors.doctor import examine, rebuild
 from actors.engine.arrivals import Identity
 from journal import keys
@@ -17,6 +17,7 @@ from journal.events import Status
 from journal.opening import open_for_reading, open_journal
 from journal.rows import InvocationRow, decode_row, encode_row
 from journal.store import Batch, scan_all
+from tests.counter import Counter
 from tests.http.served import serving
 
 if TYPE_CHECKING:
@@ -27,15 +28,6 @@ if TYPE_CHECKING:
 
 ME = Identity("user:me", "process")
 DAY = 86_400.0
-
-
-class Counter(Actor):
-    value: int = 0
-
-    @handler
-    async def add(self, amount: int) -> int:
-        self.value += amount
-        return self.value
 
 
 class Waiter(Service):

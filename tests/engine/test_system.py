@@ -11,21 +11,13 @@ from actors.core.gates import EVERYTHING, Scope, ScopeKind
 from actors.core.names import SYSTEM_NAMESPACE
 from actors.system.registry import AUDIT_SECONDS, Registry, registry_target
 from journal.events import PauseMode
+from tests.counter import Counter
 from tests.lab import Lab
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
 
 SERVICE = Scope(ScopeKind.SERVICE, "Counter")
-
-
-class Counter(Actor):
-    value: int = 0
-
-    @handler
-    async def add(self, amount: int) -> int:
-        self.value += amount
-        return self.value
 
 
 async def close(registry: Registry, scope: Scope, reason: str = "") -> None:

@@ -10,9 +10,10 @@ import trio
 import trio.testing
 
 import actors
-from actors import Actor, Limits, Service, handler, step
+from actors import Limits, Service, handler, step
 from actors.http.server import ServerLimits
 from journal.events import Status, Target
+from tests.counter import Counter
 from tests.http.served import Served, serving, until_closed
 
 if TYPE_CHECKING:
@@ -42,15 +43,6 @@ class Big(Service):
     @handler
     async def wait(self) -> str:
         return str(await actors.signal("go"))
-
-
-class Counter(Actor):
-    value: int = 0
-
-    @handler
-    async def add(self, amount: int) -> int:
-        self.value += amount
-        return self.value
 
 
 def request(served: Served, line: str, *headers: str, body: bytes = b"") -> bytes:

@@ -15,6 +15,7 @@ from actors.deployments.loading import load, unload
 from cli.exits import Exit, exit_code_of
 from cli.main import root
 from tests.cli.test_check import APP
+from tests.counter import Counter
 from tests.deployments.apps import write
 from tests.http.served import Served, serving
 
@@ -64,15 +65,6 @@ async def test_code_on_disk_and_what_is_unknown_are_refused(tmp_path: Path) -> N
             await remote.invocation(handle.id).check(deployment="dep_0000000000000000")
         with pytest.raises(actors.UnknownInvocationError):
             await remote.invocation("inv_1" + "0" * 33).check()
-
-
-class Counter(actors.Actor):
-    value: int = 0
-
-    @actors.handler
-    async def add(self, amount: int) -> int:
-        self.value += amount
-        return self.value
 
 
 async def test_what_rests_on_a_history_that_is_gone_is_a_refusal_of_its_own(tmp_path: Path) -> None:

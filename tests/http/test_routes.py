@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 import actors
-from actors import Actor, Service, handler
+from actors import Service, handler
 from actors.core.names import RESERVED
 from actors.http import console
 from actors.http.app import ROUTES
 from actors.http.problems import MethodNotAllowedError, NoSuchPathError
 from actors.http.routes import Route, Router, Scope
+from tests.counter import Counter
 from tests.http.served import serving
 
 if TYPE_CHECKING:
@@ -21,15 +22,6 @@ if TYPE_CHECKING:
 GONE = "inv_1" + "0" * 33
 OPEN = {("GET", "/health"), ("GET", "/restate/health"), *((route.method, route.path) for route in console.ROUTES)}
 """That the server is there, and the files of the console, which do nothing by themselves."""
-
-
-class Counter(Actor):
-    value: int = 0
-
-    @handler
-    async def add(self, amount: int) -> int:
-        self.value += amount
-        return self.value
 
 
 class Slow(Service):
