@@ -13,12 +13,29 @@ from journal.events import Status
 
 if TYPE_CHECKING:
     from actors.engine.engine import Engine
+    from actors.engine.tally import Histogram
+    from journal.events import OutcomeKind
+
+
+@attrs.frozen
+class Distribution:
+    """How often something was up to each of the bounds and above the one before; the last count is for what lies above all.
+
+    ``total`` is the sum of all that was counted."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    total: float
 
 
 @attrs.frozen(kw_only=True)
 class Figures:
     """``open_invocations`` counts those that have not ended, by status. ``arrivals`` are waiting to be taken in; ``has_room``:
-    new work is taken, as far as the disk goes."""
+    new work is taken, as far as the disk goes.
+
+    The rest is of this process since it began: invocations that have ended by service, handler and outcome, attempts that have
+    failed by service and handler (``failed_steps`` are those of steps), and of each commit how long it took and how many events
+    it held."""
 
     open_invocations: dict[Status, int]
     objects_in_memory: int
@@ -26,6 +43,11 @@ class Figures:
     closed_gates: int
     deployments: int
     has_room: bool
+    ended: dict[tuple[str, str, OutcomeKind], int]
+    failed_attempts: dict[tuple[str, str], int]
+    failed_steps: dict[tuple[str, str], int]
+    commit_seconds: Distribution
+    commit_events: Distribution
 
 
 async def figures_of(engine: Engine) -> Figures:
@@ -35,6 +57,7 @@ async def figures_of(engine: Engine) -> Figures:
         for status in Status
         if status is not Status.COMPLETED
     }
+    tally = engine.tally
     return Figures(
         open_invocations=counted,
         objects_in_memory=engine.objects_in_memory,
@@ -42,4 +65,13 @@ async def figures_of(engine: Engine) -> Figures:
         closed_gates=sum(1 for _ in engine.registry.gates),
         deployments=len(engine.applications.registered.known),
         has_room=engine.journal.has_room(),
+        ended=dict(tally.ended),
+        failed_attempts=dict(tally.failed_attempts),
+        failed_steps=dict(tally.failed_steps),
+        commit_seconds=_distribution(tally.commit_seconds),
+        commit_events=_distribution(tally.commit_events),
     )
+
+
+def _distribution(histogram: Histogram) -> Distribution:
+    return Distribution(histogram.bounds, tuple(histogram.counts), histogram.total)

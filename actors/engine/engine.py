@@ -15,6 +15,7 @@ from actors.engine.audit import NOBODY
 from actors.engine.owner import Owner
 from actors.engine.registry import RegistryView
 from actors.engine.replies import Waiter
+from actors.engine.tally import Tally
 from journal.errors import Conflict, Fenced, InDoubt, StoreFailed, Unavailable
 from journal.events import Stamp
 from journal.ids import StreamId, stream_of_invocation
@@ -60,6 +61,7 @@ class Engine:
         self._setting = setting
         self._retention_seconds = retention_seconds
         self._closed = closed
+        self.tally = Tally()
         self._owners: dict[int, Owner] = {}
         # From before they take up what was under way, so that none misses a gate.
         self._gated: dict[int, Owner] = {}
@@ -105,6 +107,7 @@ class Engine:
                         self.applications,
                         self._setting,
                         gates=self.registry.gates,
+                        tally=self.tally,
                         retention_seconds=self._retention_seconds,
                     )
                     async with trio.open_nursery() as nursery:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from actors.engine.resident import Resident
     from journal.events import Event, Stamp
     from journal.ids import InvocationId
+    from journal.rows import InvocationRow
 
 
 @attrs.define(eq=False)
@@ -49,7 +50,8 @@ class Extension:
 @attrs.define(eq=False)
 class Forming:
     """A commit before it is sealed. ``new`` are those of its ``rows`` that are known not to be on disk. ``released`` is done, in
-    order, once it is durable."""
+    order, once it is durable. ``ended``, ``failed_attempts`` and ``failed_steps`` are for the tally: the rows of invocations that
+    end with it, and the service and handler of what failed."""
 
     partition: int
     extensions: dict[StreamId, Extension] = attrs.field(factory=dict)
@@ -58,6 +60,9 @@ class Forming:
     letters: list[Letter] = attrs.field(factory=list)
     retracted: list[Letter] = attrs.field(factory=list)
     released: list[Callable[[], None]] = attrs.field(factory=list)
+    ended: list[InvocationRow] = attrs.field(factory=list)
+    failed_attempts: list[tuple[str, str]] = attrs.field(factory=list)
+    failed_steps: list[tuple[str, str]] = attrs.field(factory=list)
 
     def __bool__(self) -> bool:
         return self.is_written or bool(self.released)

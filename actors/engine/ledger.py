@@ -156,9 +156,15 @@ class Ledger:
         state = resident.state
         if isinstance(event, e.InvocationCompleted):
             assert state is not None
-            resident.ended[event.invocation_id] = self._row_at_end(state, number, event, stamp)
+            row = resident.ended[event.invocation_id] = self._row_at_end(state, number, event, stamp)
+            self._forming.ended.append(row)
         elif isinstance(event, e.InvocationRestarted):
             self._note_successor(resident, number, event)
+        elif isinstance(event, (e.AttemptFailed, e.StepAttemptFailed)):
+            assert state is not None
+            forming = self._forming
+            failed = forming.failed_attempts if isinstance(event, e.AttemptFailed) else forming.failed_steps
+            failed.append((state.service, state.invocations[event.invocation_id].handler))
         note(state, event, stamp)
 
     def _note_successor(self, resident: Resident, number: int, event: e.InvocationRestarted) -> None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from actors.engine.attempt import Setting
     from actors.engine.deployments import Applications
     from actors.engine.forming import Forming
+    from actors.engine.tally import Tally
     from journal.protocol import Due, Journal, Partition
 
 T = TypeVar("T")
@@ -71,8 +72,10 @@ class Owner:
         setting: Setting,
         *,
         gates: Gates,
+        tally: Tally,
         retention_seconds: float,
     ) -> None:
+        self._tally = tally
         self._journal = journal
         self._partition = partition
         self._clock = setting.world.clock
@@ -209,11 +212,13 @@ class Owner:
             sealed = self._sealed
             assert sealed is not None, "the seal was wanted because there is one"
             if sealed.is_written:
+                began = trio.current_time()
                 try:
                     await self._partition.commit(sealed.appends(), sealed.letters, sealed.retracted)
                 except JournalError:
                     self._refuse_from_now_on()  # steps may take long to give way, and nobody should wait for that
                     raise
+                self._tally.count(sealed, trio.current_time() - began)
             self._ledger.settle(sealed)
             self._sealed = None
             self._released.extend(sealed.released)

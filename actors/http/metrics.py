@@ -1,11 +1,13 @@
 """``/metrics``: figures in the text format of Prometheus, from what is in memory and in the index by status.
 
-What needs a look at every invocation (by service, by error) is a question for SQL.
+Labels are names out of the code, statuses, outcomes and codes, never a key or an id, so there are not more series than the
+application has handlers. What needs a look at every invocation (by key, by error) is a question for SQL.
 """
 
 from __future__ import annotations
 
 import os
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -16,12 +18,15 @@ from actors.http.routes import Route, Scope
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from actors.figures import Distribution
+
 _MEDIA_TYPE = "text/plain; version=0.0.4"
+_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 async def metrics(exchange: Exchange) -> Response:
-    """Figures for Prometheus: open invocations by status, objects in memory, gates, requests, streams, memory."""
+    """Figures for Prometheus: open and ended invocations, failed attempts, commits, objects in memory, gates, requests, memory."""
     figures, traffic = await exchange.client.figures(), exchange.traffic
     answered = {
         f'method="{method}",code="{status}"': count for (method, status), count in sorted(traffic.answered.items())
@@ -33,6 +38,29 @@ async def metrics(exchange: Exchange) -> Response:
             "Invocations that have not ended, by status.",
             {f'status="{status.value}"': count for status, count in figures.open_invocations.items()},
         ),
+        *_metric(
+            "playhead_invocations_ended_total",
+            "counter",
+            "Invocations that have ended since the start, by service, handler and outcome.",
+            {
+                _labels(service=service, handler=handler, outcome=outcome.value): count
+                for (service, handler, outcome), count in sorted(figures.ended.items(), key=str)
+            },
+        ),
+        *_metric(
+            "playhead_attempts_failed_total",
+            "counter",
+            "Attempts that have failed, of handlers and of their steps, by service and handler.",
+            {
+                _labels(service=service, handler=handler, of=of): count
+                for of, failed in (("handler", figures.failed_attempts), ("step", figures.failed_steps))
+                for (service, handler), count in sorted(failed.items())
+            },
+        ),
+        *_distribution(
+            "playhead_commit_seconds", "How long commits took until they were durable.", figures.commit_seconds
+        ),
+        *_distribution("playhead_commit_events", "Events that one commit held.", figures.commit_events),
         *_metric("playhead_objects_in_memory", "gauge", "Objects that are folded and kept.", figures.objects_in_memory),
         *_metric("playhead_arrivals", "gauge", "Calls, verbs and letters that wait to be taken in.", figures.arrivals),
         *_metric("playhead_gates", "gauge", "Gates that are closed, and exceptions to them.", figures.closed_gates),
@@ -56,6 +84,20 @@ def _metric(name: str, kind: str, about: str, value: float | Mapping[str, float]
         yield f"{name} {value}"
     else:
         yield from (f"{name}{{{labels}}} {one}" for labels, one in value.items())
+
+
+def _distribution(name: str, about: str, distribution: Distribution) -> Iterable[str]:
+    yield f"# HELP {name} {about}"
+    yield f"# TYPE {name} histogram"
+    counts = [*accumulate(distribution.counts)]
+    for bound, count in zip((*map(str, distribution.bounds), "+Inf"), counts, strict=True):
+        yield f'{name}_bucket{{le="{bound}"}} {count}'
+    yield f"{name}_sum {distribution.total}"
+    yield f"{name}_count {counts[-1]}"
+
+
+def _labels(**values: str) -> str:
+    return ",".join(f'{name}="{value.translate(_ESCAPED)}"' for name, value in values.items())
 
 
 def _resident_bytes() -> int:

@@ -14,7 +14,7 @@ import actors
 from actors import Actor, handler, step
 from journal import keys
 from journal.errors import DiskFull, StoreFormat, StoreInUse
-from journal.events import Status
+from journal.events import OutcomeKind, Status
 from journal.ids import stream_of
 from journal.memory import MemoryStore
 from journal.store import Batch
@@ -170,6 +170,8 @@ async def test_on_a_full_disk_writes_are_refused_reads_go_on_and_work_resumes_by
         await trio.sleep(2)
         assert await under_way.result() == 2
         assert await notes.note("after") == 3
+        ended = (await runtime.client.figures()).ended
+        assert ended["Notes", "note", OutcomeKind.SUCCEEDED] == 3, "what was decided and not kept is not counted"
 
 
 async def test_a_directory_in_use_names_the_process_that_has_it(tmp_path: Path) -> None:

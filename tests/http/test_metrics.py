@@ -5,22 +5,47 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 import trio
 
 import actors
-from actors import Service, handler
+from actors import Service, handler, step
+from tests.counter import Counter
 from tests.http.served import Served, serving
+from tests.lab import WORLD
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LINE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="[^"\\\n]*",?)+)\})? (-?[0-9.e+]+)')
+_LINE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="[^"\\\n]*",?)+)\})? (-?[0-9.e+-]+)')
+_OF_HISTOGRAM = re.compile("_(bucket|sum|count)$")
 
 
 class Waiter(Service):
     @handler
     async def wait(self) -> str:
         return await actors.signal("go", str)
+
+
+@step(retry=actors.RetryPolicy(initial_delay=0.001))
+async def third_time() -> str:
+    WORLD.note("tried the step")
+    if WORLD.count("tried the step") < 3:
+        raise OSError("not yet")
+    return "done"
+
+
+class Clumsy(Service):
+    @handler
+    async def fail(self) -> None:
+        raise actors.TerminalError("no")
+
+    @handler(retry=actors.RetryPolicy(initial_delay=0.001))
+    async def succeed_at_last(self) -> str:
+        if not WORLD.entries:
+            WORLD.note("tried the handler")
+            raise OSError("not yet")
+        return await third_time()
 
 
 async def figures(served: Served) -> dict[str, float]:
@@ -35,7 +60,8 @@ async def figures(served: Served) -> dict[str, float]:
             continue
         sample = _LINE.fullmatch(line)
         assert sample is not None, line
-        assert {f"HELP {sample[1]}", f"TYPE {sample[1]}"} <= described
+        metric = _OF_HISTOGRAM.sub("", sample[1])
+        assert {f"HELP {metric}", f"TYPE {metric}"} <= described
         found[line.rpartition(" ")[0]] = float(sample[3])
     return found
 
@@ -77,6 +103,51 @@ async def test_it_counts_requests_and_streams_and_nothing_that_a_client_makes_up
         with trio.fail_after(30):
             while (await figures(served))["playhead_http_streams"]:
                 await trio.lowlevel.checkpoint()
+
+
+async def test_it_counts_what_has_ended_and_how_and_what_has_failed_by_the_names_in_the_code(tmp_path: Path) -> None:
+    async with serving(tmp_path, Counter, Clumsy, Waiter) as served:
+        client = served.runtime.client
+        for key in ("a", "b", "c"):
+            await client.actor(Counter, key).add(1)
+        with pytest.raises(actors.TerminalError):
+            await client.service(Clumsy).fail()
+        assert await client.service(Clumsy).succeed_at_last() == "done"
+        await (await client.service(Waiter).wait.send()).kill()
+        found = await figures(served)
+    ended = {
+        name: n
+        for name, n in found.items()
+        if name.startswith("playhead_invocations_ended") and "playhead." not in name
+    }
+    assert ended == {
+        'playhead_invocations_ended_total{service="Clumsy",handler="fail",outcome="failed"}': 1,
+        'playhead_invocations_ended_total{service="Clumsy",handler="succeed_at_last",outcome="succeeded"}': 1,
+        'playhead_invocations_ended_total{service="Counter",handler="add",outcome="succeeded"}': 3,
+        'playhead_invocations_ended_total{service="Waiter",handler="wait",outcome="killed"}': 1,
+    }
+    assert {name: n for name, n in found.items() if name.startswith("playhead_attempts_failed")} == {
+        'playhead_attempts_failed_total{service="Clumsy",handler="succeed_at_last",of="handler"}': 1,
+        'playhead_attempts_failed_total{service="Clumsy",handler="succeed_at_last",of="step"}': 2,
+    }
+
+
+async def test_it_says_how_long_commits_take_and_what_they_hold(tmp_path: Path) -> None:
+    async with serving(tmp_path, Counter) as served:
+        counter = served.runtime.client.actor(Counter, "a")
+        await counter.add(1)
+        before = await figures(served)
+        calls = [await counter.add.send(1) for _ in range(20)]
+        await calls[-1].result()
+        found = await figures(served)
+        happened = sum([len([event async for event in call.events()]) for call in calls])
+    for metric in ("playhead_commit_seconds", "playhead_commit_events"):
+        buckets = [n for name, n in found.items() if name.startswith(f"{metric}_bucket")]
+        assert buckets == sorted(buckets), "each counts what the one before counts, and more"
+        assert found[f'{metric}_bucket{{le="+Inf"}}'] == buckets[-1] == found[f"{metric}_count"]
+        assert found[f"{metric}_count"] - before[f"{metric}_count"] >= 20, "a send is answered when it is durable"
+    assert found["playhead_commit_seconds_sum"] > before["playhead_commit_seconds_sum"] > 0
+    assert found["playhead_commit_events_sum"] - before["playhead_commit_events_sum"] == happened
 
 
 async def test_it_needs_a_token_that_may_read(tmp_path: Path) -> None:
