@@ -1,32 +1,40 @@
-"""Is a store sound? Every event is there and follows from those before it, and rows and indexes say what the events say.
+"""Is a store sound? Every event is there and follows from those before it, and all that is kept beside says what the events say.
 
 The events are the truth. What can be looked up by key is written with them, and can be written again from them: the rows of
 invocations that have not ended from their objects, those that have from their histories as far as these are kept, and every
-index from the rows and the objects. What is gone of a log is not made up.
+index from the rows and the objects, every timer from the objects, and the items of ``Log`` and ``Map`` fields from the whole history
+of their object, if nothing of it has been purged. What is gone of a log is not made up, and neither is a letter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import operator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
 from actors.auditing import ChainCheck
+from actors.core import commands as c
 from actors.core.errors import ActorError
 from actors.core.evolve import evolve, spans_with
-from actors.core.react import owes
-from actors.core.state import ObjectState, with_request
+from actors.core.react import owes, timers_of
+from actors.core.state import ObjectState, WaitKind, with_request
 from actors.engine.arrivals import Act
 from actors.engine.audit import note_at_rest
 from actors.engine.directory import fold
+from actors.engine.forming import invocation_of_timer, is_postponed, timer_letter
 from actors.engine.index import row_of
 from actors.engine.resident import Listing
+from actors.itemcheck import is_whole, items_after, wrongs_of_logs
+from actors.mailcheck import Awaited, MailCheck
 from journal import events as e
 from journal import keys
 from journal.errors import CorruptRecord, Damaged
 from journal.events import Recorded, Status
 from journal.ids import InvocationId, StreamId, stream_of_invocation
+from journal.mailbox import decode_letter, encode_letter
 from journal.protocol import Append
 from journal.rows import InvocationRow, decode_row, encode_row
 from journal.store import scan_all
@@ -66,11 +74,17 @@ class Examination:
 
 def examine(rows: Readable, partitions: int) -> Examination:
     """Look at everything, as of one moment. ``rows`` do not change meanwhile."""
-    return _summed([_examined(rows, partition, 0.0) for partition in range(partitions)])
+    parts = [_examined(rows, partition, 0.0) for partition in range(partitions)]
+    mail = MailCheck(rows, partitions, {stream for part in parts for stream in part.unread})
+    try:
+        wrongs = [*mail.wrongs(wait for part in parts for wait in part.awaited)]
+    except CorruptRecord as error:
+        wrongs = [("the mailboxes", f"they cannot be read to their end: {error}")]
+    return _summed(parts, [Finding(where=where, what=what, can_be_rebuilt=False) for where, what in wrongs])
 
 
 async def rebuild(journal: Journal, who: Identity, *, retention_seconds: float) -> Examination:
-    """Write rows and indexes again from the events, where they differ; what is found afterwards. Nobody runs the journal.
+    """Write rows, indexes, timers and items again from the events, where they differ; what is found afterwards. Nobody runs the journal.
 
     An ended invocation whose row was lost is retained for ``retention_seconds`` from its end on.
     """
@@ -89,13 +103,12 @@ async def rebuild(journal: Journal, who: Identity, *, retention_seconds: float) 
         return examine(view, journal.partitions)
 
 
-def _summed(parts: Iterable[_Partition]) -> Examination:
-    every = list(parts)
+def _summed(parts: Sequence[_Partition], besides: Iterable[Finding]) -> Examination:
     return Examination(
-        objects=sum(part.objects for part in every),
-        events=sum(part.events for part in every),
-        invocations=sum(part.invocations for part in every),
-        findings=tuple(finding for part in every for finding in part.findings),
+        objects=sum(part.objects for part in parts),
+        events=sum(part.events for part in parts),
+        invocations=sum(part.invocations for part in parts),
+        findings=(*(finding for part in parts for finding in part.findings), *besides),
     )
 
 
@@ -107,7 +120,8 @@ def _examined(rows: Readable, partition: int, retention_seconds: float) -> _Part
 
 @attrs.define(eq=False)
 class _Partition:
-    """One partition under examination. ``changes`` would make rows and indexes say what the events say."""
+    """One partition under examination. ``changes`` would make what is kept beside the events say what they say; ``unread`` are
+    the objects that cannot be read, ``awaited`` are the outcomes that those of others wait for."""
 
     rows: Readable
     partition: int
@@ -117,8 +131,11 @@ class _Partition:
     invocations: int = 0
     findings: list[Finding] = attrs.field(factory=list)
     changes: dict[bytes, bytes | None] = attrs.field(factory=dict)
+    unread: set[int] = attrs.field(factory=set)
+    awaited: list[Awaited] = attrs.field(factory=list)
     _expected: dict[bytes, bytes] = attrs.field(factory=dict)
-    _unread: set[int] = attrs.field(factory=set)
+    _timers: dict[bytes, bytes] = attrs.field(factory=dict)
+    _read_streams: set[int] = attrs.field(factory=set)
     _open: dict[InvocationId, InvocationRow] = attrs.field(factory=dict)
     _ended: dict[InvocationId, StreamId] = attrs.field(factory=dict)
 
@@ -128,6 +145,8 @@ class _Partition:
                 self._examine_stream(StreamId(keys.stream_of_head(key)))
             self._examine_rows()
             self._examine_indexes()
+            self._examine_timers()
+            self._examine_strays()
             self._examine_audit()
         except CorruptRecord as error:
             self._found(f"partition {self.partition}", f"cannot be read to its end: {error}")
@@ -139,19 +158,29 @@ class _Partition:
         try:
             state, history = self._read(stream)
         except (Damaged, CorruptRecord) as error:
-            self._unread.add(stream)
+            self.unread.add(stream)
             self._found(f"object {stream:016x}", str(error))
             return
         self.events += len(history)
+        self._read_streams.add(stream)
         if state.key is not None:
             self._expected[keys.object_name(self.partition, state.service, state.key)] = b""
         if owes(state):
             self._expected[keys.owing(self.partition, stream)] = state.service.encode()
         for invocation in state.invocations.values():
             self._open[invocation.invocation_id] = row_of(state, invocation)
+            self.awaited += (
+                Awaited(invocation.invocation_id, step, wait.callee)
+                for step, wait in invocation.waits.items()
+                if wait.callee is not None and wait.kind is not WaitKind.VERB
+            )
+        for timer in timers_of(state):
+            letter = timer_letter(stream, timer.at, timer.command)
+            self._timers[keys.dated_letter(self.partition, timer.at, letter.id)] = encode_letter(letter)
         for recorded in history:
             if isinstance(recorded.event, e.InvocationCompleted):
                 self._ended[recorded.event.invocation_id] = stream
+        self._examine_items(stream, state, history)
 
     def _read(self, stream: StreamId) -> tuple[ObjectState, list[Recorded]]:
         head = read_head(self.rows, self.partition, stream)
@@ -170,7 +199,7 @@ class _Partition:
             of = InvocationId(keys.id_at_end(key))
             missing.pop(of, None)
             self._ended.pop(of, None)
-            if stream_of_invocation(of) in self._unread:
+            if stream_of_invocation(of) in self.unread:
                 continue
             try:
                 row = decode_row(InvocationRow, data)
@@ -254,22 +283,63 @@ class _Partition:
             self._compare(name, prefix, lambda key: stream_of_invocation(InvocationId(keys.id_at_end(key))))
         self._compare("of what a start looks at", keys.owing_prefix(partition), keys.stream_of_owing)
         # A name says nothing of its stream, so where one cannot be read, no name is taken for one too many.
-        self._compare(
-            "of objects by name", keys.object_names(partition, None), lambda _: next(iter(self._unread), None)
-        )
+        self._compare("of objects by name", keys.object_names(partition, None), lambda _: next(iter(self.unread), None))
 
     def _compare(self, name: str, prefix: bytes, stream_of_key: Callable[[bytes], int | None]) -> None:
         expected = {key: value for key, value in self._expected.items() if key.startswith(prefix)}
-        for key, value in self._under(prefix):
+        there = (row for row in self._under(prefix) if row[0] in expected or stream_of_key(row[0]) not in self.unread)
+        self._compare_rows(f"the index {name}", there, expected)
+
+    def _compare_rows(
+        self,
+        where: str,
+        there: Iterable[tuple[bytes, bytes]],
+        expected: dict[bytes, bytes],
+        is_same: Callable[[bytes, bytes], bool] = operator.eq,
+    ) -> None:
+        for key, value in there:
             should_be = expected.pop(key, None)
-            if should_be == value or (should_be is None and stream_of_key(key) in self._unread):
+            if should_be is not None and is_same(should_be, value):
                 continue
             self.changes[key] = should_be
             what = "too much" if should_be is None else "another value"
-            self._found(f"the index {name}", f"{what} under {key.hex()}", can_be_rebuilt=True)
+            self._found(where, f"{what} under {key.hex()}", can_be_rebuilt=True)
         for key, value in expected.items():
             self.changes[key] = value
-            self._found(f"the index {name}", f"nothing under {key.hex()}", can_be_rebuilt=True)
+            self._found(where, f"nothing under {key.hex()}", can_be_rebuilt=True)
+
+    # What comes by itself.
+
+    def _examine_timers(self) -> None:
+        there = ((key, value) for key, value in self._under(keys.dated_letters(self.partition)) if self._is_timer(key))
+        self._compare_rows("the timers", there, self._timers, _is_same_timer)
+
+    def _is_timer(self, key: bytes) -> bool:
+        """Whether it is one that the objects that were read must know of."""
+        letter_id = keys.id_of_dated_letter(key)
+        if is_postponed(letter_id):
+            return False
+        return key in self._timers or stream_of_invocation(invocation_of_timer(letter_id)) not in self.unread
+
+    # Items.
+
+    def _examine_items(self, stream: StreamId, state: ObjectState, history: list[Recorded]) -> None:
+        there, where = self._under(keys.items_of_object(self.partition, stream)), f"items of {state.name}"
+        if not is_whole(history, state):
+            for what in wrongs_of_logs((key for key, _ in there), state):
+                self._found(where, what)
+            return
+        try:
+            self._compare_rows(where, there, items_after(self.partition, stream, history))
+        except Damaged as error:
+            self._found(f"object {stream:016x}", str(error))
+
+    def _examine_strays(self) -> None:
+        strays: Counter[int] = Counter()
+        for key, _ in self._under(keys.all_items(self.partition)):
+            strays[keys.stream_of_item(key)] += 1
+        for stream in strays.keys() - self._read_streams - self.unread:
+            self._found(f"object {stream:016x}", f"{strays[stream]} items are there, and no event of it")
 
     def _examine_audit(self) -> None:
         chain = ChainCheck(self.partition)
@@ -283,6 +353,15 @@ class _Partition:
 
     def _found(self, where: str, what: str, *, can_be_rebuilt: bool = False) -> None:
         self.findings.append(Finding(where=where, what=what, can_be_rebuilt=can_be_rebuilt))
+
+
+def _is_same_timer(expected: bytes, there: bytes) -> bool:
+    """By what they bring: another version may have written it otherwise."""
+    try:
+        one, other = decode_letter(expected), decode_letter(there)
+        return one.to == other.to and c.decode_command(one.data)[0] == c.decode_command(other.data)[0]
+    except CorruptRecord:
+        return False
 
 
 @attrs.frozen

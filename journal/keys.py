@@ -242,6 +242,21 @@ def items(partition: int, stream: StreamId, field: str) -> bytes:
     return _OF_STREAM.pack(_ITEM, partition, stream) + field.encode() + b"\x00"
 
 
+def all_items(partition: int) -> bytes:
+    """The prefix of all items of all objects of a partition."""
+    return _PARTITION.pack(_ITEM, partition)
+
+
+def stream_of_item(item_key: bytes) -> int:
+    """The stream of the object that an item belongs to."""
+    return int.from_bytes(item_key[3:11], "big")
+
+
+def index_of_item(item_key: bytes) -> int:
+    """The index of an item of a ``Log``."""
+    return int.from_bytes(item_key[-8:], "big")
+
+
 def items_of_object(partition: int, stream: StreamId) -> bytes:
     """The prefix of all items of all fields of an object."""
     return _OF_STREAM.pack(_ITEM, partition, stream)
@@ -255,6 +270,11 @@ def letter(partition: int, arrival: int) -> bytes:
 def letters(partition: int) -> bytes:
     """The prefix of the letters without a date."""
     return _PARTITION.pack(_LETTER, partition)
+
+
+def arrival_of_letter(key: bytes) -> int:
+    """The number that a letter without a date got when it came, from its key."""
+    return int.from_bytes(key[3:11], "big")
 
 
 def dated_letter(partition: int, at: float, letter_id: str) -> bytes:
@@ -275,6 +295,11 @@ def has_date(letter_key: bytes) -> bool:
 def date_of_letter(key: bytes) -> float:
     """When a dated letter is due, from its key; seconds."""
     return int.from_bytes(key[3:11], "big") / 1e6
+
+
+def id_of_dated_letter(key: bytes) -> str:
+    """The id of a letter with a date, from its key."""
+    return key[11:].decode()
 
 
 def seen(partition: int, letter_id: str) -> bytes:

@@ -17,11 +17,17 @@ from journal.rows import PartitionState, decode_row, encode_row
 
 if TYPE_CHECKING:
     from journal.settled import Settled
-    from journal.store import Batch
+    from journal.store import Batch, Readable
 
 _FORGOTTEN_TOGETHER = 8
 _SEEN = struct.Struct(">QQ")
 """Of a letter without a date: when it came first, in microseconds, and the number that it got."""
+
+
+def first_came_at(store: Readable, partition: int, letter_id: str) -> float | None:
+    """When a letter without a date came first, in wall seconds, as far as that is remembered."""
+    seen = store.get(keys.seen(partition, letter_id))
+    return None if seen is None else _SEEN.unpack(seen)[0] / 1e6
 
 
 class Postbox:

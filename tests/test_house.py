@@ -82,6 +82,8 @@ AROUND_THE_ENGINE = {
     "actors.deployments.keeper",  # speaks to it about deployments, for everybody in this process
     "actors.doctor",  # folds objects and derives rows as it does
     "actors.figures",  # counts what is in it
+    "actors.itemcheck",  # makes rows of items as it does
+    "actors.mailcheck",  # tells timers from messages as it does
     "actors.http.backups",  # says what was copied, for the audit, in its words
     "actors.http.guard",  # says who acted, and from where, in the engine's words: it is the engine that records it
     "actors.http.tokenadmin",  # says what was done to tokens, likewise

@@ -18,7 +18,7 @@ from journal.events import Caller, Children, Link, Mode, Outcome, OutcomeKind, P
 from journal.ids import ROOT_STEP, InvocationId, StepId, stream_of_invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from actors.core.effects import Effect
     from actors.core.state import InvocationState, ObjectState, Wait
@@ -47,6 +47,24 @@ def pending(state: ObjectState, gates: Gates = NO_GATES) -> list[Effect]:
         elif may_run(invocation) and not gates.holding_invocation(state, invocation):
             owed.append(f.StartAttempt(invocation.invocation_id))
     return owed
+
+
+def timers_of(state: ObjectState) -> list[f.SetTimer]:
+    """The dates that the object waits for. Each is a letter in its mailbox, and no other letter with a date is for it."""
+    return [timer for invocation in state.invocations.values() for timer in _timers_of(invocation)]
+
+
+def _timers_of(invocation: InvocationState) -> Iterator[f.SetTimer]:
+    of, is_held = invocation.invocation_id, invocation.status is Status.PAUSED
+    if invocation.scheduled_for is not None:
+        yield f.SetTimer(invocation.scheduled_for, c.StartDue(invocation_id=of))
+    if invocation.cancel is not None and invocation.cancel.kill_at is not None:
+        yield f.SetTimer(invocation.cancel.kill_at, _kill_when_impatient(of))
+    if invocation.retry_at is not None and not is_held:
+        yield f.SetTimer(invocation.retry_at, c.RetryAttempt(invocation_id=of))
+    for step, wait in invocation.waits.items():
+        if wait.at is not None and wait.kind in _TIMED and not (is_held and wait.kind is WaitKind.STEP_RETRY):
+            yield f.SetTimer(wait.at, c.FireTimer(invocation_id=of, step=step))
 
 
 def owes(state: ObjectState) -> bool:

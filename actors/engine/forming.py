@@ -8,17 +8,19 @@ import attrs
 
 from actors.core import commands as c
 from journal.events import Erased
-from journal.ids import StreamId
+from journal.ids import InvocationId, StreamId
 from journal.protocol import Append, Letter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.core.commands import Command
+    from actors.core.commands import Command, Invoke
     from actors.engine.resident import Resident
     from journal.events import Event, Stamp
-    from journal.ids import InvocationId
     from journal.rows import InvocationRow
+
+
+_POSTPONED = "/again"
 
 
 @attrs.define(eq=False)
@@ -106,6 +108,23 @@ class Forming:
 def timer_letter(to: StreamId, at: float, command: Command) -> Letter:
     """A durable timer. The same command at the same date is the same letter, so it can be retracted."""
     return Letter(_timer_id(command), to, c.encode_command(command, cause="timer", by="timer"), at)
+
+
+def postponed_letter(to: StreamId, at: float, command: Invoke, stamp: Stamp) -> Letter:
+    """A message that could not be taken, to come again."""
+    return Letter(
+        f"{command.invocation_id}{_POSTPONED}", to, c.encode_command(command, cause=stamp.cause, by=stamp.by), at
+    )
+
+
+def is_postponed(letter_id: str) -> bool:
+    """Whether a letter with a date is a message that comes again, and no timer."""
+    return letter_id.endswith(_POSTPONED)
+
+
+def invocation_of_timer(letter_id: str) -> InvocationId:
+    """Whose timer the letter of this id is."""
+    return InvocationId(letter_id.partition("/")[0])
 
 
 def _timer_id(command: Command) -> str:

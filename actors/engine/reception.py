@@ -25,6 +25,7 @@ from actors.core.errors import (
 from actors.core.react import pending
 from actors.core.restart import Kept, find_step, keep, nothing_of
 from actors.engine.arrivals import Accepted, Arrival, Look, Note, Watch
+from actors.engine.forming import postponed_letter
 from actors.engine.index import row_of
 from actors.engine.restarting import check_past, has_fields
 from actors.inspection import info_of
@@ -34,7 +35,6 @@ from journal import events as e
 from journal.errors import CorruptRecord, Damaged
 from journal.events import Answer, Status, Target
 from journal.ids import InvocationId, stream_of_invocation
-from journal.protocol import Letter
 
 if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState
@@ -171,9 +171,8 @@ class Reception:
             log.error("%s: a message to %s is dropped: %s", command.invocation_id, command.target, refusal)
             return
         log.warning("%s: a message to %s waits: %s", command.invocation_id, command.target, refusal)
-        data = c.encode_command(command, cause=arrival.stamp.cause, by=arrival.stamp.by)
         again_at = self._ledger.now + _POSTPONE_SECONDS
-        self._ledger.send(Letter(f"{command.invocation_id}/again", arrival.to, data, again_at))
+        self._ledger.send(postponed_letter(arrival.to, again_at, command, arrival.stamp))
 
     # Questions.
 

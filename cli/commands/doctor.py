@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--rebuild", is_flag=True, help="Write rows and indexes anew from the events, where they differ.")
+@click.option(
+    "--rebuild", is_flag=True, help="Write rows, indexes, timers and items anew from the events, where they differ."
+)
 @report_option
 @data_option("The data directory; a server may have it open, but for --rebuild.")
 def command(rebuild: bool, output: str, data: Path) -> None:
-    """Read every event and hold what follows from them against rows, indexes and the audit's chain.
+    """Read every event and hold what follows from them against rows, indexes, items, timers, messages and the audit's chain.
 
     Nothing is changed without --rebuild. The exit code is 0 if everything is as it should be (afterwards), else 1.
     """

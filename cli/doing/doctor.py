@@ -72,5 +72,5 @@ async def _rebuild(data: Path) -> Examination:
         found = await rebuild(
             journal, Identity(f"user:{user() or 'unknown'}", "process"), retention_seconds=RETENTION_SECONDS
         )
-    remark("rows and indexes say what the events say" if found.is_sound else "not all of it could be mended")
+    remark("what is kept beside the events says what they say" if found.is_sound else "not all of it could be mended")
     return found

@@ -18,7 +18,7 @@ from actors.core.errors import TerminalError
 from actors.core.evolve import evolve
 from actors.core.gates import EVERYTHING, NO_GATES, Gate, Gates, GateState
 from actors.core.limits import Limits
-from actors.core.react import may_run, owes, pending, react
+from actors.core.react import may_run, owes, pending, react, timers_of
 from actors.core.retries import RetryPolicy
 from actors.core.state import Changes, WaitKind
 from actors.engine.snapshots import decode_snapshot, encode_snapshot
@@ -236,6 +236,7 @@ class Walker:
 
     def _check_timers(self, state: ObjectState) -> None:
         wanted = {(at, repr(command)) for i in state.invocations.values() for at, command in _dates_of(i)}
+        assert {(timer.at, repr(timer.command)) for timer in timers_of(state)} == wanted
         missing, left = wanted - self._timers.keys(), self._timers.keys() - wanted
         assert not missing, f"nobody will bring {missing}"
         assert not left, f"nobody waits any more for {left}"

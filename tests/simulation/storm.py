@@ -17,6 +17,7 @@ import trio
 import actors
 from actors import Actor, CancelledError, Limits, RetryPolicy, handler, shared, step
 from actors.core.errors import ActorError
+from actors.doctor import examine
 from actors.inspection import belongs_to
 from journal import events as e
 from journal.errors import InDoubt, Unavailable
@@ -199,12 +200,14 @@ class Storm:
                         for _ in range(3):
                             nursery.start_soon(self._be_a_client, runtime, Random(self.random.random()))
             WORLD.note(("crash", "", trio.current_time()))
+            self._examine()
             self.store.is_fair = True
         async with self.lab.running() as runtime:
             await trio.sleep(1_000)
             await self._check_that_each_waits_for_something(runtime)
             await self._let_all_end(runtime)
             await self._read_what_is_left(runtime)
+        self._examine()
 
     # Clients.
 
@@ -337,6 +340,11 @@ class Storm:
         for key in KEYS:
             seen = await runtime.client.actor(Account, key).all_seen()
             self._check_fold(key, seen, histories)
+
+    def _examine(self) -> None:
+        """All that is kept beside the events says what they say, whenever the process dies."""
+        found = examine(self.store, self.lab.partitions).findings
+        self.broken += [f"{finding.where}: {finding.what}" for finding in found]
 
     # Laws.
 

@@ -1,0 +1,60 @@
+"""What the items of an object's ``Log`` and ``Map`` fields should be, by its events or, where those are gone, by how many there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from actors.core import effects as f
+from actors.core.evolve import evolve
+from actors.core.react import react
+from actors.engine.index import index_items, rewind_items
+from journal import events as e
+from journal import keys
+from journal.errors import Damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from actors.core.state import ObjectState
+    from journal.events import Recorded
+    from journal.ids import StreamId
+
+
+def is_whole(history: Sequence[Recorded], state: ObjectState) -> bool:
+    """Whether these are all events that there have ever been of the object."""
+    return len(history) == state.version and not any(isinstance(recorded.event, e.Erased) for recorded in history)
+
+
+def items_after(partition: int, stream: StreamId, history: Iterable[Recorded]) -> dict[bytes, bytes]:
+    """The rows of an object's items, as all of its events have made them. Raises ``Damaged``."""
+    rows: dict[bytes, bytes | None] = {}
+    state: ObjectState | None = None
+    for recorded in history:
+        try:
+            for effect in react(state, recorded.event):
+                if isinstance(effect, f.KeepItems):
+                    index_items(rows, partition, stream, effect)
+                elif isinstance(effect, f.RewindItems):
+                    rewind_items(rows, partition, stream, effect)
+            state = evolve(state, recorded.number, recorded.stamp, recorded.event)
+        except (AssertionError, KeyError, IndexError) as error:
+            raise Damaged(stream, recorded.number, f"the event does not follow from those before: {error}") from error
+    return {key: value for key, value in rows.items() if value is not None}
+
+
+def wrongs_of_logs(item_keys: Iterable[bytes], state: ObjectState) -> Iterator[str]:
+    """Where a log has not the items that it should have, by its length. A map has none that could be missed."""
+    counted: Counter[str] = Counter()
+    for key in item_keys:
+        field, _ = keys.field_of_item(key)
+        length = state.lengths.get(field)
+        if length is None:
+            continue
+        if keys.index_of_item(key) < length:
+            counted[field] += 1
+        else:
+            yield f"{field} has {length} items by its events, and one at {keys.index_of_item(key)}"
+    for field, length in state.lengths.items():
+        if counted[field] != length:
+            yield f"{field} has {length} items by its events, and {counted[field]} of them are there"

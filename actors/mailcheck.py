@@ -1,0 +1,129 @@
+"""Does what is under way between objects fit both ends? Each letter was sent by somebody, and each answer can still come.
+
+Letters without a date travel between partitions; within one, a cause and what it causes are on disk together. One with a date is
+a timer, which belongs to its object, or a message that could not be taken and comes again. Of a letter whose sender may have been
+purged since nothing is said, nor of one to an object that cannot be read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.core import commands as c
+from actors.engine.forming import is_postponed
+from journal import keys
+from journal.errors import CorruptRecord
+from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
+from journal.mailbox import decode_letter
+from journal.postbox import first_came_at
+from journal.rows import InvocationRow, PartitionState, decode_row
+from journal.store import scan_all
+from journal.streams import read_events, read_head
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from actors.core.commands import Command
+    from journal.protocol import Letter
+    from journal.store import Readable
+
+
+@attrs.frozen
+class Awaited:
+    """An invocation that waits, at a step, for the outcome of another."""
+
+    by: InvocationId
+    step: StepId
+    of: InvocationId
+
+
+@attrs.define(eq=False)
+class MailCheck:
+    """Looks at the letters of all partitions. ``unread`` are the streams that cannot be read."""
+
+    rows: Readable
+    partitions: int
+    unread: Collection[int]
+    _asked: set[InvocationId] = attrs.field(factory=set)
+    _answered: set[tuple[InvocationId, StepId]] = attrs.field(factory=set)
+
+    def wrongs(self, awaited: Iterable[Awaited]) -> Iterator[tuple[str, str]]:
+        """Where something is wrong, and what."""
+        for partition in range(self.partitions):
+            yield from self._wrongs_of_letters(partition)
+            yield from self._wrongs_of_postponed(partition)
+        for wait in awaited:
+            if not self._may_be_answered(wait):
+                what = f"it waits at step {wait.step} for {wait.of}, which is not open, and no answer is under way"
+                yield f"invocation {wait.by}", what
+
+    def _wrongs_of_letters(self, partition: int) -> Iterator[tuple[str, str]]:
+        prefix = keys.letters(partition)
+        data = self.rows.get(keys.partition_state(partition))
+        next_arrival = 1 if data is None else decode_row(PartitionState, data).next_arrival
+        for key, data in scan_all(self.rows, prefix, keys.after_prefix(prefix)):
+            arrival = keys.arrival_of_letter(key)
+            where = f"letter {arrival} in partition {partition}"
+            if arrival >= next_arrival:
+                yield where, f"another would be written over it: the next one gets number {next_arrival}"
+            yield from ((where, what) for what in self._wrongs_of_letter(partition, data))
+
+    def _wrongs_of_postponed(self, partition: int) -> Iterator[tuple[str, str]]:
+        prefix = keys.dated_letters(partition)
+        for key, data in scan_all(self.rows, prefix, keys.after_prefix(prefix)):
+            letter_id = keys.id_of_dated_letter(key)
+            if is_postponed(letter_id):
+                where = f"message {letter_id} in partition {partition}"
+                yield from ((where, what) for what in self._wrongs_of_letter(partition, data))
+
+    def _wrongs_of_letter(self, partition: int, data: bytes) -> Iterator[str]:
+        try:
+            letter = decode_letter(data)
+            command, envelope = c.decode_command(letter.data)
+        except CorruptRecord as error:
+            yield str(error)
+            return
+        if letter.to % self.partitions != partition:
+            yield f"it is for stream {letter.to:016x}, which is in partition {letter.to % self.partitions}"
+        if letter.to not in self.unread:
+            yield from self._wrongs_of_sender(letter, envelope.cause)
+        self._note(command)
+
+    def _wrongs_of_sender(self, letter: Letter, cause: str) -> Iterator[str]:
+        stream, _, number = cause.partition("#")
+        try:
+            sender, event = StreamId(int(stream, 16)), int(number)
+        except ValueError:
+            yield f"its cause, {cause[:80]!r}, names no event"
+            return
+        if sender in self.unread:
+            return
+        head = read_head(self.rows, sender % self.partitions, sender)
+        if 0 < head.last < event and not self._may_have_begun_anew(sender, letter):
+            yield f"event {event} of stream {sender:016x} has sent it, and that stream ends at event {head.last}"
+
+    def _may_have_begun_anew(self, sender: StreamId, letter: Letter) -> bool:
+        """Whether the sender was purged with all its events since, and is used again; as far as that is known."""
+        partition = sender % self.partitions
+        head = read_head(self.rows, partition, sender)
+        [first] = read_events(self.rows, partition, sender, head.trimmed + 1, head.trimmed + 1)
+        came_at = first_came_at(self.rows, letter.to % self.partitions, letter.id)
+        return head.trimmed == 0 and (came_at is None or came_at < first.stamp.at)
+
+    def _note(self, command: Command) -> None:
+        if isinstance(command, (c.Invoke, c.Attach)):
+            self._asked.add(command.invocation_id)
+        elif isinstance(command, (c.CompleteCall, c.HandOverCall)):
+            self._answered.add((command.invocation_id, command.step))
+
+    def _may_be_answered(self, wait: Awaited) -> bool:
+        stream = stream_of_invocation(wait.of)
+        if stream in self.unread or wait.of in self._asked or (wait.by, wait.step) in self._answered:
+            return True
+        data = self.rows.get(keys.invocation(stream % self.partitions, wait.of))
+        try:
+            return data is not None and decode_row(InvocationRow, data).outcome is None
+        except CorruptRecord:
+            return True  # that is told of the row
