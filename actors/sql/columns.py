@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from actors.sql.result import Value
     from actors.sql.source import Reader
@@ -85,12 +85,22 @@ class Path(Generic[R]):
 
 @attrs.frozen(kw_only=True)
 class Table(Generic[R]):
-    """A table. The last of ``paths`` needs nothing and gives every row."""
+    """A table. The last of ``paths`` needs nothing and gives every row.
+
+    ``identity`` tells the rows that indexes find from each other: one that two of them find is one row. It is wanted where there
+    is an index.
+    """
 
     name: str
     about: str
     columns: Sequence[Column[R]]
     paths: Sequence[Path[R]]
+    identity: Callable[[R], Hashable] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        assert self.identity is not None or len(self.paths) == 1, (
+            f"{self.name} has an index, and nothing tells rows apart"
+        )
 
     def index_of(self, column: str) -> int:
         """Where the column stands."""

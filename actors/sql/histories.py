@@ -98,4 +98,5 @@ HISTORIES = Table[Recorded](
         Path(name="invocation", scan=_of_invocation, equal=("invocation_id",), cost=50),
         Path(name="every", scan=_every, cost=1_000_000),
     ),
+    identity=lambda recorded: (_field(recorded, "invocation_id"), recorded.number),
 )

@@ -187,7 +187,7 @@ def _of_partition_by_time(reader: Reader, kind: type[Row], partition: int, wante
         yield from rows
 
 
-_AGE = ("created_at", "invocation_id")
+_AGE = ("created_at",)
 
 
 def _age(row: Row) -> tuple[float, str]:
@@ -218,7 +218,7 @@ def _kind_for(wanted: Wanted, *also: str) -> type[Row]:
     columns = INVOCATIONS.columns
     if wanted.columns is not None:
         columns = [column for column in columns if column.name in wanted.columns]
-    return row_with(frozenset([*also, *(field for column in columns for field in column.reads)]))
+    return row_with(frozenset(["invocation_id", *also, *(field for column in columns for field in column.reads)]))
 
 
 INVOCATIONS = Table[Row](
@@ -374,4 +374,5 @@ INVOCATIONS = Table[Row](
         Path(name="time", scan=_by_time, ranged="created_at", order=("created_at", "id"), cost=180_000),
         Path(name="every", scan=_every, cost=100_000),
     ),
+    identity=lambda row: row.invocation_id,
 )

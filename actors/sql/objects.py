@@ -122,6 +122,7 @@ STATES = Table[_Field](
         ),
         Path(name="every", scan=lambda reader, _: _fields(reader, _all(reader)), cost=1_000_000),
     ),
+    identity=lambda field: (field.stream, field.name),
 )
 
 
@@ -192,4 +193,5 @@ INBOXES = Table[_Place](
         Path(name="object", scan=_inbox_of_object, equal=("service", "key"), cost=10),
         Path(name="every", scan=_every_inbox, cost=50_000),
     ),
+    identity=lambda place: place.invocation.invocation_id,
 )

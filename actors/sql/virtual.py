@@ -8,7 +8,7 @@ from actors.sql.columns import Wanted
 from actors.sql.plans import can_match, choose, decode_plan, wanted_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     import apsw
 
@@ -41,13 +41,14 @@ class _Window:
     def __init__(self, table: AnyTable, reader: Reader) -> None:
         self._table = table
         self._reader = reader
+        self._numbers: dict[Hashable, int] = {}
 
     def BestIndexObject(self, index: apsw.IndexInfo) -> bool:  # noqa: N802
         choose(self._table, index)
         return True
 
     def Open(self) -> _Cursor:  # noqa: N802
-        return _Cursor(self._table, self._reader)
+        return _Cursor(self._table, self._reader, self._numbers)
 
     def Disconnect(self) -> None:  # noqa: N802
         """Nothing is held."""
@@ -56,9 +57,13 @@ class _Window:
 
 
 class _Cursor:
-    def __init__(self, table: AnyTable, reader: Reader) -> None:
+    """A scan. ``numbers`` are the row ids that have been given out: where a condition has an ``or``, SQLite takes an index for each
+    side of it, with a cursor for each, and knows by the row id which rows it has had."""
+
+    def __init__(self, table: AnyTable, reader: Reader, numbers: dict[Hashable, int]) -> None:
         self._table = table
         self._reader = reader
+        self._numbers = numbers
         self._values = [column.value for column in table.columns]
         self._rows: Iterator[Any] = iter(())
         self._row: Any = None
@@ -88,10 +93,13 @@ class _Cursor:
         return self._row is None
 
     def Column(self, which: int) -> Value:  # noqa: N802
-        return self._number if which < 0 else self._values[which](self._row, self._reader)
+        return self.Rowid() if which < 0 else self._values[which](self._row, self._reader)
 
     def Rowid(self) -> int:  # noqa: N802
-        return self._number
+        identity = self._table.identity
+        if identity is None:
+            return self._number
+        return self._numbers.setdefault(identity(self._row), len(self._numbers) + 1)
 
     def Close(self) -> None:  # noqa: N802
         self._rows = iter(())

@@ -112,6 +112,24 @@ def test_parameters_are_pushed_down_as_literals_are(source: Source) -> None:
     assert query(source, "SELECT count(*) FROM sys_invocation WHERE status = ?", ["completed"]).rows == [[1_980]]
 
 
+@pytest.mark.parametrize(
+    ("condition", "gives"),
+    [
+        (f"status = 'paused' OR id = '{ROWS[5].invocation_id}'", 8),
+        (f"id = '{ROWS[7].invocation_id}' OR status = 'paused'", 7),
+        ("status = 'paused' OR (service = 'Chat' AND key = 'k3')", 27),
+        (f"status = 'paused' OR created_at > {NOW - 10}", 16),
+    ],
+)
+def test_what_fits_either_of_two_conditions_is_found_once_by_their_indexes(
+    source: Source, condition: str, gives: int
+) -> None:
+    found = query(source, f"SELECT id FROM sys_invocation WHERE {condition}")
+    assert len({of for (of,) in found.rows}) == len(found.rows) == gives
+    assert query(source, f"SELECT id FROM sys_invocation WHERE ({condition}) IS TRUE").rows_read == COUNT
+    assert found.rows_read < COUNT / 10
+
+
 def test_a_join_looks_each_partner_up(source: Source) -> None:
     result = query(
         source,

@@ -191,6 +191,19 @@ def _as_json(details: dict[str, Any]) -> Any:
     return json.loads(json.dumps(details))
 
 
+async def test_events_of_either_of_two_invocations_are_found_once_each() -> None:
+    async with Lab(Chat).running() as runtime:
+        client = runtime.client
+        first = await client.actor(Chat, "alice").say.send("one")
+        second = await client.actor(Chat, "bob").say.send("two")
+        await second.result()
+        names = "SELECT name FROM sys_journal WHERE invocation_id = ?"
+        whole, start = await all_of(client, names, first.id), await all_of(client, names + " AND number = 2", second.id)
+        either = "SELECT name FROM sys_journal WHERE invocation_id = ? OR (invocation_id = ? AND number = 2)"
+        assert len(start) == 1
+        assert sorted(await all_of(client, either, first.id, second.id)) == sorted(whole + start)
+
+
 async def test_events_are_taken_apart_with_json() -> None:
     async with Lab(Chat).running() as runtime:
         await runtime.client.actor(Chat, "a").say("hi")
