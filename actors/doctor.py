@@ -262,6 +262,8 @@ class _Partition:
         self._expected[keys.open_by_status(self.partition, row.status, of)] = b""
         if row.deployment:
             self._expected[keys.pinned(self.partition, row.deployment, of)] = b""
+        if row.awaited:
+            self._expected[keys.awaiting(self.partition, row.awaited[0].since, of)] = b""
 
     def _expect_ended(self, row: InvocationRow) -> None:
         of = row.invocation_id
@@ -278,6 +280,7 @@ class _Partition:
             ("by time", keys.created_prefix(partition)),
             ("by deployment", keys.pinned_prefix(partition, "")),
             ("by end of retention", keys.purge_prefix(partition)),
+            ("of what waits for a signal", keys.awaiting_prefix(partition)),
         ]
         for name, prefix in named:
             self._compare(name, prefix, lambda key: stream_of_invocation(InvocationId(keys.id_at_end(key))))
@@ -379,4 +382,4 @@ class _Audited:
 
 
 def _listing_of_row(row: InvocationRow) -> Listing:
-    return Listing(row.status, row.last_failure, row.cancel_reason is not None, row.deployment)
+    return Listing(row.status, row.last_failure, row.cancel_reason is not None, row.deployment, tuple(row.awaited))

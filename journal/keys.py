@@ -41,6 +41,7 @@ _PARTITION_STATE = b"m"
 _PINNED = b"b"
 _AUDIT = b"u"
 _NAME = b"n"
+_AWAITING = b"w"
 
 _STATUS_BYTES = {
     "scheduled": b"\x01",
@@ -173,6 +174,16 @@ def pinned(partition: int, deployment: str, invocation_id: InvocationId) -> byte
 def pinned_prefix(partition: int, deployment: str) -> bytes:
     """The prefix of the open invocations of one deployment."""
     return _PARTITION.pack(_PINNED, partition) + deployment.encode()
+
+
+def awaiting(partition: int, since: float, invocation_id: InvocationId) -> bytes:
+    """Invocations that wait for a signal, by the time since when they do, to the microsecond, then by id."""
+    return _DATED.pack(_AWAITING, partition, microseconds(since)) + invocation_id.encode()
+
+
+def awaiting_prefix(partition: int) -> bytes:
+    """The prefix of the invocations that wait for a signal."""
+    return _PARTITION.pack(_AWAITING, partition)
 
 
 def purge(partition: int, due_at: float, invocation_id: InvocationId) -> bytes:

@@ -46,12 +46,22 @@ class PartitionState:
     next_arrival: int = 1
 
 
+@attrs.frozen
+class AwaitedSignal:
+    """A signal that has not come: its name, and since when it is waited for."""
+
+    name: str
+    since: float
+
+
 @attrs.define(kw_only=True)
 class InvocationRow:
-    """What is known of one invocation without reading its history. Written whenever its status changes on disk.
+    """What is known of one invocation without reading its history. Written whenever its status, or what it waits for of people,
+    changes on disk.
 
-    ``spans`` are the ranges of event numbers among which its own events lie; others' may lie between. ``key_digest`` tells
-    whether a request that comes again asks for the same thing.
+    ``spans`` are the ranges of event numbers among which its own events lie; others' may lie between. ``argument_digest`` tells
+    whether a request that comes again asks for the same thing. ``awaited`` are the signals that it waits for, the one that is
+    awaited longest first.
     """
 
     invocation_id: InvocationId
@@ -79,6 +89,7 @@ class InvocationRow:
     obeyed: dict[str, Status] = attrs.field(factory=dict)
     restarts: Lineage | None = None
     successors: list[InvocationId] = attrs.field(factory=list)
+    awaited: list[AwaitedSignal] = attrs.field(factory=list)
 
 
 @attrs.define(kw_only=True)

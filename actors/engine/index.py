@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.react import owes
+from actors.core.state import WaitKind
 from actors.engine.resident import Listing
 from journal import keys
 from journal.events import Status, Target
-from journal.rows import InvocationRow, encode_row
+from journal.rows import AwaitedSignal, InvocationRow, encode_row
 
 if TYPE_CHECKING:
     from actors.core.effects import KeepItems, RewindItems
@@ -55,12 +56,26 @@ def row_of(
         obeyed=invocation.obeyed,
         restarts=invocation.restarts,
         successors=invocation.successors,
+        awaited=[] if outcome is not None else [*_awaited(invocation)],
     )
+
+
+def _awaited(invocation: InvocationState) -> tuple[AwaitedSignal, ...]:
+    waits = invocation.waits
+    if not waits:
+        return ()
+    return tuple(AwaitedSignal(wait.name, wait.since) for wait in waits.values() if wait.kind is WaitKind.SIGNAL)
 
 
 def listing_of(invocation: InvocationState) -> Listing:
     """What a row of it says."""
-    return Listing(invocation.status, invocation.last_failure, invocation.cancel is not None, invocation.deployment)
+    return Listing(
+        invocation.status,
+        invocation.last_failure,
+        invocation.cancel is not None,
+        invocation.deployment,
+        _awaited(invocation),
+    )
 
 
 def index_invocation(
@@ -91,6 +106,7 @@ def index_invocation(
         rows[keys.open_by_status(partition, listed.status, invocation_id)] = None
     rows[keys.open_by_status(partition, listing.status, invocation_id)] = b""
     _index_pinned(rows, partition, invocation_id, "" if listed is None else listed.deployment, listing.deployment)
+    _index_awaiting(rows, partition, invocation_id, () if listed is None else listed.awaited, listing.awaited)
 
 
 def _index_created(
@@ -110,6 +126,22 @@ def _index_pinned(rows: Rows, partition: int, invocation_id: InvocationId, befor
         rows[keys.pinned(partition, now, invocation_id)] = b""
 
 
+def _index_awaiting(
+    rows: Rows,
+    partition: int,
+    invocation_id: InvocationId,
+    before: tuple[AwaitedSignal, ...],
+    now: tuple[AwaitedSignal, ...],
+) -> None:
+    """One that waits for several signals stands where the one is that it has waited for longest."""
+    if before[:1] == now[:1]:
+        return
+    if before:
+        rows[keys.awaiting(partition, before[0].since, invocation_id)] = None
+    if now:
+        rows[keys.awaiting(partition, now[0].since, invocation_id)] = b""
+
+
 def _index_ended(rows: Rows, new: list[bytes], partition: int, row: InvocationRow, listed: Listing | None) -> None:
     invocation_id = row.invocation_id
     key = keys.invocation(partition, invocation_id)
@@ -119,6 +151,7 @@ def _index_ended(rows: Rows, new: list[bytes], partition: int, row: InvocationRo
     else:
         rows[keys.open_by_status(partition, listed.status, invocation_id)] = None
         _index_pinned(rows, partition, invocation_id, listed.deployment, "")
+        _index_awaiting(rows, partition, invocation_id, listed.awaited, ())
     if row.purge_at is not None:
         due = keys.purge(partition, row.purge_at, invocation_id)
         rows[due] = b""
@@ -172,6 +205,7 @@ def forget_invocation(rows: Rows, partition: int, resident: Resident, row: Invoc
     listed = resident.listings.pop(row.invocation_id, None)
     if listed is not None:
         rows[keys.open_by_status(partition, listed.status, row.invocation_id)] = None
+        _index_awaiting(rows, partition, row.invocation_id, listed.awaited, ())
     rows[keys.invocation(partition, row.invocation_id)] = None
     rows[keys.created(partition, row.created_at, row.invocation_id)] = None
     if row.purge_at is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from journal.errors import Damaged
     from journal.events import Event, Failure, Outcome, Stamp, Status
     from journal.ids import InvocationId, StepId, StreamId
-    from journal.rows import InvocationRow
+    from journal.rows import AwaitedSignal, InvocationRow
 
 
 @attrs.define
@@ -31,6 +31,7 @@ class Listing:
     failure: Failure | None
     cancelled: bool
     deployment: str
+    awaited: tuple[AwaitedSignal, ...] = ()
 
 
 @attrs.define(eq=False)

@@ -67,7 +67,7 @@ class Budget:
         if time.monotonic() > self._deadline:
             raise QueryTooSlowError(
                 f"the query took longer than {self.seconds:g} seconds and was stopped. Narrow it: id, service with key, an open "
-                "status, and created_at are found by an index; everything else reads every row"
+                "status, awaited_signal, and created_at are found by an index; everything else reads every row"
             )
         if apsw.memory_used() - self._memory_before > MEMORY_BYTES:
             raise QueryTooLargeError(

@@ -16,7 +16,7 @@ from journal import keys
 from journal.errors import CorruptRecord, MalformedIdError
 from journal.events import Status
 from journal.ids import ROOT_STEP, InvocationId, parse_invocation_id, stream_of, stream_of_invocation
-from journal.rows import decode_row, decode_rows
+from journal.rows import AwaitedSignal, decode_row, decode_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +81,7 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
     deployment: str = ""
     outcome: _Outcome | None = None
     restarts: _Reference | None = None
+    awaited: list[AwaitedSignal] = []
 
 
 def row_with(fields: frozenset[str]) -> type[Row]:
@@ -161,6 +162,14 @@ def _by_status(reader: Reader, wanted: Wanted) -> Iterator[Row]:
         for partition in range(reader.source.partitions):
             for key, _ in reader.rows_under(keys.open_prefix(partition, _OPEN[status])):
                 yield _indexed(reader, kind, partition, key)
+
+
+def _by_awaited(reader: Reader, wanted: Wanted) -> Iterator[Row]:
+    """The longest first, of each partition."""
+    kind = _kind_for(wanted)
+    for partition in range(reader.source.partitions):
+        for key, _ in reader.rows_under(keys.awaiting_prefix(partition)):
+            yield _indexed(reader, kind, partition, key)
 
 
 def _by_time(reader: Reader, wanted: Wanted) -> Iterator[Row]:
@@ -295,6 +304,20 @@ INVOCATIONS = Table[Row](
             ("last_failure", "outcome.failure"),
         ),
         Column(
+            "awaited_signal",
+            Type.TEXT,
+            "the signal that it waits for; of several, the one that it has waited for longest",
+            lambda row, _: row.awaited[0].name if row.awaited else None,
+            ("awaited",),
+        ),
+        Column(
+            "awaited_since",
+            Type.TIME,
+            "since when it waits for that signal",
+            lambda row, _: row.awaited[0].since if row.awaited else None,
+            ("awaited",),
+        ),
+        Column(
             "pause_reason", Type.TEXT, "why it is paused", lambda row, _: row.pause_reason or None, ("pause_reason",)
         ),
         Column(
@@ -371,6 +394,7 @@ INVOCATIONS = Table[Row](
             cost=2_000,
             suits=lambda status: status != Status.COMPLETED.value,
         ),
+        Path(name="awaited", scan=_by_awaited, held=("awaited_signal", "awaited_since"), cost=1_000),
         Path(name="time", scan=_by_time, ranged="created_at", order=("created_at", "id"), cost=180_000),
         Path(name="every", scan=_every, cost=100_000),
     ),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _EQUAL = apsw.SQLITE_INDEX_CONSTRAINT_EQ
+_SOMETHING = apsw.SQLITE_INDEX_CONSTRAINT_ISNOTNULL
 _LOWER = frozenset({apsw.SQLITE_INDEX_CONSTRAINT_GT, apsw.SQLITE_INDEX_CONSTRAINT_GE})
 _UPPER = frozenset({apsw.SQLITE_INDEX_CONSTRAINT_LT, apsw.SQLITE_INDEX_CONSTRAINT_LE})
 _EACH_BOUND_LEAVES = 0.25
@@ -38,8 +39,8 @@ class Offer:
 
 @attrs.define(kw_only=True)
 class Plan:
-    """A path, what each value that comes with it stands for (a column, ``<`` or ``>``), whether it gives the order, and the
-    columns that will be asked for."""
+    """A path, what each value that comes with it stands for (a column, ``<`` or ``>``; empty: for what the path does not look
+    at), whether it gives the order, and the columns that will be asked for."""
 
     path: str
     roles: list[str] = attrs.field(factory=list)
@@ -87,7 +88,7 @@ def _offers(table: AnyTable, index: apsw.IndexInfo) -> list[Offer]:
         if (
             index.get_aConstraint_usable(place)
             and column >= 0
-            and (operator == _EQUAL or operator in _LOWER or operator in _UPPER)
+            and (operator in (_EQUAL, _SOMETHING) or operator in _LOWER or operator in _UPPER)
             and index.get_aConstraint_collation(place) == "BINARY"
         ):
             offers.append(Offer(place, table.columns[column].name, operator, index.get_aConstraint_rhs(place)))
@@ -99,6 +100,13 @@ def _use(
 ) -> tuple[float, Plan, list[Offer]] | None:
     """The path for these offers, what it costs, and which of them it uses, or None if it cannot be taken."""
     plan, used = Plan(path=path.name), list[Offer]()
+    if path.held:
+        # SQLite is told that the path uses it, or it would not take the path for one side of an `or`.
+        offer = next((o for o in offers if o.column in path.held), None)
+        if offer is None:
+            return None
+        plan.roles.append("")
+        used.append(offer)
     for column in path.equal:
         offer = next((o for o in offers if o.column == column and o.operator == _EQUAL and path.suits(o.value)), None)
         if offer is None:
@@ -107,7 +115,7 @@ def _use(
         used.append(offer)
     cost = path.cost
     for offer in offers:
-        if offer.column == path.ranged:
+        if offer.column == path.ranged and offer.operator != _SOMETHING:
             plan.roles.append("=" if offer.operator == _EQUAL else ">" if offer.operator in _LOWER else "<")
             used.append(offer)
             cost *= _EACH_BOUND_LEAVES
@@ -117,9 +125,9 @@ def _use(
     return cost * (_AN_ORDER_SAVES if plan.ordered else 1), plan, used
 
 
-def can_match(values: Sequence[object]) -> bool:
+def can_match(plan: Plan, values: Sequence[object]) -> bool:
     """Whether any row can be wanted: nothing equals NULL, and nothing is less or greater."""
-    return None not in values
+    return all(value is not None for role, value in zip(plan.roles, values, strict=True) if role)
 
 
 def wanted_of(plan: Plan, values: Sequence[object]) -> Wanted | None:
@@ -132,6 +140,8 @@ def wanted_of(plan: Plan, values: Sequence[object]) -> Wanted | None:
             if isinstance(value, (int, float)) and math.isfinite(value):
                 lows += [float(value)] * (role != "<")
                 highs += [float(value)] * (role != ">")
+        elif not role:
+            continue
         elif isinstance(value, str):
             equal[role] = value
         else:

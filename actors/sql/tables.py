@@ -45,7 +45,7 @@ def listed() -> list[TableInfo]:
 
 def _found_by(table: AnyTable) -> list[str]:
     ways = [", ".join((*path.equal, *([path.ranged] if path.ranged else []))) for path in table.paths]
-    return [way for way in ways if way]
+    return [*filter(None, ways), *(column for path in table.paths for column in path.held)]
 
 
 def _described(table: AnyTable) -> str:

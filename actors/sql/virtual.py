@@ -75,9 +75,9 @@ class _Cursor:
         self.Next()
 
     def _found(self, encoded: str, values: Sequence[object]) -> Iterator[Any]:
-        if not can_match(values):
-            return iter(())
         plan = decode_plan(encoded)
+        if not can_match(plan, values):
+            return iter(())
         wanted = wanted_of(plan, values)
         if wanted is None:
             assert not plan.ordered, "a path that needs a column's value promises no order"

@@ -98,6 +98,7 @@ INDEXES = {
     "by deployment": keys.pinned_prefix(0, ""),
     "by end of retention": keys.purge_prefix(0),
     "of what a start looks at": keys.owing_prefix(0),
+    "of what waits for a signal": keys.awaiting_prefix(0),
     "of objects by name": keys.object_names(0, None),
     "rows of invocations": keys.invocations(0),
 }

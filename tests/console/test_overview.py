@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     Open = Callable[..., Page]
 
 
+CALM = "Nothing is paused or waits for a signal, and no gate is closed."
+
+
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     with staged(tmp_path, *CLASSES) as running:
@@ -56,9 +59,33 @@ def test_what_is_stuck_and_why_stands_on_top_and_leads_to_all_of_them(
     assert "status = 'paused' and service = 'Order'" in page.get_by_label("where").input_value()
 
 
+def test_what_waits_for_a_signal_is_there_with_its_name_and_since_when_and_leaves_when_it_has_come(
+    stage: Stage, open_page: Open, scheme: str
+) -> None:
+    page = open_page(stage.address(), color_scheme=scheme)
+    page.get_by_text(CALM).wait_for()
+    argument = b'{"lines": [{"article": "chair", "count": 10, "price": 50.0}], "city": "city-1"}'
+    ids = [stage.do(stage.client.send, Target("Order", f"dear-{n}", "run"), argument).invocation_id for n in range(3)]
+    waiting = page.get_by_role("region", name="Needs a person now").get_by_role("table", name="Waits for a signal")
+    waiting.get_by_role("link", name="3 invocations of Order/run").wait_for()
+    assert "signal approval" in waiting.inner_text()
+    assert waiting.get_by_role("row").count() == 2
+    assert axe_findings(page) == []
+    oldest = stage.do(
+        stage.client.query, "select id from sys_invocation where awaited_signal is not null order by awaited_since"
+    ).rows[0][0]
+    assert waiting.locator(f"a[href*='{oldest}']").count() == 1
+    waiting.get_by_role("link", name="3 invocations").click()
+    page.get_by_role("grid", name="Invocations").locator(".tbody .tr").nth(2).wait_for()
+    page.go_back()
+    for of in ids:
+        stage.do(stage.client.invocation(of).signal, "approval", {"approved": True, "by": "ada"})
+    page.get_by_text(CALM).wait_for()
+
+
 def test_gates_are_closed_and_opened_with_a_reason(stage: Stage, open_page: Open, scheme: str) -> None:
     page = open_page(stage.address(), color_scheme=scheme)
-    page.get_by_text("Nothing is paused, and no gate is closed.").wait_for()
+    page.get_by_text(CALM).wait_for()
     page.get_by_role("button", name="Close a gate…").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Before").fill("service:Order")
@@ -71,7 +98,7 @@ def test_gates_are_closed_and_opened_with_a_reason(stage: Stage, open_page: Open
     assert stage.do(stage.client.invocation(sent.invocation_id).info).phase == "held"
     alarm.get_by_role("button", name="Open…").click()
     page.get_by_role("dialog").get_by_role("button", name="Open the gate").click()
-    page.get_by_text("Nothing is paused, and no gate is closed.").wait_for()
+    page.get_by_text(CALM).wait_for()
 
 
 def test_counts_and_the_pulse_follow_what_happens(stage: Stage, open_page: Open) -> None:

@@ -8,6 +8,7 @@ import trio
 import actors
 from actors import Actor, InvocationHandle, RetryPolicy, Service, Waiting, handler, step
 from actors.why import reasons
+from journal import keys
 from tests.lab import Lab, quiet
 from tests.virtual import EPOCH, on_virtual_time
 
@@ -32,6 +33,12 @@ class Waits(Service):
     @handler
     async def approve(self) -> None:
         await actors.signal("approval", bool)
+
+    @handler
+    async def approve_twice(self) -> None:
+        async with actors.open_nursery() as nursery:
+            for name in ("one", "other"):
+                nursery.start_soon(actors.signal, name, bool)
 
     @handler
     async def work(self) -> None:
@@ -115,6 +122,36 @@ async def test_one_that_is_paused_says_by_whom_since_when_and_why() -> None:
         assert paused.by.startswith("user:")
         assert (paused.because, paused.text) == ("maintenance", "it is paused until somebody resumes it")
         assert signal.waits_for is Waiting.SIGNAL
+
+
+async def test_what_waits_for_a_signal_is_listed_with_its_name_and_since_when_until_it_has_come() -> None:
+    lab = Lab(Waits)
+    listed = "select id, awaited_signal, awaited_since from sys_invocation where awaited_signal is not null order by 3"
+    async with lab.running() as runtime:
+        client = runtime.client
+        first = await client.service(Waits).approve.send()
+        await client.service(Waits).sleep.send()
+        await quiet()
+        since = (await first.info()).waits[0].since
+        await trio.sleep(5.0)
+        second = await client.service(Waits).approve_twice.send()
+        await trio.sleep(600.0)  # suspended by now
+        rows = (await client.query(listed)).rows
+        assert [row[:2] for row in rows] == [[first.id, "approval"], [second.id, "one"]]
+        assert rows[0][2] == since
+        assert rows[1][2] == pytest.approx(since + 5.0, abs=1.0)
+        await second.signal("one", True)
+        await first.pause(reason="a look")
+        await quiet()
+        assert [row[:2] for row in (await client.query(listed)).rows] == [[first.id, "approval"], [second.id, "other"]]
+    async with lab.running() as runtime:
+        client = runtime.client
+        assert [row[:2] for row in (await client.query(listed)).rows] == [[first.id, "approval"], [second.id, "other"]]
+        await client.invocation(second.id).signal("other", True)
+        await client.invocation(second.id).result()
+        await client.invocation(first.id).kill()
+        assert (await client.query(listed)).rows == []
+    assert not any(key.startswith(keys.awaiting_prefix(0)) for key, _ in lab.store.contents())
 
 
 async def test_one_that_pauses_says_by_whom_though_its_step_has_not_ended() -> None:

@@ -60,6 +60,8 @@ def stored(rows: Iterable[InvocationRow], partitions: int = 1) -> dict[bytes, by
         found[keys.created(partition, one.created_at, one.invocation_id)] = b""
         if one.status is not Status.COMPLETED:
             found[keys.open_by_status(partition, one.status, one.invocation_id)] = b""
+        if one.awaited:
+            found[keys.awaiting(partition, one.awaited[0].since, one.invocation_id)] = b""
     return found
 
 

@@ -10,6 +10,7 @@ from actors.sql.invocations import INVOCATIONS
 from actors.sql.run import query
 from journal.events import Caller, Failure, Lineage, Outcome, OutcomeKind, Status
 from journal.ids import StepId
+from journal.rows import AwaitedSignal
 from tests.sql.kept import NOW, in_memory, on_disk, row
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ def many() -> list[Any]:
             status=OPEN[n // 100 % 3] if n % 100 == 7 else Status.COMPLETED,
         )
         for n in range(COUNT)
+    ]
+
+
+def waiting() -> list[Any]:
+    """Seven wait for an approval, three for a delivery, since ever longer."""
+    return [
+        row(COUNT + n, status=status, awaited=[AwaitedSignal("approval" if n < 7 else "delivery", NOW - 60 * n)])
+        for n, status in enumerate([Status.SUSPENDED, Status.RUNNING] * 5)
     ]
 
 
@@ -104,6 +113,32 @@ def test_a_value_that_an_index_cannot_use_gives_the_same_rows_as_without_one(
     assert query(source, f"SELECT count(*) FROM sys_invocation WHERE ({condition}) IS TRUE").rows == [[gives]]
 
 
+@pytest.mark.parametrize(
+    ("condition", "gives"),
+    [
+        ("awaited_signal IS NOT NULL", 10),
+        ("awaited_signal = 'approval'", 7),
+        ("awaited_signal > 'b'", 3),
+        (f"awaited_since < {NOW - 100}", 8),
+        ("awaited_signal = 'approval' AND status = 'suspended' AND handler = 'run'", 4),
+        ("awaited_signal = 'approval' OR status = 'paused'", 14),
+    ],
+)
+def test_what_waits_for_a_signal_is_found_without_looking_at_the_others(condition: str, gives: int) -> None:
+    source = in_memory([*ROWS, *waiting()])
+    found = query(source, f"SELECT id FROM sys_invocation WHERE {condition}")
+    assert len(found.rows) == gives
+    assert sorted(query(source, f"SELECT id FROM sys_invocation WHERE ({condition}) IS TRUE").rows) == sorted(
+        found.rows
+    )
+    assert found.rows_read <= 2 * (10 + 7)
+
+
+def test_what_waits_for_no_signal_is_not_looked_for_among_those_that_do() -> None:
+    source = in_memory([*ROWS, *waiting()])
+    assert query(source, "SELECT count(*) FROM sys_invocation WHERE awaited_signal IS NULL").rows == [[COUNT]]
+
+
 def test_parameters_are_pushed_down_as_literals_are(source: Source) -> None:
     of = ROWS[5].invocation_id
     for sql, parameters in (("id = ?", [of]), ("id = :id", {"id": of})):
@@ -146,6 +181,7 @@ def test_a_column_alone_is_what_it_is_among_all(column: Any) -> None:
         row(1, key="k", started_at=NOW, completed_at=NOW + 2, last_failure=failure, request="once", purge_at=NOW + 9),
         row(2, outcome=Outcome(OutcomeKind.FAILED, failure=Failure("A", "no"), reason="because"), attempts=3),
         row(3, status=Status.PAUSED, pause_reason="look", cancel_reason="stop", scheduled_for=NOW, deployment="dep_1"),
+        row(5, status=Status.SUSPENDED, awaited=[AwaitedSignal("approval", NOW)]),
         row(4, caller=Caller(ROWS[0].invocation_id, StepId("3")), restarts=Lineage(ROWS[0].invocation_id, StepId("2"))),
     ]
     source = in_memory(rows)

@@ -109,6 +109,8 @@ async def test_an_invocation_that_ended_tells_everything_of_itself() -> None:
             "failed_attempts": 0,
             "last_error_type": None,
             "last_error": None,
+            "awaited_signal": None,
+            "awaited_since": None,
             "pause_reason": None,
             "cancel_reason": None,
             "outcome_reason": None,

@@ -21,7 +21,7 @@ const MAX_CHOSEN = 180; // as many ids as a condition has room for
 const SAVED_KEY = "playhead.filters";
 
 const READY_MADE = [
-  { name: "needs a person", where: "status = 'paused'" },
+  { name: "needs a person", where: "status = 'paused' or awaited_signal is not null" },
   { name: "failing now", where: "status = 'backing_off'" },
   { name: "failed in the last hour", where: "outcome = 'failed' and created_at > now() - 3600" },
   { name: "open for more than a day", where: "status <> 'completed' and created_at < now() - 86400" },
@@ -57,6 +57,13 @@ const COLUMNS = [
             ><b>${visible(lastWord(row.last_error_type))}</b> ${visible(row.last_error ?? "")}</span
           >`
         : "",
+  },
+  {
+    name: "awaited",
+    title: "Waits for",
+    width: "minmax(120px, 1fr)",
+    sort: "awaited_since",
+    cell: (row) => (row.awaited_signal ? html`signal <b>${visible(row.awaited_signal)}</b> <${Time} at=${row.awaited_since} />` : ""),
   },
   { name: "attempts", title: "Failed", width: "58px", sort: "failed_attempts", align: "right", cell: (row) => row.failed_attempts || "" },
   { name: "created", title: "Created", width: "96px", sort: "created_at", cell: (row) => html`<${Time} at=${row.created_at} />` },

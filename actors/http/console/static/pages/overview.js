@@ -9,7 +9,7 @@ import { href } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { length, now } from "../lib/time.js";
 import { ENDS, OPEN, quoted } from "../lib/where.js";
-import { Empty, ErrorBox, Loading, Section, Status, Time } from "../ui/bits.js";
+import { Empty, ErrorBox, InvocationLink, Loading, Section, Status, Time } from "../ui/bits.js";
 import { Chart } from "../ui/chart.js";
 import { Dialog, Field } from "../ui/dialog.js";
 import { visible } from "../ui/json.js";
@@ -24,6 +24,12 @@ const STUCK =
   "select status, service, handler, last_error_type as type, substr(coalesce(max(pause_reason), ''), 1, 200) as reason, " +
   "substr(max(last_error), 1, 300) as error, count(*) as n, min(modified_at) as oldest, max(modified_at) as newest from sys_invocation " +
   "where status = ? and service not like 'playhead.%' group by 1, 2, 3, 4 order by n desc limit 20";
+
+const WAITING =
+  "select service, handler, awaited_signal as signal, id, count(*) as n, min(awaited_since) as oldest " +
+  "from sys_invocation where awaited_signal is not null and status <> 'paused' and service not like 'playhead.%' group by 1, 2, 3 order by oldest";
+
+const MOST_GROUPS = 20;
 
 const FAILED =
   "select 'failed' as status, service, handler, last_error_type as type, '' as reason, substr(max(last_error), 1, 300) as error, " +
@@ -43,7 +49,9 @@ export function Overview() {
     async (abort) => (await Promise.all(["paused", "backing_off"].map((status) => select(STUCK, [status], abort)))).flat(),
     touched,
   );
-  const isKnown = stuck.data !== undefined || stuck.error !== null;
+  const isLookedAt = stuck.data !== undefined || stuck.error !== null;
+  const waiting = useLive(`waiting ${isLookedAt}`, async (abort) => (isLookedAt ? select(WAITING, [], abort) : undefined), touched);
+  const isKnown = waiting.data !== undefined || waiting.error !== null;
   const counts = useLive(`counts ${isKnown}`, async (abort) => (isKnown ? select(COUNTS, [], abort) : undefined), { ...touched, every: 3_000 });
   const isCounted = counts.data !== undefined || counts.error !== null;
   const failed = useLive(`failed ${isCounted}`, async (abort) => (isCounted ? select(FAILED, [], abort) : undefined), {
@@ -62,7 +70,7 @@ export function Overview() {
   const closed = (gates.data?.gates ?? []).filter((/** @type {any} */ gate) => gate.state === "closed");
   const paused = (stuck.data ?? []).filter((row) => row.status === "paused");
   const failing = (stuck.data ?? []).filter((row) => row.status === "backing_off");
-  const error = stuck.error ?? counts.error ?? gates.error ?? deployments.error;
+  const error = stuck.error ?? waiting.error ?? counts.error ?? gates.error ?? deployments.error;
 
   return html`<div class="page">
     <div class="page-head">
@@ -74,10 +82,12 @@ export function Overview() {
     <${ErrorBox} error=${error} />
     <${Strip} counts=${counts.data} />
     <${Section} title="Needs a person now">
-      ${stuck.data === undefined
-        ? html`<${Loading} />`
-        : paused.length === 0 && closed.length === 0
-          ? html`<p class="calm-note"><span class="good" aria-hidden="true">✓</span> Nothing is paused, and no gate is closed.</p>`
+      ${stuck.data === undefined || waiting.data === undefined
+        ? error
+          ? null
+          : html`<${Loading} />`
+        : paused.length === 0 && closed.length === 0 && waiting.data.length === 0
+          ? html`<p class="calm-note"><span class="good" aria-hidden="true">✓</span> Nothing is paused or waits for a signal, and no gate is closed.</p>`
           : html`${closed.map(
               (/** @type {any} */ gate) => html`<div key=${gate.scope} class="alarm">
                 <span class="status held"><span class="sign" aria-hidden="true">■</span>gate closed</span>
@@ -87,7 +97,8 @@ export function Overview() {
                 ${may("control") ? html`<button type="button" onClick=${() => setOpening(gate.scope)}>Open…</button>` : null}
               </div>`,
             )}
-            ${paused.length > 0 ? html`<${Groups} label="Paused" rows=${paused} />` : null}`}
+            ${paused.length > 0 ? html`<${Groups} label="Paused" rows=${paused} />` : null}
+            ${waiting.data.length > 0 ? html`<${Waiting} groups=${waiting.data} />` : null}`}
     <//>
     <div class="grid-2">
       <${Section} title="Fails, and is tried again">
@@ -163,6 +174,35 @@ function Groups({ label, rows }) {
         })}
       </tbody>
     </table>
+  </div>`;
+}
+
+/**
+ * What waits for a signal, that which waits longest first: of which name, since when, and the way to it.
+ * @param {{ groups: Record<string, any>[] }} props
+ */
+function Waiting({ groups }) {
+  const [isWhole, setWhole] = useState(false);
+  const shown = isWhole ? groups : groups.slice(0, MOST_GROUPS);
+  return html`<div class="scroll-x">
+    <table class="plain groups" aria-label="Waits for a signal">
+      <thead><tr><th class="right">How many</th><th>Which</th><th>Wait for</th><th>Since</th><th>The longest</th></tr></thead>
+      <tbody>
+        ${shown.map((row) => {
+          const where = `awaited_signal = ${quoted(row.signal)} and service = ${quoted(row.service)} and handler = ${quoted(row.handler)}`;
+          return html`<tr key=${where}>
+            <td class="right"><a href=${listed(where)} aria-label=${`${invocations(row.n)} of ${row.service}/${row.handler}`}>${row.n.toLocaleString()}</a></td>
+            <td>${visible(`${row.service}/${row.handler}`)}</td>
+            <td>signal <b>${visible(row.signal)}</b></td>
+            <td class="nowrap"><${Time} at=${row.oldest} /></td>
+            <td><${InvocationLink} id=${row.id} /></td>
+          </tr>`;
+        })}
+      </tbody>
+    </table>
+    ${groups.length > shown.length
+      ? html`<p><button type="button" class="plain" onClick=${() => setWhole(true)}>show all ${groups.length.toLocaleString()} kinds</button></p>`
+      : null}
   </div>`;
 }
 
