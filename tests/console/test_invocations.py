@@ -132,6 +132,35 @@ def test_chips_picks_the_address_and_the_text_are_one_condition(stage: Stage, op
     assert page.get_by_label("Service").input_value() == "Agent"
 
 
+def test_what_is_clicked_narrows_a_condition_that_was_written_and_so_what_is_asked_of_it(
+    stage: Stage, open_page: Open
+) -> None:
+    stage.do(send_many, stage, "fail", 3)
+    stage.do(send_many, stage, "work", 2)
+    stage.do(come_to, stage, "status = 'backing_off'", 3)
+    page = open_page(stage.address("/invocations"))
+    where = page.get_by_label("where")
+    where.fill("service = 'Agent' or service = 'Room'")
+    where.press("Enter")
+    rows(page).nth(4).wait_for()
+    chip = page.get_by_role("group", name="Status").get_by_role("button", name="backing off")
+    chip.click()
+    rows(page).nth(3).wait_for(state="detached")
+    assert where.input_value() == "status = 'backing_off' and (service = 'Agent' or service = 'Room')"
+    assert chip.get_attribute("aria-pressed") == "true"
+    page.keyboard.press("a")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("dialog", name="Cancel 3 invocations").wait_for()
+    page.keyboard.press("Escape")
+    chip.click()
+    rows(page).nth(4).wait_for()
+    assert where.input_value() == "service = 'Agent' or service = 'Room'"
+    where.fill("service = 'Agent') or (service = 'Room'")
+    where.press("Enter")
+    page.get_by_role("alert").wait_for()
+    assert chip.is_disabled()
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,8 +1,8 @@
 // The rows of a list of invocations, of which there may be very many: pages of them are read when they are looked at, and what
 // changes is read by id. Nothing that is shown moves by itself: what is new waits above, until it is let in.
 
-import { select } from "./api.js";
-import { quoted } from "./where.js";
+import { Problem, select } from "./api.js";
+import { quoted, unbalanced } from "./where.js";
 
 export const PAGE = 200;
 const MAX_HEAD = 5_000;
@@ -81,6 +81,8 @@ export class Rows {
   /** The first page and the number of all. */
   async load() {
     try {
+      const wrong = unbalanced(this.where);
+      if (wrong) throw new Problem(`The condition: ${wrong}.`, { status: 400 });
       await this._loadPage(0);
       const first = this._pages.get(0)?.length ?? 0;
       this.count = first;

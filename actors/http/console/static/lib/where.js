@@ -30,61 +30,118 @@ function texts(one, several) {
   return [...(one ?? several ?? "").matchAll(/'((?:[^']|'')*)'/g)].map((found) => found[1].replaceAll("''", "'"));
 }
 
+// What SQLite takes for one piece: space, comments, texts, quoted names, words, numbers, and any other sign for itself.
+const PIECE =
+  /(?<space>\s+)|(?<comment>--[^\n]*|\/\*[^]*?\*\/)|(?<text>'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])|(?<word>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)|\d[\w.]*|\/\*|[^]/gy;
+
+// Beside `and` in the same brackets, these make more of it than conditions that are joined.
+const LOOSE = new Set(["or", "between", "case", "union", "intersect", "except"]);
+
+/**
+ * @param {string} text
+ * @returns {{ wrong: string, ands: [number, number][], isLoose: boolean, isWrapped: boolean, bare: string }} `wrong`: what of its
+ *   quotes and brackets does not fit together; `ands`: where an `and` stands outside of brackets; `isLoose`: something else joins
+ *   as well; `isWrapped`: one pair of brackets is around it all; `bare`: without comments
+ */
+function read(text) {
+  /** @type {[number, number][]} */
+  const ands = [];
+  let wrong = "";
+  let isLoose = false;
+  let isWrapped = text.startsWith("(") && text.endsWith(")");
+  let bare = "";
+  let depth = 0;
+  for (const found of text.matchAll(PIECE)) {
+    const [piece] = found;
+    const { comment, text: quote, word } = /** @type {Record<string, string | undefined>} */ (found.groups);
+    bare += comment === undefined ? piece : " ";
+    if (word !== undefined && depth === 0) {
+      if (word.toLowerCase() === "and") ands.push([found.index, found.index + piece.length]);
+      isLoose ||= LOOSE.has(word.toLowerCase());
+    }
+    if (comment !== undefined || quote !== undefined || word !== undefined) continue;
+    if (piece === "(") depth++;
+    if (piece === ")") depth--;
+    if (depth < 0) wrong ||= `a bracket closes that was not opened, at character ${found.index + 1}`;
+    if (["'", '"', "`", "[", "/*"].includes(piece)) wrong ||= `${piece} is not closed, at character ${found.index + 1}`;
+    if (depth === 0 && found.index + piece.length < text.length) isWrapped = false;
+  }
+  if (depth > 0) wrong ||= "a bracket is not closed";
+  return { wrong, ands, isLoose, isWrapped, bare };
+}
+
+/**
+ * What of a text's quotes and brackets does not fit together, in words: put beside others, it would change what these mean.
+ * @param {string} text
+ */
+export function unbalanced(text) {
+  return read(text).wrong;
+}
+
 /**
  * The conditions that are joined by `and`; the whole as one if it is anything more than that.
  * @param {string} text
  */
 function split(text) {
-  /** @type {string[]} */
-  const found = [];
-  let depth = 0;
-  let start = 0;
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i];
-    if (c === "'" || c === '"') {
-      const end = text.indexOf(c, i + 1);
-      if (end < 0) return [text];
-      i = end;
-    } else if (c === "(") depth++;
-    else if (c === ")") depth--;
-    else if (depth === 0 && /\W/.test(c)) {
-      const word = /^\W(and|or|between|case|union|--|\/\*)\b/i.exec(text.slice(i, i + 10))?.[1].toLowerCase();
-      if (word && word !== "and") return [text];
-      if (word === "and") {
-        found.push(text.slice(start, i));
-        start = i + 4;
-        i += 3;
-      }
-    }
-    if (depth < 0) return [text];
-  }
-  found.push(text.slice(start));
-  return depth === 0 ? found.map((one) => one.trim()).filter(Boolean) : [text];
+  const { wrong, ands, isLoose, bare } = read(text);
+  if (wrong || isLoose || ands.length === 0 || bare !== text) return [text];
+  const begins = [0, ...ands.map(([, end]) => end)];
+  const ends = [...ands.map(([begin]) => begin), text.length];
+  const parts = begins.map((begin, index) => {
+    const one = text.slice(begin, ends[index]).trim();
+    // As `format` has put them there; the states are known with theirs.
+    return read(one).isWrapped && !BOTH_STATES.test(one) ? one.slice(1, -1).trim() : one;
+  });
+  return parts.includes("") ? [text] : parts;
 }
 
 /**
- * A condition as parts.
+ * A text that means the same beside others.
+ * @param {string} text
+ */
+function closed(text) {
+  const { isLoose, bare } = read(text);
+  return isLoose ? `(${bare.trim()})` : bare.trim();
+}
+
+/**
+ * A condition as parts. What is said of one thing a second time stays as it was written: both must fit.
  * @param {string} text
  * @returns {Part[]}
  */
 export function parse(text) {
   if (!text.trim()) return [];
+  /** @type {Set<string>} */
+  const seen = new Set();
   return split(text.trim()).map((one) => {
-    const equal = EQUAL.exec(one);
-    if (equal) return /** @type {Part} */ ({ is: "equal", column: equal[1].toLowerCase(), value: texts(equal[2], undefined)[0] });
-    const since = SINCE.exec(one);
-    if (since) return { is: "since", seconds: Number(since[1]) };
-    const states = ONE_STATE.exec(one);
-    if (states) return known(texts(states[2], states[3]), one);
-    const both = BOTH_STATES.exec(one);
-    if (both) return known([...texts(both[1], both[2]), ...texts(both[3], both[4])], one);
-    return { is: "raw", text: one };
+    const part = partOf(one);
+    const of = part.is === "equal" ? part.column : part.is;
+    if (seen.has(of)) return { is: "raw", text: one };
+    seen.add(of);
+    return part;
   });
 }
 
-/** @param {string[]} states @param {string} text @returns {Part} */
-function known(states, text) {
-  return states.every((state) => OPEN.includes(state) || ENDS.includes(state)) ? { is: "state", states } : { is: "raw", text };
+/** @param {string} one @returns {Part} */
+function partOf(one) {
+  const equal = EQUAL.exec(one);
+  if (equal) return /** @type {Part} */ ({ is: "equal", column: equal[1].toLowerCase(), value: texts(equal[2], undefined)[0] });
+  const since = SINCE.exec(one);
+  if (since) return { is: "since", seconds: Number(since[1]) };
+  const states = ONE_STATE.exec(one);
+  if (states) {
+    const [open, ends] = states[1].toLowerCase() === "status" ? [texts(states[2], states[3]), []] : [[], texts(states[2], states[3])];
+    return known(open, ends, one);
+  }
+  const both = BOTH_STATES.exec(one);
+  if (both) return known(texts(both[1], both[2]), texts(both[3], both[4]), one);
+  return { is: "raw", text: one };
+}
+
+/** @param {string[]} open @param {string[]} ends @param {string} text @returns {Part} */
+function known(open, ends, text) {
+  const areKnown = open.every((one) => OPEN.includes(one)) && ends.every((one) => ENDS.includes(one));
+  return areKnown ? { is: "state", states: [...open, ...ends] } : { is: "raw", text };
 }
 
 /** @param {string} column @param {string[]} values */
@@ -97,11 +154,12 @@ function among(column, values) {
  * @param {Part[]} parts
  */
 export function format(parts) {
+  if (parts.length === 1 && parts[0].is === "raw") return parts[0].text;
   return parts
     .map((part) => {
       if (part.is === "equal") return `${part.column} = ${quoted(part.value)}`;
       if (part.is === "since") return `created_at > now() - ${part.seconds}`;
-      if (part.is === "raw") return part.text;
+      if (part.is === "raw") return closed(part.text);
       const open = part.states.filter((state) => OPEN.includes(state));
       const ends = part.states.filter((state) => ENDS.includes(state));
       if (open.length === 0) return ends.length === 0 ? "" : among("outcome", ends);

@@ -8,7 +8,7 @@ import { listen, useLive } from "../lib/live.js";
 import { setParams } from "../lib/router.js";
 import { Rows } from "../lib/rows.js";
 import { may } from "../lib/session.js";
-import { ENDS, OPEN, equalTo, format, ofIds, parse, statesOf, withEqual, withStates } from "../lib/where.js";
+import { ENDS, OPEN, equalTo, format, ofIds, parse, statesOf, unbalanced, withEqual, withStates } from "../lib/where.js";
 import { Duration, Empty, ErrorBox, InvocationLink, Loading, Status, Time } from "../ui/bits.js";
 import { visible } from "../ui/json.js";
 import { Table } from "../ui/table.js";
@@ -247,6 +247,7 @@ function ColumnChoice({ shown }) {
 function Filters({ where, isSettled }) {
   const parts = parse(where);
   const states = statesOf(parts);
+  const isWrong = unbalanced(where) !== ""; // nothing can be put beside it
   const [text, setText] = useState(where);
   const [mine, setMine] = useState(saved);
   const services = useLive("services of the filter", (abort) => get("services", {}, abort));
@@ -286,6 +287,7 @@ function Filters({ where, isSettled }) {
           type="button"
           class="chip"
           aria-pressed=${states.includes(state)}
+          disabled=${isWrong}
           onClick=${() => apply(withStates(parts, states.includes(state) ? states.filter((one) => one !== state) : [...states, state]))}
         >
           <${Status} status=${state} />
@@ -293,22 +295,23 @@ function Filters({ where, isSettled }) {
       )}
     </div>
     <div class="picks">
-      <select aria-label="Service" value=${service} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "service", valueOf(e)))}>
+      <select aria-label="Service" disabled=${isWrong} value=${service} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "service", valueOf(e)))}>
         <option value="">every service</option>
         ${[...new Set([...(services.data?.services ?? []).map((/** @type {any} */ one) => one.name), ...(service ? [service] : [])])].map(
           (name) => html`<option key=${name} value=${name}>${name}</option>`,
         )}
       </select>
-      <select aria-label="Handler" value=${equalTo(parts, "handler")} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "handler", valueOf(e)))}>
+      <select aria-label="Handler" disabled=${isWrong} value=${equalTo(parts, "handler")} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "handler", valueOf(e)))}>
         <option value="">every handler</option>
         ${handlerNames.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
       </select>
-      <select aria-label="Last error" value=${error} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "last_error_type", valueOf(e)))}>
+      <select aria-label="Last error" disabled=${isWrong} value=${error} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "last_error_type", valueOf(e)))}>
         <option value="">any error, or none</option>
         ${errorTypes.map((type) => html`<option key=${type} value=${type}>${visible(lastWord(type))}</option>`)}
       </select>
       <select
         aria-label="Created within"
+        disabled=${isWrong}
         value=${since?.is === "since" ? String(since.seconds) : ""}
         onChange=${(/** @type {Event} */ e) => {
           const others = parts.filter((part) => part.is !== "since");
