@@ -80,6 +80,11 @@ class LocalClient(Client):
 
     _port: LocalPort
 
+    @property
+    def who(self) -> Identity:
+        """Who it speaks for."""
+        return self._port.who
+
     def acting_as(self, by: str, origin: str, *, realm: str = "") -> LocalClient:
         """The same for somebody else: ``by`` is who, ``origin`` from where. Events and the audit name them.
 

@@ -56,6 +56,7 @@ async def note_at_rest(journal: Journal, act: Act, who: Identity, *, refusal: st
         target=act.target,
         detail=act.detail,
         reason=act.reason,
+        request=act.request,
         changed=not refusal,
         refusal=refusal,
     )

@@ -1,29 +1,37 @@
 """Tokens of a server's data directory: who may ask for what. Making and revoking them is audited, tries that fail as well.
 
-A token counts as soon as the file says so, and the audit is written behind that: whoever dies between the two has made a token
-that nobody was told, or has revoked one that was to be revoked.
+A change counts as soon as the file says so, and the file says in the same moment what the audit is owed. That is told behind it,
+and then the file forgets what it owed. Whoever dies on the way leaves a debt, which the next start, or the next change, pays: what the
+audit has already is not told twice.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, TypeVar
+import logging
+import secrets
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import attrs
 import msgspec
 
-from actors.core.errors import NotPossibleError, Refused
+from actors.core.errors import NotPossibleError, Refused, UnavailableError, UnknownOutcomeError
 from actors.engine.arrivals import Act
 from actors.http.exchange import Exchange
 from actors.http.models import Reason, ReasonBody
 from actors.http.routes import Route, Scope
-from actors.http.tokens import NAME_PATTERN
+from actors.http.tokens import NAME_PATTERN, OwedNote
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
+    from actors.auditing import AuditPage
+    from actors.engine.arrivals import Identity
     from actors.http.tokens import TokenBook
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 @attrs.frozen(kw_only=True)
@@ -75,38 +83,94 @@ async def list_tokens(exchange: Exchange) -> TokenList:
 
 async def create_token(exchange: Exchange, body: TokenBody) -> MadeToken:
     """Make a token; it is told this once. It counts at once."""
-    token = await create(_book_of(exchange), body.name, body.scope, body.reason, exchange.client.note)
+    token = await create(_book_of(exchange), body.name, body.scope, body.reason, exchange.client)
     return MadeToken(name=body.name, scope=body.scope, token=token)
 
 
 async def revoke_token(exchange: Exchange, body: ReasonBody) -> RevokedToken:
     """Take a token back: it opens nothing any more."""
-    await revoke(_book_of(exchange), exchange.path["name"], body.reason, exchange.client.note)
+    await revoke(_book_of(exchange), exchange.path["name"], body.reason, exchange.client)
     return RevokedToken(name=exchange.path["name"])
 
 
-async def create(book: TokenBook, name: str, scope: Scope, reason: str, note: Callable[..., Awaitable[None]]) -> str:
-    """Make a token. ``note`` has the audit say so, as :meth:`actors.local.LocalClient.note` does."""
+class Auditor(Protocol):
+    """Who tells the audit, for somebody: a client in a server, or a command on a directory at rest."""
+
+    @property
+    def who(self) -> Identity: ...
+    def acting_as(self, by: str, origin: str) -> Auditor: ...
+    async def note(self, act: Act, *, refusal: str = "") -> None: ...
+    async def audit(self, *, verb: str, target: str, limit: int, after: str | None) -> AuditPage: ...
+
+
+async def create(book: TokenBook, name: str, scope: Scope, reason: str, auditor: Auditor) -> str:
+    """Make a token, and have the audit say so."""
     act = Act(verb="create-token", target=f"token:{name}", detail=f"scope {scope.value}", reason=reason)
-    return await _noted(lambda: book.create(name, scope), act, note)
+    return await _noted(partial(book.create, name, scope), book, act, auditor)
 
 
-async def revoke(book: TokenBook, name: str, reason: str, note: Callable[..., Awaitable[None]]) -> None:
+async def revoke(book: TokenBook, name: str, reason: str, auditor: Auditor) -> None:
     """Take a token back, likewise."""
-    await _noted(lambda: book.revoke(name), Act(verb="revoke-token", target=f"token:{name}", reason=reason), note)
+    await _noted(
+        partial(book.revoke, name), book, Act(verb="revoke-token", target=f"token:{name}", reason=reason), auditor
+    )
 
 
-async def _noted(change: Callable[[], T], act: Act, note: Callable[..., Awaitable[None]]) -> T:
-    try:
-        made = change()
-    except Refused as refusal:
-        await note(attrs.evolve(act, target=act.target[:_SHOWN]), refusal=f"{type(refusal).__name__}: {refusal}")
-        raise
-    await note(act)
+async def settle(book: TokenBook, auditor: Auditor) -> None:
+    """Have the audit say what it was not told because a process died, or the disk was full, on the way. If the disk still is, it
+    stays owed."""
+    async with book.changing:
+        try:
+            await _settle(book, auditor, None)
+        except (UnavailableError, UnknownOutcomeError) as error:
+            log.warning("the audit lacks changes of tokens, and is told of them later: %s", error)
+
+
+async def _noted(change: Callable[..., T], book: TokenBook, act: Act, auditor: Auditor) -> T:
+    owed = OwedNote(
+        request=f"token {secrets.token_hex(16)}",
+        verb=act.verb,
+        target=act.target,
+        detail=act.detail,
+        reason=act.reason,
+        by=auditor.who.by,
+        origin=auditor.who.origin,
+    )
+    async with book.changing:
+        try:
+            made = change(owed=owed)
+        except Refused as refusal:
+            shown = attrs.evolve(act, target=act.target[:_SHOWN])
+            await auditor.note(shown, refusal=f"{type(refusal).__name__}: {refusal}")
+            raise
+        await _settle(book, auditor, owed)
     return made
 
 
+async def _settle(book: TokenBook, auditor: Auditor, fresh: OwedNote | None) -> None:
+    for owed in book.owed():
+        if owed == fresh or not await _is_told(owed, auditor):
+            late = "" if owed == fresh else f"{', ' if owed.detail else ''}noted later"
+            act = Act(
+                verb=owed.verb, target=owed.target, detail=owed.detail + late, reason=owed.reason, request=owed.request
+            )
+            await auditor.acting_as(owed.by, owed.origin).note(act)
+        book.settle(owed)
+
+
+async def _is_told(owed: OwedNote, auditor: Auditor) -> bool:
+    after: str | None = None
+    while True:
+        page = await auditor.audit(verb=owed.verb, target=owed.target, limit=_READ_TOGETHER, after=after)
+        if any(entry.request == owed.request for entry in page.entries):
+            return True
+        if page.next is None:
+            return False
+        after = page.next
+
+
 _SHOWN = 200
+_READ_TOGETHER = 100
 
 
 def _book_of(exchange: Exchange) -> TokenBook:

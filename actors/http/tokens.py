@@ -1,11 +1,13 @@
 """Tokens: who may ask for what.
 
 A data directory has one token of its own, made at the first start and found by whoever may read the directory; it reaches
-everywhere. Further ones have names and scopes; of them only hashes are kept.
+everywhere. Further ones have names and scopes; of them only hashes are kept, and with each what the audit has not been told of it
+yet, so that neither is ever there without the other for longer than until the next start.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import hmac
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 import msgspec
+import trio
 
 from actors.core.errors import InvalidArgumentError, Refused
 from actors.http.finding import token_path
@@ -62,28 +65,44 @@ class Grant:
 
 
 @attrs.frozen(kw_only=True)
+class OwedNote:
+    """What the audit is to be told of a token: ``request`` is how it is found there, so that it is told once."""
+
+    request: str
+    verb: str
+    target: str
+    detail: str
+    reason: str
+    by: str
+    origin: str
+
+
+@attrs.frozen(kw_only=True)
 class NamedToken:
-    """A token as it is kept: its hash, never itself."""
+    """A token as it is kept: its hash, never itself. One that is revoked opens nothing, and is there until the audit says so."""
 
     name: str
     scope: Scope
     digest: str
     created_at: float
+    is_revoked: bool = False
+    owed: tuple[OwedNote, ...] = ()
 
 
 def make_token(directory: Path) -> str:
     """The token of a data directory, made if there is none: 256 bits, readable by its owner only."""
     path = token_path(directory)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
-        file.write(token + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return token
+    if not path.exists():
+        made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        _write_durably(made, secrets.token_urlsafe(_TOKEN_BYTES).encode() + b"\n")
+        try:
+            # Whole or not there: one that is cut short would be a token that is easily guessed.
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                os.link(made, path)
+        finally:
+            made.unlink()
+        _sync(directory)
+    return path.read_text().strip()
 
 
 class TokenBook:
@@ -95,13 +114,15 @@ class TokenBook:
         self._seen: tuple[int, int] | None = None
         self._named: list[NamedToken] = []
         self._own_digest = ""
+        self.changing = trio.Lock()
+        """Held while a change is made and the audit is told of it."""
 
     def grant_of(self, secret: str) -> Grant | None:
         """What the token is worth; None if it is none of ours. Takes the same time whichever it is."""
         self._look_again()
         given = _digest(secret)
         found: Grant | None = None
-        for token in self._named:
+        for token in self._in_force():
             if hmac.compare_digest(token.digest, given):
                 found = Grant(token.name, token.scope)
         if hmac.compare_digest(self._own_digest, given):
@@ -111,10 +132,24 @@ class TokenBook:
     def named(self) -> list[NamedToken]:
         """All that have names, oldest first."""
         self._look_again()
-        return list(self._named)
+        return self._in_force()
 
-    def create(self, name: str, scope: Scope) -> str:
-        """A new token, told this once.
+    def owed(self) -> list[OwedNote]:
+        """What the audit has not been told yet, oldest first for each token."""
+        self._look_again()
+        return [note for token in self._named for note in token.owed]
+
+    def settle(self, told: OwedNote) -> None:
+        """The audit has been told of this."""
+        with self._held():
+            left = [
+                attrs.evolve(token, owed=tuple(note for note in token.owed if note.request != told.request))
+                for token in self._named
+            ]
+            self._write([token for token in left if token.owed or not token.is_revoked])
+
+    def create(self, name: str, scope: Scope, *, owed: OwedNote | None = None) -> str:
+        """A new token, told this once; it counts at once. ``owed`` is kept with it until it is settled.
 
         Raises :class:`actors.InvalidArgumentError`, :class:`TokenExistsError`, :class:`TooManyTokensError`.
         """
@@ -125,22 +160,33 @@ class TokenBook:
         if name == OWN_NAME:
             raise TokenExistsError(f"{OWN_NAME!r} is the directory's own token; take another name")
         with self._held():
-            if any(token.name == name for token in self._named):
+            if any(token.name == name for token in self._in_force()):
                 raise TokenExistsError(f"there is a token {name!r} already; revoke it first, or take another name")
-            if len(self._named) >= _MAX_TOKENS:
+            if len(self._in_force()) >= _MAX_TOKENS:
                 raise TooManyTokensError(f"there are {_MAX_TOKENS} tokens; revoke some first")
             secret = secrets.token_urlsafe(_TOKEN_BYTES)
-            added = NamedToken(name=name, scope=scope, digest=_digest(secret), created_at=time.time())
+            added = NamedToken(
+                name=name,
+                scope=scope,
+                digest=_digest(secret),
+                created_at=time.time(),
+                owed=() if owed is None else (owed,),
+            )
             self._write([*self._named, added])
         return secret
 
-    def revoke(self, name: str) -> None:
-        """Take a token back: it opens nothing any more. Raises :class:`UnknownTokenError`."""
+    def revoke(self, name: str, *, owed: OwedNote | None = None) -> None:
+        """Take a token back: it opens nothing any more. ``owed`` as above. Raises :class:`UnknownTokenError`."""
         with self._held():
-            kept = [token for token in self._named if token.name != name]
-            if len(kept) == len(self._named):
+            found = next((token for token in self._in_force() if token.name == name), None)
+            if found is None:
                 raise UnknownTokenError(f"there is no token {name!r}; 'playhead tokens list' shows those that are")
-            self._write(kept)
+            kept = [token for token in self._named if token is not found]
+            left = found.owed if owed is None else (*found.owed, owed)
+            self._write([*kept, attrs.evolve(found, is_revoked=True, owed=left)] if left else kept)
+
+    def _in_force(self) -> list[NamedToken]:
+        return [token for token in self._named if not token.is_revoked]
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -167,12 +213,26 @@ class TokenBook:
 
     def _write(self, tokens: list[NamedToken]) -> None:
         temporary = self._path.with_suffix(".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(tokens)))
-            file.flush()
-            os.fsync(file.fileno())
+        _write_durably(temporary, msgspec.json.format(msgspec.json.encode(tokens)))
         temporary.rename(self._path)
+        _sync(self.directory)
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(directory: Path) -> None:
+    """Have the disk know the names in it."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _digest(secret: str) -> str:

@@ -14,6 +14,7 @@ from actors.http.app import Api
 from actors.http.finding import token_path
 from actors.http.guard import Guard
 from actors.http.server import Closing, serve
+from actors.http.tokenadmin import settle
 from actors.http.tokens import TokenBook, make_token
 from actors.runtime import collect_garbage_rarely, open_runtime
 from cli.address import Address, write_address
@@ -81,8 +82,9 @@ async def run_server(
         if beside is not None:
             watchers.start_soon(beside, runtime.client)
         make_token(data)
-        closing = Closing()
-        asgi = Api(runtime.client, Guard(tokens=TokenBook(data), hosts=hosts, is_open=is_open), closing)
+        tokens, closing = TokenBook(data), Closing()
+        await settle(tokens, runtime.client)
+        asgi = Api(runtime.client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
         async with trio.open_nursery() as nursery:
             await nursery.start(serve, asgi, listeners, closing)
             bound = listeners[0].socket.getsockname()[1]

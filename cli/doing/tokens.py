@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+import attrs
 import trio
 
-from actors.engine.arrivals import Identity
+from actors.auditing import AuditPage, AuditQuery, list_audit
+from actors.engine.arrivals import Act, Identity
 from actors.engine.audit import note_at_rest
 from actors.http.connection import path_of
 from actors.http.routes import Scope
@@ -23,8 +24,10 @@ from journal.datadir import DataDirectory
 from journal.opening import open_journal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from journal.stored import StoredJournal
 
 T = TypeVar("T")
 
@@ -46,8 +49,8 @@ def create(name: str, scope: str, reason: str, data: Path) -> None:
             async with connected(Where(data=data)) as connection:
                 body = {"name": name, "scope": scope, "reason": reason}
                 return (await connection.post("/tokens", MadeToken, body)).token
-        async with _at_rest(data) as note:
-            return await create_noted(_book(data), name, Scope(scope), reason, note)
+        async with _at_rest(data) as auditor:
+            return await create_noted(_book(data), name, Scope(scope), reason, auditor)
 
     emit(trio.run(run))
     remark(f"the token {name!r} has the scope {scope}; send it as 'Authorization: Bearer …', or set PLAYHEAD_TOKEN")
@@ -67,8 +70,8 @@ def revoke(name: str, reason: str, data: Path) -> None:
             async with connected(Where(data=data)) as connection:
                 await connection.patch(path_of("tokens", name, "revoke"), RevokedToken, {"reason": reason})
                 return
-        async with _at_rest(data) as note:
-            await revoke_noted(_book(data), name, reason, note)
+        async with _at_rest(data) as auditor:
+            await revoke_noted(_book(data), name, reason, auditor)
 
     trio.run(run)
     remark(f"the token {name!r} is revoked")
@@ -80,12 +83,24 @@ def _book(data: Path) -> TokenBook:
 
 
 @asynccontextmanager
-async def _at_rest(data: Path) -> AsyncIterator[Callable[..., Awaitable[None]]]:
-    """What notes in the audit of a directory that nobody runs."""
+async def _at_rest(data: Path) -> AsyncIterator[_AuditAtRest]:
+    """The audit of a directory that nobody runs."""
     DataDirectory(data).identity()
     async with open_journal(data) as journal:
-        yield partial(_note, journal)
+        yield _AuditAtRest(journal, Identity(f"user:{user() or 'unknown'}", "process"))
 
 
-async def _note(journal: Any, act: Any, *, refusal: str = "") -> None:
-    await note_at_rest(journal, act, Identity(f"user:{user() or 'unknown'}", "process"), refusal=refusal)
+@attrs.frozen
+class _AuditAtRest:
+    journal: StoredJournal
+    who: Identity
+
+    def acting_as(self, by: str, origin: str) -> _AuditAtRest:
+        return _AuditAtRest(self.journal, Identity(by, origin))
+
+    async def note(self, act: Act, *, refusal: str = "") -> None:
+        await note_at_rest(self.journal, act, self.who, refusal=refusal)
+
+    async def audit(self, *, verb: str, target: str, limit: int, after: str | None) -> AuditPage:
+        await trio.lowlevel.checkpoint()
+        return list_audit(self.journal, AuditQuery(verb=verb, target=target, limit=limit, after=after))

@@ -1,0 +1,141 @@
+"""Tokens and the audit: a process that dies between the two leaves none without the other once it is served again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+from actors.auditing import AuditEntry, AuditPage
+from actors.core.errors import UnavailableError
+from actors.engine.arrivals import Act, Identity
+from actors.http.routes import Scope
+from actors.http.tokenadmin import create, revoke, settle
+from actors.http.tokens import TokenBook, make_token
+from tests.terminal import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.terminal import Terminal
+
+ADA = Identity("token:ada", "10.0.0.1:1")
+DIES = {
+    "before the audit is told": "doing.note_at_rest = die",
+    "before the file forgets what it owed": "TokenBook.settle = die",
+}
+_DYING = """
+import os, sys
+from pathlib import Path
+import cli.doing.tokens as doing
+from actors.http.tokens import TokenBook
+def die(*_, **__):
+    os._exit(9)
+{where}
+doing.{deed}, data=Path(sys.argv[1]))
+"""
+
+
+def dying(data: Path, deed: str, where: str) -> None:
+    """Change tokens in a process that dies on the way."""
+    code = _DYING.format(deed=deed, where=DIES[where])
+    assert subprocess.run([sys.executable, "-c", code, str(data)], cwd=ROOT).returncode == 9
+
+
+def noted(shell: Terminal) -> list[tuple[str, str, str, bool]]:
+    """What the audit says of tokens, oldest first."""
+    entries = json.loads(shell.done("playhead audit -o json"))["entries"]
+    found = [(e["verb"], e["target"], e["reason"], e["changed"]) for e in entries if e["target"].startswith("token:")]
+    return found[::-1]
+
+
+@pytest.mark.parametrize("where", DIES)
+def test_a_token_whose_maker_died_is_in_the_audit_once_when_it_is_served_again(stopped: Terminal, where: str) -> None:
+    data = stopped.folder / "playhead-data"
+    dying(data, "create('ops', 'read', 'for the graphs'", where)
+    assert [token.name for token in TokenBook(data).named()] == ["ops"]
+    for _ in range(2):
+        stopped.done(f"playhead serve {ROOT / 'tests' / 'cli' / 'shop.py'} --durability os &")
+        assert noted(stopped) == [("create-token", "token:ops", "for the graphs", True)]
+        stopped.done("kill $! && wait $!")
+    assert TokenBook(data).owed() == []
+
+
+@pytest.mark.parametrize("where", DIES)
+def test_a_token_opens_nothing_once_its_revoker_has_died_and_the_next_change_has_the_audit_say_so(
+    stopped: Terminal, where: str
+) -> None:
+    data = stopped.folder / "playhead-data"
+    secret = stopped.done("playhead tokens create ops --scope read")
+    assert TokenBook(data).grant_of(secret) is not None
+    dying(data, "revoke('ops', 'it leaked'", where)
+    assert TokenBook(data).grant_of(secret) is None
+    assert stopped.done("playhead tokens list -o id") == ""
+    stopped.done("playhead tokens create ops --scope admin")
+    assert noted(stopped) == [
+        ("create-token", "token:ops", "", True),
+        ("revoke-token", "token:ops", "it leaked", True),
+        ("create-token", "token:ops", "", True),
+    ]
+    assert TokenBook(data).owed() == []
+
+
+@attrs.define
+class Full:
+    """An audit on a disk that may be full."""
+
+    who: Identity = ADA
+    is_full: bool = False
+    told: list[tuple[str, str, str, str]] = attrs.field(factory=list)
+    requests: list[str | None] = attrs.field(factory=list)
+
+    def acting_as(self, by: str, origin: str) -> Full:
+        return Full(Identity(by, origin), self.is_full, self.told, self.requests)
+
+    async def note(self, act: Act, *, refusal: str = "") -> None:
+        if self.is_full:
+            raise UnavailableError("the disk is full")
+        self.told.append((self.who.by, act.verb, act.detail, act.reason))
+        self.requests.append(act.request)
+
+    async def audit(self, *, verb: str, target: str, limit: int, after: str | None) -> AuditPage:
+        empty: dict[str, Any] = {field.name: "" for field in attrs.fields(AuditEntry)}
+        return AuditPage(entries=[AuditEntry(**{**empty, "request": request}) for request in self.requests])
+
+
+async def test_on_a_full_disk_a_token_is_revoked_at_once_and_the_audit_hears_of_it_in_order_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    book, auditor = TokenBook(tmp_path), Full(is_full=True)
+    with pytest.raises(UnavailableError):
+        await create(book, "ops", Scope.READ, "", auditor)
+    with pytest.raises(UnavailableError):
+        await revoke(book, "ops", "it leaked", auditor)
+    assert book.named() == []
+    await settle(book, auditor)
+    assert auditor.told == []
+    there_is_room = Full(Identity("user:me", "process"), told=auditor.told, requests=auditor.requests)
+    for _ in range(2):
+        await settle(book, there_is_room)
+        assert auditor.told == [
+            ("token:ada", "create-token", "scope read, noted later", ""),
+            ("token:ada", "revoke-token", "noted later", "it leaked"),
+        ]
+    assert book.owed() == []
+
+
+def test_a_first_start_that_dies_makes_a_whole_token_or_none(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, pathlib\nfrom actors.http.tokens import make_token\n"
+        "os.link = lambda *_: os._exit(9)\nmake_token(pathlib.Path(sys.argv[1]))"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT).returncode == 9
+    assert not (tmp_path / "token").exists()
+    token = make_token(tmp_path)
+    assert len(token) > 40
+    assert make_token(tmp_path) == token
+    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
