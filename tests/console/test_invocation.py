@@ -169,6 +169,14 @@ def test_a_signal_has_a_form_made_from_its_type(stage: Stage, open_page: Open, s
     page = open_page(stage.address(f"/invocations/{of}"), color_scheme=scheme)
     page.get_by_role("button", name="Send verdict…").click()
     dialog = page.get_by_role("dialog")
+    page.wait_for_function("() => document.activeElement.tagName === 'SELECT'")
+    assert dialog.get_by_label("approved").evaluate("box => box === document.activeElement && box.value === ''")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Send verdict…").click()
+    dialog.get_by_label("by", exact=True).press("Enter")
+    dialog.get_by_role("button", name="Send", exact=True).click()
+    assert dialog.get_by_label("approved").evaluate("box => box.validity.valueMissing"), "it is not sent unchosen"
     dialog.get_by_label("approved").select_option("false")
     dialog.get_by_label("by", exact=True).fill("<i>ann</i>")
     dialog.get_by_label("level").select_option("high")
@@ -177,6 +185,22 @@ def test_a_signal_has_a_form_made_from_its_type(stage: Stage, open_page: Open, s
     assert axe_findings(page) == []
     dialog.get_by_role("button", name="Send", exact=True).click()
     page.get_by_role("region", name="How it ended").get_by_text("high False <i>ann</i> 2.5").wait_for()
+
+
+def test_a_signal_by_another_name_keeps_what_was_typed_for_it(stage: Stage, open_page: Open) -> None:
+    of = str(stage.do(stage.client.send, Target("Desk", None, "decide"), b"").invocation_id)
+    page = open_page(stage.address(f"/invocations/{of}"))
+    page.get_by_role("button", name="Signal…", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    assert dialog.get_by_label("Name").count() == 0, "the name of what it waits for is not typed over"
+    dialog.get_by_role("button", name="another…").click()
+    dialog.get_by_label("Value").fill('{"kept": 1}')
+    dialog.get_by_label("Name").fill("extra")
+    assert dialog.get_by_label("Value").input_value() == '{"kept": 1}'
+    dialog.get_by_role("button", name="Send", exact=True).click()
+    page.get_by_role("dialog").wait_for(state="detached")
+    page.get_by_role("tab", name="Journal").click()
+    page.get_by_text("signal 'extra': {\"kept\":1}", exact=False).first.wait_for()
 
 
 def test_the_journal_the_audit_and_the_copies_tell_the_same(stage: Stage, open_page: Open, scheme: str) -> None:

@@ -143,7 +143,8 @@ def test_a_claim_is_restarted_from_its_reimbursement_and_the_approvals_are_kept(
         for reviewer in claim.REVIEWERS:
             page.get_by_role("button", name=f"Send approval of {reviewer}…").click()
             dialog = page.get_by_role("dialog")
-            assert dialog.get_by_label("Name").input_value() == f"approval of {reviewer}"
+            chosen = dialog.get_by_role("group", name="It waits for").get_by_role("button", pressed=True)
+            assert chosen.inner_text() == f"approval of {reviewer}"
             dialog.get_by_label("Value").select_option("true")
             dialog.get_by_role("button", name="Send", exact=True).click()
             dialog.wait_for(state="detached")

@@ -550,17 +550,19 @@ function ResumeDialog({ info, onClose, onDone }) {
  * @param {{ info: any, spans: Span[], name: string, onClose: () => void }} props
  */
 function SignalDialog({ info, spans, name: given, onClose }) {
-  const waited = spans.filter((span) => span.kind === "signal" && span.state === "open");
+  const [waited] = useState(() => spans.filter((span) => span.kind === "signal" && span.state === "open")); // a form does not change under its reader
   const [name, setName] = useState(given || waited[0]?.name || "");
-  const schema = waited.find((span) => span.name === name)?.schema ?? null;
+  const [isOther, setOther] = useState(!waited.some((span) => span.name === name));
+  const schema = isOther ? null : (waited.find((span) => span.name === name)?.schema ?? null);
   const [value, setValue] = useState(/** @type {unknown} */ (beginningOf(schema)));
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
 
-  /** @param {string} next */
-  function choose(next) {
-    setName(next);
-    setValue(beginningOf(waited.find((span) => span.name === next)?.schema ?? null));
+  /** @param {Span | null} span one that it waits for, or any other */
+  function choose(span) {
+    setName(span?.name ?? "");
+    setOther(span === null);
+    setValue(beginningOf(span?.schema ?? null));
   }
 
   /** @param {Event} event */
@@ -584,23 +586,21 @@ function SignalDialog({ info, spans, name: given, onClose }) {
       ${waited.length > 0
         ? html`<div class="chips" role="group" aria-label="It waits for">
             ${waited.map(
-              (span) => html`<button key=${span.step} type="button" class="chip" aria-pressed=${span.name === name} onClick=${() => choose(span.name)}>
+              (span) => html`<button key=${span.step} type="button" class="chip" aria-pressed=${!isOther && span.name === name} onClick=${() => choose(span)}>
                 ${visible(span.name)}
               </button>`,
             )}
+            <button type="button" class="chip" aria-pressed=${isOther} onClick=${() => choose(null)}>another…</button>
           </div>`
         : html`<p class="faint">It waits for none now. One that is sent is kept until it asks.</p>`}
-      <${Field} label="Name">
-        <input
-          data-first=${waited.length === 0}
-          value=${name}
-          maxlength="256"
-          onInput=${(/** @type {Event} */ e) => choose(/** @type {HTMLInputElement} */ (e.target).value)}
-        />
-      <//>
+      ${isOther
+        ? html`<${Field} label="Name">
+            <input data-first value=${name} maxlength="256" onInput=${(/** @type {Event} */ e) => setName(/** @type {HTMLInputElement} */ (e.target).value)} />
+          <//>`
+        : null}
       ${schema
         ? html`<${SchemaForm} key=${name} schema=${schema} value=${value} onChange=${setValue} label="Value" />`
-        : html`<${JsonField} key=${name} label="Value" value=${value} onChange=${setValue} />`}
+        : html`<${JsonField} key=${isOther ? "" : name} label="Value" value=${value} onChange=${setValue} isFirst=${!isOther} />`}
       <${ErrorBox} error=${error} />
       <footer>
         <button type="button" onClick=${onClose}>Do nothing</button>

@@ -26,7 +26,7 @@ function resolved(schema, root) {
 }
 
 /**
- * Where a form begins.
+ * Where a form begins; undefined is still to be chosen.
  * @param {any} given
  * @param {Schema} [root]
  * @returns {any}
@@ -35,53 +35,54 @@ export function beginningOf(given, root = given ?? {}) {
   const schema = resolved(given, root);
   if ("default" in schema) return schema.default;
   if (schema.isOptional) return null;
-  if (schema.enum) return schema.enum[0];
+  if (schema.enum || schema.type === "boolean") return undefined; // nobody's choice is made for them
   if (schema.type === "object" && schema.properties) {
     const required = schema.required ?? [];
     return Object.fromEntries(required.map((/** @type {string} */ name) => [name, beginningOf(schema.properties[name], root)]));
   }
-  return { string: "", boolean: true, integer: 0, number: 0, array: [], null: null }[/** @type {string} */ (schema.type)] ?? null;
+  return { string: "", integer: 0, number: 0, array: [], null: null }[/** @type {string} */ (schema.type)] ?? null;
 }
 
 /**
- * @param {{ schema: any, value: any, onChange: (value: any) => void, label: string, root?: Schema, isFirst?: boolean }} props
+ * @param {{ schema: any, value: any, onChange: (value: any) => void, label: string, root?: Schema, isFirst?: boolean, isRequired?: boolean }} props
+ *   `isRequired`: its form is not sent before there is a value
  * @returns {import("../lib/html.js").VNode}
  */
-export function SchemaForm({ schema: given, value, onChange, label, root = given ?? {}, isFirst = true }) {
+export function SchemaForm({ schema: given, value, onChange, label, root = given ?? {}, isFirst = true, isRequired = true }) {
   const schema = resolved(given, root);
   /** @param {Event} event */
   const text = (event) => /** @type {HTMLInputElement} */ (event.target).value;
-  if (schema.isOptional) return html`<${Nullable} schema=${schema} value=${value} onChange=${onChange} label=${label} root=${root} isFirst=${isFirst} />`;
-  if (schema.enum) {
-    return html`<label class="field"
-      ><span>${label}</span
-      ><select data-first=${isFirst} value=${JSON.stringify(value) ?? ""} onChange=${(/** @type {Event} */ e) => onChange(text(e) === "" ? undefined : JSON.parse(text(e)))}>
-        ${value === undefined ? html`<option value="">left out</option>` : null}
-        ${schema.enum.map((/** @type {unknown} */ one) => html`<option key=${String(one)} value=${JSON.stringify(one)}>${String(one)}</option>`)}
-      </select></label
-    >`;
+  const choices = schema.enum ?? (schema.type === "boolean" ? [true, false] : null);
+  if (schema.isOptional && !choices) {
+    return html`<${Nullable} schema=${schema} value=${value} onChange=${onChange} label=${label} root=${root} isFirst=${isFirst} />`;
   }
-  if (schema.type === "boolean") {
+  if (choices) {
     return html`<label class="field"
       ><span>${label}</span
-      ><select data-first=${isFirst} value=${String(value)} onChange=${(/** @type {Event} */ e) => onChange(text(e) === "true")}>
-        ${value === undefined ? html`<option value="undefined">left out</option>` : null}
-        <option value="true">true</option>
-        <option value="false">false</option>
+      ><select
+        data-first=${isFirst || undefined}
+        required=${isRequired}
+        value=${JSON.stringify(value) ?? ""}
+        onChange=${(/** @type {Event} */ e) => onChange(text(e) === "" ? undefined : JSON.parse(text(e)))}
+      >
+        ${value === undefined ? html`<option value="">${isRequired ? "choose…" : "left out"}</option>` : null}
+        ${[...choices, ...(schema.isOptional && !choices.includes(null) ? [null] : [])].map(
+          (/** @type {unknown} */ one) => html`<option key=${String(one)} value=${JSON.stringify(one)}>${String(one)}</option>`,
+        )}
       </select></label
     >`;
   }
   if (schema.type === "string") {
     return html`<label class="field"
       ><span>${label}</span
-      ><input data-first=${isFirst} value=${value ?? ""} onInput=${(/** @type {Event} */ e) => onChange(text(e))} /></label
+      ><input data-first=${isFirst || undefined} value=${value ?? ""} onInput=${(/** @type {Event} */ e) => onChange(text(e))} /></label
     >`;
   }
   if (schema.type === "integer" || schema.type === "number") {
     return html`<label class="field"
       ><span>${label}</span
       ><input
-        data-first=${isFirst}
+        data-first=${isFirst || undefined}
         type="number"
         step=${schema.type === "integer" ? "1" : "any"}
         value=${value ?? ""}
@@ -98,6 +99,7 @@ export function SchemaForm({ schema: given, value, onChange, label, root = given
           root=${root}
           label=${name + ((schema.required ?? []).includes(name) ? "" : " (may be left out)")}
           isFirst=${isFirst && index === 0}
+          isRequired=${isRequired && (schema.required ?? []).includes(name)}
           value=${value?.[name] ?? ((schema.required ?? []).includes(name) ? beginningOf(part, root) : undefined)}
           onChange=${(/** @type {unknown} */ changed) => onChange({ ...(value ?? {}), [name]: changed })}
         />`,
@@ -121,7 +123,7 @@ function Nullable({ schema, value, onChange, label, root, isFirst }) {
     <label class="check"
       ><input
         type="checkbox"
-        data-first=${isFirst && !isThere}
+        data-first=${isFirst && !isThere || undefined}
         aria-label=${`${label} is null`}
         checked=${!isThere}
         onChange=${() => onChange(isThere ? null : firstOf(own, root))}
@@ -150,7 +152,7 @@ export function JsonField({ label, value, onChange, isFirst = false, rows }) {
   return html`<label class="field"
     ><span>${label}</span
     ><textarea
-      data-first=${isFirst}
+      data-first=${isFirst || undefined}
       rows=${rows ?? Math.min(14, Math.max(3, text.split("\n").length))}
       spellcheck=${false}
       aria-invalid=${wrong !== ""}
