@@ -234,7 +234,21 @@ def test_keys_ask_verbs_and_a_reading_token_has_none(stage: Stage, open_page: Op
     page.get_by_role("heading", name="House/h/run").wait_for()
     page.keyboard.press("c")
     page.get_by_role("dialog", name="Cancel House/h/run").wait_for()
-    page.keyboard.press("Escape")
+    page.wait_for_function("() => document.activeElement.textContent === 'Do nothing'")
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").wait_for(state="detached")
+    page.keyboard.press("k")  # "up" elsewhere
+    page.keyboard.press("Enter")
+    assert page.get_by_role("dialog").count() == 0
+    page.get_by_role("button", name="Kill").click()
+    dialog = page.get_by_role("dialog", name="Kill House/h/run")
+    dialog.get_by_label("Reason").fill("stuck")
+    page.keyboard.press("Enter")
+    assert stage.do(stage.client.invocation(of).info).outcome is None
+    assert dialog.get_by_role("button", name="Kill").is_disabled()
+    dialog.get_by_label("Type run to agree").fill("run")
+    dialog.get_by_role("button", name="Kill").click()
+    page.get_by_role("region", name="How it ended").get_by_text("stuck").wait_for()
     reader = open_page(stage.address(f"/invocations/{of}", stage.served.tokens.create("eyes", Scope.READ)))
     reader.get_by_role("heading", name="House/h/run").wait_for()
     reader.get_by_role("button", name="step speak").click()

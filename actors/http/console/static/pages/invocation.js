@@ -46,7 +46,7 @@ export function Invocation({ path, params }) {
   const one = info.data;
   const verbs = one ? verbsFor(one.status) : [];
   useShortcuts([
-    ...verbs.map((verb) => ({ key: verb.name === "restart" ? "R" : verb.name[0], does: verb.title.toLowerCase(), run: () => ask(verb.name) })),
+    ...verbs.flatMap((verb) => (verb.key ? [{ key: verb.key, does: verb.title.toLowerCase(), run: () => ask(verb.name) }] : [])),
     { key: "u", does: "back to the list", run: () => history.back() },
   ]);
 

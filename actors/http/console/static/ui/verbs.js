@@ -17,15 +17,16 @@ import { toast } from "./toast.js";
 /** @typedef {import("../lib/session.js").Scope} Scope */
 
 /**
- * @typedef {{ name: string, title: string, scope: Scope, does: string, isFinal?: boolean,
- *   options: ("kill_after" | "children" | "mode" | "deployment" | "from_step")[] }} Verb
- *   `isFinal`: it cannot be taken back
+ * @typedef {{ name: string, title: string, scope: Scope, does: string, key?: string, isFinal?: boolean,
+ *   mustType?: boolean, options: ("kill_after" | "children" | "mode" | "deployment" | "from_step")[] }} Verb
+ *   `isFinal`: it cannot be taken back; `mustType`: nor is anything left of it, so whoever asks types of what. Those have no `key`
  */
 
 /** @type {Verb[]} */
 export const VERBS = [
   {
     name: "cancel",
+    key: "c",
     title: "Cancel",
     scope: "control",
     does: "The running step is stopped, then the handler is told and cleans up behind itself.",
@@ -34,6 +35,7 @@ export const VERBS = [
   },
   {
     name: "pause",
+    key: "p",
     title: "Pause",
     scope: "control",
     does: "Held where it is, with the key that it has. Results and signals are still recorded.",
@@ -41,6 +43,7 @@ export const VERBS = [
   },
   {
     name: "resume",
+    key: "r",
     title: "Resume",
     scope: "control",
     does: "Goes on where it stopped; one that is backing off tries again now.",
@@ -48,6 +51,7 @@ export const VERBS = [
   },
   {
     name: "restart",
+    key: "R",
     title: "Restart",
     scope: "control",
     does: "Done again as a new invocation, from its beginning or from a step; what came before is kept.",
@@ -59,6 +63,7 @@ export const VERBS = [
     scope: "admin",
     does: "Ended now, with what it has called. Nothing is cleaned up.",
     isFinal: true,
+    mustType: true,
     options: [],
   },
   {
@@ -67,6 +72,7 @@ export const VERBS = [
     scope: "admin",
     does: "History and result of ended ones are forgotten; what they wrote into their objects stays.",
     isFinal: true,
+    mustType: true,
     options: [],
   },
 ];
@@ -174,6 +180,8 @@ export function VerbDialog({ verb, of, target, onClose, onDone }) {
   const [reason, setReason] = useState("");
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
+  const [typed, setTyped] = useState("");
+  const word = target.slice(target.lastIndexOf("/") + 1);
 
   /** @param {Event} event */
   async function submit(event) {
@@ -205,14 +213,30 @@ export function VerbDialog({ verb, of, target, onClose, onDone }) {
             <input
               value=${reason}
               maxlength="1000"
-              data-first
+              data-first=${verb.isFinal ? undefined : true}
               onInput=${(/** @type {Event} */ e) => setReason(/** @type {HTMLInputElement} */ (e.target).value)}
             />
           <//>`}
+      ${verb.mustType
+        ? html`<${Field} label=${`This cannot be taken back. Type ${word} to agree`}>
+            <input
+              autocomplete="off"
+              spellcheck=${false}
+              value=${typed}
+              onInput=${(/** @type {Event} */ e) => setTyped(/** @type {HTMLInputElement} */ (e.target).value)}
+            />
+          <//>`
+        : null}
       <${ErrorBox} error=${error} />
       <footer>
-        <button type="button" onClick=${onClose}>Do nothing</button>
-        <button type="submit" class=${verb.isFinal ? "danger" : "primary"} disabled=${isBusy}>${verb.title}</button>
+        <button type="button" data-first=${verb.isFinal ? true : undefined} onClick=${onClose}>Do nothing</button>
+        <button
+          type="submit"
+          class=${verb.isFinal ? "danger" : "primary"}
+          disabled=${isBusy || (verb.mustType && typed.trim() !== word)}
+        >
+          ${verb.title}
+        </button>
       </footer>
     </form>
   <//>`;
@@ -235,7 +259,6 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
     every: 1_000,
   });
   const count = preview.data?.count;
-  const mustType = verb.name === "kill" || verb.name === "purge";
 
   /** @param {Event} event */
   async function submit(event) {
@@ -281,7 +304,7 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
             <input
               value=${reason}
               maxlength="1000"
-              data-first
+              data-first=${verb.isFinal ? undefined : true}
               onInput=${(/** @type {Event} */ e) => setReason(/** @type {HTMLInputElement} */ (e.target).value)}
             />
           <//>`}
@@ -296,7 +319,7 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
             />
           <//>`
         : null}
-      ${mustType && count
+      ${verb.mustType && count
         ? html`<${Field} label=${`This cannot be taken back. Type ${count} to agree`}>
             <input
               inputmode="numeric"
@@ -307,11 +330,11 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
         : null}
       <${ErrorBox} error=${error} />
       <footer>
-        <button type="button" onClick=${onClose}>Do nothing</button>
+        <button type="button" data-first=${verb.isFinal ? true : undefined} onClick=${onClose}>Do nothing</button>
         <button
           type="submit"
           class=${verb.isFinal ? "danger" : "primary"}
-          disabled=${isBusy || !count || (mustType && typed.trim() !== String(count))}
+          disabled=${isBusy || !count || (verb.mustType && typed.trim() !== String(count))}
         >
           ${verb.title} ${count === undefined ? "" : invocations(count)}
         </button>
