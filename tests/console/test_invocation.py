@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     Open = Callable[..., Page]
 
@@ -201,6 +201,48 @@ def test_a_signal_by_another_name_keeps_what_was_typed_for_it(stage: Stage, open
     page.get_by_role("dialog").wait_for(state="detached")
     page.get_by_role("tab", name="Journal").click()
     page.get_by_text("signal 'extra': {\"kept\":1}", exact=False).first.wait_for()
+
+
+def lose_the_answer(page: Page, path: str) -> None:
+    """The next request to what ends so is done by the server, and its answer is lost."""
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route(lambda url: url.endswith(path), lose, times=1)
+
+
+def test_what_had_no_answer_is_asked_again_and_done_once(
+    stage: Stage, open_page: Open, complaints: list[str]
+) -> None:
+    of = stage.do(build, stage)
+    page = open_page(stage.address(f"/invocations/{of}"))
+    page.get_by_role("button", name="Send after one…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Value").select_option("true")
+    lose_the_answer(page, "/signals/after%20one")
+    dialog.get_by_role("button", name="Send", exact=True).click()
+    dialog.get_by_text("The server does not answer").wait_for()
+    dialog.get_by_role("button", name="Send", exact=True).click()
+    dialog.wait_for(state="detached")
+    page.get_by_role("button", name="Restart…").click()
+    dialog.get_by_role("button", name="Restart as a new one", disabled=False).wait_for()
+    lose_the_answer(page, "/restart-as-new")
+    dialog.get_by_role("button", name="Restart as a new one").click()
+    dialog.get_by_text("The server does not answer").wait_for()
+    dialog.get_by_role("button", name="Restart as a new one").click()
+    dialog.wait_for(state="detached")
+    info = stage.do(stage.client.invocation(of).info)
+    (successor,) = info.successors
+    assert page.url.endswith(successor)
+    told = [entry.name for entry in stage.do(history, stage, of)]
+    assert told.count("SignalReceived") == 1
+    complaints[:] = [said for said in complaints if "ERR_FAILED" not in said]
+
+
+async def history(stage: Stage, of: str) -> list[actors.JournalEntry]:
+    return [entry async for entry in stage.client.invocation(of).events()]
 
 
 def test_the_journal_the_audit_and_the_copies_tell_the_same(stage: Stage, open_page: Open, scheme: str) -> None:

@@ -39,7 +39,8 @@ const ADVICE = {
  *   body?: unknown,
  *   headers?: Record<string, string>,
  *   abort?: AbortSignal,
- * }} Asked
+ *   key?: string,
+ * }} Asked `key`, as `requestKey` makes it: two requests with it are the same one
  */
 
 /** @param {string[]} segments */
@@ -53,7 +54,7 @@ export function pathOf(...segments) {
  * @param {string} path relative, as `pathOf` makes it
  * @param {Asked} [asked]
  */
-export async function send(method, path, { query = {}, body, headers = {}, abort } = {}) {
+export async function send(method, path, { query = {}, body, headers = {}, abort, key } = {}) {
   const url = new URL(path, API_BASE);
   for (const [name, value] of Object.entries(query)) {
     if (value === null || value === undefined || value === "") continue;
@@ -63,6 +64,7 @@ export async function send(method, path, { query = {}, body, headers = {}, abort
   const all = { ...headers };
   const secret = token();
   if (secret) all.authorization = `Bearer ${secret}`;
+  if (key) all["idempotency-key"] = key;
   if (body !== undefined) all["content-type"] = "application/json";
   let response;
   try {
@@ -127,15 +129,21 @@ export async function post(path, body, asked = {}) {
 }
 
 /**
- * Ask a verb of something. Every one has a key, so that a second click is the same request.
+ * A key for what a dialog asks for, made once for as long as it is shown: whoever had no answer and asks again asks for the same.
+ */
+export function requestKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * Ask a verb of something.
  * @param {string} path
  * @param {unknown} [body]
  * @param {Asked} [asked]
  * @returns {Promise<any>}
  */
 export async function patch(path, body = {}, asked = {}) {
-  const headers = { "idempotency-key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, ...asked.headers };
-  return (await send("PATCH", path, { ...asked, headers, body })).json();
+  return (await send("PATCH", path, { ...asked, body })).json();
 }
 
 /**

@@ -1,7 +1,7 @@
 // One invocation: how it stands and why, everything that it has been through, and whatever can be asked of it.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { get, patch, pathOf, post } from "../lib/api.js";
+import { get, patch, pathOf, post, requestKey } from "../lib/api.js";
 import { concerns, useHistory } from "../lib/history.js";
 import { html } from "../lib/html.js";
 import { useShortcuts } from "../lib/keys.js";
@@ -503,6 +503,7 @@ function ResumeDialog({ info, onClose, onDone }) {
   const [isSure, setSure] = useState(false);
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
+  const [key] = useState(requestKey);
   const known = useLive("deployments", (abort) => get("deployments", {}, abort), { when: (c) => c.registry });
   const check = useLive(`check ${info.id} on ${deployment}`, (abort) => get(`${pathOf("invocations", info.id)}/check`, { deployment }, abort));
   const fits = check.data?.verdict === "same";
@@ -513,7 +514,7 @@ function ResumeDialog({ info, onClose, onDone }) {
     event.preventDefault();
     setBusy(true);
     try {
-      const answer = await patch(`${pathOf("invocations", info.id)}/resume`, { deployment, reason });
+      const answer = await patch(`${pathOf("invocations", info.id)}/resume`, { deployment, reason }, { key });
       toast(answer.changed ? `Resumed: it was ${answer.before}` : `Nothing to change: it is ${answer.after}`);
       onDone();
     } catch (refusal) {
@@ -557,6 +558,7 @@ function SignalDialog({ info, spans, name: given, onClose }) {
   const [value, setValue] = useState(/** @type {unknown} */ (beginningOf(schema)));
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
+  const [key] = useState(requestKey);
 
   /** @param {Span | null} span one that it waits for, or any other */
   function choose(span) {
@@ -570,9 +572,7 @@ function SignalDialog({ info, spans, name: given, onClose }) {
     event.preventDefault();
     setBusy(true);
     try {
-      const answer = await post(`${pathOf("invocations", info.id)}/${pathOf("signals", name)}`, value === undefined ? null : value, {
-        headers: { "idempotency-key": `${Date.now()}-${Math.random()}` },
-      });
+      const answer = await post(`${pathOf("invocations", info.id)}/${pathOf("signals", name)}`, value === undefined ? null : value, { key });
       toast(answer.changed ? `${visible(name)} is delivered` : `${visible(name)} has changed nothing`);
       onClose();
     } catch (refusal) {

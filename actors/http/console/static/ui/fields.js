@@ -2,7 +2,7 @@
 // if somebody else was there first.
 
 import { useState } from "preact/hooks";
-import { Problem, get, patch, pathOf } from "../lib/api.js";
+import { Problem, get, patch, pathOf, requestKey } from "../lib/api.js";
 import { html } from "../lib/html.js";
 import { ErrorBox } from "./bits.js";
 import { Dialog, Field } from "./dialog.js";
@@ -153,6 +153,7 @@ function Review({ base, edit, steps, onRead, onBack, onDone, onClose }) {
   const [isQueued, setQueued] = useState(false);
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
+  const [key] = useState(requestKey);
   const place = pathOf("objects", base.service, base.key);
 
   /** @param {Event} event */
@@ -161,7 +162,7 @@ function Review({ base, edit, steps, onRead, onBack, onDone, onClose }) {
     setBusy(true);
     setError(null);
     try {
-      const done = await patch(`${place}/fields`, { ...edit, if_version: base.fields_version, queue: isQueued, reason });
+      const done = await patch(`${place}/fields`, { ...edit, if_version: base.fields_version, queue: isQueued, reason }, { key });
       toast(done.changed ? `${steps.length === 1 ? visible(steps[0].name) : `${steps.length} fields`} changed.` : "It was so already.");
       onDone();
       onClose();

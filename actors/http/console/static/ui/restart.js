@@ -2,7 +2,7 @@
 // something about it is changed.
 
 import { useEffect, useState } from "preact/hooks";
-import { get, patch, pathOf } from "../lib/api.js";
+import { get, patch, pathOf, requestKey } from "../lib/api.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
 import { go, href } from "../lib/router.js";
@@ -32,6 +32,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
   const [reason, setReason] = useState("");
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
+  const [key] = useState(requestKey);
   const hasNewInput = from === "" && JSON.stringify(input) !== JSON.stringify(argument);
   const asked = {
     from_step: from,
@@ -58,7 +59,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
     setBusy(true);
     setError(null);
     try {
-      const answer = await patch(path, { ...asked, reason });
+      const answer = await patch(path, { ...asked, reason }, { key });
       toast("Restarted: this is the new one.");
       go(href(["invocations", answer.new_invocation_id]));
     } catch (refusal) {

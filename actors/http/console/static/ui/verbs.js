@@ -2,7 +2,7 @@
 // and of which.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { get, patch, pathOf, post } from "../lib/api.js";
+import { get, patch, pathOf, post, requestKey } from "../lib/api.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
 import { go, href } from "../lib/router.js";
@@ -180,6 +180,7 @@ export function VerbDialog({ verb, of, target, onClose, onDone }) {
   const [reason, setReason] = useState("");
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
+  const [key] = useState(requestKey);
   const [typed, setTyped] = useState("");
   const word = target.slice(target.lastIndexOf("/") + 1);
 
@@ -190,7 +191,7 @@ export function VerbDialog({ verb, of, target, onClose, onDone }) {
     setError(null);
     try {
       const path = pathOf("invocations", of, verb.name === "restart" ? "restart-as-new" : verb.name);
-      const answer = await patch(path, verb.name === "purge" ? undefined : { ...options, reason });
+      const answer = await patch(path, verb.name === "purge" ? undefined : { ...options, reason }, { key });
       toast(
         answer.changed
           ? `${verb.title}: ${inWords(answer.before)} before, ${inWords(answer.after)} now`
@@ -253,6 +254,7 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
   const [rate, setRate] = useState("");
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
+  const [key] = useState(requestKey);
   const [job, setJob] = useState(/** @type {string | null} */ (null));
   const preview = useLive(`preview ${where}`, (abort) => post("jobs/preview", { where, sample: 10 }, { abort }), {
     when: (changes) => job === null && changes.invocations.length > 0,
@@ -267,7 +269,7 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
     setError(null);
     try {
       const given = verb.name === "purge" ? {} : { ...options, reason };
-      const started = await post("jobs", { verb: verb.name, where, options: given, ...(rate ? { rate: Number(rate) } : {}) });
+      const started = await post("jobs", { verb: verb.name, where, options: given, ...(rate ? { rate: Number(rate) } : {}) }, { key });
       setJob(started.id);
     } catch (refusal) {
       setError(refusal);
