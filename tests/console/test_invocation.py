@@ -213,9 +213,7 @@ def lose_the_answer(page: Page, path: str) -> None:
     page.route(lambda url: url.endswith(path), lose, times=1)
 
 
-def test_what_had_no_answer_is_asked_again_and_done_once(
-    stage: Stage, open_page: Open, complaints: list[str]
-) -> None:
+def test_what_had_no_answer_is_asked_again_and_done_once(stage: Stage, open_page: Open, complaints: list[str]) -> None:
     of = stage.do(build, stage)
     page = open_page(stage.address(f"/invocations/{of}"))
     page.get_by_role("button", name="Send after one…").click()
