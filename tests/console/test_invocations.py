@@ -266,6 +266,36 @@ def test_rows_do_not_move_under_the_pointer_and_their_status_changes_where_they_
     assert page.get_by_text("33", exact=True).count() == 1
 
 
+def test_the_keys_mean_the_row_they_stood_on_whatever_comes_in_above(stage: Stage, open_page: Open) -> None:
+    ids = stage.do(send_many, stage, "work", 10)
+    page = open_page(stage.address("/invocations"))
+    rows(page).nth(9).wait_for()
+    for _ in range(4):  # into the table, and down
+        page.keyboard.press("j")
+    marked = rows(page).and_(page.locator(".cursor"))
+    assert marked.get_attribute("data-key") == ids[6]
+    stage.do(send_many, stage, "work", 3)
+    page.get_by_role("button", name="3 new — show").wait_for()
+    assert rows(page).first.get_attribute("data-key") == ids[9]
+    page.keyboard.press("n")
+    page.wait_for_function("() => document.querySelectorAll('.tbody .tr').length === 13")
+    assert marked.get_attribute("data-key") == ids[6]
+    page.keyboard.press("x")
+    page.get_by_role("checkbox", name=f"select {ids[6]}").and_(page.locator(":checked")).wait_for()
+    page.keyboard.press("Escape")
+    link = rows(page).nth(2).locator("a")
+    link.focus()
+    linked = link.get_attribute("title")
+    stage.do(send_many, stage, "work", 2)
+    page.get_by_role("button", name="2 new — show").wait_for()
+    page.keyboard.press("n")
+    page.wait_for_function("() => document.querySelectorAll('.tbody .tr').length === 15")
+    assert page.evaluate("() => document.activeElement.title || document.activeElement.role") in (linked, "grid")
+    grid(page).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/invocations/{ids[6]}")
+
+
 def test_one_that_no_longer_fits_stays_where_it_is_until_the_list_is_read_again(stage: Stage, open_page: Open) -> None:
     ids = stage.do(send_many, stage, "work", 3)
     page = open_page(

@@ -102,7 +102,7 @@ export function Invocations({ params }) {
   const [chosen, setChosen] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
   const [isAll, setAll] = useState(false);
   const [asking, setAsking] = useState(/** @type {{ verb: import("../ui/verbs.js").Verb, where: string } | null} */ (null));
-  const calm = useRef({ isOver: false, top: 0, hasChosen: false });
+  const calm = useRef({ isHeld: false, top: 0, hasChosen: false });
   calm.current.hasChosen = chosen.size > 0 || isAll;
 
   const rows = useMemo(() => new Rows(where, { by, descending }, () => redraw(0)), [where, by, descending, generation]);
@@ -112,7 +112,7 @@ export function Invocations({ params }) {
     setAll(false);
     const stop = listen((changes) => {
       const at = calm.current;
-      rows.hear(changes, at.top === 0 && !at.isOver && !at.hasChosen && !document.hidden);
+      rows.hear(changes, at.top === 0 && !at.isHeld && !at.hasChosen && !document.hidden);
     });
     return () => {
       stop();
@@ -184,7 +184,7 @@ export function Invocations({ params }) {
               onSort=${(/** @type {string} */ column) =>
                 setParams({ sort: column === "created_at" ? "" : column, order: by === column && descending ? "asc" : "" })}
               classOf=${(/** @type {Row} */ row) => (row.fits === 0 || row.fits === -1 ? "stale" : "")}
-              onHover=${(/** @type {boolean} */ isOver) => (calm.current.isOver = isOver)}
+              onHeld=${(/** @type {boolean} */ isHeld) => (calm.current.isHeld = isHeld)}
               onScroll=${(/** @type {number} */ top) => (calm.current.top = top)}
             />`}
     ${asking

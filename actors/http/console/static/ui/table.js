@@ -19,6 +19,7 @@ import { html } from "../lib/html.js";
  */
 
 const AROUND = 12;
+const LOOKED_AT = 5_000;
 
 /**
  * @template R
@@ -37,10 +38,11 @@ const AROUND = 12;
  *   classOf?: (row: R) => string,
  *   rowHeight?: number,
  *   fit?: boolean,
- *   onHover?: (isOver: boolean) => void,
+ *   onHeld?: (isHeld: boolean) => void,
  *   onScroll?: (top: number) => void,
  * }} props `rowAt` is undefined for a row that is still on its way; `onSeen` tells which are wanted. `fit`: as high as its
- *   rows, up to a limit, instead of as high as there is room.
+ *   rows, up to a limit, instead of as high as there is room. `onHeld`: whether the pointer or the focus is in it, so that a row
+ *   that moved would be taken for another.
  */
 export function Table({
   label,
@@ -57,12 +59,16 @@ export function Table({
   classOf,
   rowHeight = 30,
   fit = false,
-  onHover,
+  onHeld,
   onScroll,
 }) {
   const box = useRef(/** @type {HTMLDivElement | null} */ (null));
   const [view, setView] = useState({ top: 0, height: 600 });
-  const [cursor, setCursor] = useState(0);
+  // The row that the keys mean is this one, wherever it stands by now; its place only says where to look first.
+  const [mark, setMark] = useState({ index: 0, key: /** @type {string | null} */ (null) });
+  const cursor = placeOf(mark, count, rowAt, keyOf);
+  const held = useRef({ pointer: false, focus: false });
+  const focused = focusedRow(box.current);
   const id = useRef(`t${Math.random().toString(36).slice(2)}`).current;
   const first = Math.max(0, Math.floor(view.top / rowHeight) - AROUND);
   const last = Math.min(count, Math.ceil((view.top + view.height) / rowHeight) + AROUND);
@@ -79,14 +85,33 @@ export function Table({
 
   useEffect(() => onSeen?.(first, last), [first, last, count]);
 
+  useLayoutEffect(() => {
+    // Its element is another row's now, and so would be what is done to it.
+    if (focused !== undefined && focusedRow(box.current) !== focused) box.current?.focus({ preventScroll: true });
+  });
+
   useEffect(() => {
-    if (cursor >= count && count > 0) setCursor(count - 1);
-  }, [count]);
+    const row = rowAt(cursor);
+    const isUsed = mark.key !== null || held.current.focus; // until then it is the first, whichever that is
+    if (row && isUsed && (mark.index !== cursor || mark.key !== keyOf(row))) markAt(cursor);
+  });
+
+  /** @param {number} index */
+  function markAt(index) {
+    const row = rowAt(index);
+    setMark({ index, key: row ? keyOf(row) : null });
+  }
+
+  /** @param {"pointer" | "focus"} by @param {boolean} isIn */
+  function hold(by, isIn) {
+    held.current[by] = isIn;
+    onHeld?.(held.current.pointer || held.current.focus);
+  }
 
   /** @param {number} to */
   function move(to) {
     const next = Math.max(0, Math.min(count - 1, to));
-    setCursor(next);
+    markAt(next);
     const element = box.current;
     if (!element) return;
     const top = next * rowHeight;
@@ -143,13 +168,14 @@ export function Table({
       html`<div
         key=${index % slots}
         id=${`${id}-${index}`}
+        data-key=${key}
         role="row"
         aria-rowindex=${index + 2}
         aria-selected=${onSelect ? isSelected : undefined}
         class=${`tr ${index === cursor ? "cursor" : ""} ${isSelected ? "selected" : ""} ${row && classOf ? classOf(row) : ""}`}
         style=${{ top: `${index * rowHeight}px`, height: `${rowHeight}px`, gridTemplateColumns: tracks, minWidth: `${least}px` }}
         onClick=${(/** @type {MouseEvent} */ event) => {
-          setCursor(index);
+          markAt(index);
           const target = /** @type {HTMLElement} */ (event.target);
           if (row && !target.closest("a, button, input") && !getSelection()?.toString()) onOpen?.(row);
         }}
@@ -187,8 +213,10 @@ export function Table({
     aria-activedescendant=${cursor >= first && cursor < last ? `${id}-${cursor}` : undefined}
     style=${height}
     onKeyDown=${onKeyDown}
-    onPointerEnter=${() => onHover?.(true)}
-    onPointerLeave=${() => onHover?.(false)}
+    onPointerEnter=${() => hold("pointer", true)}
+    onPointerLeave=${() => hold("pointer", false)}
+    onFocusIn=${() => hold("focus", true)}
+    onFocusOut=${() => hold("focus", false)}
     onScroll=${(/** @type {Event} */ event) => {
       const element = /** @type {HTMLElement} */ (event.currentTarget);
       setView({ top: element.scrollTop, height: element.clientHeight });
@@ -214,4 +242,30 @@ export function Table({
     </div>
     <div role="rowgroup" class="tbody" style=${{ height: `${count * rowHeight}px`, minWidth: `${least}px` }}>${rows}</div>
   </div>`;
+}
+
+/**
+ * Where a marked row stands now: looked for around where it was. Where it was, if it is there no more.
+ * @template R
+ * @param {{ index: number, key: string | null }} mark
+ * @param {number} count
+ * @param {(index: number) => R | undefined} rowAt
+ * @param {(row: R) => string} keyOf
+ */
+function placeOf(mark, count, rowAt, keyOf) {
+  const before = Math.max(0, Math.min(mark.index, count - 1));
+  if (mark.key === null) return before;
+  for (let away = 0; away < Math.min(count, LOOKED_AT); away++) {
+    for (const index of [before + away, before - away]) {
+      const row = index >= 0 && index < count ? rowAt(index) : undefined;
+      if (row && keyOf(row) === mark.key) return index;
+    }
+  }
+  return before;
+}
+
+/** @param {HTMLElement | null} box */
+function focusedRow(box) {
+  const at = document.activeElement;
+  return box?.contains(at) ? /** @type {HTMLElement | null | undefined} */ (at?.closest(".tbody .tr"))?.dataset.key : undefined;
 }
