@@ -92,7 +92,8 @@ class NamedToken:
 def make_token(directory: Path) -> str:
     """The token of a data directory, made if there is none: 256 bits, readable by its owner only."""
     path = token_path(directory)
-    if not path.exists():
+    if not _read(path):
+        path.unlink(missing_ok=True)  # an empty one would let in whoever shows none
         made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         _write_durably(made, secrets.token_urlsafe(_TOKEN_BYTES).encode() + b"\n")
         try:
@@ -102,7 +103,15 @@ def make_token(directory: Path) -> str:
         finally:
             made.unlink()
         _sync(directory)
-    return path.read_text().strip()
+    return _read(path)
+
+
+def _read(path: Path) -> str:
+    """The token in the file; nothing if there is none."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        return ""
 
 
 class TokenBook:
@@ -200,8 +209,8 @@ class TokenBook:
 
     def _look_again(self) -> None:
         if not self._own_digest:
-            path = token_path(self.directory)
-            self._own_digest = _digest(path.read_text().strip()) if path.exists() else ""
+            own = _read(token_path(self.directory))
+            self._own_digest = _digest(own) if own else ""
         try:
             status = self._path.stat()
         except FileNotFoundError:

@@ -128,6 +128,12 @@ async def test_on_a_full_disk_a_token_is_revoked_at_once_and_the_audit_hears_of_
     assert book.owed() == []
 
 
+def test_an_empty_file_lets_nobody_in_and_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "token").touch(mode=0o600)
+    assert TokenBook(tmp_path).grant_of("") is None
+    assert len(make_token(tmp_path)) > 40
+
+
 def test_a_first_start_that_dies_makes_a_whole_token_or_none(tmp_path: Path) -> None:
     code = (
         "import os, sys, pathlib\nfrom actors.http.tokens import make_token\n"
