@@ -44,7 +44,7 @@ class AuditTrail:
         return keys.audit(self._partition, self._number), value
 
 
-async def note_at_rest(journal: Journal, act: Act, who: Identity, *, refusal: str = "") -> None:
+async def note_at_rest(journal: Journal, act: Act, who: Identity, refusal: str = "") -> None:
     """The same as :meth:`actors.engine.engine.Engine.note`, in a journal that nobody runs."""
     partition = NOBODY % journal.partitions
     row = AuditRow(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
@@ -24,10 +25,10 @@ from journal.datadir import DataDirectory
 from journal.opening import open_journal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from journal.stored import StoredJournal
+    from actors.listing import RowSource
 
 T = TypeVar("T")
 
@@ -87,20 +88,21 @@ async def _at_rest(data: Path) -> AsyncIterator[_AuditAtRest]:
     """The audit of a directory that nobody runs."""
     DataDirectory(data).identity()
     async with open_journal(data) as journal:
-        yield _AuditAtRest(journal, Identity(f"user:{user() or 'unknown'}", "process"))
+        yield _AuditAtRest(journal, partial(note_at_rest, journal), Identity(f"user:{user() or 'unknown'}", "process"))
 
 
 @attrs.frozen
 class _AuditAtRest:
-    journal: StoredJournal
+    rows: RowSource
+    tell: Callable[[Act, Identity, str], Awaitable[None]]
     who: Identity
 
     def acting_as(self, by: str, origin: str) -> _AuditAtRest:
-        return _AuditAtRest(self.journal, Identity(by, origin))
+        return attrs.evolve(self, who=Identity(by, origin))
 
     async def note(self, act: Act, *, refusal: str = "") -> None:
-        await note_at_rest(self.journal, act, self.who, refusal=refusal)
+        await self.tell(act, self.who, refusal)
 
     async def audit(self, *, verb: str, target: str, limit: int, after: str | None) -> AuditPage:
         await trio.lowlevel.checkpoint()
-        return list_audit(self.journal, AuditQuery(verb=verb, target=target, limit=limit, after=after))
+        return list_audit(self.rows, AuditQuery(verb=verb, target=target, limit=limit, after=after))
