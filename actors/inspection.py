@@ -440,6 +440,8 @@ def summary_of(event: Any) -> str:
             return "what it has read is kept for its replay"
         case e.CancelRequested():
             return f"cancel requested{_because(event.reason)}"
+        case e.CancelHastened():
+            return f"to be killed sooner{_because(event.reason)}"
         case e.InvocationPaused():
             return f"paused ({event.cause.value}){_because(event.reason)}"
         case e.InvocationResumed():

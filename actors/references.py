@@ -258,7 +258,8 @@ class InvocationHandle(Generic[R_co]):
     ) -> Answer:
         """Stop it with its compensations; what it has called is cancelled first. After ``kill_after`` seconds it is killed.
 
-        ``children="all"`` cancels what it has sent as well. Asking again under the same ``idempotency_key`` is answered as the
+        ``children="all"`` cancels what it has sent as well. A second cancel may bring the kill forward, and never puts it off; it
+        changes nothing else. Asking again under the same ``idempotency_key`` is answered as the
         first time. Raises ``AlreadyCompletedError``, ``UnknownInvocationError``.
         """
         command = c.CancelInvocation(

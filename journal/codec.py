@@ -66,6 +66,7 @@ TAGS: dict[type, int] = {
     e.HistoryKept: 0x2B,
     e.CallHandedOver: 0x2C,
     e.InvocationMoved: 0x2D,
+    e.CancelHastened: 0x2E,
 }
 
 _STAMP_TAG = 0x7F

@@ -529,6 +529,16 @@ class CancelRequested:
 
 
 @attrs.define(kw_only=True)
+class CancelHastened:
+    """It was cancelled before, and has less time now: patience ends at ``kill_at``, which is earlier than it was. The handler hears
+    nothing of it."""
+
+    invocation_id: InvocationId
+    kill_at: float
+    reason: str = ""
+
+
+@attrs.define(kw_only=True)
 class PauseRequested:
     """Somebody wants it held as soon as its running steps have ended; nothing else of it goes on meanwhile."""
 
@@ -681,6 +691,7 @@ Event: TypeAlias = (
     | FieldsRewound
     | HistoryKept
     | CallHandedOver
+    | CancelHastened
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

@@ -111,7 +111,10 @@ class Attach:
 
 @attrs.define(kw_only=True)
 class CancelInvocation:
-    """Stop it, with its compensations. ``kill_after`` seconds later it is killed if it still lives."""
+    """Stop it, with its compensations. ``kill_after`` seconds later it is killed if it still lives.
+
+    Asked again, the earlier end of patience holds; the rest is as it was asked for first.
+    """
 
     invocation_id: InvocationId
     reason: str

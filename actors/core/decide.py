@@ -25,7 +25,7 @@ from actors.core.errors import (
 from actors.core.gates import NO_GATES, Gates
 from actors.core.react import keeps_something
 from actors.core.retries import Exhausted, delay_seconds, is_exhausted
-from actors.core.state import InvocationState, ObjectState, WaitKind, digest
+from actors.core.state import Cancel, InvocationState, ObjectState, WaitKind, digest
 from actors.core.transitions import ACTIVE, STARTED
 from journal import events as e
 from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause, PauseMode, Status, Stop
@@ -458,9 +458,9 @@ def _cancel(
     if not invocation.is_started:
         outcome = Outcome(OutcomeKind.CANCELLED, reason=command.reason)
         return _complete(state, invocation, outcome)
-    if invocation.cancel is not None:
-        return []
     kill_at = None if command.kill_after is None else now + command.kill_after
+    if invocation.cancel is not None:
+        return _hasten(invocation, invocation.cancel, command, kill_at)
     return [
         e.CancelRequested(
             invocation_id=invocation.invocation_id,
@@ -469,6 +469,15 @@ def _cancel(
             kill_at=kill_at,
         )
     ]
+
+
+def _hasten(
+    invocation: InvocationState, cancel: Cancel, command: c.CancelInvocation, kill_at: float | None
+) -> list[Event]:
+    """It is delivered once, so all that asking again can do is to shorten the patience, never to lengthen it."""
+    if kill_at is None or (cancel.kill_at is not None and cancel.kill_at <= kill_at):
+        return []
+    return [e.CancelHastened(invocation_id=invocation.invocation_id, kill_at=kill_at, reason=command.reason)]
 
 
 def _kill(

@@ -286,6 +286,12 @@ def _on_cancel(_: ObjectState, invocation: InvocationState, event: e.CancelReque
     invocation.status = transitions.status_now(invocation)
 
 
+def _on_hastened(_: ObjectState, invocation: InvocationState, event: e.CancelHastened, __: Stamp) -> None:
+    assert invocation.cancel is not None, "only what is cancelled has patience to lose"
+    assert invocation.cancel.kill_at is None or event.kill_at < invocation.cancel.kill_at, "patience never grows"
+    invocation.cancel.kill_at = event.kill_at
+
+
 def _on_pause_requested(_: ObjectState, invocation: InvocationState, event: e.PauseRequested, stamp: Stamp) -> None:
     invocation.pausing = event.reason
     invocation.paused_by, invocation.paused_at = stamp.by, stamp.at
@@ -410,6 +416,7 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.AttemptRetried: _on_attempt_retried,
     e.InvocationSuspended: _on_suspended,
     e.CancelRequested: _on_cancel,
+    e.CancelHastened: _on_hastened,
     e.PauseRequested: _on_pause_requested,
     e.InvocationPaused: _on_paused,
     e.InvocationResumed: _on_resumed,

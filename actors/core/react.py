@@ -255,6 +255,19 @@ def _on_cancel(state: ObjectState | None, event: e.CancelRequested) -> list[Effe
     return owed
 
 
+def _on_hastened(state: ObjectState | None, event: e.CancelHastened) -> list[Effect]:
+    return [
+        *_retract_kill(_of(state, event)),
+        f.SetTimer(event.kill_at, _kill_when_impatient(event.invocation_id)),
+    ]
+
+
+def _retract_kill(invocation: InvocationState) -> list[Effect]:
+    if invocation.cancel is None or invocation.cancel.kill_at is None:
+        return []
+    return [f.RetractTimer(invocation.cancel.kill_at, _kill_when_impatient(invocation.invocation_id))]
+
+
 def _kill_when_impatient(invocation_id: InvocationId) -> c.KillInvocation:
     return c.KillInvocation(invocation_id=invocation_id, reason="cancelled, and not ended in time")
 
@@ -325,9 +338,7 @@ def _on_completed(state: ObjectState | None, event: e.InvocationCompleted) -> li
 
 
 def _clear_waits(invocation: InvocationState, ended: OutcomeKind) -> list[Effect]:
-    owed = _retract_retry(invocation)
-    if invocation.cancel is not None and invocation.cancel.kill_at is not None:
-        owed.append(f.RetractTimer(invocation.cancel.kill_at, _kill_when_impatient(invocation.invocation_id)))
+    owed = [*_retract_retry(invocation), *_retract_kill(invocation)]
     for step, wait in invocation.waits.items():
         owed += _retract(invocation.invocation_id, step, wait)
         if wait.kind is WaitKind.CALL:
@@ -381,6 +392,7 @@ _REACTIONS: dict[type, Callable[[ObjectState | None, Any], list[Effect]]] = {
     e.AttemptRetried: _on_attempt_retried,
     e.InvocationSuspended: _on_suspended,
     e.CancelRequested: _on_cancel,
+    e.CancelHastened: _on_hastened,
     e.PauseRequested: _on_pause_requested,
     e.InvocationPaused: _on_paused,
     e.InvocationResumed: _on_resumed,

@@ -76,6 +76,7 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.AttemptRetried: frozenset({Status.BACKING_OFF}),
     e.InvocationSuspended: ACTIVE,
     e.CancelRequested: _STARTED_OR_HELD,
+    e.CancelHastened: _STARTED_OR_HELD,
     e.PauseRequested: ACTIVE,
     e.InvocationPaused: OPEN - {Status.PAUSED},
     e.InvocationResumed: ACTIVE | {Status.PAUSED},

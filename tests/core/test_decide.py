@@ -38,6 +38,7 @@ from tests.core.situations import (
     BROKEN,
     CALLEE,
     CALLER,
+    CANCEL_REQUESTED,
     DATE_HAS_COME,
     DUE,
     IS_OPEN,
@@ -77,6 +78,7 @@ RESTART = c.RestartInvocation(
 
 VERBS: dict[str, Command] = {
     "cancel": CANCEL,
+    "cancel with patience": attrs.evolve(CANCEL, children=Children.ALL, kill_after=30),
     "kill": c.KillInvocation(invocation_id=IT, reason="why"),
     "pause": c.PauseInvocation(invocation_id=IT, reason="why"),
     "pause now": c.PauseInvocation(invocation_id=IT, reason="why", mode=PauseMode.NOW),
@@ -95,6 +97,7 @@ ENDS_CANCELLED = completed(IT, Outcome(OutcomeKind.CANCELLED, reason="why"))
 ENDS_KILLED = completed(IT, Outcome(OutcomeKind.KILLED, reason="why"))
 NEXT = started(BEHIND)
 CANCELS = e.CancelRequested(invocation_id=IT, reason="why")
+HASTENS = e.CancelHastened(invocation_id=IT, kill_at=NOW + 30, reason="why")
 HOLDS = paused(reason="why")
 DRAINS = e.PauseRequested(invocation_id=IT, reason="why")
 MOVES = e.InvocationMoved(invocation_id=IT, deployment="dep_b")
@@ -284,6 +287,24 @@ TABLE: dict[str, dict[Situation, Cell]] = {
 }
 
 
+_IMPATIENT = attrs.evolve(CANCELS, children=Children.ALL, kill_at=NOW + 30)
+
+
+def _with_patience(cell: Cell, situation: Situation) -> Cell:
+    """What a cancel with ``kill_after`` does. One that is not the first has nothing to say but that."""
+    if isinstance(cell, type):
+        return cell
+    events, after = cell
+    if situation in (S.CANCELLING, S.CANCELLING_IDLE, S.CANCELLING_PAUSED):
+        return [HASTENS], after
+    return [_IMPATIENT if event == CANCELS else event for event in events], after
+
+
+TABLE["cancel with patience"] = {
+    situation: _with_patience(cell, situation) for situation, cell in TABLE["cancel"].items()
+}
+
+
 def _after(stop: str, situation: Situation) -> Cell:
     """What a restart does that stops the original first: that, between the acceptance and whatever may start by then."""
     cell = TABLE[stop][situation]
@@ -359,14 +380,29 @@ def test_a_verb_does_the_same_to_a_shared_one_but_nobody_waits_behind_it(verb: s
     check(command, situation, Mode.SHARED, cell)
 
 
-@pytest.mark.parametrize("situation", Situation, ids=named)
-def test_a_cancel_records_whom_it_reaches_and_when_patience_ends(situation: Situation) -> None:
-    cell = TABLE["cancel"][situation]
-    if isinstance(cell, tuple):
-        requested = attrs.evolve(CANCELS, children=Children.ALL, kill_at=NOW + 30)
-        events, after = cell
-        cell = [requested if event == CANCELS else event for event in events], after
-    check(attrs.evolve(CANCEL, children=Children.ALL, kill_after=30), situation, Mode.EXCLUSIVE, cell)
+@pytest.mark.parametrize(
+    ("first", "second", "ends_at"),
+    [
+        (None, None, None),
+        (None, 30.0, 30.0),
+        (30.0, None, None),
+        (30.0, 10.0, 10.0),
+        (30.0, 30.0, None),
+        (30.0, 50.0, None),
+        (30.0, 0.0, 0.0),
+    ],
+)
+def test_of_two_cancels_the_earlier_end_of_patience_holds(
+    first: float | None, second: float | None, ends_at: float | None
+) -> None:
+    patient = attrs.evolve(CANCEL_REQUESTED, kill_at=None if first is None else NOW + first)
+    hastens = [] if ends_at is None else [attrs.evolve(HASTENS, kill_at=NOW + ends_at)]
+    story = given(accepted(), started(), STEP_SCHEDULED, patient)
+    story.when(attrs.evolve(CANCEL, kill_after=second)).then(*hastens).leaves(IT, Status.RUNNING)
+    cancel = story.invocation(IT).cancel
+    assert cancel is not None
+    ends = [NOW + seconds for seconds in (first, second) if seconds is not None]
+    assert cancel.kill_at == (min(ends) if ends else None)
 
 
 def test_what_cannot_be_purged_says_why_and_what_would_work() -> None:
@@ -683,7 +719,17 @@ def test_there_is_a_sample_of_every_command() -> None:
     assert {type(command) for command in COMMANDS.values()} == {*get_args(c.Command)}
 
 
-REFUSED_ONCE_ENDED = {"cancel", "kill", "pause", "pause now", "resume", "move", "signal", "attach"}
+REFUSED_ONCE_ENDED = {
+    "cancel",
+    "cancel with patience",
+    "kill",
+    "pause",
+    "pause now",
+    "resume",
+    "move",
+    "signal",
+    "attach",
+}
 
 
 @pytest.mark.parametrize("what", COMMANDS.keys() - {"purge", "invoke"})

@@ -102,6 +102,7 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
         Status.BACKING_OFF: Status.RUNNING,
         Status.PAUSED: Status.RUNNING,
     },
+    e.CancelHastened: {**_STAYS_ONCE_STARTED},
     e.PauseRequested: {**_SAID_BY_A_HANDLER},
     e.InvocationPaused: {status: Status.PAUSED for status in _STAYS if status is not Status.PAUSED},
     e.InvocationResumed: {**_SAID_BY_A_HANDLER, Status.PAUSED: Status.RUNNING},
@@ -152,6 +153,8 @@ def stands(status: Status, event: type) -> ObjectState:
     if status is Status.SUSPENDED:
         invocation.waits[StepId("9")] = Wait(WaitKind.SIGNAL, 1.0, SIGNAL)
     state = ObjectState(service="Door", key="front", kind=Kind.ACTOR, version=7, invocations={IT: invocation})
+    if event is e.CancelHastened:
+        invocation.cancel = Cancel("why", "tests", 3.0)
     if event is e.InvocationRestarted:
         of = SAMPLES[event].successor
         state.invocations[of] = attrs.evolve(invocation, invocation_id=of, status=Status.QUEUED, mode=Mode.SHARED)

@@ -167,6 +167,12 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
             f.Continue(IT, e.CancelRequested(invocation_id=IT, reason="why", children=Children.ALL, kill_at=DUE)),
         ],
     ),
+    ([*RUNNING, CANCEL_REQUESTED], e.CancelHastened(invocation_id=IT, kill_at=DUE), [f.SetTimer(DUE, IMPATIENT)]),
+    (
+        [*RUNNING, attrs.evolve(CANCEL_REQUESTED, kill_at=DUE + 1)],
+        e.CancelHastened(invocation_id=IT, kill_at=DUE),
+        [f.RetractTimer(DUE + 1, IMPATIENT), f.SetTimer(DUE, IMPATIENT)],
+    ),
     ([*RUNNING, STEP_SCHEDULED], PAUSE_REQUESTED, [LEAVES_STEPS]),
     (RUNNING, paused(), [STOPS]),
     ([accepted()], paused(), []),

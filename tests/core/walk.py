@@ -355,7 +355,7 @@ def _verb(make: Callable[[InvocationId, int], Command]) -> Callable[[Walker, int
 
 
 def _cancel(of: InvocationId, how: int) -> Command:
-    kill_after = 7.5 if how % 3 == 2 else None
+    kill_after = [None, 2.5, 7.5][how % 3]
     children = Children.ALL if how % 2 else Children.CALLED
     return c.CancelInvocation(invocation_id=of, reason="why", kill_after=kill_after, children=children)
 

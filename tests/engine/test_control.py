@@ -342,6 +342,27 @@ async def test_one_that_swallows_the_cancel_is_killed_when_patience_ends(lab: La
     assert WORLD.count("ignored") == 1
 
 
+@pytest.mark.parametrize(("first", "second", "killed_after"), [(None, 30.0, 40), (50.0, 10.0, 20), (30.0, 50.0, 30)])
+async def test_a_second_cancel_may_shorten_the_patience_and_never_lengthens_it(
+    lab: Lab, first: float | None, second: float, killed_after: float
+) -> None:
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Saga).swallows.send()
+        await quiet()
+        started = trio.current_time()
+        assert (await handle.cancel(kill_after=first)).changed
+        await trio.sleep(10)
+        answer = await handle.cancel(kill_after=second, reason="it takes too long")
+        assert answer.changed is (killed_after < 30 or first is None)
+    async with lab.running() as runtime:
+        handle = runtime.client.invocation(handle.id)
+        assert await outcome_of(handle) == "InvocationKilledError"
+        assert killed_after <= trio.current_time() - started < killed_after + 1
+        told = [entry.summary async for entry in handle.events()]
+    assert told.count("to be killed sooner: it takes too long") == answer.changed
+    assert told.count("cancel requested") == 1, "the handler is told of it once"
+
+
 async def test_a_handler_may_end_well_after_a_cancel(lab: Lab) -> None:
     async with lab.running() as runtime:
         handle = await runtime.client.service(Saga).ends_well_all_the_same.send()

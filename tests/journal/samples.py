@@ -140,4 +140,5 @@ EVENTS: list[e.Event] = [
         maps={"items": {'"apple"': b"2"}},
     ),
     e.CallHandedOver(invocation_id=INVOCATION, step=STEP, callee=OTHER),
+    e.CancelHastened(invocation_id=INVOCATION, kill_at=31.5, reason="it takes too long"),
 ]
