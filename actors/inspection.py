@@ -33,7 +33,7 @@ from journal.events import (
 from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from actors.core.state import InvocationState, ObjectState, Wait
     from actors.fields import Field
@@ -400,69 +400,20 @@ def belongs_to(event: Any, invocation_id: InvocationId) -> bool:
 
 def summary_of(event: Any) -> str:
     """An event in one line."""
-    match event:
-        case e.InvocationAccepted():
-            until = "" if event.scheduled_for is None else " for later"
-            return f"{event.handler} accepted{until} with {show(event.argument)}"
-        case e.InvocationStarted():
-            return "started"
-        case e.StepCompleted():
-            return f"step {event.step} {_outcome(event.outcome)}"
-        case e.StepAborted():
-            return f"step {event.step} stopped, with no outcome"
-        case e.StepAttemptFailed():
-            return f"step {event.step}, try {event.attempt}: {event.failure.type}: {event.failure.message}"
-        case e.CallCompleted():
-            return f"the call at step {event.step} {_outcome(event.outcome)}"
-        case e.SignalReceived():
-            return f"signal {event.name!r}: {show(event.value)}"
-        case e.OutputEmitted():
-            return f"output {show(event.value)}"
-        case e.AttemptFailed():
-            return f"attempt {event.attempt}: {event.failure.type}: {event.failure.message}"
-        case e.PauseRequested():
-            return f"pause requested, once its steps have ended{_because(event.reason)}"
-        case e.InvocationDue():
-            return "its date has come"
-        case e.AttemptRetried():
-            return "the handler is tried again"
-        case e.StepRetried():
-            return f"step {event.step} is tried again"
-        case e.TimerFired():
-            return f"the timer at step {event.step} fired"
-        case e.InvocationSuspended():
-            return "suspended: nothing of it is in memory"
-        case e.AttachRequested():
-            return f"{event.by.invocation_id} waits for its end"
-        case e.VerbAnswered():
-            return _answered(event)
-        case e.ReadsPinned() | e.ItemsPinned():
-            return "what it has read is kept for its replay"
-        case e.CancelRequested():
-            return f"cancel requested{_because(event.reason)}"
-        case e.CancelHastened():
-            return f"to be killed sooner{_because(event.reason)}"
-        case e.InvocationPaused():
-            return f"paused ({event.cause.value}){_because(event.reason)}"
-        case e.InvocationResumed():
-            return f"resumed{_because(event.reason)}"
-        case e.InvocationMoved():
-            return f"moved to {event.deployment or 'what is served'}"
-        case e.InvocationCompleted():
-            return _outcome(event.outcome)
-        case e.InvocationRestarted():
-            where = f"step {event.step}" if event.step else "the beginning"
-            return f"restarted from {where} as {event.successor}{_because(event.reason)}"
-        case e.HistoryKept():
-            return "what stands before this was kept; from here on it is lived"
-        case e.FieldsRewound():
-            return f"fields rewound: {', '.join(event.fields) or 'none'}"
-        case e.CallHandedOver():
-            return f"the call at step {event.step} is answered by {event.callee}"
-        case _ if is_request(event):
-            return describe(event)
-    step = getattr(event, "step", None)
-    return type(event).__name__ if step is None else f"{type(event).__name__} at step {step}"
+    say = _SUMMARIES.get(event.__class__)
+    if say is not None:
+        return say(event)
+    return describe(event) if is_request(event) else type(event).__name__
+
+
+def _accepted(event: e.InvocationAccepted) -> str:
+    until = "" if event.scheduled_for is None else " for later"
+    return f"{event.handler} accepted{until} with {show(event.argument)}"
+
+
+def _restarted(event: e.InvocationRestarted) -> str:
+    where = f"step {event.step}" if event.step else "the beginning"
+    return f"restarted from {where} as {event.successor}{_because(event.reason)}"
 
 
 def _answered(event: e.VerbAnswered) -> str:
@@ -481,14 +432,52 @@ def show(value: bytes, limit: int = 80) -> str:
 
 def _outcome(outcome: Outcome) -> str:
     if outcome.failure is not None:
-        return f"{outcome.kind.value}: {outcome.failure.type}: {outcome.failure.message}"
+        return f"{outcome.kind.value}: {_failure(outcome.failure)}"
     if outcome.reason:
         return f"{outcome.kind.value}{_because(outcome.reason)}"
     return f"{outcome.kind.value} with {show(outcome.value)}"
 
 
+def _failure(failure: Failure) -> str:
+    return f"{failure.type}: {failure.message}"
+
+
 def _because(reason: str) -> str:
     return f": {reason}" if reason else ""
+
+
+_SUMMARIES: dict[type, Callable[[Any], str]] = {
+    e.InvocationAccepted: _accepted,
+    e.InvocationDue: lambda _: "its date has come",
+    e.InvocationStarted: lambda _: "started",
+    e.StepCompleted: lambda event: f"step {event.step} {_outcome(event.outcome)}",
+    e.StepAborted: lambda event: f"step {event.step} stopped, with no outcome",
+    e.StepAttemptFailed: lambda event: f"step {event.step}, try {event.attempt}: {_failure(event.failure)}",
+    e.StepRetried: lambda event: f"step {event.step} is tried again",
+    e.TimerFired: lambda event: f"the timer at step {event.step} fired",
+    e.CallCompleted: lambda event: f"the call at step {event.step} {_outcome(event.outcome)}",
+    e.CallHandedOver: lambda event: f"the call at step {event.step} is answered by {event.callee}",
+    e.SignalReceived: lambda event: f"signal {event.name!r}: {show(event.value)}",
+    e.OutputEmitted: lambda event: f"output {show(event.value)}",
+    e.VerbAnswered: _answered,
+    e.ReadsPinned: lambda _: "what it has read is kept for its replay",
+    e.ItemsPinned: lambda _: "what it has read is kept for its replay",
+    e.AttemptFailed: lambda event: f"attempt {event.attempt}: {_failure(event.failure)}",
+    e.AttemptRetried: lambda _: "the handler is tried again",
+    e.InvocationSuspended: lambda _: "suspended: nothing of it is in memory",
+    e.CancelRequested: lambda event: f"cancel requested{_because(event.reason)}",
+    e.CancelHastened: lambda event: f"to be killed sooner{_because(event.reason)}",
+    e.PauseRequested: lambda event: f"pause requested, once its steps have ended{_because(event.reason)}",
+    e.InvocationPaused: lambda event: f"paused ({event.cause.value}){_because(event.reason)}",
+    e.InvocationResumed: lambda event: f"resumed{_because(event.reason)}",
+    e.InvocationMoved: lambda event: f"moved to {event.deployment or 'what is served'}",
+    e.AttachRequested: lambda event: f"{event.by.invocation_id} waits for its end",
+    e.InvocationCompleted: lambda event: _outcome(event.outcome),
+    e.InvocationRestarted: _restarted,
+    e.HistoryKept: lambda _: "what stands before this was kept; from here on it is lived",
+    e.FieldsRewound: lambda event: f"fields rewound: {', '.join(event.fields) or 'none'}",
+}
+"""What is said of an event that a handler has not asked for by itself; of one that it has, ``describe`` knows more."""
 
 
 def _wait_info(step: StepId, wait: Wait) -> WaitInfo:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import get_args
 
+from actors import inspection
 from actors.core import commands as c
 from actors.core.effects import Effect
 from actors.engine import ledger, reception
 from actors.engine.arrivals import Look, Note, Watch
+from journal.events import EVENT_TYPES
+from tests.journal.samples import EVENTS
 
 
 def test_every_effect_has_its_deed() -> None:
@@ -18,3 +21,9 @@ def test_what_the_reception_takes_in_is_a_command_or_a_question() -> None:
     questions: set[type] = {Watch, Look, Note}
     assert set(reception._TAKEN) <= {*get_args(c.Command), *questions}
     assert questions <= set(reception._TAKEN)
+
+
+def test_of_every_event_of_an_invocation_something_is_said_that_is_more_than_its_name() -> None:
+    of_invocations = [event for event in EVENTS if hasattr(event, "invocation_id")]
+    assert [event for event in of_invocations if type(event).__name__ in inspection.summary_of(event)] == []
+    assert {type(event) for event in EVENTS} == {*EVENT_TYPES} >= set(inspection._SUMMARIES)
