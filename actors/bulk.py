@@ -6,6 +6,9 @@ import heapq
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+import trio
+
 from actors.core import commands as c
 from actors.core.errors import (
     DefinitionError,
@@ -15,31 +18,35 @@ from actors.core.errors import (
     UnknownInvocationError,
     UnknownJobError,
 )
-from actors.core.jobs import MAX_ITEMS, JobPage, JobProgress, JobSpec, JobState
+from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec, JobState
 from actors.engine.arrivals import Act
 from actors.inspection import info_of
-from actors.jobs import JobInfo, JobItem, JobItems, JobPreview
+from actors.jobs import JobInfo, JobItem, JobItems, JobPreview, words_of
+from actors.keptobjects import KeptObjects
 from actors.listing import row_of_id
 from actors.objects import service_name
 from actors.references import InvocationHandle, new_id
 from actors.system.job import Job, job_target
+from actors.values import codec_for, decode_kept
 from journal import keys
 from journal.events import Answer, OutcomeKind, Status, Successor
 from journal.ids import InvocationId, StreamId, invocation_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from actors.inspection import InvocationInfo
     from actors.listing import RowSource
     from actors.local import LocalPort
     from journal.events import Answer
+    from journal.protocol import Journal
 
 RUN = "run"
 """The request under which a job runs, so that its id tells its invocation's."""
 
 _LONGEST_SAMPLE = 1_000
 _NAMES_TOGETHER = 64
+_PAGES_TOGETHER = 20
 _ENDED = {
     OutcomeKind.SUCCEEDED: JobState.DONE,
     OutcomeKind.FAILED: JobState.FAILED,
@@ -54,26 +61,37 @@ class JobCaller:
     def __init__(self, port: LocalPort) -> None:
         self._port = port
 
-    async def preview(self, where: str, sample: int) -> JobPreview:
+    async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
+        """How many are chosen, and the ids of so many of them: the oldest that a condition fits, the first of others."""
+        if choice.ids:
+            return len(choice.ids), [*choice.ids[:at_most]]
+        if choice.refused_by:
+            await self._check_ended(choice.refused_by)
+            return await refused_by(self._port.engine.journal, choice.refused_by, at_most=at_most)
+        return await self._port.matching(choice.where, at_most=at_most)
+
+    async def preview(self, choice: Choice, sample: int) -> JobPreview:
         """What a job would take."""
         if not 0 <= sample <= _LONGEST_SAMPLE:
             raise InvalidArgumentError(f"a sample of {sample}, expected a number from 0 to {_LONGEST_SAMPLE}")
-        count, ids = await self._port.matching(where, at_most=sample)
+        check_choice(choice)
+        count, ids = await self.chosen(choice, at_most=sample)
         found = [self._info_of(of) for of in ids]
         return JobPreview(count=count, sample=tuple(info for info in found if info is not None))
 
-    async def start(self, spec: JobSpec) -> str:
-        """Have a job accepted, durably; its id."""
-        await self._check(spec)
+    async def start(self, spec: JobSpec, ids: tuple[InvocationId, ...]) -> str:
+        """Have a job accepted, durably; its id. ``ids`` are those that it names."""
+        choice = Choice(where=spec.where, ids=ids, refused_by=spec.refused_by)
+        await self._check(spec, choice)
         port = self._port
         job = f"job_{port.world.unique():032x}"
         target = job_target(job, RUN)
         _, handler = port.engine.app.handler_of(target)
-        argument = handler.signature.encode((), {"spec": spec, "by": port.who.by})
+        argument = handler.signature.encode((), {"spec": spec, "by": port.who.by, "ids": ids})
         act = Act(
             verb="start-job",
             target=job,
-            detail=f"{spec.verb.value} where {spec.where}",
+            detail=f"{spec.verb.value} {words_of(spec)}",
             reason=str(spec.options.get("reason", "")),
         )
         command = c.Invoke(invocation_id=run_of_job(job), target=target, argument=argument, request=RUN)
@@ -117,6 +135,14 @@ class JobCaller:
             next=after + 1 if page is not None and after + 1 < count else None,
         )
 
+    async def _check_ended(self, job: str) -> None:
+        run = await self._run(job)
+        if run.outcome is None:
+            raise InvalidArgumentError(
+                f"{job} has not ended; what it was refused is known when it has: wait for it, or cancel it",
+                path="$.refused_by",
+            )
+
     async def _run(self, job: str) -> InvocationInfo:
         try:
             return await self._port.info(run_of_job(job))
@@ -134,13 +160,14 @@ class JobCaller:
             return None  # purged since
         return info_of(row, None, self._port.engine.registry.gates)
 
-    async def _check(self, spec: JobSpec) -> None:
+    async def _check(self, spec: JobSpec, choice: Choice) -> None:
+        check_choice(choice)
         if spec.limit is not None and not 1 <= spec.limit <= MAX_ITEMS:
             raise InvalidArgumentError(f"a limit of {spec.limit}, expected a number from 1 to {MAX_ITEMS}")
         if spec.rate is not None and not _SLOWEST <= spec.rate <= _FASTEST:
             raise InvalidArgumentError(f"a rate of {spec.rate} a second, expected {_SLOWEST} to {_FASTEST:.0f}")
         await _check_options(spec)
-        count, _ = await self._port.matching(spec.where, at_most=0)
+        count, _ = await self.chosen(choice, at_most=0)
         if spec.limit is None and count > MAX_ITEMS:
             raise TooManyItemsError(
                 f"{count} invocations fit, and a job takes {MAX_ITEMS}; narrow the condition, or give a limit to take the oldest"
@@ -168,6 +195,40 @@ async def _check_options(spec: JobSpec) -> None:
         await getattr(handle, spec.verb.value)(**spec.options)
     except (TypeError, ValueError, DefinitionError) as error:
         raise InvalidArgumentError(f"the options of {spec.verb.value}: {error}", path="$.options") from error
+
+
+def check_choice(choice: Choice) -> None:
+    """Raise ``InvalidArgumentError`` for more than one way to choose, and ``TooManyItemsError`` for too many ids."""
+    ways = [name for name in ("where", "ids", "refused_by") if getattr(choice, name)]
+    if len(ways) > 1:
+        raise InvalidArgumentError(f"{' and '.join(ways)} are given, expected one of them: they say which invocations")
+    if len(choice.ids) > MAX_NAMED:
+        raise TooManyItemsError(
+            f"{len(choice.ids)} ids are named, and a job takes {MAX_NAMED}; give a condition instead"
+        )
+
+
+async def kept_items(kept: KeptObjects, job: str) -> AsyncIterator[JobItem]:
+    """What became of each invocation that a job has dealt with, as it is on disk."""
+    start = ""
+    while pages := await kept.items(service_name(Job), job, "pages", at=None, start=start, limit=_PAGES_TOGETHER):
+        for page in pages:
+            await trio.lowlevel.checkpoint()
+            for item in items_of(decode_kept(codec_for(JobPage), msgspec.json.encode(page.value), job)):
+                yield item
+        start = str(int(pages[-1].item) + 1)
+
+
+async def refused_by(journal: Journal, job: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
+    """How many a job was refused that has ended, and the ids of so many, in the order in which it asked."""
+    count, found = 0, list[InvocationId]()
+    async with journal.view() as rows:
+        async for item in kept_items(KeptObjects(rows, journal.partitions), job):
+            if item.result is ItemResult.REFUSED:
+                count += 1
+                if count <= at_most:
+                    found.append(item.id)
+    return count, found
 
 
 def run_of_job(job: str) -> InvocationId:
@@ -217,6 +278,8 @@ def job_info(job: str, run: InvocationInfo, progress: JobProgress) -> JobInfo:
         invocation_id=run.id,
         verb=spec.verb,
         where=spec.where,
+        named=spec.named,
+        refused_by=spec.refused_by,
         options=spec.options,
         limit=spec.limit,
         rate=spec.rate,

@@ -10,21 +10,23 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
 
-from actors.core.jobs import ItemResult, JobSpec, JobState, JobVerb
+from actors.core.errors import InvalidArgumentError
+from actors.core.jobs import Choice, ItemResult, JobSpec, JobState, JobVerb
 from actors.inspection import InvocationInfo
 from actors.values import parse
 from journal.events import Children, PauseMode, Status, Stop
-from journal.ids import InvocationId
+from journal.ids import InvocationId, parse_invocation_id
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from journal.events import Answer
 
 
 @attrs.frozen(kw_only=True)
 class JobPreview:
-    """What a job would take now: how many invocations the condition fits, and the oldest of them. Nothing has changed."""
+    """What a job would take now: how many invocations are chosen, and the oldest that a condition fits, or the first of others,
+    as far as they are there. Nothing has changed."""
 
     count: int
     sample: tuple[InvocationInfo, ...]
@@ -34,8 +36,9 @@ class JobPreview:
 class JobInfo:
     """How a job stands. Times are wall seconds.
 
-    The condition fitted ``matched`` invocations when the job began; it takes ``total`` of them, fewer only if it was given a
-    ``limit``. ``done`` are dealt with: ``changed``, ``unchanged``, or ``refused`` (counted by the type of the refusal).
+    Its invocations are those that ``where`` fitted, those that were ``named`` by their ids, so many, or those that the job
+    ``refused_by`` was refused. ``matched`` was their number when the job began; it takes ``total`` of them, fewer only if it was
+    given a ``limit``. ``done`` are dealt with: ``changed``, ``unchanged``, or ``refused`` (counted by the type of the refusal).
     ``failure`` says why it failed, or what it does not get past. ``invocation_id`` is the job as an invocation, ``status`` how
     that stands: it can be paused and resumed like others.
     """
@@ -59,6 +62,20 @@ class JobInfo:
     unchanged: int = 0
     refused: dict[str, int] = attrs.field(factory=dict)
     failure: str = ""
+    named: int = 0
+    refused_by: str = ""
+
+    @property
+    def which(self) -> str:
+        """Which invocations, in words."""
+        return words_of(self)
+
+
+def words_of(chosen: JobSpec | JobInfo) -> str:
+    """Which invocations, in words."""
+    if chosen.named:
+        return f"of {chosen.named} named"
+    return f"of those that {chosen.refused_by} was refused" if chosen.refused_by else f"where {chosen.where}"
 
 
 @attrs.frozen(kw_only=True)
@@ -84,8 +101,8 @@ class JobItems:
 class JobPort(Protocol):
     """What carries jobs: the runtime in this process, or a connection to one."""
 
-    async def preview_job(self, where: str, sample: int) -> JobPreview: ...
-    async def start_job(self, spec: JobSpec) -> str: ...
+    async def preview_job(self, choice: Choice, sample: int) -> JobPreview: ...
+    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...]) -> str: ...
     async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]: ...
     async def job_info(self, job: str) -> JobInfo: ...
     async def await_job(self, job: str) -> JobInfo: ...
@@ -113,7 +130,29 @@ class JobClient:
 
         ``limit`` takes so many at most, the oldest first; without it, all or none. ``rate`` asks so many a second.
         """
-        return Selection(self._port, predicate, limit, rate)
+        return self.chosen(Choice(where=predicate), limit=limit, rate=rate)
+
+    def of(
+        self, ids: Iterable[InvocationId | str], *, limit: int | None = None, rate: float | None = None
+    ) -> Selection:
+        """The invocations of these ids, in this order; ten thousand at most. What is gone by then refuses, as it does by itself."""
+        unique = tuple(dict.fromkeys(map(parse_invocation_id, ids)))
+        if not unique:
+            raise InvalidArgumentError("no id is given, expected one or more")
+        return self.chosen(Choice(ids=unique), limit=limit, rate=rate)
+
+    def refused_by(self, job: str, *, limit: int | None = None, rate: float | None = None) -> Selection:
+        """All that refused another job, which has ended: to ask them again, or something else.
+
+        ::
+
+            again = await client.jobs.refused_by(job.id).resume(reason="the disk has room again")
+        """
+        return self.chosen(Choice(refused_by=job), limit=limit, rate=rate)
+
+    def chosen(self, choice: Choice, *, limit: int | None = None, rate: float | None = None) -> Selection:
+        """The invocations of a choice, whichever way it was made."""
+        return Selection(self._port, choice, limit, rate)
 
     async def list(self, *, limit: int = 20) -> tuple[JobInfo, ...]:
         """The jobs that are retained, newest first."""
@@ -125,7 +164,7 @@ class JobClient:
 
 
 class Selection:
-    """Some invocations, told by a condition. Each verb starts a job, and returns once that is durable.
+    """Some invocations: told by a condition, by their ids, or by the job that they refused. Each verb starts a job, and returns once that is durable.
 
     What fits when the job begins is dealt with, and nothing that comes later: that is what gates are for. Raises
     ``InvalidQueryError`` for what is no condition, ``TooManyItemsError`` for more than a job takes, ``InvalidArgumentError``.
@@ -135,15 +174,15 @@ class Selection:
         job = await client.jobs.where("service = 'Agent'", rate=50).pause(reason="a parsing bug")
     """
 
-    def __init__(self, port: JobPort, predicate: str, limit: int | None, rate: float | None) -> None:
+    def __init__(self, port: JobPort, choice: Choice, limit: int | None, rate: float | None) -> None:
         self._port = port
-        self._predicate = predicate
+        self._choice = choice
         self._limit = limit
         self._rate = rate
 
     async def preview(self, *, sample: int = 10) -> JobPreview:
         """How many there are now, and the oldest of them. Changes nothing."""
-        return await self._port.preview_job(self._predicate, sample)
+        return await self._port.preview_job(self._choice, sample)
 
     async def cancel(
         self, *, reason: str = "", children: str | Children = Children.CALLED, kill_after: float | None = None
@@ -192,8 +231,17 @@ class Selection:
 
     async def start(self, verb: str | JobVerb, options: dict[str, Any]) -> JobHandle:
         """The same by name: ``options`` are those of the verb, as JSON has them. Raises ``InvalidArgumentError``."""
-        spec = JobSpec(verb=JobVerb(verb), where=self._predicate, options=options, limit=self._limit, rate=self._rate)
-        return JobHandle(self._port, await self._port.start_job(spec))
+        choice = self._choice
+        spec = JobSpec(
+            verb=JobVerb(verb),
+            where=choice.where,
+            named=len(choice.ids),
+            refused_by=choice.refused_by,
+            options=options,
+            limit=self._limit,
+            rate=self._rate,
+        )
+        return JobHandle(self._port, await self._port.start_job(spec, choice.ids))
 
 
 class JobHandle:

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from actors.checking import CheckReport, CheckSummary
     from actors.core.deployments import DeploymentChange
     from actors.core.gates import Scope
-    from actors.core.jobs import JobSpec
+    from actors.core.jobs import Choice, JobSpec
     from actors.core.limits import Limits
     from actors.deploying import CodeFile, DeploymentInfo
     from actors.editing import Edit, Edited
@@ -107,9 +107,9 @@ class LocalClient(Client):
         """
         return await self._port.register_deployment(code)
 
-    async def matching(self, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
-        """How many invocations the predicate fits, and the ids of so many of them, the oldest first."""
-        return await self._port.matching(predicate, at_most=at_most)
+    async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
+        """How many invocations are chosen, and the ids of so many of them: of those that a condition fits the oldest."""
+        return await self._port.chosen(choice, at_most=at_most)
 
     async def copy_to(self, path: Path) -> None:
         """Make a data directory at ``path`` with everything that is kept, as of now. Raises ``JournalError``."""
@@ -196,11 +196,15 @@ class LocalPort:
         """How many invocations the predicate fits, and the ids of so many of them, the oldest first."""
         return await self._queries.matching(await self._asked(), predicate, at_most=at_most)
 
-    async def preview_job(self, where: str, sample: int) -> JobPreview:
-        return await self._jobs.preview(where, sample)
+    async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
+        """How many invocations are chosen, and the ids of so many of them: of those that a condition fits the oldest."""
+        return await self._jobs.chosen(choice, at_most=at_most)
 
-    async def start_job(self, spec: JobSpec) -> str:
-        return await self._jobs.start(spec)
+    async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
+        return await self._jobs.preview(choice, sample)
+
+    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...]) -> str:
+        return await self._jobs.start(spec, ids)
 
     async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
         return await self._jobs.list(limit)

@@ -10,9 +10,9 @@ import msgspec
 import trio
 
 from actors.auditing import ChainCheck, check_of, list_audit
-from actors.bulk import RUN, items_of, job_info, run_of_job, unknown_job
+from actors.bulk import RUN, job_info, kept_items, run_of_job, unknown_job
 from actors.core.errors import UnknownInvocationError
-from actors.core.jobs import JobPage, JobProgress
+from actors.core.jobs import JobProgress
 from actors.core.limits import DEFAULT_LIMITS
 from actors.core.names import is_system
 from actors.deployments.keeper import info_of_deployment
@@ -49,9 +49,6 @@ if TYPE_CHECKING:
     from actors.sql.result import QueryResult
     from journal.reading import RocksReader
     from journal.rows import StoreIdentity
-
-
-_PAGES_TOGETHER = 100
 
 
 def _service(name: str, kind: str, handlers: str) -> ServiceInfo:
@@ -184,15 +181,7 @@ class AtRest:
     async def job_items(self, job: str) -> list[JobItem]:
         """What became of each invocation that it has dealt with."""
         await self._run_of(job)
-        found: list[JobItem] = []
-        start = ""
-        while pages := await self._kept.items(
-            service_name(Job), job, "pages", at=None, start=start, limit=_PAGES_TOGETHER
-        ):
-            for page in pages:
-                found += items_of(decode_kept(codec_for(JobPage), msgspec.json.encode(page.value), job))
-            start = str(int(pages[-1].item) + 1)
-        return found
+        return [item async for item in kept_items(self._kept, job)]
 
     async def _run_of(self, job: str) -> InvocationInfo:
         try:

@@ -57,7 +57,7 @@ JOBS: Table[JobInfo] = Table(
         Column("REFUSED", lambda info: str(sum(info.refused.values()))),
         Column("STARTED", lambda info: ago(info.started_at)),
         Column("BY", lambda info: info.started_by, is_wide=True),
-        Column("WHERE", lambda info: info.where),
+        Column("WHICH", lambda info: info.which),
     ),
 )
 

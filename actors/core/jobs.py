@@ -8,9 +8,13 @@ from typing import Any
 import attrs
 
 from journal.events import Status
+from journal.ids import InvocationId
 
 MAX_ITEMS = 250_000
 """Invocations that one job takes."""
+
+MAX_NAMED = 10_000
+"""Invocations that can be chosen by their ids."""
 
 
 class JobVerb(enum.Enum):
@@ -45,12 +49,26 @@ class ItemResult(enum.Enum):
 
 
 @attrs.frozen(kw_only=True)
+class Choice:
+    """Which invocations: those that a condition fits, those of these ids, or those that another job was refused."""
+
+    where: str = ""
+    ids: tuple[InvocationId, ...] = ()
+    refused_by: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class JobSpec:
     """What a job is to do. ``options`` are those of the verb, as ``InvocationHandle`` takes them; ``limit`` is how many
-    invocations it takes at most, the oldest first; ``rate`` is how many a second."""
+    invocations it takes at most, the oldest first, or the first of those that were named; ``rate`` is how many a second.
+
+    Its invocations are those of its :class:`Choice`. Of ids it says how many they are: they are many, and it is looked at often.
+    """
 
     verb: JobVerb
-    where: str
+    where: str = ""
+    named: int = 0
+    refused_by: str = ""
     options: dict[str, Any] = attrs.field(factory=dict)
     limit: int | None = None
     rate: float | None = None

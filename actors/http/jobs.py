@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from actors.core.jobs import MAX_NAMED, Choice
 from actors.http.exchange import Exchange
 from actors.http.models import (
     AnswerModel,
+    ChoiceBody,
     JobBody,
     JobItemsQuery,
     JobList,
@@ -15,17 +17,18 @@ from actors.http.models import (
     answer_model,
 )
 from actors.http.routes import Route, Scope
-from actors.jobs import JobHandle, JobInfo, JobItems, JobPreview
+from actors.jobs import JobHandle, JobInfo, JobItems, JobPreview, Selection
+from journal.ids import InvocationId
 
 
 async def preview_job(exchange: Exchange, body: PreviewBody) -> JobPreview:
-    """How many invocations a condition fits now, and the oldest of them. Changes nothing."""
-    return await exchange.wait(exchange.client.jobs.where(body.where).preview(sample=body.sample))
+    """How many invocations are chosen now, and the oldest that a condition fits, or the first of others. Changes nothing."""
+    return await exchange.wait(_selection(exchange, body).preview(sample=body.sample))
 
 
 async def start_job(exchange: Exchange, body: JobBody) -> JobInfo:
-    """Ask one verb of every invocation that a condition fits now; returns once the job is durable."""
-    selection = exchange.client.jobs.where(body.where, limit=body.limit, rate=body.rate)
+    """Ask one verb of every invocation that is chosen now; returns once the job is durable."""
+    selection = _selection(exchange, body, limit=body.limit, rate=body.rate)
     job = await exchange.wait(selection.start(body.verb, body.options))
     return await job.info()
 
@@ -51,16 +54,25 @@ async def cancel_job(exchange: Exchange, body: ReasonBody) -> AnswerModel:
     return answer_model(await _named(exchange).cancel(reason=body.reason))
 
 
+def _selection(
+    exchange: Exchange, body: ChoiceBody, *, limit: int | None = None, rate: float | None = None
+) -> Selection:
+    choice = Choice(where=body.where, ids=tuple(dict.fromkeys(map(InvocationId, body.ids))), refused_by=body.refused_by)
+    return exchange.client.jobs.chosen(choice, limit=limit, rate=rate)
+
+
 def _named(exchange: Exchange) -> JobHandle:
     return exchange.client.jobs.job(exchange.path["job"])
 
 
 _ONE = "/jobs/{job}"
+_WITH_IDS = (64 << 10) + MAX_NAMED * 48
+"""Bytes of a body that names as many invocations as can be named."""
 
 # Among the verbs of a job are those that cannot be undone.
 ROUTES = (
-    Route("POST", "/jobs/preview", Scope.READ, preview_job),
-    Route("POST", "/jobs", Scope.ADMIN, start_job, status=202, holds_values=True),
+    Route("POST", "/jobs/preview", Scope.READ, preview_job, body_bytes=_WITH_IDS),
+    Route("POST", "/jobs", Scope.ADMIN, start_job, status=202, body_bytes=_WITH_IDS, holds_values=True),
     Route("GET", "/jobs", Scope.READ, list_jobs),
     Route("GET", _ONE, Scope.READ, get_job),
     Route("GET", _ONE + "/items", Scope.READ, list_job_items),

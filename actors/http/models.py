@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import attrs
 import msgspec
 
-from actors.core.jobs import JobVerb
+from actors.core.jobs import MAX_NAMED, JobVerb
 from actors.deploying import CodeFile, DeploymentInfo
 from actors.http.durations import DURATION
 from actors.inspection import GateInfo, InvocationInfo, JournalEntry, ServiceInfo
@@ -406,19 +406,30 @@ class ReasonBody:
 
 
 @attrs.frozen(kw_only=True)
-class PreviewBody:
-    """What a job would be for; ``sample`` of the oldest are shown."""
+class ChoiceBody:
+    """Which invocations, one way of three: those that a condition fits, those of these ids, or all that refused another job."""
 
-    where: Condition
+    where: Condition = ""
+    ids: Annotated[list[IdText], msgspec.Meta(max_length=MAX_NAMED, description="Ten thousand at most.")] = attrs.field(
+        factory=list
+    )
+    refused_by: Annotated[
+        str, msgspec.Meta(max_length=_MAX_NAME, description="The id of a job that has ended; all that refused it.")
+    ] = ""
+
+
+@attrs.frozen(kw_only=True)
+class PreviewBody(ChoiceBody):
+    """What a job would be for; ``sample`` of the oldest are shown, or the first of those that are not told by a condition."""
+
     sample: Annotated[int, msgspec.Meta(ge=0, le=MAX_PAGE)] = 10
 
 
 @attrs.frozen(kw_only=True)
-class JobBody:
+class JobBody(ChoiceBody):
     """One verb with its options, and for which invocations: ``limit`` of them at most, the oldest first, ``rate`` a second."""
 
     verb: JobVerb
-    where: Condition
     options: dict[str, Any] = attrs.field(factory=dict)
     limit: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
     rate: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None

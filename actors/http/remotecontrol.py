@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import os
 
     from actors.core.gates import Scope
-    from actors.core.jobs import JobSpec
+    from actors.core.jobs import Choice, JobSpec
     from actors.deployments.snapshot import Snapshot
     from actors.editing import Edit
     from actors.http.connection import Connection
@@ -136,12 +136,13 @@ class RemoteControl:
 
     # Jobs.
 
-    async def preview_job(self, where: str, sample: int) -> JobPreview:
-        content = msgspec.json.encode({"where": where, "sample": sample})
+    async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
+        content = msgspec.json.encode({**attrs.asdict(choice), "sample": sample})
         return decoded(await self._connection.send("POST", "/jobs/preview", content=content), JobPreview)
 
-    async def start_job(self, spec: JobSpec) -> str:
-        content = msgspec.json.encode(spec)
+    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...]) -> str:
+        told = {name: value for name, value in attrs.asdict(spec, recurse=False).items() if name != "named"}
+        content = msgspec.json.encode({**told, "ids": ids})
         return decoded(await self._connection.send("POST", "/jobs", content=content), JobInfo).id
 
     async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:

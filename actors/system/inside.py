@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from actors.core.jobs import Choice
     from actors.references import InvocationHandle
     from journal.ids import InvocationId
 
@@ -15,7 +16,7 @@ class InsideClient(Protocol):
 
     def acting_as(self, by: str, origin: str) -> InsideClient: ...
     def invocation(self, of: InvocationId | str) -> InvocationHandle[Any]: ...
-    async def matching(self, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]: ...
+    async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]: ...
 
 
 current_client: ContextVar[InsideClient] = ContextVar("current_client")

@@ -24,6 +24,7 @@ from actors.core.errors import (
 from actors.core.jobs import (
     MAX_ITEMS,
     Applied,
+    Choice,
     Fate,
     ItemResult,
     JobPage,
@@ -41,6 +42,7 @@ from actors.objects import Actor, handler, service_name, shared
 from actors.system.inside import current_client
 from actors.system.registry import AUDIT_SECONDS
 from journal.events import Status, Target
+from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from actors.system.inside import InsideClient
@@ -72,13 +74,14 @@ class Job(Actor):
     pages: Log[JobPage]
 
     @handler(retention=AUDIT_SECONDS)
-    async def run(self, spec: JobSpec, by: str) -> None:
+    async def run(self, spec: JobSpec, by: str, ids: tuple[InvocationId, ...] = ()) -> None:
         """Select, and go through what was selected."""
         self.spec = spec
-        selected = await run(partial(_select, spec), name="select", retry=_STEADFAST, result_type=Selected)
-        ids = selected.split()
-        self.is_selected, self.matched, self.total = True, selected.matched, len(ids)
-        await self._go_through(spec, ids, by)
+        choice = Choice(where=spec.where, ids=ids, refused_by=spec.refused_by)
+        selected = await run(partial(_select, spec, choice), name="select", retry=_STEADFAST, result_type=Selected)
+        taken = selected.split()
+        self.is_selected, self.matched, self.total = True, selected.matched, len(taken)
+        await self._go_through(spec, taken, by)
 
     @shared(retention=_READ_SECONDS)
     async def progress(self) -> JobProgress:
@@ -149,8 +152,8 @@ class _TryAgain(Exception):
     """The store takes nothing for now; the page is asked for again."""
 
 
-async def _select(spec: JobSpec) -> Selected:
-    matched, ids = await current_client.get().matching(spec.where, at_most=spec.limit or MAX_ITEMS)
+async def _select(spec: JobSpec, choice: Choice) -> Selected:
+    matched, ids = await current_client.get().chosen(choice, at_most=spec.limit or MAX_ITEMS)
     return Selected(matched=matched, ids=" ".join(ids))
 
 

@@ -68,7 +68,7 @@ def _description(info: JobInfo) -> Iterator[str]:
         ("id", info.id),
         ("state", info.state.value),
         ("verb", info.verb.value),
-        ("where", info.where),
+        ("which", info.which),
         ("reason", info.options.get("reason", "")),
         ("started", f"{when(info.started_at)} by {info.started_by}"),
         ("ended", when(info.ended_at)),

@@ -370,6 +370,30 @@ def test_what_was_refused_can_be_asked_again(stage: Stage, open_page: Open) -> N
     page.get_by_role("dialog", name="Purge 2 invocations").wait_for()
 
 
+def test_hundreds_are_picked_by_hand_and_all_that_refuse_are_asked_again(stage: Stage, open_page: Open) -> None:
+    stage.do(send_many, stage, "work", 470)
+    page = open_page(stage.address("/invocations"))
+    rows(page).nth(3).wait_for()
+    page.get_by_text("470", exact=True).wait_for()
+    rows(page).first.get_by_role("checkbox").check()
+    grid(page).focus()
+    page.keyboard.press("End")
+    grid(page).locator("[aria-rowindex='461']").get_by_role("checkbox").click(modifiers=["Shift"])
+    page.get_by_text("460 invocations chosen").wait_for()
+    page.get_by_role("button", name="Purge", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("460 that were picked").wait_for()
+    dialog.get_by_label("This cannot be taken back").fill("460")
+    dialog.get_by_role("button", name="Purge 460 invocations").click()
+    dialog.get_by_role("button", name="Retry 460 invocations that were refused").click()
+    again = page.get_by_role("dialog", name="Purge 460 invocations")
+    again.get_by_text("all that refused job_").wait_for()
+    again.get_by_label("This cannot be taken back").fill("460")
+    again.get_by_role("button", name="Purge 460 invocations").click()
+    page.get_by_role("dialog").get_by_text("460 refused: NotCompletedError").wait_for()
+    assert [job.refused for job in stage.do(stage.client.jobs.list)] == [{"NotCompletedError": 460}] * 2
+
+
 def test_columns_and_order_are_in_the_address(stage: Stage, open_page: Open) -> None:
     stage.do(send_many, stage, "work", 3)
     stage.do(lambda: stage.client.actor(Room, "a room").enter("ada"))

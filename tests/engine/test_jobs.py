@@ -22,12 +22,14 @@ from actors import (
     handler,
     step,
 )
-from actors.core.jobs import ItemResult, JobSpec, JobState, JobVerb
+from actors.core.jobs import MAX_NAMED, Choice, ItemResult, JobSpec, JobState, JobVerb
 from actors.engine.reception import Reception
 from actors.system import job as system_job
 from actors.system.job import page_size
+from journal.errors import MalformedIdError
 from journal.events import Status
 from tests.lab import WORLD, Lab, quiet
+from tests.sql.kept import id_in
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -440,3 +442,67 @@ async def test_a_job_with_nothing_to_do_is_done() -> None:
     async with Lab(Agent, Chat).running() as runtime:
         info = await (await runtime.client.jobs.where("service = 'Chat'").cancel()).result()
         assert (info.state, info.matched, info.total, info.done) == (JobState.DONE, 0, 0, 0)
+
+
+async def test_those_that_are_named_are_asked_and_no_others_each_once_and_what_is_gone_refuses() -> None:
+    async with Lab(Agent).running() as runtime:
+        ids = await waiting(runtime, 1_500)
+        gone = await runtime.client.service(Agent).quick.send(1)
+        await gone.result()
+        await gone.purge()
+        selection = runtime.client.jobs.of([*ids[:1_000], gone.id, *ids[:5]])
+        preview = await selection.preview(sample=3)
+        assert (preview.count, [info.id for info in preview.sample]) == (1_001, ids[:3])
+        job = await selection.pause(reason="picked by hand")
+        info = await job.result()
+        assert (info.total, info.changed, info.refused) == (1_001, 1_000, {"UnknownInvocationError": 1})
+        assert (info.where, info.named, info.which) == ("", 1_001, "of 1001 named")
+        assert [item.id for item in await items_of(job)] == [*ids[:1_000], gone.id]
+        assert await statuses(runtime, ids) == {Status.PAUSED: 1_000, Status.RUNNING: 500}
+        limited = await (await runtime.client.jobs.of(ids, limit=2).kill()).result()
+        assert (limited.matched, limited.total) == (1_500, 2)
+        assert (await runtime.client.audit(verb="start-job")).entries[-1].detail == "pause of 1001 named"
+
+
+async def test_all_that_refused_a_job_are_asked_again_by_another_however_many_they_were() -> None:
+    async with Lab(Agent).running() as runtime:
+        client = runtime.client
+        ids = await waiting(runtime, 1_300)
+        first = await client.jobs.where("handler = 'wait'").purge()
+        assert (await first.result()).refused == {"NotCompletedError": 1_300}
+        selection = client.jobs.refused_by(first.id)
+        in_order = [item.id for item in await items_of(first)]
+        assert [info.id for info in (await selection.preview(sample=2)).sample] == in_order[:2]
+        await client.invocation(ids[0]).kill()
+        await waiting(runtime, 3)
+        again = await (await selection.kill(reason="then so")).result()
+        assert (again.total, again.changed, again.refused) == (1_300, 1_299, {"AlreadyCompletedError": 1})
+        assert (again.refused_by, again.which) == (first.id, f"of those that {first.id} was refused")
+        assert (await client.jobs.where("status = 'running'").preview()).count == 3
+
+
+async def test_what_a_job_was_refused_is_asked_of_no_job_that_goes_on_and_of_none_that_is_not() -> None:
+    async with Lab(Agent).running() as runtime:
+        jobs = runtime.client.jobs
+        await waiting(runtime, 10)
+        slow = await jobs.where("true", rate=1.0).pause()
+        await trio.sleep(2.0)
+        for ask in (jobs.refused_by(slow.id).preview, jobs.refused_by(slow.id).kill):
+            with pytest.raises(InvalidArgumentError, match="has not ended"):
+                await ask()
+        with pytest.raises(UnknownJobError):
+            await jobs.refused_by("job_none").preview()
+
+
+async def test_more_ids_than_are_taken_none_and_two_ways_to_choose_are_refused() -> None:
+    async with Lab(Agent).running() as runtime:
+        jobs = runtime.client.jobs
+        with pytest.raises(TooManyItemsError):
+            await jobs.of([id_in("Agent", None, n) for n in range(MAX_NAMED + 1)]).preview()
+        with pytest.raises(InvalidArgumentError):
+            jobs.of([])
+        with pytest.raises(MalformedIdError):
+            jobs.of(["inv_none"])
+        with pytest.raises(InvalidArgumentError, match="where and refused_by"):
+            await jobs.chosen(Choice(where="true", refused_by="job_1")).kill()
+        assert await jobs.list() == ()

@@ -13,6 +13,7 @@ import trio
 
 import actors
 from actors import Actor, Log, Map, handler, shared
+from actors.core.jobs import Choice
 from tests.http.served import serving
 
 if TYPE_CHECKING:
@@ -280,6 +281,23 @@ async def test_a_job_is_previewed_started_awaited_and_told_of(opened: Opened) ->
         signalled = await (await selection.signal("owner", "ada")).result()
         assert signalled.changed == 3
         assert (await sold[0].info()).pause_reason == "stocktaking"
+
+
+async def test_a_job_takes_those_that_are_named_and_another_all_that_refused_it(opened: Opened) -> None:
+    async with opened() as client:
+        sold = [await client.actor(Shop, f"k{n}").close.send() for n in range(300)]
+        named = client.jobs.of(handle.id for handle in sold[:250])
+        assert (await named.preview(sample=1)).count == 250
+        refused = await (await named.purge()).result()
+        assert (refused.named, refused.total, refused.refused) == (250, 250, {"NotCompletedError": 250})
+        again = await (await client.jobs.refused_by(refused.id).pause(reason="not yet")).result()
+        assert (again.refused_by, again.total, again.changed) == (refused.id, 250, 250)
+        assert (await sold[249].info()).pause_reason == "not yet"
+        assert (await sold[250].info()).pause_reason == ""
+        with pytest.raises(actors.UnknownJobError):
+            await client.jobs.refused_by("job_0").pause()
+        with pytest.raises(actors.InvalidArgumentError):
+            await client.jobs.chosen(Choice(where="true", ids=(sold[0].id,))).pause()
 
 
 async def test_a_job_that_cannot_be_is_refused(opened: Opened) -> None:

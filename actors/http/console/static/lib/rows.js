@@ -55,8 +55,8 @@ export class Rows {
     this._abort = new AbortController();
     /** @type {Map<number, Row[]>} */
     this._pages = new Map();
-    /** @type {Set<number>} */
-    this._asked = new Set();
+    /** @type {Map<number, Promise<void>>} */
+    this._asked = new Map();
     /** @type {Map<string, Row>} */
     this._byId = new Map();
     this._newest = 0;
@@ -113,10 +113,7 @@ export class Rows {
    * @param {number} last
    */
   see(first, last) {
-    if (this.count === undefined) return;
-    const from = Math.max(0, first - this.head.length);
-    const to = Math.max(0, Math.min(this.count, last - this.head.length) - 1);
-    for (let page = Math.floor(from / PAGE); page <= Math.floor(to / PAGE); page++) {
+    for (const page of this._pagesOf(first, last)) {
       void this._loadPage(page)
         .catch((error) => {
           this.error = this._abort.signal.aborted ? null : error;
@@ -125,10 +122,37 @@ export class Rows {
     }
   }
 
+  /**
+   * Have these here, one page after the other; what cannot be had is told as an error of the list.
+   * @param {number} first
+   * @param {number} last
+   */
+  async fetch(first, last) {
+    try {
+      for (const page of this._pagesOf(first, last)) await this._loadPage(page);
+    } catch (error) {
+      this.error = this._abort.signal.aborted ? null : error;
+      this._onChange();
+    }
+  }
+
+  /** @param {number} first @param {number} last */
+  _pagesOf(first, last) {
+    if (this.count === undefined) return [];
+    const from = Math.floor(Math.max(0, first - this.head.length) / PAGE);
+    const to = Math.floor(Math.max(0, Math.min(this.count, last - this.head.length) - 1) / PAGE);
+    return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
+  }
+
+  /** @param {number} page @returns {Promise<void>} */
+  _loadPage(page) {
+    const asked = this._asked.get(page) ?? this._readPage(page);
+    this._asked.set(page, asked);
+    return asked;
+  }
+
   /** @param {number} page */
-  async _loadPage(page) {
-    if (this._asked.has(page)) return;
-    this._asked.add(page);
+  async _readPage(page) {
     try {
       const direction = this.order.descending ? "desc" : "asc";
       const pin = this.isByAge && this._newest ? ` and created_at <= ${this._newest}` : "";

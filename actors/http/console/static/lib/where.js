@@ -210,9 +210,25 @@ export function withEqual(parts, column, value) {
 }
 
 /**
- * These invocations and no others.
- * @param {Iterable<string>} ids
+ * Which invocations something is asked of, as the server takes it: those that a condition fits, those that were picked one by
+ * one, or all that refused a job.
+ * @typedef {{ where: string } | { ids: string[] } | { refused_by: string }} Choice
  */
-export function ofIds(ids) {
-  return `id in (${[...ids].map(quoted).join(", ")})`;
+
+/**
+ * The choice in words.
+ * @param {Choice} choice
+ */
+export function wordsOf(choice) {
+  if ("where" in choice) return choice.where;
+  if ("ids" in choice) return `${choice.ids.length.toLocaleString()} that were picked`;
+  return `all that refused ${choice.refused_by}`;
+}
+
+/**
+ * The choice of a job that there is.
+ * @param {{ where: string, named: number, refused_by: string }} job
+ */
+export function wordsOfJob(job) {
+  return job.named ? `${job.named.toLocaleString()} that were picked` : job.refused_by ? wordsOf({ refused_by: job.refused_by }) : job.where;
 }

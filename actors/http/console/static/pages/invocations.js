@@ -8,7 +8,7 @@ import { listen, useLive } from "../lib/live.js";
 import { setParams } from "../lib/router.js";
 import { Rows } from "../lib/rows.js";
 import { may } from "../lib/session.js";
-import { ENDS, OPEN, equalTo, format, ofIds, parse, statesOf, unbalanced, withEqual, withStates } from "../lib/where.js";
+import { ENDS, OPEN, equalTo, format, parse, statesOf, unbalanced, withEqual, withStates } from "../lib/where.js";
 import { Duration, Empty, ErrorBox, InvocationLink, Loading, Status, Time } from "../ui/bits.js";
 import { visible } from "../ui/json.js";
 import { Table } from "../ui/table.js";
@@ -17,7 +17,7 @@ import { BulkDialog, VERBS, invocations, lastWord, open, verbOf } from "../ui/ve
 /** @typedef {import("../lib/rows.js").Row} Row */
 /** @typedef {import("../lib/where.js").Part} Part */
 
-const MAX_CHOSEN = 180; // as many ids as a condition has room for
+const MAX_CHOSEN = 10_000; // as many ids as the server takes
 const SAVED_KEY = "playhead.filters";
 
 const READY_MADE = [
@@ -101,7 +101,7 @@ export function Invocations({ params }) {
   const [generation, again] = useReducer((/** @type {number} */ n) => n + 1, 0);
   const [chosen, setChosen] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
   const [isAll, setAll] = useState(false);
-  const [asking, setAsking] = useState(/** @type {{ verb: import("../ui/verbs.js").Verb, where: string } | null} */ (null));
+  const [asking, setAsking] = useState(/** @type {{ verb: import("../ui/verbs.js").Verb, choice: import("../lib/where.js").Choice } | null} */ (null));
   const calm = useRef({ isHeld: false, top: 0, hasChosen: false });
   calm.current.hasChosen = chosen.size > 0 || isAll;
 
@@ -136,7 +136,7 @@ export function Invocations({ params }) {
   }
 
   const columns = COLUMNS.filter((column) => shown.includes(column.name));
-  const target = isAll ? where || "status is not null" : ofIds(chosen);
+  const target = isAll ? { where: where || "status is not null" } : { ids: [...chosen] };
   return html`<div class="page full">
     <div class="page-head">
       <h1>Invocations</h1>
@@ -157,7 +157,7 @@ export function Invocations({ params }) {
               total=${rows.total}
               onAll=${() => setAll(true)}
               onNone=${() => (setChosen(new Set()), setAll(false))}
-              onVerb=${(/** @type {string} */ name) => setAsking({ verb: verbOf(name), where: target })}
+              onVerb=${(/** @type {string} */ name) => setAsking({ verb: verbOf(name), choice: target })}
             />`
           : html`<${ColumnChoice} shown=${shown} />`}
       </div>
@@ -178,6 +178,7 @@ export function Invocations({ params }) {
               keyOf=${(/** @type {Row} */ row) => row.id}
               onOpen=${(/** @type {Row} */ row) => open(row.id)}
               onSeen=${(/** @type {number} */ first, /** @type {number} */ last) => rows.see(first, last)}
+              fetch=${(/** @type {number} */ first, /** @type {number} */ last) => rows.fetch(first, Math.min(last, first + MAX_CHOSEN))}
               selected=${isAll ? ALL : chosen}
               onSelect=${may("admin") ? choose : undefined}
               sorted=${{ by, descending }}
@@ -189,11 +190,11 @@ export function Invocations({ params }) {
             />`}
     ${asking
       ? html`<${BulkDialog}
-          key=${asking.where + asking.verb.name}
+          key=${JSON.stringify(asking)}
           verb=${asking.verb}
-          where=${asking.where}
+          choice=${asking.choice}
           onClose=${() => setAsking(null)}
-          onRetry=${(/** @type {import("../ui/verbs.js").Verb} */ verb, /** @type {string} */ of) => setAsking({ verb, where: of })}
+          onRetry=${(/** @type {import("../ui/verbs.js").Verb} */ verb, /** @type {import("../lib/where.js").Choice} */ choice) => setAsking({ verb, choice })}
         />`
       : null}
   </div>`;
@@ -214,7 +215,7 @@ function Chosen({ count, isAll, total, onAll, onNone, onVerb }) {
     ${!may("admin")
       ? html`<span class="faint">to ask many at once needs a token with the scope admin; open one of them instead</span>`
       : isTooMany
-      ? html`<span class="faint">more than ${MAX_CHOSEN}: narrow the filter and take all that match</span>`
+      ? html`<span class="faint">more than ${MAX_CHOSEN.toLocaleString()}: narrow the filter and take all that match</span>`
       : VERBS.filter((verb) => may(verb.scope)).map(
           (verb) => html`<button key=${verb.name} type="button" onClick=${() => onVerb(verb.name)}>${verb.title}</button>`,
         )}`;

@@ -5,22 +5,17 @@ import { get } from "../lib/api.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
 import { go, href } from "../lib/router.js";
-import { ofIds } from "../lib/where.js";
+import { wordsOfJob } from "../lib/where.js";
 import { Empty, ErrorBox, Loading, Time } from "../ui/bits.js";
 import { visible } from "../ui/json.js";
 import { Table } from "../ui/table.js";
-import { BulkDialog, JobProgress, verbOf } from "../ui/verbs.js";
-
-/** @param {any} job */
-export function refusedOf(job) {
-  return Object.values(job.refused).reduce((/** @type {number} */ sum, /** @type {any} */ count) => sum + count, 0);
-}
+import { BulkDialog, JobProgress, refusedOf, verbOf } from "../ui/verbs.js";
 
 /** @type {import("../ui/table.js").Column<any>[]} */
 const COLUMNS = [
   { name: "state", title: "State", width: "100px", cell: (job) => html`<span class=${`job-state ${job.state}`}>${job.state}</span>` },
   { name: "verb", title: "Verb", width: "80px", cell: (job) => html`<a href=${href(["jobs", job.id])}>${job.verb}</a>` },
-  { name: "where", title: "Where", width: "minmax(200px, 2fr)", cell: (job) => html`<code>${visible(job.where)}</code>` },
+  { name: "where", title: "Which", width: "minmax(200px, 2fr)", cell: (job) => html`<code>${visible(wordsOfJob(job))}</code>` },
   { name: "total", title: "Of", width: "80px", align: "right", cell: (job) => job.total.toLocaleString() },
   { name: "changed", title: "Changed", width: "80px", align: "right", cell: (job) => job.changed.toLocaleString() },
   { name: "refused", title: "Refused", width: "80px", align: "right", cell: (job) => refusedOf(job).toLocaleString() },
@@ -60,19 +55,19 @@ export function Jobs() {
 
 /** @param {{ path: string[] }} props */
 export function Job({ path }) {
-  const [again, setAgain] = useState(/** @type {{ verb: string, where: string } | null} */ (null));
+  const [again, setAgain] = useState(/** @type {{ verb: string, choice: import("../lib/where.js").Choice } | null} */ (null));
   const { data } = useLive(`verb of ${path[1]}`, (abort) => get(`jobs/${encodeURIComponent(path[1])}`, {}, abort));
   return html`<div class="page">
     <div class="page-head"><h1>Job</h1><span class="id faint">${visible(path[1])}</span></div>
     <section class="panel" aria-label="Job"><div class="body">
-      <${JobProgress} id=${path[1]} onRetry=${(/** @type {string[]} */ ids) => setAgain({ verb: data?.verb, where: ofIds(ids) })} />
+      <${JobProgress} id=${path[1]} onRetry=${() => setAgain({ verb: data?.verb, choice: { refused_by: path[1] } })} />
     </div></section>
     ${again && verbOf(again.verb)
       ? html`<${BulkDialog}
           verb=${verbOf(again.verb)}
-          where=${again.where}
+          choice=${again.choice}
           onClose=${() => setAgain(null)}
-          onRetry=${(/** @type {import("../ui/verbs.js").Verb} */ verb, /** @type {string} */ where) => setAgain({ verb: verb.name, where })}
+          onRetry=${(/** @type {import("../ui/verbs.js").Verb} */ verb, /** @type {import("../lib/where.js").Choice} */ choice) => setAgain({ verb: verb.name, choice })}
         />`
       : null}
   </div>`;

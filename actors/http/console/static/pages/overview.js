@@ -14,8 +14,7 @@ import { Chart } from "../ui/chart.js";
 import { Dialog, Field } from "../ui/dialog.js";
 import { visible } from "../ui/json.js";
 import { toast } from "../ui/toast.js";
-import { invocations, lastWord } from "../ui/verbs.js";
-import { refusedOf } from "./jobs.js";
+import { invocations, lastWord, refusedOf } from "../ui/verbs.js";
 
 const COUNTS =
   "select service, handler, status, outcome, count(*) as n from sys_invocation where service not like 'playhead.%' group by 1, 2, 3, 4";

@@ -33,6 +33,7 @@ const LOOKED_AT = 5_000;
  *   onSeen?: (first: number, last: number) => void,
  *   selected?: ReadonlySet<string>,
  *   onSelect?: (keys: string[], isOn: boolean) => void,
+ *   fetch?: (first: number, last: number) => Promise<void>,
  *   sorted?: { by: string, descending: boolean },
  *   onSort?: (by: string) => void,
  *   classOf?: (row: R) => string,
@@ -40,9 +41,9 @@ const LOOKED_AT = 5_000;
  *   fit?: boolean,
  *   onHeld?: (isHeld: boolean) => void,
  *   onScroll?: (top: number) => void,
- * }} props `rowAt` is undefined for a row that is still on its way; `onSeen` tells which are wanted. `fit`: as high as its
- *   rows, up to a limit, instead of as high as there is room. `onHeld`: whether the pointer or the focus is in it, so that a row
- *   that moved would be taken for another.
+ * }} props `rowAt` is undefined for a row that is still on its way; `onSeen` tells which are wanted, and `fetch` gets those
+ *   that are about to be selected together. `fit`: as high as its rows, up to a limit, instead of as high as there is room.
+ *   `onHeld`: whether the pointer or the focus is in it, so that a row that moved would be taken for another.
  */
 export function Table({
   label,
@@ -54,6 +55,7 @@ export function Table({
   onSeen,
   selected,
   onSelect,
+  fetch = async () => {},
   sorted,
   onSort,
   classOf,
@@ -69,6 +71,7 @@ export function Table({
   const cursor = placeOf(mark, count, rowAt, keyOf);
   const held = useRef({ pointer: false, focus: false });
   const focused = focusedRow(box.current);
+  const anchor = useRef(mark); // the row that was taken last
   const id = useRef(`t${Math.random().toString(36).slice(2)}`).current;
   const first = Math.max(0, Math.floor(view.top / rowHeight) - AROUND);
   const last = Math.min(count, Math.ceil((view.top + view.height) / rowHeight) + AROUND);
@@ -124,6 +127,25 @@ export function Table({
   function toggle(index) {
     const row = rowAt(index);
     if (row && onSelect) onSelect([keyOf(row)], !selected?.has(keyOf(row)));
+    if (row) anchor.current = { index, key: keyOf(row) };
+  }
+
+  /**
+   * Select everything between the row that was taken last and this one.
+   * @param {number} index
+   */
+  async function stretch(index) {
+    const start = placeOf(anchor.current, count, rowAt, keyOf);
+    const from = Math.min(start, index);
+    const to = Math.max(start, index) + 1;
+    await fetch(from, to);
+    /** @type {string[]} */
+    const keys = [];
+    for (let at = from; at < to; at++) {
+      const row = rowAt(at);
+      if (row) keys.push(keyOf(row));
+    }
+    onSelect?.(keys, true);
   }
 
   /** @param {KeyboardEvent} event */
@@ -145,6 +167,7 @@ export function Table({
         if (row) onOpen?.(row);
       },
       x: () => toggle(cursor),
+      X: () => void stretch(cursor),
       " ": () => toggle(cursor),
     };
     const act = keys[event.key];
@@ -188,7 +211,7 @@ export function Table({
                     tabindex="-1"
                     aria-label=${`select ${key}`}
                     checked=${isSelected}
-                    onChange=${() => toggle(index)}
+                    onClick=${(/** @type {MouseEvent} */ event) => (event.shiftKey ? void stretch(index) : toggle(index))}
                   />`
                 : null}</span
             >`

@@ -7,7 +7,7 @@ import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
 import { go, href } from "../lib/router.js";
 import { may } from "../lib/session.js";
-import { ofIds } from "../lib/where.js";
+import { wordsOf, wordsOfJob } from "../lib/where.js";
 import { Empty, ErrorBox, InvocationLink, Loading, Status, Time, inWords } from "./bits.js";
 import { Check } from "./check.js";
 import { Dialog, Field } from "./dialog.js";
@@ -15,6 +15,7 @@ import { visible } from "./json.js";
 import { toast } from "./toast.js";
 
 /** @typedef {import("../lib/session.js").Scope} Scope */
+/** @typedef {import("../lib/where.js").Choice} Choice */
 
 /**
  * @typedef {{ name: string, title: string, scope: Scope, does: string, key?: string, isFinal?: boolean,
@@ -172,6 +173,17 @@ export function DeploymentChoice({ deployments, value, onChange }) {
 }
 
 /**
+ * Why: of every verb but purge, which leaves nothing that could keep it.
+ * @param {{ verb: Verb, value: string, onChange: (reason: string) => void, many?: boolean }} props
+ */
+function Reason({ verb, value, onChange, many = false }) {
+  if (verb.name === "purge") return null;
+  return html`<${Field} label="Reason" hint=${`Kept in the history${many ? " of each," : ""} and in the audit.`}>
+    <input value=${value} maxlength="1000" data-first=${verb.isFinal ? undefined : true} onInput=${(/** @type {Event} */ e) => onChange(/** @type {HTMLInputElement} */ (e.target).value)} />
+  <//>`;
+}
+
+/**
  * Ask a verb of one invocation.
  * @param {{ verb: Verb, of: string, target: string, onClose: () => void, onDone: (answer: any) => void }} props
  */
@@ -208,16 +220,7 @@ export function VerbDialog({ verb, of, target, onClose, onDone }) {
     <form onSubmit=${submit}>
       <p class="faint">${verb.does}</p>
       <${Options} verb=${verb} options=${options} onChange=${setOptions} />
-      ${verb.name === "purge"
-        ? null
-        : html`<${Field} label="Reason" hint="Kept in the history and in the audit.">
-            <input
-              value=${reason}
-              maxlength="1000"
-              data-first=${verb.isFinal ? undefined : true}
-              onInput=${(/** @type {Event} */ e) => setReason(/** @type {HTMLInputElement} */ (e.target).value)}
-            />
-          <//>`}
+      <${Reason} verb=${verb} value=${reason} onChange=${setReason} />
       ${verb.mustType
         ? html`<${Field} label=${`This cannot be taken back. Type ${word} to agree`}>
             <input
@@ -244,10 +247,10 @@ export function VerbDialog({ verb, of, target, onClose, onDone }) {
 }
 
 /**
- * Ask a verb of all that a condition fits, by a job in the server: how many and which, why, then what becomes of each.
- * @param {{ verb: Verb, where: string, onClose: () => void, onRetry: (verb: Verb, where: string) => void }} props
+ * Ask a verb of all that are chosen, by a job in the server: how many and which, why, then what becomes of each.
+ * @param {{ verb: Verb, choice: Choice, onClose: () => void, onRetry: (verb: Verb, choice: Choice) => void }} props
  */
-export function BulkDialog({ verb, where, onClose, onRetry }) {
+export function BulkDialog({ verb, choice, onClose, onRetry }) {
   const [options, setOptions] = useState(/** @type {Record<string, any>} */ ({}));
   const [reason, setReason] = useState("");
   const [typed, setTyped] = useState("");
@@ -256,7 +259,7 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
   const [isBusy, setBusy] = useState(false);
   const [key] = useState(requestKey);
   const [job, setJob] = useState(/** @type {string | null} */ (null));
-  const preview = useLive(`preview ${where}`, (abort) => post("jobs/preview", { where, sample: 10 }, { abort }), {
+  const preview = useLive(`preview ${JSON.stringify(choice)}`, (abort) => post("jobs/preview", { ...choice, sample: 10 }, { abort }), {
     when: (changes) => job === null && changes.invocations.length > 0,
     every: 1_000,
   });
@@ -269,7 +272,7 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
     setError(null);
     try {
       const given = verb.name === "purge" ? {} : { ...options, reason };
-      const started = await post("jobs", { verb: verb.name, where, options: given, ...(rate ? { rate: Number(rate) } : {}) }, { key });
+      const started = await post("jobs", { verb: verb.name, ...choice, options: given, ...(rate ? { rate: Number(rate) } : {}) }, { key });
       setJob(started.id);
     } catch (refusal) {
       setError(refusal);
@@ -279,7 +282,7 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
 
   if (job !== null) {
     return html`<${Dialog} title=${`${verb.title}: what becomes of them`} onClose=${onClose} wide=${true}>
-      <${JobProgress} id=${job} onRetry=${(/** @type {string[]} */ ids) => onRetry(verb, ofIds(ids))} />
+      <${JobProgress} id=${job} onRetry=${() => onRetry(verb, { refused_by: job })} />
       <footer>
         <a class="button" href=${href(["jobs", job])}>Open the job</a>
         <button type="button" onClick=${onClose}>Close; the job goes on</button>
@@ -289,7 +292,7 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
   return html`<${Dialog} title=${`${verb.title} ${count === undefined ? "…" : invocations(count)}`} onClose=${onClose} wide=${true}>
     <form onSubmit=${submit}>
       <p class="faint">${verb.does}</p>
-      <p class="condition"><code>${visible(where)}</code></p>
+      <p class="condition"><code>${visible(wordsOf(choice))}</code></p>
       <${ErrorBox} error=${preview.error} />
       ${preview.data === undefined
         ? preview.error
@@ -299,17 +302,8 @@ export function BulkDialog({ verb, where, onClose, onRetry }) {
           ? html`<${Empty} title="It fits none now"><p>They may have gone on, or have ended meanwhile.</p><//>`
           : html`<${Sample} rows=${preview.data.sample} count=${count} />`}
       <${Options} verb=${verb} options=${options} onChange=${setOptions} />
-      ${options.deployment && options.deployment !== "keep" ? html`<${Preflight} where=${where} deployment=${options.deployment} />` : null}
-      ${verb.name === "purge"
-        ? null
-        : html`<${Field} label="Reason" hint="Kept in the history of each, and in the audit.">
-            <input
-              value=${reason}
-              maxlength="1000"
-              data-first=${verb.isFinal ? undefined : true}
-              onInput=${(/** @type {Event} */ e) => setReason(/** @type {HTMLInputElement} */ (e.target).value)}
-            />
-          <//>`}
+      ${options.deployment && options.deployment !== "keep" && "where" in choice ? html`<${Preflight} where=${choice.where} deployment=${options.deployment} />` : null}
+      <${Reason} verb=${verb} value=${reason} onChange=${setReason} many />
       ${count !== undefined && count > SLOWLY_FROM
         ? html`<${Field} label="At most so many a second" hint="Empty: as fast as it goes.">
             <input
@@ -379,7 +373,7 @@ const SLOWLY_FROM = 20;
 function Sample({ rows, count }) {
   return html`<div class="scroll-x sample">
     <table class="plain">
-      <caption class="faint">${count > rows.length ? `the oldest ${rows.length} of ${count.toLocaleString()}` : "all of them"}</caption>
+      <caption class="faint">${count > rows.length ? `the first ${rows.length} of ${count.toLocaleString()}` : "all of them"}</caption>
       <thead>
         <tr><th>Status</th><th>Target</th><th>Id</th><th>Created</th><th>Last error</th></tr>
       </thead>
@@ -411,12 +405,17 @@ export function lastWord(type) {
   return type.slice(type.lastIndexOf(".") + 1);
 }
 
+/** @param {any} job */
+export function refusedOf(job) {
+  return Object.values(job.refused).reduce((/** @type {number} */ sum, /** @type {any} */ count) => sum + count, 0);
+}
+
 const POLL_MS = 250;
 const OUTCOMES_SHOWN = 200;
 
 /**
  * How a job stands, what became of each, and what can be done about it.
- * @param {{ id: string, onRetry: (ids: string[]) => void }} props
+ * @param {{ id: string, onRetry: () => void }} props
  */
 export function JobProgress({ id, onRetry }) {
   const [tick, setTick] = useState(0);
@@ -456,17 +455,15 @@ export function JobProgress({ id, onRetry }) {
       <span class="faint">started <${Time} at=${job.started_at} /> by ${visible(job.started_by)}</span>
       <div class="actions">
         ${!isOver && may("control") ? html`<button type="button" onClick=${stop}>Stop the job</button>` : null}
-        ${isOver && refused.length > 0 && may("admin")
-          ? html`<button type="button" onClick=${() => onRetry(refused.slice(0, OUTCOMES_SHOWN).map((item) => item.id))}>
-              Retry ${invocations(Math.min(refused.length, OUTCOMES_SHOWN))} that ${refused.length === 1 ? "was" : "were"} refused
-            </button>`
+        ${isOver && refusedOf(job) > 0 && may("admin")
+          ? html`<button type="button" onClick=${onRetry}>Retry ${invocations(refusedOf(job))} that ${refusedOf(job) === 1 ? "was" : "were"} refused</button>`
           : null}
       </div>
     </div>
     <progress max=${Math.max(1, job.total)} value=${job.done} aria-label="dealt with"></progress>
     <p class="counts">${counts.map(([text, mood]) => html`<span key=${text} class=${`count ${mood}`}>${text}</span>`)}</p>
     ${job.failure ? html`<${ErrorBox} error=${job.failure} />` : null}
-    <p class="condition faint"><code>${visible(job.where)}</code></p>
+    <p class="condition faint"><code>${visible(wordsOfJob(job))}</code></p>
     ${items.length > 0
       ? html`<div class="scroll-x outcomes">
           <table class="plain">
