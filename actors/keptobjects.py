@@ -34,6 +34,7 @@ MAX_LISTED = 1_000
 """Objects, items, or changes that one answer holds at most."""
 
 _WAITING_SHOWN = 100
+_EVENTS_A_CHANGE = 4
 
 
 def checked_limit(limit: int) -> int:
@@ -120,16 +121,32 @@ class KeptObjects:
         then = {} if at is None else (await past.items_changed_since(at)).get(field, {})
         return kept.map_items(field, then, start, limit)
 
-    async def history(self, service: str, key: str, field: str, *, after: int, limit: int) -> list[FieldChange]:
-        """What a field has been, as far as histories are kept: the changes behind event ``after``, oldest first."""
+    async def history(
+        self,
+        service: str,
+        key: str,
+        field: str,
+        *,
+        after: int,
+        before: int | None,
+        newest_first: bool,
+        limit: int,
+    ) -> list[FieldChange]:
+        """What a field has been, as far as histories are kept: the changes behind event ``after`` and before ``before``.
+
+        What one event has changed stands together: the last one is given whole, though that be more than ``limit``.
+        """
         kept = self._kept(service, key)
+        last = kept.head.last if before is None else min(before - 1, kept.head.last)
+        if newest_first:
+            return await _newest(kept, field, after=after, last=last, limit=limit)
         changes, found = _Changes(field), list[FieldChange]()
-        async with aclosing(kept.past().events(kept.head.trimmed + 1, None)) as events:
+        async with aclosing(kept.past().events(kept.head.trimmed + 1, last)) as events:
             async for recorded in events:
                 found += [change for change in changes.take(recorded) if change.number > after]
                 if len(found) >= limit:
                     break
-        return found[:limit]
+        return found
 
     def _kept(self, service: str, key: str) -> _Kept:
         stream = stream_of(service, key)
@@ -226,10 +243,36 @@ def _position(start: str) -> int:
     return int(start)
 
 
+async def _newest(kept: _Kept, field: str, *, after: int, last: int, limit: int) -> list[FieldChange]:
+    """The last changes up to event ``last``, newest first.
+
+    No more is read than it takes, from the end: a piece that is made four times as long while it is too short, or while one
+    that ends in it has begun before it, so that what it wrote is not known.
+    """
+    first, length = kept.head.trimmed + 1, limit * _EVENTS_A_CHANGE
+    while True:
+        start = max(first, last + 1 - length)
+        changes, found = _Changes(field), list[FieldChange]()
+        async with aclosing(kept.past().events(start, last)) as events:
+            async for recorded in events:
+                found += changes.take(recorded)
+        certain = after if start == first else max(after, changes.doubtful)
+        found = [change for change in reversed(found) if change.number > certain]
+        if len(found) >= limit or start == first or (start <= after + 1 and changes.doubtful <= after):
+            break
+        length *= 4
+    end = found[limit - 1].number if len(found) > limit else 0
+    return [change for change in found if change.number >= end]
+
+
 class _Changes:
-    """Finds what a field was left as, from the events of its object, in order."""
+    """Finds what a field was left as, from the events of its object, in order.
+
+    ``doubtful`` is the last event that ended what had begun before the first one taken: that may have changed more.
+    """
 
     def __init__(self, field: str) -> None:
+        self.doubtful = 0
         self._field = field
         self._written: dict[InvocationId, list[tuple[str, bytes | None]]] = {}
         self._asked_by: dict[InvocationId, str] = {}
@@ -260,6 +303,8 @@ class _Changes:
 
     def _at_end(self, recorded: Recorded, event: e.InvocationCompleted) -> list[FieldChange]:
         of = event.invocation_id
+        if of not in self._asked_by:
+            self.doubtful = recorded.number
         left = self._written.pop(of, [])
         is_dropped = of in self._atomic and event.outcome.kind is not OutcomeKind.SUCCEEDED
         changes = [] if is_dropped else self._left(recorded, of, left)

@@ -457,8 +457,12 @@ class LocalPort:
     ) -> list[ItemInfo]:
         return await self._objects.items(service, key, field, at=at, start=start, limit=limit)
 
-    async def field_history(self, service: str, key: str, field: str, *, after: int, limit: int) -> list[FieldChange]:
-        return await self._objects.history(service, key, field, after=after, limit=limit)
+    async def field_history(
+        self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
+    ) -> list[FieldChange]:
+        return await self._objects.history(
+            service, key, field, after=after, before=before, newest_first=newest_first, limit=limit
+        )
 
     async def edit_object(
         self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None

@@ -52,10 +52,15 @@ class ObjectCaller:
         async with self._kept_objects() as kept:
             return await kept.items(service, key, field, at=at, start=start, limit=checked_limit(limit))
 
-    async def history(self, service: str, key: str, field: str, *, after: int, limit: int) -> list[FieldChange]:
+    async def history(
+        self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
+    ) -> list[FieldChange]:
         self._keyed(service, key)
+        limit = checked_limit(limit)
         async with self._kept_objects() as kept:
-            return await kept.history(service, key, field, after=after, limit=checked_limit(limit))
+            return await kept.history(
+                service, key, field, after=after, before=before, newest_first=newest_first, limit=limit
+            )
 
     async def edit(
         self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None

@@ -77,7 +77,7 @@ class ObjectPort(Protocol):
         self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
     ) -> list[ItemInfo]: ...
     async def field_history(
-        self, service: str, key: str, field: str, *, after: int, limit: int
+        self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
     ) -> list[FieldChange]: ...
     async def edit_object(
         self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
@@ -110,9 +110,17 @@ class ObjectHandle:
         """Items of a ``Log`` from position ``start`` on, or of a ``Map`` behind the key ``start`` (as JSON)."""
         return await self._port.object_items(self.service, self.key, field, at=at, start=start, limit=limit)
 
-    async def history(self, field: str, *, after: int = 0, limit: int = 100) -> list[FieldChange]:
-        """What a field has been, oldest first, as far as histories are kept: by whom it was changed, when, and to what."""
-        return await self._port.field_history(self.service, self.key, field, after=after, limit=limit)
+    async def history(
+        self, field: str, *, after: int = 0, before: int | None = None, newest_first: bool = False, limit: int = 100
+    ) -> list[FieldChange]:
+        """What a field has been, as far as histories are kept: by whom it was changed, when, and to what.
+
+        The oldest changes behind event ``after``; with ``newest_first``, the newest before event ``before``. What one event
+        has changed is not torn apart: ``limit`` is exceeded by the rest of the last one.
+        """
+        return await self._port.field_history(
+            self.service, self.key, field, after=after, before=before, newest_first=newest_first, limit=limit
+        )
 
     async def edit(
         self,

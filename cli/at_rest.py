@@ -123,9 +123,13 @@ class AtRest:
         """Items of a log or a map."""
         return await self._kept.items(service, key, field, at=at, start=start, limit=limit)
 
-    async def field_history(self, service: str, key: str, field: str, after: int, limit: int) -> list[FieldChange]:
+    async def field_history(
+        self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
+    ) -> list[FieldChange]:
         """What a field has been."""
-        return await self._kept.history(service, key, field, after=after, limit=limit)
+        return await self._kept.history(
+            service, key, field, after=after, before=before, newest_first=newest_first, limit=limit
+        )
 
     async def info(self, of: InvocationId) -> InvocationInfo:
         """As of when it stopped, with what it waits for."""

@@ -164,9 +164,13 @@ class Live:
         """Items of a log or a map."""
         return await self._client.object(service, key).items(field, at=at, start=start, limit=limit)
 
-    async def field_history(self, service: str, key: str, field: str, after: int, limit: int) -> list[FieldChange]:
+    async def field_history(
+        self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
+    ) -> list[FieldChange]:
         """What a field has been."""
-        return await self._client.object(service, key).history(field, after=after, limit=limit)
+        return await self._client.object(service, key).history(
+            field, after=after, before=before, newest_first=newest_first, limit=limit
+        )
 
     async def gates(self) -> tuple[GateInfo, ...]:
         """Those that are closed, and the exceptions to them."""

@@ -302,9 +302,14 @@ class ItemsQuery:
 
 @attrs.frozen(kw_only=True)
 class HistoryQuery:
-    """Which changes: those behind an event."""
+    """Which changes: those behind an event and before another, from the oldest on or from the newest back.
+
+    What one event has changed is not torn apart: ``limit`` is exceeded by the rest of the last one.
+    """
 
     after: Position = 0
+    before: Position | None = None
+    newest_first: bool = False
     limit: PageSize = 100
 
 

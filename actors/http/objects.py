@@ -37,9 +37,15 @@ async def list_items(exchange: Exchange, query: ItemsQuery) -> ItemList:
 
 
 async def list_changes(exchange: Exchange, query: HistoryQuery) -> ChangeList:
-    """What a field of an object has been, oldest first: by whom it was changed, when, and to what."""
-    kept = _named(exchange)
-    return ChangeList(changes=await kept.history(exchange.path["field"], after=query.after, limit=query.limit))
+    """What a field of an object has been, oldest or newest first: by whom it was changed, when, and to what."""
+    changes = await _named(exchange).history(
+        exchange.path["field"],
+        after=query.after,
+        before=query.before,
+        newest_first=query.newest_first,
+        limit=query.limit,
+    )
+    return ChangeList(changes=changes)
 
 
 async def edit_object(exchange: Exchange, body: EditBody) -> EditedModel:

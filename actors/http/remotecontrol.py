@@ -77,9 +77,12 @@ class RemoteControl:
         path = path_of("objects", service, key, "fields", field, "items")
         return (await self._connection.get(path, ItemList, at=at, start=start, limit=limit)).items
 
-    async def field_history(self, service: str, key: str, field: str, *, after: int, limit: int) -> list[FieldChange]:
+    async def field_history(
+        self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
+    ) -> list[FieldChange]:
         path = path_of("objects", service, key, "fields", field, "history")
-        return (await self._connection.get(path, ChangeList, after=after, limit=limit)).changes
+        asked = {"after": after, "before": before, "newest_first": newest_first, "limit": limit}
+        return (await self._connection.get(path, ChangeList, **asked)).changes
 
     async def edit_object(
         self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None

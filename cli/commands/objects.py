@@ -73,14 +73,18 @@ def items(name: str, field: str, start: str, at: int | None, limit: int, output:
 @_OBJECT
 @click.argument("field")
 @click.option("--after", default=0, help="Behind the event of this number.")
+@click.option("--before", type=int, help="Before the event of this number.")
+@click.option("--newest-first", is_flag=True, help="From the newest change back.")
 @limit_option
 @output_option
 @where_options
-def history(name: str, field: str, after: int, limit: int, output: str, where: Where) -> None:
+def history(
+    name: str, field: str, after: int, before: int | None, newest_first: bool, limit: int, output: str, where: Where
+) -> None:
     """Show what FIELD has been, oldest first: after which event, when, and by whom."""
     from cli.doing import objects
 
-    objects.show_history(name, field, after, limit, where, output)
+    objects.show_history(name, field, objects.Span(after, before, newest_first, limit), where, output)
 
 
 @command.group()

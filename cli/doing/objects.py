@@ -119,18 +119,29 @@ def show_items(name: str, field: str, start: str, at: int | None, limit: int, wh
         remark(f"{limit} items; there may be more: --start goes on, --limit shows more")
 
 
-def show_history(name: str, field: str, after: int, limit: int, where: Where, output: str) -> None:
-    """Show what a field has been, oldest first."""
+@attrs.frozen
+class Span:
+    """Which changes of a field: those behind an event and before another, from the oldest on or from the newest back."""
+
+    after: int
+    before: int | None
+    newest_first: bool
+    limit: int
+
+
+def show_history(name: str, field: str, span: Span, where: Where, output: str) -> None:
+    """Show what a field has been."""
     service, key = parse_object(name)
 
     async def run() -> list[FieldChange]:
         async with readable(where) as source:
-            return await source.field_history(service, key, field, after, limit)
+            return await source.field_history(service, key, field, **attrs.asdict(span))
 
     found = trio.run(run)
     CHANGES.show(found, output)
-    if len(found) == limit:
-        remark(f"{limit} changes; there may be more: --after {found[-1].number} goes on")
+    if len(found) >= span.limit:
+        way = "before" if span.newest_first else "after"
+        remark(f"{len(found)} changes; there may be more: --{way} {found[-1].number} goes on")
 
 
 def show_fields(name: str, field: str | None, at: int | None, where: Where) -> None:

@@ -162,3 +162,9 @@ def test_fields_are_set_and_cleared_on_a_condition(shop: Terminal) -> None:
     assert shop.done("playhead actors items Shop/a stock -o id") == '"a=]b"'
     history = shop.done("playhead actors history Shop/a owner -o jsonl").splitlines()
     assert [msgspec.json.decode(line)["value"] for line in history] == ["ada", "nobody"]
+    newest = shop.run("playhead actors history Shop/a owner --newest-first --limit 1 -o jsonl")
+    assert msgspec.json.decode(newest.out)["value"] == "nobody"
+    number = msgspec.json.decode(newest.out)["number"]
+    assert f"--before {number} goes on" in newest.err
+    older = shop.done(f"playhead actors history Shop/a owner --newest-first --before {number} -o jsonl")
+    assert msgspec.json.decode(older)["value"] == "ada"

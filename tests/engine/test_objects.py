@@ -124,6 +124,43 @@ async def test_a_field_has_a_history() -> None:
         assert [(c.item, c.value) for c in await kept.history("stock")] == [('"tea"', 9), ('"milk"', 9)]
 
 
+async def test_a_history_is_read_from_its_newest_change_back_as_it_is_read_from_its_oldest_on() -> None:
+    """Also where what ends late was accepted long before: more has to be read to know what it wrote, and who had asked."""
+    async with Lab(Shop).running() as runtime:
+        shop, kept = runtime.client.actor(Shop, "a"), runtime.client.object(Shop, "a")
+        for round_ in range(3):
+            closing = await shop.close.send(10.0)
+            sold = [await shop.sell.send(f"article {number % 3}", number) for number in range(20)]
+            await closing.result()
+            for each in sold:
+                await each.result()
+            await kept.edit(set={"owner": f"owner {round_}"}, items={"stock": {f'"new {n}"': n for n in range(5)}})
+        for field in ("owner", "tags", "stock", "sales"):
+            oldest_first = await kept.history(field, limit=1000)
+            numbers = sorted({change.number for change in oldest_first})
+            for size in (1, 3, 7, 1000):
+                paged: list[actors.FieldChange] = []
+                while page := await kept.history(
+                    field, before=paged[-1].number if paged else None, newest_first=True, limit=size
+                ):
+                    paged += page
+                assert paged[::-1] == oldest_first
+            for after in numbers[::7]:
+                behind = [change for change in oldest_first if change.number > after]
+                assert (await kept.history(field, after=after, newest_first=True, limit=1000))[::-1] == behind
+                assert await kept.history(field, after=after, limit=1000) == behind
+
+
+async def test_what_one_event_has_changed_is_not_torn_apart_by_a_limit() -> None:
+    async with Lab(Shop).running() as runtime:
+        kept = runtime.client.object(Shop, "a")
+        await kept.edit(items={"stock": {f'"{number}"': number for number in range(5)}})
+        await kept.edit(items={"stock": {'"5"': 5}})
+        assert [change.value for change in await kept.history("stock", limit=2)] == [0, 1, 2, 3, 4]
+        newest = await kept.history("stock", newest_first=True, limit=2)
+        assert sorted(change.value for change in newest) == [0, 1, 2, 3, 4, 5]
+
+
 async def test_an_edit_changes_fields_and_says_what_they_were() -> None:
     lab = Lab(Shop)
     async with lab.running() as runtime:

@@ -121,7 +121,11 @@ async def test_objects_are_listed_and_shown_now_and_then(opened: Opened) -> None
         assert (await kept.info(at=first.version)).fields == first.fields
         assert [item.value for item in await kept.items("sales", start="1")] == ["milk"]
         assert [(item.item, item.value) for item in await kept.items("stock", at=first.version)] == [('"tea"', 7)]
-        assert [change.value for change in await kept.history("tags")] == [["tea"], ["tea", "milk"]]
+        oldest, newest = await kept.history("tags")
+        assert (oldest.value, newest.value) == (["tea"], ["tea", "milk"])
+        assert await kept.history("tags", newest_first=True) == [newest, oldest]
+        assert await kept.history("tags", newest_first=True, before=newest.number) == [oldest]
+        assert await kept.history("tags", newest_first=True, limit=1) == [newest]
 
 
 async def test_the_fields_of_a_class_are_told_with_what_they_hold(opened: Opened) -> None:
