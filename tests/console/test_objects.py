@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import attrs
 import pytest
@@ -52,9 +53,18 @@ class Cart(Actor):
         return await actors.signal("go", str)
 
 
+class Counter(Actor):
+    value: int = 0
+    name: str = "none"
+
+    @handler
+    async def set(self, value: int) -> None:
+        self.value = value
+
+
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    with staged(tmp_path, Cart) as running:
+    with staged(tmp_path, Cart, Counter) as running:
         yield running
 
 
@@ -70,6 +80,12 @@ async def hold(stage: Stage, key: str, times: int = 1) -> list[str]:
 
 async def info(stage: Stage, key: str) -> Any:
     return await stage.client.object(Cart, key).info()
+
+
+async def count(stage: Stage, first: int, last: int) -> Any:
+    for value in range(first, last + 1):
+        await stage.client.actor(Counter, "many").set(value)
+    return await stage.client.object(Counter, "many").info()
 
 
 def field(page: Page, name: str) -> Locator:
@@ -154,6 +170,72 @@ def test_the_history_of_a_field_leads_to_each_of_its_times(stage: Stage, open_pa
     assert '+\t    "name": "milk"' in history.get_by_role("group").first.inner_text()
     history.get_by_role("button", name=str(first.fields_version), exact=True).click()
     page.get_by_text("As it was after event").wait_for()
+
+
+def test_an_object_with_many_changes_is_seen_as_it_is_and_as_it_was(stage: Stage, open_page: Open) -> None:
+    earlier = stage.do(count, stage, 1, 9)
+    early = stage.do(count, stage, 10, 10)
+    now = stage.do(count, stage, 11, 450)
+    page = open_page(stage.address("/objects/Counter/many"))
+    words = page.locator(".slide-words")
+    words.get_by_text(f"fields as event {now.version:,} left them: value").wait_for()
+    field(page, "value").get_by_role("button", name="history").click()
+    history = page.get_by_role("table", name="What value has been")
+    assert history.get_by_role("row").nth(1).locator(".became").inner_text() == "450"
+    page.get_by_text("The latest 200 changes; there are earlier ones.").wait_for()
+    page.get_by_role("button", name="read earlier changes, too").click()
+    page.get_by_text("The latest 400 changes; there are earlier ones.").wait_for()
+    page.get_by_role("button", name="read earlier changes, too").click()
+    page.get_by_text("there are earlier ones").wait_for(state="detached")
+    values = history.locator("tbody .became").all_inner_texts()
+    assert values == [str(value) for value in range(450, 0, -1)]
+    page.reload()
+    page.get_by_text("have no marks").wait_for()
+    page.get_by_role("slider", name="As of event").fill(str(early.version))
+    words.get_by_text(f"fields as event {early.version:,} left them: value").wait_for()
+    field(page, "value").get_by_text("10", exact=True).wait_for()
+    page.keyboard.press("[")
+    field(page, "value").get_by_text("9", exact=True).wait_for()
+    words.get_by_text(f"fields as event {earlier.version:,} left them: value").wait_for()
+    page.keyboard.press("]")
+    words.get_by_text(f"fields as event {early.version:,} left them: value").wait_for()
+    page.keyboard.press("]")
+    field(page, "value").get_by_text("11", exact=True).wait_for()
+
+
+MARKS_AND_WORDS = """() => {
+  const section = document.querySelector(".slider");
+  window.seen = [];
+  new MutationObserver(() => window.seen.push([
+    section.querySelectorAll(".ticks span").length, section.querySelector(".slide-words").innerText,
+  ])).observe(section, { childList: true, subtree: true, characterData: true });
+}"""
+
+
+def test_while_an_object_is_written_all_the_time_its_marks_stay_and_only_what_is_new_is_read(
+    stage: Stage, open_page: Open
+) -> None:
+    stage.do(count, stage, 1, 20)
+    page = open_page(stage.address("/objects/Counter/many?field=value"))
+    page.locator(".ticks span").nth(19).wait_for(state="attached")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.evaluate(MARKS_AND_WORDS)
+    for value in range(21, 81):
+        stage.do(count, stage, value, value)
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+    field(page, "value").get_by_text("80", exact=True).first.wait_for()
+    page.locator(".ticks span").nth(79).wait_for(state="attached")
+    marks = page.evaluate("() => window.seen.map(([marks]) => marks)")
+    assert marks == sorted(marks)
+    assert (
+        page.evaluate("() => window.seen.filter(([, words]) => words.includes('nothing had been written')).length") == 0
+    )
+    behind = {
+        int(parse_qs(urlsplit(url).query)["after"][0]) for url in asked if url.split("?")[0].endswith("/value/history")
+    }
+    assert behind
+    assert 0 not in behind, "what is known is not read again"
 
 
 # Changes.

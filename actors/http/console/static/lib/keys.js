@@ -29,6 +29,7 @@ export function useShortcuts(list) {
 
 /** @param {EventTarget | null} target */
 export function isTyping(target) {
+  if (target instanceof HTMLInputElement && target.type === "range") return false; // nothing is written into a slider
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 }
 

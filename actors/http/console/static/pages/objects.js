@@ -2,6 +2,7 @@
 
 import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import { get, patch, pathOf } from "../lib/api.js";
+import { around, momentsOf, useChanges, useVersioned } from "../lib/changes.js";
 import { html } from "../lib/html.js";
 import { useShortcuts } from "../lib/keys.js";
 import { useLive } from "../lib/live.js";
@@ -23,7 +24,7 @@ import { toast } from "../ui/toast.js";
  * @typedef {{ service: string, key: string, kind: string, version: number, fields_version: number, fields: Record<string, any>,
  *   logs: Record<string, number>, maps: string[], holder: string | null, waiting: string[], waiting_count: number,
  *   open_invocations: number }} ObjectInfo
- * @typedef {{ number: number, at: number, by: string, invocation_id: string, value: any, item: string }} Change
+ * @typedef {ReturnType<typeof useChanges>} Changed
  * @typedef {{ name: string, kind: string, fields: FieldInfo[], doc: string }} Service
  */
 
@@ -31,6 +32,8 @@ const PAGE = 1_000;
 const TOGETHER = 4;
 const ITEMS = 100;
 const SLIDE_MS = 60;
+const LOOKED_AT_MS = 250;
+const ITEMS_MS = 500;
 
 /** @param {Event} event */
 function value(event) {
@@ -228,6 +231,7 @@ export function ObjectPage({ path, params }) {
   const isOurs = (/** @type {import("../lib/live.js").Changes} */ changes) => own.current !== "" && own.current in changes.objects;
   const now = useLive(`object ${place}`, async (abort) => /** @type {ObjectInfo} */ (await get(place, {}, abort)), {
     when: (changes) => isOurs(changes) || changes.invocations.some((one) => one.target.service === service && one.target.key === key),
+    every: LOOKED_AT_MS,
   });
   const first = now.data?.holder ?? now.data?.waiting[0];
   if (first) own.current = prefixOf(first);
@@ -238,7 +242,9 @@ export function ObjectPage({ path, params }) {
     { key: "[", does: "the change before", run: () => document.getElementById("change-before")?.click() },
     { key: "]", does: "the change after", run: () => document.getElementById("change-after")?.click() },
   ]);
-  if (now.data === undefined) return now.error ? html`<${ErrorBox} error=${now.error} retry=${now.reload} />` : html`<${Loading} />`;
+  if (now.data === undefined || (services.data === undefined && !services.error)) {
+    return now.error ? html`<${ErrorBox} error=${now.error} retry=${now.reload} />` : html`<${Loading} />`;
+  }
   const info = now.data;
   const plain = known?.fields.filter((field) => field.kind === "plain") ?? [];
   return html`<div class="page">
@@ -260,10 +266,7 @@ export function ObjectPage({ path, params }) {
       ? html`<p class="notice">This key was never used: what is shown are the defaults. It becomes an object with the first call.</p>`
       : null}
     <div class="split">
-      <div class="page">
-        ${info.version > 0 ? html`<${Slider} info=${info} service=${known} at=${at} />` : null}
-        <${Fields} info=${info} service=${known} at=${at} field=${params.field} onEdit=${setEditing} />
-      </div>
+      <${InTime} info=${info} service=${known} at=${at} field=${params.field} onEdit=${setEditing} />
       <div class="page">
         <${Mailbox} info=${info} />
         ${known?.doc ? html`<p class="faint">${known.doc}</p>` : null}
@@ -297,37 +300,21 @@ function Mailbox({ info }) {
 // Time.
 
 /**
- * What has changed the fields, in order.
- * @param {ObjectInfo} info
- * @param {Service | undefined} service
+ * @param {{ info: ObjectInfo, service: Service | undefined, at: number | null, field: string | undefined,
+ *   onEdit: (what: { field: FieldInfo | null, item: string | null, held: any }) => void }} props
  */
-function useMoments(info, service) {
-  const names = service?.fields.map((field) => field.name) ?? [...Object.keys(info.fields), ...Object.keys(info.logs), ...info.maps];
-  const place = pathOf("objects", info.service, info.key);
-  return useLive(
-    `moments ${place} ${info.fields_version} ${names.join()}`,
-    async (abort) => {
-      const all = await Promise.all(
-        names.map(async (name) =>
-          /** @type {Change[]} */ ((await get(`${place}/${pathOf("fields", name, "history")}`, { limit: PAGE }, abort)).changes).map((change) => ({ ...change, field: name })),
-        ),
-      );
-      /** @type {Map<number, { number: number, at: number, by: string, invocation_id: string, fields: string[] }>} */
-      const found = new Map();
-      for (const change of all.flat()) {
-        const moment = found.get(change.number) ?? { number: change.number, at: change.at, by: change.by, invocation_id: change.invocation_id, fields: [] };
-        if (!moment.fields.includes(change.field)) moment.fields.push(change.field);
-        found.set(change.number, moment);
-      }
-      return [...found.values()].sort((a, b) => a.number - b.number);
-    },
-    {},
-  );
+function InTime({ info, service, at, field, onEdit }) {
+  const names = service?.fields.map((one) => one.name) ?? [...Object.keys(info.fields), ...Object.keys(info.logs), ...info.maps];
+  const changed = useChanges(pathOf("objects", info.service, info.key), names, info.version);
+  return html`<div class="page">
+    ${info.version > 0 ? html`<${Slider} info=${info} names=${names} changed=${changed} at=${at} />` : null}
+    <${Fields} info=${info} service=${service} changed=${changed} at=${at} field=${field} onEdit=${onEdit} />
+  </div>`;
 }
 
-/** @param {{ info: ObjectInfo, service: Service | undefined, at: number | null }} props */
-function Slider({ info, service, at }) {
-  const { data: moments = [], error } = useMoments(info, service);
+/** @param {{ info: ObjectInfo, names: string[], changed: Changed, at: number | null }} props */
+function Slider({ info, names, changed, at }) {
+  const { moments, from } = useMemo(() => momentsOf(changed.of ?? new Map()), [changed.of]);
   const [held, hold] = useState(/** @type {number | null} */ (null));
   const shown = held ?? at ?? info.version;
   useEffect(() => {
@@ -338,9 +325,13 @@ function Slider({ info, service, at }) {
     }, SLIDE_MS);
     return () => clearTimeout(timer);
   }, [held]);
-  const since = moments.findLast((one) => one.number <= shown);
-  const before = moments.findLast((one) => one.number < (since?.number ?? shown));
-  const after = moments.find((one) => one.number > shown);
+  const place = pathOf("objects", info.service, info.key);
+  const asked = held === null && shown < from ? shown : null; // before all that is known here
+  const found = useLive(`around ${place} ${names.join()} ${asked}`, async (abort) => (asked === null ? null : around(place, names, asked, abort)));
+  const isKnown = changed.of !== undefined && (shown >= from || Boolean(found.data));
+  const since = found.data ? found.data.since : moments.findLast((one) => one.number <= shown);
+  const before = found.data ? found.data.before : moments.findLast((one) => one.number < (since?.number ?? shown));
+  const after = found.data ? found.data.after : moments.find((one) => one.number > shown);
   const isNow = shown >= info.version;
   /** @param {number} number */
   const where = (number) => (info.version > 1 ? `${(100 * (number - 1)) / (info.version - 1)}%` : "100%");
@@ -367,22 +358,25 @@ function Slider({ info, service, at }) {
     <p class="slide-words">
       ${isNow ? html`<b>Now</b>, after event ${info.version.toLocaleString()}` : html`<b>As it was</b> after event ${shown.toLocaleString()} of ${info.version.toLocaleString()}`}${" "}
       <span class="faint">
-        ${since
+        ${!isKnown
+          ? "· what had changed it by then is being read"
+          : since
           ? html`· fields as event ${since.number.toLocaleString()} left them: ${visible(since.fields.join(", "))} by ${visible(since.by)}, <${Time} at=${since.at} both /> · <${InvocationLink} id=${since.invocation_id} />`
           : "· nothing had been written yet, as far as its history is kept"}
+        ${from > 0 ? ` · changes before event ${from.toLocaleString()} have no marks` : ""}
       </span>
     </p>
-    <${ErrorBox} error=${error} />
+    <${ErrorBox} error=${found.error ?? changed.error} />
   </section>`;
 }
 
 // Fields.
 
 /**
- * @param {{ info: ObjectInfo, service: Service | undefined, at: number | null, field: string | undefined,
+ * @param {{ info: ObjectInfo, service: Service | undefined, changed: Changed, at: number | null, field: string | undefined,
  *   onEdit: (what: { field: FieldInfo | null, item: string | null, held: any }) => void }} props
  */
-function Fields({ info, service, at, field: open, onEdit }) {
+function Fields({ info, service, changed, at, field: open, onEdit }) {
   const place = pathOf("objects", info.service, info.key);
   const then = useLive(`object ${place} at ${at}`, async (abort) => (at === null ? null : /** @type {ObjectInfo} */ (await get(place, { at }, abort))));
   const last = useRef(/** @type {ObjectInfo | null} */ (null));
@@ -415,7 +409,7 @@ function Fields({ info, service, at, field: open, onEdit }) {
         ${kind === "plain"
           ? html`<div class="body"><${Json} value=${shown.fields[name]} label=${name} /></div>`
           : html`<${Items} key=${at} info=${info} name=${name} kind=${kind} at=${at} length=${shown.logs[name] ?? 0} declared=${declared} onEdit=${onEdit} />`}
-        ${isOpen ? html`<${History} info=${info} name=${name} at=${at} />` : null}
+        ${isOpen ? html`<${History} changed=${changed} name=${name} at=${at} />` : null}
       </section>`;
     })}
   `;
@@ -449,11 +443,14 @@ export function schemaInWords(schema) {
 function Items({ info, name, kind, at, length, declared, onEdit }) {
   const isLog = kind === "log";
   const place = `${pathOf("objects", info.service, info.key)}/${pathOf("fields", name, "items")}`;
-  const [starts, setStarts] = useState(/** @type {string[]} */ ([isLog ? String(Math.max(0, length - ITEMS)) : ""]));
+  const [starts, setStarts] = useState([""]);
   const start = starts[starts.length - 1];
-  const { data, error } = useLive(
-    `items ${place} ${at} ${start} ${at === null ? info.fields_version : ""}`,
-    async (abort) => /** @type {{ item: string, value: any }[]} */ ((await get(place, { at, start, limit: ITEMS }, abort)).items),
+  const from = isLog && start === "" ? String(Math.max(0, length - ITEMS)) : start; // of a log, its end is what is first shown
+  const { data, error } = useVersioned(
+    `items ${place} ${at} ${start}`,
+    info.fields_version,
+    async (abort) => /** @type {{ item: string, value: any }[]} */ ((await get(place, { at, start: from, limit: ITEMS }, abort)).items),
+    ITEMS_MS,
   );
   const last = useRef(data);
   if (data) last.current = data;
@@ -482,8 +479,8 @@ function Items({ info, name, kind, at, length, declared, onEdit }) {
         </div>`}
     <p class="faint pager">
       ${isLog ? `${length.toLocaleString()} ${length === 1 ? "entry" : "entries"}, the latest first` : null}
-      ${isLog && Number(start) > 0
-        ? html` <button type="button" class="plain" onClick=${() => setStarts([...starts, String(Math.max(0, Number(start) - ITEMS))])}>earlier</button>`
+      ${isLog && Number(from) > 0
+        ? html` <button type="button" class="plain" onClick=${() => setStarts([...starts, String(Math.max(0, Number(from) - ITEMS))])}>earlier</button>`
         : null}
       ${!isLog && items.length === ITEMS
         ? html`<button type="button" class="plain" onClick=${() => setStarts([...starts, items[items.length - 1].item])}>the next ${ITEMS}</button>`
@@ -493,27 +490,16 @@ function Items({ info, name, kind, at, length, declared, onEdit }) {
   `;
 }
 
-/** @param {{ info: ObjectInfo, name: string, at: number | null }} props */
-function History({ info, name, at }) {
-  const [pages, setPages] = useState(1);
-  const place = `${pathOf("objects", info.service, info.key)}/${pathOf("fields", name, "history")}`;
-  const { data, error } = useLive(`history ${place} ${info.fields_version} ${pages}`, async (abort) => {
-    /** @type {Change[]} */
-    let found = [];
-    for (let page = 0; page < pages; page++) {
-      const more = /** @type {Change[]} */ ((await get(place, { after: found[found.length - 1]?.number ?? 0, limit: PAGE }, abort)).changes);
-      found = [...found, ...more];
-      if (more.length < PAGE) break;
-    }
-    return found;
-  });
-  if (data === undefined) return error ? html`<${ErrorBox} error=${error} />` : html`<${Loading} />`;
-  if (data.length === 0) {
+/** @param {{ changed: Changed, name: string, at: number | null }} props */
+function History({ changed, name, at }) {
+  const known = changed.of?.get(name);
+  if (known === undefined) return changed.error ? html`<${ErrorBox} error=${changed.error} />` : html`<${Loading} />`;
+  if (known.changes.length === 0) {
     return html`<p class="faint history">It was never written, as far as histories are kept: they go when the invocations that wrote them are purged.</p>`;
   }
   /** @type {Map<string, any>} */
   const was = new Map();
-  const rows = data.map((change) => {
+  const rows = known.changes.map((change) => {
     const before = was.get(change.item);
     was.set(change.item, change.value);
     return { ...change, before };
@@ -525,7 +511,6 @@ function History({ info, name, at }) {
       <tbody>
         ${rows
           .reverse()
-          .slice(0, 200)
           .map(
             (one, index) => html`<tr key=${`${one.number} ${one.item} ${index}`} class=${one.number === at ? "chosen" : ""}>
               <td class="right"><button type="button" class="plain" title="show the object as it was then" onClick=${() => setParams({ at: one.number })}>${one.number.toLocaleString()}</button></td>
@@ -544,8 +529,12 @@ function History({ info, name, at }) {
           )}
       </tbody>
     </table>
-    ${rows.length > 200 ? html`<p class="faint">The latest 200 of ${rows.length.toLocaleString()} changes.</p>` : null}
-    ${data.length === pages * PAGE ? html`<button type="button" class="plain" onClick=${() => setPages(pages + 1)}>read the later changes, too</button>` : null}
+    ${known.isWhole
+      ? null
+      : html`<p class="faint pager">
+          The latest ${rows.length.toLocaleString()} changes; there are earlier ones.
+          <button type="button" class="plain" onClick=${() => changed.readEarlier(name)}>read earlier changes, too</button>
+        </p>`}
   </div>`;
 }
 
