@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SAMPLES = 10
 """Ids that a cohort names."""
 
+MAX_SKIPPED_NAMED = 100
+"""Invocations that could not be checked and are named; all of them are counted."""
+
 
 class Verdict(enum.Enum):
     """What became of a replay on other code."""
@@ -136,21 +139,24 @@ class Cohort:
 
 @attrs.frozen(kw_only=True)
 class CheckSummary:
-    """Many invocations, replayed on other code, the largest cohort first. ``skipped`` could not be checked, and why.
+    """Many invocations, replayed on other code, the largest cohort first. ``skipped_count`` could not be checked; ``skipped``
+    names the first of them, and says why.
 
-    ``is_complete``: no more than these were wanted.
+    It is over when ``checked`` and ``skipped_count`` come to ``wanted``. ``is_complete``: no more than these fitted.
     """
 
     deployment: str
+    wanted: int
     checked: int
     cohorts: tuple[Cohort, ...]
     skipped: tuple[tuple[InvocationId, str], ...] = ()
+    skipped_count: int = 0
     is_complete: bool = True
 
     @property
     def is_compatible(self) -> bool:
         """Whether all of them can be moved to this code."""
-        return not self.skipped and all(cohort.verdict is Verdict.SAME for cohort in self.cohorts)
+        return not self.skipped_count and all(cohort.verdict is Verdict.SAME for cohort in self.cohorts)
 
 
 @runtime_checkable
@@ -191,33 +197,62 @@ def refuse_incompatible(report: CheckReport, kept: Iterable[StepId] | None = Non
     )
 
 
-def summary_of(
-    deployment: str,
-    reports: Iterable[CheckReport],
-    skipped: Iterable[tuple[InvocationId, str]],
-    *,
-    is_complete: bool,
-) -> CheckSummary:
-    """Reports in cohorts: the same verdict at the same place."""
-    cohorts: dict[tuple[object, ...], list[CheckReport]] = {}
-    for report in reports:
-        cohorts.setdefault(_cohort_of(report), []).append(report)
-    largest_first = sorted(cohorts.values(), key=len, reverse=True)
-    return CheckSummary(
-        deployment=deployment,
-        checked=sum(map(len, largest_first)),
-        cohorts=tuple(
-            Cohort(
-                summary=alike[0].summary if alike[0].verdict is not Verdict.SAME else "same",
-                verdict=alike[0].verdict,
-                count=len(alike),
-                samples=tuple(report.invocation_id for report in alike[:SAMPLES]),
-                example=alike[0],
-            )
-            for alike in largest_first
-        ),
-        skipped=tuple(skipped),
-        is_complete=is_complete,
+@attrs.define
+class _Alike:
+    """A cohort that grows: the first report, some ids, and how many they are."""
+
+    example: CheckReport
+    samples: list[InvocationId]
+    count: int = 0
+
+
+@attrs.define(eq=False)
+class CheckTally:
+    """Puts reports into cohorts as they come: the same verdict at the same place. It keeps one report of each, so that there may be
+    very many of them."""
+
+    deployment: str
+    wanted: int
+    is_complete: bool
+    _cohorts: dict[tuple[object, ...], _Alike] = attrs.field(factory=dict)
+    _skipped: list[tuple[InvocationId, str]] = attrs.field(factory=list)
+    _skipped_count: int = 0
+
+    def add(self, report: CheckReport) -> None:
+        """One more was replayed."""
+        alike = self._cohorts.setdefault(_cohort_of(report), _Alike(report, []))
+        alike.count += 1
+        if len(alike.samples) < SAMPLES:
+            alike.samples.append(report.invocation_id)
+
+    def skip(self, of: InvocationId, why: str) -> None:
+        """One more could not be."""
+        self._skipped_count += 1
+        if len(self._skipped) < MAX_SKIPPED_NAMED:
+            self._skipped.append((of, why))
+
+    def summary(self) -> CheckSummary:
+        """As far as it has come."""
+        largest_first = sorted(self._cohorts.values(), key=lambda alike: alike.count, reverse=True)
+        return CheckSummary(
+            deployment=self.deployment,
+            wanted=self.wanted,
+            checked=sum(alike.count for alike in largest_first),
+            cohorts=tuple(map(_cohort, largest_first)),
+            skipped=tuple(self._skipped),
+            skipped_count=self._skipped_count,
+            is_complete=self.is_complete,
+        )
+
+
+def _cohort(alike: _Alike) -> Cohort:
+    report = alike.example
+    return Cohort(
+        summary=report.summary if report.verdict is not Verdict.SAME else "same",
+        verdict=report.verdict,
+        count=alike.count,
+        samples=tuple(alike.samples),
+        example=report,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import aclosing
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,9 @@ from actors.core.errors import (
     UnknownHandlerError,
     UnknownServiceError,
 )
+from actors.core.jobs import Choice
 from actors.core.names import is_system
-from actors.deployments.checker import KEEP, Checker, checked_code
+from actors.deployments.checker import KEEP, Checker, checked_code, last_of
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.keeper import DeploymentKeeper
 from actors.deployments.snapshot import Snapshot
@@ -51,7 +53,7 @@ from journal.events import Kind, Target
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
     from pathlib import Path
 
     from actors.auditing import AuditCheck, AuditPage
@@ -59,7 +61,7 @@ if TYPE_CHECKING:
     from actors.checking import CheckReport, CheckSummary
     from actors.core.deployments import DeploymentChange
     from actors.core.gates import Scope
-    from actors.core.jobs import Choice, JobSpec
+    from actors.core.jobs import JobSpec
     from actors.core.limits import Limits
     from actors.deploying import CodeFile, DeploymentInfo
     from actors.editing import Edit, Edited
@@ -110,6 +112,10 @@ class LocalClient(Client):
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many invocations are chosen, and the ids of so many of them: of those that a condition fits the oldest."""
         return await self._port.chosen(choice, at_most=at_most)
+
+    def check_each(self, listing: Listing, choice: Choice, deployment: str) -> AsyncGenerator[CheckSummary]:
+        """Replay many on a deployment; tells how far it has come, and at last what it has come to. See :meth:`check`."""
+        return self._port.check_each(listing, choice, deployment, None)
 
     async def copy_to(self, path: Path) -> None:
         """Make a data directory at ``path`` with everything that is kept, as of now. Raises ``JournalError``."""
@@ -254,15 +260,25 @@ class LocalPort:
     async def check_all(
         self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
     ) -> CheckSummary:
-        found = await self.find(attrs.evolve(listing, limit=listing.limit + 1))
-        wanted = [info.id for info in found[: listing.limit]]
-        is_complete = len(found) <= listing.limit
+        return await last_of(self.check_each(listing, Choice(), deployment, code))
+
+    async def check_each(
+        self, listing: Listing, choice: Choice, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> AsyncGenerator[CheckSummary]:
+        """The same as it goes on; of those that are chosen by ids or by a job if there are any, else of the newest listed."""
+        if choice.ids or choice.refused_by:
+            count, wanted = await self._jobs.chosen(choice, at_most=listing.limit)
+        else:
+            count, wanted = await self._queries.newest_ids(await self._asked(), listing)
         async with (
             checked_code(self.engine.applications, self.world, deployment, code, "") as (name, app),
             self.engine.journal.view() as rows,
         ):
             checker = Checker(rows, self.engine.journal.partitions, self.world)
-            return await checker.check_all(wanted, name, app, is_complete=is_complete)
+            each = checker.check_each(wanted, name, app, is_complete=count <= listing.limit)
+            async with aclosing(each):
+                async for summary in each:
+                    yield summary
 
     async def obey_if_compatible(
         self, command: c.ResumeInvocation | c.RestartInvocation, idempotency_key: str | None

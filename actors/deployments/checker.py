@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actors.checking import CheckReport, CheckSummary, summary_of
+import trio
+
+from actors.checking import CheckReport, CheckSummary, CheckTally
 from actors.core.errors import Refused
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.loading import load, unload
@@ -20,7 +23,7 @@ from actors.engine.rehearsal import read_invocation, rehearse
 from actors.system import SYSTEM_CLASSES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     from actors.engine.deployments import Applications
     from actors.engine.world import World
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from journal.store import Readable
 
 KEEP = "keep"
+
+PROGRESS_SECONDS = 0.5
+"""So often it is told how far a check of many has come."""
 
 
 @asynccontextmanager
@@ -58,18 +64,31 @@ class Checker:
         report: CheckReport = await self._world.offload(partial(rehearse, kept, app, deployment, self._world))
         return report
 
-    async def check_all(
+    async def check_each(
         self, wanted: Sequence[InvocationId], deployment: str, app: App, *, is_complete: bool
-    ) -> CheckSummary:
-        """All of these, in cohorts."""
-        reports: list[CheckReport] = []
-        skipped: list[tuple[InvocationId, str]] = []
+    ) -> AsyncGenerator[CheckSummary]:
+        """All of these, in cohorts: how far it has come, at once and then now and again, and at last all of it."""
+        tally = CheckTally(deployment, len(wanted), is_complete)
+        told_at = -math.inf
         for of in wanted:
+            if trio.current_time() - told_at >= PROGRESS_SECONDS:
+                yield tally.summary()
+                told_at = trio.current_time()
             try:
-                reports.append(await self.check(of, deployment, app))
+                tally.add(await self.check(of, deployment, app))
             except Refused as refusal:
-                skipped.append((of, str(refusal)))
-        return summary_of(deployment, reports, skipped, is_complete=is_complete)
+                tally.skip(of, str(refusal))
+        yield tally.summary()
+
+
+async def last_of(summaries: AsyncGenerator[CheckSummary]) -> CheckSummary:
+    """What it has come to."""
+    last: CheckSummary | None = None
+    async with aclosing(summaries):
+        async for summary in summaries:
+            last = summary
+    assert last is not None, "the last one tells all"
+    return last
 
 
 @asynccontextmanager

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated
 
 import attrs
 import msgspec
+from starlette.responses import Response
 
+from actors.bulk import check_choice
 from actors.checking import CheckReport, CheckSummary
+from actors.core.jobs import MAX_ITEMS
+from actors.deployments.checker import last_of
 from actors.http.exchange import Exchange
-from actors.http.models import Key, Name, PageSize
+from actors.http.models import WITH_IDS, ChoiceBody, Key, Name
 from actors.http.routes import Route, Scope
+from actors.http.streaming import EventStream, wants_stream
+from actors.listing import Listing
 from journal.events import Status
 
+_encode = msgspec.json.Encoder().encode
 DeploymentName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="An id, `latest`, or `keep`.")]
 
 
@@ -25,17 +34,16 @@ class CheckQuery:
 
 @attrs.frozen(kw_only=True)
 class ChecksQuery:
-    """How many at most; the newest."""
+    """How many at most: the newest, or the first of those that are named."""
 
-    limit: PageSize = 100
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_ITEMS)] = 100
 
 
 @attrs.frozen(kw_only=True)
-class CheckBody:
-    """Which invocations, and on which code."""
+class CheckBody(ChoiceBody):
+    """Which invocations, and on which code. Those that a condition fits, or all, are narrowed by the rest."""
 
     deployment: DeploymentName = "latest"
-    where: Annotated[str, msgspec.Meta(max_length=4_096)] | None = None
     status: list[Status] = attrs.field(factory=list)
     service: Name | None = None
     key: Key | None = None
@@ -47,22 +55,40 @@ async def check_invocation(exchange: Exchange, query: CheckQuery) -> CheckReport
     return await exchange.wait(exchange.invocation().check(deployment=query.deployment))
 
 
-async def check_invocations(exchange: Exchange, query: ChecksQuery, body: CheckBody) -> CheckSummary:
-    """Replay all that fit on a deployment, with no effect: how many go through, diverge and where, or raise."""
-    return await exchange.wait(
-        exchange.client.check(
-            deployment=body.deployment,
-            where=body.where,
-            status=body.status or None,
-            service=body.service,
-            key=body.key,
-            handler=body.handler,
-            limit=query.limit,
-        )
+async def check_invocations(exchange: Exchange, query: ChecksQuery, body: CheckBody) -> CheckSummary | Response:
+    """Replay all that are chosen on a deployment, with no effect: how many go through, diverge and where, or raise.
+
+    As a stream it tells now and again how far it has come. It stops when the client goes away.
+    """
+    listing = Listing(
+        status=frozenset(body.status) or None,
+        service=body.service,
+        key=body.key,
+        handler=body.handler,
+        where=body.where or None,
+        limit=query.limit,
     )
+    choice = body.choice()
+    check_choice(choice)
+    summaries = exchange.client.check_each(listing, choice, body.deployment)
+    if not wants_stream(exchange.request):
+        return await exchange.wait(last_of(summaries))
+    first = await exchange.wait(anext(summaries))  # what is wrong with the question is said before a stream begins
+    return EventStream(exchange, _as_events(first, summaries))
+
+
+async def _as_events(first: CheckSummary, others: AsyncGenerator[CheckSummary]) -> AsyncGenerator[tuple[int, bytes]]:
+    async with aclosing(others):
+        yield _done(first), _encode(first)
+        async for summary in others:
+            yield _done(summary), _encode(summary)
+
+
+def _done(summary: CheckSummary) -> int:
+    return summary.checked + summary.skipped_count
 
 
 ROUTES = (
     Route("GET", "/invocations/{id}/check", Scope.CONTROL, check_invocation),
-    Route("POST", "/checks", Scope.CONTROL, check_invocations),
+    Route("POST", "/checks", Scope.CONTROL, check_invocations, streams=True, body_bytes=WITH_IDS),
 )

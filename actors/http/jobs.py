@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from actors.core.jobs import MAX_NAMED, Choice
 from actors.http.exchange import Exchange
 from actors.http.models import (
+    WITH_IDS,
     AnswerModel,
     ChoiceBody,
     JobBody,
@@ -18,7 +18,6 @@ from actors.http.models import (
 )
 from actors.http.routes import Route, Scope
 from actors.jobs import JobHandle, JobInfo, JobItems, JobPreview, Selection
-from journal.ids import InvocationId
 
 
 async def preview_job(exchange: Exchange, body: PreviewBody) -> JobPreview:
@@ -57,8 +56,7 @@ async def cancel_job(exchange: Exchange, body: ReasonBody) -> AnswerModel:
 def _selection(
     exchange: Exchange, body: ChoiceBody, *, limit: int | None = None, rate: float | None = None
 ) -> Selection:
-    choice = Choice(where=body.where, ids=tuple(dict.fromkeys(map(InvocationId, body.ids))), refused_by=body.refused_by)
-    return exchange.client.jobs.chosen(choice, limit=limit, rate=rate)
+    return exchange.client.jobs.chosen(body.choice(), limit=limit, rate=rate)
 
 
 def _named(exchange: Exchange) -> JobHandle:
@@ -66,13 +64,11 @@ def _named(exchange: Exchange) -> JobHandle:
 
 
 _ONE = "/jobs/{job}"
-_WITH_IDS = (64 << 10) + MAX_NAMED * 48
-"""Bytes of a body that names as many invocations as can be named."""
 
 # Among the verbs of a job are those that cannot be undone.
 ROUTES = (
-    Route("POST", "/jobs/preview", Scope.READ, preview_job, body_bytes=_WITH_IDS),
-    Route("POST", "/jobs", Scope.ADMIN, start_job, status=202, body_bytes=_WITH_IDS, holds_values=True),
+    Route("POST", "/jobs/preview", Scope.READ, preview_job, body_bytes=WITH_IDS),
+    Route("POST", "/jobs", Scope.ADMIN, start_job, status=202, body_bytes=WITH_IDS, holds_values=True),
     Route("GET", "/jobs", Scope.READ, list_jobs),
     Route("GET", _ONE, Scope.READ, get_job),
     Route("GET", _ONE + "/items", Scope.READ, list_job_items),

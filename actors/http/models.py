@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import attrs
 import msgspec
 
-from actors.core.jobs import MAX_NAMED, JobVerb
+from actors.core.jobs import MAX_NAMED, Choice, JobVerb
 from actors.deploying import CodeFile, DeploymentInfo
 from actors.http.durations import DURATION
 from actors.inspection import GateInfo, InvocationInfo, JournalEntry, ServiceInfo
@@ -46,6 +46,9 @@ MAX_WAIT = 60.0
 """Seconds that a request for what is not there yet waits at most."""
 
 _MAX_SECONDS = 366 * 24 * 3600.0
+
+WITH_IDS = (64 << 10) + MAX_NAMED * 48
+"""Bytes of a body that names as many invocations as can be named."""
 
 ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
 
@@ -421,6 +424,11 @@ class ChoiceBody:
     refused_by: Annotated[
         str, msgspec.Meta(max_length=_MAX_NAME, description="The id of a job that has ended; all that refused it.")
     ] = ""
+
+    def choice(self) -> Choice:
+        """The same, each id once."""
+        ids = tuple(dict.fromkeys(map(InvocationId, self.ids)))
+        return Choice(where=self.where, ids=ids, refused_by=self.refused_by)
 
 
 @attrs.frozen(kw_only=True)

@@ -128,7 +128,7 @@ class RemoteControl:
         _only_registered(code)
         body = {
             "deployment": deployment,
-            "where": listing.where,
+            "where": listing.where or "",
             "status": [status.value for status in listing.status or ()],
             "service": listing.service,
             "key": listing.key,

@@ -117,6 +117,21 @@ class Queries:
             seconds=max(_SELECTION_SECONDS, self._limits.query_seconds),
         )
 
+    async def newest_ids(self, asked: Asked, listing: Listing) -> tuple[int, list[InvocationId]]:
+        """How many are listed, and the ids of the newest of them. Raises as :func:`query` does."""
+        from actors.sql.predicates import newest_ids
+
+        return await self._answer(
+            asked,
+            lambda source, patience: newest_ids(
+                source,
+                listing,
+                deadline_seconds=patience.seconds,
+                still_wanted=patience.still_wanted,
+            ),
+            seconds=max(_SELECTION_SECONDS, self._limits.query_seconds),
+        )
+
     async def _answer(
         self, asked: Asked, question: Callable[[Source, Patience], T], *, seconds: float | None = None
     ) -> T:

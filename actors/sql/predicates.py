@@ -79,12 +79,28 @@ def matching(
 
     Raises as :func:`where` does.
     """
+    return _counted(source, Listing(), predicate, "created_at, id", at_most, Budget(deadline_seconds, still_wanted))
+
+
+def newest_ids(
+    source: Source, listing: Listing, *, deadline_seconds: float, still_wanted: Callable[[], None] = wanted_for_ever
+) -> tuple[int, list[InvocationId]]:
+    """How many invocations are listed, and the ids of the newest of them, newest first; as many as the listing is long.
+
+    Raises as :func:`where` does.
+    """
+    predicate = "true" if listing.where is None else listing.where
+    order = "created_at DESC, id DESC"
+    return _counted(source, listing, predicate, order, listing.limit, Budget(deadline_seconds, still_wanted))
+
+
+def _counted(
+    source: Source, listing: Listing, predicate: str, order: str, at_most: int, budget: Budget
+) -> tuple[int, list[InvocationId]]:
     check_predicate(source, predicate)
-    conditions, parameters = _conditions(Listing())
+    conditions, parameters = _conditions(listing)
     before = f"SELECT id {_FROM} {conditions} AND (\n"
-    statement = _statement(
-        source, Budget(deadline_seconds, still_wanted), before, predicate, "\n) ORDER BY created_at, id"
-    )
+    statement = _statement(source, budget, before, predicate, f"\n) ORDER BY {order}")
     count = 0
     ids: list[InvocationId] = []
     for (of,) in statement.rows(parameters):

@@ -16,7 +16,7 @@ from cli.options import report_option, where_options
 if TYPE_CHECKING:
     from cli.source import Where
 
-MAX_CHECKED = 1_000
+MAX_CHECKED = 250_000
 
 
 @click.command()

@@ -10,7 +10,7 @@ import trio
 
 from actors.checking import CheckReport, CheckSummary, Fate, Verdict
 from actors.core.errors import BrokenDeploymentError
-from actors.deployments.checker import KEEP, Checker, loaded_aside
+from actors.deployments.checker import KEEP, Checker, last_of, loaded_aside
 from actors.engine.deployments import LATEST
 from actors.engine.registry import read_deployments
 from actors.engine.world import World
@@ -91,7 +91,7 @@ async def _at_rest(
         wanted = [info.id for info in found[:limit]]
         code = _code(kept, app, deployment or LATEST)
         name, loaded = await stack.enter_async_context(loaded_aside(code, World()))
-        return await checker.check_all(wanted, name, loaded, is_complete=len(found) <= limit)
+        return await last_of(checker.check_each(wanted, name, loaded, is_complete=len(found) <= limit))
 
 
 async def _check_one(
@@ -123,7 +123,7 @@ def _exit_code_of(answer: CheckSummary | list[CheckReport]) -> int:
         return Exit.FAILED
     if not (answer.checked or answer.skipped):
         return Exit.NOT_FOUND
-    return Exit.PARTIAL if answer.skipped else Exit.DONE
+    return Exit.PARTIAL if answer.skipped_count else Exit.DONE
 
 
 def _show(answer: CheckSummary | list[CheckReport], output: str) -> None:
@@ -144,6 +144,8 @@ def _show_summary(summary: CheckSummary) -> None:
     )
     for of, why in summary.skipped:
         remark(f"{of} could not be checked: {why}")
+    if summary.skipped_count > len(summary.skipped):
+        remark(f"{summary.skipped_count - len(summary.skipped)} more could not be checked")
     if not summary.is_complete:
         remark(f"these are the newest {summary.checked}; there are more: --limit takes more")
 

@@ -8,6 +8,7 @@ import attrs
 import pytest
 import trio
 
+from actors.deployments.checker import Checker
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.loading import load, unload
 from actors.http.routes import Scope
@@ -148,6 +149,7 @@ def test_a_pre_flight_shows_what_the_code_makes_of_all_that_is_in_flight(deploye
     page = open_page(deployed.stage.address(f"/deployments/{deployed.new}?tab=preflight"))
     page.get_by_role("button", name="Check", exact=True).click()
     page.get_by_text("4 of 6 cannot be moved as they are.").wait_for()
+    page.get_by_text("6 of 6 invocations replayed").wait_for()
     shown = [card.get_attribute("aria-label") for card in cohorts(page).all()]
     assert shown == ["3 diverges", "2 same", "1 raises"]
     diverges = cohorts(page).first
@@ -161,6 +163,33 @@ def test_a_pre_flight_shows_what_the_code_makes_of_all_that_is_in_flight(deploye
     page.get_by_label("where").fill("handler = 'nothing'")
     page.get_by_role("button", name="Check", exact=True).click()
     page.get_by_text("Nothing is in flight that fits").wait_for()
+
+
+def test_a_pre_flight_of_very_many_shows_how_far_it_is_and_can_be_stopped(
+    deployed: Deployed, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = trio.Event()
+    check = Checker.check
+    replayed: list[str] = []
+
+    async def check_two(self: Checker, *args: Any) -> Any:
+        if len(replayed) == 2:
+            try:
+                await trio.sleep_forever()
+            finally:
+                stopped.set()
+        replayed.append(args[0])
+        return await check(self, *args)
+
+    monkeypatch.setattr(Checker, "check", check_two)
+    monkeypatch.setattr("actors.deployments.checker.PROGRESS_SECONDS", 0.0)
+    page = open_page(deployed.stage.address(f"/deployments/{deployed.new}?tab=preflight"))
+    page.get_by_role("button", name="Check", exact=True).click()
+    page.get_by_text("2 of 6 invocations replayed", exact=True).wait_for()
+    page.get_by_role("button", name="Stop the check").click()
+    page.get_by_text("2 of 6 invocations replayed, then it was stopped").wait_for()
+    assert page.get_by_text("All can be moved.").count() == 0
+    deployed.stage.do(stopped.wait)  # nobody listens, so nothing more is replayed
 
 
 def test_latest_is_moved_back_with_a_reason_and_what_is_drained_is_pruned(deployed: Deployed, open_page: Open) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 import trio
 from click.testing import CliRunner
@@ -14,6 +15,7 @@ from actors.deployments.discovery import snapshot_of
 from actors.deployments.loading import load, unload
 from cli.exits import Exit, exit_code_of
 from cli.main import root
+from journal.events import Target
 from tests.cli.test_check import APP
 from tests.counter import Counter
 from tests.deployments.apps import write
@@ -82,6 +84,43 @@ async def test_what_rests_on_a_history_that_is_gone_is_a_refusal_of_its_own(tmp_
         assert (await asked(served, "check", "--where", "true")).exit_code == 6
         with pytest.raises(actors.UnknownInvocationError):
             await first.check()
+
+
+async def test_a_check_of_many_tells_how_far_it_has_come_and_at_last_what_both_clients_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.deployments.checker.PROGRESS_SECONDS", 0.0)
+    async with checked(tmp_path) as (served, handle), served.client() as remote:
+        others = [await remote.send(Target("Import", None, "run"), b'"b"') for _ in range(29)]
+        with trio.fail_after(30):
+            while (await remote.query("select count(*) from sys_invocation where awaited_signal = 'go'")).rows != [
+                [30]
+            ]:
+                await trio.sleep(0.01)
+        told = await streamed(served, {"deployment": "latest", "status": ["running", "suspended"]})
+        assert [summary["checked"] for summary in told] == list(range(31))
+        assert {summary["wanted"] for summary in told} == {30}
+        assert [(cohort["verdict"], cohort["count"]) for cohort in told[-1]["cohorts"]] == [
+            ("same", 29),
+            ("diverges", 1),
+        ]
+        assert len(told[-1]["cohorts"][0]["samples"]) == 10
+        whole = await remote.check(limit=250_000)
+        assert msgspec.json.decode(msgspec.json.encode(whole)) == told[-1]
+        gone = "inv_1" + "0" * 33
+        (*_, some) = await streamed(served, {"ids": [others[0].invocation_id, gone, handle.id, handle.id]})
+        assert (some["wanted"], some["checked"], some["skipped_count"], some["skipped"][0][0]) == (3, 2, 1, gone)
+        for wrong in ({"where": "nothing = 1"}, {"where": "true", "ids": [gone]}, {"refused_by": "job_none"}):
+            answer = await served.http.post("/checks", json=wrong, headers={"accept": "text/event-stream"})
+            assert answer.status_code in (400, 404), answer.text
+
+
+async def streamed(served: Served, body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Everything that a check of many tells."""
+    headers = {"accept": "text/event-stream"}
+    answer = await served.http.post("/checks?limit=250000", json=body, headers=headers, timeout=30)
+    assert answer.status_code == 200, answer.text
+    return [msgspec.json.decode(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
 
 
 async def asked(served: Served, *arguments: str) -> Result:

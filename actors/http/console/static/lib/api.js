@@ -159,6 +159,30 @@ export async function select(sql, parameters = [], abort) {
   return found.rows.map((row) => Object.fromEntries(found.columns.map((name, index) => [name, row[index]])));
 }
 
+/**
+ * What the server tells in a stream, one event after the other.
+ * @param {Response} response
+ * @param {() => void} [onAnything] called whenever anything comes, also a sign of life
+ * @returns {AsyncGenerator<any>}
+ */
+export async function* eventsOf(response, onAnything = () => {}) {
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    onAnything();
+    text += decoder.decode(value, { stream: true });
+    const pieces = text.split("\n\n");
+    text = pieces.pop() ?? "";
+    for (const piece of pieces) {
+      const data = piece.split("\n").find((line) => line.startsWith("data: "));
+      if (data) yield JSON.parse(data.slice(6));
+    }
+  }
+}
+
 /** Find out who asks; signs out if nobody does. */
 export async function identify() {
   const before = Date.now();

@@ -3,7 +3,7 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Problem, send } from "./api.js";
+import { Problem, eventsOf, send } from "./api.js";
 
 /**
  * @typedef {{
@@ -105,24 +105,13 @@ async function hear(ended, onFirst) {
     const headers = { accept: "text/event-stream" };
     if (position !== null) headers["last-event-id"] = String(position);
     const response = await send("GET", "changes", { headers, abort: AbortSignal.any([ended, silence.signal]) });
-    const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
-    const decoder = new TextDecoder();
-    let text = "";
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
+    const restart = () => {
       clearTimeout(timer);
       timer = setTimeout(() => silence.abort(), SILENCE_MS);
-      text += decoder.decode(value, { stream: true });
-      const pieces = text.split("\n\n");
-      text = pieces.pop() ?? "";
-      for (const piece of pieces) {
-        const data = piece.split("\n").find((line) => line.startsWith("data: "));
-        if (data) {
-          onFirst();
-          tell(JSON.parse(data.slice(6)));
-        }
-      }
+    };
+    for await (const changes of eventsOf(response, restart)) {
+      onFirst();
+      tell(changes);
     }
   } finally {
     clearTimeout(timer);

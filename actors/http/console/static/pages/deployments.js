@@ -1,7 +1,8 @@
 // Which code there is, what still runs on it, what is in it, and what it would make of everything that is in flight.
 
 import { useState } from "preact/hooks";
-import { get, patch, pathOf, post, select } from "../lib/api.js";
+import { get, patch, pathOf, select } from "../lib/api.js";
+import { useChecks } from "../lib/checks.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
 import { go, href, setParams } from "../lib/router.js";
@@ -14,16 +15,16 @@ import { Dialog, Field } from "../ui/dialog.js";
 import { Counts, Diff } from "../ui/diff.js";
 import { visible } from "../ui/json.js";
 import { toast } from "../ui/toast.js";
+import { CheckProgress } from "../ui/verbs.js";
 
 /**
  * @typedef {{ id: string, entries: string[], files: number, size: number, registered_at: number, registered_by: string,
  *   is_latest: boolean, is_served: boolean, is_loaded: boolean, passed_over: string, open_invocations: number }} Deployment
  * @typedef {{ path: string, size: number, digest: string, text: string | null }} CodeFile
- * @typedef {{ summary: string, verdict: string, count: number, samples: string[], example: any }} Cohort
+ * @typedef {import("../lib/checks.js").Cohort} Cohort
  */
 
 const OPENED_FILES = 6;
-const MOST_CHECKED = 1_000;
 
 /** @param {number} bytes */
 function sized(bytes) {
@@ -431,35 +432,30 @@ function PreFlight({ id, where }) {
 
 /** @param {{ id: string, where: string }} props */
 function Checked({ id, where }) {
-  const { data, error, reload } = useLive(`preflight ${id} ${where}`, (abort) =>
-    post("checks", { deployment: id, where: where || null, status: OPEN }, { query: { limit: MOST_CHECKED }, abort }),
-  );
-  if (data === undefined) {
-    return error ? html`<${ErrorBox} error=${error} retry=${reload} />` : html`<p class="loading" role="status">Replaying…</p>`;
+  const { summary, error, isOver, isStopped, stop } = useChecks({ deployment: id, where, status: OPEN });
+  if (summary === undefined) {
+    return error ? html`<${ErrorBox} error=${error} />` : html`<p class="loading" role="status">Replaying…</p>`;
   }
-  const total = data.checked + data.skipped.length;
-  if (total === 0) return html`<${Empty} title="Nothing is in flight that fits"><p>There is nothing that this code could break.</p><//>`;
-  const bad = data.cohorts.filter((/** @type {Cohort} */ one) => one.verdict !== "same").reduce((/** @type {number} */ sum, /** @type {Cohort} */ one) => sum + one.count, 0);
-  const isFine = bad === 0 && data.skipped.length === 0;
+  if (isOver && summary.wanted === 0) return html`<${Empty} title="Nothing is in flight that fits"><p>There is nothing that this code could break.</p><//>`;
+  const total = summary.checked + summary.skipped_count;
+  const bad = summary.cohorts.filter((one) => one.verdict !== "same").reduce((sum, one) => sum + one.count, 0) + summary.skipped_count;
+  const words = bad > 0 ? `${bad.toLocaleString()} of ${total.toLocaleString()} cannot be moved as they are.` : isOver && summary.is_complete ? "All can be moved." : "All so far can be moved.";
   return html`
-    <p class=${`verdict ${isFine ? "good" : "bad"}`} role="status">
-      <b>${isFine ? "All can be moved." : `${(bad + data.skipped.length).toLocaleString()} of ${total.toLocaleString()} cannot be moved as they are.`}</b>${" "}
-      <span class="faint">
-        ${data.checked.toLocaleString()} replayed on${" "}
-        <span class="mono">${data.deployment}</span>${data.is_complete ? "" : `; these are the newest ${total.toLocaleString()} of more: narrow the condition to reach the others`}
-      </span>
+    <${ErrorBox} error=${error} />
+    <p class=${`verdict ${bad === 0 ? "good" : "bad"}`}>
+      <b>${words}</b> <span class="faint">on <span class="mono">${summary.deployment}</span></span>
     </p>
+    <${CheckProgress} summary=${summary} isOver=${isOver} isStopped=${isStopped} onStop=${stop} />
     <div class="cohort-bar" aria-hidden="true">
-      ${data.cohorts.map(
-        (/** @type {Cohort} */ one, /** @type {number} */ index) => html`<span key=${index} class=${VERDICTS[one.verdict][0]} style=${{ flexGrow: one.count }}></span>`,
-      )}
+      ${summary.cohorts.map((one, index) => html`<span key=${index} class=${VERDICTS[one.verdict][0]} style=${{ flexGrow: one.count }}></span>`)}
     </div>
-    ${data.cohorts.map((/** @type {Cohort} */ one, /** @type {number} */ index) => html`<${CohortCard} key=${index} cohort=${one} total=${total} />`)}
-    ${data.skipped.length > 0
-      ? html`<${Section} title=${`Could not be checked: ${data.skipped.length}`}>
+    ${summary.cohorts.map((one) => html`<${CohortCard} key=${`${one.summary} ${one.samples[0]}`} cohort=${one} total=${total} />`)}
+    ${summary.skipped_count > 0
+      ? html`<${Section} title=${`Could not be checked: ${summary.skipped_count.toLocaleString()}`}>
           <div class="scroll-x"><table class="plain"><tbody>
-            ${data.skipped.slice(0, 50).map((/** @type {[string, string]} */ [of, why]) => html`<tr key=${of}><td><${InvocationLink} id=${of} /></td><td>${visible(why)}</td></tr>`)}
+            ${summary.skipped.map(([of, why]) => html`<tr key=${of}><td><${InvocationLink} id=${of} /></td><td>${visible(why)}</td></tr>`)}
           </tbody></table></div>
+          ${summary.skipped_count > summary.skipped.length ? html`<p class="faint body">and ${(summary.skipped_count - summary.skipped.length).toLocaleString()} more</p>` : null}
         <//>`
       : null}
   `;

@@ -3,6 +3,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get, patch, pathOf, post, requestKey } from "../lib/api.js";
+import { useChecks } from "../lib/checks.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
 import { go, href } from "../lib/router.js";
@@ -302,7 +303,7 @@ export function BulkDialog({ verb, choice, onClose, onRetry }) {
           ? html`<${Empty} title="It fits none now"><p>They may have gone on, or have ended meanwhile.</p><//>`
           : html`<${Sample} rows=${preview.data.sample} count=${count} />`}
       <${Options} verb=${verb} options=${options} onChange=${setOptions} />
-      ${options.deployment && options.deployment !== "keep" && "where" in choice ? html`<${Preflight} where=${choice.where} deployment=${options.deployment} />` : null}
+      ${options.deployment && options.deployment !== "keep" ? html`<${Preflight} choice=${choice} deployment=${options.deployment} />` : null}
       <${Reason} verb=${verb} value=${reason} onChange=${setReason} many />
       ${count !== undefined && count > SLOWLY_FROM
         ? html`<${Field} label="At most so many a second" hint="Empty: as fast as it goes.">
@@ -339,32 +340,43 @@ export function BulkDialog({ verb, choice, onClose, onRetry }) {
   <//>`;
 }
 
-const MAX_CHECKED = 1_000;
+/**
+ * What code would make of the histories of all that are chosen: as many groups as there are ways, while they are replayed.
+ * @param {{ choice: Choice, deployment: string }} props
+ */
+export function Preflight({ choice, deployment }) {
+  const { summary, error, isOver, isStopped, stop } = useChecks({ ...choice, deployment });
+  return html`<div class="preflight" role="region" aria-label="Check on that code">
+    <h3>What that code would make of their histories, replayed without effects</h3>
+    <${ErrorBox} error=${error} />
+    ${summary === undefined ? (error ? null : html`<${Loading} />`) : html`<${CheckProgress} summary=${summary} isOver=${isOver} isStopped=${isStopped} onStop=${stop} />
+        ${summary.cohorts.map(
+          (cohort) => html`<details key=${`${cohort.summary} ${cohort.samples[0]}`} open=${cohort.verdict !== "same"}>
+            <summary><b class=${cohort.verdict === "same" ? "good" : "bad"}>${invocations(cohort.count)}</b> ${visible(cohort.summary)}</summary>
+            <${Check} report=${cohort.example} />
+            <p>${cohort.samples.map((id) => html`<${InvocationLink} key=${id} id=${id} /> `)}</p>
+          </details>`,
+        )}
+        ${summary.skipped_count > 0 ? html`<p class="bad">${invocations(summary.skipped_count)} could not be checked: ${visible(summary.skipped[0][1])}</p>` : null}`}
+  </div>`;
+}
 
 /**
- * What code would make of the histories of all that a condition fits: as many groups as there are ways.
- * @param {{ where: string, deployment: string }} props
+ * How far a check has come, and a way to stop it.
+ * @param {{ summary: import("../lib/checks.js").Summary, isOver: boolean, isStopped: boolean, onStop: () => void }} props
  */
-export function Preflight({ where, deployment }) {
-  const { data, error } = useLive(`check of ${where} on ${deployment}`, (abort) =>
-    post("checks", { where, deployment }, { query: { limit: MAX_CHECKED }, abort }),
-  );
-  return html`<div class="preflight" role="region" aria-label="Check on that code" aria-live="polite">
-    <h3>What that code would make of their histories, replayed without effects</h3>
-    ${error
-      ? html`<${ErrorBox} error=${error} />`
-      : data === undefined
-        ? html`<${Loading} />`
-        : html`${data.cohorts.map(
-              (/** @type {any} */ cohort, /** @type {number} */ index) => html`<details key=${index} open=${cohort.verdict !== "same"}>
-                <summary><b class=${cohort.verdict === "same" ? "good" : "bad"}>${invocations(cohort.count)}</b> ${visible(cohort.summary)}</summary>
-                <${Check} report=${cohort.example} />
-                <p>${cohort.samples.map((/** @type {string} */ id) => html`<${InvocationLink} key=${id} id=${id} /> `)}</p>
-              </details>`,
-            )}
-            ${data.skipped.length > 0 ? html`<p class="bad">${invocations(data.skipped.length)} could not be checked: ${visible(data.skipped[0][1])}</p>` : null}
-            ${data.is_complete ? null : html`<p class="faint">The newest ${MAX_CHECKED} were checked; there are more.</p>`}`}
-  </div>`;
+export function CheckProgress({ summary, isOver, isStopped, onStop }) {
+  const done = summary.checked + summary.skipped_count;
+  return html`<p class="check-progress" role="status">
+      ${done.toLocaleString()} of ${invocations(summary.wanted)} replayed${isStopped ? ", then it was stopped" : ""}
+      ${summary.is_complete ? null : html` <b class="bad">— more fit than are replayed at once: narrow the condition to reach the others</b>`}
+    </p>
+    ${isOver || isStopped
+      ? null
+      : html`<p class="actions">
+          <progress max=${Math.max(1, summary.wanted)} value=${done} aria-label="replayed"></progress>
+          <button type="button" onClick=${onStop}>Stop the check</button>
+        </p>`}`;
 }
 
 const SLOWLY_FROM = 20;
