@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
-import outcome
 import trio
 
 T = TypeVar("T")
@@ -13,40 +12,43 @@ T = TypeVar("T")
 class Waiter(Generic[T]):
     """One task waits for one answer. Whoever answers does so once; an answer to one that has gone is lost, harmlessly."""
 
-    __slots__ = ("_answer", "_task")
+    __slots__ = ("_error", "_is_answered", "_task", "_value")
 
     def __init__(self) -> None:
-        self._answer: outcome.Outcome[T] | None = None
+        self._is_answered = False
+        self._value: T | None = None
+        self._error: BaseException | None = None
         self._task: trio.lowlevel.Task | None = None
 
     def set(self, value: T) -> None:
         """Answer."""
-        self._resolve(outcome.Value(value))
+        if not self._is_answered:
+            self._value = value
+            self._wake()
 
     def fail(self, error: BaseException) -> None:
         """Answer with an error."""
-        self._resolve(outcome.Error(error))
+        if not self._is_answered:
+            self._error = error
+            self._wake()
 
-    def _resolve(self, answer: outcome.Outcome[T]) -> None:
-        if self._answer is not None:
-            return
-        self._answer = answer
-        if self._task is not None:
-            task, self._task = self._task, None
+    def _wake(self) -> None:
+        self._is_answered = True
+        task = self._task
+        if task is not None:
+            self._task = None
             trio.lowlevel.reschedule(task)
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether there is an answer."""
-        return self._answer is not None
 
     async def wait(self) -> T:
         """The answer. Cancelling the wait changes nothing but that nobody waits any more."""
-        if self._answer is None:
+        if not self._is_answered:
             self._task = trio.lowlevel.current_task()
             await trio.lowlevel.wait_task_rescheduled(self._abort)
-        assert self._answer is not None
-        return self._answer.unwrap()
+        error = self._error
+        if error is not None:
+            self._error = None  # or it would be kept by its own traceback
+            raise error
+        return cast("T", self._value)
 
     def _abort(self, _: Any) -> trio.lowlevel.Abort:
         self._task = None
