@@ -42,6 +42,7 @@ _STREAM_WIDTH = 11  # 62**11 > 2**64
 _UNIQUE_WIDTH = 22  # 62**22 > 2**128
 _LENGTH = len(_PREFIX) + _STREAM_WIDTH + _UNIQUE_WIDTH
 _HALF = 62**_STREAM_WIDTH
+_FOUR_DIGITS = 62**4
 _ULID_RANDOM_BITS = 80
 _WORD_BITS = 64
 _WORDS = struct.Struct("64Q")
@@ -125,12 +126,13 @@ class Ulids:
 
 
 def _eleven(number: int) -> str:
-    number, e = divmod(number, 3844)
-    number, d = divmod(number, 3844)
-    number, c = divmod(number, 3844)
-    number, b = divmod(number, 3844)
-    number, a = divmod(number, 3844)
-    return _ALPHABET[number] + _PAIRS[a] + _PAIRS[b] + _PAIRS[c] + _PAIRS[d] + _PAIRS[e]
+    # By four digits at first: what is left then fits into one digit of Python's own, with which it calculates fastest.
+    high, low = divmod(number, _FOUR_DIGITS)
+    high, middle = divmod(high, _FOUR_DIGITS)
+    return (
+        f"{_ALPHABET[high // 3844]}{_PAIRS[high % 3844]}"
+        f"{_PAIRS[middle // 3844]}{_PAIRS[middle % 3844]}{_PAIRS[low // 3844]}{_PAIRS[low % 3844]}"
+    )
 
 
 def _number(text: str) -> int:
