@@ -46,16 +46,13 @@ class HandlerDefinition:
     mode: Mode
     options: HandlerOptions
     function: Callable[..., Coroutine[Any, Any, Any]]
-    _signature: list[Signature] = attrs.field(factory=list, init=False, repr=False)
 
-    @property
+    @functools.cached_property
     def signature(self) -> Signature:
         """Parameters and result as JSON; looked up once every name exists."""
-        if not self._signature:
-            self._signature.append(Signature(self.function, skip_first=True, name=self.function.__qualname__))
-        return self._signature[0]
+        return Signature(self.function, skip_first=True, name=self.function.__qualname__)
 
-    @property
+    @functools.cached_property
     def retry(self) -> RetryPolicy:
         """The policy for what it raises."""
         return self.options.retry or DEFAULT_RETRY

@@ -31,6 +31,7 @@ class App:
                 )
         # Looked over when one is used: what a start does not need, it should not wait for.
         self._system = {service_name(cls): cls for cls in system}
+        self._handlers: dict[tuple[str, str], tuple[Definition, HandlerDefinition]] = {}
 
     def __iter__(self) -> Iterator[Definition]:
         """The user's."""
@@ -51,6 +52,13 @@ class App:
         return found
 
     def handler_of(self, target: Target) -> tuple[Definition, HandlerDefinition]:
-        """Raises ``UnknownServiceError``, ``UnknownHandlerError``."""
-        definition = self.find(target.service)
-        return definition, definition.handler(target.handler)
+        """What is asked for. Raises ``UnknownServiceError``, ``UnknownHandlerError``."""
+        return self.handler(target.service, target.handler)
+
+    def handler(self, service: str, name: str) -> tuple[Definition, HandlerDefinition]:
+        """A handler, with the class that it is of. Raises ``UnknownServiceError``, ``UnknownHandlerError``."""
+        found = self._handlers.get((service, name))
+        if found is None:
+            definition = self.find(service)
+            found = self._handlers[service, name] = definition, definition.handler(name)
+        return found

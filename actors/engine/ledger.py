@@ -193,9 +193,10 @@ class Ledger:
         applications = self.applications
         app = applications.find(invocation.deployment, state.service) or applications.newest
         try:
-            retention = app.find(state.service).handler(invocation.handler).options.retention
+            _, handler = app.handler(state.service, invocation.handler)
         except (UnknownServiceError, UnknownHandlerError):
-            retention = None
+            return self._retention_seconds
+        retention = handler.options.retention
         return self._retention_seconds if retention is None else retention
 
     # What follows from what happened.
@@ -452,7 +453,7 @@ class Ledger:
             return
         index_owing(sealed.rows, partition, resident)
         resident.events_since_snapshot += len(extension.events)
-        resident.bytes_since_snapshot += sum(map(_weight, extension.events))
+        resident.bytes_since_snapshot += _weight(extension.events)
         uncovered = max(extension.trim_to, extension.covered) > resident.snapshot_at
         if uncovered or self._is_snapshot_due(resident):
             self._take_snapshot(resident, extension)
@@ -526,8 +527,10 @@ _WEIGHTS: dict[type, Callable[[Any], int]] = {
 }
 
 
-def _weight(entry: tuple[Stamp, Event]) -> int:
-    """About how many bytes of users' values an event holds."""
-    event = entry[1]
-    weigh = _WEIGHTS.get(event.__class__)
-    return _SMALL_EVENT_BYTES if weigh is None else weigh(event)
+def _weight(events: Iterable[tuple[Stamp, Event]]) -> int:
+    """About how many bytes of users' values the events hold."""
+    total = 0
+    for _, event in events:
+        weigh = _WEIGHTS.get(event.__class__)
+        total += _SMALL_EVENT_BYTES if weigh is None else weigh(event)
+    return total
