@@ -494,7 +494,7 @@ class Delivery:
     superseded: bool = False
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Script:
     """A history as a replay goes through it: when it began, whether it was cancelled before its first line, the requests
     that it must make, how many of them each restart has kept, the completions that it is given."""
@@ -518,17 +518,19 @@ def script(history: Iterable[Recorded]) -> Script:
     order = _Order()
     for recorded in history:
         event = recorded.event
-        if is_request(event):
-            requests.append(event)
-        elif is_completion(event):
-            if isinstance(event, e.HistoryKept):
+        kind = event.__class__
+        if kind in _COMPLETIONS:
+            if kind is e.HistoryKept:
                 kept_requests.append(len([r for r in requests if not isinstance(r, e.PatchMarked)]))
             order.add(Delivery(event, recorded.stamp))
-        elif isinstance(event, e.InvocationStarted):
+        elif kind in _REQUESTS:
+            if is_request(event):
+                requests.append(event)
+        elif kind is e.InvocationStarted:
             started = recorded.stamp
         elif isinstance(event, e.AttemptFailed):
             order.attempt_failed(event.handed_over)
-        elif isinstance(event, e.AttemptRetried | e.InvocationResumed):
+        elif kind is e.AttemptRetried or kind is e.InvocationResumed:
             order.attempt_begins()
     assert started is not None, "a handler is replayed once it has started"
     return Script(started, order.cancelled, requests, kept_requests, order.deliveries)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_PORT = HandlerPort()
 _FOREIGN_LIBRARIES = ("trio", "anyio", "asyncio", "sniffio")
 
 
@@ -259,7 +260,7 @@ def _instance(definition: Definition, state: ObjectState, view: View) -> object:
     instance = object.__new__(definition.cls)
     own = instance.__dict__
     own["_view"] = view
-    own["_port"] = HandlerPort()
+    own["_port"] = _PORT
     own["_fields_version"] = state.fields_version
     if state.key is not None:
         own["_key"] = state.key

@@ -60,14 +60,17 @@ class Directory:
 
     async def history(self, resident: Resident, of: InvocationId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
         """All events of an invocation, those that are not durable yet included."""
-        durable = resident.durable
-        # Before the wait, during which some of it may become durable; and no more of it than is wanted: there may be thousands.
-        recent = [r for first, last in spans for r in resident.recent_events(first, last) if belongs_to(r.event, of)]
-        stored = [(first, min(last, durable)) for first, last in spans if first <= durable]
-        if not stored:
+        # Before the wait, during which some of it may become durable.
+        recent = self.recent_history(resident, of, spans)
+        if spans[0][0] > resident.durable:
             return recent
+        stored = [(first, min(last, resident.durable)) for first, last in spans if first <= resident.durable]
         events = await self._partition.history(resident.stream, stored)
         return [r for r in events if belongs_to(r.event, of)] + recent
+
+    def recent_history(self, resident: Resident, of: InvocationId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
+        """Those of its events that are not durable yet: no more of them than is wanted, for there may be thousands."""
+        return [r for first, last in spans for r in resident.recent_events(first, last) if belongs_to(r.event, of)]
 
     def past(self, resident: Resident) -> Past:
         """The object as it was."""

@@ -234,7 +234,8 @@ class Ledger:
 
     def holding(self, state: ObjectState, of: InvocationId) -> list[Gate]:
         """The gates that hold an open invocation now."""
-        return self.gates.holding_invocation(state, state.invocations[of])
+        gates = self.gates
+        return [] if gates.are_none else gates.holding_invocation(state, state.invocations[of])
 
     def owe(self, resident: Resident, effects: Iterable[f.Effect]) -> None:
         """Do what a state that was just read owes."""
