@@ -14,6 +14,7 @@ from actors import Actor, Service, handler, step
 from actors.http.routes import Scope
 from journal.events import Target
 from tests.console.large import COUNT, Parcel, build
+from tests.console.proxy import proxied
 from tests.console.stage import Stage, axe_findings, staged
 
 if TYPE_CHECKING:
@@ -191,7 +192,14 @@ def test_a_condition_that_is_none_is_explained_and_what_fits_nothing_too(
     page.keyboard.type("status = = 1")
     page.keyboard.press("Enter")
     page.get_by_role("alert").wait_for()
-    assert "near" in page.get_by_role("alert").inner_text()
+    alert = page.get_by_role("alert")
+    assert "at character 10: = 1" in alert.inner_text(), "the place is one in what was written"
+    assert "playhead" not in alert.inner_text(), "and nothing else is shown"
+    assert alert.evaluate("box => box.clientHeight") < 150
+    page.get_by_label("where").fill("status = paused")
+    page.keyboard.press("Enter")
+    alert.get_by_text("no such column: paused, at character 10").wait_for()
+    alert.get_by_text("Text stands in single quotes").wait_for()
     page.get_by_label("where").fill("status = 'paused'")
     page.keyboard.press("Enter")
     page.get_by_text("Nothing fits this condition").wait_for()
@@ -308,6 +316,65 @@ def test_one_that_no_longer_fits_stays_where_it_is_until_the_list_is_read_again(
     grid(page).focus()
     page.keyboard.press("r")
     page.wait_for_function("() => document.querySelectorAll('.tbody .tr').length === 2")
+
+
+def test_a_list_that_was_cut_off_keeps_its_rows_and_goes_on_by_itself(
+    stage: Stage, open_page: Open, complaints: list[str]
+) -> None:
+    ids = stage.do(send_many, stage, "work", 450)
+    with proxied(stage.served.port) as proxy:
+        page = open_page(f"{proxy.url}/ui/#token={stage.served.token}&to=/invocations")
+        page.get_by_text("live", exact=True).wait_for()
+        page.get_by_text("450", exact=True).wait_for()
+        proxy.break_off()
+        page.get_by_text("connection lost, trying again").wait_for()
+        grid(page).focus()
+        page.keyboard.press("End")
+        page.get_by_role("alert").get_by_text("The server does not answer").wait_for()
+        assert grid(page).is_visible(), "what is here is shown all the same"
+        stage.do(lambda: stage.client.invocation(ids[0]).signal("guest-0", "done"))
+        proxy.mend()
+        page.get_by_role("alert").wait_for(state="detached")
+        rows(page).and_(page.locator(f"[data-key={ids[0]}]")).get_by_text("succeeded").wait_for()
+        page.context.close()
+    complaints[:] = [said for said in complaints if "ERR_" not in said]
+
+
+def test_a_list_reads_what_somebody_stops_at_and_loses_none_of_very_many_new_ones(
+    stage: Stage, open_page: Open
+) -> None:
+    stage.do(send_together, stage, 2_600)
+    page = open_page(stage.address("/invocations"))
+    page.get_by_text("2,600", exact=True).wait_for()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/query") else None)
+    page.evaluate(
+        """async () => {
+            const grid = document.querySelector('[role=grid]');
+            for (let frame = 1; frame <= 60; frame++) {
+                grid.scrollTop = grid.scrollHeight * frame / 60;
+                await new Promise(requestAnimationFrame);
+            }
+        }"""
+    )
+    page.wait_for_function("() => document.querySelectorAll('.tbody .tr .status').length > 10")
+    assert len(asked) < 8, "pages that are only passed are not read"
+    page.evaluate("() => { document.querySelector('[role=grid]').scrollTop = 0 }")
+    for _ in range(3):
+        stage.do(send_together, stage, 1_800)
+    page.get_by_text("8,000", exact=True).wait_for()
+    keys = page.evaluate("() => [...document.querySelectorAll('.tbody .tr')].map(row => row.dataset.key)")
+    newest = stage.do(lambda: stage.client.invocations(limit=5))
+    assert keys[:5] == [one.id for one in newest]
+
+
+async def send_together(stage: Stage, count: int) -> None:
+    async def some() -> None:
+        await send_many(stage, "work", count // 50)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(50):
+            nursery.start_soon(some)
 
 
 # Keys, and what can be asked.

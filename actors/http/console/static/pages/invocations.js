@@ -98,14 +98,13 @@ export function Invocations({ params }) {
   const descending = params.order !== "asc";
   const shown = (params.columns ?? USUAL).split(",");
   const [, redraw] = useReducer((/** @type {number} */ n) => n + 1, 0);
-  const [generation, again] = useReducer((/** @type {number} */ n) => n + 1, 0);
   const [chosen, setChosen] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
   const [isAll, setAll] = useState(false);
   const [asking, setAsking] = useState(/** @type {{ verb: import("../ui/verbs.js").Verb, choice: import("../lib/where.js").Choice } | null} */ (null));
   const calm = useRef({ isHeld: false, top: 0, hasChosen: false });
   calm.current.hasChosen = chosen.size > 0 || isAll;
 
-  const rows = useMemo(() => new Rows(where, { by, descending }, () => redraw(0)), [where, by, descending, generation]);
+  const rows = useMemo(() => new Rows(where, { by, descending }, () => redraw(0)), [where, by, descending]);
   useEffect(() => {
     void rows.load();
     setChosen(new Set());
@@ -122,7 +121,7 @@ export function Invocations({ params }) {
 
   useShortcuts([
     { key: "n", does: "show new rows", run: () => rows.letIn() },
-    { key: "r", does: "read the list again", run: () => again(0) },
+    { key: "r", does: "read the list again", run: () => void rows.load() },
     { key: "a", does: "choose all that match", run: () => setAll(true) },
     { key: "Escape", does: "choose none", run: () => (setChosen(new Set()), setAll(false)) },
   ]);
@@ -147,7 +146,7 @@ export function Invocations({ params }) {
           </button>`
         : null}
       ${rows.isOutdated
-        ? html`<button type="button" class="chip" onClick=${() => again(0)}>the order has changed — read again <kbd>r</kbd></button>`
+        ? html`<button type="button" class="chip" onClick=${() => void rows.load()}>the order has changed — read again <kbd>r</kbd></button>`
         : null}
       <div class="actions">
         ${chosen.size > 0 || isAll
@@ -163,14 +162,15 @@ export function Invocations({ params }) {
       </div>
     </div>
     <${Filters} where=${where} isSettled=${rows.isCounted} />
-    ${rows.error
-      ? html`<${ErrorBox} error=${rows.error} retry=${() => again(0)} />`
-      : rows.count === undefined
-        ? html`<${Loading} />`
+    ${rows.error ? html`<${ErrorBox} error=${rows.error} retry=${() => void rows.load()} />` : null}
+    ${rows.count === undefined
+        ? rows.error
+          ? null
+          : html`<${Loading} />`
         : rows.total === 0
           ? html`<${Nothing} where=${where} />`
           : html`<${Table}
-              key=${`${where} ${by} ${descending} ${generation}`}
+              key=${`${where} ${by} ${descending}`}
               label="Invocations"
               columns=${columns}
               count=${rows.total}

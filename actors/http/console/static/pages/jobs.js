@@ -32,9 +32,11 @@ export function Jobs() {
   });
   return html`<div class="page full">
     <div class="page-head"><h1>Jobs</h1></div>
-    ${error && !data ? html`<${ErrorBox} error=${error} retry=${reload} />` : html`<span></span>`}
+    ${error && !data ? html`<${ErrorBox} error=${error} retry=${reload} />` : null}
     ${data === undefined
-      ? html`<${Loading} />`
+      ? error
+        ? null
+        : html`<${Loading} />`
       : data.jobs.length === 0
         ? html`<${Empty} title="No job yet">
             <p>
