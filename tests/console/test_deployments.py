@@ -209,6 +209,25 @@ def test_latest_is_moved_back_with_a_reason_and_what_is_drained_is_pruned(deploy
     page.get_by_role("row").filter(has_text=deployed.new).wait_for(state="detached")
 
 
+def test_tabs_are_gone_through_by_the_keyboard(deployed: Deployed, open_page: Open) -> None:
+    page = open_page(deployed.stage.address(f"/deployments/{deployed.new}"))
+    page.get_by_role("tab", name="Source").focus()
+    for key, name in (
+        ("ArrowRight", "Diff"),
+        ("ArrowRight", "Pre-flight"),
+        ("ArrowRight", "Source"),
+        ("ArrowLeft", "Pre-flight"),
+        ("Home", "Source"),
+        ("End", "Pre-flight"),
+    ):
+        page.keyboard.press(key)
+        page.get_by_role("tab", name=name, selected=True).wait_for()
+        assert page.evaluate("() => document.activeElement.textContent.trim()") == name
+        assert page.get_by_role("tabpanel", name=name).count() == 1
+        stops = page.get_by_role("tab").evaluate_all("tabs => tabs.filter(tab => tab.tabIndex === 0).length")
+        assert stops == 1, "tab goes past the others"
+
+
 def test_a_token_that_reads_sees_no_buttons_that_act(deployed: Deployed, open_page: Open) -> None:
     secret = deployed.stage.served.tokens.create("reader", Scope.READ)
     page = open_page(deployed.stage.address("/deployments", secret))

@@ -14,6 +14,7 @@ import { Code } from "../ui/code.js";
 import { Dialog, Field } from "../ui/dialog.js";
 import { Counts, Diff } from "../ui/diff.js";
 import { visible } from "../ui/json.js";
+import { PANEL, Tabs, tabId } from "../ui/tabs.js";
 import { toast } from "../ui/toast.js";
 import { CheckProgress } from "../ui/verbs.js";
 
@@ -206,22 +207,13 @@ export function DeploymentPage({ path, params }) {
       <//>
       <${Drain} deployment=${one} />
     </div>
-    <div class="tabs" role="tablist" aria-label="Of this deployment">
-      ${tabs.map(
-        (each) => html`<button
-          key=${each}
-          type="button"
-          role="tab"
-          id=${`tab-${each}`}
-          aria-selected=${each === tab}
-          aria-controls="tab-shown"
-          onClick=${() => setParams({ tab: each })}
-        >
-          ${TABS[each]}
-        </button>`,
-      )}
-    </div>
-    <div role="tabpanel" id="tab-shown" aria-labelledby=${`tab-${tab}`}>
+    <${Tabs}
+      label="Of this deployment"
+      tabs=${tabs.map((each) => [each, TABS[each]])}
+      chosen=${tab}
+      onChoose=${(/** @type {string} */ each) => setParams({ tab: each })}
+    />
+    <div role="tabpanel" id=${PANEL} aria-labelledby=${tabId(tab)}>
       ${tab === "source" ? html`<${Source} id=${id} file=${params.file} />` : null}
       ${tab === "diff" ? html`<${Against} id=${id} all=${data} other=${params.with} />` : null}
       ${tab === "preflight" ? html`<${PreFlight} id=${id} where=${params.where ?? ""} />` : null}

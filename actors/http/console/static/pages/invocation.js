@@ -17,6 +17,7 @@ import { Dialog, Field } from "../ui/dialog.js";
 import { Json, visible } from "../ui/json.js";
 import { RestartDialog } from "../ui/restart.js";
 import { JsonField, SchemaForm, beginningOf } from "../ui/schema.js";
+import { PANEL, Tabs, tabId } from "../ui/tabs.js";
 import { toast } from "../ui/toast.js";
 import { DeploymentChoice, VerbDialog, lastWord, targetOf, verbOf, verbsFor } from "../ui/verbs.js";
 import { Waterfall } from "../ui/waterfall.js";
@@ -34,7 +35,7 @@ const TABS = /** @type {const} */ ([
 /** @param {{ path: string[], params: Record<string, string> }} props */
 export function Invocation({ path, params }) {
   const id = path[1];
-  const tab = params.tab ?? "timeline";
+  const tab = TABS.some(([name]) => name === params.tab) ? params.tab : "timeline";
   const info = useLive(`invocation ${id}`, (abort) => get(pathOf("invocations", id), {}, abort), { when: (c) => c.registry || concerns(c, id) });
   const why = useLive(`why ${id}`, (abort) => get(`${pathOf("invocations", id)}/why`, {}, abort), { when: (c) => c.registry || concerns(c, id) });
   const { entries, error: historyError, isWhole } = useHistory(id);
@@ -97,19 +98,13 @@ export function Invocation({ path, params }) {
       <${Section} title="What it is"><${About} info=${one} entries=${entries} /><//>
       <${Section} title=${one.outcome ? "How it ended" : "So far"}><${Ending} info=${one} outputs=${timeline.outputs} /><//>
     </div>
-    <div class="tabs" role="tablist" aria-label="Parts">
-      ${TABS.map(
-        ([name, title]) => html`<button
-          key=${name}
-          type="button"
-          role="tab"
-          aria-selected=${tab === name}
-          onClick=${() => setParams({ tab: name === "timeline" ? "" : name })}
-        >
-          ${title}
-        </button>`,
-      )}
-    </div>
+    <${Tabs}
+      label="Parts"
+      tabs=${TABS}
+      chosen=${tab}
+      onChoose=${(/** @type {string} */ name) => setParams({ tab: name === "timeline" ? "" : name })}
+    />
+    <div role="tabpanel" id=${PANEL} aria-labelledby=${tabId(tab)}>
     ${historyError ? html`<${ErrorBox} error=${historyError} />` : null}
     ${tab === "timeline"
       ? html`<div class=${chosen ? "split" : ""}>
@@ -153,6 +148,7 @@ export function Invocation({ path, params }) {
         : tab === "lineage"
           ? html`<${Lineage} info=${one} />`
           : html`<${Trail} id=${id} />`}
+    </div>
     ${verb && verb.name === "restart"
       ? html`<${RestartDialog} info=${one} entries=${entries} timeline=${timeline} from=${from} onClose=${() => setAsking(null)} />`
       : verb && verb.name === "resume"
