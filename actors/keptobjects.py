@@ -97,6 +97,7 @@ class KeptObjects:
             key=key,
             kind=state.kind,
             version=state.version,
+            version_at=kept.time_of(state.version),
             fields_version=state.fields_version,
             fields=plain | {name: msgspec.json.decode(data) for name, data in sorted(state.fields.items())},
             logs=dict(state.lengths),
@@ -177,6 +178,13 @@ class _Kept:
         if not 1 <= at <= self.head.last:
             raise InvalidArgumentError(f"the log goes from event 1 to {self.head.last}, and has no event {at}")
         return at
+
+    def time_of(self, number: int) -> float | None:
+        """When an event was decided, if it is still kept."""
+        if number <= self.head.trimmed:
+            return None
+        (recorded,) = read_events(self.rows, self.partition, self.stream, number, number)
+        return recorded.stamp.at
 
     async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
         return read_snapshot(self.rows, self.partition, stream, at)

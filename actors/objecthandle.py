@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class ObjectInfo:
     """An object, now or after an event. A key that was never used has version 0, and its fields have their defaults.
 
-    ``version`` is the number of the last event in its log, ``fields_version`` of the one that changed its fields last.
+    ``version`` is the number of the last event in its log, ``version_at`` when that was decided (wall seconds; None if it is
+    no longer kept), ``fields_version`` the number of the one that changed its fields last.
     ``fields`` are the plain ones, ``logs`` the lengths of its logs, ``maps`` the names of its maps. ``holder`` has it for
     itself, ``waiting`` are those in the mailbox, in order, the first hundred of ``waiting_count``.
     """
@@ -28,6 +29,7 @@ class ObjectInfo:
     key: str
     kind: Kind
     version: int = 0
+    version_at: float | None = None
     fields_version: int = 0
     fields: dict[str, Any] = attrs.field(factory=dict)
     logs: dict[str, int] = attrs.field(factory=dict)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Route
 
     Open = Callable[..., Page]
 
@@ -138,6 +138,27 @@ def test_an_object_is_shown_and_what_it_becomes_is_seen_at_once(stage: Stage, op
     holder.get_by_text("has the key").wait_for()
     holder.get_by_role("listitem").nth(1).wait_for()
     assert [link.get_attribute("title") for link in holder.get_by_role("link").all()] == ids
+
+
+def test_every_place_of_the_slider_has_the_time_of_its_event(stage: Stage, open_page: Open) -> None:
+    last = stage.do(add, stage, "alice", "tea").version
+    stage.do(add, stage, "alice", "milk")
+    moments = [stage.do(lambda at=at: stage.client.object("Cart", "alice").info(at=at)) for at in range(1, last + 1)]
+    page = open_page(stage.address("/objects/Cart/alice"))
+    slider = page.get_by_role("slider", name="As of event")
+    for moment in moments:
+        slider.fill(str(moment.version))
+        page.wait_for_function(
+            """([version, at]) => {
+                const words = document.querySelector(".slide-words").innerText;
+                const time = document.querySelector(".event-time")?.innerText ?? "";
+                const parts = new Intl.DateTimeFormat(undefined, { second: "2-digit", fractionalSecondDigits: 3 }).formatToParts(at * 1000);
+                const value = (type) => parts.find((part) => part.type === type).value;
+                return words.includes(`after event ${version} of`) && time.includes(`${value("second")}.${value("fractionalSecond")}`);
+            }""",
+            arg=[moment.version, moment.version_at],
+        )
+    assert len(moments) > 2
 
 
 def test_the_slider_shows_the_object_as_of_any_event(stage: Stage, open_page: Open) -> None:
@@ -330,6 +351,39 @@ def test_items_of_a_map_are_added_changed_and_removed(stage: Stage, open_page: O
 
     assert sorted(stage.do(items).values()) == [5, 7]
     assert page.title() != "owned"
+
+
+def test_every_gate_that_holds_some_of_its_work_is_told_with_who_closed_it_and_why(
+    stage: Stage, open_page: Open
+) -> None:
+    async def close(*scopes: str) -> None:
+        for scope in scopes:
+            await stage.client.acting_as("user:ada", "here").gates.close(scope, reason=f"because of {scope}")
+
+    stage.do(add, stage, "alice", "tea")
+    stage.do(close, "handler:Cart/hold", "handler:Counter/set", "everything")
+    page = open_page()
+
+    # Code that is registered takes a server with files; what the page makes of it is asked here.
+    def with_code(route: Route) -> None:
+        gate = {"state": "closed", "mode": "drain", "since": 1e9, "by": "user:bob", "reason": "it leaks"}
+        told = route.fetch().json()["gates"]
+        route.fulfill(
+            json={"gates": [*told, *({**gate, "scope": f"deployment:{code}"} for code in ("dep_new", "dep_old"))]}
+        )
+
+    page.route("**/gates", with_code)
+    page.route(
+        "**/deployments", lambda route: route.fulfill(json={"deployments": [{"id": "dep_new", "is_latest": True}]})
+    )
+    page.goto(stage.address("/objects/Cart/alice"))
+    notice = page.get_by_role("main").get_by_role("status").filter(has_text="The gate")
+    notice.get_by_text("because of everything").wait_for()
+    assert notice.locator("b").all_inner_texts() == ["handler:Cart/hold", "everything", "deployment:dep_new"]
+    assert "calls of hold are taken and wait. Closed by user:ada" in notice.inner_text()
+    stage.do(lambda: stage.client.gates.open("key:Cart/alice", reason="this one may"))
+    notice.get_by_text("because of everything").wait_for(state="detached")
+    assert notice.locator("b").all_inner_texts() == ["handler:Cart/hold", "deployment:dep_new"]
 
 
 def test_the_gate_of_a_key_is_closed_and_opened_with_a_reason(stage: Stage, open_page: Open) -> None:

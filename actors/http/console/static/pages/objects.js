@@ -1,7 +1,7 @@
 // Keyed objects: found by key, with their fields now and after any event, who holds them, and changes to them.
 
 import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
-import { get, patch, pathOf } from "../lib/api.js";
+import { get, patch, pathOf, select } from "../lib/api.js";
 import { around, momentsOf, useChanges, useVersioned } from "../lib/changes.js";
 import { html } from "../lib/html.js";
 import { useShortcuts } from "../lib/keys.js";
@@ -22,7 +22,7 @@ import { toast } from "../ui/toast.js";
  * @typedef {{ service: string, key: string }} Name
  * @typedef {{ name: string, kind: "plain" | "log" | "map", value: any, key: any, default: any }} FieldInfo
  * @typedef {{ service: string, key: string, kind: string, version: number, fields_version: number, fields: Record<string, any>,
- *   logs: Record<string, number>, maps: string[], holder: string | null, waiting: string[], waiting_count: number,
+ *   logs: Record<string, number>, maps: string[], version_at: number | null, holder: string | null, waiting: string[], waiting_count: number,
  *   open_invocations: number }} ObjectInfo
  * @typedef {ReturnType<typeof useChanges>} Changed
  * @typedef {{ name: string, kind: string, fields: FieldInfo[], doc: string }} Service
@@ -333,6 +333,8 @@ function Slider({ info, names, changed, at }) {
   const before = found.data ? found.data.before : moments.findLast((one) => one.number < (since?.number ?? shown));
   const after = found.data ? found.data.after : moments.find((one) => one.number > shown);
   const isNow = shown >= info.version;
+  const then = useLive(`time of ${place} at ${isNow ? null : at}`, async (abort) => (isNow || at === null ? null : /** @type {ObjectInfo} */ (await get(place, { at }, abort))));
+  const time = isNow ? info.version_at : shown === at ? (then.data?.version_at ?? null) : (moments.find((one) => one.number === shown)?.at ?? null);
   /** @param {number} number */
   const where = (number) => (info.version > 1 ? `${(100 * (number - 1)) / (info.version - 1)}%` : "100%");
   return html`<section class=${`panel slider ${isNow ? "" : "past"}`} aria-label="Its time">
@@ -345,7 +347,7 @@ function Slider({ info, names, changed, at }) {
           max=${info.version}
           value=${shown}
           aria-label="As of event"
-          aria-valuetext=${`event ${shown} of ${info.version}${since ? `, fields as event ${since.number} left them at ${exact(since.at)}` : ""}`}
+          aria-valuetext=${`event ${shown} of ${info.version}${time === null ? "" : ` at ${exact(time)}`}${since ? `, fields as event ${since.number} left them at ${exact(since.at)}` : ""}`}
           onInput=${(/** @type {Event} */ e) => hold(Number(value(e)))}
         />
         <div class="ticks" aria-hidden="true">
@@ -356,7 +358,7 @@ function Slider({ info, names, changed, at }) {
       <button type="button" disabled=${isNow} onClick=${() => hold(info.version)}>Now</button>
     </div>
     <p class="slide-words">
-      ${isNow ? html`<b>Now</b>, after event ${info.version.toLocaleString()}` : html`<b>As it was</b> after event ${shown.toLocaleString()} of ${info.version.toLocaleString()}`}${" "}
+      ${isNow ? html`<b>Now</b>, after event ${info.version.toLocaleString()}` : html`<b>As it was</b> after event ${shown.toLocaleString()} of ${info.version.toLocaleString()}`}${time === null ? null : html`, <span class="nowrap event-time">${exact(time)}</span>`}${" "}
       <span class="faint">
         ${!isKnown
           ? "· what had changed it by then is being read"
@@ -545,17 +547,46 @@ function useGates(service, key) {
   return useLive(`gates of ${service}/${key}`, async (abort) => /** @type {any[]} */ ((await get("gates", {}, abort)).gates), { when: (changes) => changes.registry });
 }
 
+const DEPLOYMENTS = "select distinct deployment from sys_invocation where service = ? and key = ? and status <> 'completed' and deployment is not null";
+
+/**
+ * The closed gates that hold an object, or a part of its work. Where a narrower scope of it was opened again, that goes on.
+ * @param {any[]} gates
+ * @param {string} service
+ * @param {string} key
+ * @param {string[]} deployments those that its work is on, and the latest
+ */
+function closedBefore(gates, service, key, deployments) {
+  const own = `key:${service}/${key}`;
+  const isOpen = (/** @type {string[]} */ ...scopes) => gates.some((gate) => gate.state === "open" && scopes.includes(gate.scope));
+  return gates.flatMap((gate) => {
+    if (gate.state !== "closed") return [];
+    if (gate.scope === own) return [{ gate, holds: "work is taken and waits" }];
+    if (gate.scope === "everything" && !isOpen(own, `service:${service}`)) return [{ gate, holds: "work is taken and waits" }];
+    if (gate.scope === `service:${service}` && !isOpen(own)) return [{ gate, holds: "work is taken and waits" }];
+    if (gate.scope.startsWith(`handler:${service}/`)) return [{ gate, holds: `calls of ${gate.scope.slice(gate.scope.indexOf("/") + 1)} are taken and wait` }];
+    if (deployments.some((id) => gate.scope === `deployment:${id}`)) return [{ gate, holds: "what runs on this code waits" }];
+    return [];
+  });
+}
+
 /** @param {{ service: string, objectKey: string }} props */
 function GateNotice({ service, objectKey }) {
   const { data } = useGates(service, objectKey);
-  const holding = data?.filter((gate) => gate.state === "closed" && ["everything", `service:${service}`, `key:${service}/${objectKey}`].includes(gate.scope)) ?? [];
-  const own = data?.find((gate) => gate.scope === `key:${service}/${objectKey}`);
-  const isFree = own?.state === "open";
-  if (holding.length === 0 || isFree) return null;
+  const code = useLive(
+    `code of ${service}/${objectKey}`,
+    async (abort) => {
+      const [{ deployments }, open] = await Promise.all([get("deployments", {}, abort), select(DEPLOYMENTS, [service, objectKey], abort)]);
+      return [...open.map((row) => row.deployment), ...deployments.filter((/** @type {any} */ one) => one.is_latest).map((/** @type {any} */ one) => one.id)];
+    },
+    { when: (changes) => changes.registry || changes.invocations.some((one) => one.target.service === service && one.target.key === objectKey) },
+  );
+  const holding = closedBefore(data ?? [], service, objectKey, code.data ?? []);
+  if (holding.length === 0) return null;
   return html`<div class="notice" role="status">
     ${holding.map(
-      (gate) => html`<p key=${gate.scope}>
-        <span aria-hidden="true">⊘</span> Its gate <b class="mono">${visible(gate.scope)}</b> is closed: work is taken and waits. Closed by ${visible(gate.by)} <${Time} at=${gate.since} />${gate.reason
+      ({ gate, holds }) => html`<p key=${gate.scope}>
+        <span aria-hidden="true">⊘</span> The gate <b class="mono">${visible(gate.scope)}</b> is closed: ${visible(holds)}. Closed by ${visible(gate.by)} <${Time} at=${gate.since} />${gate.reason
           ? html`: ${visible(gate.reason)}`
           : ""}
       </p>`,
