@@ -340,6 +340,7 @@ def test_items_of_a_map_are_added_changed_and_removed(stage: Stage, open_page: O
     dialog.get_by_label("Value").fill("5")
     dialog.get_by_role("button", name="Show what changes").click()
     apply()
+    stock.get_by_role("row").filter(has_text='"tea"').get_by_text("5", exact=True).wait_for()
     stock.get_by_role("button", name='edit "milk"').click()
     dialog.get_by_role("button", name="Remove it…").click()
     dialog.get_by_text("is removed").wait_for()

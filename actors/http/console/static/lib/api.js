@@ -1,5 +1,6 @@
 // Speaks to the public HTTP API, and turns what goes wrong into words that say what to do.
 
+import { parseJson, printJson } from "./exact.js";
 import { API_BASE, clockSkew, keepToken, me, signInBecause, token } from "./session.js";
 
 /** Something that the server refused, or that never reached it. */
@@ -71,7 +72,7 @@ export async function send(method, path, { query = {}, body, headers = {}, abort
     response = await fetch(url, {
       method,
       headers: all,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined ? undefined : printJson(body),
       signal: abort,
       cache: "no-store",
     });
@@ -91,7 +92,7 @@ async function problemIn(response) {
   /** @type {any} */
   let told = {};
   try {
-    told = await response.json();
+    told = await jsonOf(response);
   } catch {
     // Something between us and the server has answered.
   }
@@ -107,6 +108,11 @@ async function problemIn(response) {
   });
 }
 
+/** @param {Response} response */
+async function jsonOf(response) {
+  return parseJson(await response.text());
+}
+
 /**
  * What is there, as JSON.
  * @param {string} path
@@ -115,7 +121,7 @@ async function problemIn(response) {
  * @returns {Promise<any>}
  */
 export async function get(path, query, abort) {
-  return (await send("GET", path, { query, abort })).json();
+  return jsonOf(await send("GET", path, { query, abort }));
 }
 
 /**
@@ -125,7 +131,7 @@ export async function get(path, query, abort) {
  * @returns {Promise<any>}
  */
 export async function post(path, body, asked = {}) {
-  return (await send("POST", path, { ...asked, body })).json();
+  return jsonOf(await send("POST", path, { ...asked, body }));
 }
 
 /**
@@ -143,7 +149,7 @@ export function requestKey() {
  * @returns {Promise<any>}
  */
 export async function patch(path, body = {}, asked = {}) {
-  return (await send("PATCH", path, { ...asked, body })).json();
+  return jsonOf(await send("PATCH", path, { ...asked, body }));
 }
 
 /**
@@ -178,7 +184,7 @@ export async function* eventsOf(response, onAnything = () => {}) {
     text = pieces.pop() ?? "";
     for (const piece of pieces) {
       const data = piece.split("\n").find((line) => line.startsWith("data: "));
-      if (data) yield JSON.parse(data.slice(6));
+      if (data) yield parseJson(data.slice(6));
     }
   }
 }

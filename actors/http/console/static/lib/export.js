@@ -1,5 +1,7 @@
 // What is shown, as a file.
 
+import { printJson } from "./exact.js";
+
 /** What a spreadsheet would take for a formula. */
 const FORMULA = /^[=+\-@\t\r]/;
 
@@ -26,7 +28,7 @@ function cell(value) {
  * @param {any[][]} rows
  */
 export function asJsonLines(columns, rows) {
-  return rows.map((row) => `${JSON.stringify(Object.fromEntries(columns.map((name, index) => [name, row[index]])))}\n`).join("");
+  return rows.map((row) => `${printJson(Object.fromEntries(columns.map((name, index) => [name, row[index]])))}\n`).join("");
 }
 
 /**

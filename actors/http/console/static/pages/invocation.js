@@ -2,6 +2,7 @@
 
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { get, patch, pathOf, post, requestKey } from "../lib/api.js";
+import { printJson } from "../lib/exact.js";
 import { concerns, useHistory } from "../lib/history.js";
 import { html } from "../lib/html.js";
 import { useShortcuts } from "../lib/keys.js";
@@ -619,7 +620,7 @@ function CopyAs({ info, entries }) {
   const [isOpen, setOpen] = useState(false);
   const { target } = info;
   const argument = entries.find((entry) => entry.name === "InvocationAccepted")?.details.argument;
-  const json = argument === undefined || argument === null ? "" : JSON.stringify(argument);
+  const json = argument === undefined || argument === null ? "" : printJson(argument);
   const url = new URL(pathOf(...[target.service, target.key, target.handler].filter((part) => part !== null), "send"), API_BASE);
   const texts = [
     ["Command line", `playhead send ${shellQuoted(targetOf(target))}${json ? ` ${shellQuoted(json)}` : ""}`],

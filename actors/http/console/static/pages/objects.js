@@ -3,6 +3,7 @@
 import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import { get, patch, pathOf, select } from "../lib/api.js";
 import { around, momentsOf, useChanges, useVersioned } from "../lib/changes.js";
+import { printJson } from "../lib/exact.js";
 import { html } from "../lib/html.js";
 import { useShortcuts } from "../lib/keys.js";
 import { useLive } from "../lib/live.js";
@@ -395,7 +396,7 @@ function Fields({ info, service, changed, at, field: open, onEdit }) {
       const declared = service?.fields.find((one) => one.name === name);
       const kind = declared?.kind ?? (name in shown.logs ? "log" : shown.maps.includes(name) ? "map" : "plain");
       const isOpen = open === name;
-      const isOther = at !== null && kind === "plain" && JSON.stringify(shown.fields[name]) !== JSON.stringify(info.fields[name]);
+      const isOther = at !== null && kind === "plain" && printJson(shown.fields[name]) !== printJson(info.fields[name]);
       return html`<section key=${name} class=${`panel field-panel ${isOther ? "other" : ""}`} aria-label=${`field ${name}`}>
         <header>
           <h2 class="mono">${visible(name)}</h2>

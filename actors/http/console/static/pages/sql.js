@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem, get, post } from "../lib/api.js";
 import { asCsv, asJsonLines, download } from "../lib/export.js";
+import { parseJson } from "../lib/exact.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
 import { href, setParams } from "../lib/router.js";
@@ -273,7 +274,7 @@ function Whole({ value, isTime }) {
   if (INVOCATION.test(text)) return html`<${InvocationLink} id=${text} whole />`;
   if (/^[[{]/.test(text)) {
     try {
-      return html`<${Json} value=${JSON.parse(text)} /> <${Copy} text=${text} />`;
+      return html`<${Json} value=${parseJson(text)} /> <${Copy} text=${text} />`;
     } catch {
       // It only looks like JSON.
     }

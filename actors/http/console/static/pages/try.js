@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem, get, pathOf, send } from "../lib/api.js";
+import { parseJson, printJson } from "../lib/exact.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
 import { href, setParams } from "../lib/router.js";
@@ -109,7 +110,7 @@ function Form({ service, handler, objectKey }) {
         abort: own.signal,
       });
       const answer = await response.text();
-      const read = answer ? JSON.parse(answer) : null;
+      const read = answer ? parseJson(answer) : null;
       setOutcome(
         did === "send"
           ? { did, seconds: seconds(), invocation: read.invocationId, isNew: read.status === "Accepted" }
@@ -201,7 +202,7 @@ function Form({ service, handler, objectKey }) {
 
 /** @param {string} place @param {unknown} body */
 function curl(place, body) {
-  const data = body === undefined ? "" : ` \\\n  --json '${JSON.stringify(body).replaceAll("'", `'\\''`)}'`;
+  const data = body === undefined ? "" : ` \\\n  --json '${printJson(body).replaceAll("'", `'\\''`)}'`;
   return `curl -X POST '${new URL(place, API_BASE).href.replaceAll("'", "%27")}' \\\n  -H "authorization: Bearer $PLAYHEAD_TOKEN"${data}`;
 }
 

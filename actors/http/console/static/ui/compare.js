@@ -3,6 +3,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { get, pathOf } from "../lib/api.js";
 import { concerns, useHistory } from "../lib/history.js";
+import { printJson } from "../lib/exact.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
 import { href } from "../lib/router.js";
@@ -111,8 +112,8 @@ export function paired(left, right) {
 function difference(a, b) {
   if (a.kind !== b.kind || a.name !== b.name) return "another operation";
   if (a.state !== b.state) return "another outcome";
-  if (JSON.stringify(a.input) !== JSON.stringify(b.input)) return "another input";
-  if (JSON.stringify(a.output) !== JSON.stringify(b.output)) return "another output";
+  if (printJson(a.input) !== printJson(b.input)) return "another input";
+  if (printJson(a.output) !== printJson(b.output)) return "another output";
   return "";
 }
 

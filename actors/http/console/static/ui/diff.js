@@ -2,6 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { countsOf, diffLines, hunksOf, linesOf } from "../lib/diff.js";
+import { printJson } from "../lib/exact.js";
 import { html } from "../lib/html.js";
 import { visible } from "./json.js";
 
@@ -15,7 +16,7 @@ const WORD = { same: "", gone: "gone", new: "new" };
  * @param {unknown} value undefined: there is none
  */
 export function asText(value) {
-  return value === undefined ? "" : typeof value === "string" ? JSON.stringify(value) : JSON.stringify(value, null, 2);
+  return value === undefined ? "" : printJson(value, 2);
 }
 
 /**

@@ -3,6 +3,7 @@
 
 import { useState } from "preact/hooks";
 import { Problem, get, patch, pathOf, requestKey } from "../lib/api.js";
+import { parseJson, printJson } from "../lib/exact.js";
 import { html } from "../lib/html.js";
 import { ErrorBox } from "./bits.js";
 import { Dialog, Field } from "./dialog.js";
@@ -25,7 +26,7 @@ function value(event) {
 
 /** @param {unknown} a @param {unknown} b */
 function isSame(a, b) {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return printJson(a) === printJson(b);
 }
 
 /**
@@ -104,10 +105,10 @@ export function EditFields({ info, fields, onDone, onClose }) {
 export function EditItem({ info, field, item, held, onDone, onClose }) {
   const [base, setBase] = useState(info);
   const isText = field.key?.type === "string";
-  const [key, setKey] = useState(/** @type {any} */ (item === null ? beginningOf(field.key) : JSON.parse(item)));
+  const [key, setKey] = useState(/** @type {any} */ (item === null ? beginningOf(field.key) : parseJson(item)));
   const [now, setNow] = useState(item === null ? beginningOf(field.value) : held);
   const [step, setStep] = useState(/** @type {"" | "set" | "remove"} */ (""));
-  const name = item ?? JSON.stringify(key);
+  const name = item ?? printJson(key);
   if (step) {
     /** @type {Edit} */
     const edit = step === "set" ? { items: { [field.name]: { [name]: now } } } : { remove: { [field.name]: [name] } };

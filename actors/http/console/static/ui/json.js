@@ -1,6 +1,7 @@
 // Values of users, as text: never markup, control characters made visible, and what is long cut short until somebody asks.
 
 import { useState } from "preact/hooks";
+import { printJson } from "../lib/exact.js";
 import { html } from "../lib/html.js";
 
 const MANY = 100;
@@ -23,7 +24,7 @@ export function visible(text) {
  * @param {number} [most]
  */
 export function brief(value, most = 80) {
-  const text = value === undefined ? "" : visible(JSON.stringify(value));
+  const text = value === undefined ? "" : visible(printJson(value));
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 

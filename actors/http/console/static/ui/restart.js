@@ -3,6 +3,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { get, patch, pathOf, requestKey } from "../lib/api.js";
+import { parseJson, printJson } from "../lib/exact.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
 import { go, href } from "../lib/router.js";
@@ -33,7 +34,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
   const [key] = useState(requestKey);
-  const hasNewInput = from === "" && JSON.stringify(input) !== JSON.stringify(argument);
+  const hasNewInput = from === "" && printJson(input) !== printJson(argument);
   const asked = {
     from_step: from,
     deployment,
@@ -42,9 +43,9 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
     ...(stop ? { stop } : {}),
     ...(hasNewInput ? { input } : {}),
   };
-  const settled = useSettled(JSON.stringify(asked));
+  const settled = useSettled(printJson(asked));
   const path = `${pathOf("invocations", info.id)}/restart-as-new`;
-  const plan = useLive(`plan ${info.id} ${settled}`, (abort) => patch(path, { ...JSON.parse(settled), dry_run: true }, { abort }));
+  const plan = useLive(`plan ${info.id} ${settled}`, (abort) => patch(path, { ...parseJson(settled), dry_run: true }, { abort }));
   const known = useLive("deployments", (abort) => get("deployments", {}, abort), { when: (c) => c.registry });
   const isElsewhere = deployment !== "keep";
   const check = useLive(`check ${isElsewhere ? deployment : ""}`, async (abort) =>

@@ -1,6 +1,7 @@
 // A form for a value, made from its JSON schema; what the schema does not say enough about is written as JSON.
 
 import { useState } from "preact/hooks";
+import { numberOf, parseJson, printJson } from "../lib/exact.js";
 import { html } from "../lib/html.js";
 
 /** @typedef {{ [name: string]: any }} Schema */
@@ -62,12 +63,12 @@ export function SchemaForm({ schema: given, value, onChange, label, root = given
       ><select
         data-first=${isFirst || undefined}
         required=${isRequired}
-        value=${JSON.stringify(value) ?? ""}
-        onChange=${(/** @type {Event} */ e) => onChange(text(e) === "" ? undefined : JSON.parse(text(e)))}
+        value=${printJson(value) ?? ""}
+        onChange=${(/** @type {Event} */ e) => onChange(text(e) === "" ? undefined : parseJson(text(e)))}
       >
         ${value === undefined ? html`<option value="">${isRequired ? "choose…" : "left out"}</option>` : null}
         ${[...choices, ...(schema.isOptional && !choices.includes(null) ? [null] : [])].map(
-          (/** @type {unknown} */ one) => html`<option key=${String(one)} value=${JSON.stringify(one)}>${String(one)}</option>`,
+          (/** @type {unknown} */ one) => html`<option key=${String(one)} value=${printJson(one)}>${String(one)}</option>`,
         )}
       </select></label
     >`;
@@ -86,7 +87,7 @@ export function SchemaForm({ schema: given, value, onChange, label, root = given
         type="number"
         step=${schema.type === "integer" ? "1" : "any"}
         value=${value ?? ""}
-        onInput=${(/** @type {Event} */ e) => onChange(text(e) === "" ? null : Number(text(e)))}
+        onInput=${(/** @type {Event} */ e) => onChange(text(e) === "" ? null : numberOf(text(e)))}
     /></label>`;
   }
   if (schema.type === "object" && schema.properties) {
@@ -147,7 +148,7 @@ function firstOf(schema, root) {
  * @param {{ label: string, value: any, onChange: (value: any) => void, isFirst?: boolean, rows?: number }} props
  */
 export function JsonField({ label, value, onChange, isFirst = false, rows }) {
-  const [text, setText] = useState(value === undefined ? "" : JSON.stringify(value, null, 2));
+  const [text, setText] = useState(value === undefined ? "" : printJson(value, 2));
   const [wrong, setWrong] = useState("");
   return html`<label class="field"
     ><span>${label}</span
@@ -162,7 +163,7 @@ export function JsonField({ label, value, onChange, isFirst = false, rows }) {
         setText(box.value);
         let problem = "";
         try {
-          onChange(box.value.trim() === "" ? undefined : JSON.parse(box.value));
+          onChange(box.value.trim() === "" ? undefined : parseJson(box.value));
         } catch (error) {
           problem = /** @type {Error} */ (error).message;
         }
