@@ -184,6 +184,14 @@ class _Listener:
         nothing = Successor(InvocationId("")) if isinstance(command, c.RestartInvocation) else None
         return Answer(False, Status.RUNNING, Status.RUNNING, nothing)
 
+    async def obey_if_compatible(self, command: c.Command, idempotency_key: str | None) -> Answer:
+        return await self.obey(command, idempotency_key)
+
+    async def check(self, *_: Any) -> Any:
+        raise TypeError("a job does what it is asked; 'playhead invocations check --where …' only looks")
+
+    check_all = check
+
     def encode_value(self, value: Any, what: str) -> bytes:
         return b""
 
@@ -245,7 +253,14 @@ def items_of(page: JobPage) -> tuple[JobItem, ...]:
     """The outcomes that a page of a job holds."""
     fates = (page.fates[number] for number in page.items)
     return tuple(
-        JobItem(id=InvocationId(of), result=fate.result, before=fate.before, after=fate.after, error=fate.error)
+        JobItem(
+            id=InvocationId(of),
+            result=fate.result,
+            before=fate.before,
+            after=fate.after,
+            error=fate.error,
+            reason=fate.reason,
+        )
         for of, fate in zip(page.ids.split(), fates, strict=True)
     )
 

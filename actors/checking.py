@@ -188,6 +188,7 @@ def refuse_incompatible(report: CheckReport, kept: Iterable[StepId] | None = Non
         "invocations check' shows more, and actors.patched() lets old ones go the old way",
         details={
             "verdict": report.verdict.value,
+            "summary": report.summary,
             "position": None if at is None else at.position,
             "recorded": None if at is None else at.recorded,
             "recorded_source": None if at is None else at.recorded_source,

@@ -80,13 +80,15 @@ def words_of(chosen: JobSpec | JobInfo) -> str:
 
 @attrs.frozen(kw_only=True)
 class JobItem:
-    """What became of one invocation: its status before and after, or the type of the refusal."""
+    """What became of one invocation: its status before and after, or the type of the refusal; where that was asked for, also
+    the ``reason`` for which the code would not get through its history."""
 
     id: InvocationId
     result: ItemResult
     before: Status | None = None
     after: Status | None = None
     error: str = ""
+    reason: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -199,10 +201,12 @@ class Selection:
         """Hold them."""
         return await self.start(JobVerb.PAUSE, {"reason": reason, "mode": PauseMode(mode).value})
 
-    async def resume(self, *, reason: str = "", deployment: str | None = None) -> JobHandle:
-        """Let them go on where they stopped, on other code if a ``deployment`` is named."""
-        moved = {} if deployment is None else {"deployment": deployment}
-        return await self.start(JobVerb.RESUME, {"reason": reason, **moved})
+    async def resume(
+        self, *, reason: str = "", deployment: str | None = None, require_compatible: bool = False
+    ) -> JobHandle:
+        """Let them go on where they stopped, on other code if a ``deployment`` is named. With ``require_compatible`` each is
+        checked before it is moved, and refused where that code does not get through what is recorded."""
+        return await self.start(JobVerb.RESUME, {"reason": reason, **_moved(deployment, require_compatible)})
 
     async def restart(
         self,
@@ -213,12 +217,12 @@ class Selection:
         rewind_state: bool = False,
         hand_over: bool = True,
         deployment: str | None = None,
+        require_compatible: bool = False,
     ) -> JobHandle:
-        """Do them again as new invocations, from the beginning or from a step."""
+        """Do them again as new invocations, from the beginning or from a step; ``require_compatible`` as for :meth:`resume`."""
         options: dict[str, Any] = {"reason": reason, "from_step": from_step, "rewind_state": rewind_state}
         options |= {"hand_over": hand_over, "stop": None if stop is None else Stop(stop).value}
-        moved = {} if deployment is None else {"deployment": deployment}
-        return await self.start(JobVerb.RESTART, {**options, **moved})
+        return await self.start(JobVerb.RESTART, {**options, **_moved(deployment, require_compatible)})
 
     async def signal(self, name: str, value: Any = None) -> JobHandle:
         """Hand each of them a value under a name."""
@@ -242,6 +246,11 @@ class Selection:
             rate=self._rate,
         )
         return JobHandle(self._port, await self._port.start_job(spec, choice.ids))
+
+
+def _moved(deployment: str | None, require_compatible: bool) -> dict[str, Any]:
+    wanted: dict[str, Any] = {} if deployment is None else {"deployment": deployment}
+    return wanted | ({"require_compatible": True} if require_compatible else {})
 
 
 class JobHandle:

@@ -283,6 +283,8 @@ class LocalPort:
     async def obey_if_compatible(
         self, command: c.ResumeInvocation | c.RestartInvocation, idempotency_key: str | None
     ) -> Answer:
+        if await self._has_obeyed(command, idempotency_key):
+            return await self.obey(command, idempotency_key)  # asked again: it may have gone on since
         kept = await self._kept_by(command, idempotency_key)
         report = await self.check(command.invocation_id, command.deployment or KEEP, None)
         try:
@@ -301,6 +303,14 @@ class LocalPort:
                 command, deployment=report.deployment
             )  # what was checked, whatever is latest by then
         return await self.obey(command, idempotency_key)
+
+    async def _has_obeyed(self, command: c.ResumeInvocation | c.RestartInvocation, idempotency_key: str | None) -> bool:
+        request = self.in_realm(checked_request_key(idempotency_key))
+        if request is None:
+            return False
+        info = await self.info(command.invocation_id)
+        made = with_successor(command, self.world.unique, request)
+        return request in info.requests or (isinstance(made, c.RestartInvocation) and made.successor in info.successors)
 
     async def _kept_by(
         self, command: c.ResumeInvocation | c.RestartInvocation, idempotency_key: str | None

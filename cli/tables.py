@@ -69,6 +69,7 @@ JOB_ITEMS: Table[JobItem] = Table(
         Column("BEFORE", lambda item: "" if item.before is None else item.before.value),
         Column("AFTER", lambda item: "" if item.after is None else item.after.value),
         Column("ERROR", lambda item: item.error),
+        Column("WHY", lambda item: item.reason),
     ),
 )
 

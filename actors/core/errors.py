@@ -261,7 +261,7 @@ class NotPossibleError(Refused):
 
 
 class IncompatibleError(Refused):
-    """The code that it would be moved to does not get through what is recorded. ``details`` say where: ``verdict``,
+    """The code that it would be moved to does not get through what is recorded. ``details`` say where: ``verdict``, ``summary``,
     ``position`` (behind so many operations), and in words what is ``recorded`` and what is ``attempted``, with their source
     lines."""
 

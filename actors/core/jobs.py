@@ -88,12 +88,14 @@ class Selected:
 
 @attrs.frozen(kw_only=True)
 class Fate:
-    """One way in which items ended. Many end alike, so a page names each way once."""
+    """One way in which items ended. Many end alike, so a page names each way once. ``reason`` is where the code diverges, of
+    those that were refused for that."""
 
     result: ItemResult
     before: Status | None = None
     after: Status | None = None
     error: str = ""
+    reason: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -16,6 +16,7 @@ import trio
 
 from actors.core.errors import (
     CancelledError,
+    IncompatibleError,
     TerminalError,
     UnavailableError,
     UnknownInvocationError,
@@ -52,6 +53,7 @@ _PAGE = 500
 _PAGES = 2_000
 _PAGE_SECONDS = 5.0
 _TOGETHER = 64
+_REASON_SHOWN = 300
 _READ_SECONDS = 60.0
 """How long it is kept that somebody looked."""
 
@@ -210,7 +212,9 @@ def _fate(answer: Answer) -> Fate:
 
 def _refused(refusal: TerminalError) -> Fate:
     status = getattr(refusal, "status", None)
-    return Fate(result=ItemResult.REFUSED, before=status, after=status, error=type(refusal).__name__)
+    # Of a code that diverges, many diverge alike; what other refusals say names the invocation, and so is never the same.
+    reason = str(refusal.details["summary"])[:_REASON_SHOWN] if isinstance(refusal, IncompatibleError) else ""
+    return Fate(result=ItemResult.REFUSED, before=status, after=status, error=type(refusal).__name__, reason=reason)
 
 
 def _told(fates: list[Fate]) -> Applied:

@@ -70,16 +70,8 @@ _YES = click.option("-y", "--yes", is_flag=True, help="Of all that fit: do not a
 
 
 _REQUIRE_COMPATIBLE = click.option(
-    "--require-compatible", is_flag=True, help="Of ids: refuse where that code does not get through what is kept."
+    "--require-compatible", is_flag=True, help="Refuse, one by one, where that code does not get through what is kept."
 )
-
-
-def _refuse_conditions(selected: Selected, require_compatible: bool) -> None:
-    if require_compatible and selected.condition is not None:
-        raise click.UsageError(
-            "--require-compatible is for invocations that are named by their ids; "
-            "'playhead invocations check --where …' checks all that fit"
-        )
 
 
 def _steer(selected: Selected, where: Where, how: How, act: Act, start: Start) -> None:
@@ -158,7 +150,6 @@ def resume(selected: Selected, how: How, reason: str, deployment: str, require_c
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]. For ids, --dry-run replays them on that code with no effect, and
     the exit code is 1 if one would be paused there.
     """
-    _refuse_conditions(selected, require_compatible)
     if how.is_dry and selected.condition is None:
         from cli.doing.check import check_by_server
 
@@ -169,7 +160,11 @@ def resume(selected: Selected, how: How, reason: str, deployment: str, require_c
         where,
         how,
         lambda handle: handle.resume(reason=reason, deployment=deployment, require_compatible=require_compatible),
-        lambda several: several.resume(reason=reason, deployment=None if deployment == "keep" else deployment),
+        lambda several: several.resume(
+            reason=reason,
+            deployment=None if deployment == "keep" else deployment,
+            require_compatible=require_compatible,
+        ),
     )
 
 
@@ -217,15 +212,15 @@ def restart(
     """
     if text is not None and selected.condition is not None:
         raise click.UsageError("--input is for invocations that are named by their ids")
-    _refuse_conditions(selected, require_compatible)
     value = parse_value(text, sys.stdin)
     several: dict[str, Any] = {
         "reason": reason,
         "stop": stop,
         "rewind_state": rewind_state,
         "hand_over": not no_hand_over,
+        "require_compatible": require_compatible,
     }
-    one = several | {"input": value, "deployment": deployment, "require_compatible": require_compatible}
+    one = several | {"input": value, "deployment": deployment}
     if how.is_dry and selected.condition is None:
         from cli.doing.restart_plans import show_plans
 

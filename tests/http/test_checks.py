@@ -11,6 +11,7 @@ import trio
 from click.testing import CliRunner
 
 import actors
+from actors.core.jobs import ItemResult
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.loading import load, unload
 from cli.exits import Exit, exit_code_of
@@ -123,6 +124,11 @@ async def streamed(served: Served, body: dict[str, Any]) -> list[dict[str, Any]]
     return [msgspec.json.decode(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
 
 
+async def asked_of_jobs(served: Served, *arguments: str) -> Result:
+    command = ["jobs", *arguments, "--url", served.url, "--token", served.token]
+    return await trio.to_thread.run_sync(lambda: CliRunner().invoke(root, command))
+
+
 async def asked(served: Served, *arguments: str) -> Result:
     command = ["invocations", *arguments, "--url", served.url, "--token", served.token]
     return await trio.to_thread.run_sync(lambda: CliRunner().invoke(root, command))
@@ -168,11 +174,49 @@ async def test_what_would_be_paused_at_once_is_refused_where_compatible_code_is_
         given = ["--from", options["from_step"], "--stop", "kill"] if verb == "restart" else []
         result = await asked(served, verb, handle.id, "--deployment", "latest", "--require-compatible", *given)
         assert (result.exit_code, "attempted a sleep" in result.stderr) == (3, True), result.output
-        assert (await asked(served, verb, "--where", "true", "--require-compatible")).exit_code == 2
         assert (await handle.info(), [event async for event in handle.events()]) == (before, events)
         audit = await remote.audit(target=handle.id, verb=verb)
         assert [entry.refusal.partition(":")[0] for entry in audit.entries] == ["IncompatibleError"] * 3
         assert (await remote.invocation(handle.id).resume(require_compatible=True)).changed
+
+
+@pytest.mark.parametrize("verb", ["resume", "restart"])
+async def test_a_job_moves_those_that_are_compatible_and_says_of_the_others_where_they_diverge(
+    tmp_path: Path, verb: str
+) -> None:
+    async with checked(tmp_path) as (served, diverges), served.client() as remote:
+        await diverges.pause(mode="now")
+        await remote.gates.close("service:Import")
+        before = await diverges.info()
+        fits = await remote.send(before.target, b'"b"')  # it has not begun, so any code will do
+        await remote.invocation(fits.invocation_id).pause()
+        given = ["--stop", "kill", "--from", (await steps(diverges))[-1]] if verb == "restart" else []
+        words = ["--where", "status = 'paused'", "--deployment", "latest", "--require-compatible", "--yes", *given]
+        result = await asked(served, verb, *words, "-o", "id")
+        job = remote.jobs.job(result.stdout.strip())
+        items = {item.id: item async for item in job.items()}
+        refused = items[diverges.id]
+        assert (refused.result, refused.error) == (ItemResult.REFUSED, "IncompatibleError")
+        assert refused.reason.startswith("diverges behind 0 operations: recorded step 'fetch'")
+        assert "attempted a sleep" in refused.reason
+        assert await diverges.info() == before
+        if verb == "resume":
+            assert result.exit_code == 6
+            assert items[fits.invocation_id].result is ItemResult.CHANGED
+            assert (await remote.invocation(fits.invocation_id).info()).deployment != before.deployment
+        shown = await asked_of_jobs(served, "items", job.id, "--refused")
+        assert "attempted a sleep" in shown.stdout
+
+
+async def test_what_was_moved_by_a_request_is_not_checked_anew_when_the_request_comes_again(tmp_path: Path) -> None:
+    async with checked(tmp_path) as (_, handle):
+        await handle.pause(mode="now")
+        first = await handle.resume(deployment="keep", require_compatible=True, idempotency_key="once")
+        again = await handle.resume(deployment="latest", require_compatible=True, idempotency_key="once")
+        assert first.changed
+        assert (again.changed, again.before) == (first.changed, first.before)
+        with pytest.raises(actors.IncompatibleError):
+            await handle.resume(deployment="latest", require_compatible=True, idempotency_key="another")
 
 
 async def test_a_restart_needs_code_that_gets_through_what_it_keeps_and_no_further(tmp_path: Path) -> None:
