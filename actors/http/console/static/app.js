@@ -8,7 +8,7 @@ import { html } from "./lib/html.js";
 import { shortcuts, useShortcuts } from "./lib/keys.js";
 import { connect, connection, disconnect } from "./lib/live.js";
 import { go, href, place } from "./lib/router.js";
-import { keepToken, may, me, signInBecause } from "./lib/session.js";
+import { inheritToken, keepToken, may, me, signInBecause } from "./lib/session.js";
 import { PAGES } from "./pages/index.js";
 import { ErrorBox } from "./ui/bits.js";
 import { Dialog } from "./ui/dialog.js";
@@ -29,6 +29,7 @@ function applyTheme() {
 async function start() {
   problem.value = null;
   try {
+    await inheritToken();
     await identify();
     if (may("read")) connect();
   } catch (error) {
@@ -70,8 +71,8 @@ function SignIn() {
           onInput=${(/** @type {InputEvent} */ event) => setSecret(/** @type {HTMLInputElement} */ (event.target).value)}
       /></label>
       <p class="faint">
-        The server's own token lies in its data directory, in the file <code>token</code>. It is kept for this tab alone, until the
-        tab is closed.
+        The server's own token lies in its data directory, in the file <code>token</code>. It is kept for this tab, and for those
+        opened from it, until they are closed.
       </p>
       <button type="submit" class="primary" disabled=${!secret.trim()}>Sign in</button>
       <${ErrorBox} error=${error} />

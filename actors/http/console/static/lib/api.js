@@ -201,7 +201,7 @@ export async function identify() {
 
 /** @param {string} because */
 export function signOut(because) {
-  keepToken(null);
+  if (token()) keepToken("");
   me.value = null;
   signInBecause.value = because;
 }

@@ -1,9 +1,12 @@
-// One connection per tab, on which the server tells what has changed. It goes on where it was after it was lost; whatever
-// could not be told meanwhile comes as `is_complete: false`, and whoever shows something then reads it again.
+// One connection, on which the server tells what has changed, for all tabs: a browser opens six to a server, and a stream in
+// each of seven tabs would leave none for anything else. A tab that is hidden hears nothing. It goes on where it was when it is
+// shown again, and after the connection was lost; whatever could not be told meanwhile comes as `is_complete: false`, and whoever
+// shows something then reads it again.
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Problem, eventsOf, send } from "./api.js";
+import { Problem, eventsOf, get, send } from "./api.js";
+import { API_BASE, me } from "./session.js";
 
 /**
  * @typedef {{
@@ -15,6 +18,7 @@ import { Problem, eventsOf, send } from "./api.js";
  *   objects: Record<string, number>,
  *   registry: boolean,
  * }} Changes
+ * @typedef {"lost" | { after: number | null, changes: Changes }} Said what the tab that hears the server tells the others
  */
 
 const SILENCE_MS = 40_000; // the server says something every 15 seconds
@@ -31,6 +35,7 @@ const listeners = new Set();
 let position = null;
 /** @type {AbortController | null} */
 let current = null;
+let isWanted = false;
 let wake = () => {};
 
 /**
@@ -47,57 +52,131 @@ export function listen(listener) {
 /** Begin, or begin again with another token. */
 export function connect() {
   disconnect();
-  const abort = (current = new AbortController());
-  void run(abort);
+  isWanted = true;
+  if (!document.hidden) begin();
 }
 
 /** End it. */
 export function disconnect() {
+  isWanted = false;
+  end();
+  position = null;
+}
+
+function begin() {
+  end();
+  current = new AbortController();
+  void share(current.signal);
+}
+
+function end() {
   current?.abort();
   current = null;
-  position = null;
 }
 
 addEventListener("online", () => wake());
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) wake();
+  if (document.hidden) end();
+  else if (isWanted) begin();
 });
 
-/** @param {AbortController} abort */
-async function run(abort) {
+/**
+ * Hear the server, or the tab that hears it for all who came with the same token. Whoever closes or hides that tab gives up the
+ * lock, and the next one goes on from where it was itself. Where pages have no locks (plain HTTP to another machine) each tab
+ * hears for itself.
+ * @param {AbortSignal} ended
+ */
+async function share(ended) {
+  if (!navigator.locks) return run(ended, () => {});
+  const name = `playhead.changes ${API_BASE.pathname} ${me.peek()?.name}`;
+  const channel = new BroadcastChannel(name);
+  ended.addEventListener("abort", () => channel.close());
+  const lead = async () => {
+    channel.onmessage = null;
+    await run(ended, (said) => {
+      if (!ended.aborted) channel.postMessage(said);
+    });
+  };
+  try {
+    const wasFree = await navigator.locks.request(name, { ifAvailable: true }, async (lock) => {
+      if (lock !== null) await lead();
+      return lock !== null;
+    });
+    if (wasFree) return;
+    channel.onmessage = ({ data }) => void follow(data, ended);
+    await Promise.all([catchUp(ended), navigator.locks.request(name, { signal: ended }, lead)]);
+  } catch (error) {
+    if (!ended.aborted) throw error;
+  }
+}
+
+/**
+ * @param {Said} said
+ * @param {AbortSignal} ended
+ */
+async function follow(said, ended) {
+  if (said === "lost") connection.value = "lost";
+  else if (position === null || said.after === null || said.after > position) await catchUp(ended);
+  else if (said.changes.position > position || connection.value !== "live") tell(said.changes);
+}
+
+/**
+ * Ask once for what has changed since.
+ * @param {AbortSignal} ended
+ */
+async function catchUp(ended) {
+  try {
+    const changes = await get("changes", { after: position }, ended);
+    if (!ended.aborted) tell(changes);
+  } catch {
+    if (!ended.aborted) connection.value = "lost"; // whoever hears the server says when it is there again
+  }
+}
+
+/**
+ * @param {AbortSignal} ended
+ * @param {(said: Said) => void} pass tells the other tabs
+ */
+async function run(ended, pass) {
   let retry = FIRST_RETRY_MS;
-  while (!abort.signal.aborted) {
+  while (!ended.aborted) {
     try {
-      await hear(abort.signal, () => {
+      await hear(ended, (changes) => {
         retry = FIRST_RETRY_MS;
+        pass({ after: position, changes });
+        tell(changes);
       });
     } catch (error) {
-      if (abort.signal.aborted) return;
       if (error instanceof Problem && (error.status === 401 || error.status === 403)) return;
     }
-    if (abort.signal.aborted) return;
+    if (ended.aborted) return;
     connection.value = "lost";
-    await pause(retry * (0.75 + Math.random() / 2));
+    pass("lost");
+    await pause(retry * (0.75 + Math.random() / 2), ended);
     retry = Math.min(retry * 2, LAST_RETRY_MS);
   }
 }
 
-/** @param {number} milliseconds */
-function pause(milliseconds) {
+/**
+ * @param {number} milliseconds
+ * @param {AbortSignal} ended
+ */
+function pause(milliseconds, ended) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
     wake = () => {
       clearTimeout(timer);
       resolve(undefined);
     };
+    ended.addEventListener("abort", () => wake(), { once: true });
   });
 }
 
 /**
  * @param {AbortSignal} ended
- * @param {() => void} onFirst
+ * @param {(changes: Changes) => void} onChanges
  */
-async function hear(ended, onFirst) {
+async function hear(ended, onChanges) {
   const silence = new AbortController();
   let timer = setTimeout(() => silence.abort(), SILENCE_MS);
   try {
@@ -109,10 +188,7 @@ async function hear(ended, onFirst) {
       clearTimeout(timer);
       timer = setTimeout(() => silence.abort(), SILENCE_MS);
     };
-    for await (const changes of eventsOf(response, restart)) {
-      onFirst();
-      tell(changes);
-    }
+    for await (const changes of eventsOf(response, restart)) onChanges(changes);
   } finally {
     clearTimeout(timer);
   }

@@ -2,7 +2,7 @@
 // behind any prefix, and a link says exactly what its sender saw.
 
 import { signal } from "@preact/signals";
-import "./session.js"; // first: it takes a token out of the address
+import { decoded } from "./session.js"; // first: it takes a token out of the address
 
 /** @typedef {{ path: string[], params: Record<string, string> }} Place */
 
@@ -10,18 +10,9 @@ import "./session.js"; // first: it takes a token out of the address
 function read() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
   return {
-    path: path.split("/").filter(Boolean).map(decode),
+    path: path.split("/").filter(Boolean).map(decoded),
     params: Object.fromEntries(new URLSearchParams(query ?? "")),
   };
-}
-
-/** @param {string} text */
-function decode(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 /** Where we are. */

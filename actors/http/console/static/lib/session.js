@@ -1,4 +1,4 @@
-// Who sits before this page: the token, kept for this tab alone, and what it is worth.
+// Who sits before this page: the token, kept for this tab and those opened from it, and what it is worth.
 
 import { signal } from "@preact/signals";
 
@@ -14,6 +14,7 @@ const SCOPES = ["invoke", "read", "control", "admin"];
 export const API_BASE = new URL("../", document.baseURI);
 
 const KEY = `playhead.token ${API_BASE.pathname}`;
+const SIBLINGS_MS = 200;
 
 /** What the server says of the token; null until it has. */
 export const me = signal(/** @type {Whoami | null} */ (null));
@@ -24,15 +25,40 @@ export const signInBecause = signal(/** @type {string | null} */ (null));
 /** Seconds to add to this machine's clock to have the server's. */
 export const clockSkew = signal(0);
 
-/** The token of this tab, if it has one. */
+/** The token of this tab; null if it never had one, empty after it was signed out. */
 export function token() {
   return sessionStorage.getItem(KEY);
 }
 
-/** @param {string | null} secret */
+/** @param {string} secret */
 export function keepToken(secret) {
-  if (secret) sessionStorage.setItem(KEY, secret);
-  else sessionStorage.removeItem(KEY);
+  sessionStorage.setItem(KEY, secret);
+}
+
+const siblings = new BroadcastChannel(KEY);
+
+siblings.addEventListener("message", ({ data }) => {
+  const secret = token();
+  if (data.asks && secret && me.peek() !== null) siblings.postMessage({ answers: data.asks, secret });
+});
+
+/**
+ * A tab that was opened from a link has no token yet: take that of another tab with this very page, if there is one. Nothing
+ * but pages of this origin hears the question or the answer.
+ * @returns {Promise<void>}
+ */
+export async function inheritToken() {
+  if (token() !== null) return;
+  const asks = Math.random();
+  await new Promise((resolve) => {
+    setTimeout(resolve, SIBLINGS_MS);
+    siblings.addEventListener("message", ({ data }) => {
+      if (data.answers !== asks || token() !== null) return;
+      keepToken(data.secret);
+      resolve(undefined);
+    });
+    siblings.postMessage({ asks });
+  });
 }
 
 /**
@@ -42,9 +68,21 @@ export function keepToken(secret) {
 function takeTokenFromAddress() {
   const found = /^#token=([^&]+)(?:&to=(.*))?$/.exec(location.hash);
   if (!found) return false;
-  keepToken(decodeURIComponent(found[1]));
-  history.replaceState(null, "", found[2] ? `#${decodeURIComponent(found[2])}` : location.pathname + location.search);
+  keepToken(decoded(found[1]));
+  history.replaceState(null, "", found[2] ? `#${decoded(found[2])}` : location.pathname + location.search);
   return true;
+}
+
+/**
+ * What is encoded in a part of an address; the part itself if it is not encoded as it should be.
+ * @param {string} text
+ */
+export function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 takeTokenFromAddress();
