@@ -50,6 +50,21 @@ class Figures:
     commit_events: Distribution
 
 
+@attrs.frozen(kw_only=True)
+class EndedSecond:
+    """How many of users' invocations ended in a second, by the wall clock: those that succeeded, and the others."""
+
+    at: int
+    succeeded: int
+    otherwise: int
+
+
+def ended_lately(engine: Engine) -> tuple[EndedSecond, ...]:
+    """By the second, of the last minutes that this engine has run, oldest first; seconds in which none ended are left out."""
+    found = sorted(engine.tally.recent.by_second.items())
+    return tuple(EndedSecond(at=at, succeeded=good, otherwise=bad) for at, (good, bad) in found)
+
+
 async def figures_of(engine: Engine) -> Figures:
     """As of now. The open invocations are counted in the index by status, and the loop goes on between its pages."""
     counted: dict[Status, int] = {

@@ -33,7 +33,7 @@ from actors.deployments.keeper import DeploymentKeeper
 from actors.deployments.snapshot import Snapshot
 from actors.durable import encode_arguments, encode_value, within_limit
 from actors.engine.arrivals import Act, Identity
-from actors.figures import Figures, figures_of
+from actors.figures import EndedSecond, Figures, ended_lately, figures_of
 from actors.following import Events, Output
 from actors.inspection import JournalEntry, info_of, service_info
 from actors.listing import Listing, row_of_id
@@ -124,6 +124,10 @@ class LocalClient(Client):
     async def figures(self) -> Figures:
         """How much there is of what."""
         return await figures_of(self._port.engine)
+
+    def ended_lately(self) -> tuple[EndedSecond, ...]:
+        """How much ended, by the second, in the last minutes of this process."""
+        return ended_lately(self._port.engine)
 
     async def note(self, act: Act, *, refusal: str = "", dropped: int = 0) -> None:
         """Have the audit say that somebody did something that is asked of no object, or was turned away.

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from actors.core.names import is_system
+from journal.events import OutcomeKind
+
 if TYPE_CHECKING:
     from actors.engine.forming import Forming
-    from journal.events import OutcomeKind
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _EVENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
@@ -37,14 +39,41 @@ class Histogram:
         self.total += amount
 
 
+RECENT_SECONDS = 300
+"""For so long it is known how much ended in each second."""
+
+
+@attrs.define(eq=False)
+class Recent:
+    """How many of users' invocations ended in each of the last seconds: those that succeeded, and the others. A second in which
+    none did is not in it."""
+
+    by_second: dict[int, list[int]] = attrs.field(factory=dict)
+
+    def add(self, at: float, *, has_succeeded: bool) -> None:
+        """One ended."""
+        second = int(at)
+        counts = self.by_second.get(second)
+        if counts is None:
+            self.forget_before(second - RECENT_SECONDS)
+            counts = self.by_second[second] = [0, 0]
+        counts[not has_succeeded] += 1
+
+    def forget_before(self, second: int) -> None:
+        """Drop what is older; also where the clock was set back and the oldest does not stand first."""
+        for old in [known for known in self.by_second if known < second]:
+            del self.by_second[old]
+
+
 @attrs.define(eq=False)
 class Tally:
-    """The totals. ``ended`` are invocations by service, handler and outcome; ``failed_attempts`` by service and handler, and
+    """The totals, and what ended lately. ``ended`` are invocations by service, handler and outcome; ``failed_attempts`` by service and handler, and
     ``failed_steps``, which are attempts of steps, by those of their invocation."""
 
     ended: dict[tuple[str, str, OutcomeKind], int] = attrs.field(factory=lambda: defaultdict(int))
     failed_attempts: dict[tuple[str, str], int] = attrs.field(factory=lambda: defaultdict(int))
     failed_steps: dict[tuple[str, str], int] = attrs.field(factory=lambda: defaultdict(int))
+    recent: Recent = attrs.field(factory=Recent)
     commit_seconds: Histogram = attrs.field(factory=lambda: Histogram(_SECONDS))
     commit_events: Histogram = attrs.field(factory=lambda: Histogram(_EVENTS))
 
@@ -56,6 +85,8 @@ class Tally:
         for row in kept.ended:
             assert row.outcome is not None, "it has ended"
             ended[row.target.service, row.target.handler, row.outcome.kind] += 1
+            if row.completed_at is not None and not is_system(row.target.service):
+                self.recent.add(row.completed_at, has_succeeded=row.outcome.kind is OutcomeKind.SUCCEEDED)
         for of in kept.failed_attempts:
             self.failed_attempts[of] += 1
         for of in kept.failed_steps:

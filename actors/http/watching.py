@@ -11,6 +11,7 @@ import trio
 from starlette.responses import Response
 
 from actors.changing import ChangeSet
+from actors.figures import EndedSecond
 from actors.http.exchange import Exchange
 from actors.http.models import MAX_WAIT, Position
 from actors.http.routes import Route, Scope
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 TOGETHER_SECONDS = 0.05
 """Changes that come within so long of each other are told together."""
+
+THROUGHPUT_SECONDS = 300
+"""For so long back it is told how much ended in each second."""
 
 _LONG_SECONDS = 3600.0
 _encode = msgspec.json.Encoder().encode
@@ -60,6 +64,27 @@ async def whoami(exchange: Exchange) -> Whoami:
     return Whoami(name=grant.name, scope=grant.scope, is_open=exchange.is_open, now=time.time())
 
 
+@attrs.frozen(kw_only=True)
+class Throughput:
+    """How much ended in each second from ``since`` to ``now`` (wall seconds); a second in which nothing did is left out.
+
+    Nothing is known of what ended before this process began.
+    """
+
+    since: float
+    now: float
+    seconds: list[EndedSecond]
+
+
+async def get_throughput(exchange: Exchange) -> Throughput:
+    """How many invocations ended in each second of the last five minutes: those that succeeded, and the others."""
+    await trio.lowlevel.checkpoint()
+    now = time.time()
+    since = max(now - THROUGHPUT_SECONDS, exchange.traffic.started_at)
+    seconds = [one for one in exchange.client.ended_lately() if one.at >= int(since)]
+    return Throughput(since=since, now=now, seconds=seconds)
+
+
 async def list_changes_since(exchange: Exchange, query: ChangesQuery) -> ChangeSet | Response:
     """What has changed in the runtime behind a position; as a stream, all that does from now on."""
     after = query.after
@@ -84,5 +109,6 @@ async def _as_events(client: LocalClient, after: int | None) -> AsyncGenerator[t
 
 ROUTES = (
     Route("GET", "/whoami", Scope.INVOKE, whoami),
+    Route("GET", "/metrics/throughput", Scope.READ, get_throughput),
     Route("GET", "/changes", Scope.READ, list_changes_since, streams=True),
 )

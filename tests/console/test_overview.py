@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
 from actors.http.routes import Scope
 from journal.events import Target
@@ -110,6 +112,22 @@ def test_counts_and_the_pulse_follow_what_happens(stage: Stage, open_page: Open)
     page.get_by_role("region", name="Services and objects").get_by_text("Basket/put").wait_for()
     page.get_by_text("half within", exact=False).wait_for()
     page.wait_for_function("() => !document.querySelector('figure').innerText.startsWith('0.0 succeed')")
+
+
+def test_throughput_begins_before_the_page_was_opened(stage: Stage, open_page: Open) -> None:
+    async def work() -> None:
+        for number in range(40):
+            await stage.client.call(Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}')
+        before = int(time.time())
+        while int(time.time()) == before:  # the chart has seconds that are over
+            await trio.sleep(0.05)
+
+    stage.do(work)
+    page = open_page(stage.address())
+    page.wait_for_function("() => document.querySelector('figure')?.innerText.match(/^[1-9]/)")
+    counted = stage.do(stage.served.http.get, "/metrics/throughput").json()
+    assert sum(one["succeeded"] for one in counted["seconds"]) == 40
+    assert sum(one["otherwise"] for one in counted["seconds"]) == 0
 
 
 def test_jobs_are_listed_and_each_tells_what_became_of_its_items(stage: Stage, open_page: Open, scheme: str) -> None:

@@ -1,12 +1,15 @@
-// How much ends, and how long it took from being accepted: by the second, for the last minutes, from what the server tells as
-// it happens. It is listened to from the start, whichever page is shown.
+// How much ends, and how long it took from being accepted: by the second, for the last minutes. How much ended before this page
+// was there, or while more ended than is told, the server has counted; the rest comes from what it tells as it happens. It is
+// listened to from the start, whichever page is shown.
 
 import { signal } from "@preact/signals";
+import { get } from "./api.js";
 import { listen } from "./live.js";
 import { serverNow } from "./time.js";
 
 export const SECONDS = 300;
 const MOST_PER_SECOND = 2_000;
+const LEAST_BETWEEN = 1;
 
 /** @typedef {{ succeeded: number, failed: number, took: number[] }} Second */
 
@@ -18,11 +21,31 @@ const ended = new Map();
 /** Counts up when something is added. */
 export const beat = signal(0);
 
-/** When listening began; what ended before is not known here. */
-export const since = serverNow();
+/** When listening began; of what ended before only the number is known here. */
+const since = serverNow();
+let first = since;
+let filledAt = -Infinity;
+
+/** Have the server's counts for all seconds that are over. */
+async function fill() {
+  if (serverNow() - filledAt < LEAST_BETWEEN) return;
+  filledAt = serverNow();
+  try {
+    /** @type {{ since: number, now: number, seconds: { at: number, succeeded: number, otherwise: number }[] }} */
+    const told = await get("metrics/throughput");
+    first = Math.min(first, told.since);
+    for (const one of told.seconds) {
+      if (one.at < Math.floor(told.now)) seconds.set(one.at, { succeeded: one.succeeded, failed: one.otherwise, took: seconds.get(one.at)?.took ?? [] });
+    }
+    beat.value++;
+  } catch {
+    filledAt = -Infinity; // asked again with the next change
+  }
+}
 
 listen((changes) => {
   let hasAny = false;
+  if (filledAt === -Infinity || !changes.is_complete) void fill();
   for (const one of changes.invocations) {
     if (one.completed_at === null || ended.get(one.id) === one.completed_at || one.completed_at < since) continue;
     ended.set(one.id, one.completed_at);
@@ -53,13 +76,13 @@ function forget() {
  */
 export function series() {
   const last = Math.floor(serverNow()) - 1; // the second that runs is not over
-  const first = Math.max(last - SECONDS, Math.floor(since));
+  const begin = Math.max(last - SECONDS, Math.floor(first));
   const times = [];
   const good = [];
   const bad = [];
   const median = [];
   const slow = [];
-  for (let second = first; second <= last; second++) {
+  for (let second = begin; second <= last; second++) {
     const found = seconds.get(second);
     times.push(second);
     good.push(found?.succeeded ?? 0);

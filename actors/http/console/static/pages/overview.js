@@ -185,7 +185,7 @@ function Waiting({ groups }) {
   const shown = isWhole ? groups : groups.slice(0, MOST_GROUPS);
   return html`<div class="scroll-x">
     <table class="plain groups" aria-label="Waits for a signal">
-      <thead><tr><th class="right">How many</th><th>Which</th><th>Wait for</th><th>Since</th><th>The longest</th></tr></thead>
+      <thead><tr><th class="right">How many</th><th>Which</th><th>Waits for</th><th>Since</th><th>The longest</th></tr></thead>
       <tbody>
         ${shown.map((row) => {
           const where = `awaited_signal = ${quoted(row.signal)} and service = ${quoted(row.service)} and handler = ${quoted(row.handler)}`;
