@@ -356,7 +356,8 @@ class _Watch:
 
     def wait_until_writes_flow(self, db: Rdict) -> None:
         """Wait while RocksDB takes no writes because its tables fall behind, and not in RocksDB, which keeps the GIL then."""
-        while _number_of(db, "is-write-stopped"):
+        # A write that fills the last memtable there may be would wait inside: it finds the writes stopped behind this look.
+        while _number_of(db, "is-write-stopped") or _number_of(db, "num-immutable-mem-table") >= _MEMTABLES - 1:
             self._look_at_background_work(db)
             time.sleep(_POLL_SECONDS)
 

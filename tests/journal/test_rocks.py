@@ -742,6 +742,20 @@ async def test_after_a_write_that_failed_nothing_is_acknowledged_and_nothing_ack
         assert await read(journal, writer.own_stream(0)) in ([b"1", b"2", b"3"], [b"1", b"2", b"3", b"4"])
 
 
+@pytest.mark.parametrize("error", [errno.EIO, errno.EDQUOT], ids=errno.errorcode.get)
+async def test_when_tables_cannot_be_written_behind_the_commits_these_stop_and_nothing_acknowledged_is_lost(
+    tmp_path: Path, error: int
+) -> None:
+    answer = ask_with_faults("fail-flush", tmp_path, str(error), suffix=".sst")
+    assert (answer["at_failure"], answer["afterwards"]) == ("InDoubt", "StoreFailed")
+    assert answer["read"] == answer["acknowledged"] > 3
+    async with opened(tmp_path / "data") as (journal, partition):
+        found = await read(journal, writer.own_stream(0))
+        assert len(found) in (answer["acknowledged"], answer["acknowledged"] + 1)
+        assert found == [b"%d" % commit for commit in range(1, len(found) + 1)]
+        await partition.commit([append(writer.own_stream(0), len(found), b"next")])
+
+
 def test_a_disk_that_cannot_be_read_is_damage_and_never_an_object_that_looks_new(tmp_path: Path) -> None:
     answer = ask_with_faults("fail-read", tmp_path, suffix=".sst")
     assert answer == {"read": "Damaged", "heads": "CorruptRecord", "afterwards": [1, 2, 3]}

@@ -4,6 +4,7 @@
     open DIRECTORY               opens the journal and says what came of it
     fail-sync DIRECTORY          commits before, during and after an fsync that fails
     fail-write DIRECTORY ERRNO   commits before, during and after a write that fails so
+    fail-flush DIRECTORY ERRNO   commits while no table can be written, until it is told so, and afterwards
     fail-read DIRECTORY          reads what no cache has while no read succeeds, and afterwards
     recover DIRECTORY            runs out of disk, fails to recover, then may
     slow-sync DIRECTORY          commits while every fsync is slow, and looks how long the event loop stands still
@@ -45,6 +46,9 @@ SYNC_IN_WRITE = "sync-in-write"
 SLOW_SYNC_SECONDS = 0.3
 _INVOCATION = InvocationId("inv_1" + "0" * 33)
 _MANY_COMMITS = 1_000_000
+_UNFLUSHED_COMMITS = 2_000
+"""Of two kilobytes each: many times what a memtable of the test takes."""
+
 _PATIENCE_SECONDS = 3.0
 
 
@@ -174,6 +178,24 @@ async def fail_write(directory: Path, error_number: int) -> None:
         afterwards = await _error_of(partition.commit, [_one_event(4)])
         read = [commit_of(recorded) async for recorded in journal.read(own_stream(0))]
     _answer(at_failure=at_failure, afterwards=afterwards, read=read)
+
+
+async def fail_flush(directory: Path, error_number: int) -> None:
+    """Commits while RocksDB cannot write tables, which it does behind everybody's back; the log takes all of them."""
+    rocks._MEMTABLE_BYTES = 64 << 10
+    control, acknowledged, error = control_of_this_process(), 0, None
+    async with open_journal(directory) as journal, journal.claim(0, "writer") as partition:
+        control.fail_writes = error_number
+        while error is None and acknowledged < _UNFLUSHED_COMMITS:
+            event = _event(acknowledged + 1, "x" * 2_000)
+            error = await _error_of(
+                partition.commit, [Append(stream=own_stream(0), expected=acknowledged, events=[event])]
+            )
+            acknowledged += error is None
+        control.fail_writes = 0
+        afterwards = await _error_of(partition.commit, [_one_event(acknowledged + 1)])
+        read = [commit_of(recorded) async for recorded in journal.read(own_stream(0))]
+    _answer(at_failure=error, afterwards=afterwards, acknowledged=acknowledged, read=len(read))
 
 
 async def fail_read(directory: Path) -> None:
@@ -312,6 +334,8 @@ def main(mode: str, directory: str, argument: str = str(_MANY_COMMITS)) -> None:
             trio.run(fail_sync, Path(directory))
         case "fail-write":
             trio.run(fail_write, Path(directory), int(argument))
+        case "fail-flush":
+            trio.run(fail_flush, Path(directory), int(argument))
         case "fail-read":
             trio.run(fail_read, Path(directory))
         case "recover":
