@@ -18,7 +18,7 @@ from journal.streams import (
     erase_events,
     load_stream,
     read_events,
-    read_head,
+    read_head_and_row,
     read_snapshot,
 )
 
@@ -42,7 +42,8 @@ class StoredPartition:
         self.mailbox = Mailbox(settled, journal.clock, number)
         self._journal = journal
         self._settled = settled
-        self._heads: dict[StreamId, StreamHead] = {}
+        # Each with its row, so that a commit need not look for what it replaces.
+        self._heads: dict[StreamId, tuple[StreamHead, bytes | None]] = {}
 
     async def commit(
         self,
@@ -67,7 +68,7 @@ class StoredPartition:
                 self._journal.deliver(position, letter)
             for position, partition in dropped:
                 self._journal.withdraw(position, partition)
-            self._journal.announce(heads, batch.rows)
+            self._journal.announce({stream: head for stream, (head, _) in heads.items()}, batch.rows)
 
         try:
             await self._settled.commit(batch, on_settled)
@@ -87,7 +88,7 @@ class StoredPartition:
 
     async def load(self, stream: StreamId) -> Stored | None:
         """The object as it is kept, or None if there is none. Raises ``Damaged``."""
-        return load_stream(self._settled, self.number, stream, self._head(stream))
+        return load_stream(self._settled, self.number, stream, self._head(stream)[0])
 
     async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
         """The latest snapshot of the object as of event ``at`` or before, with the number of its event, if one is kept."""
@@ -106,26 +107,28 @@ class StoredPartition:
         self._heads.clear()
         self.mailbox.read_again()
 
-    def _write_append(self, batch: Batch, append: Append) -> StreamHead:
+    def _write_append(self, batch: Batch, append: Append) -> tuple[StreamHead, bytes | None]:
         number, stream = self.number, append.stream
-        head = self._head(stream)
+        head, row = self._head(stream)
         if head.last != append.expected:
             raise Conflict(stream, append.expected, head.last)
         if append.remove:
             clear_stream(batch, number, stream)
-            head = NO_STREAM
+            kept: tuple[StreamHead, bytes | None] = (NO_STREAM, None)
         else:
-            head = self._extend(batch, append, head)
+            kept = self._extend(batch, append, head, row)
         batch.rows.update(append.rows)
         batch.known.update(dict.fromkeys(append.new))
         for position in append.consumed:
             batch.rows[position] = None
-        return head
+        return kept
 
-    def _extend(self, batch: Batch, append: Append, head: StreamHead) -> StreamHead:
+    def _extend(
+        self, batch: Batch, append: Append, head: StreamHead, row: bytes | None
+    ) -> tuple[StreamHead, bytes | None]:
         number, stream = self.number, append.stream
         if not (append.events or append.snapshot is not None or append.erased or append.trim_to > head.trimmed):
-            return head
+            return head, row
         last = head.last + len(append.events)
         snapshot, trimmed = head.snapshot, head.trimmed
         if append.events:
@@ -140,9 +143,10 @@ class StoredPartition:
             trimmed = cut_off(self._settled, batch, number, stream, append.trim_to, head.last)
         # A batch clears before it writes: what is cut off must not be written again.
         erase_events(self._settled, batch, number, stream, (n for n in append.erased if n > trimmed))
-        head = StreamHead(last=last, snapshot=snapshot, trimmed=trimmed)
-        batch.rows[keys.head(number, stream)] = encode_row(head)
-        return head
+        key, head = keys.head(number, stream), StreamHead(last=last, snapshot=snapshot, trimmed=trimmed)
+        batch.known[key] = row
+        row = batch.rows[key] = encode_row(head)
+        return head, row
 
     def _retract(self, batch: Batch, letter: Letter) -> tuple[bytes, int]:
         assert letter.at is not None, "only letters with a date can be retracted"
@@ -151,14 +155,14 @@ class StoredPartition:
         batch.rows[position] = None
         return position, partition
 
-    def _head(self, stream: StreamId) -> StreamHead:
-        head = self._heads.get(stream)
-        if head is None:
-            head = read_head(self._settled, self.number, stream)
-            self._remember_heads({stream: head})
-        return head
+    def _head(self, stream: StreamId) -> tuple[StreamHead, bytes | None]:
+        known = self._heads.get(stream)
+        if known is None:
+            known = read_head_and_row(self._settled, self.number, stream)
+            self._remember_heads({stream: known})
+        return known
 
-    def _remember_heads(self, heads: dict[StreamId, StreamHead]) -> None:
+    def _remember_heads(self, heads: dict[StreamId, tuple[StreamHead, bytes | None]]) -> None:
         if len(self._heads) + len(heads) > _KNOWN_HEADS:
             self._heads.clear()
         self._heads.update(heads)

@@ -37,9 +37,14 @@ def naming(stream: StreamId, number: int, what: str) -> Iterator[None]:
 
 def read_head(store: Readable, partition: int, stream: StreamId) -> StreamHead:
     """How far the stream goes; an empty head if there is none. Raises ``Damaged``."""
+    return read_head_and_row(store, partition, stream)[0]
+
+
+def read_head_and_row(store: Readable, partition: int, stream: StreamId) -> tuple[StreamHead, bytes | None]:
+    """The same, with the row that says so."""
     try:
         data = store.get(keys.head(partition, stream))
-        return NO_STREAM if data is None else decode_row(StreamHead, data)
+        return (NO_STREAM if data is None else decode_row(StreamHead, data)), data
     except CorruptRecord as error:
         raise Damaged(stream, 0, f"the head: {error}") from error
 
