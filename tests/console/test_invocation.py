@@ -239,6 +239,26 @@ def test_what_had_no_answer_is_asked_again_and_done_once(stage: Stage, open_page
     complaints[:] = [said for said in complaints if "ERR_FAILED" not in said]
 
 
+def test_what_was_opened_while_the_server_was_away_is_read_when_it_is_back(
+    stage: Stage, open_page: Open, complaints: list[str]
+) -> None:
+    of = stage.do(build, stage)
+    page = open_page(stage.address(f"/invocations/{of}"))
+    page.route(lambda url: "/events" in url, lambda route: route.abort())
+    page.reload()
+    page.get_by_role("alert").get_by_text("The server does not answer").wait_for()
+    assert page.get_by_text("Loading…").count() == 0
+    page.unroute_all()
+    stage.do(build_other, stage)  # something is heard of the server, about another one
+    page.get_by_role("button", name="step speak").wait_for()
+    page.get_by_role("alert").wait_for(state="detached")
+    complaints[:] = [said for said in complaints if "ERR_FAILED" not in said]
+
+
+async def build_other(stage: Stage) -> None:
+    await stage.client.send(Target("Desk", None, "decide"), b"")
+
+
 async def history(stage: Stage, of: str) -> list[actors.JournalEntry]:
     return [entry async for entry in stage.client.invocation(of).events()]
 

@@ -27,6 +27,7 @@ export function useHistory(id) {
     /** @type {Entry[]} */
     let entries = [];
     let last = 0;
+    let hasFailed = false;
     state.current = { isBusy: false, isWanted: false };
     const own = state.current;
 
@@ -48,8 +49,10 @@ export function useHistory(id) {
             if (!isMore || page.is_over || page.events.length < 1000) break;
           }
           show({ entries, error: null, isWhole: true });
+          hasFailed = false;
         } catch (error) {
           if (abort.signal.aborted) return;
+          hasFailed = true;
           show({ entries, error, isWhole: entries.length > 0 });
         }
       } while (own.isWanted);
@@ -58,7 +61,7 @@ export function useHistory(id) {
 
     void read();
     const stop = listen((changes) => {
-      if (!changes.is_complete || concerns(changes, id)) void read();
+      if (hasFailed || !changes.is_complete || concerns(changes, id)) void read();
     });
     return () => {
       abort.abort();

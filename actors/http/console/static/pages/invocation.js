@@ -128,7 +128,9 @@ export function Invocation({ path, params }) {
             ${entries.length === 0
               ? isWhole
                 ? html`<${Empty} title="Its history is gone"><p>It was purged.</p><//>`
-                : html`<${Loading} />`
+                : historyError
+                  ? null
+                  : html`<${Loading} />`
               : html`<${Waterfall}
                   timeline=${timeline}
                   isByOrder=${isByOrder}
@@ -286,7 +288,7 @@ function Output({ outputs }) {
   return html`<div>
     <h3>Emitted, ${outputs.length.toLocaleString()} ${outputs.length === 1 ? "piece" : "pieces"}</h3>
     ${isText
-      ? html`<${LongText} text=${visible(outputs.map((one) => one.value).join(""))} lines=${20} />`
+      ? html`<${LongText} text=${visible(outputs.map((one) => one.value).join(""))} lines=${20} isTail />`
       : html`<${Json} value=${outputs.map((one) => one.value)} label="output" />`}
   </div>`;
 }

@@ -122,7 +122,7 @@ export function Invocations({ params }) {
   useShortcuts([
     { key: "n", does: "show new rows", run: () => rows.letIn() },
     { key: "r", does: "read the list again", run: () => void rows.load() },
-    { key: "a", does: "choose all that match", run: () => setAll(true) },
+    ...(may("admin") ? [{ key: "a", does: "choose all that match", run: () => setAll(true) }] : []),
     { key: "Escape", does: "choose none", run: () => (setChosen(new Set()), setAll(false)) },
   ]);
 
@@ -193,7 +193,11 @@ export function Invocations({ params }) {
           key=${JSON.stringify(asking)}
           verb=${asking.verb}
           choice=${asking.choice}
-          onClose=${() => setAsking(null)}
+          onAsked=${() => (setChosen(new Set()), setAll(false))}
+          onClose=${() => {
+            setAsking(null);
+            if (chosen.size === 0 && !isAll) void rows.load(); // a job was started: what fitted may not fit any more
+          }}
           onRetry=${(/** @type {import("../ui/verbs.js").Verb} */ verb, /** @type {import("../lib/where.js").Choice} */ choice) => setAsking({ verb, choice })}
         />`
       : null}

@@ -1,6 +1,6 @@
 // Small parts that every page is made of.
 
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "../lib/api.js";
 import { html } from "../lib/html.js";
 import { href } from "../lib/router.js";
@@ -156,16 +156,30 @@ export function Facts({ rows }) {
 }
 
 /**
- * Text that can be long: the first lines, and all of it for whoever asks.
- * @param {{ text: string, lines?: number }} props
+ * Text that can be long: the first lines, or the last ones of a text that grows, and all of it for whoever asks.
+ * @param {{ text: string, lines?: number, isTail?: boolean }} props
  */
-export function LongText({ text, lines = 12 }) {
+export function LongText({ text, lines = 12, isTail = false }) {
   const [isWhole, setWhole] = useState(false);
+  const box = useRef(/** @type {HTMLPreElement | null} */ (null));
+  const isAtEnd = useRef(true);
+  useLayoutEffect(() => {
+    if (isTail && isAtEnd.current && box.current) box.current.scrollTop = box.current.scrollHeight;
+  }, [text, isWhole]);
   const all = text.split("\n");
   const fits = all.length <= lines && text.length <= lines * 200;
-  const shown = fits || isWhole ? text : all.slice(0, lines).join("\n").slice(0, lines * 200);
+  const most = lines * 200;
+  const part = isTail ? all.slice(-lines).join("\n").slice(-most) : all.slice(0, lines).join("\n").slice(0, most);
+  const shown = fits || isWhole ? text : part;
   return html`<div class="long">
-    <pre tabindex="0">${shown}</pre>
+    <pre
+      ref=${box}
+      tabindex="0"
+      onScroll=${(/** @type {Event} */ event) => {
+        const { scrollTop, scrollHeight, clientHeight } = /** @type {HTMLElement} */ (event.currentTarget);
+        isAtEnd.current = scrollTop + clientHeight > scrollHeight - 20;
+      }}
+    >${isTail && shown !== text ? "…" : ""}${shown}</pre>
     ${fits
       ? null
       : html`<button type="button" class="plain" onClick=${() => setWhole(!isWhole)}>

@@ -87,7 +87,9 @@ function Run({ title, run, id, isByOrder, differing }) {
             ["Error", info.outcome?.failure ? visible(`${info.outcome.failure.type}: ${info.outcome.failure.message}`) : null],
           ]}
         />`
-      : html`<${Loading} />`}
+      : error
+        ? null
+        : html`<${Loading} />`}
     <${Waterfall} timeline=${timeline} isByOrder=${isByOrder} differing=${differing} label=${title} />
   <//>`;
 }

@@ -2,7 +2,7 @@
 // and of which.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { get, patch, pathOf, post, requestKey } from "../lib/api.js";
+import { Problem, get, patch, pathOf, post, requestKey } from "../lib/api.js";
 import { useChecks } from "../lib/checks.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
@@ -249,9 +249,9 @@ export function VerbDialog({ verb, of, target, onClose, onDone }) {
 
 /**
  * Ask a verb of all that are chosen, by a job in the server: how many and which, why, then what becomes of each.
- * @param {{ verb: Verb, choice: Choice, onClose: () => void, onRetry: (verb: Verb, choice: Choice) => void }} props
+ * @param {{ verb: Verb, choice: Choice, onClose: () => void, onRetry: (verb: Verb, choice: Choice) => void, onAsked?: () => void }} props
  */
-export function BulkDialog({ verb, choice, onClose, onRetry }) {
+export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
   const [options, setOptions] = useState(/** @type {Record<string, any>} */ ({}));
   const [reason, setReason] = useState("");
   const [typed, setTyped] = useState("");
@@ -275,6 +275,7 @@ export function BulkDialog({ verb, choice, onClose, onRetry }) {
       const given = verb.name === "purge" ? {} : { ...options, reason };
       const started = await post("jobs", { verb: verb.name, ...choice, options: given, ...(rate ? { rate: Number(rate) } : {}) }, { key });
       setJob(started.id);
+      onAsked?.();
     } catch (refusal) {
       setError(refusal);
     }
@@ -433,7 +434,8 @@ export function JobProgress({ id, onRetry }) {
   const [tick, setTick] = useState(0);
   const { data: job, error, reload } = useLive(`job ${id}`, (abort) => get(pathOf("jobs", id), {}, abort));
   const items = useItems(id, job);
-  const isOver = job !== undefined && job.state !== "selecting" && job.state !== "running";
+  const isMissing = error instanceof Problem && error.status === 404;
+  const isOver = isMissing || (job !== undefined && job.state !== "selecting" && job.state !== "running");
   useEffect(() => {
     if (isOver) return undefined;
     const timer = setTimeout(() => {
@@ -460,9 +462,9 @@ export function JobProgress({ id, onRetry }) {
     }
   }
 
-  return html`<div class="job" aria-live="polite">
+  return html`<div class="job">
     <div class="page-head">
-      <span class=${`job-state ${job.state}`}>${job.state}</span>
+      <span class=${`job-state ${job.state}`} role="status">${job.state}</span>
       <span>${job.verb} · ${job.done.toLocaleString()} of ${job.total.toLocaleString()}</span>
       <span class="faint">started <${Time} at=${job.started_at} /> by ${visible(job.started_by)}</span>
       <div class="actions">

@@ -181,12 +181,18 @@ function note(span, took) {
 function Nested({ id, scale, end, depth }) {
   const { entries, error } = useHistory(id);
   const timeline = useMemo(() => timelineOf(entries), [entries]);
+  const [most, setMost] = useState(MANY);
   if (error) return html`<${ErrorBox} error=${error} />`;
   if (entries.length === 0) return html`<${Loading} />`;
   return html`<div class="wf-nested" role="list" aria-label=${`what ${id} did`}>
     ${timeline.spans.length === 0 ? html`<p class="faint" role="listitem">it asked for nothing</p>` : null}
     ${timeline.spans
-      .slice(0, MANY)
+      .slice(0, most)
       .map((span) => html`<${Row} key=${span.step} span=${span} scale=${scale} end=${end} depth=${depth + span.depth} isChosen=${false} />`)}
+    ${timeline.spans.length > most
+      ? html`<button type="button" class="plain" onClick=${() => setMost(timeline.spans.length)}>
+          show all ${timeline.spans.length.toLocaleString()} operations
+        </button>`
+      : null}
   </div>`;
 }
