@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 TINY = Size(factor=0.001, largest=20)
 
-OF_THE_FLOOR_AT_LEAST = 0.02
-TIMES_THE_FLOORS_PROCESSOR_TIME_AT_MOST = 40.0
-"""Three times what it was when this was written: a machine can be busy, but not so busy."""
+OF_THE_FLOOR_AT_LEAST = 0.03
+TIMES_THE_FLOORS_PROCESSOR_TIME_AT_MOST = 30.0
+"""Half of the worst, and twice, that was seen when this was written, on a machine with much else to do (0.063 and 14)."""
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
