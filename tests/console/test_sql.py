@@ -111,6 +111,15 @@ def test_an_answer_is_downloaded_as_csv_and_as_json_lines(stage: Stage, open_pag
     assert lines_file.value.suggested_filename.endswith(".jsonl")
 
 
+def test_json_lines_have_every_column_also_of_those_with_one_name(stage: Stage, open_page: Open) -> None:
+    page = open_page(asked(stage, "select 1 as n, 'x' as n, 2 as n_2 from sys_invocation limit 1"))
+    grid(page).wait_for()
+    with page.expect_download() as lines_file:
+        page.get_by_role("button", name="JSON lines").click()
+    (line,) = Path(lines_file.value.path()).read_text().splitlines()
+    assert json.loads(line) == {"n": 1, "n_3": "x", "n_2": 2}
+
+
 def test_no_rows_say_so(stage: Stage, open_page: Open) -> None:
     page = open_page(asked(stage, "select * from sys_invocation where key = 'nobody'"))
     page.get_by_text("No row fits").wait_for()

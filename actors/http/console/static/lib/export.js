@@ -28,7 +28,23 @@ function cell(value) {
  * @param {any[][]} rows
  */
 export function asJsonLines(columns, rows) {
-  return rows.map((row) => `${printJson(Object.fromEntries(columns.map((name, index) => [name, row[index]])))}\n`).join("");
+  const names = distinct(columns);
+  return rows.map((row) => `${printJson(Object.fromEntries(names.map((name, index) => [name, row[index]])))}\n`).join("");
+}
+
+/**
+ * Names of which none is there twice: a second `n` is `n_2`, as long as no other column has that name.
+ * @param {string[]} columns
+ */
+function distinct(columns) {
+  const taken = new Set(columns);
+  const seen = new Set();
+  return columns.map((column) => {
+    let name = column;
+    for (let number = 2; seen.has(name) || (name !== column && taken.has(name)); number++) name = `${column}_${number}`;
+    seen.add(name);
+    return name;
+  });
 }
 
 /**
