@@ -58,6 +58,10 @@ class Task(Service):
         return await actors.signal(name, str)
 
     @handler
+    async def tell(self, text: str, item: Item, counts: dict[str, int]) -> dict[str, Any]:
+        return {"text": text, "price": item.price, "counts": counts}
+
+    @handler
     async def fail(self, why: str) -> str:
         raise actors.TerminalError(why)
 
@@ -66,6 +70,28 @@ class Task(Service):
 def stage(tmp_path: Path) -> Iterator[Stage]:
     with staged(tmp_path, Cart, Task) as running:
         yield running
+
+
+def test_a_form_keeps_lines_sends_no_number_that_it_does_not_show_and_begins_with_what_fits(
+    stage: Stage, open_page: Open
+) -> None:
+    page = open_page(stage.address("/try?service=Task&handler=tell"))
+    page.get_by_role("textbox", name="text", exact=True).fill("one\ntwo")
+    page.get_by_role("textbox", name="name", exact=True).fill("tea")
+    price = page.get_by_role("spinbutton", name="price")
+    price.fill("")
+    assert price.input_value() == ""
+    page.get_by_role("button", name="Call, and wait").click()
+    assert stage.do(found, stage) == [], "a number that is not there is not sent"
+    price.fill("2.5")
+    page.get_by_role("button", name="Call, and wait").click()
+    page.get_by_role("heading", name="Its result").wait_for()
+    (one,) = stage.do(found, stage)
+
+    async def result() -> Any:
+        return await stage.client.invocation(one.id).result()
+
+    assert stage.do(result) == {"text": "one\ntwo", "price": 2.5, "counts": {}}
 
 
 async def found(stage: Stage) -> list[Any]:

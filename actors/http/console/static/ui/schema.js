@@ -6,6 +6,17 @@ import { html } from "../lib/html.js";
 
 /** @typedef {{ [name: string]: any }} Schema */
 
+/** @type {Record<string, string>} */
+const FORMATS = {
+  date: "2026-01-31",
+  time: "12:30:00",
+  "date-time": "2026-01-31T12:30:00Z",
+  duration: "PT1H30M",
+  uuid: "123e4567-e89b-12d3-a456-426614174000",
+  byte: "bytes in base64, such as aGVsbG8=",
+  decimal: "19.90",
+};
+
 /**
  * @param {any} schema
  * @param {Schema} root
@@ -41,6 +52,9 @@ export function beginningOf(given, root = given ?? {}) {
     const required = schema.required ?? [];
     return Object.fromEntries(required.map((/** @type {string} */ name) => [name, beginningOf(schema.properties[name], root)]));
   }
+  if (schema.type === "object") return {};
+  const among = schema.anyOf ?? schema.oneOf;
+  if (among) return beginningOf(among[0], root) ?? null;
   return { string: "", integer: 0, number: 0, array: [], null: null }[/** @type {string} */ (schema.type)] ?? null;
 }
 
@@ -76,7 +90,20 @@ export function SchemaForm({ schema: given, value, onChange, label, root = given
   if (schema.type === "string") {
     return html`<label class="field"
       ><span>${label}</span
-      ><input data-first=${isFirst || undefined} value=${value ?? ""} onInput=${(/** @type {Event} */ e) => onChange(text(e))} /></label
+      >${schema.format
+        ? html`<input
+            data-first=${isFirst || undefined}
+            required=${isRequired}
+            placeholder=${FORMATS[schema.format] ?? schema.format}
+            value=${value ?? ""}
+            onInput=${(/** @type {Event} */ e) => onChange(text(e) === "" && !isRequired ? undefined : text(e))}
+          />`
+        : html`<textarea
+            data-first=${isFirst || undefined}
+            rows=${Math.min(14, String(value ?? "").split("\n").length)}
+            value=${value ?? ""}
+            onInput=${(/** @type {Event} */ e) => onChange(text(e))}
+          ></textarea>`}</label
     >`;
   }
   if (schema.type === "integer" || schema.type === "number") {
@@ -85,9 +112,10 @@ export function SchemaForm({ schema: given, value, onChange, label, root = given
       ><input
         data-first=${isFirst || undefined}
         type="number"
+        required=${isRequired}
         step=${schema.type === "integer" ? "1" : "any"}
         value=${value ?? ""}
-        onInput=${(/** @type {Event} */ e) => onChange(text(e) === "" ? null : numberOf(text(e)))}
+        onInput=${(/** @type {Event} */ e) => onChange(text(e) !== "" ? numberOf(text(e)) : isRequired ? null : undefined)}
     /></label>`;
   }
   if (schema.type === "object" && schema.properties) {
@@ -101,7 +129,7 @@ export function SchemaForm({ schema: given, value, onChange, label, root = given
           label=${name + ((schema.required ?? []).includes(name) ? "" : " (may be left out)")}
           isFirst=${isFirst && index === 0}
           isRequired=${isRequired && (schema.required ?? []).includes(name)}
-          value=${value?.[name] ?? ((schema.required ?? []).includes(name) ? beginningOf(part, root) : undefined)}
+          value=${value?.[name] === undefined && (schema.required ?? []).includes(name) ? beginningOf(part, root) : value?.[name]}
           onChange=${(/** @type {unknown} */ changed) => onChange({ ...(value ?? {}), [name]: changed })}
         />`,
       )}
