@@ -2,8 +2,7 @@
 
 import { html } from "../lib/html.js";
 import { LongText } from "./bits.js";
-import { visible } from "./json.js";
-import { Json } from "./json.js";
+import { Json, visible } from "./json.js";
 
 /** @type {Record<string, [string, string]>} */
 const VERDICTS = {

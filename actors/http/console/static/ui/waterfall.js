@@ -113,7 +113,7 @@ function Row({ span, scale, end, depth, isChosen, isDiffering = false, onChoose 
             <span class="wf-title">${visible(span.name)}</span>
             ${span.isKept ? html`<span class="tag">kept</span>` : null}
             ${span.tries.length > 1 ? html`<span class="tag warn">${span.tries.length}×</span>` : null}
-            <span class="sr">${span.state}, ${took}</span>
+            <span class="visually-hidden">${span.state}, ${took}</span>
           </button>
         </span>
         <span class="wf-bars" onClick=${() => onChoose?.(span)}>
