@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from contextlib import suppress
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -30,7 +31,7 @@ from actors.system.job import Job, job_target
 from actors.values import codec_for, decode_kept
 from journal import keys
 from journal.events import Answer, OutcomeKind, Status, Successor
-from journal.ids import InvocationId, StreamId, invocation_id
+from journal.ids import InvocationId, StreamId, derived_unique, invocation_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -45,6 +46,12 @@ RUN = "run"
 """The request under which a job runs, so that its id tells its invocation's."""
 
 _LONGEST_SAMPLE = 1_000
+_KEPT_SECONDS = 86_400.0
+"""How long a key finds its job. What a person, or a program that lost an answer, asks again is asked sooner."""
+
+_MARK_WIDTH = 20
+"""The part of a job's name, in hex digits, that is not its time (of a ULID: 80 of 128 bits)."""
+
 _NAMES_TOGETHER = 64
 _PAGES_TOGETHER = 20
 _ENDED = {
@@ -79,12 +86,25 @@ class JobCaller:
         found = [self._info_of(of) for of in ids]
         return JobPreview(count=count, sample=tuple(info for info in found if info is not None))
 
-    async def start(self, spec: JobSpec, ids: tuple[InvocationId, ...]) -> str:
-        """Have a job accepted, durably; its id. ``ids`` are those that it names."""
-        choice = Choice(where=spec.where, ids=ids, refused_by=spec.refused_by)
-        await self._check(spec, choice)
+    async def start(self, spec: JobSpec, ids: tuple[InvocationId, ...], key: str | None) -> str:
+        """Have a job accepted, durably; its id. ``ids`` are those that it names. Under a ``key`` that a job of the last day was
+        asked for under it is that job; raises ``IdempotencyConflictError`` if it was to do something else."""
+        async with self._port.engine.one_job_at_a_time:
+            job = None if key is None else self._known(key)
+            if job is None:
+                await self._check(spec, Choice(where=spec.where, ids=ids, refused_by=spec.refused_by))
+                job = _name_of(self._port.world.unique(), key)
+            await self._run_as(job, spec, ids)
+        return job
+
+    def _known(self, key: str) -> str | None:
+        """The job of the last day that was asked for under this key."""
+        since_ms = int((self._port.world.clock.now() - _KEPT_SECONDS) * 1000)
+        recent = takewhile(lambda job: _milliseconds_of(job) >= since_ms, newest_jobs(self._port.engine.journal))
+        return next((job for job in recent if job.endswith(_mark_of(key))), None)
+
+    async def _run_as(self, job: str, spec: JobSpec, ids: tuple[InvocationId, ...]) -> None:
         port = self._port
-        job = f"job_{port.world.unique():032x}"
         target = job_target(job, RUN)
         _, handler = port.engine.app.handler_of(target)
         argument = handler.signature.encode((), {"spec": spec, "by": port.who.by, "ids": ids})
@@ -96,7 +116,6 @@ class JobCaller:
         )
         command = c.Invoke(invocation_id=run_of_job(job), target=target, argument=argument, request=RUN)
         await port.engine.invoke(command, port.who, is_fresh=False, act=act)
-        return job
 
     async def list(self, limit: int) -> tuple[JobInfo, ...]:
         """The newest jobs."""
@@ -237,6 +256,20 @@ async def refused_by(journal: Journal, job: str, *, at_most: int) -> tuple[int, 
                 if count <= at_most:
                     found.append(item.id)
     return count, found
+
+
+def _name_of(unique: int, key: str | None) -> str:
+    """A new job's name. It begins with the time, which orders jobs, and ends with what tells its key from others, if it has one."""
+    name = f"job_{unique:032x}"
+    return name if key is None else name[:-_MARK_WIDTH] + _mark_of(key)
+
+
+def _mark_of(key: str) -> str:
+    return f"{derived_unique('job', key):032x}"[-_MARK_WIDTH:]
+
+
+def _milliseconds_of(job: str) -> int:
+    return int(job.removeprefix("job_")[:-_MARK_WIDTH], 16)
 
 
 def run_of_job(job: str) -> InvocationId:

@@ -104,7 +104,7 @@ class JobPort(Protocol):
     """What carries jobs: the runtime in this process, or a connection to one."""
 
     async def preview_job(self, choice: Choice, sample: int) -> JobPreview: ...
-    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...]) -> str: ...
+    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str: ...
     async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]: ...
     async def job_info(self, job: str) -> JobInfo: ...
     async def await_job(self, job: str) -> JobInfo: ...
@@ -233,8 +233,11 @@ class Selection:
         """Forget their histories and results; those that have not ended are refused."""
         return await self.start(JobVerb.PURGE, {})
 
-    async def start(self, verb: str | JobVerb, options: dict[str, Any]) -> JobHandle:
-        """The same by name: ``options`` are those of the verb, as JSON has them. Raises ``InvalidArgumentError``."""
+    async def start(
+        self, verb: str | JobVerb, options: dict[str, Any], *, idempotency_key: str | None = None
+    ) -> JobHandle:
+        """The same by name: ``options`` are those of the verb, as JSON has them. Asked again under the same key within a day,
+        it gives the job that there is already. Raises ``InvalidArgumentError``, ``IdempotencyConflictError``."""
         choice = self._choice
         spec = JobSpec(
             verb=JobVerb(verb),
@@ -245,7 +248,7 @@ class Selection:
             limit=self._limit,
             rate=self._rate,
         )
-        return JobHandle(self._port, await self._port.start_job(spec, choice.ids))
+        return JobHandle(self._port, await self._port.start_job(spec, choice.ids, idempotency_key))
 
 
 def _moved(deployment: str | None, require_compatible: bool) -> dict[str, Any]:

@@ -213,8 +213,8 @@ class LocalPort:
     async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
         return await self._jobs.preview(choice, sample)
 
-    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...]) -> str:
-        return await self._jobs.start(spec, ids)
+    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
+        return await self._jobs.start(spec, ids, self.in_realm(idempotency_key))
 
     async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
         return await self._jobs.list(limit)

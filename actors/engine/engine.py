@@ -66,6 +66,8 @@ class Engine:
         # From before they take up what was under way, so that none misses a gate.
         self._gated: dict[int, Owner] = {}
         self.registry = RegistryView(journal, self._turn_gates, applications)
+        self.one_job_at_a_time = trio.Lock()
+        """Held from looking whether a job is there until it is, so that one asked for twice at once is one."""
         applications.read_from(journal)
 
     @property

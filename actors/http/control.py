@@ -93,11 +93,11 @@ async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
 _ONE = "/invocations/{id}"
 
 ROUTES = (
-    Route("PATCH", _ONE + "/cancel", Scope.CONTROL, cancel),
-    Route("PATCH", _ONE + "/pause", Scope.CONTROL, pause),
-    Route("PATCH", _ONE + "/resume", Scope.CONTROL, resume),
-    Route("PATCH", _ONE + "/restart-as-new", Scope.CONTROL, restart, holds_values=True),
-    Route("PATCH", _ONE + "/kill", Scope.ADMIN, kill),
+    Route("PATCH", _ONE + "/cancel", Scope.CONTROL, cancel, repeatable=True),
+    Route("PATCH", _ONE + "/pause", Scope.CONTROL, pause, repeatable=True),
+    Route("PATCH", _ONE + "/resume", Scope.CONTROL, resume, repeatable=True),
+    Route("PATCH", _ONE + "/restart-as-new", Scope.CONTROL, restart, holds_values=True, repeatable=True),
+    Route("PATCH", _ONE + "/kill", Scope.ADMIN, kill, repeatable=True),
     Route("PATCH", _ONE + "/purge", Scope.ADMIN, purge),
-    Route("POST", _ONE + "/signals/{name}", Scope.CONTROL, signal),
+    Route("POST", _ONE + "/signals/{name}", Scope.CONTROL, signal, repeatable=True),
 )

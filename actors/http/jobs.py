@@ -26,9 +26,12 @@ async def preview_job(exchange: Exchange, body: PreviewBody) -> JobPreview:
 
 
 async def start_job(exchange: Exchange, body: JobBody) -> JobInfo:
-    """Ask one verb of every invocation that is chosen now; returns once the job is durable."""
+    """Ask one verb of every invocation that is chosen now; returns once the job is durable.
+
+    Asked again under the same idempotency key within a day, it answers with the job that there is already.
+    """
     selection = _selection(exchange, body, limit=body.limit, rate=body.rate)
-    job = await exchange.wait(selection.start(body.verb, body.options))
+    job = await exchange.wait(selection.start(body.verb, body.options, idempotency_key=exchange.idempotency_key))
     return await job.info()
 
 
@@ -68,7 +71,7 @@ _ONE = "/jobs/{job}"
 # Among the verbs of a job are those that cannot be undone.
 ROUTES = (
     Route("POST", "/jobs/preview", Scope.READ, preview_job, body_bytes=WITH_IDS),
-    Route("POST", "/jobs", Scope.ADMIN, start_job, status=202, body_bytes=WITH_IDS, holds_values=True),
+    Route("POST", "/jobs", Scope.ADMIN, start_job, status=202, body_bytes=WITH_IDS, holds_values=True, repeatable=True),
     Route("GET", "/jobs", Scope.READ, list_jobs),
     Route("GET", _ONE, Scope.READ, get_job),
     Route("GET", _ONE + "/items", Scope.READ, list_job_items),

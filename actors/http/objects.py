@@ -80,5 +80,5 @@ ROUTES = (
     Route("GET", _ONE, Scope.READ, get_object),
     Route("GET", _ONE + "/fields/{field}/items", Scope.READ, list_items),
     Route("GET", _ONE + "/fields/{field}/history", Scope.READ, list_changes),
-    Route("PATCH", _ONE + "/fields", Scope.ADMIN, edit_object, holds_values=True),
+    Route("PATCH", _ONE + "/fields", Scope.ADMIN, edit_object, holds_values=True, repeatable=True),
 )

@@ -102,6 +102,10 @@ def _operation(route: Route, known: dict[Any, Schema], components: dict[str, Sch
     }
     if route.query is not None:
         operation["parameters"] += _query_parameters(known[route.query], components)
+    if route.repeatable:
+        operation["parameters"].append(
+            _idempotency_key("Asking again under the same key is answered as the first time.")
+        )
     if route.body is not None:
         schema = {} if route.body is JsonBody else known[route.body]
         operation["requestBody"] = {"content": {_JSON: {"schema": schema}}, "required": _must_be_there(route.body)}
@@ -158,6 +162,15 @@ def _name_in(reference: Schema) -> str:
     return name
 
 
+def _idempotency_key(description: str) -> Schema:
+    return {
+        "name": "idempotency-key",
+        "in": "header",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 256},
+        "description": description,
+    }
+
+
 def _query_parameters(model: Schema, components: dict[str, Schema]) -> list[Schema]:
     properties = components[_name_in(model)]["properties"]
     return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]
@@ -172,12 +185,7 @@ def _handler_operations(
     is_keyed = service.kind is not Kind.SERVICE
     path = f"/{service.name}/{{key}}/{handler.name}" if is_keyed else f"/{service.name}/{handler.name}"
     key = [{"name": "key", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}]
-    idempotency = {
-        "name": "idempotency-key",
-        "in": "header",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 256},
-        "description": "Asking again under the same key finds the same invocation.",
-    }
+    idempotency = _idempotency_key("Asking again under the same key finds the same invocation.")
     name = f"{service.name}.{handler.name}"
     common: Schema = {"tags": [service.name], "parameters": [*(key if is_keyed else []), idempotency]}
     body = _argument(name, handler, components)

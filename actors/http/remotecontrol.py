@@ -12,7 +12,7 @@ from actors.core.deployments import DeploymentChange
 from actors.core.errors import UnavailableError
 from actors.deploying import CodeFile, DeploymentInfo
 from actors.editing import Edited
-from actors.http.connection import decoded, path_of
+from actors.http.connection import decoded, key_header, path_of
 from actors.http.models import (
     AnswerModel,
     ChangeList,
@@ -143,10 +143,10 @@ class RemoteControl:
         content = msgspec.json.encode({**attrs.asdict(choice), "sample": sample})
         return decoded(await self._connection.send("POST", "/jobs/preview", content=content), JobPreview)
 
-    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...]) -> str:
+    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
         told = {name: value for name, value in attrs.asdict(spec, recurse=False).items() if name != "named"}
-        content = msgspec.json.encode({**told, "ids": ids})
-        return decoded(await self._connection.send("POST", "/jobs", content=content), JobInfo).id
+        content, headers = msgspec.json.encode({**told, "ids": ids}), key_header(idempotency_key)
+        return decoded(await self._connection.send("POST", "/jobs", content=content, headers=headers), JobInfo).id
 
     async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
         return tuple((await self._connection.get("/jobs", JobList, limit=limit)).jobs)

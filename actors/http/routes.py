@@ -48,7 +48,8 @@ class Route:
     """One path and method. Segments of the path in braces are anything. ``scope`` is None where nobody has to say who he is.
 
     ``streams``: what it answers to those who accept ``text/event-stream`` is a stream. ``body_bytes`` is how
-    long its body may be, ``holds_values``: beside a user's value. ``is_documented``: the OpenAPI document has it as it stands here.
+    long its body may be, ``holds_values``: beside a user's value. ``repeatable``: asked again under the same idempotency key it is
+    answered as it was. ``is_documented``: the OpenAPI document has it as it stands here.
     """
 
     method: str
@@ -59,6 +60,7 @@ class Route:
     streams: bool = attrs.field(default=False, kw_only=True)
     body_bytes: int = attrs.field(default=64 << 10, kw_only=True)
     holds_values: bool = attrs.field(default=False, kw_only=True)
+    repeatable: bool = attrs.field(default=False, kw_only=True)
     is_documented: bool = attrs.field(default=True, kw_only=True)
     segments: tuple[str, ...] = attrs.field(init=False)
     query: type | None = attrs.field(init=False)

@@ -12,6 +12,7 @@ import actors
 from actors import (
     Actor,
     AlreadyCompletedError,
+    IdempotencyConflictError,
     InvalidArgumentError,
     InvalidQueryError,
     Limits,
@@ -203,6 +204,42 @@ async def test_more_than_a_job_takes_is_refused_and_nothing_is_started(monkeypat
             await runtime.client.jobs.where("service = 'Agent'").pause()
         assert await runtime.client.jobs.list() == ()
         assert (await (await runtime.client.jobs.where("service = 'Agent'", limit=5).pause()).result()).total == 5
+
+
+async def test_a_job_asked_for_again_under_its_key_is_the_same_job_also_at_once_and_after_its_end() -> None:
+    async with Lab(Agent).running() as runtime:
+        await waiting(runtime, 5)
+        selection = runtime.client.jobs.where("service = 'Agent'")
+        started: list[JobHandle] = []
+
+        async def pause(key: str | None) -> None:
+            started.append(await selection.start("pause", {"reason": "once"}, idempotency_key=key))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(pause, "night shift")
+        assert len({job.id for job in started}) == 1
+        assert (await started[0].result()).changed == 5
+        await runtime.client.jobs.where("status = 'paused'").resume()
+        await pause("night shift")
+        assert started[-1].id == started[0].id
+        await pause("another")
+        await pause(None)
+        await pause(None)
+        assert len({job.id for job in started}) == 4
+        assert [info.id for info in await runtime.client.jobs.list()][:2] == [started[-1].id, started[-2].id]
+
+
+async def test_a_key_that_a_job_of_another_kind_has_is_refused_and_is_free_again_after_a_day() -> None:
+    async with Lab(Agent).running() as runtime:
+        await waiting(runtime, 2)
+        selection = runtime.client.jobs.where("service = 'Agent'")
+        first = await selection.start("pause", {}, idempotency_key="k")
+        with pytest.raises(IdempotencyConflictError):
+            await selection.start("kill", {}, idempotency_key="k")
+        assert len(await runtime.client.jobs.list()) == 1
+        await trio.sleep(86_401.0)
+        assert (await selection.start("kill", {}, idempotency_key="k")).id != first.id
 
 
 async def test_signals_restarts_and_purges_go_to_all_that_fit() -> None:

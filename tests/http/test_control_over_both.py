@@ -318,3 +318,8 @@ async def test_a_job_that_cannot_be_is_refused(opened: Opened) -> None:
         await job.result()
         with pytest.raises(actors.AlreadyCompletedError):
             await job.cancel()
+        selection = client.jobs.where("service = 'Shop'")
+        once, again = [await selection.start("pause", {}, idempotency_key="once") for _ in range(2)]
+        assert once.id == again.id
+        with pytest.raises(actors.IdempotencyConflictError):
+            await selection.start("kill", {}, idempotency_key="once")
