@@ -101,7 +101,7 @@ async def begin(stage: Stage, cls: Any) -> None:
 
 
 async def latest(stage: Stage) -> str:
-    return next(one.id for one in await stage.client.deployments.list() if one.is_latest)
+    return str(next(one.id for one in await stage.client.deployments.list() if one.is_latest))
 
 
 def cohorts(page: Page) -> Locator:

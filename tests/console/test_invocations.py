@@ -439,10 +439,14 @@ def test_a_job_that_is_not_there_is_not_asked_for_again_and_again(
     page = open_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/jobs/job_none") else None)
+    page.clock.install()
     page.goto(stage.address("/jobs/job_none"))
     page.get_by_role("alert").first.wait_for()
-    page.evaluate("() => new Promise(done => setTimeout(done, 1_500))")  # six looks, at the pace of a job that runs
-    assert len(asked) <= 4
+    looks = len(asked)
+    page.clock.run_for(10_000)  # of the page's time: forty looks, at the pace of a job that runs
+    with page.expect_request(lambda request: "/audit" in request.url):  # whatever was asked before it has been counted
+        page.get_by_role("link", name="Audit", exact=True).click()
+    assert len(asked) - looks <= 1
     page.context.close()
     complaints[:] = [said for said in complaints if "404" not in said]
 
