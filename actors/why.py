@@ -126,11 +126,18 @@ def _tries(failed: int, limit: int | None) -> str:
     return f"{failed} of {limit} tries have failed" if limit is not None else f"{failed} tries have failed"
 
 
+def _is_used_up(wait: WaitInfo) -> bool:
+    return wait.until is None and wait.max_attempts is not None and wait.failed_attempts >= wait.max_attempts
+
+
 _WORDS: dict[str, tuple[Waiting, Callable[[WaitInfo], str]]] = {
     "step": (Waiting.STEP, lambda w: f"step {w.name!r} (at {w.step}) runs"),
     "step_retry": (
         Waiting.RETRY,
-        lambda w: f"step {w.name!r} (at {w.step}) is tried again: {_tries(w.failed_attempts, w.max_attempts)}",
+        lambda w: (
+            f"step {w.name!r} (at {w.step}) {'has no try left' if _is_used_up(w) else 'is tried again'}: "
+            f"{_tries(w.failed_attempts, w.max_attempts)}"
+        ),
     ),
     "sleep": (Waiting.TIMER, lambda w: f"it sleeps (at {w.step})"),
     "deadline": (Waiting.TIMER, lambda w: f"a scope has a deadline (at {w.step})"),

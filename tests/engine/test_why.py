@@ -25,7 +25,16 @@ async def dead_endpoint() -> None:
     raise ConnectionError("refused")
 
 
+@step(retry=RetryPolicy(max_attempts=2, initial_delay=1.0))
+async def soon_exhausted() -> None:
+    raise ConnectionError("refused")
+
+
 class Waits(Service):
+    @handler
+    async def give_up(self) -> None:
+        await soon_exhausted()
+
     @handler
     async def sleep(self) -> None:
         await actors.sleep(100.0)
@@ -122,6 +131,15 @@ async def test_one_that_is_paused_says_by_whom_since_when_and_why() -> None:
         assert paused.by.startswith("user:")
         assert (paused.because, paused.text) == ("maintenance", "it is paused until somebody resumes it")
         assert signal.waits_for is Waiting.SIGNAL
+
+
+async def test_a_step_that_has_used_its_tries_is_not_said_to_be_tried_again() -> None:
+    async with Lab(Waits).running() as runtime:
+        handle = await runtime.client.service(Waits).give_up.send()
+        while (await handle.info()).status is not actors.Status.PAUSED:
+            await trio.sleep(1.0)
+        _, retry = await why(handle)
+        assert retry.text == "step 'soon_exhausted' (at 1) has no try left: 2 of 2 tries have failed"
 
 
 async def test_what_waits_for_a_signal_is_listed_with_its_name_and_since_when_until_it_has_come() -> None:
