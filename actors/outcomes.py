@@ -6,6 +6,7 @@ import functools
 import sys
 import traceback
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,9 @@ MESSAGE_CHARACTERS = 8_192
 
 TRACEBACK_CHARACTERS = 16_384
 """How much of its traceback is kept, from the end."""
+
+_NAMED_LEAVES = 3
+"""How many errors of a group its text tells."""
 
 DETAILS_BYTES = 65_536
 """Larger details are not kept."""
@@ -125,7 +129,18 @@ def type_of(error: BaseException) -> str:
 
 
 def _message_of(error: BaseException) -> str:
-    return _text(lambda: str(error), "text")[:MESSAGE_CHARACTERS]
+    text = _text(lambda: str(error), "text")
+    if isinstance(error, BaseExceptionGroup):
+        text = f"{text}: {_text(partial(_leaves_in_words, error), 'content')}"
+    return text[:MESSAGE_CHARACTERS]
+
+
+def _leaves_in_words(group: BaseExceptionGroup[BaseException]) -> str:
+    """What is in a group: that is what somebody looks for, and what tells one failure from another."""
+    leaves = list(_leaves(group))
+    named = [f"{type(leaf).__name__}: {_text(partial(str, leaf), 'text')}" for leaf in leaves[:_NAMED_LEAVES]]
+    more = len(leaves) - len(named)
+    return "; ".join([*named, f"and {more} more"] if more else named)
 
 
 def _traceback_of(error: BaseException) -> str:

@@ -336,9 +336,11 @@ async def test_whatever_a_handler_raises_is_recorded_and_the_engine_goes_on(lab:
         assert (await runtime.client.invocation(handle.id).info()).status is Status.PAUSED
 
 
-async def test_a_group_of_errors_for_good_is_for_good(lab: Lab) -> None:
+async def test_a_group_of_errors_for_good_is_for_good_and_says_what_is_in_it(lab: Lab) -> None:
     async with lab.running() as runtime:
-        with pytest.raises(actors.TerminalError, match="several"):
+        with pytest.raises(
+            actors.TerminalError, match=r"several \(2 sub-exceptions\): TerminalError: a; TerminalError: b$"
+        ):
             await runtime.client.service(Odd).strange_error("terminal group")
 
 
