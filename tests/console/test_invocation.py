@@ -284,7 +284,7 @@ def test_the_journal_the_audit_and_the_copies_tell_the_same(stage: Stage, open_p
     text = page.get_by_role("dialog").inner_text()
     assert """playhead send House/h/run '["one","two"]'""" in text
     assert f"playhead invocations describe {of}" in text
-    assert f"""--data '["one","two"]' {stage.served.url}/House/h/run/send""" in text
+    assert f"curl -X POST {stage.served.url}/House/h/run/send" in text
     assert 'Target("House", "h", "run")' in text
 
 

@@ -2,18 +2,18 @@
 
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { get, patch, pathOf, post, requestKey } from "../lib/api.js";
-import { printJson } from "../lib/exact.js";
 import { concerns, useHistory } from "../lib/history.js";
 import { html } from "../lib/html.js";
 import { useShortcuts } from "../lib/keys.js";
 import { useLive } from "../lib/live.js";
 import { href, setParams } from "../lib/router.js";
-import { API_BASE, may } from "../lib/session.js";
+import { may } from "../lib/session.js";
 import { exact, length } from "../lib/time.js";
 import { timelineOf } from "../lib/timeline.js";
 import { Copy, Duration, Empty, ErrorBox, Facts, InvocationLink, Loading, LongText, Section, Status, Time } from "../ui/bits.js";
 import { Check } from "../ui/check.js";
 import { Compare } from "../ui/compare.js";
+import { asCommand, asCurl, asDescription, asPython } from "../ui/copies.js";
 import { Dialog, Field } from "../ui/dialog.js";
 import { Json, visible } from "../ui/json.js";
 import { RestartDialog } from "../ui/restart.js";
@@ -609,11 +609,6 @@ function SignalDialog({ info, spans, name: given, onClose }) {
   <//>`;
 }
 
-/** @param {string} text */
-function shellQuoted(text) {
-  return /^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-}
-
 /**
  * The same invocation asked for again, as a command, a request and a program.
  * @param {{ info: any, entries: Entry[] }} props
@@ -621,29 +616,18 @@ function shellQuoted(text) {
 function CopyAs({ info, entries }) {
   const [isOpen, setOpen] = useState(false);
   const { target } = info;
-  const argument = entries.find((entry) => entry.name === "InvocationAccepted")?.details.argument;
-  const json = argument === undefined || argument === null ? "" : printJson(argument);
-  const url = new URL(pathOf(...[target.service, target.key, target.handler].filter((part) => part !== null), "send"), API_BASE);
+  const argument = entries.find((entry) => entry.name === "InvocationAccepted")?.details.argument ?? undefined;
   const texts = [
-    ["Command line", `playhead send ${shellQuoted(targetOf(target))}${json ? ` ${shellQuoted(json)}` : ""}`],
-    ["What is known of it", `playhead invocations describe ${info.id}`],
-    [
-      "curl",
-      `curl -X POST -H "authorization: Bearer $PLAYHEAD_TOKEN"${json ? ` -H 'content-type: application/json' --data ${shellQuoted(json)}` : ""} ${shellQuoted(url.href)}`,
-    ],
-    [
-      "Python",
-      `async with actors.connect(${JSON.stringify(API_BASE.href.replace(/\/$/, ""))}) as client:\n` +
-        `    target = Target(${JSON.stringify(target.service)}, ${target.key === null ? "None" : JSON.stringify(target.key)}, ${JSON.stringify(target.handler)})\n` +
-        `    sent = await client.send(target${json ? `, ${JSON.stringify(json)}.encode()` : ""})\n` +
-        `    print(await client.invocation(sent.invocation_id).result())`,
-    ],
+    ["Command line", asCommand(target, argument)],
+    ["What is known of it", asDescription(info.id)],
+    ["curl", asCurl(target, argument, { isSent: true })],
+    ["Python", asPython(target, argument)],
   ];
   return html`<button type="button" onClick=${() => setOpen(true)}>Copy as…</button>
     ${isOpen
       ? html`<${Dialog} title="The same again, from elsewhere" onClose=${() => setOpen(false)} wide=${true}>
           <div>
-            ${texts.map(([title, text]) => html`<div key=${title}><h3>${title} <${Copy} text=${text} /></h3><${LongText} text=${visible(text)} /></div>`)}
+            ${texts.map(([title, text]) => html`<div key=${title}><h3>${title} <${Copy} text=${text} /></h3><${LongText} text=${text} lines=${20} /></div>`)}
           </div>
         <//>`
       : null}`;

@@ -2,13 +2,14 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem, get, pathOf, send } from "../lib/api.js";
-import { parseJson, printJson } from "../lib/exact.js";
+import { parseJson } from "../lib/exact.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
 import { href, setParams } from "../lib/router.js";
-import { API_BASE, may } from "../lib/session.js";
+import { may } from "../lib/session.js";
 import { length } from "../lib/time.js";
 import { Copy, Empty, ErrorBox, InvocationLink, Loading, Section } from "../ui/bits.js";
+import { asCurl } from "../ui/copies.js";
 import { Field } from "../ui/dialog.js";
 import { Json, visible } from "../ui/json.js";
 import { SchemaForm, beginningOf } from "../ui/schema.js";
@@ -190,7 +191,7 @@ function Form({ service, handler, objectKey }) {
                     Stop waiting
                   </button>`
                 : null}
-              <${Copy} text=${curl(place, body)} label="copy as curl" />
+              <${Copy} text=${asCurl({ service: service.name, key: isKeyed ? objectKey : null, handler: handler.name }, body)} label="copy as curl" />
             </div>`
           : html`<p class="notice">From here handlers are called by tokens that may control. Yours reads.</p>`}
       </form>
@@ -198,12 +199,6 @@ function Form({ service, handler, objectKey }) {
     ${waiting ? html`<p class="loading" role="status">${waiting.did === "call" ? "It runs; its result is shown as soon as it has ended. Who stops waiting does not stop it." : "Sending…"}</p>` : null}
     ${outcome ? html`<${Became} outcome=${outcome} />` : null}
   </div>`;
-}
-
-/** @param {string} place @param {unknown} body */
-function curl(place, body) {
-  const data = body === undefined ? "" : ` \\\n  --json '${printJson(body).replaceAll("'", `'\\''`)}'`;
-  return `curl -X POST '${new URL(place, API_BASE).href.replaceAll("'", "%27")}' \\\n  -H "authorization: Bearer $PLAYHEAD_TOKEN"${data}`;
 }
 
 /** @param {{ outcome: Outcome }} props */

@@ -1,0 +1,95 @@
+// What to type elsewhere for the same thing: commands for a shell, and a program. What is shown is what is copied: characters that
+// cannot be seen are written out, each in the language in which it stands.
+
+import { pathOf } from "../lib/api.js";
+import { printJson } from "../lib/exact.js";
+import { API_BASE } from "../lib/session.js";
+import { visible } from "./json.js";
+
+/** @typedef {{ service: string, key: string | null, handler: string }} Target */
+
+/** What would end a part of a target on the command line, or would not be seen there. */
+const ENCODED = /[%/\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** @param {string} text */
+function shellQuoted(text) {
+  return /^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** @param {Target} target */
+function partsOf({ service, key, handler }) {
+  return key === null ? [service, handler] : [service, key, handler];
+}
+
+/**
+ * An argument as JSON that can be seen; nothing for none.
+ * @param {unknown} argument
+ */
+function jsonOf(argument) {
+  return argument === undefined ? "" : visible(printJson(argument));
+}
+
+/**
+ * A command that sends it.
+ * @param {Target} target
+ * @param {unknown} argument undefined: none
+ */
+export function asCommand(target, argument) {
+  const named = partsOf(target).map((part) => part.replace(ENCODED, encodeURIComponent)).join("/");
+  const json = jsonOf(argument);
+  return `playhead send ${shellQuoted(named)}${json ? ` ${shellQuoted(json)}` : ""} ${whereOf()}`;
+}
+
+/**
+ * A command that describes an invocation.
+ * @param {string} id
+ */
+export function asDescription(id) {
+  return `playhead invocations describe ${id} ${whereOf()}`;
+}
+
+function whereOf() {
+  return `--url ${shellQuoted(serverUrl())}`;
+}
+
+function serverUrl() {
+  return API_BASE.href.replace(/\/$/, "");
+}
+
+/**
+ * A request that calls or sends it, for curl.
+ * @param {Target} target
+ * @param {unknown} argument undefined: none
+ * @param {{ isSent?: boolean }} [how]
+ */
+export function asCurl(target, argument, { isSent = false } = {}) {
+  const url = new URL(pathOf(...partsOf(target), ...(isSent ? ["send"] : [])), API_BASE);
+  const json = jsonOf(argument);
+  const lines = [`curl -X POST ${shellQuoted(url.href)}`, `-H "authorization: Bearer $PLAYHEAD_TOKEN"`];
+  if (json) lines.push(`-H 'content-type: application/json'`, `--data ${shellQuoted(json)}`);
+  return lines.join(" \\\n  ");
+}
+
+/**
+ * A program that sends it, and prints its result. A text in JSON is one in Python, too.
+ * @param {Target} target
+ * @param {unknown} argument undefined: none
+ */
+export function asPython({ service, key, handler }, argument) {
+  const json = jsonOf(argument);
+  const named = [service, key, handler].map((part) => (part === null ? "None" : visible(JSON.stringify(part)))).join(", ");
+  return `import actors
+import trio
+from journal.events import Target
+
+
+async def main() -> None:
+    target = Target(${named})
+    async with actors.connect(${JSON.stringify(serverUrl())}) as client:  # its token is in PLAYHEAD_TOKEN
+        sent = await client.send(target${json ? `, ${JSON.stringify(json)}.encode()` : ""})
+        print(await client.invocation(sent.invocation_id).result())
+
+
+trio.run(main)
+`;
+}
