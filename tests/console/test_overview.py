@@ -130,6 +130,38 @@ def test_throughput_begins_before_the_page_was_opened(stage: Stage, open_page: O
     assert sum(one["otherwise"] for one in counted["seconds"]) == 0
 
 
+AHEAD_SECONDS = 300
+AHEAD = """(ahead) => {
+    const now = Date.now;
+    Date.now = () => now() + ahead * 1000;
+    window.drawn = [];
+    const draw = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+        window.drawn.push(text);
+        return draw.call(this, text, ...place);
+    };
+}"""
+
+
+@pytest.mark.parametrize("ahead", [0, AHEAD_SECONDS, -AHEAD_SECONDS])
+def test_throughput_is_told_by_the_servers_time_whatever_the_browser_takes_it_for(
+    ahead: int, stage: Stage, open_page: Open
+) -> None:
+    page = open_page(timezone_id="UTC")
+    page.add_init_script(f"({AHEAD})({ahead})")
+    page.goto(stage.address())
+    page.get_by_text("nothing has ended in the last minute").wait_for()
+    for number in range(20):
+        stage.do(stage.client.call, Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}')
+    page.get_by_text("half within", exact=False).wait_for()
+    page.wait_for_function("() => !document.querySelector('figure').innerText.startsWith('0.0 succeed')")
+    labels = {text for text in page.evaluate("() => window.drawn") if text.count(":") == 2}
+    now = time.time()
+    told = {time.strftime("%H:%M:%S", time.gmtime(now - before)) for before in range(120)}
+    assert labels
+    assert labels <= told
+
+
 def test_jobs_are_listed_and_each_tells_what_became_of_its_items(stage: Stage, open_page: Open, scheme: str) -> None:
     filled(stage)
 

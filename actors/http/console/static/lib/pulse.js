@@ -5,9 +5,11 @@
 import { signal } from "@preact/signals";
 import { get } from "./api.js";
 import { listen } from "./live.js";
+import { clockSkew } from "./session.js";
 import { serverNow } from "./time.js";
 
 export const SECONDS = 300;
+const LEAST_SECONDS = 60;
 const MOST_PER_SECOND = 2_000;
 const LEAST_BETWEEN = 1;
 
@@ -21,9 +23,16 @@ const ended = new Map();
 /** Counts up when something is added. */
 export const beat = signal(0);
 
+/** When listening began, by this machine's clock: the server's, minutes off perhaps, is not known yet. */
+const began = Date.now() / 1000;
+
+/** The first second that the server has counted. */
+let first = Infinity;
+
 /** When listening began; of what ended before only the number is known here. */
-const since = serverNow();
-let first = since;
+function since() {
+  return began + clockSkew.peek();
+}
 let filledAt = -Infinity;
 
 /** Have the server's counts for all seconds that are over. */
@@ -47,7 +56,7 @@ listen((changes) => {
   let hasAny = false;
   if (filledAt === -Infinity || !changes.is_complete) void fill();
   for (const one of changes.invocations) {
-    if (one.completed_at === null || ended.get(one.id) === one.completed_at || one.completed_at < since) continue;
+    if (one.completed_at === null || ended.get(one.id) === one.completed_at || one.completed_at < since()) continue;
     ended.set(one.id, one.completed_at);
     const second = Math.floor(one.completed_at);
     const found = seconds.get(second) ?? { succeeded: 0, failed: 0, took: [] };
@@ -70,13 +79,14 @@ function forget() {
 }
 
 /**
- * The series of the last minutes: seconds, what succeeded and what did not in each, and the median and the 95th of a hundred
- * of how long it took; null where nothing ended.
- * @returns {[number[], number[], number[], (number | null)[], (number | null)[]]}
+ * The series of the last minutes: seconds, what succeeded and what did not in each, null where that is not known; and the median
+ * and the 95th of a hundred of how long it took, null where nothing ended.
+ * @returns {[number[], (number | null)[], (number | null)[], (number | null)[], (number | null)[]]}
  */
 export function series() {
   const last = Math.floor(serverNow()) - 1; // the second that runs is not over
-  const begin = Math.max(last - SECONDS, Math.floor(first));
+  const known = Math.floor(Math.min(first, since()));
+  const begin = Math.max(last - SECONDS, Math.min(known, last - LEAST_SECONDS));
   const times = [];
   const good = [];
   const bad = [];
@@ -85,8 +95,9 @@ export function series() {
   for (let second = begin; second <= last; second++) {
     const found = seconds.get(second);
     times.push(second);
-    good.push(found?.succeeded ?? 0);
-    bad.push(found?.failed ?? 0);
+    const unknown = second < known ? null : 0;
+    good.push(found?.succeeded ?? unknown);
+    bad.push(found?.failed ?? unknown);
     const took = found ? [...found.took].sort((a, b) => a - b) : [];
     median.push(took.length ? took[Math.floor(took.length / 2)] : null);
     slow.push(took.length ? took[Math.min(took.length - 1, Math.floor(took.length * 0.95))] : null);

@@ -211,7 +211,10 @@ function Pulse() {
   const [times, good, bad, median, slow] = useMemo(series, [tick]);
   const throughput = useMemo(() => [times, good, bad], [times]);
   const latency = useMemo(() => [times, median, slow], [times]);
-  const lastTen = (/** @type {number[]} */ values) => values.slice(-10).reduce((sum, value) => sum + value, 0) / Math.max(1, Math.min(10, values.length));
+  const lastTen = (/** @type {(number | null)[]} */ values) => {
+    const known = values.slice(-10).filter((value) => value !== null);
+    return known.reduce((sum, value) => sum + value, 0) / Math.max(1, known.length);
+  };
   const recent = median.slice(-60).findLast((value) => value !== null) ?? null;
   const recentSlow = slow.slice(-60).findLast((value) => value !== null) ?? null;
   return html`<div class="grid-2">

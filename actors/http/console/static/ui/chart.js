@@ -5,8 +5,6 @@ import uPlot from "uplot";
 import { html } from "../lib/html.js";
 import { clock } from "../lib/time.js";
 
-const LEAST_SECONDS = 60;
-
 /** @typedef {{ label: string, colour: string, isFilled?: boolean }} Line `colour` is the name of a token */
 
 /** @param {string} token */
@@ -42,7 +40,7 @@ export function Chart({ label, words, lines, data, unit, least, height = 130 }) 
           height,
           cursor: { show: false },
           legend: { show: false },
-          scales: { x: { range: (_, first, last) => [Math.min(first, last - LEAST_SECONDS), last] }, y: { range: (_, __, most) => [0, Math.max((most ?? 0) * 1.15, least)] } },
+          scales: { x: { range: (_, first, last) => [first, last] }, y: { range: (_, __, most) => [0, Math.max((most ?? 0) * 1.15, least)] } },
           axes: [
             { ...axis, size: 26, space: 90, values: (_, values) => values.map(clock) },
             { ...axis, size: 52, values: (_, values) => values.map(unit) },
