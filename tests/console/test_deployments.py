@@ -260,6 +260,7 @@ def test_it_has_no_serious_finding(deployed: Deployed, open_page: Open, scheme: 
 def test_a_phone_shows_it_without_scrolling_sideways(deployed: Deployed, open_page: Open) -> None:
     page = open_page(deployed.stage.address("/deployments"), viewport={"width": 390, "height": 844})
     page.get_by_role("row").filter(has_text=deployed.old).wait_for()
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), "the list"
     for place in ("", "?tab=diff", "?tab=preflight"):
         page.evaluate(f"() => {{ location.hash = '#/deployments/{deployed.new}{place}' }}")
         page.get_by_role("tabpanel").wait_for()

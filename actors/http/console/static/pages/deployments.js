@@ -9,7 +9,7 @@ import { go, href, setParams } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { OPEN, quoted } from "../lib/where.js";
 import { Copy, Empty, ErrorBox, Facts, InvocationLink, Loading, Section, Status, Time } from "../ui/bits.js";
-import { Check } from "../ui/check.js";
+import { Check, VERDICTS } from "../ui/check.js";
 import { Code } from "../ui/code.js";
 import { Dialog, Field } from "../ui/dialog.js";
 import { Counts, Diff } from "../ui/diff.js";
@@ -375,14 +375,6 @@ function FileDiff({ path, from, to }) {
     <${Diff} before=${before} after=${after} label=${`changes of ${path}`} numbers />`;
 }
 
-/** @type {Record<string, [string, string, string]>} */
-const VERDICTS = {
-  same: ["good", "✓", "same"],
-  diverges: ["bad", "≠", "diverges"],
-  raises: ["bad", "✕", "raises"],
-  ends_otherwise: ["warn", "⇥", "ends otherwise"],
-};
-
 /** @param {{ id: string, where: string }} props */
 function PreFlight({ id, where }) {
   const [asked, setAsked] = useState(/** @type {{ where: string, at: number } | null} */ (null));
@@ -439,7 +431,7 @@ function Checked({ id, where }) {
     </p>
     <${CheckProgress} summary=${summary} isOver=${isOver} isStopped=${isStopped} onStop=${stop} />
     <div class="cohort-bar" aria-hidden="true">
-      ${summary.cohorts.map((one, index) => html`<span key=${index} class=${VERDICTS[one.verdict][0]} style=${{ flexGrow: one.count }}></span>`)}
+      ${summary.cohorts.map((one, index) => html`<span key=${index} class=${VERDICTS[one.verdict].mood} style=${{ flexGrow: one.count }}></span>`)}
     </div>
     ${summary.cohorts.map((one) => html`<${CohortCard} key=${`${one.summary} ${one.samples[0]}`} cohort=${one} total=${total} />`)}
     ${summary.skipped_count > 0
@@ -456,7 +448,7 @@ function Checked({ id, where }) {
 /** @param {{ cohort: Cohort, total: number }} props */
 function CohortCard({ cohort, total }) {
   const [isOpen, setOpen] = useState(false);
-  const [mood, sign, word] = VERDICTS[cohort.verdict];
+  const { mood, sign, word } = VERDICTS[cohort.verdict];
   const { target, divergence } = cohort.example;
   return html`<section class=${`panel cohort ${mood}`} aria-label=${`${cohort.count} ${word}`}>
     <header>

@@ -4,21 +4,24 @@ import { html } from "../lib/html.js";
 import { LongText } from "./bits.js";
 import { Json, visible } from "./json.js";
 
-/** @type {Record<string, [string, string]>} */
-const VERDICTS = {
-  same: ["good", "It goes through all that is recorded."],
-  diverges: ["bad", "It asks for something else than what is recorded: moved there, it would be paused."],
-  raises: ["bad", "It raises where nothing of the kind is recorded."],
-  ends_otherwise: ["warn", "It goes through all that is recorded, and comes to another end."],
+/**
+ * What a verdict is called, and what it means.
+ * @type {Record<string, { mood: string, sign: string, word: string, meaning: string }>}
+ */
+export const VERDICTS = {
+  same: { mood: "good", sign: "✓", word: "same", meaning: "It goes through all that is recorded." },
+  diverges: { mood: "bad", sign: "≠", word: "diverges", meaning: "It asks for something else than what is recorded: moved there, it would be paused." },
+  raises: { mood: "bad", sign: "✕", word: "raises", meaning: "It raises where nothing of the kind is recorded." },
+  ends_otherwise: { mood: "warn", sign: "⇥", word: "ends otherwise", meaning: "It goes through all that is recorded, and comes to another end." },
 };
 
 /** @param {{ report: any }} props */
 export function Check({ report }) {
-  const [mood, words] = VERDICTS[report.verdict] ?? ["warn", report.verdict];
+  const { mood, word, meaning } = VERDICTS[report.verdict];
   const at = report.divergence;
   return html`<div class="check-report">
     <p class=${`verdict ${mood}`}>
-      <b>${report.verdict.replaceAll("_", " ")}</b> ${words}
+      <b>${word}</b> ${meaning}
       <span class="faint">${report.kept} kept, ${report.changed} changed, ${report.new} new; on <span class="mono">${report.deployment || "what is served"}</span></span>
     </p>
     ${at
