@@ -495,6 +495,46 @@ def test_hundreds_are_picked_by_hand_and_all_that_refuse_are_asked_again(stage: 
     assert [job.refused for job in stage.do(stage.client.jobs.list)] == [{"NotCompletedError": 460}] * 2
 
 
+def test_back_takes_a_filter_back_and_finds_the_list_where_it_was_left(stage: Stage, open_page: Open) -> None:
+    stage.do(send_many, stage, "fail", 450)
+    stage.do(come_to, stage, "status = 'backing_off'", 450)
+    page = open_page(stage.address("/invocations"))
+    where = page.get_by_label("where")
+    chips = page.get_by_role("group", name="Status")
+    chips.get_by_role("button", name="backing off").click()
+    page.get_by_label("Service").select_option("Agent")
+    where.fill("service = 'Agent'")
+    where.press("Enter")
+    page.wait_for_function("() => document.querySelector('#where').value === \"service = 'Agent'\"")
+    page.go_back()  # the text has taken the place of the select's
+    page.wait_for_function("() => document.querySelector('#where').value === \"status = 'backing_off'\"")
+    page.get_by_text("450", exact=True).wait_for()
+    grid(page).evaluate("(grid) => { grid.scrollTop = 9_000 }")  # beyond the first page
+    row = grid(page).locator(".tbody .tr[aria-rowindex='303']")
+    row.get_by_text("Agent/fail").wait_for()
+    id = row.get_attribute("data-key")
+    for leave in (page.go_back, lambda: page.keyboard.press("u")):
+        row.get_by_role("link").click()
+        page.wait_for_url(f"**/invocations/{id}*")
+        page.get_by_role("tab", name="Journal").click()
+        leave()
+        row.get_by_text("Agent/fail").wait_for()
+        assert row.get_attribute("data-key") == id
+        assert grid(page).evaluate("(grid) => grid.scrollTop") == 9_000
+    page.go_back()
+    page.wait_for_function("() => document.querySelector('#where').value === ''")
+
+
+def test_u_goes_to_the_list_from_an_invocation_that_was_opened_from_elsewhere(stage: Stage, open_page: Open) -> None:
+    id = stage.do(send, stage, "work", "guest")
+    page = open_page(stage.address(f"/invocations/{id}"))
+    page.get_by_role("heading", name="Agent/work").wait_for()
+    page.keyboard.press("u")
+    rows(page).first.get_by_text("Agent/work").wait_for()
+    page.go_back()
+    page.get_by_role("heading", name="Agent/work").wait_for()
+
+
 def test_columns_and_order_are_in_the_address(stage: Stage, open_page: Open) -> None:
     stage.do(send_many, stage, "work", 3)
     stage.do(lambda: stage.client.actor(Room, "a room").enter("ada"))

@@ -18,9 +18,63 @@ function read() {
 /** Where we are. */
 export const place = signal(read());
 
-addEventListener("hashchange", () => {
+/**
+ * What an entry of the history knows beside its address: where one came from to it, and how far its list was scrolled.
+ * @typedef {{ from?: string, top?: number }} Entry
+ */
+
+/** @returns {Entry} */
+const entry = () => history.state ?? {};
+
+if (history.state === null) history.replaceState({ from: "" }, "");
+
+addEventListener("hashchange", (event) => {
+  if (history.state === null) history.replaceState({ from: new URL(event.oldURL).hash }, ""); // a link was followed
   place.value = read();
 });
+
+const SETTLED_MS = 200; // browsers refuse to have an entry written at every frame
+
+/** @type {number | undefined} */
+let scrolledTo;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let settling;
+
+function writeScroll() {
+  clearTimeout(settling);
+  if (scrolledTo !== undefined) history.replaceState({ ...entry(), top: scrolledTo }, "");
+  scrolledTo = undefined;
+}
+
+addEventListener("click", writeScroll, true); // it may be a link away from here
+addEventListener("popstate", () => {
+  scrolledTo = undefined; // it was another entry's
+});
+
+/**
+ * Keep how far the list is scrolled with this entry of the history, for when one comes back to it.
+ * @param {number} top
+ */
+export function keepScroll(top) {
+  scrolledTo = top;
+  clearTimeout(settling);
+  settling = setTimeout(writeScroll, SETTLED_MS);
+}
+
+/** How far the list was scrolled when this entry of the history was left. */
+export function keptScroll() {
+  return entry().top ?? 0;
+}
+
+/**
+ * Go to a list: back, if one came from it, so that it is as it was.
+ * @param {string} name
+ */
+export function goUp(name) {
+  const list = href([name]);
+  if (entry().from?.split("?")[0] === list) history.back();
+  else go(list);
+}
 
 /**
  * The address of a place.
@@ -42,16 +96,18 @@ export function href(path, params = {}) {
  * @param {{ replace?: boolean }} [how] `replace`: without a new entry in the history
  */
 export function go(address, { replace = false } = {}) {
-  if (replace) history.replaceState(null, "", address);
-  else history.pushState(null, "", address);
+  writeScroll();
+  if (replace) history.replaceState({ from: entry().from }, "", address);
+  else history.pushState({ from: location.hash }, "", address);
   place.value = read();
 }
 
 /**
- * Change parameters of the place we are at, without a new entry in the history.
+ * Change parameters of the place we are at.
  * @param {Record<string, string | number | null | undefined>} changed
+ * @param {{ push?: boolean }} [how] `push`: with a new entry in the history, so that Back takes it back
  */
-export function setParams(changed) {
+export function setParams(changed, { push = false } = {}) {
   const { path, params } = place.peek();
-  go(href(path, { ...params, ...changed }), { replace: true });
+  go(href(path, { ...params, ...changed }), { replace: !push });
 }

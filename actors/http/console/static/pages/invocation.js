@@ -6,7 +6,7 @@ import { concerns, useHistory } from "../lib/history.js";
 import { html } from "../lib/html.js";
 import { useShortcuts } from "../lib/keys.js";
 import { useLive } from "../lib/live.js";
-import { href, setParams } from "../lib/router.js";
+import { goUp, href, setParams } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { exact, length } from "../lib/time.js";
 import { timelineOf } from "../lib/timeline.js";
@@ -49,7 +49,7 @@ export function Invocation({ path, params }) {
   const verbs = one ? verbsFor(one.status) : [];
   useShortcuts([
     ...verbs.flatMap((verb) => (verb.key ? [{ key: verb.key, does: verb.title.toLowerCase(), run: () => ask(verb.name) }] : [])),
-    { key: "u", does: "back to the list", run: () => history.back() },
+    { key: "u", does: "back to the list", run: () => goUp("invocations") },
   ]);
 
   /** @param {string} name @param {string} [step] */

@@ -5,7 +5,7 @@ import { get, select } from "../lib/api.js";
 import { html } from "../lib/html.js";
 import { useShortcuts } from "../lib/keys.js";
 import { listen, useLive } from "../lib/live.js";
-import { setParams } from "../lib/router.js";
+import { keepScroll, keptScroll, setParams } from "../lib/router.js";
 import { Rows } from "../lib/rows.js";
 import { may } from "../lib/session.js";
 import { ENDS, OPEN, equalTo, format, parse, statesOf, unbalanced, withEqual, withStates } from "../lib/where.js";
@@ -105,7 +105,9 @@ export function Invocations({ params }) {
   calm.current.hasChosen = chosen.size > 0 || isAll;
 
   const rows = useMemo(() => new Rows(where, { by, descending }, () => redraw(0)), [where, by, descending]);
+  const begin = useMemo(keptScroll, [rows]);
   useEffect(() => {
+    calm.current.top = 0;
     void rows.load();
     setChosen(new Set());
     setAll(false);
@@ -183,10 +185,14 @@ export function Invocations({ params }) {
               onSelect=${may("admin") ? choose : undefined}
               sorted=${{ by, descending }}
               onSort=${(/** @type {string} */ column) =>
-                setParams({ sort: column === "created_at" ? "" : column, order: by === column && descending ? "asc" : "" })}
+                setParams({ sort: column === "created_at" ? "" : column, order: by === column && descending ? "asc" : "" }, { push: true })}
               classOf=${(/** @type {Row} */ row) => (row.fits === 0 || row.fits === -1 ? "stale" : "")}
               onHeld=${(/** @type {boolean} */ isHeld) => (calm.current.isHeld = isHeld)}
-              onScroll=${(/** @type {number} */ top) => (calm.current.top = top)}
+              begin=${rows.isCounted ? begin : 0}
+              onScroll=${(/** @type {number} */ top) => {
+                calm.current.top = top;
+                keepScroll(top);
+              }}
             />`}
     ${asking
       ? html`<${BulkDialog}
@@ -269,7 +275,7 @@ function Filters({ where, isSettled }) {
   useEffect(() => setText(where), [where]);
 
   /** @param {Part[]} next */
-  const apply = (next) => setParams({ where: format(next) });
+  const apply = (next) => setParams({ where: format(next) }, { push: true });
   /** @param {{ name: string, where: string }[]} next */
   function keep(next) {
     setMine(next);
@@ -337,7 +343,7 @@ function Filters({ where, isSettled }) {
                 type="button"
                 class="plain"
                 onClick=${(/** @type {Event} */ event) => {
-                  setParams({ where: one.where });
+                  setParams({ where: one.where }, { push: true });
                   /** @type {HTMLElement} */ (event.target).closest("details")?.removeAttribute("open");
                 }}
               >
@@ -393,7 +399,7 @@ function Filters({ where, isSettled }) {
         }}
       />
       ${text.trim() === where.trim() ? null : html`<button type="submit" class="primary">Apply</button>`}
-      ${where ? html`<button type="button" class="plain" onClick=${() => setParams({ where: "" })}>clear</button>` : null}
+      ${where ? html`<button type="button" class="plain" onClick=${() => setParams({ where: "" }, { push: true })}>clear</button>` : null}
     </form>
   </div>`;
 }
@@ -404,7 +410,7 @@ function Nothing({ where }) {
     return html`<${Empty} title="Nothing fits this condition">
       <p>
         It looks at every column of <code>sys_invocation</code>; what has ended is forgotten when its retention is over.
-        <button type="button" class="plain" onClick=${() => setParams({ where: "" })}>Show all</button>
+        <button type="button" class="plain" onClick=${() => setParams({ where: "" }, { push: true })}>Show all</button>
       </p>
     <//>`;
   }

@@ -41,9 +41,11 @@ const LOOKED_AT = 5_000;
  *   fit?: boolean,
  *   onHeld?: (isHeld: boolean) => void,
  *   onScroll?: (top: number) => void,
+ *   begin?: number,
  * }} props `rowAt` is undefined for a row that is still on its way; `onSeen` tells which are wanted, and `fetch` gets those
  *   that are about to be selected together. `fit`: as high as its rows, up to a limit, instead of as high as there is room.
  *   `onHeld`: whether the pointer or the focus is in it, so that a row that moved would be taken for another.
+ *   `begin`: how far it is scrolled at first, or as soon as that is known.
  */
 export function Table({
   label,
@@ -63,6 +65,7 @@ export function Table({
   fit = false,
   onHeld,
   onScroll,
+  begin = 0,
 }) {
   const box = useRef(/** @type {HTMLDivElement | null} */ (null));
   const [view, setView] = useState({ top: 0, height: 600 });
@@ -85,6 +88,10 @@ export function Table({
     watch.observe(element);
     return () => watch.disconnect();
   }, []);
+
+  useLayoutEffect(() => {
+    if (begin > 0 && box.current?.scrollTop === 0) box.current.scrollTop = begin;
+  }, [begin]);
 
   useEffect(() => onSeen?.(first, last), [first, last, count]);
 
