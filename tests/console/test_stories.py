@@ -81,7 +81,7 @@ def test_those_that_are_stuck_are_found_by_their_last_error_and_cancelled_and_ea
         page = open_page(story.stage.address("/invocations"), color_scheme=scheme)
         page.get_by_label("Last error", exact=True).select_option(label="EndpointGone")
         dialog = ask_all(page, "Cancel", AGENTS, "the endpoint is gone")
-        dialog.get_by_text(f"the oldest 10 of {AGENTS}").wait_for()
+        dialog.get_by_text(f"the first 10 of {AGENTS}").wait_for()
         assert axe_findings(page) == []
         assert story.counts() == {"room taken": AGENTS}, "to look is to change nothing"
         dialog.get_by_role("button", name=f"Cancel {AGENTS} invocations").click()
