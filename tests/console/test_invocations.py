@@ -433,6 +433,32 @@ def test_when_a_job_was_asked_the_list_is_read_again_and_nothing_is_chosen_any_m
     assert page.get_by_role("button", name="Kill", exact=True).count() == 0
 
 
+@pytest.mark.parametrize("are_picked", [False, True])
+def test_what_is_about_to_be_asked_of_many_says_how_they_stand_and_how_many_it_can_change(
+    stage: Stage, open_page: Open, are_picked: bool
+) -> None:
+    stage.do(send_many, stage, "fail", 3)
+    stage.do(lambda: stage.client.actor(Room, "a room").enter("ada"))
+    stage.do(come_to, stage, "status = 'backing_off'", 3)
+    page = open_page(stage.address("/invocations"))
+    rows(page).nth(3).wait_for()
+    if are_picked:
+        for number in range(4):
+            rows(page).nth(number).get_by_role("checkbox").check()
+    else:
+        page.keyboard.press("a")
+    stand = page.get_by_role("dialog").get_by_role("group", name="How they stand")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    stand.get_by_text("Cancel can change 3 of these 4 invocations; the others stay as they are.").wait_for()
+    counts = stand.locator(".count").all_inner_texts()
+    assert sorted(text[0] for text in counts) == ["1", "3"]
+    stand.locator(".count").filter(has_text="backing off").get_by_text("3").wait_for()
+    page.get_by_role("button", name="Do nothing").click()
+    page.get_by_role("button", name="Restart", exact=True).click()
+    stand.locator(".count").nth(1).wait_for()
+    assert "can change" not in stand.inner_text()
+
+
 def test_a_job_that_is_not_there_is_not_asked_for_again_and_again(
     stage: Stage, open_page: Open, complaints: list[str]
 ) -> None:

@@ -2,7 +2,7 @@
 // and of which.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { Problem, get, patch, pathOf, post, requestKey } from "../lib/api.js";
+import { Problem, get, patch, pathOf, post, requestKey, select } from "../lib/api.js";
 import { useChecks } from "../lib/checks.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
@@ -265,6 +265,10 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
     every: 1_000,
   });
   const count = preview.data?.count;
+  const states = useLive(`states ${JSON.stringify(choice)}`, (abort) => statesOfChoice(choice, abort), {
+    when: (changes) => job === null && changes.invocations.length > 0,
+    every: 1_000,
+  });
 
   /** @param {Event} event */
   async function submit(event) {
@@ -302,7 +306,7 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
           : html`<${Loading} />`
         : count === 0
           ? html`<${Empty} title="It fits none now"><p>They may have gone on, or have ended meanwhile.</p><//>`
-          : html`<${Sample} rows=${preview.data.sample} count=${count} />`}
+          : html`<${Affected} verb=${verb} states=${states.data ?? null} /><${Sample} rows=${preview.data.sample} count=${count} />`}
       <${Options} verb=${verb} options=${options} onChange=${setOptions} />
       ${options.deployment && options.deployment !== "keep" ? html`<${Preflight} choice=${choice} deployment=${options.deployment} />` : null}
       <${Reason} verb=${verb} value=${reason} onChange=${setReason} many />
@@ -339,6 +343,51 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
       </footer>
     </form>
   <//>`;
+}
+
+const IDS_AT_ONCE = 500;
+
+/**
+ * How the chosen stand, and how many so; null of those that refused a job, of which no condition tells.
+ * @param {Choice} choice
+ * @param {AbortSignal} abort
+ * @returns {Promise<{ status: string, outcome: string | null, n: number }[] | null>}
+ */
+async function statesOfChoice(choice, abort) {
+  if ("refused_by" in choice) return null;
+  /** @param {string} where @param {string[]} ids @returns {Promise<any[]>} */
+  const ask = (where, ids) => select(`select status, outcome, count(*) as n from sys_invocation where (${where}\n) group by 1, 2`, ids, abort);
+  if ("where" in choice) return ask(choice.where, []);
+  /** @type {Map<string, any>} */
+  const sums = new Map();
+  for (let begin = 0; begin < choice.ids.length; begin += IDS_AT_ONCE) {
+    const ids = choice.ids.slice(begin, begin + IDS_AT_ONCE);
+    for (const row of await ask(`id in (${ids.map(() => "?").join(", ")})`, ids)) {
+      const name = row.outcome ?? row.status;
+      sums.set(name, { ...row, n: row.n + (sums.get(name)?.n ?? 0) });
+    }
+  }
+  return [...sums.values()];
+}
+
+/**
+ * How the chosen stand, and how many of them the verb can change.
+ * @param {{ verb: Verb, states: { status: string, outcome: string | null, n: number }[] | null }} props
+ */
+function Affected({ verb, states }) {
+  if (states === null) return null;
+  /** @param {typeof states} some */
+  const sum = (some) => some.reduce((total, one) => total + one.n, 0);
+  const all = sum(states);
+  const fitting = sum(states.filter((one) => verbsFor(one.status).includes(verb)));
+  return html`<div role="group" aria-label="How they stand">
+    <p class="counts">
+      ${states.map((one) => html`<span key=${one.outcome ?? one.status} class="count">${one.n.toLocaleString()} <${Status} status=${one.status} outcome=${one.outcome} /></span>`)}
+    </p>
+    ${fitting < all
+      ? html`<p class="bad">${verb.title} can change ${fitting.toLocaleString()} of these ${invocations(all)}; the others stay as they are.</p>`
+      : null}
+  </div>`;
 }
 
 /**
