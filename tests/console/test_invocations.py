@@ -433,6 +433,28 @@ def test_when_a_job_was_asked_the_list_is_read_again_and_nothing_is_chosen_any_m
     assert page.get_by_role("button", name="Kill", exact=True).count() == 0
 
 
+def test_one_can_be_left_out_of_all_that_match(stage: Stage, open_page: Open) -> None:
+    ids = stage.do(send_many, stage, "work", 5)
+    page = open_page(stage.address("/invocations"))
+    where = page.get_by_label("where")
+    where.fill("service = 'Agent' or service = 'Room' -- both")
+    where.press("Enter")
+    rows(page).nth(4).wait_for()
+    grid(page).focus()
+    page.keyboard.press("a")
+    page.get_by_role("checkbox", name=f"select {ids[1]}").uncheck()
+    page.get_by_role("checkbox", name=f"select {ids[3]}").uncheck()
+    page.get_by_text("all 5 invocations that match, but 2").wait_for()
+    page.get_by_role("checkbox", name=f"select {ids[3]}").check()
+    page.get_by_text("all 5 invocations that match, but 1").wait_for()
+    assert grid(page).locator("[aria-selected=true]").count() == 4
+    page.get_by_role("button", name="Pause", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Pause 4 invocations").click()
+    page.get_by_role("dialog").get_by_text("4 changed").wait_for()
+    states = [stage.do(stage.client.invocation(id).info).status.value for id in ids]
+    assert [state == "paused" for state in states] == [True, False, True, True, True]
+
+
 @pytest.mark.parametrize("are_picked", [False, True])
 def test_what_is_about_to_be_asked_of_many_says_how_they_stand_and_how_many_it_can_change(
     stage: Stage, open_page: Open, are_picked: bool

@@ -210,6 +210,15 @@ export function withEqual(parts, column, value) {
 }
 
 /**
+ * The condition, but not of these.
+ * @param {string} where
+ * @param {string[]} ids
+ */
+export function without(where, ids) {
+  return ids.length === 0 ? where : `(${where}\n) and id not in (${ids.map(quoted).join(", ")})`; // the line ends a comment
+}
+
+/**
  * Which invocations something is asked of, as the server takes it: those that a condition fits, those that were picked one by
  * one, or all that refused a job.
  * @typedef {{ where: string } | { ids: string[] } | { refused_by: string }} Choice

@@ -8,16 +8,18 @@ import { listen, useLive } from "../lib/live.js";
 import { keepScroll, keptScroll, setParams } from "../lib/router.js";
 import { Rows } from "../lib/rows.js";
 import { may } from "../lib/session.js";
-import { ENDS, OPEN, equalTo, format, parse, statesOf, unbalanced, withEqual, withStates } from "../lib/where.js";
+import { ENDS, OPEN, equalTo, format, parse, statesOf, unbalanced, withEqual, withStates, without } from "../lib/where.js";
 import { Duration, Empty, ErrorBox, InvocationLink, Loading, Status, Time } from "../ui/bits.js";
 import { visible } from "../ui/json.js";
 import { Table } from "../ui/table.js";
+import { toast } from "../ui/toast.js";
 import { BulkDialog, VERBS, invocations, lastWord, open, verbOf } from "../ui/verbs.js";
 
 /** @typedef {import("../lib/rows.js").Row} Row */
 /** @typedef {import("../lib/where.js").Part} Part */
 
 const MAX_CHOSEN = 10_000; // as many ids as the server takes
+const MAX_LEFT_OUT = 100; // each is named in the condition of the job
 const SAVED_KEY = "playhead.filters";
 
 const READY_MADE = [
@@ -100,6 +102,7 @@ export function Invocations({ params }) {
   const [, redraw] = useReducer((/** @type {number} */ n) => n + 1, 0);
   const [chosen, setChosen] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
   const [isAll, setAll] = useState(false);
+  const [leftOut, setLeftOut] = useState(/** @type {ReadonlySet<string>} */ (new Set())); // of all that match
   const [asking, setAsking] = useState(/** @type {{ verb: import("../ui/verbs.js").Verb, choice: import("../lib/where.js").Choice } | null} */ (null));
   const calm = useRef({ isHeld: false, top: 0, hasChosen: false });
   calm.current.hasChosen = chosen.size > 0 || isAll;
@@ -109,8 +112,7 @@ export function Invocations({ params }) {
   useEffect(() => {
     calm.current.top = 0;
     void rows.load();
-    setChosen(new Set());
-    setAll(false);
+    chooseNone();
     const stop = listen((changes) => {
       const at = calm.current;
       rows.hear(changes, at.top === 0 && !at.isHeld && !at.hasChosen && !document.hidden);
@@ -124,20 +126,30 @@ export function Invocations({ params }) {
   useShortcuts([
     { key: "n", does: "show new rows", run: () => rows.letIn() },
     { key: "r", does: "read the list again", run: () => void rows.load() },
-    ...(may("admin") ? [{ key: "a", does: "choose all that match", run: () => setAll(true) }] : []),
-    { key: "Escape", does: "choose none", run: () => (setChosen(new Set()), setAll(false)) },
+    ...(may("admin") ? [{ key: "a", does: "choose all that match", run: chooseAll }] : []),
+    { key: "Escape", does: "choose none", run: chooseNone },
   ]);
 
   /** @param {string[]} keys @param {boolean} isOn */
   function choose(keys, isOn) {
+    const next = new Set(isAll ? leftOut : chosen);
+    for (const key of keys) isOn !== isAll ? next.add(key) : next.delete(key);
+    if (!isAll) setChosen(next);
+    else if (next.size <= MAX_LEFT_OUT) setLeftOut(next);
+    else toast(`No more than ${MAX_LEFT_OUT} can be left out of all that match: narrow the condition instead.`, "bad");
+  }
+  function chooseAll() {
+    setAll(true);
+    setLeftOut(new Set());
+  }
+  function chooseNone() {
     setAll(false);
-    const next = new Set(chosen);
-    for (const key of keys) isOn ? next.add(key) : next.delete(key);
-    setChosen(next);
+    setChosen(new Set());
+    setLeftOut(new Set());
   }
 
   const columns = COLUMNS.filter((column) => shown.includes(column.name));
-  const target = isAll ? { where: where || "status is not null" } : { ids: [...chosen] };
+  const target = isAll ? { where: without(where || "status is not null", [...leftOut]) } : { ids: [...chosen] };
   return html`<div class="page full">
     <div class="page-head">
       <h1>Invocations</h1>
@@ -155,9 +167,9 @@ export function Invocations({ params }) {
           ? html`<${Chosen}
               count=${isAll ? rows.total : chosen.size}
               isAll=${isAll}
-              total=${rows.total}
-              onAll=${() => setAll(true)}
-              onNone=${() => (setChosen(new Set()), setAll(false))}
+              leftOut=${leftOut.size}
+              onAll=${chooseAll}
+              onNone=${chooseNone}
               onVerb=${(/** @type {string} */ name) => setAsking({ verb: verbOf(name), choice: target })}
             />`
           : html`<${ColumnChoice} shown=${shown} />`}
@@ -181,7 +193,7 @@ export function Invocations({ params }) {
               onOpen=${(/** @type {Row} */ row) => open(row.id)}
               onSeen=${(/** @type {number} */ first, /** @type {number} */ last) => rows.see(first, last)}
               fetch=${(/** @type {number} */ first, /** @type {number} */ last) => rows.fetch(first, Math.min(last, first + MAX_CHOSEN))}
-              selected=${isAll ? ALL : chosen}
+              selected=${isAll ? { has: (/** @type {string} */ id) => !leftOut.has(id) } : chosen}
               onSelect=${may("admin") ? choose : undefined}
               sorted=${{ by, descending }}
               onSort=${(/** @type {string} */ column) =>
@@ -199,7 +211,7 @@ export function Invocations({ params }) {
           key=${JSON.stringify(asking)}
           verb=${asking.verb}
           choice=${asking.choice}
-          onAsked=${() => (setChosen(new Set()), setAll(false))}
+          onAsked=${chooseNone}
           onClose=${() => {
             setAsking(null);
             if (chosen.size === 0 && !isAll) void rows.load(); // a job was started: what fitted may not fit any more
@@ -210,16 +222,13 @@ export function Invocations({ params }) {
   </div>`;
 }
 
-/** A set that has every key. */
-const ALL = /** @type {ReadonlySet<string>} */ (/** @type {unknown} */ ({ has: () => true, size: Infinity }));
-
 /**
  * What is chosen, and what can be asked of it.
- * @param {{ count: number, isAll: boolean, total: number, onAll: () => void, onNone: () => void, onVerb: (name: string) => void }} props
+ * @param {{ count: number, isAll: boolean, leftOut: number, onAll: () => void, onNone: () => void, onVerb: (name: string) => void }} props
  */
-function Chosen({ count, isAll, total, onAll, onNone, onVerb }) {
+function Chosen({ count, isAll, leftOut, onAll, onNone, onVerb }) {
   const isTooMany = !isAll && count > MAX_CHOSEN;
-  return html`<span role="status">${isAll ? `all ${invocations(total)} that match` : `${invocations(count)} chosen`}</span>
+  return html`<span role="status">${isAll ? `all ${invocations(count)} that match${leftOut > 0 ? `, but ${leftOut.toLocaleString()}` : ""}` : `${invocations(count)} chosen`}</span>
     ${isAll ? null : html`<button type="button" class="plain" onClick=${onAll}>all that match</button>`}
     <button type="button" class="plain" onClick=${onNone}>none</button>
     ${!may("admin")

@@ -31,7 +31,7 @@ const LOOKED_AT = 5_000;
  *   keyOf: (row: R) => string,
  *   onOpen?: (row: R) => void,
  *   onSeen?: (first: number, last: number) => void,
- *   selected?: ReadonlySet<string>,
+ *   selected?: { has: (key: string) => boolean },
  *   onSelect?: (keys: string[], isOn: boolean) => void,
  *   fetch?: (first: number, last: number) => Promise<void>,
  *   sorted?: { by: string, descending: boolean },
