@@ -49,6 +49,16 @@ export function pathOf(...segments) {
   return segments.map(encodeURIComponent).join("/");
 }
 
+const FOLDED = [".", ".."];
+
+/**
+ * Whether an address cannot say this: what makes a URL of it takes it for a folder, also when it is encoded.
+ * @param {string} segment
+ */
+export function isFolded(segment) {
+  return FOLDED.includes(segment);
+}
+
 /**
  * A request, and its response if it was answered well.
  * @param {string} method
@@ -56,6 +66,13 @@ export function pathOf(...segments) {
  * @param {Asked} [asked]
  */
 export async function send(method, path, { query = {}, body, headers = {}, abort, key } = {}) {
+  const folded = path.split("/").find(isFolded);
+  if (folded !== undefined) {
+    throw new Problem(`'${folded}' cannot be asked for from a browser, which takes it for a folder in the address.`, {
+      title: "no address",
+      advice: "A handler reaches it, Python in the runtime's process, and curl with --path-as-is: 'Try it' has a command to copy.",
+    });
+  }
   const url = new URL(path, API_BASE);
   for (const [name, value] of Object.entries(query)) {
     if (value === null || value === undefined || value === "") continue;
