@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,6 @@ from tests.console.test_invocations import come_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Page
 
@@ -131,3 +131,22 @@ def test_what_is_tried_signalled_and_restarted_keeps_its_digits(stage: Stage, op
         stage.client.query, "select argument from sys_invocation where awaited_signal = 'one more'"
     ).rows
     assert str(LONG + 10) in again[0]
+
+
+def test_cells_of_an_answer_and_its_downloads_keep_every_digit(stage: Stage, open_page: Open) -> None:
+    stage.do(stage.client.call, Target("Account", "a", "add"), b'{"amount": 0, "parts": []}')
+    sql = f"select {LONG} as n, -{LONG} as m from sys_invocation limit 1"
+    page = open_page(stage.address("/sql"))
+    page.get_by_label("One SELECT").fill(sql)
+    page.get_by_role("button", name="Run").click()
+    row = page.get_by_role("grid", name="Answer").locator(".tbody [role=row]")
+    row.get_by_text(str(LONG), exact=True).wait_for()
+    row.get_by_text(str(-LONG), exact=True).wait_for()
+    with page.expect_download() as csv_file:
+        page.get_by_role("button", name="CSV").click()
+    assert Path(csv_file.value.path()).read_text().splitlines()[1] == f"{LONG},{-LONG}"
+    with page.expect_download() as lines_file:
+        page.get_by_role("button", name="JSON lines").click()
+    assert json.loads(Path(lines_file.value.path()).read_text()) == {"n": LONG, "m": -LONG}
+    row.locator("[role=gridcell]").first.click()
+    page.get_by_role("dialog", name="Row 1").get_by_text(str(LONG), exact=True).wait_for()

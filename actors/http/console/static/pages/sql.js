@@ -220,7 +220,7 @@ function Answered({ answer, tables }) {
   const name = `playhead-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}`;
   /** @type {import("../ui/table.js").Column<{ index: number, row: any[] }>[]} */
   const shown = columns.map((title, at) => {
-    const isNumber = rows.length > 0 && rows.every((row) => row[at] === null || typeof row[at] === "number") && !times.has(title);
+    const isNumber = rows.length > 0 && rows.every((row) => row[at] === null || typeof row[at] === "number" || typeof row[at] === "bigint") && !times.has(title);
     return {
       name: `c${at}`,
       title: visible(title),
