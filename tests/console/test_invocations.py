@@ -455,6 +455,19 @@ def test_one_can_be_left_out_of_all_that_match(stage: Stage, open_page: Open) ->
     assert [state == "paused" for state in states] == [True, False, True, True, True]
 
 
+def test_any_two_can_be_compared(stage: Stage, open_page: Open) -> None:
+    ids = stage.do(send_many, stage, "work", 3)
+    page = open_page(stage.address("/invocations"))
+    rows(page).nth(2).wait_for()
+    assert page.get_by_role("link", name="Compare the two").count() == 0
+    for chosen in ids[:2]:
+        page.get_by_role("checkbox", name=f"select {chosen}").check()
+    page.get_by_role("link", name="Compare the two").click()
+    page.get_by_role("heading", name="Compare two runs").wait_for()
+    for title, of in (("The first", ids[0]), ("The second", ids[1])):
+        page.get_by_role("region", name=title).get_by_text(of[-7:]).first.wait_for()
+
+
 @pytest.mark.parametrize("are_picked", [False, True])
 def test_what_is_about_to_be_asked_of_many_says_how_they_stand_and_how_many_it_can_change(
     stage: Stage, open_page: Open, are_picked: bool

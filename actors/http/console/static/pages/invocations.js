@@ -5,7 +5,7 @@ import { get, select } from "../lib/api.js";
 import { html } from "../lib/html.js";
 import { useShortcuts } from "../lib/keys.js";
 import { listen, useLive } from "../lib/live.js";
-import { keepScroll, keptScroll, setParams } from "../lib/router.js";
+import { href, keepScroll, keptScroll, setParams } from "../lib/router.js";
 import { Rows } from "../lib/rows.js";
 import { may } from "../lib/session.js";
 import { ENDS, OPEN, equalTo, format, parse, statesOf, unbalanced, withEqual, withStates, without } from "../lib/where.js";
@@ -171,6 +171,7 @@ export function Invocations({ params }) {
               onAll=${chooseAll}
               onNone=${chooseNone}
               onVerb=${(/** @type {string} */ name) => setAsking({ verb: verbOf(name), choice: target })}
+              two=${!isAll && chosen.size === 2 ? [...chosen] : null}
             />`
           : html`<${ColumnChoice} shown=${shown} />`}
       </div>
@@ -224,13 +225,14 @@ export function Invocations({ params }) {
 
 /**
  * What is chosen, and what can be asked of it.
- * @param {{ count: number, isAll: boolean, leftOut: number, onAll: () => void, onNone: () => void, onVerb: (name: string) => void }} props
+ * @param {{ count: number, isAll: boolean, leftOut: number, two: string[] | null, onAll: () => void, onNone: () => void, onVerb: (name: string) => void }} props
  */
-function Chosen({ count, isAll, leftOut, onAll, onNone, onVerb }) {
+function Chosen({ count, isAll, leftOut, two, onAll, onNone, onVerb }) {
   const isTooMany = !isAll && count > MAX_CHOSEN;
   return html`<span role="status">${isAll ? `all ${invocations(count)} that match${leftOut > 0 ? `, but ${leftOut.toLocaleString()}` : ""}` : `${invocations(count)} chosen`}</span>
     ${isAll ? null : html`<button type="button" class="plain" onClick=${onAll}>all that match</button>`}
     <button type="button" class="plain" onClick=${onNone}>none</button>
+    ${two ? html`<a class="button" href=${href(["invocations", two[1]], { compare: two[0] })}>Compare the two</a>` : null}
     ${!may("admin")
       ? html`<span class="faint">to ask many at once needs a token with the scope admin; open one of them instead</span>`
       : isTooMany

@@ -1,4 +1,4 @@
-// Two runs beside each other: the one that was repeated, and the one that repeats it.
+// Two runs beside each other: one that was repeated and the one that repeats it, or any other two.
 
 import { useMemo, useState } from "preact/hooks";
 import { get, pathOf } from "../lib/api.js";
@@ -21,6 +21,8 @@ export function Compare({ original, again }) {
   const left = useRun(original);
   const right = useRun(again);
   const [isByOrder, setByOrder] = useState(true);
+  const isRestart = right.info?.restarts?.invocation_id === original;
+  const [one, other] = isRestart ? ["The original", "The restart"] : ["The first", "The second"];
   const pairs = useMemo(() => paired(left.timeline.spans, right.timeline.spans), [left.timeline, right.timeline]);
   const differing = useMemo(() => new Set(pairs.filter((pair) => pair.difference).map((pair) => pair.step)), [pairs]);
   return html`<div class="page">
@@ -29,19 +31,19 @@ export function Compare({ original, again }) {
       <span class="faint">${differing.size} of ${pairs.length} operations differ</span>
       <div class="actions">
         <button type="button" class="chip" aria-pressed=${isByOrder} onClick=${() => setByOrder(!isByOrder)}>in order</button>
-        <a class="button" href=${href(["invocations", again])}>Back to the new one</a>
+        <a class="button" href=${href(["invocations", again])}>Back to ${isRestart ? "the new one" : "the second"}</a>
       </div>
     </div>
     <div class="grid-2">
-      <${Run} title="The original" run=${left} id=${original} isByOrder=${isByOrder} differing=${differing} />
-      <${Run} title="The restart" run=${right} id=${again} isByOrder=${isByOrder} differing=${differing} />
+      <${Run} title=${one} run=${left} id=${original} isByOrder=${isByOrder} differing=${differing} />
+      <${Run} title=${other} run=${right} id=${again} isByOrder=${isByOrder} differing=${differing} />
     </div>
     <${Section} title="What differs">
       ${differing.size === 0
         ? html`<p class="faint">Nothing, so far.</p>`
         : html`<div class="scroll-x">
             <table class="plain">
-              <thead><tr><th>Step</th><th>Name</th><th>The original</th><th>The restart</th><th></th></tr></thead>
+              <thead><tr><th>Step</th><th>Name</th><th>${one}</th><th>${other}</th><th></th></tr></thead>
               <tbody>
                 ${pairs
                   .filter((pair) => pair.difference)
@@ -102,10 +104,10 @@ function Run({ title, run, id, isByOrder, differing }) {
 export function paired(left, right) {
   /** @type {Map<string, { step: string, left: Span | null, right: Span | null, difference: string }>} */
   const pairs = new Map();
-  for (const span of left) pairs.set(span.step, { step: span.step, left: span, right: null, difference: "only in the original" });
+  for (const span of left) pairs.set(span.step, { step: span.step, left: span, right: null, difference: "only on the left" });
   for (const span of right) {
     const before = pairs.get(span.step)?.left ?? null;
-    pairs.set(span.step, { step: span.step, left: before, right: span, difference: before ? difference(before, span) : "only in the restart" });
+    pairs.set(span.step, { step: span.step, left: before, right: span, difference: before ? difference(before, span) : "only on the right" });
   }
   return [...pairs.values()];
 }
