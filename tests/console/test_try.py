@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -46,6 +47,10 @@ class Cart(Actor):
         """Put something into the cart."""
         self.items.append(item)
         return {"name": item.name, "colour": item.colour.value, "count": count, "note": note}
+
+    @handler
+    async def weigh(self, grams: Decimal) -> Decimal:
+        return grams
 
     @shared
     async def size(self) -> int:
@@ -122,12 +127,11 @@ def test_a_handler_is_called_with_what_its_types_ask_for(stage: Stage, open_page
 
 
 def test_what_does_not_fit_the_types_is_told_where(stage: Stage, open_page: Open, complaints: list[str]) -> None:
-    page = open_page(stage.address("/try?service=Cart&handler=add&key=a"))
-    page.get_by_label("give count").check()
-    page.get_by_role("spinbutton", name="count").fill("")
+    page = open_page(stage.address("/try?service=Cart&handler=weigh&key=a"))
+    page.get_by_role("textbox", name="grams").fill("heavy")
     page.get_by_role("button", name="Call, and wait").click()
     page.get_by_role("heading", name="It was refused").wait_for()
-    page.get_by_text("At $.count").wait_for()
+    page.get_by_text("At $.grams").wait_for()
     assert stage.do(found, stage) == []
     complaints[:] = [said for said in complaints if "400" not in said]
 
