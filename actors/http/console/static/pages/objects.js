@@ -433,7 +433,7 @@ export function schemaInWords(schema) {
   if (!schema) return "anything";
   if (schema.anyOf) return schema.anyOf.map(schemaInWords).join(" or ");
   if (schema.$ref) return schema.$ref.split("/").pop();
-  if (schema.enum) return schema.enum.map((/** @type {unknown} */ one) => JSON.stringify(one)).join(", ");
+  if (schema.enum) return schema.enum.map((/** @type {unknown} */ one) => printJson(one)).join(", ");
   if (schema.type === "array") return `list of ${schema.items ? schemaInWords(schema.items) : "anything"}`;
   if (schema.type === "object") return schema.title ?? (schema.additionalProperties ? `object of ${schemaInWords(schema.additionalProperties)}` : "object");
   return { string: schema.format ?? "text", integer: "whole number", number: "number", boolean: "true or false", null: "null" }[/** @type {string} */ (schema.type)] ?? "anything";

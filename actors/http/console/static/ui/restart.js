@@ -51,7 +51,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
   const check = useLive(`check ${isElsewhere ? deployment : ""}`, async (abort) =>
     isElsewhere ? get(`${pathOf("invocations", info.id)}/check`, { deployment }, abort) : null,
   );
-  const successor = settled === JSON.stringify(asked) ? plan.data?.successor : undefined; // not that of the choice before
+  const successor = settled === printJson(asked) ? plan.data?.successor : undefined; // not that of the choice before
   const steps = timeline.spans.filter((span) => span.kind !== "deadline");
 
   /** @param {Event} event */
