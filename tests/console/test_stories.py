@@ -123,7 +123,7 @@ def test_runs_are_paused_checked_on_mended_code_and_resumed_there(tmp_path: Path
         dialog = ask_all(page, "Resume", len(runs), "it is mended")
         dialog.get_by_label("Deployment").select_option("latest")
         check = dialog.get_by_role("region", name="Check on that code")
-        check.get_by_text(f"{len(runs)} invocations").wait_for()
+        check.get_by_text(f"{len(runs)} invocations", exact=True).wait_for()
         assert check.get_by_text("same").first.is_visible()
         assert story.counts() == {"downloaded": len(runs)}, "a check executes nothing"
         dialog.get_by_role("button", name=f"Resume {len(runs)} invocations").click()

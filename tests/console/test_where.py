@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.console.tools import NO_NPM, STATIC
@@ -121,6 +121,9 @@ def conditions(draw: st.DrawFn) -> str:
 
 
 @given(text=conditions())
+@example(text="(status = 'paused' and key = 'and (') and status = 'paused'")
+@example(text="(key = 'and (' and status = 'paused')")
+@example(text="key = 'and (' and 1 -- and more\n")
 @settings(max_examples=400, deadline=None)
 def test_what_is_put_beside_a_condition_narrows_it_and_taken_away_leaves_it(
     text: str, parts: Parts, fitting: Callable[[str], set[int]]

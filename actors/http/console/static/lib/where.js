@@ -79,19 +79,18 @@ export function unbalanced(text) {
 }
 
 /**
- * The conditions that are joined by `and`; the whole as one if it is anything more than that.
+ * The conditions that are joined by `and`, in whichever brackets; the whole as one if it is anything more than that.
  * @param {string} text
+ * @returns {string[]}
  */
 function split(text) {
-  const { wrong, ands, isLoose, bare } = read(text);
-  if (wrong || isLoose || ands.length === 0 || bare !== text) return [text];
+  const { wrong, ands, isLoose, isWrapped, bare } = read(text);
+  if (wrong || isLoose || bare !== text) return [text];
+  if (isWrapped && !BOTH_STATES.test(text)) return split(text.slice(1, -1).trim()); // the states are known with theirs
+  if (ands.length === 0) return [text];
   const begins = [0, ...ands.map(([, end]) => end)];
   const ends = [...ands.map(([begin]) => begin), text.length];
-  const parts = begins.map((begin, index) => {
-    const one = text.slice(begin, ends[index]).trim();
-    // As `format` has put them there; the states are known with theirs.
-    return read(one).isWrapped && !BOTH_STATES.test(one) ? one.slice(1, -1).trim() : one;
-  });
+  const parts = begins.flatMap((begin, index) => split(text.slice(begin, ends[index]).trim()));
   return parts.includes("") ? [text] : parts;
 }
 
@@ -105,20 +104,20 @@ function closed(text) {
 }
 
 /**
- * A condition as parts. What is said of one thing a second time stays as it was written: both must fit.
+ * A condition as parts. What is said of one thing a second time stays as it was written: both must fit. The part is then the one
+ * that a click puts there: states stand in front, a column's value at the end.
  * @param {string} text
  * @returns {Part[]}
  */
 export function parse(text) {
   if (!text.trim()) return [];
-  /** @type {Set<string>} */
-  const seen = new Set();
-  return split(text.trim()).map((one) => {
-    const part = partOf(one);
-    const of = part.is === "equal" ? part.column : part.is;
-    if (seen.has(of)) return { is: "raw", text: one };
-    seen.add(of);
-    return part;
+  const written = split(text.trim());
+  const parts = written.map(partOf);
+  const about = parts.map((part) => (part.is === "equal" ? part.column : part.is));
+  return parts.map((part, index) => {
+    const of = about[index];
+    const isIt = index === (part.is === "equal" ? about.lastIndexOf(of) : about.indexOf(of));
+    return isIt ? part : { is: "raw", text: written[index] };
   });
 }
 
