@@ -87,8 +87,8 @@ class JobCaller:
         return JobPreview(count=count, sample=tuple(info for info in found if info is not None))
 
     async def start(self, spec: JobSpec, ids: tuple[InvocationId, ...], key: str | None) -> str:
-        """Have a job accepted, durably; its id. ``ids`` are those that it names. Under a ``key`` that a job of the last day was
-        asked for under it is that job; raises ``IdempotencyConflictError`` if it was to do something else."""
+        """Have a job accepted, durably; its id. ``ids`` are those that it names. A ``key`` under which one was asked for within the
+        last day gives that job; raises ``IdempotencyConflictError`` if it was to do something else."""
         async with self._port.engine.one_job_at_a_time:
             job = None if key is None else self._known(key)
             if job is None:
@@ -101,7 +101,8 @@ class JobCaller:
         """The job of the last day that was asked for under this key."""
         since_ms = int((self._port.world.clock.now() - _KEPT_SECONDS) * 1000)
         recent = takewhile(lambda job: _milliseconds_of(job) >= since_ms, newest_jobs(self._port.engine.journal))
-        return next((job for job in recent if job.endswith(_mark_of(key))), None)
+        mark = _mark_of(key)
+        return next((job for job in recent if job.endswith(mark)), None)
 
     async def _run_as(self, job: str, spec: JobSpec, ids: tuple[InvocationId, ...]) -> None:
         port = self._port
