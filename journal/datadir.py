@@ -86,11 +86,11 @@ class DataDirectory:
             self.rocks.mkdir(mode=0o700, exist_ok=True)
             self.rocks.chmod(0o700)
             for path in (*self.rocks.iterdir(), self.rocks):
-                _sync(path)
+                sync_directory(path)
             self.write_mark(mark)
             _write(self._new_identity, _encode_identity(identity), os.O_TRUNC)
             self._new_identity.rename(self._identity)
-            _sync(self.path)
+            sync_directory(self.path)
 
     def identity(self) -> StoreIdentity:
         """What the store is. Raises :class:`StoreMissing`, :class:`StoreFormat`, :class:`StoreDamaged`."""
@@ -192,7 +192,7 @@ class DataDirectory:
         missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in missing:
-            _sync(path.parent)
+            sync_directory(path.parent)
 
     def _refuse_what_others_may_change(self) -> None:
         for path in (self.path, self.rocks):
@@ -273,7 +273,8 @@ def _write(path: Path, data: bytes, flags: int = 0) -> None:
         os.close(descriptor)
 
 
-def _sync(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Have the disk know the names in it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

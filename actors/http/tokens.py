@@ -25,6 +25,7 @@ import trio
 from actors.core.errors import InvalidArgumentError, Refused
 from actors.http.finding import token_path
 from actors.http.routes import Scope
+from journal.datadir import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +103,7 @@ def make_token(directory: Path) -> str:
                 os.link(made, path)
         finally:
             made.unlink()
-        _sync(directory)
+        sync_directory(directory)
     return _read(path)
 
 
@@ -224,7 +225,7 @@ class TokenBook:
         temporary = self._path.with_suffix(".new")
         _write_durably(temporary, msgspec.json.format(msgspec.json.encode(tokens)))
         temporary.rename(self._path)
-        _sync(self.directory)
+        sync_directory(self.directory)
 
 
 def _write_durably(path: Path, content: bytes) -> None:
@@ -233,15 +234,6 @@ def _write_durably(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    """Have the disk know the names in it."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _digest(secret: str) -> str:
