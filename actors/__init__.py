@@ -109,8 +109,9 @@ if TYPE_CHECKING:
     from actors.deploying import CodeFile, DeploymentClient, DeploymentInfo
     from actors.editing import Edited
     from actors.gates import GateClient
+    from actors.history import JournalEntry
     from actors.http.client import connect
-    from actors.inspection import GateAnswer, GateInfo, InvocationInfo, JournalEntry
+    from actors.inspection import GateAnswer, GateInfo, InvocationInfo
     from actors.jobs import JobClient, JobHandle, JobInfo, JobItem, JobItems, JobPreview, Selection
     from actors.objecthandle import FieldChange, ItemInfo, ObjectHandle, ObjectInfo, ObjectName
     from actors.runtime import Runtime, collect_garbage_rarely, open_runtime
@@ -141,7 +142,7 @@ _LATER = {
     "JobPreview": "actors.jobs",
     "JobState": "actors.core.jobs",
     "JobVerb": "actors.core.jobs",
-    "JournalEntry": "actors.inspection",
+    "JournalEntry": "actors.history",
     "ObjectHandle": "actors.objecthandle",
     "ObjectInfo": "actors.objecthandle",
     "ObjectName": "actors.objecthandle",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from actors.inspection import JournalEntry, belongs_to, entry_of
+from actors.history import JournalEntry, entry_of
+from actors.inspection import belongs_to
 from actors.values import parse
 from journal import events as e
 from journal.events import Status

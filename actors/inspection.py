@@ -12,11 +12,9 @@ import attrs
 import msgspec
 
 from actors.core.gates import NO_GATES, Gate, GateChange, Gates, GateState
-from actors.core.replay import describe, is_request
 from actors.core.state import REQUEST
 from actors.fields import FieldKind
 from actors.values import schema_of
-from journal import events as e
 from journal.events import (
     Caller,
     Failure,
@@ -26,15 +24,12 @@ from journal.events import (
     Outcome,
     OutcomeKind,
     PauseMode,
-    Recorded,
     Status,
     Target,
 )
 from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from actors.core.state import InvocationState, ObjectState, Wait
     from actors.fields import Field
     from actors.objects import Definition, HandlerDefinition
@@ -193,22 +188,6 @@ class InvocationInfo:
     last_event: int = 0
 
 
-@attrs.frozen(kw_only=True)
-class JournalEntry:
-    """One event of an invocation: where it stands in its object's log, when, by whom, because of what, and in words.
-
-    ``details`` are the event's own fields.
-    """
-
-    number: int
-    at: float
-    by: str
-    cause: str
-    name: str
-    summary: str
-    details: dict[str, Any]
-
-
 def service_info(definition: Definition) -> ServiceInfo:
     """A class for readers."""
     return ServiceInfo(
@@ -224,9 +203,9 @@ def _field_info(field: Field) -> FieldInfo:
     return FieldInfo(
         name=field.name,
         kind=field.kind,
-        value=_plain(schema_of(field.codec.kind)),
-        key=_plain(schema_of(field.key_codec.kind)) if field.kind is FieldKind.MAP else None,
-        default=None if field.default is None else _plain(field.codec.encode(field.default())),
+        value=plain(schema_of(field.codec.kind)),
+        key=plain(schema_of(field.key_codec.kind)) if field.kind is FieldKind.MAP else None,
+        default=None if field.default is None else plain(field.codec.encode(field.default())),
     )
 
 
@@ -235,9 +214,9 @@ def _handler_info(handler: HandlerDefinition) -> HandlerInfo:
     return HandlerInfo(
         name=handler.name,
         mode=handler.mode,
-        parameters={name: _plain(schema_of(codec.kind)) for name, codec in signature.parameters.items()},
+        parameters={name: plain(schema_of(codec.kind)) for name, codec in signature.parameters.items()},
         required=signature.required,
-        result=_plain(schema_of(signature.returns.kind)),
+        result=plain(schema_of(signature.returns.kind)),
         doc=_first_line(handler.function),
     )
 
@@ -314,7 +293,7 @@ def outcome_info(outcome: Outcome) -> OutcomeInfo:
     """How it ended, for readers."""
     return OutcomeInfo(
         kind=outcome.kind,
-        value=_plain(outcome.value),
+        value=plain(outcome.value),
         failure=failure_info(outcome.failure),
         reason=outcome.reason,
     )
@@ -328,22 +307,22 @@ def failure_info(failure: Failure | None) -> FailureInfo | None:
         type=failure.type,
         message=failure.message,
         traceback=failure.traceback,
-        details=_plain(failure.details),
+        details=plain(failure.details),
     )
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """As JSON has it. Bytes in events are JSON already."""
     if isinstance(value, bytes):
         return msgspec.json.decode(value) if value else None
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if attrs.has(type(value)):
-        return {field.name: _plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
+        return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
     return value
 
 
@@ -374,110 +353,9 @@ def gate_answer(change: GateChange) -> GateAnswer:
     )
 
 
-def entry_of(recorded: Recorded) -> JournalEntry:
-    """An event for readers."""
-    event = recorded.event
-    return JournalEntry(
-        number=recorded.number,
-        at=recorded.stamp.at,
-        by=recorded.stamp.by,
-        cause=recorded.stamp.cause,
-        name=type(event).__name__,
-        summary=summary_of(event),
-        details={field.name: _plain(getattr(event, field.name)) for field in attrs.fields(type(event))},
-    )
-
-
-def entries_of(invocation_id: InvocationId, recorded: Iterable[Recorded]) -> list[JournalEntry]:
-    """Those of the events that are the invocation's."""
-    return [entry_of(r) for r in recorded if belongs_to(r.event, invocation_id)]
-
-
 def belongs_to(event: Any, invocation_id: InvocationId) -> bool:
     """Whether the event is part of the invocation's history."""
     return getattr(event, "invocation_id", None) == invocation_id
-
-
-def summary_of(event: Any) -> str:
-    """An event in one line."""
-    say = _SUMMARIES.get(event.__class__)
-    if say is not None:
-        return say(event)
-    return describe(event) if is_request(event) else type(event).__name__
-
-
-def _accepted(event: e.InvocationAccepted) -> str:
-    until = "" if event.scheduled_for is None else " for later"
-    return f"{event.handler} accepted{until} with {show(event.argument)}"
-
-
-def _restarted(event: e.InvocationRestarted) -> str:
-    where = f"step {event.step}" if event.step else "the beginning"
-    return f"restarted from {where} as {event.successor}{_because(event.reason)}"
-
-
-def _answered(event: e.VerbAnswered) -> str:
-    if event.answer is None:
-        assert event.refusal is not None, "a verb is answered, or refused"
-        return f"what was asked at step {event.step} was refused: {event.refusal.type}: {event.refusal.message}"
-    change = "changed it" if event.answer.changed else "changed nothing"
-    return f"what was asked at step {event.step} {change}: {event.answer.before.value} to {event.answer.after.value}"
-
-
-def show(value: bytes, limit: int = 80) -> str:
-    """JSON for one line."""
-    text = value.decode(errors="replace") or "nothing"
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def _outcome(outcome: Outcome) -> str:
-    if outcome.failure is not None:
-        return f"{outcome.kind.value}: {_failure(outcome.failure)}"
-    if outcome.reason:
-        return f"{outcome.kind.value}{_because(outcome.reason)}"
-    return f"{outcome.kind.value} with {show(outcome.value)}"
-
-
-def _failure(failure: Failure) -> str:
-    return f"{failure.type}: {failure.message}"
-
-
-def _because(reason: str) -> str:
-    return f": {reason}" if reason else ""
-
-
-_SUMMARIES: dict[type, Callable[[Any], str]] = {
-    e.InvocationAccepted: _accepted,
-    e.InvocationDue: lambda _: "its date has come",
-    e.InvocationStarted: lambda _: "started",
-    e.StepCompleted: lambda event: f"step {event.step} {_outcome(event.outcome)}",
-    e.StepAborted: lambda event: f"step {event.step} stopped, with no outcome",
-    e.StepAttemptFailed: lambda event: f"step {event.step}, try {event.attempt}: {_failure(event.failure)}",
-    e.StepRetried: lambda event: f"step {event.step} is tried again",
-    e.TimerFired: lambda event: f"the timer at step {event.step} fired",
-    e.CallCompleted: lambda event: f"the call at step {event.step} {_outcome(event.outcome)}",
-    e.CallHandedOver: lambda event: f"the call at step {event.step} is answered by {event.callee}",
-    e.SignalReceived: lambda event: f"signal {event.name!r}: {show(event.value)}",
-    e.OutputEmitted: lambda event: f"output {show(event.value)}",
-    e.VerbAnswered: _answered,
-    e.ReadsPinned: lambda _: "what it has read is kept for its replay",
-    e.ItemsPinned: lambda _: "what it has read is kept for its replay",
-    e.AttemptFailed: lambda event: f"attempt {event.attempt}: {_failure(event.failure)}",
-    e.AttemptRetried: lambda _: "the handler is tried again",
-    e.InvocationSuspended: lambda _: "suspended: nothing of it is in memory",
-    e.CancelRequested: lambda event: f"cancel requested{_because(event.reason)}",
-    e.CancelHastened: lambda event: f"to be killed sooner{_because(event.reason)}",
-    e.PauseRequested: lambda event: f"pause requested, once its steps have ended{_because(event.reason)}",
-    e.InvocationPaused: lambda event: f"paused ({event.cause.value}){_because(event.reason)}",
-    e.InvocationResumed: lambda event: f"resumed{_because(event.reason)}",
-    e.InvocationMoved: lambda event: f"moved to {event.deployment or 'what is served'}",
-    e.AttachRequested: lambda event: f"{event.by.invocation_id} waits for its end",
-    e.InvocationCompleted: lambda event: _outcome(event.outcome),
-    e.InvocationRestarted: _restarted,
-    e.HistoryKept: lambda _: "what stands before this was kept; from here on it is lived",
-    e.FieldsRewound: lambda event: f"fields rewound: {', '.join(event.fields) or 'none'}",
-}
-"""What is said of an event that a handler has not asked for by itself; of one that it has, ``describe`` knows more."""
 
 
 def _wait_info(step: StepId, wait: Wait) -> WaitInfo:

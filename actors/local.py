@@ -35,7 +35,8 @@ from actors.durable import encode_arguments, encode_value, within_limit
 from actors.engine.arrivals import Act, Identity
 from actors.figures import EndedSecond, Figures, ended_lately, figures_of
 from actors.following import Events, Output
-from actors.inspection import JournalEntry, info_of, service_info
+from actors.history import JournalEntry
+from actors.inspection import info_of, service_info
 from actors.listing import Listing, row_of_id
 from actors.localobjects import ObjectCaller
 from actors.outcomes import value_of

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from actors.checking import CheckPort, CheckReport
     from actors.deployments.snapshot import Snapshot
-    from actors.inspection import InvocationInfo, JournalEntry
+    from actors.history import JournalEntry
+    from actors.inspection import InvocationInfo
     from actors.objects import Definition, HandlerDefinition
     from actors.values import Codec
     from journal.events import Answer, Outcome

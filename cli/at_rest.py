@@ -19,13 +19,12 @@ from actors.deployments.keeper import info_of_deployment
 from actors.engine.directory import fold
 from actors.engine.registry import read_deployments, read_gates
 from actors.engine.world import World
+from actors.history import JournalEntry, entries_of
 from actors.inspection import (
     GateInfo,
     HandlerInfo,
     InvocationInfo,
-    JournalEntry,
     ServiceInfo,
-    entries_of,
     gate_info,
     info_of,
 )

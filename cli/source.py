@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from actors.auditing import AuditCheck, AuditPage, AuditQuery
     from actors.client import Client
     from actors.deploying import DeploymentInfo
+    from actors.history import JournalEntry
     from actors.http.connection import Connection
-    from actors.inspection import GateInfo, InvocationInfo, JournalEntry, ServiceInfo
+    from actors.inspection import GateInfo, InvocationInfo, ServiceInfo
     from actors.jobs import JobInfo, JobItem
     from actors.listing import Listing
     from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName

@@ -15,6 +15,7 @@ from actors.client import Client, Sent
 from actors.core import commands as c
 from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.durable import encode_arguments, encode_value
+from actors.history import JournalEntry
 from actors.http.connection import (
     CONNECT_SECONDS,
     Connection,
@@ -38,7 +39,7 @@ from actors.http.models import (
     ServiceList,
 )
 from actors.http.remotecontrol import RemoteControl, answer_of
-from actors.inspection import InvocationInfo, JournalEntry, ServiceInfo
+from actors.inspection import InvocationInfo, ServiceInfo
 from actors.outcomes import value_of
 from actors.references import InvocationHandle
 from actors.sql.result import QueryResult

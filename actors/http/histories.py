@@ -10,8 +10,8 @@ from actors.http.connection import decoded, path_of
 from actors.http.models import MAX_WAIT, EventList
 
 if TYPE_CHECKING:
+    from actors.history import JournalEntry
     from actors.http.connection import Connection
-    from actors.inspection import JournalEntry
     from journal.ids import InvocationId
 
 _WAIT_SECONDS = MAX_WAIT / 2

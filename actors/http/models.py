@@ -13,8 +13,9 @@ import msgspec
 
 from actors.core.jobs import MAX_NAMED, Choice, JobVerb
 from actors.deploying import CodeFile, DeploymentInfo
+from actors.history import JournalEntry
 from actors.http.durations import DURATION
-from actors.inspection import GateInfo, InvocationInfo, JournalEntry, ServiceInfo
+from actors.inspection import GateInfo, InvocationInfo, ServiceInfo
 from actors.jobs import JobInfo
 from actors.objecthandle import FieldChange, ItemInfo, ObjectName
 from actors.references import Restarted

@@ -9,6 +9,7 @@ import trio
 from starlette.responses import Response
 
 from actors.auditing import AuditCheck, AuditPage
+from actors.history import JournalEntry
 from actors.http.exchange import Exchange
 from actors.http.models import (
     AuditQueryModel,
@@ -24,7 +25,7 @@ from actors.http.models import (
 )
 from actors.http.routes import Route, Scope
 from actors.http.streaming import EventStream, as_events, as_output, position_of, wants_stream
-from actors.inspection import InvocationInfo, JournalEntry
+from actors.inspection import InvocationInfo
 from actors.references import InvocationHandle
 from journal.events import Status
 

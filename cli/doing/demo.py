@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from actors.client import Client
-    from actors.inspection import InvocationInfo, JournalEntry
+    from actors.history import JournalEntry
+    from actors.inspection import InvocationInfo
 
 _PATIENCE_SECONDS = 30.0
 _FIRST, _SECOND = "why is the sky blue", "why is the sunset red"

@@ -8,7 +8,7 @@ import click
 import msgspec
 import trio
 
-from actors.inspection import show
+from actors.history import show
 from cli.listing import Column, Table, facts_lines
 from cli.output import emit, emit_json, emit_json_line, remark, safe, when
 from cli.selecting import select
@@ -21,7 +21,8 @@ from journal.ids import parse_invocation_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from actors.inspection import InvocationInfo, JournalEntry
+    from actors.history import JournalEntry
+    from actors.inspection import InvocationInfo
     from actors.listing import Listing
     from cli.at_rest import AtRest
     from cli.source import Live, Where

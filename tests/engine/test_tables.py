@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from actors import inspection
+from actors import history
 from actors.core import commands as c
 from actors.core.effects import Effect
 from actors.engine import ledger, reception
@@ -25,5 +25,5 @@ def test_what_the_reception_takes_in_is_a_command_or_a_question() -> None:
 
 def test_of_every_event_of_an_invocation_something_is_said_that_is_more_than_its_name() -> None:
     of_invocations = [event for event in EVENTS if hasattr(event, "invocation_id")]
-    assert [event for event in of_invocations if type(event).__name__ in inspection.summary_of(event)] == []
-    assert {type(event) for event in EVENTS} == {*EVENT_TYPES} >= set(inspection._SUMMARIES)
+    assert [event for event in of_invocations if type(event).__name__ in history.summary_of(event)] == []
+    assert {type(event) for event in EVENTS} == {*EVENT_TYPES} >= set(history._SUMMARIES)

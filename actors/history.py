@@ -1,0 +1,133 @@
+"""The history of an invocation as people and programs read it: each event with its fields as JSON, and in one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors.core.replay import describe, is_request
+from actors.inspection import belongs_to, plain
+from journal import events as e
+from journal.events import Failure, Outcome, Recorded
+from journal.ids import InvocationId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+@attrs.frozen(kw_only=True)
+class JournalEntry:
+    """One event of an invocation: where it stands in its object's log, when, by whom, because of what, and in words.
+
+    ``details`` are the event's own fields.
+    """
+
+    number: int
+    at: float
+    by: str
+    cause: str
+    name: str
+    summary: str
+    details: dict[str, Any]
+
+
+def entry_of(recorded: Recorded) -> JournalEntry:
+    """An event for readers."""
+    event = recorded.event
+    return JournalEntry(
+        number=recorded.number,
+        at=recorded.stamp.at,
+        by=recorded.stamp.by,
+        cause=recorded.stamp.cause,
+        name=type(event).__name__,
+        summary=summary_of(event),
+        details={field.name: plain(getattr(event, field.name)) for field in attrs.fields(type(event))},
+    )
+
+
+def entries_of(invocation_id: InvocationId, recorded: Iterable[Recorded]) -> list[JournalEntry]:
+    """Those of the events that are the invocation's."""
+    return [entry_of(r) for r in recorded if belongs_to(r.event, invocation_id)]
+
+
+def summary_of(event: Any) -> str:
+    """An event in one line."""
+    say = _SUMMARIES.get(event.__class__)
+    if say is not None:
+        return say(event)
+    return describe(event) if is_request(event) else type(event).__name__
+
+
+def _accepted(event: e.InvocationAccepted) -> str:
+    until = "" if event.scheduled_for is None else " for later"
+    return f"{event.handler} accepted{until} with {show(event.argument)}"
+
+
+def _restarted(event: e.InvocationRestarted) -> str:
+    where = f"step {event.step}" if event.step else "the beginning"
+    return f"restarted from {where} as {event.successor}{_because(event.reason)}"
+
+
+def _answered(event: e.VerbAnswered) -> str:
+    if event.answer is None:
+        assert event.refusal is not None, "a verb is answered, or refused"
+        return f"what was asked at step {event.step} was refused: {event.refusal.type}: {event.refusal.message}"
+    change = "changed it" if event.answer.changed else "changed nothing"
+    return f"what was asked at step {event.step} {change}: {event.answer.before.value} to {event.answer.after.value}"
+
+
+def show(value: bytes, limit: int = 80) -> str:
+    """JSON for one line."""
+    text = value.decode(errors="replace") or "nothing"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _outcome(outcome: Outcome) -> str:
+    if outcome.failure is not None:
+        return f"{outcome.kind.value}: {_failure(outcome.failure)}"
+    if outcome.reason:
+        return f"{outcome.kind.value}{_because(outcome.reason)}"
+    return f"{outcome.kind.value} with {show(outcome.value)}"
+
+
+def _failure(failure: Failure) -> str:
+    return f"{failure.type}: {failure.message}"
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+_SUMMARIES: dict[type, Callable[[Any], str]] = {
+    e.InvocationAccepted: _accepted,
+    e.InvocationDue: lambda _: "its date has come",
+    e.InvocationStarted: lambda _: "started",
+    e.StepCompleted: lambda event: f"step {event.step} {_outcome(event.outcome)}",
+    e.StepAborted: lambda event: f"step {event.step} stopped, with no outcome",
+    e.StepAttemptFailed: lambda event: f"step {event.step}, try {event.attempt}: {_failure(event.failure)}",
+    e.StepRetried: lambda event: f"step {event.step} is tried again",
+    e.TimerFired: lambda event: f"the timer at step {event.step} fired",
+    e.CallCompleted: lambda event: f"the call at step {event.step} {_outcome(event.outcome)}",
+    e.CallHandedOver: lambda event: f"the call at step {event.step} is answered by {event.callee}",
+    e.SignalReceived: lambda event: f"signal {event.name!r}: {show(event.value)}",
+    e.OutputEmitted: lambda event: f"output {show(event.value)}",
+    e.VerbAnswered: _answered,
+    e.ReadsPinned: lambda _: "what it has read is kept for its replay",
+    e.ItemsPinned: lambda _: "what it has read is kept for its replay",
+    e.AttemptFailed: lambda event: f"attempt {event.attempt}: {_failure(event.failure)}",
+    e.AttemptRetried: lambda _: "the handler is tried again",
+    e.InvocationSuspended: lambda _: "suspended: nothing of it is in memory",
+    e.CancelRequested: lambda event: f"cancel requested{_because(event.reason)}",
+    e.CancelHastened: lambda event: f"to be killed sooner{_because(event.reason)}",
+    e.PauseRequested: lambda event: f"pause requested, once its steps have ended{_because(event.reason)}",
+    e.InvocationPaused: lambda event: f"paused ({event.cause.value}){_because(event.reason)}",
+    e.InvocationResumed: lambda event: f"resumed{_because(event.reason)}",
+    e.InvocationMoved: lambda event: f"moved to {event.deployment or 'what is served'}",
+    e.AttachRequested: lambda event: f"{event.by.invocation_id} waits for its end",
+    e.InvocationCompleted: lambda event: _outcome(event.outcome),
+    e.InvocationRestarted: _restarted,
+    e.HistoryKept: lambda _: "what stands before this was kept; from here on it is lived",
+    e.FieldsRewound: lambda event: f"fields rewound: {', '.join(event.fields) or 'none'}",
+}
+"""What is said of an event that a handler has not asked for by itself; of one that it has, ``describe`` knows more."""
