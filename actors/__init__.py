@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from playhead.packages import check_packages
+
+check_packages()  # first: the imports below would fail on a user's journal.py without saying so
+
 from actors.core.concurrency import CancelScope, Nursery
 from actors.core.errors import (
     ActorError,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actors.core.errors import DefinitionError
+from actors.deployments.discovery import snapshot_of
 from actors.objects import definitions_in
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def load_app(app: str) -> list[type]:
     Raises :class:`actors.DefinitionError`, also when the module itself raises: then its notes
     are the lines of the traceback, without the frames of the import system.
     """
+    snapshot_of(app)  # refuses what could not be loaded again, before any of it runs
     try:
         module = _load_file(Path(app)) if app.endswith(".py") else _load_module(app)
     except DefinitionError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -66,11 +67,16 @@ def root() -> None:
 def main() -> None:
     """Run a command; an error becomes a sentence and an exit code."""
     from cli.exits import exit_code_of
-    from cli.output import remark
+    from cli.output import escape_what_streams_cannot_show, remark
 
+    escape_what_streams_cannot_show()
     try:
+        _refuse_what_is_not_text(sys.argv[1:])
         code = root(prog_name=NAME, complete_var=COMPLETION_VARIABLE, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()  # the message is the help, line breaks included
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         _shown_safely(error).show()
         sys.exit(error.exit_code)
@@ -89,6 +95,15 @@ def main() -> None:
         sys.exit(exit_code_of(shown))
 
 
+def _refuse_what_is_not_text(words: list[str]) -> None:
+    """Python keeps each byte that is not UTF-8 as a lone surrogate, which no name, value or path here can hold."""
+    for number, word in enumerate(words, 1):
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise click.UsageError(f"argument {number} is not UTF-8: {os.fsencode(word)!r}") from None
+
+
 def alone(error: BaseException) -> BaseException:
     """An error without the groups around it, if it is the only one in them."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
@@ -98,9 +113,9 @@ def alone(error: BaseException) -> BaseException:
 
 def _shown_safely(error: click.ClickException) -> click.ClickException:
     """The same error, whose message may quote what a terminal would obey."""
-    from cli.output import safe
+    from cli.output import safe_lines
 
-    message = safe(error.format_message())
+    message = safe_lines(error.format_message())
     return (
         click.UsageError(message, error.ctx) if isinstance(error, click.UsageError) else click.ClickException(message)
     )

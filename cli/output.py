@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 import time
@@ -33,14 +35,38 @@ def safe(text: str) -> str:
     return text.translate(_ESCAPES).encode("utf-8", "backslashreplace").decode()
 
 
+def escape_what_streams_cannot_show() -> None:
+    """Let stdout and stderr write characters that their encoding lacks as JSON escapes, so that JSON stays JSON."""
+    codecs.register_error(_ESCAPED, _as_json_escapes)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ESCAPED)
+
+
+_ESCAPED = "playhead.escaped"
+
+
+def _as_json_escapes(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    escaped = "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+    return escaped, error.end
+
+
 def emit(text: str) -> None:
     """One line of data."""
     click.echo(text)
 
 
 def remark(text: str) -> None:
-    """One line for people; not data."""
-    click.echo(safe(text), err=True)
+    """Something for people; not data. Every line after the first is indented, so that no message passes for two."""
+    click.echo(safe_lines(text), err=True)
+
+
+def safe_lines(text: str) -> str:
+    """The text with its line breaks, each line :func:`safe`, and every line after the first indented."""
+    return "\n  ".join(map(safe, text.split("\n")))
 
 
 def emit_json(value: Any) -> None:

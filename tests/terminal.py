@@ -29,7 +29,7 @@ exec "{sys.executable}" -W error "$@"
 """
 _PLAYHEAD = f"""#!/bin/sh
 [ "$1" = serve ] && set -- "$@" --port 0
-exec "{sys.executable}" -m cli "$@"
+exec "{sys.executable}" -m playhead "$@"
 """
 _END = "--end of line--"
 

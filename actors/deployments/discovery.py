@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _SITES = ("site-packages", "dist-packages")
-_PLAYHEAD = [Path(__file__).resolve().parents[2] / name for name in ("actors", "journal", "cli")]
+_OWN_NAMES = ("actors", "journal", "cli", "playhead")
+_PLAYHEAD = [Path(__file__).resolve().parents[2] / name for name in _OWN_NAMES]
 _NO_DATA = (".py", ".pyc", ".pyi")
 
 
@@ -47,11 +48,19 @@ def entry_of(app: str) -> tuple[str, Path]:
         path = Path(app).absolute()
         if not path.is_file():
             raise DefinitionError(f"there is no file {app}")
+        _refuse_own_name(path.stem, path)
         return path.stem, path.parent
     for folder in [Path.cwd(), *map(Path, sys.path)]:
         if _is_there(folder, app):
             return app, folder.absolute()
     raise DefinitionError(f"there is no module {app!r}; name a file as path/to/app.py")
+
+
+def _refuse_own_name(top: str, path: Path) -> None:
+    if top in _OWN_NAMES and not _is_playheads(path):
+        raise DefinitionError(
+            f"{path} has the name of playhead's own package {top!r}, so 'import {top}' could mean either: rename it"
+        )
 
 
 def _is_there(root: Path, module: str) -> bool:
@@ -139,6 +148,7 @@ class _Finder:
             for candidate in (f"{relative}/__init__.py", f"{relative}.py"):
                 path = root / candidate
                 if path.is_file() and not _is_playheads(path):
+                    _refuse_own_name(top, path)
                     return _Module(name, path, candidate)
         return None
 

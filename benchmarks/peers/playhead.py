@@ -64,7 +64,7 @@ async def over_http(told: Given) -> None:
     """Start a server, and ask."""
     room, port = Path(told.room), free_port()
     log = room / "server.log"
-    serve = [sys.executable, "-m", "cli", "serve", "benchmarks.peers.playhead_app", "--open", "--port", str(port)]
+    serve = [sys.executable, "-m", "playhead", "serve", "benchmarks.peers.playhead_app", "--open", "--port", str(port)]
     with running([*serve, "--data", str(room / "data")], log, env=os.environ | {"PYTHONPATH": str(ROOT)}, cwd=ROOT):
         connections = Connections(port)
         peer = OverHttp(connections)

@@ -48,7 +48,7 @@ class Server:
 async def serving(room: Room) -> AsyncIterator[Server]:
     """The server, until the block is left."""
     options = ["--data", str(room.path / "data"), "--port", "0", "--open", "--durability", room.durability.value]
-    command = [sys.executable, "-m", "cli", "serve", "benchmarks.questions.calls", *options]
+    command = [sys.executable, "-m", "playhead", "serve", "benchmarks.questions.calls", *options]
     async with trio.open_nursery() as nursery:
         process: trio.Process = await nursery.start(
             partial(

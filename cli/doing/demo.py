@@ -197,7 +197,7 @@ class Story:
 
     def _start(self) -> subprocess.Popen[bytes]:
         environment = os.environ | {demo_app.LEDGER_VARIABLE: str(self.ledger_path)}
-        command = [sys.executable, "-m", "cli", "serve", "cli.demo_app", "--data", str(self.data), "--port", "0"]
+        command = [sys.executable, "-m", "playhead", "serve", "cli.demo_app", "--data", str(self.data), "--port", "0"]
         with (self.directory / "server.log").open("ab") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 

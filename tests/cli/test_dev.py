@@ -57,7 +57,17 @@ async def printed(path: Path, wanted: Callable[[str], bool]) -> str:
 async def test_a_save_is_the_latest_and_what_runs_keeps_its_code(tmp_path: Path) -> None:
     write(tmp_path / "src", app=APP, words="VERSION = 1\n")
     data, remarks = tmp_path / "data", tmp_path / "remarks"
-    command = [sys.executable, "-m", "cli", "dev", str(tmp_path / "src" / "app.py"), "--data", str(data), "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "playhead",
+        "dev",
+        str(tmp_path / "src" / "app.py"),
+        "--data",
+        str(data),
+        "--port",
+        "0",
+    ]
     with remarks.open("w") as errors:
         server = await trio.lowlevel.open_process(command, cwd=HERE, stderr=errors)
         try:

@@ -147,7 +147,7 @@ def test_on_a_terminal_a_list_is_watched_in_place_and_in_colours_unless_they_are
     command = [
         sys.executable,
         "-m",
-        "cli",
+        "playhead",
         "invocations",
         "list",
         "--watch",

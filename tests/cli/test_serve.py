@@ -64,7 +64,7 @@ def serving(folder: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen
     command = [
         sys.executable,
         "-m",
-        "cli",
+        "playhead",
         "serve",
         str(folder / "app.py"),
         "--data",
@@ -204,7 +204,15 @@ def _harmless(text: str) -> bool:
 
 def test_a_second_server_on_the_same_directory_is_told_who_has_it(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, process):
-        command = [sys.executable, "-m", "cli", "serve", str(tmp_path / "app.py"), "--data", str(tmp_path / "data")]
+        command = [
+            sys.executable,
+            "-m",
+            "playhead",
+            "serve",
+            str(tmp_path / "app.py"),
+            "--data",
+            str(tmp_path / "data"),
+        ]
         second = subprocess.run([*command, "--port", "0"], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert second.returncode == 75
     assert f"in use by process {process.pid}" in second.stderr

@@ -53,7 +53,7 @@ def run(stage: Stage, command: list[str]) -> str:
 
 
 def in_shell(stage: Stage, text: str) -> str:
-    return run(stage, ["sh", "-c", f'playhead() {{ {sys.executable} -m cli "$@"; }}\n{text}'])
+    return run(stage, ["sh", "-c", f'playhead() {{ {sys.executable} -m playhead "$@"; }}\n{text}'])
 
 
 def in_python(stage: Stage, text: str) -> str:

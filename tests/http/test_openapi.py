@@ -75,7 +75,7 @@ async def test_it_is_served(tmp_path: Path) -> None:
 def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """A server process; its address and its token."""
     data = tmp_path / "data"
-    command = [sys.executable, "-m", "cli", "serve", "tests.http.fuzzed_app", "--data", str(data), "--port", "0"]
+    command = [sys.executable, "-m", "playhead", "serve", "tests.http.fuzzed_app", "--data", str(data), "--port", "0"]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen([*command, "--durability", "os"], cwd=ROOT, stdout=log, stderr=log)
     try:

@@ -281,7 +281,7 @@ class CommandLine:
     data: Path
 
     async def _run(self, *words: str, codes: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "cli", *words, "--data", str(self.data)]
+        command = [sys.executable, "-m", "playhead", *words, "--data", str(self.data)]
         said = await trio.run_process(
             command, capture_stdout=True, capture_stderr=True, check=False, env=environment(), cwd=self.data.parent
         )
@@ -450,7 +450,7 @@ class Server:
 
     async def start(self) -> None:
         """Start it, and wait until it serves."""
-        command = [sys.executable, "-m", "cli", "serve", str(self.app), "--data", str(self.data)]
+        command = [sys.executable, "-m", "playhead", "serve", str(self.app), "--data", str(self.data)]
         command += ["--port", str(self.port), "--durability", "os"]
         process = self.process = self._spawn(command)
 

@@ -1,0 +1,113 @@
+"""What is typed before anything is asked: nothing at all, bytes that are no text, and streams that cannot show a character."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+
+import pytest
+
+from cli.exits import Exit
+from cli.main import COMMANDS, main
+from cli.output import emit_json, escape_what_streams_cannot_show, remark
+
+
+def type_in(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """Run the command in this process; its exit code."""
+    monkeypatch.setattr(sys, "argv", ["playhead", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+GROUPS = [
+    (),
+    ("actors",),
+    ("actors", "state"),
+    ("context",),
+    ("deployments",),
+    ("gates",),
+    ("invocations",),
+    ("jobs",),
+    ("tokens",),
+]
+
+
+@pytest.mark.parametrize("words", GROUPS, ids=" ".join)
+def test_a_group_without_a_command_prints_its_help(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert type_in(monkeypatch, *words) == Exit.USAGE
+    bare = capsys.readouterr().err
+    assert type_in(monkeypatch, *words, "--help") == Exit.DONE
+    assert bare == capsys.readouterr().out
+    assert bare.splitlines()[0].startswith(" ".join(("Usage: playhead", *words, "[OPTIONS]")))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("call", "Shop/{}/sell"),
+        ("call", "Shop/a/sell", "{}"),
+        ("send", "Shop/{}/sell", "5"),
+        ("invocations", "list", "{}"),
+        ("invocations", "cancel", "Shop", "--reason", "{}"),
+        ("invocations", "signal", "Shop/a", "{}", "1"),
+        ("actors", "show", "Shop/{}"),
+        ("actors", "state", "set", "Shop/a", "owner={}"),
+        ("gates", "close", "{}"),
+        ("tokens", "create", "{}"),
+        ("sql", "select '{}'"),
+        ("context", "use", "{}", "--url", "http://127.0.0.1:1"),
+        ("serve", "{}.py"),
+        ("services", "--data", "{}"),
+        ("{}",),
+    ],
+    ids=" ".join,
+)
+def test_an_argument_that_is_not_utf8_is_refused(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    word = os.fsdecode(b"caf\xe9")
+    assert type_in(monkeypatch, *(part.replace("{}", word) for part in words)) == Exit.USAGE
+    said = capsys.readouterr()
+    number = next(number for number, part in enumerate(words, 1) if "{}" in part)
+    assert said.err.startswith(f"Error: argument {number} is not UTF-8")
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-8"])  # of ASCII click makes UTF-8 by itself
+def test_a_character_that_a_stream_lacks_is_escaped(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, err = io.BytesIO(), io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding=encoding))
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(err, encoding=encoding))
+    escape_what_streams_cannot_show()
+    value = {"name": "Zoë 茶 👩‍👧 …"}
+    emit_json(value)
+    remark(value["name"])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    assert json.loads(out.getvalue().decode(encoding)) == value
+    assert err.getvalue().decode(encoding).startswith("Zo")
+
+
+def test_a_message_of_several_lines_stays_one_message(capsys: pytest.CaptureFixture[str]) -> None:
+    remark("inv_1 replays differently.\n  recorded:  step 'a'\nplayhead: forged\x1b[2J")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["inv_1 replays differently.", "    recorded:  step 'a'", "  playhead: forged\\x1b[2J"]
+
+
+def test_every_group_is_tried() -> None:
+    import importlib
+
+    import click
+
+    named = {
+        name
+        for name, (module, _) in COMMANDS.items()
+        if isinstance(importlib.import_module(module).command, click.Group)
+    }
+    assert named == {words[0] for words in GROUPS if words}
