@@ -402,14 +402,17 @@ async def _run_step(
     execution = branch.execution
     context = _context(branch)
     where = branch.next_step()
+    shown = b"" if execution.is_replaying else _for_readers(args, kwargs)
+    is_kept = len(shown) <= context.limits.payload_bytes
     event = execution.request(
         e.StepScheduled(
             invocation_id=execution.invocation_id,
             step=where,
             name=name,
             source=source,
-            argument=b"" if execution.is_replaying else _for_readers(args, kwargs),
+            argument=shown if is_kept else b"",
             at_most_once=options.at_most_once,
+            argument_bytes=0 if is_kept else len(shown),
         ),
         also_known_as=options.aliases,
     )
@@ -448,19 +451,26 @@ def _codec_of_result(function: Callable[..., Any]) -> Codec[Any]:
     return codec_for(hints.get("return", Any))
 
 
-_READERS_BYTES = 2048
-
-
 def _for_readers(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-    """A step's arguments as people may see them; never replayed, so whatever cannot be shown is left out."""
+    """A step's arguments as people may see them: as JSON, by position and name. Never replayed, and never raises."""
     if not args and not kwargs:
         return b""
     shown: Any = {**{str(i): a for i, a in enumerate(args)}, **kwargs} if kwargs else list(args)
     try:
-        data = _encode_for_readers(shown)
-    except Exception:
-        return b""
-    return data if len(data) <= _READERS_BYTES else b""
+        return _encode_for_readers(shown)
+    except Exception:  # one of them cannot be encoded; the others can still be shown
+        if kwargs:
+            return _encode_for_readers({name: _encode_one(value) for name, value in shown.items()})
+        return _encode_for_readers(list(map(_encode_one, args)))
+
+
+def _encode_one(value: Any) -> Any:
+    import msgspec
+
+    try:
+        return msgspec.Raw(_encode_for_readers(value))
+    except Exception as problem:  # its methods are its author's, and may raise anything
+        return f"({type(value).__name__} that cannot be shown: {type(problem).__name__})"
 
 
 def _encode_for_readers(value: Any) -> bytes:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from actors.core import commands as c
 from actors.core.replay import describe, is_request
 from actors.inspection import belongs_to, plain
 from journal import events as e
+from journal.errors import CorruptRecord
 from journal.events import Failure, Outcome, Recorded
 from journal.ids import InvocationId
 
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 class JournalEntry:
     """One event of an invocation: where it stands in its object's log, when, by whom, because of what, and in words.
 
-    ``details`` are the event's own fields.
+    ``details`` are the event's own fields, users' values as JSON. Of a verb that a handler asked for, ``argument`` holds the
+    options by name.
     """
 
     number: int
@@ -42,8 +46,17 @@ def entry_of(recorded: Recorded) -> JournalEntry:
         cause=recorded.stamp.cause,
         name=type(event).__name__,
         summary=summary_of(event),
-        details={field.name: plain(getattr(event, field.name)) for field in attrs.fields(type(event))},
+        details=_details_of(event),
     )
+
+
+def _details_of(event: Any) -> dict[str, Any]:
+    details = {field.name: plain(getattr(event, field.name)) for field in attrs.fields(type(event))}
+    if isinstance(event, e.VerbScheduled):
+        # A damaged one is shown as it lies there: the rest of the history can still be read.
+        with contextlib.suppress(CorruptRecord):
+            details["argument"] = plain(c.verb_options(event.verb, event.argument))
+    return details
 
 
 def entries_of(invocation_id: InvocationId, recorded: Iterable[Recorded]) -> list[JournalEntry]:
@@ -62,6 +75,12 @@ def summary_of(event: Any) -> str:
 def _accepted(event: e.InvocationAccepted) -> str:
     until = "" if event.scheduled_for is None else " for later"
     return f"{event.handler} accepted{until} with {show(event.argument)}"
+
+
+def _step(event: e.StepScheduled) -> str:
+    if not event.argument_bytes:
+        return describe(event)
+    return f"{describe(event)}, its arguments ({event.argument_bytes} bytes) are too large to be kept"
 
 
 def _restarted(event: e.InvocationRestarted) -> str:
@@ -103,6 +122,7 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.InvocationAccepted: _accepted,
     e.InvocationDue: lambda _: "its date has come",
     e.InvocationStarted: lambda _: "started",
+    e.StepScheduled: _step,
     e.StepCompleted: lambda event: f"step {event.step} {_outcome(event.outcome)}",
     e.StepAborted: lambda event: f"step {event.step} stopped, with no outcome",
     e.StepAttemptFailed: lambda event: f"step {event.step}, try {event.attempt}: {_failure(event.failure)}",
@@ -130,4 +150,4 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.HistoryKept: lambda _: "what stands before this was kept; from here on it is lived",
     e.FieldsRewound: lambda event: f"fields rewound: {', '.join(event.fields) or 'none'}",
 }
-"""What is said of an event that a handler has not asked for by itself; of one that it has, ``describe`` knows more."""
+"""What is said of an event; of the others, which a handler has asked for by itself, ``describe`` knows more."""

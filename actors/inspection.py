@@ -312,9 +312,10 @@ def failure_info(failure: Failure | None) -> FailureInfo | None:
 
 
 def plain(value: Any) -> Any:
-    """As JSON has it. Bytes in events are JSON already."""
+    """As JSON has it. Bytes in events are JSON already; bytes that are not are shown as text, so that one value that cannot
+    be read hides nothing else."""
     if isinstance(value, bytes):
-        return msgspec.json.decode(value) if value else None
+        return _read_json(value)
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, dict):
@@ -324,6 +325,15 @@ def plain(value: Any) -> Any:
     if attrs.has(type(value)):
         return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
     return value
+
+
+def _read_json(value: bytes) -> Any:
+    if not value:
+        return None
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return value.decode("utf-8", "backslashreplace")
 
 
 def _phase_of(row: InvocationRow, invocation: InvocationState | None, *, is_held: bool) -> str:

@@ -247,7 +247,8 @@ class InvocationStarted:
 
 @attrs.define(kw_only=True)
 class StepScheduled:
-    """A handler asked for a side effect. Durable before the effect begins. ``argument`` is for readers, never replayed."""
+    """A handler asked for a side effect. Durable before the effect begins. ``argument`` is for readers, never replayed; where
+    it is too large to be kept it is empty, and ``argument_bytes`` says how large it was."""
 
     invocation_id: InvocationId
     step: StepId
@@ -255,6 +256,7 @@ class StepScheduled:
     source: str = ""
     argument: bytes = b""
     at_most_once: bool = False
+    argument_bytes: int = 0
 
 
 @attrs.define(kw_only=True)

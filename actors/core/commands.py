@@ -391,6 +391,22 @@ def encode_verb(command: Command) -> bytes:
     return _encode(command)
 
 
+_OF_THE_JOURNEY = frozenset({"invocation_id", "reply_to", "original", "step"})
+"""Fields of a verb that say whom it is for, or are filled in where it arrives."""
+
+
+def verb_options(verb: Verb, argument: bytes) -> dict[str, Any]:
+    """What a verb was asked with, by the names of its options; users' values are JSON as bytes.
+
+    Raises :class:`journal.errors.CorruptRecord`.
+    """
+    try:
+        command = _VERB_DECODERS[verb].decode(argument)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise CorruptRecord(f"the options of a {verb.value} cannot be decoded: {error!r}") from error
+    return {f.name: getattr(command, f.name) for f in attrs.fields(type(command)) if f.name not in _OF_THE_JOURNEY}
+
+
 def decode_verb(verb: Verb, argument: bytes, *, reply_to: Caller) -> Command:
     """Back, with the place where the answer goes."""
     command: Any = _VERB_DECODERS[verb].decode(argument)

@@ -140,6 +140,7 @@ def _waits_for(kind: WaitKind) -> Callable[[ObjectState, InvocationState, Any, S
 
 
 def _on_step_scheduled(_: ObjectState, invocation: InvocationState, event: e.StepScheduled, stamp: Stamp) -> None:
+    invocation.value_bytes += len(event.argument)
     invocation.waits[event.step] = Wait(WaitKind.STEP, stamp.at, event.name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,15 @@ class Task(Service):
     @handler
     async def forward(self, to: actors.InvocationId) -> str:
         return str(await actors.invocation(to).result())
+
+    @handler
+    async def steer(self) -> None:
+        other = actors.invocation((await actors.service(Task).work.send("steered")).id)
+        await other.pause(reason="look")
+        await other.resume(reason="seen")
+        await other.signal("approval", False)
+        made = await other.restart(stop="cancel", reason="wrong")
+        await actors.invocation(made.successor.invocation_id).kill(reason="enough")
 
 
 class Once(Workflow):
@@ -430,3 +440,18 @@ async def test_what_stands_between_may_say_no_in_its_own_words() -> None:
             with pytest.raises(actors.UnavailableError, match="502: oops!"):
                 await client.services()
         nursery.cancel_scope.cancel()
+
+
+async def test_the_history_of_a_handler_that_steers_another_says_what_it_asked_for(open_client: OpenClient) -> None:
+    async with open_client() as client:
+        handle = await client.service(Task).steer.send()
+        await handle.result()
+        asked = [entry.details async for entry in handle.events() if entry.name == "VerbScheduled"]
+        verbs = ["pause", "resume", "signal", "restart", "kill"]
+        assert [details["verb"] for details in asked] == verbs
+        assert [details["argument"]["reason"] for details in asked if details["verb"] != "signal"] == [
+            "look", "seen", "wrong", "enough"
+        ]  # fmt: skip
+        assert asked[2]["argument"] == {"name": "approval", "value": False}
+        rows = await client.query("SELECT details FROM sys_journal WHERE name = 'VerbScheduled' ORDER BY number")
+        assert [json.loads(str(details)) for (details,) in rows.rows] == asked

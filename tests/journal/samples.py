@@ -35,7 +35,13 @@ EVENTS: list[e.Event] = [
     e.InvocationDue(invocation_id=INVOCATION),
     e.InvocationStarted(invocation_id=INVOCATION),
     e.StepScheduled(
-        invocation_id=INVOCATION, step=STEP, name="charge", source="bank.py:12", argument=b"[5]", at_most_once=True
+        invocation_id=INVOCATION,
+        step=STEP,
+        name="charge",
+        source="bank.py:12",
+        argument=b"[5]",
+        at_most_once=True,
+        argument_bytes=3,
     ),
     e.StepCompleted(invocation_id=INVOCATION, step=STEP, outcome=OUTCOME),
     e.StepAttemptFailed(

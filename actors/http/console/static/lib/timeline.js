@@ -10,8 +10,9 @@
  *   step: string, kind: "step" | "sleep" | "deadline" | "call" | "attach" | "send" | "signal" | "verb",
  *   name: string, source: string, from: number, to: number | null, state: string, depth: number, isKept: boolean,
  *   input: unknown, output: unknown, failure: any, reason: string, callee: string | null, until: number | null, tries: Try[],
- *   schema: unknown, first: number,
- * }} Span `state` is open, succeeded, failed, cancelled, killed, stopped, dropped, fired or sent
+ *   schema: unknown, first: number, inputBytes: number,
+ * }} Span `state` is open, succeeded, failed, cancelled, killed, stopped, dropped, fired or sent; `inputBytes` is the size of an
+ *   input that was too large to be kept
  *
  * @typedef {{ state: string, from: number, to: number | null, why: string }} Phase
  * @typedef {{ at: number, name: string, summary: string, by: string }} Mark
@@ -63,12 +64,12 @@ export function timelineOf(entries) {
 
   /** @param {Entry} entry @param {Span["kind"]} kind @param {string} name @param {Partial<Span>} [more] */
   function begin(entry, kind, name, more = {}) {
-    const { step, source = "", argument = undefined } = entry.details;
+    const { step, source = "", argument = undefined, argument_bytes: inputBytes = 0 } = entry.details;
     /** @type {Span} */
     const span = {
       step, kind, name, source, from: entry.at, to: null, state: "open", depth: depthOf(step), isKept: false,
       input: argument, output: undefined, failure: null, reason: "", callee: null, until: null, tries: [], schema: null,
-      first: entry.number, ...more,
+      first: entry.number, inputBytes, ...more,
     };
     spans.push(span);
     open.set(step, span);
@@ -202,7 +203,7 @@ export function timelineOf(entries) {
         open.delete(details.step);
         break;
       case "VerbScheduled":
-        begin(entry, "verb", `${details.verb} ${details.of}`, { callee: details.of, input: undefined });
+        begin(entry, "verb", `${details.verb} ${details.of}`, { callee: details.of });
         break;
       case "VerbAnswered":
         finish(entry, details.refusal ? "failed" : "succeeded");

@@ -323,6 +323,7 @@ function StepDetail({ span, onRestart, onSignal }) {
           ["Took", html`<${Duration} from=${span.from} to=${span.to} />`],
           ["Until", span.until === null ? null : html`<${Time} at=${span.until} both=${true} />`],
           ["Invocation", span.callee ? html`<${InvocationLink} id=${span.callee} whole=${true} />` : null],
+          ["Input", span.inputBytes ? `${span.inputBytes.toLocaleString()} bytes of JSON, too large to be kept` : null],
           ["Input", span.input === undefined || span.input === null ? null : html`<${Json} value=${span.input} label="input" />`],
           ["Output", span.output === undefined ? null : html`<${Json} value=${span.output} label="output" />`],
           ["Reason", span.reason ? visible(span.reason) : null],
