@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import sys
-import traceback
 from collections import deque
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from actors.core.errors import (
     type_name,
 )
 from actors.deployments.loading import find_loaded, loads
+from actors.tracebacks import traceback_of
 from journal.events import Failure, Outcome, OutcomeKind
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 MESSAGE_CHARACTERS = 8_192
 """How much of an error's text is kept."""
-
-TRACEBACK_CHARACTERS = 16_384
-"""How much of its traceback is kept, from the end."""
 
 _NAMED_LEAVES = 3
 """How many errors of a group its text tells."""
@@ -144,7 +141,7 @@ def _leaves_in_words(group: BaseExceptionGroup[BaseException]) -> str:
 
 
 def _traceback_of(error: BaseException) -> str:
-    return _text(lambda: "".join(traceback.format_exception(error)), "traceback")[-TRACEBACK_CHARACTERS:]
+    return _text(lambda: traceback_of(error), "traceback")
 
 
 def _text(make: Callable[[], str], what: str) -> str:

@@ -10,8 +10,8 @@ from journal import events as e
 from journal.events import OutcomeKind, PauseCause
 
 if TYPE_CHECKING:
-    from actors.core.state import ObjectState
-    from journal.events import Event, Stamp
+    from actors.core.state import InvocationState, ObjectState
+    from journal.events import Event, Failure, Stamp
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ NOTED: dict[type, int] = {
 
 
 def note(state: ObjectState | None, event: Event, stamp: Stamp) -> None:
-    """One line for an event that matters; none for what goes as it should."""
+    """One line for an event that matters, with the traceback of what failed for the last time; none for what goes as it should."""
     level = NOTED.get(event.__class__)
     if level is not None:
         _note(state, event, stamp, level)
@@ -45,4 +45,17 @@ def _note(state: ObjectState | None, event: Any, stamp: Stamp, level: int) -> No
     opened = None if state is None else state.invocations.get(event.invocation_id)
     target = "" if state is None or opened is None else f" ({state.name}/{opened.handler})"
     by = "" if stamp.by in (event.invocation_id, "engine") else f", by {stamp.by}"
-    log.log(level, "%s%s: %s%s", event.invocation_id, target, summary_of(event), by)
+    failure = _last_failure(opened, event)
+    traceback = "" if failure is None or not failure.traceback else f"\n{failure.traceback.rstrip()}"
+    log.log(level, "%s%s: %s%s%s", event.invocation_id, target, summary_of(event), by, traceback)
+
+
+def _last_failure(invocation: InvocationState | None, event: Any) -> Failure | None:
+    """The failure whose traceback belongs in the log: one that is not tried again, and that was not told a moment ago."""
+    match event:
+        case e.AttemptFailed(retry_at=None) | e.StepAttemptFailed(retry_at=None):
+            failure: Failure = event.failure
+            return failure
+        case e.InvocationCompleted() if invocation is None or invocation.last_failure != event.outcome.failure:
+            return event.outcome.failure
+    return None

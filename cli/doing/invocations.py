@@ -84,6 +84,18 @@ def _description(info: InvocationInfo, entries: list[JournalEntry]) -> Iterator[
     yield from facts_lines(_facts(info))
     yield ""
     yield from timeline_lines(entries)
+    yield from _error_lines(info)
+
+
+def _error_lines(info: InvocationInfo) -> Iterator[str]:
+    """What it failed with, or, while it has not ended, what one of its tries failed with last."""
+    failure = info.last_failure if info.outcome is None else info.outcome.failure
+    if failure is None:
+        return
+    yield ""
+    yield "error" if info.outcome is not None else "last error"
+    text = failure.traceback or f"{failure.type}: {failure.message}"
+    yield from (f"  {safe(line)}" for line in text.rstrip().splitlines())
 
 
 def _facts(info: InvocationInfo) -> list[tuple[str, str]]:

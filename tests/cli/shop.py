@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import actors
-from actors import Actor, Log, Map, Service, handler, step
+from actors import Actor, Log, Map, RetryPolicy, Service, handler, step
 
 
 class Shop(Actor):
@@ -31,3 +31,7 @@ class Waiter(Service):
     async def wait(self, name: str) -> str:
         found = await look(name)
         return f"{found}, {await actors.signal('go', str)}"
+
+    @handler(retry=RetryPolicy(max_attempts=1, on_exhausted="fail"))
+    async def stumble(self) -> None:
+        raise ValueError("a stone")

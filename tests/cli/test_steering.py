@@ -168,3 +168,12 @@ def test_fields_are_set_and_cleared_on_a_condition(shop: Terminal) -> None:
     assert f"--before {number} goes on" in newest.err
     older = shop.done(f"playhead actors history Shop/a owner --newest-first --before {number} -o jsonl")
     assert msgspec.json.decode(older)["value"] == "ada"
+
+
+def test_describe_ends_with_the_error_and_its_traceback_from_the_users_line_on(shop: Terminal) -> None:
+    shop.run("playhead call Waiter/stumble")
+    described = shop.done("playhead invocations describe $(playhead invocations list Waiter -o id)")
+    error = described.partition("\nerror\n")[2].splitlines()
+    assert error[0] == "  Traceback (most recent call last):"
+    assert 'shop.py", line' in error[1]
+    assert error[-1] == "  ValueError: a stone"
