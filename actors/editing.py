@@ -12,7 +12,8 @@ import attrs
 import msgspec
 
 from actors.core.errors import InvalidArgumentError, NotPossibleError, UnknownFieldError, VersionConflictError
-from actors.fields import Field, FieldKind, MapView, view_of
+from actors.fields import Field, FieldKind, view_of
+from actors.items import MapView
 from actors.values import ValueProblem
 
 if TYPE_CHECKING:

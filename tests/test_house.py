@@ -61,6 +61,7 @@ UNDER_THE_ENGINE = {
     "actors.deployments.snapshot",  # what a deployment is
     "actors.durable",
     "actors.fields",
+    "actors.fieldview",
     "actors.history",  # the log says of an event what its history says
     "actors.inspection",  # what is known of an invocation is answered by its object
     "actors.listing",  # its types of rows to read

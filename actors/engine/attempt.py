@@ -19,7 +19,7 @@ from actors.core.errors import (
 )
 from actors.core.replay import Execution, Progress, Script, play, script
 from actors.durable import HandlerContext, HandlerPort
-from actors.fields import Pins, View
+from actors.fieldview import Pins, View
 from actors.outcomes import failed, failure_of, is_cancel, is_terminal
 from actors.values import ValueProblem
 from journal import events as e
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.watchdog import Watchdog
     from actors.engine.world import World
-    from actors.fields import Items
+    from actors.fieldview import Items
     from actors.objects import Definition, HandlerDefinition
     from actors.system.inside import InsideClient
     from journal.events import Recorded

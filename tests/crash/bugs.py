@@ -204,7 +204,7 @@ def _lose_signals() -> None:
 
 
 def _lose_changes() -> None:
-    from actors.fields import View
+    from actors.fieldview import View
 
     is_due = _now_and_then(50)
 

@@ -15,7 +15,7 @@ from actors.core.limits import DEFAULT_LIMITS
 from actors.core.replay import Execution, Progress, is_request, is_same_request, play, script
 from actors.core.retries import DEFAULT_RETRY
 from actors.durable import HandlerContext, HandlerPort
-from actors.fields import Pins, View
+from actors.fieldview import Pins, View
 from actors.inspection import belongs_to
 from actors.objects import definition_of
 from journal import events as e

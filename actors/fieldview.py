@@ -1,0 +1,238 @@
+"""The fields of one object as one attempt sees them.
+
+Reading decodes on first use; writing is noticed when the handler next waits or ends, also inside lists and dictionaries:
+what was touched is encoded again and compared. An attempt starts from the object as it was and makes its changes again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from actors.core.errors import FieldMisuseError, UnserializableError
+from actors.fields import FieldKind
+from actors.items import IMMUTABLE, UNREAD, LogView, MapView
+from actors.values import ValueProblem, decode_kept
+from journal import events as e
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from actors.fields import Field
+    from journal.events import Event
+    from journal.ids import InvocationId
+
+
+class Items(Protocol):
+    """Where the items of ``Log`` and ``Map`` fields are read, as they were when the attempt's object was last left alone."""
+
+    def log_lengths(self) -> Mapping[str, int]: ...
+    def log_items(self, field: str, start: int, stop: int) -> Sequence[bytes]: ...
+    def map_item(self, field: str, key: bytes) -> bytes | None: ...
+    def map_items(self, field: str) -> Iterable[tuple[bytes, bytes]]: ...
+
+
+class View:
+    """What one attempt sees of its object, and what it has changed since it was last asked (``take_changes``).
+
+    ``pinned`` is what a shared handler has seen before a crash. ``kept`` is, for each part of the history that a restart kept,
+    the object as it was then; it is seen until ``go_on_from`` says that the part is over.
+    """
+
+    def __init__(
+        self,
+        invocation_id: InvocationId,
+        fields: Mapping[str, bytes],
+        items: Items,
+        *,
+        is_writer: bool,
+        pinned: Pins | None = None,
+        kept: Iterable[Pins] = (),
+    ) -> None:
+        self.invocation_id = invocation_id
+        self.items = items
+        self.is_writer = is_writer
+        self._parts = list(kept)
+        self._today = Pins(fields, None, {}) if pinned is None else pinned
+        self._pinned = pinned is not None
+        base = self._parts[0] if self._parts else self._today
+        self._fields: Mapping[str, bytes] = base.fields
+        self._lengths = base.lengths
+        self._values: dict[str, Any] = {}
+        self._written: dict[str, bytes] = {}
+        self._touched: dict[str, Field] = {}
+        self._collections: dict[str, LogView[Any] | MapView[Any, Any]] = {}
+        self._pinned_items = base.items
+
+    def read(self, field: Field) -> Any:
+        """The value of a field, or its collection."""
+        if field.kind is not FieldKind.PLAIN:
+            return self._collection(field)
+        value = self._values.get(field.name, UNREAD)
+        if value is UNREAD:
+            value = self._values[field.name] = self._decode(field)
+            if not isinstance(value, IMMUTABLE):
+                self._touched[field.name] = field
+        return value
+
+    def write(self, field: Field, value: Any) -> None:
+        """Change a field."""
+        self.check_writable(field)
+        if field.kind is not FieldKind.PLAIN:
+            raise FieldMisuseError(f"{field.name} is a {field.kind.value}: change its items, it cannot be replaced")
+        self._values[field.name] = value
+        self._touched[field.name] = field
+
+    def check_writable(self, field: Field) -> None:
+        """Raise in a shared handler."""
+        if not self.is_writer:
+            raise _may_only_read(field.name)
+
+    def take_changes(self, *, ended: bool) -> Sequence[Event]:
+        """The changes since the last time; for a reader that goes on, what it has seen."""
+        if not self.is_writer:
+            self._check_unchanged()
+            return () if ended else self._pin()
+        changes: list[Event] = []
+        if self._touched:
+            changed = self._changed_fields()
+            if changed:
+                changes.append(e.FieldsChanged(invocation_id=self.invocation_id, fields=changed))
+        for collection in self._collections.values():
+            change = collection.take_change()
+            if change is not None:
+                changes.append(change)
+        return changes
+
+    def go_on_from(self, changes: Sequence[Event]) -> None:
+        """See the object as it is, or as it was in the next part that is kept, under these changes of the handler's own.
+
+        An object that the handler may still hold (a list, a dictionary) stays the one that is seen if it says the same as what
+        is there now. So does a collection.
+        """
+        del self._parts[0]
+        base = self._parts[0] if self._parts else self._today
+        own = Own.of(changes)
+        self._lengths, self._pinned_items = base.lengths, base.items
+        self._fields = {**base.fields, **own.fields}
+        self._forget_values()
+        for collection in self._collections.values():
+            collection.start_from(own)
+
+    def _forget_values(self) -> None:
+        fields, self._touched = self._touched, {}
+        values, self._values = self._values, {}
+        self._written = {}
+        for name, field in fields.items():
+            now = self._fields.get(name)
+            if now is None and field.default is not None:
+                now = self._encode(field, field.default())
+            if now is not None and self._encode(field, values[name]) == now:
+                self._values[name], self._written[name], self._touched[name] = values[name], now, field
+
+    def _check_unchanged(self) -> None:
+        """A list or a dictionary that a reader was given is a copy: a change of it would be lost without a word."""
+        for name, field in self._touched.items():
+            if self._encode(field, self._values[name]) != self._written[name]:
+                raise _may_only_read(name)
+
+    def pinned_items(self, field: Field) -> dict[str, bytes | None]:
+        """Items of a map as they were, where they may be others now."""
+        return self._pinned_items.get(field.name, {})
+
+    def log_length(self, field: Field) -> int:
+        """How many items a log had."""
+        lengths = self.items.log_lengths() if self._lengths is None else self._lengths
+        return lengths.get(field.name, 0)
+
+    def _collection(self, field: Field) -> LogView[Any] | MapView[Any, Any]:
+        collection = self._collections.get(field.name)
+        if collection is None:
+            made: LogView[Any] | MapView[Any, Any]
+            made = LogView(self, field) if field.kind is FieldKind.LOG else MapView(self, field)
+            collection = self._collections[field.name] = made
+        return collection
+
+    def _decode(self, field: Field) -> Any:
+        data = self._fields.get(field.name)
+        if data is None:
+            assert field.default is not None, "checked when the field was resolved"
+            value = field.default()
+            self._written[field.name] = self._encode(field, value)
+            return value
+        self._written[field.name] = data
+        return decode_kept(field.codec, data, field.name)
+
+    def _changed_fields(self) -> dict[str, bytes]:
+        changed: dict[str, bytes] = {}
+        for name, field in list(self._touched.items()):
+            value = self._values[name]
+            data = self._encode(field, value)
+            before = self._written.get(name)
+            if before is None:
+                before = self._fields.get(name)
+            if data != before:
+                changed[name] = self._written[name] = data
+            if isinstance(value, IMMUTABLE):
+                del self._touched[name]
+        return changed
+
+    def _encode(self, field: Field, value: Any) -> bytes:
+        try:
+            return field.codec.encode(value)
+        except ValueProblem as error:
+            path = f"{field.name}{error.path[1:]}"
+            raise UnserializableError(f"field {path}: {error.problem}", path=path) from error
+
+    def _pin(self) -> Sequence[Event]:
+        pins: list[Event] = []
+        if not self._pinned:
+            self._pinned = True
+            lengths = self._lengths = dict(self.items.log_lengths())
+            pins.append(e.ReadsPinned(invocation_id=self.invocation_id, fields=dict(self._fields), lengths=lengths))
+        for collection in self._collections.values():
+            if isinstance(collection, MapView):
+                read = collection.take_reads()
+                if read is not None:
+                    pins.append(read)
+        return pins
+
+
+def _may_only_read(name: str) -> FieldMisuseError:
+    return FieldMisuseError(
+        f"a @shared handler may only read, and this one changes {name!r}; make it a @handler, or send to one"
+    )
+
+
+@attrs.define
+class Pins:
+    """An object as it was, from a journal; ``lengths`` None: as long as its logs are now."""
+
+    fields: Mapping[str, bytes]
+    lengths: Mapping[str, int] | None
+    items: dict[str, dict[str, bytes | None]]
+
+
+@attrs.define
+class Own:
+    """Changes of a handler, put together."""
+
+    fields: dict[str, bytes] = attrs.field(factory=dict)
+    logs: dict[str, list[bytes]] = attrs.field(factory=dict)
+    maps: dict[str, dict[str, bytes | None]] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, changes: Iterable[Event]) -> Own:
+        own = cls()
+        for change in changes:
+            match change:
+                case e.FieldsChanged():
+                    own.fields.update(change.fields)
+                case e.LogExtended():
+                    own.logs.setdefault(change.field, []).extend(change.items)
+                case e.MapChanged():
+                    own.maps.setdefault(change.field, {}).update(change.items)
+                case _:
+                    raise AssertionError(f"{type(change).__name__} is no change of a field")
+        return own

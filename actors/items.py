@@ -1,0 +1,246 @@
+"""The items of ``Log`` and ``Map`` fields as one attempt sees them: those that are stored, under those that it has changed."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import uuid
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+
+from actors.core.errors import UnserializableError
+from actors.fields import Log, Map
+from actors.values import ValueProblem, decode_kept
+from journal import events as e
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from actors.fields import Field
+    from actors.fieldview import Own, View
+    from actors.values import Codec
+    from journal.events import Event
+
+T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
+
+IMMUTABLE = (
+    int,
+    float,
+    bool,
+    str,
+    bytes,
+    type(None),
+    enum.Enum,
+    uuid.UUID,
+    datetime.datetime,
+    datetime.date,
+    datetime.timedelta,
+    decimal.Decimal,
+)
+UNREAD: Any = object()
+
+
+class LogView(Log[T]):
+    """A ``Log`` as one attempt sees it: what is stored, then what it has appended."""
+
+    def __init__(self, view: View, field: Field) -> None:
+        self._view = view
+        self._field = field
+        self._codec = cast("Codec[T]", field.codec)
+        self._appended: list[bytes] = []
+        self._taken = 0
+        self.base_length = view.log_length(field)
+
+    def append(self, item: T) -> None:
+        self.extend((item,))
+
+    def extend(self, items: Iterable[T]) -> None:
+        self._view.check_writable(self._field)
+        for item in items:
+            try:
+                self._appended.append(self._codec.encode(item))
+            except ValueProblem as error:
+                path = f"{self._field.name}[{len(self)}]{error.path[1:]}"
+                raise UnserializableError(f"field {path}: {error.problem}", path=path) from error
+
+    def __len__(self) -> int:
+        return self.base_length + len(self._appended)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+    def __getitem__(self, index: int | slice) -> T | list[T]:
+        if isinstance(index, slice):
+            chosen = range(len(self))[index]
+            if not chosen:
+                return []
+            low, high = min(chosen[0], chosen[-1]), max(chosen[0], chosen[-1])
+            found = self._read(low, high + 1)
+            return [found[i - low] for i in chosen]
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
+            raise IndexError(f"{self._field.name} has {len(self)} items, no number {index}")
+        return self._read(position, position + 1)[0]
+
+    def __iter__(self) -> Iterator[T]:
+        page = 256
+        for start in range(0, len(self), page):
+            yield from self._read(start, min(start + page, len(self)))
+
+    def take_change(self) -> Event | None:
+        """What was appended since the last time."""
+        new = self._appended[self._taken :]
+        if not new:
+            return None
+        self._taken = len(self._appended)
+        return e.LogExtended(invocation_id=self._view.invocation_id, field=self._field.name, items=new)
+
+    def start_from(self, own: Own) -> None:
+        """Stand behind what is stored now, with these items of the handler's own."""
+        self.base_length = self._view.log_length(self._field)
+        self._appended = list(own.logs.get(self._field.name, ()))
+        self._taken = len(self._appended)
+
+    def _read(self, start: int, stop: int) -> list[T]:
+        base = self.base_length
+        stored: Sequence[bytes] = ()
+        if start < base:
+            stored = self._view.items.log_items(self._field.name, start, min(stop, base))
+        data = [*stored, *self._appended[max(0, start - base) : max(0, stop - base)]]
+        return [decode_kept(self._codec, item, f"{self._field.name}[{start + i}]") for i, item in enumerate(data)]
+
+
+class MapView(Map[K, V]):
+    """A ``Map`` as one attempt sees it: what is stored, under what it has changed."""
+
+    def __init__(self, view: View, field: Field) -> None:
+        self._view = view
+        self._field = field
+        self._codec = cast("Codec[V]", field.codec)
+        self._key_codec = cast("Codec[K]", field.key_codec)
+        self._values: dict[str, Any] = {}
+        self._known: dict[str, bytes | None] = dict(view.pinned_items(field))
+        self._unpinned: dict[str, bytes | None] = {}
+        self._touched: dict[str, None] = {}
+
+    def __getitem__(self, key: K) -> V:
+        value = self._lookup(self._encode_key(key))
+        if value is UNREAD:
+            raise KeyError(key)
+        return cast("V", value)
+
+    def __setitem__(self, key: K, value: V) -> None:
+        self._view.check_writable(self._field)
+        encoded = self._encode_key(key)
+        self._encode(encoded, value)
+        self._values[encoded] = value
+        self._touched[encoded] = None
+
+    def __delitem__(self, key: K) -> None:
+        self._view.check_writable(self._field)
+        encoded = self._encode_key(key)
+        if self._lookup(encoded) is UNREAD:
+            raise KeyError(key)
+        self._values[encoded] = UNREAD
+        self._touched[encoded] = None
+
+    def __contains__(self, key: object) -> bool:
+        return self._lookup(self._encode_key(cast("K", key))) is not UNREAD
+
+    def get(self, key: K, default: Any = None) -> Any:
+        value = self._lookup(self._encode_key(key))
+        return default if value is UNREAD else value
+
+    def __iter__(self) -> Iterator[K]:
+        return (key for key, _ in self.items())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.items())
+
+    def items(self) -> Iterator[tuple[K, V]]:
+        stored = {key.decode(): data for key, data in self._view.items.map_items(self._field.name)}
+        for encoded in sorted(stored.keys() | self._values.keys() | self._known.keys(), key=str.encode):
+            value = self._lookup(encoded)
+            if value is not UNREAD:
+                key = decode_kept(self._key_codec, encoded.encode(), f"a key of {self._field.name}")
+                yield key, value
+
+    def stored_keys(self) -> list[str]:
+        """The keys of all items, as JSON."""
+        return [self._encode_key(key) for key in self]
+
+    def pop_if_there(self, key: K) -> None:
+        """Remove the item, if there is one."""
+        if key in self:
+            del self[key]
+
+    def take_change(self) -> Event | None:
+        """What was set or removed since the last time."""
+        changed: dict[str, bytes | None] = {}
+        before: dict[str, bytes | None] = {}
+        for encoded in list(self._touched):
+            value = self._values[encoded]
+            data = None if value is UNREAD else self._encode(encoded, value)
+            stored = self._stored(encoded)
+            if data != stored:
+                before[encoded] = stored
+                changed[encoded] = self._known[encoded] = data
+            if value is UNREAD or isinstance(value, IMMUTABLE):
+                del self._touched[encoded]
+        if not changed:
+            return None
+        return e.MapChanged(
+            invocation_id=self._view.invocation_id, field=self._field.name, items=changed, before=before
+        )
+
+    def start_from(self, own: Own) -> None:
+        """Stand over what is stored now, with these items of the handler's own."""
+        held = {k: v for k, v in self._values.items() if v is not UNREAD and not isinstance(v, IMMUTABLE)}
+        self._known = dict(self._view.pinned_items(self._field)) | own.maps.get(self._field.name, {})
+        self._values, self._touched = {}, {}
+        for encoded, value in held.items():
+            if self._encode(encoded, value) == self._stored(encoded):
+                self._values[encoded] = value
+                self._touched[encoded] = None
+
+    def take_reads(self) -> Event | None:
+        """What was read since the last time."""
+        if not self._unpinned:
+            return None
+        read, self._unpinned = self._unpinned, {}
+        return e.ItemsPinned(invocation_id=self._view.invocation_id, field=self._field.name, items=read)
+
+    def _lookup(self, encoded: str) -> Any:
+        value = self._values.get(encoded)
+        if value is None and encoded not in self._values:
+            data = self._stored(encoded)
+            name = f"{self._field.name}[{encoded}]"
+            value = UNREAD if data is None else decode_kept(self._codec, data, name)
+            self._values[encoded] = value
+            if value is not UNREAD and not isinstance(value, IMMUTABLE):
+                self._touched[encoded] = None
+        return value
+
+    def _stored(self, encoded: str) -> bytes | None:
+        if encoded not in self._known:
+            data = self._view.items.map_item(self._field.name, encoded.encode())
+            self._known[encoded] = data
+            if not self._view.is_writer:
+                self._unpinned[encoded] = data
+        return self._known[encoded]
+
+    def _encode_key(self, key: K) -> str:
+        try:
+            return self._key_codec.encode(key).decode()
+        except ValueProblem as error:
+            raise UnserializableError(f"a key of {self._field.name}: {error.problem}", path=self._field.name) from error
+
+    def _encode(self, encoded: str, value: V) -> bytes:
+        try:
+            return self._codec.encode(value)
+        except ValueProblem as error:
+            path = f"{self._field.name}[{encoded}]{error.path[1:]}"
+            raise UnserializableError(f"field {path}: {error.problem}", path=path) from error
