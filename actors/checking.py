@@ -155,8 +155,12 @@ class CheckSummary:
 
     @property
     def is_compatible(self) -> bool:
-        """Whether all of them can be moved to this code."""
-        return not self.skipped_count and all(cohort.verdict is Verdict.SAME for cohort in self.cohorts)
+        """Whether all that match can be moved to this code; False if only some of them were replayed."""
+        return (
+            self.is_complete
+            and not self.skipped_count
+            and all(cohort.verdict is Verdict.SAME for cohort in self.cohorts)
+        )
 
 
 @runtime_checkable

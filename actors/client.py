@@ -13,6 +13,7 @@ from actors.core.errors import (
     DefinitionError,
     UnavailableError,
 )
+from actors.core.jobs import MAX_ITEMS
 from actors.deploying import DeploymentClient, DeploymentPort
 from actors.deployments.snapshot import Snapshot
 from actors.gates import GateClient, GatePort
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
     from journal.events import Outcome
 
 A = TypeVar("A", bound="ObjectBase")
-
-MAX_CHECKED = 1_000
-"""Invocations that one check replays, unless it says otherwise."""
 
 
 @attrs.frozen(kw_only=True)
@@ -149,12 +147,13 @@ class Client:
         service: str | None = None,
         key: str | None = None,
         handler: str | None = None,
-        limit: int = MAX_CHECKED,
+        limit: int = MAX_ITEMS,
     ) -> CheckSummary:
         """Replay all that match on other code, with no effect: how many go through, diverge and where, or raise.
 
         ``deployment`` is ``latest`` or an id; ``app`` is code on disk instead, ``file.py`` or ``package.module``. See
-        :meth:`InvocationHandle.check`. At most ``limit`` are checked, the newest; ``is_complete`` says whether that was all.
+        :meth:`InvocationHandle.check`. At most ``limit`` are checked, the newest; ``is_complete`` says whether that was all, and
+        ``is_compatible`` is False if it was not.
 
         ::
 

@@ -89,6 +89,10 @@ class AtRest:
         gates = read_gates(self.reader, self.partitions)
         return [info_of(row, None, gates) for row in rows]
 
+    async def newest_ids(self, listing: Listing) -> tuple[int, list[InvocationId]]:
+        """How many match, and the ids of the newest of them."""
+        return await self._queries.newest_ids(self._asked, listing)
+
     async def query(self, sql: str) -> QueryResult:
         """As of when it stopped."""
         return await self._queries.query(self._asked, sql, ())

@@ -36,7 +36,7 @@ class CheckQuery:
 class ChecksQuery:
     """How many at most: the newest, or the first of those that are named."""
 
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_ITEMS)] = 100
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_ITEMS)] = MAX_ITEMS
 
 
 @attrs.frozen(kw_only=True)

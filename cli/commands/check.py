@@ -24,7 +24,12 @@ MAX_CHECKED = 250_000
 @click.option("--where", "condition", default=None, help="All that this fits: SQL over sys_invocation.")
 @click.option("--app", default=None, help="Code on disk: file.py or package.module.")
 @click.option("--deployment", default=None, help="A deployment by its id, 'latest', or 'keep': the one that it is on.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, MAX_CHECKED), help="Of --where.")
+@click.option(
+    "--limit",
+    default=MAX_CHECKED,
+    type=click.IntRange(1, MAX_CHECKED),
+    help=f"With --where, replay only the newest [default: all, at most {MAX_CHECKED:,}].",
+)
 @report_option
 @where_options
 def command(
@@ -39,7 +44,8 @@ def command(
     """Replay invocations on other code, with no effect: what is kept, and where it would ask for something else.
 
     A server that is named (--url, a context, PLAYHEAD_URL) replays them on its own code; otherwise the data directory is read.
-    The exit code is 0 if all of them can be moved to that code, 1 if one cannot, 4 if --where fits none, 6 if one could not be checked.
+    The exit code is 0 if every match was replayed and can be moved to that code, 1 if one cannot, 4 if nothing matches --where,
+    6 if some were not replayed (beyond --limit, or damaged).
 
     \b
         playhead invocations check --where "status = 'paused'" --app shop/app.py

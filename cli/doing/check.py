@@ -87,11 +87,10 @@ async def _at_rest(
         checker = Checker(reader, identity.partitions, World())
         if condition is None:
             return [await _check_one(checker, kept, of, app, deployment) for of in ids]
-        found = await kept.find(Listing(where=condition, limit=limit + 1))
-        wanted = [info.id for info in found[:limit]]
+        count, wanted = await kept.newest_ids(Listing(where=condition, limit=limit))
         code = _code(kept, app, deployment or LATEST)
         name, loaded = await stack.enter_async_context(loaded_aside(code, World()))
-        return await last_of(checker.check_each(wanted, name, loaded, is_complete=len(found) <= limit))
+        return await last_of(checker.check_each(wanted, name, loaded, is_complete=count <= limit))
 
 
 async def _check_one(
@@ -115,15 +114,15 @@ def _code(kept: AtRest, app: str | None, deployment: str) -> str | Snapshot:
 
 
 def _exit_code_of(answer: CheckSummary | list[CheckReport]) -> int:
-    """Done if all of them can be moved, failed if one cannot, partial if one could not be checked, not found if there is none:
-    whoever checks before a release must not take nothing for a yes."""
+    """Done only if every match was replayed and can be moved; failed if one cannot; partial if some were not replayed; not found
+    if nothing matches. A script that checks before a release takes 0 for a yes."""
     if isinstance(answer, list):
         return Exit.DONE if all(report.is_compatible for report in answer) else Exit.FAILED
     if any(cohort.verdict is not Verdict.SAME for cohort in answer.cohorts):
         return Exit.FAILED
     if not (answer.checked or answer.skipped):
         return Exit.NOT_FOUND
-    return Exit.PARTIAL if answer.skipped_count else Exit.DONE
+    return Exit.DONE if answer.is_compatible else Exit.PARTIAL
 
 
 def _show(answer: CheckSummary | list[CheckReport], output: str) -> None:
@@ -147,7 +146,9 @@ def _show_summary(summary: CheckSummary) -> None:
     if summary.skipped_count > len(summary.skipped):
         remark(f"{summary.skipped_count - len(summary.skipped)} more could not be checked")
     if not summary.is_complete:
-        remark(f"these are the newest {summary.checked}; there are more: --limit takes more")
+        remark(
+            f"only the newest {summary.checked:,} were replayed; more match: raise --limit, or leave it out to replay all"
+        )
 
 
 def _show_report(report: CheckReport) -> None:

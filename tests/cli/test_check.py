@@ -13,6 +13,7 @@ import actors
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.loading import load, unload
 from cli.main import root
+from journal.events import Target
 from tests.deployments.apps import write
 
 if TYPE_CHECKING:
@@ -87,6 +88,17 @@ async def test_a_condition_that_fits_nothing_is_no_yes(tmp_path: Path) -> None:
     async with serving(tmp_path):
         result = await check(tmp_path, "--where", "service = 'Imports'")
         assert (result.exit_code, "nothing was checked" in result.stderr) == (4, True), result.output
+
+
+async def test_a_sample_is_never_a_yes(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (runtime, _):
+        await runtime.client.send(Target("Import", None, "run"), b'"b"')
+        everything = await check(tmp_path, "--where", "service = 'Import'")
+        assert everything.exit_code == 0, everything.output
+        sample = await check(tmp_path, "--where", "service = 'Import'", "--limit", "1")
+        assert sample.exit_code == 6, sample.output
+        summary = await runtime.client.check(where="service = 'Import'", limit=1)
+        assert (summary.is_complete, summary.is_compatible) == (False, False)
 
 
 async def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
