@@ -21,7 +21,8 @@ from actors.references import Restarted
 from cli.exits import Exit, exit_code_of
 from cli.listing import coloured
 from cli.output import emit, emit_json, emit_json_line, is_coloured, remark, safe
-from cli.source import live
+from cli.selecting import refuse_unknown
+from cli.source import Live, live
 from cli.tables import INVOCATIONS
 from journal.errors import JournalError
 from journal.events import Answer, Status
@@ -73,8 +74,8 @@ def steer(selected: Selected, where: Where, how: How, act: Act, start: Start) ->
 
     async def run() -> Exit:
         async with live(where) as client:
-            if selected.condition is not None:
-                return await _by_job(client, selected.condition, how, start)
+            if not selected.is_by_ids:
+                return await _by_job(client, selected, how, start)
             return await _one_by_one(client, selected.ids, how, act)
 
     code = trio.run(run)
@@ -143,9 +144,13 @@ def _show(result: Result, output: str) -> None:
 # By a job.
 
 
-async def _by_job(client: Client, condition: str, how: How, start: Start) -> Exit:
+async def _by_job(client: Client, selected: Selected, how: How, start: Start) -> Exit:
+    source = Live(client)
+    condition = await selected.predicate(source)
     selection = client.jobs.where(condition, rate=how.rate)
     preview = await selection.preview(sample=_SAMPLE)
+    if preview.count == 0 and selected.named is not None:
+        await refuse_unknown(source, selected.named)
     remark(f"{_counted(preview.count)} where {condition}")
     if how.is_dry:
         if how.output == "json":

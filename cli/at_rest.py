@@ -164,6 +164,11 @@ class AtRest:
         registered = read_deployments(self.reader, self.partitions)
         return await info_of_deployment(self, registered.find(deployment), registered.latest)
 
+    async def served(self) -> tuple[ServiceInfo, ...]:
+        """Nothing is served at rest."""
+        await trio.lowlevel.checkpoint()
+        return ()
+
     async def services(self, *, system: bool) -> tuple[ServiceInfo, ...]:
         """The classes that have left invocations, and the handlers that were called: the rest is in code, which nobody runs."""
         found = await self.query("SELECT name, kind, handlers FROM sys_service")

@@ -3,26 +3,49 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 import click
 
-from cli.targets import parse_selection
+from cli.targets import Named, parse_selection
 from journal.ids import InvocationId, parse_invocation_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from actors.inspection import InvocationInfo, ServiceInfo
+    from actors.listing import Listing
+    from actors.objecthandle import ObjectInfo, ObjectName
+    from journal.events import Kind
 
 _ID = "inv_"
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Selected:
-    """Either ids, or a condition that tells which."""
+    """Either ids, or a service, key or handler by name, or a condition, or both of these. ``among`` narrows what is not ids."""
 
     ids: tuple[InvocationId, ...] = ()
+    named: Named | None = None
     condition: str | None = None
+    among: str | None = None
+
+    @property
+    def is_by_ids(self) -> bool:
+        """Whether single invocations were named."""
+        return self.named is None and self.condition is None
+
+    async def predicate(self, source: Source) -> str:
+        """The condition in SQL that tells which. Raises :class:`actors.UnknownServiceError` as :func:`resolved` does."""
+        parts: list[str] = []
+        if self.named is not None:
+            named = await resolved(source, self.named)
+            columns = zip(("service", "key", "handler"), (named.service, named.key, named.handler), strict=True)
+            parts = [f"{column} = {_quoted(text)}" for column, text in columns if text is not None]
+        if self.condition is not None:
+            parts.append(self.condition if not parts and self.among is None else f"({self.condition})")
+        return " and ".join([*parts, *([self.among] if self.among is not None else [])])
 
 
 def select(words: tuple[str, ...], condition: str | None, among: str | None) -> Selected:
@@ -33,7 +56,7 @@ def select(words: tuple[str, ...], condition: str | None, among: str | None) -> 
     if named or condition is not None:
         if len(words) > 1 or (words and not named):
             raise click.UsageError("one of these at a time: ids, one Service[/key][/handler], with or without --where")
-        return Selected(condition=_condition(named[0] if named else None, condition, among))
+        return Selected(named=parse_selection(named[0]) if named else None, condition=condition, among=among)
     return Selected(ids=tuple(dict.fromkeys(_ids(words))))
 
 
@@ -46,17 +69,75 @@ def _ids(words: Iterable[str]) -> Iterator[InvocationId]:
         yield from map(parse_invocation_id, sys.stdin.read().split() if word == "-" else (word,))
 
 
-def _condition(selection: str | None, condition: str | None, among: str | None) -> str:
-    parts = [] if selection is None else _parts(selection)
-    if condition is not None:
-        parts.append(condition if not parts and among is None else f"({condition})")
-    return " and ".join([*parts, *([among] if among is not None else [])])
-
-
-def _parts(selection: str) -> list[str]:
-    named = zip(("service", "key", "handler"), parse_selection(selection), strict=True)
-    return [f"{column} = {_quoted(text)}" for column, text in named if text is not None]
-
-
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+# Names against what there is.
+
+
+class Source(Protocol):
+    """A server, or a directory at rest, as far as names are looked up in it."""
+
+    async def find(self, listing: Listing) -> list[InvocationInfo]: ...
+    async def served(self) -> Sequence[ServiceInfo]: ...
+    async def services(self, *, system: bool) -> Sequence[ServiceInfo]: ...
+    async def objects(self, service: str | None, after: str, limit: int) -> list[ObjectName]: ...
+    async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo: ...
+
+
+async def resolved(source: Source, named: Named) -> Named:
+    """``Service/name`` is a handler where the class has no keys, as lists print it. Raises :class:`actors.UnknownServiceError`."""
+    from journal.events import Kind
+
+    kind = await _kind_of(source, named.service)
+    if kind is Kind.SERVICE and named.key is not None and named.handler is None:
+        return Named(named.service, None, named.key)
+    return named
+
+
+async def refuse_unknown(source: Source, named: Named) -> None:
+    """Raise a :class:`actors.Refused` if a selection that found nothing names what does not exist: a service or handler that no
+    code and no history has, a key that was never used."""
+    from actors.core.errors import UnknownHandlerError, UnknownInvocationError
+    from journal.events import Kind
+
+    service, key, handler = await resolved(source, named)
+    served = {info.name: info for info in await source.served()}.get(service)
+    if handler is not None and not await _has_any(source, service, handler=handler):
+        known = () if served is None else tuple(one.name for one in served.handlers)
+        if handler not in known:
+            raise UnknownHandlerError(f"{service} has no handler {handler!r}{_there_are(known)}")
+    if key is not None and not await _has_any(source, service, key=key):
+        if await _kind_of(source, service) is Kind.SERVICE:
+            raise UnknownHandlerError(f"{service} is a service and has no keys: write {service} or {service}/handler")
+        if (await source.object_info(service, key, None)).version == 0:
+            raise UnknownInvocationError(f"{service}/{key} was never used: it has no state and no invocations")
+
+
+async def _kind_of(source: Source, service: str) -> Kind:
+    from actors.core.errors import UnknownServiceError
+    from journal.events import Kind
+
+    for info in await source.served():
+        if info.name == service:
+            return info.kind
+    found = await _has_any(source, service)
+    if found:
+        return found[0].kind
+    if await source.objects(service, "", 1):
+        return Kind.ACTOR  # its invocations are no longer retained
+    names = [info.name for info in await source.services(system=False)]
+    raise UnknownServiceError(f"no service {service!r}{_there_are(names)}")
+
+
+async def _has_any(
+    source: Source, service: str, *, key: str | None = None, handler: str | None = None
+) -> list[InvocationInfo]:
+    from actors.listing import Listing
+
+    return await source.find(Listing(service=service, key=key, handler=handler, limit=1))
+
+
+def _there_are(names: Sequence[str]) -> str:
+    return f"; there are: {', '.join(names)}" if names else ""

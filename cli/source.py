@@ -185,6 +185,10 @@ class Live:
         """One of them."""
         return await self._client.deployments.get(deployment)
 
+    async def served(self) -> tuple[ServiceInfo, ...]:
+        """What is served, built-in classes included."""
+        return await self._client.services(system=True)
+
     async def services(self, *, system: bool) -> tuple[ServiceInfo, ...]:
         """What is served."""
         return await self._client.services(system=system)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 import click
@@ -54,13 +54,22 @@ def parse_value(text: str | None, stdin: TextIO) -> Any:
     return msgspec.json.decode(body) if body else None
 
 
-def parse_selection(text: str) -> tuple[str | None, str | None, str | None]:
-    """``Service``, ``Service/key`` or ``Service/key/handler``, each part exact."""
+class Named(NamedTuple):
+    """Invocations by the name of their service, key and handler."""
+
+    service: str
+    key: str | None = None
+    handler: str | None = None
+
+
+def parse_selection(text: str) -> Named:
+    """``Service``, ``Service/key`` or ``Service/key/handler``, each part exact; ``Service/handler`` reads as a key."""
     parts = [unquote(part) for part in text.split("/")]
     if not 1 <= len(parts) <= 3 or not all(parts):
-        raise click.UsageError(f"{text!r} selects nothing: write Service, Service/key or Service/key/handler")
-    service, key, handler = (*parts, None, None)[:3]
-    return service, key, handler
+        raise click.UsageError(
+            f"{text!r} selects nothing: write Service, Service/key, Service/key/handler, or Service/handler of a service"
+        )
+    return Named(*parts)
 
 
 def parse_object(text: str) -> tuple[str, str]:

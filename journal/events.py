@@ -132,7 +132,8 @@ class Target:
     handler: str
 
     def __str__(self) -> str:
-        return f"{self.service}/{self.handler}" if self.key is None else f"{self.service}/{self.key}/{self.handler}"
+        key = "" if self.key is None else f"{self.key.replace('%', '%25').replace('/', '%2F')}/"
+        return f"{self.service}/{key}{self.handler}"
 
 
 @attrs.frozen

@@ -43,12 +43,13 @@ def list_command(
     output: str,
     where: Where,
 ) -> None:
-    """List invocations, newest first. SELECTION is Service, Service/key or Service/key/handler, each part exact.
+    """List invocations, newest first. SELECTION is Service, Service/key, Service/key/handler, or Service/handler of a
+    service without keys; each part is exact.
 
     \b
         playhead invocations list --where "status = 'paused' and last_error_type like '%Connection%'"
     """
-    service, key, handler = parse_selection(selection) if selection is not None else (None, None, None)
+    named = None if selection is None else parse_selection(selection)
 
     from actors.listing import Listing
     from cli.doing import invocations
@@ -56,14 +57,11 @@ def list_command(
 
     listing = Listing(
         status=frozenset(Status(text) for text in status) or None,
-        service=service,
-        key=key,
-        handler=handler,
         where=condition,
         limit=limit,
         system=system,
     )
-    invocations.show_all(listing, where, output, is_watched=watch)
+    invocations.show_all(named, listing, where, output, is_watched=watch)
 
 
 @command.command()

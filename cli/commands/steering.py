@@ -150,7 +150,7 @@ def resume(selected: Selected, how: How, reason: str, deployment: str, require_c
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]. For ids, --dry-run replays them on that code with no effect, and
     the exit code is 1 if one would be paused there.
     """
-    if how.is_dry and selected.condition is None:
+    if how.is_dry and selected.is_by_ids:
         from cli.doing.check import check_by_server
 
         check_by_server(where, selected.ids, None, deployment, 0, how.output)
@@ -210,7 +210,7 @@ def restart(
     \b
         playhead invocations restart inv_1… --from reimburse --deployment latest --reason 'the rate is fixed'
     """
-    if text is not None and selected.condition is not None:
+    if text is not None and not selected.is_by_ids:
         raise click.UsageError("--input is for invocations that are named by their ids")
     value = parse_value(text, sys.stdin)
     several: dict[str, Any] = {
@@ -221,7 +221,7 @@ def restart(
         "require_compatible": require_compatible,
     }
     one = several | {"input": value, "deployment": deployment}
-    if how.is_dry and selected.condition is None:
+    if how.is_dry and selected.is_by_ids:
         from cli.doing.restart_plans import show_plans
 
         show_plans(selected.ids, where, how.output, from_step, one)

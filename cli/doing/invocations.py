@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 import msgspec
 import trio
@@ -11,7 +12,7 @@ import trio
 from actors.history import show
 from cli.listing import Column, Table, facts_lines
 from cli.output import emit, emit_json, emit_json_line, remark, safe, when
-from cli.selecting import select
+from cli.selecting import refuse_unknown, resolved, select
 from cli.source import live, readable
 from cli.tables import INVOCATIONS, note_of, status_of
 from cli.watching import check_watchable, watch
@@ -26,18 +27,26 @@ if TYPE_CHECKING:
     from actors.listing import Listing
     from cli.at_rest import AtRest
     from cli.source import Live, Where
+    from cli.targets import Named
 
 
-def show_all(listing: Listing, where: Where, output: str, *, is_watched: bool) -> None:
+def show_all(named: Named | None, listing: Listing, where: Where, output: str, *, is_watched: bool) -> None:
     """List them, newest first."""
     if is_watched:
         check_watchable(output)
 
     async def run() -> list[InvocationInfo]:
         async with readable(where) as source:
+            wanted = listing
+            if named is not None:
+                service, key, handler = await resolved(source, named)
+                wanted = attrs.evolve(listing, service=service, key=key, handler=handler)
             if is_watched:
-                await _watch_listing(source, listing, is_wide=output == "wide")
-            return await source.find(listing)
+                await _watch_listing(source, wanted, is_wide=output == "wide")
+            found = await source.find(wanted)
+            if named is not None and not found:
+                await refuse_unknown(source, named)
+            return found
 
     found = trio.run(run)
     INVOCATIONS.show(found, output)
@@ -232,7 +241,7 @@ def _timeline_line(entry: JournalEntry, start: float) -> str:
 def export(which: tuple[str, ...], where: Where) -> None:
     """Write whole histories as JSON lines."""
     selected = select(which, None, None)
-    if selected.condition is not None:
+    if not selected.is_by_ids:
         raise click.UsageError("name them by their ids; 'playhead invocations list -o id' gives the ids of a selection")
 
     async def run() -> None:

@@ -11,8 +11,9 @@ import trio
 
 from cli.listing import Column, Table, facts_lines
 from cli.output import emit, emit_json, remark, safe, when
+from cli.selecting import refuse_unknown
 from cli.source import live, readable
-from cli.targets import parse_object
+from cli.targets import Named, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +29,7 @@ def _as_json(value: Any) -> str:
 
 OBJECTS: Table[ObjectName] = Table(
     id_of=lambda one: _path(one.service, one.key),
-    columns=(
-        Column("SERVICE", lambda one: one.service),
-        Column("KEY", lambda one: one.key),
-    ),
+    columns=(Column("OBJECT", lambda one: _path(one.service, one.key)),),
 )
 ITEMS: Table[ItemInfo] = Table(
     id_of=lambda one: one.item,
@@ -62,7 +60,10 @@ def show_all(service: str | None, after: str, limit: int, where: Where, output: 
 
     async def run() -> list[ObjectName]:
         async with readable(where) as source:
-            return await source.objects(service, after, limit)
+            found = await source.objects(service, after, limit)
+            if service is not None and not found:
+                await refuse_unknown(source, Named(service))
+            return found
 
     found = trio.run(run)
     OBJECTS.show(found, output)

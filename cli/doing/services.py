@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import click
 
+from actors.core.errors import UnknownServiceError
 from cli.listing import Column, Table
 from cli.source import seen
 
@@ -54,9 +54,7 @@ def show(name: str | None, where: Where, output: str, *, with_system: bool) -> N
         return
     service = next((one for one in found if one.name == name), None)
     if service is None:
-        raise click.UsageError(
-            f"there is no class of the name {name!r}; there are: {', '.join(s.name for s in found) or 'none'}"
-        )
+        raise UnknownServiceError(f"no service {name!r}; there are: {', '.join(s.name for s in found) or 'none'}")
     HANDLERS.show([Offered(service=name, handler=handler) for handler in service.handlers], output)
 
 

@@ -80,13 +80,66 @@ def test_at_rest_is_shown_what_was_shown_before(shop: Terminal) -> None:
     said = shop.run("playhead jobs show job_1")
     assert (said.code, "there is no job" in said.err) == (4, True)
     assert shop.run("playhead deployments show dep_0000000000000000").code == 4
-    assert shop.run("playhead services Nobody").code == 2
+    assert shop.run("playhead services Nobody").code == 4
 
 
 def test_ids_are_what_other_commands_take(stopped: Terminal) -> None:
     ids = stopped.done("playhead invocations list -o id").splitlines()
     assert ids == [row["id"] for row in rows(stopped, "invocations list")]
     assert stopped.done("playhead actors list -o id") == "Shop/a%2Fb"
+
+
+UNKNOWN = [
+    "invocations list Nobody",
+    "invocations list Nobody/a",
+    "invocations list Shop/never",
+    "invocations list Shop/a%2Fb/nothing",
+    "invocations list Waiter/nothing",
+    "actors list Nobody",
+    "services Nobody",
+]
+UNKNOWN_TO_A_VERB = [
+    "invocations pause Nobody --yes",
+    "invocations cancel Nobody --yes --dry-run",
+    "invocations signal Nobody go 1 --yes",
+    "invocations signal Waiter/nothing go 1 --yes",
+    "invocations kill Shop/never --yes",
+    "invocations purge Shop/a%2Fb/nothing --yes",
+    "gates close service:Nobody",
+    "call Nobody/a/sell",
+    "send Shop/a/nothing",
+]
+
+
+def test_what_does_not_exist_is_an_error_and_no_empty_list(shop: Terminal) -> None:
+    begin(shop)
+    for command in UNKNOWN + UNKNOWN_TO_A_VERB:
+        said = shop.run(f"playhead {command}")
+        assert (said.code, said.out) == (4, ""), said
+    assert shop.done("playhead invocations list Shop --status paused -o id") == ""
+    assert shop.run("playhead invocations resume Shop --yes").code == 0
+    shop.done("kill $! && wait $!")
+    for command in UNKNOWN:
+        said = shop.run(f"playhead {command}")
+        assert (said.code, said.out) == (4, ""), said
+
+
+def test_targets_and_objects_that_lists_print_can_be_typed_back(shop: Terminal) -> None:
+    begin(shop)
+    shop.done("""playhead call Shop/50%25/sell '{"what": "tea"}'""")
+    for is_served in (True, False):
+        targets = {line.split()[1] for line in shop.done("playhead invocations list").splitlines()[1:]}
+        assert targets == {"Shop/a%2Fb/sell", "Shop/50%25/sell", "Waiter/wait"}
+        for target in targets:
+            (line,) = shop.done(f"playhead invocations list {target}").splitlines()[1:]
+            assert line.split()[1] == target
+        objects = shop.done("playhead actors list").splitlines()[1:]
+        assert sorted(objects) == ["Shop/50%25", "Shop/a%2Fb"]
+        for name in objects:
+            assert name in shop.done(f"playhead actors show {name}")
+        if is_served:
+            assert "1 invocation where" in shop.run("playhead invocations resume Waiter/wait --dry-run").err
+            shop.done("kill $! && wait $!")
 
 
 def test_a_list_that_is_cut_says_so(stopped: Terminal) -> None:
