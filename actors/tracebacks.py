@@ -6,9 +6,17 @@ the author's code has called stay: they say what it was doing when it failed.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actors.core.errors import type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
 
 TRACEBACK_CHARACTERS = 16_384
 """How much of a traceback is kept: its beginning, where the user's frames are, and its end, where the error is."""
@@ -23,8 +31,82 @@ def _around() -> tuple[str, ...]:
     return tuple(f"{Path(str(file)).parent}/" for file in (trio.__file__, outcome.__file__, __file__))
 
 
+_SHOWN_ERRORS = 500
+"""An error with more errors in it, or behind it, is shown without them: a group of groups can say as many as two to the power of
+its depth."""
+
+# What Python itself has put into an error. No class can change what these find, as it can with attributes of the same names.
+exceptions_in: Callable[[BaseException], tuple[BaseException, ...]] = vars(BaseExceptionGroup)["exceptions"].__get__
+traceback_in: Callable[[BaseException], TracebackType | None] = vars(BaseException)["__traceback__"].__get__
+_cause_of: Callable[[BaseException], BaseException | None] = vars(BaseException)["__cause__"].__get__
+_context_of: Callable[[BaseException], BaseException | None] = vars(BaseException)["__context__"].__get__
+_instance_dict_of: Callable[[BaseException], dict[str, Any]] = vars(BaseException)["__dict__"].__get__
+_class_dict_of: Callable[[type], Mapping[str, Any]] = vars(type)["__dict__"].__get__
+_bases_of: Callable[[type], tuple[type, ...]] = vars(type)["__mro__"].__get__
+
+_ASKED = ("exceptions", "__traceback__", "__cause__", "__context__", "__notes__", "__getattribute__")
+"""What a traceback is made of. A class with its own answer to one of them may answer without an end."""
+
+
 def traceback_of(error: BaseException) -> str:
-    """The traceback with the user's frames first, of the error and of those that led to it."""
+    """The traceback with the user's frames first, of the error and of those that led to it. Never raises.
+
+    Of an error that answers for itself, or has too many others in it, the frames alone.
+    """
+    if _can_be_shown(error):
+        with contextlib.suppress(BaseException):  # an error's methods are its author's, and may raise anything
+            return _encodable(_whole_traceback_of(error))
+    try:
+        return _encodable(_frames_of(error))
+    except BaseException as problem:  # a line of source is asked of its module's loader
+        return f"(its traceback cannot be had: {type_name(type(problem))})"
+
+
+def is_group(error: BaseException) -> bool:
+    """Whether it is one, whatever it says of itself."""
+    return issubclass(type(error), BaseExceptionGroup)
+
+
+def _can_be_shown(error: BaseException) -> bool:
+    """Whether everything that a whole traceback is made of is Python's own, and comes to an end."""
+    waiting, behind, count = [error], {id(error)}, 0
+    while waiting:
+        at = waiting.pop()
+        count += 1
+        if count > _SHOWN_ERRORS or _answers_for_itself(at):
+            return False
+        if is_group(at):
+            waiting += exceptions_in(at)  # one that is in two groups is shown twice
+        for other in (_cause_of(at), _context_of(at)):
+            if other is not None and id(other) not in behind:
+                behind.add(id(other))
+                waiting.append(other)
+    return True
+
+
+def _answers_for_itself(error: BaseException) -> bool:
+    for kind in _bases_of(type(error)):
+        if kind is BaseException or kind is BaseExceptionGroup:
+            break
+        if (
+            kind is not Exception
+            and kind is not ExceptionGroup
+            and any(name in _class_dict_of(kind) for name in _ASKED)
+        ):
+            return True
+    return type(_instance_dict_of(error).get("__notes__", [])) is not list
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _frames_of(error: BaseException) -> str:
+    frames = _from_the_users_code(traceback.StackSummary.extract(traceback.walk_tb(traceback_in(error))))
+    return _cut("".join(["Traceback (most recent call last):\n", *frames.format()]))
+
+
+def _whole_traceback_of(error: BaseException) -> str:
     shown = traceback.TracebackException.from_exception(error, compact=True)
     waiting = [shown]
     while waiting:

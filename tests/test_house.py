@@ -60,13 +60,13 @@ UNDER_THE_ENGINE = {
     "actors.deployments.loading",  # classes of errors are looked up in the code that raised them
     "actors.deployments.snapshot",  # what a deployment is
     "actors.durable",
+    "actors.failures",
     "actors.fields",
     "actors.fieldview",
     "actors.history",  # the log says of an event what its history says
     "actors.inspection",  # what is known of an invocation is answered by its object
     "actors.listing",  # its types of rows to read
     "actors.objects",
-    "actors.outcomes",
     "actors.references",
     "actors.system",
     "actors.system.code",

@@ -20,12 +20,39 @@ class ActorError(Exception):
     http_status = 500
 
 
+_NAME_CHARACTERS = 4_096
+
 _DEPLOYMENT = re.compile(r"\Adep_[0-9a-f]{16}\.")
 
 
+def plain_text(text: object, characters: int) -> str:
+    """The text as one that can be encoded and has this length at most. Raises ``TypeError`` if it is none."""
+    if not issubclass(type(text), str):
+        raise TypeError("not a text")
+    # A class of texts may have methods of its own; these are str's.
+    exact = str.__str__(text)
+    return exact[:characters].encode("utf-8", "backslashreplace").decode()[:characters]
+
+
+# What Python itself keeps of a class. Its metaclass is its author's, and may answer anything when it is asked for these.
+_module_in = vars(type)["__module__"].__get__
+_qualname_in = vars(type)["__qualname__"].__get__
+
+
+def module_of(kind: type) -> str:
+    """The module that a class says it is from; ``?`` if that is no text."""
+    module = _module_in(kind)
+    return plain_text(module, _NAME_CHARACTERS) if issubclass(type(module), str) else "?"
+
+
+def qualname_of(kind: type) -> str:
+    """A class's name within its module."""
+    return plain_text(_qualname_in(kind), _NAME_CHARACTERS)
+
+
 def type_name(kind: type) -> str:
-    """An error's type as it is recorded: as the application calls it, whichever deployment of it the class is from."""
-    return f"{_DEPLOYMENT.sub('', kind.__module__)}.{kind.__qualname__}"
+    """An error's type as it is recorded: as the application calls it, whichever deployment of it the class is from. Never raises."""
+    return f"{_DEPLOYMENT.sub('', module_of(kind))}.{qualname_of(kind)}"
 
 
 @functools.lru_cache(maxsize=256)

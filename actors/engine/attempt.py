@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -16,17 +15,19 @@ from actors.core.errors import (
     PayloadTooLargeError,
     UnserializableError,
     deployment_of_module,
+    module_of,
 )
 from actors.core.replay import Execution, Progress, Script, play, script
 from actors.durable import HandlerContext, HandlerPort
+from actors.failures import failed, failure_of, frames_of, is_cancel, is_terminal, reason_of, text_of
 from actors.fieldview import Pins, View
-from actors.outcomes import failed, failure_of, is_cancel, is_terminal
 from actors.values import ValueProblem
 from journal import events as e
 from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import FrameType
 
     from actors.core.commands import Command
     from actors.core.limits import Limits
@@ -157,7 +158,7 @@ class Attempt:
         if isinstance(error, NoLongerFitsError):
             return [self._hold(PauseCause.MISMATCH, error)]
         if is_cancel(error):
-            return self._finish_raised(Outcome(OutcomeKind.CANCELLED, reason=_reason_of(error)))
+            return self._finish_raised(Outcome(OutcomeKind.CANCELLED, reason=reason_of(error)))
         if is_terminal(error, self.handler.retry.terminal):
             return self._finish_raised(failed(error))
         events, self.execution.progress = self.execution.progress, []
@@ -186,7 +187,7 @@ class Attempt:
     def _hold(self, cause: PauseCause, error: BaseException | None) -> Command:
         assert error is not None
         return c.HoldAttempt(
-            invocation_id=self.invocation_id, cause=cause, reason=str(error), failure=failure_of(error)
+            invocation_id=self.invocation_id, cause=cause, reason=text_of(error), failure=failure_of(error)
         )
 
 
@@ -282,12 +283,12 @@ def _outside_trio(function: Callable[..., T], *args: Any) -> T:
 
 def _foreign_await(error: BaseException, name: str) -> NonDurableAwaitError | None:
     """What a library says when its event loop is not there, in our words."""
-    if not isinstance(error, (RuntimeError, TypeError)) or type(error).__module__.startswith("actors"):
+    if not issubclass(type(error), (RuntimeError, TypeError)) or module_of(type(error)).startswith("actors"):
         return None
-    frames = list(traceback.walk_tb(error.__traceback__))
+    frames = frames_of(error)
     if not frames or not _is_foreign(frames[-1][0]):
         return None
-    where, line = next((f, n) for f, n in reversed(frames) if not _is_foreign(f))
+    where, line = next(((f, n) for f, n in reversed(frames) if not _is_foreign(f)), frames[0])
     what = next(f.f_code.co_qualname for f, _ in frames if _is_foreign(f))
     return NonDurableAwaitError(
         f"{where.f_code.co_filename}:{line}: {name} uses {what}, which needs an event loop and is not durable. "
@@ -295,11 +296,6 @@ def _foreign_await(error: BaseException, name: str) -> NonDurableAwaitError | No
     )
 
 
-def _is_foreign(frame: Any) -> bool:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _FOREIGN_LIBRARIES
-
-
-def _reason_of(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = next(inner for inner in error.exceptions if is_cancel(inner))
-    return str(getattr(error, "reason", ""))
+def _is_foreign(frame: FrameType) -> bool:
+    name = dict.get(frame.f_globals, "__name__")
+    return type(name) is str and name.partition(".")[0] in _FOREIGN_LIBRARIES

@@ -39,7 +39,7 @@ from actors.engine.notes import NOTED, note
 from actors.engine.restarting import beginning_of
 from actors.engine.rows import RowsAhead
 from actors.engine.snapshots import encode_snapshot
-from actors.outcomes import failure_of
+from actors.failures import failure_of
 from journal import events as e
 from journal import keys
 from journal.errors import Damaged

@@ -28,8 +28,8 @@ from actors.engine.arrivals import Accepted, Arrival, Look, Note, Watch
 from actors.engine.forming import postponed_letter
 from actors.engine.index import row_of
 from actors.engine.restarting import check_past, has_fields
+from actors.failures import failed, failure_of
 from actors.inspection import info_of
-from actors.outcomes import failed, failure_of
 from actors.values import ValueProblem
 from journal import events as e
 from journal.errors import CorruptRecord, Damaged

@@ -21,8 +21,8 @@ from actors.engine.directory import fold
 from actors.engine.past import Maps, Past
 from actors.engine.rows import ObjectItems
 from actors.engine.watchdog import Watchdog
+from actors.failures import failure_of
 from actors.inspection import belongs_to, failure_info, outcome_info
-from actors.outcomes import failure_of
 from journal import events as e
 from journal import keys
 from journal.events import Mode, OutcomeKind, PauseCause, Recorded

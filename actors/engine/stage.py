@@ -25,7 +25,7 @@ from actors.engine.arrivals import Arrival
 from actors.engine.attempt import Attempt, writer_beside
 from actors.engine.rows import ObjectItems
 from actors.engine.steps import StepTask
-from actors.outcomes import failed, failure_of
+from actors.failures import failed, failure_of, text_of
 from journal import events as e
 from journal.errors import Damaged
 from journal.events import Mode, PauseCause, PauseMode, Stamp
@@ -170,7 +170,7 @@ class Stage:
             attempt = await self._make_attempt(resident, resident.state, invocation, app)
         except (ActorError, Damaged) as error:
             held = c.HoldAttempt(
-                invocation_id=of, cause=PauseCause.MISMATCH, reason=str(error), failure=failure_of(error)
+                invocation_id=of, cause=PauseCause.MISMATCH, reason=text_of(error), failure=failure_of(error)
             )
             self._ledger.decide_as_engine(resident, held)
             return

@@ -11,7 +11,7 @@ import trio
 from actors.core import commands as c
 from actors.core.errors import PayloadTooLargeError, UnserializableError
 from actors.durable import StepBody, current_step, within_limit
-from actors.outcomes import failed, failure_of, is_terminal
+from actors.failures import failed, failure_of, is_terminal
 from actors.system.inside import current_client
 from actors.values import ValueProblem
 from journal.events import Outcome, OutcomeKind

@@ -9,8 +9,8 @@ import msgspec
 from starlette.responses import Response
 
 from actors.core.errors import ActorError, InvalidArgumentError, Refused, UnauthorizedError, UnavailableError
+from actors.failures import type_of
 from actors.http.models import INVOCATION_HEADER, PROBLEM_TYPE, RESTATE_ID_HEADER, Problem
-from actors.outcomes import type_of
 from journal.errors import JournalError, MalformedIdError, Unavailable
 
 if TYPE_CHECKING:

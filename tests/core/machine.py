@@ -14,7 +14,7 @@ from actors.core.limits import DEFAULT_LIMITS
 from actors.core.replay import Execution, Progress, is_request, play, script
 from actors.core.retries import DEFAULT_RETRY
 from actors.durable import HandlerContext
-from actors.outcomes import failed, is_cancel, is_terminal
+from actors.failures import failed, is_cancel, is_terminal
 from journal import events as e
 from journal.events import Outcome, OutcomeKind, Recorded
 from journal.ids import StepId

@@ -14,7 +14,8 @@ import pytest
 import actors
 from actors.core.errors import TerminalError, type_name
 from actors.deployments.loading import Loaded, find_loaded, load, unload
-from actors.outcomes import error_of, failure_of
+from actors.failures import failure_of
+from actors.outcomes import error_of
 from actors.values import codec_for
 from tests.deployments.apps import snapshot
 

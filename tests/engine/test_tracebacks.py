@@ -10,7 +10,7 @@ import pytest
 
 import actors
 from actors import RetryPolicy, Service, handler, step
-from actors.outcomes import failure_of
+from actors.failures import failure_of
 from actors.tracebacks import TRACEBACK_CHARACTERS
 from tests.lab import Lab
 from tests.virtual import on_virtual_time

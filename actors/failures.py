@@ -1,0 +1,133 @@
+"""What is kept of an error: texts with limits that can always be encoded, whatever the error is.
+
+An error's class is its author's. It may have no text, a text that is not UTF-8, attributes that raise or never end, a metaclass
+that answers for it, groups that hold themselves. Nothing here raises because of any of that, and nothing else in the engine asks
+an error anything: this is the one place where an exception becomes something to be written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from traceback import walk_tb
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from actors.core.errors import CancelledError, TerminalError, plain_text, type_name
+from actors.tracebacks import exceptions_in, is_group, traceback_in, traceback_of
+from journal.events import Failure, Outcome, OutcomeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+TYPE_CHARACTERS = 512
+"""How much of the name of an error's type is kept."""
+
+MESSAGE_CHARACTERS = 8_192
+"""How much of an error's text is kept."""
+
+DETAILS_BYTES = 65_536
+"""Larger details are not kept."""
+
+_NAMED_LEAVES = 3
+"""How many errors of a group its text names."""
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What is kept of an error. Never raises."""
+    return Failure(
+        type=type_of(error), message=text_of(error), traceback=traceback_of(error), details=_details_of(error)
+    )
+
+
+def failed(error: BaseException) -> Outcome:
+    """The outcome of what failed with this error. Never raises."""
+    return Outcome(OutcomeKind.FAILED, failure=failure_of(error))
+
+
+def is_terminal(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool:
+    """Whether another try is pointless. A group is if everything in it is.
+
+    Raises what a metaclass of a class in ``also`` raises when it is asked.
+    """
+    return all(issubclass(type(leaf), TerminalError) or isinstance(leaf, also) for leaf in _leaves(error))
+
+
+def is_cancel(error: BaseException) -> bool:
+    """Whether the error is the invocation's own cancel coming through, alone or with what broke on the way."""
+    return any(issubclass(type(leaf), CancelledError) for leaf in _leaves(error))
+
+
+def reason_of(error: BaseException) -> str:
+    """Why it was cancelled, as the cancel that came through says. Never raises."""
+    cancel: Any = next((leaf for leaf in _leaves(error) if issubclass(type(leaf), CancelledError)), None)
+    return _text(lambda: str(cancel.reason), "reason")
+
+
+def type_of(error: Any) -> str:
+    """The name of an error's type as it is recorded, and sent over wires. Never raises."""
+    kind = type(error)
+    if issubclass(kind, TerminalError):
+        with contextlib.suppress(BaseException):  # a subclass may keep something else under this name
+            named = plain_text(error.type, TYPE_CHARACTERS)
+            if named:
+                return named
+    return type_name(kind)[:TYPE_CHARACTERS]
+
+
+def text_of(error: BaseException) -> str:
+    """What an error says, and what the errors in it say if it is a group. Never raises."""
+    text = _said_by(error)
+    return f"{text}: {_leaves_in_words(error)}"[:MESSAGE_CHARACTERS] if is_group(error) else text
+
+
+def frames_of(error: BaseException) -> list[tuple[FrameType, int]]:
+    """Where it passed through, the outermost first, each with the line. Never raises."""
+    return list(walk_tb(traceback_in(error)))
+
+
+def _said_by(error: BaseException) -> str:
+    return _text(lambda: str(error), "text")
+
+
+def _leaves_in_words(group: BaseException) -> str:
+    """The first errors of a group: that is what people look for, and what tells one failure from another."""
+    leaves = list(_leaves(group))
+    named = [f"{_short_name(leaf)}: {_said_by(leaf)}" for leaf in leaves[:_NAMED_LEAVES]]
+    more = len(leaves) - len(named)
+    return "; ".join([*named, f"and {more} more"] if more else named)
+
+
+def _short_name(error: BaseException) -> str:
+    return type_name(type(error)).rpartition(".")[2]
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The error, or what lies in its groups, however deep; each once, since few objects can make endlessly many paths."""
+    waiting, met = [error], {id(error)}
+    while waiting:
+        at = waiting.pop()
+        if not is_group(at):
+            yield at
+            continue
+        for inner in reversed(exceptions_in(at)):
+            if id(inner) not in met:
+                met.add(id(inner))
+                waiting.append(inner)
+
+
+def _text(make: Callable[[], str], what: str) -> str:
+    try:
+        return plain_text(make(), MESSAGE_CHARACTERS)
+    except BaseException as problem:  # an error's methods are its author's, and may raise anything
+        return f"(its {what} cannot be had: {_short_name(problem)})"
+
+
+def _details_of(error: BaseException) -> bytes:
+    try:
+        details: Any = getattr(error, "details", None)
+        data = b"" if details is None else msgspec.json.encode(details)
+    except BaseException:  # as above
+        return b""
+    return data if len(data) <= DETAILS_BYTES else b""

@@ -1,0 +1,1 @@
+"""Users' code and values that misbehave on purpose: each stops its own invocation and nothing else."""
