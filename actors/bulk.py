@@ -21,10 +21,8 @@ from actors.core.errors import (
 )
 from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec, JobState
 from actors.engine.arrivals import Act
-from actors.inspection import info_of
 from actors.jobs import JobInfo, JobItem, JobItems, JobPreview, words_of
 from actors.keptobjects import KeptObjects
-from actors.listing import row_of_id
 from actors.objects import service_name
 from actors.references import InvocationHandle, new_id
 from actors.system.job import Job, job_target
@@ -83,7 +81,7 @@ class JobCaller:
             raise InvalidArgumentError(f"a sample of {sample}, expected a number from 0 to {_LONGEST_SAMPLE}")
         check_choice(choice)
         count, ids = await self.chosen(choice, at_most=sample)
-        found = [self._info_of(of) for of in ids]
+        found = [await self._info_of(of) for of in ids]
         return JobPreview(count=count, sample=tuple(info for info in found if info is not None))
 
     async def start(self, spec: JobSpec, ids: tuple[InvocationId, ...], key: str | None) -> str:
@@ -173,12 +171,11 @@ class JobCaller:
         _, value = await self._port.registry.tell(job_target(job, handler), None, **arguments)
         return value
 
-    def _info_of(self, of: InvocationId) -> InvocationInfo | None:
+    async def _info_of(self, of: InvocationId) -> InvocationInfo | None:
         try:
-            row = row_of_id(self._port.engine.journal, of)
+            return await self._port.info(of)
         except UnknownInvocationError:
             return None  # purged since
-        return info_of(row, None, self._port.engine.registry.gates)
 
     async def _check(self, spec: JobSpec, choice: Choice) -> None:
         check_choice(choice)

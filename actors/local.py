@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from contextlib import aclosing
 from functools import cached_property, partial
@@ -20,6 +21,7 @@ from actors.core.errors import (
     IncompatibleError,
     InvalidArgumentError,
     InvalidKeyError,
+    Refused,
     TooSlowError,
     UnavailableError,
     UnknownHandlerError,
@@ -50,11 +52,12 @@ from actors.references import (
 from actors.registry import RegistryCaller
 from actors.sql.live import Asked, Queries
 from actors.values import Codec, ValueProblem, codec_for, decode_kept
+from journal.errors import JournalError
 from journal.events import Kind, Target
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
     from pathlib import Path
 
     from actors.auditing import AuditCheck, AuditPage
@@ -76,6 +79,11 @@ if TYPE_CHECKING:
     from actors.sql.result import Parameters, QueryResult
     from journal.events import Answer, Outcome, PauseMode
     from journal.ids import StepId
+    from journal.rows import InvocationRow
+
+
+_LOOKS_TOGETHER = 100
+"""Open invocations of a list that are looked up at the same time."""
 
 
 class LocalClient(Client):
@@ -193,8 +201,24 @@ class LocalPort:
             rows = await self._queries.newest(await self._asked(), listing, listing.where)
         else:
             rows = await self._queries.listed(await self._asked(), listing)
-        gates = self.engine.registry.gates
-        return [info_of(row, None, gates) for row in rows]
+        found: list[InvocationInfo] = []
+        for first in range(0, len(rows), _LOOKS_TOGETHER):
+            found += await self._infos(rows[first : first + _LOOKS_TOGETHER])
+        return found
+
+    async def _infos(self, rows: Sequence[InvocationRow]) -> list[InvocationInfo]:
+        """The rows as infos: a list says of an open invocation what :meth:`info` says, with its pause and its waits."""
+        found = [info_of(row, None, self.engine.registry.gates) for row in rows]
+
+        async def look(at: int) -> None:
+            with contextlib.suppress(Refused, JournalError):  # purged since, or its object is damaged: the row stays
+                found[at] = await self.info(rows[at].invocation_id)
+
+        async with trio.open_nursery() as nursery:
+            for at, row in enumerate(rows):
+                if row.outcome is None:
+                    nursery.start_soon(look, at)
+        return found
 
     async def query(self, sql: str, parameters: Parameters) -> QueryResult:
         return await self._queries.query(await self._asked(), sql, parameters)

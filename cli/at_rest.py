@@ -34,6 +34,7 @@ from actors.objects import definition_of, service_name
 from actors.sql.live import Asked, Queries
 from actors.system.job import Job
 from actors.values import codec_for, decode_kept
+from journal.errors import Damaged
 from journal.events import Kind, Mode
 from journal.ids import InvocationId, stream_of_invocation
 from journal.streams import load_stream, read_events, read_head
@@ -42,12 +43,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from actors.auditing import AuditCheck, AuditPage, AuditQuery
+    from actors.core.gates import Gates
     from actors.deploying import DeploymentInfo
     from actors.jobs import JobInfo, JobItem
     from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.sql.result import QueryResult
     from journal.reading import RocksReader
-    from journal.rows import StoreIdentity
+    from journal.rows import InvocationRow, StoreIdentity
 
 
 def _service(name: str, kind: str, handlers: str) -> ServiceInfo:
@@ -87,7 +89,7 @@ class AtRest:
             await trio.lowlevel.checkpoint()
             rows = list_invocations(self, listing)
         gates = read_gates(self.reader, self.partitions)
-        return [info_of(row, None, gates) for row in rows]
+        return [self._info_or_row(row, gates) for row in rows]
 
     async def newest_ids(self, listing: Listing) -> tuple[int, list[InvocationId]]:
         """How many match, and the ids of the newest of them."""
@@ -137,7 +139,16 @@ class AtRest:
     async def info(self, of: InvocationId) -> InvocationInfo:
         """As of when it stopped, with what it waits for."""
         await trio.lowlevel.checkpoint()
-        row, gates = row_of_id(self, of), read_gates(self.reader, self.partitions)
+        return self._info(row_of_id(self, of), read_gates(self.reader, self.partitions))
+
+    def _info_or_row(self, row: InvocationRow, gates: Gates) -> InvocationInfo:
+        try:
+            return self._info(row, gates)
+        except Damaged:  # one object that cannot be read hides no other
+            return info_of(row, None, gates)
+
+    def _info(self, row: InvocationRow, gates: Gates) -> InvocationInfo:
+        of = row.invocation_id
         if row.outcome is not None:
             return info_of(row, None, gates)
         stream = stream_of_invocation(of)

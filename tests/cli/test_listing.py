@@ -83,6 +83,19 @@ def test_at_rest_is_shown_what_was_shown_before(shop: Terminal) -> None:
     assert shop.run("playhead services Nobody").code == 4
 
 
+def test_a_list_and_describe_give_the_same_values(shop: Terminal) -> None:
+    begin(shop)
+    shop.done("playhead call Shop/b/sell '\"tea\"'")
+    for is_served in (True, False):
+        found = rows(shop, "invocations list")
+        assert {row["status"] for row in found} == {"paused", "completed"}
+        for row in found:
+            described = msgspec.json.decode(shop.done(f"playhead invocations describe {row['id']} -o json"))
+            assert described["invocation"] == row
+        if is_served:
+            shop.done("kill $! && wait $!")
+
+
 def test_ids_are_what_other_commands_take(stopped: Terminal) -> None:
     ids = stopped.done("playhead invocations list -o id").splitlines()
     assert ids == [row["id"] for row in rows(stopped, "invocations list")]
