@@ -98,7 +98,8 @@ from actors.durable import (
     workflow_id,
 )
 from actors.fields import Log, Map, field
-from actors.objects import Actor, Service, Workflow, handler, shared
+from actors.handlers import handler, shared
+from actors.objects import Actor, Service, Workflow
 from actors.references import InvocationHandle, Restarted
 from actors.values import converter
 from journal.errors import MalformedIdError

@@ -23,14 +23,15 @@ T = TypeVar("T")
 K = TypeVar("K")
 V = TypeVar("V")
 
-_NO_DEFAULT: Any = object()
+NO_DEFAULT: Any = object()
+"""Stands for a default where none is given."""
 
 
 @overload
 def field(*, default: T) -> T: ...
 @overload
 def field(*, factory: Callable[[], T]) -> T: ...
-def field(*, default: Any = _NO_DEFAULT, factory: Callable[[], Any] | None = None) -> Any:
+def field(*, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None) -> Any:
     """A field with a default, or with one that is made anew for each object.
 
     ::
@@ -38,7 +39,7 @@ def field(*, default: Any = _NO_DEFAULT, factory: Callable[[], Any] | None = Non
         class Chat(Actor):
             history: list[str] = actors.field(factory=list)
     """
-    if (default is _NO_DEFAULT) == (factory is None):
+    if (default is NO_DEFAULT) == (factory is None):
         raise DefinitionError("field() takes either a default or a factory")
     return FieldDefault(factory if factory is not None else lambda: default)
 
@@ -59,17 +60,22 @@ class FieldKind(enum.Enum):
 
 
 class Field:
-    """One declared field: an attribute of the class that speaks to the view of the attempt."""
+    """One field of one class: an attribute that speaks to the view of the attempt. ``declared`` is the default as the class
+    has it."""
 
-    def __init__(self, name: str, default: Callable[[], Any] | None) -> None:
+    def __init__(self, name: str, declared: Any) -> None:
         self.name = name
-        self.default = default
+        self.default: Callable[[], Any] | None = None
+        if isinstance(declared, FieldDefault):
+            self.default = declared.make
+        elif declared is not NO_DEFAULT:
+            self.default = lambda: declared
         self.kind = FieldKind.PLAIN
         self.codec: Codec[Any]
         self.key_codec: Codec[Any]
 
-    def resolve(self, annotation: Any, owner: str) -> None:
-        """Learn the type, once the class's names can be looked up."""
+    def resolve(self, annotation: Any, what: str) -> None:
+        """Learn the type, once the class's names can be looked up. Raises :class:`DefinitionError`, naming ``what``."""
         origin = typing.get_origin(annotation) or annotation
         arguments = typing.get_args(annotation)
         if origin is Log:
@@ -81,11 +87,14 @@ class Field:
             self.codec = codec_for(arguments[1] if arguments else Any)
         else:
             self.codec = codec_for(annotation)
-            if self.default is None:
-                raise DefinitionError(
-                    f"{owner}.{self.name} needs a default: an object that was never written to must be readable. "
-                    "Give it one, or actors.field(factory=…)"
-                )
+        if origin in (Log, Map):
+            if self.default is not None:
+                raise DefinitionError(f"{what}: a Log or a Map starts empty and takes no default")
+        elif self.default is None:
+            raise DefinitionError(
+                f"{what} needs a default: an object that was never written to must be readable. "
+                "Give it one, or actors.field(factory=…)"
+            )
 
     def __get__(self, instance: Any, owner: type) -> Any:
         return self if instance is None else view_of(instance).read(self)
@@ -192,8 +201,3 @@ class Map(Generic[K, V]):
     def values(self) -> Iterator[V]:
         """The values."""
         return (value for _, value in self.items())
-
-
-def is_collection(annotation: Any) -> bool:
-    """Whether a field of this type is a ``Log`` or a ``Map``, which need no default."""
-    return (typing.get_origin(annotation) or annotation) in (Log, Map)

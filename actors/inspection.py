@@ -32,7 +32,8 @@ from journal.ids import InvocationId, StepId
 if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState, Wait
     from actors.fields import Field
-    from actors.objects import Definition, HandlerDefinition
+    from actors.handlers import HandlerDefinition
+    from actors.objects import Definition
     from journal.rows import InvocationRow
 
 

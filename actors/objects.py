@@ -1,216 +1,51 @@
-"""What users define: actors, services and workflows, their handlers and steps."""
+"""What users define: actors, services and workflows."""
 
 from __future__ import annotations
 
-import datetime
 import functools
 import inspect
 import typing
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
 from actors.core.errors import DefinitionError, FieldMisuseError, UnknownHandlerError
 from actors.core.names import EDIT, RESERVED
-from actors.core.retries import DEFAULT_RETRY
-from actors.fields import Field, FieldDefault, FieldKind, is_collection
-from actors.references import BoundHandler, OwnHandler
-from actors.values import Signature
+from actors.declarations import check_methods, declare_fields, handlers_in, nearest
+from actors.fields import Field, FieldKind
+from actors.generics import NO_TYPES, concrete, type_arguments
+from actors.handlers import HandlerDefinition, HandlerOptions
 from journal.events import Kind, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
-
-    from actors.core.retries import RetryPolicy
-
-P = ParamSpec("P")
-R_co = TypeVar("R_co", covariant=True)
+    from collections.abc import Mapping
 
 _NAME_BYTES = 256
 
 
-@attrs.frozen(kw_only=True)
-class HandlerOptions:
-    """How a handler is run; see :func:`handler`."""
-
-    retry: RetryPolicy | None = None
-    atomic: bool = False
-    retention: float | None = None
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class HandlerDefinition:
-    """A handler as the engine sees it."""
-
-    name: str
-    mode: Mode
-    options: HandlerOptions
-    function: Callable[..., Coroutine[Any, Any, Any]]
-
-    @functools.cached_property
-    def signature(self) -> Signature:
-        """Parameters and result as JSON; looked up once every name exists."""
-        return Signature(self.function, skip_first=True, name=self.function.__qualname__)
-
-    @functools.cached_property
-    def retry(self) -> RetryPolicy:
-        """The policy for what it raises."""
-        return self.options.retry or DEFAULT_RETRY
-
-
-class Handler(Generic[P, R_co]):
-    """A method that becomes invocations. On an object's own instance it is the plain method."""
-
-    def __init__(
-        self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]], mode: Mode, options: HandlerOptions
-    ) -> None:
-        if not inspect.iscoroutinefunction(function):
-            raise DefinitionError(f"{getattr(function, '__qualname__', function)}: a handler is an 'async def' method")
-        self.declared = HandlerDefinition(name=function.__name__, mode=mode, options=options, function=function)
-        self.__doc__ = function.__doc__
-        self.__wrapped__ = function
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> Handler[P, R_co]: ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> BoundHandler[P, R_co]: ...
-    def __get__(self, instance: Any, owner: type) -> Handler[P, R_co] | BoundHandler[P, R_co]:
-        if instance is None:
-            return self
-        return OwnHandler(instance, definition_of(owner), self.declared)
-
-
-class _Decorator:
-    """The decorator with its options given."""
-
-    def __init__(self, mode: Mode, options: HandlerOptions) -> None:
-        self._mode = mode
-        self._options = options
-
-    def __call__(self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]]) -> Handler[P, R_co]:
-        return Handler(function, self._mode, self._options)
-
-
-@overload
-def handler(function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]], /) -> Handler[P, R_co]: ...
-@overload
-def handler(
-    *,
-    retry: RetryPolicy | None = None,
-    atomic: bool = False,
-    retention: float | datetime.timedelta | None = None,
-) -> _Decorator: ...
-def handler(
-    function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
-    /,
-    *,
-    retry: RetryPolicy | None = None,
-    atomic: bool = False,
-    retention: float | datetime.timedelta | None = None,
-) -> Handler[P, R_co] | _Decorator:
-    """A method that can be called from outside its object, durably; for an actor, one at a time per key.
-
-    ``retry`` is the policy for what it raises (and for steps without one of their own). With ``atomic``, what it wrote is
-    dropped unless it succeeds. ``retention`` is how long its history and result are kept after its end, in seconds.
-
-    ::
-
-        class Counter(Actor):
-            value: int = 0
-
-            @handler
-            async def add(self, amount: int) -> int:
-                self.value += amount
-                return self.value
-    """
-    options = HandlerOptions(retry=retry, atomic=atomic, retention=_seconds(retention))
-    if function is None:
-        return _Decorator(Mode.EXCLUSIVE, options)
-    return Handler(function, Mode.EXCLUSIVE, options)
-
-
-@overload
-def shared(function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]], /) -> Handler[P, R_co]: ...
-@overload
-def shared(*, retry: RetryPolicy | None = None, retention: float | datetime.timedelta | None = None) -> _Decorator: ...
-def shared(
-    function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
-    /,
-    *,
-    retry: RetryPolicy | None = None,
-    retention: float | datetime.timedelta | None = None,
-) -> Handler[P, R_co] | _Decorator:
-    """A method that runs beside the writer of its object and may only read.
-
-    It sees the fields as they were when it started, with what a running handler has recorded by then.
-
-    ::
-
-        class Counter(Actor):
-            value: int = 0
-
-            @shared
-            async def current(self) -> int:
-                return self.value
-    """
-    options = HandlerOptions(retry=retry, retention=_seconds(retention))
-    if function is None:
-        return _Decorator(Mode.SHARED, options)
-    return Handler(function, Mode.SHARED, options)
-
-
-def _seconds(span: float | datetime.timedelta | None) -> float | None:
-    return span.total_seconds() if isinstance(span, datetime.timedelta) else span
-
-
-def _install_fields(cls: type[ObjectBase]) -> None:
-    """Turn annotated attributes into fields. Their types are looked up later, when every name exists."""
-    own = dict(inspect.get_annotations(cls))
-    fields = dict(cls._fields)
-    for name, annotation in own.items():
-        if _is_class_variable(annotation) or name.startswith("_"):
-            continue
-        if getattr(cls, "_kind", None) is Kind.SERVICE:
-            raise DefinitionError(
-                f"{cls.__qualname__}.{name}: a service has no key, so it has no fields; make it an Actor"
-            )
-        if name in ("key", *dir(ObjectBase)):
-            raise DefinitionError(f"{cls.__qualname__}.{name}: this name is taken; choose another")
-        default = cls.__dict__.get(name, None)
-        fields[name] = Field(name, _default_maker(default, name in cls.__dict__))
-        setattr(cls, name, fields[name])
-    cls._fields = fields
-
-
-def _default_maker(default: Any, is_given: bool) -> Callable[[], Any] | None:
-    if not is_given:
-        return None
-    if isinstance(default, FieldDefault):
-        return default.make
-    if isinstance(default, (list, dict, set)):
-        raise DefinitionError(
-            f"a default of {default!r} would be shared by all objects; use actors.field(factory={type(default).__name__})"
-        )
-    return lambda: default
-
-
-def _is_class_variable(annotation: Any) -> bool:
-    if isinstance(annotation, str):
-        return annotation.startswith(("ClassVar", "typing.ClassVar"))
-    return annotation is ClassVar or typing.get_origin(annotation) is ClassVar
-
-
 class ObjectBase:
     """What actors, services and workflows have in common. Instances are made by the engine, one for each attempt, with
-    ``_view``, ``_key`` and ``_port`` in their dictionaries. ``_namespace`` stands before the names of those that are built in."""
+    ``_view``, ``_key``, ``_definition`` and ``_port`` in their dictionaries. ``_namespace`` stands before the names of those
+    that are built in. ``_declared`` is what the body of the class says of fields, ``_fields`` what all its bases make of it."""
 
     _kind: ClassVar[Kind]
+    _declared: ClassVar[dict[str, Any]] = {}
     _fields: ClassVar[dict[str, Field]] = {}
     _namespace: ClassVar[str] = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        _install_fields(cls)
+        kinds = [base.__name__ for base in cls.__mro__ if base in _BASES[1:]]
+        if len(kinds) > 1:
+            raise DefinitionError(f"{cls.__qualname__} is {' and '.join(kinds)} at once; choose one")
+        known = {base: base._declared for base in cls.__mro__[1:] if issubclass(base, ObjectBase)}
+        cls._declared = declare_fields(cls, known, _TAKEN)
+        cls._fields = {name: value for name, value in vars(cls).items() if isinstance(value, Field)}
+        if cls._fields and getattr(cls, "_kind", None) is Kind.SERVICE:
+            name = next(iter(cls._fields))
+            raise DefinitionError(
+                f"{cls.__qualname__}.{name}: a service has no key, so it has no fields; make it an Actor"
+            )
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in type(self)._fields:
@@ -229,6 +64,12 @@ class ObjectBase:
         return key
 
 
+_TAKEN = frozenset({"_definition", "_fields_version", "_key", "_kind", "_port", "_view", *vars(ObjectBase)})
+"""Names that no member of a class may have."""
+
+_BASES: list[type] = [ObjectBase]
+
+
 class Actor(ObjectBase):
     """A keyed object with durable fields: one writer at a time, first come first served; readers beside it.
 
@@ -243,7 +84,7 @@ class Actor(ObjectBase):
                 return self.value
     """
 
-    _kind = Kind.ACTOR
+    _kind: ClassVar[Kind] = Kind.ACTOR
 
 
 class Service(ObjectBase):
@@ -257,7 +98,7 @@ class Service(ObjectBase):
                 return await generate(f"a greeting for {name}")
     """
 
-    _kind = Kind.SERVICE
+    _kind: ClassVar[Kind] = Kind.SERVICE
 
 
 class Workflow(ObjectBase):
@@ -272,10 +113,10 @@ class Workflow(ObjectBase):
                 return await actors.signal("clicked", bool)
     """
 
-    _kind = Kind.WORKFLOW
+    _kind: ClassVar[Kind] = Kind.WORKFLOW
 
 
-_BASES = (ObjectBase, Actor, Service, Workflow)
+_BASES += (Actor, Service, Workflow)
 
 
 @attrs.frozen(kw_only=True)
@@ -341,13 +182,21 @@ def _define(cls: Any) -> Definition:
         raise DefinitionError(
             f"a class cannot be called {name[:80]}: the name is taken by the remote control, or longer than {_NAME_BYTES} bytes"
         )
-    handlers = {key: value.declared for key, value in inspect.getmembers_static(cls) if isinstance(value, Handler)}
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
+        raise DefinitionError(f"{name} is abstract, it does not define {missing}; serve a subclass that does")
+    check_methods(cls)
+    types = type_arguments(cls)
+    handlers = {
+        attribute: found.define(attribute, types.get(nearest(cls, attribute), NO_TYPES))
+        for attribute, found in handlers_in(cls).items()
+    }
     if not handlers:
         raise DefinitionError(f"{name} has no handlers; decorate its methods with @handler or @shared")
     _check_workflow(cls, handlers)
     for declared in handlers.values():
         _ = declared.signature
-    _resolve_fields(cls)
+    _resolve_fields(cls, types)
     return Definition(name=service_name(cls), kind=cls._kind, cls=cls, handlers=handlers, fields=cls._fields)
 
 
@@ -361,7 +210,7 @@ def _check_workflow(cls: type[ObjectBase], handlers: Mapping[str, HandlerDefinit
         raise DefinitionError(f"{cls.__name__}.{others[0]}: beside 'run', the handlers of a workflow are @shared")
 
 
-def _resolve_fields(cls: type[ObjectBase]) -> None:
+def _resolve_fields(cls: type[ObjectBase], types: Mapping[type, Mapping[Any, Any]]) -> None:
     if not cls._fields:
         return
     try:
@@ -372,9 +221,9 @@ def _resolve_fields(cls: type[ObjectBase]) -> None:
             "import them for real, not under TYPE_CHECKING"
         ) from error
     for name, declared in cls._fields.items():
-        if is_collection(hints[name]) and declared.default is not None:
-            raise DefinitionError(f"{cls.__name__}.{name}: a Log or a Map starts empty and takes no default")
-        declared.resolve(hints[name], cls.__name__)
+        what = f"{cls.__name__}.{name}"
+        annotated_in = next(base for base in cls.__mro__ if name in inspect.get_annotations(base))
+        declared.resolve(concrete(hints[name], types.get(annotated_in, NO_TYPES), what), what)
 
 
 def log_fields(definition: Definition) -> list[str]:
@@ -386,10 +235,12 @@ def definitions_in(module: Any) -> list[type[ObjectBase]]:
     """The actors, services and workflows that a module shows, in the order of their names."""
     found: list[type[ObjectBase]] = []
     for _, value in sorted(vars(module).items()):
-        if inspect.isclass(value) and issubclass(value, ObjectBase) and _has_handlers(value) and value not in found:
+        if inspect.isclass(value) and issubclass(value, ObjectBase) and _can_be_served(value) and value not in found:
             found.append(value)
     return found
 
 
-def _has_handlers(cls: type) -> bool:
-    return any(isinstance(member, Handler) for _, member in inspect.getmembers_static(cls))
+def _can_be_served(cls: type) -> bool:
+    """Whether it is more than a base of others."""
+    is_generic = bool(getattr(cls, "__parameters__", ()))
+    return bool(handlers_in(cls)) and not inspect.isabstract(cls) and not is_generic

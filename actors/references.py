@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
     from actors.checking import CheckPort, CheckReport
     from actors.deployments.snapshot import Snapshot
+    from actors.handlers import HandlerDefinition
     from actors.history import JournalEntry
     from actors.inspection import InvocationInfo
-    from actors.objects import Definition, HandlerDefinition
+    from actors.objects import Definition
     from actors.values import Codec
     from journal.events import Answer, Outcome
 
@@ -158,18 +159,20 @@ class BoundHandler(Generic[P, R_co]):
 class OwnHandler(BoundHandler[P, R_co]):
     """A handler as it is found on its own instance: called, it is the plain method; ``send`` goes through the mailbox."""
 
-    def __init__(self, instance: Any, definition: Definition, handler: HandlerDefinition) -> None:
+    def __init__(self, instance: Any, attribute: str, function: Callable[..., Coroutine[Any, Any, R_co]]) -> None:
         own = instance.__dict__
-        if "_port" not in own:
+        definition: Definition | None = own.get("_definition")
+        if definition is None:
             raise OutsideHandlerError(
-                f"{definition.name}() was made by hand, and no engine knows it: get at an object with client.actor(), "
+                f"{type(instance).__name__}() was made by hand, and no engine knows it: get at an object with client.actor(), "
                 "client.service() or client.workflow()"
             )
-        super().__init__(own["_port"], definition, own.get("_key"), handler, NO_OPTIONS)
+        super().__init__(own["_port"], definition, own.get("_key"), definition.handlers[attribute], NO_OPTIONS)
         self._instance = instance
+        self._function = function
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
-        return self._handler.function(self._instance, *args, **kwargs)
+        return self._function(self._instance, *args, **kwargs)
 
 
 MAX_REQUEST_KEY = 256

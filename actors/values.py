@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from actors.core.errors import ActorError, DefinitionError, NoLongerFitsError
+from actors.generics import NO_TYPES, concrete
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Mapping
 
     from cattrs.preconf.msgspec import MsgspecJsonConverter
 
@@ -161,7 +162,9 @@ class Signature:
     parameter, and one value (no object) for the only required one of several, or for the first if none is required.
     """
 
-    def __init__(self, function: Callable[..., Any], *, skip_first: bool, name: str) -> None:
+    def __init__(
+        self, function: Callable[..., Any], *, skip_first: bool, name: str, types: Mapping[Any, Any] = NO_TYPES
+    ) -> None:
         import inspect
 
         self.name = name
@@ -172,11 +175,9 @@ class Signature:
             raise DefinitionError(
                 f"{name}: its annotations cannot be read ({error}); import the types for real, not under TYPE_CHECKING"
             ) from error
-        for parameter in parameters:
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise DefinitionError(f"{name}: *{parameter.name} has no name in JSON; name every parameter")
-        self.parameters = {p.name: codec_for(hints.get(p.name, Any)) for p in parameters}
-        self.returns = codec_for(hints.get("return", Any))
+        known = {each: concrete(hint, types, f"{each} of {name}") for each, hint in hints.items()}
+        self.parameters = {p.name: codec_for(known.get(p.name, Any)) for p in parameters}
+        self.returns = codec_for(known.get("return", Any))
         self._names = [p.name for p in parameters]
         self._required = {p.name for p in parameters if p.default is p.empty}
         self._keyword_only = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}

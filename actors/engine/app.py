@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from actors.core.errors import DefinitionError, UnknownServiceError
 from actors.core.names import is_system
-from actors.objects import Definition, HandlerDefinition, definition_of, service_name
+from actors.handlers import HandlerDefinition
+from actors.objects import Definition, definition_of, service_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

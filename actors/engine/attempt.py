@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from actors.engine.watchdog import Watchdog
     from actors.engine.world import World
     from actors.fieldview import Items
-    from actors.objects import Definition, HandlerDefinition
+    from actors.handlers import HandlerDefinition
+    from actors.objects import Definition
     from actors.system.inside import InsideClient
     from journal.events import Recorded
     from journal.ids import InvocationId
@@ -262,6 +263,7 @@ def _instance(definition: Definition, state: ObjectState, view: View) -> object:
     own = instance.__dict__
     own["_view"] = view
     own["_port"] = _PORT
+    own["_definition"] = definition
     own["_fields_version"] = state.fields_version
     if state.key is not None:
         own["_key"] = state.key

@@ -11,7 +11,8 @@ from actors.core.errors import BrokenDeploymentError
 from actors.core.names import SYSTEM_NAMESPACE
 from actors.deployments.snapshot import unpack
 from actors.fields import Map
-from actors.objects import Actor, definition_of, handler, service_name
+from actors.handlers import handler
+from actors.objects import Actor, definition_of, service_name
 from journal import keys
 from journal.events import Target
 from journal.ids import stream_of

@@ -39,7 +39,8 @@ from actors.core.names import SYSTEM_NAMESPACE
 from actors.core.retries import RetryPolicy
 from actors.durable import run
 from actors.fields import Log, field
-from actors.objects import Actor, handler, service_name, shared
+from actors.handlers import handler, shared
+from actors.objects import Actor, service_name
 from actors.system.inside import current_client
 from actors.system.registry import AUDIT_SECONDS
 from journal.events import Status, Target

@@ -14,7 +14,8 @@ from actors.core.gates import Gate, GateChange, Gates, GateState, Scope, close_g
 from actors.core.names import SYSTEM_NAMESPACE
 from actors.durable import current_time
 from actors.fields import field
-from actors.objects import Actor, handler, service_name
+from actors.handlers import handler
+from actors.objects import Actor, service_name
 from journal.events import PauseMode, Target
 from journal.ids import StreamId, stream_of
 

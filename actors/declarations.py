@@ -1,0 +1,245 @@
+"""What a class declares, over all its bases, and what could never work: refused where the class is defined.
+
+Fields come from every base and from mixins that are no actors. In the order of Python's method resolution the nearest word on a
+name holds: the nearest annotation is its type, the nearest value its default, so a value without an annotation is a new default
+of a field that a base has.
+
+What is refused here would be lost or shared without a word: state that no field keeps, and state that all keys of a class
+would have together. Types and defaults are looked at when the class is first used (``objects.definition_of``), since only then
+every name that an annotation uses exists.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import datetime
+import enum
+import inspect
+import logging
+import re
+import types
+import typing
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from actors.core.errors import DefinitionError
+from actors.fields import NO_DEFAULT, Field, FieldDefault
+from actors.handlers import Handler
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FOREIGN_MODULES = frozenset({"abc", "actors.objects", "builtins", "typing", "typing_extensions"})
+"""Bases from there declare nothing of a user's."""
+
+_CLASS_VARIABLE = re.compile(r"(\w+\.)*ClassVar\b")
+_CONSTANT = re.compile(r"(\w+\.)*Final\b")
+
+_NEVER_CALLED = {
+    "__init__": "objects are made by the engine, which calls no __init__; declare fields with defaults",
+    "__new__": "objects are made by the engine, which calls no __new__; declare fields with defaults",
+    "__post_init__": "objects are made by the engine, which calls no __post_init__; declare fields with defaults",
+    "__del__": "objects are made for one attempt, and what happens at its end is not recorded; do it in a handler",
+    "__setattr__": "fields are written through the engine; use a property or a method",
+    "__delattr__": "fields cannot be removed; set them to their default",
+    "__getattribute__": "fields are read through the engine; use a property or a method",
+}
+"""Methods that the engine goes around, and what to do instead."""
+
+_UNCHANGEABLE = (
+    contextvars.ContextVar,
+    datetime.tzinfo,
+    enum.Enum,
+    logging.Logger,
+    logging.LoggerAdapter,
+    types.EllipsisType,
+    types.NoneType,
+    types.NotImplementedType,
+    typing.TypeVar,
+    typing.ParamSpec,
+    typing.TypeVarTuple,
+)
+"""What is hashed by its identity, and still keeps nothing of a key's."""
+
+_OF_METACLASSES = ("_abc_", "_is_protocol", "_is_runtime_protocol")
+
+_MAX_WRAPPERS = 16
+
+
+def declare_fields(cls: type, known: Mapping[type, Mapping[str, Any]], taken: frozenset[str]) -> dict[str, Any]:
+    """Give the class its fields, with the defaults as they stand in class bodies; what its own body says of fields is returned.
+
+    ``known`` is what the bodies of its bases said, ``taken`` are the names that no member may have. Raises
+    :class:`DefinitionError`.
+    """
+    check_methods(cls)
+    merged: dict[str, Any] = {}
+    own: Mapping[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        own = known[base] if base in known else _fields_in(base, merged, taken)
+        for name, default in own.items():
+            merged[name] = merged.get(name, NO_DEFAULT) if default is NO_DEFAULT else default
+    _check_overrides(cls, merged)
+    for name, default in merged.items():
+        setattr(cls, name, Field(name, default))
+    return dict(own)
+
+
+def check_methods(cls: type) -> None:
+    """Refuse methods that the engine goes around, also those that a class decorator has added. Raises :class:`DefinitionError`."""
+    for base in cls.__mro__:
+        if _is_foreign(base) or _is_protocol(base):
+            continue
+        for name in vars(base).keys() & {"__attrs_attrs__", "__dataclass_fields__"}:
+            made_by = "attrs" if "attrs" in name else "dataclasses"
+            raise DefinitionError(f"{base.__qualname__} is decorated by {made_by}; fields need no decorator: remove it")
+        for name in vars(base).keys() & _NEVER_CALLED.keys():
+            raise DefinitionError(f"{base.__qualname__}.{name}: {_NEVER_CALLED[name]}")
+        if vars(base).get("__slots__"):
+            raise DefinitionError(f"{base.__qualname__}.__slots__: what lies there is not kept; declare fields instead")
+
+
+def handlers_in(cls: type) -> dict[str, Handler[Any, Any]]:
+    """The handlers of a class by the names of their attributes."""
+    return {name: value for name, value in inspect.getmembers_static(cls) if isinstance(value, Handler)}
+
+
+def nearest(cls: type, name: str) -> type:
+    """The class whose member of this name holds; there is one."""
+    return next(base for base in cls.__mro__ if name in vars(base))
+
+
+def _fields_in(cls: type, inherited: Mapping[str, Any], taken: frozenset[str]) -> dict[str, Any]:
+    """What the body of one class says of fields: those that it annotates, and new defaults of inherited ones."""
+    if _is_foreign(cls):
+        return {}
+    found: dict[str, Any] = {}
+    annotations = {} if _is_protocol(cls) else inspect.get_annotations(cls)
+    for name, annotation in annotations.items():
+        if not _is_for_the_class(annotation):
+            _check_field_name(f"{cls.__qualname__}.{name}", name, taken)
+            found[name] = _default_in(cls, name, vars(cls).get(name, NO_DEFAULT))
+    for name, value in vars(cls).items():
+        if name in found or _is_dunder(name) or name.startswith(_OF_METACLASSES):
+            continue
+        if name in inherited and not _is_code(value):
+            found[name] = _default_in(cls, name, value)
+        elif not _is_class_variable(annotations.get(name)):
+            _check_member(f"{cls.__qualname__}.{name}", name, value, taken)
+    return found
+
+
+def _check_field_name(what: str, name: str, taken: frozenset[str]) -> None:
+    if name in taken:
+        raise DefinitionError(f"{what}: this name is taken; choose another")
+    if name.startswith("_"):
+        raise DefinitionError(
+            f"{what} is private, and fields are seen from outside. Name it without the underscore, "
+            "or annotate it as ClassVar if all objects should share it"
+        )
+
+
+def _default_in(cls: type, name: str, default: Any) -> Any:
+    if isinstance(default, (list, dict, set)):
+        raise DefinitionError(
+            f"{cls.__qualname__}.{name}: {default!r} looks shared by all objects; "
+            f"use actors.field(factory={type(default).__name__})"
+        )
+    return default
+
+
+def _check_member(what: str, name: str, value: Any, taken: frozenset[str]) -> None:
+    """A member that is no field."""
+    if name in taken:
+        raise DefinitionError(f"{what}: this name is taken; choose another")
+    if isinstance(value, FieldDefault):
+        raise DefinitionError(f"{what} has no type; annotate it: '{name}: <type> = actors.field(…)'")
+    if isinstance(value, Handler):
+        if len(value.attributes) > 1:
+            raise DefinitionError(
+                f"{what}: one handler has several names, {', '.join(sorted(value.attributes))}; keep one"
+            )
+        return
+    if _wraps_handler(value):
+        raise DefinitionError(f"{what}: @handler and @shared stand above all other decorators, which would hide them")
+    if not _is_code(value) and can_change(value):
+        raise DefinitionError(
+            f"{what} is one {type(value).__name__} that all objects would share, and it is not kept. Annotate it to make it a "
+            f"field, '{name}: <type> = actors.field(…)', or as ClassVar if it should be shared"
+        )
+
+
+def _check_overrides(cls: type, fields: Mapping[str, Any]) -> None:
+    """A name is a field in all classes, or a handler in all, or neither."""
+    for name in fields.keys() & set(dir(cls)):
+        holder = nearest(cls, name)
+        value = vars(holder)[name]
+        if _is_code(value) and not isinstance(value, Field):
+            raise DefinitionError(
+                f"{holder.__qualname__}.{name} hides the field {name} of {cls.__qualname__}; rename one"
+            )
+    for base in cls.__mro__:
+        for name, value in vars(base).items():
+            if not isinstance(value, Handler):
+                continue
+            holder = nearest(cls, name)
+            if name in fields or not isinstance(vars(holder)[name], Handler):
+                raise DefinitionError(
+                    f"{holder.__qualname__}.{name} hides the handler {name} of {base.__qualname__}; "
+                    "decorate it with @handler or @shared as well, or rename it"
+                )
+
+
+def can_change(value: Any) -> bool:
+    """Whether the value is state: what is hashed by what it holds cannot change, and what has no hash can."""
+    if isinstance(value, (tuple, frozenset)):
+        return any(map(can_change, value))
+    if isinstance(value, types.MappingProxyType):
+        return any(map(can_change, value.values()))
+    if isinstance(value, _UNCHANGEABLE) or type(value) is object or _is_code(value):
+        return False
+    hashed_by: Any = type(value).__hash__
+    return hashed_by in (None, object.__hash__)
+
+
+def _is_code(value: Any) -> bool:
+    """Functions, classes, modules, properties and other descriptors."""
+    return callable(value) or isinstance(value, types.ModuleType) or hasattr(type(value), "__get__")
+
+
+def _wraps_handler(value: Any) -> bool:
+    for _ in range(_MAX_WRAPPERS):
+        inner = next((i for a in ("__wrapped__", "__func__", "fget", "func") if (i := getattr(value, a, None))), None)
+        if inner is None:
+            return False
+        if isinstance(inner, Handler):
+            return True
+        value = inner
+    return False
+
+
+def _is_class_variable(annotation: Any) -> bool:
+    return _is_written_as(annotation, ClassVar, _CLASS_VARIABLE)
+
+
+def _is_for_the_class(annotation: Any) -> bool:
+    """Whether it is annotated as no field: ClassVar, or Final, which is a constant of the class."""
+    return _is_class_variable(annotation) or _is_written_as(annotation, Final, _CONSTANT)
+
+
+def _is_written_as(annotation: Any, form: Any, words: re.Pattern[str]) -> bool:
+    if isinstance(annotation, str):
+        return words.match(annotation) is not None
+    return annotation is form or typing.get_origin(annotation) is form
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+def _is_foreign(cls: type) -> bool:
+    return cls.__module__ in _FOREIGN_MODULES
+
+
+def _is_protocol(cls: type) -> bool:
+    """Whether it says what others must have, and has nothing itself."""
+    return bool(vars(cls).get("_is_protocol"))

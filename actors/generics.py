@@ -1,0 +1,48 @@
+"""What the type variables of generic classes stand for: ``class Ages(Table[int])`` knows the ``T`` of ``Table``."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import TYPE_CHECKING, Any
+
+from actors.core.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NO_TYPES: Mapping[Any, Any] = types.MappingProxyType({})
+"""For what is no part of a generic class."""
+
+
+def type_arguments(cls: type) -> dict[type, dict[Any, Any]]:
+    """What the type variables of each generic base of a class stand for in it."""
+    found: dict[type, dict[Any, Any]] = {}
+    for base in cls.__mro__:
+        own = found.get(base, NO_TYPES)
+        for alias in vars(base).get("__orig_bases__", ()):
+            origin = typing.get_origin(alias)
+            variables = getattr(origin, "__parameters__", ())
+            given = zip(variables, typing.get_args(alias), strict=False)
+            found.setdefault(origin, {variable: with_types(argument, own) for variable, argument in given})
+    return found
+
+
+def with_types(annotation: Any, known: Mapping[Any, Any]) -> Any:
+    """The annotation with its type variables replaced, as far as ``known`` has them."""
+    if isinstance(annotation, typing.TypeVar):
+        return known.get(annotation, annotation)
+    variables = () if isinstance(annotation, type) else getattr(annotation, "__parameters__", ())
+    return annotation[tuple(known.get(variable, variable) for variable in variables)] if variables else annotation
+
+
+def concrete(annotation: Any, known: Mapping[Any, Any], what: str) -> Any:
+    """The annotation without type variables. Raises :class:`DefinitionError`, naming ``what``, if one is left."""
+    given = with_types(annotation, known)
+    open_variables = () if isinstance(given, type) else getattr(given, "__parameters__", ())
+    if isinstance(given, typing.TypeVar) or open_variables:
+        raise DefinitionError(
+            f"{what} has the type {str(given).replace('typing.', '')}, and no class says what the variable stands for; "
+            "subclass it with real types: class Ages(Table[int])"
+        )
+    return given

@@ -1,0 +1,209 @@
+"""Handlers as users declare them, and as the engine runs them."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+import attrs
+
+from actors.core.errors import DefinitionError
+from actors.core.retries import DEFAULT_RETRY
+from actors.references import BoundHandler, OwnHandler
+from actors.values import Signature
+from journal.events import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from actors.core.retries import RetryPolicy
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+
+@attrs.frozen(kw_only=True)
+class HandlerOptions:
+    """How a handler is run; see :func:`handler`."""
+
+    retry: RetryPolicy | None = None
+    atomic: bool = False
+    retention: float | None = None
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class HandlerDefinition:
+    """A handler as the engine sees it, of one class. ``types`` are what the type variables of a generic class stand for."""
+
+    name: str
+    mode: Mode
+    options: HandlerOptions
+    function: Callable[..., Coroutine[Any, Any, Any]]
+    types: Mapping[Any, Any] = attrs.field(factory=dict)
+
+    @functools.cached_property
+    def signature(self) -> Signature:
+        """Parameters and result as JSON; looked up once every name exists."""
+        return Signature(self.function, skip_first=True, name=self.function.__qualname__, types=self.types)
+
+    @functools.cached_property
+    def retry(self) -> RetryPolicy:
+        """The policy for what it raises."""
+        return self.options.retry or DEFAULT_RETRY
+
+
+class Handler(Generic[P, R_co]):
+    """A method that becomes invocations. On an object's own instance it is the plain method."""
+
+    def __init__(
+        self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]], mode: Mode, options: HandlerOptions
+    ) -> None:
+        _check_function(function)
+        self.function = function
+        self.mode = mode
+        self.options = options
+        self.attributes: set[str] = set()
+        """The attributes of classes that it is; more than one is a mistake, refused with the class."""
+        self.__name__ = function.__name__
+        self.__qualname__ = function.__qualname__
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.attributes.add(name)
+
+    @property
+    def __isabstractmethod__(self) -> bool:
+        return getattr(self.function, "__isabstractmethod__", False)
+
+    def define(self, attribute: str, types: Mapping[Any, Any]) -> HandlerDefinition:
+        """The handler as the engine sees it, in the class that has it as this attribute."""
+        return HandlerDefinition(
+            name=attribute,
+            mode=self.mode,
+            options=self.options,
+            function=self.function,
+            types=types,
+        )
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Handler[P, R_co]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> BoundHandler[P, R_co]: ...
+    def __get__(self, instance: Any, owner: type) -> Handler[P, R_co] | BoundHandler[P, R_co]:
+        if instance is None:
+            return self
+        return OwnHandler(instance, next(iter(self.attributes)), self.function)
+
+
+def _check_function(function: Any) -> None:
+    """What makes a handler, whatever class it is in. Raises :class:`DefinitionError`."""
+    name = getattr(function, "__qualname__", function)
+    if isinstance(function, Handler):
+        raise DefinitionError(f"{name} is decorated twice; keep one of @handler and @shared")
+    if not inspect.iscoroutinefunction(function):
+        raise DefinitionError(
+            f"{name}: a handler is an 'async def' method. @handler and @shared decorate the method itself: no other decorator stands below them"
+        )
+    if function.__name__.startswith("__"):
+        raise DefinitionError(
+            f"{name}: a handler cannot be called {function.__name__}; name it without the underscores"
+        )
+    parameters = list(inspect.signature(function).parameters.values())
+    if not parameters or parameters[0].kind not in (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    ):
+        raise DefinitionError(f"{name}: the first parameter of a handler is its object; write 'self'")
+    for parameter in parameters[1:]:
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise DefinitionError(
+                f"{name}: {parameter.name} is positional-only, and arguments are kept by name; remove the '/'"
+            )
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise DefinitionError(f"{name}: *{parameter.name} has no name in JSON; name every parameter")
+
+
+class _Decorator:
+    """The decorator with its options given."""
+
+    def __init__(self, mode: Mode, options: HandlerOptions) -> None:
+        self._mode = mode
+        self._options = options
+
+    def __call__(self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]]) -> Handler[P, R_co]:
+        return Handler(function, self._mode, self._options)
+
+
+@overload
+def handler(function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]], /) -> Handler[P, R_co]: ...
+@overload
+def handler(
+    *,
+    retry: RetryPolicy | None = None,
+    atomic: bool = False,
+    retention: float | datetime.timedelta | None = None,
+) -> _Decorator: ...
+def handler(
+    function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
+    /,
+    *,
+    retry: RetryPolicy | None = None,
+    atomic: bool = False,
+    retention: float | datetime.timedelta | None = None,
+) -> Handler[P, R_co] | _Decorator:
+    """A method that can be called from outside its object, durably; for an actor, one at a time per key.
+
+    ``retry`` is the policy for what it raises (and for steps without one of their own). With ``atomic``, what it wrote is
+    dropped unless it succeeds. ``retention`` is how long its history and result are kept after its end, in seconds.
+
+    ::
+
+        class Counter(Actor):
+            value: int = 0
+
+            @handler
+            async def add(self, amount: int) -> int:
+                self.value += amount
+                return self.value
+    """
+    options = HandlerOptions(retry=retry, atomic=atomic, retention=_seconds(retention))
+    if function is None:
+        return _Decorator(Mode.EXCLUSIVE, options)
+    return Handler(function, Mode.EXCLUSIVE, options)
+
+
+@overload
+def shared(function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]], /) -> Handler[P, R_co]: ...
+@overload
+def shared(*, retry: RetryPolicy | None = None, retention: float | datetime.timedelta | None = None) -> _Decorator: ...
+def shared(
+    function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
+    /,
+    *,
+    retry: RetryPolicy | None = None,
+    retention: float | datetime.timedelta | None = None,
+) -> Handler[P, R_co] | _Decorator:
+    """A method that runs beside the writer of its object and may only read.
+
+    It sees the fields as they were when it started, with what a running handler has recorded by then.
+
+    ::
+
+        class Counter(Actor):
+            value: int = 0
+
+            @shared
+            async def current(self) -> int:
+                return self.value
+    """
+    options = HandlerOptions(retry=retry, retention=_seconds(retention))
+    if function is None:
+        return _Decorator(Mode.SHARED, options)
+    return Handler(function, Mode.SHARED, options)
+
+
+def _seconds(span: float | datetime.timedelta | None) -> float | None:
+    return span.total_seconds() if isinstance(span, datetime.timedelta) else span
