@@ -326,8 +326,10 @@ def step(
 ) -> Step[P, Any] | _StepMaker:
     """A side effect: its body runs at least once, its outcome is recorded exactly once.
 
-    An async function runs as a trio task, a plain one in a worker thread. ``retry`` is its policy (the handler's if none),
-    ``timeout`` bounds one try in seconds. With ``at_most_once`` the body never begins a second time: if it was under way when
+    An async function runs as a trio task, a plain one in a worker thread, of which ``Limits.threads`` work at a time. ``retry`` is
+    its policy (the handler's if none), ``timeout`` bounds one try in seconds, without the wait for a thread. A thread cannot be
+    stopped: when a plain step is timed out or cancelled, that holds at once and its thread is abandoned. Call
+    ``trio.from_thread.check_cancelled()`` in it now and then, and it ends early. The next try waits for that end. With ``at_most_once`` the body never begins a second time: if it was under way when
     the process died, :class:`StepOutcomeUnknownError` is raised. ``name`` and ``aliases`` let it be renamed.
 
     ::

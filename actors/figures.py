@@ -31,7 +31,8 @@ class Distribution:
 @attrs.frozen(kw_only=True)
 class Figures:
     """``open_invocations`` counts those that have not ended, by status. ``arrivals`` are waiting to be taken in; ``has_room``:
-    new work is taken, as far as the disk goes.
+    new work is taken, as far as the disk goes. ``busy_threads`` run plain steps, ``threads_waited_for`` counts the tries that wait
+    for one, ``abandoned_threads`` those of tries that were timed out or cancelled and that have not ended.
 
     The rest is of this process since it began: invocations that have ended by service, handler and outcome, attempts that have
     failed by service and handler (``failed_steps`` are those of steps), and of each commit how long it took and how many events
@@ -43,6 +44,9 @@ class Figures:
     closed_gates: int
     deployments: int
     has_room: bool
+    busy_threads: int
+    threads_waited_for: int
+    abandoned_threads: int
     ended: dict[tuple[str, str, OutcomeKind], int]
     failed_attempts: dict[tuple[str, str], int]
     failed_steps: dict[tuple[str, str], int]
@@ -72,7 +76,7 @@ async def figures_of(engine: Engine) -> Figures:
         for status in Status
         if status is not Status.COMPLETED
     }
-    tally = engine.tally
+    tally, threads = engine.tally, engine.threads
     return Figures(
         open_invocations=counted,
         objects_in_memory=engine.objects_in_memory,
@@ -80,6 +84,9 @@ async def figures_of(engine: Engine) -> Figures:
         closed_gates=sum(1 for _ in engine.registry.gates),
         deployments=len(engine.applications.registered.known),
         has_room=engine.journal.has_room(),
+        busy_threads=threads.busy,
+        threads_waited_for=threads.waiting,
+        abandoned_threads=len(threads.abandoned),
         ended=dict(tally.ended),
         failed_attempts=dict(tally.failed_attempts),
         failed_steps=dict(tally.failed_steps),

@@ -30,6 +30,8 @@ from journal.events import (
 from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from actors.core.state import InvocationState, ObjectState, Wait
     from actors.fields import Field
     from actors.handlers import HandlerDefinition
@@ -73,9 +75,24 @@ class ServiceInfo:
     doc: str = ""
 
 
+class StepPhase(enum.Enum):
+    """What a step that has been asked for is at, in the process that runs it."""
+
+    TURN = "turn"
+    """It waits: ``Limits.running_steps`` others run."""
+    EARLIER_TRY = "earlier_try"
+    """It waits for the abandoned thread of an earlier try of it."""
+    THREAD = "thread"
+    """It waits for a thread: all ``Limits.threads`` are taken."""
+    RUNS = "runs"
+
+
 @attrs.frozen(kw_only=True)
 class WaitInfo:
-    """Something that an invocation waits for: a step, a timer, a call, a signal; since when, until when (wall seconds)."""
+    """Something that an invocation waits for: a step, a timer, a call, a signal; since when, until when (wall seconds).
+
+    ``phase`` is what a step is at, where it is known: in the process that runs it. ``note`` says more of that in words.
+    """
 
     step: StepId
     kind: str
@@ -85,6 +102,16 @@ class WaitInfo:
     invocation_id: InvocationId | None = None
     failed_attempts: int = 0
     max_attempts: int | None = None
+    phase: StepPhase | None = None
+    note: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class StepDoing:
+    """What a step of a running process is at, and what there is to say of it."""
+
+    phase: StepPhase
+    note: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -232,11 +259,15 @@ def info_of(
     gates: Gates = NO_GATES,
     *,
     state: ObjectState | None = None,
+    doing: Mapping[StepId, StepDoing] | None = None,
 ) -> InvocationInfo:
-    """What is known, from its row, from its own and its object's state while it is open, and from the gates before it."""
+    """What is known, from its row, from its own and its object's state while it is open, from the gates before it, and from what
+    the process that runs its steps is ``doing``."""
     target, is_open = row.target, row.status is not Status.COMPLETED
     holding = gates.holding(target.service, target.key, target.handler, row.deployment) if is_open else []
-    waits = () if open_state is None else tuple(_wait_info(step, wait) for step, wait in open_state.waits.items())
+    at = {} if doing is None else doing
+    open_waits = {} if open_state is None else open_state.waits
+    waits = tuple(_wait_info(step, wait, at.get(step)) for step, wait in open_waits.items())
     return InvocationInfo(
         id=row.invocation_id,
         target=row.target,
@@ -369,7 +400,7 @@ def belongs_to(event: Any, invocation_id: InvocationId) -> bool:
     return getattr(event, "invocation_id", None) == invocation_id
 
 
-def _wait_info(step: StepId, wait: Wait) -> WaitInfo:
+def _wait_info(step: StepId, wait: Wait, doing: StepDoing | None) -> WaitInfo:
     return WaitInfo(
         step=step,
         kind=wait.kind.value,
@@ -379,4 +410,6 @@ def _wait_info(step: StepId, wait: Wait) -> WaitInfo:
         invocation_id=wait.callee,
         failed_attempts=wait.attempts,
         max_attempts=wait.max_attempts,
+        phase=None if doing is None else doing.phase,
+        note="" if doing is None else doing.note,
     )

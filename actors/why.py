@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from actors.inspection import StepPhase
 from journal.events import Status
 from journal.ids import InvocationId
 
@@ -27,6 +28,8 @@ class Waiting(enum.Enum):
     INVOCATION = "invocation"
     RETRY = "retry"
     STEP = "step"
+    TURN = "turn"
+    THREAD = "thread"
     TIMER = "timer"
     SIGNAL = "signal"
 
@@ -113,9 +116,13 @@ def _retrying(info: InvocationInfo) -> Iterator[Reason]:
 
 def _waiting(wait: WaitInfo) -> Reason:
     waits_for, words = _WORDS[wait.kind]
+    text = words(wait)
+    if wait.kind == "step" and wait.phase in _PHASES:
+        waits_for, verb = _PHASES[wait.phase]
+        text = f"step {wait.name!r} (at {wait.step}) {verb}"
     return Reason(
         waits_for=waits_for,
-        text=words(wait),
+        text=f"{text}: {wait.note}" if wait.note else text,
         since=wait.since,
         until=wait.until,
         invocation_id=wait.invocation_id,
@@ -129,6 +136,12 @@ def _tries(failed: int, limit: int | None) -> str:
 def _is_used_up(wait: WaitInfo) -> bool:
     return wait.until is None and wait.max_attempts is not None and wait.failed_attempts >= wait.max_attempts
 
+
+_PHASES = {
+    StepPhase.TURN: (Waiting.TURN, "waits for its turn"),
+    StepPhase.THREAD: (Waiting.THREAD, "waits for a thread"),
+    StepPhase.EARLIER_TRY: (Waiting.THREAD, "waits for a thread"),
+}
 
 _WORDS: dict[str, tuple[Waiting, Callable[[WaitInfo], str]]] = {
     "step": (Waiting.STEP, lambda w: f"step {w.name!r} (at {w.step}) runs"),

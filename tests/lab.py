@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from actors.deployments.snapshot import Snapshot
+    from actors.engine.world import Offload
 
 
 class Lab:
@@ -33,6 +34,7 @@ class Lab:
         retention: float = 24 * 3600.0,
         seed: int = 1,
         store: Any = None,
+        run_detached: Offload = offload_inline,
     ) -> None:
         self.classes = classes
         self.limits = limits or Limits()
@@ -41,6 +43,7 @@ class Lab:
         self.clock = VirtualClock()
         self.store = store if store is not None else MemoryStore()
         self._random = Random(seed)
+        self._run_detached = run_detached
 
     @asynccontextmanager
     async def running(
@@ -48,7 +51,9 @@ class Lab:
     ) -> AsyncIterator[Runtime]:
         """The runtime, until the block is left: then it is gone at once, like a process that was killed."""
         journal = StoredJournal(self.store, partitions=self.partitions, clock=self.clock)
-        world = World(clock=self.clock, random=self._random, offload=offload_inline)
+        world = World(
+            clock=self.clock, random=self._random, offload=offload_inline, offload_detached=self._run_detached
+        )
         async with open_runtime(
             *(classes or self.classes),
             journal=journal,

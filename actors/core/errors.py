@@ -99,6 +99,10 @@ class StepOutcomeUnknownError(TerminalError):
     """
 
 
+class StepTimeoutError(ActorError):
+    """One try of a step took longer than its ``timeout``. It is tried again, as its policy says."""
+
+
 class InvocationCancelledError(TerminalError):
     """The invocation whose outcome was awaited has been cancelled."""
 

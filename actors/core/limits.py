@@ -23,6 +23,9 @@ class Limits:
     ``suspend_after_seconds``   60           idle attempts are suspended
     ``idle_objects``            10,000       the ones unused longest leave memory
     ``running_steps``           10,000       further steps wait for their turn
+    ``threads``                 64           further steps that are plain functions wait for a thread
+    ``abandoned_threads``       1,000        an abandoned thread takes the place of one that works
+    ``thread_end_seconds``      60           the next try of its step begins beside the abandoned thread
     ``requests``                100,000      ``UnavailableError`` (that wait to be taken in)
     ``query_seconds``           10           ``QueryTooSlowError``
     ``query_rows``              10,000       ``QueryTooLargeError``
@@ -47,6 +50,9 @@ class Limits:
     suspend_after_seconds: float = 60.0
     idle_objects: int = 10_000
     running_steps: int = 10_000
+    threads: int = 64
+    abandoned_threads: int = 1_000
+    thread_end_seconds: float = 60.0
     requests: int = 100_000
     query_seconds: float = 10.0
     query_rows: int = 10_000

@@ -19,6 +19,7 @@ from actors.core.errors import (
 )
 from actors.core.replay import Execution, Progress, Script, play, script
 from actors.durable import HandlerContext, HandlerPort
+from actors.engine.threads import Threads
 from actors.failures import failed, failure_of, frames_of, is_cancel, is_terminal, reason_of, text_of
 from actors.fieldview import Pins, View
 from actors.values import ValueProblem
@@ -54,6 +55,11 @@ class Setting:
     world: World
     limits: Limits
     watchdog: Watchdog
+    threads: Threads = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: Threads(self.world.offload_detached, self.limits), takes_self=True),
+    )
+    """Of its steps that are plain functions."""
     client: InsideClient = attrs.field(init=False)
     """What steps of built-in objects speak through."""
 

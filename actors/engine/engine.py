@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from actors.engine.arrivals import Accepted, Identity
     from actors.engine.attempt import Setting
     from actors.engine.deployments import Applications
+    from actors.engine.threads import Threads
     from actors.inspection import InvocationInfo
     from journal.events import Answer, Outcome
     from journal.ids import InvocationId
@@ -74,6 +75,11 @@ class Engine:
     def app(self) -> App:
         """What new invocations run on."""
         return self.applications.newest
+
+    @property
+    def threads(self) -> Threads:
+        """The threads of steps that are plain functions."""
+        return self._setting.threads
 
     @property
     def objects_in_memory(self) -> int:

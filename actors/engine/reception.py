@@ -191,7 +191,8 @@ class Reception:
         else:
             assert resident.state is not None
             row = row_of(resident.state, open_state)
-            info = info_of(row, open_state, self._ledger.gates, state=resident.state)
+            doing = self._ledger.performer.doing(resident, open_state)
+            info = info_of(row, open_state, self._ledger.gates, state=resident.state, doing=doing)
         self._ledger.when_durable(partial(look.reply.set, info))
 
     def _known(self, resident: Resident, of: InvocationId) -> InvocationRow:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from journal.events import Recorded
+from journal.ids import object_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,8 +41,8 @@ class Resident:
 
     The state runs ahead of the disk by ``recent``, the events that no commit has confirmed. ``ended`` are the rows of
     invocations that ended since the last commit was sealed. If a commit fails, all of it is dropped and read again.
-    ``extensions`` are the commits under way, or forming, that it has a part in. ``due_steps`` begin once what asked for them
-    is durable.
+    ``extensions`` are the commits under way, or forming, that it has a part in. ``steps`` run; ``due_steps`` begin once what
+    asked for them is durable.
     """
 
     stream: StreamId
@@ -51,7 +52,7 @@ class Resident:
     recent: deque[Recorded] = attrs.field(factory=deque)
     ended: dict[InvocationId, InvocationRow] = attrs.field(factory=dict)
     attempts: dict[InvocationId, Attempt] = attrs.field(factory=dict)
-    steps: dict[tuple[InvocationId, StepId], StepTask] = attrs.field(factory=dict)
+    steps: dict[InvocationId, dict[StepId, StepTask]] = attrs.field(factory=dict)
     due_steps: set[tuple[InvocationId, StepId]] = attrs.field(factory=set)
     waiters: dict[InvocationId, list[Waiter[Outcome]]] = attrs.field(factory=dict)
     listings: dict[InvocationId, Listing] = attrs.field(factory=dict)
@@ -62,6 +63,11 @@ class Resident:
     snapshot_bytes: int = 0
     extensions: int = 0
     damage: Damaged | None = None
+
+    @property
+    def prefix(self) -> str:
+        """What the ids of its invocations begin with."""
+        return object_prefix(self.stream)
 
     @property
     def version(self) -> int:

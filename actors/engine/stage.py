@@ -11,6 +11,7 @@ import logging
 from collections import OrderedDict, deque
 from functools import partial
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING
 
 import attrs
@@ -25,7 +26,9 @@ from actors.engine.arrivals import Arrival
 from actors.engine.attempt import Attempt, writer_beside
 from actors.engine.rows import ObjectItems
 from actors.engine.steps import StepTask
+from actors.engine.threads import has_abandoned, key_of
 from actors.failures import failed, failure_of, text_of
+from actors.inspection import StepDoing, StepPhase
 from journal import events as e
 from journal.errors import Damaged
 from journal.events import Mode, PauseCause, PauseMode, Stamp
@@ -67,11 +70,13 @@ class Stage:
         self._limits = setting.limits
         self._runs: deque[Run] = deque()
         self._for_code: dict[str, list[Run]] = {}
-        self._live: OrderedDict[InvocationId, tuple[Resident, Attempt]] = OrderedDict()
+        self._live: dict[InvocationId, tuple[Resident, Attempt]] = {}
         # Those of them that have been asked to leave, and have done nothing since. They are asked by an arrival, which is taken
         # when no run is left: one that has something to hand over must not be suspended before.
         self._leaving: set[InvocationId] = set()
-        self._waiting_steps: deque[tuple[Resident, InvocationId, StepId]] = deque()
+        # Those that could: no step of theirs runs, and they have not been asked. The longest idle first.
+        self._movable: OrderedDict[InvocationId, Resident] = OrderedDict()
+        self._waiting_steps: OrderedDict[tuple[InvocationId, StepId], Resident] = OrderedDict()
         self._running_steps = 0
         self.some_attempt = trio.Event()
         self._nursery: trio.Nursery
@@ -87,6 +92,7 @@ class Stage:
         for _, attempt in self._live.values():
             attempt.close()
         self._live.clear()
+        self._movable.clear()
 
     # What the ledger asks for.
 
@@ -102,11 +108,12 @@ class Stage:
         """Forget its attempt; with ``abort_steps``, stop its steps and forget them too."""
         attempt = resident.attempts.pop(of, None)
         self._live.pop(of, None)
+        self._movable.pop(of, None)
         self._leaving.discard(of)
         if attempt is not None:
             attempt.close()
         if abort_steps:
-            for task in _steps_of(resident, of) if resident.steps else ():
+            for task in resident.steps.get(of, _NO_STEPS).values():
                 task.abandon()
         elif attempt is None:
             self._settle_pause(resident, of)
@@ -118,9 +125,10 @@ class Stage:
             if self._ledger.holding(resident.state, of):
                 self.end_attempt(resident, of, abort_steps=False)
         for resident in self._ledger.directory:
-            for (of, _), task in resident.steps.items():
-                if task.is_wanted and self._is_aborted(resident, of):
-                    task.abandon()
+            for of, tasks in resident.steps.items():
+                for task in tasks.values() if self._is_aborted(resident, of) else ():
+                    if task.is_wanted:
+                        task.abandon()
 
     def _is_aborted(self, resident: Resident, of: InvocationId) -> bool:
         state = resident.state
@@ -130,7 +138,7 @@ class Stage:
 
     def check_pause(self, resident: Resident, of: InvocationId) -> None:
         """Let a pause take effect if it waits for steps that died with another process."""
-        if not _steps_of(resident, of):
+        if of not in resident.steps:
             self._ledger.decide_as_engine(resident, c.SettlePause(invocation_id=of))
 
     # Handlers.
@@ -177,10 +185,10 @@ class Stage:
         resident.attempts[of] = attempt
         self._live[of] = (resident, attempt)
         self.some_attempt.set()
+        self._make_room()
         self._after_turn(resident, attempt, attempt.start(self._ledger.now), attempt.seen)
         if unfinished:
             self._take_up_steps(resident, attempt, unfinished)
-        self._make_room()
 
     async def _make_attempt(
         self, resident: Resident, state: ObjectState, invocation: InvocationState, app: App
@@ -227,8 +235,10 @@ class Stage:
     def _after_turn(self, resident: Resident, attempt: Attempt, commands: list[Command], number: int) -> None:
         of = attempt.invocation_id
         attempt.last_active = self._ledger.now
-        self._live.move_to_end(of)
         self._leaving.discard(of)
+        if of not in resident.steps:
+            self._movable[of] = resident
+            self._movable.move_to_end(of)
         stamp = Stamp(self._ledger.now, f"#{number}", of)
         for command in commands:
             self._ledger.decide(resident, command, stamp)
@@ -256,33 +266,46 @@ class Stage:
             self._settle_pause(resident, of)
             return
         parked = attempt.execution.parked.get(step)
-        if parked is None or parked.interruption is not None or (of, step) in resident.steps:
+        if parked is None or parked.interruption is not None or step in resident.steps.get(of, _NO_STEPS):
             return
         if self._running_steps >= self._limits.running_steps:
-            self._waiting_steps.append((resident, of, step))
+            self._waiting_steps[of, step] = resident
             return
         self._running_steps += 1
         task = StepTask(of, step, attempt.context.bodies[step], self._setting)
-        resident.steps[of, step] = task
+        resident.steps.setdefault(of, {})[step] = task
+        self._movable.pop(of, None)
+        self._leaving.discard(of)
         self._nursery.start_soon(self._supervise, resident, task, name=f"step {task.name} of {of}")
 
     async def _supervise(self, resident: Resident, task: StepTask) -> None:
         try:
             command = await task.run(partial(self._emit, resident, task))
         finally:
-            del resident.steps[task.invocation_id, task.step]
-            self._running_steps -= 1
+            self._forget_step(resident, task)
         while self._waiting_steps and self._running_steps < self._limits.running_steps:
-            self.run_step(*self._waiting_steps.popleft())
+            (of, step), waiting = self._waiting_steps.popitem(last=False)
+            self.run_step(waiting, of, step)
         if task.is_wanted:
             self._submit(Arrival(resident.stream, command, self._stamp_of(task)))
             self._settle_pause(resident, task.invocation_id)
         else:
             self._go_on_after_unwinding(resident, task.invocation_id)
 
+    def _forget_step(self, resident: Resident, task: StepTask) -> None:
+        of = task.invocation_id
+        tasks = resident.steps[of]
+        del tasks[task.step]
+        if not tasks:
+            del resident.steps[of]
+            if of in self._live:
+                self._leaving.discard(of)
+                self._movable[of] = resident
+        self._running_steps -= 1
+
     def _settle_pause(self, resident: Resident, of: InvocationId) -> None:
         """A pause that drains has waited long enough when no step runs, also if one was asked for and never began."""
-        if of not in resident.attempts and not _steps_of(resident, of):
+        if of not in resident.attempts and of not in resident.steps:
             self._submit(Arrival(resident.stream, c.SettlePause(invocation_id=of), self._stamp(of, "steps have ended")))
 
     def _emit(self, resident: Resident, task: StepTask, value: bytes) -> None:
@@ -303,7 +326,7 @@ class Stage:
             return
         for step in sorted(steps & attempt.execution.parked.keys()):
             parked = attempt.execution.parked[step]
-            if (of, step) in resident.steps or (of, step) in resident.due_steps:
+            if step in resident.steps.get(of, _NO_STEPS) or (of, step) in resident.due_steps:
                 continue  # its end looks again, or it is about to begin
             if parked.interruption is not None:
                 self._interrupt(resident, of, step)
@@ -321,7 +344,7 @@ class Stage:
 
     def _interrupt(self, resident: Resident, of: InvocationId, step: StepId) -> None:
         """Stop a step, so that its handler can go on. One that does not run has nothing to unwind."""
-        task = resident.steps.get((of, step))
+        task = resident.steps.get(of, _NO_STEPS).get(step)
         if task is None:
             self._ledger.decide_as_engine(resident, c.AbortStep(invocation_id=of, step=step))
         elif task.is_wanted:
@@ -340,28 +363,36 @@ class Stage:
 
     def _waits_for_unwinding(self, resident: Resident, invocation: InvocationState) -> bool:
         """Whether steps of an invocation that was ended still hold the key, in a sense."""
-        if not resident.steps or invocation.mode is not Mode.EXCLUSIVE:
+        left_threads = self._setting.threads.abandoned
+        if not (resident.steps or left_threads) or invocation.mode is not Mode.EXCLUSIVE:
             return False
-        others = [t for (of, _), t in resident.steps.items() if of != invocation.invocation_id and not t.is_wanted]
-        left = [t.abandoned_at + UNWIND_SECONDS - trio.current_time() for t in others]
-        longest = max(left, default=0.0)
-        if longest <= 0:
+        of, run = invocation.invocation_id, Run(resident, invocation.invocation_id)
+        threads = [t for t in left_threads if t.invocation_id != of and t.invocation_id.startswith(resident.prefix)]
+        tasks = [t for other, tasks in resident.steps.items() if other != of for t in tasks.values() if not t.is_wanted]
+        abandoned_at = [*(t.abandoned_at for t in threads), *(t.abandoned_at for t in tasks)]
+        seconds = max(abandoned_at, default=-inf) + UNWIND_SECONDS - trio.current_time()
+        if seconds <= 0:
             return False
-        self._nursery.start_soon(self._run_later, Run(resident, invocation.invocation_id), longest)
+        for thread in threads:
+            thread.when_ended(partial(self._run_soon, run))
+        self._nursery.start_soon(self._run_later, run, seconds)
         return True
+
+    def _run_soon(self, run: Run) -> None:
+        self._runs.append(run)
+        self.wake()
 
     async def _run_later(self, run: Run, seconds: float) -> None:
         await trio.sleep(seconds)
-        self._runs.append(run)
-        self.wake()
+        self._run_soon(run)
 
     # Memory.
 
     def suspend_idle(self, seconds: float) -> None:
         """Let go of the attempts that have waited for so long."""
         now = self._setting.world.clock.now()
-        for of, (resident, attempt) in list(self._live.items()):
-            if now - attempt.last_active < seconds:
+        for of, resident in list(self._movable.items()):
+            if now - resident.attempts[of].last_active < seconds:
                 break
             self._suspend(resident, of)
         if not self._live:
@@ -370,20 +401,45 @@ class Stage:
     def _make_room(self) -> None:
         excess = len(self._live) - len(self._leaving) - self._limits.live_attempts
         if excess > 0:
-            staying = ((of, resident) for of, (resident, _) in self._live.items() if of not in self._leaving)
-            for of, resident in list(islice(staying, excess)):
+            for of, resident in list(islice(self._movable.items(), excess)):
                 self._suspend(resident, of)
 
     def _suspend(self, resident: Resident, of: InvocationId) -> None:
-        if _steps_of(resident, of):
-            self._live.move_to_end(of)
-            return
+        del self._movable[of]
         self._leaving.add(of)
         self._submit(Arrival(resident.stream, c.SuspendAttempt(invocation_id=of), self._stamp("engine", "idle")))
 
+    # What there is to say of it.
 
-def _steps_of(resident: Resident, of: InvocationId) -> list[StepTask]:
-    return [task for (invocation_id, _), task in resident.steps.items() if invocation_id == of]
+    def doing(self, resident: Resident, invocation: InvocationState) -> dict[StepId, StepDoing]:
+        """What the steps that the invocation waits for are at."""
+        of = invocation.invocation_id
+        tasks = resident.steps.get(of, _NO_STEPS)
+        found: dict[StepId, StepDoing] = {}
+        for step, wait in invocation.waits.items():
+            if step in tasks:
+                found[step] = self._doing_of(tasks[step])
+            elif wait.kind is WaitKind.STEP_RETRY and has_abandoned(key_of(of, step)):
+                found[step] = StepDoing(phase=StepPhase.EARLIER_TRY, note=_EARLIER_TRY)
+            elif (of, step) in self._waiting_steps:
+                limit = self._limits.running_steps
+                found[step] = StepDoing(phase=StepPhase.TURN, note=f"{limit} steps run already (Limits.running_steps)")
+        return found
+
+    def _doing_of(self, task: StepTask) -> StepDoing:
+        note = ""
+        if task.phase is StepPhase.EARLIER_TRY:
+            note = _EARLIER_TRY
+        elif task.phase is StepPhase.THREAD:
+            threads = self._setting.threads
+            note = f"all {threads.limit} are taken (Limits.threads)"
+            if threads.abandoned:
+                note += f", and {len(threads.abandoned)} abandoned ones have not ended"
+        return StepDoing(phase=task.phase, note=note)
+
+
+_NO_STEPS: dict[StepId, StepTask] = {}
+_EARLIER_TRY = "the thread of an earlier try was abandoned and has not ended"
 
 
 def _unfinished_steps(invocation: InvocationState) -> set[StepId]:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import inspect
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from actors.core import commands as c
-from actors.core.errors import PayloadTooLargeError, UnserializableError
+from actors.core.errors import PayloadTooLargeError, StepTimeoutError, UnserializableError
 from actors.durable import StepBody, current_step, within_limit
+from actors.engine.threads import StepThread, has_abandoned, key_of
 from actors.failures import failed, failure_of, is_terminal
+from actors.inspection import StepPhase
 from actors.system.inside import current_client
 from actors.values import ValueProblem
 from journal.events import Outcome, OutcomeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from actors.core.commands import Command
     from actors.engine.attempt import Setting
@@ -33,10 +36,11 @@ class StepTask:
         self.invocation_id = invocation_id
         self.step = step
         self.name = body.name
-        self.key = f"{invocation_id}/{step}"
+        self.key = key_of(invocation_id, step)
         self.started_at = setting.world.clock.now()
         self.is_wanted = True
         self.abandoned_at = 0.0
+        self.phase = StepPhase.RUNS
         self._body = body
         self._setting = setting
         self._scope = trio.CancelScope()
@@ -87,20 +91,40 @@ class StepTask:
             self._token.run_sync_soon(self._emit, value)
 
     async def _try(self) -> Any:
-        timeout = self._body.options.timeout
-        if timeout is None:
-            return await self._call()
-        with trio.move_on_after(timeout) as scope:
-            return await self._call()
-        assert scope.cancelled_caught
-        raise _StepTimeout(f"step {self.name!r} did not end within {timeout} seconds")
-
-    async def _call(self) -> Any:
         body = self._body
         if inspect.iscoroutinefunction(body.function):
-            return await body.function(*body.args, **body.kwargs)
-        result = await self._setting.world.offload(lambda: body.function(*body.args, **body.kwargs))
+            return await self._in_time(lambda: body.function(*body.args, **body.kwargs))
+        thread = StepThread(self.invocation_id, self.step, self.name)
+        await self._take_thread(thread)
+        return await self._in_time(partial(self._call, thread))
+
+    async def _take_thread(self, thread: StepThread) -> None:
+        """Wait for a thread. It is no part of the step's time."""
+        threads = self._setting.threads
+        if has_abandoned(self.key):
+            self.phase = StepPhase.EARLIER_TRY
+            if not await threads.wait_for_earlier(self.key):
+                log.warning("%s: step %r begins beside a thread of its that was abandoned", self.key, self.name)
+        try:
+            threads.take_place_nowait(thread)
+        except trio.WouldBlock:
+            self.phase = StepPhase.THREAD
+            await threads.take_place(thread)
+        self.phase = StepPhase.RUNS
+
+    async def _call(self, thread: StepThread) -> Any:
+        body = self._body
+        result = await self._setting.threads.run(thread, lambda: body.function(*body.args, **body.kwargs))
         return await result if inspect.isawaitable(result) else result
+
+    async def _in_time(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        timeout = self._body.options.timeout
+        if timeout is None:
+            return await call()
+        with trio.move_on_after(timeout) as scope:
+            return await call()
+        assert scope.cancelled_caught
+        raise StepTimeoutError(f"step {self.name!r} did not end within {timeout} seconds")
 
     def _succeeded(self, value: Any) -> Command:
         try:
@@ -135,7 +159,3 @@ class StepTask:
 def _is_stopped(error: BaseException) -> bool:
     """Whether it is nothing but trio's cancellation, in the groups of the body's own nurseries."""
     return isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[1] is None
-
-
-class _StepTimeout(Exception):
-    """One try of a step took too long; worth another."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
@@ -16,24 +17,32 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_STEP_THREADS = 64
+_THREADS = 64
 
 
 class Offload(Protocol):
-    """Runs what would block the event loop; returns when it has ended, also when it was meant to stop."""
+    """Runs what would block the event loop."""
 
     async def __call__(self, function: Callable[[], Any]) -> Any: ...
 
 
 def offload_to_threads() -> Offload:
-    """Worker threads of trio's, so many at a time. A thread cannot be stopped: a cancelled step waits for its end, and its
-    outcome is kept. Inside, ``trio.from_thread.check_cancelled()`` lets it stop early."""
-    limiter = trio.CapacityLimiter(_STEP_THREADS)
+    """Worker threads of trio's, at most 64 at a time. A thread cannot be stopped: a caller that is cancelled waits for its end.
+    Inside, ``trio.from_thread.check_cancelled()`` lets the function stop early."""
+    limiter = trio.CapacityLimiter(_THREADS)
 
     async def offload(function: Callable[[], Any]) -> Any:
         return await trio.to_thread.run_sync(function, limiter=limiter)
 
     return offload
+
+
+_NO_LIMIT = trio.CapacityLimiter(inf)
+
+
+async def offload_detached(function: Callable[[], Any]) -> Any:
+    """A worker thread of trio's. A caller that is cancelled goes on at once, and the function runs to its end unheard."""
+    return await trio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=_NO_LIMIT)
 
 
 async def offload_inline(function: Callable[[], Any]) -> Any:
@@ -44,11 +53,16 @@ async def offload_inline(function: Callable[[], Any]) -> Any:
 
 @attrs.define(eq=False)
 class World:
-    """The seams of an engine. The defaults are the real ones."""
+    """The seams of an engine. The defaults are the real ones.
+
+    ``offload`` returns when the function has ended, also if it was meant to stop; ``offload_detached`` returns as soon as it was
+    meant to, and leaves the function behind.
+    """
 
     clock: Clock = attrs.field(factory=SystemClock)
     random: random.Random = attrs.field(factory=random.SystemRandom)
     offload: Offload = attrs.field(factory=offload_to_threads)
+    offload_detached: Offload = offload_detached
     unique: Callable[[], int] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

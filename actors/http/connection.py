@@ -13,6 +13,7 @@ from actors.core.errors import (
     InvalidArgumentError,
     NoLongerFitsError,
     NonDeterminismError,
+    StepTimeoutError,
     TooSlowError,
     UnavailableError,
     UnknownOutcomeError,
@@ -28,7 +29,8 @@ M = TypeVar("M")
 CONNECT_SECONDS = 5.0
 
 _NOT_TERMINAL = {
-    type_name(kind): kind for kind in (UnknownOutcomeError, NonDeterminismError, NoLongerFitsError, ActorError)
+    type_name(kind): kind
+    for kind in (UnknownOutcomeError, NonDeterminismError, NoLongerFitsError, StepTimeoutError, ActorError)
 }
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 

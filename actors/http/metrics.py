@@ -63,6 +63,16 @@ async def metrics(exchange: Exchange) -> Response:
         *_distribution("playhead_commit_events", "Events that one commit held.", figures.commit_events),
         *_metric("playhead_objects_in_memory", "gauge", "Objects that are folded and kept.", figures.objects_in_memory),
         *_metric("playhead_arrivals", "gauge", "Calls, verbs and letters that wait to be taken in.", figures.arrivals),
+        *_metric("playhead_threads_busy", "gauge", "Threads at work for plain steps.", figures.busy_threads),
+        *_metric(
+            "playhead_threads_waited_for", "gauge", "Plain steps that wait for a thread.", figures.threads_waited_for
+        ),
+        *_metric(
+            "playhead_threads_abandoned",
+            "gauge",
+            "Threads of steps that were timed out or cancelled, and that have not ended.",
+            figures.abandoned_threads,
+        ),
         *_metric("playhead_gates", "gauge", "Gates that are closed, and exceptions to them.", figures.closed_gates),
         *_metric("playhead_deployments", "gauge", "Deployments that are registered.", figures.deployments),
         *_metric("playhead_has_room", "gauge", "1 while the disk has room for new work.", int(figures.has_room)),
