@@ -9,6 +9,7 @@ import apsw
 import attrs
 
 from actors.core.errors import QueryTooLargeError, QueryTooSlowError
+from actors.core.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,13 +26,15 @@ def wanted_for_ever() -> None:
 class Budget:
     """Counts what a query takes. ``check`` is called every few hundred rows and every few thousand steps of SQLite.
 
-    ``still_wanted`` raises when nobody waits for the answer any more; it is also where whoever works it out beside something
+    ``is_at_once``: the event loop waits meanwhile, so a query that may do much in a single step of SQLite, which nothing can
+    interrupt, is refused with :class:`actors.QueryTooSlowError`. ``still_wanted`` raises when nobody waits for the answer any more; it is also where whoever works it out beside something
     else gives way. What stopped the query is kept in ``stopped_by``,
     because SQLite itself only knows that it was interrupted.
     """
 
-    seconds: float
+    seconds: float = DEFAULT_LIMITS.query_seconds
     still_wanted: Callable[[], None] = wanted_for_ever
+    is_at_once: bool = False
     rows_read: int = 0
     stopped_by: BaseException | None = None
     _deadline: float = attrs.field(init=False)

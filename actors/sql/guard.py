@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import apsw
 import attrs
 
+from actors.sql.functions import replace_slow_functions
 from actors.sql.tables import TABLES
 
 if TYPE_CHECKING:
@@ -20,12 +21,17 @@ if TYPE_CHECKING:
 SQL_BYTES = 64 << 10
 """How long a statement may be."""
 
-_VALUE_BYTES = 32 << 20
-_STEPS_BETWEEN_CHECKS = 5_000
+VALUE_BYTES = 1 << 20
+"""How large a value of a query may be. A single step of SQLite cannot be interrupted, and none is much longer than reading or
+writing its values: functions that take the product of two lengths are replaced (:mod:`actors.sql.functions`)."""
+
+_VALUE_BYTES_AT_ONCE = 64 << 10
+_STEPS_BETWEEN_CHECKS = 500
+_STEPS_BETWEEN_CHECKS_AT_ONCE = 50
 
 _LIMITS = {
     apsw.SQLITE_LIMIT_SQL_LENGTH: SQL_BYTES,
-    apsw.SQLITE_LIMIT_LENGTH: _VALUE_BYTES,
+    apsw.SQLITE_LIMIT_LENGTH: VALUE_BYTES,
     apsw.SQLITE_LIMIT_COLUMN: 200,
     apsw.SQLITE_LIMIT_EXPR_DEPTH: 100,
     apsw.SQLITE_LIMIT_COMPOUND_SELECT: 20,
@@ -48,7 +54,7 @@ _AGGREGATES = _words("""
     lead max min nth_value ntile percent_rank rank row_number string_agg sum total
 """)
 _JSON = _words("""
-    -> ->> json json_array json_array_length json_extract json_object json_patch json_pretty json_quote
+    -> ->> json json_array json_array_length json_extract json_object json_pretty json_quote
     json_remove json_set json_type json_valid
 """)
 _DATES = _words("""
@@ -64,6 +70,14 @@ _TEXTS = _words("""
 FUNCTIONS = _AGGREGATES | _JSON | _DATES | _NUMBERS | _TEXTS
 """Every function that a query may call. All of them compute; none reads a file, loads code or changes anything."""
 
+_FUNCTIONS_AT_ONCE = (
+    (_AGGREGATES - _words("group_concat json_group_array json_group_object string_agg"))
+    | _DATES
+    | _NUMBERS
+    | _words("coalesce if ifnull iif length likelihood likely nullif octet_length substr substring typeof unlikely")
+)
+"""Those that the event loop waits for: each takes about as long whatever it is given."""
+
 _JSON_TABLES = frozenset({"json_each", "json_tree"})
 _OURS = frozenset(table.name for table in TABLES)
 _ALWAYS = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_RECURSIVE})
@@ -73,15 +87,21 @@ _ALWAYS = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_RECURSIVE})
 class Guard:
     """Answers SQLite's authorizer. ``refusal`` says in words what was refused last, which SQLite does not.
 
-    ``readable`` are the tables that may be read besides those that take JSON apart.
+    ``readable`` are the tables that may be read besides those that take JSON apart. ``is_at_once``: functions that may take long
+    are refused, and ``is_too_slow_at_once`` says that it was for that.
     """
 
     readable: frozenset[str] = _OURS
+    is_at_once: bool = False
+    is_too_slow_at_once: bool = False
     refusal: str | None = None
 
     def __call__(
         self, action: int, first: str | None, second: str | None, _database: str | None, _by: str | None
     ) -> int:
+        if self.is_at_once and action == apsw.SQLITE_FUNCTION and second in FUNCTIONS - _FUNCTIONS_AT_ONCE:
+            self.is_too_slow_at_once = True
+            return apsw.SQLITE_DENY
         refusal = self._refusal(action, first, second)
         if refusal is None:
             return apsw.SQLITE_OK
@@ -127,6 +147,10 @@ def guarded_connection(guard: Guard, budget: Budget) -> apsw.Connection:
         connection.config(switch, setting)
     for limit, value in _LIMITS.items():
         connection.limit(limit, value)
-    connection.set_progress_handler(budget.must_stop, _STEPS_BETWEEN_CHECKS)
+    if budget.is_at_once:
+        connection.limit(apsw.SQLITE_LIMIT_LENGTH, _VALUE_BYTES_AT_ONCE)
+    replace_slow_functions(connection)
+    steps = _STEPS_BETWEEN_CHECKS_AT_ONCE if budget.is_at_once else _STEPS_BETWEEN_CHECKS
+    connection.set_progress_handler(budget.must_stop, steps)
     connection.authorizer = guard
     return connection

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from actors.engine.world import World
     from actors.inspection import ServiceInfo
     from actors.listing import Listing
+    from actors.sql.budget import Budget
     from actors.sql.result import Parameters, QueryResult
     from actors.sql.source import Source
     from journal.ids import InvocationId
@@ -62,14 +63,13 @@ class Queries:
         limits = self._limits
         return await self._answer(
             asked,
-            lambda source, patience: query(
+            lambda source, budget: query(
                 source,
                 sql,
                 parameters,
                 max_rows=limits.query_rows,
                 max_bytes=limits.query_bytes,
-                deadline_seconds=patience.seconds,
-                still_wanted=patience.still_wanted,
+                budget=budget,
             ),
         )
 
@@ -79,26 +79,22 @@ class Queries:
 
         return await self._answer(
             asked,
-            lambda source, patience: newest(
+            lambda source, budget: newest(
                 source,
                 listing,
                 predicate,
-                deadline_seconds=patience.seconds,
-                still_wanted=patience.still_wanted,
+                budget=budget,
             ),
         )
 
     async def listed(self, asked: Asked, listing: Listing) -> list[InvocationRow]:
         """The newest invocations that are listed; without a condition in SQL. Raises :class:`actors.QueryTooSlowError`."""
         from actors.listing import list_invocations
-        from actors.sql.budget import Budget
         from actors.sql.source import CountedRows, Reader
 
         return await self._answer(
             asked,
-            lambda source, patience: list_invocations(
-                CountedRows(Reader(source, Budget(patience.seconds, patience.still_wanted))), listing
-            ),
+            lambda source, budget: list_invocations(CountedRows(Reader(source, budget)), listing),
         )
 
     async def matching(self, asked: Asked, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
@@ -107,12 +103,11 @@ class Queries:
 
         return await self._answer(
             asked,
-            lambda source, patience: matching(
+            lambda source, budget: matching(
                 source,
                 predicate,
                 at_most=at_most,
-                deadline_seconds=patience.seconds,
-                still_wanted=patience.still_wanted,
+                budget=budget,
             ),
             seconds=max(_SELECTION_SECONDS, self._limits.query_seconds),
         )
@@ -123,19 +118,19 @@ class Queries:
 
         return await self._answer(
             asked,
-            lambda source, patience: newest_ids(
+            lambda source, budget: newest_ids(
                 source,
                 listing,
-                deadline_seconds=patience.seconds,
-                still_wanted=patience.still_wanted,
+                budget=budget,
             ),
             seconds=max(_SELECTION_SECONDS, self._limits.query_seconds),
         )
 
     async def _answer(
-        self, asked: Asked, question: Callable[[Source, Patience], T], *, seconds: float | None = None
+        self, asked: Asked, question: Callable[[Source, Budget], T], *, seconds: float | None = None
     ) -> T:
         from actors.core.errors import QueryTooSlowError
+        from actors.sql.budget import Budget
         from actors.sql.source import Source
 
         async with self._turns, asked.view() as view:
@@ -143,10 +138,11 @@ class Queries:
                 view=view, partitions=asked.partitions, now=self._world.clock.now(), services=asked.services
             )
             with suppress(QueryTooSlowError):
-                return question(source, Patience(min(_AT_ONCE_SECONDS, self._limits.query_seconds), _always))
+                return question(source, Budget(min(_AT_ONCE_SECONDS, self._limits.query_seconds), is_at_once=True))
             return await self._in_a_thread(question, source, seconds or self._limits.query_seconds)
 
-    async def _in_a_thread(self, question: Callable[[Source, Patience], T], source: Source, seconds: float) -> T:
+    async def _in_a_thread(self, question: Callable[[Source, Budget], T], source: Source, seconds: float) -> T:
+        from actors.sql.budget import Budget
         from actors.sql.turns import Turns
 
         turns = Turns()
@@ -157,7 +153,7 @@ class Queries:
 
         def work() -> T:
             try:
-                return question(source, Patience(seconds, still_wanted))
+                return question(source, Budget(seconds, still_wanted))
             finally:
                 turns.end()
 
@@ -169,18 +165,6 @@ class Queries:
             )  # kept from the nursery, which would wrap an error
             nursery.cancel_scope.cancel()
         return answer.unwrap()
-
-
-@attrs.frozen
-class Patience:
-    """How long a question may take, and who says that nobody waits for it any more."""
-
-    seconds: float
-    still_wanted: Callable[[], None]
-
-
-def _always() -> None:
-    """Somebody waits: the task that asks is the one that works it out."""
 
 
 def _raise_if_cancelled() -> None:

@@ -14,10 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.errors import InvalidQueryError
-from actors.core.limits import DEFAULT_LIMITS
 from actors.core.names import SYSTEM_NAMESPACE
 from actors.listing import Listing
-from actors.sql.budget import Budget, wanted_for_ever
+from actors.sql.budget import Budget
 from actors.sql.guard import Guard
 from actors.sql.invocations import INVOCATIONS
 from actors.sql.run import Statement
@@ -26,23 +25,22 @@ from journal.events import Status
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from actors.sql.result import Value
     from actors.sql.source import Source
     from journal.rows import InvocationRow
 
 _READABLE = frozenset({INVOCATIONS.name})
-_SECONDS = DEFAULT_LIMITS.query_seconds
 _FROM = "FROM sys_invocation WHERE"
 
 
-def check_predicate(source: Source, predicate: str) -> None:
+def check_predicate(source: Source, predicate: str, budget: Budget | None = None) -> None:
     """Raise :class:`actors.InvalidQueryError` unless this is a predicate. Reads nothing."""
     if not predicate.strip():
         raise InvalidQueryError("the predicate is empty; write a condition such as status = 'paused'")
     for before, after in (("CASE WHEN\n", "\nTHEN 1 END"), ("(\n", "\n)")):
-        compiled = _statement(source, Budget(_SECONDS), f"EXPLAIN SELECT 1 {_FROM} {before}", predicate, after)
+        compiled = _statement(source, budget or Budget(), f"EXPLAIN SELECT 1 {_FROM} {before}", predicate, after)
         for _ in compiled.rows(()):
             pass
 
@@ -51,8 +49,7 @@ def where(
     source: Source,
     predicate: str,
     *,
-    deadline_seconds: float = DEFAULT_LIMITS.query_seconds,
-    still_wanted: Callable[[], None] = wanted_for_ever,
+    budget: Budget | None = None,
 ) -> Iterator[InvocationId]:
     """The ids of all invocations that the predicate fits, each as it is found, in no promised order.
 
@@ -62,8 +59,9 @@ def where(
 
         for of in where(source, "status = 'paused' and service = 'Agent'"): ...
     """
-    check_predicate(source, predicate)
-    statement = _statement(source, Budget(deadline_seconds, still_wanted), f"SELECT id {_FROM} (\n", predicate, "\n)")
+    budget = Budget() if budget is None else budget
+    check_predicate(source, predicate, budget)
+    statement = _statement(source, budget, f"SELECT id {_FROM} (\n", predicate, "\n)")
     return (InvocationId(str(of)) for (of,) in statement.rows(()))
 
 
@@ -72,32 +70,29 @@ def matching(
     predicate: str,
     *,
     at_most: int,
-    deadline_seconds: float,
-    still_wanted: Callable[[], None] = wanted_for_ever,
+    budget: Budget,
 ) -> tuple[int, list[InvocationId]]:
     """How many invocations of users' objects the predicate fits, and the ids of so many of them, the oldest first.
 
     Raises as :func:`where` does.
     """
-    return _counted(source, Listing(), predicate, "created_at, id", at_most, Budget(deadline_seconds, still_wanted))
+    return _counted(source, Listing(), predicate, "created_at, id", at_most, budget)
 
 
-def newest_ids(
-    source: Source, listing: Listing, *, deadline_seconds: float, still_wanted: Callable[[], None] = wanted_for_ever
-) -> tuple[int, list[InvocationId]]:
+def newest_ids(source: Source, listing: Listing, *, budget: Budget) -> tuple[int, list[InvocationId]]:
     """How many invocations are listed, and the ids of the newest of them, newest first; as many as the listing is long.
 
     Raises as :func:`where` does.
     """
     predicate = "true" if listing.where is None else listing.where
     order = "created_at DESC, id DESC"
-    return _counted(source, listing, predicate, order, listing.limit, Budget(deadline_seconds, still_wanted))
+    return _counted(source, listing, predicate, order, listing.limit, budget)
 
 
 def _counted(
     source: Source, listing: Listing, predicate: str, order: str, at_most: int, budget: Budget
 ) -> tuple[int, list[InvocationId]]:
-    check_predicate(source, predicate)
+    check_predicate(source, predicate, budget)
     conditions, parameters = _conditions(listing)
     before = f"SELECT id {_FROM} {conditions} AND (\n"
     statement = _statement(source, budget, before, predicate, f"\n) ORDER BY {order}")
@@ -115,12 +110,11 @@ def newest(
     listing: Listing,
     predicate: str,
     *,
-    deadline_seconds: float = DEFAULT_LIMITS.query_seconds,
-    still_wanted: Callable[[], None] = wanted_for_ever,
+    budget: Budget | None = None,
 ) -> list[InvocationRow]:
     """The newest of the invocations that are listed and that the predicate fits, newest first. Raises as :func:`where` does."""
-    check_predicate(source, predicate)
-    budget = Budget(deadline_seconds, still_wanted)
+    budget = Budget() if budget is None else budget
+    check_predicate(source, predicate, budget)
     conditions, parameters = _conditions(listing)
     before = f"SELECT id {_FROM} {conditions} AND (\n"
     statement = _statement(source, budget, before, predicate, "\n) ORDER BY created_at DESC, id DESC LIMIT ?")
@@ -138,8 +132,8 @@ def _conditions(listing: Listing) -> tuple[str, list[Value]]:
             conditions.append(f"{column} = ?")
             parameters.append(wanted)
     if listing.service is None and not listing.system:
-        conditions.append("service NOT LIKE ?")
-        parameters.append(f"{SYSTEM_NAMESPACE}%")
+        conditions.append(f"substr(service, 1, {len(SYSTEM_NAMESPACE)}) <> ?")
+        parameters.append(SYSTEM_NAMESPACE)
     if listing.status is not None:
         sign = "+" if Status.COMPLETED in listing.status else ""
         conditions.append(f"{sign}status IN ({', '.join('?' * len(listing.status))})")
@@ -149,5 +143,10 @@ def _conditions(listing: Listing) -> tuple[str, list[Value]]:
 
 def _statement(source: Source, budget: Budget, before: str, predicate: str, after: str) -> Statement:
     return Statement(
-        source, budget, Guard(readable=_READABLE), before + predicate + after, offset=len(before), length=len(predicate)
+        source,
+        budget,
+        Guard(readable=_READABLE, is_at_once=budget.is_at_once),
+        before + predicate + after,
+        offset=len(before),
+        length=len(predicate),
     )

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import apsw
 import attrs
 
-from actors.core.errors import InvalidQueryError, QueryTooLargeError
+from actors.core.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
 from actors.core.limits import DEFAULT_LIMITS
-from actors.sql.budget import Budget, wanted_for_ever
-from actors.sql.guard import SQL_BYTES, Guard, guarded_connection
+from actors.sql.budget import Budget
+from actors.sql.guard import SQL_BYTES, VALUE_BYTES, Guard, guarded_connection
 from actors.sql.result import QueryResult, Value
 from actors.sql.source import Reader
 from actors.sql.tables import TABLES
 from actors.sql.virtual import attach
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from actors.sql.result import Parameters
     from actors.sql.source import Source
@@ -34,22 +34,21 @@ def query(
     sql: str,
     parameters: Parameters = (),
     *,
-    deadline_seconds: float = DEFAULT_LIMITS.query_seconds,
+    budget: Budget | None = None,
     max_rows: int = DEFAULT_LIMITS.query_rows,
     max_bytes: int = DEFAULT_LIMITS.query_bytes,
-    still_wanted: Callable[[], None] = wanted_for_ever,
 ) -> QueryResult:
     """The answer to one SELECT. ``parameters`` stand for ``?``, or by name for ``:name``.
 
     Raises :class:`actors.InvalidQueryError`, :class:`actors.QueryTooSlowError`, :class:`actors.QueryTooLargeError`, what
-    ``still_wanted`` raises, and a ``JournalError`` where what is kept is damaged.
+    the budget raises, and a ``JournalError`` where what is kept is damaged.
 
     ::
 
         query(source, "select status, count(*) from sys_invocation where service = ? group by status", ["Agent"])
     """
-    budget = Budget(deadline_seconds, still_wanted)
-    statement = Statement(source, budget, Guard(), sql)
+    budget = Budget() if budget is None else budget
+    statement = Statement(source, budget, Guard(is_at_once=budget.is_at_once), sql)
     rows: list[list[Value]] = []
     size = 0
     for row in statement.rows(parameters):
@@ -134,10 +133,16 @@ class Statement:
     def _translated(self, error: apsw.Error) -> BaseException:
         if self.budget.stopped_by is not None:
             return self.budget.stopped_by
+        if self.guard.is_too_slow_at_once:
+            return QueryTooSlowError("the query calls a function that may take long")
         if self.guard.refusal is not None:
             return InvalidQueryError(self.guard.refusal)
         if isinstance(error, (apsw.TooBigError, apsw.NoMemError)):
-            return QueryTooLargeError(f"a value or the statement is too large for a query: {error}")
+            if self.budget.is_at_once:
+                return QueryTooSlowError("the query has a value that may take long")
+            return QueryTooLargeError(
+                f"a value in the query has more than {VALUE_BYTES >> 10} KiB, or the statement is too large: {error}"
+            )
         return self._pointed(error)
 
     def _pointed(self, error: apsw.Error) -> InvalidQueryError:

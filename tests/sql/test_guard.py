@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
+import apsw
 import pytest
 
 import actors
 from actors.core.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
+from actors.sql.budget import Budget
 from actors.sql.guard import SQL_BYTES
 from actors.sql.run import query
 from tests.sql.kept import in_memory, row
@@ -136,13 +139,13 @@ ENDLESS = [
 def test_a_query_without_an_end_is_stopped_by_its_deadline(source: Source, sql: str) -> None:
     began = time.monotonic()
     with pytest.raises(QueryTooSlowError, match=r"longer than 0\.05 seconds"):
-        query(source, sql, deadline_seconds=0.05)
+        query(source, sql, budget=Budget(0.05))
     assert time.monotonic() - began < 5
 
 
 def test_a_scan_that_gives_sqlite_nothing_is_stopped_as_well(source: Source) -> None:
     with pytest.raises(QueryTooSlowError):
-        query(source, "SELECT * FROM sys_invocation", deadline_seconds=-1)
+        query(source, "SELECT * FROM sys_invocation", budget=Budget(-1))
 
 
 @pytest.mark.parametrize("sql", ENDLESS[:2])
@@ -158,7 +161,7 @@ def test_a_query_that_nobody_waits_for_stops_with_the_error_of_whoever_left(sour
             raise Left
 
     with pytest.raises(Left):
-        query(source, sql, still_wanted=still_wanted)
+        query(source, sql, budget=Budget(still_wanted=still_wanted))
 
 
 def test_more_rows_than_the_limit_are_an_error_never_cut_off(source: Source) -> None:
@@ -235,3 +238,60 @@ def test_a_name_without_a_value_is_refused(source: Source) -> None:
 def test_the_errors_are_public_and_say_what_http_answers() -> None:
     codes = {actors.InvalidQueryError: 400, actors.QueryTooSlowError: 422, actors.QueryTooLargeError: 422}
     assert all(issubclass(kind, actors.Refused) and kind.http_status == code for kind, code in codes.items())
+
+
+A = "printf('%.*c', 260000, 'a')"
+LONG_STEPS = [
+    f"SELECT instr({A} || {A}, {A} || 'b')",
+    f"SELECT length(replace({A} || {A}, {A} || 'b', 'x'))",
+    f"SELECT length(trim({A}, {A}))",
+    f"SELECT length(rtrim({A}, {A} || 'b'))",
+    f"SELECT {A} LIKE '%a%a%a%a%a%b'",
+    f"SELECT {A} GLOB '*a*a*a*a*a*b'",
+    f"SELECT length(quote({A})), length(hex({A})), length(upper({A}))",
+    f"SELECT json_extract('[' || replace({A}, 'a', '1,') || '1]', '$[#-1]')",
+    f"SELECT group_concat({A}) FROM sys_invocation",
+]
+
+
+@pytest.mark.parametrize("sql", LONG_STEPS)
+def test_no_single_step_is_long(source: Source, sql: str) -> None:
+    """A step cannot be interrupted, so each must be short by itself. Processor time: SQLite's own took minutes for some."""
+    began = time.process_time()
+    with contextlib.suppress(QueryTooLargeError):
+        query(source, sql, budget=Budget(5.0))
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("sql", LONG_STEPS)
+def test_the_loop_waits_for_no_function_that_may_take_long(source: Source, sql: str) -> None:
+    budget = Budget(5.0, is_at_once=True)
+    with pytest.raises(QueryTooSlowError):
+        query(source, sql, budget=budget)
+    assert budget.rows_read == 0
+
+
+def test_the_loop_waits_for_no_large_value(source: Source) -> None:
+    sql = "SELECT length(argument || ?) FROM sys_invocation LIMIT 1"
+    assert query(source, sql, ["x" * 1_000], budget=Budget(5.0, is_at_once=True)).rows
+    with pytest.raises(QueryTooSlowError):
+        query(source, sql, ["x" * 100_000], budget=Budget(5.0, is_at_once=True))
+    assert query(source, sql, ["x" * 100_000]).rows
+    with pytest.raises(QueryTooLargeError, match="1024 KiB"):
+        query(source, sql, ["x" * 1_100_000])
+
+
+TEXTS = ["", "a", "aab", "aaab", " a b ", "  ", "äbä", "10", "1.5", "%"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["instr({0}, {1})", "trim({0}, {1})", "ltrim({0}, {1})", "rtrim({0}, {1})", "trim({0})", "replace({0}, {1}, 'x')"],
+)
+def test_functions_of_ours_give_what_those_of_sqlite_give(source: Source, call: str) -> None:
+    plain = apsw.Connection(":memory:")
+    written = [f"'{text}'" for text in TEXTS] + ["NULL", "10", "1.5", "1e300", "-0.0", "1e15", "123456789012345678"]
+    for first in written:
+        for second in written:
+            asked = f"SELECT {call.format(first, second)} AS found"
+            assert query(source, asked).rows == [list(row) for row in plain.execute(asked)], asked

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from actors.core.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
 from actors.listing import Listing
+from actors.sql.budget import Budget
 from actors.sql.predicates import newest, where
 from actors.sql.run import query
 from journal.events import Failure, Outcome, OutcomeKind, Status
@@ -335,7 +336,7 @@ WORDS = st.sampled_from([*VOCABULARY.split(), "\0", "\ud800", "\n"])
 @settings(max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_is_a_predicate_or_a_typed_refusal(text: str) -> None:
     try:
-        found = list(where(SOURCE, text, deadline_seconds=1))
+        found = list(where(SOURCE, text, budget=Budget(1)))
     except (InvalidQueryError, QueryTooSlowError, QueryTooLargeError) as refused:
         assert str(refused)
     else:
@@ -346,6 +347,6 @@ def test_any_text_is_a_predicate_or_a_typed_refusal(text: str) -> None:
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_is_a_query_or_a_typed_refusal(text: str) -> None:
     try:
-        query(SOURCE, text, deadline_seconds=1)
+        query(SOURCE, text, budget=Budget(1))
     except (InvalidQueryError, QueryTooSlowError, QueryTooLargeError) as refused:
         assert str(refused)
