@@ -140,6 +140,9 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.InvocationSuspended: lambda _: "suspended: nothing of it is in memory",
     e.CancelRequested: lambda event: f"cancel requested{_because(event.reason)}",
     e.CancelHastened: lambda event: f"to be killed sooner{_because(event.reason)}",
+    e.CancelOvertook: lambda _: (
+        "it returned before it met its cancel; its last turn is undone, and the cancel comes first"
+    ),
     e.PauseRequested: lambda event: f"pause requested, once its steps have ended{_because(event.reason)}",
     e.InvocationPaused: lambda event: f"paused ({event.cause.value}){_because(event.reason)}",
     e.InvocationResumed: lambda event: f"resumed{_because(event.reason)}",

@@ -67,6 +67,7 @@ TAGS: dict[type, int] = {
     e.CallHandedOver: 0x2C,
     e.InvocationMoved: 0x2D,
     e.CancelHastened: 0x2E,
+    e.CancelOvertook: 0x30,
 }
 
 _STAMP_TAG = 0x7F

@@ -523,12 +523,15 @@ class InvocationSuspended:
 
 @attrs.define(kw_only=True)
 class CancelRequested:
-    """Somebody wants it stopped, with its compensations. ``kill_at`` is when patience ends."""
+    """Somebody wants it stopped, with its compensations. ``kill_at`` is when patience ends. ``overtakes`` counts the latest
+    completions that its handler had not been given, because it was held: the cancel is given before them, at the await where
+    the handler stands."""
 
     invocation_id: InvocationId
     reason: str
     children: Children = Children.CALLED
     kill_at: float | None = None
+    overtakes: int = 0
 
 
 @attrs.define(kw_only=True)
@@ -539,6 +542,15 @@ class CancelHastened:
     invocation_id: InvocationId
     kill_at: float
     reason: str = ""
+
+
+@attrs.define(kw_only=True)
+class CancelOvertook:
+    """The handler returned on the last of ``handed_over`` completions, and had not met its cancel. Nothing of that turn is kept:
+    it is replayed, and given the cancel before that completion. Happens once at most."""
+
+    invocation_id: InvocationId
+    handed_over: int
 
 
 @attrs.define(kw_only=True)
@@ -695,6 +707,7 @@ Event: TypeAlias = (
     | HistoryKept
     | CallHandedOver
     | CancelHastened
+    | CancelOvertook
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

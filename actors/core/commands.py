@@ -113,7 +113,8 @@ class Attach:
 class CancelInvocation:
     """Stop it, with its compensations. ``kill_after`` seconds later it is killed if it still lives.
 
-    Asked again, the earlier end of patience holds; the rest is as it was asked for first.
+    Asked again, the earlier end of patience holds; the rest is as it was asked for first. ``held_back`` counts completions that
+    its handler has not been given because of a gate; filled in where the command arrives.
     """
 
     invocation_id: InvocationId
@@ -121,6 +122,7 @@ class CancelInvocation:
     children: Children = Children.CALLED
     kill_after: float | None = None
     reply_to: Caller | None = None
+    held_back: int = 0
 
 
 @attrs.define(kw_only=True)
@@ -180,7 +182,8 @@ class RestartInvocation:
     ``from_step`` is a step's name or path; empty: from the beginning. ``argument`` takes the place of the original's.
     ``stop`` says how the original is stopped if it has not ended. ``hand_over``: whoever waits for the original then waits for
     the successor. ``dry_run``: only say what would be kept. ``deployment`` is the code that it
-    runs on, None: the original's. The rest is filled in where the command arrives: the ``original``'s acceptance, the ``step``.
+    runs on, None: the original's. The rest is filled in where the command arrives: the ``original``'s acceptance, the ``step``,
+    and, as for a cancel, ``held_back``.
     """
 
     invocation_id: InvocationId
@@ -196,6 +199,7 @@ class RestartInvocation:
     reply_to: Caller | None = None
     original: InvocationAccepted | None = None
     step: StepId = ROOT_STEP
+    held_back: int = 0
 
 
 @attrs.define(kw_only=True)
@@ -217,20 +221,25 @@ class RecordProgress:
 
 @attrs.define(kw_only=True)
 class FinishAttempt:
-    """A handler has ended; ``events`` are the last facts of it."""
+    """A handler has ended; ``events`` are the last facts of it. ``handed_over`` counts the completions that it has been given,
+    ``has_met_cancel`` says whether its cancel, if there is one, has been raised in it."""
 
     invocation_id: InvocationId
     events: list[Event]
     outcome: Outcome
+    handed_over: int = 0
+    has_met_cancel: bool = False
 
 
 @attrs.define(kw_only=True)
 class FailAttempt:
-    """A handler raised something worth retrying. ``jitter`` is a random number in [0, 1)."""
+    """A handler raised something worth retrying. ``jitter`` is a random number in [0, 1). ``has_been_given_cancel``: its cancel,
+    if there is one, is among the ``handed_over`` completions."""
 
     invocation_id: InvocationId
     failure: Failure
     handed_over: int
+    has_been_given_cancel: bool = False
     policy: RetryPolicy
     jitter: float
 
@@ -391,7 +400,7 @@ def encode_verb(command: Command) -> bytes:
     return _encode(command)
 
 
-_OF_THE_JOURNEY = frozenset({"invocation_id", "reply_to", "original", "step"})
+_OF_THE_JOURNEY = frozenset({"invocation_id", "reply_to", "original", "step", "held_back"})
 """Fields of a verb that say whom it is for, or are filled in where it arrives."""
 
 

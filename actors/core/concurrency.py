@@ -125,7 +125,9 @@ class Branch:
             raise AttemptEnded
         if self.scope is not None and self.scope.is_effectively_cancelled:
             raise Cancelled
-        execution.deliver_pending_cancel(self)
+        cancel = execution.take_pending_cancel(self)
+        if cancel is not None:
+            raise cancel
 
     async def park(self, step: StepId, event: Event) -> Any:
         """Wait until the operation that ``event`` started has ended; the event that ended it."""
@@ -314,6 +316,9 @@ class Nursery:
         if error is not None:
             self.add_error(error)
         if self._children and not self.parent.execution.closed:
+            cancel = self.parent.execution.take_pending_cancel(self.parent)
+            if cancel is not None:
+                self.add_error(cancel)
             await self.parent.join(self)
         self._closed = True
         return self._combined()

@@ -224,7 +224,23 @@ def _record_progress(_: ObjectState, __: Any, command: c.RecordProgress, ___: fl
 def _finish_attempt(
     state: ObjectState, invocation: InvocationState, command: c.FinishAttempt, _: float, __: Limits
 ) -> list[Event]:
-    return [*command.events, *_complete(state, invocation, command.outcome)]
+    """A handler that returned without having met its cancel has not ended: its last turn does not count, and it is given the
+    cancel at the await before. Where that helps nothing, since it shields itself, what it did stands, and the outcome says that
+    it was cancelled."""
+    cancel = invocation.cancel
+    if cancel is None:
+        return [*command.events, *_complete(state, invocation, command.outcome)]
+    outcome = outcome_when_cancelled(command, cancel.reason)
+    if outcome is not command.outcome and not cancel.overtook:
+        return [e.CancelOvertook(invocation_id=invocation.invocation_id, handed_over=command.handed_over)]
+    return [*command.events, *_complete(state, invocation, outcome)]
+
+
+def outcome_when_cancelled(command: c.FinishAttempt, reason: str) -> Outcome:
+    """The outcome of one that was cancelled: it did not succeed unless it has met the cancel, and made something of it."""
+    if command.has_met_cancel or command.outcome.kind is not OutcomeKind.SUCCEEDED:
+        return command.outcome
+    return Outcome(OutcomeKind.CANCELLED, reason=reason)
 
 
 def _complete(state: ObjectState, invocation: InvocationState, outcome: Outcome) -> list[Event]:
@@ -258,8 +274,11 @@ def _fail_attempt(
     state: ObjectState, invocation: InvocationState, command: c.FailAttempt, now: float, _: Limits
 ) -> list[Event]:
     attempt = invocation.failed_attempts + 1
-    exhausted = is_exhausted(command.policy, attempt)
-    retry_at = None if exhausted else now + delay_seconds(command.policy, attempt, command.jitter)
+    # One that failed while its cancel was on its way is tried again at once: it is given the cancel before what it failed on.
+    is_cancelled = invocation.cancel is not None and not command.has_been_given_cancel
+    exhausted = is_exhausted(command.policy, attempt) and not is_cancelled
+    delay = 0.0 if is_cancelled or exhausted else delay_seconds(command.policy, attempt, command.jitter)
+    retry_at = None if exhausted else now + delay
     failed = e.AttemptFailed(
         invocation_id=invocation.invocation_id,
         attempt=attempt,
@@ -268,6 +287,8 @@ def _fail_attempt(
         retry_at=retry_at,
         max_attempts=command.policy.max_attempts,
     )
+    if is_cancelled:
+        return [failed, e.AttemptRetried(invocation_id=invocation.invocation_id)]
     if not exhausted:
         return [failed]
     if command.policy.on_exhausted is Exhausted.FAIL:
@@ -467,6 +488,7 @@ def _cancel(
             reason=command.reason,
             children=command.children,
             kill_at=kill_at,
+            overtakes=invocation.held_back + command.held_back,
         )
     ]
 
@@ -643,7 +665,7 @@ def _stop(
     reason = command.reason or f"started again as {command.successor}"
     if command.stop is Stop.KILL:
         return _kill(state, original, c.KillInvocation(invocation_id=command.invocation_id, reason=reason), now, limits)
-    cancel = c.CancelInvocation(invocation_id=command.invocation_id, reason=reason)
+    cancel = c.CancelInvocation(invocation_id=command.invocation_id, reason=reason, held_back=command.held_back)
     return _cancel(state, original, cancel, now, limits)
 
 

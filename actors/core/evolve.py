@@ -183,7 +183,7 @@ def _on_output(_: ObjectState, invocation: InvocationState, event: e.OutputEmitt
 
 def _settle(_: ObjectState, invocation: InvocationState, event: Any, __: Stamp) -> None:
     del invocation.waits[event.step]
-    _wake(invocation)
+    _complete(invocation)
 
 
 def _on_wait_dropped(_: ObjectState, invocation: InvocationState, event: e.WaitDropped, __: Stamp) -> None:
@@ -196,6 +196,13 @@ def _on_outcome(
 ) -> None:
     del invocation.waits[event.step]
     invocation.value_bytes += len(event.outcome.value)
+    _complete(invocation)
+
+
+def _complete(invocation: InvocationState) -> None:
+    """Something has come that its handler is to be given."""
+    if invocation.status is Status.PAUSED or invocation.pausing is not None:
+        invocation.held_back += 1
     _wake(invocation)
 
 
@@ -227,8 +234,10 @@ def _on_signal(_: ObjectState, invocation: InvocationState, event: e.SignalRecei
     for step, wait in invocation.waits.items():
         if wait.kind is WaitKind.SIGNAL and wait.name == event.name:
             del invocation.waits[step]
-            _wake(invocation)
+            _complete(invocation)
             return
+    if invocation.status is Status.PAUSED or invocation.pausing is not None:
+        invocation.held_back += 1
     invocation.signals[event.name] = invocation.signals.get(event.name, 0) + 1
 
 
@@ -280,6 +289,7 @@ def _on_suspended(_: ObjectState, invocation: InvocationState, __: e.InvocationS
 def _on_cancel(_: ObjectState, invocation: InvocationState, event: e.CancelRequested, stamp: Stamp) -> None:
     invocation.cancel = Cancel(event.reason, stamp.by, stamp.at, event.kill_at)
     invocation.pausing = None
+    invocation.held_back = 0
     if invocation.status is Status.PAUSED:
         _start_over(invocation)
     invocation.retry_at = None
@@ -291,6 +301,11 @@ def _on_hastened(_: ObjectState, invocation: InvocationState, event: e.CancelHas
     assert invocation.cancel is not None, "only what is cancelled has patience to lose"
     assert invocation.cancel.kill_at is None or event.kill_at < invocation.cancel.kill_at, "patience never grows"
     invocation.cancel.kill_at = event.kill_at
+
+
+def _on_overtook(_: ObjectState, invocation: InvocationState, __: e.CancelOvertook, ___: Stamp) -> None:
+    assert invocation.cancel is not None, "only what is cancelled has a cancel to meet"
+    invocation.cancel.overtook = True
 
 
 def _on_pause_requested(_: ObjectState, invocation: InvocationState, event: e.PauseRequested, stamp: Stamp) -> None:
@@ -311,6 +326,7 @@ def _on_paused(_: ObjectState, invocation: InvocationState, event: e.InvocationP
 
 
 def _on_resumed(_: ObjectState, invocation: InvocationState, __: e.InvocationResumed, ___: Stamp) -> None:
+    invocation.held_back = 0
     if invocation.status is not Status.PAUSED:
         invocation.pausing = None  # it was asked to pause, and had not obeyed yet
         return
@@ -418,6 +434,7 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.InvocationSuspended: _on_suspended,
     e.CancelRequested: _on_cancel,
     e.CancelHastened: _on_hastened,
+    e.CancelOvertook: _on_overtook,
     e.PauseRequested: _on_pause_requested,
     e.InvocationPaused: _on_paused,
     e.InvocationResumed: _on_resumed,

@@ -262,6 +262,10 @@ def _on_hastened(state: ObjectState | None, event: e.CancelHastened) -> list[Eff
     ]
 
 
+def _on_overtook(_: ObjectState | None, event: e.CancelOvertook) -> list[Effect]:
+    return [f.EndAttempt(event.invocation_id, abort_steps=False), f.StartAttempt(event.invocation_id)]
+
+
 def _retract_kill(invocation: InvocationState) -> list[Effect]:
     if invocation.cancel is None or invocation.cancel.kill_at is None:
         return []
@@ -393,6 +397,7 @@ _REACTIONS: dict[type, Callable[[ObjectState | None, Any], list[Effect]]] = {
     e.InvocationSuspended: _on_suspended,
     e.CancelRequested: _on_cancel,
     e.CancelHastened: _on_hastened,
+    e.CancelOvertook: _on_overtook,
     e.PauseRequested: _on_pause_requested,
     e.InvocationPaused: _on_paused,
     e.InvocationResumed: _on_resumed,

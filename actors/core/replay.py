@@ -148,6 +148,7 @@ class Execution:
         self._signals: dict[str, deque[e.SignalReceived]] = {}
         self._signal_waits: dict[str, list[StepId]] = {}
         self._patched: dict[str, bool] = {}
+        self.has_been_given_cancel = False
         self._pending_cancel: CancelledError | None = None
         self._cannot_be_recorded = False
         self._root = Branch(self, "", handler(), nursery=None, scope=None, context=copy_context(), name=name)
@@ -158,6 +159,7 @@ class Execution:
     def start(self, stamp: Stamp, live_now: float, *, cancelled: CancelledError | None = None) -> Progress:
         """Take the first turn. ``cancelled`` ends the handler before its first line."""
         self.now, self.live_now = stamp.at, live_now
+        self.has_been_given_cancel = cancelled is not None
         self._ready.append((self._root, None, cancelled))
         return self._take_turn()
 
@@ -176,6 +178,11 @@ class Execution:
         if not recorded:
             return False
         return recorded[0].__class__ is not e.PatchMarked or any(not isinstance(r, e.PatchMarked) for r in recorded)
+
+    @property
+    def has_met_cancel(self) -> bool:
+        """Whether the invocation's cancel has been raised in the handler; of a handler that has ended."""
+        return self.has_been_given_cancel and self._pending_cancel is None
 
     @property
     def has_branches(self) -> bool:
@@ -353,11 +360,12 @@ class Execution:
 
     # Cancellation.
 
-    def deliver_pending_cancel(self, branch: Branch) -> None:
-        """Raise the invocation's cancel if it has not found an await to be raised at, and this is one."""
-        if self._pending_cancel is not None and branch is self._root and not branch.is_shielded:
-            error, self._pending_cancel = self._pending_cancel, None
-            raise error
+    def take_pending_cancel(self, branch: Branch) -> CancelledError | None:
+        """The invocation's cancel, to be raised here, if it has not found an await to be raised at, and this is one."""
+        if self._pending_cancel is None or branch is not self._root or branch.is_shielded:
+            return None
+        error, self._pending_cancel = self._pending_cancel, None
+        return error
 
     def interrupt_below(self, scope: CancelScope) -> None:
         """Every branch in the scope that waits, and that the cancellation reaches, is interrupted; oldest first."""
@@ -373,7 +381,12 @@ class Execution:
                 waits_at.nursery.add_error(error)
                 return True
             return False  # its children are below the scope too, and it waits for them
-        if waits_at is None or waits_at.interruption is not None:
+        if waits_at is None:
+            return False
+        if waits_at.interruption is not None:
+            if isinstance(error, CancelledError):
+                waits_at.interruption = error  # the await is ending; what it ends with is the invocation's cancel
+                return True
             return False
         if isinstance(waits_at.event, e.StepScheduled):
             waits_at.interruption = error
@@ -394,6 +407,7 @@ class Execution:
         self._match(e.WaitDropped(invocation_id=self.invocation_id, step=parked.step))
 
     def _cancel_root(self, reason: str) -> None:
+        self.has_been_given_cancel = True
         self._pending_cancel = CancelledError(reason)
         if self._root not in self._branches or self._root.is_shielded:
             return
@@ -509,8 +523,9 @@ class Script:
 def script(history: Iterable[Recorded]) -> Script:
     """Put the history of one invocation into the order in which its handler lives through it.
 
-    That is the order of the journal, but for a cancel that finds the handler failing: it is given *before* the completion
-    that the handler failed on, so that it arrives at an await, and compensations run.
+    That is the order of the journal, except for a cancel. One that finds the handler held is given *before* what came
+    meanwhile; one that finds it failing, or that it has returned without, before the completion that it failed or returned on.
+    So it arrives at an await, and compensations run.
     """
     started: Stamp | None = None
     requests: list[Event] = []
@@ -530,6 +545,8 @@ def script(history: Iterable[Recorded]) -> Script:
             started = recorded.stamp
         elif isinstance(event, e.AttemptFailed):
             order.attempt_failed(event.handed_over)
+        elif isinstance(event, e.CancelOvertook):
+            order.cancel_overtook(event.handed_over)
         elif kind is e.AttemptRetried or kind is e.InvocationResumed:
             order.attempt_begins()
     assert started is not None, "a handler is replayed once it has started"
@@ -545,29 +562,44 @@ class _Order:
         self._failing_after: int | None = None
 
     def add(self, delivery: Delivery) -> None:
-        if isinstance(delivery.completion, e.CancelRequested) and self._failing_after is not None:
-            self._overtake(self._failing_after, delivery)
-        else:
+        cancel = delivery.completion
+        if not isinstance(cancel, e.CancelRequested):
             self.deliveries.append(delivery)
+            return
+        first = len(self.deliveries) - cancel.overtakes
+        if self._failing_after is not None:
+            first = min(first, self._failing_after - 1)
+        self._give_before(first, delivery)
 
     def attempt_failed(self, handed_over: int) -> None:
         """The handler failed on the last of so many. A cancel behind that would never be given: it goes before."""
         self._failing_after = handed_over
-        for delivery in self.deliveries[handed_over:]:
-            if isinstance(delivery.completion, e.CancelRequested):
-                self.deliveries.remove(delivery)
-                self._overtake(handed_over, delivery)
-                return
+        self._bring_forward(handed_over)
 
     def attempt_begins(self) -> None:
         self._failing_after = None
 
-    def _overtake(self, failing_after: int, cancel: Delivery) -> None:
-        if failing_after == 0:
+    def cancel_overtook(self, handed_over: int) -> None:
+        """The handler returned on the last of so many without having met the cancel, which may have been given to it."""
+        if not self._bring_forward(handed_over) and handed_over > 0:
+            self.deliveries[handed_over - 1] = attrs.evolve(self.deliveries[handed_over - 1], superseded=True)
+
+    def _bring_forward(self, handed_over: int) -> bool:
+        """Have a cancel that stands behind so many completions given before the last of them; whether there is one."""
+        for delivery in self.deliveries[handed_over:]:
+            if isinstance(delivery.completion, e.CancelRequested):
+                self.deliveries.remove(delivery)
+                self._give_before(handed_over - 1, delivery)
+                return True
+        return False
+
+    def _give_before(self, first: int, cancel: Delivery) -> None:
+        """What stands from ``first`` on is superseded: it comes after the cancel. Before the first completion there is no await
+        yet: the cancel ends the handler before its first line."""
+        if first < 0:
             self.cancelled = CancelledError(cancel.completion.reason)
             return
-        overtaken = self.deliveries[failing_after - 1]
-        self.deliveries[failing_after - 1 : failing_after] = [cancel, attrs.evolve(overtaken, superseded=True)]
+        self.deliveries[first:] = [cancel, *(attrs.evolve(d, superseded=True) for d in self.deliveries[first:])]
 
 
 def play(execution: Execution, script: Script, live_now: float) -> Progress:

@@ -60,12 +60,13 @@ class Wait:
 
 @attrs.define
 class Cancel:
-    """A cancel that has been asked for."""
+    """A cancel that has been asked for. ``overtook``: the handler returned once without having met it."""
 
     reason: str
     by: str
     at: float
     kill_at: float | None = None
+    overtook: bool = False
 
 
 @attrs.define
@@ -89,7 +90,8 @@ class InvocationState:
 
     ``spans`` are the ranges of event numbers among which its own lie. ``failed_attempts`` counts since it last went on by
     somebody's will. ``parked``: nothing of it is in memory, and nothing needs to be. ``signals`` counts those that have come and nobody waits for. ``pausing`` is the reason of a pause
-    that waits for running steps. ``value_bytes`` is what its events hold of users' values.
+    that waits for running steps. ``held_back`` counts the completions that came while it was held, which its handler has not been
+    given. ``value_bytes`` is what its events hold of users' values.
     ``obeyed`` are the latest requests that changed it. ``restarts`` is the one that it repeats, ``behind`` the one whose end
     it waits for, ``successors`` are those that repeat it.
     """
@@ -119,6 +121,7 @@ class InvocationState:
     changes: Changes = attrs.field(factory=Changes)
     cancel: Cancel | None = None
     pausing: str | None = None
+    held_back: int = 0
     max_attempts: int | None = None
     pause_reason: str = ""
     paused_by: str = ""

@@ -77,6 +77,7 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.InvocationSuspended: ACTIVE,
     e.CancelRequested: _STARTED_OR_HELD,
     e.CancelHastened: _STARTED_OR_HELD,
+    e.CancelOvertook: ACTIVE,
     e.PauseRequested: ACTIVE,
     e.InvocationPaused: OPEN - {Status.PAUSED},
     e.InvocationResumed: ACTIVE | {Status.PAUSED},

@@ -180,13 +180,20 @@ class Attempt:
         return [self._finish(self.execution.progress, outcome)]
 
     def _finish(self, events: list[Any], outcome: Outcome) -> Command:
-        return c.FinishAttempt(invocation_id=self.invocation_id, events=events, outcome=outcome)
+        return c.FinishAttempt(
+            invocation_id=self.invocation_id,
+            events=events,
+            outcome=outcome,
+            handed_over=self.execution.handed_over,
+            has_met_cancel=self.execution.has_met_cancel,
+        )
 
     def _fail(self, error: BaseException) -> Command:
         return c.FailAttempt(
             invocation_id=self.invocation_id,
             failure=failure_of(error),
             handed_over=self.execution.handed_over,
+            has_been_given_cancel=self.execution.has_been_given_cancel,
             policy=self.handler.retry,
             jitter=self._setting.world.random.random(),
         )

@@ -233,6 +233,8 @@ class Reception:
             assert resident.state is not None
             deployment = self._resolve(resident.state, before.handler, command.deployment)
             command = attrs.evolve(command, deployment=deployment)
+        if isinstance(command, c.CancelInvocation):
+            command = attrs.evolve(command, held_back=resident.held_back.get(of, 0))
         events = self._ledger.decide(resident, command, arrival.stamp)
         after = _open_state(resident, of)
         status_after = Status.COMPLETED if after is None else after.status
@@ -259,6 +261,7 @@ class Reception:
         command.original = accepted
         state = resident.state
         assert state is not None, "an invocation that is known has an object"
+        command.held_back = resident.held_back.get(command.invocation_id, 0)
         command.deployment = self._code_of_restart(resident, command, accepted.handler)
         self._check_argument(Target(state.service, state.key, accepted.handler), command.argument, command.deployment)
         writes = has_fields(state.kind, accepted.mode)

@@ -13,6 +13,7 @@ import msgspec
 
 from actors.checking import CheckReport, Divergence, Fate, FieldDifference, OperationCheck, Verdict
 from actors.core import commands as c
+from actors.core.decide import outcome_when_cancelled
 from actors.core.errors import ActorError, AttemptEnded, HistoryGoneError, UnknownInvocationError
 from actors.core.limits import DEFAULT_LIMITS
 from actors.core.replay import Execution, describe
@@ -208,8 +209,11 @@ def _judge(base: CheckReport, row: InvocationRow, execution: _Noting, commands: 
             assert last.cause is PauseCause.MISMATCH, "a rehearsal is held for nothing else"
             return attrs.evolve(report, verdict=Verdict.RAISES, failure=failure_info(last.failure))
         case c.FinishAttempt():
-            report = attrs.evolve(report, outcome=outcome_info(last.outcome))
-            is_other = row.outcome is not None and not _is_same_end(row.outcome, last.outcome)
+            outcome = last.outcome
+            if row.cancel_reason is not None:
+                outcome = outcome_when_cancelled(last, row.cancel_reason)
+            report = attrs.evolve(report, outcome=outcome_info(outcome))
+            is_other = row.outcome is not None and not _is_same_end(row.outcome, outcome)
             return attrs.evolve(report, verdict=Verdict.ENDS_OTHERWISE) if is_other else report
         case _:
             was_left = row.outcome is not None and row.outcome.kind in (OutcomeKind.SUCCEEDED, OutcomeKind.FAILED)

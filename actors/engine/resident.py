@@ -42,7 +42,8 @@ class Resident:
     The state runs ahead of the disk by ``recent``, the events that no commit has confirmed. ``ended`` are the rows of
     invocations that ended since the last commit was sealed. If a commit fails, all of it is dropped and read again.
     ``extensions`` are the commits under way, or forming, that it has a part in. ``steps`` run; ``due_steps`` begin once what
-    asked for them is durable.
+    asked for them is durable. ``held_back`` counts the completions that handlers have not been given because a gate is closed
+    before them.
     """
 
     stream: StreamId
@@ -54,6 +55,7 @@ class Resident:
     attempts: dict[InvocationId, Attempt] = attrs.field(factory=dict)
     steps: dict[InvocationId, dict[StepId, StepTask]] = attrs.field(factory=dict)
     due_steps: set[tuple[InvocationId, StepId]] = attrs.field(factory=set)
+    held_back: dict[InvocationId, int] = attrs.field(factory=dict)
     waiters: dict[InvocationId, list[Waiter[Outcome]]] = attrs.field(factory=dict)
     listings: dict[InvocationId, Listing] = attrs.field(factory=dict)
     owing_on_disk: bool = False

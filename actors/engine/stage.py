@@ -110,6 +110,8 @@ class Stage:
         self._live.pop(of, None)
         self._movable.pop(of, None)
         self._leaving.discard(of)
+        if resident.held_back and (resident.state is None or of not in resident.state.invocations):
+            resident.held_back.pop(of, None)
         if attempt is not None:
             attempt.close()
         if abort_steps:
@@ -157,6 +159,8 @@ class Stage:
             return
         assert state is not None, "it is one of the object's"
         if self._ledger.holding(state, run.invocation_id):
+            if run.recorded is not None:
+                resident.held_back[run.invocation_id] = resident.held_back.get(run.invocation_id, 0) + 1
             return
         attempt = resident.attempts.get(run.invocation_id)
         if attempt is None:
@@ -182,6 +186,7 @@ class Stage:
             )
             self._ledger.decide_as_engine(resident, held)
             return
+        resident.held_back.pop(of, None)
         resident.attempts[of] = attempt
         self._live[of] = (resident, attempt)
         self.some_attempt.set()

@@ -691,13 +691,53 @@ def test_a_handler_that_cannot_go_on_is_held_with_the_reason() -> None:
     )
 
 
+# A handler that has not met its cancel.
+
+RETURNS = c.FinishAttempt(
+    invocation_id=IT, events=[e.FieldsChanged(invocation_id=IT, fields={"a": b"1"})], outcome=SUCCEEDED, handed_over=3
+)
+OVERTAKES = e.CancelOvertook(invocation_id=IT, handed_over=3)
+
+
+def test_one_that_returns_without_having_met_its_cancel_is_given_it_before_what_it_returned_on() -> None:
+    given(*events_of(S.CANCELLING_IDLE)).when(RETURNS).then(OVERTAKES).leaves(IT, Status.RUNNING)
+
+
+def test_one_that_returns_without_it_again_ends_cancelled_and_keeps_what_it_wrote() -> None:
+    cancelled = Outcome(OutcomeKind.CANCELLED, reason=CANCEL_REQUESTED.reason)
+    story = given(*events_of(S.CANCELLING_IDLE), OVERTAKES).when(RETURNS)
+    assert story.events[:2] == [*RETURNS.events, e.InvocationCompleted(invocation_id=IT, outcome=cancelled)]
+
+
+@pytest.mark.parametrize("outcome", [Outcome(OutcomeKind.FAILED, failure=BROKEN), Outcome(OutcomeKind.CANCELLED)])
+def test_one_that_does_not_succeed_ends_as_it_says(outcome: Outcome) -> None:
+    story = given(*events_of(S.CANCELLING_IDLE)).when(attrs.evolve(RETURNS, outcome=outcome))
+    assert e.InvocationCompleted(invocation_id=IT, outcome=outcome) in story.events
+
+
+def test_one_that_fails_while_its_cancel_is_on_its_way_is_tried_again_at_once() -> None:
+    fails = c.FailAttempt(
+        invocation_id=IT, failure=BROKEN, handed_over=0, policy=RetryPolicy(max_attempts=1), jitter=0.0
+    )
+    story = given(*events_of(S.CANCELLING_IDLE)).when(fails)
+    assert [type(event) for event in story.events] == [e.AttemptFailed, e.AttemptRetried]
+    story.leaves(IT, Status.RUNNING)
+    given(*events_of(S.CANCELLING_IDLE)).when(attrs.evolve(fails, has_been_given_cancel=True)).leaves(IT, Status.PAUSED)
+
+
+def test_a_cancel_overtakes_what_came_while_it_was_held() -> None:
+    completed_step = e.StepCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED)
+    held = given(*events_of(S.PAUSING), completed_step)
+    held.when(attrs.evolve(VERBS["cancel"], held_back=2)).then(attrs.evolve(CANCELS, overtakes=3))
+
+
 # Late, and twice.
 
 INVOKE = c.Invoke(invocation_id=IT, target=Target(SERVICE, KEY, "open"), argument=b"")
 
 BY_A_HANDLER: dict[str, Command] = {
     "progress": c.RecordProgress(invocation_id=IT, events=[e.PatchMarked(invocation_id=IT, name="new")]),
-    "its end": c.FinishAttempt(invocation_id=IT, events=[], outcome=SUCCEEDED),
+    "its end": c.FinishAttempt(invocation_id=IT, events=[], outcome=SUCCEEDED, has_met_cancel=True),
     "its failure": c.FailAttempt(invocation_id=IT, failure=BROKEN, handed_over=0, policy=TRY_AGAIN, jitter=0.0),
     "its giving up": c.HoldAttempt(invocation_id=IT, cause=PauseCause.LIMIT, reason="too long"),
 }

@@ -103,6 +103,7 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
         Status.PAUSED: Status.RUNNING,
     },
     e.CancelHastened: {**_STAYS_ONCE_STARTED},
+    e.CancelOvertook: {**_SAID_BY_A_HANDLER},
     e.PauseRequested: {**_SAID_BY_A_HANDLER},
     e.InvocationPaused: {status: Status.PAUSED for status in _STAYS if status is not Status.PAUSED},
     e.InvocationResumed: {**_SAID_BY_A_HANDLER, Status.PAUSED: Status.RUNNING},
@@ -153,7 +154,7 @@ def stands(status: Status, event: type) -> ObjectState:
     if status is Status.SUSPENDED:
         invocation.waits[StepId("9")] = Wait(WaitKind.SIGNAL, 1.0, SIGNAL)
     state = ObjectState(service="Door", key="front", kind=Kind.ACTOR, version=7, invocations={IT: invocation})
-    if event is e.CancelHastened:
+    if event in (e.CancelHastened, e.CancelOvertook):
         invocation.cancel = Cancel("why", "tests", 3.0)
     if event is e.InvocationRestarted:
         of = SAMPLES[event].successor
@@ -594,3 +595,21 @@ def test_a_snapshot_of_an_object_with_everything_in_it_comes_back_as_it_was() ->
     )
     assert rich is not None
     assert decode_snapshot(STREAM, rich.version, encode_snapshot(rich)) == rich
+
+
+def test_what_comes_while_it_is_held_is_counted_until_it_goes_on() -> None:
+    held = [accepted(), started(), STEP_SCHEDULED, PAUSE_REQUESTED]
+    came = [
+        e.SignalReceived(invocation_id=IT, name="go", value=b"1"),
+        e.StepCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED),
+    ]
+    assert _held_back([*held, *came]) == 2
+    assert _held_back([*held, came[0], e.InvocationResumed(invocation_id=IT, reason="")]) == 0
+    assert _held_back([*held, came[0], CANCEL_REQUESTED]) == 0
+    assert _held_back([accepted(), started(), STEP_SCHEDULED, *came]) == 0
+
+
+def _held_back(events: list[Event]) -> int:
+    state = fold(None, [CREATED, *events])
+    assert state is not None
+    return state.invocations[IT].held_back

@@ -173,6 +173,11 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
         e.CancelHastened(invocation_id=IT, kill_at=DUE),
         [f.RetractTimer(DUE + 1, IMPATIENT), f.SetTimer(DUE, IMPATIENT)],
     ),
+    (
+        [*RUNNING, CANCEL_REQUESTED],
+        e.CancelOvertook(invocation_id=IT, handed_over=3),
+        [LEAVES_STEPS, f.StartAttempt(IT)],
+    ),
     ([*RUNNING, STEP_SCHEDULED], PAUSE_REQUESTED, [LEAVES_STEPS]),
     (RUNNING, paused(), [STOPS]),
     ([accepted()], paused(), []),

@@ -79,6 +79,7 @@ class Walker:
         self._in_line: list[InvocationId] = []
         self._invited = 0
         self._steps = 0
+        self._has_met_cancel = False
         self._gates = NO_GATES
 
     def walk(self, strides: Iterable[Stride]) -> None:
@@ -152,6 +153,9 @@ class Walker:
                 self._in_line.pop(0)
             case e.InvocationCompleted() if of in self._in_line:
                 self._in_line.remove(of)
+        if isinstance(event, e.InvocationCompleted) and event.outcome.kind is OutcomeKind.SUCCEEDED:
+            is_cancelled = known is not None and known.cancel is not None
+            assert self._has_met_cancel or not is_cancelled, f"{of} was cancelled, and succeeded all the same"
 
     # Whom to ask.
 
@@ -164,7 +168,11 @@ class Walker:
 
     def with_an_attempt(self, which: int) -> InvocationState | None:
         """One whose handler is in memory."""
-        return _pick([i for i in self._open() if may_run(i) and not self.is_held], which)
+        return _pick(self.with_attempts(), which)
+
+    def with_attempts(self) -> list[InvocationState]:
+        """Those whose handlers are in memory."""
+        return [i for i in self._open() if may_run(i) and not self.is_held]
 
     def running_step(self, which: int) -> tuple[InvocationId, StepId] | None:
         """A step whose body runs."""
@@ -178,6 +186,11 @@ class Walker:
         """The id of somebody new."""
         self._invited += 1
         return nth(self._invited)
+
+    def has_met_cancel(self, how: int) -> bool:
+        """Whether the handler that ends now has met its cancel, should there be one."""
+        self._has_met_cancel = how % 4 == 0
+        return self._has_met_cancel
 
     def new_step(self) -> StepId:
         """A place where nothing was started before."""
@@ -483,13 +496,33 @@ def _handler_ends(walker: Walker, which: int, how: int) -> None:
     outcome = Outcome([*OutcomeKind][how % 3], b"1")
     endings: list[Command] = [
         c.FinishAttempt(
-            invocation_id=of, events=[e.FieldsChanged(invocation_id=of, fields={"b": b"2"})], outcome=outcome
+            invocation_id=of,
+            events=[e.FieldsChanged(invocation_id=of, fields={"b": b"2"})],
+            outcome=outcome,
+            handed_over=how % 4,
+            has_met_cancel=walker.has_met_cancel(how // 4),
         ),
         c.FailAttempt(invocation_id=of, failure=BROKEN, handed_over=0, policy=POLICIES[how % 3], jitter=0.5),
         c.FailAttempt(invocation_id=of, failure=BROKEN, handed_over=0, policy=POLICIES[2], jitter=0.5),
         c.HoldAttempt(invocation_id=of, cause=PauseCause.MISMATCH, reason="differs", failure=BROKEN),
     ]
     walker.ask(endings[how % len(endings)])
+
+
+def _cancelled_handler_returns(walker: Walker, which: int, how: int) -> None:
+    """It has met its cancel, or it has not."""
+    cancelled = [i for i in walker.with_attempts() if i.cancel is not None]
+    invocation = _pick(cancelled, which)
+    if invocation is not None:
+        returns = Outcome(OutcomeKind.SUCCEEDED, b"1")
+        walker.ask(
+            c.FinishAttempt(
+                invocation_id=invocation.invocation_id,
+                events=[],
+                outcome=returns,
+                has_met_cancel=walker.has_met_cancel(how),
+            )
+        )
 
 
 def _handler_idles(walker: Walker, which: int, _: int) -> None:
@@ -562,6 +595,7 @@ MOVES: dict[str, Callable[[Walker, int, int], None]] = {
     "something comes late": _come_late,
     "a handler goes on": _handler_goes_on,
     "a handler ends": _handler_ends,
+    "a cancelled handler returns": _cancelled_handler_returns,
     "a handler idles": _handler_idles,
     "a step ends": _step_ends,
     "a step is stopped": _step_is_stopped,

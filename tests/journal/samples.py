@@ -120,7 +120,9 @@ EVENTS: list[e.Event] = [
     ),
     e.AttemptRetried(invocation_id=INVOCATION),
     e.InvocationSuspended(invocation_id=INVOCATION),
-    e.CancelRequested(invocation_id=INVOCATION, reason="superseded", children=e.Children.ALL, kill_at=1_700_000_030.5),
+    e.CancelRequested(
+        invocation_id=INVOCATION, reason="superseded", children=e.Children.ALL, kill_at=1_700_000_030.5, overtakes=2
+    ),
     e.PauseRequested(invocation_id=INVOCATION, reason="maintenance"),
     e.InvocationPaused(
         invocation_id=INVOCATION, cause=e.PauseCause.EXHAUSTED, reason="5 attempts failed", failure=FAILURE
@@ -146,5 +148,6 @@ EVENTS: list[e.Event] = [
         maps={"items": {'"apple"': b"2"}},
     ),
     e.CallHandedOver(invocation_id=INVOCATION, step=STEP, callee=OTHER),
+    e.CancelOvertook(invocation_id=INVOCATION, handed_over=4),
     e.CancelHastened(invocation_id=INVOCATION, kill_at=31.5, reason="it takes too long"),
 ]

@@ -384,13 +384,16 @@ class Storm:
         self._check_cancel(of, history)
 
     def _check_cancel(self, of: InvocationId, history: list[Recorded]) -> None:
-        """Whoever was cancelled before its last sleep was over did not succeed: every work ends with a sleep."""
-        cancels = [r.number for r in history if isinstance(r.event, e.CancelRequested)]
-        fired = [r.number for r in history if isinstance(r.event, e.TimerFired)]
+        """What was cancelled did not succeed; and a work has compensated, since it ends with a sleep that is not shielded."""
+        was_cancelled = any(isinstance(r.event, e.CancelRequested) for r in history)
         last = history[-1].event
-        if cancels and fired and isinstance(last, e.InvocationCompleted):
-            succeeded = last.outcome.kind is OutcomeKind.SUCCEEDED
-            self._law(not (succeeded and cancels[0] < fired[-1]), f"{of} was cancelled, and succeeded all the same")
+        if not was_cancelled or not isinstance(last, e.InvocationCompleted):
+            return
+        kind = last.outcome.kind
+        self._law(kind is not OutcomeKind.SUCCEEDED, f"{of} was cancelled, and succeeded all the same")
+        has_undone = any(isinstance(r.event, e.StepScheduled) and r.event.name == "undo" for r in history)
+        must_undo = kind is OutcomeKind.CANCELLED and _number_of(history) is not None
+        self._law(has_undone or not must_undo, f"{of} was cancelled, and has undone nothing")
 
     def _check_what_was_told(self, histories: dict[InvocationId, list[Recorded]]) -> None:
         lost = [of for of in self.told if of not in histories and of not in self.purged]

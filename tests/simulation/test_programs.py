@@ -12,14 +12,14 @@ from trio.testing import MockClock
 
 import actors
 from actors.core.limits import DEFAULT_LIMITS
-from actors.core.replay import Execution, Progress, is_request, is_same_request, play, script
+from actors.core.replay import Execution, Progress, is_completion, is_request, is_same_request, play, script
 from actors.core.retries import DEFAULT_RETRY
 from actors.durable import HandlerContext, HandlerPort
 from actors.fieldview import Pins, View
 from actors.inspection import belongs_to
 from actors.objects import definition_of
 from journal import events as e
-from journal.events import Recorded, Status
+from journal.events import OutcomeKind, Recorded, Status
 from journal.ids import InvocationId, stream_of_invocation
 from journal.memory import MemoryStore
 from journal.store import Batch
@@ -84,7 +84,15 @@ async def live_through(
             await settle(runtime.client, handle)
         assert (await handle.info()).status is Status.COMPLETED, "every program ends"
         history = [r async for r in runtime.engine.journal.read(stream_of_invocation(handle.id))]
+        check_cancel([r.event for r in history if belongs_to(r.event, handle.id)])
     return handle.id, [r for r in history if belongs_to(r.event, handle.id)]
+
+
+def check_cancel(events: list[Any]) -> None:
+    """What was cancelled ends cancelled: the walker raises its cancel again, and nothing hides it from the walker."""
+    if any(isinstance(event, e.CancelRequested) for event in events):
+        (outcome,) = [event.outcome for event in events if isinstance(event, e.InvocationCompleted)]
+        assert outcome.kind is OutcomeKind.CANCELLED, outcome
 
 
 async def carry_out(client: actors.Client, handle: actors.InvocationHandle[Any], plan: list[tuple[float, str]]) -> None:
@@ -142,17 +150,37 @@ def replayed(of: InvocationId, history: list[Recorded], fields: dict[str, bytes]
 
 
 def check_every_prefix(of: InvocationId, history: list[Recorded]) -> None:
-    """From every prefix the handler asks for what the journal has next, and for nothing else."""
+    """From every prefix the handler asks for what the journal has next, and for nothing else. Unless a cancel that comes later
+    was given to it before what the prefix ends with: then it had not been given that."""
     started = next(i for i, r in enumerate(history) if isinstance(r.event, e.InvocationStarted))
     for length in range(started + 1, len(history)):
         prefix, rest = history[:length], history[length:]
         progress, execution = replayed(of, prefix, {})
         assert progress is not Progress.MISMATCHED, f"after {length} events: {execution.mismatch}"
+        if is_overtaken(prefix, rest):
+            execution.close()
+            continue
         coming = [r.event for r in rest if is_request(r.event)]
         asked = [event for event in execution.progress if is_request(event)]
         for new, recorded in zip(asked, coming, strict=False):
             assert is_same_request(recorded, new), f"after {length} events asks {new}, the journal has {recorded}"
         execution.close()
+
+
+def is_overtaken(prefix: list[Recorded], rest: list[Recorded]) -> bool:
+    """Whether a cancel in the rest goes before a completion in the prefix."""
+    completions = [r.number for r in [*prefix, *rest] if is_completion(r.event)]
+    for recorded in rest:
+        match recorded.event:
+            case e.CancelRequested(overtakes=count) if count:
+                overtaken = completions[completions.index(recorded.number) - count]
+            case e.CancelOvertook(handed_over=count) if count:
+                overtaken = completions[count - 1]
+            case _:
+                continue
+        if overtaken <= prefix[-1].number:
+            return True
+    return False
 
 
 @checked
@@ -186,8 +214,8 @@ def test_what_was_recorded_does_not_happen_again_wherever_the_process_dies(
 
 
 async def resume_from(frame: list[tuple[bytes, bytes]], of: InvocationId) -> None:
-    """Start on what the disk held at some moment, and let everything end."""
-    lab = Lab(Walker, Sink, Poker, store=MemoryStore(frame))
+    """Start on what the disk held at some moment, and let everything end. Another seed, so that ids are not used again."""
+    lab = Lab(Walker, Sink, Poker, store=MemoryStore(frame), seed=2)
     async with lab.running() as runtime:
         handle = runtime.client.invocation(of)
         try:
