@@ -124,7 +124,5 @@ async def test_the_log_tells_a_traceback_once_at_the_last_try(
         handle = await getattr(runtime.client.service(Odd), name).send()
         await failures_of(handle)
     told = [record.getMessage() for record in caplog.records if "Traceback" in record.getMessage()]
-    assert (
-        len(told) == times
-    )  # a step that fails for good has a traceback of its own, and its handler, at its await, too
+    assert len(told) == times  # of a step and of the handler that awaits it each
     assert "try 3" in told[0] or "attempt 3" in told[0] or "never again" in told[0]
