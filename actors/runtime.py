@@ -112,6 +112,7 @@ async def open_runtime(
                 await nursery.start(engine.run)
                 try:
                     await _settle(port, engine, snapshot, closed)
+                    engine.open()
                     yield Runtime(client=client, engine=engine)
                 except BaseException as raised:  # kept from the nursery, which would wrap it
                     error = raised

@@ -64,6 +64,7 @@ class Engine:
         self._closed = closed
         self.tally = Tally()
         self._owners: dict[int, Owner] = {}
+        self._opened = trio.Event()
         # From before they take up what was under way, so that none misses a gate.
         self._gated: dict[int, Owner] = {}
         self.registry = RegistryView(journal, self._turn_gates, applications)
@@ -104,6 +105,10 @@ class Engine:
         finally:
             self._setting.watchdog.stop()
 
+    def open(self) -> None:
+        """What the registry says holds: users' objects may go on with what they were doing."""
+        self._opened.set()
+
     async def _own(self, number: int, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         has_started = False
         while True:
@@ -117,6 +122,7 @@ class Engine:
                         gates=self.registry.gates,
                         tally=self.tally,
                         retention_seconds=self._retention_seconds,
+                        opened=self._opened,
                     )
                     async with trio.open_nursery() as nursery:
                         await nursery.start(owner.run)

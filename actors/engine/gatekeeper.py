@@ -22,7 +22,7 @@ from journal.ids import InvocationId, StreamId, stream_of_invocation
 from journal.rows import InvocationRow, decode_row
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from actors.core.gates import Gates
     from actors.engine.ledger import Ledger
@@ -77,7 +77,7 @@ class Gatekeeper:
         while page := self._journal.rows(start, stop, limit=_WOKEN_TOGETHER):
             start = page[-1][0] + b"\x00"
             ids = [InvocationId(keys.id_at_end(key)) for key, _ in page]
-            await self._start_waiting(dict.fromkeys(self._released(ids, left)))
+            await self.start_waiting(dict.fromkeys(self._released(ids, left)), "a gate has opened")
 
     def _released(self, ids: list[InvocationId], left: list[Gates]) -> Iterator[StreamId]:
         for invocation_id in ids:
@@ -89,8 +89,9 @@ class Gatekeeper:
             if was_held and not _holds(self._ledger.gates, row):
                 yield stream_of_invocation(invocation_id)
 
-    async def _start_waiting(self, streams: dict[StreamId, None]) -> None:
-        stamp = Stamp(self._ledger.now, "a gate has opened", "engine")
+    async def start_waiting(self, streams: Iterable[StreamId], cause: str) -> None:
+        """Let objects go on with what they were doing, and begin what they may; returns when that is on disk."""
+        stamp = Stamp(self._ledger.now, cause, "engine")
         last: Waiter[None] | None = None
         for stream in streams:
             last = Waiter()

@@ -28,13 +28,16 @@ from actors.engine.ledger import Ledger
 from actors.engine.reception import Reception
 from actors.engine.replies import Waiter
 from actors.engine.stage import Stage
+from actors.objects import service_name
+from actors.system.code import Code
+from actors.system.registry import Registry
 from journal import keys
 from journal.errors import CorruptRecord, JournalError
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from actors.core.gates import Gates
     from actors.engine.attempt import Setting
@@ -46,6 +49,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+_NEEDED_TO_OPEN = frozenset({service_name(Registry), service_name(Code)})
+"""Whose objects say what holds from the start: what they were doing must go on before that."""
+
+_TAKEN_UP_TOGETHER = 64
+"""Objects that go on after a start before calls and verbs get their turn."""
 
 _ROUND = 256
 """Arrivals and runs that one round takes before the other tasks of the process get their turn."""
@@ -75,8 +84,10 @@ class Owner:
         gates: Gates,
         tally: Tally,
         retention_seconds: float,
+        opened: trio.Event,
     ) -> None:
         self._tally = tally
+        self._opened = opened
         self._journal = journal
         self._partition = partition
         self._clock = setting.world.clock
@@ -142,15 +153,18 @@ class Owner:
         await self.answer(waiter)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Own the partition. Ends only by an error, or by being cancelled."""
+        """Own the partition. Ends only by an error, or by being cancelled.
+
+        Users' objects go on once the runtime is ``opened``: whoever opens it waits for no handler, however long one takes.
+        """
         try:
             async with trio.open_nursery() as nursery:
                 self._stage.open(nursery, self._wake)
-                await self._recover()
                 nursery.start_soon(self._decide_in_rounds)
                 nursery.start_soon(self._commit_what_is_sealed)
                 nursery.start_soon(self._release)
-                nursery.start_soon(self._read_letters)
+                await self._take_up(_NEEDED_TO_OPEN)
+                nursery.start_soon(self._go_on_when_opened)
                 nursery.start_soon(self._suspend_what_idles)
                 nursery.start_soon(self._purge_what_is_over)
                 nursery.start_soon(self._gatekeeper.wake_what_was_held)
@@ -237,17 +251,25 @@ class Owner:
 
     # What comes by itself.
 
-    async def _recover(self) -> None:
-        """Take up what was under way. Only objects that owe something are read, and of those only what gates may let go on."""
+    async def _go_on_when_opened(self) -> None:
+        await self._opened.wait()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._read_letters)
+            nursery.start_soon(self._take_up)
+
+    async def _take_up(self, only: Container[str] | None = None) -> None:
+        """Take up what was under way. Only objects that owe something are read, and of those only what gates may let go on.
+
+        One page after the other, so that calls and verbs are taken in between, however much there is.
+        """
         prefix = keys.owing_prefix(self._partition.number)
         start, stop = prefix, keys.after_prefix(prefix)
-        while page := self._journal.rows(start, stop, limit=_ROUND):
-            for key, service in page:
-                if not self._ledger.gates.holds_all_of(service.decode()):
-                    await self._reception.start_waiting(StreamId(keys.stream_of_owing(key)))
+        while page := self._journal.rows(start, stop, limit=_TAKEN_UP_TOGETHER):
             start = page[-1][0] + b"\x00"
-            await trio.lowlevel.checkpoint()
-        self._wake()
+            named = [(StreamId(keys.stream_of_owing(key)), service.decode()) for key, service in page]
+            streams = [stream for stream, service in named if only is None or service in only]
+            wanted = [stream for stream in streams if not self._ledger.gates.holds_all_of(dict(named)[stream])]
+            await self._gatekeeper.start_waiting(wanted, "the runtime has started")
 
     async def _read_letters(self) -> None:
         async for due in self._partition.letters():

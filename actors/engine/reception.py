@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from actors.engine.ledger import Ledger
     from actors.engine.resident import Resident
     from journal.events import Caller
-    from journal.ids import StreamId
     from journal.rows import InvocationRow
 
 log = logging.getLogger(__name__)
@@ -100,19 +99,12 @@ class Reception:
         self._ledger.audit(resident, arrival, changed=not note.refusal, refusal=note.refusal)
         self._ledger.when_durable(partial(note.reply.set, None))
 
-    def _start_waiting_and_say(self, resident: Resident, arrival: Arrival, _: c.StartWaiting) -> None:
-        self._start_waiting(resident)
+    def _start_waiting(self, resident: Resident, arrival: Arrival, command: c.StartWaiting) -> None:
+        if resident.state is not None:
+            self._ledger.decide(resident, command, arrival.stamp)
+            self._ledger.owe(resident, pending(resident.state, self._ledger.gates))
         if arrival.reply is not None:
             self._ledger.when_durable(partial(arrival.reply.set, None))
-
-    async def start_waiting(self, stream: StreamId) -> None:
-        """Let an object go on with what it was doing, and begin what it may."""
-        self._start_waiting(await self._ledger.directory.get(stream))
-
-    def _start_waiting(self, resident: Resident) -> None:
-        if resident.state is not None:
-            self._ledger.decide_as_engine(resident, c.StartWaiting())
-            self._ledger.owe(resident, pending(resident.state, self._ledger.gates))
 
     # Work.
 
@@ -358,7 +350,7 @@ _TAKEN: dict[type, Callable[[Reception, Resident, Arrival, Any], None]] = {
     Watch: Reception._watch,
     Look: Reception._look,
     Note: Reception._note,
-    c.StartWaiting: Reception._start_waiting_and_say,
+    c.StartWaiting: Reception._start_waiting,
     c.Invoke: Reception._invoke,
     c.PurgeInvocations: Reception._purge,
     c.Attach: Reception._attach,
