@@ -115,6 +115,17 @@ class StepDoing:
 
 
 @attrs.frozen(kw_only=True)
+class CodeWait:
+    """The code of an invocation is not loaded: the error of the last of so many ``tries``, and when the next one is, in wall
+    seconds. Without an error it is being loaded."""
+
+    deployment: str
+    error: str = ""
+    tries: int = 0
+    again_at: float | None = None
+
+
+@attrs.frozen(kw_only=True)
 class KeyWait:
     """An invocation waits for its object: who has it, and how many are before it in the mailbox."""
 
@@ -203,6 +214,7 @@ class InvocationInfo:
     paused_by: str = ""
     paused_at: float | None = None
     key_wait: KeyWait | None = None
+    code_wait: CodeWait | None = None
     behind: InvocationId | None = None
     cancel_reason: str | None = None
     deployment: str = ""
@@ -260,6 +272,7 @@ def info_of(
     *,
     state: ObjectState | None = None,
     doing: Mapping[StepId, StepDoing] | None = None,
+    code_wait: CodeWait | None = None,
 ) -> InvocationInfo:
     """What is known, from its row, from its own and its object's state while it is open, from the gates before it, and from what
     the process that runs its steps is ``doing``."""
@@ -291,6 +304,7 @@ def info_of(
         pause_reason=_pause_reason(row, open_state),
         paused_by="" if open_state is None else open_state.paused_by,
         paused_at=None if open_state is None else open_state.paused_at,
+        code_wait=code_wait,
         key_wait=_key_wait(state, row.invocation_id),
         behind=_behind(state, open_state),
         cancel_reason=row.cancel_reason,

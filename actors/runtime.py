@@ -98,7 +98,7 @@ async def open_runtime(
     cache = Path(path) / "code" if path is not None and is_kept else None
     error: BaseException | None = None
     try:
-        with Applications(app, served_as=snapshot, offload=surroundings.offload, cache=cache) as applications:
+        with Applications(app, served_as=snapshot, offload=surroundings.offload_detached, cache=cache) as applications:
             async with (
                 _journal(path, journal, Durability(durability), partitions, surroundings) as opened,
                 trio.open_nursery() as nursery,

@@ -25,6 +25,7 @@ class Waiting(enum.Enum):
     SOMEBODY = "somebody"
     DATE = "date"
     KEY = "key"
+    CODE = "code"
     INVOCATION = "invocation"
     RETRY = "retry"
     STEP = "step"
@@ -56,7 +57,7 @@ def reasons(info: InvocationInfo) -> tuple[Reason, ...]:
     if info.status is Status.COMPLETED:
         kind = "completed" if info.outcome is None else info.outcome.kind.value
         return (Reason(waits_for=Waiting.NOTHING, text=f"it has ended: {kind}", since=info.completed_at),)
-    found = [*_held(info), *_not_started(info), *_retrying(info), *map(_waiting, info.waits)]
+    found = [*_held(info), *_not_started(info), *_without_code(info), *_retrying(info), *map(_waiting, info.waits)]
     return tuple(found) or (Reason(waits_for=Waiting.NOTHING, text="it runs", since=info.started_at),)
 
 
@@ -102,6 +103,21 @@ def _not_started(info: InvocationInfo) -> Iterator[Reason]:
         yield Reason(waits_for=Waiting.KEY, text=holder + ahead, since=info.created_at, invocation_id=wait.holder)
 
 
+def _without_code(info: InvocationInfo) -> Iterator[Reason]:
+    wait = info.code_wait
+    if wait is None:
+        return
+    if not wait.error:
+        yield Reason(waits_for=Waiting.CODE, text=f"its code {wait.deployment} is being loaded")
+        return
+    yield Reason(
+        waits_for=Waiting.CODE,
+        text=f"its code {wait.deployment} cannot be loaded, and is tried again: {_tries(wait.tries, None)}",
+        until=wait.again_at,
+        because=wait.error,
+    )
+
+
 def _retrying(info: InvocationInfo) -> Iterator[Reason]:
     if info.retry_at is None:
         return
@@ -130,7 +146,9 @@ def _waiting(wait: WaitInfo) -> Reason:
 
 
 def _tries(failed: int, limit: int | None) -> str:
-    return f"{failed} of {limit} tries have failed" if limit is not None else f"{failed} tries have failed"
+    if limit is not None:
+        return f"{failed} of {limit} tries have failed"
+    return "one try has failed" if failed == 1 else f"{failed} tries have failed"
 
 
 def _is_used_up(wait: WaitInfo) -> bool:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from actors.deployments.snapshot import Snapshot
 
-_lock = threading.RLock()
+_lock = threading.Lock()
+_turns: dict[str, threading.RLock] = {}
 _loaded: dict[str, Loaded] = {}
 _users: Counter[str] = Counter()
 
@@ -148,24 +149,43 @@ def load(snapshot: Snapshot, cache: Path) -> Loaded:
 
     Raises :class:`BrokenDeploymentError` with the traceback if its code fails; nothing of it stays loaded then.
     """
-    with _lock:
-        known = _loaded.get(snapshot.deployment)
-        if known is not None:
-            _users[snapshot.deployment] += 1
-            return known
-        loaded = Loaded(snapshot, _lay_out(snapshot, cache))
-        loaded.install()
-        try:
-            loaded.classes = _classes_of(loaded, snapshot.entries)
-        except BaseException as error:
-            loaded.remove()
-            if not isinstance(error, (Exception, SystemExit)):
-                raise
-            raise _broken(snapshot, error) from error
-        _loaded[snapshot.deployment] = loaded
-        _users[snapshot.deployment] = 1
-        _change.note()
+    with _turn_of(snapshot.deployment):
+        with _lock:
+            known = _loaded.get(snapshot.deployment)
+            if known is not None:
+                _users[snapshot.deployment] += 1
+                return known
+        loaded = _execute(snapshot, cache)
+        with _lock:
+            _loaded[snapshot.deployment] = loaded
+            _users[snapshot.deployment] = 1
+            _change.note()
         return loaded
+
+
+def _turn_of(deployment: str) -> threading.RLock:
+    """Held while its code is executed: by one thread at a time, and code that never ends does not hold up other code."""
+    with _lock:
+        return _turns.setdefault(deployment, threading.RLock())
+
+
+def _execute(snapshot: Snapshot, cache: Path) -> Loaded:
+    try:
+        loaded = Loaded(snapshot, _lay_out(snapshot, cache))
+    except OSError as error:
+        raise BrokenDeploymentError(
+            f"the code of {snapshot.deployment} cannot be written below {cache}: {error}",
+            deployment=snapshot.deployment,
+        ) from error
+    loaded.install()
+    try:
+        loaded.classes = _classes_of(loaded, snapshot.entries)
+    except BaseException as error:
+        loaded.remove()
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise  # Control-C is for the program; in another thread it is the code that raises it
+        raise _broken(snapshot, error) from error
+    return loaded
 
 
 def unload(deployment: str) -> None:

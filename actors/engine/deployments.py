@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from actors.core.deployments import Deployment, Deployments
-from actors.core.errors import UnknownDeploymentError
+from actors.core.errors import BrokenDeploymentError, UnknownDeploymentError
 from actors.core.names import is_system
+from actors.core.retries import RetryPolicy, delay_seconds
 from actors.deployments.loading import load, unload
 from actors.engine.app import App
 from actors.system import SYSTEM_CLASSES
@@ -23,8 +27,24 @@ if TYPE_CHECKING:
     from actors.engine.world import Offload
     from actors.listing import RowSource
 
+log = logging.getLogger(__name__)
+
 LATEST = "latest"
 """What may be said instead of a deployment's id: the one that new work takes."""
+
+LOAD_TRIES = 5
+"""How often code is tried to be loaded, within about eight seconds, before what is pinned to it is paused."""
+
+_LOAD_POLICY = RetryPolicy(initial_delay=0.5, max_delay=60.0)
+
+
+@attrs.frozen
+class LoadFailure:
+    """Code that cannot be loaded: why, how often that was tried, and when, by trio's clock, it may be tried again."""
+
+    error: BrokenDeploymentError
+    tries: int
+    again_at: float
 
 
 class Applications:
@@ -47,7 +67,9 @@ class Applications:
         self._offload = offload
         self._cache = cache
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
-        self._one_at_a_time = trio.Lock()
+        self._turns: defaultdict[str, trio.Lock] = defaultdict(trio.Lock)
+        self._failures: dict[str, LoadFailure] = {}
+        self._latest_failed = trio.Event()
 
     def __enter__(self) -> Applications:
         return self
@@ -98,17 +120,44 @@ class Applications:
 
     async def try_out(self, snapshot: Snapshot) -> None:
         """Load code that is not registered yet. Raises :class:`BrokenDeploymentError`."""
-        async with self._one_at_a_time:
+        async with self._turns[snapshot.deployment]:
             if snapshot.deployment not in self._apps:
                 await self._load(snapshot)
 
     async def load(self, deployment: str) -> App:
-        """The application, executed if it is not there yet. Raises :class:`BrokenDeploymentError`."""
-        async with self._one_at_a_time:
+        """The application, executed if it is not there yet. Raises :class:`BrokenDeploymentError`.
+
+        Code that has just failed is not executed again before its pause is over: the error is the same.
+        """
+        async with self._turns[deployment]:
             app = self._apps.get(deployment)
-            if app is None:
+            if app is not None:
+                return app
+            failure = self._failures.get(deployment)
+            if failure is not None and trio.current_time() < failure.again_at:
+                raise failure.error
+            try:
                 app = await self._load(read_code(self._source, deployment))
+            except BrokenDeploymentError as error:
+                self._note_failure(deployment, error)
+                raise
+            self._failures.pop(deployment, None)
             return app
+
+    async def load_patiently(self, deployment: str) -> App:
+        """The same, after more tries if need be. Raises :class:`BrokenDeploymentError` when all have failed."""
+        while True:
+            try:
+                return await self.load(deployment)
+            except BrokenDeploymentError:
+                failure = self._failures[deployment]
+                if failure.tries >= LOAD_TRIES:
+                    raise
+            await trio.sleep_until(failure.again_at)
+
+    def failure_of(self, deployment: str) -> LoadFailure | None:
+        """Why it is not loaded, if that has been tried."""
+        return self._failures.get(deployment)
 
     async def _load(self, snapshot: Snapshot) -> App:
         loaded = await self._offload(lambda: load(snapshot, self._folder()))
@@ -116,13 +165,22 @@ class Applications:
         app = self._apps[snapshot.deployment] = App(loaded.classes, system=SYSTEM_CLASSES)
         return app
 
+    def _note_failure(self, deployment: str, error: BrokenDeploymentError) -> None:
+        before = self._failures.get(deployment)
+        tries = 1 if before is None else before.tries + 1
+        seconds = delay_seconds(_LOAD_POLICY, tries, jitter=1.0)
+        self._failures[deployment] = LoadFailure(error, tries, trio.current_time() + seconds)
+        # The traceback once: it would be the same for each of the thousands that are pinned to it, and at each try.
+        traceback = f"\n{error.traceback.rstrip()}" if before is None and error.traceback else ""
+        log.error("%s (try %d; the next one in %.1f seconds)%s", error, tries, seconds, traceback)
+
     async def trust(self) -> None:
         """What is served is registered by now."""
         self._starts_as = None
         await self.obey(self.registered)
 
     async def obey(self, registered: Deployments) -> None:
-        """Go by what the registry says from now on. Raises :class:`BrokenDeploymentError`, and ``latest`` stays.
+        """Go by what the registry says from now on. While the latest cannot be loaded, ``latest`` stays, and it is tried again.
 
         What is served is taken for registered from the start, so that nothing new begins on older code meanwhile.
         """
@@ -131,8 +189,26 @@ class Applications:
             registered = registered.served(_record_of(self._starts_as))
         self._drop_pruned()
         if self.served_as and registered.latest:
-            await self.load(registered.latest)
-            self.latest = registered.latest
+            await self._take_latest(registered.latest)
+
+    async def _take_latest(self, latest: str) -> None:
+        try:
+            await self.load(latest)
+        except BrokenDeploymentError:
+            log.warning("%s cannot be loaded; new work runs on %s", latest, self.latest)
+            self._latest_failed.set()
+        else:
+            self.latest = latest
+
+    async def retry_latest(self) -> None:
+        """Whenever the latest code could not be loaded, try it again, with longer and longer pauses; for ever."""
+        while True:
+            await self._latest_failed.wait()
+            self._latest_failed = trio.Event()
+            failure = self._failures.get(self.registered.latest)
+            if failure is not None:
+                await trio.sleep_until(failure.again_at)
+                await self.obey(self.registered)
 
     def _drop_pruned(self) -> None:
         gone = self._known - {one.id for one in self.registered.known} - {"", self.served_as, self.latest}

@@ -99,6 +99,7 @@ class Engine:
             await self.registry.load(closed=self._closed)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.registry.follow)
+                nursery.start_soon(self.applications.retry_latest)
                 for number in range(self.journal.partitions):
                     await nursery.start(self._own, number)
                 task_status.started()

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from actors.engine.deployments import Applications
     from actors.engine.directory import Directory
     from actors.engine.resident import Resident
-    from actors.inspection import StepDoing
+    from actors.inspection import CodeWait, StepDoing
     from journal.events import Answer, Caller, Event, Outcome
     from journal.protocol import Journal, Partition
 
@@ -81,6 +81,7 @@ class Performer(Protocol):
     def end_attempt(self, resident: Resident, of: InvocationId, *, abort_steps: bool) -> None: ...
     def run_step(self, resident: Resident, of: InvocationId, step: StepId) -> None: ...
     def check_pause(self, resident: Resident, of: InvocationId) -> None: ...
+    def code_wait(self, invocation: InvocationState) -> CodeWait | None: ...
     def doing(self, resident: Resident, invocation: InvocationState) -> dict[StepId, StepDoing]: ...
 
 

@@ -30,6 +30,12 @@ NOTED: dict[type, int] = {
 """The events that may be worth a line, and how loud it is."""
 
 
+_PAUSED = {
+    PauseCause.REQUESTED: logging.INFO,
+    PauseCause.CODE: logging.DEBUG,  # the engine says once how many: thousands may run on the same code
+}
+
+
 def note(state: ObjectState | None, event: Event, stamp: Stamp) -> None:
     """One line for an event that matters, with the traceback of what failed for the last time; none for what goes as it should."""
     level = NOTED.get(event.__class__)
@@ -40,8 +46,8 @@ def note(state: ObjectState | None, event: Event, stamp: Stamp) -> None:
 def _note(state: ObjectState | None, event: Any, stamp: Stamp, level: int) -> None:
     if isinstance(event, e.InvocationCompleted) and event.outcome.kind is OutcomeKind.SUCCEEDED:
         return
-    if isinstance(event, e.InvocationPaused) and event.cause is PauseCause.REQUESTED:
-        level = logging.INFO
+    if isinstance(event, e.InvocationPaused):
+        level = _PAUSED.get(event.cause, level)
     opened = None if state is None else state.invocations.get(event.invocation_id)
     target = "" if state is None or opened is None else f" ({state.name}/{opened.handler})"
     by = "" if stamp.by in (event.invocation_id, "engine") else f", by {stamp.by}"

@@ -183,8 +183,9 @@ class Reception:
         else:
             assert resident.state is not None
             row = row_of(resident.state, open_state)
-            doing = self._ledger.performer.doing(resident, open_state)
-            info = info_of(row, open_state, self._ledger.gates, state=resident.state, doing=doing)
+            performer = self._ledger.performer
+            doing, code_wait = performer.doing(resident, open_state), performer.code_wait(open_state)
+            info = info_of(row, open_state, self._ledger.gates, state=resident.state, doing=doing, code_wait=code_wait)
         self._ledger.when_durable(partial(look.reply.set, info))
 
     def _known(self, resident: Resident, of: InvocationId) -> InvocationRow:

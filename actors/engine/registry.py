@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from actors.core.deployments import Deployments
-from actors.core.errors import BrokenDeploymentError
 from actors.core.evolve import evolve
 from actors.core.gates import NO_GATES, Gates
 from actors.engine.directory import fold
@@ -122,15 +121,7 @@ class RegistryView:
             await self._turn_gates(gates)
         deployments = self._read_deployments()
         if deployments != self._applications.registered:
-            await self._obey(deployments)
-
-    async def _obey(self, deployments: Deployments) -> None:
-        try:
             await self._applications.obey(deployments)
-        except BrokenDeploymentError:
-            log.exception(
-                "%s cannot be loaded here; new work goes on on %s", deployments.latest, self._applications.latest
-            )
 
     def _read_gates(self) -> Gates:
         gates = NO_GATES if self._state is None else Gates(_field(self._state, "gates"))

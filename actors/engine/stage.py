@@ -27,8 +27,8 @@ from actors.engine.attempt import Attempt, writer_beside
 from actors.engine.rows import ObjectItems
 from actors.engine.steps import StepTask
 from actors.engine.threads import has_abandoned, key_of
-from actors.failures import failed, failure_of, text_of
-from actors.inspection import StepDoing, StepPhase
+from actors.failures import failed, failure_of, text_of, type_of
+from actors.inspection import CodeWait, StepDoing, StepPhase
 from journal import events as e
 from journal.errors import Damaged
 from journal.events import Mode, PauseCause, PauseMode, Stamp
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId, StepId
 
 log = logging.getLogger(__name__)
+
+_WOKEN_TOGETHER = 64
+"""Of those that have waited for the same code, so many go on before calls and verbs get their turn."""
 
 UNWIND_SECONDS = 10.0
 """How long the next invocation of a key waits for the steps of a killed one to give way."""
@@ -69,7 +72,7 @@ class Stage:
         self._submit = submit
         self._limits = setting.limits
         self._runs: deque[Run] = deque()
-        self._for_code: dict[str, list[Run]] = {}
+        self._for_code: dict[str, dict[InvocationId, Resident]] = {}
         self._live: dict[InvocationId, tuple[Resident, Attempt]] = {}
         # Those of them that have been asked to leave, and have done nothing since. They are asked by an arrival, which is taken
         # when no run is left: one that has something to hand over must not be suspended before.
@@ -207,35 +210,37 @@ class Stage:
     def _wait_for_code(self, resident: Resident, invocation: InvocationState) -> None:
         """Its code is not there. It runs when it is."""
         deployment = invocation.deployment
-        waiting = self._for_code.setdefault(deployment, [])
-        waiting.append(Run(resident, invocation.invocation_id))
-        if len(waiting) == 1:
+        if deployment not in self._for_code:
+            self._for_code[deployment] = {}
             self._nursery.start_soon(self._load, deployment, name=f"load {deployment}")
+        self._for_code[deployment][invocation.invocation_id] = resident
 
     async def _load(self, deployment: str) -> None:
         error: TerminalError | None = None
         try:
-            await self._ledger.applications.load(deployment)
+            await self._ledger.applications.load_patiently(deployment)
         except TerminalError as raised:
-            log.exception("%s cannot be loaded; what is pinned to it is paused", deployment)
             error = raised
-        for run in self._for_code.pop(deployment):
+        waiting = self._for_code.pop(deployment)
+        if error is not None:
+            log.error("%d invocations are paused: %s, on which they run, cannot be loaded", len(waiting), deployment)
+        for number, (of, resident) in enumerate(waiting.items(), 1):
             if error is None:
-                self._runs.append(run)
+                self._run_soon(Run(resident, of))
             else:
-                self._hold_without_code(run, deployment, error)
-        self.wake()
+                self._hold_without_code(resident, of, deployment, error)
+            if number % _WOKEN_TOGETHER == 0:
+                await trio.lowlevel.checkpoint()  # calls and verbs are taken in between
 
-    def _hold_without_code(self, run: Run, deployment: str, error: TerminalError) -> None:
-        state = run.resident.state
-        invocation = None if state is None else state.invocations.get(run.invocation_id)
+    def _hold_without_code(self, resident: Resident, of: InvocationId, deployment: str, error: TerminalError) -> None:
+        invocation = None if resident.state is None else resident.state.invocations.get(of)
         if invocation is None or invocation.deployment != deployment:
             return
-        reason = f"{error}. Resume it on another deployment, or register this one again"
-        held = c.HoldAttempt(
-            invocation_id=run.invocation_id, cause=PauseCause.CODE, reason=reason, failure=failure_of(error)
-        )
-        self._submit(Arrival(run.resident.stream, held, self._stamp("engine", f"load {deployment}")))
+        # The log has the traceback: with each of thousands it would be as many times 16 KiB.
+        failure = e.Failure(type_of(error), text_of(error))
+        reason = f"{failure.message}. Resume it on another deployment, or once this one can be loaded"
+        held = c.HoldAttempt(invocation_id=of, cause=PauseCause.CODE, reason=reason, failure=failure)
+        self._submit(Arrival(resident.stream, held, self._stamp("engine", f"load {deployment}")))
 
     def _after_turn(self, resident: Resident, attempt: Attempt, commands: list[Command], number: int) -> None:
         of = attempt.invocation_id
@@ -415,6 +420,17 @@ class Stage:
         self._submit(Arrival(resident.stream, c.SuspendAttempt(invocation_id=of), self._stamp("engine", "idle")))
 
     # What there is to say of it.
+
+    def code_wait(self, invocation: InvocationState) -> CodeWait | None:
+        """What holds up one that runs on code that is not loaded."""
+        deployment = invocation.deployment
+        if invocation.invocation_id not in self._for_code.get(deployment, ()):
+            return None
+        failure = self._ledger.applications.failure_of(deployment)
+        if failure is None:
+            return CodeWait(deployment=deployment)
+        again_at = self._ledger.now + failure.again_at - trio.current_time()
+        return CodeWait(deployment=deployment, error=text_of(failure.error), tries=failure.tries, again_at=again_at)
 
     def doing(self, resident: Resident, invocation: InvocationState) -> dict[StepId, StepDoing]:
         """What the steps that the invocation waits for are at."""
