@@ -101,8 +101,7 @@ class _Editor:
             for key in self._map(name).stored_keys():
                 self.remove_item(name, key)
             return
-        assert field.default is not None, "checked when the field was resolved"
-        self._write(field, field.default())
+        self._write(field, field.make())
 
     def set_item(self, name: str, key: str, value: Any) -> None:
         """A new value for an item of a map."""

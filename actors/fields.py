@@ -5,14 +5,15 @@ What a handler reads and writes through them is in :mod:`actors.fieldview`.
 
 from __future__ import annotations
 
+import contextvars
 import enum
 import typing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import attrs
 
-from actors.core.errors import DefinitionError
-from actors.values import Codec, codec_for
+from actors.core.errors import DefinitionError, UnserializableError
+from actors.values import Codec, ValueProblem, codec_for, decode_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +33,10 @@ def field(*, default: T) -> T: ...
 @overload
 def field(*, factory: Callable[[], T]) -> T: ...
 def field(*, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None) -> Any:
-    """A field with a default, or with one that is made anew for each object.
+    """A field with a default, which each object has for itself, or with a factory that makes one for each object.
+
+    A factory is called once for an object, before the first line of the first handler that is called on it, and what it gave is
+    recorded. It runs in no handler, so it may use no durable verb.
 
     ::
 
@@ -41,14 +45,19 @@ def field(*, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None
     """
     if (default is NO_DEFAULT) == (factory is None):
         raise DefinitionError("field() takes either a default or a factory")
-    return FieldDefault(factory if factory is not None else lambda: default)
+    return FieldDefault(default, factory)
 
 
 @attrs.frozen
 class FieldDefault:
-    """What ``field()`` leaves in the class until its fields are collected."""
+    """What ``field()`` leaves in the class until its fields are collected: a default or a factory."""
 
-    make: Callable[[], Any]
+    default: Any
+    factory: Callable[[], Any] | None
+
+
+_MAKE_THE_SAME = (bool, bytes, dict, float, frozenset, int, list, set, str, tuple)
+"""Factories that give every object the same, so that it need not be recorded."""
 
 
 class FieldKind(enum.Enum):
@@ -60,19 +69,19 @@ class FieldKind(enum.Enum):
 
 
 class Field:
-    """One field of one class: an attribute that speaks to the view of the attempt. ``declared`` is the default as the class
-    has it."""
+    """One field of one class: an attribute that speaks to the view of the attempt.
+
+    ``default`` is the default as JSON, None for a ``Log``, a ``Map``, and a field whose ``factory`` makes it for each object.
+    """
 
     def __init__(self, name: str, declared: Any) -> None:
         self.name = name
-        self.default: Callable[[], Any] | None = None
-        if isinstance(declared, FieldDefault):
-            self.default = declared.make
-        elif declared is not NO_DEFAULT:
-            self.default = lambda: declared
         self.kind = FieldKind.PLAIN
+        self.default: bytes | None = None
+        self.factory: Callable[[], Any] | None = None
         self.codec: Codec[Any]
         self.key_codec: Codec[Any]
+        self._declared = declared
 
     def resolve(self, annotation: Any, what: str) -> None:
         """Learn the type, once the class's names can be looked up. Raises :class:`DefinitionError`, naming ``what``."""
@@ -87,14 +96,50 @@ class Field:
             self.codec = codec_for(arguments[1] if arguments else Any)
         else:
             self.codec = codec_for(annotation)
-        if origin in (Log, Map):
-            if self.default is not None:
-                raise DefinitionError(f"{what}: a Log or a Map starts empty and takes no default")
-        elif self.default is None:
+            self._resolve_default(what)
+            return
+        if self._declared is not NO_DEFAULT:
+            raise DefinitionError(f"{what}: a Log or a Map starts empty and takes no default")
+
+    def _resolve_default(self, what: str) -> None:
+        declared = self._declared
+        if declared is NO_DEFAULT:
             raise DefinitionError(
                 f"{what} needs a default: an object that was never written to must be readable. "
                 "Give it one, or actors.field(factory=…)"
             )
+        if isinstance(declared, FieldDefault):
+            factory = declared.factory
+            if factory is not None and factory not in _MAKE_THE_SAME:
+                self.factory = factory
+                return
+            declared = declared.default if factory is None else factory()
+        try:
+            self.default = self.codec.encode(declared)
+        except ValueProblem as error:
+            raise DefinitionError(
+                f"{what}{error.path[1:]}: the default does not fit its type: {error.problem}"
+            ) from error
+
+    def make(self) -> Any:
+        """A first value for one object: the default, decoded anew, or what the factory gives."""
+        if self.factory is None:
+            assert self.default is not None, "only plain fields have a first value"
+            return self.decode(self.default)
+        # In a context of its own: a verb that a factory used would be missing when the handler is replayed.
+        return contextvars.Context().run(self.factory)
+
+    def encode(self, value: Any) -> bytes:
+        """A value as JSON. Raises :class:`UnserializableError`."""
+        try:
+            return self.codec.encode(value)
+        except ValueProblem as error:
+            path = f"{self.name}{error.path[1:]}"
+            raise UnserializableError(f"field {path}: {error.problem}", path=path) from error
+
+    def decode(self, data: bytes) -> Any:
+        """A stored value. Raises :class:`NoLongerFitsError`."""
+        return decode_kept(self.codec, data, self.name)
 
     def __get__(self, instance: Any, owner: type) -> Any:
         return self if instance is None else view_of(instance).read(self)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from actors.core.errors import FieldMisuseError, UnserializableError
+from actors.core.errors import FieldMisuseError
 from actors.fields import FieldKind
 from actors.items import IMMUTABLE, UNREAD, LogView, MapView
-from actors.values import ValueProblem, decode_kept
 from journal import events as e
 
 if TYPE_CHECKING:
@@ -126,15 +125,15 @@ class View:
         self._written = {}
         for name, field in fields.items():
             now = self._fields.get(name)
-            if now is None and field.default is not None:
-                now = self._encode(field, field.default())
-            if now is not None and self._encode(field, values[name]) == now:
+            if now is None:
+                now = field.default
+            if now is not None and field.encode(values[name]) == now:
                 self._values[name], self._written[name], self._touched[name] = values[name], now, field
 
     def _check_unchanged(self) -> None:
         """A list or a dictionary that a reader was given is a copy: a change of it would be lost without a word."""
         for name, field in self._touched.items():
-            if self._encode(field, self._values[name]) != self._written[name]:
+            if field.encode(self._values[name]) != self._written[name]:
                 raise _may_only_read(name)
 
     def pinned_items(self, field: Field) -> dict[str, bytes | None]:
@@ -157,18 +156,19 @@ class View:
     def _decode(self, field: Field) -> Any:
         data = self._fields.get(field.name)
         if data is None:
-            assert field.default is not None, "checked when the field was resolved"
-            value = field.default()
-            self._written[field.name] = self._encode(field, value)
+            data = field.default
+        if data is None:
+            value = field.make()
+            self._written[field.name] = field.encode(value)
             return value
         self._written[field.name] = data
-        return decode_kept(field.codec, data, field.name)
+        return field.decode(data)
 
     def _changed_fields(self) -> dict[str, bytes]:
         changed: dict[str, bytes] = {}
         for name, field in list(self._touched.items()):
             value = self._values[name]
-            data = self._encode(field, value)
+            data = field.encode(value)
             before = self._written.get(name)
             if before is None:
                 before = self._fields.get(name)
@@ -177,13 +177,6 @@ class View:
             if isinstance(value, IMMUTABLE):
                 del self._touched[name]
         return changed
-
-    def _encode(self, field: Field, value: Any) -> bytes:
-        try:
-            return field.codec.encode(value)
-        except ValueProblem as error:
-            path = f"{field.name}{error.path[1:]}"
-            raise UnserializableError(f"field {path}: {error.problem}", path=path) from error
 
     def _pin(self) -> Sequence[Event]:
         pins: list[Event] = []

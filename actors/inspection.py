@@ -245,7 +245,7 @@ def _field_info(field: Field) -> FieldInfo:
         kind=field.kind,
         value=plain(schema_of(field.codec.kind)),
         key=plain(schema_of(field.key_codec.kind)) if field.kind is FieldKind.MAP else None,
-        default=None if field.default is None else plain(field.codec.encode(field.default())),
+        default=None if field.default is None else plain(field.default),
     )
 
 

@@ -237,7 +237,7 @@ def _declared(definition: Definition | None) -> tuple[dict[str, Any], tuple[str,
     maps: list[str] = []
     for name, field in definition.fields.items():
         if field.default is not None:
-            plain[name] = msgspec.json.decode(field.codec.encode(field.default()))
+            plain[name] = msgspec.json.decode(field.default)
         elif field.kind is FieldKind.MAP:
             maps.append(name)
     return plain, tuple(maps)

@@ -180,6 +180,7 @@ class Signature:
         self.returns = codec_for(known.get("return", Any))
         self._names = [p.name for p in parameters]
         self._required = {p.name for p in parameters if p.default is p.empty}
+        self._defaults = {p.name: self._default(p.name, p.default) for p in parameters if p.default is not p.empty}
         self._keyword_only = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
         self._positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
 
@@ -207,6 +208,23 @@ class Signature:
         if len(self._names) == 1:
             return self._decode_one(self._names[0], data)
         return self._decode_several(data)
+
+    def arguments(self, data: bytes) -> dict[str, Any]:
+        """The arguments by name, with the defaults of those that are left out: each time others, so that no call changes what
+        another one is given. Raises :class:`ValueProblem`."""
+        given = self.decode(data)
+        for name, default in self._defaults.items():
+            if name not in given:
+                given[name] = self.parameters[name].decode(default)
+        return given
+
+    def _default(self, name: str, default: Any) -> bytes:
+        try:
+            return self.parameters[name].encode(default)
+        except ValueProblem as error:
+            raise DefinitionError(
+                f"{self.name}: {_under(name, error.path)}: the default does not fit its type: {error.problem}"
+            ) from error
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         if len(args) > len(self._positional):

@@ -222,7 +222,7 @@ async def _root(handler: HandlerDefinition, instance: object, arguments: dict[st
 
 def _decode_argument(handler: HandlerDefinition, argument: bytes) -> dict[str, Any]:
     try:
-        return handler.signature.decode(argument)
+        return handler.signature.arguments(argument)
     except ValueProblem as error:
         raise NoLongerFitsError(
             f"the argument of {handler.signature.name} was accepted by other code and no longer fits: "

@@ -17,7 +17,6 @@ from actors.core.gates import NO_GATES, Gates
 from actors.engine.directory import fold
 from actors.objects import definition_of
 from actors.system.registry import Registry, registry_stream
-from actors.values import decode_kept
 from journal.events import Erased, InvocationCompleted
 from journal.streams import load_stream, read_head
 
@@ -138,7 +137,4 @@ def _deployments_of(state: ObjectState) -> Deployments:
 def _field(state: ObjectState, name: str) -> Any:
     field = definition_of(Registry).fields[name]
     data = state.fields.get(name)
-    if data is None:
-        assert field.default is not None, "the registry's fields have defaults"
-        return field.default()
-    return decode_kept(field.codec, data, f"{Registry.__name__}.{name}")
+    return field.make() if data is None else field.decode(data)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 import actors
 from actors import Actor, Log, handler, shared
+from actors.objects import definition_of
 from tests.lab import Lab
 from tests.virtual import on_virtual_time
 
@@ -94,3 +97,10 @@ async def test_a_value_without_an_annotation_is_a_new_default() -> None:
         for cls, first in ((Counted, 1), (FromHundred, 101), (Diamond, 101), (Deeper, 101)):
             assert [await runtime.client.actor(cls, "k").bump() for _ in range(2)] == [first, first + 1]
         assert await runtime.client.actor(Loud, "k").note("a") == 2
+        assert await runtime.client.actor(Loud, "l").noted() == (["loud"], [])
+
+
+@pytest.mark.parametrize("default", ["text", 1.5, None])
+def test_a_new_default_fits_the_type_of_the_field(default: object) -> None:
+    with pytest.raises(actors.DefinitionError, match=r"Made\.count"):
+        definition_of(type("Made", (Counted,), {"count": default}))
