@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from actors.core.errors import ActorError, DefinitionError, NoLongerFitsError
+from actors.core.texts import shown
 from actors.generics import NO_TYPES, concrete
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Codec(Generic[T]):
         if self._decode_exact is not None:
             try:
                 exact: T = self._decode_exact(data)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except ValueError:
                 pass  # it may fit all the same, as 5.0 does; and if not, what follows says why
             else:
                 return exact
@@ -128,7 +129,7 @@ def parse(data: bytes) -> Any:
         raise ValueProblem(f"nested more than {MAX_DEPTH} deep", "$")
     try:
         return _decode_json(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueProblem(f"not JSON: {error}", "$") from error
 
 
@@ -453,8 +454,8 @@ def _to_builtin(value: Any) -> Any:
 def _encode_exact(value: Any) -> bytes:
     try:
         return _encode_json(value)
-    except UnicodeEncodeError as error:
-        raise ValueProblem(f"{_show(value)} is no Unicode text", "$") from error
+    except ValueError as error:  # half of a surrogate pair in a text, or an int beyond the digits that Python writes
+        raise ValueProblem(f"{_show(value)} cannot be kept as JSON: {error}", "$") from error
 
 
 def _check_plain(value: Any) -> None:
@@ -467,7 +468,7 @@ def _check_plain(value: Any) -> None:
         if isinstance(at, (set, frozenset)):
             raise ValueProblem("a set has no order in JSON; annotate it as set[…], or use a list", path)
         if isinstance(at, dict):
-            stack += [(item, f"{path}[{key!r}]", depth + 1) for key, item in at.items()]
+            stack += [(item, f"{path}[{shown(key)}]", depth + 1) for key, item in at.items()]
         elif isinstance(at, (list, tuple)):
             stack += [(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(at)]
         if depth > MAX_DEPTH:
@@ -477,7 +478,7 @@ def _check_plain(value: Any) -> None:
 def _find_unserializable(value: Any, path: str) -> tuple[str, Any]:
     items: list[tuple[str, Any]] = []
     if isinstance(value, dict):
-        items = [(f"{path}[{key!r}]", item) for key, item in value.items()]
+        items = [(f"{path}[{shown(key)}]", item) for key, item in value.items()]
     elif isinstance(value, (list, tuple, set, frozenset)):
         items = [(f"{path}[{index}]", item) for index, item in enumerate(value)]
     for item_path, item in items:
@@ -545,8 +546,4 @@ def _name(kind: Any) -> str:
 
 
 def _show(value: Any) -> str:
-    try:
-        text = repr(value)
-    except Exception:
-        text = "something without a repr"
-    return f"{text if len(text) <= 80 else text[:77] + '…'} ({type(value).__name__})"
+    return f"{shown(value)} ({type(value).__name__})"
