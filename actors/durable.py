@@ -10,11 +10,12 @@ import datetime
 import functools
 import inspect
 import logging
+import math
 import random as random_module
 import sys
 import types
 import uuid
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FunctionType
@@ -23,6 +24,15 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Ty
 import attrs
 
 from actors.core import commands as c
+from actors.core.arguments import (
+    MAX_NAME,
+    MAX_WORDS,
+    Instant,
+    Seconds,
+    checked_instant,
+    checked_name,
+    checked_seconds,
+)
 from actors.core.concurrency import Branch, CancelScope, NurseryManager, current_branch
 from actors.core.errors import (
     DefinitionError,
@@ -32,8 +42,11 @@ from actors.core.errors import (
     PayloadTooLargeError,
     TooSlowError,
     UnserializableError,
+    plain_text,
 )
 from actors.core.limits import NEVER
+from actors.core.retries import RetryPolicy
+from actors.core.texts import shown
 from actors.objects import definition_of, kind_in_words
 from actors.outcomes import error_of, step_error_of, value_of
 from actors.references import (
@@ -50,7 +63,6 @@ from journal.ids import InvocationId, StepId, parse_invocation_id
 
 if TYPE_CHECKING:
     from actors.core.limits import Limits
-    from actors.core.retries import RetryPolicy
     from actors.objects import ObjectBase
     from actors.references import Request
 
@@ -132,35 +144,40 @@ def _source(depth: int) -> str:
     if known is None:
         if len(_sources) > 10_000:
             _sources.clear()
-        known = _sources[at] = f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"
+        file = plain_text(frame.f_code.co_filename.rpartition("/")[2], MAX_NAME)
+        known = _sources[at] = f"{file}:{frame.f_lineno}"
     return known
 
 
 # Time.
 
 
-async def sleep(seconds: float | datetime.timedelta) -> None:
+async def sleep(seconds: Seconds) -> None:
     """Wait, durably: the process may be gone meanwhile. Never returns early.
+
+    A duration beyond the year 9999 never ends. Raises :class:`InvalidArgumentError` for a duration that is not finite, or
+    negative.
 
     ::
 
         await actors.sleep(3600)
     """
-    span = seconds.total_seconds() if isinstance(seconds, datetime.timedelta) else seconds
-    if not span >= 0:
-        raise ValueError(f"sleep({seconds!r}): expected a number of seconds that is not below 0")
+    span = checked_seconds(seconds, "seconds", at_most=math.inf)
     branch = _branch("sleep")
     await _sleep_until(branch, branch.execution.live_now + span, _source(1))
 
 
-async def sleep_until(at: float | datetime.datetime) -> None:
+async def sleep_until(at: Instant) -> None:
     """Wait for a date, durably: seconds since 1970 UTC, or a datetime with a zone.
+
+    A date that is over ends the wait at once, and one beyond the year 9999 never comes. Raises :class:`InvalidArgumentError`
+    for a number that is not finite.
 
     ::
 
         await actors.sleep_until(actors.current_time() + 60)
     """
-    await _sleep_until(_branch("sleep_until"), _instant(at), _source(1))
+    await _sleep_until(_branch("sleep_until"), checked_instant(at, "at"), _source(1))
 
 
 async def _sleep_until(branch: Branch, at: float, source: str) -> None:
@@ -171,14 +188,6 @@ async def _sleep_until(branch: Branch, at: float, source: str) -> None:
         e.SleepScheduled(invocation_id=branch.execution.invocation_id, step=step, wake_at=at, source=source)
     )
     await branch.park(step, event)
-
-
-def _instant(at: float | datetime.datetime) -> float:
-    if isinstance(at, datetime.datetime):
-        if at.tzinfo is None:
-            raise ValueError(f"{at!r} has no zone; use datetime.now(timezone.utc) and the like")
-        return at.timestamp()
-    return float(at)
 
 
 def current_time() -> float:
@@ -209,8 +218,10 @@ def open_nursery() -> NurseryManager:
     return NurseryManager()
 
 
-def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
+def move_on_after(seconds: Seconds, *, shield: bool = False) -> CancelScope:
     """A block that is left after so many seconds, durably; ``cancelled_caught`` tells whether it was.
+
+    Raises :class:`InvalidArgumentError` for a duration that is not finite, or negative.
 
     ::
 
@@ -219,14 +230,13 @@ def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
         if scope.cancelled_caught:
             ...
     """
+    span = checked_seconds(seconds, "seconds", at_most=math.inf)
     _branch("move_on_after")
-    if not seconds >= 0:
-        raise ValueError(f"move_on_after({seconds!r}): expected a number of seconds that is not below 0")
-    return CancelScope(relative=seconds, shield=shield)
+    return CancelScope(relative=span, shield=shield)
 
 
 @contextmanager
-def fail_after(seconds: float, *, shield: bool = False) -> Iterator[CancelScope]:
+def fail_after(seconds: Seconds, *, shield: bool = False) -> Iterator[CancelScope]:
     """As :func:`move_on_after`, but raises :class:`TooSlowError`.
 
     ::
@@ -237,7 +247,8 @@ def fail_after(seconds: float, *, shield: bool = False) -> Iterator[CancelScope]
     with move_on_after(seconds, shield=shield) as scope:
         yield scope
     if scope.cancelled_caught:
-        raise TooSlowError(f"not done within {seconds} seconds")
+        span = seconds.total_seconds() if isinstance(seconds, datetime.timedelta) else seconds
+        raise TooSlowError(f"not done within {span} seconds")
 
 
 # Side effects.
@@ -254,16 +265,37 @@ class StepOptions:
     at_most_once: bool = False
 
 
-_DEFAULT_STEP = StepOptions()
+def _step_options(
+    *,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    retry: RetryPolicy | None = None,
+    timeout: Seconds | None = None,
+    at_most_once: bool = False,
+) -> StepOptions:
+    """The options as a user gives them. Raises :class:`InvalidArgumentError`, :class:`PayloadTooLargeError`."""
+    if retry is not None and not isinstance(retry, RetryPolicy):
+        raise InvalidArgumentError(f"retry is {shown(retry)}, expected a RetryPolicy", path="retry")
+    if isinstance(aliases, str):
+        raise InvalidArgumentError(f"aliases is {aliases!r}, expected a tuple of names: ({aliases!r},)", path="aliases")
+    return StepOptions(
+        name=None if name is None else checked_name(name, "name", MAX_WORDS),
+        aliases=tuple(checked_name(alias, "aliases", MAX_WORDS) for alias in aliases) if aliases else (),
+        retry=retry,
+        timeout=None if timeout is None else checked_seconds(timeout, "timeout"),
+        at_most_once=at_most_once,
+    )
 
 
 class Step(Generic[P, R]):
     """A function whose calls in a handler are steps. Elsewhere it is a plain async function."""
 
     def __init__(self, function: Callable[P, Any], options: StepOptions) -> None:
+        if not callable(function):
+            raise DefinitionError(f"@step is given {shown(function)}, expected a function; give options by name")
         self.function = function
         self.options = options
-        self.name = options.name or function.__name__
+        self.name = options.name or _name_of(function)
         self.__name__ = function.__name__
         self.__qualname__ = function.__qualname__
         self.__doc__ = function.__doc__
@@ -311,7 +343,7 @@ def step(
     name: str | None = None,
     aliases: tuple[str, ...] = (),
     retry: RetryPolicy | None = None,
-    timeout: float | None = None,
+    timeout: Seconds | None = None,
     at_most_once: bool = False,
 ) -> _StepMaker: ...
 def step(
@@ -321,13 +353,13 @@ def step(
     name: str | None = None,
     aliases: tuple[str, ...] = (),
     retry: RetryPolicy | None = None,
-    timeout: float | None = None,
+    timeout: Seconds | None = None,
     at_most_once: bool = False,
 ) -> Step[P, Any] | _StepMaker:
     """A side effect: its body runs at least once, its outcome is recorded exactly once.
 
     An async function runs as a trio task, a plain one in a worker thread, of which ``Limits.threads`` work at a time. ``retry`` is
-    its policy (the handler's if none), ``timeout`` bounds one try in seconds, without the wait for a thread. A thread cannot be
+    its policy (the handler's if none), ``timeout`` bounds one try, in seconds or as a timedelta, without the wait for a thread. A thread cannot be
     stopped: when a plain step is timed out or cancelled, that holds at once and its thread is abandoned. Call
     ``trio.from_thread.check_cancelled()`` in it now and then, and it ends early. The next try waits for that end. With ``at_most_once`` the body never begins a second time: if it was under way when
     the process died, :class:`StepOutcomeUnknownError` is raised. ``name`` and ``aliases`` let it be renamed.
@@ -338,7 +370,7 @@ def step(
         async def charge(card: str, amount: int) -> str:
             return await bank.charge(card, amount, idempotency_key=actors.step_key())
     """
-    options = StepOptions(name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once)
+    options = _step_options(name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once)
     return _StepMaker(options) if function is None else Step(function, options)
 
 
@@ -349,7 +381,7 @@ async def run(
     *args: *Ts,
     name: str | None = None,
     retry: RetryPolicy | None = None,
-    timeout: float | None = None,
+    timeout: Seconds | None = None,
     at_most_once: bool = False,
     result_type: Any = None,
 ) -> R: ...
@@ -360,7 +392,7 @@ async def run(
     *args: *Ts,
     name: str | None = None,
     retry: RetryPolicy | None = None,
-    timeout: float | None = None,
+    timeout: Seconds | None = None,
     at_most_once: bool = False,
     result_type: Any = None,
 ) -> R: ...
@@ -370,7 +402,7 @@ async def run(
     *args: *Ts,
     name: str | None = None,
     retry: RetryPolicy | None = None,
-    timeout: float | None = None,
+    timeout: Seconds | None = None,
     at_most_once: bool = False,
     result_type: Any = None,
 ) -> Any:
@@ -383,11 +415,17 @@ async def run(
         body = await actors.run(fetch, "https://example.org", retry=actors.RetryPolicy(max_attempts=3))
     """
     branch = _branch("run")
-    options = StepOptions(name=name, retry=retry, timeout=timeout, at_most_once=at_most_once)
+    options = _step_options(name=name, retry=retry, timeout=timeout, at_most_once=at_most_once)
     inner = function.function if isinstance(function, Step) else function
     codec = codec_for(result_type) if result_type is not None else _result_codec(inner)
-    label = name or str(getattr(function, "__name__", type(function).__name__))
+    label = options.name or _name_of(function)
     return await _run_step(branch, inner, args, {}, options, label, codec, _source(1))
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    """What a step is called whose name is not given."""
+    name = getattr(function, "__name__", None)
+    return plain_text(name, MAX_WORDS) if isinstance(name, str) and name else type(function).__name__
 
 
 async def _run_step(
@@ -615,6 +653,7 @@ async def signal(name: str, kind: Any = Any) -> Any:
         approved = await actors.signal("approval", bool)
     """
     branch = _branch("signal")
+    name = checked_name(name, "name", MAX_NAME)
     codec, source = codec_for(kind), _source(1)
     while True:
         received = await _next_signal(branch, name, source, schema_of(kind))
@@ -835,4 +874,4 @@ def patched(name: str) -> bool:
         if actors.patched("fraud check"):
             await check_fraud(order)
     """
-    return _branch("patched").execution.is_patched(name)
+    return _branch("patched").execution.is_patched(checked_name(name, "name", MAX_NAME))

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import attrs
 
-from actors.core.errors import DefinitionError
-from actors.core.retries import DEFAULT_RETRY
+from actors.core.arguments import Seconds, checked_name, checked_seconds
+from actors.core.errors import DefinitionError, InvalidArgumentError
+from actors.core.retries import DEFAULT_RETRY, RetryPolicy
+from actors.core.texts import shown
 from actors.references import BoundHandler, OwnHandler
 from actors.values import Signature
 from journal.events import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
-
-    from actors.core.retries import RetryPolicy
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -72,7 +71,7 @@ class Handler(Generic[P, R_co]):
         self.__wrapped__ = function
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.attributes.add(name)
+        self.attributes.add(checked_name(name, "the name of a handler"))
 
     @property
     def __isabstractmethod__(self) -> bool:
@@ -144,7 +143,7 @@ def handler(
     *,
     retry: RetryPolicy | None = None,
     atomic: bool = False,
-    retention: float | datetime.timedelta | None = None,
+    retention: Seconds | None = None,
 ) -> _Decorator: ...
 def handler(
     function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
@@ -152,12 +151,13 @@ def handler(
     *,
     retry: RetryPolicy | None = None,
     atomic: bool = False,
-    retention: float | datetime.timedelta | None = None,
+    retention: Seconds | None = None,
 ) -> Handler[P, R_co] | _Decorator:
     """A method that can be called from outside its object, durably; for an actor, one at a time per key.
 
     ``retry`` is the policy for what it raises (and for steps without one of their own). With ``atomic``, what it wrote is
-    dropped unless it succeeds. ``retention`` is how long its history and result are kept after its end, in seconds.
+    dropped unless it succeeds. ``retention`` is how long its history and result are kept after its end, in seconds
+    or as a timedelta.
 
     ::
 
@@ -169,7 +169,7 @@ def handler(
                 self.value += amount
                 return self.value
     """
-    options = HandlerOptions(retry=retry, atomic=atomic, retention=_seconds(retention))
+    options = _handler_options(retry, retention, atomic=atomic)
     if function is None:
         return _Decorator(Mode.EXCLUSIVE, options)
     return Handler(function, Mode.EXCLUSIVE, options)
@@ -178,13 +178,13 @@ def handler(
 @overload
 def shared(function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]], /) -> Handler[P, R_co]: ...
 @overload
-def shared(*, retry: RetryPolicy | None = None, retention: float | datetime.timedelta | None = None) -> _Decorator: ...
+def shared(*, retry: RetryPolicy | None = None, retention: Seconds | None = None) -> _Decorator: ...
 def shared(
     function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
     /,
     *,
     retry: RetryPolicy | None = None,
-    retention: float | datetime.timedelta | None = None,
+    retention: Seconds | None = None,
 ) -> Handler[P, R_co] | _Decorator:
     """A method that runs beside the writer of its object and may only read.
 
@@ -199,11 +199,14 @@ def shared(
             async def current(self) -> int:
                 return self.value
     """
-    options = HandlerOptions(retry=retry, retention=_seconds(retention))
+    options = _handler_options(retry, retention)
     if function is None:
         return _Decorator(Mode.SHARED, options)
     return Handler(function, Mode.SHARED, options)
 
 
-def _seconds(span: float | datetime.timedelta | None) -> float | None:
-    return span.total_seconds() if isinstance(span, datetime.timedelta) else span
+def _handler_options(retry: RetryPolicy | None, retention: Seconds | None, *, atomic: bool = False) -> HandlerOptions:
+    if retry is not None and not isinstance(retry, RetryPolicy):
+        raise InvalidArgumentError(f"retry is {shown(retry)}, expected a RetryPolicy", path="retry")
+    kept = None if retention is None else checked_seconds(retention, "retention")
+    return HandlerOptions(retry=retry, atomic=atomic, retention=kept)

@@ -5,20 +5,14 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from actors.core.errors import (
-    NotPossibleError,
-)
+from actors.core.arguments import checked_text
+from actors.core.errors import NotPossibleError
 from actors.core.names import EDIT, is_system
 from actors.durable import within_limit
 from actors.engine.arrivals import Act
 from actors.keptobjects import KeptObjects, checked_limit
 from actors.outcomes import value_of
-from actors.references import (
-    MAX_WORDS,
-    checked_key,
-    checked_request_key,
-    checked_text,
-)
+from actors.references import checked_key, checked_request_key
 from actors.values import decode_kept
 from journal.events import Kind, Target
 
@@ -70,7 +64,7 @@ class ObjectCaller:
             raise NotPossibleError(f"{service} is built in: its fields change by its own handlers only")
         target = Target(service, key, EDIT)
         handler = definition.handler(EDIT)
-        reason = checked_text(reason, MAX_WORDS, "the reason")
+        reason = checked_text(reason, "reason")
         argument = within_limit(
             handler.signature.encode((edit,), {}), self._port.limits.payload_bytes, f"the edit of {target}"
         )

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import datetime
-import enum
 import os
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
 import attrs
 
 from actors.core import commands as c
-from actors.core.errors import (
-    DefinitionError,
-    InvalidArgumentError,
-    InvalidKeyError,
-    OutsideHandlerError,
-    PayloadTooLargeError,
-    UnavailableError,
+from actors.core.arguments import (
+    MAX_NAME,
+    MAX_WORDS,
+    Seconds,
+    checked_name,
+    checked_seconds,
+    checked_text,
+    one_of,
 )
+from actors.core.errors import DefinitionError, InvalidKeyError, OutsideHandlerError, UnavailableError
+from actors.core.texts import is_utf8, shown
 from actors.why import Reason, reasons
 from journal.events import Children, Kind, PauseMode, Status, Stop, Successor, Target
 from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of, stream_of_invocation
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
-E = TypeVar("E", bound=enum.Enum)
 
 
 @attrs.frozen(kw_only=True)
@@ -127,25 +127,24 @@ class BoundHandler(Generic[P, R_co]):
     def options(
         self,
         *,
-        delay: float | datetime.timedelta | None = None,
+        delay: Seconds | None = None,
         idempotency_key: str | None = None,
-        timeout: float | datetime.timedelta | None = None,
+        timeout: Seconds | None = None,
     ) -> BoundHandler[P, R_co]:
         """The same handler, called otherwise.
 
         ``delay``: seconds until a sent message arrives. ``idempotency_key``: asking again under the same key finds the same
         invocation. ``timeout``: seconds until the wait is given up; a handler's call is then cancelled, a client's goes on.
+        Both may be timedeltas. Raises ``InvalidArgumentError``, ``InvalidKeyError``.
 
         ::
 
             await actors.actor(Reminder, "bob").ring.options(delay=3600).send("tea")
         """
-        if idempotency_key is not None and not 0 < len(idempotency_key) <= MAX_REQUEST_KEY:
-            raise DefinitionError(
-                f"an idempotency key has 1 to {MAX_REQUEST_KEY} characters, not {len(idempotency_key)}"
-            )
         options = CallOptions(
-            delay=_seconds(delay, "delay"), idempotency_key=idempotency_key, timeout=_seconds(timeout, "timeout")
+            delay=seconds_or_none(delay, "delay"),
+            idempotency_key=checked_request_key(idempotency_key),
+            timeout=seconds_or_none(timeout, "timeout"),
         )
         return BoundHandler(self._port, self._definition, self._key, self._handler, options)
 
@@ -177,15 +176,6 @@ class OwnHandler(BoundHandler[P, R_co]):
 
 MAX_REQUEST_KEY = 256
 """Characters of an idempotency key."""
-
-MAX_SECONDS = 1e10
-"""The longest delay, timeout or patience: three centuries."""
-
-MAX_WORDS = 4_096
-"""Characters of a reason."""
-
-MAX_SIGNAL_NAME = 256
-"""Characters of a signal's name."""
 
 NO_OPTIONS = CallOptions()
 
@@ -257,7 +247,7 @@ class InvocationHandle(Generic[R_co]):
         *,
         reason: str = "",
         children: str | Children = Children.CALLED,
-        kill_after: float | None = None,
+        kill_after: Seconds | None = None,
         idempotency_key: str | None = None,
     ) -> Answer:
         """Stop it with its compensations; what it has called is cancelled first. After ``kill_after`` seconds it is killed.
@@ -268,22 +258,22 @@ class InvocationHandle(Generic[R_co]):
         """
         command = c.CancelInvocation(
             invocation_id=self.id,
-            reason=checked_text(reason, MAX_WORDS, "the reason"),
+            reason=checked_text(reason, "reason"),
             children=one_of(Children, children, "children"),
-            kill_after=_seconds(kill_after, "kill_after"),
+            kill_after=seconds_or_none(kill_after, "kill_after"),
         )
         return await self._port.obey(command, idempotency_key)
 
     async def kill(self, *, reason: str = "", idempotency_key: str | None = None) -> Answer:
         """End it now, without compensation, and what it has called with it."""
-        words = checked_text(reason, MAX_WORDS, "the reason")
+        words = checked_text(reason, "reason")
         return await self._port.obey(c.KillInvocation(invocation_id=self.id, reason=words), idempotency_key)
 
     async def pause(
         self, *, reason: str = "", mode: str | PauseMode = PauseMode.DRAIN, idempotency_key: str | None = None
     ) -> Answer:
         """Hold it. ``drain`` lets a running step end and records it first; ``now`` aborts the step."""
-        words = checked_text(reason, MAX_WORDS, "the reason")
+        words = checked_text(reason, "reason")
         command = c.PauseInvocation(invocation_id=self.id, reason=words, mode=one_of(PauseMode, mode, "mode"))
         return await self._port.obey(command, idempotency_key)
 
@@ -327,7 +317,7 @@ class InvocationHandle(Generic[R_co]):
         """
         if dry_run:
             return await self.check(deployment=deployment)
-        words = checked_text(reason, MAX_WORDS, "the reason")
+        words = checked_text(reason, "reason")
         command = c.ResumeInvocation(invocation_id=self.id, reason=words, deployment=_wanted(deployment))
         if require_compatible:
             return await self._checking().obey_if_compatible(command, idempotency_key)
@@ -395,8 +385,8 @@ class InvocationHandle(Generic[R_co]):
         command = c.RestartInvocation(
             invocation_id=self.id,
             successor=NOT_YET,
-            reason=checked_text(reason, MAX_WORDS, "the reason"),
-            from_step=checked_text(from_step, MAX_WORDS, "the step"),
+            reason=checked_text(reason, "reason"),
+            from_step=checked_text(from_step, "from_step"),
             argument=None if input is None else self._port.encode_value(input, "the input"),
             stop=None if stop is None else one_of(Stop, stop, "stop"),
             rewind_state=rewind_state,
@@ -413,8 +403,8 @@ class InvocationHandle(Generic[R_co]):
 
     async def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> Answer:
         """Hand it a value, which ``await actors.signal(name, …)`` in it returns. Kept until it asks."""
+        name = checked_name(name, "name", MAX_NAME)
         data = self._port.encode_value(value, f"signal {name!r}")
-        name = checked_text(name, MAX_SIGNAL_NAME, "the name of a signal")
         command = c.SignalInvocation(invocation_id=self.id, name=name, value=data)
         return await self._port.obey(command, idempotency_key)
 
@@ -445,7 +435,7 @@ class InvocationHandle(Generic[R_co]):
 
 def _wanted(deployment: str) -> str | None:
     """As a command says it: None for the one that it is on."""
-    return None if deployment == "keep" else checked_text(deployment, MAX_WORDS, "the deployment")
+    return None if deployment == "keep" else checked_name(deployment, "deployment", MAX_WORDS)
 
 
 def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | None:
@@ -455,37 +445,29 @@ def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | 
             raise InvalidKeyError(f"{definition.name} is a service and has no key, found {key!r}")
         return None
     if not isinstance(key, str) or not key:
-        raise InvalidKeyError(f"{definition.name} needs a key, text of at least one character; found {key!r}")
+        raise InvalidKeyError(f"{definition.name} needs a key, text of at least one character; found {shown(key)}")
+    if type(key) is not str:
+        key = str.__str__(key)
     try:
         length = len(key.encode())
     except UnicodeEncodeError:
-        raise InvalidKeyError(f"{definition.name}: the key {key!r} is no Unicode text") from None
+        raise InvalidKeyError(f"{definition.name}: the key {shown(key)} cannot be written as UTF-8") from None
     if length > limit_bytes:
         raise InvalidKeyError(f"{definition.name}: the key has {length} bytes, the limit is {limit_bytes}")
     return key
 
 
-def one_of(kind: type[E], value: str | E, what: str) -> E:
-    """The member of an enumeration. Raises :class:`InvalidArgumentError`."""
-    try:
-        return kind(value)
-    except ValueError:
-        known = ", ".join(repr(member.value) for member in kind)
-        raise InvalidArgumentError(f"{what} is {value!r}, expected one of {known}") from None
-
-
-def checked_text(text: str, limit: int, what: str) -> str:
-    """The same words. Raises :class:`PayloadTooLargeError`."""
-    if len(text) > limit:
-        raise PayloadTooLargeError(f"{what} has {len(text)} characters, the limit is {limit}")
-    return text
-
-
 def checked_request_key(key: str | None) -> str | None:
     """An idempotency key as it may be used. Raises :class:`InvalidKeyError`."""
-    if key is not None and not 0 < len(key) <= MAX_REQUEST_KEY:
-        raise InvalidKeyError(f"an idempotency key has 1 to {MAX_REQUEST_KEY} characters, this one has {len(key)}")
-    return key
+    if key is None:
+        return None
+    if not isinstance(key, str):
+        raise InvalidKeyError(f"idempotency_key is {shown(key)}, expected text")
+    if not 0 < len(key) <= MAX_REQUEST_KEY:
+        raise InvalidKeyError(f"idempotency_key has {len(key)} characters, expected 1 to {MAX_REQUEST_KEY}")
+    if not is_utf8(key):
+        raise InvalidKeyError(f"idempotency_key is {shown(key)}, which cannot be written as UTF-8")
+    return str.__str__(key)
 
 
 def new_id(target: Target, request_key: str | None, unique: int) -> InvocationId:
@@ -513,10 +495,6 @@ def with_successor(command: c.Command, unique: Callable[[], int], idempotency_ke
     return attrs.evolve(command, successor=invocation_id(stream_of_invocation(of), number))
 
 
-def _seconds(span: float | datetime.timedelta | None, what: str) -> float | None:
-    if span is None:
-        return None
-    seconds = span.total_seconds() if isinstance(span, datetime.timedelta) else float(span)
-    if not 0 <= seconds <= MAX_SECONDS:
-        raise DefinitionError(f"{what} is {seconds} seconds, expected a number between 0 and {MAX_SECONDS:.0f}")
-    return seconds
+def seconds_or_none(value: Seconds | None, name: str) -> float | None:
+    """An optional duration in seconds. Raises :class:`InvalidArgumentError`."""
+    return None if value is None else checked_seconds(value, name)

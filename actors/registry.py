@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.core import commands as c
+from actors.core.arguments import MAX_WORDS, checked_text
 from actors.core.errors import Refused, UnknownServiceError
 from actors.core.gates import Scope, ScopeKind
 from actors.core.names import is_system
 from actors.engine.arrivals import Act, Identity
 from actors.inspection import GateAnswer, GateInfo, gate_answer, gate_info
 from actors.outcomes import value_of
-from actors.references import MAX_WORDS, checked_key, checked_text, new_id
+from actors.references import checked_key, new_id
 from actors.system.registry import registry_target
 from actors.values import decode_kept
 
@@ -62,7 +63,7 @@ class RegistryCaller:
         """Hold everything in the scope; when this returns, nothing of it goes on here but steps that are ending."""
         act = Act(verb="close-gate", target=str(scope), detail=mode.value, reason=reason[:MAX_WORDS])
         try:
-            checked_text(reason, MAX_WORDS, "the reason")
+            checked_text(reason, "reason")
             self._check_scope(scope)
         except Refused as refusal:
             await self.refuse(act, refusal)
@@ -75,7 +76,7 @@ class RegistryCaller:
         """Let everything in the scope go on, but for what was closed by itself."""
         act = Act(verb="open-gate", target=str(scope), reason=reason[:MAX_WORDS])
         try:
-            checked_text(reason, MAX_WORDS, "the reason")
+            checked_text(reason, "reason")
             if (
                 self._engine.registry.gates.rule_of(scope) is None
             ):  # one that was closed can be opened, whatever is served

@@ -39,9 +39,11 @@ PURE_LIBRARIES = {
     "collections",
     "contextlib",
     "contextvars",
+    "datetime",
     "enum",
     "functools",
     "hashlib",
+    "math",
     "msgspec",
     "operator",
     "pathlib",
@@ -50,7 +52,8 @@ PURE_LIBRARIES = {
     "types",
     "typing",
 }
-"""What may be used where there is no clock, disk, chance or event loop; ``pathlib`` is for the paths that errors name."""
+"""What may be used where there is no clock, disk, chance or event loop; ``pathlib`` is for the paths that errors name,
+``datetime`` for its types."""
 
 GIVEN_CHANCE = {"actors.core.concurrency", "journal.ids"}
 """Those that are handed a source of chance, and name its type."""

@@ -12,13 +12,15 @@ to the root once (``Execution``).
 
 from __future__ import annotations
 
+import math
 import types
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from actors.core.errors import AttemptEnded, Cancelled, CancelledError
+from actors.core.arguments import Instant, Seconds, checked_instant, checked_seconds
+from actors.core.errors import AttemptEnded, Cancelled, CancelledError, OutsideHandlerError
 from journal.ids import StepId
 
 if TYPE_CHECKING:
@@ -154,8 +156,9 @@ class Branch:
 class CancelScope:
     """A block whose awaits can all be cancelled together; as ``trio.CancelScope``, but durable.
 
-    ``deadline`` is wall time in seconds; a durable timer cancels the scope then, also after a crash. With ``shield``,
-    cancellations from outside wait until the block is left, the invocation's own among them.
+    ``deadline`` is wall time, in seconds or as a datetime with a zone; a durable timer cancels the scope then, also after a
+    crash. ``relative`` is a deadline counted from the start of the block. With ``shield``, cancellations from outside wait until
+    the block is left, the invocation's own among them.
 
     ::
 
@@ -166,13 +169,15 @@ class CancelScope:
             ...
     """
 
-    def __init__(self, *, deadline: float | None = None, relative: float | None = None, shield: bool = False) -> None:
+    def __init__(
+        self, *, deadline: Instant | None = None, relative: Seconds | None = None, shield: bool = False
+    ) -> None:
         self.shield = shield
         self.cancel_called = False
         self.cancelled_caught = False
         self.parent: CancelScope | None = None
-        self._deadline = deadline
-        self._relative = relative
+        self._deadline = None if deadline is None else checked_instant(deadline, "deadline")
+        self._relative = None if relative is None else checked_seconds(relative, "relative", at_most=math.inf)
         self._branch: Branch | None = None
         self._timer: StepId | None = None
 
@@ -203,7 +208,8 @@ class CancelScope:
 
     def __enter__(self) -> CancelScope:
         branch = current_branch.get()
-        assert branch is not None, "durable.py checks that a handler is running"
+        if branch is None:
+            raise OutsideHandlerError("actors.CancelScope works only in a handler that the engine runs")
         if self._branch is not None:
             raise RuntimeError("a CancelScope can be entered once; make a new one")
         self._branch = branch

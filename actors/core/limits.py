@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import attrs
 
+from actors.core.arguments import Seconds, checked_count, checked_seconds
+
+
+def _suspend_after_seconds(value: Seconds) -> float:
+    return checked_seconds(value, "suspend_after_seconds", is_above_zero=True)
+
+
+def _query_seconds(value: Seconds) -> float:
+    return checked_seconds(value, "query_seconds", is_above_zero=True)
+
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """What one runtime takes. Sizes are bytes of JSON, times are seconds.
+    """What one runtime takes. Sizes are bytes of JSON, times are seconds, or timedeltas. Raises ``InvalidArgumentError``.
 
     ==========================  ===========  =============================================================
     limit                       default      beyond it
@@ -47,17 +57,22 @@ class Limits:
     history_events: int = 100_000
     history_bytes: int = 64 << 20
     live_attempts: int = 10_000
-    suspend_after_seconds: float = 60.0
+    suspend_after_seconds: float = attrs.field(default=60.0, converter=_suspend_after_seconds)
     idle_objects: int = 10_000
     running_steps: int = 10_000
     threads: int = 64
     abandoned_threads: int = 1_000
     thread_end_seconds: float = 60.0
     requests: int = 100_000
-    query_seconds: float = 10.0
+    query_seconds: float = attrs.field(default=10.0, converter=_query_seconds)
     query_rows: int = 10_000
     query_bytes: int = 32 << 20
     queries: int = 2
+
+    def __attrs_post_init__(self) -> None:
+        for field in attrs.fields(Limits):
+            if not field.name.endswith("_seconds"):
+                checked_count(getattr(self, field.name), field.name)
 
 
 NEVER = 253_370_764_800.0

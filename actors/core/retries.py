@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import attrs
+
+from actors.core.arguments import Seconds, checked_count, checked_errors, checked_number, checked_seconds, one_of
 
 
 class Exhausted(enum.Enum):
@@ -14,37 +18,57 @@ class Exhausted(enum.Enum):
     FAIL = "fail"
 
 
-def _positive(_: object, field: attrs.Attribute[float], value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{field.name} is {value!r}, expected a number above 0")
+ErrorClasses: TypeAlias = type[BaseException] | Sequence[type[BaseException]]
+"""One class of exceptions, or several, as ``except`` takes them."""
 
 
-def _at_least_one(_: object, field: attrs.Attribute[int], value: int | None) -> None:
-    if value is not None and value < 1:
-        raise ValueError(f"{field.name} is {value!r}, expected at least 1, or None for no limit")
+def _max_attempts(value: int | None) -> int | None:
+    return None if value is None else checked_count(value, "max_attempts")
+
+
+def _initial_delay(value: Seconds) -> float:
+    return checked_seconds(value, "initial_delay", is_above_zero=True)
+
+
+def _factor(value: float) -> float:
+    return checked_number(value, "factor")
+
+
+def _max_delay(value: Seconds) -> float:
+    return checked_seconds(value, "max_delay", is_above_zero=True)
+
+
+def _on_exhausted(value: str | Exhausted) -> Exhausted:
+    return one_of(Exhausted, value, "on_exhausted")
+
+
+def _terminal(value: ErrorClasses) -> tuple[type[BaseException], ...]:
+    return checked_errors(value, "terminal")
 
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How often to try, and how long to wait in between; delays in seconds.
+    """How often to try, and how long to wait in between; delays in seconds, or as timedeltas.
 
     The n-th wait is ``initial_delay * factor ** (n - 1)``, at most ``max_delay``, and of that a random part between half
     and all ("equal jitter", https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), so that what failed
-    together does not come back together. ``max_attempts`` counts the first one; None: for ever. ``terminal`` are exception
-    types that are not worth a second attempt, besides ``TerminalError``.
+    together does not come back together. ``max_attempts`` counts the first one; None: for ever. ``terminal`` is the class of
+    exceptions, or are the classes, that are not worth a second attempt, besides ``TerminalError``.
+
+    Raises :class:`actors.InvalidArgumentError` for what is no policy.
 
     ::
 
-        @step(retry=actors.RetryPolicy(max_attempts=5, on_exhausted="fail"))
+        @step(retry=actors.RetryPolicy(max_attempts=5, on_exhausted="fail", terminal=ValueError))
         async def charge(amount: int) -> str: ...
     """
 
-    max_attempts: int | None = attrs.field(default=10, validator=_at_least_one)
-    initial_delay: float = attrs.field(default=0.1, validator=_positive)
-    factor: float = attrs.field(default=2.0, validator=_positive)
-    max_delay: float = attrs.field(default=60.0, validator=_positive)
-    on_exhausted: Exhausted = attrs.field(default=Exhausted.PAUSE, converter=Exhausted)
-    terminal: tuple[type[BaseException], ...] = ()
+    max_attempts: int | None = attrs.field(default=10, converter=_max_attempts)
+    initial_delay: float = attrs.field(default=0.1, converter=_initial_delay)
+    factor: float = attrs.field(default=2.0, converter=_factor)
+    max_delay: float = attrs.field(default=60.0, converter=_max_delay)
+    on_exhausted: Exhausted = attrs.field(default=Exhausted.PAUSE, converter=_on_exhausted)
+    terminal: tuple[type[BaseException], ...] = attrs.field(default=(), converter=_terminal)
 
 
 DEFAULT_RETRY = RetryPolicy()

@@ -1,0 +1,137 @@
+"""What users give to this package, checked where it enters: durations, dates, counts, names, texts and classes of errors.
+
+A value that passes here can be recorded, stored as a key, kept by a timer and shown by every reader. So nothing behind the
+entries checks again, and a mistake is reported at the line that makes it. Every check names the parameter.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import math
+from typing import Any, TypeAlias, TypeVar
+
+from actors.core.errors import InvalidArgumentError, PayloadTooLargeError
+from actors.core.texts import is_utf8, shown
+
+E = TypeVar("E", bound=enum.Enum)
+
+Seconds: TypeAlias = float | datetime.timedelta
+"""A duration."""
+
+Instant: TypeAlias = float | datetime.datetime
+"""A date: seconds since 1970 UTC, or a datetime with a zone."""
+
+MAX_SECONDS = 1e10
+"""The longest delay, timeout or retention: three centuries. What is added to any date of today is still a date."""
+
+MAX_COUNT = 2**63 - 1
+"""The largest number that every part of the journal can hold."""
+
+MAX_WORDS = 4_096
+"""Characters of a reason, or of the name of a step."""
+
+MAX_NAME = 256
+"""Characters of the name of a signal or of a patch."""
+
+_LONE_SURROGATE = "it has half of a surrogate pair, as the name of a file has that is not UTF-8"
+
+
+def checked_seconds(value: Seconds, name: str, *, is_above_zero: bool = False, at_most: float = MAX_SECONDS) -> float:
+    """The duration in seconds. Raises :class:`InvalidArgumentError` unless it is finite, not negative, and at most so long.
+
+    Infinity is refused, too: where an option may be left out, leaving it out says "without a limit".
+    """
+    number = value.total_seconds() if isinstance(value, datetime.timedelta) else _number(value)
+    is_long_enough = number > 0 if is_above_zero else number >= 0
+    if is_long_enough and number <= at_most and math.isfinite(number):
+        return number
+    least = "a number above 0" if is_above_zero else "a number of at least 0"
+    most = "finite" if at_most == math.inf else f"at most {at_most:.0f}"
+    raise _refusal(name, value, f"{least}, {most}: seconds, or a timedelta")
+
+
+def checked_instant(value: Instant, name: str) -> float:
+    """The date in seconds since 1970 UTC. Raises :class:`InvalidArgumentError` for what is not a finite date.
+
+    Every date before 1970 is over, and means 1970.
+    """
+    if isinstance(value, datetime.datetime):
+        if value.utcoffset() is None:
+            raise _refusal(name, value, "a datetime with a zone: datetime.now(timezone.utc) and the like")
+        number = value.timestamp()
+    else:
+        number = _number(value)
+    if not math.isfinite(number):
+        raise _refusal(name, value, "a finite number of seconds since 1970 UTC, or a datetime with a zone")
+    return max(number, 0.0)
+
+
+def checked_number(value: float, name: str, *, at_most: float = math.inf) -> float:
+    """The number as a float. Raises :class:`InvalidArgumentError` unless it is finite and above 0."""
+    number = _number(value)
+    if 0 < number <= at_most and math.isfinite(number):
+        return number
+    most = "finite" if at_most == math.inf else f"at most {at_most:.0f}"
+    raise _refusal(name, value, f"a number above 0, {most}")
+
+
+def checked_count(value: object, name: str, *, at_least: int = 1, at_most: int = MAX_COUNT) -> int:
+    """The same number. Raises :class:`InvalidArgumentError` unless it is an int in these bounds."""
+    if isinstance(value, int) and not isinstance(value, bool) and at_least <= value <= at_most:
+        return int(value)
+    raise _refusal(name, value, f"a whole number from {at_least} to {at_most}")
+
+
+def checked_text(value: object, name: str, at_most: int = MAX_WORDS) -> str:
+    """The same text, as a plain ``str``. Raises :class:`InvalidArgumentError` for what is not text, or cannot be written as
+    UTF-8, and :class:`PayloadTooLargeError` for what is too long.
+
+    A subclass (``numpy.str_``, an enumeration of texts) is taken for its text: the codecs of the journal know ``str`` alone.
+    """
+    if not isinstance(value, str):
+        raise _refusal(name, value, "text")
+    if len(value) > at_most:
+        raise PayloadTooLargeError(f"{name} has {len(value)} characters, the limit is {at_most}")
+    if not value.isascii() and not is_utf8(value):
+        raise _refusal(name, value, f"text that can be written as UTF-8; {_LONE_SURROGATE}")
+    return value if type(value) is str else str.__str__(value)
+
+
+def checked_name(value: object, name: str, at_most: int = MAX_NAME) -> str:
+    """The same, for a text that may not be empty either."""
+    if value == "":
+        raise _refusal(name, value, "at least one character")
+    return checked_text(value, name, at_most)
+
+
+def checked_errors(value: Any, name: str) -> tuple[type[BaseException], ...]:
+    """Classes of errors, as ``except`` takes them: one, or a tuple. Raises :class:`InvalidArgumentError`."""
+    kinds = tuple(value) if isinstance(value, (tuple, list, set, frozenset)) else (value,)
+    for kind in kinds:
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise _refusal(name, kind, "a class of exceptions, or a tuple of them, as 'except' takes")
+    return kinds
+
+
+def one_of(kind: type[E], value: str | E, name: str) -> E:
+    """The member of an enumeration. Raises :class:`InvalidArgumentError`."""
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(repr(member.value) for member in kind)
+        raise _refusal(name, value, f"one of {known}") from None
+
+
+def _number(value: object) -> float:
+    """As a float; what is not a number, or too large for a float, is NaN, which every check refuses."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
+
+
+def _refusal(name: str, value: object, expected: str) -> InvalidArgumentError:
+    return InvalidArgumentError(f"{name} is {shown(value)}, expected {expected}", path=name)

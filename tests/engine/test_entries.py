@@ -1,0 +1,310 @@
+"""What handlers give to the verbs is checked at the verb: the invocation fails with a named parameter, and nothing else does."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+import actors
+from actors import Actor, RetryPolicy, Service, handler, step
+from actors.core.limits import NEVER
+from tests.lab import Lab
+from tests.virtual import EPOCH, on_virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+pytestmark = on_virtual_time
+
+NOT_UTF8 = "caf\udce9.txt"
+"""What ``os.listdir`` gives for the name of a file that is not UTF-8."""
+
+
+class Text(str):
+    """As ``numpy.str_`` is one."""
+
+
+@step
+async def nothing() -> int:
+    return 0
+
+
+@step
+async def huge() -> int:
+    return 10**5000
+
+
+@step(retry=RetryPolicy(terminal=ValueError))
+async def refuse() -> None:
+    raise ValueError("no")
+
+
+class Wrong(actors.TerminalError):
+    """Its type is a name like any other to one who has not read the base class."""
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__("x")
+        self.type = kind
+
+
+async def scope(deadline: Any = None, relative: Any = None) -> None:
+    with actors.CancelScope(deadline=deadline, relative=relative):
+        await actors.sleep(1)
+
+
+async def block(enter: Callable[[Any], Any], seconds: Any) -> None:
+    with enter(seconds):
+        await actors.sleep(1)
+
+
+async def odd(raised: BaseException) -> None:
+    raise raised
+
+
+def target() -> Any:
+    return actors.actor(Bystander, "other").add
+
+
+def other() -> Any:
+    return actors.invocation("inv_1" + "0" * 33)
+
+
+NUMBERS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf, "true": True, "text": "5", "huge": 10**400}
+VERBS: dict[str, tuple[str, Callable[[Any], Awaitable[Any]]]] = {
+    "sleep": ("seconds", actors.sleep),
+    "sleep_until": ("at", actors.sleep_until),
+    "move_on_after": ("seconds", lambda v: block(actors.move_on_after, v)),
+    "fail_after": ("seconds", lambda v: block(actors.fail_after, v)),
+    "deadline": ("deadline", lambda v: scope(deadline=v)),
+    "relative": ("relative", lambda v: scope(relative=v)),
+    "run": ("timeout", lambda v: actors.run(nothing.function, timeout=v)),
+    "delay": ("delay", lambda v: target().options(delay=v).send()),
+    "timeout": ("timeout", lambda v: target().options(timeout=v)()),
+    "kill_after": ("kill_after", lambda v: other().cancel(kill_after=v)),
+}
+TEXTS: dict[str, tuple[str, Callable[[Any], Awaitable[Any]]]] = {
+    "step": ("name", lambda v: actors.run(nothing.function, name=v)),
+    "signal": ("name", lambda v: actors.signal(v, int)),
+    "patched": ("name", lambda v: _call(actors.patched, v)),
+    "sent signal": ("name", lambda v: other().signal(v)),
+    "reason": ("reason", lambda v: other().cancel(reason=v)),
+    "from_step": ("from_step", lambda v: other().restart(v)),
+    "deployment": ("deployment", lambda v: other().resume(deployment=v)),
+}
+KEYS: dict[str, Callable[[Any], Awaitable[Any]]] = {
+    "key": lambda v: actors.actor(Bystander, v).add(),
+    "idempotency_key": lambda v: target().options(idempotency_key=v)(),
+}
+
+
+async def _call(function: Callable[[Any], Any], value: Any) -> Any:
+    return function(value)
+
+
+class Giving(Service):
+    @handler
+    async def number(self, verb: str, value: str) -> None:
+        await nothing()
+        await VERBS[verb][1](NUMBERS[value])
+
+    @handler
+    async def text(self, verb: str) -> None:
+        await nothing()
+        await TEXTS[verb][1](NOT_UTF8)
+
+    @handler
+    async def keys(self, verb: str) -> None:
+        await nothing()
+        await KEYS[verb](NOT_UTF8)
+
+    @handler
+    async def huge_result_of_a_step(self) -> int:
+        return await huge()
+
+    @handler
+    async def class_as_terminal(self) -> None:
+        await refuse()
+
+    @handler(retry=RetryPolicy(terminal=ValueError))
+    async def class_as_terminal_of_the_handler(self) -> None:
+        raise ValueError("no")
+
+    @handler
+    async def cancelled(self) -> None:
+        await nothing()
+        raise actors.CancelledError(f"no such file: {NOT_UTF8}")
+
+    @handler
+    async def error_with_a_type(self, kind: str) -> None:
+        await nothing()
+        raise Wrong({"class": ValueError, "number": 404, "text": NOT_UTF8, "long": "x" * 100_000}[kind])
+
+    @handler
+    async def subclasses_of_str(self) -> str:
+        await actors.run(nothing.function, name=Text("named"))
+        await actors.actor(Bystander, Text("text")).add.options(idempotency_key=Text("once")).send()
+        return str(await actors.signal(Text("go"), str))
+
+    @handler
+    async def sleep_in_the_past(self) -> float:
+        began = actors.current_time()
+        for at in (-1e300, 0, datetime(1900, 1, 1, tzinfo=UTC)):
+            await actors.sleep_until(at)
+        return actors.current_time() - began
+
+    @handler
+    async def sleep_beyond_all_calendars(self) -> None:
+        await actors.sleep(timedelta.max)
+
+    @handler
+    async def spans(self) -> float:
+        began = actors.current_time()
+        await actors.sleep(timedelta(minutes=1))
+        await actors.sleep_until(datetime.fromtimestamp(EPOCH, UTC) + timedelta(hours=1))
+        with actors.move_on_after(timedelta(minutes=1)):
+            await actors.signal("never")
+        await actors.run(nothing.function, timeout=timedelta(seconds=1))
+        await target().options(delay=timedelta(seconds=1)).send()
+        return actors.current_time() - began
+
+
+class Grown(Actor):
+    amount: int = 0
+
+    @handler
+    async def add(self, amount: int) -> None:
+        await nothing()
+        self.amount += amount
+
+    @handler
+    async def become_huge(self) -> None:
+        await nothing()
+        self.amount = 10**5000
+
+
+class Bystander(Actor):
+    count: int = 0
+
+    @handler
+    async def add(self) -> int:
+        self.count += 1
+        return self.count
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab(Giving, Grown, Bystander)
+
+
+async def stays_well(lab: Lab) -> None:
+    """It goes on for others, now and after the next two starts."""
+    for _ in range(2):
+        async with lab.running() as runtime:
+            await trio.sleep(1)
+            await runtime.client.actor(Bystander, "b").add()
+
+
+@pytest.mark.parametrize("value", NUMBERS)
+@pytest.mark.parametrize("verb", VERBS)
+async def test_a_number_that_is_no_time_is_refused_by_its_parameter(lab: Lab, verb: str, value: str) -> None:
+    async with lab.running() as runtime:
+        with pytest.raises(actors.InvalidArgumentError, match=rf"\A{VERBS[verb][0]} is "):
+            await runtime.client.service(Giving).number(verb, value)
+    await stays_well(lab)
+
+
+@pytest.mark.parametrize("verb", TEXTS)
+async def test_a_name_that_is_not_utf8_is_refused_by_its_parameter(lab: Lab, verb: str) -> None:
+    async with lab.running() as runtime:
+        with pytest.raises(actors.InvalidArgumentError, match=rf"\A{TEXTS[verb][0]} is "):
+            await runtime.client.service(Giving).text(verb)
+    await stays_well(lab)
+
+
+@pytest.mark.parametrize("verb", KEYS)
+async def test_a_key_that_is_not_utf8_is_refused(lab: Lab, verb: str) -> None:
+    async with lab.running() as runtime:
+        with pytest.raises(actors.InvalidKeyError):
+            await runtime.client.service(Giving).keys(verb)
+    await stays_well(lab)
+
+
+async def test_an_int_that_cannot_be_written_is_refused_where_it_is_kept(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        with pytest.raises(actors.UnserializableError, match="an int of 16610 bits"):
+            await runtime.client.service(Giving).huge_result_of_a_step()
+        with pytest.raises(actors.UnserializableError, match="field amount: an int of 16610 bits"):
+            await runtime.client.actor(Grown, "a").become_huge()
+        with pytest.raises(actors.InvalidArgumentError, match=r"\$: an int of 16610 bits"):
+            await runtime.client.actor(Grown, "a").add(10**5000)
+    await stays_well(lab)
+
+
+async def test_the_largest_ints_come_back_equal_until_they_grow_too_long(lab: Lab) -> None:
+    largest = int("9" * 4300)
+    async with lab.running() as runtime:
+        await runtime.client.actor(Grown, "a").add(largest)
+        assert (await runtime.client.object(Grown, "a").info()).fields == {"amount": largest}
+        with pytest.raises(actors.UnserializableError, match="field amount"):
+            await runtime.client.actor(Grown, "a").add(largest)
+    async with lab.running() as runtime:
+        assert (await runtime.client.object(Grown, "a").info()).fields == {"amount": largest}
+    await stays_well(lab)
+
+
+async def test_a_policy_takes_one_class_as_terminal(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        service = runtime.client.service(Giving)
+        for call in (service.class_as_terminal, service.class_as_terminal_of_the_handler):
+            with pytest.raises(actors.TerminalError) as caught:
+                await call()
+            assert caught.value.type == "builtins.ValueError"
+    await stays_well(lab)
+
+
+async def test_a_reason_that_is_not_utf8_is_kept_escaped_when_a_handler_raises_it(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        with pytest.raises(actors.InvocationCancelledError, match=r"no such file: caf\\udce9.txt"):
+            await runtime.client.service(Giving).cancelled()
+    await stays_well(lab)
+
+
+@pytest.mark.parametrize("kind", ["class", "number", "text", "long"])
+async def test_an_error_whose_type_is_no_name_is_recorded_as_its_class(lab: Lab, kind: str) -> None:
+    async with lab.running() as runtime:
+        with pytest.raises(actors.TerminalError) as caught:
+            await runtime.client.service(Giving).error_with_a_type(kind)
+        assert isinstance(caught.value.type, str)
+    await stays_well(lab)
+
+
+async def test_a_subclass_of_str_is_taken_for_its_text(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Giving).subclasses_of_str.send()
+        await handle.signal(Text("go"), "gone")
+        assert await handle.result() == "gone"
+        assert await runtime.client.actor(Bystander, "text").add() == 2
+        later = await runtime.client.actor(Bystander, "text").add.options(delay=100).send()
+        await later.cancel(reason=Text("text"))
+    await stays_well(lab)
+
+
+async def test_a_date_that_is_over_is_waited_for_no_longer(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        assert await runtime.client.service(Giving).sleep_in_the_past() < 1
+
+
+async def test_a_sleep_beyond_all_calendars_is_listed_with_a_date(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Giving).sleep_beyond_all_calendars.send()
+        await trio.sleep(1)
+        assert [wait.until for wait in (await handle.info()).waits] == [NEVER]
+
+
+async def test_timedeltas_and_datetimes_are_taken_for_times(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        assert await runtime.client.service(Giving).spans() == pytest.approx(3660, abs=60)
