@@ -17,7 +17,7 @@ import types
 import uuid
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, TypeVarTuple, cast, overload
 
@@ -33,7 +33,14 @@ from actors.core.arguments import (
     checked_name,
     checked_seconds,
 )
-from actors.core.concurrency import Branch, CancelScope, NurseryManager, current_branch
+from actors.core.collection import is_collecting
+from actors.core.concurrency import (
+    Branch,
+    CancelScope,
+    NurseryManager,
+    Operation,
+    current_branch,
+)
 from actors.core.errors import (
     DefinitionError,
     InsideStepError,
@@ -59,7 +66,7 @@ from actors.references import (
 from actors.values import Codec, ValueProblem, codec_for, decode_kept, schema_of
 from journal import events as e
 from journal.events import Answer, Kind, OutcomeKind
-from journal.ids import InvocationId, StepId, parse_invocation_id
+from journal.ids import InvocationId, parse_invocation_id
 
 if TYPE_CHECKING:
     from actors.core.limits import Limits
@@ -85,13 +92,13 @@ class HandlerContext:
     retry: RetryPolicy
     unique: Callable[[], int]
     deployment: str = ""
-    bodies: dict[StepId, StepBody] = attrs.field(factory=dict)
 
 
 @attrs.define(eq=False)
 class StepBody:
-    """A side effect as the engine runs it."""
+    """A side effect as the engine runs it; ``context`` holds the context variables of the handler where it asked."""
 
+    context: Context
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
@@ -127,6 +134,14 @@ def _branch(verb: str) -> Branch:
     raise OutsideHandlerError(
         f"actors.{verb}() works only in a handler that the engine runs; elsewhere use the client: 'runtime.client'"
     )
+
+
+def _running_branch(verb: str) -> Branch:
+    """The branch, for a verb that has its effect without an await: a finaliser could call it in the middle of any code."""
+    branch = _branch(verb)
+    if not branch.execution.closed:
+        branch.must_run(f"actors.{verb}()")
+    return branch
 
 
 def _context(branch: Branch) -> HandlerContext:
@@ -181,13 +196,15 @@ async def sleep_until(at: Instant) -> None:
 
 
 async def _sleep_until(branch: Branch, at: float, source: str) -> None:
-    await branch.check()
-    step = branch.next_step()
-    at = min(at, NEVER)
-    event = branch.execution.request(
-        e.SleepScheduled(invocation_id=branch.execution.invocation_id, step=step, wake_at=at, source=source)
+    await Operation(
+        branch,
+        e.SleepScheduled(
+            invocation_id=branch.execution.invocation_id,
+            step=branch.following_step,
+            wake_at=min(at, NEVER),
+            source=source,
+        ),
     )
-    await branch.park(step, event)
 
 
 def current_time() -> float:
@@ -303,12 +320,12 @@ class Step(Generic[P, R]):
         self._result: Codec[Any] | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-        branch = current_branch.get()
-        if branch is None:
-            return _plainly(self.function, args, kwargs)
+        return _run_step(self.function, args, kwargs, self.options, self.name, self._codec, _source(1))
+
+    def _codec(self) -> Codec[Any]:
         if self._result is None:
             self._result = _result_codec(self.function)
-        return _run_step(branch, self.function, args, kwargs, self.options, self.name, self._result, _source(1))
+        return self._result
 
     def __get__(self, instance: object, owner: type) -> Any:
         """As a method: bound, like a function."""
@@ -358,10 +375,12 @@ def step(
 ) -> Step[P, Any] | _StepMaker:
     """A side effect: its body runs at least once, its outcome is recorded exactly once.
 
-    An async function runs as a trio task, a plain one in a worker thread, of which ``Limits.threads`` work at a time. ``retry`` is
-    its policy (the handler's if none), ``timeout`` bounds one try, in seconds or as a timedelta, without the wait for a thread. A thread cannot be
-    stopped: when a plain step is timed out or cancelled, that holds at once and its thread is abandoned. Call
-    ``trio.from_thread.check_cancelled()`` in it now and then, and it ends early. The next try waits for that end. With ``at_most_once`` the body never begins a second time: if it was under way when
+    An async function runs as a trio task, a plain one in a worker thread, of which ``Limits.threads`` work at a time; each with
+    the context variables that the handler has at that moment, and what it sets there stays with it. ``retry`` is its policy (the
+    handler's if none), ``timeout`` bounds one try, in seconds or as a timedelta, without the wait for a thread. A thread cannot be stopped: when a
+    plain step is timed out or cancelled, that holds at once and its thread is abandoned. Call
+    ``trio.from_thread.check_cancelled()`` in it now and then, and it ends early. The next try waits for that end. With
+    ``at_most_once`` the body never begins a second time: if it was under way when
     the process died, :class:`StepOutcomeUnknownError` is raised. ``name`` and ``aliases`` let it be renamed.
 
     ::
@@ -414,12 +433,12 @@ async def run(
 
         body = await actors.run(fetch, "https://example.org", retry=actors.RetryPolicy(max_attempts=3))
     """
-    branch = _branch("run")
+    _branch("run")
     options = _step_options(name=name, retry=retry, timeout=timeout, at_most_once=at_most_once)
     inner = function.function if isinstance(function, Step) else function
     codec = codec_for(result_type) if result_type is not None else _result_codec(inner)
     label = options.name or _name_of(function)
-    return await _run_step(branch, inner, args, {}, options, label, codec, _source(1))
+    return await _run_step(inner, args, {}, options, label, lambda: codec, _source(1))
 
 
 def _name_of(function: Callable[..., Any]) -> str:
@@ -429,48 +448,40 @@ def _name_of(function: Callable[..., Any]) -> str:
 
 
 async def _run_step(
-    branch: Branch,
     function: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     options: StepOptions,
     name: str,
-    codec: Codec[Any],
+    codec: Callable[[], Codec[Any]],
     source: str,
 ) -> Any:
-    await branch.check()
+    # Whether this is a step, and of which branch, is known when it is awaited: it may have been made elsewhere.
+    branch = current_branch.get()
+    if branch is None:
+        result = function(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
     execution = branch.execution
     context = _context(branch)
-    where = branch.next_step()
     shown = b"" if execution.is_replaying else _for_readers(args, kwargs)
     is_kept = len(shown) <= context.limits.payload_bytes
-    event = execution.request(
-        e.StepScheduled(
-            invocation_id=execution.invocation_id,
-            step=where,
-            name=name,
-            source=source,
-            argument=shown if is_kept else b"",
-            at_most_once=options.at_most_once,
-            argument_bytes=0 if is_kept else len(shown),
-        ),
-        also_known_as=options.aliases,
+    asked = e.StepScheduled(
+        invocation_id=execution.invocation_id,
+        step=branch.following_step,
+        name=name,
+        source=source,
+        argument=shown if is_kept else b"",
+        at_most_once=options.at_most_once,
+        argument_bytes=0 if is_kept else len(shown),
     )
-    context.bodies[where] = StepBody(function, args, kwargs, options, options.retry or context.retry, codec, name)
-    try:
-        completed: e.StepCompleted = await branch.park(where, event)
-    finally:
-        context.bodies.pop(where, None)
+    returns = codec()
+    body = StepBody(copy_context(), function, args, kwargs, options, options.retry or context.retry, returns, name)
+    completed: e.StepCompleted = await Operation(branch, asked, options.aliases, body)
     outcome = completed.outcome
     if outcome.kind is OutcomeKind.FAILED:
         assert outcome.failure is not None
         raise step_error_of(outcome.failure, name, deployment=context.deployment)
-    return decode_kept(codec, outcome.value, f"the result of step {name!r}")
-
-
-async def _plainly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    result = function(*args, **kwargs)
-    return await result if inspect.isawaitable(result) else result
+    return decode_kept(returns, outcome.value, f"the result of step {name!r}")
 
 
 def _result_codec(function: Callable[..., Any]) -> Codec[Any]:
@@ -547,15 +558,18 @@ def emit(value: Any) -> None:
     step = current_step.get()
     data = encode_value(value, "emit()")
     if step is not None and current_branch.get() is None:
+        if is_collecting():
+            raise OutsideHandlerError(
+                f"actors.emit() in a finaliser that the garbage collector runs in step {step.name!r}"
+            )
         step.emit(data)
         return
-    branch = _branch("emit")
+    branch = _running_branch("emit")
     if branch.execution.closed:
         return
     within_limit(data, _context(branch).limits.payload_bytes, "emit()")
-    branch.execution.request(
-        e.OutputEmitted(invocation_id=branch.execution.invocation_id, step=branch.next_step(), value=data)
-    )
+    event = e.OutputEmitted(invocation_id=branch.execution.invocation_id, step=branch.next_step(), value=data)
+    branch.execution.request(branch, event, "actors.emit()")
 
 
 # Others.
@@ -666,25 +680,16 @@ async def signal(name: str, kind: Any = Any) -> Any:
 
 
 async def _next_signal(branch: Branch, name: str, source: str, schema: bytes) -> e.SignalReceived:
-    await branch.check()
-    execution = branch.execution
-    where = branch.next_step()
-    ready = execution.has_signal(name)
-    event = execution.request(
+    received: e.SignalReceived = await Operation(
+        branch,
         e.SignalAwaited(
-            invocation_id=execution.invocation_id,
-            step=where,
+            invocation_id=branch.execution.invocation_id,
+            step=branch.following_step,
             name=name,
-            ready=ready,
             source=source,
             schema=schema,
-        )
+        ),
     )
-    received = execution.take_signal(name)
-    if received is None:
-        execution.wait_for_signal(name, where)
-        parked: e.SignalReceived = await branch.park(where, event)
-        return parked
     return received
 
 
@@ -699,75 +704,73 @@ class HandlerPort:
 
     async def _call(self, request: Request) -> Any:
         branch = _branch("actor")
-        await branch.check()
-        execution, context = branch.execution, _context(branch)
-        where = branch.next_step()
-        event = execution.request(
+        context = _context(branch)
+        operation = Operation(
+            branch,
             e.CallScheduled(
-                invocation_id=execution.invocation_id,
-                step=where,
+                invocation_id=branch.execution.invocation_id,
+                step=branch.following_step,
                 callee=new_id(request.target, request.request_key, context.unique()),
                 target=request.target,
                 argument=encode_arguments(request, context.limits),
                 request=request.request_key,
                 source=_source_of_await(),
-            )
+            ),
         )
-        completed: e.CallCompleted = await branch.park(where, event)
-        data = value_of(completed.outcome, event.callee, deployment=context.deployment)
+        completed: e.CallCompleted = await operation
+        data = value_of(completed.outcome, operation.event.callee, deployment=context.deployment)
         return decode_kept(request.handler.signature.returns, data, request)
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
         branch = _branch("actor")
-        await branch.check()
         execution, context = branch.execution, _context(branch)
         delay = request.options.delay
-        event = execution.request(
+        sent: e.SendScheduled = await Operation(
+            branch,
             e.SendScheduled(
                 invocation_id=execution.invocation_id,
-                step=branch.next_step(),
+                step=branch.following_step,
                 callee=new_id(request.target, request.request_key, context.unique()),
                 target=request.target,
                 argument=encode_arguments(request, context.limits),
                 scheduled_for=None if delay is None else execution.live_now + delay,
                 request=request.request_key,
                 source=_source_of_await(),
-            )
+            ),
         )
-        return InvocationHandle(self, event.callee, request.handler.signature.returns)
+        return InvocationHandle(self, sent.callee, request.handler.signature.returns)
 
     async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
         branch = _branch("invocation")
-        await branch.check()
-        where = branch.next_step()
-        execution = branch.execution
-        event = execution.request(
-            e.AttachScheduled(invocation_id=execution.invocation_id, step=where, callee=of, source=_source_of_await())
+        completed: e.CallCompleted = await Operation(
+            branch,
+            e.AttachScheduled(
+                invocation_id=branch.execution.invocation_id,
+                step=branch.following_step,
+                callee=of,
+                source=_source_of_await(),
+            ),
         )
-        completed: e.CallCompleted = await branch.park(where, event)
         data = value_of(completed.outcome, of, deployment=_context(branch).deployment)
         return decode_kept(returns or codec_for(Any), data, f"the result of {of}")
 
     async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
         # The verb goes out with the event that keeps it, once, so a key of its own is needed for a restart's id alone.
         branch = _branch("invocation")
-        await branch.check()
-        where = branch.next_step()
-        execution = branch.execution
         if isinstance(command, c.SignalInvocation):
             within_limit(command.value, _context(branch).limits.payload_bytes, f"signal {command.name!r}")
         command = with_successor(command, _context(branch).unique, idempotency_key)
-        event = execution.request(
+        answered: e.VerbAnswered = await Operation(
+            branch,
             e.VerbScheduled(
-                invocation_id=execution.invocation_id,
-                step=where,
+                invocation_id=branch.execution.invocation_id,
+                step=branch.following_step,
                 verb=c.VERB_OF_COMMAND[type(command)],
                 of=_target_of(command),
                 argument=c.encode_verb(command),
                 source=_source_of_await(),
-            )
+            ),
         )
-        answered: e.VerbAnswered = await branch.park(where, event)
         if answered.refusal is not None:
             raise error_of(answered.refusal, deployment=_context(branch).deployment)
         assert answered.answer is not None
@@ -850,7 +853,7 @@ def random() -> random_module.Random:
 
         winner = actors.random().choice(names)
     """
-    branch = _branch("random")
+    branch = _running_branch("random")
     if branch.random is None:
         branch.random = random_module.Random(f"{_context(branch).seed} {branch.path}")  # noqa: S311 - must repeat
     return branch.random
@@ -874,4 +877,4 @@ def patched(name: str) -> bool:
         if actors.patched("fraud check"):
             await check_fraud(order)
     """
-    return _branch("patched").execution.is_patched(checked_name(name, "name", MAX_NAME))
+    return _running_branch("patched").execution.is_patched(checked_name(name, "name", MAX_NAME))

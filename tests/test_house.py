@@ -55,8 +55,13 @@ PURE_LIBRARIES = {
 """What may be used where there is no clock, disk, chance or event loop; ``pathlib`` is for the paths that errors name,
 ``datetime`` for its types."""
 
-GIVEN_CHANCE = {"actors.core.concurrency", "journal.ids"}
-"""Those that are handed a source of chance, and name its type."""
+ALLOWED_BESIDES = {
+    "actors.core.collection": {"gc", "threading"},  # what the collector runs must be told from what a handler runs
+    "actors.core.concurrency": {"random"},  # it is handed a source of chance, and names its type
+    "actors.core.generators": {"sys"},  # the hooks of async generators belong to the interpreter
+    "journal.ids": {"random"},  # as above
+}
+"""What single modules may use besides, each for its reason."""
 
 UNDER_THE_ENGINE = {
     "actors.checking",  # what a check tells, as data
@@ -185,10 +190,10 @@ def test_the_journal_imports_nothing_of_ours(module: str) -> None:
 def test_the_core_and_the_facts_are_pure(module: str) -> None:
     known = {name for name in ours(imports_of(module)) if not name.startswith("actors.core.")}
     assert known <= PURE
-    assert libraries(imports_of(module)) <= PURE_LIBRARIES | ({"random"} if module in GIVEN_CHANCE else set())
+    assert libraries(imports_of(module)) <= PURE_LIBRARIES | ALLOWED_BESIDES.get(module, set())
 
 
-@pytest.mark.parametrize("module", sorted(GIVEN_CHANCE))
+@pytest.mark.parametrize("module", sorted(m for m, besides in ALLOWED_BESIDES.items() if "random" in besides))
 def test_chance_is_given_to_the_pure_ones(module: str) -> None:
     assert "random" not in imports_of(module, at_runtime=True), "for its type alone"
 

@@ -1,9 +1,9 @@
 """Branches, scopes and nurseries of one handler: trio's structure, without trio, and the same at every replay.
 
-A handler is a tree of *branches*, one for its root and one for each child of a nursery. A branch is a coroutine that parks
-at a durable operation until the events that end it are handed over, one at a time, in the order of the journal. Nothing
-runs by itself: branches become ready in a fixed order and run one after the other, so a replay that is given the same
-events does the same things.
+A handler is a tree of *branches*, one for its root and one for each child of a nursery. A branch is a coroutine that awaits
+durable operations: it yields each to its driver (``Execution``), which begins it and resumes the branch with what ended it.
+Completions are handed over one at a time, in the order of the journal. Nothing runs by itself: branches become ready in a
+fixed order and run one after the other, so a replay that is given the same events does the same things.
 
 Scopes form a tree beside them, as in trio (``trio/_core/_run.py``, ``CancelStatus``): a scope that is cancelled reaches
 every branch below it up to a shield, at every await until it is left. The invocation's own cancel is no scope: it is given
@@ -13,74 +13,108 @@ to the root once (``Execution``).
 from __future__ import annotations
 
 import math
-import types
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from actors.core.arguments import Instant, Seconds, checked_instant, checked_seconds
+from actors.core.collection import is_collecting
 from actors.core.errors import AttemptEnded, Cancelled, CancelledError, OutsideHandlerError
 from journal.ids import StepId
 
 if TYPE_CHECKING:
     import random
+    import types
     from collections.abc import Awaitable, Callable, Coroutine, Generator
     from contextvars import Context
 
     from actors.core.replay import Execution
-    from journal.events import Event
 
 T = TypeVar("T")
 
+
+def not_driven(branch: Branch, what: str) -> OutsideHandlerError:
+    """The refusal of what code asks for that the engine is not running at this moment."""
+    return OutsideHandlerError(
+        f"{what} in {branch.name} ({branch.execution.invocation_id}) is refused: the engine is not running that code at this "
+        "moment. A finaliser, the cleanup of an async generator that was left before its end and another thread cannot use "
+        "durable operations. Leave async generators through 'async with contextlib.aclosing(...)'"
+    )
+
+
 current_branch: ContextVar[Branch | None] = ContextVar("current_branch", default=None)
 """The branch whose code is running: set once in each branch's own context."""
-
-PARKED = object()
-"""What a branch yields to its driver. Anything else comes from something that is not durable."""
-
 
 _ENDINGS = 1_000
 """How often a branch may be told that its attempt has ended."""
 
 
-@types.coroutine
-def _park() -> Generator[object, Any, Any]:
-    return (yield PARKED)
+@attrs.define(eq=False)
+class Asked:
+    """What a branch yields to its driver. Anything else comes from something that is not durable.
+
+    The driver acts when it is given it, and not before: it has then been awaited, and by the branch that is being resumed. Code
+    that runs by other means (a finaliser, a coroutine that is stepped by hand) yields to nobody who would act. The alternative
+    was to act first and to yield afterwards; then the answer to what a finaliser had asked for went to the next await.
+    """
+
+    branch: Branch
+
+    def __await__(self) -> Generator[Asked, Any, Any]:
+        branch = self.branch
+        if branch.execution.resuming is not branch:
+            yield from branch.refuse(self)
+        return (yield self)
 
 
 @attrs.define(eq=False)
-class Parked:
-    """A branch waits here. ``interruption`` is what it will be given instead, once what it waits for has been stopped."""
+class Operation(Asked):
+    """Something durable that a branch awaits. ``event`` is what it asks for, and once it has begun, what is recorded.
 
-    branch: Branch
-    step: StepId
-    event: Event
+    ``interruption`` is what the branch will be given instead, once what it waits for has been stopped. ``body`` is for the
+    engine, which runs it.
+    """
+
+    event: Any
+    also_known_as: tuple[str, ...] = ()
+    body: Any = None
     interruption: BaseException | None = None
 
+    @property
+    def step(self) -> StepId:
+        """Where it was started."""
+        step: StepId = self.event.step
+        return step
+
+
+class Opening(Asked):
+    """A branch enters a nursery, and is told its path. It does not wait."""
+
 
 @attrs.define(eq=False)
-class Joining:
+class Joining(Asked):
     """A branch waits for the children of its nursery."""
 
-    branch: Branch
     nursery: Nursery
 
 
 class Branch:
-    """One line of execution: a coroutine, where it stands, and the scopes around it."""
+    """One line of execution: a coroutine, where it stands, and the scopes around it. ``following_step`` is where it will start
+    its next operation."""
 
     __slots__ = (
+        "_started",
         "context",
         "coroutine",
         "endings",
         "execution",
+        "following_step",
         "name",
         "nursery",
         "path",
         "random",
         "scope",
-        "started",
         "waits_at",
     )
 
@@ -102,45 +136,37 @@ class Branch:
         self.scope = scope
         self.context = context
         self.name = name
-        self.started = 0
+        self._started = 1
+        self.following_step = StepId(f"{path}1")
         self.endings = 0
-        self.waits_at: Parked | Joining | None = None
+        self.waits_at: Operation | Joining | None = None
         self.random: random.Random | None = None
         context.run(current_branch.set, self)
 
     def next_step(self) -> StepId:
-        """Where the next operation of this branch is started."""
-        self.started += 1
-        return StepId(f"{self.path}{self.started}")
+        """Where an operation of this branch is started, now."""
+        step = self.following_step
+        self._started += 1
+        self.following_step = StepId(f"{self.path}{self._started}")
+        return step
 
-    async def check(self) -> None:
-        """What every durable await does first: raise what is to be raised here.
+    def refuse(self, asked: Asked) -> Generator[Asked, Any, None]:
+        """Raise, because the driver is not resuming this branch.
 
         The end of an attempt shows at awaits only; what does not wait has no effect any more. A handler that catches even
         that, again and again, would never give the thread back: it is left standing at its await.
         """
-        execution = self.execution
-        if execution.closed:
-            self.endings += 1
-            while self.endings > _ENDINGS:
-                await _park()
-            raise AttemptEnded
-        if self.scope is not None and self.scope.is_effectively_cancelled:
-            raise Cancelled
-        cancel = execution.take_pending_cancel(self)
-        if cancel is not None:
-            raise cancel
+        if not self.execution.closed:
+            raise not_driven(self, "an await")
+        self.endings += 1
+        while self.endings > _ENDINGS:
+            yield asked
+        raise AttemptEnded
 
-    async def park(self, step: StepId, event: Event) -> Any:
-        """Wait until the operation that ``event`` started has ended; the event that ended it."""
-        parked = self.waits_at = Parked(self, step, event)
-        self.execution.parked[step] = parked
-        return await _park()
-
-    async def join(self, nursery: Nursery) -> None:
-        """Wait until the nursery has no children left."""
-        self.waits_at = Joining(self, nursery)
-        await _park()
+    def must_run(self, what: str) -> None:
+        """Raise :class:`OutsideHandlerError` unless it is this branch that the driver is resuming."""
+        if self.execution.resuming is not self or is_collecting():
+            raise not_driven(self, what)
 
     @property
     def is_shielded(self) -> bool:
@@ -200,10 +226,16 @@ class CancelScope:
 
     def cancel(self) -> None:
         """Cancel every await in the block, now and until it is left."""
+        if self._branch is not None and not self._branch.execution.closed:
+            self._branch.execution.must_run_some_branch("CancelScope.cancel()")
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """The same, by the driver."""
         if self.cancel_called:
             return
         self.cancel_called = True
-        if self._branch is not None:
+        if self._branch is not None and not self._branch.execution.closed:
             self._branch.execution.interrupt_below(self)
 
     def __enter__(self) -> CancelScope:
@@ -212,6 +244,8 @@ class CancelScope:
             raise OutsideHandlerError("actors.CancelScope works only in a handler that the engine runs")
         if self._branch is not None:
             raise RuntimeError("a CancelScope can be entered once; make a new one")
+        if not branch.execution.closed:
+            branch.must_run("a CancelScope")
         self._branch = branch
         self.parent = branch.scope
         branch.scope = self
@@ -227,17 +261,23 @@ class CancelScope:
     def expire(self) -> None:
         """The timer has fired."""
         self._timer = None
-        self.cancel()
+        self.interrupt()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: types.TracebackType | None
     ) -> bool:
         branch = self._branch
         assert branch is not None
-        assert branch.scope is self, "scopes are left in the order in which they were entered, from the inside out"
+        if not branch.execution.closed:
+            branch.must_run("the end of a CancelScope")
+            if branch.scope is not self:
+                raise RuntimeError(
+                    "CancelScopes are left in the order in which they were entered, from the inside out. A generator that "
+                    "yields inside of one must be closed before the block around it is left: use contextlib.aclosing()"
+                )
         branch.scope = self.parent
         if self._timer is not None and not branch.execution.closed:
-            branch.execution.drop_deadline(self._timer)
+            branch.execution.drop_deadline(branch, self._timer)
         if error is None or not self._absorbs:
             return False
         return self._catch(error)
@@ -291,6 +331,7 @@ class Nursery:
         execution = self.parent.execution
         if execution.closed:
             return
+        execution.must_run_some_branch("start_soon()")
         self._started += 1
         child = Branch(
             execution,
@@ -315,7 +356,7 @@ class Nursery:
     def add_error(self, error: BaseException) -> None:
         """Something that the nursery will raise when it is left; until then nothing in it goes on."""
         self._errors.append(error)
-        self.cancel_scope.cancel()
+        self.cancel_scope.interrupt()
 
     async def leave(self, error: BaseException | None) -> BaseException | None:
         """Wait for the children; what is to be raised then."""
@@ -325,7 +366,7 @@ class Nursery:
             cancel = self.parent.execution.take_pending_cancel(self.parent)
             if cancel is not None:
                 self.add_error(cancel)
-            await self.parent.join(self)
+            await Joining(self.parent, self)
         self._closed = True
         return self._combined()
 
@@ -349,10 +390,9 @@ class NurseryManager:
 
     async def __aenter__(self) -> Nursery:
         branch = current_branch.get()
-        assert branch is not None, "durable.py checks that a handler is running"
-        if branch.execution.closed:
-            await branch.check()
-        nursery = self._nursery = Nursery(branch, branch.next_step())
+        if branch is None:
+            raise OutsideHandlerError("actors.open_nursery() works only in a handler that the engine runs")
+        nursery = self._nursery = Nursery(branch, await Opening(branch))
         nursery.cancel_scope.__enter__()
         return nursery
 

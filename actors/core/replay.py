@@ -23,7 +23,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, get_args
 
 import attrs
 
-from actors.core.concurrency import PARKED, Branch, CancelScope, Joining, Parked
+from actors.core.collection import is_collecting
+from actors.core.concurrency import (
+    Branch,
+    CancelScope,
+    Joining,
+    Opening,
+    Operation,
+    not_driven,
+)
 from actors.core.errors import (
     AttemptEnded,
     Cancelled,
@@ -32,6 +40,7 @@ from actors.core.errors import (
     NonDurableAwaitError,
     TerminalError,
 )
+from actors.core.generators import Generators
 from actors.core.limits import NEVER
 from journal import events as e
 from journal.events import OutcomeKind
@@ -107,7 +116,8 @@ class Execution:
 
     ``start`` takes the first turn, ``hand_over`` one more; both bring everything to a standstill and say where it stands.
     ``progress`` collects the new events of the turns that hold. ``parked`` is everything it waits for, by step;
-    ``interrupted`` are steps that should stop. ``context`` is what the verbs need besides; nothing here looks at it.
+    ``interrupted`` are steps that should stop. ``resuming`` is the branch whose code runs now. ``context`` is what the verbs
+    need besides; nothing here looks at it.
     """
 
     def __init__(
@@ -130,7 +140,8 @@ class Execution:
         self.handed_over = 0
         self.progress: list[Event] = []
         self.interrupted: list[StepId] = []
-        self.parked: dict[StepId, Parked] = {}
+        self.parked: dict[StepId, Operation] = {}
+        self.resuming: Branch | None = None
         self.result: bytes | None = None
         self.error: BaseException | None = None
         self.mismatch: NonDeterminismError | None = None
@@ -143,6 +154,7 @@ class Execution:
         self._turn: list[Event] = []
         self._ready: deque[tuple[Branch, Any, BaseException | None]] = deque()
         self._branches: dict[Branch, None] = {}
+        self._generators = Generators()
         self._deadlines: dict[StepId, CancelScope] = {}
         self._dropped: set[StepId] = set()
         self._signals: dict[str, deque[e.SignalReceived]] = {}
@@ -185,6 +197,11 @@ class Execution:
         return self.has_been_given_cancel and self._pending_cancel is None
 
     @property
+    def cleanup_failures(self) -> Sequence[tuple[str, BaseException]]:
+        """What the cleanup of async generators raised that were left before their end, each with its generator's name."""
+        return self._generators.failures
+
+    @property
     def has_branches(self) -> bool:
         """Whether any code of the handler is still there."""
         return bool(self._branches)
@@ -192,10 +209,8 @@ class Execution:
     def close(self) -> None:
         """End the attempt: every branch is closed, innermost first. Nothing that they do meanwhile counts."""
         self.closed = True
-        for branch in reversed(self._branches):
-            branch.context.run(_close, branch.coroutine)
-        self._branches.clear()
         self.parked.clear()
+        self._generators.watch(self._close_branches)
 
     def finish_raised(self) -> Progress:
         """What the handler raised is its outcome, so what it did in its last turn stays; if the journal agrees."""
@@ -212,10 +227,7 @@ class Execution:
         return Progress.RAISED
 
     def _take_turn(self) -> Progress:
-        while self._ready and self.mismatch is None:
-            branch, value, error = self._ready.popleft()
-            if branch in self._branches:
-                self._resume(branch, value, error)
+        self._generators.watch(self._resume_all)
         if self.mismatch is None and self.error is not None:
             return Progress.RAISED
         has_ended = self._root not in self._branches
@@ -242,35 +254,64 @@ class Execution:
             self._cannot_be_recorded = True
             return
         for change in changes:
+            if self.mismatch is not None:
+                return
             if change.__class__ in _REQUESTS:
                 if self._kept_requests and self._made >= self._kept_requests[0]:
                     self._own_changes.append(change)
-                self._guarded(self.request, change)
+                self._guarded(self._match, change)
             else:
                 self._turn.append(change)
 
+    def _close_branches(self) -> None:
+        while self._branches:
+            branch, _ = self._branches.popitem()
+            branch.context.run(_close, branch)
+        self._root.context.run(self._generators.close_all)
+
+    def _resume_all(self) -> None:
+        while self._ready and self.mismatch is None:
+            branch, value, error = self._ready.popleft()
+            if branch in self._branches:
+                self._resume(branch, value, error)
+                self.resuming = None
+
     def _resume(self, branch: Branch, value: Any, error: BaseException | None) -> None:
+        """Until it waits, or has ended."""
         branch.waits_at = None
+        self.resuming = branch
+        run, coroutine = branch.context.run, branch.coroutine
         foreign = 0
         while True:
+            yielded: Any
             try:
-                if error is None:
-                    yielded = branch.context.run(branch.coroutine.send, value)
-                else:
-                    yielded = branch.context.run(branch.coroutine.throw, error)
+                yielded = run(coroutine.send, value) if error is None else run(coroutine.throw, error)
             except StopIteration as stop:
                 self._end_branch(branch, stop.value, None)
                 return
             except BaseException as raised:  # whatever it is, it is the handler's, and is judged by type later
                 self._end_branch(branch, None, raised)
                 return
-            if yielded is PARKED:
+            if self.mismatch is not None:
                 return
-            foreign += 1
-            if foreign > _FOREIGN_AWAITS:
-                self._end_branch(branch, None, error)
+            kind = yielded.__class__
+            if kind is Operation and yielded.event.step == branch.following_step:
+                error = self._due_at(branch)
+                if error is None:
+                    if not self._begin(branch, yielded):
+                        return
+                    value = yielded.event
+            elif kind is Joining:
+                branch.waits_at = yielded
                 return
-            error = _foreign_await(branch, yielded)
+            elif kind is Opening:
+                value, error = branch.next_step(), None
+            else:
+                foreign += 1
+                if foreign > _FOREIGN_AWAITS:
+                    self._end_branch(branch, None, error)
+                    return
+                error = _foreign_await(branch, yielded)
 
     def _end_branch(self, branch: Branch, value: Any, error: BaseException | None) -> None:
         self._branches.pop(branch, None)
@@ -278,10 +319,41 @@ class Execution:
             return
         if branch.nursery is not None:
             branch.nursery.child_ended(branch, error)
-        elif error is not None:
+            return
+        self.resuming = None
+        branch.context.run(self._generators.close_all)
+        if error is not None:
             self.error = error
         else:
             self.result = value
+
+    def _due_at(self, branch: Branch) -> BaseException | None:
+        """What is to be raised at a durable await of the branch before anything begins there."""
+        if branch.scope is not None and branch.scope.is_effectively_cancelled:
+            return Cancelled()
+        return self.take_pending_cancel(branch)
+
+    def _begin(self, branch: Branch, operation: Operation) -> bool:
+        """Ask for it. Whether the branch goes on at once, with what is then the operation's event."""
+        event: Any = operation.event
+        if event.__class__ is e.SignalAwaited and self._signals.get(event.name):
+            event = attrs.evolve(event, ready=True)
+        try:
+            event = self._match(event, operation.also_known_as)
+        except AttemptEnded:
+            return False
+        branch.next_step()
+        operation.event = event
+        kind = event.__class__
+        if kind is e.SendScheduled:
+            return True
+        if kind is e.SignalAwaited:
+            received = self._take_signal(event)
+            if received is not None:
+                operation.event = received
+                return True
+        branch.waits_at = self.parked[event.step] = operation
+        return False
 
     # What branches ask for.
 
@@ -295,11 +367,17 @@ class Execution:
         branch.waits_at = None
         self._ready.append((branch, value, error))
 
-    def request(self, event: Event, *, also_known_as: tuple[str, ...] = ()) -> Any:
-        """A branch starts an operation. Returns the event as it is recorded, or as it will be."""
+    def request(self, branch: Branch, event: Event, what: str) -> Any:
+        """A branch starts an operation that nobody waits for. Returns the event as it is recorded, or as it will be."""
         if self.closed:
             raise AttemptEnded
-        return self._match(event, also_known_as)
+        branch.must_run(what)
+        return self._match(event)
+
+    def must_run_some_branch(self, what: str) -> None:
+        """Raise :class:`OutsideHandlerError` unless code of this handler is being resumed."""
+        if self.resuming is None or is_collecting():
+            raise not_driven(self._root, what)
 
     def _match(self, event: Event, also_known_as: tuple[str, ...] = ()) -> Event:
         self._made += 1
@@ -315,18 +393,13 @@ class Execution:
             raise AttemptEnded
         return self._recorded.popleft()
 
-    def take_signal(self, name: str) -> e.SignalReceived | None:
-        """A signal of this name that has come and that nobody waits for."""
-        waiting = self._signals.get(name)
-        return waiting.popleft() if waiting else None
-
-    def has_signal(self, name: str) -> bool:
-        """Whether there is one."""
-        return bool(self._signals.get(name))
-
-    def wait_for_signal(self, name: str, step: StepId) -> None:
-        """The step is next in line for signals of this name."""
-        self._signal_waits.setdefault(name, []).append(step)
+    def _take_signal(self, awaited: e.SignalAwaited) -> e.SignalReceived | None:
+        """A signal of this name that has come and that nobody waits for; or the step is next in line for one."""
+        waiting = self._signals.get(awaited.name)
+        if waiting:
+            return waiting.popleft()
+        self._signal_waits.setdefault(awaited.name, []).append(awaited.step)
+        return None
 
     def is_patched(self, name: str) -> bool:
         """Whether the code behind ``patched(name)`` is to run: yes in everything new, no where the journal went without."""
@@ -348,15 +421,16 @@ class Execution:
             assert relative is not None
             at = self.live_now + relative
         at = min(at, NEVER)
-        recorded = self.request(e.DeadlineScheduled(invocation_id=self.invocation_id, step=step, expires_at=at))
+        event = e.DeadlineScheduled(invocation_id=self.invocation_id, step=step, expires_at=at)
+        recorded = self.request(branch, event, "a CancelScope")
         scope.set_deadline(recorded.expires_at)
         self._deadlines[step] = scope
 
-    def drop_deadline(self, step: StepId) -> None:
+    def drop_deadline(self, branch: Branch, step: StepId) -> None:
         """Disarm it: its block has been left."""
         del self._deadlines[step]
         self._dropped.add(step)
-        self.request(e.WaitDropped(invocation_id=self.invocation_id, step=step))
+        self.request(branch, e.WaitDropped(invocation_id=self.invocation_id, step=step), "the end of a CancelScope")
 
     # Cancellation.
 
@@ -399,7 +473,7 @@ class Execution:
             self.make_ready(branch, error=error)
         return True
 
-    def _drop(self, parked: Parked) -> None:
+    def _drop(self, parked: Operation) -> None:
         del self.parked[parked.step]
         self._dropped.add(parked.step)
         if isinstance(parked.event, e.SignalAwaited):
@@ -463,7 +537,7 @@ class Execution:
         else:
             self.make_ready(parked.branch, error=interruption)
 
-    def _hand_back(self, parked: Parked, interruption: BaseException | None, completion: Any) -> None:
+    def _hand_back(self, parked: Operation, interruption: BaseException | None, completion: Any) -> None:
         """The wait ended in its own way. A cancel of the invocation that meant to end it waits for the next await."""
         if isinstance(interruption, CancelledError):
             self._pending_cancel = interruption
@@ -724,10 +798,17 @@ def _is_below(branch: Branch, scope: CancelScope) -> bool:
     return False
 
 
-def _close(coroutine: Coroutine[Any, Any, Any]) -> None:
-    # What a handler's cleanup raises, in an attempt that is over, concerns nobody; nor that it waits instead of ending.
+def _close(branch: Branch) -> None:
+    # What a handler's cleanup raises, in an attempt that is over, concerns nobody; nor that it waits instead of ending. One
+    # that waits is finalised once more when it is let go, which must be here: elsewhere no verb would know it as closed.
     with contextlib.suppress(BaseException):
-        coroutine.close()
+        branch.coroutine.close()
+    branch.coroutine = _nothing()
+    branch.coroutine.close()
+
+
+async def _nothing() -> None:
+    """What is left of a branch that has been closed."""
 
 
 def _foreign_await(branch: Branch, yielded: object) -> NonDurableAwaitError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 _PORT = HandlerPort()
 _FOREIGN_LIBRARIES = ("trio", "anyio", "asyncio", "sniffio")
@@ -121,9 +124,9 @@ class Attempt:
         return self._turn(self.execution.hand_over, recorded.event, recorded.stamp, now)
 
     def close(self) -> None:
-        """Forget it."""
+        """Forget it. The handler's cleanup runs, as Python unwinds it, and nothing of it counts."""
         if self.execution.has_branches:
-            _outside_trio(self.execution.close)
+            self._watched(self.execution.close)
 
     @property
     def is_waiting(self) -> bool:
@@ -136,13 +139,25 @@ class Attempt:
         return interrupted
 
     def _turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
+        progress = self._watched(take, *args)
+        for generator, error in self.execution.cleanup_failures:
+            log.warning(
+                "%s (%s): the cleanup of async generator %s failed: %s. The generator was left before its end; leave it through "
+                "'async with contextlib.aclosing(...)'",
+                self.name,
+                self.invocation_id,
+                generator,
+                error,
+            )
+        return self._judge(progress)
+
+    def _watched(self, function: Callable[..., T], *args: Any) -> T:
         watchdog = self._setting.watchdog
         began = watchdog.enter(self)
         try:
-            progress = _outside_trio(take, *args)
+            return _outside_trio(function, *args)
         finally:
             watchdog.leave(self, began)
-        return self._judge(progress)
 
     def _judge(self, progress: Progress) -> list[Command]:
         execution = self.execution
