@@ -282,11 +282,12 @@ class Stage:
             self._waiting_steps[of, step] = resident
             return
         self._running_steps += 1
-        task = StepTask(of, step, attempt.context.bodies[step], self._setting)
+        task = StepTask(of, step, parked.body, self._setting)
         resident.steps.setdefault(of, {})[step] = task
         self._movable.pop(of, None)
         self._leaving.discard(of)
-        self._nursery.start_soon(self._supervise, resident, task, name=f"step {task.name} of {of}")
+        start = partial(self._nursery.start_soon, self._supervise, resident, task, name=f"step {task.name} of {of}")
+        parked.body.context.run(start)
 
     async def _supervise(self, resident: Resident, task: StepTask) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from actors.core import commands as c
+from actors.core.concurrency import current_branch
 from actors.core.errors import PayloadTooLargeError, StepTimeoutError, UnserializableError
 from actors.durable import StepBody, current_step, within_limit
 from actors.engine.threads import StepThread, has_abandoned, key_of
@@ -66,6 +67,7 @@ class StepTask:
         """
         self._emit = emit
         self._token = trio.lowlevel.current_trio_token()
+        current_branch.set(None)
         current_step.set(self)
         current_client.set(self._setting.client)
         with self._scope:
