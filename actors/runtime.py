@@ -8,7 +8,6 @@ import getpass
 import os
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
+    from journal.datadir import HeldDirectory
     from journal.protocol import Journal
 
 RETENTION_SECONDS = 24 * 3600.0
@@ -59,6 +59,11 @@ class Runtime:
 
     client: LocalClient
     engine: Engine
+
+    @property
+    def directory(self) -> HeldDirectory | None:
+        """The data directory, which stays the same one whatever becomes of its name; None if nothing is kept."""
+        return self.engine.journal.directory
 
 
 @asynccontextmanager
@@ -95,10 +100,9 @@ async def open_runtime(
     is_kept = path is not None and journal is None
     snapshot = await surroundings.offload(partial(_snapshot, code, classes, is_kept))
     app = App(classes, system=SYSTEM_CLASSES)
-    cache = Path(path) / "code" if path is not None and is_kept else None
     error: BaseException | None = None
     try:
-        with Applications(app, served_as=snapshot, offload=surroundings.offload_detached, cache=cache) as applications:
+        with Applications(app, served_as=snapshot, offload=surroundings.offload_detached) as applications:
             async with (
                 _journal(path, journal, Durability(durability), partitions, surroundings) as opened,
                 trio.open_nursery() as nursery,

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
+from journal.smallfiles import read_file, replace_file
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from journal.datadir import HeldDirectory
 
 
 @attrs.frozen
@@ -19,17 +23,15 @@ class Address:
     pid: int
 
 
-def write_address(directory: Path, address: Address) -> None:
+def write_address(directory: HeldDirectory, address: Address) -> None:
     """Say where the server listens."""
-    path = directory / "ADDRESS"
-    temporary = path.with_suffix(".new")
-    temporary.write_bytes(msgspec.json.encode(address))
-    temporary.rename(path)
+    directory.check()
+    replace_file(directory.root / "ADDRESS", msgspec.json.encode(address))
 
 
 def read_address(directory: Path) -> Address | None:
     """Where the server that was started last listens, if one was."""
     try:
-        return msgspec.json.decode((directory / "ADDRESS").read_bytes(), type=Address)
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        return msgspec.json.decode(read_file(directory / "ADDRESS"), type=Address)
+    except (OSError, msgspec.DecodeError):
         return None

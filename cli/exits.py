@@ -23,6 +23,8 @@ class Exit(enum.IntEnum):
     """Of several, some could not be done."""
     UNKNOWN = 7
     """Whether it was done is unknown."""
+    DISK_FAILED = 74
+    """The disk failed, or the data directory was moved, removed or replaced under the server (``EX_IOERR``)."""
     IN_USE = 75
     """Another process holds the data directory (``EX_TEMPFAIL``)."""
 
@@ -38,6 +40,8 @@ def exit_code_of(error: BaseException) -> Exit:
             return Exit.UNKNOWN
         case kept.StoreInUse():
             return Exit.IN_USE
+        case kept.StoreFailed():
+            return Exit.DISK_FAILED
         case kept.StoreMissing():
             return Exit.NOT_FOUND
         case kept.MalformedIdError() | ours.DefinitionError():

@@ -1,12 +1,24 @@
 """A data directory: whose it is, who holds it, and whether all of it is still there.
 
-    STORE    what the store is (JSON, with a checksum): format, id, number of partitions
+    STORE    what the store is (JSON, sealed): format, id, number of partitions
     MARK     what RocksDB is known to have on disk: how far it reaches, and which of its logs it still needs
     HOLDER   locked by the process that has the directory open; holds its pid
     db/      RocksDB's own files, in a directory that nobody else may enter
 
 STORE is renamed into place last, so that a directory without one is empty, or somebody else's, or what a creation that
 died has left, and that is finished by the next. ``preflight`` holds the store against MARK before it is opened.
+
+A path is only a name. Directories are moved, removed, restored and mounted over while a process works in them, and a relative
+name means another place after ``chdir``. RocksDB writes its tables, manifests and CURRENT by path, at every flush and when it
+is closed; so a process that followed the path would write them into whichever store lies there by then. Therefore
+
+- a path becomes absolute when it enters;
+- a directory that is *held* (:class:`HeldDirectory`) is held by descriptors, and its files are reached through
+  ``/proc/self/fd/N``, which stays with the directory whatever its name is. MARK is written through a descriptor of its own;
+- :meth:`HeldDirectory.check` compares what lies at the path with what is held. It is called before RocksDB is opened, closed or
+  opened again, before MARK is written, and every half a second. Where they differ, the process writes nothing more.
+
+Without ``/proc`` (another system than Linux) the absolute path is used, and the comparison alone stands guard.
 """
 
 from __future__ import annotations
@@ -15,268 +27,375 @@ import fcntl
 import os
 import shutil
 import stat
-import time
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-import attrs
 import msgspec
 
-from journal.errors import StoreDamaged, StoreError, StoreFormat, StoreInUse, StoreMissing
+from journal.descriptors import (
+    LOOKS,
+    leads_to,
+    lock,
+    lock_past_lookers,
+    open_directory,
+    place_of,
+    place_of_descriptor,
+    reached_through,
+)
+from journal.errors import DirectoryLost, StoreDamaged, StoreError, StoreFormat, StoreInUse, StoreMissing
+from journal.mark import Mark
 from journal.refusals import refusal
 from journal.rows import FORMAT, StoreIdentity
+from journal.smallfiles import read_file, replace_file, seal, sync_directory, unseal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-_MARK_BYTES = 256
-"""One sector of a disk holds it, so that writing over it tears nothing and takes no room that may not be there."""
+    from collections.abc import Iterator
 
 _PID_WIDTH = 20
-
-
-@attrs.frozen
-class Mark:
-    """That the store reaches at least as far as ``sequence``; the first of RocksDB's logs that its manifest still asked
-    for, because no table had what was in it; and which of the logs that it asked for were there."""
-
-    sequence: int = 0
-    oldest_log: int = 0
-    logs: tuple[int, ...] = ()
-
-    def encode(self) -> bytes:
-        words = " ".join(map(str, (self.sequence, self.oldest_log, *self.logs)))
-        assert len(words) < _MARK_BYTES - 10, "there is a log for each memtable, and RocksDB keeps a few of those"
-        return f"{words} {zlib.crc32(words.encode()):08x}".ljust(_MARK_BYTES - 1).encode() + b"\n"
-
-    @staticmethod
-    def decode(data: bytes) -> Mark:
-        """Back. Raises ``ValueError``."""
-        words, _, checksum = data.decode().strip().rpartition(" ")
-        if int(checksum, 16) != zlib.crc32(words.encode()):
-            raise ValueError("its checksum does not fit")
-        sequence, oldest_log, *logs = map(int, words.split())
-        return Mark(sequence, oldest_log, tuple(logs))
-
-
 _NOTHING = Mark()
 
 
 class DataDirectory:
-    """The files around RocksDB. Creating one touches nothing."""
+    """The files around RocksDB, by path. Creating one touches nothing.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rocks = path / "db"
-        self._identity = path / "STORE"
-        self._new_identity = path / "STORE.new"
-        self._mark = path / "MARK"
-        self._holder = path / "HOLDER"
+    ``path`` is absolute, and what people are told. Files are reached below ``root``, RocksDB's below ``rocks``.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], root: Path | None = None) -> None:
+        try:
+            self.path = Path(path).absolute()
+        except FileNotFoundError as error:
+            raise StoreError(Path(path), "the working directory is gone; give an absolute path") from error
+        self.root = self.path if root is None else root
+        self.rocks = self.root / "db"
 
     def exists(self) -> bool:
         """Whether a store was created here."""
-        return self._identity.exists()
+        return os.path.lexists(self.root / _STORE)
 
-    def create(self, identity: StoreIdentity, mark: Mark = _NOTHING) -> None:
-        """Make an empty store in a held directory, or finish making one; durable when it returns. With a ``mark``, of the
-        files of RocksDB's that are there."""
-        with self._translated("creating a store"):
-            self.rocks.mkdir(mode=0o700, exist_ok=True)
-            self.rocks.chmod(0o700)
-            for path in (*self.rocks.iterdir(), self.rocks):
-                sync_directory(path)
-            self.write_mark(mark)
-            _write(self._new_identity, _encode_identity(identity), os.O_TRUNC)
-            self._new_identity.rename(self._identity)
-            sync_directory(self.path)
+    def is_backup(self) -> bool:
+        """Whether this is a backup, or one that was begun: it is read and restored, and never written to."""
+        return any(os.path.lexists(self.root / name) for name in (BACKUP, _new(BACKUP)))
 
     def identity(self) -> StoreIdentity:
         """What the store is. Raises :class:`StoreMissing`, :class:`StoreFormat`, :class:`StoreDamaged`."""
         try:
-            data = self._identity.read_bytes()
-        except FileNotFoundError:
+            data = read_file(self.root / _STORE)
+        except (FileNotFoundError, NotADirectoryError):
             raise StoreMissing(self.path, "there is no playhead store here") from None
+        except OSError as error:
+            raise refusal(self, error, doing="reading the file STORE") from error
         try:
             found = msgspec.json.decode(data, type=dict[str, object])["format"]
         except (msgspec.DecodeError, KeyError) as error:
             raise StoreDamaged(self.path, f"the file STORE is not readable: {error!r}") from error
         if not isinstance(found, int):
-            raise StoreDamaged(self.path, f"the file STORE names the format {found!r}, which is no number")
+            raise StoreDamaged(self.path, f"the file STORE names the format {found!r}, which is not a number")
         if found != FORMAT:
             raise StoreFormat(self.path, found, FORMAT)
         try:
-            return _decode_identity(data)
+            return msgspec.json.decode(unseal(data), type=StoreIdentity)
         except ValueError as error:
             raise StoreDamaged(
                 self.path, f"the file STORE is not as it was written ({error}); restore it from a backup"
             ) from error
 
-    def hold(self) -> Callable[[], None]:
-        """Hold the directory against other processes, making it if it is not there; returns what gives it up.
-
-        The kernel drops the lock when the process dies, however it dies. Raises :class:`StoreInUse`, and
-        :class:`StoreError` where something else lives, which is left as it is.
-        """
-        with self._translated("holding the directory"):
-            self._make()
-            self._refuse_what_others_may_change()
-            self._refuse_strangers()
-            descriptor = os.open(self._holder, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            if not _lock_past_lookers(descriptor):
-                os.close(descriptor)
-                raise StoreInUse(self.path, self.holder_pid())
-            # Written over and never cut, because a full disk might not give back the room.
-            os.pwrite(descriptor, str(os.getpid()).ljust(_PID_WIDTH).encode(), 0)
-        return lambda: os.close(descriptor)
-
-    def holder_pid(self) -> int | None:
-        """The process that holds the directory, or held it last."""
-        try:
-            return int(self._holder.read_text())
-        except (FileNotFoundError, ValueError):
-            return None
-
-    def is_held(self) -> bool:
-        """Whether a process has the store open now."""
-        try:
-            descriptor = os.open(self._holder, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            return not _lock(descriptor, fcntl.LOCK_SH)
-        finally:
-            os.close(descriptor)
-
-    def write_mark(self, mark: Mark) -> None:
-        """Note, durably, what is on disk."""
-        _write(self._mark, mark.encode())
-
     def read_mark(self) -> Mark:
-        """What was on disk at least."""
+        """What was on disk at least. Raises :class:`StoreDamaged`."""
         try:
-            return Mark.decode(self._mark.read_bytes())
-        except (FileNotFoundError, ValueError) as error:
+            return Mark.decode(read_file(self.root / _MARK))
+        except OSError as error:
+            raise refusal(self, error, doing="reading the file MARK") from error
+        except ValueError as error:
             raise StoreDamaged(
-                self.path, f"the file MARK is missing or unreadable ({error}); restore it with the rest from a backup"
+                self.path, f"the file MARK is not as it was written ({error}); restore it with the rest from a backup"
             ) from error
-
-    def copy_to(self, path: Path) -> None:
-        """A copy of it as it lies here, where nobody has it open. Raises :class:`StoreError` where something is there."""
-        identity, mark = self.identity(), self.read_mark()
-        target = DataDirectory(path)
-        with target.beginning():
-            with target._translated("copying a store"):
-                shutil.copytree(self.rocks, target.rocks)
-            target.create(identity, mark)
-
-    @contextmanager
-    def beginning(self) -> Iterator[None]:
-        """Hold it for the block, to make a store in it. Raises :class:`StoreError` where something is there already."""
-        release = self.hold()
-        try:
-            if self.exists():
-                raise StoreError(self.path, "there is a store here already; name an empty or a new directory")
-            if self.rocks.exists():
-                self.rocks.rmdir()  # empty, as holding it has made sure
-            yield
-        finally:
-            release()
 
     def logs(self) -> tuple[int, ...]:
         """The numbers of RocksDB's logs that are there."""
         return tuple(sorted(int(path.stem) for path in self.rocks.glob("*.log")))
 
-    def _make(self) -> None:
-        missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def holder_pid(self) -> int | None:
+        """The process that holds the directory, or held it last."""
+        try:
+            return int(read_file(self.root / _HOLDER))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+
+    def is_held(self) -> bool:
+        """Whether a process has the store open now."""
+        try:
+            descriptor = os.open(self.root / _HOLDER, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        try:
+            return not lock(descriptor, fcntl.LOCK_SH)
+        finally:
+            os.close(descriptor)
+
+    def check(self) -> None:
+        """Raise :class:`DirectoryLost` if this is held, and is not what lies at its path any more."""
+
+    def within(self, path: Path) -> DataDirectory:
+        """The directory of this path; one that lies in this one is reached through it."""
+        path = path.absolute()
+        if path.is_relative_to(self.path):
+            return DataDirectory(path, self.root / path.relative_to(self.path))
+        return DataDirectory(path)
+
+    def open(self) -> OpenDirectory:
+        """The directory that lies here now, to be read, also if it is moved meanwhile. Raises :class:`StoreMissing`."""
+        with self.translated("opening the directory"):
+            try:
+                return OpenDirectory(self.path, open_directory(self.root))
+            except (FileNotFoundError, NotADirectoryError):
+                raise StoreMissing(self.path, "there is no playhead store here") from None
+
+    def hold(self) -> HeldDirectory:
+        """Hold the directory against other processes, making it if it is not there. It must be released.
+
+        The kernel drops the lock when the process dies, however it dies. Raises :class:`StoreInUse`, and
+        :class:`StoreError` where something else lives, which is left as it is.
+        """
+        with self.translated("holding the directory"):
+            self._make()
+            held = HeldDirectory(self.path, open_directory(self.root))
+            try:
+                held.take()
+            except BaseException:
+                held.release()
+                raise
+            return held
+
+    def copy_to(self, path: Path) -> None:
+        """A copy of it as it lies here, where nobody has it open. Raises :class:`StoreError` where something is there."""
+        identity, mark = self.identity(), self.read_mark()
+        with DataDirectory(path).beginning() as target:
+            with target.translated("copying a store"):
+                shutil.copytree(self.rocks, target.rocks)
+            target.create(identity, mark)
+
+    @contextmanager
+    def beginning(self) -> Iterator[HeldDirectory]:
+        """Hold it for the block, to make a store in it. If the block fails, what was made is removed.
+
+        Raises :class:`StoreError` where something is there already.
+        """
+        with self.translated("making the directory"):
+            made = self._make()
+        held = self.hold()
+        try:
+            if held.exists():
+                raise StoreError(self.path, "there is a store here already; name an empty or a new directory")
+            try:
+                if held.rocks.exists():
+                    held.rocks.rmdir()  # empty, as taking it has made sure
+                yield held
+            except BaseException:
+                held.remove_what_was_made()
+                for path in made:
+                    path.rmdir()
+                raise
+        finally:
+            held.release()
+
+    @contextmanager
+    def translated(self, doing: str) -> Iterator[None]:
+        """Have what the operating system says in the block raised as an error with a name."""
+        try:
+            yield
+        except OSError as error:
+            raise refusal(self, error, doing=doing) from error
+
+    def in_words(self, error: object) -> str:
+        """A text of RocksDB's, with paths as people know them."""
+        return str(error).replace(str(self.rocks), str(self.path / "db")).replace(str(self.root), str(self.path))
+
+    def _make(self) -> list[Path]:
+        """Make it; the directories that were not there, the innermost first."""
+        missing = [path for path in (self.root, *self.root.parents) if not path.exists()]
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in missing:
             sync_directory(path.parent)
+        return missing
+
+
+class OpenDirectory(DataDirectory):
+    """A data directory that is reached through a descriptor: moving it, or another to its path, changes nothing."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        super().__init__(path, reached_through(descriptor, path))
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go of it."""
+        os.close(self._descriptor)
+
+
+class HeldDirectory(OpenDirectory):
+    """A data directory that this process has locked. Made by :meth:`DataDirectory.hold`."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        super().__init__(path, descriptor)
+        self._here = place_of(os.fstat(descriptor))
+        self._lock = -1
+        self._rocks = -1
+        self._mark = -1
+        self._links_of_rocks = 0
+        self._store_id = ""
+        self._is_abandoned = False
+
+    def take(self) -> None:
+        """Lock it. Raises :class:`StoreInUse`, and :class:`StoreError` where this is not a data directory of one's own."""
+        self._refuse_what_others_may_change()
+        if self.is_backup():
+            raise StoreError(
+                self.path,
+                "this is a backup, which is not written to: make a data directory of it with 'playhead restore BACKUP DIR'",
+            )
+        self._refuse_strangers()
+        path = self.root / _HOLDER
+        for _ in range(LOOKS):
+            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            if not lock_past_lookers(self._lock):
+                raise StoreInUse(self.path, self.holder_pid())
+            if leads_to(path, place_of(os.fstat(self._lock))):
+                break
+            os.close(self._lock)  # removed between opening and locking it
+        # Written over and never cut, because a full disk might not give back the room.
+        os.pwrite(self._lock, str(os.getpid()).ljust(_PID_WIDTH).encode(), 0)
+
+    def create(self, identity: StoreIdentity, mark: Mark = _NOTHING) -> None:
+        """Make an empty store, or finish making one; durable when it returns. With a ``mark``, of the files of RocksDB's
+        that are there."""
+        with self.translated("creating a store"):
+            self.rocks.mkdir(mode=0o700, exist_ok=True)
+            self.rocks.chmod(0o700)
+            for path in (*self.rocks.iterdir(), self.rocks):
+                sync_directory(path)
+            self._write_new_mark(mark)
+            self.write_identity(identity)
+
+    def write_identity(self, identity: StoreIdentity) -> None:
+        """Say, durably, what the store is."""
+        replace_file(self.root / _STORE, seal(msgspec.json.encode(identity)))
+
+    def bind(self) -> StoreIdentity:
+        """Take hold of the store that is in it; what it is. Raises as :meth:`identity` and :meth:`read_mark` do."""
+        identity = self.identity()
+        self.read_mark()
+        try:
+            self._rocks = open_directory(self.rocks, os.O_NOFOLLOW)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise StoreDamaged(
+                self.path, f"the directory db is missing, or is a link ({self.in_words(error)}); restore a backup"
+            ) from error
+        self._links_of_rocks = os.fstat(self._rocks).st_nlink
+        self._mark = os.open(self.root / _MARK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self.rocks = reached_through(self._rocks, self.rocks)
+        self._store_id = identity.store_id
+        return identity
+
+    def write_mark(self, mark: Mark) -> None:
+        """Note, durably, what is on disk: in the file that was there when the store was taken hold of."""
+        os.pwrite(self._mark, mark.encode(), 0)
+        os.fsync(self._mark)
+
+    def is_removed(self) -> bool:
+        """Whether RocksDB's directory was removed: a look that costs a microsecond, for every commit."""
+        return self._links_of_rocks > 0 and os.fstat(self._rocks).st_nlink == 0
+
+    def check(self) -> None:
+        """Compare what lies at the path with what is held: the directory, the lock, RocksDB's directory, and the store's id.
+
+        Raises :class:`DirectoryLost`: this process must write nothing more, and must not close RocksDB.
+        """
+        if place_of_descriptor(self._descriptor) != self._here:
+            self._lose("the descriptor that it was held by was closed")
+        if not leads_to(self.path, self._here):
+            self._lose("it was moved, removed or mounted over, and another one or nothing lies at its path")
+        if not leads_to(self.root / _HOLDER, place_of_descriptor(self._lock)):
+            self._lose("its file HOLDER was removed or replaced, so that another process can hold it as well")
+        if not self._store_id:
+            return
+        if not leads_to(self.root / "db", place_of_descriptor(self._rocks)):
+            self._lose("its directory db was removed or replaced")
+        try:
+            found = self.identity().store_id
+        except StoreError as error:
+            self._lose(f"its file STORE is not the one that was there ({error.reason})")
+        if found != self._store_id:
+            self._lose(f"it holds the store {found} now, and {self._store_id} was opened")
+
+    def abandon(self) -> None:
+        """Keep it, and the lock, until the process ends: what has RocksDB open there cannot be closed."""
+        self._is_abandoned = True
+
+    def release(self) -> None:
+        """Give it up."""
+        if self._is_abandoned:
+            return
+        for descriptor in (self._mark, self._rocks, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        super().release()
+
+    def remove_what_was_made(self) -> None:
+        """Remove every file that making a store leaves."""
+        with self.translated("removing what was made"):
+            if os.path.lexists(self.root / "db"):
+                shutil.rmtree(self.root / "db")
+            for name in _MADE:
+                (self.root / name).unlink(missing_ok=True)
+
+    def _write_new_mark(self, mark: Mark) -> None:
+        descriptor = os.open(self.root / _MARK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.pwrite(descriptor, mark.encode(), 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _lose(self, why: str) -> NoReturn:
+        raise DirectoryLost(
+            f"{self.path}: this is not the data directory any more that this process has opened: {why}. The process "
+            "writes nothing more, and leaves without closing the store: what was acknowledged is in the directory that it "
+            "held. Start again on the directory that is meant"
+        )
 
     def _refuse_what_others_may_change(self) -> None:
-        for path in (self.path, self.rocks):
-            mode = path.stat().st_mode if path.exists() else 0
+        for path in (self.root, self.rocks, *(self.root / name for name in (_STORE, _MARK, "TOKENS"))):
+            try:
+                mode = path.stat().st_mode
+            except FileNotFoundError:
+                continue
             if mode & (stat.S_IWGRP | stat.S_IWOTH):
                 raise StoreError(
-                    path, f"others may write here (mode {stat.S_IMODE(mode):o}); run 'chmod go-w' on it first"
+                    Path(self.in_words(path)),
+                    f"others may write here (mode {stat.S_IMODE(mode):o}); run 'chmod go-w' on it first",
                 )
 
     def _refuse_strangers(self) -> None:
-        """Where no store is, there must be nothing, but for what a creation leaves that died."""
+        """Where there is no store, there must be nothing, except what a creation leaves that died."""
         if self.exists():
             return
         if self.rocks.exists() and any(self.rocks.iterdir()):
             raise StoreDamaged(self.path, "the file STORE is missing; restore it with the rest from a backup")
-        ours = {self._holder.name, self._mark.name, self._new_identity.name, self.rocks.name}
-        strangers = sorted(path.name for path in self.path.iterdir() if path.name not in ours)
+        strangers = sorted(name for name in os.listdir(self.root) if name not in {*_MADE, "db"})
         if strangers:
             raise StoreError(
                 self.path,
                 f"not a playhead data directory, and not empty (found {strangers[0]!r}); name an empty or a new one",
             )
 
-    @contextmanager
-    def _translated(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise refusal(self.path, error, doing=doing) from error
+
+def _new(name: str) -> str:
+    return f"{name}.new"
 
 
-_LOOKS = 1000
-"""How often the lock may be found shared by processes that only look, before somebody is taken to hold it."""
+_STORE, _MARK, _HOLDER = "STORE", "MARK", "HOLDER"
+BACKUP = "BACKUP"
+"""The manifest of a backup; a directory that has one is not a data directory."""
 
-_LOOK_SECONDS = 0.001
-
-
-def _lock_past_lookers(descriptor: int) -> bool:
-    """Lock it alone. Who only looks (:meth:`DataDirectory.is_held`) has it shared, for an instant, and is waited for."""
-    for _ in range(_LOOKS):
-        if _lock(descriptor, fcntl.LOCK_EX):
-            return True
-        if not _lock(descriptor, fcntl.LOCK_SH):
-            return False
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        time.sleep(_LOOK_SECONDS)
-    return False
-
-
-def _lock(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _encode_identity(identity: StoreIdentity) -> bytes:
-    plain = msgspec.json.encode(identity)
-    return plain[:-1] + b',"checksum":%d}' % zlib.crc32(plain)
-
-
-def _decode_identity(data: bytes) -> StoreIdentity:
-    """Back. Raises ``ValueError``."""
-    identity = msgspec.json.decode(data, type=StoreIdentity)
-    if data != _encode_identity(identity):
-        raise ValueError("its checksum does not fit")
-    return identity
-
-
-def _write(path: Path, data: bytes, flags: int = 0) -> None:
-    """Write over what the file begins with, durably."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, 0o600)
-    try:
-        os.pwrite(descriptor, data, 0)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_directory(path: Path) -> None:
-    """Have the disk know the names in it."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+_MADE = (_STORE, _new(_STORE), _MARK, _HOLDER)

@@ -65,6 +65,11 @@ class StoreFailed(Unavailable):
     """The disk failed. No later write can be trusted: stop the process."""
 
 
+class DirectoryLost(StoreFailed):
+    """The data directory was moved, removed or replaced under the process that held it. Nothing more is written, and the store is
+    not closed, since closing would write: stop the process."""
+
+
 class Damaged(JournalError):
     """What is stored of one stream cannot be trusted. The others go on."""
 

@@ -6,7 +6,7 @@ It behaves as the one on disk does, but for forgetting; the contract tests of th
 from __future__ import annotations
 
 import bisect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
@@ -113,6 +113,9 @@ class MemoryStore(_Sorted):
                 if key not in self._rows:
                     bisect.insort(self._order, key)
                 self._rows[key] = value
+
+    async def failed(self) -> NoReturn:
+        await trio.sleep_forever()
 
     def has_room(self) -> bool:
         return True

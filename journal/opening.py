@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from journal.datadir import DataDirectory
@@ -35,30 +34,35 @@ async def open_journal(
     """The journal in a data directory, created if there is none. ``partitions`` counts only then.
 
     Raises a :class:`journal.errors.StoreError`: ``StoreInUse`` while another process has it open, ``StoreFormat`` when
-    another version wrote it, ``StoreDamaged`` when files are missing or cut.
+    another version wrote it, ``StoreDamaged`` when files are missing or cut; at the end :class:`journal.errors.DirectoryLost`
+    if the directory was moved, removed or replaced meanwhile. Then the store stays open until the process ends, because closing
+    it would write.
     """
-    directory = DataDirectory(Path(path))
-    release = directory.hold()
+    directory = DataDirectory(path).hold()
     try:
         if not directory.exists():
             directory.create(
                 StoreIdentity(format=FORMAT, store_id=uuid.uuid4().hex, partitions=partitions, created_at=time.time())
             )
-        identity = directory.identity()
+        identity = directory.bind()
         store = RocksStore(directory, durability=durability, reserve_bytes=reserve_bytes)
         try:
-            yield StoredJournal(store, partitions=identity.partitions, clock=clock)
+            yield StoredJournal(store, partitions=identity.partitions, clock=clock, directory=directory)
         finally:
             store.close()
     finally:
-        release()
+        directory.release()
 
 
 def open_for_reading(path: str | os.PathLike[str]) -> tuple[RocksReader, StoreIdentity]:
     """What is kept in a data directory, as of now, whoever has it open. The reader must be closed."""
-    directory = DataDirectory(Path(path))
-    identity = directory.identity()
-    return RocksReader(directory), identity
+    directory = DataDirectory(path).open()
+    try:
+        identity = directory.identity()
+        return RocksReader(directory), identity
+    except BaseException:
+        directory.release()
+        raise
 
 
 def memory_journal(*, partitions: int = 1, clock: Clock | None = None) -> StoredJournal:

@@ -51,7 +51,7 @@ def look_before_opening(directory: DataDirectory, options: Options) -> bool:
         reached, oldest_log = reader.latest_sequence_number(), reader.property_int_value(OLDEST_LOG)
         reader.close()
     except Exception as error:
-        raise refusal(directory.path, error, doing="reading it") from error
+        raise refusal(directory, error, doing="reading it") from error
     assert oldest_log is not None
     if reached < mark.sequence:
         raise _damaged(

@@ -11,7 +11,7 @@ and comes again to the next owner if none did.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import attrs
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from journal.changes import Changes
     from journal.clock import Clock
+    from journal.datadir import HeldDirectory
     from journal.events import Event, Recorded, Stamp
     from journal.store import Durability, Readable
 
@@ -129,6 +130,8 @@ class Journal(Protocol):
     partitions: int
     durability: Durability
     clock: Clock
+    directory: HeldDirectory | None
+    """Where this node keeps it, if it does so in a directory."""
     changes: Changes
     """What has changed as far as this node keeps it, for those who show all of it."""
 
@@ -167,6 +170,10 @@ class Journal(Protocol):
     def view(self) -> AbstractAsyncContextManager[Readable]:
         """All rows of all partitions as of one moment, for the block, as far as this node keeps them: what every commit that
         has returned left, and nothing that could still be lost. Any thread may read it, one at a time."""
+        ...
+
+    async def failed(self) -> NoReturn:
+        """Raise ``StoreFailed`` as soon as no later write of this node can be trusted; until then, wait."""
         ...
 
     async def copy_to(self, path: Path) -> None:

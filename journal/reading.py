@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from rocksdict import RdictIter
 
-    from journal.datadir import DataDirectory
+    from journal.datadir import OpenDirectory
 
 _CACHE_BYTES = 32 << 20
 _OPEN_FILES = 512
@@ -130,19 +130,20 @@ class RocksView:
 class RocksReader(Reads):
     """A data directory open for reading only, whoever else has it open. Sees what was written before it was opened."""
 
-    def __init__(self, directory: DataDirectory) -> None:
-        directory.identity()
+    def __init__(self, directory: OpenDirectory) -> None:
+        self.directory = directory
         try:
             self._db = Rdict(str(directory.rocks), reading_options(), access_type=AccessType.read_only(False))
         except Exception as error:
-            raise refusal(directory.path, error, doing="reading it") from error
+            raise refusal(directory, error, doing="reading it") from error
 
     def _handle(self) -> Rdict:
         return self._db
 
     def close(self) -> None:
-        """Give it up."""
+        """Give it up, and the directory."""
         self._db.close()
+        self.directory.release()
 
 
 def reading_options() -> Options:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from journal.errors import DiskFull, JournalError, StoreDamaged, StoreError, StoreFailed, StoreInUse, Unavailable
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from journal.datadir import DataDirectory
 
 _LOCKED = re.compile(r"\block (file|hold)\b")
 
@@ -23,26 +23,34 @@ def is_full(error: Exception) -> bool:
     return _says(error, errno.ENOSPC)
 
 
-def refusal(path: Path, error: Exception, *, doing: str) -> JournalError:
+def refusal(directory: DataDirectory, error: Exception, *, doing: str) -> JournalError:
     """Why a directory cannot be used, as who uses it can act on it. What is not the disk's fault is damage."""
     if isinstance(error, JournalError):
         return error
+    path, text = directory.path, directory.in_words(error)
     if is_full(error):
-        return DiskFull(f"{path}: the disk is full, and {doing} needs some room: free some, then start again ({error})")
-    if _says(error, errno.EMFILE) or _says(error, errno.ENFILE):
-        return Unavailable(f"{path}: {doing} needs more open files than are allowed here: raise 'ulimit -n' ({error})")
+        return DiskFull(f"{path}: the disk is full, and {doing} needs some room: free some, then start again ({text})")
+    if _says(error, errno.EMFILE, errno.ENFILE):
+        return Unavailable(f"{path}: {doing} needs more open files than are allowed here: raise 'ulimit -n' ({text})")
     if _says(error, errno.EIO):
-        return StoreFailed(f"{path}: the disk failed at {doing}: look at the disk, then start again ({error})")
-    if any(_says(error, number) for number in (errno.EROFS, errno.EACCES, errno.EPERM)):
+        return StoreFailed(f"{path}: the disk failed at {doing}: look at the disk, then start again ({text})")
+    if _says(error, errno.EROFS, errno.EACCES, errno.EPERM):
         return StoreError(
-            path, f"{doing} is not permitted here, and the store is written to even to be looked at: {error}"
+            path, f"{doing} is not permitted here, and the store is written to even to be looked at: {text}"
         )
+    if _says(error, errno.ENOTDIR, errno.EEXIST, errno.ELOOP):
+        return StoreError(
+            path,
+            f"{doing} failed: {text}. Name a directory; the files in it are plain files, and links are not followed",
+        )
+    if _says(error, errno.ENOLCK, errno.ENOTSUP):
+        return StoreError(path, f"{doing} takes a file system with locks; use a local disk: {text}")
     if _LOCKED.search(str(error)):
         return StoreInUse(path, None)
-    return StoreDamaged(path, f"{doing} failed: {error}. Nothing was changed: restore the directory from a backup")
+    return StoreDamaged(path, f"{doing} failed: {text}. Nothing was changed: restore the directory from a backup")
 
 
-def _says(error: Exception, number: int) -> bool:
+def _says(error: Exception, *numbers: int) -> bool:
     if isinstance(error, OSError) and error.errno is not None:
-        return error.errno == number
-    return os.strerror(number) in str(error)
+        return error.errno in numbers
+    return any(os.strerror(number) in str(error) for number in numbers)

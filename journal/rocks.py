@@ -13,6 +13,8 @@ looks again; ``reading`` and ``preflight`` know more of the same):
   one to come. So the store is opened without, after ``preflight`` has looked with them; and compaction is given up for
   this life as soon as one fails, because RocksDB would try it again every second. Reads slow down by and by, and what lies
   in the block stays damaged until the directory is restored. Should tables not be written at all, the store stops.
+- Closing a handle writes, and so does letting go of the last reference to it, also when Python ends. So where the directory was
+  lost (``datadir``), RocksDB's work in the background is cancelled, and the handle is kept for as long as the process lives.
 - A process that was forked from the one with the store loses what it writes, and hangs when it closes. It is refused.
 """
 
@@ -26,15 +28,17 @@ import threading
 import time
 import weakref
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import attrs
 import outcome
 import trio
-from rocksdict import Checkpoint, DBCompressionType, Options, Rdict, ReadOptions, WriteBatch
+from rocksdict import Checkpoint, DBCompressionType, Options, Rdict, ReadOptions
 
-from journal.datadir import DataDirectory, Mark
-from journal.errors import DiskFull, InDoubt, JournalError, StoreFailed, Unavailable
+from journal.errors import DirectoryLost, DiskFull, InDoubt, JournalError, StoreFailed, Unavailable
+from journal.handles import keep_for_ever, write_batch, write_tables
+from journal.handles import number_of as _number_of
+from journal.mark import Mark
 from journal.preflight import OLDEST_LOG, look_before_opening
 from journal.reading import Reads, RocksView, reading_options
 from journal.refusals import is_full, refusal
@@ -44,13 +48,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from journal.datadir import HeldDirectory
+
 log = logging.getLogger(__name__)
 
 _MEMTABLE_BYTES = 32 << 20  # below this, switching memtables stalls writers behind a slow fsync
 _MEMTABLES = 4
 _LOG_BYTES = 128 << 20  # bounds what a start must read again, at about 400 MB/s
+_CHECK_SECONDS = 0.5
+"""How often it is looked whether the directory is still the one that is held; so a replaced one is noticed within a second."""
+
 _MARK_SECONDS = 1.0
-_IDLE_LOOK_SECONDS = 1.0
 _ROOM_CHECK_SECONDS = 0.5
 _POLL_SECONDS = 0.01
 _REOPEN_MARGIN_BYTES = 8 << 20  # opening writes the log's contents into a table before it can drop the log
@@ -73,11 +81,11 @@ class _Look:
 
 
 class RocksStore(Reads):
-    """A held data directory, open for writing. ``close`` gives up RocksDB; the directory is the caller's."""
+    """A held data directory, open for writing. ``close`` gives up RocksDB; the directory is the caller's to release."""
 
     def __init__(
         self,
-        directory: DataDirectory,
+        directory: HeldDirectory,
         *,
         durability: Durability = Durability.FSYNC,
         reserve_bytes: int = RESERVE_BYTES,
@@ -91,6 +99,8 @@ class RocksStore(Reads):
         self._pid = os.getpid()
         self._db: Rdict | None = self._open(is_there=look_before_opening(directory, reading_options()))
         self._failure: JournalError | None = None
+        self._hearers: list[tuple[trio.lowlevel.TrioToken, trio.Event]] = []
+        self._queued = 0
         self._room_checked_at = -_ROOM_CHECK_SECONDS
         self._has_room = True
         self._jobs: queue.SimpleQueue[_Job | _Look | None] = queue.SimpleQueue()
@@ -103,13 +113,18 @@ class RocksStore(Reads):
     async def commit(self, batch: Batch) -> None:
         self._refuse_if_failed()
         db = self._handle()
-        if self.durability is Durability.OS and self._jobs.empty() and not _number_of(db, "is-write-stopped"):
+        # Not past one that the committer has, in its queue or in its hands: batches are kept in the order of the calls.
+        if self.durability is Durability.OS and not self._queued and not _number_of(db, "is-write-stopped"):
             self._write_now(db, batch)
             await trio.lowlevel.cancel_shielded_checkpoint()
             return
-        self._jobs.put(_Job(batch, trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()))
-        # Not cancellable: what is on its way to the disk arrives there, and somebody must hear of it.
-        await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+        self._queued += 1
+        try:
+            self._jobs.put(_Job(batch, trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()))
+            # Not cancellable: what is on its way to the disk arrives there, and its caller must hear of it.
+            await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+        finally:
+            self._queued -= 1
 
     async def copy_to(self, path: Path) -> None:
         self._refuse_if_failed()
@@ -127,8 +142,8 @@ class RocksStore(Reads):
         copied.unwrap()
 
     def _copy_to(self, path: Path) -> None:
-        db, target = self._handle(), DataDirectory(path)
-        with target.beginning():
+        db = self._handle()
+        with self._directory.within(path).beginning() as target:
             try:
                 db.flush_wal(True)
                 reached = db.latest_sequence_number()
@@ -138,7 +153,7 @@ class RocksStore(Reads):
                 finally:
                     del checkpoint  # it would keep the store open
             except Exception as error:
-                raise refusal(path, error, doing="copying the store") from error
+                raise refusal(target, error, doing="copying the store") from error
             target.create(self._directory.identity(), Mark(reached, 0, target.logs()))
 
     async def view(self) -> RocksView:
@@ -161,6 +176,18 @@ class RocksStore(Reads):
         view: RocksView = await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
         return view
 
+    async def failed(self) -> NoReturn:
+        hearer = (trio.lowlevel.current_trio_token(), trio.Event())
+        self._hearers.append(hearer)
+        try:
+            await trio.lowlevel.checkpoint()
+            if not isinstance(self._failure, StoreFailed):
+                await hearer[1].wait()
+        finally:
+            self._hearers.remove(hearer)
+        self._refuse_if_failed()
+        raise AssertionError("nothing is told of before it has failed")
+
     def has_room(self) -> bool:
         """Whether new work should be taken: whether the disk has more than the reserve left."""
         now = time.monotonic()
@@ -176,6 +203,11 @@ class RocksStore(Reads):
         if not isinstance(self._failure, DiskFull):
             self._refuse_if_failed()
             return
+        try:
+            self._directory.check()
+        except DirectoryLost as error:
+            self._fail(error)
+            raise
         self._refuse_without_room()
         try:
             # While the old handle is open, so that reads go on if it cannot be replaced yet.
@@ -196,6 +228,13 @@ class RocksStore(Reads):
         db = self._db
         if db is None:
             return
+        try:
+            self._directory.check()
+        except DirectoryLost:
+            self._abandon(db)
+            if isinstance(self._failure, DirectoryLost):
+                return  # that was told already
+            raise
         mark = None
         try:
             if self._failure is None:
@@ -205,7 +244,7 @@ class RocksStore(Reads):
             if mark is not None:
                 self._directory.write_mark(mark)
         except Exception as error:
-            raise StoreFailed(f"{self._directory.path}: closing failed: {error}") from error
+            raise StoreFailed(f"{self._directory.path}: closing failed: {self._directory.in_words(error)}") from error
 
     # Inside.
 
@@ -221,13 +260,22 @@ class RocksStore(Reads):
         self._views.add(view)
         return view
 
+    def _abandon(self, db: Rdict) -> None:
+        self._db = None
+        for view in list(self._views):
+            view.close()
+        keep_for_ever(db)
+        self._directory.abandon()
+        log.error("%s: the store was not closed, and stays open until this process ends", self._directory.path)
+
     def _open(self, *, is_there: bool) -> Rdict:
+        self._directory.check()
         options = _options()
         options.create_if_missing(not is_there)
         try:
             db = Rdict(str(self._directory.rocks), options, column_families={"default": options})
         except Exception as error:
-            raise refusal(self._directory.path, error, doing="opening it") from error
+            raise refusal(self._directory, error, doing="opening it") from error
         self._watch.begin(db)
         return db
 
@@ -235,20 +283,24 @@ class RocksStore(Reads):
         self._db = None
         for view in list(self._views):
             view.close()
-        if self._failure is not None or not _write_tables(db):
+        if self._failure is not None or not write_tables(db):
             # Closing waits until the tables are written, and if they cannot be, for ever. The log has what they would have.
             db.cancel_all_background(True)
         try:
             db.close()
         except Exception as error:  # it is closed all the same, and what it had is in the log
-            log.warning("%s: closed without writing its tables, the next start will: %s", self._directory.path, error)
+            log.warning(
+                "%s: closed without writing its tables, the next start will: %s",
+                self._directory.path,
+                self._directory.in_words(error),
+            )
 
     def _run_committer(self) -> None:
         is_last = False
         while not is_last:
             jobs: list[_Job] = []
             try:
-                item = self._jobs.get(timeout=_IDLE_LOOK_SECONDS)
+                item = self._jobs.get(timeout=_CHECK_SECONDS)
             except queue.Empty:
                 self._look_while_idle()
                 continue
@@ -270,11 +322,12 @@ class RocksStore(Reads):
         try:
             for job in jobs:
                 self._watch.wait_until_writes_flow(db)
-                db.write(_write_batch(job.batch))
+                db.write(write_batch(job.batch))
             if self.durability is Durability.OS:
                 return
             reached = db.latest_sequence_number()
             db.flush_wal(True)
+            self._watch.refuse_if_removed()
             self._watch.note_logs(db, sum(len(job.batch.rows) + len(job.batch.cleared) for job in jobs))
             self._watch.look(db, reached)
         except Exception as error:
@@ -282,7 +335,7 @@ class RocksStore(Reads):
 
     def _write_now(self, db: Rdict, batch: Batch) -> None:
         try:
-            db.write(_write_batch(batch))
+            db.write(write_batch(batch))
         except Exception as error:
             raise self._fail(error) from error
 
@@ -297,9 +350,10 @@ class RocksStore(Reads):
             self._fail(error)
 
     def _fail(self, error: Exception) -> InDoubt:
-        text = str(error)
-        where = self._directory.path
-        if is_full(error):
+        where, text = self._directory.path, self._directory.in_words(error)
+        if isinstance(error, DirectoryLost):
+            self._failure, text = error, "the directory was lost"
+        elif is_full(error):
             self._failure = DiskFull(f"{where}: the disk is full; writes are taken again when there is room")
         else:
             self._failure = StoreFailed(
@@ -307,6 +361,10 @@ class RocksStore(Reads):
                 "stop this process, look at the disk, start again"
             )
         log.error("%s", self._failure)
+        if isinstance(self._failure, StoreFailed):
+            for token, heard in list(self._hearers):
+                with suppress(trio.RunFinishedError):
+                    token.run_sync_soon(heard.set)
         return InDoubt(f"{where}: a write failed ({text}); whether it was kept shows when the store is opened again")
 
     def _refuse_if_failed(self) -> None:
@@ -330,10 +388,10 @@ class _Watch:
     ``look`` raises if the store cannot be trusted any more.
     """
 
-    def __init__(self, directory: DataDirectory) -> None:
+    def __init__(self, directory: HeldDirectory) -> None:
         self._directory = directory
-        self._inode = directory.path.stat().st_ino
         self._mark = directory.read_mark()
+        self._checked_at = time.monotonic()
         self._marked_at = time.monotonic()
         self._entries = 0
         self._errors = 0
@@ -354,6 +412,11 @@ class _Watch:
         if self._entries != expected:
             self._write(self.found(db, self._mark.sequence))
 
+    def refuse_if_removed(self) -> None:
+        """Before a commit is acknowledged: what is written to a removed directory is gone with the process."""
+        if self._directory.is_removed():
+            self._directory.check()
+
     def wait_until_writes_flow(self, db: Rdict) -> None:
         """Wait while RocksDB takes no writes because its tables fall behind, and not in RocksDB, which keeps the GIL then."""
         # A write that fills the last memtable there may be would wait inside: it finds the writes stopped behind this look.
@@ -362,13 +425,14 @@ class _Watch:
             time.sleep(_POLL_SECONDS)
 
     def look(self, db: Rdict, reached: int | None) -> None:
-        """Once in a while. ``reached``: how far the disk has it, if that is known."""
+        """Once in a while. ``reached``: how far the disk has it, if that is known. Raises ``DirectoryLost``."""
         now = time.monotonic()
+        if now - self._checked_at >= _CHECK_SECONDS:
+            self._checked_at = now
+            self._directory.check()
         if now - self._marked_at < _MARK_SECONDS:
             return
         self._marked_at = now
-        if self._directory.path.stat().st_ino != self._inode:
-            raise OSError(f"{self._directory.path} is another directory now")
         self._look_at_background_work(db)
         if reached is not None:
             self._write(self.found(db, reached))
@@ -398,34 +462,9 @@ class _Watch:
 
     def _write(self, mark: Mark) -> None:
         if mark != self._mark:
+            self._directory.check()
             self._directory.write_mark(mark)
             self._mark = mark
-
-
-def _number_of(db: Rdict, name: str) -> int:
-    number = db.property_int_value(f"rocksdb.{name}")
-    assert number is not None, f"RocksDB 9.8 knows the property {name}"
-    return number
-
-
-def _write_tables(db: Rdict) -> bool:
-    """Write what is only in memory and in the log into tables; whether that went well. RocksDB itself would not give up."""
-    errors = _number_of(db, "background-errors")
-    written = threading.Event()
-
-    def write() -> None:
-        with suppress(Exception):  # what it is shows in RocksDB's own log; here it is enough that it was not written
-            db.flush()
-            written.set()
-
-    thread = threading.Thread(target=write, name="journal-flush", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(_POLL_SECONDS)
-        if _number_of(db, "background-errors") != errors:
-            db.cancel_all_background(True)
-            thread.join()
-    return written.is_set()
 
 
 def _wake(jobs: Sequence[_Job], result: outcome.Outcome[None]) -> None:
@@ -446,18 +485,6 @@ def _own_copy(result: outcome.Outcome[None]) -> outcome.Outcome[None]:
     assert isinstance(result, outcome.Error)
     error = result.error
     return outcome.Error(type(error)(*error.args).with_traceback(error.__traceback__))
-
-
-def _write_batch(batch: Batch) -> WriteBatch:
-    writes = WriteBatch(raw_mode=True)
-    for start, stop in batch.cleared:
-        writes.delete_range(start, stop)
-    for key, value in batch.rows.items():
-        if value is None:
-            writes.delete(key)
-        else:
-            writes.put(key, value)
-    return writes
 
 
 def _options() -> Options:

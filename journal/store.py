@@ -7,7 +7,7 @@ test on the dictionary says something about the disk; ``tests/journal`` holds th
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import attrs
 
@@ -103,6 +103,10 @@ class Store(Readable, Protocol):
         Raises :class:`journal.errors.StoreError` where something is there, or cannot be written, and
         :class:`journal.errors.Unavailable` if this store is nothing that could be opened there.
         """
+        ...
+
+    async def failed(self) -> NoReturn:
+        """Raise :class:`journal.errors.StoreFailed` as soon as no later write can be trusted; until then, wait."""
         ...
 
     def has_room(self) -> bool:

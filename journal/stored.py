@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from journal.datadir import HeldDirectory
     from journal.events import Recorded
     from journal.protocol import Letter, Stored
     from journal.store import Durability, Readable, Store
@@ -38,9 +39,18 @@ _READ_TOGETHER = 512
 class StoredJournal:
     """A journal whose partitions all live in one store of this process."""
 
-    def __init__(self, store: Store, *, partitions: int = 1, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        partitions: int = 1,
+        clock: Clock | None = None,
+        directory: HeldDirectory | None = None,
+    ) -> None:
+        """``directory``: where the store lies, if it lies anywhere."""
         self.partitions = partitions
         self.durability: Durability = store.durability
+        self.directory = directory
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._store = store
         self._settled = Settled(store)
@@ -119,6 +129,10 @@ class StoredJournal:
             yield view
         finally:
             view.close()
+
+    async def failed(self) -> NoReturn:
+        """Raise ``StoreFailed`` as soon as no later write can be trusted; until then, wait."""
+        await self._store.failed()
 
     async def copy_to(self, path: Path) -> None:
         """Make a data directory with what every commit that has returned left. Raises ``StoreError``, ``Unavailable``."""

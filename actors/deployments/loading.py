@@ -47,13 +47,15 @@ _change = _Change()
 class Loaded:
     """A deployment in ``sys.modules``: the classes that it serves, and the finder that its imports go through."""
 
-    def __init__(self, snapshot: Snapshot, folder: Path) -> None:
+    def __init__(self, snapshot: Snapshot, folder: Path, shown_as: Path) -> None:
+        """``folder`` is where its files are read, ``shown_as`` what tracebacks and ``__file__`` say."""
         self.deployment = snapshot.deployment
         self.own_names = snapshot.own_names
         self.entries = tuple(entry.partition(":")[0] for entry in snapshot.entries)
         self.classes: tuple[type, ...] = ()
         self._prefix = f"{snapshot.deployment}."
-        self._folder = folder
+        self._folder = shown_as
+        self._reached = folder
         self._paths = frozenset(snapshot.files)
         self._builtins = {**vars(builtins), "__import__": self._import}
 
@@ -86,7 +88,7 @@ class Loaded:
         for candidate, places in ((f"{at}/__init__.py", [str(self._folder / at)]), (f"{at}.py", None)):
             if candidate in self._paths:
                 file = str(self._folder / candidate)
-                loader = _Loader(fullname, file, self._builtins)
+                loader = _Loader(fullname, file, str(self._reached / candidate), self._builtins)
                 return spec_from_file_location(fullname, file, loader=loader, submodule_search_locations=places)
         if any(known.startswith(f"{at}/") for known in self._paths):
             spec = ModuleSpec(fullname, None, is_package=True)
@@ -132,20 +134,22 @@ class _Importlib(ModuleType):
 class _Loader(SourceFileLoader):
     """Compiles from the source at every load, since what lies in a cache folder could be stale, and leaves nothing there."""
 
-    def __init__(self, fullname: str, path: str, own_builtins: dict[str, Any]) -> None:
+    def __init__(self, fullname: str, path: str, reached: str, own_builtins: dict[str, Any]) -> None:
         super().__init__(fullname, path)
+        self._reached = reached
         self._builtins = own_builtins
 
     def get_code(self, fullname: str) -> Any:
-        return self.source_to_code(self.get_data(self.path), self.path)
+        return self.source_to_code(self.get_data(self._reached), self.path)
 
     def exec_module(self, module: ModuleType) -> None:
         module.__dict__["__builtins__"] = self._builtins
         super().exec_module(module)
 
 
-def load(snapshot: Snapshot, cache: Path) -> Loaded:
-    """The deployment, executed if it is not there yet; its sources are laid out below ``cache``. Pairs with :func:`unload`.
+def load(snapshot: Snapshot, cache: Path, shown_as: Path | None = None) -> Loaded:
+    """The deployment, executed if it is not there yet; its sources are laid out below ``cache``, which people know as
+    ``shown_as`` if that is another name. Pairs with :func:`unload`.
 
     Raises :class:`BrokenDeploymentError` with the traceback if its code fails; nothing of it stays loaded then.
     """
@@ -155,7 +159,7 @@ def load(snapshot: Snapshot, cache: Path) -> Loaded:
             if known is not None:
                 _users[snapshot.deployment] += 1
                 return known
-        loaded = _execute(snapshot, cache)
+        loaded = _execute(snapshot, cache, shown_as or cache)
         with _lock:
             _loaded[snapshot.deployment] = loaded
             _users[snapshot.deployment] = 1
@@ -169,12 +173,12 @@ def _turn_of(deployment: str) -> threading.RLock:
         return _turns.setdefault(deployment, threading.RLock())
 
 
-def _execute(snapshot: Snapshot, cache: Path) -> Loaded:
+def _execute(snapshot: Snapshot, cache: Path, shown_as: Path) -> Loaded:
     try:
-        loaded = Loaded(snapshot, _lay_out(snapshot, cache))
+        loaded = Loaded(snapshot, _lay_out(snapshot, cache), shown_as / snapshot.deployment)
     except OSError as error:
         raise BrokenDeploymentError(
-            f"the code of {snapshot.deployment} cannot be written below {cache}: {error}",
+            f"the code of {snapshot.deployment} cannot be written below {shown_as}: {error}",
             deployment=snapshot.deployment,
         ) from error
     loaded.install()
@@ -239,7 +243,10 @@ def _lay_out(snapshot: Snapshot, cache: Path) -> Path:
             continue
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-        temporary.write_bytes(content)
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
         temporary.replace(path)
     return folder
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from actors.deployments.snapshot import Snapshot
     from actors.engine.world import Offload
-    from actors.listing import RowSource
+    from journal.protocol import Journal
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +52,10 @@ class Applications:
 
     ``served`` are the classes that the runtime was given, ``served_as`` the deployment that they are; empty: none, and then
     what is accepted is pinned to nothing. ``latest`` is what new invocations take: as the registry says, as soon as it is
-    loaded. Code is laid out below ``cache``, or in a folder that goes with the runtime.
+    loaded. Code is laid out in the data directory, or in a folder that goes with the runtime.
     """
 
-    def __init__(self, served: App, *, served_as: Snapshot | None, offload: Offload, cache: Path | None) -> None:
+    def __init__(self, served: App, *, served_as: Snapshot | None, offload: Offload) -> None:
         self.served = served
         self.served_as = self.latest = "" if served_as is None else served_as.deployment
         self.registered = Deployments()
@@ -63,9 +63,8 @@ class Applications:
         self._loaded: set[str] = set()
         self._known: set[str] = set()
         self._starts_as = served_as
-        self._source: RowSource
+        self._source: Journal
         self._offload = offload
-        self._cache = cache
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._turns: defaultdict[str, trio.Lock] = defaultdict(trio.Lock)
         self._failures: dict[str, LoadFailure] = {}
@@ -82,7 +81,7 @@ class Applications:
         if self._temporary is not None:
             self._temporary.cleanup()
 
-    def read_from(self, source: RowSource) -> None:
+    def read_from(self, source: Journal) -> None:
         """Where the code of deployments is kept."""
         self._source = source
 
@@ -160,7 +159,7 @@ class Applications:
         return self._failures.get(deployment)
 
     async def _load(self, snapshot: Snapshot) -> App:
-        loaded = await self._offload(lambda: load(snapshot, self._folder()))
+        loaded = await self._offload(lambda: load(snapshot, *self._folders()))
         self._loaded.add(snapshot.deployment)
         app = self._apps[snapshot.deployment] = App(loaded.classes, system=SYSTEM_CLASSES)
         return app
@@ -218,12 +217,15 @@ class Applications:
             self._loaded.discard(deployment)
             unload(deployment)
 
-    def _folder(self) -> Path:
-        if self._cache is not None:
-            return self._cache
+    def _folders(self) -> tuple[Path, Path]:
+        """Where code is laid out, as it is reached, and as people know it."""
+        directory = self._source.directory
+        if directory is not None:
+            directory.check()
+            return directory.root / "code", directory.path / "code"
         if self._temporary is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="playhead-code-")
-        return Path(self._temporary.name)
+        return Path(self._temporary.name), Path(self._temporary.name)
 
 
 def _record_of(snapshot: Snapshot) -> Deployment:

@@ -93,13 +93,15 @@ class Engine:
         return sum(owner.arrivals for owner in self._owners.values())
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Own every partition. Raises :class:`journal.errors.StoreFailed` when the disk can no longer be trusted."""
+        """Own every partition. Raises :class:`journal.errors.StoreFailed` when the disk can no longer be trusted, or the
+        directory is not the one that was opened."""
         self._setting.watchdog.start()
         try:
             await self.registry.load(closed=self._closed)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.registry.follow)
                 nursery.start_soon(self.applications.retry_latest)
+                nursery.start_soon(self.journal.failed)  # an idle engine would not hear of it by a commit
                 for number in range(self.journal.partitions):
                     await nursery.start(self._own, number)
                 task_status.started()

@@ -56,7 +56,7 @@ async def back_up(exchange: Exchange, body: BackupBody) -> Backup:
     """Copy everything that is kept, as of now, to a directory of this name beside it. Commits wait for the moment it takes."""
     if exchange.tokens is None:
         raise NotPossibleError("this server has no data directory to copy")
-    path = backup_path(exchange.tokens.directory, body.name)
+    path = backup_path(exchange.tokens.directory.path, body.name)
     await noted(lambda: exchange.client.copy_to(path), body.name, body.reason, exchange.client.note)
     return Backup(name=body.name, path=str(path.absolute()))
 

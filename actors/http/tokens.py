@@ -3,17 +3,22 @@
 A data directory has one token of its own, made at the first start and found by whoever may read the directory; it reaches
 everywhere. Further ones have names and scopes; of them only hashes are kept, and with each what the audit has not been told of it
 yet, so that neither is ever there without the other for longer than until the next start.
+
+The own token is read once, at the start: another one in its file counts from the next start on. The others are read again whenever
+their file has changed. It is sealed with a checksum, and while it is damaged, none of them opens anything.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import hmac
 import os
 import re
 import secrets
+import stat
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,21 +27,32 @@ import attrs
 import msgspec
 import trio
 
-from actors.core.errors import InvalidArgumentError, Refused
+from actors.core.errors import InvalidArgumentError, Refused, UnavailableError
 from actors.http.finding import token_path
 from actors.http.routes import Scope
-from journal.datadir import sync_directory
+from journal.datadir import DataDirectory
+from journal.smallfiles import read_file, replace_file, seal, sync_directory, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _TOKEN_BYTES = 32
+_SHORTEST = 32
+_OWN_TOKEN = re.compile(rf"[!-~]{{{_SHORTEST},512}}")
 _MAX_TOKENS = 1_000
 NAME_PATTERN = "^[a-z0-9][a-z0-9._-]{0,63}$"
 
 OWN_NAME = "main"
 """What the directory's own token is called."""
+
+
+class UnusableTokenError(UnavailableError):
+    """The file with the server's own token cannot be trusted to be a secret."""
+
+
+class DamagedTokensError(UnavailableError):
+    """The file with the tokens that have names is not as it was written."""
 
 
 class UnknownTokenError(Refused):
@@ -90,10 +106,13 @@ class NamedToken:
     owed: tuple[OwedNote, ...] = ()
 
 
-def make_token(directory: Path) -> str:
-    """The token of a data directory, made if there is none: 256 bits, readable by its owner only."""
-    path = token_path(directory)
-    if not _read(path):
+def make_token(directory: Path | DataDirectory) -> str:
+    """The token of a data directory, made if there is none: 256 bits, readable by its owner only.
+
+    Raises :class:`UnusableTokenError` for a file that is a link, that others can read, or that holds too little to be a secret.
+    """
+    path = token_path(_directory(directory).root)
+    if not _read_own(path):
         path.unlink(missing_ok=True)  # an empty one would let in whoever shows none
         made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         _write_durably(made, secrets.token_urlsafe(_TOKEN_BYTES).encode() + b"\n")
@@ -103,33 +122,69 @@ def make_token(directory: Path) -> str:
                 os.link(made, path)
         finally:
             made.unlink()
-        sync_directory(directory)
-    return _read(path)
+        sync_directory(path.parent)
+    return _read_own(path)
 
 
-def _read(path: Path) -> str:
-    """The token in the file; nothing if there is none."""
+def _directory(directory: Path | DataDirectory) -> DataDirectory:
+    return directory if isinstance(directory, DataDirectory) else DataDirectory(directory)
+
+
+def _read_own(path: Path) -> str:
+    """The token in the file; nothing if there is none, or nothing in it. Raises :class:`UnusableTokenError`."""
     try:
-        return path.read_text().strip()
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
+            raise UnusableTokenError(
+                f"others can read the server's token (the file 'token' has mode {stat.S_IMODE(status.st_mode):o}): run "
+                "'chmod 600' on it, or remove it, and the next start makes a new one"
+            )
+        secret = read_file(path).decode("ascii").strip()
     except FileNotFoundError:
         return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnusableTokenError(
+            f"the file 'token' of the data directory cannot be taken for the server's token ({_said(error)}): it must be a "
+            "plain file. Remove it, and the next start makes a new one"
+        ) from error
+    if secret and not _OWN_TOKEN.fullmatch(secret):
+        raise UnusableTokenError(
+            f"the file 'token' of the data directory has {len(secret)} characters, expected at least {_SHORTEST} letters, "
+            "digits and signs without spaces, so that nobody guesses it. Remove it, and the next start makes a new one"
+        )
+    return secret
+
+
+def _said(error: Exception) -> str:
+    """What the operating system says, without the path, which is not the one that people know."""
+    if isinstance(error, OSError) and error.errno == errno.ELOOP:
+        return "it is a link"
+    return (error.strerror if isinstance(error, OSError) else None) or "it is not text"
 
 
 class TokenBook:
     """The tokens of a data directory. What one process writes the others see at once."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._path = directory / "TOKENS"
-        self._seen: tuple[int, int] | None = None
+    def __init__(self, directory: Path | DataDirectory) -> None:
+        """``directory``: the one that a server holds, or the path of one."""
+        self.directory = _directory(directory)
+        self._path = self.directory.root / "TOKENS"
+        self._seen: tuple[int, int, int] | None = None
         self._named: list[NamedToken] = []
+        self._damage = ""
         self._own_digest = ""
         self.changing = trio.Lock()
         """Held while a change is made and the audit is told of it."""
 
     def grant_of(self, secret: str) -> Grant | None:
-        """What the token is worth; None if it is none of ours. Takes the same time whichever it is."""
+        """What the token is worth; None if it is none of ours. Takes the same time whichever it is.
+
+        Raises :class:`DamagedTokensError` if it may be one of those that cannot be read, and :class:`UnusableTokenError`.
+        """
         self._look_again()
+        if not self._own_digest:
+            own = _read_own(token_path(self.directory.root))
+            self._own_digest = _digest(own) if own else ""
         given = _digest(secret)
         found: Grant | None = None
         for token in self._in_force():
@@ -137,16 +192,20 @@ class TokenBook:
                 found = Grant(token.name, token.scope)
         if hmac.compare_digest(self._own_digest, given):
             found = Grant(OWN_NAME, Scope.ADMIN)
+        if found is None and secret:
+            self._refuse_if_damaged()
         return found
 
     def named(self) -> list[NamedToken]:
-        """All that have names, oldest first."""
+        """All that have names, oldest first. Raises :class:`DamagedTokensError`."""
         self._look_again()
+        self._refuse_if_damaged()
         return self._in_force()
 
     def owed(self) -> list[OwedNote]:
         """What the audit has not been told yet, oldest first for each token."""
         self._look_again()
+        self._refuse_if_damaged()
         return [note for token in self._named for note in token.owed]
 
     def settle(self, told: OwedNote) -> None:
@@ -195,37 +254,62 @@ class TokenBook:
             left = found.owed if owed is None else (*found.owed, owed)
             self._write([*kept, attrs.evolve(found, is_revoked=True, owed=left)] if left else kept)
 
+    @property
+    def damage(self) -> str:
+        """Why the tokens with names cannot be read; empty if they can."""
+        self._look_again()
+        return self._damage
+
+    def _refuse_if_damaged(self) -> None:
+        if self._damage:
+            raise DamagedTokensError(
+                f"the tokens of the data directory cannot be read ({self._damage}), so nobody knows what this one is worth. "
+                "The server's own token, in the file 'token', works. To mend it: move the file TOKENS away, and make tokens "
+                "again with 'playhead tokens create'; those that were there open nothing then"
+            )
+
     def _in_force(self) -> list[NamedToken]:
         return [token for token in self._named if not token.is_revoked]
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        descriptor = os.open(self.directory / "TOKENS.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.directory.check()
+        path = self.directory.root / "TOKENS.lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             self._look_again()
+            self._refuse_if_damaged()
             yield
         finally:
             os.close(descriptor)
 
     def _look_again(self) -> None:
-        if not self._own_digest:
-            own = _read(token_path(self.directory))
-            self._own_digest = _digest(own) if own else ""
         try:
-            status = self._path.stat()
+            status = self._path.lstat()
         except FileNotFoundError:
-            self._seen, self._named = None, []
+            self._seen, self._named, self._damage = None, [], ""
             return
-        if self._seen != (status.st_ino, status.st_mtime_ns):
-            self._named = msgspec.json.decode(self._path.read_bytes(), type=list[NamedToken])
-            self._seen = (status.st_ino, status.st_mtime_ns)
+        seen = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if self._seen == seen:
+            return
+        self.directory.check()
+        self._named, self._damage = [], ""
+        try:
+            self._named = msgspec.json.decode(unseal(read_file(self._path)), type=_Kept).tokens
+        except (OSError, ValueError) as error:
+            self._damage = _said(error) if isinstance(error, OSError) else str(error)
+        self._seen = seen
 
     def _write(self, tokens: list[NamedToken]) -> None:
-        temporary = self._path.with_suffix(".new")
-        _write_durably(temporary, msgspec.json.format(msgspec.json.encode(tokens)))
-        temporary.rename(self._path)
-        sync_directory(self.directory)
+        replace_file(self._path, seal(msgspec.json.format(msgspec.json.encode(_Kept(tokens)))))
+
+
+@attrs.frozen
+class _Kept:
+    """The file TOKENS."""
+
+    tokens: list[NamedToken]
 
 
 def _write_durably(path: Path, content: bytes) -> None:

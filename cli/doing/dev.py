@@ -30,6 +30,8 @@ _LOOK_AGAIN_MILLISECONDS = 1_000
 def dev(app: str, data: Path, host: str, port: int, *, is_verbose: bool) -> None:
     """Serve it until a signal comes."""
     set_up_logs(verbose=is_verbose)
+    if app.endswith(".py"):
+        app = str(Path(app).absolute())  # a step may change the working directory
     serve = partial(run_server, load_app(app), app, data, host, port, hosts=frozenset({host}), is_open=False)
     beside = partial(register_what_is_saved, app)
     trio.run(partial(serve, durability="os", retention=RETENTION_SECONDS, is_paused=False, beside=beside))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,15 +19,20 @@ from actors.http.tokenadmin import settle
 from actors.http.tokens import TokenBook, make_token
 from actors.runtime import collect_garbage_rarely, open_runtime
 from cli.address import Address, write_address
+from cli.exits import Exit
 from cli.loading import load_app
 from cli.logs import set_up_logs
 from cli.output import remark
+from journal.errors import StoreFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from actors.local import LocalClient
+    from journal.protocol import Journal
+
+_LEAVING_SECONDS = 5.0
 
 
 def serve_app(
@@ -81,18 +87,21 @@ async def run_server(
     ):
         if beside is not None:
             watchers.start_soon(beside, runtime.client)
-        make_token(data)
-        tokens, closing = TokenBook(data), Closing()
+        directory = runtime.directory
+        assert directory is not None, "a server keeps what it does"
+        watchers.start_soon(_leave_if_store_fails, runtime.engine.journal)
+        make_token(directory)
+        tokens, closing = TokenBook(directory), Closing()
         await settle(tokens, runtime.client)
         asgi = Api(runtime.client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
         async with trio.open_nursery() as nursery:
             await nursery.start(serve, asgi, listeners, closing)
             bound = listeners[0].socket.getsockname()[1]
             url = f"http://{'[' + host + ']' if ':' in host else host}:{bound}"
-            write_address(data, Address(url, os.getpid()))
+            write_address(directory, Address(url, os.getpid()))
             names = ", ".join(sorted(cls.__name__ for cls in classes))
-            remark(f"serving {names} from {app} on {url}, data in {data}, durability {durability}")
-            remark("no token is needed" if is_open else f"the token lies in {token_path(data)}")
+            remark(f"serving {names} from {app} on {url}, data in {directory.path}, durability {durability}")
+            remark("no token is needed" if is_open else f"the token lies in {token_path(directory.path)}")
             remark(f"the console is at {url}/ui/")
             if is_paused:
                 remark(
@@ -109,6 +118,16 @@ async def _wait_for_signal() -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
             return
+
+
+async def _leave_if_store_fails(journal: Journal) -> None:
+    """Bound how long the runtime takes to end: a step in a thread cannot be stopped, and keeps the process alive."""
+    try:
+        await journal.failed()
+    except StoreFailed:
+        leaving = threading.Timer(_LEAVING_SECONDS, os._exit, [Exit.DISK_FAILED])
+        leaving.daemon = True
+        leaving.start()
 
 
 async def _leave_at_next_signal() -> None:

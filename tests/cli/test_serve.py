@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import stat
 import subprocess
@@ -58,9 +59,11 @@ HOSTILE = [
 
 
 @contextmanager
-def serving(folder: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A server on ``folder/data``; its address, and its process."""
-    (folder / "app.py").write_text(APP)
+def serving(
+    folder: Path, *options: str, app: str = APP, ends: int = 0
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A server on ``folder/data``; its address, and its process, which ``ends`` so."""
+    (folder / "app.py").write_text(app)
     command = [
         sys.executable,
         "-m",
@@ -83,7 +86,7 @@ def serving(folder: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen
         yield address.url, process
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0, (folder / "log").read_text()
+        assert process.wait(30) == ends, (folder / "log").read_text()
 
 
 def run(*arguments: str, data: Path) -> Result:
@@ -200,6 +203,40 @@ def _harmless(text: str) -> bool:
         or letter in "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
         for letter in text
     )
+
+
+STUCK = """
+import time
+from actors import Service, handler, step
+
+@step
+def stick() -> None:
+    time.sleep(600)
+
+class Stuck(Service):
+    @handler
+    async def work(self) -> None:
+        await stick()
+"""
+
+
+@pytest.mark.parametrize("is_stuck", [False, True])
+def test_a_server_whose_directory_is_replaced_ends_by_itself(tmp_path: Path, is_stuck: bool) -> None:
+    data, aside = tmp_path / "data", tmp_path / "aside"
+    with serving(tmp_path, ends=74, app=STUCK if is_stuck else APP) as (url, process):
+        token = (data / "token").read_text().strip()
+        if is_stuck:
+            requested(url, token, "POST", "/Stuck/work/send")
+        data.rename(aside)
+        shutil.copytree(aside, data)
+        left = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+        process.wait(30)
+        assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == left
+    log = (tmp_path / "log").read_text()
+    assert str(data) in log
+    assert "/proc/self" not in log
+    assert "Traceback" not in log
+    assert run("doctor", data=data).exit_code == run("doctor", data=aside).exit_code == 0
 
 
 def test_a_second_server_on_the_same_directory_is_told_who_has_it(tmp_path: Path) -> None:

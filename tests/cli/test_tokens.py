@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,7 +17,10 @@ from actors.core.errors import UnavailableError
 from actors.engine.arrivals import Act, Identity
 from actors.http.routes import Scope
 from actors.http.tokenadmin import create, revoke, settle
-from actors.http.tokens import TokenBook, make_token
+from actors.http.tokens import DamagedTokensError, Grant, TokenBook, UnusableTokenError, make_token
+from journal.errors import DirectoryLost
+from journal.opening import open_journal
+from journal.smallfiles import seal
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
@@ -145,3 +150,120 @@ def test_a_first_start_that_dies_makes_a_whole_token_or_none(tmp_path: Path) -> 
     assert len(token) > 40
     assert make_token(tmp_path) == token
     assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+
+
+def damaged(data: Path, how: str) -> None:
+    kept = data / "TOKENS"
+    good = kept.read_bytes()
+    match how:
+        case "cut":
+            kept.write_bytes(good[: len(good) // 2])
+        case "empty":
+            kept.write_bytes(b"")
+        case "raised by an editor":
+            kept.write_bytes(good.replace(b'"read"', b'"admin"'))
+        case "another scope":
+            kept.write_bytes(good.replace(b'"read"', b'"root"'))
+        case "no text":
+            kept.write_bytes(b"\xff\xfe" * 100)
+        case "no list":
+            kept.write_bytes(seal(b'{"tokens":7}'))
+        case "a link":
+            kept.rename(data / "aside")
+            kept.symlink_to(data / "aside")
+        case "a directory":
+            kept.unlink()
+            kept.mkdir()
+        case "a pipe":
+            kept.unlink()
+            os.mkfifo(kept)
+
+
+DAMAGES = [
+    "cut",
+    "empty",
+    "raised by an editor",
+    "another scope",
+    "no text",
+    "no list",
+    "a link",
+    "a directory",
+    "a pipe",
+]
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_damaged_tokens_open_nothing_and_say_how_to_mend_it(tmp_path: Path, how: str) -> None:
+    own, book = make_token(tmp_path), TokenBook(tmp_path)
+    secret = book.create("ops", Scope.READ)
+    damaged(tmp_path, how)
+    for seen_by in (book, TokenBook(tmp_path)):
+        with pytest.raises(DamagedTokensError) as refusal:
+            seen_by.grant_of(secret)
+        assert refusal.value.http_status == 503
+        assert "TOKENS" in str(refusal.value)
+        assert seen_by.grant_of(own) == Grant("main", Scope.ADMIN)
+        assert seen_by.grant_of("") is None
+        for change in (partial(seen_by.create, "more", Scope.READ), partial(seen_by.revoke, "ops"), seen_by.named):
+            with pytest.raises(DamagedTokensError):
+                change()
+    (tmp_path / "TOKENS").rename(tmp_path / "TOKENS.damaged")
+    assert book.grant_of(secret) is None
+    assert book.grant_of(book.create("ops", Scope.READ)) == Grant("ops", Scope.READ)
+
+
+UNUSABLE = {
+    "others can read it": lambda path: path.chmod(0o640),
+    "all can read it": lambda path: path.chmod(0o604),
+    "it is a link": lambda path: (path.rename(path.with_name("aside")), path.symlink_to("aside")),
+    "it is a link to another's file": lambda path: (path.unlink(), path.symlink_to("/etc/hostname")),
+    "it is one letter": lambda path: path.write_text("a\n"),
+    "it is a word": lambda path: path.write_text("correct-horse-battery-staple\n"),
+    "it is a sentence": lambda path: path.write_text("this is long enough and it has spaces in it\n"),
+    "it is not text": lambda path: path.write_bytes(b"\xff" * 43),
+    "it is a directory": lambda path: (path.unlink(), path.mkdir()),
+    "it is a pipe": lambda path: (path.unlink(), os.mkfifo(path, 0o600)),
+}
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_a_file_that_is_not_a_secret_is_not_taken_for_the_token(tmp_path: Path, what: str) -> None:
+    make_token(tmp_path)
+    UNUSABLE[what](tmp_path / "token")
+    before = (tmp_path / "token").lstat().st_mtime_ns
+    with pytest.raises(UnusableTokenError):
+        make_token(tmp_path)
+    with pytest.raises(UnusableTokenError):
+        TokenBook(tmp_path).grant_of("a")
+    assert (tmp_path / "token").lstat().st_mtime_ns == before
+
+
+def test_a_token_in_the_file_counts_from_the_next_start_on(tmp_path: Path) -> None:
+    own, book = make_token(tmp_path), TokenBook(tmp_path)
+    assert book.grant_of(own) is not None
+    (tmp_path / "token").write_text("x" * 40)
+    assert book.grant_of(own) is not None
+    assert book.grant_of("x" * 40) is None
+    assert make_token(tmp_path) == "x" * 40
+    assert TokenBook(tmp_path).grant_of("x" * 40) is not None
+
+
+async def test_tokens_stay_with_the_directory_that_is_held(tmp_path: Path) -> None:
+    async with open_journal(tmp_path / "data") as journal:
+        assert journal.directory is not None
+        book = TokenBook(journal.directory)
+        secret = book.create("ops", Scope.READ)
+        assert book.grant_of(secret) is not None
+        (tmp_path / "data").rename(tmp_path / "aside")
+        TokenBook(tmp_path / "data").directory.path.mkdir()
+        others = TokenBook(tmp_path / "data").create("ops", Scope.ADMIN)
+        assert book.grant_of(secret) == Grant("ops", Scope.READ)
+        assert book.grant_of(others) is None
+        for change in (partial(book.create, "more", Scope.READ), partial(book.revoke, "ops")):
+            with pytest.raises(DirectoryLost):
+                change()
+        assert [token.name for token in TokenBook(tmp_path / "data").named()] == ["ops"]
+        (tmp_path / "data" / "TOKENS").unlink()
+        (tmp_path / "data" / "TOKENS.lock").unlink()
+        (tmp_path / "data").rmdir()
+        (tmp_path / "aside").rename(tmp_path / "data")

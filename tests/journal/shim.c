@@ -75,6 +75,20 @@ static int path_of(int descriptor, char *path) {
     return is_ours(path);
 }
 
+/* The path as it is below its directory's name, which may be given as /proc/self/fd/N; of others, as it was given. */
+static const char *named(const char *path, char *found) {
+    static const char through[] = "/proc/self/fd/";
+    char link[64];
+    const char *rest = strncmp(path, through, sizeof through - 1) ? NULL : strchr(path + sizeof through - 1, '/');
+    if (!rest || (size_t)(rest - path) >= sizeof link) return path;
+    memcpy(link, path, rest - path);
+    link[rest - path] = 0;
+    ssize_t length = readlink(link, found, PATH_BYTES - 1);
+    if (length < 0 || (size_t)length + strlen(rest) >= PATH_BYTES) return path;
+    strcpy(found + length, rest);
+    return found;
+}
+
 static void cross_boundary(void) {
     int number = __sync_add_and_fetch(&control->boundaries, 1);
     if (number == control->kill_before) {
@@ -152,18 +166,19 @@ ssize_t pread64(int descriptor, void *bytes, size_t length, off64_t offset) {
 }
 
 int rename(const char *from, const char *to) {
-    char line[2 * PATH_BYTES + 64];
-    if (!is_ours(to)) return REAL(rename)(from, to);
+    char line[2 * PATH_BYTES + 64], old[PATH_BYTES], new[PATH_BYTES];
+    if (!is_ours(named(to, new))) return REAL(rename)(from, to);
     cross_boundary();
-    note(line, snprintf(line, sizeof line, "rename\t%s\t%s\n", from, to)); /* first: a file must not lose its past */
+    /* First: a file must not lose its past. */
+    note(line, snprintf(line, sizeof line, "rename\t%s\t%s\n", named(from, old), named(to, new)));
     return REAL(rename)(from, to);
 }
 
 int unlink(const char *path) {
-    char line[PATH_BYTES + 64];
-    if (!is_ours(path)) return REAL(unlink)(path);
+    char line[PATH_BYTES + 64], found[PATH_BYTES];
+    if (!is_ours(named(path, found))) return REAL(unlink)(path);
     cross_boundary();
     int result = REAL(unlink)(path);
-    if (result == 0) note(line, snprintf(line, sizeof line, "unlink\t%s\n", path));
+    if (result == 0) note(line, snprintf(line, sizeof line, "unlink\t%s\n", named(path, found)));
     return result;
 }

@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 def test_a_directory_is_held_until_it_is_given_up(tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path / "data")
     assert not directory.is_held()
-    give_up = directory.hold()
+    held = directory.hold()
     assert directory.is_held()
     assert directory.holder_pid() == os.getpid()
     with pytest.raises(StoreInUse, match=f"process {os.getpid()}"):
         directory.hold()
     assert directory.is_held()
-    give_up()
+    held.release()
     assert not directory.is_held()
 
 
 def test_who_only_looks_keeps_nobody_from_holding_it(tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path / "data")
-    directory.hold()()
+    directory.hold().release()
     looking = os.open(tmp_path / "data" / "HOLDER", os.O_RDWR)
     fcntl.flock(looking, fcntl.LOCK_SH)  # as is_held() does, for an instant
     looked = threading.Timer(0.02, os.close, [looking])
     looked.start()
     assert not directory.is_held(), "nor do they see each other"
-    give_up = directory.hold()
+    held = directory.hold()
     looked.join()
     assert directory.is_held()
-    give_up()
+    held.release()

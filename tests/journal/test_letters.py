@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+from typing import Any
+
 import pytest
 import trio
 import trio.testing
 
-from journal import keys
+from journal import keys, rocks
 from journal.ids import StreamId
+from journal.mailbox import decode_letter
 from journal.memory import MemoryStore
 from journal.opening import open_journal
 from journal.protocol import Append, Due, Letter, Partition
@@ -166,3 +171,31 @@ async def test_what_is_posted_at_once_has_places_of_its_own_also_after_a_restart
         prefix = keys.letters(1)
         rows = journal.rows(prefix, keys.after_prefix(prefix), limit=100)
     assert len(rows) == 20
+
+
+async def test_a_letter_is_not_overtaken_while_the_disk_takes_no_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_stopped, held_up, let_through = [True], threading.Event(), threading.Event()
+    number_of = rocks._number_of
+
+    def answered(db: Any, name: str) -> int:
+        return 1 if name == "is-write-stopped" and is_stopped[0] else number_of(db, name)
+
+    def hold_up(*_: Any) -> None:
+        held_up.set()
+        let_through.wait(30)
+
+    monkeypatch.setattr(rocks, "_number_of", answered)
+    monkeypatch.setattr(rocks._Watch, "wait_until_writes_flow", hold_up)
+    async with open_journal(tmp_path, durability=Durability.OS) as journal, trio.open_nursery() as nursery:
+        nursery.start_soon(journal.send, *letters("first"))
+        await trio.to_thread.run_sync(held_up.wait)
+        is_stopped[0] = False
+        nursery.start_soon(journal.send, *letters("second"))
+        await trio.testing.wait_all_tasks_blocked()
+        let_through.set()
+    async with open_journal(tmp_path, durability=Durability.OS) as journal:
+        await journal.send(*letters("third"))
+        rows = journal.rows(keys.letters(0), keys.after_prefix(keys.letters(0)), limit=10)
+        assert [decode_letter(data).id for _, data in rows] == ["first", "second", "third"]

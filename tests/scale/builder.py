@@ -51,7 +51,7 @@ class Builder:
     def __init__(self, journal: Journal, partition: Partition, *classes: type) -> None:
         self._partition = partition
         self._world = World()
-        applications = Applications(App(classes), served_as=None, offload=self._world.offload, cache=None)
+        applications = Applications(App(classes), served_as=None, offload=self._world.offload)
         self._directory = Directory(partition, limit=1_000)
         setting = Setting(world=self._world, limits=DEFAULT_LIMITS, watchdog=Watchdog())
         self._ledger = Ledger(

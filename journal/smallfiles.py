@@ -1,0 +1,74 @@
+"""Small files that are whole or not there, and that say so when they were changed by accident.
+
+A file is *sealed* if its JSON object ends with a checksum of what stands before it. The checksum finds a torn write, a flipped
+bit and a slip of an editor; it is no signature.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import zlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+READ_LIMIT_BYTES = 16 << 20
+"""A small file that is larger than this is not read."""
+
+_SEAL = re.compile(rb',"checksum":(\d{1,10})}\s*\Z')
+
+
+def seal(plain: bytes) -> bytes:
+    """A JSON object, with fields, with its checksum as the last of them."""
+    assert plain.endswith(b"}"), "an object ends with a brace"
+    return plain[:-1] + b',"checksum":%d}' % zlib.crc32(plain)
+
+
+def unseal(data: bytes) -> bytes:
+    """The object without its checksum. Raises ``ValueError``."""
+    found = _SEAL.search(data)
+    if found is None:
+        raise ValueError("it has no checksum at its end")
+    plain = data[: found.start()] + b"}"
+    if zlib.crc32(plain) != int(found[1]):
+        raise ValueError("its checksum does not fit")
+    return plain
+
+
+def read_file(path: Path) -> bytes:
+    """What is in a regular file. Raises ``OSError``: a link is not followed, and a pipe or a device is not read."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        data = file.read(READ_LIMIT_BYTES + 1)
+    if len(data) > READ_LIMIT_BYTES:
+        raise OSError(errno.EFBIG, f"larger than {READ_LIMIT_BYTES} bytes", str(path))
+    return data
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Have the file hold this, readable by its owner only; durable when it returns. A death in between leaves the old one."""
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.unlink(missing_ok=True)  # what a death has left, or a link that somebody has planted
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+    temporary.rename(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Have the disk know the names in it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
