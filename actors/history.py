@@ -150,6 +150,7 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.AttachRequested: lambda event: f"{event.by.invocation_id} waits for its end",
     e.InvocationCompleted: lambda event: _outcome(event.outcome),
     e.InvocationRestarted: _restarted,
+    e.CallsSpared: lambda _: "what it has called under a key goes on without it, for the invocation that repeats it",
     e.HistoryKept: lambda _: "what stands before this was kept; from here on it is lived",
     e.FieldsRewound: lambda event: f"fields rewound: {', '.join(event.fields) or 'none'}",
 }

@@ -68,6 +68,7 @@ TAGS: dict[type, int] = {
     e.InvocationMoved: 0x2D,
     e.CancelHastened: 0x2E,
     e.CancelOvertook: 0x30,
+    e.CallsSpared: 0x31,
 }
 
 _STAMP_TAG = 0x7F

@@ -162,14 +162,31 @@ class StepRef:
 
 
 @attrs.frozen
+class CallRef:
+    """A call that waits for its answer, for people: where it was made, the target, and the invocation that it became."""
+
+    step: StepId
+    name: str
+    invocation_id: InvocationId
+
+
+@attrs.frozen
 class Successor:
     """The invocation that a restart made. ``kept`` are the operations whose outcomes it takes over, ``again`` those that had
-    begun and begin again, ``dropped`` those that came later: if the handler comes to them, they are done once more."""
+    begun and begin again, ``dropped`` those that came later: if the handler comes to them, they are done once more.
+
+    Of the calls that the stopped one waits for, ``stopped`` end with it. ``spared`` are those whose id is fixed by a key: they go
+    on, because the same call of the new invocation finds them again. ``repeated`` are those under a key that were cancelled or
+    killed before: the same call repeats them, too, as a new invocation.
+    """
 
     invocation_id: InvocationId
     kept: tuple[StepRef, ...] = ()
     again: tuple[StepRef, ...] = ()
     dropped: tuple[StepRef, ...] = ()
+    stopped: tuple[CallRef, ...] = ()
+    spared: tuple[CallRef, ...] = ()
+    repeated: tuple[CallRef, ...] = ()
 
 
 @attrs.frozen
@@ -645,6 +662,14 @@ class HistoryKept:
 
 
 @attrs.define(kw_only=True)
+class CallsSpared:
+    """What it has called under a key goes on when it is stopped: it is stopped because a restart repeats what it is a part of,
+    and the same call will be made again."""
+
+    invocation_id: InvocationId
+
+
+@attrs.define(kw_only=True)
 class CallHandedOver:
     """The callee was restarted, and its successor will answer."""
 
@@ -708,6 +733,7 @@ Event: TypeAlias = (
     | CallHandedOver
     | CancelHastened
     | CancelOvertook
+    | CallsSpared
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

@@ -38,7 +38,8 @@ class Invoke:
     """Do some work. The id is the sender's, so that asking again is harmless.
 
     ``kind``, ``mode`` and ``atomic`` are what the class declares, ``deployment`` is the code that new work runs on; they are
-    filled in where the command arrives. ``if_free``: refuse it rather than have it wait.
+    filled in where the command arrives. ``if_free``: refuse it rather than have it wait. ``repeats`` is the invocation that the
+    caller repeats, if it does: what had been called by that one, and was stopped, is repeated, too.
     """
 
     invocation_id: InvocationId
@@ -53,6 +54,7 @@ class Invoke:
     atomic: bool = False
     deployment: str = ""
     if_free: bool = False
+    repeats: InvocationId | None = None
 
 
 @attrs.define(kw_only=True)
@@ -114,7 +116,8 @@ class CancelInvocation:
     """Stop it, with its compensations. ``kill_after`` seconds later it is killed if it still lives.
 
     Asked again, the earlier end of patience holds; the rest is as it was asked for first. ``held_back`` counts completions that
-    its handler has not been given because of a gate; filled in where the command arrives.
+    its handler has not been given because of a gate; filled in where the command arrives. ``spares``: it is stopped by a restart
+    of what has called it, and what it has called under a key is spared.
     """
 
     invocation_id: InvocationId
@@ -123,15 +126,17 @@ class CancelInvocation:
     kill_after: float | None = None
     reply_to: Caller | None = None
     held_back: int = 0
+    spares: bool = False
 
 
 @attrs.define(kw_only=True)
 class KillInvocation:
-    """End it now, without compensation."""
+    """End it now, without compensation. ``spares`` as for a cancel."""
 
     invocation_id: InvocationId
     reason: str
     reply_to: Caller | None = None
+    spares: bool = False
 
 
 @attrs.define(kw_only=True)
@@ -183,7 +188,8 @@ class RestartInvocation:
     ``stop`` says how the original is stopped if it has not ended. ``hand_over``: whoever waits for the original then waits for
     the successor. ``dry_run``: only say what would be kept. ``deployment`` is the code that it
     runs on, None: the original's. The rest is filled in where the command arrives: the ``original``'s acceptance, the ``step``,
-    and, as for a cancel, ``held_back``.
+    and, as for a cancel, ``held_back``. ``caller`` waits for the successor, if it is a call that is repeated; ``chain`` is its
+    chain.
     """
 
     invocation_id: InvocationId
@@ -200,6 +206,8 @@ class RestartInvocation:
     original: InvocationAccepted | None = None
     step: StepId = ROOT_STEP
     held_back: int = 0
+    caller: Caller | None = None
+    chain: list[Link] = attrs.field(factory=list)
 
 
 @attrs.define(kw_only=True)
@@ -400,7 +408,7 @@ def encode_verb(command: Command) -> bytes:
     return _encode(command)
 
 
-_OF_THE_JOURNEY = frozenset({"invocation_id", "reply_to", "original", "step", "held_back"})
+_OF_THE_JOURNEY = frozenset({"invocation_id", "reply_to", "original", "step", "held_back", "spares", "caller", "chain"})
 """Fields of a verb that say whom it is for, or are filled in where it arrives."""
 
 

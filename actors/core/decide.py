@@ -28,7 +28,7 @@ from actors.core.retries import Exhausted, delay_seconds, is_exhausted
 from actors.core.state import Cancel, InvocationState, ObjectState, WaitKind, digest
 from actors.core.transitions import ACTIVE, STARTED
 from journal import events as e
-from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause, PauseMode, Status, Stop
+from journal.events import Caller, Kind, Mode, Outcome, OutcomeKind, PauseCause, PauseMode, Status, Stop
 from journal.ids import ROOT_STEP
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _invoke(state: ObjectState | None, command: c.Invoke, limits: Limits) -> lis
     before = state.invocations.get(command.invocation_id)
     if before is not None:
         check_same_request(before.argument_digest, command)
-        return []
+        return _join(state, before, command.caller)
     if command.mode is Mode.EXCLUSIVE:
         _check_deadlock(state, command)
         if command.if_free:
@@ -160,6 +160,13 @@ def _invoke(state: ObjectState | None, command: c.Invoke, limits: Limits) -> lis
                 f"{len(state.queue)} invocations wait for {state.name} already, and {limits.mailbox} may; try again later"
             )
     return _accept(state, command)
+
+
+def _join(state: ObjectState, asked_for: InvocationState, caller: Caller | None) -> list[Event]:
+    """A call under a key that finds the invocation that it asks for: the caller waits for it with the others."""
+    if caller is None or caller == asked_for.caller or caller in asked_for.attached:
+        return []
+    return [e.AttachRequested(invocation_id=asked_for.invocation_id, by=caller)]
 
 
 def _check_free(state: ObjectState) -> None:
@@ -455,7 +462,7 @@ def _complete_verb(
 
 
 def _attach(state: ObjectState, invocation: InvocationState, command: c.Attach, _: float, __: Limits) -> list[Event]:
-    if command.by in invocation.attached:
+    if command.by == invocation.caller or command.by in invocation.attached:
         return []
     waiting, awaited = command.by.invocation_id, invocation.invocation_id
     if waiting == awaited:
@@ -480,16 +487,18 @@ def _cancel(
         outcome = Outcome(OutcomeKind.CANCELLED, reason=command.reason)
         return _complete(state, invocation, outcome)
     kill_at = None if command.kill_after is None else now + command.kill_after
+    spared = _spare_calls(invocation, command)
     if invocation.cancel is not None:
-        return _hasten(invocation, invocation.cancel, command, kill_at)
+        return [*spared, *_hasten(invocation, invocation.cancel, command, kill_at)]
     return [
+        *spared,
         e.CancelRequested(
             invocation_id=invocation.invocation_id,
             reason=command.reason,
             children=command.children,
             kill_at=kill_at,
             overtakes=invocation.held_back + command.held_back,
-        )
+        ),
     ]
 
 
@@ -505,7 +514,14 @@ def _hasten(
 def _kill(
     state: ObjectState, invocation: InvocationState, command: c.KillInvocation, _: float, __: Limits
 ) -> list[Event]:
-    return _complete(state, invocation, Outcome(OutcomeKind.KILLED, reason=command.reason))
+    outcome = Outcome(OutcomeKind.KILLED, reason=command.reason)
+    return [*_spare_calls(invocation, command), *_complete(state, invocation, outcome)]
+
+
+def _spare_calls(invocation: InvocationState, command: c.CancelInvocation | c.KillInvocation) -> list[Event]:
+    if not command.spares or invocation.spares or not invocation.is_started:
+        return []
+    return [e.CallsSpared(invocation_id=invocation.invocation_id)]
 
 
 def _pause(
@@ -630,8 +646,8 @@ def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float
         handler=command.original.handler,
         mode=mode,
         argument=command.original.argument if command.argument is None else command.argument,
-        caller=original.caller if original is not None and hands_over else None,
-        chain=original.chain if original is not None and hands_over else [],
+        caller=original.caller if original is not None and hands_over else command.caller,
+        chain=original.chain if original is not None and hands_over else command.chain,
         atomic=command.original.atomic,
         deployment=command.original.deployment if command.deployment is None else command.deployment,
         restarts=_lineage(command, command.original),

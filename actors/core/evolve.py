@@ -154,7 +154,9 @@ def _on_deadline(_: ObjectState, invocation: InvocationState, event: e.DeadlineS
 
 def _on_call(_: ObjectState, invocation: InvocationState, event: e.CallScheduled, stamp: Stamp) -> None:
     invocation.value_bytes += len(event.argument)
-    invocation.waits[event.step] = Wait(WaitKind.CALL, stamp.at, str(event.target), callee=event.callee)
+    invocation.waits[event.step] = Wait(
+        WaitKind.CALL, stamp.at, str(event.target), callee=event.callee, is_fixed=event.request is not None
+    )
 
 
 def _on_attach(_: ObjectState, invocation: InvocationState, event: e.AttachScheduled, stamp: Stamp) -> None:
@@ -357,10 +359,15 @@ def _on_attach_requested(_: ObjectState, invocation: InvocationState, event: e.A
 
 def _on_restarted(state: ObjectState, invocation: InvocationState, event: e.InvocationRestarted, __: Stamp) -> None:
     invocation.successors = [*invocation.successors, event.successor]
+    invocation.spares = True
     if event.hands_over:
         successor = state.invocations[event.successor]
         successor.attached += invocation.attached
         invocation.caller, invocation.attached = None, []
+
+
+def _on_spared(_: ObjectState, invocation: InvocationState, __: e.CallsSpared, ___: Stamp) -> None:
+    invocation.spares = True
 
 
 def _on_rewound(state: ObjectState, _: InvocationState, event: e.FieldsRewound, __: Stamp) -> None:
@@ -445,4 +452,5 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.FieldsRewound: _on_rewound,
     e.HistoryKept: _on_history_kept,
     e.CallHandedOver: _on_handed_over,
+    e.CallsSpared: _on_spared,
 }

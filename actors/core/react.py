@@ -189,6 +189,7 @@ def _on_call(state: ObjectState | None, event: e.CallScheduled) -> list[Effect]:
         caller=Caller(event.invocation_id, event.step),
         chain=[*invocation.chain, link],
         request=event.request,
+        repeats=None if invocation.restarts is None else invocation.restarts.invocation_id,
     )
     return [f.Deliver(stream_of_invocation(event.callee), command)]
 
@@ -214,8 +215,18 @@ def _on_call_cancel(state: ObjectState | None, event: e.CallCancelRequested) -> 
     if wait is None:
         return []
     assert wait.callee is not None
-    command = c.CancelInvocation(invocation_id=wait.callee, reason=f"its caller {event.invocation_id} no longer waits")
+    spares = _of(state, event).spares
+    if spares and wait.is_fixed:
+        return [f.Deliver(stream_of_invocation(event.invocation_id), _give_up_call(event.invocation_id, event.step))]
+    reason = f"its caller {event.invocation_id} no longer waits"
+    command = c.CancelInvocation(invocation_id=wait.callee, reason=reason, spares=spares)
     return [f.Deliver(stream_of_invocation(wait.callee), command)]
+
+
+def _give_up_call(of: InvocationId, step: StepId) -> c.CompleteCall:
+    """As if the callee had been cancelled: its caller waits no longer, and it goes on for the one that calls it again."""
+    outcome = Outcome(OutcomeKind.CANCELLED, reason="it goes on, for the invocation that repeats this one")
+    return c.CompleteCall(invocation_id=of, step=step, outcome=outcome)
 
 
 def _on_verb(_: ObjectState | None, event: e.VerbScheduled) -> list[Effect]:
@@ -345,7 +356,7 @@ def _clear_waits(invocation: InvocationState, ended: OutcomeKind) -> list[Effect
     owed = [*_retract_retry(invocation), *_retract_kill(invocation)]
     for step, wait in invocation.waits.items():
         owed += _retract(invocation.invocation_id, step, wait)
-        if wait.kind is WaitKind.CALL:
+        if wait.kind is WaitKind.CALL and not (invocation.spares and wait.is_fixed):
             assert wait.callee is not None
             owed.append(f.Deliver(stream_of_invocation(wait.callee), _end_child(wait.callee, invocation, ended)))
     return owed
@@ -353,8 +364,10 @@ def _clear_waits(invocation: InvocationState, ended: OutcomeKind) -> list[Effect
 
 def _end_child(callee: InvocationId, parent: InvocationState, ended: OutcomeKind) -> c.Command:
     if ended is OutcomeKind.KILLED:
-        return c.KillInvocation(invocation_id=callee, reason=f"its caller {parent.invocation_id} was killed")
-    return c.CancelInvocation(invocation_id=callee, reason=f"its caller {parent.invocation_id} has ended")
+        reason = f"its caller {parent.invocation_id} was killed"
+        return c.KillInvocation(invocation_id=callee, reason=reason, spares=parent.spares)
+    reason = f"its caller {parent.invocation_id} has ended"
+    return c.CancelInvocation(invocation_id=callee, reason=reason, spares=parent.spares)
 
 
 def _answer(invocation: InvocationState, outcome: Outcome) -> list[Effect]:

@@ -47,7 +47,8 @@ class WaitKind(Word):
 
 @attrs.define
 class Wait:
-    """Something that has been started and has not ended: what, since when, under which name, until when, of whom."""
+    """Something that has been started and has not ended: what, since when, under which name, until when, of whom.
+    ``is_fixed``: a key determines the id of the callee."""
 
     kind: WaitKind
     since: float
@@ -56,6 +57,7 @@ class Wait:
     callee: InvocationId | None = None
     attempts: int = 0
     max_attempts: int | None = None
+    is_fixed: bool = False
 
 
 @attrs.define
@@ -93,7 +95,8 @@ class InvocationState:
     that waits for running steps. ``held_back`` counts the completions that came while it was held, which its handler has not been
     given. ``value_bytes`` is what its events hold of users' values.
     ``obeyed`` are the latest requests that changed it. ``restarts`` is the one that it repeats, ``behind`` the one whose end
-    it waits for, ``successors`` are those that repeat it.
+    it waits for, ``successors`` are those that repeat it. ``spares``: what it has called under a key goes on when it is
+    stopped.
     """
 
     invocation_id: InvocationId
@@ -134,6 +137,7 @@ class InvocationState:
     restarts: Lineage | None = None
     behind: InvocationId | None = None
     successors: list[InvocationId] = attrs.field(factory=list)
+    spares: bool = False
 
     @property
     def is_started(self) -> bool:

@@ -87,6 +87,7 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.InvocationRestarted: OPEN,
     e.FieldsRewound: frozenset({Status.RUNNING}),
     e.HistoryKept: frozenset({Status.RUNNING}),
+    e.CallsSpared: _STARTED_OR_HELD,
     e.CallHandedOver: _STARTED_OR_HELD,
 }
 

@@ -380,6 +380,12 @@ class Ledger:
         data = self.rows.get(keys.invocation(self.partition.number, of))
         return None if data is None else decode_row(InvocationRow, data)
 
+    def row_of(self, of: InvocationId) -> InvocationRow | None:
+        """The row of any invocation of this journal, as it was written last."""
+        partition = stream_of_invocation(of) % self._partitions
+        data = self.rows.get(keys.invocation(partition, of))
+        return None if data is None else decode_row(InvocationRow, data)
+
     def purge_sooner(self, due_at: float | None) -> trio.Event:
         """Set when a retention ends before ``due_at``, the first end that is known of."""
         self._purge_due_at = due_at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,21 +27,28 @@ from actors.core.restart import Kept, find_step, keep, nothing_of
 from actors.engine.arrivals import Accepted, Arrival, Look, Note, Watch
 from actors.engine.forming import postponed_letter
 from actors.engine.index import row_of
-from actors.engine.restarting import check_past, has_fields
+from actors.engine.restarting import (
+    calls_of,
+    check_past,
+    has_fields,
+    is_to_be_repeated,
+    repetition_of,
+    was_stopped,
+)
 from actors.failures import failed, failure_of
 from actors.inspection import info_of
 from actors.values import ValueProblem
 from journal import events as e
 from journal.errors import CorruptRecord, Damaged
-from journal.events import Answer, Status, Target
+from journal.events import Answer, Recorded, Status, Target
 from journal.ids import InvocationId, stream_of_invocation
+from journal.rows import InvocationRow
 
 if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.ledger import Ledger
     from actors.engine.resident import Resident
     from journal.events import Caller
-    from journal.rows import InvocationRow
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +125,11 @@ class Reception:
         ended = None if arrival.is_fresh else self._ledger.ended(resident, command.invocation_id)
         if ended is not None:
             check_same_request(ended.argument_digest, command)
-            self._repeat_answer(resident, arrival, command, ended)
+            latest = self._latest_of(resident, command, ended)
+            if isinstance(latest, InvocationRow):
+                self._repeat_answer(resident, arrival, command, latest)
+            else:
+                self._call_again(resident, arrival, command, latest)
             return
         events = self._ledger.decide(resident, command, arrival.stamp)
         if arrival.act is not None:
@@ -141,6 +152,30 @@ class Reception:
         if command.caller is not None:
             self._ledger.complete_call(resident, command.caller, ended.outcome)
 
+    def _latest_of(self, resident: Resident, command: c.Invoke, ended: InvocationRow) -> InvocationRow | c.Command:
+        """What answers a request that was made before: the row of the one that has ended, or, of a call that a restart makes
+        again and that was stopped meanwhile, how to have it repeated."""
+        if command.caller is None or not is_to_be_repeated(ended, command.repeats, self._ledger.row_of):
+            return ended
+        while ended.successors:
+            row = self._ledger.ended(resident, ended.successors[-1])
+            if row is None:
+                return c.Attach(invocation_id=ended.successors[-1], by=command.caller)
+            ended = row
+        return repetition_of(ended, command) if was_stopped(ended) else ended
+
+    def _call_again(self, resident: Resident, arrival: Arrival, command: c.Invoke, by: c.Command) -> None:
+        """The caller waits for the invocation that takes the place of the one that was stopped."""
+        caller = command.caller
+        assert caller is not None, "only calls are repeated"
+        assert isinstance(by, (c.Attach, c.RestartInvocation)), "it is there already, or it is made"
+        callee = by.invocation_id if isinstance(by, c.Attach) else by.successor
+        handed_over = c.HandOverCall(invocation_id=caller.invocation_id, step=caller.step, callee=callee)
+        self._ledger.deliver(
+            resident, stream_of_invocation(caller.invocation_id), handed_over, by=command.invocation_id
+        )
+        self._ledger.deliver(resident, arrival.to, by, by=caller.invocation_id)
+
     def _refuse(self, resident: Resident, arrival: Arrival, refusal: TerminalError) -> None:
         self._ledger.audit(resident, arrival, refusal=f"{type(refusal).__name__}: {refusal}")
         self._ledger.when_durable(partial(arrival.fail, refusal))
@@ -152,6 +187,8 @@ class Reception:
                 self._postpone(arrival, command, refusal)
             case c.Attach():
                 self._ledger.complete_call(resident, command.by, failed(refusal))
+            case c.RestartInvocation() if command.caller is not None:
+                self._ledger.complete_call(resident, command.caller, failed(refusal))
             case c.PurgeInvocations() | c.RestartInvocation() if command.reply_to is not None:
                 self._refuse_verb(resident, command.reply_to, refusal)
             case _ if isinstance(command, _VERBS) and command.reply_to is not None:
@@ -235,20 +272,24 @@ class Reception:
 
     async def _restart(self, resident: Resident, arrival: Arrival, command: c.RestartInvocation) -> None:
         of = command.invocation_id
-        kept = await self._prepare(resident, command)
+        history = await self._ledger.history_of(resident, of)
+        kept = await self._prepare(resident, command, history)
         before = _status_of(resident, of)
         made = InvocationId("") if command.dry_run else command.successor
-        answer = Answer(False, before, before, kept.successor(made))
+        waits = calls_of(history, kept, _open_state(resident, of), self._ledger.row_of)
+        successor = attrs.evolve(
+            kept.successor(made), stopped=waits.stopped, spared=waits.spared, repeated=waits.repeated
+        )
+        answer = Answer(False, before, before, successor)
         if not command.dry_run and not self._is_known(resident, command.successor):
             self._ledger.decide(resident, command, arrival.stamp)
         if not command.dry_run:
             answer = attrs.evolve(answer, changed=True, after=_status_of(resident, of))
         self._answer(resident, arrival, command.reply_to, of, answer)
 
-    async def _prepare(self, resident: Resident, command: c.RestartInvocation) -> Kept:
+    async def _prepare(self, resident: Resident, command: c.RestartInvocation, history: Sequence[Recorded]) -> Kept:
         """Find out what there is to repeat, and refuse what cannot be."""
         ledger = self._ledger
-        history = await ledger.history_of(resident, command.invocation_id)
         accepted = history[0].event
         assert isinstance(accepted, e.InvocationAccepted), "the history of an invocation begins with its acceptance"
         command.original = accepted

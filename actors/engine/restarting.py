@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
+from actors.core import commands as c
 from actors.core.restart import FROM_THE_START, Kept, keep
+from actors.core.state import WaitKind
 from journal import events as e
-from journal.events import Kind, Mode, Stamp
+from journal.events import CallRef, Kind, Mode, OutcomeKind, Stamp
+from journal.ids import InvocationId, derived_unique, invocation_id, stream_of_invocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.past import Maps, Past
     from journal.events import Event, Recorded
+    from journal.rows import InvocationRow
 
 NOTHING_KEPT = Kept([], [], [], None)
 
@@ -111,4 +115,76 @@ def _rewound(of: Any, kept: Kept, base: _Base, map_item: Callable[[str, str], by
         logs=logs,
         maps=differing,
         before={field: {key: before[field][key] for key in items} for field, items in differing.items()},
+    )
+
+
+# The calls of the one that is repeated.
+
+
+@attrs.frozen
+class Calls:
+    """What becomes of the calls of an invocation that is repeated: see :class:`journal.events.Successor`."""
+
+    stopped: tuple[CallRef, ...]
+    spared: tuple[CallRef, ...]
+    repeated: tuple[CallRef, ...]
+
+
+_MOST_LIVES = 1_000
+"""How often something can have been repeated for its first calls to be known as its own."""
+
+RowOf: TypeAlias = "Callable[[InvocationId], InvocationRow | None]"
+
+
+def calls_of(history: Sequence[Recorded], kept: Kept, opened: InvocationState | None, row_of: RowOf) -> Calls:
+    """Of the one whose history this is; ``opened`` is its state if it has not ended."""
+    accepted = history[0].event
+    assert isinstance(accepted, e.InvocationAccepted), "the history of an invocation begins with its acceptance"
+    waits = {} if opened is None else {s: w for s, w in opened.waits.items() if w.kind is WaitKind.CALL}
+    kept_steps = {event.step for _, event in kept.events if isinstance(event, e.CallScheduled)}
+    kept_steps -= {event.step for event in kept.again if isinstance(event, e.CallScheduled)}
+    stopped, spared, repeated = list[CallRef](), list[CallRef](), list[CallRef]()
+    for recorded in history:
+        call = recorded.event
+        if not isinstance(call, e.CallScheduled):
+            continue
+        ref = CallRef(call.step, str(call.target), call.callee)
+        if call.step in waits:
+            (stopped if call.request is None else spared).append(ref)
+        elif call.request is not None and call.step not in kept_steps:
+            row = row_of(call.callee)
+            if row is not None and is_to_be_repeated(row, accepted.invocation_id, row_of):
+                repeated.append(ref)
+    return Calls(tuple(stopped), tuple(spared), tuple(repeated))
+
+
+def is_to_be_repeated(ended: InvocationRow, repeats: InvocationId | None, row_of: RowOf) -> bool:
+    """Whether an invocation was stopped, and had been called by one of those that are repeated: ``repeats``, which may itself
+    have repeated another one."""
+    if ended.caller is None or not was_stopped(ended):
+        return False
+    for _ in range(_MOST_LIVES):
+        if repeats is None or repeats == ended.caller.invocation_id:
+            break
+        row = row_of(repeats)
+        repeats = None if row is None or row.restarts is None else row.restarts.invocation_id
+    return repeats == ended.caller.invocation_id
+
+
+def was_stopped(ended: InvocationRow) -> bool:
+    """Whether it came to no end of its own."""
+    return ended.outcome is not None and ended.outcome.kind in (OutcomeKind.CANCELLED, OutcomeKind.KILLED)
+
+
+def repetition_of(stopped: InvocationRow, call: c.Invoke) -> c.RestartInvocation:
+    """What repeats an invocation that was stopped, for a call that is made again. The same call gives the same id."""
+    assert call.caller is not None, "only calls are repeated"
+    unique = derived_unique("repeated", call.caller.invocation_id, call.caller.step, stopped.invocation_id)
+    return c.RestartInvocation(
+        invocation_id=stopped.invocation_id,
+        successor=invocation_id(stream_of_invocation(stopped.invocation_id), unique),
+        reason=f"{call.caller.invocation_id} calls it again",
+        deployment="latest",
+        caller=call.caller,
+        chain=call.chain,
     )

@@ -15,10 +15,10 @@ from cli.source import live
 from journal.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from cli.source import Where
-    from journal.events import Answer, StepRef
+    from journal.events import Answer, CallRef, StepRef, Successor
     from journal.ids import InvocationId
 
 
@@ -42,15 +42,27 @@ def show_plans(ids: Iterable[InvocationId], where: Where, output: str, from_step
     for of, answer in found:
         if isinstance(answer, Restarted) and output in ("table", "wide"):
             emit(of)
-            emit(f"  kept       {_steps(answer.successor.kept)}")
-            emit(f"  again      {_steps(answer.successor.again)}")
-            if answer.successor.dropped:
-                emit(f"  if reached {_steps(answer.successor.dropped)}")
+            for line in _plan_lines(answer.successor):
+                emit(line)
     for of, error in errors:
         remark(f"{of}: {error}")
     remark("nothing was done")
     if errors:
         raise click.exceptions.Exit(exit_code_of(errors[0][1]))
+
+
+def _plan_lines(plan: Successor) -> Iterator[str]:
+    yield f"  kept       {_steps(plan.kept)}"
+    yield f"  again      {_steps(plan.again)}"
+    if plan.dropped:
+        yield f"  if reached {_steps(plan.dropped)}"
+    yield from (f"  stopped    {_call(call)}" for call in plan.stopped)
+    yield from (f"  goes on    {_call(call)}, and is found again by its key" for call in plan.spared)
+    yield from (f"  repeated   {_call(call)}, which was stopped before" for call in plan.repeated)
+
+
+def _call(call: CallRef) -> str:
+    return safe(f"{call.name} ({call.step}) {call.invocation_id}")
 
 
 def _steps(steps: tuple[StepRef, ...]) -> str:

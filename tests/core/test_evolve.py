@@ -114,6 +114,7 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
     e.FieldsRewound: {Status.RUNNING: Status.RUNNING},
     e.HistoryKept: {Status.RUNNING: Status.RUNNING},
     e.CallHandedOver: {**_STAYS_ONCE_STARTED},
+    e.CallsSpared: {**_STAYS_ONCE_STARTED},
 }
 
 WAITS_FOR: dict[type, WaitKind] = {

@@ -67,6 +67,15 @@ SEND = e.SendScheduled(
 )
 ASKED = c.PauseInvocation(invocation_id=CALLEE, reason="why")
 VERB = e.VerbScheduled(invocation_id=IT, step=STEP, verb=e.Verb.PAUSE, of=CALLEE, argument=c.encode_verb(ASKED))
+SPARED = e.CallsSpared(invocation_id=IT)
+GIVES_UP = f.Deliver(
+    stream_of_invocation(IT),
+    c.CompleteCall(
+        invocation_id=IT,
+        step=STEP,
+        outcome=Outcome(OutcomeKind.CANCELLED, reason="it goes on, for the invocation that repeats this one"),
+    ),
+)
 CALLED_OFF = e.CallCancelRequested(invocation_id=IT, step=STEP)
 DROPPED = e.WaitDropped(invocation_id=IT, step=STEP)
 
@@ -137,6 +146,17 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
         [f.Deliver(TO_CALLEE, c.CancelInvocation(invocation_id=CALLEE, reason=f"its caller {IT} no longer waits"))],
     ),
     (RUNNING, CALLED_OFF, []),
+    (
+        [*RUNNING, attrs.evolve(CALL, request=None), SPARED],
+        CALLED_OFF,
+        [
+            f.Deliver(
+                TO_CALLEE,
+                c.CancelInvocation(invocation_id=CALLEE, reason=f"its caller {IT} no longer waits", spares=True),
+            )
+        ],
+    ),
+    ([*RUNNING, attrs.evolve(CALL, request="key"), SPARED], CALLED_OFF, [GIVES_UP]),
     (RUNNING, SIGNAL_AWAITED, []),
     (RUNNING, e.OutputEmitted(invocation_id=IT, step=STEP, value=b"1"), []),
     (RUNNING, VERB, [f.Deliver(TO_CALLEE, attrs.evolve(ASKED, reply_to=Caller(IT, STEP)))]),
@@ -211,6 +231,7 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     ),
     (RUNNING, REWOUND, [f.RewindItems(REWOUND, {})]),
     (RUNNING, e.HistoryKept(invocation_id=IT, fields={}, lengths={}, maps={}), []),
+    ([*RUNNING, CALL], SPARED, []),
     ([*RUNNING, CALL], e.CallHandedOver(invocation_id=IT, step=STEP, callee=AHEAD), []),
 ]
 """What is owed for an event after these others. Calls, completions and the end have tables of their own."""
@@ -329,6 +350,17 @@ def test_there_is_a_way_to_wait_for_everything() -> None:
     assert WAITING.keys() == {*WaitKind}
     for kind, events in WAITING.items():
         assert given(*RUNNING, *events).invocation(IT).waits[STEP].kind is kind
+
+
+@pytest.mark.parametrize("ended", [OutcomeKind.KILLED, OutcomeKind.CANCELLED])
+def test_the_end_of_one_that_is_repeated_spares_its_calls_under_a_key(ended: OutcomeKind) -> None:
+    done = e.InvocationCompleted(invocation_id=IT, outcome=Outcome(ended))
+    fixed = attrs.evolve(CALL, request="key")
+    assert [o for o in owed([*RUNNING, fixed, SPARED], done) if isinstance(o, f.Deliver)] == []
+    (stopped,) = [
+        o for o in owed([*RUNNING, attrs.evolve(CALL, request=None), SPARED], done) if isinstance(o, f.Deliver)
+    ]
+    assert stopped.command.spares  # type: ignore[union-attr]  # a cancel or a kill
 
 
 def test_the_end_clears_up_everything_at_once() -> None:

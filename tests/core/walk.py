@@ -370,7 +370,9 @@ def _verb(make: Callable[[InvocationId, int], Command]) -> Callable[[Walker, int
 def _cancel(of: InvocationId, how: int) -> Command:
     kill_after = [None, 2.5, 7.5][how % 3]
     children = Children.ALL if how % 2 else Children.CALLED
-    return c.CancelInvocation(invocation_id=of, reason="why", kill_after=kill_after, children=children)
+    return c.CancelInvocation(
+        invocation_id=of, reason="why", kill_after=kill_after, children=children, spares=how % 5 == 4
+    )
 
 
 def _pause(of: InvocationId, how: int) -> Command:
@@ -581,7 +583,7 @@ def _what_it_waits_for_comes(walker: Walker, which: int, how: int) -> None:
 MOVES: dict[str, Callable[[Walker, int, int], None]] = {
     "invoke": _invoke,
     "cancel": _verb(_cancel),
-    "kill": _verb(lambda of, _: c.KillInvocation(invocation_id=of, reason="why")),
+    "kill": _verb(lambda of, how: c.KillInvocation(invocation_id=of, reason="why", spares=how % 5 == 4)),
     "pause": _verb(_pause),
     "resume": _verb(
         lambda of, how: c.ResumeInvocation(invocation_id=of, reason="why", deployment=DEPLOYMENTS[how % 3])

@@ -100,6 +100,9 @@ EVENTS: list[e.Event] = [
                 kept=(e.StepRef(STEP, "plan"),),
                 again=(e.StepRef(STEP, "charge"),),
                 dropped=(e.StepRef(STEP, "notify"),),
+                stopped=(e.CallRef(STEP, "Bank/alice/deposit", OTHER),),
+                spared=(e.CallRef(STEP, "Bank/bob/deposit", INVOCATION),),
+                repeated=(e.CallRef(STEP, "Bank/carol/deposit", OTHER),),
             ),
         ),
         refusal=FAILURE,
@@ -148,6 +151,7 @@ EVENTS: list[e.Event] = [
         maps={"items": {'"apple"': b"2"}},
     ),
     e.CallHandedOver(invocation_id=INVOCATION, step=STEP, callee=OTHER),
+    e.CallsSpared(invocation_id=INVOCATION),
     e.CancelOvertook(invocation_id=INVOCATION, handed_over=4),
     e.CancelHastened(invocation_id=INVOCATION, kill_at=31.5, reason="it takes too long"),
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -44,13 +46,19 @@ def test_bytes_written_once_are_read_for_ever(event: Event) -> None:
 def test_bytes_of_an_older_version_are_read_with_defaults_for_what_they_lack(path: Path) -> None:
     (recorded,) = codec.decode_record(path.read_bytes(), 7)
     (sample,) = [event for event in EVENTS if type(event) is type(recorded.event)]
-    added = {
-        field.name: getattr(recorded.event, field.name)
-        for field in attrs.fields(type(sample))
-        if getattr(recorded.event, field.name) != getattr(sample, field.name)
-    }
+    added = dict(differences(recorded.event, sample))
     assert added, "what lacks nothing is no older version"
-    assert added == {field.name: field.default for field in attrs.fields(type(sample)) if field.name in added}
+    assert all(value == field.default for field, value in added.items())
+
+
+def differences(found: Any, sample: Any) -> Iterator[tuple[Any, Any]]:
+    """The fields that differ, with what was found: of the event, and of what it holds."""
+    for field in attrs.fields(type(sample)):
+        one, other = getattr(found, field.name), getattr(sample, field.name)
+        if attrs.has(type(one)) and type(one) is type(other):
+            yield from differences(one, other)
+        elif one != other:
+            yield field, one
 
 
 def test_a_record_numbers_its_events_and_repeats_a_stamp_only_when_it_changes() -> None:
