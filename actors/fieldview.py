@@ -46,12 +46,16 @@ class View:
         items: Items,
         *,
         is_writer: bool,
+        prepares: Sequence[Field] = (),
         pinned: Pins | None = None,
         kept: Iterable[Pins] = (),
     ) -> None:
         self.invocation_id = invocation_id
         self.items = items
         self.is_writer = is_writer
+        self._stored = fields
+        self._prepares = prepares
+        self._first_values: dict[str, bytes] = {}
         self._parts = list(kept)
         self._today = Pins(fields, None, {}) if pinned is None else pinned
         self._pinned = pinned is not None
@@ -63,6 +67,21 @@ class View:
         self._touched: dict[str, Field] = {}
         self._collections: dict[str, LogView[Any] | MapView[Any, Any]] = {}
         self._pinned_items = base.items
+
+    def prepare(self) -> None:
+        """Have a value for each field that a factory makes, before the handler sees it. What a factory raises is raised."""
+        for field in self._prepares:
+            name = field.name
+            if name not in self._fields:
+                stored = self._stored.get(name)
+                self._first_values[name] = field.encode(field.make()) if stored is None else stored
+        if self._first_values:
+            self._fields = {**self._first_values, **self._fields}
+
+    def take_prepared(self) -> list[Event]:
+        """What the object was given thereby, to be recorded."""
+        made = {name: value for name, value in self._first_values.items() if name not in self._stored}
+        return [e.FieldsInitialized(invocation_id=self.invocation_id, fields=made)] if made else []
 
     def read(self, field: Field) -> Any:
         """The value of a field, or its collection."""
@@ -114,7 +133,7 @@ class View:
         base = self._parts[0] if self._parts else self._today
         own = Own.of(changes)
         self._lengths, self._pinned_items = base.lengths, base.items
-        self._fields = {**base.fields, **own.fields}
+        self._fields = {**self._first_values, **base.fields, **own.fields}
         self._forget_values()
         for collection in self._collections.values():
             collection.start_from(own)
@@ -154,13 +173,8 @@ class View:
         return collection
 
     def _decode(self, field: Field) -> Any:
-        data = self._fields.get(field.name)
-        if data is None:
-            data = field.default
-        if data is None:
-            value = field.make()
-            self._written[field.name] = field.encode(value)
-            return value
+        data = self._fields.get(field.name, field.default)
+        assert data is not None, "a field without a default has been given a first value"
         self._written[field.name] = data
         return field.decode(data)
 

@@ -300,6 +300,8 @@ class _Changes:
                 self._written.setdefault(event.invocation_id, []).extend(("", item) for item in event.items)
             case e.MapChanged() if event.field == field:
                 self._written.setdefault(event.invocation_id, []).extend(event.items.items())
+            case e.FieldsInitialized() if field in event.fields:
+                return self._left(recorded, event.invocation_id, [("", event.fields[field])])
             case e.HistoryKept():
                 self._written.pop(event.invocation_id, None)
             case e.FieldsRewound():

@@ -128,6 +128,8 @@ class Definition:
     cls: type[ObjectBase]
     handlers: Mapping[str, HandlerDefinition]
     fields: Mapping[str, Field]
+    prepared: tuple[Field, ...]
+    """Fields that an object may have to be given before a handler of this class sees it."""
 
     def handler(self, name: str) -> HandlerDefinition:
         """The handler of this name. Raises :class:`UnknownHandlerError`."""
@@ -197,7 +199,14 @@ def _define(cls: Any) -> Definition:
     for declared in handlers.values():
         _ = declared.signature
     _resolve_fields(cls, types)
-    return Definition(name=service_name(cls), kind=cls._kind, cls=cls, handlers=handlers, fields=cls._fields)
+    return Definition(
+        name=service_name(cls),
+        kind=cls._kind,
+        cls=cls,
+        handlers=handlers,
+        fields=cls._fields,
+        prepared=tuple(declared for declared in cls._fields.values() if declared.factory is not None),
+    )
 
 
 def _check_workflow(cls: type[ObjectBase], handlers: Mapping[str, HandlerDefinition]) -> None:

@@ -69,6 +69,7 @@ TAGS: dict[type, int] = {
     e.CancelHastened: 0x2E,
     e.CancelOvertook: 0x30,
     e.CallsSpared: 0x31,
+    e.FieldsInitialized: 0x38,
 }
 
 _STAMP_TAG = 0x7F

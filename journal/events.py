@@ -513,6 +513,15 @@ class ItemsPinned:
 
 
 @attrs.define(kw_only=True)
+class FieldsInitialized:
+    """What the factories of fields gave for this object, before the first line of the handler. The object has it from here on,
+    whatever becomes of the invocation; a field that has a value keeps it."""
+
+    invocation_id: InvocationId
+    fields: dict[str, bytes]
+
+
+@attrs.define(kw_only=True)
 class AttemptFailed:
     """The handler raised something worth retrying. ``handed_over`` counts the completions it had been given."""
 
@@ -734,6 +743,7 @@ Event: TypeAlias = (
     | CancelHastened
     | CancelOvertook
     | CallsSpared
+    | FieldsInitialized
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

@@ -260,6 +260,12 @@ def _on_fields(_: ObjectState, invocation: InvocationState, event: e.FieldsChang
     invocation.changes.fields.update(event.fields)
 
 
+def _on_initialized(state: ObjectState, invocation: InvocationState, event: e.FieldsInitialized, __: Stamp) -> None:
+    # The version of the fields stays: nobody has seen them without these values.
+    invocation.value_bytes += sum(map(len, event.fields.values()))
+    state.fields = {**event.fields, **state.fields}
+
+
 def _on_log(_: ObjectState, invocation: InvocationState, event: e.LogExtended, __: Stamp) -> None:
     invocation.value_bytes += sum(map(len, event.items))
     invocation.changes.logs.setdefault(event.field, []).extend(event.items)
@@ -436,6 +442,7 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.MapChanged: _on_map,
     e.ReadsPinned: _nothing,
     e.ItemsPinned: _nothing,
+    e.FieldsInitialized: _on_initialized,
     e.AttemptFailed: _on_attempt_failed,
     e.AttemptRetried: _on_attempt_retried,
     e.InvocationSuspended: _on_suspended,

@@ -72,6 +72,7 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.MapChanged: ACTIVE,
     e.ReadsPinned: ACTIVE,
     e.ItemsPinned: ACTIVE,
+    e.FieldsInitialized: ACTIVE,
     e.AttemptFailed: ACTIVE,
     e.AttemptRetried: frozenset({Status.BACKING_OFF}),
     e.InvocationSuspended: ACTIVE,

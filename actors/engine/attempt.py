@@ -91,7 +91,7 @@ class Attempt:
         accepted = history[0].event
         assert isinstance(accepted, e.InvocationAccepted), "the history of an invocation begins with its acceptance"
         arguments = _decode_argument(self.handler, accepted.argument)
-        view = _view(definition, state, invocation, history, items)
+        view = self._view = _view(definition, state, invocation, history, items)
         instance = _instance(definition, state, view)
         self.context = HandlerContext(
             invocation_id=invocation.invocation_id,
@@ -104,7 +104,7 @@ class Attempt:
         self.script: Script = script(history)
         self.execution = self.execution_type(
             invocation.invocation_id,
-            lambda: _root(self.handler, instance, arguments, setting.limits),
+            lambda: _root(self.handler, instance, view, arguments, setting.limits),
             requests=self.script.requests,
             kept_requests=self.script.kept_requests,
             state=view,
@@ -114,7 +114,11 @@ class Attempt:
 
     def start(self, now: float) -> list[Command]:
         """Run it through its history; the commands that follow."""
-        return self._turn(play, self.execution, self.script, now)
+        commands = self._turn(play, self.execution, self.script, now)
+        prepared = self._view.take_prepared()
+        if not prepared or any(isinstance(command, c.HoldAttempt) for command in commands):
+            return commands  # code that does not fit leaves the object alone
+        return [c.RecordProgress(invocation_id=self.invocation_id, events=prepared), *commands]
 
     def hand_over(self, recorded: Recorded, now: float) -> list[Command]:
         """Give it one more event; the commands that follow."""
@@ -220,7 +224,10 @@ class Attempt:
         )
 
 
-async def _root(handler: HandlerDefinition, instance: object, arguments: dict[str, Any], limits: Limits) -> bytes:
+async def _root(
+    handler: HandlerDefinition, instance: object, view: View, arguments: dict[str, Any], limits: Limits
+) -> bytes:
+    view.prepare()
     result = await handler.function(instance, **arguments)
     try:
         data = handler.signature.returns.encode(result)
@@ -255,12 +262,21 @@ def _view(
 ) -> View:
     if invocation.mode is Mode.EXCLUSIVE or definition.kind is Kind.SERVICE:
         kept = () if invocation.restarts is None else _kept(history)
-        return View(invocation.invocation_id, state.fields, items, is_writer=True, kept=kept)
+        return View(
+            invocation.invocation_id, state.fields, items, is_writer=True, prepares=definition.prepared, kept=kept
+        )
     fields = state.fields
     beside = writer_beside(state)
     if beside is not None:
         fields = {**fields, **state.invocations[beside].changes.fields}
-    return View(invocation.invocation_id, fields, items, is_writer=False, pinned=_pins(history))
+    return View(
+        invocation.invocation_id,
+        fields,
+        items,
+        is_writer=False,
+        prepares=definition.prepared,
+        pinned=_pins(history),
+    )
 
 
 def writer_beside(state: ObjectState) -> InvocationId | None:

@@ -16,7 +16,7 @@ from actors.core import commands as c
 from actors.core.decide import outcome_when_cancelled
 from actors.core.errors import ActorError, AttemptEnded, HistoryGoneError, UnknownInvocationError
 from actors.core.limits import DEFAULT_LIMITS
-from actors.core.replay import Execution, describe
+from actors.core.replay import Execution, describe, is_request
 from actors.engine.attempt import Attempt, Setting, writer_beside
 from actors.engine.directory import fold
 from actors.engine.past import Maps, Past
@@ -75,7 +75,7 @@ async def read_invocation(rows: Readable, partitions: int, of: InvocationId) -> 
     return KeptInvocation(row=row, history=history, state=state, items=items)
 
 
-_BEGINNINGS = (e.InvocationStarted, e.FieldsRewound, e.HistoryKept)
+_BEGINNINGS = (e.InvocationStarted, e.FieldsRewound, e.HistoryKept, e.FieldsInitialized)
 
 
 async def _object_as_it_began(kept: _KeptStream, row: InvocationRow, began: int) -> tuple[ObjectState, Maps]:
@@ -237,6 +237,7 @@ def _with_operations(base: CheckReport, execution: _Noting, commands: list[Comma
             operations += [
                 OperationCheck(fate=Fate.NEW, step=_step_of(event), recorded="", attempted=describe(event))
                 for event in command.events
+                if is_request(event)
             ]
     count = {fate: sum(1 for one in operations if one.fate is fate) for fate in Fate}
     return attrs.evolve(

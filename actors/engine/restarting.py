@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 NOTHING_KEPT = Kept([], [], [], None)
 
+_GOING_LIVE = (e.InvocationStarted, e.HistoryKept, e.FieldsInitialized)
+"""After the last of these the handler has its object as it was when it first saw it, but for what it wrote itself."""
+
 
 @attrs.frozen
 class Beginning:
@@ -84,7 +87,7 @@ async def check_past(history: Sequence[Recorded], kept: Kept, past: Past) -> Non
 async def _base(history: Sequence[Recorded], kept: Kept, past: Past) -> _Base:
     if kept.pinned is not None:
         return _Base(kept.pinned.fields, kept.pinned.lengths, kept.pinned.maps)
-    went_live = next(r.number for r in reversed(history) if isinstance(r.event, (e.InvocationStarted, e.HistoryKept)))
+    went_live = next(r.number for r in reversed(history) if isinstance(r.event, _GOING_LIVE))
     then = await past.object_at(went_live)
     return _Base(then.fields, then.lengths, await past.items_changed_since(went_live))
 

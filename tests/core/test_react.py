@@ -166,6 +166,7 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     (RUNNING, e.MapChanged(invocation_id=IT, field="items", items={}), []),
     (RUNNING, e.ReadsPinned(invocation_id=IT, fields={}, lengths={}), []),
     (RUNNING, e.ItemsPinned(invocation_id=IT, field="items", items={}), []),
+    (RUNNING, e.FieldsInitialized(invocation_id=IT, fields={"ident": b"1"}), []),
     (RUNNING, ATTEMPT_FAILED, [STOPS, f.SetTimer(DUE, RETRY)]),
     (RUNNING, ATTEMPT_EXHAUSTED, [STOPS]),
     ([*RUNNING, ATTEMPT_FAILED], e.AttemptRetried(invocation_id=IT), [f.RetractTimer(DUE, RETRY), START]),

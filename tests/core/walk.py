@@ -470,6 +470,8 @@ def _new_fact(walker: Walker, invocation: InvocationState, how: int) -> Event | 
         case 12:
             cancelled = _pick(called, how)
             return None if cancelled is None else e.CallCancelRequested(invocation_id=of, step=cancelled)
+        case 13 if how // 17 % 2:
+            return e.FieldsInitialized(invocation_id=of, fields={"a": b"0", "c": b"0"})
         case 13:
             return e.FieldsChanged(invocation_id=of, fields={"a": b"1"})
         case 14:

@@ -154,4 +154,5 @@ EVENTS: list[e.Event] = [
     e.CallsSpared(invocation_id=INVOCATION),
     e.CancelOvertook(invocation_id=INVOCATION, handed_over=4),
     e.CancelHastened(invocation_id=INVOCATION, kill_at=31.5, reason="it takes too long"),
+    e.FieldsInitialized(invocation_id=INVOCATION, fields={"ident": b'"7f"'}),
 ]
