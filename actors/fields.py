@@ -161,6 +161,9 @@ def view_of(instance: Any) -> View:
 class Log(Generic[T]):
     """A field that only grows: appending and reading an item cost the same however long it is.
 
+    An item stays as it was when it was recorded: a handler that changes one in place fails with ``FieldMisuseError``. One that was
+    just appended may be changed until the handler next waits.
+
     ::
 
         class Chat(Actor):

@@ -12,7 +12,8 @@ import attrs
 
 from actors.core.errors import FieldMisuseError
 from actors.fields import FieldKind
-from actors.items import IMMUTABLE, UNREAD, LogView, MapView
+from actors.items import IMMUTABLE, UNREAD, LogView, MapView, may_only_read
+from actors.values import says_the_same
 from journal import events as e
 
 if TYPE_CHECKING:
@@ -105,10 +106,12 @@ class View:
     def check_writable(self, field: Field) -> None:
         """Raise in a shared handler."""
         if not self.is_writer:
-            raise _may_only_read(field.name)
+            raise may_only_read(field.name)
 
     def take_changes(self, *, ended: bool) -> Sequence[Event]:
         """The changes since the last time; for a reader that goes on, what it has seen."""
+        for collection in self._collections.values():
+            collection.check_unchanged(ended=ended)
         if not self.is_writer:
             self._check_unchanged()
             return () if ended else self._pin()
@@ -152,8 +155,8 @@ class View:
     def _check_unchanged(self) -> None:
         """A list or a dictionary that a reader was given is a copy: a change of it would be lost without a word."""
         for name, field in self._touched.items():
-            if field.encode(self._values[name]) != self._written[name]:
-                raise _may_only_read(name)
+            if not says_the_same(field.codec, self._values[name], self._written[name]):
+                raise may_only_read(name)
 
     def pinned_items(self, field: Field) -> dict[str, bytes | None]:
         """Items of a map as they were, where they may be others now."""
@@ -204,12 +207,6 @@ class View:
                 if read is not None:
                     pins.append(read)
         return pins
-
-
-def _may_only_read(name: str) -> FieldMisuseError:
-    return FieldMisuseError(
-        f"a @shared handler may only read, and this one changes {name!r}; make it a @handler, or send to one"
-    )
 
 
 @attrs.define

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import sys
 import uuid
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from actors.core.errors import UnserializableError
+from actors.core.errors import FieldMisuseError, UnserializableError
 from actors.fields import Log, Map
-from actors.values import ValueProblem, decode_kept
+from actors.values import ValueProblem, decode_kept, says_the_same
 from journal import events as e
 
 if TYPE_CHECKING:
@@ -41,9 +42,23 @@ IMMUTABLE = (
 )
 UNREAD: Any = object()
 
+MAX_WATCHED = 4_096
+"""Items of a ``Log`` that one attempt watches; more only while the handler holds them."""
+
+PAGE = 256
+"""Items that a walk over a ``Log`` reads together."""
+
+_ONE_WATCHED = (object(), b"")
+_REFERENCES_OF_ONE_WATCHED = sys.getrefcount(_ONE_WATCHED[0])
+
 
 class LogView(Log[T]):
-    """A ``Log`` as one attempt sees it: what is stored, then what it has appended."""
+    """A ``Log`` as one attempt sees it: what is stored, then what it has appended.
+
+    An item that can be changed in place is the same object each time it is read, and is watched: one that was just appended is
+    recorded as it is when the handler next waits, one that is recorded must stay as it is. Those read in a turn are looked at
+    at the end of the turn, the others once more at the end of the handler.
+    """
 
     def __init__(self, view: View, field: Field) -> None:
         self._view = view
@@ -51,6 +66,10 @@ class LogView(Log[T]):
         self._codec = cast("Codec[T]", field.codec)
         self._appended: list[bytes] = []
         self._taken = 0
+        self._unrecorded: dict[int, T] = {}
+        self._watched: dict[int, tuple[T, bytes]] = {}
+        self._read_lately: dict[int, None] = {}
+        self._watch_limit = MAX_WATCHED
         self.base_length = view.log_length(field)
 
     def append(self, item: T) -> None:
@@ -59,11 +78,10 @@ class LogView(Log[T]):
     def extend(self, items: Iterable[T]) -> None:
         self._view.check_writable(self._field)
         for item in items:
-            try:
-                self._appended.append(self._codec.encode(item))
-            except ValueProblem as error:
-                path = f"{self._field.name}[{len(self)}]{error.path[1:]}"
-                raise UnserializableError(f"field {path}: {error.problem}", path=path) from error
+            position = len(self)
+            self._appended.append(self._encode(position, item))
+            if not isinstance(item, IMMUTABLE):
+                self._unrecorded[position] = item
 
     def __len__(self) -> int:
         return self.base_length + len(self._appended)
@@ -86,31 +104,82 @@ class LogView(Log[T]):
         return self._read(position, position + 1)[0]
 
     def __iter__(self) -> Iterator[T]:
-        page = 256
-        for start in range(0, len(self), page):
-            yield from self._read(start, min(start + page, len(self)))
+        for start in range(0, len(self), PAGE):
+            yield from self._read(start, min(start + PAGE, len(self)))
 
     def take_change(self) -> Event | None:
         """What was appended since the last time."""
+        for position, item in self._unrecorded.items():
+            data = self._appended[position - self.base_length] = self._encode(position, item)
+            self._watched[position] = item, data
+        self._unrecorded.clear()
         new = self._appended[self._taken :]
         if not new:
             return None
         self._taken = len(self._appended)
         return e.LogExtended(invocation_id=self._view.invocation_id, field=self._field.name, items=new)
 
+    def check_unchanged(self, *, ended: bool) -> None:
+        """Refuse a change of an item that is recorded. Raises :class:`FieldMisuseError`."""
+        for position in list(self._watched if ended else self._read_lately):
+            self._check_item(position)
+        self._read_lately.clear()
+
     def start_from(self, own: Own) -> None:
         """Stand behind what is stored now, with these items of the handler's own."""
+        self.check_unchanged(ended=True)
+        self._watched.clear()
         self.base_length = self._view.log_length(self._field)
         self._appended = list(own.logs.get(self._field.name, ()))
         self._taken = len(self._appended)
 
     def _read(self, start: int, stop: int) -> list[T]:
+        if len(self._watched) > self._watch_limit:
+            self._let_go()
         base = self.base_length
         stored: Sequence[bytes] = ()
         if start < base:
             stored = self._view.items.log_items(self._field.name, start, min(stop, base))
         data = [*stored, *self._appended[max(0, start - base) : max(0, stop - base)]]
-        return [decode_kept(self._codec, item, f"{self._field.name}[{start + i}]") for i, item in enumerate(data)]
+        return [self._item(start + i, item) for i, item in enumerate(data)]
+
+    def _item(self, position: int, data: bytes) -> T:
+        if position in self._unrecorded:
+            return self._unrecorded[position]
+        watched = self._watched.get(position)
+        if watched is not None:
+            item = watched[0]
+        else:
+            item = decode_kept(self._codec, data, f"{self._field.name}[{position}]")
+            if isinstance(item, IMMUTABLE):
+                return item
+            self._watched[position] = item, data
+        self._read_lately[position] = None
+        return item
+
+    def _let_go(self) -> None:
+        """Watch fewer: of the oldest those that nobody holds any more, and that are therefore as they will ever be."""
+        for position in list(self._watched)[:-MAX_WATCHED]:
+            if sys.getrefcount(self._watched[position][0]) <= _REFERENCES_OF_ONE_WATCHED:
+                self._check_item(position)
+                del self._watched[position]
+                self._read_lately.pop(position, None)
+        self._watch_limit = max(MAX_WATCHED, 2 * len(self._watched))
+
+    def _check_item(self, position: int) -> None:
+        watched = self._watched.get(position)
+        if watched is not None and not says_the_same(self._codec, *watched):
+            raise FieldMisuseError(
+                f"{self._field.name}[{position}] was changed in place, and a Log keeps what was appended to it. "
+                "Append a new item, or keep in a Map what should change"
+            )
+
+    def _encode(self, position: int, item: T) -> bytes:
+        try:
+            return self._codec.encode(item)
+        except ValueProblem as error:
+            path = f"{self._field.name}[{position}]{error.path[1:]}"
+            raise UnserializableError(f"field {path}: {error.problem}", path=path) from error
 
 
 class MapView(Map[K, V]):
@@ -196,6 +265,15 @@ class MapView(Map[K, V]):
             invocation_id=self._view.invocation_id, field=self._field.name, items=changed, before=before
         )
 
+    def check_unchanged(self, *, ended: bool) -> None:
+        """Refuse a change of an item, where nobody may write. Raises :class:`FieldMisuseError`."""
+        if self._view.is_writer:
+            return
+        for encoded in self._touched:
+            data = self._stored(encoded)
+            if data is not None and not says_the_same(self._codec, self._values[encoded], data):
+                raise may_only_read(f"{self._field.name}[{encoded}]")
+
     def start_from(self, own: Own) -> None:
         """Stand over what is stored now, with these items of the handler's own."""
         held = {k: v for k, v in self._values.items() if v is not UNREAD and not isinstance(v, IMMUTABLE)}
@@ -244,3 +322,10 @@ class MapView(Map[K, V]):
         except ValueProblem as error:
             path = f"{self._field.name}[{encoded}]{error.path[1:]}"
             raise UnserializableError(f"field {path}: {error.problem}", path=path) from error
+
+
+def may_only_read(name: str) -> FieldMisuseError:
+    """What a reader is told that has changed something."""
+    return FieldMisuseError(
+        f"a @shared handler may only read, and this one changes {name}; make it a @handler, or send to one"
+    )

@@ -121,6 +121,15 @@ def decode_kept(codec: Codec[T], data: bytes, name: object) -> T:
         ) from error
 
 
+def says_the_same(codec: Codec[T], value: T, data: bytes) -> bool:
+    """Whether a value that was read from ``data`` is as it was; other code may have written that in other words."""
+    try:
+        now = codec.encode(value)
+    except ValueProblem:
+        return False
+    return now == data or now == codec.encode(codec.decode(data))
+
+
 def parse(data: bytes) -> Any:
     """JSON from outside. Raises :class:`ValueProblem` for what is none, or nested too deeply."""
     if not data:
