@@ -91,7 +91,13 @@ class HandlerContext:
     limits: Limits
     retry: RetryPolicy
     unique: Callable[[], int]
+    secret: str = ""
     deployment: str = ""
+
+    def id_of(self, request: Request) -> InvocationId:
+        """The id of what a handler calls or sends to."""
+        secret = "" if request.is_once else self.secret
+        return new_id(request.target, request.request_key, self.unique(), secret)
 
 
 @attrs.define(eq=False)
@@ -710,7 +716,7 @@ class HandlerPort:
             e.CallScheduled(
                 invocation_id=branch.execution.invocation_id,
                 step=branch.following_step,
-                callee=new_id(request.target, request.request_key, context.unique()),
+                callee=context.id_of(request),
                 target=request.target,
                 argument=encode_arguments(request, context.limits),
                 request=request.request_key,
@@ -730,7 +736,7 @@ class HandlerPort:
             e.SendScheduled(
                 invocation_id=execution.invocation_id,
                 step=branch.following_step,
-                callee=new_id(request.target, request.request_key, context.unique()),
+                callee=context.id_of(request),
                 target=request.target,
                 argument=encode_arguments(request, context.limits),
                 scheduled_for=None if delay is None else execution.live_now + delay,

@@ -457,7 +457,7 @@ class LocalPort:
         request_key = self._request_key(definition, target, idempotency_key)
         if request_key is None:
             raise InvalidKeyError(f"{target}: without an idempotency key every call is another invocation")
-        return new_id(target, request_key, 0)
+        return new_id(target, request_key, 0, self._secret_of(definition, target))
 
     def _invoke_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
@@ -466,16 +466,23 @@ class LocalPort:
         handler = definition.handler(target.handler)
         checked_key(definition, target.key, self.limits.key_bytes)
         within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")
+        request_key = self._request_key(definition, target, idempotency_key)
         try:
-            handler.signature.decode(argument)
+            arguments = handler.signature.decode(argument)
+            if request_key is not None:
+                # The same request may come again in another spelling: with spaces, in another order, 1e3 for 1000.
+                argument = handler.signature.encode((), arguments)
         except ValueProblem as error:
             raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
-        return self.command(target, self._request_key(definition, target, idempotency_key), argument, delay)
+        return self.command(target, request_key, argument, delay, self._secret_of(definition, target))
 
     def _request_key(self, definition: Definition, target: Target, idempotency_key: str | None) -> str | None:
-        if definition.kind is Kind.WORKFLOW and target.handler == "run":
+        if _is_once(definition, target):
             return f"workflow {target.key}"
         return self.in_realm(idempotency_key)
+
+    def _secret_of(self, definition: Definition, target: Target) -> str:
+        return "" if _is_once(definition, target) else self.engine.journal.secret
 
     def in_realm(self, idempotency_key: str | None) -> str | None:
         """The key as it is told from the same key of somebody else."""
@@ -487,12 +494,15 @@ class LocalPort:
         # Refuse here what would be refused there, so that a typo does not travel.
         self.engine.app.handler_of(request.target)
         argument = encode_arguments(request, self.limits)
-        return self.command(request.target, request.request_key, argument, request.options.delay)
+        secret = "" if request.is_once else self.engine.journal.secret
+        return self.command(request.target, request.request_key, argument, request.options.delay, secret)
 
-    def command(self, target: Target, request_key: str | None, argument: bytes, delay: float | None) -> c.Invoke:
+    def command(
+        self, target: Target, request_key: str | None, argument: bytes, delay: float | None, secret: str
+    ) -> c.Invoke:
         self._check_room()
         return c.Invoke(
-            invocation_id=new_id(target, request_key, self.world.unique()),
+            invocation_id=new_id(target, request_key, self.world.unique(), secret),
             target=target,
             argument=argument,
             scheduled_for=None if not delay else self.world.clock.now() + delay,
@@ -544,3 +554,7 @@ class LocalPort:
         except (UnknownServiceError, UnknownHandlerError):
             return codec_for(Any)
         return handler.signature.returns
+
+
+def _is_once(definition: Definition, target: Target) -> bool:
+    return definition.kind is Kind.WORKFLOW and target.handler == "run"

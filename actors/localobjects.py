@@ -69,7 +69,7 @@ class ObjectCaller:
             handler.signature.encode((edit,), {}), self._port.limits.payload_bytes, f"the edit of {target}"
         )
         request = self._port.in_realm(checked_request_key(idempotency_key))
-        command = self._port.command(target, request, argument, None)
+        command = self._port.command(target, request, argument, None, self._port.engine.journal.secret)
         command.if_free = not queue
         act = Act(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=reason)
         outcome = await self._port.engine.call(command, self._port.who, is_fresh=command.request is None, act=act)

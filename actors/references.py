@@ -90,6 +90,8 @@ class Request:
     kwargs: dict[str, Any]
     options: CallOptions
     request_key: str | None
+    is_once: bool = False
+    """A workflow's run, whose id anybody can work out; see :func:`new_id`."""
 
     def __str__(self) -> str:
         """What its result is called where it does not fit."""
@@ -152,7 +154,7 @@ class BoundHandler(Generic[P, R_co]):
         definition, key, handler, options = self._definition, self._key, self._handler, self._options
         is_once = definition.kind is Kind.WORKFLOW and handler.name == "run"
         request_key = f"workflow {key}" if is_once else options.idempotency_key
-        return Request(Target(definition.name, key, handler.name), handler, args, kwargs, options, request_key)
+        return Request(Target(definition.name, key, handler.name), handler, args, kwargs, options, request_key, is_once)
 
 
 class OwnHandler(BoundHandler[P, R_co]):
@@ -470,13 +472,14 @@ def checked_request_key(key: str | None) -> str | None:
     return str.__str__(key)
 
 
-def new_id(target: Target, request_key: str | None, unique: int) -> InvocationId:
+def new_id(target: Target, request_key: str | None, unique: int, secret: str = "") -> InvocationId:
     """The id of a new invocation: where it lives, and what makes it this one.
 
-    Every invocation of a service lives by itself. A request's key always gives the same id.
+    Every invocation of a service lives by itself. A request's key always gives the same id in one store: its ``secret`` is part
+    of the hash, so that a guessed key is not a known id. Only a workflow's run goes without, as :func:`actors.workflow_id` does.
     """
     if request_key is not None:
-        unique = derived_unique("request", target.service, target.key or "", target.handler, request_key)
+        unique = derived_unique("request", secret, target.service, target.key or "", target.handler, request_key)
     if target.key is None:
         return invocation_id(StreamId(unique & (2**64 - 1)), unique)
     return invocation_id(stream_of(target.service, target.key), unique)

@@ -107,7 +107,7 @@ async def open_runtime(
                 _journal(path, journal, Durability(durability), partitions, surroundings) as opened,
                 trio.open_nursery() as nursery,
             ):
-                setting = Setting(world=surroundings, limits=limits, watchdog=Watchdog())
+                setting = Setting(world=surroundings, limits=limits, watchdog=Watchdog(), secret=opened.secret)
                 who = Identity(f"user:{_user()}", "process")
                 closed = _gate_at_start(surroundings, who) if paused else None
                 engine = Engine(opened, applications, setting, retention_seconds=retention, closed=closed)

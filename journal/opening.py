@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 import uuid
 from contextlib import asynccontextmanager
@@ -42,12 +43,20 @@ async def open_journal(
     try:
         if not directory.exists():
             directory.create(
-                StoreIdentity(format=FORMAT, store_id=uuid.uuid4().hex, partitions=partitions, created_at=time.time())
+                StoreIdentity(
+                    format=FORMAT,
+                    store_id=uuid.uuid4().hex,
+                    secret=secrets.token_hex(),
+                    partitions=partitions,
+                    created_at=time.time(),
+                )
             )
         identity = directory.bind()
         store = RocksStore(directory, durability=durability, reserve_bytes=reserve_bytes)
         try:
-            yield StoredJournal(store, partitions=identity.partitions, clock=clock, directory=directory)
+            yield StoredJournal(
+                store, partitions=identity.partitions, clock=clock, secret=identity.secret, directory=directory
+            )
         finally:
             store.close()
     finally:

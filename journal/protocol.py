@@ -128,6 +128,8 @@ class Journal(Protocol):
     """All partitions."""
 
     partitions: int
+    secret: str
+    """Random text that was made with the store and stays with it, also in a copy: for hashes that nobody outside can work out."""
     durability: Durability
     clock: Clock
     directory: HeldDirectory | None

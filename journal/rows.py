@@ -21,10 +21,12 @@ FORMAT = 1
 
 @attrs.define(kw_only=True)
 class StoreIdentity:
-    """What a store says of itself. ``partitions`` is fixed when it is created."""
+    """What a store says of itself. ``partitions`` is fixed when it is created. ``secret`` is a random text for hashes that nobody
+    outside can work out; a copy of the store keeps it, so that requests that are repeated there are recognised."""
 
     format: int
     store_id: str
+    secret: str
     partitions: int
     created_at: float
 

@@ -6,6 +6,7 @@ several partitions share one flush. Readers see what has settled, and nothing be
 
 from __future__ import annotations
 
+import secrets
 from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NoReturn
@@ -45,10 +46,13 @@ class StoredJournal:
         *,
         partitions: int = 1,
         clock: Clock | None = None,
+        secret: str | None = None,
         directory: HeldDirectory | None = None,
     ) -> None:
-        """``directory``: where the store lies, if it lies anywhere."""
+        """``secret``: see :class:`journal.protocol.Journal`; by default a new one. ``directory``: where the store lies, if it lies
+        anywhere."""
         self.partitions = partitions
+        self.secret = secrets.token_hex() if secret is None else secret
         self.durability: Durability = store.durability
         self.directory = directory
         self.clock: Clock = clock if clock is not None else SystemClock()

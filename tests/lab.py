@@ -50,7 +50,7 @@ class Lab:
         self, *classes: type, paused: bool = False, code: Snapshot | None = None
     ) -> AsyncIterator[Runtime]:
         """The runtime, until the block is left: then it is gone at once, like a process that was killed."""
-        journal = StoredJournal(self.store, partitions=self.partitions, clock=self.clock)
+        journal = StoredJournal(self.store, partitions=self.partitions, clock=self.clock, secret="lab")
         world = World(
             clock=self.clock, random=self._random, offload=offload_inline, offload_detached=self._run_detached
         )

@@ -6,9 +6,12 @@ Small on purpose. Ended invocations are not in it, histories are not in it (only
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import math
 
 import attrs
+import msgspec
 
 from journal.events import Caller, Failure, Kind, Lineage, Link, Mode, PauseCause, Status, Word
 from journal.ids import InvocationId, StepId
@@ -28,8 +31,22 @@ def with_request(obeyed: dict[str, Status], cause: str, before: Status) -> dict[
 
 
 def digest(argument: bytes) -> bytes:
-    """Sixteen bytes that tell one argument from another."""
+    """Sixteen bytes that tell one argument from another, however its JSON is spelled: white space, the order of names, escapes
+    and the ways to write a number do not count."""
+    with contextlib.suppress(msgspec.DecodeError, RecursionError):  # as of no argument at all
+        argument = _ENCODER.encode(_DECODER.decode(argument))
     return hashlib.sha256(argument).digest()[:16]
+
+
+def _number(written: str) -> float | int | str:
+    value = float(written)
+    if not math.isfinite(value):
+        return written
+    return int(value) if value.is_integer() else value
+
+
+_DECODER = msgspec.json.Decoder(float_hook=_number)
+_ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 class WaitKind(Word):

@@ -58,6 +58,8 @@ class Setting:
     world: World
     limits: Limits
     watchdog: Watchdog
+    secret: str = ""
+    """Of the store: part of the ids of requests with an idempotency key."""
     threads: Threads = attrs.field(
         init=False,
         default=attrs.Factory(lambda self: Threads(self.world.offload_detached, self.limits), takes_self=True),
@@ -99,6 +101,7 @@ class Attempt:
             limits=setting.limits,
             retry=self.handler.retry,
             unique=setting.world.unique,
+            secret=setting.secret,
             deployment=deployment_of_module(definition.cls.__module__),
         )
         self.script: Script = script(history)

@@ -8,7 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from actors.client import Sent
-from actors.core.errors import TerminalError, UnknownHandlerError
+from actors.core.errors import TerminalError, UnknownHandlerError, UnknownInvocationError
 from actors.http.durations import parse_duration
 from actors.http.exchange import Exchange
 from actors.http.models import (
@@ -108,14 +108,35 @@ async def _sent(exchange: Exchange, target: Target, query: SendQuery, body: byte
 
 
 async def _attach(exchange: Exchange, of: InvocationId) -> Response:
+    await _check_reader(exchange, of)
     return respond_with_outcome(of, await exchange.wait(exchange.client.invocation(of).outcome()))
 
 
 async def _output(exchange: Exchange, of: InvocationId) -> Response:
+    await _check_reader(exchange, of)
     handle = exchange.client.invocation(of)
     if (await handle.info()).status is not Status.COMPLETED:
         raise NotCompletedYetError(f"{of} has not ended yet; …/attach waits for its end")
     return respond_with_outcome(of, await exchange.wait(handle.outcome()))
+
+
+async def _check_reader(exchange: Exchange, of: InvocationId) -> None:
+    """A token that may only call sees what it has started: the id of a workflow, for one, can be worked out from its key.
+
+    What it may not see is answered like what is not there.
+    """
+    if exchange.is_open or exchange.grant is None or exchange.grant.scope.covers(Scope.READ):
+        return
+    try:
+        info = await exchange.client.invocation(of).info()
+        is_own = info.created_by == exchange.client.who.by
+    except UnknownInvocationError:
+        is_own = False
+    if not is_own:
+        raise UnknownInvocationError(
+            f"there is no invocation {of} that the token {exchange.grant.name!r} may see: it needs the scope "
+            f"{Scope.READ.value} for what it has not started"
+        )
 
 
 async def _looked_up(exchange: Exchange, wanted: Lookup) -> InvocationId:
@@ -128,6 +149,7 @@ async def _looked_up(exchange: Exchange, wanted: Lookup) -> InvocationId:
             target = Target(wanted.service, wanted.key, wanted.handler)
             of = exchange.client.id_of_request(target, wanted.idempotency_key)
     await exchange.client.invocation(of).info()
+    await _check_reader(exchange, of)
     return of
 
 

@@ -209,7 +209,7 @@ async def test_an_object_that_is_made_in_the_commit_that_notes_a_refusal_is_whol
     lab = Lab(Slow, limits=attrs.evolve(Limits(), idle_objects=1))
     async with lab.running() as runtime:
         client = runtime.client
-        ids = [new_id(target, f"k{number}", 0) for number in range(5)]
+        ids = [new_id(target, f"k{number}", 0, runtime.engine.journal.secret) for number in range(5)]
 
         async def kill_too_early(of: str) -> None:
             with pytest.raises(actors.UnknownInvocationError):

@@ -111,7 +111,7 @@ def plant(lab: Lab, rows: dict[bytes, bytes | None]) -> None:
 
 
 async def mended(lab: Lab) -> tuple[Finding, ...]:
-    journal = StoredJournal(lab.store, partitions=lab.partitions, clock=lab.clock)
+    journal = StoredJournal(lab.store, partitions=lab.partitions, clock=lab.clock, secret="lab")
     return (await rebuild(journal, ME, retention_seconds=DAY)).findings
 
 
@@ -264,7 +264,7 @@ async def with_a_letter(cause: str) -> tuple[Lab, bytes]:
     lab = await lived(partitions=5)
     of = invocation_id(TO, 7)
     invoke = c.Invoke(invocation_id=of, target=Target("Patient", "to", "write"), argument=b"{}")
-    journal = StoredJournal(lab.store, partitions=lab.partitions, clock=lab.clock)
+    journal = StoredJournal(lab.store, partitions=lab.partitions, clock=lab.clock, secret="lab")
     await journal.send(Letter("passed on", TO, c.encode_command(invoke, cause=cause, by="somebody")))
     [key] = rows_under(lab, keys.letters(TO % 5))
     return lab, key

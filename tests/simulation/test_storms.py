@@ -64,7 +64,7 @@ def answers_before_it_is_durable(patch: pytest.MonkeyPatch) -> None:
 
 def does_the_same_request_again(patch: pytest.MonkeyPatch) -> None:
     new_id = actors.local.new_id
-    patch.setattr(actors.local, "new_id", lambda target, request_key, unique: new_id(target, None, unique))
+    patch.setattr(actors.local, "new_id", lambda target, request_key, unique, secret: new_id(target, None, unique))
 
 
 def goes_on_with_a_killed_one(patch: pytest.MonkeyPatch) -> None:
