@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actors.core.errors import CancelledError, TerminalError, plain_text, type_name
+from actors.core.errors import Cancelled, CancelledError, TerminalError, plain_text, type_name
 from actors.tracebacks import exceptions_in, is_group, traceback_in, traceback_of
 from journal.events import Failure, Outcome, OutcomeKind
 
@@ -54,15 +54,41 @@ def is_terminal(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool
     return all(issubclass(type(leaf), TerminalError) or isinstance(leaf, also) for leaf in _leaves(error))
 
 
-def is_cancel(error: BaseException) -> bool:
-    """Whether the error is the invocation's own cancel coming through, alone or with what broke on the way."""
-    return any(issubclass(type(leaf), CancelledError) for leaf in _leaves(error))
+def is_cancel(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool:
+    """Whether the error is the invocation's own cancel coming through, alone or with what has failed for good on the way.
+
+    Raises as :func:`is_terminal` does.
+    """
+    leaves = list(_leaves(error))
+    others = [leaf for leaf in leaves if not issubclass(type(leaf), _CANCELS)]
+    return any(issubclass(type(leaf), CancelledError) for leaf in leaves) and all(
+        is_terminal(leaf, also) for leaf in others
+    )
 
 
-def reason_of(error: BaseException) -> str:
-    """Why it was cancelled, as the cancel that came through says. Never raises."""
-    cancel: Any = next((leaf for leaf in _leaves(error) if issubclass(type(leaf), CancelledError)), None)
-    return _text(lambda: str(cancel.reason), "reason")
+_CANCELS = (CancelledError, Cancelled)
+
+
+def cancelled_by(error: BaseException) -> Outcome:
+    """The outcome of what a cancel came through: its reason, and what has failed for good on the way. Never raises."""
+    leaves = list(_leaves(error))
+    cancel: Any = next((leaf for leaf in leaves if issubclass(type(leaf), CancelledError)), None)
+    failures = [leaf for leaf in [*leaves, *_errors_of(cancel)] if not issubclass(type(leaf), _CANCELS)]
+    failure: Failure | None = None
+    if failures:
+        failure = failure_of(
+            failures[0] if len(failures) == 1 else BaseExceptionGroup("errors while it was cancelled", failures)
+        )
+    return Outcome(OutcomeKind.CANCELLED, reason=_text(lambda: str(cancel.reason), "reason"), failure=failure)
+
+
+def _errors_of(cancel: Any) -> list[BaseException]:
+    errors: Any = ()
+    with contextlib.suppress(BaseException):  # a subclass may keep something else under this name
+        errors = cancel.errors
+    if type(errors) is not tuple:
+        return []
+    return [leaf for error in errors if issubclass(type(error), BaseException) for leaf in _leaves(error)]
 
 
 def type_of(error: Any) -> str:

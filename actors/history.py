@@ -103,10 +103,9 @@ def show(value: bytes, limit: int = 80) -> str:
 
 
 def _outcome(outcome: Outcome) -> str:
-    if outcome.failure is not None:
-        return f"{outcome.kind.value}: {_failure(outcome.failure)}"
-    if outcome.reason:
-        return f"{outcome.kind.value}{_because(outcome.reason)}"
+    if outcome.reason or outcome.failure is not None:
+        failure = "" if outcome.failure is None else f": {_failure(outcome.failure)}"
+        return f"{outcome.kind.value}{_because(outcome.reason)}{failure}"
     return f"{outcome.kind.value} with {show(outcome.value)}"
 
 

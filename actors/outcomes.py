@@ -69,6 +69,8 @@ def step_error_of(failure: Failure, name: str, *, deployment: str = "") -> Termi
 
 def _ended(kind: type[TerminalError], word: str, outcome: Outcome, invocation_id: InvocationId | None) -> TerminalError:
     because = f": {outcome.reason}" if outcome.reason else ""
+    if outcome.failure is not None:
+        because += f"; meanwhile it failed with {outcome.failure.type}: {outcome.failure.message}"
     error = kind(f"{invocation_id or 'the invocation'} was {word}{because}", details=outcome.reason or None)
     error.invocation_id = invocation_id
     return error

@@ -376,9 +376,14 @@ class Nursery:
             return Cancelled()
         if not errors:
             return None
-        # The invocation's cancel passes unwrapped, so that "except CancelledError" around a nursery works.
-        if all(isinstance(error, CancelledError) for error in errors):
-            return errors[0]
+        # The invocation's cancel passes unwrapped, so that "except CancelledError" around a nursery works. What failed for good
+        # goes with it. What is worth another try does not: the cancel arrives again when it has worked.
+        cancel = next((error for error in errors if isinstance(error, CancelledError)), None)
+        if cancel is not None:
+            others = [error for error in errors if not isinstance(error, CancelledError)]
+            if all(map(self.parent.execution.is_terminal, others)):
+                cancel.errors += tuple(others)
+                return cancel
         return BaseExceptionGroup("unhandled errors in a durable nursery", errors)
 
 

@@ -481,7 +481,11 @@ class CancelledError(BaseException):
         except actors.CancelledError:
             await unbook()
             raise
+
+    ``errors`` are what failed for good in a nursery while the cancel passed through it; they are kept on the outcome.
     """
+
+    errors: tuple[BaseException, ...] = ()
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)

@@ -116,8 +116,8 @@ class Execution:
 
     ``start`` takes the first turn, ``hand_over`` one more; both bring everything to a standstill and say where it stands.
     ``progress`` collects the new events of the turns that hold. ``parked`` is everything it waits for, by step;
-    ``interrupted`` are steps that should stop. ``resuming`` is the branch whose code runs now. ``context`` is what the verbs
-    need besides; nothing here looks at it.
+    ``interrupted`` are steps that should stop. ``resuming`` is the branch whose code runs now. ``is_terminal`` says whether
+    another try is pointless after an error. ``context`` is what the verbs need besides; nothing here looks at it.
     """
 
     def __init__(
@@ -129,10 +129,12 @@ class Execution:
         kept_requests: Sequence[int] = (),
         state: StateView,
         name: str,
+        is_terminal: Callable[[BaseException], bool],
         context: Any = None,
     ) -> None:
         self.invocation_id = invocation_id
         self.name = name
+        self.is_terminal = is_terminal
         self.context = context
         self.closed = False
         self.now = 0.0

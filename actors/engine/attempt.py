@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -21,7 +22,7 @@ from actors.core.errors import (
 from actors.core.replay import Execution, Progress, Script, play, script
 from actors.durable import HandlerContext, HandlerPort
 from actors.engine.threads import Threads
-from actors.failures import failed, failure_of, frames_of, is_cancel, is_terminal, reason_of, text_of
+from actors.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
 from actors.fieldview import Pins, View
 from actors.values import ValueProblem
 from journal import events as e
@@ -112,6 +113,7 @@ class Attempt:
             kept_requests=self.script.kept_requests,
             state=view,
             name=self.name,
+            is_terminal=partial(is_terminal, also=self.handler.retry.terminal),
             context=self.context,
         )
 
@@ -186,8 +188,8 @@ class Attempt:
             return self._finish_raised(failed(foreign))
         if isinstance(error, NoLongerFitsError):
             return [self._hold(PauseCause.MISMATCH, error)]
-        if is_cancel(error):
-            return self._finish_raised(Outcome(OutcomeKind.CANCELLED, reason=reason_of(error)))
+        if is_cancel(error, self.handler.retry.terminal):
+            return self._finish_raised(cancelled_by(error))
         if is_terminal(error, self.handler.retry.terminal):
             return self._finish_raised(failed(error))
         events, self.execution.progress = self.execution.progress, []

@@ -107,7 +107,9 @@ class Machine:
         context = HandlerContext(
             invocation_id=IT, seed=IT, limits=DEFAULT_LIMITS, retry=DEFAULT_RETRY, unique=lambda: len(self.history)
         )
-        return Execution(IT, root, requests=requests, state=NoFields(), name="it", context=context)
+        return Execution(
+            IT, root, requests=requests, state=NoFields(), name="it", is_terminal=is_terminal, context=context
+        )
 
     def _record(self, event: Event) -> Recorded:
         number = len(self.history) + 1

@@ -151,6 +151,9 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
     "group doubles": lambda: doubling_group(60),
     "group is wide": lambda: ExceptionGroup("wide", [ValueError(str(n)) for n in range(10_000)]),
     "group with a cancel": lambda: BaseExceptionGroup("g", [actors.CancelledError(NOT_UTF8), ValueError("x")]),
+    "group of a cancel and a terminal one": lambda: BaseExceptionGroup(
+        "g", [actors.CancelledError("enough"), actors.TerminalError("x")]
+    ),
     "group of terminal ones": lambda: ExceptionGroup("g", [actors.TerminalError("x"), _carrying(type=404)]),
     "notes are no list": lambda: _with_notes(404),
     "notes are not texts": lambda: _with_notes([404, NOT_UTF8, _Text("x")]),
@@ -168,13 +171,13 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
 
 CANCELS = frozenset(
     {
+        "group of a cancel and a terminal one",
         "reason raises",
         "reason is not UTF-8",
         "reason is a number",
         "reason is a class",
         "reason cannot be looked at",
         "reason is long",
-        "group with a cancel",
     }
 )
 """Those that end an invocation as cancelled, also where nobody has cancelled it."""

@@ -15,6 +15,7 @@ from actors.core.limits import DEFAULT_LIMITS
 from actors.core.replay import Execution, Progress, is_completion, is_request, is_same_request, play, script
 from actors.core.retries import DEFAULT_RETRY
 from actors.durable import HandlerContext, HandlerPort
+from actors.failures import is_terminal
 from actors.fieldview import Pins, View
 from actors.inspection import belongs_to
 from actors.objects import definition_of
@@ -145,7 +146,9 @@ def replayed(of: InvocationId, history: list[Recorded], fields: dict[str, bytes]
     numbers = iter(range(1, 1_000_000))
     context = HandlerContext(of, of, DEFAULT_LIMITS, DEFAULT_RETRY, lambda: next(numbers))
     lines = script(history)
-    execution = Execution(of, root, requests=lines.requests, state=view, name="walk", context=context)
+    execution = Execution(
+        of, root, requests=lines.requests, state=view, name="walk", is_terminal=is_terminal, context=context
+    )
     return play(execution, lines, history[-1].stamp.at), execution
 
 
