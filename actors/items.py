@@ -327,5 +327,5 @@ class MapView(Map[K, V]):
 def may_only_read(name: str) -> FieldMisuseError:
     """What a reader is told that has changed something."""
     return FieldMisuseError(
-        f"a @shared handler may only read, and this one changes {name}; make it a @handler, or send to one"
+        f"a @shared handler may only read, and this one changes {name!r}; make it a @handler, or send to one"
     )
