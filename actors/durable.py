@@ -7,7 +7,6 @@ to a running handler; anywhere else they raise and say so.
 from __future__ import annotations
 
 import datetime
-import functools
 import inspect
 import logging
 import math
@@ -18,7 +17,6 @@ import uuid
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, TypeVarTuple, cast, overload
 
 import attrs
@@ -63,7 +61,15 @@ from actors.references import (
     new_id,
     with_successor,
 )
-from actors.values import Codec, ValueProblem, codec_for, decode_kept, schema_of
+from actors.values import (
+    Codec,
+    ValueProblem,
+    check_result,
+    codec_for,
+    decode_kept,
+    encode_by_own_type,
+    result_codec,
+)
 from journal import events as e
 from journal.events import Answer, Kind, OutcomeKind
 from journal.ids import InvocationId, parse_invocation_id
@@ -323,15 +329,12 @@ class Step(Generic[P, R]):
         self.__qualname__ = function.__qualname__
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
-        self._result: Codec[Any] | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         return _run_step(self.function, args, kwargs, self.options, self.name, self._codec, _source(1))
 
     def _codec(self) -> Codec[Any]:
-        if self._result is None:
-            self._result = _result_codec(self.function)
-        return self._result
+        return result_codec(self.function, self.name)
 
     def __get__(self, instance: object, owner: type) -> Any:
         """As a method: bound, like a function."""
@@ -344,6 +347,13 @@ class Step(Generic[P, R]):
         return f"<step {self.__qualname__}>"
 
 
+def _declared(function: Callable[P, Any], options: StepOptions) -> Step[P, Any]:
+    """The step, unless its result could never be recorded."""
+    made: Step[P, Any] = Step(function, options)
+    check_result(function, made.name)
+    return made
+
+
 class _StepMaker:
     def __init__(self, options: StepOptions) -> None:
         self._options = options
@@ -353,7 +363,7 @@ class _StepMaker:
     @overload
     def __call__(self, function: Callable[P, R]) -> Step[P, R]: ...
     def __call__(self, function: Callable[P, Any]) -> Step[P, Any]:
-        return Step(function, self._options)
+        return _declared(function, self._options)
 
 
 @overload
@@ -396,7 +406,7 @@ def step(
             return await bank.charge(card, amount, idempotency_key=actors.step_key())
     """
     options = _step_options(name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once)
-    return _StepMaker(options) if function is None else Step(function, options)
+    return _StepMaker(options) if function is None else _declared(function, options)
 
 
 @overload
@@ -442,8 +452,11 @@ async def run(
     _branch("run")
     options = _step_options(name=name, retry=retry, timeout=timeout, at_most_once=at_most_once)
     inner = function.function if isinstance(function, Step) else function
-    codec = codec_for(result_type) if result_type is not None else _result_codec(inner)
     label = options.name or _name_of(function)
+    if result_type is None:
+        codec = result_codec(inner, label)
+    else:
+        codec = codec_for(result_type, f"the result of step {label!r}")
     return await _run_step(inner, args, {}, options, label, lambda: codec, _source(1))
 
 
@@ -488,24 +501,6 @@ async def _run_step(
         assert outcome.failure is not None
         raise step_error_of(outcome.failure, name, deployment=context.deployment)
     return decode_kept(returns, outcome.value, f"the result of step {name!r}")
-
-
-def _result_codec(function: Callable[..., Any]) -> Codec[Any]:
-    """By the function's return annotation. Methods are bound anew for each call, so it is the function beneath that counts."""
-    target = getattr(function, "__wrapped__", function)
-    target = getattr(target, "__func__", target)
-    return _codec_of_result(target) if isinstance(target, FunctionType) else _codec_of_result.__wrapped__(target)
-
-
-@functools.lru_cache(maxsize=1024)
-def _codec_of_result(function: Callable[..., Any]) -> Codec[Any]:
-    import typing
-
-    try:
-        hints = typing.get_type_hints(function)
-    except Exception:  # no function, or names that cannot be looked up: then the value must be JSON by itself
-        hints = {}
-    return codec_for(hints.get("return", Any))
 
 
 def _for_readers(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
@@ -674,9 +669,9 @@ async def signal(name: str, kind: Any = Any) -> Any:
     """
     branch = _branch("signal")
     name = checked_name(name, "name", MAX_NAME)
-    codec, source = codec_for(kind), _source(1)
+    codec, source = codec_for(kind, f"signal {name!r}"), _source(1)
     while True:
-        received = await _next_signal(branch, name, source, schema_of(kind))
+        received = await _next_signal(branch, name, source, codec.schema)
         try:
             return codec.decode(received.value)
         except ValueProblem as error:
@@ -843,7 +838,7 @@ def within_limit(data: bytes, limit: int, what: str) -> bytes:
 def encode_value(value: Any, what: str) -> bytes:
     """Any value by its own type. Raises :class:`UnserializableError`, naming ``what``."""
     try:
-        return codec_for(Any if value is None else type(value)).encode(value)
+        return encode_by_own_type(value)
     except (ValueProblem, DefinitionError) as error:
         path = getattr(error, "path", "$")
         raise UnserializableError(f"{what}: {path}: {getattr(error, 'problem', error)}", path=path) from error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 import attrs
 
 from actors.core.errors import DefinitionError, UnserializableError
-from actors.values import Codec, ValueProblem, codec_for, decode_kept
+from actors.values import Codec, ValueProblem, codec_for, decode_kept, key_codec_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -89,13 +89,13 @@ class Field:
         arguments = typing.get_args(annotation)
         if origin is Log:
             self.kind = FieldKind.LOG
-            self.codec = codec_for(arguments[0] if arguments else Any)
+            self.codec = codec_for(arguments[0] if arguments else Any, what)
         elif origin is Map:
             self.kind = FieldKind.MAP
-            self.key_codec = codec_for(arguments[0] if arguments else str)
-            self.codec = codec_for(arguments[1] if arguments else Any)
+            self.key_codec = key_codec_for(arguments[0] if arguments else str, what)
+            self.codec = codec_for(arguments[1] if arguments else Any, what)
         else:
-            self.codec = codec_for(annotation)
+            self.codec = codec_for(annotation, what)
             self._resolve_default(what)
             return
         if self._declared is not NO_DEFAULT:

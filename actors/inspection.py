@@ -14,7 +14,6 @@ import msgspec
 from actors.core.gates import NO_GATES, Gate, GateChange, Gates, GateState
 from actors.core.state import REQUEST
 from actors.fields import FieldKind
-from actors.values import schema_of
 from journal.events import (
     Caller,
     Failure,
@@ -243,8 +242,8 @@ def _field_info(field: Field) -> FieldInfo:
     return FieldInfo(
         name=field.name,
         kind=field.kind,
-        value=plain(schema_of(field.codec.kind)),
-        key=plain(schema_of(field.key_codec.kind)) if field.kind is FieldKind.MAP else None,
+        value=plain(field.codec.schema),
+        key=plain(field.key_codec.schema) if field.kind is FieldKind.MAP else None,
         default=None if field.default is None else plain(field.default),
     )
 
@@ -254,9 +253,9 @@ def _handler_info(handler: HandlerDefinition) -> HandlerInfo:
     return HandlerInfo(
         name=handler.name,
         mode=handler.mode,
-        parameters={name: plain(schema_of(codec.kind)) for name, codec in signature.parameters.items()},
+        parameters={name: plain(codec.schema) for name, codec in signature.parameters.items()},
         required=signature.required,
-        result=plain(schema_of(signature.returns.kind)),
+        result=plain(signature.returns.schema),
         doc=_first_line(handler.function),
     )
 

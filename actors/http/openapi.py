@@ -270,8 +270,8 @@ def _hoisted(schema: Schema, name: str, components: dict[str, Schema]) -> Schema
 
 def _renamed(part: Any, name: str) -> Any:
     match part:
-        case {"$ref": str(reference)}:
-            return {**part, "$ref": reference.replace("#/$defs/", f"#/components/schemas/{name}.")}
+        case str():
+            return part.replace("#/$defs/", f"#/components/schemas/{name}.") if part.startswith("#/$defs/") else part
         case dict():
             return {key: _renamed(value, name) for key, value in part.items()}
         case list():

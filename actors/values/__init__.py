@@ -1,0 +1,32 @@
+"""Users' values: arguments, results, fields, signals. Python on one side, JSON on the other, and nothing that does not fit between.
+
+What comes back equals what went in, types included, or it is refused where it goes in: with the class where the type alone decides
+(:class:`DefinitionError`), else with the path to what does not fit (:class:`ValueProblem`). What a handler is given has been
+through JSON once, in the first run as in every replay, so that both see the same.
+
+``kinds`` is the list of types that are taken, ``shape`` explains how they are written and read.
+"""
+
+from actors.values.codec import Codec, codec_for, decode_kept, key_codec_for, says_the_same
+from actors.values.document import MAX_DEPTH, parse
+from actors.values.hooks import converter
+from actors.values.owntype import encode_by_own_type
+from actors.values.problem import ValueProblem
+from actors.values.results import check_result, result_codec
+from actors.values.signature import Signature
+
+__all__ = [
+    "MAX_DEPTH",
+    "Codec",
+    "Signature",
+    "ValueProblem",
+    "check_result",
+    "codec_for",
+    "converter",
+    "decode_kept",
+    "encode_by_own_type",
+    "key_codec_for",
+    "parse",
+    "result_codec",
+    "says_the_same",
+]

@@ -1,0 +1,87 @@
+"""Annotations, taken apart: what stands for another type, and the types of a class's attributes."""
+
+from __future__ import annotations
+
+import typing
+from typing import TYPE_CHECKING, Any
+
+from actors.core.errors import DefinitionError
+from actors.generics import type_arguments, with_types
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+_AROUND = {"Final", "Required", "NotRequired", "ReadOnly"}
+"""Say something of the place, not of the value; also those of ``typing_extensions``."""
+
+
+def hashable(kind: Any) -> Hashable:
+    """The type as a key; annotations may carry anything, lists too."""
+    try:
+        hash(kind)
+    except TypeError:
+        return id(kind)
+    return typing.cast("Hashable", kind)
+
+
+def is_alias(kind: Any) -> bool:
+    """Whether it is a ``type X = …``, with its arguments or without."""
+    return type(typing.get_origin(kind) or kind).__name__ == "TypeAliasType"
+
+
+def inner(kind: Any) -> Any:
+    """The type that an annotation stands for: of ``Annotated``, ``Final``, a ``NewType``, an alias; None if it is one itself."""
+    origin = typing.get_origin(kind)
+    if origin is typing.Annotated or getattr(origin, "_name", "") in _AROUND:
+        return typing.get_args(kind)[0]
+    if is_alias(kind):
+        alias = origin or kind
+        given = dict(zip(alias.__type_params__, typing.get_args(kind), strict=False))
+        return with_types(alias.__value__, given)
+    if hasattr(kind, "__supertype__"):
+        return kind.__supertype__
+    if kind is typing.LiteralString:
+        return str
+    return None
+
+
+def stands_for(variable: typing.TypeVar) -> Any:
+    """What a type variable is when nobody says: its bound, one of its constraints, or anything."""
+    if variable.__constraints__:
+        return typing.Union[variable.__constraints__]  # noqa: UP007 - of as many as there are
+    return Any if variable.__bound__ is None else variable.__bound__
+
+
+def hints_of(cls: type, kind: Any) -> dict[str, Any]:
+    """The types of the attributes of a class, for the arguments that a generic one was given. Raises :class:`DefinitionError`.
+
+    Each is looked up in the class that declares it: a base may call its type variable the same as the class that inherits.
+    """
+    hints: dict[str, Any] = {}
+    given_to = _arguments(cls, kind)
+    for base in reversed(cls.__mro__):
+        own = vars(base).get("__annotations__", {})
+        if own:
+            found = hints_in(base, f"{base.__qualname__}: the types of its attributes")
+            hints.update({name: with_types(found[name], given_to.get(base, {})) for name in own if name in found})
+    return hints
+
+
+def hints_in(what: Any, name: str) -> dict[str, Any]:
+    """The annotations of a class or a function. Raises :class:`DefinitionError`."""
+    try:
+        return typing.get_type_hints(what, include_extras=True)
+    except Exception as error:
+        raise DefinitionError(
+            f"{name} cannot be read ({error}); import the types for real, not under TYPE_CHECKING, "
+            "and define them at the top of a module, not in a function"
+        ) from error
+
+
+def _arguments(cls: Any, kind: Any) -> dict[type, dict[Any, Any]]:
+    """What the type variables of the class and of each of its bases stand for."""
+    own = dict(zip(getattr(cls, "__parameters__", ()), typing.get_args(kind), strict=False))
+    found: dict[type, dict[Any, Any]] = {cls: own}
+    for base, arguments in type_arguments(cls).items():
+        found[base] = {variable: with_types(argument, own) for variable, argument in arguments.items()}
+    return found

@@ -1,0 +1,223 @@
+"""Classes with fields: attrs and data classes, named tuples, typed dictionaries.
+
+They are written as objects, under the names of their attributes (named tuples as arrays), and made again by calling the class.
+Calling it runs the user's code, so one with converters, validators, a ``__post_init__`` or attributes that the call does not
+take is read back and compared before it is kept (see :class:`~actors.values.shape.Shape`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors.values.annotations import hashable
+from actors.values.containers import row
+from actors.values.problem import Misfit, expected, name_of, reason_of, show, under_key
+from actors.values.shape import ARRAY, OBJECT, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+@attrs.frozen(kw_only=True)
+class Attribute:
+    """An attribute that is written. ``argument``: what the class calls it when it is made."""
+
+    name: str
+    argument: str
+    is_required: bool
+    shape: Shape
+    default: Any = attrs.field(factory=lambda: attrs.NOTHING)
+    """For the JSON schema alone."""
+
+
+class Fields(Shape):
+    """An attrs or data class. ``unwritten`` are the attributes that it may have beside those that are written: they are made
+    anew by the class. Any other would be lost, so an instance that has one is refused."""
+
+    sorts = frozenset({OBJECT})
+
+    def __init__(self, kind: Any, cls: Any, *, is_exact: bool, unwritten: frozenset[str]) -> None:
+        self.name = name_of(kind)
+        self.identity = hashable(kind)
+        self.cls = cls
+        self.is_exact = is_exact
+        self.is_hashable = cls.__hash__ is not None and cls.__hash__ is not object.__hash__
+        self.attributes: tuple[Attribute, ...] = ()
+        self._unwritten = unwritten
+        self._slots = _slots_of(cls)
+
+    def fill(self, attributes: Sequence[Attribute]) -> None:
+        """The attributes, known once the shape can be a part of itself."""
+        self.attributes = tuple(attributes)
+        self.parts = tuple(attribute.shape for attribute in attributes)
+        self._by_name = {attribute.name: attribute for attribute in attributes}
+        self._names = self._by_name.keys()
+        self._kept = self._names | self._unwritten
+        self._required = [attribute.name for attribute in attributes if attribute.is_required]
+        self._slots -= self._kept
+
+    def write(self, value: Any) -> Any:
+        if type(value) is not self.cls:
+            raise expected(self.name, value)
+        self._check_nothing_is_lost(value)
+        plain: dict[str, Any] = {}
+        for attribute in self.attributes:
+            name = attribute.name
+            try:
+                plain[name] = attribute.shape.write(getattr(value, name))
+            except Misfit as misfit:
+                raise misfit.under(under_key(name)) from misfit.__cause__
+            except AttributeError as error:
+                raise Misfit(f"{self.name} has no value: {reason_of(error)}").under(under_key(name)) from error
+        return plain
+
+    def read(self, plain: Any) -> Any:
+        if type(plain) is not dict:
+            raise Misfit(f"expected {self.name} as an object, found {show(plain)}")
+        arguments = read_attributes(self.name, self._by_name, self._required, plain)
+        try:
+            return self.cls(**arguments)
+        except Exception as error:
+            raise Misfit(reason_of(error)) from error
+
+    def _check_nothing_is_lost(self, value: Any) -> None:
+        own = getattr(value, "__dict__", None)
+        if own and not own.keys() <= self._kept:
+            lost = next(name for name in own if name not in self._kept)
+            raise Misfit(f"the attribute {lost!r} would be lost: it is not a field of {self.name}")
+        for name in self._slots:
+            if hasattr(value, name):
+                raise Misfit(f"the attribute {name!r} would be lost: it is not a field of {self.name}")
+
+    def form(self, around: tuple[Shape, ...] = ()) -> str:
+        if self in around:
+            return f"recursive {around.index(self)}"
+        inner = (*around, self)
+        return f"object {sorted((a.name, a.shape.form(inner)) for a in self.attributes)}"
+
+
+def read_attributes(
+    name: str, by_name: Mapping[str, Attribute], required: Sequence[str], plain: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the object says, under the names of the arguments."""
+    read: dict[str, Any] = {}
+    for key, value in plain.items():
+        attribute = by_name.get(key)
+        if attribute is None:
+            raise Misfit(f"{name} has no field {key!r}; it has {', '.join(by_name) or 'none'}")
+        try:
+            read[attribute.argument] = attribute.shape.read(value)
+        except Misfit as misfit:
+            raise misfit.under(under_key(key)) from misfit.__cause__
+    for key in required:
+        if key not in plain:
+            raise Misfit(f"{key!r} is missing")
+    return read
+
+
+def _slots_of(cls: type) -> frozenset[str]:
+    """Slots that a base declares by hand; attrs and dataclasses make theirs for fields and cached properties."""
+    slots: set[str] = set()
+    for base in cls.__mro__:
+        if not {"__attrs_attrs__", "__dataclass_fields__"} & vars(base).keys():
+            own = vars(base).get("__slots__", ())
+            slots.update((own,) if isinstance(own, str) else own)
+    return frozenset(slots - {"__weakref__", "__dict__"})
+
+
+class TypedDictionary(Shape):
+    """A ``TypedDict``: a plain dictionary with the keys that it declares."""
+
+    sorts = frozenset({OBJECT})
+    is_hashable = False
+
+    def __init__(self, kind: Any) -> None:
+        self.name = name_of(kind)
+        self.identity = hashable(kind)
+        self.attributes: tuple[Attribute, ...] = ()
+
+    def fill(self, attributes: Sequence[Attribute]) -> None:
+        """The keys, known once the shape can be a part of itself."""
+        self.attributes = tuple(attributes)
+        self.parts = tuple(attribute.shape for attribute in attributes)
+        self._by_name = {attribute.name: attribute for attribute in attributes}
+        self._required = [attribute.name for attribute in attributes if attribute.is_required]
+
+    def write(self, value: Any) -> Any:
+        if type(value) is not dict:
+            raise expected(self.name, value)
+        return self._each(value, lambda shape: shape.write)
+
+    def read(self, plain: Any) -> Any:
+        if type(plain) is not dict:
+            raise expected(self.name, plain)
+        return self._each(plain, lambda shape: shape.read)
+
+    def _each(self, mapping: dict[Any, Any], way: Callable[[Shape], Callable[[Any], Any]]) -> dict[str, Any]:
+        done: dict[str, Any] = {}
+        for key, value in mapping.items():
+            attribute = self._by_name.get(key) if type(key) is str else None
+            if attribute is None:
+                raise Misfit(f"{self.name} has no key {show(key)}; it has {', '.join(self._by_name) or 'none'}")
+            try:
+                done[key] = way(attribute.shape)(value)
+            except Misfit as misfit:
+                raise misfit.under(under_key(key)) from misfit.__cause__
+        for key in self._required:
+            if key not in done:
+                raise Misfit(f"{key!r} is missing")
+        return done
+
+    def form(self, around: tuple[Shape, ...] = ()) -> str:
+        if self in around:
+            return f"recursive {around.index(self)}"
+        inner = (*around, self)
+        return f"object {sorted((a.name, a.shape.form(inner)) for a in self.attributes)}"
+
+
+class NamedTuple(Shape):
+    """A named tuple, as an array. Items at the end may be missing if they have defaults."""
+
+    sorts = frozenset({ARRAY})
+
+    def __init__(self, kind: Any, cls: Any) -> None:
+        self.name = name_of(kind)
+        self.identity = hashable(kind)
+        self.cls = cls
+        self.attributes: tuple[Attribute, ...] = ()
+
+    def fill(self, attributes: Sequence[Attribute]) -> None:
+        """The items, known once the shape can be a part of itself."""
+        self.attributes = tuple(attributes)
+        self.parts = tuple(attribute.shape for attribute in attributes)
+        self._defaults = [
+            (attribute.shape, self.cls._field_defaults[attribute.name])
+            for attribute in attributes
+            if not attribute.is_required
+        ]
+
+    def write(self, value: Any) -> Any:
+        if type(value) is not self.cls:
+            raise expected(self.name, value)
+        lost = getattr(value, "__dict__", None)
+        if lost:
+            raise Misfit(f"the attribute {next(iter(lost))!r} would be lost: it is not an item of {self.name}")
+        return self._each(tuple(value), lambda shape: shape.write)
+
+    def read(self, plain: Any) -> Any:
+        size = len(self.parts)
+        if type(plain) is not list or not size - len(self._defaults) <= len(plain) <= size:
+            raise expected(self.name, plain)
+        items = self._each(plain, lambda shape: shape.read)
+        missing = self._defaults[len(self._defaults) - (size - len(items)) :]
+        return self.cls._make([*items, *(shape.read(shape.write(default)) for shape, default in missing)])
+
+    def _each(self, values: Sequence[Any], way: Callable[[Shape], Callable[[Any], Any]]) -> list[Any]:
+        return row(values, [way(part) for part in self.parts])
+
+    def form(self, around: tuple[Shape, ...] = ()) -> str:
+        if self in around:
+            return f"recursive {around.index(self)}"
+        return f"row of {[part.form((*around, self)) for part in self.parts]}"

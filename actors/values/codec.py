@@ -1,0 +1,160 @@
+"""Between one type and JSON, as bytes."""
+
+from __future__ import annotations
+
+import functools
+import types
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from actors.core.errors import DefinitionError, NoLongerFitsError
+from actors.values.document import EXACT, READ_EXACT, check_depth, encode_plain, parse, parse_shallow, write_exact
+from actors.values.problem import Misfit, ValueProblem, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from actors.values.shape import Shape
+
+T = TypeVar("T")
+
+
+class Codec(Generic[T]):
+    """Between one type and JSON. Get it from :func:`codec_for`.
+
+    What it encodes comes back equal, types included, or it is refused. Builtin types and containers of them need no look for
+    that; a value of a class that runs code of its own when it is made is read back and compared.
+    """
+
+    def __init__(self, kind: Any) -> None:
+        from actors.values.kinds import shape_of  # with all that it knows; a process that only calls needs none of it
+        from actors.values.scalars import Exact
+        from actors.values.shape import is_bounded, is_exact
+
+        self.kind = kind
+        self.shape: Shape = shape_of(kind)
+        self._write, self._read = self.shape.write, self.shape.read
+        exact = types.NoneType if kind is None else kind
+        self._exact = exact if isinstance(self.shape, Exact) and exact in EXACT else None
+        self._read_exact: Callable[[bytes], Any] | None = None if self._exact is None else READ_EXACT[self._exact]
+        self._is_compared = not is_exact(self.shape)
+        self._is_bounded = is_bounded(self.shape)
+
+    @functools.cached_property
+    def schema(self) -> bytes:
+        """The JSON schema of the type, for people and forms."""
+        from actors.values.schema import schema_document
+
+        return write_exact(schema_document(self.shape))
+
+    def encode(self, value: T) -> bytes:
+        """The value as JSON. Raises :class:`ValueProblem` for one that would not come back equal."""
+        if type(value) is self._exact:
+            try:
+                return write_exact(value)
+            except ValueError:
+                pass  # what follows says why
+        data = self._encode(value)
+        if self._is_compared:
+            _check_same(value, self.decode(data))
+        return data
+
+    def settle(self, value: T) -> tuple[bytes, T]:
+        """The value as JSON, and as it comes back from there. Raises :class:`ValueProblem`."""
+        data = self.encode(value)
+        return data, self.decode(data)
+
+    def decode(self, data: bytes) -> T:
+        """The value that the JSON stands for. Raises :class:`ValueProblem`."""
+        if self._read_exact is not None:
+            try:
+                exact: T = self._read_exact(data)
+            except ValueError:
+                pass  # it may fit all the same, as 5.0 does; and if not, what follows says why
+            else:
+                return exact
+        plain = parse_shallow(data) if self._is_bounded else parse(data)
+        try:
+            value: T = self._read(plain)
+        except Misfit as misfit:
+            raise _problem(misfit) from misfit.__cause__
+        return value
+
+    def _encode(self, value: T) -> bytes:
+        try:
+            data = encode_plain(self._write(value))
+            if not self._is_bounded:
+                check_depth(data)
+        except Misfit as misfit:
+            raise _problem(misfit) from misfit.__cause__
+        except RecursionError as error:
+            raise ValueProblem("nested too deeply, or a part of itself", "$") from error
+        return data
+
+
+def _check_same(value: Any, back: Any) -> None:
+    from actors.values.sameness import difference
+
+    found = difference(value, back)
+    if found is not None:
+        path, before, after = found
+        raise ValueProblem(f"{show(before)} would come back as {show(after)}", f"${path}")
+
+
+def _problem(misfit: Misfit) -> ValueProblem:
+    return ValueProblem(misfit.problem, f"${misfit.path}")
+
+
+@functools.lru_cache(maxsize=4096)
+def _cached_codec(kind: Hashable) -> Codec[Any]:
+    return Codec(kind)
+
+
+def codec_for(kind: Any, what: str = "") -> Codec[Any]:
+    """The codec of a type, made once. Raises :class:`DefinitionError` for a type that JSON cannot carry, of ``what``: a
+    parameter, a result, a field."""
+    try:
+        hash(kind)
+    except TypeError:
+        return _named(Codec, kind, what)
+    return _named(_cached_codec, kind, what)
+
+
+def _named(make: Callable[[Any], Codec[Any]], kind: Any, what: str) -> Codec[Any]:
+    try:
+        return make(kind)
+    except DefinitionError as error:
+        if not what:
+            raise
+        raise DefinitionError(f"{what}: {error}") from error
+
+
+def decode_kept(codec: Codec[T], data: bytes, name: object) -> T:
+    """A stored value. ``name``: what it is, asked for its text only if the type was changed since: then it raises
+    :class:`NoLongerFitsError`."""
+    try:
+        return codec.decode(data)
+    except ValueProblem as error:
+        path = f"{name}{error.path[1:]}"
+        raise NoLongerFitsError(
+            f"{path} was stored by other code and no longer fits its type: {error.problem}. "
+            "Give the type a default or a hook that reads the old form, then resume",
+            path=path,
+        ) from error
+
+
+def key_codec_for(kind: Any, what: str) -> Codec[Any]:
+    """The codec of the keys of a ``Map``, of which no two are equal and written apart. Raises :class:`DefinitionError`, of
+    ``what``, for a type that cannot promise that."""
+    from actors.values.mapkeys import KeyCodec
+
+    codec_for(kind, what)
+    return _named(KeyCodec, kind, what)
+
+
+def says_the_same(codec: Codec[T], value: T, data: bytes) -> bool:
+    """Whether a value that was read from ``data`` is as it was; other code may have written that in other words."""
+    try:
+        now = codec.encode(value)
+    except ValueProblem:
+        return False
+    return now == data or now == codec.encode(codec.decode(data))

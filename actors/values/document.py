@@ -1,0 +1,93 @@
+"""JSON as bytes: read with a limit on its depth, written without what JSON would bend."""
+
+from __future__ import annotations
+
+import re
+import types
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from actors.values.problem import Misfit, ValueProblem, reason_of, show, under_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_DEPTH = 64
+"""Lists and objects within one another in a value."""
+
+TOO_DEEP = f"nested more than {MAX_DEPTH} deep, or a part of itself"
+
+EXACT = (int, str, bool, types.NoneType)
+"""What JSON has a word for that nothing else shares."""
+
+write_exact = msgspec.json.Encoder().encode
+"""Plain values as JSON; raises what msgspec raises."""
+
+READ_EXACT: dict[type, Callable[[bytes], Any]] = {kind: msgspec.json.Decoder(kind).decode for kind in EXACT}
+
+_read = msgspec.json.Decoder().decode
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def parse(data: bytes) -> Any:
+    """JSON from outside. Raises :class:`ValueProblem` for what is not JSON, or nested too deeply."""
+    if _may_be_deep(data) and _depth(data) > MAX_DEPTH:
+        raise ValueProblem(f"nested more than {MAX_DEPTH} deep", "$")
+    return parse_shallow(data)
+
+
+def parse_shallow(data: bytes) -> Any:
+    """The same for a reader that goes no deeper than its type does."""
+    if not data:
+        raise ValueProblem("expected JSON, found nothing", "$")
+    try:
+        return _read(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise ValueProblem(f"not JSON: {error}", "$") from error
+
+
+def encode_plain(plain: Any) -> bytes:
+    """Plain values as JSON. Raises :class:`Misfit` for half of a surrogate pair in a text, and for an int beyond the digits that
+    Python writes."""
+    try:
+        return write_exact(plain)
+    except Exception as error:
+        raise _unwritable(plain, error) from error
+
+
+def check_depth(data: bytes) -> None:
+    """Refuse what :func:`parse` would refuse. Raises :class:`Misfit`."""
+    if _may_be_deep(data) and _depth(data) > MAX_DEPTH:
+        raise Misfit(TOO_DEEP)
+
+
+def _unwritable(plain: Any, error: Exception) -> Misfit:
+    """The first part that cannot be written, and where it is."""
+    items: list[tuple[str, Any]] = []
+    if isinstance(plain, dict):
+        items = [(under_key(key), each) for key, item in plain.items() for each in (key, item)]
+    elif isinstance(plain, list):
+        items = [(under_key(index), item) for index, item in enumerate(plain)]
+    for step, item in items:
+        try:
+            write_exact(item)
+        except Exception as inner:
+            return _unwritable(item, inner).under(step)
+    return Misfit(f"{show(plain)} cannot be kept as JSON: {reason_of(error)}")
+
+
+def _may_be_deep(data: bytes) -> bool:
+    return data.count(b"[") + data.count(b"{") > MAX_DEPTH
+
+
+def _depth(data: bytes) -> int:
+    deepest = depth = 0
+    for bracket in _STRINGS.sub(b"", data).translate(None, _NOT_BRACKETS):
+        if bracket in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        else:
+            depth -= 1
+    return deepest

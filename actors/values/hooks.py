@@ -1,0 +1,180 @@
+"""Hooks of users, for types that only they know how to write: ``actors.converter()``."""
+
+from __future__ import annotations
+
+import functools
+import typing
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from actors.values.problem import Misfit, expected, name_of, reason_of, under_key
+from actors.values.shape import ALL_SORTS, Shape
+from actors.values.untyped import check_plain
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+_Matches = Callable[[Any], bool]
+_made: list[Any] = []
+"""The converter, if it has been asked for. Without one there are no hooks, and cattrs is not imported."""
+
+
+def converter() -> Converter:
+    """A cattrs converter for hooks of your own, for types that values have no rule for. Register them before the types are used.
+
+    ::
+
+        actors.converter().register_structure_hook(Money, lambda value, _: Money.parse(value))
+        actors.converter().register_unstructure_hook(Money, str)
+
+    A value that goes through a hook is read back before it is kept, and refused if it is not equal: by the ``__eq__`` of its class,
+    or by its attributes if the class has none.
+    """
+    if not _made:
+        _made.append(_class_of_converters()())
+    made: Converter = _made[0]
+    return made
+
+
+def is_hooked(kind: Any) -> bool:
+    """Whether users have registered a hook for the type."""
+    return bool(_made) and (_made[0].reads(kind) or _made[0].writes(kind))
+
+
+class Hooked(Shape):
+    """A type with a hook in one direction or in both."""
+
+    sorts = ALL_SORTS
+    is_exact = False
+
+    def __init__(self, kind: Any, own: Callable[[], Shape]) -> None:
+        converter = _made[0]
+        reads, writes = converter.reads(kind), converter.writes(kind)
+        self.name = name_of(kind)
+        self._kind = kind
+        self.is_hashable = getattr(kind, "__hash__", None) is not None
+        if reads and writes:
+            self._from_plain, self._to_plain = converter.get_structure_hook(kind), converter.get_unstructure_hook(kind)
+        else:
+            without = own()
+            self.parts = (without,)
+            self._from_plain = converter.get_structure_hook(kind) if reads else lambda plain, _: without.read(plain)
+            self._to_plain = converter.get_unstructure_hook(kind) if writes else without.write
+
+    def write(self, value: Any) -> Any:
+        if isinstance(self._kind, type) and not isinstance(value, self._kind):
+            raise expected(self.name, value)
+        try:
+            plain = self._to_plain(value)
+        except Misfit:
+            raise
+        except Exception as error:
+            raise expected(self.name, value) from error
+        check_plain(plain)
+        return plain
+
+    def read(self, plain: Any) -> Any:
+        try:
+            return self._from_plain(plain, self._kind)
+        except Misfit:
+            raise
+        except Exception as error:
+            raise _misfit(error) from error
+
+    def form(self, around: tuple[Shape, ...] = ()) -> str:
+        return f"by the hooks of {self.name}"
+
+
+def _misfit(error: BaseException) -> Misfit:
+    """What a hook, or cattrs on its behalf, found first, and where."""
+    path = ""
+    while isinstance(error, BaseExceptionGroup):
+        inner = error.exceptions[0]
+        for note in getattr(inner, "__notes__", ()):
+            step = getattr(note, "name", getattr(note, "index", None))
+            path += "" if step is None else under_key(step)
+        error = inner
+    problem = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else reason_of(error)
+    return Misfit(problem).under(path)
+
+
+@functools.cache
+def _class_of_converters() -> Any:
+    """A converter that notes what users register, and asks the shapes for everything else: cattrs itself would bend it."""
+    import cattrs
+
+    from actors.values.kinds import shape_of
+
+    class ValueConverter(cattrs.Converter):
+        def __init__(self) -> None:
+            super().__init__(forbid_extra_keys=True)
+            self._reads: list[_Matches] = []
+            self._writes: list[_Matches] = []
+            for kind in (int, float, bool, str, bytes):
+                super().register_structure_hook(kind, _read_by_shape)
+                super().register_unstructure_hook(kind, shape_of(kind).write)
+            super().register_structure_hook_factory(lambda _: True, _reader_of)
+            super().register_unstructure_hook_factory(lambda _: True, lambda kind: shape_of(kind).write)
+
+        def reads(self, kind: Any) -> bool:
+            """Whether a user's hook makes values of the type."""
+            return any(_holds(matches, kind) for matches in self._reads)
+
+        def writes(self, kind: Any) -> bool:
+            """Whether a user's hook writes values of the type."""
+            return any(_holds(matches, kind) for matches in self._writes)
+
+        def register_structure_hook(self, cl: Any, func: Any = None) -> Any:
+            if func is not None:
+                self._reads.append(functools.partial(_covers, cl))
+            return super().register_structure_hook(cl, func)
+
+        def register_structure_hook_func(self, check_func: Any, func: Any) -> None:
+            self._reads.append(check_func)
+            super().register_structure_hook_func(check_func, func)
+
+        def register_structure_hook_factory(self, predicate: Any, factory: Any = None) -> Any:
+            self._reads.append(predicate)
+            return super().register_structure_hook_factory(predicate, factory)
+
+        def register_unstructure_hook(self, cls: Any = None, func: Any = None) -> Any:
+            if func is not None:
+                self._writes.append(functools.partial(_covers, cls))
+            return super().register_unstructure_hook(cls, func)
+
+        def register_unstructure_hook_func(self, check_func: Any, func: Any) -> None:
+            self._writes.append(check_func)
+            super().register_unstructure_hook_func(check_func, func)
+
+        def register_unstructure_hook_factory(self, predicate: Any, factory: Any = None) -> Any:
+            self._writes.append(predicate)
+            return super().register_unstructure_hook_factory(predicate, factory)
+
+    return ValueConverter
+
+
+def _read_by_shape(plain: Any, kind: Any) -> Any:
+    from actors.values.kinds import shape_of
+
+    return shape_of(kind).read(plain)
+
+
+def _reader_of(kind: Any) -> Callable[[Any, Any], Any]:
+    from actors.values.kinds import shape_of
+
+    read = shape_of(kind).read
+    return lambda plain, _: read(plain)
+
+
+def _covers(registered: Any, kind: Any) -> bool:
+    """Whether a hook for one type is taken for the other: for classes that inherit from it, too."""
+    if isinstance(registered, type) and isinstance(kind, type) and not typing.get_args(kind):
+        return issubclass(kind, registered)
+    return bool(registered == kind)
+
+
+def _holds(matches: _Matches, kind: Any) -> bool:
+    try:
+        return bool(matches(kind))
+    except Exception:  # cattrs passes such predicates over as well
+        return False

@@ -1,0 +1,146 @@
+"""Keys of ``Map`` fields.
+
+A dictionary finds an item by a key that is equal. A ``Map`` keeps its items on disk, in the order of the keys' bytes, and finds them
+by what the key is written as: keys that are equal and written apart (``Decimal("1.5")`` and ``Decimal("1.50")``, one instant with two
+offsets) would be two items. So types with such keys are refused with the class, or, where few values of a type have a twin, these
+values are refused, and the message says which one to take instead.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import math
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors.core.errors import DefinitionError
+from actors.values.classes import Fields, NamedTuple
+from actors.values.codec import Codec
+from actors.values.containers import Items, Members, Row
+from actors.values.enumerations import EnumMembers, Flags, OneOf
+from actors.values.fieldclasses import is_compared_by_all_fields
+from actors.values.problem import ValueProblem, show
+from actors.values.scalars import Decimal, Exact, Float, Subclass, Text
+from actors.values.shape import all_parts, is_hashable
+from actors.values.unions import Alias, Optional, Union
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from actors.values.shape import Shape
+
+_KEYS = (
+    *(Exact, Float, Text, Subclass, Flags, EnumMembers, OneOf),
+    *(Members, Items, Row, Fields, NamedTuple, Optional, Union, Alias),
+)
+
+
+class KeyCodec(Codec[Any]):
+    """The codec of keys. Of keys that are equal it encodes one at most."""
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__(kind)
+        for part in all_parts(self.shape):
+            _check_part(part)
+        if not is_hashable(self.shape):
+            raise _refusal(self.shape, "they have no hash")
+        self._may_have_twins = any(_has_twins(part) for part in all_parts(self.shape))
+
+    def encode(self, value: Any) -> bytes:
+        data = super().encode(value)
+        if self._may_have_twins:
+            _check_twins(value)
+        return data
+
+
+def _refusal(shape: Shape, why: str) -> DefinitionError:
+    return DefinitionError(
+        f"values of type {shape.name} cannot be keys of a Map: {why}. Use str, int, an enum, UUID or date"
+    )
+
+
+def _check_part(shape: Shape) -> None:
+    """Raise for a type with equal values that are written apart."""
+    if not isinstance(shape, _KEYS):
+        raise _refusal(shape, "nothing says which of them are equal")
+    if isinstance(shape, Fields) and not is_compared_by_all_fields(shape.cls):
+        raise _refusal(shape, "they may be equal although their attributes are not")
+    if isinstance(shape, (Union, OneOf)):
+        families = list(_families(shape))
+        twice = next((family for family in families if families.count(family) > 1), None)
+        if twice is not None:
+            raise _refusal(shape, f"several of its types are {twice}, which may be equal and are written apart")
+
+
+def _families(shape: Shape) -> Iterable[str]:
+    """Names of what its values may be equal to, each as often as there are types of it."""
+    match shape:
+        case Union():
+            for part in shape.parts:
+                yield from set(_families(part))
+        case OneOf():
+            yield from (_family_of(kind) for kind in {type(value) for value in shape.values})
+        case Flags() | EnumMembers():
+            yield _family_of(shape.kind)
+        case Subclass() | Optional() | Alias():
+            yield from _families(shape.parts[0])
+        case Decimal() | Float() | Exact():
+            yield "texts" if shape.takes_any_text else "numbers" if shape.name != "None" else "None"
+        case Row() | NamedTuple() | Items():
+            yield "sets" if isinstance(shape, Members) else "tuples"
+        case _:
+            yield "numbers" if shape.name == "Fraction" else shape.name
+
+
+def _family_of(kind: type) -> str:
+    if issubclass(kind, (int, float)):
+        return "numbers"
+    return "texts" if issubclass(kind, str) else kind.__qualname__
+
+
+def _has_twins(shape: Shape) -> bool:
+    return isinstance(shape, (Float, Decimal)) or (isinstance(shape, Text) and shape.name in ("datetime", "time"))
+
+
+def _check_twins(key: Any) -> None:
+    """Raise :class:`ValueProblem` for a key that is equal to another, and is not the one of them that is taken."""
+    match key:
+        case float():
+            if key == 0 and math.copysign(1, key) < 0:
+                raise _twin(key, "0.0")
+        case decimal.Decimal():
+            normal = _normal(key)
+            if str(normal) != str(key):
+                raise _twin(key, repr(normal))
+        case datetime.datetime() | datetime.time():
+            if key.tzinfo is not None and key.tzinfo is not datetime.UTC:
+                raise _twin(key, "the same in UTC")
+        case tuple() | frozenset():
+            for item in key:
+                _check_twins(item)
+        case _ if attrs.has(type(key)):
+            for field in attrs.fields(type(key)):
+                _check_twins(getattr(key, field.name))
+        case _:
+            for name in getattr(key, "__dataclass_fields__", ()):
+                _check_twins(getattr(key, name))
+
+
+def _twin(key: Any, other: str) -> ValueProblem:
+    return ValueProblem(f"{show(key)} equals {other}, which is another key on disk; use that", "$")
+
+
+def _normal(key: decimal.Decimal) -> decimal.Decimal:
+    """The one of equal decimals that has no zeros at its end, whatever precision the context has."""
+    if not key.is_finite():
+        return key
+    if not key:
+        return decimal.Decimal(0)
+    sign, digits, exponent = key.as_tuple()
+    assert isinstance(exponent, int), "it is finite"
+    kept = list(digits)
+    while kept[-1] == 0:
+        kept.pop()
+    return decimal.Decimal((sign, tuple(kept), exponent + len(digits) - len(kept)))

@@ -1,0 +1,59 @@
+"""What is said of a value that does not fit its type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.core.errors import ActorError
+from actors.core.texts import shown
+
+
+class ValueProblem(ActorError):
+    """A value and a type do not go together. ``path`` says where (``$`` is the whole value), ``problem`` says why. The code that
+    asked knows whose fault it is, and raises its own error from this one."""
+
+    def __init__(self, problem: str, path: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.problem = problem
+        self.path = path
+
+
+class Misfit(Exception):
+    """The same inside this package: the path grows from the inside out while the error passes the containers."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.path = ""
+
+    def under(self, step: str) -> Misfit:
+        """The same, seen from the container; ``step`` is ``.name`` or ``[index]``."""
+        self.path = step + self.path
+        return self
+
+
+def expected(name: str, value: object) -> Misfit:
+    """The value is of another type than the one with this name."""
+    return Misfit(f"expected {name}, found {show(value)}")
+
+
+def reason_of(error: BaseException) -> str:
+    """What a user's own code said when it refused a value."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def under_key(key: object) -> str:
+    """The step of a path that leads to the item of a dictionary."""
+    return f"[{shown(key)}]"
+
+
+def show(value: object) -> str:
+    """A value in a message, with its type."""
+    return f"{shown(value)} ({type(value).__name__})"
+
+
+def name_of(kind: Any) -> str:
+    """A type in a message, as it was written."""
+    if isinstance(kind, type) and not getattr(kind, "__args__", ()):
+        return "None" if kind is type(None) else kind.__qualname__
+    return str(kind).replace("typing.", "")

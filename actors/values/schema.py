@@ -1,0 +1,174 @@
+"""JSON schemas of values, for people, forms and the OpenAPI document."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors.values.classes import Attribute, Fields, NamedTuple, TypedDictionary
+from actors.values.containers import Dictionary, Items, Members, Row
+from actors.values.enumerations import EnumMembers, Flags, OneOf
+from actors.values.models import Model, Struct
+from actors.values.problem import Misfit
+from actors.values.scalars import Exact, Float, Subclass, Text
+from actors.values.unions import Alias, Optional, Union
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from actors.values.shape import Shape
+
+Schema = dict[str, Any]
+
+_OF_EXACT = {"int": "integer", "str": "string", "bool": "boolean", "None": "null"}
+_OF_TEXT: dict[str, Schema] = {
+    "UUID": {"format": "uuid"},
+    "Decimal": {"format": "decimal"},
+    "date": {"format": "date"},
+    "timedelta": {"format": "duration"},
+    "bytes": {"contentEncoding": "base64"},
+    "bytearray": {"contentEncoding": "base64"},
+}
+_REFERENCE = "#/$defs/"
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+def schema_document(shape: Shape) -> Schema:
+    """The JSON schema of a shape's values, with the definitions that it refers to."""
+    return _Document().of(shape)
+
+
+class _Document:
+    """Writes the schema of one shape. Classes in it become definitions, each once."""
+
+    def __init__(self) -> None:
+        self._definitions: dict[str, Schema] = {}
+        self._names: dict[Any, str] = {}
+
+    def of(self, shape: Shape) -> Schema:
+        schema = self._schema(shape)
+        return schema | {"$defs": self._definitions} if self._definitions else schema
+
+    def _schema(self, shape: Shape) -> Schema:
+        match shape:
+            case Exact():
+                return {"type": _OF_EXACT[shape.name]}
+            case Float():
+                return {"type": "number"}
+            case Text():
+                return {"type": "string"} | _OF_TEXT.get(shape.name, {})
+            case Flags():
+                return {"type": "integer", "minimum": 0, "maximum": shape.mask}
+            case OneOf():
+                return {"enum": shape.plain_values}
+            case Subclass() | Alias():
+                return self._schema(shape.parts[0])
+            case Optional():
+                return {"anyOf": [self._schema(shape.parts[0]), {"type": "null"}]}
+            case Union():
+                return {"anyOf": [self._schema(part) for part in shape.parts]}
+            case _:
+                return self._of_container(shape)
+
+    def _of_container(self, shape: Shape) -> Schema:
+        match shape:
+            case Items():
+                unique = {"uniqueItems": True} if isinstance(shape, Members) else {}
+                return {"type": "array"} | self._unless_empty("items", shape.parts[0]) | unique
+            case Row():
+                return _row([self._schema(part) for part in shape.parts])
+            case Dictionary():
+                return {"type": "object"} | self._unless_empty("additionalProperties", shape.parts[1])
+            case EnumMembers() | Fields() | TypedDictionary() | NamedTuple() | Model() | Struct():
+                return self._reference(shape)
+            case _:
+                return {}
+
+    def _unless_empty(self, word: str, part: Shape) -> Schema:
+        schema = self._schema(part)
+        return {word: schema} if schema else {}
+
+    def _reference(self, shape: Any) -> Schema:
+        name = self._names.get(shape.identity)
+        if name is None:
+            name = self._names[shape.identity] = self._free_name(shape.name)
+            self._definitions[name] = {}
+            self._definitions[name] = self._definition(shape, name)
+        return {"$ref": _REFERENCE + name}
+
+    def _free_name(self, name: str) -> str:
+        name = _NOT_IN_NAMES.sub("_", name.rpartition(".<locals>.")[2])
+        number, free = 1, name
+        while free in self._definitions:
+            number += 1
+            free = f"{name}_{number}"
+        return free
+
+    def _definition(self, shape: Any, name: str) -> Schema:
+        match shape:
+            case Model() | Struct():
+                return self._hoisted(shape.schema(), name)
+            case EnumMembers():
+                return {"title": name, "enum": shape.plain_values}
+            case NamedTuple():
+                return {"title": name} | self._of_named_tuple(shape)
+            case _:
+                return {"title": name} | _description(shape) | self._of_fields(shape.attributes)
+
+    def _of_fields(self, attributes: Iterable[Attribute]) -> Schema:
+        properties = {attribute.name: self._with_default(attribute) for attribute in attributes}
+        required = [attribute.name for attribute in attributes if attribute.is_required]
+        return {"type": "object", "properties": properties, "required": required}
+
+    def _of_named_tuple(self, shape: NamedTuple) -> Schema:
+        items = [self._with_default(attribute) for attribute in shape.attributes]
+        required = sum(attribute.is_required for attribute in shape.attributes)
+        return _row(items) | {"minItems": required}
+
+    def _with_default(self, attribute: Attribute) -> Schema:
+        schema = self._schema(attribute.shape)
+        if attribute.default is attrs.NOTHING or isinstance(attribute.default, attrs.Factory):  # type: ignore[arg-type]
+            return schema
+        try:
+            return schema | {"default": attribute.shape.write(attribute.default)}
+        except Misfit:
+            return schema
+
+    def _hoisted(self, schema: Schema, name: str) -> Schema:
+        """A schema that somebody else wrote; what it defines is defined here, under names that begin with its own."""
+        names = {inner: self._free_name(f"{name}.{inner}") for inner in schema.get("$defs", {})}
+        for inner, definition in schema.get("$defs", {}).items():
+            self._definitions[names[inner]] = _renamed(definition, names)
+        renamed: Schema = _renamed({word: value for word, value in schema.items() if word != "$defs"}, names)
+        return renamed
+
+
+def _row(items: list[Schema]) -> Schema:
+    if not items:
+        return {"type": "array", "maxItems": 0}
+    return {"type": "array", "minItems": len(items), "maxItems": len(items), "prefixItems": items, "items": False}
+
+
+def _description(shape: Any) -> Schema:
+    cls = shape.cls if isinstance(shape, Fields) else None
+    if cls is None or not cls.__doc__ or cls.__doc__.startswith(f"{cls.__name__}("):  # dataclasses write one themselves
+        return {}
+    return {"description": inspect.getdoc(cls)}
+
+
+def _renamed(part: Any, names: dict[str, str]) -> Any:
+    """The same under the new names. Classes of other libraries take keys that they do not know, unless they say otherwise."""
+    match part:
+        case str() if part.startswith(_REFERENCE):
+            inner = part.removeprefix(_REFERENCE)
+            return _REFERENCE + names.get(inner, inner)
+        case dict():
+            opened = {"additionalProperties": True} if "properties" in part and "type" in part else {}
+            return opened | {word: _renamed(value, names) for word, value in part.items()}
+        case list():
+            return [_renamed(item, names) for item in part]
+        case _:
+            return part

@@ -1,0 +1,127 @@
+"""Unions: the value says which member it is of, its JSON does not always. And names of types that may contain themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.core.errors import DefinitionError
+from actors.values.problem import Misfit, expected, name_of
+from actors.values.sameness import difference
+from actors.values.shape import FLOAT, INT, NULL, Shape, sort_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class Union(Shape):
+    """One of several types.
+
+    If each member is another sort of thing in JSON (``int | str | None``), the sort decides. Otherwise members are tried in turn,
+    from the narrow to the broad, and the first wins that would write exactly what is there. A value that is read as one
+    of another member (the text ``"2030-01-02"`` for ``date | str``) is found when it is compared, and refused. Types of which no
+    value would ever be told apart are refused with the class.
+    """
+
+    def __init__(self, kind: Any, members: Iterable[Shape]) -> None:
+        self.name = name_of(kind)
+        self.parts = sorted(members, key=lambda member: member.breadth)  # sorting is stable
+        self.sorts = frozenset().union(*(member.sorts for member in self.parts))
+        self.is_exact = sum(len(member.sorts) for member in self.parts) == len(self.sorts)
+        self.takes_any_text = any(member.takes_any_text for member in self.parts)
+        self.breadth = max(member.breadth for member in self.parts)
+        self._of_sort = {sort: [member for member in self.parts if sort in member.sorts] for sort in self.sorts}
+        for sort, other in ((FLOAT, INT), (INT, FLOAT)):  # from outside, 5.0 may stand for 5, and 5 for 5.0
+            if sort not in self._of_sort and other in self._of_sort:
+                self._of_sort[sort] = self._of_sort[other]
+
+    def check(self) -> None:
+        """Raise :class:`DefinitionError` where a member could never be told from another."""
+        for index, member in enumerate(self.parts):
+            for other in self.parts[:index]:
+                if member.takes_any_text and other.takes_any_text:
+                    self._refuse(other, member, "any text could be either")
+                if member.form() == other.form():
+                    self._refuse(other, member, "their values are written alike")
+
+    def _refuse(self, one: Shape, other: Shape, why: str) -> None:
+        raise DefinitionError(
+            f"{self.name}: {one.name} and {other.name} cannot be told apart in JSON, {why}. "
+            "Wrap one of them in a class, or give both a field of different Literal types"
+        )
+
+    def write(self, value: Any) -> Any:
+        misfits: list[Misfit] = []
+        for member in self.parts:
+            try:
+                return member.write(value)
+            except Misfit as misfit:
+                misfits.append(misfit)
+        raise self._deepest(misfits, value)
+
+    def read(self, plain: Any) -> Any:
+        members = self._of_sort.get(sort_of(plain), ())
+        if len(members) == 1 and self.is_exact:
+            return members[0].read(plain)
+        misfits: list[Misfit] = []
+        fitting: list[Any] = []
+        for member in members:
+            try:
+                value = member.read(plain)
+                if difference(member.write(value), plain) is None:
+                    return value
+                fitting.append(value)
+            except Misfit as misfit:
+                misfits.append(misfit)
+        if fitting:
+            return fitting[0]
+        raise self._deepest(misfits, plain)
+
+    def _deepest(self, misfits: Sequence[Misfit], value: Any) -> Misfit:
+        """What one member said, if it alone got to the inside of the value; else what was expected altogether."""
+        inside = [misfit for misfit in misfits if misfit.path]
+        found = inside or [misfit for misfit in misfits if not misfit.problem.startswith("expected ")]
+        return found[0] if len(found) == 1 else expected(self.name, value)
+
+    def form(self, around: tuple[Shape, ...] = ()) -> str:
+        if self in around:
+            return f"recursive {around.index(self)}"
+        return f"any of {sorted(part.form((*around, self)) for part in self.parts)}"
+
+
+class Optional(Shape):
+    """A type or None; the most common union, so it is not searched."""
+
+    def __init__(self, kind: Any, part: Shape) -> None:
+        self.name = name_of(kind)
+        self.parts = (part,)
+        self.sorts = part.sorts | {NULL}
+        self.takes_any_text = part.takes_any_text
+        self.breadth = part.breadth
+
+    def write(self, value: Any) -> Any:
+        return None if value is None else self.parts[0].write(value)
+
+    def read(self, plain: Any) -> Any:
+        return None if plain is None else self.parts[0].read(plain)
+
+    def form(self, around: tuple[Shape, ...] = ()) -> str:
+        if self in around:
+            return f"recursive {around.index(self)}"
+        return f"any of {sorted(('None', self.parts[0].form((*around, self))))}"
+
+
+class Alias(Shape):
+    """A name for a type (``type Tree = dict[str, Tree] | int``), which stands for it also while it is still being made."""
+
+    def __init__(self, kind: Any) -> None:
+        self.name = name_of(kind)
+        self.sorts = frozenset()
+
+    def fill(self, shape: Shape) -> None:
+        """What it is a name for."""
+        self.parts = (shape,)
+        self.sorts, self.breadth, self.takes_any_text = shape.sorts, shape.breadth, shape.takes_any_text
+        self.write, self.read = shape.write, shape.read  # type: ignore[method-assign]
+
+    def form(self, around: tuple[Shape, ...] = ()) -> str:
+        return f"recursive {around.index(self)}" if self in around else self.parts[0].form((*around, self))

@@ -1,0 +1,72 @@
+"""Values without a type: parameters that are not annotated, ``Any``, ``object``.
+
+There is nothing to say what a list in JSON was before, so only what JSON itself has a word for is taken: text, numbers, ``True``
+and ``False``, ``None``, lists, and dictionaries with texts as keys. A tuple would come back as a list, an instance of a class as a
+dictionary, ``{1: "a"}`` as ``{"1": "a"}``; all these are refused.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from actors.values.document import MAX_DEPTH, TOO_DEEP
+from actors.values.problem import Misfit, show, under_key
+from actors.values.shape import ALL_SORTS, ANYTHING, Shape
+
+_ATOMS = {str, int, bool, type(None)}
+_REMEDY = "is not a value of JSON and has no type to be read back with; annotate it"
+
+
+class Untyped(Shape):
+    """Any value that JSON has a word for."""
+
+    sorts = ALL_SORTS
+    takes_any_text = True
+    breadth = ANYTHING
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def write(self, value: Any) -> Any:
+        check_plain(value)
+        return value
+
+    def read(self, plain: Any) -> Any:
+        return plain
+
+    def form(self, around: tuple[Shape, ...] = ()) -> str:
+        return "anything"
+
+
+def check_plain(value: Any) -> None:
+    """Refuse what JSON would bend. Raises :class:`Misfit`."""
+    waiting: list[tuple[Any, str, int]] = [(value, "", 0)]
+    while waiting:
+        at, path, depth = waiting.pop()
+        problem = _problem(at, depth)
+        if problem:
+            misfit = Misfit(problem)
+            raise misfit.under(path)
+        if type(at) is list and not set(map(type, at)) <= _ATOMS:
+            waiting += [(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(at)]
+        elif type(at) is dict:
+            waiting += [(item, path + under_key(key), depth + 1) for key, item in _with_text_keys(at, path)]
+
+
+def _problem(value: Any, depth: int) -> str:
+    if depth > MAX_DEPTH:
+        return TOO_DEEP
+    kind = type(value)
+    if kind in _ATOMS or kind is list or kind is dict:
+        return ""
+    if kind is not float:
+        return f"{show(value)} {_REMEDY}"
+    return "" if math.isfinite(value) else f"{value!r} has no JSON"
+
+
+def _with_text_keys(value: dict[Any, Any], path: str) -> list[tuple[str, Any]]:
+    if not set(map(type, value)) <= {str}:
+        key = next(key for key in value if type(key) is not str)
+        raise Misfit(f"the key {show(key)} {_REMEDY}, as dict[{type(key).__name__}, …]").under(path)
+    return list(value.items())
