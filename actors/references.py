@@ -11,6 +11,7 @@ from actors.core import commands as c
 from actors.core.arguments import (
     MAX_NAME,
     MAX_WORDS,
+    PATH_STEPS,
     Seconds,
     checked_name,
     checked_seconds,
@@ -450,6 +451,10 @@ def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | 
         raise InvalidKeyError(f"{definition.name} needs a key, text of at least one character; found {shown(key)}")
     if type(key) is not str:
         key = str.__str__(key)
+    if key in PATH_STEPS:
+        raise InvalidKeyError(
+            f"{definition.name}: the key {key!r} cannot be used: HTTP clients take it for a step in the path; use another"
+        )
     try:
         length = len(key.encode())
     except UnicodeEncodeError:

@@ -34,6 +34,10 @@ MAX_WORDS = 4_096
 MAX_NAME = 256
 """Characters of the name of a signal or of a patch."""
 
+PATH_STEPS = (".", "..")
+"""Names that HTTP clients and browsers take out of a path before they send it, also where they are written as ``%2E``
+(RFC 3986, section 5.2.4)."""
+
 _LONE_SURROGATE = "it has half of a surrogate pair, as the name of a file has that is not UTF-8"
 
 
@@ -99,9 +103,11 @@ def checked_text(value: object, name: str, at_most: int = MAX_WORDS) -> str:
 
 
 def checked_name(value: object, name: str, at_most: int = MAX_NAME) -> str:
-    """The same, for a text that may not be empty either."""
+    """The same, for a text that is part of paths: it may not be empty, and not one of :data:`PATH_STEPS`."""
     if value == "":
         raise _refusal(name, value, "at least one character")
+    if value in PATH_STEPS:
+        raise _refusal(name, value, "another name: HTTP clients take this one for a step in the path")
     return checked_text(value, name, at_most)
 
 

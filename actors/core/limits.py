@@ -24,6 +24,7 @@ class Limits:
     ==========================  ===========  =============================================================
     ``key_bytes``               1 KiB        ``InvalidKeyError``
     ``payload_bytes``           10 MiB       ``PayloadTooLargeError`` (arguments, results, signals, fields)
+    ``payload_values``          200,000      ``PayloadTooLargeError`` (numbers, texts, lists … in one JSON body over HTTP)
     ``mailbox``                 10,000       ``MailboxFullError`` (invocations that wait for one object)
     ``signals``                 1,000        ``SignalBufferFullError`` (that nobody has waited for yet)
     ``call_depth``              100          ``CallTooDeepError``
@@ -51,6 +52,7 @@ class Limits:
 
     key_bytes: int = 1 << 10
     payload_bytes: int = 10 << 20
+    payload_values: int = 200_000
     mailbox: int = 10_000
     signals: int = 1_000
     call_depth: int = 100

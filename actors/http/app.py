@@ -6,6 +6,7 @@ To add a route, write a function in a module of its kind, and an entry in that m
 from __future__ import annotations
 
 import logging
+import re
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
@@ -33,8 +34,9 @@ from actors.http import (
     tokenadmin,
     watching,
 )
+from actors.http.bodies import check_json
 from actors.http.exchange import Exchange, read_body, read_query
-from actors.http.guard import check_media_type, origin_of
+from actors.http.guard import check_encoding, check_media_type, origin_of
 from actors.http.models import NoQuery
 from actors.http.problems import SECURITY_HEADERS, respond_with
 from actors.http.routes import JsonBody, Route, Router
@@ -75,6 +77,7 @@ ROUTES: tuple[Route, ...] = (
 )
 """Everything that is served, in one table."""
 
+_BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _DRAIN_SECONDS = 2.0
 _DRAIN_BYTES = 16 << 20
 
@@ -108,6 +111,9 @@ class Api:
         response = await self._respond(request)
         await reader.finish()
         self._traffic.note(_known(request.method), response.status_code)
+        if request.method == "HEAD":
+            await _HeadOf(response)(scope, reader, _with_security_headers(send))
+            return
         with self._traffic.streaming() if isinstance(response, EventStream) else nullcontext():
             await response(scope, reader, _with_security_headers(send))
 
@@ -163,20 +169,20 @@ class Api:
     def _find(self, request: Request) -> tuple[Route | None, dict[str, str], Refused | None]:
         # What is missing is kept until it is known who asks: a stranger learns nothing, not even of paths.
         try:
-            return *self._router.find(request.method, _segments(request.scope["raw_path"])), None
+            method = "GET" if request.method == "HEAD" else request.method
+            return *self._router.find(method, _segments(request.scope["raw_path"])), None
         except Refused as missing:
             return None, {}, missing
 
     async def _body(self, exchange: Exchange, route: Route) -> Any:
-        headers = exchange.request.headers
-        check_media_type(
-            exchange.request, has_body=headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-        )
-        payload_bytes = self._client.limits.payload_bytes
-        if route.body is JsonBody:
-            return await exchange.body(payload_bytes)
-        limit = route.body_bytes + (payload_bytes if route.holds_values else 0)
-        return read_body(await exchange.body(limit), NoQuery if route.body is None else route.body)
+        check_encoding(exchange.request)
+        limits, is_value = self._client.limits, route.body is JsonBody
+        check_media_type(exchange.request, has_body=exchange.request.headers.get("content-length", "0") != "0")
+        values_bytes = limits.payload_bytes if is_value or route.holds_values else 0
+        data = await exchange.body(values_bytes + (0 if is_value else route.body_bytes))
+        check_media_type(exchange.request, has_body=bool(data))  # one in chunks may be empty
+        await check_json(data, limits.payload_values)
+        return data if is_value else read_body(data, NoQuery if route.body is None else route.body)
 
 
 class _Reader:
@@ -199,6 +205,18 @@ class _Reader:
                 left -= len((await self()).get("body", b""))
 
 
+class _HeadOf:
+    """An answer without its body, as HEAD asks for it."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        status, headers = self._response.status_code, list(self._response.raw_headers)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+
 def _known(method: str) -> str:
     """The method, if it is one that is served: what clients make up must not grow what is kept."""
     return method if method in _METHODS else "other"
@@ -208,6 +226,10 @@ _METHODS = frozenset(route.method for route in ROUTES)
 
 
 def _segments(raw_path: bytes) -> list[str]:
+    if _BROKEN_ESCAPE.search(raw_path):
+        raise InvalidArgumentError(
+            f"the path {raw_path[:200]!r} has a '%' that two hexadecimal digits do not follow: write %25"
+        )
     try:
         return [unquote_to_bytes(part).decode() for part in raw_path.split(b"/")[1:]]
     except UnicodeDecodeError:

@@ -8,9 +8,11 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 
+from actors.core.arguments import PATH_STEPS
 from actors.core.errors import (
     ActorError,
     InvalidArgumentError,
+    InvalidKeyError,
     NoLongerFitsError,
     NonDeterminismError,
     StepTimeoutError,
@@ -80,13 +82,16 @@ class Connection:
 
 
 def path_of(*segments: str) -> str:
-    """A path of these segments, whatever is in them."""
+    """A path of these segments, whatever else is in them. Raises :class:`actors.InvalidKeyError` for a step in a path."""
+    for segment in segments:
+        if segment in PATH_STEPS:
+            raise InvalidKeyError(f"{segment!r} cannot be used: HTTP clients take it for a step in the path")
     return "".join("/" + quote(segment, safe="") for segment in segments)
 
 
-def key_header(idempotency_key: str | None) -> dict[str, str]:
+def key_header(idempotency_key: str | None) -> dict[str, bytes]:
     """What makes a request the same when it comes again."""
-    return {} if idempotency_key is None else {"idempotency-key": idempotency_key}
+    return {} if idempotency_key is None else {"idempotency-key": idempotency_key.encode()}
 
 
 def decoded(response: httpx2.Response, kind: type[M]) -> M:

@@ -11,7 +11,7 @@ import msgspec
 import trio
 from starlette.requests import ClientDisconnect
 
-from actors.core.errors import InvalidArgumentError, PayloadTooLargeError, UnavailableError
+from actors.core.errors import InvalidArgumentError, InvalidKeyError, PayloadTooLargeError, UnavailableError
 from actors.http.problems import SlowBodyError
 from actors.http.traffic import Traffic
 from actors.values import ValueProblem, parse
@@ -58,7 +58,13 @@ class Exchange:
     @property
     def idempotency_key(self) -> str | None:
         """What makes the request the same when it comes again."""
-        return self.request.headers.get("idempotency-key")
+        given = self.request.headers.get("idempotency-key")
+        if given is None or given.isascii():
+            return given
+        try:
+            return given.encode("latin-1").decode()  # a header is bytes, and clients of ours write UTF-8
+        except UnicodeDecodeError:
+            raise InvalidKeyError(f"the header idempotency-key is not UTF-8: {given!r}") from None
 
     async def body(self, limit: int) -> bytes:
         """The body, if it is not too long, read no further than that. Raises :class:`actors.PayloadTooLargeError`."""

@@ -69,6 +69,7 @@ class Guard:
         """Refuse what is meant for somebody else, was sent by somebody else's page, or is framed in two ways."""
         raw_path: bytes = request.scope["raw_path"]
         _check_length(request)
+        _check_said_once(request)
         if not raw_path.startswith(b"/"):
             raise MisdirectedRequestError("the request's target is not a path; ask this server, not a proxy")
         host = self._checked_host(request)
@@ -157,6 +158,39 @@ def check_media_type(request: Request, *, has_body: bool) -> None:
         raise WrongMediaTypeError(
             f"the body is {kind[:_SHOWN] or 'of no type'!r}, expected JSON with 'Content-Type: application/json'"
         )
+
+
+def check_encoding(request: Request) -> None:
+    """Refuse a body that is said to be compressed: nothing here unpacks it, and it would be read as it is."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise WrongMediaTypeError(
+            f"the body is said to be {encoding[:_SHOWN]!r}; send it as it is, without Content-Encoding"
+        )
+
+
+_SAID_ONCE = (
+    "authorization",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "idempotency-key",
+    "origin",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    USER_HEADER,
+)
+
+
+def _check_said_once(request: Request) -> None:
+    """Of two values of one of these headers, some readers would take the first and others the last."""
+    for name in _SAID_ONCE:
+        given = request.headers.getlist(name)
+        if len(given) > 1 and len(set(given)) > 1:
+            raise InvalidArgumentError(
+                f"the request says {name} {len(given)} times, with different values; say it once"
+            )
 
 
 def _check_length(request: Request) -> None:

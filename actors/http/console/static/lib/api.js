@@ -49,15 +49,8 @@ export function pathOf(...segments) {
   return segments.map(encodeURIComponent).join("/");
 }
 
-const FOLDED = [".", ".."];
-
-/**
- * Whether an address cannot say this: what makes a URL of it takes it for a folder, also when it is encoded.
- * @param {string} segment
- */
-export function isFolded(segment) {
-  return FOLDED.includes(segment);
-}
+/** What browsers take out of a path, also where it is encoded. No key and no name is one of these. */
+const PATH_STEPS = [".", ".."];
 
 /**
  * A request, and its response if it was answered well.
@@ -66,12 +59,9 @@ export function isFolded(segment) {
  * @param {Asked} [asked]
  */
 export async function send(method, path, { query = {}, body, headers = {}, abort, key } = {}) {
-  const folded = path.split("/").find(isFolded);
-  if (folded !== undefined) {
-    throw new Problem(`'${folded}' cannot be asked for from a browser, which takes it for a folder in the address.`, {
-      title: "no address",
-      advice: "A handler reaches it, Python in the runtime's process, and curl with --path-as-is: 'Try it' has a command to copy.",
-    });
+  const step = path.split("/").find((segment) => PATH_STEPS.includes(segment));
+  if (step !== undefined) {
+    throw new Problem(`'${step}' cannot be used as a key or a name.`, { title: "not a key" });
   }
   const url = new URL(path, API_BASE);
   for (const [name, value] of Object.entries(query)) {

@@ -1,7 +1,7 @@
 // What to type elsewhere for the same thing: commands for a shell, and a program. What is shown is what is copied: characters that
 // cannot be seen are written out, each in the language in which it stands.
 
-import { isFolded, pathOf } from "../lib/api.js";
+import { pathOf } from "../lib/api.js";
 import { printJson } from "../lib/exact.js";
 import { API_BASE } from "../lib/session.js";
 import { visible } from "./json.js";
@@ -66,7 +66,7 @@ export function asCurl(target, argument, { isSent = false } = {}) {
   const parts = partsOf(target);
   const url = `${API_BASE.href}${pathOf(...parts, ...(isSent ? ["send"] : []))}`;
   const json = jsonOf(argument);
-  const lines = [`curl -X POST ${parts.some(isFolded) ? "--path-as-is " : ""}${shellQuoted(url)}`, `-H "authorization: Bearer $PLAYHEAD_TOKEN"`];
+  const lines = [`curl -X POST ${shellQuoted(url)}`, `-H "authorization: Bearer $PLAYHEAD_TOKEN"`];
   if (json) lines.push(`-H 'content-type: application/json'`, `--data ${shellQuoted(json)}`);
   return lines.join(" \\\n  ");
 }

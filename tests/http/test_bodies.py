@@ -1,0 +1,177 @@
+"""What a request may say of its body, and what a body may be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import actors
+from actors import Actor, Service, handler
+from actors.core.limits import Limits
+from tests.http.served import Served, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JSON = {"content-type": "application/json"}
+
+
+class Echo(Service):
+    @handler
+    async def back(self, x: object) -> object:
+        return x
+
+    @handler
+    async def nothing(self) -> None:
+        return None
+
+    @handler
+    async def wait(self) -> str:
+        return await actors.signal("go", str)
+
+
+class Counter(Actor):
+    value: int = 0
+
+    @handler
+    async def add(self, amount: int = 1) -> int:
+        self.value += amount
+        return self.value
+
+
+async def status_of(
+    served: Served, *lines: str, body: bytes = b"", path: str = "/Counter/a/add", method: str = "POST"
+) -> int:
+    own = [
+        f"{method} {path} HTTP/1.1",
+        f"host: localhost:{served.port}",
+        f"authorization: Bearer {served.token}",
+        "connection: close",
+    ]
+    answer = await served.raw("\r\n".join([*own, *lines, "", ""]).encode("latin-1") + body)
+    return int(answer.split(b" ")[1])
+
+
+async def test_an_empty_body_in_chunks_is_no_body(tmp_path: Path) -> None:
+    async with serving(tmp_path, Echo, Counter) as served:
+        for path in ("/Echo/nothing", "/Counter/a/add"):
+            assert await status_of(served, "transfer-encoding: chunked", body=b"0\r\n\r\n", path=path) == 200
+        assert await status_of(served, "transfer-encoding: chunked", body=b"1\r\n5\r\n0\r\n\r\n") == 415
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "identity, gzip", "x"])
+async def test_a_compressed_body_is_refused(encoding: str, tmp_path: Path) -> None:
+    async with serving(tmp_path, Counter) as served:
+        refused = await served.http.post("/Counter/a/add", content="5", headers={**JSON, "content-encoding": encoding})
+        assert refused.status_code == 415
+        taken = await served.http.post("/Counter/a/add", content="5", headers={**JSON, "content-encoding": "identity"})
+        assert taken.json() == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("origin", "http://localhost:{port}", "http://evil.example"),
+        ("content-type", "application/json", "text/plain"),
+        ("idempotency-key", "a", "b"),
+        ("sec-fetch-site", "same-origin", "cross-site"),
+        ("authorization", "Bearer x", "Bearer y"),
+        ("content-encoding", "identity", "gzip"),
+    ],
+)
+async def test_two_values_of_one_header_are_refused(name: str, first: str, second: str, tmp_path: Path) -> None:
+    async with serving(tmp_path, Counter) as served:
+        kind = [] if name == "content-type" else ["content-type: application/json"]
+        for values in ((first, second), (second, first)):
+            lines = [f"{name}: {value.format(port=served.port)}" for value in values]
+            assert await status_of(served, *kind, "content-length: 1", *lines, body=b"5") == 400, values
+        assert (await served.http.post("/Counter/a/add", content="5", headers=JSON)).json() == 5
+
+
+async def test_head_is_answered_like_get_without_the_body(tmp_path: Path) -> None:
+    async with serving(tmp_path, Counter) as served:
+        for path in ("/health", "/services", "/openapi.json", "/ui/", "/metrics", "/invocations", "/changes"):
+            head, got = await served.http.head(path), await served.http.get(path)
+            assert (head.status_code, head.content) == (200, b""), path
+            assert head.headers["content-type"] == got.headers["content-type"]
+        assert (await served.http.head("/Counter/a/add")).status_code == 405
+        assert (await served.bare("HEAD", "/services")).status_code == 401
+        streamed = await served.http.head("/changes", headers={"accept": "text/event-stream"})
+        assert (streamed.status_code, streamed.content) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1,"a":2}',
+        '{"a":1,"\\u0061":1}',
+        '[{"x":{"b":1,"c":2,"b":3}}]',
+        '{"a":"' + "x" * 100_000 + '","b":1,"b":2}',
+    ],
+)
+async def test_a_name_that_comes_twice_in_an_object_is_refused(text: str, tmp_path: Path) -> None:
+    async with serving(tmp_path, Echo) as served:
+        assert (await served.http.post("/Echo/back", content=text, headers=JSON)).status_code == 400
+        of = (await served.http.post("/Echo/wait/send")).json()["invocationId"]
+        assert (await served.http.post(f"/invocations/{of}/signals/go", content=text, headers=JSON)).status_code == 400
+        assert (
+            await served.http.patch(f"/invocations/{of}/cancel", content='{"reason":"a","reason":"b"}', headers=JSON)
+        ).status_code == 400
+
+
+MANY = 2_000
+BODIES: dict[str, tuple[str, int]] = {
+    "a list": ("[" + "0," * MANY + "0]", 413),
+    "lists in a list": ("[" + "[]," * MANY + "0]", 413),
+    "names": ("{" + ",".join(f'"k{n}":0' for n in range(MANY)) + "}", 413),
+    "a text of commas": ('"' + "[{,}]" * MANY + '"', 200),
+    "a text of quotes": ('"' + '\\",' * MANY + '"', 200),
+    "a list that just fits": ("[" + "0," * 900 + "0]", 200),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+async def test_a_body_has_a_limit_of_values(name: str, tmp_path: Path) -> None:
+    """The event loop reads it, and that takes time by the number of its values."""
+    text, status = BODIES[name]
+    async with serving(tmp_path, Echo, runtime_limits=Limits(payload_values=1_000)) as served:
+        answered = await served.http.post("/Echo/back", content=text, headers=JSON)
+        assert answered.status_code == status
+        if status == 413:
+            assert "payload_values" in answered.json()["detail"]
+
+
+async def test_an_idempotency_key_is_the_same_text_in_every_client(tmp_path: Path) -> None:
+    async with serving(tmp_path, Counter) as served:
+        key = "zahlung-ü-茶"
+        own = await served.runtime.client.actor(Counter, "a").add.options(idempotency_key=key).send(5)
+        async with served.client() as client:
+            sent: Any = await client.actor(Counter, "a").add.options(idempotency_key=key).send(5)
+            assert sent.id == own.id
+        assert await status_of(served, "idempotency-key: caf\xe9") == 400
+
+
+@pytest.mark.parametrize("key", [".", ".."])
+async def test_a_key_that_is_a_step_in_a_path_is_refused_everywhere(key: str, tmp_path: Path) -> None:
+    async with serving(tmp_path, Counter, Echo) as served:
+        for path in (f"/Counter/{key}/add", f"/Counter/{key.replace('.', '%2e')}/add"):
+            assert await status_of(served, path=path) == 400
+        with pytest.raises(actors.InvalidKeyError):
+            await served.runtime.client.actor(Counter, key).add()
+        handle = await served.runtime.client.service(Echo).wait.send()
+        with pytest.raises(actors.InvalidArgumentError):
+            await handle.signal(key, "x")
+        async with served.client() as client:
+            with pytest.raises(actors.InvalidKeyError):
+                await client.actor(Counter, key).add()
+            with pytest.raises(actors.InvalidArgumentError):
+                await client.invocation(handle.id).signal(key, "x")
+            with pytest.raises(actors.InvalidKeyError):
+                await client.object("Counter", key).info()
+
+
+@pytest.mark.parametrize("path", ["/Counter/a%zz/add", "/Counter/100%/add", "/Counter/%f/add"])
+async def test_a_broken_escape_in_a_path_is_refused(path: str, tmp_path: Path) -> None:
+    async with serving(tmp_path, Counter) as served:
+        assert await status_of(served, path=path) == 400
