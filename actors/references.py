@@ -20,7 +20,6 @@ from actors.core.arguments import (
 )
 from actors.core.errors import DefinitionError, InvalidKeyError, OutsideHandlerError, UnavailableError
 from actors.core.texts import is_utf8, shown
-from actors.why import Reason, reasons
 from journal.events import Children, Kind, PauseMode, Status, Stop, Successor, Target
 from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of, stream_of_invocation
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from actors.inspection import InvocationInfo
     from actors.objects import Definition
     from actors.values import Codec
+    from actors.why import Reason
     from journal.events import Answer, Outcome
 
 P = ParamSpec("P")
@@ -421,6 +421,8 @@ class InvocationHandle(Generic[R_co]):
 
     async def why(self) -> tuple[Reason, ...]:
         """What stands before it: a gate, a pause, its date, the key, another try, a step, a timer, a signal, another invocation."""
+        from actors.why import reasons  # only readers need what tells reasons
+
         return reasons(await self.info())
 
     def events(self, *, after: int = 0) -> AsyncIterator[JournalEntry]:

@@ -168,7 +168,7 @@ async def test_bodies_heads_keys_and_depths_have_limits_with_their_own_answers(t
         assert (await post(f"/invocations/{gone}/signals/{'n' * 257}", json=1)).status_code in (400, 404)
         assert (await served.http.get(f"/invocations/{'i' * 129}")).status_code == 400
         assert (await post("/Big/echo", content=b"[" * 65 + b"]" * 65, headers=kind)).status_code == 400
-        assert (await post("/Big/echo", content=b"[" * 1_000_000, headers=kind)).status_code == 400
+        assert (await post("/Big/echo", content=b"[" * 100_000, headers=kind)).status_code == 400
         assert (await post("/Counter/k/add", content=b"1" * 5_000, headers=kind)).status_code == 400
         assert (await served.http.get("/services", headers={"x-long": "x" * 20_000})).status_code == 431
         assert (await served.http.get(f"/services?{'x' * 20_000}")).status_code == 431
