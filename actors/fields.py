@@ -121,6 +121,11 @@ class Field:
                 f"{what}{error.path[1:]}: the default does not fit its type: {error.problem}"
             ) from error
 
+    @property
+    def is_prepared(self) -> bool:
+        """Whether an object may have to be given this field before a handler sees it."""
+        return self.factory is not None or self.kind is not FieldKind.PLAIN
+
     def make(self) -> Any:
         """A first value for one object: the default, decoded anew, or what the factory gives."""
         if self.factory is None:
@@ -136,6 +141,17 @@ class Field:
         except ValueProblem as error:
             path = f"{self.name}{error.path[1:]}"
             raise UnserializableError(f"field {path}: {error.problem}", path=path) from error
+
+    def items_of_list(self, data: bytes) -> list[bytes]:
+        """The items of a ``Log`` from when it was a plain list. Raises :class:`NoLongerFitsError`."""
+        items = decode_kept(codec_for(list[self.codec.kind]), data, self.name)  # type: ignore[name-defined]
+        return [self.codec.encode(item) for item in items]
+
+    def items_of_dictionary(self, data: bytes) -> dict[str, bytes]:
+        """The items of a ``Map`` from when it was a plain dictionary. Raises :class:`NoLongerFitsError`."""
+        kind = dict[self.key_codec.kind, self.codec.kind]  # type: ignore[name-defined]
+        items = decode_kept(codec_for(kind), data, self.name)
+        return {self.key_codec.encode(key).decode(): self.codec.encode(item) for key, item in items.items()}
 
     def decode(self, data: bytes) -> Any:
         """A stored value. Raises :class:`NoLongerFitsError`."""

@@ -6,18 +6,19 @@ what was touched is encoded again and compared. An attempt starts from the objec
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from actors.core.errors import FieldMisuseError
+from actors.core.errors import FieldMisuseError, NoLongerFitsError
 from actors.fields import FieldKind
 from actors.items import IMMUTABLE, UNREAD, LogView, MapView, may_only_read
 from actors.values import says_the_same
 from journal import events as e
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from actors.fields import Field
     from journal.events import Event
@@ -28,6 +29,7 @@ class Items(Protocol):
     """Where the items of ``Log`` and ``Map`` fields are read, as they were when the attempt's object was last left alone."""
 
     def log_lengths(self) -> Mapping[str, int]: ...
+    def map_names(self) -> Container[str]: ...
     def log_items(self, field: str, start: int, stop: int) -> Sequence[bytes]: ...
     def map_item(self, field: str, key: bytes) -> bytes | None: ...
     def map_items(self, field: str) -> Iterable[tuple[bytes, bytes]]: ...
@@ -73,16 +75,30 @@ class View:
         """Have a value for each field that a factory makes, before the handler sees it. What a factory raises is raised."""
         for field in self._prepares:
             name = field.name
-            if name not in self._fields:
+            if field.factory is not None and name not in self._fields:
                 stored = self._stored.get(name)
                 self._first_values[name] = field.encode(field.make()) if stored is None else stored
         if self._first_values:
             self._fields = {**self._first_values, **self._fields}
 
     def take_prepared(self) -> list[Event]:
-        """What the object was given thereby, to be recorded."""
+        """What must be recorded, so that the object has its fields as the class declares them: what factories gave, and of plain
+        lists and dictionaries that the class has as a ``Log`` or a ``Map`` by now, the items."""
         made = {name: value for name, value in self._first_values.items() if name not in self._stored}
-        return [e.FieldsInitialized(invocation_id=self.invocation_id, fields=made)] if made else []
+        prepared: list[Event] = []
+        if made:
+            prepared.append(e.FieldsInitialized(invocation_id=self.invocation_id, fields=made))
+        for field in self._prepares if self.is_writer else ():
+            if field.kind is not FieldKind.PLAIN and field.name in self._stored:
+                with contextlib.suppress(NoLongerFitsError):  # raised when it is looked at; it stays as it is
+                    prepared.append(self._conversion(field, self._stored[field.name]))
+        return prepared
+
+    def _conversion(self, field: Field, data: bytes) -> Event:
+        of, name = self.invocation_id, field.name
+        if field.kind is FieldKind.LOG:
+            return e.LogConverted(invocation_id=of, field=name, items=field.items_of_list(data))
+        return e.MapConverted(invocation_id=of, field=name, items=field.items_of_dictionary(data))
 
     def read(self, field: Field) -> Any:
         """The value of a field, or its collection."""
@@ -100,6 +116,8 @@ class View:
         self.check_writable(field)
         if field.kind is not FieldKind.PLAIN:
             raise FieldMisuseError(f"{field.name} is a {field.kind.value}: change its items, it cannot be replaced")
+        if field.name not in self._values:
+            self._check_kind(field)
         self._values[field.name] = value
         self._touched[field.name] = field
 
@@ -162,21 +180,52 @@ class View:
         """Items of a map as they were, where they may be others now."""
         return self._pinned_items.get(field.name, {})
 
+    def plain_log(self, field: Field) -> list[bytes] | None:
+        """The items of a log that is kept as a plain list so far."""
+        plain = self._fields.get(field.name)
+        return None if plain is None else field.items_of_list(plain)
+
+    def plain_map(self, field: Field) -> dict[str, bytes] | None:
+        """The items of a map that is kept as a plain dictionary so far."""
+        plain = self._fields.get(field.name)
+        return None if plain is None else field.items_of_dictionary(plain)
+
     def log_length(self, field: Field) -> int:
         """How many items a log had."""
-        lengths = self.items.log_lengths() if self._lengths is None else self._lengths
-        return lengths.get(field.name, 0)
+        return self._log_lengths.get(field.name, 0)
+
+    @property
+    def _log_lengths(self) -> Mapping[str, int]:
+        return self.items.log_lengths() if self._lengths is None else self._lengths
+
+    def _check_kind(self, field: Field) -> None:
+        """Raise ``NoLongerFitsError`` if the field has been another kind of collection, whose items would be out of sight."""
+        was = None
+        if field.kind is not FieldKind.LOG and self._log_lengths.get(field.name):
+            was = FieldKind.LOG
+        elif field.kind is not FieldKind.MAP and field.name in self.items.map_names():
+            was = FieldKind.MAP
+        if was is not None and field.name not in self._fields:
+            raise NoLongerFitsError(
+                f"{field.name} was stored by other code as a {was.value}, and is declared as {field.kind.value} now. "
+                "Declare it as it was, or give the new field another name, then resume",
+                path=field.name,
+            )
 
     def _collection(self, field: Field) -> LogView[Any] | MapView[Any, Any]:
         collection = self._collections.get(field.name)
         if collection is None:
+            self._check_kind(field)
             made: LogView[Any] | MapView[Any, Any]
             made = LogView(self, field) if field.kind is FieldKind.LOG else MapView(self, field)
             collection = self._collections[field.name] = made
         return collection
 
     def _decode(self, field: Field) -> Any:
-        data = self._fields.get(field.name, field.default)
+        data = self._fields.get(field.name)
+        if data is None:
+            self._check_kind(field)
+            data = field.default
         assert data is not None, "a field without a default has been given a first value"
         self._written[field.name] = data
         return field.decode(data)

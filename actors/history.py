@@ -135,6 +135,10 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.ReadsPinned: lambda _: "what it has read is kept for its replay",
     e.ItemsPinned: lambda _: "what it has read is kept for its replay",
     e.FieldsInitialized: lambda event: f"first values of {', '.join(event.fields)}",
+    e.LogConverted: lambda event: f"{event.field} is a Log from here on, its {len(event.items)} items were a list",
+    e.MapConverted: lambda event: (
+        f"{event.field} is a Map from here on, its {len(event.items)} items were a dictionary"
+    ),
     e.AttemptFailed: lambda event: f"attempt {event.attempt}: {_failure(event.failure)}",
     e.AttemptRetried: lambda _: "the handler is tried again",
     e.InvocationSuspended: lambda _: "suspended: nothing of it is in memory",

@@ -7,6 +7,7 @@ import decimal
 import enum
 import sys
 import uuid
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from actors.core.errors import FieldMisuseError, UnserializableError
@@ -15,7 +16,7 @@ from actors.values import ValueProblem, decode_kept, says_the_same
 from journal import events as e
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from actors.fields import Field
     from actors.fieldview import Own, View
@@ -41,6 +42,7 @@ IMMUTABLE = (
     decimal.Decimal,
 )
 UNREAD: Any = object()
+NOTHING: Mapping[str, bytes | None] = MappingProxyType({})
 
 MAX_WATCHED = 4_096
 """Items of a ``Log`` that one attempt watches; more only while the handler holds them."""
@@ -70,7 +72,12 @@ class LogView(Log[T]):
         self._watched: dict[int, tuple[T, bytes]] = {}
         self._read_lately: dict[int, None] = {}
         self._watch_limit = MAX_WATCHED
-        self.base_length = view.log_length(field)
+        self._base()
+
+    def _base(self) -> None:
+        """Stand on what is stored now."""
+        self._plain = self._view.plain_log(self._field)
+        self.base_length = self._view.log_length(self._field) if self._plain is None else len(self._plain)
 
     def append(self, item: T) -> None:
         self.extend((item,))
@@ -129,7 +136,7 @@ class LogView(Log[T]):
         """Stand behind what is stored now, with these items of the handler's own."""
         self.check_unchanged(ended=True)
         self._watched.clear()
-        self.base_length = self._view.log_length(self._field)
+        self._base()
         self._appended = list(own.logs.get(self._field.name, ()))
         self._taken = len(self._appended)
 
@@ -138,7 +145,9 @@ class LogView(Log[T]):
             self._let_go()
         base = self.base_length
         stored: Sequence[bytes] = ()
-        if start < base:
+        if self._plain is not None:
+            stored = self._plain[start : min(stop, base)]
+        elif start < base:
             stored = self._view.items.log_items(self._field.name, start, min(stop, base))
         data = [*stored, *self._appended[max(0, start - base) : max(0, stop - base)]]
         return [self._item(start + i, item) for i, item in enumerate(data)]
@@ -191,9 +200,15 @@ class MapView(Map[K, V]):
         self._codec = cast("Codec[V]", field.codec)
         self._key_codec = cast("Codec[K]", field.key_codec)
         self._values: dict[str, Any] = {}
-        self._known: dict[str, bytes | None] = dict(view.pinned_items(field))
         self._unpinned: dict[str, bytes | None] = {}
         self._touched: dict[str, None] = {}
+        self._stand_on(NOTHING)
+
+    def _stand_on(self, own: Mapping[str, bytes | None]) -> None:
+        """See what is stored now, under these items of the handler's own."""
+        plain = self._view.plain_map(self._field)
+        self._is_all_known = plain is not None
+        self._known = {**(plain or NOTHING), **self._view.pinned_items(self._field), **own}
 
     def __getitem__(self, key: K) -> V:
         value = self._lookup(self._encode_key(key))
@@ -230,8 +245,9 @@ class MapView(Map[K, V]):
         return sum(1 for _ in self.items())
 
     def items(self) -> Iterator[tuple[K, V]]:
-        stored = {key.decode(): data for key, data in self._view.items.map_items(self._field.name)}
-        for encoded in sorted(stored.keys() | self._values.keys() | self._known.keys(), key=str.encode):
+        stored = () if self._is_all_known else self._view.items.map_items(self._field.name)
+        found = {key.decode() for key, _ in stored}
+        for encoded in sorted(found | self._values.keys() | self._known.keys(), key=str.encode):
             value = self._lookup(encoded)
             if value is not UNREAD:
                 key = decode_kept(self._key_codec, encoded.encode(), f"a key of {self._field.name}")
@@ -277,7 +293,7 @@ class MapView(Map[K, V]):
     def start_from(self, own: Own) -> None:
         """Stand over what is stored now, with these items of the handler's own."""
         held = {k: v for k, v in self._values.items() if v is not UNREAD and not isinstance(v, IMMUTABLE)}
-        self._known = dict(self._view.pinned_items(self._field)) | own.maps.get(self._field.name, {})
+        self._stand_on(own.maps.get(self._field.name, NOTHING))
         self._values, self._touched = {}, {}
         for encoded, value in held.items():
             if self._encode(encoded, value) == self._stored(encoded):
@@ -303,6 +319,8 @@ class MapView(Map[K, V]):
         return value
 
     def _stored(self, encoded: str) -> bytes | None:
+        if self._is_all_known:
+            return self._known.get(encoded)
         if encoded not in self._known:
             data = self._view.items.map_item(self._field.name, encoded.encode())
             self._known[encoded] = data

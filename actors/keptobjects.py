@@ -302,6 +302,10 @@ class _Changes:
                 self._written.setdefault(event.invocation_id, []).extend(event.items.items())
             case e.FieldsInitialized() if field in event.fields:
                 return self._left(recorded, event.invocation_id, [("", event.fields[field])])
+            case e.LogConverted() if event.field == field:
+                return self._left(recorded, event.invocation_id, [("", item) for item in event.items])
+            case e.MapConverted() if event.field == field:
+                return self._left(recorded, event.invocation_id, [*event.items.items()])
             case e.HistoryKept():
                 self._written.pop(event.invocation_id, None)
             case e.FieldsRewound():

@@ -205,7 +205,7 @@ def _define(cls: Any) -> Definition:
         cls=cls,
         handlers=handlers,
         fields=cls._fields,
-        prepared=tuple(declared for declared in cls._fields.values() if declared.factory is not None),
+        prepared=tuple(declared for declared in cls._fields.values() if declared.is_prepared),
     )
 
 

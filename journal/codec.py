@@ -70,6 +70,8 @@ TAGS: dict[type, int] = {
     e.CancelOvertook: 0x30,
     e.CallsSpared: 0x31,
     e.FieldsInitialized: 0x38,
+    e.LogConverted: 0x39,
+    e.MapConverted: 0x3A,
 }
 
 _STAMP_TAG = 0x7F

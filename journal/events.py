@@ -522,6 +522,24 @@ class FieldsInitialized:
 
 
 @attrs.define(kw_only=True)
+class LogConverted:
+    """The code declares a field as a ``Log`` that was a plain list so far; its items are those of the list from here on."""
+
+    invocation_id: InvocationId
+    field: str
+    items: list[bytes]
+
+
+@attrs.define(kw_only=True)
+class MapConverted:
+    """The same of a ``Map`` that was a plain dictionary."""
+
+    invocation_id: InvocationId
+    field: str
+    items: dict[str, bytes]
+
+
+@attrs.define(kw_only=True)
 class AttemptFailed:
     """The handler raised something worth retrying. ``handed_over`` counts the completions it had been given."""
 
@@ -744,6 +762,8 @@ Event: TypeAlias = (
     | CancelOvertook
     | CallsSpared
     | FieldsInitialized
+    | LogConverted
+    | MapConverted
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)

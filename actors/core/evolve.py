@@ -266,6 +266,16 @@ def _on_initialized(state: ObjectState, invocation: InvocationState, event: e.Fi
     state.fields = {**event.fields, **state.fields}
 
 
+def _on_log_converted(state: ObjectState, _: InvocationState, event: e.LogConverted, __: Stamp) -> None:
+    state.fields = {name: value for name, value in state.fields.items() if name != event.field}
+    state.lengths[event.field] = len(event.items)
+
+
+def _on_map_converted(state: ObjectState, _: InvocationState, event: e.MapConverted, __: Stamp) -> None:
+    state.fields = {name: value for name, value in state.fields.items() if name != event.field}
+    state.maps.add(event.field)
+
+
 def _on_log(_: ObjectState, invocation: InvocationState, event: e.LogExtended, __: Stamp) -> None:
     invocation.value_bytes += sum(map(len, event.items))
     invocation.changes.logs.setdefault(event.field, []).extend(event.items)
@@ -412,6 +422,7 @@ def _keep(state: ObjectState, changes: Changes) -> None:
     state.fields = {**state.fields, **changes.fields}
     for field, items in changes.logs.items():
         state.lengths[field] = state.lengths.get(field, 0) + len(items)
+    state.maps.update(changes.maps)
 
 
 _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] = {
@@ -443,6 +454,8 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.ReadsPinned: _nothing,
     e.ItemsPinned: _nothing,
     e.FieldsInitialized: _on_initialized,
+    e.LogConverted: _on_log_converted,
+    e.MapConverted: _on_map_converted,
     e.AttemptFailed: _on_attempt_failed,
     e.AttemptRetried: _on_attempt_retried,
     e.InvocationSuspended: _on_suspended,

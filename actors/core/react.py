@@ -11,7 +11,7 @@ from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.evolve import keeps_changes
 from actors.core.gates import NO_GATES, Gates
-from actors.core.state import WaitKind
+from actors.core.state import Changes, WaitKind
 from actors.core.transitions import ACTIVE
 from journal import events as e
 from journal.events import Caller, Children, Link, Mode, Outcome, OutcomeKind, PauseCause, Status
@@ -330,6 +330,14 @@ def _on_rewound(state: ObjectState | None, event: e.FieldsRewound) -> list[Effec
     return [f.RewindItems(event, dict(state.lengths))]
 
 
+def _on_log_converted(_: ObjectState | None, event: e.LogConverted) -> list[Effect]:
+    return [f.KeepItems(Changes(logs={event.field: event.items}), {})]
+
+
+def _on_map_converted(_: ObjectState | None, event: e.MapConverted) -> list[Effect]:
+    return [f.KeepItems(Changes(maps={event.field: {**event.items}}), {})]
+
+
 def _on_resumed(state: ObjectState | None, event: e.InvocationResumed) -> list[Effect]:
     return [f.StartAttempt(event.invocation_id)] if _of(state, event).is_started else []
 
@@ -419,4 +427,6 @@ _REACTIONS: dict[type, Callable[[ObjectState | None, Any], list[Effect]]] = {
     e.InvocationsPurged: _on_purged,
     e.InvocationRestarted: _on_restarted,
     e.FieldsRewound: _on_rewound,
+    e.LogConverted: _on_log_converted,
+    e.MapConverted: _on_map_converted,
 }

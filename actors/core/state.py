@@ -165,7 +165,8 @@ class InvocationState:
 @attrs.define(kw_only=True)
 class ObjectState:
     """An object. ``holder`` is the invocation that has it for itself, ``queue`` those that wait for it, in order.
-    ``fields_version`` is the number of the event that changed its fields last."""
+    ``fields_version`` is the number of the event that changed its fields last, ``maps`` are the fields that have had items by
+    keys."""
 
     service: str
     key: str | None
@@ -173,6 +174,7 @@ class ObjectState:
     version: int = 0
     fields: dict[str, bytes] = attrs.field(factory=dict)
     lengths: dict[str, int] = attrs.field(factory=dict)
+    maps: set[str] = attrs.field(factory=set)
     fields_version: int = 0
     invocations: dict[InvocationId, InvocationState] = attrs.field(factory=dict)
     queue: list[InvocationId] = attrs.field(factory=list)

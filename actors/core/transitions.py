@@ -73,6 +73,8 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.ReadsPinned: ACTIVE,
     e.ItemsPinned: ACTIVE,
     e.FieldsInitialized: ACTIVE,
+    e.LogConverted: ACTIVE,
+    e.MapConverted: ACTIVE,
     e.AttemptFailed: ACTIVE,
     e.AttemptRetried: frozenset({Status.BACKING_OFF}),
     e.InvocationSuspended: ACTIVE,

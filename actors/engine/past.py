@@ -68,6 +68,8 @@ class Past:
                 match event:
                     case e.MapChanged():
                         _note_first(were.setdefault(event.field, {}), event.before)
+                    case e.MapConverted():
+                        _note_first(were.setdefault(event.field, {}), dict.fromkeys(event.items))
                     case e.FieldsRewound():
                         for field, before in event.before.items():
                             _note_first(were.setdefault(field, {}), before)

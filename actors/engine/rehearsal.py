@@ -75,7 +75,14 @@ async def read_invocation(rows: Readable, partitions: int, of: InvocationId) -> 
     return KeptInvocation(row=row, history=history, state=state, items=items)
 
 
-_BEGINNINGS = (e.InvocationStarted, e.FieldsRewound, e.HistoryKept, e.FieldsInitialized)
+_BEGINNINGS = (
+    e.InvocationStarted,
+    e.FieldsRewound,
+    e.HistoryKept,
+    e.FieldsInitialized,
+    e.LogConverted,
+    e.MapConverted,
+)
 
 
 async def _object_as_it_began(kept: _KeptStream, row: InvocationRow, began: int) -> tuple[ObjectState, Maps]:

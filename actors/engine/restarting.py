@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NOTHING_KEPT = Kept([], [], [], None)
 
-_GOING_LIVE = (e.InvocationStarted, e.HistoryKept, e.FieldsInitialized)
+_GOING_LIVE = (e.InvocationStarted, e.HistoryKept, e.FieldsInitialized, e.LogConverted, e.MapConverted)
 """After the last of these the handler has its object as it was when it first saw it, but for what it wrote itself."""
 
 

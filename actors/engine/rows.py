@@ -9,7 +9,7 @@ from journal import keys
 from journal.errors import Damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from actors.core.state import ObjectState
     from journal.ids import InvocationId, StreamId
@@ -83,6 +83,7 @@ class ObjectItems:
         self._partition = partition
         self._stream = stream
         self._lengths = dict(state.lengths)
+        self._maps = state.maps
         self._ahead_logs: Mapping[str, Sequence[bytes]] = {}
         self._ahead_maps: Mapping[str, Mapping[str, bytes | None]] = {}
         if beside is not None:
@@ -94,6 +95,9 @@ class ObjectItems:
 
     def log_lengths(self) -> Mapping[str, int]:
         return self._lengths
+
+    def map_names(self) -> Container[str]:
+        return self._maps
 
     def log_items(self, field: str, start: int, stop: int) -> Sequence[bytes]:
         ahead = self._ahead_logs.get(field, ())

@@ -94,6 +94,8 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
     e.ReadsPinned: {**_SAID_BY_A_HANDLER},
     e.ItemsPinned: {**_SAID_BY_A_HANDLER},
     e.FieldsInitialized: {**_SAID_BY_A_HANDLER},
+    e.LogConverted: {**_SAID_BY_A_HANDLER},
+    e.MapConverted: {**_SAID_BY_A_HANDLER},
     e.AttemptFailed: {Status.RUNNING: Status.BACKING_OFF, Status.BACKING_OFF: Status.BACKING_OFF},
     e.AttemptRetried: {Status.BACKING_OFF: Status.RUNNING},
     e.InvocationSuspended: {Status.RUNNING: Status.SUSPENDED, Status.BACKING_OFF: Status.BACKING_OFF},

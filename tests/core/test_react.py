@@ -167,6 +167,16 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     (RUNNING, e.ReadsPinned(invocation_id=IT, fields={}, lengths={}), []),
     (RUNNING, e.ItemsPinned(invocation_id=IT, field="items", items={}), []),
     (RUNNING, e.FieldsInitialized(invocation_id=IT, fields={"ident": b"1"}), []),
+    (
+        RUNNING,
+        e.LogConverted(invocation_id=IT, field="lines", items=[b"1"]),
+        [f.KeepItems(Changes(logs={"lines": [b"1"]}), {})],
+    ),
+    (
+        RUNNING,
+        e.MapConverted(invocation_id=IT, field="items", items={"x": b"1"}),
+        [f.KeepItems(Changes(maps={"items": {"x": b"1"}}), {})],
+    ),
     (RUNNING, ATTEMPT_FAILED, [STOPS, f.SetTimer(DUE, RETRY)]),
     (RUNNING, ATTEMPT_EXHAUSTED, [STOPS]),
     ([*RUNNING, ATTEMPT_FAILED], e.AttemptRetried(invocation_id=IT), [f.RetractTimer(DUE, RETRY), START]),

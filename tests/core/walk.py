@@ -474,8 +474,12 @@ def _new_fact(walker: Walker, invocation: InvocationState, how: int) -> Event | 
             return e.FieldsInitialized(invocation_id=of, fields={"a": b"0", "c": b"0"})
         case 13:
             return e.FieldsChanged(invocation_id=of, fields={"a": b"1"})
+        case 14 if how // 17 % 2:
+            return e.LogConverted(invocation_id=of, field="lines", items=[b"0"])
         case 14:
             return e.LogExtended(invocation_id=of, field="lines", items=[b"1"])
+        case 15 if how // 17 % 2:
+            return e.MapConverted(invocation_id=of, field="items", items={"y": b"0"})
         case 15:
             return e.MapChanged(invocation_id=of, field="items", items={"x": b"1"})
         case _:

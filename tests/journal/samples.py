@@ -155,4 +155,6 @@ EVENTS: list[e.Event] = [
     e.CancelOvertook(invocation_id=INVOCATION, handed_over=4),
     e.CancelHastened(invocation_id=INVOCATION, kill_at=31.5, reason="it takes too long"),
     e.FieldsInitialized(invocation_id=INVOCATION, fields={"ident": b'"7f"'}),
+    e.LogConverted(invocation_id=INVOCATION, field="lines", items=[b'"a"', b'"b"']),
+    e.MapConverted(invocation_id=INVOCATION, field="items", items={'"apple"': b"2"}),
 ]

@@ -52,6 +52,9 @@ class NoItems:
     def log_lengths(self) -> dict[str, int]:
         return {}
 
+    def map_names(self) -> set[str]:
+        return set()
+
     def log_items(self, field: str, start: int, stop: int) -> list[bytes]:
         return []
 
