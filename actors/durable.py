@@ -6,7 +6,6 @@ to a running handler; anywhere else they raise and say so.
 
 from __future__ import annotations
 
-import datetime
 import inspect
 import logging
 import math
@@ -14,8 +13,7 @@ import random as random_module
 import sys
 import types
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, TypeVarTuple, cast, overload
 
@@ -264,8 +262,7 @@ def move_on_after(seconds: Seconds, *, shield: bool = False) -> CancelScope:
     return CancelScope(relative=span, shield=shield)
 
 
-@contextmanager
-def fail_after(seconds: Seconds, *, shield: bool = False) -> Iterator[CancelScope]:
+def fail_after(seconds: Seconds, *, shield: bool = False) -> FailAfter:
     """As :func:`move_on_after`, but raises :class:`TooSlowError`.
 
     ::
@@ -273,11 +270,30 @@ def fail_after(seconds: Seconds, *, shield: bool = False) -> Iterator[CancelScop
         with actors.fail_after(5):
             await actors.actor(Price, "gold").quote()
     """
-    with move_on_after(seconds, shield=shield) as scope:
-        yield scope
-    if scope.cancelled_caught:
-        span = seconds.total_seconds() if isinstance(seconds, datetime.timedelta) else seconds
-        raise TooSlowError(f"not done within {span} seconds")
+    span = checked_seconds(seconds, "seconds", at_most=math.inf)
+    return FailAfter(move_on_after(span, shield=shield), span)
+
+
+class FailAfter:
+    """The block of :func:`fail_after`.
+
+    Not a generator: ``contextlib`` assigns the traceback of what passes through, which a frozen class of errors may refuse.
+    """
+
+    def __init__(self, scope: CancelScope, seconds: float) -> None:
+        self._scope = scope
+        self._seconds = seconds
+
+    def __enter__(self) -> CancelScope:
+        return self._scope.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: types.TracebackType | None
+    ) -> bool:
+        is_caught = self._scope.__exit__(kind, error, traceback)
+        if self._scope.cancelled_caught:
+            raise TooSlowError(f"not done within {self._seconds} seconds")
+        return is_caught
 
 
 # Side effects.

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actors.core.errors import Cancelled, CancelledError, TerminalError, plain_text, type_name
+from actors.carried import carried_by
+from actors.core.errors import Cancelled, CancelledError, TerminalError, is_built_in, plain_text, type_name
 from actors.tracebacks import exceptions_in, is_group, traceback_in, traceback_of
 from journal.events import Failure, Outcome, OutcomeKind
 
@@ -37,7 +38,11 @@ _NAMED_LEAVES = 3
 def failure_of(error: BaseException) -> Failure:
     """What is kept of an error. Never raises."""
     return Failure(
-        type=type_of(error), message=text_of(error), traceback=traceback_of(error), details=_details_of(error)
+        type=type_of(error),
+        message=text_of(error),
+        traceback=traceback_of(error),
+        details=details_of(error),
+        carried=carried_by(error),
     )
 
 
@@ -92,10 +97,13 @@ def _errors_of(cancel: Any) -> list[BaseException]:
 
 
 def type_of(error: Any) -> str:
-    """The name of an error's type as it is recorded, and sent over wires. Never raises."""
+    """The name of an error's type as it is recorded, and sent over wires. Never raises.
+
+    An error of this package may stand for another, and says so. What a class of the user's keeps under this name is its own.
+    """
     kind = type(error)
-    if issubclass(kind, TerminalError):
-        with contextlib.suppress(BaseException):  # a subclass may keep something else under this name
+    if issubclass(kind, TerminalError) and is_built_in(kind):
+        with contextlib.suppress(BaseException):  # it can be assigned, as every attribute can
             named = plain_text(error.type, TYPE_CHARACTERS)
             if named:
                 return named
@@ -150,7 +158,8 @@ def _text(make: Callable[[], str], what: str) -> str:
         return f"(its {what} cannot be had: {_short_name(problem)})"
 
 
-def _details_of(error: BaseException) -> bytes:
+def details_of(error: BaseException) -> bytes:
+    """What an error tells its readers, as JSON; empty if that is nothing, too long, or no JSON. Never raises."""
     try:
         details: Any = getattr(error, "details", None)
         data = b"" if details is None else msgspec.json.encode(details)

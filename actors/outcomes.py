@@ -8,20 +8,21 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from actors.carried import made_again, made_with_text
 from actors.core.errors import (
     InvocationCancelledError,
     InvocationKilledError,
     StepFailedError,
     TerminalError,
     deployment_of_module,
+    instance_dict_of,
+    is_built_in,
     module_of,
     qualname_of,
     type_name,
 )
 from actors.deployments.loading import find_loaded, loads
-from actors.failures import type_of
+from actors.failures import text_of
 from journal.events import OutcomeKind
 
 if TYPE_CHECKING:
@@ -34,14 +35,20 @@ def error_of(failure: Failure, invocation_id: InvocationId | None = None, *, dep
 
     ``deployment``: whose code awaits it, and so whose classes are meant; empty for code that was imported as usual.
     """
-    kind = _class_of(failure.type, deployment) or TerminalError
-    error = kind.__new__(kind)
-    message = failure.message if kind is not TerminalError else _with_type(failure)
-    Exception.__init__(error, message)
-    error.details = msgspec.json.decode(failure.details) if failure.details else None
-    error.type = failure.type
-    error.invocation_id = invocation_id
+    kind = _class_of(failure.type, deployment)
+    error = None if kind is None else _made_again(kind, failure)
+    if error is None:
+        error = made_with_text(TerminalError, failure, _text_with_type(failure))
+    instance_dict_of(error)["invocation_id"] = invocation_id
     return error
+
+
+def _made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | None:
+    """The error of its own class, if it says what it said."""
+    error = made_again(kind, failure)
+    if error is not None and text_of(error) == failure.message:
+        return error
+    return made_with_text(kind, failure, failure.message) if is_built_in(kind) else None
 
 
 def value_of(outcome: Outcome, invocation_id: InvocationId | None = None, *, deployment: str = "") -> bytes:
@@ -62,9 +69,7 @@ def step_error_of(failure: Failure, name: str, *, deployment: str = "") -> Termi
     """The error of a step that failed for good: its own if it was terminal, else that the step used up its attempts."""
     if _class_of(failure.type, deployment) is not None:
         return error_of(failure, deployment=deployment)
-    error = StepFailedError(f"step {name!r} failed: {failure.type}: {failure.message}")
-    error.type = failure.type
-    return error
+    return made_with_text(StepFailedError, failure, f"step {name!r} failed: {failure.type}: {failure.message}")
 
 
 def _ended(kind: type[TerminalError], word: str, outcome: Outcome, invocation_id: InvocationId | None) -> TerminalError:
@@ -76,8 +81,14 @@ def _ended(kind: type[TerminalError], word: str, outcome: Outcome, invocation_id
     return error
 
 
-def _with_type(failure: Failure) -> str:
-    return f"{failure.type}: {failure.message}" if failure.type != type_of(TerminalError()) else failure.message
+def _text_with_type(failure: Failure) -> str:
+    """The text of an error whose class is not there to tell; one that has come this way before tells it already."""
+    begins = f"{failure.type}: "
+    is_told = failure.type == _TERMINAL or failure.message.startswith(begins)
+    return failure.message if is_told else begins + failure.message
+
+
+_TERMINAL = type_name(TerminalError)
 
 
 def _class_of(name: str, deployment: str) -> type[TerminalError] | None:

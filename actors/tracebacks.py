@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actors.core.errors import type_name
+from actors.core.errors import instance_dict_of, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +40,6 @@ exceptions_in: Callable[[BaseException], tuple[BaseException, ...]] = vars(BaseE
 traceback_in: Callable[[BaseException], TracebackType | None] = vars(BaseException)["__traceback__"].__get__
 _cause_of: Callable[[BaseException], BaseException | None] = vars(BaseException)["__cause__"].__get__
 _context_of: Callable[[BaseException], BaseException | None] = vars(BaseException)["__context__"].__get__
-_instance_dict_of: Callable[[BaseException], dict[str, Any]] = vars(BaseException)["__dict__"].__get__
 _class_dict_of: Callable[[type], Mapping[str, Any]] = vars(type)["__dict__"].__get__
 _bases_of: Callable[[type], tuple[type, ...]] = vars(type)["__mro__"].__get__
 
@@ -94,7 +93,7 @@ def _answers_for_itself(error: BaseException) -> bool:
             and any(name in _class_dict_of(kind) for name in _ASKED)
         ):
             return True
-    return type(_instance_dict_of(error).get("__notes__", [])) is not list
+    return type(instance_dict_of(error).get("__notes__", [])) is not list
 
 
 def _encodable(text: str) -> str:

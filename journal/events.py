@@ -105,12 +105,16 @@ class PauseMode(Word):
 
 @attrs.frozen
 class Failure:
-    """An error as it is kept: its type's full name, its text, and for people where it came from."""
+    """An error as it is kept: its type's full name, its text, and for people where it came from.
+
+    ``details`` and ``carried`` are JSON: what the error tells its readers, and what it is made again from.
+    """
 
     type: str
     message: str
     traceback: str = ""
     details: bytes = b""
+    carried: bytes = b""
 
 
 @attrs.frozen

@@ -6,9 +6,11 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
+from journal.events import Status
+from journal.ids import InvocationId
+
 if TYPE_CHECKING:
-    from journal.events import Status
-    from journal.ids import InvocationId
+    from collections.abc import Callable
 
 
 class ActorError(Exception):
@@ -34,6 +36,9 @@ def plain_text(text: object, characters: int) -> str:
     return exact[:characters].encode("utf-8", "backslashreplace").decode()[:characters]
 
 
+instance_dict_of: Callable[[BaseException], dict[str, Any]] = vars(BaseException)["__dict__"].__get__
+"""The attributes of an error, whatever its class answers when it is asked for one."""
+
 # What Python itself keeps of a class. Its metaclass is its author's, and may answer anything when it is asked for these.
 _module_in = vars(type)["__module__"].__get__
 _qualname_in = vars(type)["__qualname__"].__get__
@@ -48,6 +53,11 @@ def module_of(kind: type) -> str:
 def qualname_of(kind: type) -> str:
     """A class's name within its module."""
     return plain_text(_qualname_in(kind), _NAME_CHARACTERS)
+
+
+def is_built_in(kind: type) -> bool:
+    """Whether the class is one of this package."""
+    return module_of(kind).partition(".")[0] == "actors"
 
 
 def type_name(kind: type) -> str:
@@ -68,8 +78,11 @@ def deployment_of_module(name: str) -> str:
 class TerminalError(ActorError):
     """Raise it in a handler or a step to fail for good: it is recorded, never retried, and raised at the caller's await.
 
-    A subclass arrives as itself where its class is known, so ``except InsufficientFunds`` works across a call and across a
-    replay. ``details`` is JSON of at most 64 KiB, kept with the message. ``invocation_id`` is set where it was raised by somebody else.
+    A subclass arrives as itself, with its attributes, where its class is known: ``except InsufficientFunds`` works across a
+    call, across a replay and over HTTP. An attribute is kept if it is JSON, of a common type of the standard library, or of the type
+    that its annotation says, in the class or in the parameters of its ``__init__``. If one cannot be kept, or they have more than
+    64 KiB as JSON, a plain ``TerminalError`` arrives, with ``type``, text and ``details``. ``details`` is JSON of at most 64 KiB.
+    ``invocation_id`` is that of the invocation that raised it.
 
     ::
 
@@ -84,8 +97,8 @@ class TerminalError(ActorError):
 
     def __init__(self, message: str = "", *, details: Any = None) -> None:
         super().__init__(message)
-        self.details = details
-        self.type = type_name(type(self))
+        # A subclass may be frozen, or have properties of these names.
+        instance_dict_of(self).update(details=details, type=type_name(type(self)))
 
 
 class StepFailedError(TerminalError):

@@ -19,6 +19,7 @@ from actors.core.errors import (
     TooSlowError,
     UnavailableError,
     UnknownOutcomeError,
+    is_built_in,
     type_name,
 )
 from actors.http.finding import URL_VARIABLE
@@ -128,7 +129,7 @@ def error_in(response: httpx2.Response) -> ActorError:
         "allowed": tuple(response.headers.get("allow", "").split(", ")),
     }
     for name, value in carried.items():
-        if value is not None and hasattr(type(error), name):
+        if value is not None and is_built_in(type(error)) and hasattr(type(error), name):
             setattr(error, name, value)
     return error
 
@@ -136,4 +137,4 @@ def error_in(response: httpx2.Response) -> ActorError:
 def failure_in(problem: Problem) -> Failure:
     """The same as a handler's failure is recorded."""
     details = b"" if problem.details is None else msgspec.json.encode(problem.details)
-    return Failure(problem.error, problem.detail, details=details)
+    return Failure(problem.error, problem.detail, details=details, carried=msgspec.json.encode(problem.carried))

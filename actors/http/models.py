@@ -72,7 +72,8 @@ DeploymentWord = Annotated[
 
 @attrs.frozen(kw_only=True)
 class Problem:
-    """An error as RFC 9457 has it. ``error`` is the type of the exception, so that a client can raise it again.
+    """An error as RFC 9457 has it. ``error`` is the type of the exception, and ``carried`` its attributes, so that a client can
+    raise it again.
 
     ``path`` says where in the body or the query, if it is there; ``outcome`` how the invocation ended, if that is what is said;
     ``invocation_status`` how it stands, if that is why.
@@ -84,6 +85,7 @@ class Problem:
     type: str = "about:blank"
     error: str = ""
     details: Any = None
+    carried: Any = None
     path: str | None = None
     invocation_id: InvocationId | None = None
     outcome: OutcomeKind | None = None

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import attrs
 import msgspec
 from starlette.responses import Response
 
-from actors.core.errors import ActorError, InvalidArgumentError, Refused, UnauthorizedError, UnavailableError
-from actors.failures import type_of
+from actors.carried import carried_by
+from actors.core.errors import (
+    ActorError,
+    InvalidArgumentError,
+    Refused,
+    UnauthorizedError,
+    UnavailableError,
+    is_built_in,
+    qualname_of,
+)
+from actors.failures import details_of, text_of, type_of
 from actors.http.models import INVOCATION_HEADER, PROBLEM_TYPE, RESTATE_ID_HEADER, Problem
 from journal.errors import JournalError, MalformedIdError, Unavailable
 
@@ -92,18 +102,30 @@ def _as_actors(error: ActorError | JournalError) -> ActorError:
 
 
 def problem_of(error: ActorError, of: InvocationId | None = None, outcome: OutcomeKind | None = None) -> Problem:
-    """An error as the body of a response says it."""
+    """An error as the body of a response says it. What a class of the user's keeps under names of ours is its own."""
+    kind, details = type(error), details_of(error)
+    own = error if is_built_in(kind) else None
+    carried = carried_by(error) if own is None else b""
     return Problem(
-        title=type(error).__name__,
-        status=error.http_status,
-        detail=str(error),
+        title=qualname_of(kind).rpartition(".")[2],
+        status=_status_of(error),
+        detail=text_of(error),
         error=type_of(error),
-        details=getattr(error, "details", None),
-        path=getattr(error, "path", None),
-        invocation_id=of or getattr(error, "invocation_id", None),
+        details=msgspec.Raw(details) if details else None,
+        carried=msgspec.Raw(carried) if carried else None,
+        path=getattr(own, "path", None),
+        invocation_id=of or getattr(own, "invocation_id", None),
         outcome=outcome,
-        invocation_status=getattr(error, "status", None),
+        invocation_status=getattr(own, "status", None),
     )
+
+
+def _status_of(error: ActorError) -> int:
+    """The status that the class of the error asks for, if it is that of an error."""
+    with contextlib.suppress(BaseException):  # it is an attribute of the user's, and may be anything
+        if type(error.http_status) is int and 400 <= error.http_status <= 599:
+            return error.http_status
+    return ActorError.http_status
 
 
 def respond_with(

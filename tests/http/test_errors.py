@@ -18,9 +18,9 @@ from journal.ids import StreamId
 
 def _all(kind: type[ActorError]) -> list[type[ActorError]]:
     found = [kind]
-    for inner in kind.__subclasses__():
+    for inner in type.__subclasses__(kind):  # other tests make classes that cannot be asked themselves
         found += _all(inner)
-    return [k for k in found if k.__module__ in ("actors", problems.__name__, "actors.http.tokens")]
+    return [k for k in found if errors.module_of(k) in ("actors", problems.__name__, "actors.http.tokens")]
 
 
 KINDS = sorted(set(_all(ActorError)), key=lambda kind: kind.__name__)

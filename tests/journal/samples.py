@@ -10,7 +10,13 @@ OTHER = InvocationId("inv_1" + "a9876543210" + "0123456789ABCDEFGHIJKL")
 STEP = StepId("3.1.2")
 TARGET = e.Target("Bank", "alice", "deposit")
 CALLER = e.Caller(OTHER, STEP)
-FAILURE = e.Failure("builtins.ValueError", "no such account", "Traceback …", b'{"account": 7}')
+FAILURE = e.Failure(
+    "builtins.ValueError",
+    "no such account",
+    "Traceback …",
+    b'{"account": 7}',
+    b'{"args": ["no such account"], "attributes": {"account": 7}}',
+)
 OUTCOME = e.Outcome(e.OutcomeKind.SUCCEEDED, b"[1, 2]")
 
 STAMP = e.Stamp(1_700_000_000.25, "cause", "user:alice")

@@ -1,0 +1,289 @@
+"""What an error of a user's carries, as JSON, and the same error from it again.
+
+The error is made again without a call of its class: neither ``__new__`` nor ``__init__`` are asked, which may need arguments
+that nobody knows. The attributes are put where they were, past a ``__setattr__`` that forbids it, as frozen classes have one.
+(A frozen *data class* forbids what a raise needs, too (python/cpython#99856), so it is not made again; one of attrs is.)
+
+An attribute is kept if it comes back equal and of the same type: what JSON knows, the common types of the standard library
+(:data:`_TAGGED`), and whatever its annotation describes, in the class or in the parameters of its ``__init__``. If one cannot
+be kept, the error cannot be made again; there is no error with half of its attributes.
+
+Refused: pickle, which runs what it reads; and the name of a class in the record, since a record must not choose what is made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import decimal
+import inspect
+import math
+import sys
+import types
+import typing
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from actors.core.errors import TerminalError, instance_dict_of, is_built_in, type_name
+from actors.values import codec_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from journal.events import Failure
+
+CARRIED_BYTES = 65_536
+"""An error whose attributes are longer, as JSON, cannot be made again."""
+
+CANNOT_BE_MADE = b"null"
+"""What an error carries that cannot be made again. Where nothing is said of it, its text is all that it has."""
+
+_TAG = "$"
+_TEXT_ALONE: dict[str, Any] = {"args": [{_TAG: "text"}], "attributes": {}}
+_TAGGED: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (
+        bytes,
+        datetime.date,
+        datetime.datetime,
+        datetime.time,
+        datetime.timedelta,
+        decimal.Decimal,
+        uuid.UUID,
+    )
+}
+_CONTAINERS: dict[str, Any] = {kind.__name__: kind for kind in (tuple, set, frozenset)}
+
+# What Python itself keeps of a class and of an error, whatever these answer when they are asked.
+_bases_of: Callable[[type], tuple[type, ...]] = vars(type)["__mro__"].__get__
+_class_dict_of: Callable[[type], Mapping[str, Any]] = vars(type)["__dict__"].__get__
+_base_of: Callable[[type], type] = vars(type)["__base__"].__get__
+_flags_of: Callable[[type], int] = vars(type)["__flags__"].__get__
+_args_of: Callable[[BaseException], tuple[Any, ...]] = vars(BaseException)["args"].__get__
+_set_args: Callable[[BaseException, tuple[Any, ...]], None] = vars(BaseException)["args"].__set__
+_HEAP_TYPE = 1 << 9
+"""The flag of a class that was not made in C (``Py_TPFLAGS_HEAPTYPE``)."""
+
+
+def carried_by(error: BaseException) -> bytes:
+    """What the error carries, as JSON; empty if it is no ``TerminalError``. Never raises."""
+    kind = type(error)
+    if not issubclass(kind, TerminalError):
+        return b""
+    if is_built_in(kind) and _stands_for_another(error):
+        return CANNOT_BE_MADE  # the other could not, or is of a class that is not known here
+    try:
+        hints = _hints_of(kind)
+        attributes = dict(_attributes_of(error))
+        kept = {name: _kept(value, hints.get(name)) for name, value in attributes.items()}
+        args = [_kept_argument(value, attributes) for value in _args_of(error)]
+        data = msgspec.json.encode({"args": args, "attributes": kept})
+    except BaseException:  # what it carries is its author's, and may raise anything
+        return CANNOT_BE_MADE
+    return data if len(data) <= CARRIED_BYTES else CANNOT_BE_MADE
+
+
+def made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | None:
+    """The error of this class that the failure is of; None if it cannot be made, raised and shown. Never raises."""
+    carried = msgspec.json.decode(failure.carried) if failure.carried else _TEXT_ALONE
+    if carried is None:
+        return None
+    try:
+        error: TerminalError = _builtin_of(kind).__new__(kind)
+        hints = _hints_of(kind)
+        attributes = {name: _restored(value, hints.get(name)) for name, value in carried["attributes"].items()}
+        _set_args(error, tuple(_restored_argument(value, attributes, failure) for value in carried["args"]))
+        put_details(error, failure)
+        for name, value in attributes.items():
+            _put(error, name, value)
+        error.__traceback__ = (
+            None  # context managers do so, and a frozen data class refuses it with an error of its own
+        )
+        str(error)
+    except BaseException:  # as above
+        return None
+    return error
+
+
+def made_with_text(kind: type[TerminalError], failure: Failure, text: str) -> TerminalError:
+    """An error of one of the classes of this package, which are whole without their attributes."""
+    error = kind.__new__(kind)
+    _set_args(error, (text,))
+    put_details(error, failure)
+    return error
+
+
+def put_details(error: TerminalError, failure: Failure) -> None:
+    """Give the error what a failure has fields for."""
+    details = msgspec.json.decode(failure.details) if failure.details else None
+    instance_dict_of(error).update(details=details, type=failure.type)
+
+
+def _stands_for_another(error: BaseException) -> bool:
+    return instance_dict_of(error).get("type", "") not in ("", type_name(type(error)))
+
+
+def _attributes_of(error: BaseException) -> Iterator[tuple[str, Any]]:
+    """The attributes of the instance: those in its slots, and those in its dictionary."""
+    for name, slot in _slots_of(type(error)):
+        try:
+            value = slot.__get__(error)
+        except AttributeError:
+            continue  # it was never set
+        if value is not None or _is_made_in_python(slot.__objclass__):  # what C code never set reads as None
+            yield name, value
+    for name, value in instance_dict_of(error).items():
+        is_pythons_own = name.startswith("__") and name.endswith("__") and name != "__notes__"
+        if not is_pythons_own and not _is_recorded_beside(error, name, value):
+            yield name, value
+
+
+def _is_recorded_beside(error: BaseException, name: str, value: Any) -> bool:
+    """Whether a failure has a field for it, or the reader knows it; ``type`` may well be an attribute of the user's."""
+    if name == "type":
+        return type(value) is str and value == type_name(type(error))
+    return name in ("details", "invocation_id")
+
+
+def _slots_of(kind: type) -> Iterator[tuple[str, types.MemberDescriptorType]]:
+    """What the class, and those that it is made of, keep outside the dictionary of an instance."""
+    for base in _bases_of(kind):
+        if base is not BaseException:
+            for name, member in _class_dict_of(base).items():
+                if isinstance(member, types.MemberDescriptorType):
+                    yield name, member
+
+
+def _put(error: BaseException, name: str, value: Any) -> None:
+    slot = next((slot for slot_name, slot in _slots_of(type(error)) if slot_name == name), None)
+    if slot is None:
+        instance_dict_of(error)[name] = value
+    else:
+        slot.__set__(error, value)
+
+
+def _is_made_in_python(kind: type) -> bool:
+    return bool(_flags_of(kind) & _HEAP_TYPE)
+
+
+def _builtin_of(kind: type) -> Any:
+    """The class whose instances are laid out as those of ``kind`` are, below all that Python code has added."""
+    while _is_made_in_python(kind):
+        kind = _base_of(kind)
+    return kind
+
+
+def _hints_of(kind: type) -> dict[str, Any]:
+    """The types of attributes, as the class annotates them, or as the parameters of its ``__init__`` that have their names."""
+    hints: dict[str, Any] = {}
+    for base in reversed(_bases_of(kind)):
+        own = _class_dict_of(base)
+        for annotated in (own.get("__init__"), base):
+            if annotated is base or isinstance(annotated, types.FunctionType):
+                hints.update(_annotations_of(annotated))
+    return hints
+
+
+def _annotations_of(annotated: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    names = getattr(sys.modules.get(annotated.__module__), "__dict__", {})
+    for name, annotation in inspect.get_annotations(annotated).items():
+        with contextlib.suppress(
+            Exception
+        ):  # a name is there for the type checker alone: then the value must do without
+            found |= typing.get_type_hints(types.SimpleNamespace(__annotations__={name: annotation}), names)
+    return found
+
+
+# Values.
+
+
+class _CannotBeKeptError(Exception):
+    """A value that would not come back equal, and of its type."""
+
+
+def _kept(value: Any, hint: Any) -> Any:
+    try:
+        return _as_json(value)
+    except _CannotBeKeptError:
+        if hint is None:
+            raise
+    return {_TAG: "hint", "of": _exactly(hint, value)}
+
+
+def _restored(value: Any, hint: Any) -> Any:
+    if type(value) is dict and value.get(_TAG) == "hint":
+        return codec_for(hint).decode(msgspec.json.encode(value["of"]))
+    return _from_json(value)
+
+
+def _kept_argument(value: Any, attributes: Mapping[str, Any]) -> Any:
+    """An item of ``args``: often one of the attributes, and if it cannot be kept, the text of the error."""
+    for name, other in attributes.items():
+        if value is other:
+            return {_TAG: "attribute", "of": name}
+    try:
+        return _as_json(value)
+    except _CannotBeKeptError:
+        return {_TAG: "text"}
+
+
+def _restored_argument(value: Any, attributes: Mapping[str, Any], failure: Failure) -> Any:
+    if type(value) is dict:
+        match value.get(_TAG):
+            case "attribute":
+                return attributes[value["of"]]
+            case "text":
+                return failure.message
+    return _from_json(value)
+
+
+def _as_json(value: Any) -> Any:
+    """The value as JSON has it, with a tag where JSON has no word for its type. Raises :class:`_CannotBeKeptError`."""
+    kind = type(value)
+    if value is None or kind in (bool, int, str):
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else {_TAG: "float", "of": repr(value)}
+    if kind is list:
+        return [_as_json(item) for item in value]
+    if kind is dict:
+        items = [(key, _as_json(item)) for key, item in value.items()]
+        if _TAG not in value and all(type(key) is str for key, _ in items):
+            return dict(items)
+        return {_TAG: "dict", "of": [[_as_json(key), item] for key, item in items]}
+    if kind in _CONTAINERS.values():
+        return {_TAG: kind.__name__, "of": [_as_json(item) for item in value]}
+    if kind in _TAGGED.values():
+        return {_TAG: kind.__name__, "of": _exactly(kind, value)}
+    raise _CannotBeKeptError
+
+
+def _from_json(value: Any) -> Any:
+    if type(value) is list:
+        return [_from_json(item) for item in value]
+    if type(value) is not dict:
+        return value
+    tag = value.get(_TAG)
+    if tag is None:
+        return {key: _from_json(item) for key, item in value.items()}
+    of = value["of"]
+    if tag == "float":
+        return float(of)
+    if tag == "dict":
+        return {_from_json(key): _from_json(item) for key, item in of}
+    if tag in _CONTAINERS:
+        return _CONTAINERS[tag](_from_json(item) for item in of)
+    return codec_for(_TAGGED[tag]).decode(msgspec.json.encode(of))
+
+
+def _exactly(kind: Any, value: Any) -> msgspec.Raw:
+    """The value as JSON by a type, if it comes back as it is."""
+    codec = codec_for(kind)
+    data = codec.encode(value)
+    back = codec.decode(data)
+    if type(back) is not type(value) or not (back == value):
+        raise _CannotBeKeptError
+    return msgspec.Raw(data)
