@@ -20,13 +20,14 @@ from actors.core.errors import (
     UnknownJobError,
 )
 from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec, JobState
+from actors.core.limits import within_limit
 from actors.engine.arrivals import Act
 from actors.jobs import JobInfo, JobItem, JobItems, JobPreview, words_of
 from actors.keptobjects import KeptObjects
 from actors.objects import service_name
 from actors.references import InvocationHandle, new_id
 from actors.system.job import Job, job_target
-from actors.values import codec_for, decode_kept
+from actors.values import ValueProblem, codec_for, decode_kept
 from journal import keys
 from journal.events import Answer, OutcomeKind, Status, Successor
 from journal.ids import InvocationId, StreamId, derived_unique, invocation_id
@@ -184,6 +185,7 @@ class JobCaller:
         if spec.rate is not None and not _SLOWEST <= spec.rate <= _FASTEST:
             raise InvalidArgumentError(f"a rate of {spec.rate} a second, expected {_SLOWEST} to {_FASTEST:.0f}")
         await _check_options(spec)
+        within_limit(_options_as_json(spec), self._port.limits.payload_bytes, f"the options of {spec.verb.value}")
         count, _ = await self.chosen(choice, at_most=0)
         if spec.limit is None and count > MAX_ITEMS:
             raise TooManyItemsError(
@@ -211,6 +213,14 @@ class _Listener:
 
     def encode_value(self, value: Any, what: str) -> bytes:
         return b""
+
+
+def _options_as_json(spec: JobSpec) -> bytes:
+    try:
+        return codec_for(dict[str, Any]).encode(spec.options)
+    except ValueProblem as error:
+        path = f"$.options{error.path[1:]}"
+        raise InvalidArgumentError(f"the options of {spec.verb.value}: {error}", path=path) from error
 
 
 async def _check_options(spec: JobSpec) -> None:

@@ -42,12 +42,11 @@ from actors.core.errors import (
     InsideStepError,
     InvalidArgumentError,
     OutsideHandlerError,
-    PayloadTooLargeError,
     TooSlowError,
     UnserializableError,
     plain_text,
 )
-from actors.core.limits import NEVER
+from actors.core.limits import NEVER, within_limit
 from actors.core.retries import RetryPolicy
 from actors.core.texts import shown
 from actors.objects import definition_of, kind_in_words
@@ -774,8 +773,7 @@ class HandlerPort:
     async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
         # The verb goes out with the event that keeps it, once, so a key of its own is needed for a restart's id alone.
         branch = _branch("invocation")
-        if isinstance(command, c.SignalInvocation):
-            within_limit(command.value, _context(branch).limits.payload_bytes, f"signal {command.name!r}")
+        check_value(command, _context(branch).limits)
         command = with_successor(command, _context(branch).unique, idempotency_key)
         answered: e.VerbAnswered = await Operation(
             branch,
@@ -844,11 +842,13 @@ def encode_arguments(request: Request, limits: Limits) -> bytes:
     return data
 
 
-def within_limit(data: bytes, limit: int, what: str) -> bytes:
-    """The same bytes. Raises :class:`PayloadTooLargeError`."""
-    if len(data) > limit:
-        raise PayloadTooLargeError(f"{what} has {len(data)} bytes of JSON, the limit is {limit}")
-    return data
+def check_value(command: c.Command, limits: Limits) -> None:
+    """Raise :class:`PayloadTooLargeError` for a verb with a value of the user's that is too large."""
+    match command:
+        case c.SignalInvocation():
+            within_limit(command.value, limits.payload_bytes, f"signal {command.name!r}")
+        case c.RestartInvocation(argument=bytes() as argument):
+            within_limit(argument, limits.payload_bytes, "the input of a restart")
 
 
 def encode_value(value: Any, what: str) -> bytes:

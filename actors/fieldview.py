@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from actors.core.errors import FieldMisuseError, NoLongerFitsError
+from actors.core.limits import DEFAULT_LIMITS, within_limit
 from actors.fields import FieldKind
 from actors.items import IMMUTABLE, UNREAD, LogView, MapView, may_only_read
 from actors.values import says_the_same
@@ -38,7 +39,7 @@ class Items(Protocol):
 class View:
     """What one attempt sees of its object, and what it has changed since it was last asked (``take_changes``).
 
-    ``pinned`` is what a shared handler has seen before a crash. ``kept`` is, for each part of the history that a restart kept,
+    ``payload_bytes`` bounds each value that it is given. ``pinned`` is what a shared handler has seen before a crash. ``kept`` is, for each part of the history that a restart kept,
     the object as it was then; it is seen until ``go_on_from`` says that the part is over.
     """
 
@@ -49,6 +50,7 @@ class View:
         items: Items,
         *,
         is_writer: bool,
+        payload_bytes: int = DEFAULT_LIMITS.payload_bytes,
         prepares: Sequence[Field] = (),
         pinned: Pins | None = None,
         kept: Iterable[Pins] = (),
@@ -56,6 +58,7 @@ class View:
         self.invocation_id = invocation_id
         self.items = items
         self.is_writer = is_writer
+        self.payload_bytes = payload_bytes
         self._stored = fields
         self._prepares = prepares
         self._first_values: dict[str, bytes] = {}
@@ -77,7 +80,7 @@ class View:
             name = field.name
             if field.factory is not None and name not in self._fields:
                 stored = self._stored.get(name)
-                self._first_values[name] = field.encode(field.make()) if stored is None else stored
+                self._first_values[name] = self._encode(field, field.make()) if stored is None else stored
         if self._first_values:
             self._fields = {**self._first_values, **self._fields}
 
@@ -234,7 +237,7 @@ class View:
         changed: dict[str, bytes] = {}
         for name, field in list(self._touched.items()):
             value = self._values[name]
-            data = field.encode(value)
+            data = self._encode(field, value)
             before = self._written.get(name)
             if before is None:
                 before = self._fields.get(name)
@@ -243,6 +246,12 @@ class View:
             if isinstance(value, IMMUTABLE):
                 del self._touched[name]
         return changed
+
+    def _encode(self, field: Field, value: Any) -> bytes:
+        data = field.encode(value)
+        return (
+            data if len(data) <= self.payload_bytes else within_limit(data, self.payload_bytes, f"field {field.name}")
+        )
 
     def _pin(self) -> Sequence[Event]:
         pins: list[Event] = []

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from actors.core.errors import FieldMisuseError, UnserializableError
+from actors.core.limits import within_limit
 from actors.fields import Log, Map
 from actors.values import ValueProblem, decode_kept, says_the_same
 from journal import events as e
@@ -184,11 +185,7 @@ class LogView(Log[T]):
             )
 
     def _encode(self, position: int, item: T) -> bytes:
-        try:
-            return self._codec.encode(item)
-        except ValueProblem as error:
-            path = f"{self._field.name}[{position}]{error.path[1:]}"
-            raise UnserializableError(f"field {path}: {error.problem}", path=path) from error
+        return _encoded(self._codec, item, self._field.name, position, self._view.payload_bytes)
 
 
 class MapView(Map[K, V]):
@@ -330,16 +327,23 @@ class MapView(Map[K, V]):
 
     def _encode_key(self, key: K) -> str:
         try:
-            return self._key_codec.encode(key).decode()
+            data = self._key_codec.encode(key)
         except ValueProblem as error:
             raise UnserializableError(f"a key of {self._field.name}: {error.problem}", path=self._field.name) from error
+        return within_limit(data, self._view.payload_bytes, f"a key of {self._field.name}").decode()
 
     def _encode(self, encoded: str, value: V) -> bytes:
-        try:
-            return self._codec.encode(value)
-        except ValueProblem as error:
-            path = f"{self._field.name}[{encoded}]{error.path[1:]}"
-            raise UnserializableError(f"field {path}: {error.problem}", path=path) from error
+        return _encoded(self._codec, value, self._field.name, encoded, self._view.payload_bytes)
+
+
+def _encoded(codec: Codec[T], item: T, name: str, where: object, payload_bytes: int) -> bytes:
+    """An item as JSON. Raises :class:`UnserializableError`, :class:`PayloadTooLargeError`."""
+    try:
+        data = codec.encode(item)
+    except ValueProblem as error:
+        path = f"{name}[{where}]{error.path[1:]}"
+        raise UnserializableError(f"field {path}: {error.problem}", path=path) from error
+    return data if len(data) <= payload_bytes else within_limit(data, payload_bytes, f"field {name}[{where}]")
 
 
 def may_only_read(name: str) -> FieldMisuseError:

@@ -28,12 +28,13 @@ from actors.core.errors import (
     UnknownServiceError,
 )
 from actors.core.jobs import Choice
+from actors.core.limits import within_limit
 from actors.core.names import is_system
 from actors.deployments.checker import KEEP, Checker, checked_code, last_of
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.keeper import DeploymentKeeper
 from actors.deployments.snapshot import Snapshot
-from actors.durable import encode_arguments, encode_value, within_limit
+from actors.durable import check_value, encode_arguments, encode_value
 from actors.engine.arrivals import Act, Identity
 from actors.figures import EndedSecond, Figures, ended_lately, figures_of
 from actors.following import Events, Output
@@ -407,8 +408,7 @@ class LocalPort:
             self._check_room()
         assert not isinstance(command, c.StartWaiting), "no verb"
         of = command.invocation_ids[0] if isinstance(command, c.PurgeInvocations) else command.invocation_id
-        if isinstance(command, c.SignalInvocation):
-            within_limit(command.value, self.limits.payload_bytes, f"signal {command.name!r}")
+        check_value(command, self.limits)
         return await self.engine.obey(command, of, self.who, request=request)
 
     async def info(self, of: InvocationId) -> InvocationInfo:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from actors.core.arguments import checked_text
 from actors.core.errors import NotPossibleError
+from actors.core.limits import within_limit
 from actors.core.names import EDIT, is_system
-from actors.durable import within_limit
 from actors.engine.arrivals import Act
 from actors.keptobjects import KeptObjects, checked_limit
 from actors.outcomes import value_of

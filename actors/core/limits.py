@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from actors.core.arguments import Seconds, checked_count, checked_seconds
+from actors.core.errors import PayloadTooLargeError
 
 
 def _suspend_after_seconds(value: Seconds) -> float:
@@ -23,7 +24,7 @@ class Limits:
     limit                       default      beyond it
     ==========================  ===========  =============================================================
     ``key_bytes``               1 KiB        ``InvalidKeyError``
-    ``payload_bytes``           10 MiB       ``PayloadTooLargeError`` (arguments, results, signals, fields)
+    ``payload_bytes``           10 MiB       ``PayloadTooLargeError`` (each argument, result, signal, field and item)
     ``payload_values``          200,000      ``PayloadTooLargeError`` (numbers, texts, lists … in one JSON body over HTTP)
     ``mailbox``                 10,000       ``MailboxFullError`` (invocations that wait for one object)
     ``signals``                 1,000        ``SignalBufferFullError`` (that nobody has waited for yet)
@@ -81,3 +82,10 @@ NEVER = 253_370_764_800.0
 """The first day of the year 9999, wall seconds: a later date, infinity too, means this one, which every calendar can show."""
 
 DEFAULT_LIMITS = Limits()
+
+
+def within_limit(data: bytes, limit: int, what: str) -> bytes:
+    """The same bytes. Raises :class:`PayloadTooLargeError`."""
+    if len(data) > limit:
+        raise PayloadTooLargeError(f"{what} has {len(data)} bytes of JSON, the limit is {limit}")
+    return data

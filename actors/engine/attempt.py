@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +20,7 @@ from actors.core.errors import (
     deployment_of_module,
     module_of,
 )
+from actors.core.names import is_system
 from actors.core.replay import Execution, Progress, Script, play, script
 from actors.durable import HandlerContext, HandlerPort
 from actors.engine.threads import Threads
@@ -94,7 +96,7 @@ class Attempt:
         accepted = history[0].event
         assert isinstance(accepted, e.InvocationAccepted), "the history of an invocation begins with its acceptance"
         arguments = _decode_argument(self.handler, accepted.argument)
-        view = self._view = _view(definition, state, invocation, history, items)
+        view = self._view = _view(definition, state, invocation, history, items, setting.limits)
         instance = _instance(definition, state, view)
         self.context = HandlerContext(
             invocation_id=invocation.invocation_id,
@@ -264,11 +266,18 @@ def _view(
     invocation: InvocationState,
     history: Sequence[Recorded],
     items: Items,
+    limits: Limits,
 ) -> View:
     if invocation.mode is Mode.EXCLUSIVE or definition.kind is Kind.SERVICE:
         kept = () if invocation.restarts is None else _kept(history)
         return View(
-            invocation.invocation_id, state.fields, items, is_writer=True, prepares=definition.prepared, kept=kept
+            invocation.invocation_id,
+            state.fields,
+            items,
+            is_writer=True,
+            payload_bytes=sys.maxsize if is_system(state.service) else limits.payload_bytes,
+            prepares=definition.prepared,
+            kept=kept,
         )
     fields = state.fields
     beside = writer_beside(state)

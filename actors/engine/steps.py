@@ -12,7 +12,8 @@ import trio
 from actors.core import commands as c
 from actors.core.concurrency import current_branch
 from actors.core.errors import PayloadTooLargeError, StepTimeoutError, UnserializableError
-from actors.durable import StepBody, current_step, within_limit
+from actors.core.limits import within_limit
+from actors.durable import StepBody, current_step
 from actors.engine.threads import StepThread, has_abandoned, key_of
 from actors.failures import failed, failure_of, is_terminal
 from actors.inspection import StepPhase

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import trio
 
 import actors
-from actors import Actor, Limits, Status, handler, step
+from actors import Actor, Limits, Log, Map, Status, handler, step
 from tests.lab import Lab
 from tests.virtual import on_virtual_time
 
@@ -17,6 +19,57 @@ pytestmark = on_virtual_time
 async def page(size: int) -> str:
     await trio.sleep(0.1)
     return "x" * size
+
+
+class Keeper(Actor):
+    """Takes values of any size, and writes ones that are much larger."""
+
+    text: str = ""
+    texts: list[str] = actors.field(factory=list)
+    log: Log[str]
+    map: Map[str, str]
+
+    @handler
+    async def set_field(self, size: int) -> None:
+        self.text = "x" * size
+
+    @handler
+    async def grow_field(self, size: int) -> None:
+        for _ in range(10):
+            await page(0)
+            self.texts.append("x" * (size // 8))
+
+    @handler
+    async def append(self, size: int) -> None:
+        self.log.append("x" * size)
+
+    @handler
+    async def set_item(self, size: int) -> None:
+        self.map["a"] = "x" * size
+
+    @handler
+    async def set_key(self, size: int) -> None:
+        self.map["x" * size] = "a"
+
+    @handler
+    async def restart_with(self, of: str, size: int) -> None:
+        await actors.invocation(of).restart(input="x" * size)
+
+    @handler
+    async def take(self, text: str) -> int:
+        return len(text)
+
+    @handler
+    async def catch(self, size: int) -> int:
+        self.log.append("small")
+        with contextlib.suppress(actors.PayloadTooLargeError):
+            self.log.append("x" * size)
+        with contextlib.suppress(actors.PayloadTooLargeError):
+            self.map["a"] = "x" * size
+        return len(self.log) + len(self.map)
+
+
+WRITES = ("set_field", "grow_field", "append", "set_item", "set_key")
 
 
 class Reader(Actor):
@@ -75,3 +128,49 @@ async def test_requests_beyond_those_that_can_wait_to_be_taken_in_are_refused_an
     assert len(answers) >= 10
     assert refusals
     assert "requests wait to be taken in already; try again later" in str(refusals[0])
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_a_value_in_a_field_has_the_limit_of_every_value(write: str) -> None:
+    lab = Lab(Keeper, limits=Limits(payload_bytes=1_000))
+    async with lab.running() as runtime:
+        keeper = runtime.client.actor(Keeper, "a")
+        await getattr(keeper, write)(500)
+        with pytest.raises(actors.PayloadTooLargeError, match="the limit is 1000"):
+            await getattr(keeper, write)(1_000)
+        assert await keeper.take("after") == 5
+    async with lab.running() as runtime:
+        assert await runtime.client.actor(Keeper, "a").take("again") == 5
+
+
+async def test_a_handler_may_catch_that_an_item_is_too_large() -> None:
+    async with Lab(Keeper, limits=Limits(payload_bytes=1_000)).running() as runtime:
+        assert await runtime.client.actor(Keeper, "a").catch(1_000) == 1
+        assert (await runtime.client.object(Keeper, "a").info()).logs == {"log": 1}
+
+
+async def test_the_input_of_a_restart_has_the_limit_of_every_value() -> None:
+    async with Lab(Keeper, limits=Limits(payload_bytes=1_000)).running() as runtime:
+        ended = await runtime.client.actor(Keeper, "a").take.send("x")
+        assert await ended.result() == 1
+        with pytest.raises(actors.PayloadTooLargeError):
+            await ended.restart(input="x" * 1_000)
+        with pytest.raises(actors.PayloadTooLargeError):
+            await runtime.client.actor(Keeper, "b").restart_with(ended.id, 1_000)
+
+
+async def test_the_options_of_a_job_have_the_limit_of_every_value() -> None:
+    async with Lab(Keeper, limits=Limits(payload_bytes=1_000)).running() as runtime:
+        chosen = runtime.client.jobs.where("true")
+        with pytest.raises(actors.PayloadTooLargeError):
+            await chosen.signal("go", "x" * 1_000)
+        with pytest.raises(actors.InvalidArgumentError) as caught:
+            await chosen.start("signal", {"name": "go", "value": object()})
+        assert caught.value.path.startswith("$.options")
+
+
+async def test_what_is_built_in_keeps_more_than_a_users_value_may_be() -> None:
+    async with Lab(Keeper, limits=Limits(payload_bytes=1_000)).running() as runtime:
+        for number in range(20):
+            await runtime.client.gates.close(f"key:Keeper/{number}", reason="x" * 90)
+        assert len(await runtime.client.gates.list()) == 20
