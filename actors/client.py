@@ -87,6 +87,10 @@ class Client:
     def __init__(self, port: ClientPort) -> None:
         self._port = port
 
+    def __deepcopy__(self, memo: object) -> Client:
+        """Itself: it is a connection, and no value."""
+        return self
+
     @property
     def limits(self) -> Limits:
         """What the runtime takes."""

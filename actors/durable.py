@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Ty
 
 import attrs
 
+from actors.copies import StepCall, call_of, with_copies
 from actors.core import commands as c
 from actors.core.arguments import (
     MAX_NAME,
@@ -69,7 +70,7 @@ from actors.values import (
 )
 from journal import events as e
 from journal.events import Answer, Kind, OutcomeKind
-from journal.ids import InvocationId, parse_invocation_id
+from journal.ids import InvocationId, StepId, parse_invocation_id
 
 if TYPE_CHECKING:
     from actors.core.limits import Limits
@@ -96,6 +97,8 @@ class HandlerContext:
     unique: Callable[[], int]
     secret: str = ""
     deployment: str = ""
+    ended_steps: frozenset[StepId] = frozenset()
+    """Those of the history that is replayed, so that they do not run."""
 
     def id_of(self, request: Request) -> InvocationId:
         """The id of what a handler calls or sends to."""
@@ -108,9 +111,7 @@ class StepBody:
     """A side effect as the engine runs it; ``context`` holds the context variables of the handler where it asked."""
 
     context: Context
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    call: StepCall
     options: StepOptions
     retry: RetryPolicy
     result: Codec[Any]
@@ -458,7 +459,10 @@ async def run(
 ) -> Any:
     """Run any function as a step, with the options of :func:`step`.
 
-    The result goes through JSON by the function's return annotation, or by ``result_type``.
+    The step gets copies of its arguments, and its result goes through JSON, by the function's return annotation or by
+    ``result_type``. So nothing that it changes is seen in the handler; the fields of the object cannot be reached from it. What a
+    closure holds is not copied, because that cannot be seen: what a step changes in a variable around it is there in the first run
+    and missing in a replay. Let the step return what it found.
 
     ::
 
@@ -509,7 +513,10 @@ async def _run_step(
         argument_bytes=0 if is_kept else len(shown),
     )
     returns = codec()
-    body = StepBody(copy_context(), function, args, kwargs, options, options.retry or context.retry, returns, name)
+    call = call_of(function, args, kwargs)
+    if asked.step not in context.ended_steps:
+        call = with_copies(call, name)
+    body = StepBody(copy_context(), call, options, options.retry or context.retry, returns, name)
     completed: e.StepCompleted = await Operation(branch, asked, options.aliases, body)
     outcome = completed.outcome
     if outcome.kind is OutcomeKind.FAILED:

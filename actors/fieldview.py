@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from actors.core.errors import FieldMisuseError, NoLongerFitsError
+from actors.core.concurrency import current_branch
+from actors.core.errors import FieldMisuseError, InsideStepError, NoLongerFitsError
 from actors.core.limits import DEFAULT_LIMITS, within_limit
+from actors.durable import current_step
 from actors.fields import FieldKind
 from actors.items import IMMUTABLE, UNREAD, LogView, MapView, may_only_read
 from actors.values import says_the_same
@@ -103,8 +105,15 @@ class View:
             return e.LogConverted(invocation_id=of, field=name, items=field.items_of_list(data))
         return e.MapConverted(invocation_id=of, field=name, items=field.items_of_dictionary(data))
 
+    def check_turn(self, field: Field) -> None:
+        """Raise unless the code that runs is the handler of this attempt: not a step, not the handler of another object."""
+        branch = current_branch.get()
+        if branch is None or branch.execution.state is not self:
+            raise _out_of_reach(field)
+
     def read(self, field: Field) -> Any:
         """The value of a field, or its collection."""
+        self.check_turn(field)
         if field.kind is not FieldKind.PLAIN:
             return self._collection(field)
         value = self._values.get(field.name, UNREAD)
@@ -125,7 +134,8 @@ class View:
         self._touched[field.name] = field
 
     def check_writable(self, field: Field) -> None:
-        """Raise in a shared handler."""
+        """Raise in a shared handler, and where the field is out of reach."""
+        self.check_turn(field)
         if not self.is_writer:
             raise may_only_read(field.name)
 
@@ -265,6 +275,19 @@ class View:
                 if read is not None:
                     pins.append(read)
         return pins
+
+
+def _out_of_reach(field: Field) -> InsideStepError | FieldMisuseError:
+    step = current_step.get()
+    if step is None:
+        return FieldMisuseError(
+            f"field {field.name!r} is used outside of its object's own handler, where it would be neither kept nor replayed; "
+            "call a handler of the object"
+        )
+    return InsideStepError(
+        f"field {field.name!r} is used in step {step.name!r}, which cannot reach the fields of the object: read the field in the "
+        "handler and give the step its value; what should change, return, and write it in the handler"
+    )
 
 
 @attrs.define

@@ -92,7 +92,12 @@ class LogView(Log[T]):
                 self._unrecorded[position] = item
 
     def __len__(self) -> int:
+        self._view.check_turn(self._field)
         return self.base_length + len(self._appended)
+
+    def __deepcopy__(self, memo: object) -> LogView[T]:
+        """Itself: a step that is given it is told that it cannot look into it."""
+        return self
 
     @overload
     def __getitem__(self, index: int) -> T: ...
@@ -142,6 +147,7 @@ class LogView(Log[T]):
         self._taken = len(self._appended)
 
     def _read(self, start: int, stop: int) -> list[T]:
+        self._view.check_turn(self._field)
         if len(self._watched) > self._watch_limit:
             self._let_go()
         base = self.base_length
@@ -235,6 +241,10 @@ class MapView(Map[K, V]):
         value = self._lookup(self._encode_key(key))
         return default if value is UNREAD else value
 
+    def __deepcopy__(self, memo: object) -> MapView[K, V]:
+        """Itself: a step that is given it is told that it cannot look into it."""
+        return self
+
     def __iter__(self) -> Iterator[K]:
         return (key for key, _ in self.items())
 
@@ -242,6 +252,7 @@ class MapView(Map[K, V]):
         return sum(1 for _ in self.items())
 
     def items(self) -> Iterator[tuple[K, V]]:
+        self._view.check_turn(self._field)
         stored = () if self._is_all_known else self._view.items.map_items(self._field.name)
         found = {key.decode() for key, _ in stored}
         for encoded in sorted(found | self._values.keys() | self._known.keys(), key=str.encode):
@@ -305,6 +316,7 @@ class MapView(Map[K, V]):
         return e.ItemsPinned(invocation_id=self._view.invocation_id, field=self._field.name, items=read)
 
     def _lookup(self, encoded: str) -> Any:
+        self._view.check_turn(self._field)
         value = self._values.get(encoded)
         if value is None and encoded not in self._values:
             data = self._stored(encoded)

@@ -55,6 +55,10 @@ class ObjectBase:
             )
         object.__setattr__(self, name, value)
 
+    def __deepcopy__(self, memo: object) -> ObjectBase:
+        """Itself: a step that is given it finds no field in it."""
+        return self
+
     @property
     def key(self) -> str:
         """The key of this object."""

@@ -117,6 +117,10 @@ class BoundHandler(Generic[P, R_co]):
         self._options = options
         self.__qualname__ = handler.function.__qualname__
 
+    def __deepcopy__(self, memo: object) -> BoundHandler[P, R_co]:
+        """Itself: there is nothing in it that changes."""
+        return self
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         """Call it, and wait for the result. Raises what the handler raised for good."""
         if self._options.delay is not None:
@@ -211,6 +215,10 @@ class Reference:
         known = ", ".join(sorted(self._definition.handlers))
         raise AttributeError(f"{self._definition.name} has no handler {name!r}; it has {known}")
 
+    def __deepcopy__(self, memo: object) -> Reference:
+        """Itself: there is nothing in it that changes."""
+        return self
+
     def __repr__(self) -> str:
         return f"<reference to {self._definition.name}{'' if self._key is None else '/' + self._key}>"
 
@@ -232,6 +240,10 @@ class InvocationHandle(Generic[R_co]):
         self._port = port
         self._returns = returns
         self.id = of
+
+    def __deepcopy__(self, memo: object) -> InvocationHandle[R_co]:
+        """Itself: there is nothing in it that changes."""
+        return self
 
     def __repr__(self) -> str:
         return f"<InvocationHandle {self.id}>"

@@ -85,6 +85,12 @@ Completion: TypeAlias = (
 _REQUESTS: frozenset[type] = frozenset(get_args(Request))
 _COMPLETIONS: frozenset[type] = frozenset(get_args(Completion))
 
+_ADVICE = (
+    "Keep the order of durable operations, guard new ones with actors.patched(), or finish old invocations on the old code. "
+    "If the code is the same, a step has changed a variable of the handler (a closure), which it does not do in a replay: "
+    "let the step return what it found"
+)
+
 _FOREIGN_AWAITS = 3
 """How often a handler may await something that is not durable before it is given up."""
 
@@ -147,7 +153,7 @@ class Execution:
         self.result: bytes | None = None
         self.error: BaseException | None = None
         self.mismatch: NonDeterminismError | None = None
-        self._state = state
+        self.state = state
         self._recorded: deque[Event] = deque(requests)
         # For each part that restarts have kept, how many requests it holds, counted from the beginning; the first first.
         self._kept_requests = list(kept_requests)
@@ -250,7 +256,7 @@ class Execution:
 
     def _record_changes(self, *, ended: bool) -> None:
         try:
-            changes = self._state.take_changes(ended=ended)
+            changes = self.state.take_changes(ended=ended)
         except TerminalError as error:
             self.error = error
             self._cannot_be_recorded = True
@@ -508,7 +514,7 @@ class Execution:
     def _go_on_living(self) -> None:
         del self._kept_requests[0]
         changes, self._own_changes = self._own_changes, []
-        self._state.go_on_from(changes)
+        self.state.go_on_from(changes)
 
     def _guarded(self, function: Callable[..., object], *args: Any) -> None:
         try:
@@ -552,8 +558,7 @@ class Execution:
             f"{self.invocation_id} ({self.name}) replays differently.\n"
             f"  recorded:  {describe(recorded)}\n"
             f"  attempted: {describe(attempted)}\n"
-            "Keep the order of durable operations, guard new ones with actors.patched(), "
-            "or finish old invocations on the old code"
+            f"{_ADVICE}"
         )
 
     def _ended_early(self) -> NonDeterminismError:
@@ -561,7 +566,7 @@ class Execution:
             f"{self.invocation_id} ({self.name}) replays differently.\n"
             f"  recorded:  {describe(self._recorded[0])}\n"
             "  attempted: the end of the handler\n"
-            "Keep the order of durable operations, or finish old invocations on the old code"
+            f"{_ADVICE}"
         )
 
     def _not_asked_for(self, completion: Any) -> NonDeterminismError:
@@ -571,7 +576,7 @@ class Execution:
             f"{self.invocation_id} ({self.name}) replays differently.\n"
             f"  recorded:  {recorded}\n"
             f"  attempted: waits for {waiting}\n"
-            "Keep the order of durable operations, or finish old invocations on the old code"
+            f"{_ADVICE}"
         )
 
 
@@ -594,6 +599,11 @@ class Script:
     requests: list[Event]
     kept_requests: list[int]
     deliveries: list[Delivery]
+
+    @property
+    def ended_steps(self) -> frozenset[StepId]:
+        """The steps that have an outcome."""
+        return frozenset(d.completion.step for d in self.deliveries if d.completion.__class__ is e.StepCompleted)
 
 
 def script(history: Iterable[Recorded]) -> Script:

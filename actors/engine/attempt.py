@@ -98,6 +98,7 @@ class Attempt:
         arguments = _decode_argument(self.handler, accepted.argument)
         view = self._view = _view(definition, state, invocation, history, items, setting.limits)
         instance = _instance(definition, state, view)
+        self.script: Script = script(history)
         self.context = HandlerContext(
             invocation_id=invocation.invocation_id,
             seed=seed_of(invocation.invocation_id, invocation.restarts),
@@ -106,8 +107,8 @@ class Attempt:
             unique=setting.world.unique,
             secret=setting.secret,
             deployment=deployment_of_module(definition.cls.__module__),
+            ended_steps=self.script.ended_steps,
         )
-        self.script: Script = script(history)
         self.execution = self.execution_type(
             invocation.invocation_id,
             lambda: _root(self.handler, instance, view, arguments, setting.limits),

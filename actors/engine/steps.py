@@ -95,8 +95,8 @@ class StepTask:
 
     async def _try(self) -> Any:
         body = self._body
-        if inspect.iscoroutinefunction(body.function):
-            return await self._in_time(lambda: body.function(*body.args, **body.kwargs))
+        if inspect.iscoroutinefunction(body.call.function):
+            return await self._in_time(body.call)
         thread = StepThread(self.invocation_id, self.step, self.name)
         await self._take_thread(thread)
         return await self._in_time(partial(self._call, thread))
@@ -116,8 +116,7 @@ class StepTask:
         self.phase = StepPhase.RUNS
 
     async def _call(self, thread: StepThread) -> Any:
-        body = self._body
-        result = await self._setting.threads.run(thread, lambda: body.function(*body.args, **body.kwargs))
+        result = await self._setting.threads.run(thread, self._body.call)
         return await result if inspect.isawaitable(result) else result
 
     async def _in_time(self, call: Callable[[], Awaitable[Any]]) -> Any:

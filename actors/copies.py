@@ -1,0 +1,101 @@
+"""What a step is given: copies, so that nothing that it changes in them is seen in its handler.
+
+In the first run the handler's own objects are in reach of the step, in a replay the step does not run: what it changed in them
+would be there at first and gone later. Code, errors and what a method is bound to are given as they are. So is what a closure
+holds, which cannot be seen from here.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import decimal
+import functools
+import types
+import uuid
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors.core.errors import UnserializableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_UNCHANGEABLE = frozenset(
+    {
+        bool,
+        bytes,
+        datetime.date,
+        datetime.datetime,
+        datetime.timedelta,
+        decimal.Decimal,
+        float,
+        int,
+        str,
+        type,
+        types.BuiltinFunctionType,
+        types.FunctionType,
+        types.NoneType,
+        uuid.UUID,
+    }
+)
+_CONTAINERS = frozenset({bytearray, deque, dict, list, set})
+_METHODS_IN_C = (types.BuiltinMethodType, types.MethodWrapperType)
+
+
+@attrs.frozen(eq=False)
+class StepCall:
+    """A function and what it is called with. ``has_copies``: of that, copies must be made for each call."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    has_copies: bool = False
+
+    def __call__(self) -> Any:
+        """Call it, with copies of its own."""
+        if not self.has_copies:
+            return self.function(*self.args, **self.kwargs)
+        args, kwargs = _copied(self.args, self.kwargs)
+        return self.function(*args, **kwargs)
+
+
+def call_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> StepCall:
+    """The call as the handler writes it, with what is in a ``partial`` or what a list's method is of among the arguments."""
+    while type(function) is functools.partial:
+        args, kwargs, function = (*function.args, *args), {**function.keywords, **kwargs}, function.func
+    if isinstance(function, _METHODS_IN_C) and type(function.__self__) in _CONTAINERS:
+        args, function = (function.__self__, *args), getattr(type(function.__self__), function.__name__)
+    return StepCall(function, args, kwargs)
+
+
+def with_copies(call: StepCall, step: str) -> StepCall:
+    """The call as it is at this moment, whatever the handler does with its objects from here on. Raises
+    :class:`UnserializableError` for an argument that cannot be copied."""
+    if all(type(value) in _UNCHANGEABLE for value in (*call.args, *call.kwargs.values())):
+        return call
+    try:
+        args, kwargs = _copied(call.args, call.kwargs)
+    except Exception as error:  # whatever the methods of users' classes raise
+        raise _cannot_be_copied(call, step) from error
+    return StepCall(call.function, args, kwargs, has_copies=True)
+
+
+def _copied(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    as_they_are = {id(value): value for value in (*args, *kwargs.values()) if isinstance(value, BaseException)}
+    return copy.deepcopy((args, kwargs), as_they_are)
+
+
+def _cannot_be_copied(call: StepCall, step: str) -> UnserializableError:
+    for name, value in (*enumerate(call.args), *call.kwargs.items()):
+        try:
+            copy.deepcopy(value)
+        except Exception as error:
+            return UnserializableError(
+                f"step {step!r}: argument {name} ({type(value).__name__}) cannot be copied ({error}), and a step gets copies of "
+                "its arguments. Give it data, and let it reach clients, connections and the like by itself",
+                path=f"$.{name}",
+            )
+    return UnserializableError(f"step {step!r}: its arguments cannot be copied together; give it data", path="$")
