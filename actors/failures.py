@@ -56,7 +56,7 @@ def is_terminal(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool
 
     Raises what a metaclass of a class in ``also`` raises when it is asked.
     """
-    return all(issubclass(type(leaf), TerminalError) or isinstance(leaf, also) for leaf in _leaves(error))
+    return all(issubclass(type(leaf), TerminalError) or isinstance(leaf, also) for leaf in leaves_of(error))
 
 
 def is_cancel(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool:
@@ -64,7 +64,7 @@ def is_cancel(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool:
 
     Raises as :func:`is_terminal` does.
     """
-    leaves = list(_leaves(error))
+    leaves = list(leaves_of(error))
     others = [leaf for leaf in leaves if not issubclass(type(leaf), _CANCELS)]
     return any(issubclass(type(leaf), CancelledError) for leaf in leaves) and all(
         is_terminal(leaf, also) for leaf in others
@@ -76,7 +76,7 @@ _CANCELS = (CancelledError, Cancelled)
 
 def cancelled_by(error: BaseException) -> Outcome:
     """The outcome of what a cancel came through: its reason, and what has failed for good on the way. Never raises."""
-    leaves = list(_leaves(error))
+    leaves = list(leaves_of(error))
     cancel: Any = next((leaf for leaf in leaves if issubclass(type(leaf), CancelledError)), None)
     failures = [leaf for leaf in [*leaves, *_errors_of(cancel)] if not issubclass(type(leaf), _CANCELS)]
     failure: Failure | None = None
@@ -93,7 +93,7 @@ def _errors_of(cancel: Any) -> list[BaseException]:
         errors = cancel.errors
     if type(errors) is not tuple:
         return []
-    return [leaf for error in errors if issubclass(type(error), BaseException) for leaf in _leaves(error)]
+    return [leaf for error in errors if issubclass(type(error), BaseException) for leaf in leaves_of(error)]
 
 
 def type_of(error: Any) -> str:
@@ -127,7 +127,7 @@ def _said_by(error: BaseException) -> str:
 
 def _leaves_in_words(group: BaseException) -> str:
     """The first errors of a group: that is what people look for, and what tells one failure from another."""
-    leaves = list(_leaves(group))
+    leaves = list(leaves_of(group))
     named = [f"{_short_name(leaf)}: {_said_by(leaf)}" for leaf in leaves[:_NAMED_LEAVES]]
     more = len(leaves) - len(named)
     return "; ".join([*named, f"and {more} more"] if more else named)
@@ -137,7 +137,7 @@ def _short_name(error: BaseException) -> str:
     return type_name(type(error)).rpartition(".")[2]
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def leaves_of(error: BaseException) -> Iterator[BaseException]:
     """The error, or what lies in its groups, however deep; each once, since few objects can make endlessly many paths."""
     waiting, met = [error], {id(error)}
     while waiting:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from actors.core.arguments import Seconds, checked_count, checked_seconds, one_of
 from actors.core.errors import DefinitionError
 from actors.core.gates import EVERYTHING, Gate, GateState
 from actors.core.limits import DEFAULT_LIMITS, Limits
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 
 RETENTION_SECONDS = 24 * 3600.0
 """How long the history and result of an ended invocation are kept, unless its handler says otherwise."""
+
+
+MAX_PARTITIONS = 0xFFFF
+"""As many as the keys of a journal have room for."""
 
 
 class CodeOf(enum.Enum):
@@ -74,28 +79,36 @@ async def open_runtime(
     durability: str | Durability = Durability.FSYNC,
     partitions: int = 1,
     limits: Limits = DEFAULT_LIMITS,
-    retention: float = RETENTION_SECONDS,
+    retention: Seconds = RETENTION_SECONDS,
     world: World | None = None,
     paused: bool = False,
+    fail_fast: bool = False,
     code: str | os.PathLike[str] | Snapshot | CodeOf | None = CodeOf.CLASSES,
 ) -> AsyncIterator[Runtime]:
     """Run actors, services and workflows on a data directory, made if it is not there.
 
     What was under way when the directory was last in use goes on. ``durability`` is ``fsync`` (the default: what is
     acknowledged survives a power cut), ``os`` (it survives the process) or ``memory`` (nothing is kept, no ``path``).
-    ``retention`` is in seconds. With ``paused``, the gate ``everything`` is closed before anything runs, and stays so until it is
+    ``retention`` is in seconds, or a timedelta. With ``paused``, the gate ``everything`` is closed before anything runs, and stays so until it is
     opened: look first, then let go on what should. ``code`` is what the classes come from, as ``file.py`` or
     ``package.module``; by default the modules that they are defined in. It is kept with the data: what is under way goes on on
     the code that it began on, also after a start on other code. With ``code=None``, or without a ``path``, whatever is served
     runs everything that has no code of its own. ``journal`` and ``world`` take the place of the disk, of time, chance and threads.
 
-    Raises a :class:`journal.errors.StoreError` when the directory cannot be used; see ``journal.opening.open_journal``.
+    With ``fail_fast``, a mistake in the code fails an invocation at once, where the policy does not say otherwise; see
+    :class:`actors.RetryPolicy`.
+
+    Raises :class:`actors.InvalidArgumentError`, and a :class:`journal.errors.StoreError` when the directory cannot be used; see
+    ``journal.opening.open_journal``.
 
     ::
 
         async with actors.open_runtime(Counter, path="data") as runtime:
             print(await runtime.client.actor(Counter, "bob").add(5))
     """
+    retention_seconds = checked_seconds(retention, "retention")
+    kept_for = one_of(Durability, durability, "durability")
+    checked_count(partitions, "partitions", at_most=MAX_PARTITIONS)
     surroundings = world if world is not None else World()
     is_kept = path is not None and journal is None
     snapshot = await surroundings.offload(partial(_snapshot, code, classes, is_kept))
@@ -104,13 +117,19 @@ async def open_runtime(
     try:
         with Applications(app, served_as=snapshot, offload=surroundings.offload_detached) as applications:
             async with (
-                _journal(path, journal, Durability(durability), partitions, surroundings) as opened,
+                _journal(path, journal, kept_for, partitions, surroundings) as opened,
                 trio.open_nursery() as nursery,
             ):
-                setting = Setting(world=surroundings, limits=limits, watchdog=Watchdog(), secret=opened.secret)
+                setting = Setting(
+                    world=surroundings,
+                    limits=limits,
+                    watchdog=Watchdog(),
+                    secret=opened.secret,
+                    fail_fast=fail_fast,
+                )
                 who = Identity(f"user:{_user()}", "process")
                 closed = _gate_at_start(surroundings, who) if paused else None
-                engine = Engine(opened, applications, setting, retention_seconds=retention, closed=closed)
+                engine = Engine(opened, applications, setting, retention_seconds=retention_seconds, closed=closed)
                 port = LocalPort(engine, surroundings, limits, who)
                 client = setting.client = LocalClient(port)
                 await nursery.start(engine.run)

@@ -47,7 +47,7 @@ class Lab:
 
     @asynccontextmanager
     async def running(
-        self, *classes: type, paused: bool = False, code: Snapshot | None = None
+        self, *classes: type, paused: bool = False, fail_fast: bool = False, code: Snapshot | None = None
     ) -> AsyncIterator[Runtime]:
         """The runtime, until the block is left: then it is gone at once, like a process that was killed."""
         journal = StoredJournal(self.store, partitions=self.partitions, clock=self.clock, secret="lab")
@@ -61,6 +61,7 @@ class Lab:
             limits=self.limits,
             retention=self.retention,
             paused=paused,
+            fail_fast=fail_fast,
             code=code,
         ) as runtime:
             yield runtime

@@ -75,6 +75,7 @@ UNDER_THE_ENGINE = {
     "actors.history",  # the log says of an event what its history says
     "actors.inspection",  # what is known of an invocation is answered by its object
     "actors.listing",  # its types of rows to read
+    "actors.mistakes",
     "actors.objects",
     "actors.references",
     "actors.system",

@@ -55,6 +55,12 @@ class RetryPolicy:
     together does not come back together. ``max_attempts`` counts the first one; None: for ever. ``terminal`` is the class of
     exceptions, or are the classes, that are not worth a second attempt, besides ``TerminalError``.
 
+    With ``fail_fast``, neither is an error that shows a mistake in the code, which every attempt must raise again: a name or a
+    module that does not exist, an attribute that a module or a class does not have, a call whose arguments do not fit the
+    function, a ``NotImplementedError``. It is the outcome at once, whatever ``on_exhausted`` says. None leaves it to the runtime:
+    ``playhead dev`` fails fast, so that a typing error is answered at once. ``playhead serve`` does not. There, what is under way
+    is paused in the end, and goes on where it stopped when it is resumed on code without the mistake; had it failed, it would be over.
+
     Raises :class:`actors.InvalidArgumentError` for what is no policy.
 
     ::
@@ -69,6 +75,7 @@ class RetryPolicy:
     max_delay: float = attrs.field(default=60.0, converter=_max_delay)
     on_exhausted: Exhausted = attrs.field(default=Exhausted.PAUSE, converter=_on_exhausted)
     terminal: tuple[type[BaseException], ...] = attrs.field(default=(), converter=_terminal)
+    fail_fast: bool | None = None
 
 
 DEFAULT_RETRY = RetryPolicy()

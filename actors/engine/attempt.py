@@ -26,6 +26,7 @@ from actors.durable import HandlerContext, HandlerPort
 from actors.engine.threads import Threads
 from actors.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
 from actors.fieldview import Pins, View
+from actors.mistakes import fails_fast
 from actors.values import ValueProblem
 from journal import events as e
 from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause
@@ -63,6 +64,8 @@ class Setting:
     watchdog: Watchdog
     secret: str = ""
     """Of the store: part of the ids of requests with an idempotency key."""
+    fail_fast: bool = False
+    """Whether a mistake in the code is an outcome at once, where a policy does not say."""
     threads: Threads = attrs.field(
         init=False,
         default=attrs.Factory(lambda self: Threads(self.world.offload_detached, self.limits), takes_self=True),
@@ -193,7 +196,8 @@ class Attempt:
             return [self._hold(PauseCause.MISMATCH, error)]
         if is_cancel(error, self.handler.retry.terminal):
             return self._finish_raised(cancelled_by(error))
-        if is_terminal(error, self.handler.retry.terminal):
+        policy = self.handler.retry
+        if is_terminal(error, policy.terminal) or fails_fast(error, policy, by_default=self._setting.fail_fast):
             return self._finish_raised(failed(error))
         events, self.execution.progress = self.execution.progress, []
         recorded: list[Command] = []

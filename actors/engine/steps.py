@@ -17,6 +17,7 @@ from actors.durable import StepBody, current_step
 from actors.engine.threads import StepThread, has_abandoned, key_of
 from actors.failures import failed, failure_of, is_terminal
 from actors.inspection import StepPhase
+from actors.mistakes import fails_fast
 from actors.system.inside import current_client
 from actors.values import ValueProblem
 from journal.events import Outcome, OutcomeKind
@@ -144,7 +145,8 @@ class StepTask:
 
     def _failed(self, error: BaseException) -> Command:
         policy = self._body.retry
-        if self._body.options.at_most_once or is_terminal(error, policy.terminal):
+        is_final = self._body.options.at_most_once or is_terminal(error, policy.terminal)
+        if is_final or fails_fast(error, policy, by_default=self._setting.fail_fast):
             return self._ended(failed(error))
         return c.FailStep(
             invocation_id=self.invocation_id,

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def command(app: str, data: Path, host: str, port: int, verbose: bool) -> None:
     """Serve APP, and register a deployment whenever a file of it is saved. What is under way keeps its code.
 
-    Code that cannot be imported is shown, and what was the latest stays so until it can be.
+    Code that cannot be imported is shown, and what was the latest stays so until it can be. A mistake that every try would
+    repeat, such as a name that does not exist or a call that does not fit its function, fails an invocation at once.
     """
     from cli.doing.dev import dev
 

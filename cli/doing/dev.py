@@ -34,7 +34,8 @@ def dev(app: str, data: Path, host: str, port: int, *, is_verbose: bool) -> None
         app = str(Path(app).absolute())  # a step may change the working directory
     serve = partial(run_server, load_app(app), app, data, host, port, hosts=frozenset({host}), is_open=False)
     beside = partial(register_what_is_saved, app)
-    trio.run(partial(serve, durability="os", retention=RETENTION_SECONDS, is_paused=False, beside=beside))
+    run = partial(serve, durability="os", retention=RETENTION_SECONDS, is_paused=False, fail_fast=True, beside=beside)
+    trio.run(run)
 
 
 async def register_what_is_saved(app: str, client: LocalClient) -> None:

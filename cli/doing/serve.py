@@ -72,6 +72,7 @@ async def run_server(
     durability: str,
     retention: float,
     is_paused: bool,
+    fail_fast: bool = False,
     beside: Callable[[LocalClient], Awaitable[None]] | None = None,
 ) -> None:
     """Serve until a signal comes; ``beside`` runs as long."""
@@ -82,7 +83,13 @@ async def run_server(
     async with (
         trio.open_nursery() as watchers,
         open_runtime(
-            *classes, path=data, code=app, durability=durability, retention=retention, paused=is_paused
+            *classes,
+            path=data,
+            code=app,
+            durability=durability,
+            retention=retention,
+            paused=is_paused,
+            fail_fast=fail_fast,
         ) as runtime,
     ):
         if beside is not None:

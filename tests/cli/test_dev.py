@@ -31,6 +31,10 @@ APP = """
             return VERSION
 
         @actors.handler
+        async def mistaken(self) -> int:
+            return VERSIONS
+
+        @actors.handler
         async def wait(self) -> int:
             await actors.signal("go", str)
             return VERSION
@@ -81,6 +85,10 @@ async def test_a_save_is_the_latest_and_what_runs_keeps_its_code(tmp_path: Path)
                     while not (await old.info()).waits:
                         await trio.sleep(0.05)
                 await until(client, 1)
+                with trio.fail_after(60):
+                    _, outcome = await client.call(Target("Agent", None, "mistaken"))
+                assert outcome.failure is not None, "at once, where ten tries are the default"
+                assert outcome.failure.type == "builtins.NameError"
                 write(tmp_path / "src", words="VERSION = 2\n")
                 await until(client, 2)
                 write(tmp_path / "src", words="VERSION = 1/0\n")

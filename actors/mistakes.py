@@ -1,0 +1,57 @@
+"""Errors that show a mistake in the program, so that every further try must raise them again.
+
+The list is short on purpose: an error that is taken for a mistake fails an invocation, which a later try might have saved. On it
+are names and attributes that do not exist, modules that cannot be imported, functions that are not written yet, and calls that
+do not fit the function's parameters. Not on it are errors that depend on values, which a step may get from elsewhere: a
+``TypeError`` of an operation, an ``UnboundLocalError``, an ``AttributeError`` of a value, a ``SyntaxError`` of a text. A subclass of a
+listed class is somebody's own, and may mean anything.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from typing import TYPE_CHECKING, Any
+
+from actors.failures import frames_of, leaves_of, text_of
+from actors.objects import ObjectBase
+from actors.references import Reference
+
+if TYPE_CHECKING:
+    from actors.core.retries import RetryPolicy
+
+_ALWAYS = (NameError, ImportError, ModuleNotFoundError, NotImplementedError)
+
+_DOES_NOT_FIT = re.compile(
+    r"\(\) (missing \d+ required (positional|keyword-only) argument|takes (from )?\d+ .*positional arguments? but \d+"
+    r"|takes no (keyword )?arguments|takes (exactly|at most|at least) \w+ (positional |keyword )?arguments? \(\d+ given\)"
+    r"|got an unexpected keyword argument|got multiple values for (keyword )?argument"
+    r"|got some positional-only arguments passed as keyword)"
+    r"|expected (at most |at least )?\d+ arguments?, got \d+"
+)
+"""What Python says of a call whose arguments do not fit, of a function in Python and of one in C."""
+
+
+def fails_fast(error: BaseException, policy: RetryPolicy, *, by_default: bool) -> bool:
+    """Whether the policy, or the runtime where the policy leaves it open, gives up on an error like this at once."""
+    return (by_default if policy.fail_fast is None else policy.fail_fast) and is_mistake(error)
+
+
+def is_mistake(error: BaseException) -> bool:
+    """Whether the error must come again at every try. A group must if everything in it must. Never raises."""
+    return all(_is_mistake(leaf) for leaf in leaves_of(error))
+
+
+def _is_mistake(error: Any) -> bool:
+    kind = type(error)
+    if kind is TypeError:
+        return _is_raised_by_us(error) or _DOES_NOT_FIT.search(text_of(error)) is not None
+    if kind is AttributeError:
+        return issubclass(type(error.obj), (types.ModuleType, type, Reference, ObjectBase))
+    return kind in _ALWAYS
+
+
+def _is_raised_by_us(error: BaseException) -> bool:
+    """Whether the call itself was refused: no line of the function that was called has run."""
+    frames = frames_of(error)
+    return bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("actors.")
