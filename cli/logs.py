@@ -18,6 +18,7 @@ def set_up_logs(*, verbose: bool) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso"),
         structlog.processors.format_exc_info,
+        _traceback_apart,
         _one_line,
     ]
     renderer: Any = (
@@ -35,6 +36,15 @@ def set_up_logs(*, verbose: bool) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
     logging.getLogger("hypercorn").setLevel(logging.WARNING)
+
+
+def _traceback_apart(_: Any, __: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """The traceback of a handler or a step, as that of an exception: its lines are indented, so none looks like an event."""
+    traceback = getattr(entry.get("_record"), "traceback", "")
+    if traceback:
+        entry["event"] = entry["event"].removesuffix(f"\n{traceback}")
+        entry["exception"] = "\n".join(f"  {safe(line)}" for line in traceback.splitlines())
+    return entry
 
 
 def _one_line(_: Any, __: str, entry: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from actors.core.names import EDIT, is_system
 from actors.history import summary_of
 from journal import events as e
 from journal.events import OutcomeKind, PauseCause
@@ -51,9 +52,12 @@ def _note(state: ObjectState | None, event: Any, stamp: Stamp, level: int) -> No
     opened = None if state is None else state.invocations.get(event.invocation_id)
     target = "" if state is None or opened is None else f" ({state.name}/{opened.handler})"
     by = "" if stamp.by in (event.invocation_id, "engine") else f", by {stamp.by}"
-    failure = _last_failure(opened, event)
-    traceback = "" if failure is None or not failure.traceback else f"\n{failure.traceback.rstrip()}"
-    log.log(level, "%s%s: %s%s%s", event.invocation_id, target, summary_of(event), by, traceback)
+    is_own = state is not None and (is_system(state.service) or (opened is not None and opened.handler == EDIT))
+    failure = None if is_own else _last_failure(opened, event)
+    traceback = "" if failure is None else failure.traceback.rstrip()
+    text = f"{event.invocation_id}{target}: {summary_of(event)}{by}"
+    # Apart as well, for a log that keeps to one line an event.
+    log.log(level, "%s%s", text, f"\n{traceback}" if traceback else "", extra={"traceback": traceback})
 
 
 def _last_failure(invocation: InvocationState | None, event: Any) -> Failure | None:

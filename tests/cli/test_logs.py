@@ -1,0 +1,49 @@
+"""The log of a server is one line an event, with what failed beside it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cli.logs import set_up_logs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    """Its handlers are as they were afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield root
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def logged(root: logging.Logger, capsys: pytest.CaptureFixture[str], *said: str, **extra: Any) -> dict[str, Any]:
+    """What a server's log says of it: one line."""
+    set_up_logs(verbose=False)
+    root.warning(*said, extra=extra)
+    (line,) = capsys.readouterr().err.splitlines()
+    entry: dict[str, Any] = json.loads(line)
+    return entry
+
+
+def test_a_traceback_of_a_handler_stands_apart_from_its_line(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    traceback = 'Traceback (most recent call last):\n  File "app.py", line 3\nValueError: a\x1b[2Jstone'
+    entry = logged(root, capsys, "%s%s", "it failed", f"\n{traceback}", traceback=traceback)
+    assert entry["event"] == "it failed"
+    lines = entry["exception"].splitlines()
+    assert lines[0].strip() == "Traceback (most recent call last):"
+    assert lines[-1].startswith("  ValueError: a")
+    assert "\x1b" not in lines[-1]
+
+
+def test_a_message_with_line_breaks_stays_one_line(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "\n" not in logged(root, capsys, "it failed\nforged: all is well")["event"]
