@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
+from actors.core.errors import CircleLink
 from actors.core.gates import NO_GATES, Gate, GateChange, Gates, GateState
 from actors.core.state import REQUEST
 from actors.fields import FieldKind
@@ -31,6 +32,7 @@ from journal.ids import InvocationId, StepId
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from actors.core.circles import Circle
     from actors.core.state import InvocationState, ObjectState, Wait
     from actors.fields import Field
     from actors.handlers import HandlerDefinition
@@ -187,7 +189,7 @@ class InvocationInfo:
     closed before it (the widest, if there are several). Its events lie between ``first_event`` and ``last_event`` in the log of
     its object, with others' between them. ``behind`` is the one that it repeats and whose end it waits for. ``deployment`` is the
     code that it runs on; empty: whatever is served. ``requests`` are the latest that it obeyed under an idempotency key, each
-    with the status that it had before.
+    with the status that it had before. ``circle`` names those that wait for each other, if it is one of them.
     """
 
     id: InvocationId
@@ -222,6 +224,7 @@ class InvocationInfo:
     successors: tuple[InvocationId, ...] = ()
     gate: GateInfo | None = None
     requests: dict[str, Status] = attrs.field(factory=dict)
+    circle: tuple[CircleLink, ...] = ()
     waits: tuple[WaitInfo, ...] = ()
     first_event: int = 0
     last_event: int = 0
@@ -272,6 +275,7 @@ def info_of(
     state: ObjectState | None = None,
     doing: Mapping[StepId, StepDoing] | None = None,
     code_wait: CodeWait | None = None,
+    circle: Circle | None = None,
 ) -> InvocationInfo:
     """What is known, from its row, from its own and its object's state while it is open, from the gates before it, and from what
     the process that runs its steps is ``doing``."""
@@ -313,6 +317,7 @@ def info_of(
         successors=tuple(row.successors),
         gate=gate_info(holding[0]) if holding else None,
         requests={cause.removeprefix(REQUEST): before for cause, before in row.obeyed.items()},
+        circle=() if circle is None else circle.links,
         waits=waits,
         first_event=row.spans[0][0],
         last_event=row.spans[-1][1],

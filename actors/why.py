@@ -55,10 +55,35 @@ class Reason:
 def reasons(info: InvocationInfo) -> tuple[Reason, ...]:
     """Why it does not go on. Never empty: one that has ended, or that runs, says so."""
     if info.status is Status.COMPLETED:
-        kind = "completed" if info.outcome is None else info.outcome.kind.value
-        return (Reason(waits_for=Waiting.NOTHING, text=f"it has ended: {kind}", since=info.completed_at),)
-    found = [*_held(info), *_not_started(info), *_without_code(info), *_retrying(info), *map(_waiting, info.waits)]
+        return (_ended(info),)
+    found = [
+        *_held(info),
+        *_in_a_circle(info),
+        *_not_started(info),
+        *_without_code(info),
+        *_retrying(info),
+        *map(_waiting, info.waits),
+    ]
     return tuple(found) or (Reason(waits_for=Waiting.NOTHING, text="it runs", since=info.started_at),)
+
+
+def _ended(info: InvocationInfo) -> Reason:
+    outcome = info.outcome
+    kind = "completed" if outcome is None else outcome.kind.value
+    because = "" if outcome is None else outcome.reason
+    if outcome is not None and outcome.failure is not None:
+        because = f"{outcome.failure.type}: {outcome.failure.message}"
+    return Reason(waits_for=Waiting.NOTHING, text=f"it has ended: {kind}", since=info.completed_at, because=because)
+
+
+def _in_a_circle(info: InvocationInfo) -> Iterator[Reason]:
+    if info.circle:
+        path = " → ".join(f"{link.target} ({link.invocation_id})" for link in info.circle)
+        yield Reason(
+            waits_for=Waiting.INVOCATION,
+            text=f"it waits for itself: {path}. Cancel one of them",
+            invocation_id=info.circle[1].invocation_id,
+        )
 
 
 def _held(info: InvocationInfo) -> Iterator[Reason]:

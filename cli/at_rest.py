@@ -11,6 +11,7 @@ import trio
 
 from actors.auditing import ChainCheck, check_of, list_audit
 from actors.bulk import RUN, job_info, kept_items, run_of_job, unknown_job
+from actors.core.circles import WaitGraph
 from actors.core.errors import UnknownInvocationError
 from actors.core.jobs import JobProgress
 from actors.core.limits import DEFAULT_LIMITS
@@ -36,7 +37,7 @@ from actors.system.job import Job
 from actors.values import codec_for, decode_kept
 from journal.errors import Damaged
 from journal.events import Kind, Mode
-from journal.ids import InvocationId, stream_of_invocation
+from journal.ids import InvocationId, StreamId, stream_of_invocation
 from journal.streams import load_stream, read_events, read_head
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from actors.auditing import AuditCheck, AuditPage, AuditQuery
     from actors.core.gates import Gates
+    from actors.core.state import ObjectState
     from actors.deploying import DeploymentInfo
     from actors.jobs import JobInfo, JobItem
     from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
@@ -156,7 +158,13 @@ class AtRest:
         stored = load_stream(self.reader, partition, stream, read_head(self.reader, partition, stream))
         assert stored is not None, "an invocation that has not ended has an object"
         state = fold(stream, stored)
-        return info_of(row, state.invocations[of], gates, state=state)
+        circle = WaitGraph(self._object_of).circle_around(of)
+        return info_of(row, state.invocations[of], gates, state=state, circle=circle)
+
+    def _object_of(self, stream: StreamId) -> ObjectState | None:
+        partition = stream % self.partitions
+        stored = load_stream(self.reader, partition, stream, read_head(self.reader, partition, stream))
+        return None if stored is None else fold(stream, stored)
 
     async def gates(self) -> tuple[GateInfo, ...]:
         """As they were when it stopped; they are so again when it starts."""

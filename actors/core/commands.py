@@ -220,6 +220,14 @@ class HandOverCall:
 
 
 @attrs.define(kw_only=True)
+class WithdrawCall:
+    """A call that has not begun, and never can because its caller holds what it waits for, ends with this outcome."""
+
+    invocation_id: InvocationId
+    outcome: Outcome
+
+
+@attrs.define(kw_only=True)
 class RecordProgress:
     """A handler ran until everything in it waits; these are the facts of it, in order."""
 
@@ -330,6 +338,7 @@ Command: TypeAlias = (
     | PurgeInvocations
     | RestartInvocation
     | HandOverCall
+    | WithdrawCall
     | RecordProgress
     | FinishAttempt
     | FailAttempt
@@ -358,6 +367,7 @@ _TAGS: dict[type, int] = {
     PurgeInvocations: 0x0D,
     RestartInvocation: 0x0E,
     HandOverCall: 0x0F,
+    WithdrawCall: 0x10,
 }
 
 

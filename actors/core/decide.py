@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.core import commands as c
+from actors.core.circles import deadlock
 from actors.core.errors import (
     CallTooDeepError,
-    DeadlockError,
+    CircleLink,
     IdempotencyConflictError,
     KeyCollisionError,
     KeyHeldError,
@@ -199,15 +200,14 @@ def _accept(state: ObjectState | None, command: c.Invoke) -> list[Event]:
 
 
 def _check_deadlock(state: ObjectState, command: c.Invoke) -> None:
+    """Circles through other objects are looked for where the command arrives; one of its own callers is known here."""
     if command.caller is None or state.holder is None:
         return
     for position, link in enumerate(command.chain):
         if link.invocation_id == state.holder and link.holds_key:
-            path = " → ".join([*(above.target for above in command.chain[position:]), str(command.target)])
-            raise DeadlockError(
-                f"{command.target} would wait for itself: {path}. The key {state.name} is held by {link.invocation_id}, "
-                "which waits for this call. Send instead of calling, or call a plain method"
-            )
+            callee = CircleLink(command.invocation_id, str(command.target))
+            above = [CircleLink(one.invocation_id, one.target) for one in command.chain[position:]]
+            raise deadlock([above[-1], callee, *above])
 
 
 def _start_due(state: ObjectState, invocation: InvocationState, _: Any, __: float, ___: Limits) -> list[Event]:
@@ -465,15 +465,12 @@ def _attach(state: ObjectState, invocation: InvocationState, command: c.Attach, 
     if command.by == invocation.caller or command.by in invocation.attached:
         return []
     waiting, awaited = command.by.invocation_id, invocation.invocation_id
+    link = CircleLink(awaited, f"{state.name}/{invocation.handler}")
     if waiting == awaited:
-        raise DeadlockError(
-            f"{waiting} ({state.name}/{invocation.handler}) would wait for itself. Return the result instead"
-        )
+        raise deadlock([link, link])
     if awaited in state.queue and waiting == state.holder:
-        raise DeadlockError(
-            f"{waiting} would wait for {awaited} ({state.name}/{invocation.handler}), which waits for it: the key "
-            f"{state.name} is held by {waiting}. Send and go on, or call a plain method"
-        )
+        holder = CircleLink(waiting, f"{state.name}/{state.invocations[waiting].handler}")
+        raise deadlock([holder, link, holder])
     return [e.AttachRequested(invocation_id=invocation.invocation_id, by=command.by)]
 
 
@@ -699,6 +696,12 @@ def _hand_over_call(
     return [e.CallHandedOver(invocation_id=invocation.invocation_id, step=command.step, callee=command.callee)]
 
 
+def _withdraw_call(
+    state: ObjectState, invocation: InvocationState, command: c.WithdrawCall, _: float, __: Limits
+) -> list[Event]:
+    return [] if invocation.is_started else _complete(state, invocation, command.outcome)
+
+
 def _signal(
     _: ObjectState, invocation: InvocationState, command: c.SignalInvocation, __: float, limits: Limits
 ) -> list[Event]:
@@ -769,4 +772,5 @@ _DECISIONS: dict[type, Callable[..., list[Event]]] = {
     c.ResumeInvocation: _resume,
     c.SignalInvocation: _signal,
     c.HandOverCall: _hand_over_call,
+    c.WithdrawCall: _withdraw_call,
 }

@@ -6,6 +6,8 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from journal.events import Status
 from journal.ids import InvocationId
 
@@ -134,10 +136,27 @@ class TooSlowError(TerminalError):
     http_status = 504
 
 
+@attrs.frozen
+class CircleLink:
+    """One of those that wait for each other."""
+
+    invocation_id: InvocationId
+    target: str
+
+
 class DeadlockError(TerminalError):
-    """The call would wait for a key that its own chain of callers holds. The message names the chain."""
+    """What was to be waited for waits itself, directly or through others, for the one that asks. It was not begun.
+
+    ``chain`` names them in order, from the one that asks back to itself.
+    """
 
     http_status = 409
+
+    @property
+    def chain(self) -> tuple[CircleLink, ...]:
+        """Each waits for the next."""
+        links = (self.details or {}).get("chain", ())
+        return tuple(CircleLink(link["invocation_id"], link["target"]) for link in links)
 
 
 class CallTooDeepError(TerminalError):

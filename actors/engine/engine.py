@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from actors.engine.arrivals import Accepted, Identity
     from actors.engine.attempt import Setting
     from actors.engine.deployments import Applications
+    from actors.engine.directory import Directory
     from actors.engine.threads import Threads
     from actors.inspection import InvocationInfo
     from journal.events import Answer, Outcome
@@ -126,6 +127,7 @@ class Engine:
                         tally=self.tally,
                         retention_seconds=self._retention_seconds,
                         opened=self._opened,
+                        directory_of=self._directory_of,
                     )
                     async with trio.open_nursery() as nursery:
                         await nursery.start(owner.run)
@@ -143,6 +145,10 @@ class Engine:
                 self._owners.pop(number, None)
                 self._gated.pop(number, None)
             await trio.sleep(_CLAIM_AGAIN_SECONDS)
+
+    def _directory_of(self, partition: int) -> Directory | None:
+        owner = self._gated.get(partition)
+        return None if owner is None else owner.directory
 
     async def _turn_gates(self, gates: Gates) -> None:
         for owner in list(self._gated.values()):

@@ -22,6 +22,7 @@ import trio
 from actors.core import commands as c
 from actors.core.errors import TerminalError, UnavailableError, UnknownOutcomeError
 from actors.engine.arrivals import Arrival
+from actors.engine.circles import CircleBreaker, Circles
 from actors.engine.directory import Directory
 from actors.engine.gatekeeper import Gatekeeper
 from actors.engine.ledger import Ledger
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from actors.core.gates import Gates
     from actors.engine.attempt import Setting
+    from actors.engine.circles import DirectoryOf
     from actors.engine.deployments import Applications
     from actors.engine.forming import Forming
     from actors.engine.tally import Tally
@@ -85,6 +87,7 @@ class Owner:
         tally: Tally,
         retention_seconds: float,
         opened: trio.Event,
+        directory_of: DirectoryOf,
     ) -> None:
         self._tally = tally
         self._opened = opened
@@ -98,7 +101,10 @@ class Owner:
             journal, partition, directory, applications, setting, gates=gates, retention_seconds=retention_seconds
         )
         self._stage = self._ledger.performer = Stage(self._ledger, setting, self._take_in)
-        self._reception = Reception(self._ledger)
+        self._reception = Reception(self._ledger, Circles(journal, directory_of))
+        self._breaker = CircleBreaker(
+            journal, partition.number, Circles(journal, directory_of), self._take_in, self.settled
+        )
         self._gatekeeper = Gatekeeper(journal, self._ledger, self._stage, self._take_in, self.settled)
         self._turns: deque[tuple[Gates, Waiter[None]]] = deque()
         self._inbox: deque[Arrival] = deque()
@@ -109,6 +115,11 @@ class Owner:
         self._release_wanted = trio.Event()
         self._waiters: set[Waiter[Any]] = set()
         self._is_closed = False
+
+    @property
+    def directory(self) -> Directory:
+        """The objects of its partition that are in memory."""
+        return self._directory
 
     @property
     def objects_in_memory(self) -> int:
@@ -256,6 +267,7 @@ class Owner:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._read_letters)
             nursery.start_soon(self._take_up)
+            nursery.start_soon(self._breaker.run)
 
     async def _take_up(self, only: Container[str] | None = None) -> None:
         """Take up what was under way. Only objects that owe something are read, and of those only what gates may let go on.

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core import commands as c
+from actors.core.circles import Edge, NotAtHand, edges_of_call
 from actors.core.decide import check_same_request, keeps_from, unknown_invocation
 from actors.core.errors import (
     ActorError,
     AlreadyCompletedError,
+    DeadlockError,
     InvalidArgumentError,
     MailboxFullError,
     NotPossibleError,
@@ -40,12 +42,15 @@ from actors.inspection import info_of
 from actors.values import ValueProblem
 from journal import events as e
 from journal.errors import CorruptRecord, Damaged
-from journal.events import Answer, Recorded, Status, Target
+from journal.events import Answer, Mode, Recorded, Status, Target
 from journal.ids import InvocationId, stream_of_invocation
 from journal.rows import InvocationRow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from actors.core.state import InvocationState, ObjectState
+    from actors.engine.circles import Circles
     from actors.engine.ledger import Ledger
     from actors.engine.resident import Resident
     from journal.events import Caller
@@ -68,8 +73,9 @@ _VERBS = (
 class Reception:
     """Between the inbox and the ledger."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, circles: Circles) -> None:
         self._ledger = ledger
+        self._circles = circles
 
     async def take(self, arrival: Arrival) -> None:
         """Take one arrival in."""
@@ -84,7 +90,10 @@ class Reception:
             if isinstance(arrival.command, c.RestartInvocation):
                 await self._restart(resident, arrival, arrival.command)
             else:
-                self._take(resident, arrival)
+                try:
+                    self._take(resident, arrival)
+                except NotAtHand as missing:
+                    await self._take_with(resident, arrival, missing)
         except TerminalError as refusal:
             self._refuse(resident, arrival, refusal)
         except (CorruptRecord, Damaged) as damage:
@@ -93,6 +102,20 @@ class Reception:
             self._ledger.consume(resident, arrival.position)
         elif resident.state is None and resident.is_idle:
             self._ledger.directory.forget(resident.stream)
+
+    async def _take_with(self, resident: Resident, arrival: Arrival, missing: NotAtHand) -> None:
+        """Take it in once what must be known of other objects is loaded."""
+        try:
+            while True:
+                await self._circles.load(missing.stream)
+                try:
+                    self._take(resident, arrival)
+                except NotAtHand as another:
+                    missing = another
+                else:
+                    return
+        finally:
+            self._circles.forget()
 
     def _take(self, resident: Resident, arrival: Arrival) -> None:
         command: Any = arrival.command
@@ -131,6 +154,9 @@ class Reception:
             else:
                 self._call_again(resident, arrival, command, latest)
             return
+        edges = edges_of_call(resident.state, command)
+        if edges:
+            self._circles.refuse(edges, str(command.target))
         events = self._ledger.decide(resident, command, arrival.stamp)
         if arrival.act is not None:
             self._ledger.audit(resident, arrival, changed=bool(events))
@@ -139,6 +165,25 @@ class Reception:
             self._ledger.when_durable(partial(arrival.reply.set, accepted))
         if arrival.outcome is not None:
             resident.waiters.setdefault(command.invocation_id, []).append(arrival.outcome)
+
+    def _start_due(self, resident: Resident, arrival: Arrival, command: c.StartDue) -> None:
+        """A message for later joins the queue. Whoever waits for it may hold what it now waits for: that wait fails, and the
+        message stays."""
+        deadlocks = [*self._deadlocks_when_due(resident, command.invocation_id)]
+        self._ledger.decide(resident, command, arrival.stamp)
+        for caller, error in deadlocks:
+            self._ledger.complete_call(resident, caller, failed(error))
+
+    def _deadlocks_when_due(self, resident: Resident, of: InvocationId) -> Iterator[tuple[Caller, DeadlockError]]:
+        state, due = resident.state, _open_state(resident, of)
+        if state is None or due is None or state.holder is None or due.mode is Mode.SHARED:
+            return
+        for caller in due.attached if due.caller is None else [due.caller, *due.attached]:
+            edges = [Edge(caller.invocation_id, of, 0.0, caller.step), Edge(of, state.holder, 0.0)]
+            try:
+                self._circles.refuse(edges, f"{state.name}/{due.handler}")
+            except DeadlockError as error:
+                yield caller, error
 
     def _repeat_answer(self, resident: Resident, arrival: Arrival, command: c.Invoke, ended: InvocationRow) -> None:
         """It was asked for before, and has ended."""
@@ -222,7 +267,15 @@ class Reception:
             row = row_of(resident.state, open_state)
             performer = self._ledger.performer
             doing, code_wait = performer.doing(resident, open_state), performer.code_wait(open_state)
-            info = info_of(row, open_state, self._ledger.gates, state=resident.state, doing=doing, code_wait=code_wait)
+            info = info_of(
+                row,
+                open_state,
+                self._ledger.gates,
+                state=resident.state,
+                doing=doing,
+                code_wait=code_wait,
+                circle=self._circles.around(look.invocation_id),
+            )
         self._ledger.when_durable(partial(look.reply.set, info))
 
     def _known(self, resident: Resident, of: InvocationId) -> InvocationRow:
@@ -236,6 +289,10 @@ class Reception:
     def _attach(self, resident: Resident, arrival: Arrival, command: c.Attach) -> None:
         ended = self._ledger.ended(resident, command.invocation_id)
         if ended is None:
+            opened = _open_state(resident, command.invocation_id)
+            if opened is not None and resident.state is not None:
+                edge = Edge(command.by.invocation_id, opened.invocation_id, 0.0, command.by.step)
+                self._circles.refuse([edge], f"{resident.state.name}/{opened.handler}")
             self._ledger.decide(resident, command, arrival.stamp)
             return
         assert ended.outcome is not None, "a row without an outcome is of an open invocation"
@@ -393,6 +450,7 @@ _TAKEN: dict[type, Callable[[Reception, Resident, Arrival, Any], None]] = {
     Look: Reception._look,
     Note: Reception._note,
     c.StartWaiting: Reception._start_waiting,
+    c.StartDue: Reception._start_due,
     c.Invoke: Reception._invoke,
     c.PurgeInvocations: Reception._purge,
     c.Attach: Reception._attach,

@@ -457,6 +457,7 @@ TRY_AGAIN = RetryPolicy(max_attempts=3, initial_delay=8.0, max_delay=60.0)
 
 FAIL_STEP = c.FailStep(invocation_id=IT, step=STEP, failure=BROKEN, policy=TRY_AGAIN, jitter=0.0)
 
+CANNOT_BE = Outcome(OutcomeKind.FAILED, failure=BROKEN)
 BY_ITSELF: dict[str, Command] = {
     "the date of its beginning": c.StartDue(invocation_id=IT),
     "the date of a timer": c.FireTimer(invocation_id=IT, step=STEP),
@@ -468,6 +469,7 @@ BY_ITSELF: dict[str, Command] = {
     "a call's outcome": c.CompleteCall(invocation_id=IT, step=STEP, outcome=SUCCEEDED),
     "a verb's answer": c.CompleteVerb(invocation_id=IT, step=STEP, answer=None, refusal=BROKEN),
     "a callee's successor": c.HandOverCall(invocation_id=IT, step=STEP, callee=CALLEE),
+    "its withdrawal": c.WithdrawCall(invocation_id=IT, outcome=CANNOT_BE),
     "no step runs": c.SettlePause(invocation_id=IT),
     "it has idled for long": c.SuspendAttempt(invocation_id=IT),
     "a gate opens": c.StartWaiting(),
@@ -481,6 +483,7 @@ STEP_GIVES_WAY = e.StepAborted(invocation_id=IT, step=STEP)
 EMITS = e.OutputEmitted(invocation_id=IT, step=STEP, value=b"1", attempt=1)
 TAKES_EFFECT = paused(reason="held")
 
+WITHDRAWN = completed(IT, CANNOT_BE)
 MATTERS: dict[str, dict[Situation, Followed]] = {
     "the date of its beginning": {
         S.SCHEDULED: ([DATE_HAS_COME, started()], Status.RUNNING),
@@ -517,6 +520,13 @@ MATTERS: dict[str, dict[Situation, Followed]] = {
     "a call's outcome": {},
     "a verb's answer": {},
     "a callee's successor": {},
+    "its withdrawal": {
+        S.SCHEDULED: ([WITHDRAWN], None),
+        S.QUEUED: ([WITHDRAWN], None),
+        S.PAUSED_SCHEDULED: ([WITHDRAWN], None),
+        S.PAUSED_QUEUED: ([WITHDRAWN], None),
+        S.PAUSED_HEAD: ([WITHDRAWN, NEXT], None),
+    },
     "no step runs": {S.PAUSING: ([TAKES_EFFECT], Status.PAUSED)},
     "it has idled for long": {
         S.RUNNING_IDLE: ([SUSPENDED], Status.SUSPENDED),

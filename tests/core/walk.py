@@ -419,6 +419,7 @@ def _come_late(walker: Walker, which: int, how: int) -> None:
         c.SettlePause(invocation_id=of),
         c.CompleteCall(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1")),
         c.CompleteVerb(invocation_id=of, step=step, answer=None, refusal=BROKEN),
+        c.WithdrawCall(invocation_id=of, outcome=Outcome(OutcomeKind.FAILED, failure=BROKEN)),
     ]
     command = late[how % len(late)]
     if not walker.is_set(command):
