@@ -104,6 +104,18 @@ class LocalClient(Client):
         """
         return LocalClient(self._port.acting_as(Identity(by, origin, realm)))
 
+    def as_command(self, target: Target, argument: bytes, idempotency_key: str | None) -> c.Invoke:
+        """A call with the id that it has, or would have. Raises a :class:`actors.Refused`."""
+        return self._port.invoke_by_name(target, argument, checked_request_key(idempotency_key), None)
+
+    async def outcome_of_call(self, command: c.Invoke, *, leaves_at_pause: bool) -> Outcome:
+        """Make the call; how it ends. Raises :class:`actors.InvocationPausedError` with ``leaves_at_pause`` when it is paused."""
+        return await self._port.outcome_of_call(command, leaves_at_pause=leaves_at_pause)
+
+    async def outcome_of(self, of: InvocationId, *, leaves_at_pause: bool) -> Outcome:
+        """How an invocation ends, likewise."""
+        return await self._port.outcome(of, leaves_at_pause=leaves_at_pause)
+
     def kind_of(self, service: str) -> Kind:
         """What a class is. Raises :class:`actors.UnknownServiceError`."""
         return self._port.definition_of(service).kind
@@ -194,8 +206,8 @@ class LocalPort:
         accepted = await self.engine.invoke(command, self.who, is_fresh=command.request is None)
         return InvocationHandle(self, accepted.invocation_id, request.handler.signature.returns)
 
-    async def outcome(self, of: InvocationId) -> Outcome:
-        return await self.engine.watch(of, self.who)
+    async def outcome(self, of: InvocationId, *, leaves_at_pause: bool = False) -> Outcome:
+        return await self.engine.watch(of, self.who, leaves_at_pause=leaves_at_pause)
 
     async def find(self, listing: Listing) -> list[InvocationInfo]:
         if listing.where is not None:
@@ -430,14 +442,18 @@ class LocalPort:
     async def call_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None
     ) -> tuple[InvocationId, Outcome]:
-        command = self._invoke_by_name(target, argument, idempotency_key, None)
-        outcome = await self.engine.call(command, self.who, is_fresh=command.request is None)
-        return command.invocation_id, outcome
+        command = self.invoke_by_name(target, argument, idempotency_key, None)
+        return command.invocation_id, await self.outcome_of_call(command)
+
+    async def outcome_of_call(self, command: c.Invoke, *, leaves_at_pause: bool = False) -> Outcome:
+        """How a call ends. Raises :class:`actors.InvocationPausedError` if it is paused and nobody is to wait on."""
+        is_fresh = command.request is None
+        return await self.engine.call(command, self.who, is_fresh=is_fresh, leaves_at_pause=leaves_at_pause)
 
     async def send_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
     ) -> Sent:
-        command = self._invoke_by_name(target, argument, idempotency_key, delay)
+        command = self.invoke_by_name(target, argument, idempotency_key, delay)
         accepted = await self.engine.invoke(command, self.who, is_fresh=command.request is None)
         return Sent(invocation_id=accepted.invocation_id, is_new=accepted.is_new)
 
@@ -459,9 +475,10 @@ class LocalPort:
             raise InvalidKeyError(f"{target}: without an idempotency key every call is another invocation")
         return new_id(target, request_key, 0, self._secret_of(definition, target))
 
-    def _invoke_by_name(
+    def invoke_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
     ) -> c.Invoke:
+        """A call or a message as a command, with its id. Raises a :class:`actors.Refused`."""
         definition = self.definition_of(target.service)
         handler = definition.handler(target.handler)
         checked_key(definition, target.key, self.limits.key_bytes)

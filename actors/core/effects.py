@@ -95,6 +95,14 @@ class Announce:
 
 
 @attrs.define
+class AnnouncePause:
+    """Tell those outside who wait for the invocation, and do not want to wait for a pause to end, that it is paused. Outer."""
+
+    invocation_id: InvocationId
+    reason: str
+
+
+@attrs.define
 class KeepItems:
     """Write the items that a handler left in ``Log`` and ``Map`` fields; ``lengths`` are the logs' before. Inner: rows of the
     same batch."""
@@ -145,6 +153,7 @@ Effect: TypeAlias = (
     | CheckPause
     | RunStep
     | Announce
+    | AnnouncePause
     | KeepItems
     | KeepHistory
     | HandOver

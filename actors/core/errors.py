@@ -464,9 +464,22 @@ class BrokenDeploymentError(Refused):
 
 
 class UnknownOutcomeError(ActorError):
-    """Whether it was kept is unknown: the disk failed, or the process is stopping. The same request id finds out."""
+    """Whether it was kept is unknown: the disk failed, the process is stopping, or the connection broke.
+
+    ``invocation_id`` is what was asked for or about, where it is known: once the runtime is back, it says how that stands. Asking
+    again under the same idempotency key is safe.
+    """
 
     http_status = 503
+    invocation_id: InvocationId | None = None
+
+
+class InvocationPausedError(ActorError):
+    """The invocation whose outcome was awaited is paused: it goes on when it is resumed. ``invocation_id`` is which; asking again
+    under the same idempotency key, or for its outcome, waits again."""
+
+    http_status = 503
+    invocation_id: InvocationId | None = None
 
 
 # The code's change.

@@ -293,12 +293,13 @@ def _on_pause_requested(_: ObjectState | None, event: e.PauseRequested) -> list[
 
 def _on_paused(state: ObjectState | None, event: e.InvocationPaused) -> list[Effect]:
     invocation = _of(state, event)
+    told = f.AnnouncePause(event.invocation_id, event.reason)
     if not invocation.is_started:
-        return []
+        return [told]
     # Held by request, with steps still running: the request was for now. Held at a limit: what they say has no room.
     # Held for another reason: let them end.
     stops_steps = event.cause in (PauseCause.REQUESTED, PauseCause.LIMIT)
-    owed: list[Effect] = [f.EndAttempt(event.invocation_id, abort_steps=stops_steps)]
+    owed: list[Effect] = [f.EndAttempt(event.invocation_id, abort_steps=stops_steps), told]
     owed += _retract_retry(invocation)
     for step, wait in invocation.waits.items():
         if wait.kind is WaitKind.STEP_RETRY:

@@ -165,15 +165,26 @@ class Engine:
         owner, arrival = self._arrival(command, who)
         arrival.reply, arrival.is_fresh, arrival.act = reply, is_fresh, act
         owner.submit(arrival)
-        return await owner.answer(reply)
+        return await owner.answer(reply, command.invocation_id)
 
-    async def call(self, command: c.Invoke, who: Identity, *, is_fresh: bool, act: Act | None = None) -> Outcome:
-        """Have some work done; its outcome, once that is durable. ``act``: what the audit says of it."""
-        outcome: Waiter[Outcome] = Waiter()
+    async def call(
+        self,
+        command: c.Invoke,
+        who: Identity,
+        *,
+        is_fresh: bool,
+        act: Act | None = None,
+        leaves_at_pause: bool = False,
+    ) -> Outcome:
+        """Have some work done; its outcome, once that is durable. ``act``: what the audit says of it.
+
+        ``leaves_at_pause``: raise :class:`actors.InvocationPausedError` when it is paused, instead of waiting on.
+        """
+        outcome: Waiter[Outcome] = Waiter(leaves_at_pause=leaves_at_pause)
         owner, arrival = self._arrival(command, who)
         arrival.outcome, arrival.is_fresh, arrival.act = outcome, is_fresh, act
         owner.submit(arrival)
-        return await owner.answer(outcome)
+        return await owner.answer(outcome, command.invocation_id)
 
     async def obey(self, command: Command, of: InvocationId, who: Identity, *, request: str | None = None) -> Answer:
         """A verb. Asked again under the same ``request`` it is answered as the first time."""
@@ -182,11 +193,11 @@ class Engine:
         owner = self._owner_of(stream)
         stamp = self._stamp(of if request is None else REQUEST + request, who)
         owner.submit(Arrival(stream, command, stamp, reply=reply, origin=who.origin))
-        return await owner.answer(reply)
+        return await owner.answer(reply, of)
 
-    async def watch(self, of: InvocationId, who: Identity) -> Outcome:
-        """The outcome of an invocation, when it has one."""
-        outcome: Waiter[Outcome] = Waiter()
+    async def watch(self, of: InvocationId, who: Identity, *, leaves_at_pause: bool = False) -> Outcome:
+        """The outcome of an invocation, when it has one. ``leaves_at_pause`` as for :meth:`call`."""
+        outcome: Waiter[Outcome] = Waiter(leaves_at_pause=leaves_at_pause)
         return await self._ask(of, Watch(of, outcome), who, outcome)
 
     async def look(self, of: InvocationId, who: Identity) -> InvocationInfo:
@@ -205,7 +216,7 @@ class Engine:
     async def _ask(self, of: InvocationId, question: Watch | Look, who: Identity, waiter: Waiter[T]) -> T:
         owner = self._owner_of(stream_of_invocation(of))
         owner.submit(Arrival(stream_of_invocation(of), question, self._stamp(of, who), origin=who.origin))
-        return await owner.answer(waiter)
+        return await owner.answer(waiter, of)
 
     def _arrival(self, command: c.Invoke, who: Identity) -> tuple[Owner, Arrival]:
         stream = stream_of_invocation(command.invocation_id)

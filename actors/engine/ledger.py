@@ -19,7 +19,7 @@ import trio
 from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.decide import decide, unknown_invocation
-from actors.core.errors import Refused, UnknownHandlerError, UnknownServiceError
+from actors.core.errors import InvocationPausedError, Refused, UnknownHandlerError, UnknownServiceError
 from actors.core.evolve import evolve, spans_with
 from actors.core.react import react
 from actors.core.state import with_request
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from actors.engine.attempt import Setting
     from actors.engine.deployments import Applications
     from actors.engine.directory import Directory
+    from actors.engine.replies import Waiter
     from actors.engine.resident import Resident
     from actors.inspection import CodeWait, StepDoing
     from journal.events import Answer, Caller, Event, Outcome
@@ -207,6 +208,20 @@ class Ledger:
     def _announce(self, resident: Resident, effect: f.Announce, _: Recorded) -> None:
         for waiter in resident.waiters.pop(effect.invocation_id, ()):
             self.when_durable(partial(waiter.set, effect.outcome))
+
+    def _announce_pause(self, resident: Resident, effect: f.AnnouncePause, _: Recorded) -> None:
+        waiting = resident.waiters.get(effect.invocation_id, ())
+        for waiter in [waiter for waiter in waiting if waiter.leaves_at_pause]:
+            self.tell_paused(waiter, effect.invocation_id, effect.reason)
+
+    def tell_paused(self, waiter: Waiter[Outcome], of: InvocationId, reason: str) -> None:
+        """Have one who does not want to wait for a pause to end know of it, once it is durable."""
+        error = InvocationPausedError(
+            f"{of} is paused{f': {reason}' if reason else ''}. It goes on when it is resumed; ask again then, under the same "
+            "idempotency key, or for its outcome"
+        )
+        error.invocation_id = of
+        self.when_durable(partial(waiter.fail, error))
 
     def _run_step(self, resident: Resident, effect: f.RunStep, _: Recorded) -> None:
         resident.due_steps.add((effect.invocation_id, effect.step))
@@ -512,6 +527,7 @@ _DEEDS: dict[type[f.Effect], _Deed] = {
     f.CheckPause: lambda ledger, resident, effect, _: ledger.performer.check_pause(resident, effect.invocation_id),
     f.RunStep: Ledger._run_step,
     f.Announce: Ledger._announce,
+    f.AnnouncePause: Ledger._announce_pause,
     f.Deliver: Ledger._deliver,
     f.SetTimer: Ledger._set_timer,
     f.RetractTimer: Ledger._retract_timer,

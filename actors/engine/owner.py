@@ -139,11 +139,15 @@ class Owner:
             raise UnavailableError(f"{len(self._inbox)} requests wait to be taken in already; try again later")
         self._take_in(arrival)
 
-    async def answer(self, waiter: Waiter[T]) -> T:
-        """Wait for an answer that this owner owes. Raises :class:`UnknownOutcomeError` if it ends before."""
+    async def answer(self, waiter: Waiter[T], of: InvocationId | None = None) -> T:
+        """Wait for an answer that this owner owes, on the invocation ``of``. Raises :class:`UnknownOutcomeError` if the owner
+        ends before."""
         self._waiters.add(waiter)
         try:
             return await waiter.wait()
+        except UnknownOutcomeError as error:
+            error.invocation_id = of
+            raise
         finally:
             self._waiters.discard(waiter)
 
@@ -342,9 +346,10 @@ class Owner:
 
     def _refuse_from_now_on(self) -> None:
         self._is_closed = True
-        error = UnknownOutcomeError(
-            "the runtime stops, or its disk failed, before the answer was durable. The work goes on when it is started "
-            "again; the same invocation id, or idempotency key, finds it"
-        )
         for waiter in list(self._waiters):
-            waiter.fail(error)
+            waiter.fail(
+                UnknownOutcomeError(
+                    "the runtime stops, or its disk failed, before the answer was durable. The work goes on when it is "
+                    "started again; the same invocation id, or idempotency key, finds it"
+                )
+            )

@@ -52,8 +52,9 @@ if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.circles import Circles
     from actors.engine.ledger import Ledger
+    from actors.engine.replies import Waiter
     from actors.engine.resident import Resident
-    from journal.events import Caller
+    from journal.events import Caller, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +165,7 @@ class Reception:
             accepted = Accepted(command.invocation_id, bool(events))
             self._ledger.when_durable(partial(arrival.reply.set, accepted))
         if arrival.outcome is not None:
-            resident.waiters.setdefault(command.invocation_id, []).append(arrival.outcome)
+            self._wait(resident, command.invocation_id, arrival.outcome)
 
     def _start_due(self, resident: Resident, arrival: Arrival, command: c.StartDue) -> None:
         """A message for later joins the queue. Whoever waits for it may hold what it now waits for: that wait fails, and the
@@ -252,11 +253,19 @@ class Reception:
 
     def _watch(self, resident: Resident, _: Arrival, watch: Watch) -> None:
         if _open_state(resident, watch.invocation_id) is not None:
-            resident.waiters.setdefault(watch.invocation_id, []).append(watch.waiter)
+            self._wait(resident, watch.invocation_id, watch.waiter)
             return
         ended = self._known(resident, watch.invocation_id)
         assert ended.outcome is not None, "a row without an outcome is of an open invocation"
         self._ledger.when_durable(partial(watch.waiter.set, ended.outcome))
+
+    def _wait(self, resident: Resident, of: InvocationId, waiter: Waiter[Outcome]) -> None:
+        resident.waiters.setdefault(of, []).append(waiter)
+        if waiter.leaves_at_pause:
+            assert resident.state is not None, "an open invocation is of an object"
+            state = resident.state.invocations[of]
+            if state.status is Status.PAUSED:
+                self._ledger.tell_paused(waiter, of, state.pause_reason)
 
     def _look(self, resident: Resident, _: Arrival, look: Look) -> None:
         open_state = _open_state(resident, look.invocation_id)

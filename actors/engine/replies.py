@@ -12,9 +12,11 @@ T = TypeVar("T")
 class Waiter(Generic[T]):
     """One task waits for one answer. Whoever answers does so once; an answer to one that has gone is lost, harmlessly."""
 
-    __slots__ = ("_error", "_is_answered", "_task", "_value")
+    __slots__ = ("_error", "_is_answered", "_task", "_value", "leaves_at_pause")
 
-    def __init__(self) -> None:
+    def __init__(self, *, leaves_at_pause: bool = False) -> None:
+        self.leaves_at_pause = leaves_at_pause
+        """Of an outcome: whether a pause of the invocation is an answer, too."""
         self._is_answered = False
         self._value: T | None = None
         self._error: BaseException | None = None

@@ -8,12 +8,20 @@ import msgspec
 from starlette.responses import Response
 
 from actors.client import Sent
-from actors.core.errors import TerminalError, UnknownHandlerError, UnknownInvocationError
+from actors.core.errors import (
+    InvocationPausedError,
+    TerminalError,
+    UnavailableError,
+    UnknownHandlerError,
+    UnknownInvocationError,
+    UnknownOutcomeError,
+)
 from actors.http.durations import parse_duration
 from actors.http.exchange import Exchange
 from actors.http.models import (
     INVOCATION_HEADER,
     RESTATE_ID_HEADER,
+    AttachQuery,
     FoundModel,
     IdempotentTarget,
     IdTarget,
@@ -30,6 +38,8 @@ from journal.events import Kind, Status, Target
 from journal.ids import InvocationId, parse_invocation_id
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from journal.events import Outcome
 
 
@@ -53,9 +63,9 @@ async def send(exchange: Exchange, query: SendQuery, body: JsonBody) -> SentMode
     return await _sent(exchange, target, query, body)
 
 
-async def attach(exchange: Exchange) -> Response:
+async def attach(exchange: Exchange, query: AttachQuery) -> Response:
     """Wait for the end of an invocation: its result, or what it was otherwise."""
-    return await _attach(exchange, parse_invocation_id(exchange.path["id"]))
+    return await _attach(exchange, parse_invocation_id(exchange.path["id"]), query)
 
 
 async def output(exchange: Exchange) -> Response:
@@ -63,9 +73,9 @@ async def output(exchange: Exchange) -> Response:
     return await _output(exchange, parse_invocation_id(exchange.path["id"]))
 
 
-async def attach_to_target(exchange: Exchange, body: Lookup) -> Response:
+async def attach_to_target(exchange: Exchange, query: AttachQuery, body: Lookup) -> Response:
     """Wait for the end of an invocation that is named by what was called."""
-    return await _attach(exchange, await _looked_up(exchange, body))
+    return await _attach(exchange, await _looked_up(exchange, body), query)
 
 
 async def output_of_target(exchange: Exchange, body: Lookup) -> Response:
@@ -73,9 +83,9 @@ async def output_of_target(exchange: Exchange, body: Lookup) -> Response:
     return await _output(exchange, await _looked_up(exchange, body))
 
 
-async def attach_to_workflow(exchange: Exchange) -> Response:
+async def attach_to_workflow(exchange: Exchange, query: AttachQuery) -> Response:
     """Wait for the end of a workflow."""
-    return await _attach(exchange, await _run_of(exchange, exchange.path["name"], exchange.path["key"]))
+    return await _attach(exchange, await _run_of(exchange, exchange.path["name"], exchange.path["key"]), query)
 
 
 async def output_of_workflow(exchange: Exchange) -> Response:
@@ -91,9 +101,17 @@ async def look_up(exchange: Exchange, body: Lookup) -> FoundModel:
 async def _call(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> Response:
     if query.delay is not None:
         raise UnknownHandlerError(f"{target}: a delay goes with …/send; a call waits for its answer")
-    key = exchange.idempotency_key
-    of, ended = await exchange.wait(exchange.client.call(target, body, idempotency_key=key))
-    return respond_with_outcome(of, ended)
+    command = exchange.client.as_command(target, body, exchange.idempotency_key)
+    ended = exchange.client.outcome_of_call(command, leaves_at_pause=not query.wait)
+    return await _respond_when_ended(exchange, command.invocation_id, ended)
+
+
+async def _respond_when_ended(exchange: Exchange, of: InvocationId, ended: Awaitable[Outcome]) -> Response:
+    """How it ends; or that the server stops, or that it is paused, with the id by which it is found again."""
+    try:
+        return respond_with_outcome(of, await exchange.wait(ended))
+    except (UnavailableError, UnknownOutcomeError, InvocationPausedError) as error:
+        return respond_with(error, of)
 
 
 async def _send(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> Response:
@@ -107,9 +125,10 @@ async def _sent(exchange: Exchange, target: Target, query: SendQuery, body: byte
     return SentModel(invocation_id=sent.invocation_id, status="Accepted" if sent.is_new else "PreviouslyAccepted")
 
 
-async def _attach(exchange: Exchange, of: InvocationId) -> Response:
+async def _attach(exchange: Exchange, of: InvocationId, query: AttachQuery) -> Response:
     await _check_reader(exchange, of)
-    return respond_with_outcome(of, await exchange.wait(exchange.client.invocation(of).outcome()))
+    ended = exchange.client.outcome_of(of, leaves_at_pause=not query.wait)
+    return await _respond_when_ended(exchange, of, ended)
 
 
 async def _output(exchange: Exchange, of: InvocationId) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,10 @@ async def open_connection(
         yield Connection(http)
 
 
+_WAITS = {"wait": "true"}
+"""A caller waits for the outcome, also while the invocation is paused, as one in the runtime's process does."""
+
+
 class RemotePort(RemoteControl):
     """Calls and verbs over a connection."""
 
@@ -100,9 +105,8 @@ class RemotePort(RemoteControl):
 
     async def call(self, request: Request) -> Any:
         argument = encode_arguments(request, self.limits)
-        headers = key_header(request.options.idempotency_key)
-        path, patience = _path(request.target), request.options.timeout
-        response = await self._connection.send("POST", path, headers=headers, content=argument, patience=patience)
+        key, patience = request.options.idempotency_key, request.options.timeout
+        response = await self._called(request.target, argument, key, patience)
         return decode_kept(request.handler.signature.returns, succeeded(response), request)
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
@@ -114,9 +118,7 @@ class RemotePort(RemoteControl):
     async def call_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None
     ) -> tuple[InvocationId, Outcome]:
-        response = await self._connection.send(
-            "POST", _path(target), headers=key_header(idempotency_key), content=argument
-        )
+        response = await self._called(target, argument, idempotency_key, None)
         outcome = _outcome(response)
         return parse_invocation_id(response.headers[INVOCATION_HEADER]), outcome
 
@@ -135,7 +137,17 @@ class RemotePort(RemoteControl):
         return decode_kept(returns if returns is not None else codec_for(Any), data, f"the result of {of}")
 
     async def outcome(self, of: InvocationId) -> Outcome:
-        return _outcome(await self._connection.send("GET", f"/restate/invocation/{of}/attach"))
+        path = f"/restate/invocation/{of}/attach"
+        return _outcome(await self._connection.send_until_answered("GET", path, of=of, params=_WAITS))
+
+    async def _called(
+        self, target: Target, argument: bytes, idempotency_key: str | None, patience: float | None
+    ) -> httpx2.Response:
+        """A call is asked for under a key, its own if it has none, so that it can be asked for again when the server is back."""
+        key = f"call-{uuid.uuid4().hex}" if idempotency_key is None else idempotency_key
+        return await self._connection.send_until_answered(
+            "POST", _path(target), patience=patience, headers=key_header(key), params=_WAITS, content=argument
+        )
 
     # Verbs.
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import httpx2
 import msgspec
+import trio
 
 from actors.core.arguments import PATH_STEPS
 from actors.core.errors import (
     ActorError,
     InvalidArgumentError,
     InvalidKeyError,
+    InvocationPausedError,
     NoLongerFitsError,
     NonDeterminismError,
     StepTimeoutError,
@@ -27,14 +29,31 @@ from actors.http.models import Problem
 from actors.outcomes import error_of
 from journal.events import Failure
 
+if TYPE_CHECKING:
+    from journal.ids import InvocationId
+
 M = TypeVar("M")
 
 CONNECT_SECONDS = 5.0
 
+RECONNECT_SECONDS = 60.0
+"""How long a call is asked for again after its connection broke or its server stopped: a restart takes less."""
+
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 2.0
+
 _NOT_TERMINAL = {
     type_name(kind): kind
-    for kind in (UnknownOutcomeError, NonDeterminismError, NoLongerFitsError, StepTimeoutError, ActorError)
+    for kind in (
+        UnknownOutcomeError,
+        InvocationPausedError,
+        NonDeterminismError,
+        NoLongerFitsError,
+        StepTimeoutError,
+        ActorError,
+    )
 }
+_STOPS = frozenset(map(type_name, (UnavailableError, UnknownOutcomeError)))
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -81,6 +100,59 @@ class Connection:
                 "have been taken. An idempotency key makes asking again safe"
             ) from error
 
+    async def send_until_answered(
+        self,
+        method: str,
+        path: str,
+        *,
+        of: InvocationId | None = None,
+        patience: float | None = None,
+        **kwargs: Any,
+    ) -> httpx2.Response:
+        """The response to a request that may be sent again: it is, while the server is away, for :data:`RECONNECT_SECONDS`.
+
+        The first time nothing answers is told at once. Raises as :meth:`send` does; ``UnknownOutcomeError`` names the invocation
+        if it is known (``of``, or from what the server has said).
+        """
+        began = trio.current_time()
+        away_since: float | None = None
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            left = None if patience is None else patience - (trio.current_time() - began)
+            if left is not None and left <= 0:
+                raise TooSlowError(f"no answer came within {patience} seconds; what was asked for goes on")
+            try:
+                response = await self.send(method, path, patience=left, **kwargs)
+                if not _says_that_it_stops(response):
+                    return response
+                of = problem_in(response).invocation_id or of
+                error: ActorError = error_in(response)
+            except UnavailableError as unreached:
+                if away_since is None:
+                    raise
+                error = unreached
+            except UnknownOutcomeError as broken:
+                error = broken
+            away_since = trio.current_time() if away_since is None else away_since
+            if trio.current_time() - away_since >= RECONNECT_SECONDS:
+                asked = kwargs.get("headers", {}).get("idempotency-key", b"").decode()
+                unknown = UnknownOutcomeError(
+                    f"no answer came for {RECONNECT_SECONDS:g} seconds: {error}"
+                    + (f". It was asked for under the idempotency key {asked!r}" if asked else "")
+                )
+                unknown.invocation_id = of
+                raise unknown from error
+            await trio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _says_that_it_stops(response: httpx2.Response) -> bool:
+    """Whether the server has taken the request, and stops before it is answered."""
+    if response.status_code != UnavailableError.http_status:
+        return False
+    problem = problem_in(response)
+    return problem.invocation_id is not None and problem.error in _STOPS
+
 
 def path_of(*segments: str) -> str:
     """A path of these segments, whatever else is in them. Raises :class:`actors.InvalidKeyError` for a step in a path."""
@@ -121,7 +193,10 @@ def error_in(response: httpx2.Response) -> ActorError:
     if not problem.error:
         return UnavailableError(f"{response.request.url}: {problem.status}: {problem.detail}")
     if problem.error in _NOT_TERMINAL:
-        return _NOT_TERMINAL[problem.error](problem.detail)
+        raised = _NOT_TERMINAL[problem.error](problem.detail)
+        if isinstance(raised, (UnknownOutcomeError, InvocationPausedError)):
+            raised.invocation_id = problem.invocation_id
+        return raised
     error = error_of(failure_in(problem), problem.invocation_id)
     carried = {
         "path": problem.path,

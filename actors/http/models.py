@@ -342,9 +342,18 @@ class JobItemsQuery:
 
 @attrs.frozen(kw_only=True)
 class SendQuery:
-    """When: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a number alone is milliseconds."""
+    """``delay`` says when: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a number alone is milliseconds. ``wait``: a call goes on
+    waiting while its invocation is paused; by default a pause is answered with 503."""
 
     delay: Annotated[str, msgspec.Meta(max_length=64, pattern=DURATION)] | None = None
+    wait: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class AttachQuery:
+    """``wait``: go on waiting while the invocation is paused; by default a pause is answered with 503."""
+
+    wait: bool = False
 
 
 class RestartQuery(msgspec.Struct, kw_only=True, rename={"from_step": "from"}):

@@ -56,6 +56,7 @@ BEGIN = c.StartDue(invocation_id=IT)
 IMPATIENT = c.KillInvocation(invocation_id=IT, reason="cancelled, and not ended in time")
 START = f.StartAttempt(IT)
 STOPS = f.EndAttempt(IT, abort_steps=True)
+TOLD = f.AnnouncePause(IT, "held")
 LEAVES_STEPS = f.EndAttempt(IT, abort_steps=False)
 
 SLEEP = e.SleepScheduled(invocation_id=IT, step=STEP, wake_at=DUE)
@@ -210,18 +211,18 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
         [LEAVES_STEPS, f.StartAttempt(IT)],
     ),
     ([*RUNNING, STEP_SCHEDULED], PAUSE_REQUESTED, [LEAVES_STEPS]),
-    (RUNNING, paused(), [STOPS]),
-    ([accepted()], paused(), []),
-    ([accepted(scheduled_for=DUE)], paused(), []),
-    (RUNNING, paused(PauseCause.EXHAUSTED), [LEAVES_STEPS]),
-    (RUNNING, paused(PauseCause.MISMATCH), [LEAVES_STEPS]),
-    (RUNNING, paused(PauseCause.LIMIT), [STOPS]),
+    (RUNNING, paused(), [STOPS, TOLD]),
+    ([accepted()], paused(), [TOLD]),
+    ([accepted(scheduled_for=DUE)], paused(), [TOLD]),
+    (RUNNING, paused(PauseCause.EXHAUSTED), [LEAVES_STEPS, TOLD]),
+    (RUNNING, paused(PauseCause.MISMATCH), [LEAVES_STEPS, TOLD]),
+    (RUNNING, paused(PauseCause.LIMIT), [STOPS, TOLD]),
     (
         [*RUNNING, STEP_SCHEDULED, STEP_FAILED, ATTEMPT_FAILED],
         paused(),
-        [STOPS, f.RetractTimer(DUE, RETRY), f.RetractTimer(DUE, FIRE)],
+        [STOPS, TOLD, f.RetractTimer(DUE, RETRY), f.RetractTimer(DUE, FIRE)],
     ),
-    ([*RUNNING, SLEEP], paused(), [STOPS]),
+    ([*RUNNING, SLEEP], paused(), [STOPS, TOLD]),
     ([*RUNNING, paused()], e.InvocationResumed(invocation_id=IT, reason="why"), [START]),
     ([accepted(), paused()], e.InvocationResumed(invocation_id=IT, reason="why"), []),
     ([*RUNNING, paused()], e.InvocationMoved(invocation_id=IT, deployment="dep_b"), [LEAVES_STEPS]),
@@ -515,7 +516,7 @@ def test_a_pause_that_drains_lets_the_step_end_and_then_stops_everything() -> No
         .owes(LEAVES_STEPS)
         .when(c.CompleteStep(invocation_id=IT, step=STEP, outcome=SUCCEEDED))
         .then(ended, paused(reason="why"))
-        .owes(STOPS)
+        .owes(STOPS, f.AnnouncePause(IT, "why"))
         .when(c.ResumeInvocation(invocation_id=IT, reason="why"))
         .owes(START)
     )

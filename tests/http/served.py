@@ -94,11 +94,12 @@ async def serving(
     is_open: bool = False,
     hosts: frozenset[str] = LOOPBACK_NAMES,
     runtime_limits: Limits = DEFAULT_LIMITS,
+    port: int = 0,
     **options: Any,
 ) -> AsyncIterator[Served]:
     """Serve these classes for the block."""
     token, tokens, closing = make_token(directory), TokenBook(directory), Closing()
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    listeners = await trio.open_tcp_listeners(port, host="127.0.0.1")
     port = listeners[0].socket.getsockname()[1]
     async with (
         open_runtime(*classes, limits=runtime_limits, **{"durability": Durability.MEMORY, **options}) as runtime,
