@@ -23,8 +23,8 @@ class GatePort(Protocol):
 class GateClient:
     """The gates of a runtime. While a gate is closed, what is in its scope is accepted and waits; nothing of it starts or goes on.
 
-    A scope is written ``everything``, ``service:Agent``, ``handler:Agent/run_task``, ``key:Chat/alice`` or
-    ``deployment:dep_1…``. What an invocation waits for is still recorded while it is held: results of calls, dates,
+    A scope is written ``everything``, ``backlog`` (all that was accepted before the gate was closed), ``service:Agent``,
+    ``handler:Agent/run_task``, ``key:Chat/alice`` or ``deployment:dep_1…``. What an invocation waits for is still recorded while it is held: results of calls, dates,
     signals. A cancel is recorded and delivered when the gate opens; a kill works at once. Gates are durable.
 
     ::

@@ -280,7 +280,11 @@ def info_of(
     """What is known, from its row, from its own and its object's state while it is open, from the gates before it, and from what
     the process that runs its steps is ``doing``."""
     target, is_open = row.target, row.status is not Status.COMPLETED
-    holding = gates.holding(target.service, target.key, target.handler, row.deployment) if is_open else []
+    holding = (
+        gates.holding(target.service, target.key, target.handler, row.deployment, accepted_at=row.created_at)
+        if is_open
+        else []
+    )
     at = {} if doing is None else doing
     open_waits = {} if open_state is None else open_state.waits
     waits = tuple(_wait_info(step, wait, at.get(step)) for step, wait in open_waits.items())

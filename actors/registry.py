@@ -59,8 +59,9 @@ class RegistryCaller:
 
     # Gates.
 
-    async def close_gate(self, scope: Scope, mode: PauseMode, reason: str) -> GateAnswer:
-        """Hold everything in the scope; when this returns, nothing of it goes on here but steps that are ending."""
+    async def close_gate(self, scope: Scope, mode: PauseMode, reason: str, *, since: float | None = None) -> GateAnswer:
+        """Hold everything in the scope; when this returns, nothing of it goes on here except steps that are ending. ``since``: from
+        when on, if not from now."""
         act = Act(verb="close-gate", target=str(scope), detail=mode.value, reason=reason[:MAX_WORDS])
         try:
             checked_text(reason, "reason")
@@ -69,7 +70,7 @@ class RegistryCaller:
             await self.refuse(act, refusal)
             raise
         return gate_answer(
-            await self.ask("close_gate", act, scope=scope, mode=mode, reason=reason, by=self._who.by),
+            await self.ask("close_gate", act, scope=scope, mode=mode, reason=reason, by=self._who.by, since=since),
         )
 
     async def open_gate(self, scope: Scope, reason: str) -> GateAnswer:
@@ -94,7 +95,7 @@ class RegistryCaller:
         if is_system(scope.service):
             raise UnknownServiceError(f"{scope.service} is built in, and no gate holds it")
         match scope.kind:
-            case ScopeKind.EVERYTHING:
+            case ScopeKind.EVERYTHING | ScopeKind.BACKLOG:
                 pass
             case ScopeKind.DEPLOYMENT:
                 self._engine.applications.registered.find(scope.name)

@@ -68,14 +68,18 @@ def _without_held(state: ObjectState | None, events: list[Event], limits: Limits
     known |= {event.invocation_id: event for event in events if isinstance(event, e.InvocationAccepted)}
     moved = {event.invocation_id: event.deployment for event in events if isinstance(event, e.InvocationMoved)}
 
-    held = {
-        of
-        for of in starting
-        if gates.holding(owner.service, owner.key, known[of].handler, moved.get(of, known[of].deployment))
-    }
+    held = {of for of in starting if _is_held(owner, known[of], moved.get(of, known[of].deployment), gates)}
     if any(isinstance(known[of], e.InvocationAccepted) and known[of].mode is Mode.SHARED for of in held):
         _check_room_for_readers(state, limits)
     return [event for event in events if not (isinstance(event, e.InvocationStarted) and event.invocation_id in held)]
+
+
+def _is_held(
+    owner: ObjectState | e.ObjectCreated, known: InvocationState | e.InvocationAccepted, deployment: str, gates: Gates
+) -> bool:
+    if isinstance(known, e.InvocationAccepted):
+        return bool(gates.holding(owner.service, owner.key, known.handler, deployment))
+    return bool(gates.holding(owner.service, owner.key, known.handler, deployment, accepted_at=known.accepted_at))
 
 
 def _check_room_for_readers(state: ObjectState | None, limits: Limits) -> None:

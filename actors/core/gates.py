@@ -6,6 +6,9 @@ becomes an *exception*, a rule that is open, and pierces every closed gate that 
 invocation is held if any closed gate matches it that no matching exception lies in. Exceptions in which no closed gate is
 left to pierce are dropped, and closing a scope drops those within it: after that, all of it is closed.
 
+``backlog`` is everything that was accepted before the gate was closed; new work passes. A store that was restored from a backup begins
+with it closed, because its original may still be doing that work.
+
 Nothing here is an event of the invocations that are held. What may start is asked at the time, so a hundred thousand
 invocations under a gate cost nothing, neither when it closes nor while they wait.
 """
@@ -31,6 +34,7 @@ class ScopeKind(enum.Enum):
     """What a gate stands in front of."""
 
     EVERYTHING = "everything"
+    BACKLOG = "backlog"
     DEPLOYMENT = "deployment"
     SERVICE = "service"
     HANDLER = "handler"
@@ -39,9 +43,10 @@ class ScopeKind(enum.Enum):
 
 @attrs.frozen
 class Scope:
-    """Some invocations: all, those of a service, of one of its handlers, of one of its keys, or of a deployment.
+    """Some invocations: all, all that were accepted before the gate was closed, those of a service, of one of its handlers, of
+    one of its keys, or of a deployment.
 
-    ``name`` is the handler's, the key, or the deployment's id. As text: ``everything``, ``service:Agent``,
+    ``name`` is the handler's, the key, or the deployment's id. As text: ``everything``, ``backlog``, ``service:Agent``,
     ``handler:Agent/run_task``, ``key:Chat/alice``, ``deployment:dep_1…``; whatever takes a scope takes its text.
 
     ::
@@ -55,8 +60,8 @@ class Scope:
 
     def __str__(self) -> str:
         match self.kind:
-            case ScopeKind.EVERYTHING:
-                return "everything"
+            case ScopeKind.EVERYTHING | ScopeKind.BACKLOG:
+                return f"{self.kind.value}"
             case ScopeKind.SERVICE:
                 return f"{self.kind.value}:{self.service}"
             case ScopeKind.DEPLOYMENT:
@@ -73,14 +78,16 @@ class Scope:
 
 
 EVERYTHING = Scope(ScopeKind.EVERYTHING)
+BACKLOG = Scope(ScopeKind.BACKLOG)
+_WHOLE = {str(scope): scope for scope in (EVERYTHING, BACKLOG)}
 
 
 def parse_scope(text: str | Scope) -> Scope:
     """The scope that the text names. Raises :class:`actors.InvalidScopeError`."""
     if isinstance(text, Scope):
         return text
-    if text == EVERYTHING.kind.value:
-        return EVERYTHING
+    if text in _WHOLE:
+        return _WHOLE[text]
     kind, _, rest = text.partition(":")
     service, slash, name = rest.partition("/")
     match kind:
@@ -91,9 +98,13 @@ def parse_scope(text: str | Scope) -> Scope:
         case "handler" | "key" if service and name:
             return Scope(ScopeKind(kind), service, name)
     raise InvalidScopeError(
-        f"{text!r} is no scope; expected 'everything', 'service:NAME', 'handler:SERVICE/NAME', 'key:SERVICE/KEY' or "
-        "'deployment:ID'"
+        f"{text!r} is not a scope; expected 'everything', 'backlog', 'service:NAME', 'handler:SERVICE/NAME', "
+        "'key:SERVICE/KEY' or 'deployment:ID'"
     )
+
+
+_NOW = float("inf")
+"""What is accepted now is in no backlog."""
 
 
 class GateState(enum.Enum):
@@ -155,17 +166,22 @@ class Gates:
         """The rule of exactly this scope."""
         return self._rules.get(scope)
 
-    def holding(self, service: str, key: str | None, handler: str, deployment: str = "") -> list[Gate]:
-        """The gates that hold such an invocation, the widest first; none: it may go on. None holds an edit: a gate may be
-        closed just so that fields can be put right."""
+    def holding(
+        self, service: str, key: str | None, handler: str, deployment: str = "", *, accepted_at: float = _NOW
+    ) -> list[Gate]:
+        """The gates that hold such an invocation, the widest first; none: it may go on. ``accepted_at``: by default it is being
+        accepted. None holds an edit: a gate may be closed just so that fields can be put right."""
         if self.are_none or is_system(service) or handler == EDIT:
             return []
         scopes = _scopes_of(service, key, handler, deployment)
-        return _unpierced([rule for scope in scopes if (rule := self._rules.get(scope)) is not None])
+        matching = [rule for scope in scopes if (rule := self._rules.get(scope)) is not None]
+        return _unpierced([rule for rule in matching if rule.scope != BACKLOG or accepted_at < rule.since])
 
     def holding_invocation(self, state: ObjectState, invocation: InvocationState) -> list[Gate]:
         """The gates that hold this one."""
-        return self.holding(state.service, state.key, invocation.handler, invocation.deployment)
+        return self.holding(
+            state.service, state.key, invocation.handler, invocation.deployment, accepted_at=invocation.accepted_at
+        )
 
     def holding_scope(self, scope: Scope) -> Gate | None:
         """The widest gate that holds all of a scope, but for narrower exceptions: its own, or one that it lies in."""
@@ -188,10 +204,12 @@ class Gates:
         return not closed <= closed_after or not excepted_after <= excepted
 
     def with_closed(self, gate: Gate) -> Gates:
-        """The rules after closing a scope: all of it is closed. The same rules if it was, in the same mode."""
+        """The rules after closing a scope: all of it is closed. The same rules if it was, in the same mode, and nothing has
+        joined the backlog since."""
         kept = {scope: rule for scope, rule in self._rules.items() if rule.is_closed or not gate.scope.contains(scope)}
         own = kept.get(gate.scope)
-        if own is None or not own.is_closed or own.mode is not gate.mode:
+        has_grown = own is not None and gate.scope == BACKLOG and gate.since > own.since
+        if own is None or not own.is_closed or own.mode is not gate.mode or has_grown:
             kept[gate.scope] = gate
         return Gates(kept.values())
 
@@ -219,6 +237,7 @@ _WIDTH = {kind: position for position, kind in enumerate(ScopeKind)}
 def _scopes_of(service: str, key: str | None, handler: str, deployment: str) -> Iterator[Scope]:
     """All scopes that an invocation is in, the widest first."""
     yield EVERYTHING
+    yield BACKLOG
     yield Scope(ScopeKind.DEPLOYMENT, name=deployment)
     yield Scope(ScopeKind.SERVICE, service)
     yield Scope(ScopeKind.HANDLER, service, handler)

@@ -104,4 +104,5 @@ class Gatekeeper:
 
 
 def _holds(gates: Gates, row: InvocationRow) -> bool:
-    return bool(gates.holding(row.target.service, row.target.key, row.target.handler, row.deployment))
+    target = row.target
+    return bool(gates.holding(target.service, target.key, target.handler, row.deployment, accepted_at=row.created_at))

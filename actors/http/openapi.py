@@ -26,7 +26,7 @@ _REF = "#/components/schemas/{name}"
 _JSON = "application/json"
 _PATTERNS = {
     "id": ID_PATTERN,
-    "scope": "^(everything|service:[^/]+|(handler|key):[^/]+/.+|deployment:.+)$",
+    "scope": "^(everything|backlog|service:[^/]+|(handler|key):[^/]+/.+|deployment:.+)$",
 }
 
 

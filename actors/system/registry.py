@@ -41,10 +41,13 @@ class Registry(Actor):
     """Counts what was asked. An object without any state would be removed, and its log begin anew under its followers."""
 
     @handler(retention=AUDIT_SECONDS)
-    async def close_gate(self, scope: Scope, mode: PauseMode, reason: str, by: str) -> GateChange:
-        """Hold everything in the scope."""
+    async def close_gate(
+        self, scope: Scope, mode: PauseMode, reason: str, by: str, since: float | None = None
+    ) -> GateChange:
+        """Hold everything in the scope; ``since``: from when on, if not from now."""
         self.revision += 1
-        gate = Gate(scope=scope, state=GateState.CLOSED, since=current_time(), by=by, reason=reason, mode=mode)
+        at = current_time() if since is None else since
+        gate = Gate(scope=scope, state=GateState.CLOSED, since=at, by=by, reason=reason, mode=mode)
         return self._keep(*close_gate(Gates(self.gates), gate))
 
     @handler(retention=AUDIT_SECONDS)

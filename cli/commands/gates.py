@@ -18,7 +18,8 @@ _REASON = click.option("--reason", default="", help="Why; it is shown to whoever
 def command() -> None:
     """Hold work back, and let it go on. What is held is accepted and waits.
 
-    A SCOPE is 'everything', service:NAME, handler:NAME/HANDLER, key:NAME/KEY or deployment:ID.
+    A SCOPE is 'everything', 'backlog' (all that was accepted before the gate was closed), service:NAME, handler:NAME/HANDLER,
+    key:NAME/KEY or deployment:ID.
     """
 
 

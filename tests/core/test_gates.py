@@ -10,6 +10,7 @@ from actors import InvalidScopeError, MailboxFullError
 from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.gates import (
+    BACKLOG,
     EVERYTHING,
     NO_GATES,
     Gate,
@@ -51,7 +52,7 @@ LOOK = Scope(ScopeKind.HANDLER, "Agent", "look")
 BOB = Scope(ScopeKind.KEY, "Agent", "bob")
 CHAT = Scope(ScopeKind.SERVICE, "Chat")
 OLD_CODE = Scope(ScopeKind.DEPLOYMENT, name="dep_old")
-ALL = [EVERYTHING, AGENT, RUN, LOOK, BOB, CHAT, OLD_CODE]
+ALL = [EVERYTHING, BACKLOG, AGENT, RUN, LOOK, BOB, CHAT, OLD_CODE]
 
 
 def closed(scope: Scope, mode: PauseMode = PauseMode.DRAIN, since: float = 0.0) -> Gate:
@@ -79,7 +80,15 @@ def scopes(gates: Gates, state: GateState = GateState.CLOSED) -> list[Scope]:
 
 @pytest.mark.parametrize(
     "text",
-    ["everything", "service:Agent", "handler:Agent/run", "key:Chat/alice", "key:Chat/a/b:c d", "deployment:dep_1aB"],
+    [
+        "everything",
+        "backlog",
+        "service:Agent",
+        "handler:Agent/run",
+        "key:Chat/alice",
+        "key:Chat/a/b:c d",
+        "deployment:dep_1aB",
+    ],
 )
 def test_a_scope_is_the_same_as_text_and_back(text: str) -> None:
     assert str(parse_scope(text)) == text
@@ -93,6 +102,7 @@ def test_a_scope_is_the_same_as_text_and_back(text: str) -> None:
         "Agent",
         "all",
         "everything:",
+        "backlog:x",
         "service:",
         "service:Agent/run",
         "handler:Agent",
@@ -102,13 +112,13 @@ def test_a_scope_is_the_same_as_text_and_back(text: str) -> None:
     ],
 )
 def test_text_that_names_no_scope_is_refused_with_what_would(text: str) -> None:
-    with pytest.raises(InvalidScopeError, match=r"is no scope; expected 'everything', 'service:NAME'"):
+    with pytest.raises(InvalidScopeError, match=r"expected 'everything', 'backlog', 'service:NAME'"):
         parse_scope(text)
 
 
 def test_scopes_lie_in_each_other_as_what_they_hold_does() -> None:
     within = {
-        EVERYTHING: {AGENT, RUN, LOOK, BOB, CHAT, OLD_CODE},
+        EVERYTHING: {BACKLOG, AGENT, RUN, LOOK, BOB, CHAT, OLD_CODE},
         AGENT: {RUN, LOOK, BOB},
     }
     for outer, inner in itertools.product(ALL, ALL):
@@ -138,6 +148,33 @@ def test_a_closed_gate_holds_what_is_in_its_scope_and_nothing_else(
     gates = after(closed(scope))
     assert [gate.scope for gate in gates.holding(*held)] == [scope]
     assert free is None or gates.holding(*free) == []
+
+
+BOBS = ("Agent", "bob", "run")
+
+
+def test_a_backlog_is_what_was_accepted_before_its_gate_was_closed() -> None:
+    gates = after(closed(BACKLOG, since=10.0))
+    assert [gate.scope for gate in gates.holding(*BOBS, accepted_at=9.0)] == [BACKLOG]
+    assert gates.holding(*BOBS, accepted_at=10.0) == []
+    assert gates.holding(*BOBS) == [], "what is being accepted"
+    assert gates.holding("playhead.Registry", "main", "open_gate", accepted_at=9.0) == []
+    assert not gates.holds_all_of("Agent")
+
+
+def test_a_backlog_that_is_closed_again_has_grown() -> None:
+    gates, change = close_gate(after(closed(BACKLOG, since=10.0)), closed(BACKLOG, since=20.0))
+    assert change.changed
+    assert gates.holding(*BOBS, accepted_at=15.0)
+    _, change = close_gate(gates, closed(BACKLOG, since=15.0))
+    assert not change.changed
+
+
+def test_a_service_is_no_exception_to_a_backlog_and_a_backlog_is_one_to_everything() -> None:
+    assert after(closed(BACKLOG, since=10.0), opened(AGENT)).holding(*BOBS, accepted_at=9.0)
+    gates = after(closed(EVERYTHING), Gate(scope=BACKLOG, state=GateState.OPEN, since=10.0, by="user:ada"))
+    assert gates.holding(*BOBS, accepted_at=9.0) == []
+    assert gates.holding(*BOBS, accepted_at=11.0)
 
 
 def test_what_is_built_in_is_held_by_nothing() -> None:

@@ -564,6 +564,7 @@ function closedBefore(gates, service, key, deployments) {
     if (gate.state !== "closed") return [];
     if (gate.scope === own) return [{ gate, holds: "work is taken and waits" }];
     if (gate.scope === "everything" && !isOpen(own, `service:${service}`)) return [{ gate, holds: "work is taken and waits" }];
+    if (gate.scope === "backlog") return [{ gate, holds: "what was accepted before waits" }];
     if (gate.scope === `service:${service}` && !isOpen(own)) return [{ gate, holds: "work is taken and waits" }];
     if (gate.scope.startsWith(`handler:${service}/`)) return [{ gate, holds: `calls of ${gate.scope.slice(gate.scope.indexOf("/") + 1)} are taken and wait` }];
     if (deployments.some((id) => gate.scope === `deployment:${id}`)) return [{ gate, holds: "what runs on this code waits" }];

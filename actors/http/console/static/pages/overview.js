@@ -337,6 +337,7 @@ function CloseGate({ onClose }) {
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const known = [
     "everything",
+    "backlog",
     ...(services.data?.services ?? []).flatMap((/** @type {any} */ one) => [
       `service:${one.name}`,
       ...one.handlers.map((/** @type {any} */ handler) => `handler:${one.name}/${handler.name}`),
@@ -358,7 +359,7 @@ function CloseGate({ onClose }) {
   return html`<${Dialog} title="Close a gate" onClose=${onClose}>
     <form onSubmit=${submit}>
       <p class="faint">Nothing behind it starts or goes on. What comes is accepted and waits in its order; signals, dates and cancels are recorded.</p>
-      <${Field} label="Before" hint="everything, service:NAME, handler:NAME/HANDLER, key:NAME/KEY or deployment:ID">
+      <${Field} label="Before" hint="everything, backlog (all that is here by now), service:NAME, handler:NAME/HANDLER, key:NAME/KEY or deployment:ID">
         <input data-first list="scopes" value=${scope} onInput=${(/** @type {Event} */ e) => setScope(value(e))} />
         <datalist id="scopes">${known.map((one) => html`<option key=${one} value=${one}></option>`)}</datalist>
       <//>
