@@ -140,7 +140,7 @@ class LocalClient(Client):
         return self._port.check_each(listing, choice, deployment, None)
 
     async def copy_to(self, path: Path) -> None:
-        """Make a data directory at ``path`` with everything that is kept, as of now. Raises ``JournalError``."""
+        """Make a backup at ``path`` with everything that is kept, as of now, for ``playhead restore``. Raises ``JournalError``."""
         await self._port.engine.journal.copy_to(path)
 
     async def figures(self) -> Figures:

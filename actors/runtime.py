@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import gc
 import getpass
+import logging
 import os
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,7 +16,7 @@ import trio
 
 from actors.core.arguments import Seconds, checked_count, checked_seconds, one_of
 from actors.core.errors import DefinitionError
-from actors.core.gates import EVERYTHING, Gate, GateState
+from actors.core.gates import BACKLOG, EVERYTHING, Gate, GateState
 from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.deployments.discovery import snapshot_of, snapshot_of_classes
 from actors.deployments.snapshot import Snapshot
@@ -28,6 +29,7 @@ from actors.engine.watchdog import Watchdog
 from actors.engine.world import World
 from actors.local import LocalClient, LocalPort
 from actors.system import SYSTEM_CLASSES
+from journal.events import PauseMode
 from journal.opening import memory_journal, open_journal
 from journal.store import Durability
 
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
     from journal.datadir import HeldDirectory
     from journal.protocol import Journal
+
+log = logging.getLogger(__name__)
 
 RETENTION_SECONDS = 24 * 3600.0
 """How long the history and result of an ended invocation are kept, unless its handler says otherwise."""
@@ -151,8 +155,27 @@ async def _settle(port: LocalPort, engine: Engine, snapshot: Snapshot | None, cl
     if closed is not None:
         await port.close_gate(closed.scope, closed.mode, closed.reason)
         await engine.registry.trust()
+    await _hold_backlog(port, engine.journal.directory)
     if snapshot is not None:
         await port.serve_as(snapshot)
+
+
+async def _hold_backlog(port: LocalPort, directory: HeldDirectory | None) -> None:
+    """Keep a copy from doing what its original may still do, once: after that the gate says whether it may."""
+    identity = None if directory is None else directory.identity()
+    if directory is None or identity is None or identity.backlog is None or not identity.is_held:
+        return
+    await port.registry.close_gate(BACKLOG, PauseMode.DRAIN, _WHY_HELD, since=identity.backlog.before)
+    directory.check()
+    directory.write_identity(attrs.evolve(identity, is_held=False))
+    log.warning(
+        "%s is a copy: what was under way in its original is held by the gate 'backlog', and new work is not. 'playhead gates open "
+        "backlog' lets it go on",
+        directory.path,
+    )
+
+
+_WHY_HELD = "restored from a backup: what was under way may still go on in the original"
 
 
 def _gate_at_start(world: World, who: Identity) -> Gate:

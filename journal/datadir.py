@@ -24,10 +24,11 @@ Without ``/proc`` (another system than Linux) the absolute path is used, and the
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -52,8 +53,9 @@ from journal.smallfiles import read_file, replace_file, seal, sync_directory, un
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+log = logging.getLogger(__name__)
+
 _PID_WIDTH = 20
-_NOTHING = Mark()
 
 
 class DataDirectory:
@@ -75,8 +77,8 @@ class DataDirectory:
         return os.path.lexists(self.root / _STORE)
 
     def is_backup(self) -> bool:
-        """Whether this is a backup, or one that was begun: it is read and restored, and never written to."""
-        return any(os.path.lexists(self.root / name) for name in (BACKUP, _new(BACKUP)))
+        """Whether this is a backup (:mod:`journal.backup`): it is read and restored, and never written to."""
+        return os.path.lexists(self.root / BACKUP)
 
     def identity(self) -> StoreIdentity:
         """What the store is. Raises :class:`StoreMissing`, :class:`StoreFormat`, :class:`StoreDamaged`."""
@@ -168,37 +170,30 @@ class DataDirectory:
                 raise
             return held
 
-    def copy_to(self, path: Path) -> None:
-        """A copy of it as it lies here, where nobody has it open. Raises :class:`StoreError` where something is there."""
-        identity, mark = self.identity(), self.read_mark()
-        with DataDirectory(path).beginning() as target:
-            with target.translated("copying a store"):
-                shutil.copytree(self.rocks, target.rocks)
-            target.create(identity, mark)
-
     @contextmanager
     def beginning(self) -> Iterator[HeldDirectory]:
         """Hold it for the block, to make a store in it. If the block fails, what was made is removed.
 
         Raises :class:`StoreError` where something is there already.
         """
+        self._refuse_store()
         with self.translated("making the directory"):
             made = self._make()
-        held = self.hold()
         try:
-            if held.exists():
-                raise StoreError(self.path, "there is a store here already; name an empty or a new directory")
+            held = self.hold()
             try:
-                if held.rocks.exists():
-                    held.rocks.rmdir()  # empty, as taking it has made sure
-                yield held
-            except BaseException:
-                held.remove_what_was_made()
-                for path in made:
+                held._refuse_store()
+                with held._removing_what_was_made():
+                    if held.rocks.exists():
+                        held.rocks.rmdir()  # empty, as taking it has made sure
+                    yield held
+            finally:
+                held.release()
+        except BaseException:
+            for path in made:
+                with suppress(OSError):  # somebody has put something there
                     path.rmdir()
-                raise
-        finally:
-            held.release()
+            raise
 
     @contextmanager
     def translated(self, doing: str) -> Iterator[None]:
@@ -211,6 +206,10 @@ class DataDirectory:
     def in_words(self, error: object) -> str:
         """A text of RocksDB's, with paths as people know them."""
         return str(error).replace(str(self.rocks), str(self.path / "db")).replace(str(self.root), str(self.path))
+
+    def _refuse_store(self) -> None:
+        if self.exists() or self.is_backup():
+            raise StoreError(self.path, "there is a store here already; name an empty or a new directory")
 
     def _make(self) -> list[Path]:
         """Make it; the directories that were not there, the innermost first."""
@@ -227,9 +226,22 @@ class OpenDirectory(DataDirectory):
     def __init__(self, path: Path, descriptor: int) -> None:
         super().__init__(path, reached_through(descriptor, path))
         self._descriptor = descriptor
+        self._rocks = -1
+
+    def reach_rocks(self) -> None:
+        """Reach RocksDB's directory through a descriptor of its own. Raises :class:`StoreDamaged` if it is not a directory."""
+        try:
+            self._rocks = open_directory(self.rocks, os.O_NOFOLLOW)
+        except OSError as error:
+            raise StoreDamaged(
+                self.path, f"the directory db is missing, or is a link ({error.strerror}); restore a backup"
+            ) from error
+        self.rocks = reached_through(self._rocks, self.rocks)
 
     def release(self) -> None:
         """Let go of it."""
+        if self._rocks >= 0:
+            os.close(self._rocks)
         os.close(self._descriptor)
 
 
@@ -240,7 +252,6 @@ class HeldDirectory(OpenDirectory):
         super().__init__(path, descriptor)
         self._here = place_of(os.fstat(descriptor))
         self._lock = -1
-        self._rocks = -1
         self._mark = -1
         self._links_of_rocks = 0
         self._store_id = ""
@@ -266,34 +277,32 @@ class HeldDirectory(OpenDirectory):
         # Written over and never cut, because a full disk might not give back the room.
         os.pwrite(self._lock, str(os.getpid()).ljust(_PID_WIDTH).encode(), 0)
 
-    def create(self, identity: StoreIdentity, mark: Mark = _NOTHING) -> None:
-        """Make an empty store, or finish making one; durable when it returns. With a ``mark``, of the files of RocksDB's
-        that are there."""
+    def create(self, identity: StoreIdentity) -> None:
+        """Make an empty store, or finish making one; durable when it returns."""
+        self.settle_files(Mark())
+        self.write_identity(identity)
+
+    def settle_files(self, mark: Mark) -> None:
+        """Have the disk know everything but STORE: the files of RocksDB's that are there, if any, and their ``mark``."""
         with self.translated("creating a store"):
             self.rocks.mkdir(mode=0o700, exist_ok=True)
             self.rocks.chmod(0o700)
             for path in (*self.rocks.iterdir(), self.rocks):
                 sync_directory(path)
             self._write_new_mark(mark)
-            self.write_identity(identity)
 
     def write_identity(self, identity: StoreIdentity) -> None:
-        """Say, durably, what the store is."""
-        replace_file(self.root / _STORE, seal(msgspec.json.encode(identity)))
+        """Say, durably, what the store is. A directory with it is a store."""
+        with self.translated("writing the file STORE"):
+            replace_file(self.root / _STORE, encode_identity(identity))
 
     def bind(self) -> StoreIdentity:
         """Take hold of the store that is in it; what it is. Raises as :meth:`identity` and :meth:`read_mark` do."""
         identity = self.identity()
         self.read_mark()
-        try:
-            self._rocks = open_directory(self.rocks, os.O_NOFOLLOW)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise StoreDamaged(
-                self.path, f"the directory db is missing, or is a link ({self.in_words(error)}); restore a backup"
-            ) from error
+        self.reach_rocks()
         self._links_of_rocks = os.fstat(self._rocks).st_nlink
         self._mark = os.open(self.root / _MARK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        self.rocks = reached_through(self._rocks, self.rocks)
         self._store_id = identity.store_id
         return identity
 
@@ -336,18 +345,25 @@ class HeldDirectory(OpenDirectory):
         """Give it up."""
         if self._is_abandoned:
             return
-        for descriptor in (self._mark, self._rocks, self._lock):
+        for descriptor in (self._mark, self._lock):
             if descriptor >= 0:
                 os.close(descriptor)
         super().release()
 
-    def remove_what_was_made(self) -> None:
-        """Remove every file that making a store leaves."""
-        with self.translated("removing what was made"):
-            if os.path.lexists(self.root / "db"):
-                shutil.rmtree(self.root / "db")
-            for name in _MADE:
-                (self.root / name).unlink(missing_ok=True)
+    @contextmanager
+    def _removing_what_was_made(self) -> Iterator[None]:
+        """If the block fails, remove every file that making a store leaves."""
+        try:
+            yield
+        except BaseException:
+            try:
+                if os.path.lexists(self.root / "db"):
+                    shutil.rmtree(self.root / "db")
+                for name in _MADE:
+                    (self.root / name).unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("%s: what was made could not be removed: %s", self.path, self.in_words(error))
+            raise
 
     def _write_new_mark(self, mark: Mark) -> None:
         descriptor = os.open(self.root / _MARK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -398,4 +414,9 @@ _STORE, _MARK, _HOLDER = "STORE", "MARK", "HOLDER"
 BACKUP = "BACKUP"
 """The manifest of a backup; a directory that has one is not a data directory."""
 
-_MADE = (_STORE, _new(_STORE), _MARK, _HOLDER)
+_MADE = (_STORE, _new(_STORE), _MARK, _HOLDER, BACKUP, _new(BACKUP))
+
+
+def encode_identity(identity: StoreIdentity) -> bytes:
+    """The file STORE."""
+    return seal(msgspec.json.encode(identity))

@@ -78,7 +78,7 @@ class MemoryStore(_Sorted):
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         return [self._rows.get(key) for key in keys]
 
-    async def copy_to(self, path: Path) -> None:
+    async def copy_to(self, path: Path, *, made_at: float) -> None:
         await trio.lowlevel.checkpoint()
         raise Unavailable(f"this store is in memory, and nothing of it can be kept in {path}")
 

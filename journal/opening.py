@@ -55,7 +55,12 @@ async def open_journal(
         store = RocksStore(directory, durability=durability, reserve_bytes=reserve_bytes)
         try:
             yield StoredJournal(
-                store, partitions=identity.partitions, clock=clock, secret=identity.secret, directory=directory
+                store,
+                partitions=identity.partitions,
+                clock=clock,
+                secret=identity.secret,
+                directory=directory,
+                backlog=identity.backlog,
             )
         finally:
             store.close()
@@ -68,6 +73,7 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[RocksReader, StoreId
     directory = DataDirectory(path).open()
     try:
         identity = directory.identity()
+        directory.reach_rocks()
         return RocksReader(directory), identity
     except BaseException:
         directory.release()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from journal.clock import Clock
     from journal.datadir import HeldDirectory
     from journal.events import Event, Recorded, Stamp
+    from journal.rows import Backlog
     from journal.store import Durability, Readable
 
 DEDUPLICATION_SECONDS = 600.0
@@ -134,6 +135,8 @@ class Journal(Protocol):
     clock: Clock
     directory: HeldDirectory | None
     """Where this node keeps it, if it does so in a directory."""
+    backlog: Backlog | None
+    """What it has of its original's work, if it is a copy."""
     changes: Changes
     """What has changed as far as this node keeps it, for those who show all of it."""
 
@@ -179,7 +182,7 @@ class Journal(Protocol):
         ...
 
     async def copy_to(self, path: Path) -> None:
-        """Make a data directory at ``path`` with what every commit that has returned left, as far as this node keeps it.
+        """Make a backup at ``path`` with what every commit that has returned left, as far as this node keeps it.
 
         Raises ``StoreError`` where something is there already, ``Unavailable`` where what is kept is no directory.
         """

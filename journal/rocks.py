@@ -27,14 +27,16 @@ import shutil
 import threading
 import time
 import weakref
+from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 import outcome
 import trio
 from rocksdict import Checkpoint, DBCompressionType, Options, Rdict, ReadOptions
 
+from journal.backup import complete_backup
 from journal.errors import DirectoryLost, DiskFull, InDoubt, JournalError, StoreFailed, Unavailable
 from journal.handles import keep_for_ever, write_batch, write_tables
 from journal.handles import number_of as _number_of
@@ -126,35 +128,37 @@ class RocksStore(Reads):
         finally:
             self._queued -= 1
 
-    async def copy_to(self, path: Path) -> None:
+    async def copy_to(self, path: Path, *, made_at: float) -> None:
         self._refuse_if_failed()
-        copied: Any = outcome.Value(None)
-        task, token = trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()
+        await trio.to_thread.run_sync(self._copy_to, path, made_at)
 
-        def answer() -> None:
-            nonlocal copied
-            copied = outcome.capture(self._copy_to, path)
-            with suppress(trio.RunFinishedError):
-                token.run_sync_soon(trio.lowlevel.reschedule, task)
-
-        self._jobs.put(_Look(answer))
-        await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
-        copied.unwrap()
-
-    def _copy_to(self, path: Path) -> None:
-        db = self._handle()
+    def _copy_to(self, path: Path, made_at: float) -> None:
+        """In a thread: only the checkpoint keeps the committer, and files are hashed while commits go on."""
+        made: Future[Mark] = Future()
         with self._directory.within(path).beginning() as target:
-            try:
-                db.flush_wal(True)
-                reached = db.latest_sequence_number()
-                checkpoint = Checkpoint(db)
+
+            def make() -> None:
                 try:
-                    checkpoint.create_checkpoint(str(target.rocks))
-                finally:
-                    del checkpoint  # it would keep the store open
-            except Exception as error:
-                raise refusal(target, error, doing="copying the store") from error
-            target.create(self._directory.identity(), Mark(reached, 0, target.logs()))
+                    made.set_result(self._make_checkpoint(target))
+                except BaseException as error:
+                    made.set_exception(error)
+
+            self._jobs.put(_Look(make))
+            complete_backup(target, self._directory, made.result(), made_at)
+
+    def _make_checkpoint(self, target: HeldDirectory) -> Mark:
+        db = self._handle()
+        try:
+            db.flush_wal(True)
+            reached = db.latest_sequence_number()
+            checkpoint = Checkpoint(db)
+            try:
+                checkpoint.create_checkpoint(str(target.rocks))
+            finally:
+                del checkpoint  # it would keep the store open
+        except Exception as error:
+            raise refusal(target, error, doing="copying the store") from error
+        return Mark(reached, 0, target.logs())
 
     async def view(self) -> RocksView:
         """The store as of now: every batch whose ``commit`` has returned, and none that could still be lost.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import msgspec
 
+from journal import keys
 from journal.errors import CorruptRecord
 from journal.events import Caller, Failure, Kind, Lineage, Mode, Outcome, Status, Target
 from journal.ids import InvocationId
@@ -19,16 +20,37 @@ FORMAT = 1
 """The format of a store. A store of another one is refused, never guessed at."""
 
 
+@attrs.frozen
+class Backlog:
+    """The work that was under way in the original of a copy: what was accepted ``before``, and, by partition, the letters with
+    numbers below these, which have not been taken in yet."""
+
+    before: float
+    letters: tuple[int, ...]
+
+    def has_letter(self, partition: int, position: bytes) -> bool:
+        """Whether the letter at this position is of it."""
+        return not keys.has_date(position) and position < keys.letter(partition, self.letters[partition])
+
+
 @attrs.define(kw_only=True)
 class StoreIdentity:
     """What a store says of itself. ``partitions`` is fixed when it is created. ``secret`` is a random text for hashes that nobody
-    outside can work out; a copy of the store keeps it, so that requests that are repeated there are recognised."""
+    outside can work out; a copy of the store keeps it, so that requests that are repeated there are recognised.
+
+    A copy has an id of its own: ``copy_of`` is the id of its original, ``epoch`` is one more than the original's. ``backlog`` is what
+    it has of its original's work; while that ``is_held``, it must not go on.
+    """
 
     format: int
     store_id: str
     secret: str
     partitions: int
     created_at: float
+    epoch: int = 1
+    copy_of: str = ""
+    backlog: Backlog | None = None
+    is_held: bool = False
 
 
 @attrs.define(kw_only=True)

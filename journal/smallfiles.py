@@ -11,9 +11,11 @@ import os
 import re
 import stat
 import zlib
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 READ_LIMIT_BYTES = 16 << 20
@@ -39,28 +41,40 @@ def unseal(data: bytes) -> bytes:
     return plain
 
 
-def read_file(path: Path) -> bytes:
-    """What is in a regular file. Raises ``OSError``: a link is not followed, and a pipe or a device is not read."""
+def open_file(path: Path) -> IO[bytes]:
+    """A plain file, to be read. Raises ``OSError``: a link is not followed, and a pipe or a device is not read."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_file(path: Path) -> bytes:
+    """What is in a small plain file. Raises ``OSError``, as :func:`open_file` does."""
+    with open_file(path) as file:
         data = file.read(READ_LIMIT_BYTES + 1)
     if len(data) > READ_LIMIT_BYTES:
         raise OSError(errno.EFBIG, f"larger than {READ_LIMIT_BYTES} bytes", str(path))
     return data
 
 
+@contextmanager
+def create_file(path: Path) -> Iterator[IO[bytes]]:
+    """A new file to be written, readable by its owner only; durable when the block ends. Raises ``FileExistsError``."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(descriptor)
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Have the file hold this, readable by its owner only; durable when it returns. A death in between leaves the old one."""
     temporary = path.with_name(f"{path.name}.new")
-    temporary.unlink(missing_ok=True)  # what a death has left, or a link that somebody has planted
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    temporary.unlink(missing_ok=True)  # what a death has left, or a link that was planted
+    with create_file(temporary) as file:
         file.write(data)
-        file.flush()
-        os.fsync(descriptor)
     temporary.rename(path)
     sync_directory(path.parent)
 

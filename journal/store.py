@@ -96,9 +96,9 @@ class Store(Readable, Protocol):
         """
         ...
 
-    async def copy_to(self, path: Path) -> None:
-        """Make a data directory at ``path`` that has every batch whose ``commit`` has returned. Nothing may be there, or an
-        empty directory. Commits wait meanwhile.
+    async def copy_to(self, path: Path, *, made_at: float) -> None:
+        """Make a backup at ``path`` that has every batch whose ``commit`` has returned (:mod:`journal.backup`). Nothing may be there,
+        or an empty directory. Commits wait for a moment.
 
         Raises :class:`journal.errors.StoreError` where something is there, or cannot be written, and
         :class:`journal.errors.Unavailable` if this store is nothing that could be opened there.

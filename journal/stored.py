@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from journal.datadir import HeldDirectory
     from journal.events import Recorded
     from journal.protocol import Letter, Stored
+    from journal.rows import Backlog
     from journal.store import Durability, Readable, Store
 
 _READ_TOGETHER = 512
@@ -48,13 +49,15 @@ class StoredJournal:
         clock: Clock | None = None,
         secret: str | None = None,
         directory: HeldDirectory | None = None,
+        backlog: Backlog | None = None,
     ) -> None:
         """``secret``: see :class:`journal.protocol.Journal`; by default a new one. ``directory``: where the store lies, if it lies
-        anywhere."""
+        anywhere. ``backlog``: of a copy."""
         self.partitions = partitions
         self.secret = secrets.token_hex() if secret is None else secret
         self.durability: Durability = store.durability
         self.directory = directory
+        self.backlog = backlog
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._store = store
         self._settled = Settled(store)
@@ -139,8 +142,8 @@ class StoredJournal:
         await self._store.failed()
 
     async def copy_to(self, path: Path) -> None:
-        """Make a data directory with what every commit that has returned left. Raises ``StoreError``, ``Unavailable``."""
-        await self._store.copy_to(path)
+        """Make a backup with what every commit that has returned left. Raises ``StoreError``, ``Unavailable``."""
+        await self._store.copy_to(path, made_at=self.clock.now())
 
     # For the partitions.
 

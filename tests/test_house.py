@@ -114,6 +114,7 @@ AROUND_THE_ENGINE = {
 """Those outside that know the engine, and what for; everybody else speaks to them."""
 
 JOURNAL_OF_THE_SHELL = {
+    "journal.backup",  # a backup is made to a data directory
     "journal.errors",
     "journal.events",
     "journal.ids",

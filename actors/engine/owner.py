@@ -93,6 +93,7 @@ class Owner:
         self._opened = opened
         self._journal = journal
         self._partition = partition
+        self._inherited = journal.backlog
         self._clock = setting.world.clock
         self._limits = setting.limits
         directory = Directory(partition, limit=setting.limits.idle_objects)
@@ -299,7 +300,10 @@ class Owner:
         except CorruptRecord:
             log.exception("letter %r to stream %016x cannot be read, and stays where it is", letter.id, letter.to)
             return
-        stamp = Stamp(self._clock.now(), envelope.cause, envelope.by)
+        at = self._clock.now()
+        if self._inherited is not None and self._inherited.has_letter(self._partition.number, due.position):
+            at = min(at, self._inherited.before - _MICROSECOND)  # a gate before the backlog holds it too
+        stamp = Stamp(at, envelope.cause, envelope.by)
         self._take_in(Arrival(letter.to, command, stamp, position=due.position))
 
     async def _suspend_what_idles(self) -> None:

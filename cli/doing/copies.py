@@ -1,29 +1,34 @@
-"""Copies of data directories: made while they are served or at rest, and made to data directories again."""
+"""Backups: made of data directories that are served or at rest, and made to data directories of their own."""
 
 from __future__ import annotations
 
-import shutil
+import stat
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-import click
 import trio
 
+from actors.doctor import examine
 from actors.engine.arrivals import Identity
 from actors.engine.audit import note_at_rest
 from actors.http.backups import Backup, backup_path, noted
-from cli.doing.doctor import look, show
-from cli.exits import Exit
-from cli.output import emit, remark
+from cli.doing.doctor import show
+from cli.output import emit, remark, when
 from cli.source import connected, user
+from journal.backup import restore_backup
 from journal.datadir import DataDirectory
+from journal.errors import StoreDamaged, StoreError
 from journal.opening import open_journal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from actors.doctor import Examination
     from cli.source import Where
+    from journal.backup import Restored
+    from journal.reading import RocksReader
+    from journal.rows import StoreIdentity
 
 
 def back_up(name: str | None, reason: str, where: Where) -> None:
@@ -44,14 +49,51 @@ def back_up(name: str | None, reason: str, where: Where) -> None:
     emit(trio.run(run))
 
 
-def restore(backup: Path, data: Path) -> None:
+def restore(backup: Path, data: Path, *, runs_at_once: bool) -> None:
     """Copy it and check the copy. Ends the command with exit code 1, and leaves nothing, if something is wrong with it."""
-    DataDirectory(backup).copy_to(data)
-    found = look(data)
-    if found.is_sound:
-        emit(f"{found.objects} objects, {found.events} events, {found.invocations} invocations are in {data}")
-        return
-    show(found)
-    shutil.rmtree(data)
-    remark(f"{backup} is not sound, and nothing was left in {data}. 'playhead doctor --rebuild' mends a copy of it")
-    raise click.exceptions.Exit(Exit.FAILED)
+    _warn_of_others(backup)
+    examinations: list[Examination] = []
+
+    def check(rows: RocksReader, identity: StoreIdentity) -> None:
+        examinations.append(examine(rows, identity.partitions))
+        if not examinations[0].is_sound:
+            show(examinations[0])
+            raise StoreDamaged(
+                backup.absolute(),
+                f"the backup is not sound, and nothing was left in {data}. Take another one",
+            )
+
+    restored = restore_backup(backup, data, check=check, is_held=not runs_at_once, now=time.time())
+    (found,) = examinations
+    emit(f"{found.objects} objects, {found.events} events, {found.invocations} invocations are in {data}")
+    _explain(restored)
+
+
+def _warn_of_others(backup: Path) -> None:
+    mode = backup.stat().st_mode
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        remark(
+            f"others may write to {backup} (mode {stat.S_IMODE(mode):o}): whoever changes a backup can change its manifest too, so "
+            "nothing shows whether that was done"
+        )
+
+
+def _explain(restored: Restored) -> None:
+    identity, origin = restored.identity, DataDirectory(restored.manifest.origin)
+    remark(f"it is a copy as of {when(restored.manifest.made_at)}, with an id of its own")
+    if identity.backlog is not None:
+        remark("what was done outside after that is done again where its work goes on")
+    if identity.is_held:
+        remark(
+            "what was under way is held from the first start on; new calls are taken. Where the original is gone for good, let it go on: "
+            "'playhead gates open backlog'"
+        )
+    if _is_served(origin, identity.copy_of):
+        remark(f"the original is in use: {origin.path}, by process {origin.holder_pid()}")
+
+
+def _is_served(origin: DataDirectory, store_id: str) -> bool:
+    try:
+        return origin.is_held() and origin.identity().store_id == store_id
+    except (OSError, StoreError):
+        return False

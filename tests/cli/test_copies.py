@@ -19,6 +19,7 @@ from journal.rows import InvocationRow, decode_row, encode_row
 from journal.store import Batch, scan_all
 from tests.counter import Counter
 from tests.http.served import serving
+from tests.terminal import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -203,26 +204,53 @@ def test_a_server_is_copied_while_it_runs_and_the_copy_goes_on_where_it_was(shop
         ("backup:one", True, "before the upgrade"),
     ]
     assert "all is as it should be" in shop.done("playhead doctor")
+    assert "all is as it should be" in shop.done("playhead doctor --data playhead-data/backups/one")
     assert shop.run("playhead doctor --rebuild").code == 75
-    shop.done("playhead restore playhead-data/backups/one copy")
+    assert shop.run("playhead doctor --rebuild --data playhead-data/backups/one").code == 1
+    said = shop.run("playhead restore playhead-data/backups/one copy")
+    assert (said.code, "original is in use" in said.err) == (0, True)
     assert "all is as it should be" in shop.done("playhead doctor --data copy")
     assert len(json.loads(shop.done("playhead actors items Shop/a stock -o json --data copy"))) == 1
     assert len(json.loads(shop.done("playhead actors items Shop/a stock -o json"))) == 2
     assert shop.run("playhead restore playhead-data/backups/one copy").code != 0
     shop.done("kill $! && wait $!")
     shop.done("playhead backup two")
-    shop.done("playhead restore playhead-data/backups/two again")
+    said = shop.run("playhead restore playhead-data/backups/two again")
+    assert (said.code, "original is in use" in said.err) == (0, False)
     assert len(json.loads(shop.done("playhead actors items Shop/a stock -o json --data again"))) == 2
 
 
-def test_a_backup_that_is_not_sound_is_not_restored(stopped: Terminal) -> None:
+def test_a_backup_that_was_changed_is_not_restored(stopped: Terminal) -> None:
     stopped.done("playhead backup one")
     backup = stopped.folder / "playhead-data" / "backups" / "one"
-    records = sorted(key for key in rows_of(backup) if key.startswith(keys.records(0)))
-    trio.run(change, backup, {records[1]: None})
+    (backup / "token").write_text("planted")
+    table = max(backup.glob("db/*.sst"), key=lambda path: path.stat().st_size)
+    table.write_bytes(table.read_bytes()[:-1])
     said = stopped.run(f"playhead restore {backup} copy")
+    assert (said.code, "token" in said.err, table.name in said.err) == (1, True, True)
+    assert not (stopped.folder / "copy").exists()
+
+
+def test_a_backup_of_a_store_that_is_not_sound_is_not_restored(stopped: Terminal) -> None:
+    data = stopped.folder / "playhead-data"
+    records = sorted(key for key in rows_of(data) if key.startswith(keys.records(0)))
+    trio.run(change, data, {records[1]: None})
+    stopped.done("playhead backup one")
+    said = stopped.run("playhead restore playhead-data/backups/one copy")
     assert (said.code, "not sound" in said.err) == (1, True)
     assert not (stopped.folder / "copy").exists()
+
+
+def test_what_was_under_way_is_held_in_a_copy_until_it_is_let_go(stopped: Terminal) -> None:
+    stopped.done("playhead backup one")
+    for options, held in (("", 2), ("--run", 0)):
+        stopped.done(f"playhead restore playhead-data/backups/one copy{options} {options}")
+        stopped.done(f"playhead serve {ROOT / 'tests' / 'cli' / 'shop.py'} --data copy{options} --durability os &")
+        scopes = json.loads(stopped.done(f"playhead gates list -o json --data copy{options}"))
+        assert sum(gate["scope"] == "backlog" for gate in scopes) == (held > 0)
+        sold = stopped.done(f"""playhead call Shop/a/sell '{{"what": "tea", "amount": 2}}' --data copy{options}""")
+        assert sold
+        stopped.done("kill $! && wait $!")
 
 
 async def test_a_server_that_keeps_nothing_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,281 @@
+"""Backups: copies of a store that show by themselves whether they are whole, and what is made of them again.
+
+    BACKUP   the manifest (JSON, sealed): of which store, when, and the size and SHA-256 of every file
+    STORE    as in a data directory (``datadir``)
+    MARK     likewise
+    db/      RocksDB's files: a checkpoint of its own making
+
+A copy must not be taken for its original. A directory with a manifest is read, and never opened for writing, so a backup is not
+served by mistake. A store that is restored from it has an id and an epoch of its own, and says that its work is held
+(``StoreIdentity.is_held``) until a runtime has seen to that.
+
+What a backup says is not trusted: it may have lain anywhere. Links are not followed, only plain files are read, only names that
+RocksDB uses are written, and a file that is missing, changed, or not in the manifest ends the restore. Tokens belong to a server and
+not to a store, so a backup holds none. The hashes show accidents. They do not show intent: who may write to a backup can also
+write its manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import uuid
+from contextlib import nullcontext
+from typing import IO, TYPE_CHECKING
+
+import attrs
+import msgspec
+
+from journal import keys
+from journal.datadir import BACKUP, DataDirectory, HeldDirectory, OpenDirectory, encode_identity
+from journal.errors import StoreDamaged, StoreError
+from journal.events import Status
+from journal.mark import Mark
+from journal.reading import RocksReader
+from journal.rows import Backlog, PartitionState, StoreIdentity, decode_row
+from journal.smallfiles import create_file, open_file, read_file, replace_file, seal, unseal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+MANIFEST_FORMAT = 1
+_FILE = re.compile(r"STORE|MARK|db/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+"""What a manifest may name: nothing outside of the backup, and nothing that a copy must not have."""
+
+_NEEDED = frozenset({"STORE", "MARK", "db/CURRENT"})
+_OF_LOOKING = re.compile(r"db/(LOG(\.old\.\d+)?|LOCK)")
+"""What RocksDB leaves in a directory that was looked at."""
+
+_ROCKS = "db/"
+_PIECE_BYTES = 1 << 20
+_NAMED_AT_MOST = 20
+
+
+@attrs.frozen
+class KeptFile:
+    """One file of a backup, as it was when that was made."""
+
+    size: int
+    sha256: str
+
+
+@attrs.frozen(kw_only=True)
+class Manifest:
+    """What a backup says of itself. ``origin`` is where the store lay, on the machine where it was made."""
+
+    format: int
+    store_id: str
+    made_at: float
+    origin: str
+    files: dict[str, KeptFile]
+
+
+def complete_backup(target: HeldDirectory, source: DataDirectory, mark: Mark, made_at: float) -> None:
+    """Make a backup of the RocksDB files that lie in the target; durable when it returns. STORE comes last: without it, what a death
+    leaves is nothing."""
+    identity = source.identity()
+    target.settle_files(mark)
+    kept = {f"db/{path.name}": _hashed(path) for path in sorted(target.rocks.iterdir())}
+    kept["MARK"] = _hashed(target.root / "MARK")
+    data = encode_identity(identity)
+    kept["STORE"] = KeptFile(len(data), hashlib.sha256(data).hexdigest())
+    manifest = Manifest(
+        format=MANIFEST_FORMAT,
+        store_id=identity.store_id,
+        made_at=made_at,
+        origin=str(source.path),
+        files=kept,
+    )
+    with target.translated("writing the manifest"):
+        replace_file(target.root / BACKUP, seal(msgspec.json.encode(manifest)))
+        (target.root / "HOLDER").unlink()  # from here on nobody holds it
+    target.write_identity(identity)
+
+
+def read_manifest(backup: DataDirectory) -> Manifest:
+    """What a backup says of itself. Raises :class:`StoreError`, :class:`StoreDamaged`."""
+    try:
+        data = read_file(backup.root / BACKUP)
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(
+            backup.path,
+            "this is not a backup, or one that was not finished: it has no manifest (its file BACKUP). 'playhead backup' makes one",
+        ) from None
+    except OSError as error:
+        raise StoreDamaged(backup.path, f"its manifest, the file BACKUP, cannot be read: {error.strerror}") from error
+    try:
+        manifest = msgspec.json.decode(unseal(data), type=Manifest)
+    except ValueError as error:
+        raise StoreDamaged(
+            backup.path, f"its manifest, the file BACKUP, is not as it was written ({error}); take another backup"
+        ) from error
+    if manifest.format != MANIFEST_FORMAT:
+        raise StoreError(
+            backup.path,
+            f"its manifest has the format {manifest.format}, and this version reads {MANIFEST_FORMAT}; restore it with the version "
+            "that made it",
+        )
+    strange = [name for name in manifest.files if not _FILE.fullmatch(name)]
+    if strange:
+        raise StoreDamaged(backup.path, f"its manifest names a file that no backup has: {strange[0]!r}")
+    if lacking := _NEEDED - manifest.files.keys():
+        raise StoreDamaged(backup.path, f"its manifest does not name {', '.join(sorted(lacking))}")
+    return manifest
+
+
+@attrs.frozen
+class Restored:
+    """A data directory that was made from a backup: what the backup said of itself, and what the copy says."""
+
+    manifest: Manifest
+    identity: StoreIdentity
+
+
+def restore_backup(
+    backup: Path, path: Path, *, check: Callable[[RocksReader, StoreIdentity], None], is_held: bool, now: float
+) -> Restored:
+    """Make a data directory at ``path``, which is empty or not there, from a backup. ``check`` looks at the copy, and refuses it by
+    raising. If anything fails, whatever was made is removed, and nothing else.
+
+    The copy has an id of its own. With ``is_held``, what the original had under way, if anything, does not go on by itself.
+    """
+    source = DataDirectory(backup).open()
+    try:
+        manifest = read_manifest(source)
+        with DataDirectory(path).beginning() as target:
+            source.reach_rocks()
+            _copy_files(source, target, manifest)
+            original = source.identity()
+            target.settle_files(source.read_mark())
+            backlog = _look_at(target, original, check)
+            identity = attrs.evolve(
+                original,
+                store_id=uuid.uuid4().hex,
+                epoch=original.epoch + 1,
+                copy_of=original.store_id,
+                backlog=backlog,
+                is_held=is_held and backlog is not None,
+                created_at=now,
+            )
+            target.write_identity(identity)
+        return Restored(manifest, identity)
+    finally:
+        source.release()
+
+
+def _look_at(
+    target: HeldDirectory, identity: StoreIdentity, check: Callable[[RocksReader, StoreIdentity], None]
+) -> Backlog | None:
+    reader = RocksReader(target.open())
+    try:
+        check(reader, identity)
+        return _backlog_of(reader, identity.partitions)
+    finally:
+        reader.close()
+
+
+def _backlog_of(rows: RocksReader, partitions: int) -> Backlog | None:
+    """The work that is under way in it; None if there is none."""
+    if not any(_has_work(rows, partition) for partition in range(partitions)):
+        return None
+    newest, letters = 0, [0] * partitions
+    for partition in range(partitions):
+        prefix = keys.created_prefix(partition)
+        for key, _ in rows.scan(prefix, keys.after_prefix(prefix), limit=1, reverse=True):
+            newest = max(newest, keys.microsecond_of_created(key))
+        state = rows.get(keys.partition_state(partition))
+        if state is not None:
+            letters[partition] = decode_row(PartitionState, state).next_arrival
+    return Backlog((newest + 1) / 1e6, tuple(letters))
+
+
+def _has_work(rows: RocksReader, partition: int) -> bool:
+    places = [keys.open_prefix(partition, status) for status in Status if status is not Status.COMPLETED]
+    places += [keys.letters(partition), keys.dated_letters(partition)]
+    return any(rows.scan(place, keys.after_prefix(place), limit=1) for place in places)
+
+
+def _copy_files(source: OpenDirectory, target: HeldDirectory, manifest: Manifest) -> None:
+    """Copy RocksDB's files, and hold all against the manifest. Raises :class:`StoreDamaged`, naming what is wrong."""
+    wrongs = [*_strangers(source, manifest)]
+    with target.translated("copying the backup"):
+        target.rocks.mkdir(mode=0o700)
+        for name, kept in manifest.files.items():
+            file = name.removeprefix(_ROCKS)
+            if file == name:  # STORE and MARK are not copied: the copy has its own
+                wrong = _wrong_of(name, source.root / name, kept, None)
+            else:
+                wrong = _wrong_of(name, source.rocks / file, kept, target.rocks / file)
+            if wrong:
+                wrongs.append(wrong)
+    if wrongs:
+        left = f"; and {len(wrongs) - _NAMED_AT_MOST} more" if len(wrongs) > _NAMED_AT_MOST else ""
+        raise StoreDamaged(
+            source.path,
+            f"the backup is not as it was made: {'; '.join(wrongs[:_NAMED_AT_MOST])}{left}. Nothing was restored; take another one",
+        )
+
+
+def _wrong_of(name: str, path: Path, kept: KeptFile, copy: Path | None) -> str:
+    """What is wrong with a file of a backup, or nothing; it is written to ``copy``."""
+    try:
+        file = open_file(path)
+    except FileNotFoundError:
+        return f"{name} is missing"
+    except OSError as error:
+        return f"{name} cannot be read: it is {_kind(path)} ({error.strerror})"
+    with file:
+        found = _read(file, copy, at_most=kept.size)
+    if found.size > kept.size:
+        return f"{name} has more than its {kept.size} bytes"
+    if found.size < kept.size:
+        return f"{name} has {found.size} of its {kept.size} bytes"
+    return "" if found == kept else f"{name} has other contents than when it was written"
+
+
+def _read(file: IO[bytes], copy: Path | None, *, at_most: int) -> KeptFile:
+    """Read a file, not much further than so many bytes, and write it to ``copy``, durably."""
+    size, digest = 0, hashlib.sha256()
+    with create_file(copy) if copy is not None else nullcontext() as sink:
+        while size <= at_most and (piece := file.read(_PIECE_BYTES)):
+            size += len(piece)
+            digest.update(piece)
+            if sink is not None:
+                sink.write(piece)
+    return KeptFile(size, digest.hexdigest())
+
+
+def _hashed(path: Path) -> KeptFile:
+    with open_file(path) as file:
+        return _read(file, None, at_most=path.stat().st_size)
+
+
+def _strangers(source: OpenDirectory, manifest: Manifest) -> Iterator[str]:
+    """What lies there and is not in the manifest."""
+    top = {name.partition("/")[0] for name in manifest.files} | {BACKUP}
+    for folder, prefix, known in ((source.root, "", top), (source.rocks, _ROCKS, manifest.files.keys())):
+        with source.translated("reading the backup"):
+            entries = sorted(os.listdir(folder))
+        for entry in entries:
+            name = f"{prefix}{entry}"
+            if name not in known and not _OF_LOOKING.fullmatch(name):
+                yield f"{name} ({_kind(folder / entry)}) is not in its manifest"
+
+
+def _kind(path: Path) -> str:
+    mode = path.lstat().st_mode
+    for is_one, kind in _KINDS:
+        if is_one(mode):
+            return kind
+    return "a device or a socket"
+
+
+_KINDS = (
+    (stat.S_ISREG, "a file"),
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISLNK, "a link"),
+    (stat.S_ISFIFO, "a pipe"),
+)
