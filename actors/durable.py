@@ -50,7 +50,7 @@ from actors.core.errors import (
 from actors.core.limits import NEVER, within_limit
 from actors.core.retries import RetryPolicy
 from actors.core.texts import shown
-from actors.objects import definition_of, kind_in_words
+from actors.objects import NothingStored, definition_of, kind_in_words
 from actors.outcomes import error_of, step_error_of, value_of
 from actors.references import (
     InvocationHandle,
@@ -74,7 +74,7 @@ from journal.ids import InvocationId, StepId, parse_invocation_id
 
 if TYPE_CHECKING:
     from actors.core.limits import Limits
-    from actors.objects import ObjectBase
+    from actors.objects import ObjectBase, Stored
     from actors.references import Request
 
 log = logging.getLogger(__name__)
@@ -95,15 +95,23 @@ class HandlerContext:
     limits: Limits
     retry: RetryPolicy
     unique: Callable[[], int]
+    stored: Stored = attrs.field(factory=NothingStored)
     secret: str = ""
     deployment: str = ""
     ended_steps: frozenset[StepId] = frozenset()
     """Those of the history that is replayed, so that they do not run."""
 
-    def id_of(self, request: Request) -> InvocationId:
-        """The id of what a handler calls or sends to."""
+    def target_of(self, request: Request) -> e.Target:
+        """What a handler calls or sends to, by the name that it is kept under."""
+        definition = request.definition
+        return definition.resolved(request.target, self.stored) if definition.aliases else request.target
+
+    def id_of(self, request: Request, target: e.Target) -> InvocationId:
+        """The id of the invocation."""
+        if request.request_key is None:
+            return new_id(target, None, self.unique())
         secret = "" if request.is_once else self.secret
-        return new_id(request.target, request.request_key, self.unique(), secret)
+        return request.definition.request_id(target, request.request_key, secret, self.stored)
 
 
 @attrs.define(eq=False)
@@ -431,6 +439,7 @@ async def run(
     /,
     *args: *Ts,
     name: str | None = None,
+    aliases: Sequence[str] = (),
     retry: RetryPolicy | None = None,
     timeout: Seconds | None = None,
     at_most_once: bool = False,
@@ -442,6 +451,7 @@ async def run(
     /,
     *args: *Ts,
     name: str | None = None,
+    aliases: Sequence[str] = (),
     retry: RetryPolicy | None = None,
     timeout: Seconds | None = None,
     at_most_once: bool = False,
@@ -452,6 +462,7 @@ async def run(
     /,
     *args: *Ts,
     name: str | None = None,
+    aliases: Sequence[str] = (),
     retry: RetryPolicy | None = None,
     timeout: Seconds | None = None,
     at_most_once: bool = False,
@@ -469,7 +480,7 @@ async def run(
         body = await actors.run(fetch, "https://example.org", retry=actors.RetryPolicy(max_attempts=3))
     """
     _branch("run")
-    options = _step_options(name=name, retry=retry, timeout=timeout, at_most_once=at_most_once)
+    options = _step_options(name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once)
     inner = function.function if isinstance(function, Step) else function
     label = options.name or _name_of(function)
     if result_type is None:
@@ -662,7 +673,8 @@ def current_invocation() -> InvocationId:
 
 
 def workflow_id(cls: type[ObjectBase], key: str) -> InvocationId:
-    """The id of a workflow's run, which its key determines. Works anywhere.
+    """The id of a workflow's run, which its key determines. Works anywhere; of a class with aliases, in a handler: elsewhere it is not
+    known which workflows lie under an older name, and the id is the one under the class's own.
 
     ::
 
@@ -673,7 +685,10 @@ def workflow_id(cls: type[ObjectBase], key: str) -> InvocationId:
         raise DefinitionError(
             f"{definition.name} is {kind_in_words(definition.kind)}, only a workflow's key determines an id"
         )
-    return new_id(e.Target(definition.name, key, "run"), f"workflow {key}", 0)
+    branch = current_branch.get()
+    stored = NothingStored() if branch is None else _context(branch).stored
+    target = definition.resolved(e.Target(definition.name, key, "run"), stored)
+    return definition.request_id(target, f"workflow {key}", "", stored)
 
 
 @overload
@@ -728,17 +743,19 @@ class HandlerPort:
     async def _call(self, request: Request) -> Any:
         branch = _branch("actor")
         context = _context(branch)
+        target = context.target_of(request)
         operation = Operation(
             branch,
             e.CallScheduled(
                 invocation_id=branch.execution.invocation_id,
                 step=branch.following_step,
-                callee=context.id_of(request),
-                target=request.target,
+                callee=context.id_of(request, target),
+                target=target,
                 argument=encode_arguments(request, context.limits),
                 request=request.request_key,
                 source=_source_of_await(),
             ),
+            request.other_targets,
         )
         completed: e.CallCompleted = await operation
         data = value_of(completed.outcome, operation.event.callee, deployment=context.deployment)
@@ -748,18 +765,20 @@ class HandlerPort:
         branch = _branch("actor")
         execution, context = branch.execution, _context(branch)
         delay = request.options.delay
+        target = context.target_of(request)
         sent: e.SendScheduled = await Operation(
             branch,
             e.SendScheduled(
                 invocation_id=execution.invocation_id,
                 step=branch.following_step,
-                callee=context.id_of(request),
-                target=request.target,
+                callee=context.id_of(request, target),
+                target=target,
                 argument=encode_arguments(request, context.limits),
                 scheduled_for=None if delay is None else execution.live_now + delay,
                 request=request.request_key,
                 source=_source_of_await(),
             ),
+            request.other_targets,
         )
         return InvocationHandle(self, sent.callee, request.handler.signature.returns)
 

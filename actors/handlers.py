@@ -10,6 +10,7 @@ import attrs
 
 from actors.core.arguments import Seconds, checked_name, checked_seconds
 from actors.core.errors import DefinitionError, InvalidArgumentError
+from actors.core.names import AS_IN_CODE, Naming, naming
 from actors.core.retries import DEFAULT_RETRY, RetryPolicy
 from actors.core.texts import shown
 from actors.references import BoundHandler, OwnHandler
@@ -17,7 +18,7 @@ from actors.values import Signature
 from journal.events import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -25,8 +26,9 @@ R_co = TypeVar("R_co", covariant=True)
 
 @attrs.frozen(kw_only=True)
 class HandlerOptions:
-    """How a handler is run; see :func:`handler`."""
+    """How a handler is called and run; see :func:`handler`."""
 
+    naming: Naming = AS_IN_CODE
     retry: RetryPolicy | None = None
     atomic: bool = False
     retention: float | None = None
@@ -41,6 +43,14 @@ class HandlerDefinition:
     options: HandlerOptions
     function: Callable[..., Coroutine[Any, Any, Any]]
     types: Mapping[Any, Any] = attrs.field(factory=dict)
+
+    attribute: str = ""
+    """What it is in the code."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it is called, its own name first."""
+        return (self.name, *self.options.naming.aliases)
 
     @functools.cached_property
     def signature(self) -> Signature:
@@ -80,7 +90,8 @@ class Handler(Generic[P, R_co]):
     def define(self, attribute: str, types: Mapping[Any, Any]) -> HandlerDefinition:
         """The handler as the engine sees it, in the class that has it as this attribute."""
         return HandlerDefinition(
-            name=attribute,
+            name=self.options.naming.of(attribute),
+            attribute=attribute,
             mode=self.mode,
             options=self.options,
             function=self.function,
@@ -141,6 +152,8 @@ def handler(function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]], 
 @overload
 def handler(
     *,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
     retry: RetryPolicy | None = None,
     atomic: bool = False,
     retention: Seconds | None = None,
@@ -149,12 +162,16 @@ def handler(
     function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
     /,
     *,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
     retry: RetryPolicy | None = None,
     atomic: bool = False,
     retention: Seconds | None = None,
 ) -> Handler[P, R_co] | _Decorator:
     """A method that can be called from outside its object, durably; for an actor, one at a time per key.
 
+    ``name`` is what it is called, if not as in the code; ``aliases`` are what it was called before: calls and
+    histories under those names are its own.
     ``retry`` is the policy for what it raises (and for steps without one of their own). With ``atomic``, what it wrote is
     dropped unless it succeeds. ``retention`` is how long its history and result are kept after its end, in seconds
     or as a timedelta.
@@ -169,7 +186,7 @@ def handler(
                 self.value += amount
                 return self.value
     """
-    options = _handler_options(retry, retention, atomic=atomic)
+    options = _handler_options(name, aliases, retry, retention, atomic=atomic)
     if function is None:
         return _Decorator(Mode.EXCLUSIVE, options)
     return Handler(function, Mode.EXCLUSIVE, options)
@@ -178,15 +195,23 @@ def handler(
 @overload
 def shared(function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]], /) -> Handler[P, R_co]: ...
 @overload
-def shared(*, retry: RetryPolicy | None = None, retention: Seconds | None = None) -> _Decorator: ...
+def shared(
+    *,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    retry: RetryPolicy | None = None,
+    retention: Seconds | None = None,
+) -> _Decorator: ...
 def shared(
     function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]] | None = None,
     /,
     *,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
     retry: RetryPolicy | None = None,
     retention: Seconds | None = None,
 ) -> Handler[P, R_co] | _Decorator:
-    """A method that runs beside the writer of its object and may only read.
+    """A method that runs beside the writer of its object and may only read. The options are those of :func:`handler`.
 
     It sees the fields as they were when it started, with what a running handler has recorded by then.
 
@@ -199,14 +224,22 @@ def shared(
             async def current(self) -> int:
                 return self.value
     """
-    options = _handler_options(retry, retention)
+    options = _handler_options(name, aliases, retry, retention)
     if function is None:
         return _Decorator(Mode.SHARED, options)
     return Handler(function, Mode.SHARED, options)
 
 
-def _handler_options(retry: RetryPolicy | None, retention: Seconds | None, *, atomic: bool = False) -> HandlerOptions:
+def _handler_options(
+    name: str | None,
+    aliases: Sequence[str],
+    retry: RetryPolicy | None,
+    retention: Seconds | None,
+    *,
+    atomic: bool = False,
+) -> HandlerOptions:
     if retry is not None and not isinstance(retry, RetryPolicy):
         raise InvalidArgumentError(f"retry is {shown(retry)}, expected a RetryPolicy", path="retry")
     kept = None if retention is None else checked_seconds(retention, "retention")
-    return HandlerOptions(retry=retry, atomic=atomic, retention=kept)
+    called = naming(name, aliases, "a handler")
+    return HandlerOptions(naming=called, retry=retry, atomic=atomic, retention=kept)

@@ -48,6 +48,7 @@ class HandlerInfo:
     name: str
     mode: Mode
     parameters: dict[str, Any]
+    aliases: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     result: Any = None
     doc: str = ""
@@ -72,6 +73,7 @@ class ServiceInfo:
     name: str
     kind: Kind
     handlers: tuple[HandlerInfo, ...]
+    aliases: tuple[str, ...] = ()
     fields: tuple[FieldInfo, ...] = ()
     doc: str = ""
 
@@ -235,6 +237,7 @@ def service_info(definition: Definition) -> ServiceInfo:
     return ServiceInfo(
         name=definition.name,
         kind=definition.kind,
+        aliases=definition.aliases,
         handlers=tuple(_handler_info(handler) for _, handler in sorted(definition.handlers.items())),
         fields=tuple(map(_field_info, definition.fields.values())),
         doc=_first_line(definition.cls),
@@ -256,6 +259,7 @@ def _handler_info(handler: HandlerDefinition) -> HandlerInfo:
     return HandlerInfo(
         name=handler.name,
         mode=handler.mode,
+        aliases=handler.options.naming.aliases,
         parameters={name: plain(codec.schema) for name, codec in signature.parameters.items()},
         required=signature.required,
         result=plain(signature.returns.schema),

@@ -467,21 +467,25 @@ class LocalPort:
 
     def id_of_request(self, target: Target, idempotency_key: str | None) -> InvocationId:
         """The invocation that a call under this key is, or would be."""
-        definition = self.definition_of(target.service)
-        definition.handler(target.handler)
-        checked_key(definition, target.key, self.limits.key_bytes)
+        definition, target = self._named(target)
         request_key = self._request_key(definition, target, idempotency_key)
         if request_key is None:
             raise InvalidKeyError(f"{target}: without an idempotency key every call is another invocation")
-        return new_id(target, request_key, 0, self._secret_of(definition, target))
+        return definition.request_id(target, request_key, self._secret_of(definition, target), self.engine.stored)
+
+    def _named(self, target: Target) -> tuple[Definition, Target]:
+        """Something that is called by name, with the names that it is kept under."""
+        definition = self.definition_of(target.service)
+        definition.handler(target.handler)
+        checked_key(definition, target.key, self.limits.key_bytes)
+        return definition, definition.resolved(target, self.engine.stored)
 
     def invoke_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
     ) -> c.Invoke:
         """A call or a message as a command, with its id. Raises a :class:`actors.Refused`."""
-        definition = self.definition_of(target.service)
+        definition, target = self._named(target)
         handler = definition.handler(target.handler)
-        checked_key(definition, target.key, self.limits.key_bytes)
         within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")
         request_key = self._request_key(definition, target, idempotency_key)
         try:
@@ -509,17 +513,24 @@ class LocalPort:
 
     def _invoke(self, request: Request) -> c.Invoke:
         # Refuse here what would be refused there, so that a typo does not travel.
-        self.engine.app.handler_of(request.target)
+        definition, handler = self.engine.app.handler_of(request.target)
+        target = request.target
+        if definition.aliases or handler.name != target.handler:
+            target = definition.resolved(target, self.engine.stored)
         argument = encode_arguments(request, self.limits)
         secret = "" if request.is_once else self.engine.journal.secret
-        return self.command(request.target, request.request_key, argument, request.options.delay, secret)
+        return self.command(target, request.request_key, argument, request.options.delay, secret)
 
     def command(
         self, target: Target, request_key: str | None, argument: bytes, delay: float | None, secret: str
     ) -> c.Invoke:
         self._check_room()
+        if request_key is None:
+            of = new_id(target, None, self.world.unique())
+        else:
+            of = self.engine.app.find(target.service).request_id(target, request_key, secret, self.engine.stored)
         return c.Invoke(
-            invocation_id=new_id(target, request_key, self.world.unique(), secret),
+            invocation_id=of,
             target=target,
             argument=argument,
             scheduled_for=None if not delay else self.world.clock.now() + delay,

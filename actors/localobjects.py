@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from actors.core.arguments import checked_text
-from actors.core.errors import NotPossibleError
+from actors.core.errors import NotPossibleError, UnknownServiceError
 from actors.core.limits import within_limit
 from actors.core.names import EDIT, is_system
 from actors.engine.arrivals import Act
@@ -17,7 +17,7 @@ from actors.values import decode_kept
 from journal.events import Kind, Target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from actors.editing import Edit, Edited
     from actors.local import LocalPort
@@ -32,24 +32,34 @@ class ObjectCaller:
         self._port = port
 
     async def names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
+        limit, names = checked_limit(limit), self._names_of(service)
         async with self._kept_objects() as kept:
-            return kept.names(service, after, checked_limit(limit), begin=begin)
+            found = [each for name in names for each in kept.names(name, after, limit, begin=begin)]
+        return sorted(found, key=lambda name: (name.service if service is None else "", name.key))[:limit]
+
+    def _names_of(self, service: str | None) -> Sequence[str | None]:
+        """The names under which objects of a class may lie."""
+        try:
+            return [None] if service is None else self._port.engine.app.find(service).names
+        except UnknownServiceError:
+            return [service]
 
     async def info(self, service: str, key: str, at: int | None) -> ObjectInfo:
+        definition, service = self._keyed(service, key)
         async with self._kept_objects() as kept:
-            return await kept.info(service, key, self._keyed(service, key), at)
+            return await kept.info(service, key, definition, at)
 
     async def items(
         self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
     ) -> list[ItemInfo]:
-        self._keyed(service, key)
+        _, service = self._keyed(service, key)
         async with self._kept_objects() as kept:
             return await kept.items(service, key, field, at=at, start=start, limit=checked_limit(limit))
 
     async def history(
         self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
     ) -> list[FieldChange]:
-        self._keyed(service, key)
+        _, service = self._keyed(service, key)
         limit = checked_limit(limit)
         async with self._kept_objects() as kept:
             return await kept.history(
@@ -59,7 +69,7 @@ class ObjectCaller:
     async def edit(
         self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
     ) -> Edited:
-        definition = self._keyed(service, key)
+        definition, service = self._keyed(service, key)
         if is_system(service):
             raise NotPossibleError(f"{service} is built in: its fields change by its own handlers only")
         target = Target(service, key, EDIT)
@@ -77,12 +87,13 @@ class ObjectCaller:
         edited: Edited = decode_kept(handler.signature.returns, data, f"the result of {target}")
         return edited
 
-    def _keyed(self, service: str, key: str) -> Definition:
+    def _keyed(self, service: str, key: str) -> tuple[Definition, str]:
+        """The class of an object, and the name that it is kept under."""
         definition = self._port.engine.app.find(service)
         if definition.kind is Kind.SERVICE:
             raise NotPossibleError(f"{service} is a service: it has no keys and no fields")
         checked_key(definition, key, self._port.limits.key_bytes)
-        return definition
+        return definition, definition.home(service, key, self._port.engine.stored)
 
     @asynccontextmanager
     async def _kept_objects(self) -> AsyncIterator[KeptObjects]:

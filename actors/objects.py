@@ -5,22 +5,23 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import attrs
 
 from actors.core.errors import DefinitionError, FieldMisuseError, UnknownHandlerError
-from actors.core.names import EDIT, RESERVED
+from actors.core.names import AS_IN_CODE, EDIT, NAME_BYTES, RESERVED, Naming, naming
 from actors.declarations import check_methods, declare_fields, handlers_in, nearest
 from actors.fields import Field, FieldKind
 from actors.generics import NO_TYPES, concrete, type_arguments
 from actors.handlers import HandlerDefinition, HandlerOptions
-from journal.events import Kind, Mode
+from actors.references import new_id
+from journal.events import Kind, Mode, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-_NAME_BYTES = 256
+    from journal.ids import InvocationId
 
 
 class ObjectBase:
@@ -32,14 +33,17 @@ class ObjectBase:
     _declared: ClassVar[dict[str, Any]] = {}
     _fields: ClassVar[dict[str, Field]] = {}
     _namespace: ClassVar[str] = ""
+    _naming: ClassVar[Naming] = AS_IN_CODE
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, name: str | None = None, aliases: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        called = naming(name, aliases, cls.__qualname__)
         kinds = [base.__name__ for base in cls.__mro__ if base in _BASES[1:]]
         if len(kinds) > 1:
             raise DefinitionError(f"{cls.__qualname__} is {' and '.join(kinds)} at once; choose one")
         known = {base: base._declared for base in cls.__mro__[1:] if issubclass(base, ObjectBase)}
         cls._declared = declare_fields(cls, known, _TAKEN)
+        cls._naming = called
         cls._fields = {name: value for name, value in vars(cls).items() if isinstance(value, Field)}
         if cls._fields and getattr(cls, "_kind", None) is Kind.SERVICE:
             name = next(iter(cls._fields))
@@ -76,6 +80,10 @@ _BASES: list[type] = [ObjectBase]
 
 class Actor(ObjectBase):
     """A keyed object with durable fields: one writer at a time, first come first served; readers beside it.
+
+    Its name is the identity of what is stored. ``class Account(Actor, name="Konto")`` keeps the name under which objects are stored
+    where the class is renamed; ``class Account(Actor, aliases=("Konto",))`` reaches those that are stored under an old name, and stores
+    new ones under its own. Services and workflows take the same options.
 
     ::
 
@@ -123,27 +131,94 @@ class Workflow(ObjectBase):
 _BASES += (Actor, Service, Workflow)
 
 
+class Stored(Protocol):
+    """What is kept under which name, as of the last commit. Asked only of classes and handlers with aliases, under which nothing new
+    is kept: so what a commit under way creates need not be known."""
+
+    def has_object(self, service: str, key: str) -> bool:
+        """Whether there is an object of this name and key."""
+        ...
+
+    def has_invocation(self, of: InvocationId) -> bool:
+        """Whether there is an invocation of this id."""
+        ...
+
+
+class NothingStored:
+    """For handlers that nobody obeys."""
+
+    def has_object(self, service: str, key: str) -> bool:
+        return False
+
+    def has_invocation(self, of: InvocationId) -> bool:
+        return False
+
+
 @attrs.frozen(kw_only=True)
 class Definition:
-    """A class as the engine sees it."""
+    """A class as the engine sees it.
+
+    ``aliases`` are what it was called before. An object keeps the name that it was stored under, and is reached under all of them.
+    """
 
     name: str
+    aliases: tuple[str, ...] = ()
     kind: Kind
     cls: type[ObjectBase]
     handlers: Mapping[str, HandlerDefinition]
+    """By their names, without aliases."""
     fields: Mapping[str, Field]
     prepared: tuple[Field, ...]
     """Fields that an object may have to be given before a handler of this class sees it."""
+    attributes: Mapping[str, HandlerDefinition]
+    """Handlers by what they are in the code."""
+    called: Mapping[str, HandlerDefinition]
+    """Handlers by all names."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it is called, its own name first."""
+        return (self.name, *self.aliases)
 
     def handler(self, name: str) -> HandlerDefinition:
-        """The handler of this name. Raises :class:`UnknownHandlerError`."""
-        found = self.handlers.get(name)
+        """The handler of this name, or alias. Raises :class:`UnknownHandlerError`."""
+        found = self.called.get(name)
         if found is None and name == EDIT and self.kind is not Kind.SERVICE:
             return _edit_handler()
         if found is None:
             known = ", ".join(sorted(self.handlers)) or "none"
             raise UnknownHandlerError(f"{self.name} has no handler {name!r}; it has {known}")
         return found
+
+    def home(self, name: str, key: str | None, stored: Stored) -> str:
+        """The name under which an object is kept that is asked for by this one, of the names of the class.
+
+        It is the first under which there is an object of the key: the name that was given, the class's own, an alias. One that
+        is not there yet will be kept under the class's own.
+        """
+        if key is None or not self.aliases:
+            return self.name
+        return next((each for each in (name, *self.names) if stored.has_object(each, key)), self.name)
+
+    def resolved(self, target: Target, stored: Stored) -> Target:
+        """What is asked for, by the names that are kept. Raises :class:`UnknownHandlerError`."""
+        service = self.home(target.service, target.key, stored)
+        handler = self.handler(target.handler).name
+        if service == target.service and handler == target.handler:
+            return target
+        return Target(service, target.key, handler)
+
+    def request_id(self, target: Target, request_key: str, secret: str, stored: Stored) -> InvocationId:
+        """The id of a request: that of the invocation that it has been under any name of the class and its handler, or the one that it
+        will be. See :func:`actors.references.new_id`."""
+        names = self.handler(target.handler).names
+        services = self.names if target.key is None else (target.service,)
+        ids = [
+            new_id(target, request_key, 0, secret, asked=Target(service, target.key, name))
+            for service in services
+            for name in names
+        ]
+        return ids[0] if len(ids) == 1 else next(filter(stored.has_invocation, ids), ids[0])
 
 
 @functools.cache
@@ -159,7 +234,7 @@ _definitions: dict[type, Definition] = {}
 
 def service_name(cls: type[ObjectBase]) -> str:
     """The name that its objects are called by."""
-    return cls._namespace + cls.__name__
+    return cls._namespace + cls._naming.of(cls.__name__)
 
 
 def kind_in_words(kind: Kind) -> str:
@@ -183,34 +258,52 @@ def forget_definition(cls: type) -> None:
 def _define(cls: Any) -> Definition:
     if not (isinstance(cls, type) and issubclass(cls, ObjectBase)) or cls in _BASES:
         raise DefinitionError(f"{cls!r} is no Actor, Service or Workflow")
-    name = cls.__name__
-    if name in RESERVED or len(name.encode()) > _NAME_BYTES:
-        raise DefinitionError(
-            f"a class cannot be called {name[:80]}: the name is taken by the remote control, or longer than {_NAME_BYTES} bytes"
-        )
+    name = cls._naming.of(cls.__name__)
+    for each in (name, *cls._naming.aliases):
+        if each in RESERVED or len(each.encode()) > NAME_BYTES:
+            raise DefinitionError(
+                f"a class cannot be called {each[:80]}: the name is taken by the remote control, or longer than {NAME_BYTES} bytes"
+            )
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise DefinitionError(f"{name} is abstract, it does not define {missing}; serve a subclass that does")
     check_methods(cls)
     types = type_arguments(cls)
-    handlers = {
+    attributes = {
         attribute: found.define(attribute, types.get(nearest(cls, attribute), NO_TYPES))
         for attribute, found in handlers_in(cls).items()
     }
-    if not handlers:
+    if not attributes:
         raise DefinitionError(f"{name} has no handlers; decorate its methods with @handler or @shared")
+    called = _called(cls, attributes.values())
+    handlers = {declared.name: declared for declared in attributes.values()}
     _check_workflow(cls, handlers)
     for declared in handlers.values():
         _ = declared.signature
     _resolve_fields(cls, types)
     return Definition(
         name=service_name(cls),
+        aliases=cls._naming.aliases,
         kind=cls._kind,
         cls=cls,
         handlers=handlers,
+        attributes=attributes,
+        called=called,
         fields=cls._fields,
         prepared=tuple(declared for declared in cls._fields.values() if declared.is_prepared),
     )
+
+
+def _called(cls: type[ObjectBase], handlers: Iterable[HandlerDefinition]) -> dict[str, HandlerDefinition]:
+    called: dict[str, HandlerDefinition] = {}
+    for declared in handlers:
+        for name in declared.names:
+            other = called.setdefault(name, declared)
+            if other is not declared:
+                raise DefinitionError(
+                    f"{cls.__name__}: {other.attribute} and {declared.attribute} are both called {name}; rename one"
+                )
+    return called
 
 
 def _check_workflow(cls: type[ObjectBase], handlers: Mapping[str, HandlerDefinition]) -> None:

@@ -86,6 +86,7 @@ class Request:
     """A call as it leaves the one who calls. ``request_key`` makes it the same request when it comes again."""
 
     target: Target
+    definition: Definition
     handler: HandlerDefinition
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
@@ -93,6 +94,16 @@ class Request:
     request_key: str | None
     is_once: bool = False
     """A workflow's run, whose id anybody can work out; see :func:`new_id`."""
+
+    @property
+    def other_targets(self) -> tuple[str, ...]:
+        """The same target by the other names of its class and its handler."""
+        definition, handler = self.definition, self.handler
+        if not definition.aliases and len(handler.names) == 1:
+            return ()
+        return tuple(
+            str(Target(service, self.target.key, name)) for service in definition.names for name in handler.names
+        )
 
     def __str__(self) -> str:
         """What its result is called where it does not fit."""
@@ -159,7 +170,8 @@ class BoundHandler(Generic[P, R_co]):
         definition, key, handler, options = self._definition, self._key, self._handler, self._options
         is_once = definition.kind is Kind.WORKFLOW and handler.name == "run"
         request_key = f"workflow {key}" if is_once else options.idempotency_key
-        return Request(Target(definition.name, key, handler.name), handler, args, kwargs, options, request_key, is_once)
+        target = Target(definition.name, key, handler.name)
+        return Request(target, definition, handler, args, kwargs, options, request_key, is_once)
 
 
 class OwnHandler(BoundHandler[P, R_co]):
@@ -173,7 +185,7 @@ class OwnHandler(BoundHandler[P, R_co]):
                 f"{type(instance).__name__}() was made by hand, and no engine knows it: get at an object with client.actor(), "
                 "client.service() or client.workflow()"
             )
-        super().__init__(own["_port"], definition, own.get("_key"), definition.handlers[attribute], NO_OPTIONS)
+        super().__init__(own["_port"], definition, own.get("_key"), definition.attributes[attribute], NO_OPTIONS)
         self._instance = instance
         self._function = function
 
@@ -204,7 +216,7 @@ class Reference:
         )
 
     def __getattr__(self, name: str) -> BoundHandler[Any, Any]:
-        handler = self._definition.handlers.get(name)
+        handler = self._definition.attributes.get(name)
         if handler is not None:
             return BoundHandler(self._port, self._definition, self._key, handler, NO_OPTIONS)
         if name in self._definition.fields:
@@ -212,7 +224,7 @@ class Reference:
                 f"{name} is a field of {self._definition.name}, and this is only a reference to it; "
                 "read it through a @shared handler"
             )
-        known = ", ".join(sorted(self._definition.handlers))
+        known = ", ".join(sorted(self._definition.attributes))
         raise AttributeError(f"{self._definition.name} has no handler {name!r}; it has {known}")
 
     def __deepcopy__(self, memo: object) -> Reference:
@@ -491,14 +503,18 @@ def checked_request_key(key: str | None) -> str | None:
     return str.__str__(key)
 
 
-def new_id(target: Target, request_key: str | None, unique: int, secret: str = "") -> InvocationId:
+def new_id(
+    target: Target, request_key: str | None, unique: int, secret: str = "", *, asked: Target | None = None
+) -> InvocationId:
     """The id of a new invocation: where it lives, and what makes it this one.
 
     Every invocation of a service lives by itself. A request's key always gives the same id in one store: its ``secret`` is part
     of the hash, so that a guessed key is not a known id. Only a workflow's run goes without, as :func:`actors.workflow_id` does.
+    ``asked`` is the target by the names that the id is made of, if those are others (``Definition.request_id``).
     """
     if request_key is not None:
-        unique = derived_unique("request", secret, target.service, target.key or "", target.handler, request_key)
+        of = target if asked is None else asked
+        unique = derived_unique("request", secret, of.service, of.key or "", of.handler, request_key)
     if target.key is None:
         return invocation_id(StreamId(unique & (2**64 - 1)), unique)
     return invocation_id(stream_of(target.service, target.key), unique)

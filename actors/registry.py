@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from actors.core import commands as c
 from actors.core.arguments import MAX_WORDS, checked_text
-from actors.core.errors import Refused, UnknownServiceError
+from actors.core.errors import Refused, UnknownHandlerError, UnknownServiceError
 from actors.core.gates import Scope, ScopeKind
 from actors.core.names import is_system
 from actors.engine.arrivals import Act, Identity
@@ -17,6 +19,7 @@ from actors.system.registry import registry_target
 from actors.values import decode_kept
 
 if TYPE_CHECKING:
+    from actors.core.gates import GateChange
     from actors.core.limits import Limits
     from actors.engine.engine import Engine
     from actors.engine.world import World
@@ -69,9 +72,7 @@ class RegistryCaller:
         except Refused as refusal:
             await self.refuse(act, refusal)
             raise
-        return gate_answer(
-            await self.ask("close_gate", act, scope=scope, mode=mode, reason=reason, by=self._who.by, since=since),
-        )
+        return await self._ask_of_all(scope, "close_gate", act, mode=mode, reason=reason, since=since)
 
     async def open_gate(self, scope: Scope, reason: str) -> GateAnswer:
         """Let everything in the scope go on, but for what was closed by itself."""
@@ -85,7 +86,24 @@ class RegistryCaller:
         except Refused as refusal:
             await self.refuse(act, refusal)
             raise
-        return gate_answer(await self.ask("open_gate", act, scope=scope, reason=reason, by=self._who.by))
+        return await self._ask_of_all(scope, "open_gate", act, reason=reason)
+
+    async def _ask_of_all(self, scope: Scope, handler: str, act: Act, **arguments: Any) -> GateAnswer:
+        """Ask it of a scope by each name that what it holds may lie under; the answer for the scope that was given."""
+        changes: list[GateChange] = [
+            await self.ask(handler, act, scope=each, by=self._who.by, **arguments) for each in self._names_of(scope)
+        ]
+        answer = gate_answer(changes[0])
+        return attrs.evolve(answer, changed=any(change.changed for change in changes))
+
+    def _names_of(self, scope: Scope) -> list[Scope]:
+        try:
+            definition = self._engine.app.find(scope.service)
+            names = definition.handler(scope.name).names if scope.kind is ScopeKind.HANDLER else (scope.name,)
+        except (UnknownServiceError, UnknownHandlerError):
+            return [scope]
+        every = [Scope(scope.kind, service, name) for service in definition.names for name in names]
+        return [scope, *(each for each in every if each != scope)]
 
     def list_gates(self) -> tuple[GateInfo, ...]:
         """The gates that are closed, and the exceptions to them."""

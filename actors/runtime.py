@@ -25,6 +25,7 @@ from actors.engine.arrivals import Identity
 from actors.engine.attempt import Setting
 from actors.engine.deployments import Applications
 from actors.engine.engine import Engine
+from actors.engine.names import StoredNames
 from actors.engine.watchdog import Watchdog
 from actors.engine.world import World
 from actors.local import LocalClient, LocalPort
@@ -128,6 +129,7 @@ async def open_runtime(
                     world=surroundings,
                     limits=limits,
                     watchdog=Watchdog(),
+                    stored=StoredNames(opened),
                     secret=opened.secret,
                     fail_fast=fail_fast,
                 )

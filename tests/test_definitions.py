@@ -220,9 +220,11 @@ def test_a_handler_under_another_decorator_is_refused() -> None:
 
         return around
 
-    for hide in (logged, staticmethod, classmethod, property, step, lambda f: logged(logged(f))):
+    for hide in (logged, staticmethod, classmethod, property, lambda f: logged(logged(f))):
         with pytest.raises(actors.DefinitionError, match=r"Made\.hidden: @handler and @shared stand above"):
             body(hidden=hide(handler(good)))()
+    with pytest.raises(actors.DefinitionError, match="expected a function"):
+        step(handler(good))
     assert "seen" in definition_of(body(seen=handler(logged(good)))()).handlers
 
 

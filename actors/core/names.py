@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import attrs
+
+from actors.core.errors import DefinitionError
+
+NAME_BYTES = 256
+"""The longest name of a class or a handler."""
+
 SYSTEM_NAMESPACE = "playhead."
 
 EDIT = "playhead.edit"
@@ -34,3 +41,37 @@ RESERVED = frozenset(
 def is_system(service: str) -> bool:
     """Whether the objects of this name are part of playhead: hidden unless asked for, and held by no gate."""
     return service.startswith(SYSTEM_NAMESPACE)
+
+
+@attrs.frozen
+class Naming:
+    """How a class or a handler is to be called, as its definition says. ``name`` None: as in the code. ``aliases`` are what it
+    was called before."""
+
+    name: str | None = None
+    aliases: tuple[str, ...] = ()
+
+    def of(self, attribute: str) -> str:
+        """The name, of what the code calls by this one."""
+        return self.name or attribute
+
+
+AS_IN_CODE = Naming()
+"""Called what it is in the code, and never otherwise."""
+
+
+def naming(name: object, aliases: object, what: str) -> Naming:
+    """The options ``name`` and ``aliases`` of what is defined. Raises :class:`DefinitionError`, naming ``what``."""
+    if isinstance(aliases, str):
+        raise DefinitionError(f"{what}: aliases is {aliases!r}, expected a tuple of names: ({aliases!r},)")
+    if not isinstance(aliases, (tuple, list)):
+        raise DefinitionError(f"{what}: aliases is {type(aliases).__name__}, expected a tuple of names")
+    given = [each for each in (name, *aliases) if each is not None or each in aliases]
+    for each in given:
+        if not isinstance(each, str) or not each.isidentifier() or len(each.encode()) > NAME_BYTES:
+            raise DefinitionError(
+                f"{what}: {str(each)[:80]!r} is no name; expected an identifier of at most {NAME_BYTES} bytes, as Python has them"
+            )
+    if len(set(given)) < len(given):
+        raise DefinitionError(f"{what}: {', '.join(map(str, given))} names one of them twice")
+    return Naming(None if name is None else str(name), tuple(map(str, aliases)))

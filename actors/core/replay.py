@@ -709,7 +709,8 @@ def is_completion(event: Event) -> bool:
 
 
 def is_same_request(recorded: Any, attempted: Any, also_known_as: tuple[str, ...] = ()) -> bool:
-    """Whether the handler asks for what the journal has. Times and ids may differ: the recorded ones hold."""
+    """Whether the handler asks for what the journal has. Times and ids may differ: the recorded ones hold. ``also_known_as``
+    are other names of the step, or of the target, that it asks for."""
     kind = attempted.__class__
     if recorded.__class__ is not kind:
         return False
@@ -720,6 +721,8 @@ def is_same_request(recorded: Any, attempted: Any, also_known_as: tuple[str, ...
         return False
     if kind is e.StepScheduled:
         return recorded.name == attempted.name or recorded.name in also_known_as
+    if kind in _OF_TARGETS and recorded.target != attempted.target and str(recorded.target) not in also_known_as:
+        return False
     at_its_place = _SAME_AT_ITS_PLACE.get(kind)
     return at_its_place is None or at_its_place(recorded, attempted)
 
@@ -740,9 +743,11 @@ _SAME_CHANGES: dict[type, _Comparison] = {
 }
 """What must agree of requests that have no step."""
 
+_OF_TARGETS = (e.CallScheduled, e.SendScheduled)
+
 _SAME_AT_ITS_PLACE: dict[type, _Comparison] = {
-    e.CallScheduled: _same("target", "argument"),
-    e.SendScheduled: _same("target", "argument"),
+    e.CallScheduled: _same("argument"),
+    e.SendScheduled: _same("argument"),
     e.SignalAwaited: _same("name"),
     e.VerbScheduled: _same("verb", "of"),
     e.AttachScheduled: _same("callee"),

@@ -21,18 +21,25 @@ class App:
 
     def __init__(self, classes: Iterable[type], *, system: Iterable[type[ObjectBase]] = ()) -> None:
         self._definitions: dict[str, Definition] = {}
+        self._called: dict[str, Definition] = {}
         for cls in classes:
             definition = definition_of(cls)
-            if is_system(definition.name):
-                raise DefinitionError(f"{definition.name} is built in, and served without being named")
-            known = self._definitions.setdefault(definition.name, definition)
-            if known is not definition:
-                raise DefinitionError(
-                    f"two classes are named {definition.name}: {known.cls.__module__} and {cls.__module__}; rename one"
-                )
+            self._definitions[definition.name] = definition
+            for name in definition.names:
+                self._call(name, definition)
         # Looked over when one is used: what a start does not need, it should not wait for.
         self._system = {service_name(cls): cls for cls in system}
         self._handlers: dict[tuple[str, str], tuple[Definition, HandlerDefinition]] = {}
+
+    def _call(self, name: str, definition: Definition) -> None:
+        if is_system(name):
+            raise DefinitionError(f"{name} is built in, and served without being named")
+        known = self._called.setdefault(name, definition)
+        if known is not definition:
+            raise DefinitionError(
+                f"two classes are called {name}: {_place(known.cls)} and {_place(definition.cls)}. Rename one, or give it "
+                "another name=, or take it out of the aliases of one"
+            )
 
     def __iter__(self) -> Iterator[Definition]:
         """The user's."""
@@ -43,8 +50,8 @@ class App:
         return map(definition_of, self._system.values())
 
     def find(self, service: str) -> Definition:
-        """The definition of this name. Raises :class:`UnknownServiceError`."""
-        found = self._definitions.get(service)
+        """The definition of this name, or alias. Raises :class:`UnknownServiceError`."""
+        found = self._called.get(service)
         if found is None and service in self._system:
             return definition_of(self._system[service])
         if found is None:
@@ -63,3 +70,7 @@ class App:
             definition = self.find(service)
             found = self._handlers[service, name] = definition, definition.handler(name)
         return found
+
+
+def _place(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

@@ -27,6 +27,7 @@ from actors.engine.threads import Threads
 from actors.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
 from actors.fieldview import Pins, View
 from actors.mistakes import fails_fast
+from actors.objects import NothingStored
 from actors.values import ValueProblem
 from journal import events as e
 from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from actors.engine.world import World
     from actors.fieldview import Items
     from actors.handlers import HandlerDefinition
-    from actors.objects import Definition
+    from actors.objects import Definition, Stored
     from actors.system.inside import InsideClient
     from journal.events import Recorded
     from journal.ids import InvocationId
@@ -62,6 +63,7 @@ class Setting:
     world: World
     limits: Limits
     watchdog: Watchdog
+    stored: Stored = attrs.field(factory=NothingStored)
     secret: str = ""
     """Of the store: part of the ids of requests with an idempotency key."""
     fail_fast: bool = False
@@ -108,6 +110,7 @@ class Attempt:
             limits=setting.limits,
             retry=self.handler.retry,
             unique=setting.world.unique,
+            stored=setting.stored,
             secret=setting.secret,
             deployment=deployment_of_module(definition.cls.__module__),
             ended_steps=self.script.ended_steps,

@@ -63,6 +63,7 @@ class Engine:
         self._setting = setting
         self._retention_seconds = retention_seconds
         self._closed = closed
+        self.stored = setting.stored
         self.tally = Tally()
         self._owners: dict[int, Owner] = {}
         self._opened = trio.Event()

@@ -1,0 +1,27 @@
+"""What is kept under which name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from journal import keys
+from journal.ids import stream_of, stream_of_invocation
+
+if TYPE_CHECKING:
+    from journal.ids import InvocationId
+    from journal.protocol import Journal
+
+
+class StoredNames:
+    """Looks for objects and invocations on disk (:class:`actors.objects.Stored`)."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def has_object(self, service: str, key: str) -> bool:
+        partition = stream_of(service, key) % self._journal.partitions
+        return self._journal.row(keys.object_name(partition, service, key)) is not None
+
+    def has_invocation(self, of: InvocationId) -> bool:
+        partition = stream_of_invocation(of) % self._journal.partitions
+        return self._journal.row(keys.invocation(partition, of)) is not None
