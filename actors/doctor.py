@@ -18,12 +18,12 @@ import attrs
 from actors.auditing import ChainCheck
 from actors.core import commands as c
 from actors.core.errors import ActorError
-from actors.core.evolve import evolve, spans_with
+from actors.core.evolve import spans_with
 from actors.core.react import owes, timers_of
 from actors.core.state import ObjectState, WaitKind, with_request
 from actors.engine.arrivals import Act
 from actors.engine.audit import note_at_rest
-from actors.engine.directory import fold
+from actors.engine.fold import advance, fold
 from actors.engine.forming import invocation_of_timer, is_postponed, timer_letter
 from actors.engine.index import row_of
 from actors.engine.resident import Listing
@@ -225,7 +225,7 @@ class _Partition:
         if row is None:
             try:
                 row = self._row_at_end(of)
-            except (AssertionError, KeyError, IndexError, ActorError, Damaged):
+            except (ActorError, Damaged):
                 self._found(f"invocation {of}", f"{what}; too little of its history is kept to write it again")
                 return
             if row is not None:
@@ -242,9 +242,10 @@ class _Partition:
         for recorded in self._read(stream)[1]:
             event = recorded.event
             if isinstance(event, e.InvocationCompleted) and event.invocation_id == of:
-                assert state is not None, "a stream begins with its object"
+                if state is None or of not in state.invocations:
+                    raise Damaged(stream, recorded.number, f"{of} ends and had not begun")
                 return self._ended_row(state, recorded, event)
-            state = evolve(state, recorded.number, recorded.stamp, event)
+            state = advance(stream, state, recorded)
         return None
 
     def _ended_row(self, state: ObjectState, recorded: Recorded, event: e.InvocationCompleted) -> InvocationRow:

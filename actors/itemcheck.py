@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from actors.core import effects as f
-from actors.core.evolve import evolve
+from actors.core.evolve import IllegalEvent, evolve
 from actors.core.react import react
 from actors.engine.index import index_items, rewind_items
 from journal import events as e
@@ -38,8 +38,8 @@ def items_after(partition: int, stream: StreamId, history: Iterable[Recorded]) -
                 elif isinstance(effect, f.RewindItems):
                     rewind_items(rows, partition, stream, effect)
             state = evolve(state, recorded.number, recorded.stamp, recorded.event)
-        except (AssertionError, KeyError, IndexError) as error:
-            raise Damaged(stream, recorded.number, f"the event does not follow from those before: {error}") from error
+        except (IllegalEvent, LookupError) as error:  # what reacts looks up what evolve has not checked yet
+            raise Damaged(stream, recorded.number, str(error)) from error
     return {key: value for key, value in rows.items() if value is not None}
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from actors.core.errors import InvalidArgumentError
 from actors.core.names import is_system
-from actors.engine.directory import fold
+from actors.engine.fold import fold
 from actors.engine.past import Past
 from actors.fields import FieldKind
 from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName

@@ -17,7 +17,7 @@ from actors.core.jobs import JobProgress
 from actors.core.limits import DEFAULT_LIMITS
 from actors.core.names import is_system
 from actors.deployments.keeper import info_of_deployment
-from actors.engine.directory import fold
+from actors.engine.fold import fold
 from actors.engine.registry import read_deployments, read_gates
 from actors.engine.world import World
 from actors.history import JournalEntry, entries_of

@@ -32,43 +32,58 @@ _SPAN_GAP = 32
 """Others' events that may lie within a span; reading them and passing over is cheaper than naming another range."""
 
 
+class IllegalEvent(Exception):
+    """The event cannot follow those before it. Stored, its stream is damaged; new, the decision that led to it is wrong."""
+
+
 def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -> ObjectState:
-    """The object after the event."""
+    """The object after the event. Raises :class:`IllegalEvent`; what is left of the state then is of no use.
+
+    The checks are code and not assertions because they are the check of what comes from a disk, which ``python -O`` must not take
+    away.
+    """
     if state is None:
         return _create(number, event)
-    assert number == state.version + 1, f"event {number} follows {state.version}"
+    if number != state.version + 1:
+        raise IllegalEvent(f"event {number} follows {state.version}")
     state.version = number
     change = _EVOLVE.get(event.__class__)
     if change is None:
         _evolve_object(state, number, stamp, event)
         return state
     of = event.invocation_id  # type: ignore[union-attr]  # those in the table are of one
-    if change is _on_restarted and of not in state.invocations:
-        return state  # what has ended may be repeated, and is no longer in the state
-    invocation = state.invocations[of]
-    assert invocation.status in transitions.LEGAL[event.__class__], (
-        f"{type(event).__name__} cannot happen to {of}, which is {invocation.status.value}"
-    )
+    invocation = state.invocations.get(of)
+    if invocation is None:
+        if change is _on_restarted:
+            return state  # what has ended may be repeated, and is no longer in the state
+        raise IllegalEvent(f"{type(event).__name__} cannot happen to {of}, which is not open")
+    if invocation.status not in transitions.LEGAL[event.__class__]:
+        raise IllegalEvent(f"{type(event).__name__} cannot happen to {of}, which is {invocation.status.value}")
     invocation.event_count += 1
     invocation.modified_at = stamp.at
     if stamp.cause.startswith(REQUEST):
         invocation.obeyed = with_request(invocation.obeyed, stamp.cause, invocation.status)
-    extend_spans(invocation.spans, number)
-    change(state, invocation, event, stamp)
+    try:
+        extend_spans(invocation.spans, number)
+        change(state, invocation, event, stamp)
+    except LookupError as error:
+        raise IllegalEvent(f"{type(event).__name__} of {of} names what is not there: {error}") from error
     return state
 
 
 def _create(number: int, event: Event) -> ObjectState:
-    assert isinstance(event, e.ObjectCreated), f"a stream begins with ObjectCreated, not with {event}"
-    assert number == 1, f"ObjectCreated is event 1, not {number}"
+    if not isinstance(event, e.ObjectCreated):
+        raise IllegalEvent(f"a stream begins with ObjectCreated, not with {type(event).__name__}")
+    if number != 1:
+        raise IllegalEvent(f"ObjectCreated is event 1, not {number}")
     return ObjectState(service=event.service, key=event.key, kind=event.kind, version=1)
 
 
 def _evolve_object(state: ObjectState, number: int, stamp: Stamp, event: Event) -> None:
     if isinstance(event, e.InvocationAccepted):
         _accept(state, number, stamp, event)
-    else:  # what the others concern is no longer in the state
-        assert isinstance(event, (e.InvocationsPurged, e.Erased)), "an object is created once"
+    elif not isinstance(event, (e.InvocationsPurged, e.Erased)):  # what those concern is no longer in the state
+        raise IllegalEvent(f"{type(event).__name__} cannot be event {number}: an object is created once")
 
 
 def extend_spans(spans: list[tuple[int, int]], number: int) -> None:
@@ -88,7 +103,8 @@ def spans_with(spans: list[tuple[int, int]], number: int) -> list[tuple[int, int
 
 
 def _accept(state: ObjectState, number: int, stamp: Stamp, event: e.InvocationAccepted) -> None:
-    assert event.invocation_id not in state.invocations, f"{event.invocation_id} was accepted before"
+    if event.invocation_id in state.invocations:
+        raise IllegalEvent(f"{event.invocation_id} was accepted before")
     is_scheduled = event.scheduled_for is not None
     state.invocations[event.invocation_id] = InvocationState(
         invocation_id=event.invocation_id,
@@ -127,8 +143,10 @@ def _on_started(state: ObjectState, invocation: InvocationState, _: e.Invocation
     invocation.status = Status.RUNNING
     invocation.started_at = stamp.at
     if invocation.mode is Mode.EXCLUSIVE:
-        assert state.holder is None, f"{state.holder} holds {state.name}"
-        assert state.queue[0] == invocation.invocation_id, "first come first served"
+        if state.holder is not None:
+            raise IllegalEvent(f"{invocation.invocation_id} cannot start: {state.holder} holds {state.name}")
+        if state.queue[0] != invocation.invocation_id:
+            raise IllegalEvent(f"{invocation.invocation_id} cannot start: {state.queue[0]} came first")
         state.holder = state.queue.pop(0)
 
 
@@ -196,6 +214,8 @@ def _on_wait_dropped(_: ObjectState, invocation: InvocationState, event: e.WaitD
 def _on_outcome(
     _: ObjectState, invocation: InvocationState, event: e.StepCompleted | e.CallCompleted, __: Stamp
 ) -> None:
+    if event.outcome.failure is None and event.outcome.kind is OutcomeKind.FAILED:
+        raise IllegalEvent("an outcome that failed has no failure")
     del invocation.waits[event.step]
     invocation.value_bytes += len(event.outcome.value)
     _complete(invocation)
@@ -316,9 +336,14 @@ def _on_cancel(_: ObjectState, invocation: InvocationState, event: e.CancelReque
 
 
 def _on_hastened(_: ObjectState, invocation: InvocationState, event: e.CancelHastened, __: Stamp) -> None:
-    assert invocation.cancel is not None, "only what is cancelled has patience to lose"
-    assert invocation.cancel.kill_at is None or event.kill_at < invocation.cancel.kill_at, "patience never grows"
-    invocation.cancel.kill_at = event.kill_at
+    cancel = invocation.cancel
+    if cancel is None:
+        raise IllegalEvent(f"{invocation.invocation_id} cannot be hastened: it is not cancelled")
+    if cancel.kill_at is not None and event.kill_at >= cancel.kill_at:
+        raise IllegalEvent(
+            f"{invocation.invocation_id} would be killed at {event.kill_at}, later than {cancel.kill_at}"
+        )
+    cancel.kill_at = event.kill_at
 
 
 def _on_overtook(_: ObjectState, invocation: InvocationState, __: e.CancelOvertook, ___: Stamp) -> None:
@@ -402,6 +427,8 @@ def _on_handed_over(_: ObjectState, invocation: InvocationState, event: e.CallHa
 
 
 def _on_completed(state: ObjectState, invocation: InvocationState, event: e.InvocationCompleted, __: Stamp) -> None:
+    if event.outcome.failure is None and event.outcome.kind is OutcomeKind.FAILED:
+        raise IllegalEvent("an outcome that failed has no failure")
     del state.invocations[invocation.invocation_id]
     if state.holder == invocation.invocation_id:
         state.holder = None

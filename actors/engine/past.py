@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 from actors.core.errors import HistoryGoneError
-from actors.core.evolve import evolve
+from actors.engine.fold import advance
 from actors.engine.snapshots import decode_snapshot
 from journal import events as e
+from journal.errors import Damaged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -45,7 +46,7 @@ class Past:
     recent: Sequence[Recorded]
 
     async def object_at(self, number: int) -> ObjectState:
-        """The object after event ``number``. Raises :class:`HistoryGoneError`."""
+        """The object after event ``number``. Raises :class:`HistoryGoneError`, ``Damaged``."""
         found = await self.partition.snapshot(self.stream, min(number, self.durable))
         if found is None and self.trimmed:
             raise _gone(self.stream, number)
@@ -55,8 +56,9 @@ class Past:
             async for recorded in events:
                 if isinstance(recorded.event, e.Erased):
                     raise _gone(self.stream, number)
-                state = evolve(state, recorded.number, recorded.stamp, recorded.event)
-        assert state is not None, "an object has a first event"
+                state = advance(self.stream, state, recorded)
+        if state is None:
+            raise Damaged(self.stream, number, "the event is missing")
         return state
 
     async def items_changed_since(self, number: int) -> Maps:

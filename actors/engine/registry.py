@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from actors.core.deployments import Deployments
-from actors.core.evolve import evolve
 from actors.core.gates import NO_GATES, Gates
-from actors.engine.directory import fold
+from actors.engine.fold import advance, fold
 from actors.objects import definition_of
 from actors.system.registry import Registry, registry_stream
 from journal.events import Erased, InvocationCompleted
@@ -88,7 +87,7 @@ class RegistryView:
             async for recorded in self._journal.follow(self._stream, self.version):
                 if recorded.number != self.version + 1 or isinstance(recorded.event, Erased):
                     break  # purged before it was seen: what came of it is in the object
-                self._state = evolve(self._state, recorded.number, recorded.stamp, recorded.event)
+                self._state = advance(self._stream, self._state, recorded)
                 if isinstance(recorded.event, InvocationCompleted):
                     await self._turn()
                 self._advance(recorded.number)

@@ -18,7 +18,7 @@ from actors.core.errors import ActorError, AttemptEnded, HistoryGoneError, Unkno
 from actors.core.limits import DEFAULT_LIMITS
 from actors.core.replay import Execution, describe, is_request
 from actors.engine.attempt import Attempt, Setting, writer_beside
-from actors.engine.directory import fold
+from actors.engine.fold import fold
 from actors.engine.past import Maps, Past
 from actors.engine.rows import ObjectItems
 from actors.engine.watchdog import Watchdog

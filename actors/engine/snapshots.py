@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from actors.core.state import ObjectState
+from actors.core.state import ObjectState, WaitKind
 from journal.errors import Damaged
 
 if TYPE_CHECKING:
     from journal.ids import StreamId
+
+_OF_OTHERS = (WaitKind.CALL, WaitKind.ATTACH, WaitKind.VERB)
 
 _encode_state = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(ObjectState).decode
@@ -24,6 +26,26 @@ def encode_snapshot(state: ObjectState) -> bytes:
 def decode_snapshot(stream: StreamId, number: int, data: bytes) -> ObjectState:
     """Back. Raises ``Damaged``."""
     try:
-        return _decode_state(data)
+        state = _decode_state(data)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Damaged(stream, number, f"the snapshot cannot be decoded: {error}") from error
+    wrong = _contradiction_in(state, number)
+    if wrong is not None:
+        raise Damaged(stream, number, f"the snapshot contradicts itself: {wrong}")
+    return state
+
+
+def _contradiction_in(state: ObjectState, number: int) -> str | None:
+    """What every fold has, and a snapshot that decodes need not have."""
+    if state.version != number:
+        return f"it is of event {state.version}"
+    for of in state.queue if state.holder is None else (state.holder, *state.queue):
+        if of not in state.invocations:
+            return f"{of} holds the object or waits for it, and is not open"
+    for of, invocation in state.invocations.items():
+        if invocation.invocation_id != of or not invocation.spans:
+            return f"{of} has no events"
+        for step, wait in invocation.waits.items():
+            if wait.callee is None and wait.kind in _OF_OTHERS:
+                return f"step {step} of {of} waits for nobody"
+    return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.engine.directory import fold
+from actors.engine.fold import fold
 from journal import keys
 from journal.ids import StreamId, stream_of_invocation
 from journal.rows import InvocationRow, decode_row

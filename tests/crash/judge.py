@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.engine.directory import fold
+from actors.engine.fold import fold
 from actors.engine.snapshots import encode_snapshot
 from journal import events as e
 from journal import keys

@@ -1,0 +1,35 @@
+"""An object from what is stored of it. Everything that is read is checked here, or has been checked by the journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core.evolve import IllegalEvent, evolve
+from actors.engine.snapshots import decode_snapshot
+from journal.errors import Damaged
+
+if TYPE_CHECKING:
+    from actors.core.state import ObjectState
+    from journal.events import Recorded
+    from journal.ids import StreamId
+    from journal.protocol import Stored
+
+
+def fold(stream: StreamId, stored: Stored) -> ObjectState:
+    """The object as what is stored of it says. Raises ``Damaged``."""
+    state: ObjectState | None = None
+    if stored.snapshot is not None:
+        state = decode_snapshot(stream, stored.snapshot_at, stored.snapshot)
+    for recorded in stored.events:
+        state = advance(stream, state, recorded)
+    if state is None:
+        raise Damaged(stream, stored.last, "the stream has a head, and no event")
+    return state
+
+
+def advance(stream: StreamId, state: ObjectState | None, recorded: Recorded) -> ObjectState:
+    """The object after one more stored event. Raises ``Damaged`` if the event cannot follow those before it."""
+    try:
+        return evolve(state, recorded.number, recorded.stamp, recorded.event)
+    except IllegalEvent as error:
+        raise Damaged(stream, recorded.number, str(error)) from error
