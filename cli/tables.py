@@ -25,7 +25,7 @@ def note_of(info: InvocationInfo) -> str:
         because = f": {info.gate.reason}" if info.gate.reason else ""
         return f"held by {info.gate.scope}{because}"
     if info.pause_reason:
-        return info.pause_reason
+        return info.pause_reason.partition("\n")[0]  # what follows is a traceback, which describe shows
     if info.outcome is not None:
         failure = info.outcome.failure
         return info.outcome.reason if failure is None else f"{failure.type}: {failure.message}"

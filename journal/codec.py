@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from journal import events as e
-from journal.errors import CorruptRecord
+from journal.errors import CorruptRecord, Unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -78,21 +78,105 @@ _STAMP_TAG = 0x7F
 _HEAD = struct.Struct(">BI")
 _encode = msgspec.msgpack.Encoder().encode
 _DECODERS: dict[int, Callable[[bytes], Any]] = {tag: msgspec.msgpack.Decoder(kind).decode for kind, tag in TAGS.items()}
+_WITHOUT_USERS_TEXTS = frozenset(
+    {
+        e.Erased,
+        e.InvocationDue,
+        e.InvocationStarted,
+        e.StepRetried,
+        e.StepAborted,
+        e.TimerFired,
+        e.WaitDropped,
+        e.CallCancelRequested,
+        e.FieldsChanged,
+        e.LogExtended,
+        e.AttemptRetried,
+        e.InvocationSuspended,
+    }
+)
+"""Events of ids, names of fields and JSON: all of it made by this program, so that decoding them again would show nothing."""
+
+_CODES: dict[type, tuple[int, Callable[[bytes], Any] | None]] = {
+    kind: (tag, None if kind in _WITHOUT_USERS_TEXTS else _DECODERS[tag]) for kind, tag in TAGS.items()
+}
 _decode_stamp = msgspec.msgpack.Decoder(e.Stamp).decode
 
 
+class Record:
+    """The events of one append, in order, each encoded when it is added.
+
+    What a batch is made of is bytes from here on: nothing that an event holds can make the batch fail later. An event that may hold a
+    user's text or number is also decoded again, because the encoder takes what the decoder refuses (a number where a text belongs);
+    what joins the record then is what was decoded, so that no value, and no class, of a user's gets any further.
+    """
+
+    __slots__ = ("_frames", "entries")
+
+    def __init__(self, entries: Iterable[tuple[Stamp, Event]] = ()) -> None:
+        self.entries: list[tuple[Stamp, Event]] = []
+        """The events as a reader will see them. To be read only."""
+        self._frames: list[bytes] = []
+        for stamp, event in entries:
+            self.add(stamp, (event,))
+
+    def add(self, stamp: Stamp, events: Sequence[Event]) -> list[Event]:
+        """Add all of the events, or none of them; returns them as a reader will see them. Raises :class:`Unwritable`."""
+        entries, codes, pack, encode = self.entries, _CODES, _HEAD.pack, _encode
+        written: list[Event] = []
+        frames: list[bytes] = []
+        try:
+            if not entries or entries[-1][0] is not stamp:
+                body = encode(stamp)
+                frames += (pack(_STAMP_TAG, len(body)), body)
+            for event in events:
+                tag, decode = codes[event.__class__]
+                body = encode(event)
+                frames += (pack(tag, len(body)), body)
+                written.append(event if decode is None else decode(body))
+        except BaseException as error:  # the encoder's, the decoder's, or anything that an enum of a user's raises
+            raise _unwritable(events[len(written)], error) from error
+        self._frames += frames
+        for event in written:
+            entries.append((stamp, event))
+        return written
+
+    def cut(self, length: int) -> None:
+        """Take back what was added last, down to this many events."""
+        kept = self.entries[:length]
+        self.entries, self._frames = [], []
+        for stamp, event in kept:
+            self.add(stamp, (event,))
+
+    def erase(self, index: int) -> None:
+        """Put :class:`journal.events.Erased` in the place of an event."""
+        stamp, _ = self.entries[index]
+        self.entries[index] = (stamp, e.Erased())
+        self.cut(len(self.entries))
+
+    def encoded(self) -> bytes:
+        """All of it."""
+        return b"".join(self._frames)
+
+
+def _frame(event: Event) -> bytes:
+    body = _encode(event)
+    return _HEAD.pack(TAGS[event.__class__], len(body)) + body
+
+
+_ERASED_FRAME = _frame(e.Erased())
+
+
+def _unwritable(event: Event, error: BaseException) -> Unwritable:
+    try:
+        reason = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
+    except BaseException:  # it is of a class of a user's
+        reason = "an error that cannot be shown"
+    return Unwritable(type(event).__name__, reason)
+
+
 def encode_record(entries: Iterable[tuple[Stamp, Event]]) -> bytes:
-    """The events of one append, in order."""
-    frames: list[bytes] = []
-    last: Stamp | None = None
-    for stamp, event in entries:
-        if stamp is not last:
-            body = _encode(stamp)
-            frames += (_HEAD.pack(_STAMP_TAG, len(body)), body)
-            last = stamp
-        body = _encode(event)
-        frames += (_HEAD.pack(TAGS[event.__class__], len(body)), body)
-    return b"".join(frames)
+    """The events of one append, in order. Raises :class:`Unwritable`."""
+    return Record(entries).encoded()
 
 
 def decode_record(record: bytes, first_number: int) -> list[Recorded]:
@@ -126,8 +210,24 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
 
 
 def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> bytes:
-    """The same record with the events of these numbers gone and their places kept."""
+    """The same record with the events of these numbers gone and their places kept; no other byte of it changes.
+
+    Raises :class:`CorruptRecord`.
+    """
     gone = frozenset(numbers)
-    return encode_record(
-        (r.stamp, e.Erased() if r.number in gone else r.event) for r in decode_record(record, first_number)
-    )
+    frames: list[bytes] = []
+    position, number = 0, first_number
+    while position < len(record):
+        start = position
+        if len(record) - start < _HEAD.size:
+            raise CorruptRecord(f"the record ends inside event {number}")
+        tag, length = _HEAD.unpack_from(record, start)
+        position = start + _HEAD.size + length
+        if position > len(record):
+            raise CorruptRecord(f"the record ends inside event {number}")
+        if tag == _STAMP_TAG:
+            frames.append(record[start:position])
+            continue
+        frames.append(_ERASED_FRAME if number in gone else record[start:position])
+        number += 1
+    return b"".join(frames)

@@ -83,6 +83,16 @@ class Damaged(JournalError):
         self.reason = reason
 
 
+class Unwritable(JournalError, ValueError):
+    """An event that cannot be written, or could not be read again: a text that is not UTF-8, a number where a text belongs, a date
+    that is no number. Nothing of it was kept."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(f"{kind} cannot be written: {reason}")
+        self.kind = kind
+        self.reason = reason
+
+
 class CorruptRecord(JournalError):
     """Bytes that should be an event (or a row) are none. ``Damaged`` says where they were found."""
 

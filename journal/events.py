@@ -11,11 +11,18 @@ nothing here. ``step`` says where in the handler an operation was started, ``sou
 from __future__ import annotations
 
 import enum
-from typing import TypeAlias, get_args
+from typing import Annotated, TypeAlias, get_args
 
 import attrs
+import msgspec
 
 from journal.ids import ROOT_STEP, InvocationId, StepId
+
+LAST_DATE = 253_370_764_800.0
+"""The first day of the year 9999, wall seconds: a later date, infinity too, means this one, which every calendar can show."""
+
+Date: TypeAlias = Annotated[float, msgspec.Meta(ge=-LAST_DATE, le=LAST_DATE)]
+"""Wall seconds since 1970. NaN is none, and would make a key that no index can hold."""
 
 
 class Word(enum.Enum):
@@ -68,6 +75,10 @@ class PauseCause(Word):
     MISMATCH = "mismatch"
     LIMIT = "limit"
     CODE = "code"
+    HANDLER = "handler"
+    """What its handler raised, returned or asked for made the engine's own code fail; the handler's values and classes did."""
+    ENGINE = "engine"
+    """The engine failed while it recorded what the invocation did."""
 
 
 class Children(Word):
@@ -245,7 +256,7 @@ class InvocationAccepted:
     argument: bytes
     caller: Caller | None = None
     chain: list[Link] = attrs.field(factory=list)
-    scheduled_for: float | None = None
+    scheduled_for: Date | None = None
     request: str | None = None
     atomic: bool = False
     deployment: str = ""
@@ -299,7 +310,7 @@ class StepAttemptFailed:
     step: StepId
     attempt: int
     failure: Failure
-    retry_at: float | None = None
+    retry_at: Date | None = None
     max_attempts: int | None = None
 
 
@@ -325,7 +336,7 @@ class SleepScheduled:
 
     invocation_id: InvocationId
     step: StepId
-    wake_at: float
+    wake_at: Date
     source: str = ""
 
 
@@ -335,7 +346,7 @@ class DeadlineScheduled:
 
     invocation_id: InvocationId
     step: StepId
-    expires_at: float
+    expires_at: Date
     source: str = ""
 
 
@@ -404,7 +415,7 @@ class SendScheduled:
     callee: InvocationId
     target: Target
     argument: bytes
-    scheduled_for: float | None = None
+    scheduled_for: Date | None = None
     request: str | None = None
     source: str = ""
 
@@ -461,6 +472,10 @@ class VerbAnswered:
     step: StepId
     answer: Answer | None
     refusal: Failure | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.answer is None and self.refusal is None:
+            raise ValueError("a verb is answered or refused")
 
 
 @attrs.define(kw_only=True)
@@ -551,7 +566,7 @@ class AttemptFailed:
     attempt: int
     failure: Failure
     handed_over: int
-    retry_at: float | None = None
+    retry_at: Date | None = None
     max_attempts: int | None = None
 
 
@@ -578,7 +593,7 @@ class CancelRequested:
     invocation_id: InvocationId
     reason: str
     children: Children = Children.CALLED
-    kill_at: float | None = None
+    kill_at: Date | None = None
     overtakes: int = 0
 
 
@@ -588,7 +603,7 @@ class CancelHastened:
     nothing of it."""
 
     invocation_id: InvocationId
-    kill_at: float
+    kill_at: Date
     reason: str = ""
 
 
@@ -777,7 +792,7 @@ EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)
 class Stamp:
     """What every event carries: when it was decided, what caused it, who asked."""
 
-    at: float
+    at: Date
     cause: str
     by: str
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from journal import keys
-from journal.codec import encode_record
 from journal.errors import Conflict, Fenced
 from journal.mailbox import Mailbox
 from journal.protocol import Append, Due, Letter, Stored
@@ -127,13 +126,13 @@ class StoredPartition:
         self, batch: Batch, append: Append, head: StreamHead, row: bytes | None
     ) -> tuple[StreamHead, bytes | None]:
         number, stream = self.number, append.stream
-        if not (append.events or append.snapshot is not None or append.erased or append.trim_to > head.trimmed):
+        if not (append.events.entries or append.snapshot is not None or append.erased or append.trim_to > head.trimmed):
             return head, row
-        last = head.last + len(append.events)
+        last = head.last + len(append.events.entries)
         snapshot, trimmed = head.snapshot, head.trimmed
-        if append.events:
+        if append.events.entries:
             record = keys.record(number, stream, head.last + 1)
-            batch.rows[record] = encode_record(append.events)
+            batch.rows[record] = append.events.encoded()
             batch.known[record] = None
         if append.snapshot is not None:
             batch.rows[keys.snapshot(number, stream, last)] = append.snapshot

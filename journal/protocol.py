@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import attrs
 
+from journal.codec import Record
 from journal.ids import StreamId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -51,11 +52,16 @@ class Due:
     letter: Letter
 
 
+def _record(events: Record | Iterable[tuple[Stamp, Event]]) -> Record:
+    return events if isinstance(events, Record) else Record(events)
+
+
 @attrs.define(kw_only=True)
 class Append:
     """What one object has to say in one commit.
 
-    ``expected`` is the number of the last event that the writer knows of; the first of ``events`` gets the next one.
+    ``expected`` is the number of the last event that the writer knows of; the first of ``events`` gets the next one. They are
+    encoded before the append is made, so that making it may raise ``Unwritable`` and committing it does not.
     ``consumed`` are positions of letters that are hereby dealt with. ``snapshot`` is the object's state after the last of
     ``events``; earlier ones stay as long as events behind them do. ``rows`` are what can be looked up by key (``keys``), None to remove; ``new`` are those of
     them that are known not to be there yet. ``erased`` are numbers of earlier
@@ -65,7 +71,7 @@ class Append:
 
     stream: StreamId
     expected: int
-    events: Sequence[tuple[Stamp, Event]]
+    events: Record = attrs.field(converter=_record)
     consumed: Collection[bytes] = ()
     snapshot: bytes | None = None
     rows: Mapping[bytes, bytes | None] = attrs.field(factory=dict)

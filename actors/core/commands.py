@@ -386,6 +386,11 @@ _decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
 _DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {tag: msgspec.msgpack.Decoder(kind) for kind, tag in _TAGS.items()}
 
 
+def can_be_sent(command: object) -> bool:
+    """Whether the command may travel as a letter. The others come from the object itself, or from its steps."""
+    return command.__class__ in _TAGS
+
+
 def encode_command(command: Command, *, cause: str, by: str) -> bytes:
     """The command as a letter carries it."""
     return _encode(Envelope(cause, by, _TAGS[type(command)], _encode(command)))

@@ -24,6 +24,7 @@ from actors.core.errors import (
     UnknownInvocationError,
 )
 from actors.core.gates import NO_GATES, Gates
+from actors.core.limits import NEVER
 from actors.core.react import keeps_something
 from actors.core.retries import Exhausted, delay_seconds, is_exhausted
 from actors.core.state import Cancel, InvocationState, ObjectState, WaitKind, digest
@@ -289,7 +290,7 @@ def _fail_attempt(
     is_cancelled = invocation.cancel is not None and not command.has_been_given_cancel
     exhausted = is_exhausted(command.policy, attempt) and not is_cancelled
     delay = 0.0 if is_cancelled or exhausted else delay_seconds(command.policy, attempt, command.jitter)
-    retry_at = None if exhausted else now + delay
+    retry_at = None if exhausted else min(now + delay, NEVER)
     failed = e.AttemptFailed(
         invocation_id=invocation.invocation_id,
         attempt=attempt,
@@ -399,7 +400,7 @@ def _fail_step(_: ObjectState, invocation: InvocationState, command: c.FailStep,
         step=command.step,
         attempt=attempt,
         failure=command.failure,
-        retry_at=None if exhausted else now + delay_seconds(command.policy, attempt, command.jitter),
+        retry_at=None if exhausted else min(now + delay_seconds(command.policy, attempt, command.jitter), NEVER),
         max_attempts=command.policy.max_attempts,
     )
     if not exhausted:

@@ -407,6 +407,16 @@ class UnavailableError(Refused):
     http_status = 503
 
 
+class ObjectSetAsideError(UnavailableError):
+    """The engine failed on this object, so nothing of it goes on until the runtime is started again. Other objects do."""
+
+
+class InternalError(TerminalError):
+    """The engine failed on what was asked for; nothing was changed. This is a fault of playhead, which the log tells in full."""
+
+    http_status = 500
+
+
 class UnknownDeploymentError(Refused):
     """No such deployment: it never was registered, or it has been pruned."""
 

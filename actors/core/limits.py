@@ -6,6 +6,7 @@ import attrs
 
 from actors.core.arguments import Seconds, checked_count, checked_seconds
 from actors.core.errors import PayloadTooLargeError
+from journal.events import LAST_DATE
 
 
 def _suspend_after_seconds(value: Seconds) -> float:
@@ -78,8 +79,8 @@ class Limits:
                 checked_count(getattr(self, field.name), field.name)
 
 
-NEVER = 253_370_764_800.0
-"""The first day of the year 9999, wall seconds: a later date, infinity too, means this one, which every calendar can show."""
+NEVER = LAST_DATE
+"""When what lies beyond every calendar comes."""
 
 DEFAULT_LIMITS = Limits()
 

@@ -23,6 +23,7 @@ from actors.core.errors import (
 from actors.core.names import is_system
 from actors.core.replay import Execution, Progress, Script, play, script
 from actors.durable import HandlerContext, HandlerPort
+from actors.engine.containment import held_for
 from actors.engine.threads import Threads
 from actors.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
 from actors.fieldview import Pins, View
@@ -157,7 +158,15 @@ class Attempt:
         return interrupted
 
     def _turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
-        progress = self._watched(take, *args)
+        try:
+            progress = self._watched(take, *args)
+            self._warn_of_cleanups()
+            return self._judge(progress)
+        except BaseException as error:
+            # What the handler raises is in its execution. This is of its values, or of its classes of errors.
+            return [self._hold(PauseCause.HANDLER, error)]
+
+    def _warn_of_cleanups(self) -> None:
         for generator, error in self.execution.cleanup_failures:
             log.warning(
                 "%s (%s): the cleanup of async generator %s failed: %s. The generator was left before its end; leave it through "
@@ -165,9 +174,8 @@ class Attempt:
                 self.name,
                 self.invocation_id,
                 generator,
-                error,
+                text_of(error),
             )
-        return self._judge(progress)
 
     def _watched(self, function: Callable[..., T], *args: Any) -> T:
         watchdog = self._setting.watchdog
@@ -228,12 +236,14 @@ class Attempt:
             failure=failure_of(error),
             handed_over=self.execution.handed_over,
             has_been_given_cancel=self.execution.has_been_given_cancel,
-            policy=self.handler.retry,
+            policy=attrs.evolve(self.handler.retry),  # checked again, since the engine reckons with it
             jitter=self._setting.world.random.random(),
         )
 
     def _hold(self, cause: PauseCause, error: BaseException | None) -> Command:
         assert error is not None
+        if cause is PauseCause.HANDLER:
+            return held_for(self.invocation_id, cause, failure_of(error))
         return c.HoldAttempt(
             invocation_id=self.invocation_id, cause=cause, reason=text_of(error), failure=failure_of(error)
         )

@@ -15,7 +15,7 @@ import trio
 from actors.core import commands as c
 from actors.core.circles import Circle, Edge, NotAtHand, WaitGraph
 from actors.engine.arrivals import Arrival
-from actors.engine.directory import fold
+from actors.engine.fold import fold
 from actors.failures import failed
 from journal import keys
 from journal.errors import Damaged

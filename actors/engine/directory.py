@@ -6,22 +6,20 @@ from collections import OrderedDict
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from actors.core.evolve import evolve
 from actors.core.react import owes
+from actors.engine.fold import advance, fold
 from actors.engine.index import listing_of
 from actors.engine.past import Past
 from actors.engine.resident import Resident
-from actors.engine.snapshots import decode_snapshot
 from actors.inspection import belongs_to
 from journal.errors import Damaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actors.core.state import ObjectState
     from journal.events import Recorded
     from journal.ids import InvocationId, StreamId
-    from journal.protocol import Partition, Stored
+    from journal.protocol import Partition
 
 
 class Directory:
@@ -57,6 +55,18 @@ class Directory:
         resident = await self._read(stream)
         self._residents[stream] = resident
         return resident
+
+    async def read_again(self, resident: Resident) -> None:
+        """Let an object be what its events say, those that are not durable yet included. Raises ``Damaged``."""
+        # One that has none on disk may have vanished a moment ago, and be there until that is durable.
+        stored = await self._partition.load(resident.stream) if resident.durable else None
+        state = None if stored is None else fold(resident.stream, stored)
+        for recorded in resident.recent:
+            if stored is None or recorded.number > stored.last:
+                state = advance(resident.stream, state, recorded)
+        resident.state, resident.is_torn = state, False
+        is_open = set() if state is None else state.invocations.keys()
+        resident.ended = {of: row for of, row in resident.ended.items() if of not in is_open}
 
     async def history(self, resident: Resident, of: InvocationId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
         """All events of an invocation, those that are not durable yet included."""
@@ -107,17 +117,3 @@ class Directory:
             events_since_snapshot=len(stored.events),
             snapshot_bytes=0 if stored.snapshot is None else len(stored.snapshot),
         )
-
-
-def fold(stream: StreamId, stored: Stored) -> ObjectState:
-    """The object as what is stored of it says. Raises ``Damaged``."""
-    state: ObjectState | None = None
-    if stored.snapshot is not None:
-        state = decode_snapshot(stream, stored.snapshot_at, stored.snapshot)
-    for recorded in stored.events:
-        try:
-            state = evolve(state, recorded.number, recorded.stamp, recorded.event)
-        except (AssertionError, KeyError, IndexError) as error:
-            raise Damaged(stream, recorded.number, f"the event does not follow from those before: {error}") from error
-    assert state is not None, "a stream that is there has events"
-    return state

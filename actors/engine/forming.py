@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from actors.core import commands as c
-from journal.events import Erased
-from journal.ids import InvocationId, StreamId
+from journal.codec import Record
+from journal.ids import ROOT_STEP, InvocationId, StepId, StreamId
 from journal.protocol import Append, Letter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.core.commands import Command, Invoke
+    from actors.core.commands import Command
     from actors.engine.resident import Resident
-    from journal.events import Event, Stamp
+    from journal.events import Stamp
     from journal.rows import InvocationRow
 
 
@@ -29,7 +29,7 @@ class Extension:
 
     resident: Resident
     expected: int
-    events: list[tuple[Stamp, Event]] = attrs.field(factory=list)
+    events: Record = attrs.field(factory=Record)
     touched: dict[InvocationId, None] = attrs.field(factory=dict)
     consumed: list[bytes] = attrs.field(factory=list)
     erased: list[int] = attrs.field(factory=list)
@@ -39,14 +39,19 @@ class Extension:
     may_be_empty: bool = False
     remove: bool = False
 
+    def forgo_rewriting(self) -> bool:
+        """Leave what is on disk as it is, and add the events alone; whether that makes a difference."""
+        rewrites = bool(self.erased or self.trim_to or self.snapshot is not None)
+        self.erased, self.covered, self.trim_to, self.snapshot = [], 0, 0, None
+        return rewrites
+
     def erase(self, number: int) -> None:
         """Overwrite an event: with the commit if it is from an earlier one, on the spot if it is to be written by this."""
         self.covered = max(self.covered, number)
         if number <= self.expected:
             self.erased.append(number)
             return
-        stamp, _ = self.events[number - self.expected - 1]
-        self.events[number - self.expected - 1] = (stamp, Erased())
+        self.events.erase(number - self.expected - 1)
 
 
 @attrs.define(eq=False)
@@ -110,11 +115,11 @@ def timer_letter(to: StreamId, at: float, command: Command) -> Letter:
     return Letter(_timer_id(command), to, c.encode_command(command, cause="timer", by="timer"), at)
 
 
-def postponed_letter(to: StreamId, at: float, command: Invoke, stamp: Stamp) -> Letter:
+def postponed_letter(to: StreamId, at: float, command: Any, stamp: Stamp) -> Letter:
     """A message that could not be taken, to come again."""
-    return Letter(
-        f"{command.invocation_id}{_POSTPONED}", to, c.encode_command(command, cause=stamp.cause, by=stamp.by), at
-    )
+    step: StepId = getattr(command, "step", ROOT_STEP)
+    name = command.invocation_id if step == ROOT_STEP else f"{command.invocation_id}/{step}"
+    return Letter(f"{name}{_POSTPONED}", to, c.encode_command(command, cause=stamp.cause, by=stamp.by), at)
 
 
 def is_postponed(letter_id: str) -> bool:

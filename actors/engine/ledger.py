@@ -25,6 +25,7 @@ from actors.core.react import react
 from actors.core.state import with_request
 from actors.engine.arrivals import Arrival
 from actors.engine.audit import AuditTrail, act_of, row_of_act
+from actors.engine.containment import EffectLost, passes
 from actors.engine.forming import Extension, Forming, timer_letter
 from actors.engine.index import (
     forget_invocation,
@@ -42,19 +43,20 @@ from actors.engine.snapshots import encode_snapshot
 from actors.failures import failure_of
 from journal import events as e
 from journal import keys
-from journal.errors import Damaged
+from journal.errors import CorruptRecord, Damaged
 from journal.events import PauseCause, Recorded, Stamp
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
 from journal.protocol import Letter
 from journal.rows import InvocationRow, decode_row, encode_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from actors.core.commands import Command
     from actors.core.gates import Gate, Gates
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.attempt import Setting
+    from actors.engine.containment import Containment
     from actors.engine.deployments import Applications
     from actors.engine.directory import Directory
     from actors.engine.replies import Waiter
@@ -71,6 +73,7 @@ SNAPSHOT_EVENTS = 128
 _READ_TOGETHER = 64
 _NOBODYS = (e.Erased, e.ObjectCreated, e.InvocationsPurged)
 
+Reaction: TypeAlias = "Callable[[ObjectState | None, Event], list[f.Effect]]"
 Delivery: TypeAlias = Arrival | f.StopSends | f.KeepHistory | f.EraseHistory
 
 
@@ -84,6 +87,7 @@ class Performer(Protocol):
     def check_pause(self, resident: Resident, of: InvocationId) -> None: ...
     def code_wait(self, invocation: InvocationState) -> CodeWait | None: ...
     def doing(self, resident: Resident, invocation: InvocationState) -> dict[StepId, StepDoing]: ...
+    def forget(self, resident: Resident) -> None: ...
 
 
 class Ledger:
@@ -101,8 +105,10 @@ class Ledger:
         *,
         gates: Gates,
         retention_seconds: float,
+        containment: Containment,
     ) -> None:
         self.gates = gates
+        self._containment = containment
         self.now = setting.world.clock.now()
         self.partition = partition
         self.directory = directory
@@ -131,29 +137,49 @@ class Ledger:
         """The same, with the engine as the one who asks."""
         self.decide(resident, command, Stamp(self.now, "engine", "engine"))
 
-    def _apply(self, resident: Resident, stamp: Stamp, events: Iterable[Event]) -> None:
-        extension = self._forming.extension(resident)
-        for event in events:
-            effects = react(resident.state, event)
-            recorded = self._record(resident, extension, stamp, event)
-            for effect in effects:
-                _DEEDS[effect.__class__](self, resident, effect, recorded)
+    def _apply(self, resident: Resident, stamp: Stamp, events: Sequence[Event], reaction: Reaction = react) -> None:
+        """Record all of the events, or none of them; then do what follows from them.
 
-    def _record(self, resident: Resident, extension: Extension, stamp: Stamp, event: Event) -> Recorded:
-        """Append the event, whatever follows from it."""
-        state = resident.state
-        number = 1 if state is None else state.version + 1
-        kind = event.__class__
-        if kind in NOTED:
-            self._note(resident, number, stamp, event)
-        resident.state = evolve(state, number, stamp, event)
-        recorded = Recorded(number, stamp, event)
-        resident.recent.append(recorded)
-        extension.events.append((stamp, event))
-        of: InvocationId | None = getattr(event, "invocation_id", None)
-        if of is not None:
-            extension.touched[of] = None
-        return recorded
+        They are encoded before the first of them changes the object, and nothing outside of the object is touched before the last of
+        them has. So whatever raises until then leaves the commit that forms as it was. The object's own state may be half changed:
+        it is *torn*, and read again before anything else is decided (``Containment``).
+        """
+        extension = self._forming.extension(resident)
+        record, recent, touched = extension.events, resident.recent, extension.touched
+        length = len(record.entries)
+        owed: list[tuple[f.Effect, Recorded]] = []
+        try:
+            for event in record.add(stamp, events):
+                state = resident.state
+                effects = reaction(state, event)
+                number = 1 if state is None else state.version + 1
+                if event.__class__ in NOTED:
+                    self._note(resident, number, stamp, event)
+                resident.state = evolve(state, number, stamp, event)
+                recorded = Recorded(number, stamp, event)
+                recent.append(recorded)
+                of: InvocationId | None = getattr(event, "invocation_id", None)
+                if of is not None:
+                    touched[of] = None
+                if effects:
+                    owed += [(effect, recorded) for effect in effects]
+        except BaseException:
+            record.cut(length)
+            resident.forget_recent(extension.expected + length)
+            resident.is_torn = resident.version != extension.expected + length
+            raise
+        if owed:
+            self._do(resident, owed)
+
+    def _do(self, resident: Resident, owed: Iterable[tuple[f.Effect, Recorded]]) -> None:
+        effect = None
+        try:
+            for effect, recorded in owed:
+                _DEEDS[effect.__class__](self, resident, effect, recorded)
+        except BaseException as error:
+            if passes(error):
+                raise
+            raise EffectLost(f"{type(effect).__name__} of {resident.stream:016x}") from error
 
     def _note(self, resident: Resident, number: int, stamp: Stamp, event: Event) -> None:
         """What an event means for rows and for people, as long as the state is the one before it."""
@@ -258,8 +284,7 @@ class Ledger:
     def owe(self, resident: Resident, effects: Iterable[f.Effect]) -> None:
         """Do what a state that was just read owes."""
         nothing = Recorded(resident.version, Stamp(self.now, "engine", "engine"), e.Erased())
-        for effect in effects:
-            _DEEDS[effect.__class__](self, resident, effect, nothing)
+        self._do(resident, ((effect, nothing) for effect in effects))
 
     def deliver(
         self, source: Resident, to: StreamId, command: Command, *, by: InvocationId | None, number: int | None = None
@@ -319,6 +344,8 @@ class Ledger:
         source, delivery = self._deliveries.popleft()
         if isinstance(delivery, Arrival):
             return delivery
+        if source.damage is not None:
+            return None
         try:
             if isinstance(delivery, f.StopSends):
                 await self._stop_sends(source, delivery)
@@ -328,6 +355,11 @@ class Ledger:
                 await self._erase_history(source, delivery)
         except Damaged:
             log.exception("%s is given up", delivery)
+        except BaseException as error:
+            if passes(error):
+                raise
+            of = None if isinstance(delivery, f.EraseHistory) else delivery.invocation_id
+            self._containment.blame(source, of, error, is_whole=of is None)
         return None
 
     async def _stop_sends(self, resident: Resident, effect: f.StopSends) -> None:
@@ -376,11 +408,10 @@ class Ledger:
         for event in beginning.rewound:
             self._apply(resident, Stamp(self.now, "restart", of), [event])
         for stamp, event in beginning.kept:
-            self._record(resident, self._forming.extension(resident), stamp, event)
+            self._apply(resident, stamp, [event], _no_reaction)
         for event in beginning.again:
-            for effect in react(resident.state, event):
-                recorded = Recorded(resident.version, Stamp(self.now, "restart", of), event)
-                _DEEDS[effect.__class__](self, resident, effect, recorded)
+            recorded = Recorded(resident.version, Stamp(self.now, "restart", of), event)
+            self._do(resident, ((effect, recorded) for effect in react(resident.state, event)))
 
     def _map_item(self, stream: StreamId, field: str, key: str) -> bytes | None:
         return self.rows.get(keys.map_item(self.partition.number, stream, field, key.encode()))
@@ -388,12 +419,17 @@ class Ledger:
     # Ended invocations.
 
     def ended(self, resident: Resident, of: InvocationId) -> InvocationRow | None:
-        """The row of an invocation that has ended and is retained."""
+        """The row of an invocation that has ended and is retained. Raises ``CorruptRecord``."""
         row = resident.ended.get(of)
         if row is not None or (resident.state is not None and of in resident.state.invocations):
             return row
         data = self.rows.get(keys.invocation(self.partition.number, of))
-        return None if data is None else decode_row(InvocationRow, data)
+        if data is None:
+            return None
+        row = decode_row(InvocationRow, data)
+        if row.outcome is None:
+            raise CorruptRecord(f"the row of {of} says that it is {row.status.value}, and its object does not know it")
+        return row
 
     def row_of(self, of: InvocationId) -> InvocationRow | None:
         """The row of any invocation of this journal, as it was written last."""
@@ -420,7 +456,7 @@ class Ledger:
             extension.touched.pop(invocation_id, None)
             for recorded in await self.directory.history(resident, invocation_id, row.spans):
                 extension.erase(recorded.number)
-        resident.forget_erased(extension.expected, extension.events)
+        resident.forget_erased(extension.expected, extension.events.entries)
         extension.may_be_empty = True
         first_kept = await self._first_kept(resident, frozenset(extension.erased))
         # As far as a snapshot, so that the object as of any event that stays can be had.
@@ -449,7 +485,12 @@ class Ledger:
         """Close the commit that forms, with the rows that follow from it; the next one begins."""
         sealed, self._forming = self._forming, self._new_forming()
         for extension in sealed.extensions.values():
-            self._complete(sealed, extension)
+            try:
+                self._complete(sealed, extension)
+            except BaseException as error:
+                # The events are the truth and are written; rows can be built again from them (``doctor``).
+                extension.forgo_rewriting()
+                self._containment.blame(extension.resident, None, error, is_whole=True)
         return sealed
 
     def settle(self, sealed: Forming) -> None:
@@ -458,7 +499,7 @@ class Ledger:
             resident = extension.resident
             resident.extensions -= 1
             if not extension.remove:
-                resident.confirm(extension.expected + len(extension.events))
+                resident.confirm(extension.expected + len(extension.events.entries))
             if resident.state is None and resident.is_idle:
                 self.directory.forget(resident.stream)
         self.rows.pop()
@@ -477,8 +518,8 @@ class Ledger:
             resident.vanish()
             return
         index_owing(sealed.rows, partition, resident)
-        resident.events_since_snapshot += len(extension.events)
-        resident.bytes_since_snapshot += _weight(extension.events)
+        resident.events_since_snapshot += len(extension.events.entries)
+        resident.bytes_since_snapshot += _weight(extension.events.entries)
         uncovered = max(extension.trim_to, extension.covered) > resident.snapshot_at
         if uncovered or self._is_snapshot_due(resident):
             self._take_snapshot(resident, extension)
@@ -512,6 +553,11 @@ class Ledger:
         forming = Forming(self.partition.number)
         self.rows.push(forming.rows)
         return forming
+
+
+def _no_reaction(_: ObjectState | None, __: Event) -> list[f.Effect]:
+    """What is kept from another invocation has had its effects."""
+    return []
 
 
 _Deed: TypeAlias = "Callable[[Ledger, Resident, Any, Recorded], None]"

@@ -23,6 +23,7 @@ from actors.core import commands as c
 from actors.core.errors import TerminalError, UnavailableError, UnknownOutcomeError
 from actors.engine.arrivals import Arrival
 from actors.engine.circles import CircleBreaker, Circles
+from actors.engine.containment import Containment
 from actors.engine.directory import Directory
 from actors.engine.gatekeeper import Gatekeeper
 from actors.engine.ledger import Ledger
@@ -33,7 +34,7 @@ from actors.objects import service_name
 from actors.system.code import Code
 from actors.system.registry import Registry
 from journal import keys
-from journal.errors import CorruptRecord, JournalError
+from journal.errors import CorruptRecord, Damaged, JournalError
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 
@@ -98,11 +99,19 @@ class Owner:
         self._limits = setting.limits
         directory = Directory(partition, limit=setting.limits.idle_objects)
         self._directory = directory
+        self._containment = Containment(directory, self._wake)
         self._ledger = Ledger(
-            journal, partition, directory, applications, setting, gates=gates, retention_seconds=retention_seconds
+            journal,
+            partition,
+            directory,
+            applications,
+            setting,
+            gates=gates,
+            retention_seconds=retention_seconds,
+            containment=self._containment,
         )
-        self._stage = self._ledger.performer = Stage(self._ledger, setting, self._take_in)
-        self._reception = Reception(self._ledger, Circles(journal, directory_of))
+        self._stage = self._ledger.performer = Stage(self._ledger, setting, self._take_in, self._containment)
+        self._reception = Reception(self._ledger, self._containment, Circles(journal, directory_of))
         self._breaker = CircleBreaker(
             journal, partition.number, Circles(journal, directory_of), self._take_in, self.settled
         )
@@ -219,6 +228,8 @@ class Owner:
         for done in range(_ROUND):
             if done >= _ENOUGH_TO_COMMIT and self._sealed is None:
                 break  # the disk has nothing to do: it can have this while the rest is decided
+            if self._containment.faults:
+                await self._containment.settle(self._ledger)
             if self._ledger.has_deliveries:
                 await self._take_deliveries()
             if self._stage.has_runs:
@@ -229,6 +240,10 @@ class Owner:
                 break
         await self._take_deliveries()
         self._directory.shrink()
+        # Last, and with no wait behind it before the commit is sealed: none may hold an object that is half changed.
+        while self._containment.faults:
+            await self._containment.settle(self._ledger)
+            await self._take_deliveries()
 
     async def _take_deliveries(self) -> None:
         while self._ledger.has_deliveries:
@@ -245,7 +260,7 @@ class Owner:
             if sealed.is_written:
                 began = trio.current_time()
                 try:
-                    await self._partition.commit(sealed.appends(), sealed.letters, sealed.retracted)
+                    await self._commit(sealed)
                 except JournalError:
                     self._refuse_from_now_on()  # steps may take long to give way, and nobody should wait for that
                     raise
@@ -255,6 +270,19 @@ class Owner:
             self._released.extend(sealed.released)
             self._release_wanted.set()
             self._wake()
+
+    async def _commit(self, sealed: Forming) -> None:
+        while True:
+            try:
+                await self._partition.commit(sealed.appends(), sealed.letters, sealed.retracted)
+            except Damaged as damage:
+                # What was to be overwritten cannot be read. The others' events must not wait for that, nor this object's own.
+                extension = sealed.extensions.get(damage.stream)
+                if extension is None or not extension.forgo_rewriting():
+                    raise
+                self._containment.blame(extension.resident, None, damage, is_whole=True)
+            else:
+                return
 
     async def _release(self) -> None:
         while True:

@@ -16,9 +16,11 @@ from actors.core.errors import (
     ActorError,
     AlreadyCompletedError,
     DeadlockError,
+    InternalError,
     InvalidArgumentError,
     MailboxFullError,
     NotPossibleError,
+    ObjectSetAsideError,
     TerminalError,
     UnavailableError,
     UnknownHandlerError,
@@ -27,6 +29,7 @@ from actors.core.errors import (
 from actors.core.react import pending
 from actors.core.restart import Kept, find_step, keep, nothing_of
 from actors.engine.arrivals import Accepted, Arrival, Look, Note, Watch
+from actors.engine.containment import passes
 from actors.engine.forming import postponed_letter
 from actors.engine.index import row_of
 from actors.engine.restarting import (
@@ -37,11 +40,11 @@ from actors.engine.restarting import (
     repetition_of,
     was_stopped,
 )
-from actors.failures import failed, failure_of
+from actors.failures import failed, failure_of, text_of, type_of
 from actors.inspection import info_of
 from actors.values import ValueProblem
 from journal import events as e
-from journal.errors import CorruptRecord, Damaged
+from journal.errors import CorruptRecord, Damaged, Unwritable
 from journal.events import Answer, Mode, Recorded, Status, Target
 from journal.ids import InvocationId, stream_of_invocation
 from journal.rows import InvocationRow
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
 
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.circles import Circles
+    from actors.engine.containment import Containment
     from actors.engine.ledger import Ledger
     from actors.engine.replies import Waiter
     from actors.engine.resident import Resident
@@ -59,7 +63,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _POSTPONE_SECONDS = 1.0
-_PASSING = (UnavailableError, MailboxFullError, UnknownServiceError, UnknownHandlerError)
+_PASSING = (InternalError, UnavailableError, MailboxFullError, UnknownServiceError, UnknownHandlerError)
 """Refusals that may be over later: there is room again, or other code is served."""
 
 _VERBS = (
@@ -74,8 +78,9 @@ _VERBS = (
 class Reception:
     """Between the inbox and the ledger."""
 
-    def __init__(self, ledger: Ledger, circles: Circles) -> None:
+    def __init__(self, ledger: Ledger, containment: Containment, circles: Circles) -> None:
         self._ledger = ledger
+        self._containment = containment
         self._circles = circles
 
     async def take(self, arrival: Arrival) -> None:
@@ -84,21 +89,27 @@ class Reception:
         resident = directory.present(arrival.to)
         if resident is None:
             resident = await directory.get(arrival.to)
-        if resident.damage is not None:
-            self._refuse(resident, arrival, UnavailableError(f"{_name_of(arrival)}: {resident.damage}"))
-            return  # a letter stays where it is: nothing has been done about it
         try:
-            if isinstance(arrival.command, c.RestartInvocation):
-                await self._restart(resident, arrival, arrival.command)
-            else:
-                try:
-                    self._take(resident, arrival)
-                except NotAtHand as missing:
-                    await self._take_with(resident, arrival, missing)
-        except TerminalError as refusal:
-            self._refuse(resident, arrival, refusal)
-        except (CorruptRecord, Damaged) as damage:
-            self._refuse(resident, arrival, UnavailableError(f"{_name_of(arrival)}: {damage}"))
+            if resident.damage is not None:
+                self._refuse(resident, arrival, _damaged(arrival, resident.damage))
+                return  # a letter stays where it is: nothing has been done about it
+            try:
+                if isinstance(arrival.command, c.RestartInvocation):
+                    await self._restart(resident, arrival, arrival.command)
+                else:
+                    try:
+                        self._take(resident, arrival)
+                    except NotAtHand as missing:
+                        await self._take_with(resident, arrival, missing)
+            except TerminalError as refusal:
+                self._refuse(resident, arrival, refusal)
+            except (CorruptRecord, Damaged) as damage:
+                self._refuse(resident, arrival, UnavailableError(f"{_name_of(arrival)}: {damage}"))
+        except BaseException as error:
+            if passes(error):
+                raise
+            self._blame(resident, arrival, error)
+            return  # likewise
         if arrival.position is not None:
             self._ledger.consume(resident, arrival.position)
         elif resident.state is None and resident.is_idle:
@@ -117,6 +128,39 @@ class Reception:
                     return
         finally:
             self._circles.forget()
+
+    def _blame(self, resident: Resident, arrival: Arrival, error: BaseException) -> None:
+        """Taking it in has raised. Those who asked are told; where nobody did, its invocation is paused, or its object set aside."""
+        if isinstance(arrival.command, c.StartWaiting):
+            self._containment.blame(resident, None, error, is_whole=True)
+            arrival.fail(error)
+            return
+        if _is_asked_for(arrival):
+            self._containment.blame(resident, None, error)
+            self._refuse_because_of(resident, arrival, error)
+            return
+        command: Any = arrival.command
+        of: InvocationId | None = getattr(command, "invocation_id", None)
+        self._containment.blame(resident, of, error, is_whole=of is None)
+        if arrival.position is None and c.can_be_sent(command):
+            # It came from another object, in this commit, and would be lost.
+            self._ledger.send(
+                postponed_letter(arrival.to, self._ledger.now + _POSTPONE_SECONDS, command, arrival.stamp)
+            )
+
+    def _refuse_because_of(self, resident: Resident, arrival: Arrival, error: BaseException) -> None:
+        name, text = _name_of(arrival), text_of(error)
+        if isinstance(error, Unwritable):
+            refusal: TerminalError = InvalidArgumentError(f"{name}: {text}")
+        else:
+            refusal = InternalError(
+                f"{name}: the engine failed: {type_of(error)}: {text}. Nothing was changed; report this"
+            )
+        try:
+            self._refuse(resident, arrival, refusal)
+        except BaseException as another:
+            self._containment.blame(resident, None, another)
+            arrival.fail(refusal)
 
     def _take(self, resident: Resident, arrival: Arrival) -> None:
         command: Any = arrival.command
@@ -432,6 +476,19 @@ class Reception:
     def _refuse_verb(self, resident: Resident, to: Caller, refusal: TerminalError) -> None:
         command = c.CompleteVerb(invocation_id=to.invocation_id, step=to.step, answer=None, refusal=failure_of(refusal))
         self._ledger.deliver(resident, stream_of_invocation(to.invocation_id), command, by=None)
+
+
+def _is_asked_for(arrival: Arrival) -> bool:
+    """Whether somebody outside, or another object, waits for what becomes of it."""
+    command: Any = arrival.command
+    if arrival.reply is not None or arrival.outcome is not None or isinstance(command, (Watch, Look, Note, c.Attach)):
+        return True
+    return getattr(command, "caller", None) is not None or getattr(command, "reply_to", None) is not None
+
+
+def _damaged(arrival: Arrival, damage: Damaged | ObjectSetAsideError) -> UnavailableError:
+    kind = ObjectSetAsideError if isinstance(damage, ObjectSetAsideError) else UnavailableError
+    return kind(f"{_name_of(arrival)}: {damage}")
 
 
 def _status_of(resident: Resident, of: InvocationId) -> Status:

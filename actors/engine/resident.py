@@ -12,8 +12,9 @@ from journal.events import Recorded
 from journal.ids import object_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
+    from actors.core.errors import ObjectSetAsideError
     from actors.core.state import ObjectState
     from actors.engine.attempt import Attempt
     from actors.engine.replies import Waiter
@@ -43,7 +44,7 @@ class Resident:
     invocations that ended since the last commit was sealed. If a commit fails, all of it is dropped and read again.
     ``extensions`` are the commits under way, or forming, that it has a part in. ``steps`` run; ``due_steps`` begin once what
     asked for them is durable. ``held_back`` counts the completions that handlers have not been given because a gate is closed
-    before them.
+    before them. ``damage`` says why nothing of it goes on. ``is_torn``: its state is no longer what its events say.
     """
 
     stream: StreamId
@@ -64,7 +65,8 @@ class Resident:
     bytes_since_snapshot: int = 0
     snapshot_bytes: int = 0
     extensions: int = 0
-    damage: Damaged | None = None
+    damage: Damaged | ObjectSetAsideError | None = None
+    is_torn: bool = False
 
     @property
     def prefix(self) -> str:
@@ -95,10 +97,14 @@ class Resident:
         while recent and recent[0].number <= number:
             recent.popleft()
 
-    def forget_erased(self, behind: int, events: Sequence[tuple[Stamp, Event]]) -> None:
-        """Take over what has become of the events behind this number, which no commit has written yet."""
-        while self.recent and self.recent[-1].number > behind:
+    def forget_recent(self, after: int) -> None:
+        """Take back the events after this number, which no commit has written."""
+        while self.recent and self.recent[-1].number > after:
             self.recent.pop()
+
+    def forget_erased(self, behind: int, events: Iterable[tuple[Stamp, Event]]) -> None:
+        """Take over what has become of the events behind this number, which no commit has written yet."""
+        self.forget_recent(behind)
         self.recent.extend(Recorded(behind + 1 + at, stamp, event) for at, (stamp, event) in enumerate(events))
 
     def vanish(self) -> None:

@@ -19,11 +19,12 @@ import trio
 
 from actors.core import commands as c
 from actors.core.decide import beyond_limits
-from actors.core.errors import ActorError, StepOutcomeUnknownError, TerminalError
+from actors.core.errors import ActorError, StepOutcomeUnknownError
 from actors.core.react import may_run
 from actors.core.state import WaitKind
 from actors.engine.arrivals import Arrival
 from actors.engine.attempt import Attempt, writer_beside
+from actors.engine.containment import passes
 from actors.engine.rows import ObjectItems
 from actors.engine.steps import StepTask
 from actors.engine.threads import has_abandoned, key_of
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.app import App
     from actors.engine.attempt import Setting
+    from actors.engine.containment import Containment
     from actors.engine.ledger import Ledger
     from actors.engine.resident import Resident
     from journal.events import Recorded
@@ -66,8 +68,11 @@ class Run:
 class Stage:
     """The performer of a ledger's decisions. ``submit`` brings what steps say back to the objects."""
 
-    def __init__(self, ledger: Ledger, setting: Setting, submit: Callable[[Arrival], None]) -> None:
+    def __init__(
+        self, ledger: Ledger, setting: Setting, submit: Callable[[Arrival], None], containment: Containment
+    ) -> None:
         self._ledger = ledger
+        self._containment = containment
         self._setting = setting
         self._submit = submit
         self._limits = setting.limits
@@ -123,6 +128,11 @@ class Stage:
         elif attempt is None:
             self._settle_pause(resident, of)
 
+    def forget(self, resident: Resident) -> None:
+        """Let nothing of the object run any more."""
+        for of in {*resident.attempts, *resident.steps}:
+            self.end_attempt(resident, of, abort_steps=True)
+
     def hold(self) -> None:
         """End the attempts that gates hold. Their steps end and are recorded, unless a gate that is shut at once aborts them."""
         for of, (resident, _) in list(self._live.items()):
@@ -158,7 +168,7 @@ class Stage:
         run = self._runs.popleft()
         resident, state = run.resident, run.resident.state
         invocation = None if state is None else state.invocations.get(run.invocation_id)
-        if invocation is None or not may_run(invocation):
+        if invocation is None or resident.damage is not None or not may_run(invocation):
             return
         assert state is not None, "it is one of the object's"
         if self._ledger.holding(state, run.invocation_id):
@@ -166,12 +176,17 @@ class Stage:
                 resident.held_back[run.invocation_id] = resident.held_back.get(run.invocation_id, 0) + 1
             return
         attempt = resident.attempts.get(run.invocation_id)
-        if attempt is None:
-            if not self._waits_for_unwinding(resident, invocation):
-                await self._start(resident, invocation)
-        elif run.recorded is not None:
-            commands = attempt.hand_over(run.recorded, self._ledger.now)
-            self._after_turn(resident, attempt, commands, run.recorded.number)
+        try:
+            if attempt is None:
+                if not self._waits_for_unwinding(resident, invocation):
+                    await self._start(resident, invocation)
+            elif run.recorded is not None:
+                commands = attempt.hand_over(run.recorded, self._ledger.now)
+                self._after_turn(resident, attempt, commands, run.recorded.number)
+        except BaseException as error:
+            if passes(error):
+                raise
+            self._containment.blame(resident, run.invocation_id, error)
 
     async def _start(self, resident: Resident, invocation: InvocationState) -> None:
         of = invocation.invocation_id
@@ -182,12 +197,17 @@ class Stage:
             return
         unfinished = _unfinished_steps(invocation) if invocation.waits else set()
         try:
-            attempt = await self._make_attempt(resident, resident.state, invocation, app)
-        except (ActorError, Damaged) as error:
-            held = c.HoldAttempt(
-                invocation_id=of, cause=PauseCause.MISMATCH, reason=text_of(error), failure=failure_of(error)
-            )
-            self._ledger.decide_as_engine(resident, held)
+            history = await self._ledger.directory.history(resident, of, invocation.spans)
+        except Damaged as error:
+            self._hold(of, resident, PauseCause.MISMATCH, error)
+            return
+        try:
+            attempt = self._make_attempt(resident, resident.state, invocation, app, history)
+        except ActorError as error:
+            self._hold(of, resident, PauseCause.MISMATCH, error)
+            return
+        except BaseException as error:  # the argument is decoded by the user's classes
+            self._containment.blame(resident, of, error, cause=PauseCause.HANDLER)
             return
         resident.held_back.pop(of, None)
         resident.attempts[of] = attempt
@@ -198,11 +218,19 @@ class Stage:
         if unfinished:
             self._take_up_steps(resident, attempt, unfinished)
 
-    async def _make_attempt(
-        self, resident: Resident, state: ObjectState, invocation: InvocationState, app: App
+    def _hold(self, of: InvocationId, resident: Resident, cause: PauseCause, error: BaseException) -> None:
+        held = c.HoldAttempt(invocation_id=of, cause=cause, reason=text_of(error), failure=failure_of(error))
+        self._ledger.decide_as_engine(resident, held)
+
+    def _make_attempt(
+        self,
+        resident: Resident,
+        state: ObjectState,
+        invocation: InvocationState,
+        app: App,
+        history: list[Recorded],
     ) -> Attempt:
         definition = app.find(state.service)
-        history = await self._ledger.directory.history(resident, invocation.invocation_id, invocation.spans)
         beside = None if invocation.mode is Mode.EXCLUSIVE else writer_beside(state)
         items = ObjectItems(self._ledger.rows, self._ledger.partition.number, resident.stream, state, beside=beside)
         return Attempt(self._setting, definition, state, invocation, history, items)
@@ -216,10 +244,12 @@ class Stage:
         self._for_code[deployment][invocation.invocation_id] = resident
 
     async def _load(self, deployment: str) -> None:
-        error: TerminalError | None = None
+        error: BaseException | None = None
         try:
             await self._ledger.applications.load_patiently(deployment)
-        except TerminalError as raised:
+        except BaseException as raised:  # its modules run as they are imported
+            if passes(raised):
+                raise
             error = raised
         waiting = self._for_code.pop(deployment)
         if error is not None:
@@ -232,7 +262,7 @@ class Stage:
             if number % _WOKEN_TOGETHER == 0:
                 await trio.lowlevel.checkpoint()  # calls and verbs are taken in between
 
-    def _hold_without_code(self, resident: Resident, of: InvocationId, deployment: str, error: TerminalError) -> None:
+    def _hold_without_code(self, resident: Resident, of: InvocationId, deployment: str, error: BaseException) -> None:
         invocation = None if resident.state is None else resident.state.invocations.get(of)
         if invocation is None or invocation.deployment != deployment:
             return
@@ -267,7 +297,15 @@ class Stage:
     # Steps.
 
     def run_step(self, resident: Resident, of: InvocationId, step: StepId) -> None:
-        """Begin a side effect, now that what it rests on is durable; unless nobody wants it any more."""
+        """Begin a side effect, now that what it rests on is durable; unless nobody wants it any more. Never raises."""
+        if resident.damage is not None:
+            return
+        try:
+            self._run_step(resident, of, step)
+        except BaseException as error:
+            self._containment.blame(resident, of, error)
+
+    def _run_step(self, resident: Resident, of: InvocationId, step: StepId) -> None:
         resident.due_steps.discard((of, step))
         attempt = resident.attempts.get(of)
         if attempt is None:
@@ -290,18 +328,31 @@ class Stage:
         parked.body.context.run(start)
 
     async def _supervise(self, resident: Resident, task: StepTask) -> None:
+        command: Command | None = None
         try:
             command = await task.run(partial(self._emit, resident, task))
+        except BaseException as error:  # the body's own errors are in the command; this is of its result, or its policy
+            if passes(error):
+                raise
+            if task.is_wanted:
+                self._containment.blame(resident, task.invocation_id, error, cause=PauseCause.HANDLER)
         finally:
             self._forget_step(resident, task)
         while self._waiting_steps and self._running_steps < self._limits.running_steps:
             (of, step), waiting = self._waiting_steps.popitem(last=False)
             self.run_step(waiting, of, step)
-        if task.is_wanted:
-            self._submit(Arrival(resident.stream, command, self._stamp_of(task)))
-            self._settle_pause(resident, task.invocation_id)
-        else:
+        try:
+            self._after_step(resident, task, command)
+        except BaseException as error:
+            self._containment.blame(resident, task.invocation_id, error)
+
+    def _after_step(self, resident: Resident, task: StepTask, command: Command | None) -> None:
+        if not task.is_wanted:
             self._go_on_after_unwinding(resident, task.invocation_id)
+            return
+        if command is not None:
+            self._submit(Arrival(resident.stream, command, self._stamp_of(task)))
+        self._settle_pause(resident, task.invocation_id)
 
     def _forget_step(self, resident: Resident, task: StepTask) -> None:
         of = task.invocation_id

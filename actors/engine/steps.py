@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import trio
 
 from actors.core import commands as c
@@ -15,7 +17,7 @@ from actors.core.errors import PayloadTooLargeError, StepTimeoutError, Unseriali
 from actors.core.limits import within_limit
 from actors.durable import StepBody, current_step
 from actors.engine.threads import StepThread, has_abandoned, key_of
-from actors.failures import failed, failure_of, is_terminal
+from actors.failures import failed, failure_of, is_terminal, text_of
 from actors.inspection import StepPhase
 from actors.mistakes import fails_fast
 from actors.system.inside import current_client
@@ -75,13 +77,13 @@ class StepTask:
         with self._scope:
             try:
                 value = await self._try()
-            except trio.Cancelled:
-                raise
             except BaseException as error:
+                if isinstance(error, trio.Cancelled) and trio.current_effective_deadline() == -math.inf:
+                    raise  # else it is a stray one: a scope of the body's own that has been left
                 if not self._scope.cancel_called:
                     return self._failed(error)
                 if not _is_stopped(error):
-                    log.warning("%s: while it was stopped, step %r raised %r", self.key, self.name, error)
+                    log.warning("%s: while it was stopped, step %r raised %s", self.key, self.name, text_of(error))
             else:
                 return self._succeeded(value)
         return c.AbortStep(invocation_id=self.invocation_id, step=self.step)
@@ -152,7 +154,7 @@ class StepTask:
             invocation_id=self.invocation_id,
             step=self.step,
             failure=failure_of(error),
-            policy=policy,
+            policy=attrs.evolve(policy),  # checked again, since the engine reckons with it
             jitter=self._setting.world.random.random(),
         )
 

@@ -80,7 +80,7 @@ class Tally:
     def count(self, kept: Forming, seconds: float) -> None:
         """This commit is durable, after so long."""
         self.commit_seconds.add(seconds)
-        self.commit_events.add(sum([len(extension.events) for extension in kept.extensions.values()]))
+        self.commit_events.add(sum([len(extension.events.entries) for extension in kept.extensions.values()]))
         ended = self.ended
         for row in kept.ended:
             assert row.outcome is not None, "it has ended"

@@ -27,6 +27,13 @@ DUE = 20_000.0
 """When what waits for a date is due; later than ``NOW``."""
 
 BROKEN = Failure("builtins.ValueError", "broken")
+
+
+def outcome_of(kind: OutcomeKind, value: bytes = b"") -> Outcome:
+    """An end of this kind."""
+    return Outcome(kind, value, BROKEN if kind is OutcomeKind.FAILED else None)
+
+
 SUCCEEDED = Outcome(OutcomeKind.SUCCEEDED, b"1")
 
 

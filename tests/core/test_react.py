@@ -40,6 +40,7 @@ from tests.core.situations import (
     accepted,
     completed,
     events_of,
+    outcome_of,
     paused,
     started,
 )
@@ -290,7 +291,7 @@ COMPLETIONS: dict[str, tuple[list[Event], Event]] = {
     "a step's giving way": ([STEP_SCHEDULED], e.StepAborted(invocation_id=IT, step=STEP)),
     "a timer": ([SLEEP], e.TimerFired(invocation_id=IT, step=STEP)),
     "a call's outcome": ([CALL], e.CallCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED)),
-    "a verb's answer": ([VERB], e.VerbAnswered(invocation_id=IT, step=STEP, answer=None)),
+    "a verb's answer": ([VERB], e.VerbAnswered(invocation_id=IT, step=STEP, answer=None, refusal=BROKEN)),
     "a signal": ([SIGNAL_AWAITED], e.SignalReceived(invocation_id=IT, name="go", value=b"1")),
 }
 
@@ -350,7 +351,7 @@ def left_behind(kind: WaitKind, ended: OutcomeKind) -> list[Effect]:
 @pytest.mark.parametrize("ended", OutcomeKind, ids=lambda ended: ended.value)
 @pytest.mark.parametrize("kind", WaitKind, ids=lambda kind: kind.value)
 def test_the_end_clears_up_whatever_was_waited_for(kind: WaitKind, ended: OutcomeKind) -> None:
-    outcome = Outcome(ended)
+    outcome = outcome_of(ended)
     assert owed([*RUNNING, *WAITING[kind]], completed(outcome=outcome)) == [
         STOPS,
         *left_behind(kind, ended),
@@ -408,7 +409,7 @@ def test_the_end_of_one_that_never_started_stops_nothing() -> None:
 def test_the_end_answers_the_caller_first_then_whoever_has_attached_then_those_outside(
     before: list[Event], ended: OutcomeKind
 ) -> None:
-    outcome = Outcome(ended, b"7")
+    outcome = outcome_of(ended, b"7")
     other = Caller(BEHIND, StepId("4"))
     effects = owed([*before, e.AttachRequested(invocation_id=IT, by=other)], completed(outcome=outcome))
     assert effects[-3:] == [
@@ -431,7 +432,7 @@ def test_items_are_kept_unless_the_handler_is_atomic_and_did_not_succeed(ended: 
         e.LogExtended(invocation_id=IT, field="lines", items=[b"3"]),
         e.MapChanged(invocation_id=IT, field="items", items={"x": b"1"}),
     ]
-    kept = [effect for effect in owed(history, completed(outcome=Outcome(ended))) if isinstance(effect, f.KeepItems)]
+    kept = [effect for effect in owed(history, completed(outcome=outcome_of(ended))) if isinstance(effect, f.KeepItems)]
     if atomic and ended is not OutcomeKind.SUCCEEDED:
         assert kept == []
     else:

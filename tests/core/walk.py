@@ -37,7 +37,7 @@ from journal.events import (
     Target,
 )
 from journal.ids import ROOT_STEP, StepId
-from tests.core.situations import BROKEN, CALLEE, CALLER, TARGET, accepted
+from tests.core.situations import BROKEN, CALLEE, CALLER, TARGET, accepted, outcome_of
 from tests.core.story import KEY, SERVICE, STREAM, nth
 
 if TYPE_CHECKING:
@@ -502,7 +502,7 @@ def _handler_ends(walker: Walker, which: int, how: int) -> None:
     if invocation is None:
         return
     of = invocation.invocation_id
-    outcome = Outcome([*OutcomeKind][how % 3], b"1")
+    outcome = outcome_of([*OutcomeKind][how % 3], b"1")
     endings: list[Command] = [
         c.FinishAttempt(
             invocation_id=of,

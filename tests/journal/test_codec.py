@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journal import codec
-from journal.errors import CorruptRecord
-from journal.events import EVENT_TYPES, Erased, Event, Recorded
+from journal import events as e
+from journal.errors import CorruptRecord, Unwritable
+from journal.events import EVENT_TYPES, Erased, Event, Failure, Outcome, OutcomeKind, Recorded, Stamp
 from tests.journal.samples import EVENTS, STAMP
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -109,3 +112,84 @@ def test_an_event_of_a_newer_version_is_named_not_skipped() -> None:
     stamp_frame = record[: record.index(b"\x01\x00\x00\x00\x01")]
     with pytest.raises(CorruptRecord, match="event 4 has the unknown tag 0x6e: it was written by a newer version"):
         codec.decode_record(stamp_frame + b"\x6e\x00\x00\x00\x01\x80", 4)
+
+
+# What cannot be written.
+
+
+class Text(str):
+    """A text of a class of its own, which the encoder does not know."""
+
+
+class Choice(enum.Enum):
+    """A member whose value is a text: the encoder writes the value."""
+
+    GO = "go"
+
+
+SAMPLES: dict[type, Any] = {type(event): event for event in EVENTS}
+
+
+def failed_with(**changes: Any) -> e.InvocationCompleted:
+    failure = attrs.evolve(Failure("builtins.ValueError", "no"), **changes)
+    outcome = Outcome(OutcomeKind.FAILED, failure=failure)
+    return attrs.evolve(SAMPLES[e.InvocationCompleted], outcome=outcome)
+
+
+UNWRITABLE: dict[str, Event] = {
+    "a text that is not UTF-8": attrs.evolve(SAMPLES[e.StepScheduled], name="caf\udce9"),
+    "a number where a text belongs": failed_with(type=404),
+    "a class where a text belongs": failed_with(type=ValueError),
+    "a class of texts": attrs.evolve(SAMPLES[e.SignalAwaited], name=Text("go")),
+    "a text where bytes belong": attrs.evolve(SAMPLES[e.OutputEmitted], value="1"),
+    "a date that is no number": attrs.evolve(SAMPLES[e.SleepScheduled], wake_at=math.nan),
+    "a date before all others": attrs.evolve(SAMPLES[e.SleepScheduled], wake_at=-math.inf),
+    "a date after all others": attrs.evolve(SAMPLES[e.DeadlineScheduled], expires_at=math.inf),
+    "a text where a date belongs": attrs.evolve(SAMPLES[e.SleepScheduled], wake_at="nan"),
+    "an integer that 64 bits do not hold": attrs.evolve(SAMPLES[e.AttemptFailed], max_attempts=2**64),
+    "a truth where a number belongs": attrs.evolve(SAMPLES[e.AttemptFailed], max_attempts=True),
+}
+
+
+@pytest.mark.parametrize("which", UNWRITABLE)
+def test_an_event_that_could_not_be_read_is_refused_before_it_joins(which: str) -> None:
+    record = codec.Record([(STAMP, EVENTS[0])])
+    before = record.encoded()
+    with pytest.raises(Unwritable) as refusal:
+        record.add(STAMP, [EVENTS[1], UNWRITABLE[which]])
+    assert refusal.value.kind == type(UNWRITABLE[which]).__name__
+    assert refusal.value.reason.encode(), "what is wrong can be written"
+    assert record.encoded() == before, "all of them are added, or none"
+    assert record.entries == [(STAMP, EVENTS[0])]
+
+
+def test_an_event_joins_as_a_reader_will_see_it() -> None:
+    [written] = codec.Record().add(STAMP, [attrs.evolve(SAMPLES[e.SignalAwaited], name=Choice.GO)])
+    assert type(written.name) is str  # type: ignore[union-attr]
+    [same] = codec.Record().add(STAMP, [SAMPLES[e.SignalAwaited]])
+    assert same == SAMPLES[e.SignalAwaited]
+
+
+@given(st.lists(st.sampled_from(range(len(EVENTS))), min_size=1, max_size=6), st.data())
+def test_a_record_that_was_cut_or_erased_is_as_if_written_so(chosen: list[int], data: st.DataObject) -> None:
+    stamps = [STAMP, attrs.evolve(STAMP, by="another")]
+    entries: list[tuple[Stamp, Event]] = [(data.draw(st.sampled_from(stamps)), EVENTS[at]) for at in chosen]
+    record = codec.Record(entries)
+    assert record.encoded() == codec.encode_record(entries)
+    at = data.draw(st.integers(0, len(entries) - 1))
+    entries[at] = (entries[at][0], Erased())
+    record.erase(at)
+    assert record.encoded() == codec.encode_record(entries)
+    assert codec.erase(codec.encode_record(entries), 7, [7]) == codec.encode_record(
+        [(entries[0][0], Erased()), *entries[1:]]
+    )
+    record.cut(at)
+    assert record.encoded() == codec.encode_record(entries[:at])
+    assert record.entries == entries[:at]
+
+
+def test_only_events_without_texts_of_users_are_not_read_again() -> None:
+    """Of these every field is an id, a number, or JSON under the name of a field."""
+    for kind, (_, decode) in codec._CODES.items():
+        if decode is None:
+            assert {field.name for field in attrs.fields(kind)} <= {"invocation_id", "step", "field", "fields", "items"}

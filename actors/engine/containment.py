@@ -1,0 +1,166 @@
+"""Where an exception that nothing else handles stops: at the invocation that it came from, at worst at the object.
+
+A handler's code, its values, its classes of errors and its policies all run, or are looked at, in the owner's task or in a step's.
+Whatever one of them raises there must neither end the owner nor come again at its next start. So every place that works for one
+object catches what is raised and *blames* that object::
+
+    raised while working for an object
+        about the owner as a whole (trio cancels it, its journal fails): passes on, and the owner ends
+        anything else: blame(object, invocation, error), and the next object's turn
+            settle():  the object is read again if the exception left its state half changed; nothing of that is written
+                       the invocation is paused, with cause ``handler`` or ``engine`` and the traceback as its reason
+                       if it cannot be, or if no invocation can be named: the object is set aside until the next start
+
+That works because nothing of an object reaches the common batch before all of it is decided and encoded (``Ledger``,
+``journal.codec.Record``). A set-aside object answers every request with :class:`ObjectSetAsideError`; its events on disk are whole.
+
+Prior art: a supervisor of Erlang/OTP restarts the one child that failed; Temporal fails a workflow's task and not its worker. The
+alternative refused: to end the owner and read everything again, as after a failed write. The same exception would come again at
+once, and everybody would pay for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from actors.core import commands as c
+from actors.core.errors import ObjectSetAsideError
+from actors.failures import failure_of
+from journal.errors import CorruptRecord, Damaged, JournalError, Unwritable
+from journal.events import PauseCause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.engine.directory import Directory
+    from actors.engine.ledger import Ledger
+    from actors.engine.resident import Resident
+    from journal.events import Failure
+    from journal.ids import InvocationId
+
+log = logging.getLogger(__name__)
+
+_ABOUT_ONE_OBJECT = (CorruptRecord, Damaged, Unwritable)
+
+
+_BLAMED = {
+    PauseCause.HANDLER: "the handler's code or values made the engine fail",
+    PauseCause.ENGINE: "the engine failed, which is a fault of playhead; report it",
+}
+
+
+class EffectLost(Exception):
+    """An event has been recorded, and what follows from it could not be done. Its object waits for what will not come."""
+
+
+def passes(error: BaseException) -> bool:
+    """Whether the error is about the owner as a whole. A user's code can raise a stray ``trio.Cancelled`` as well as anything."""
+    kind = type(error)
+    if issubclass(kind, trio.Cancelled):
+        return trio.current_effective_deadline() == -math.inf
+    return issubclass(kind, JournalError) and not issubclass(kind, _ABOUT_ONE_OBJECT)
+
+
+def held_for(of: InvocationId, cause: PauseCause, failure: Failure) -> c.HoldAttempt:
+    """The pause of an invocation for what it, or the engine, has done."""
+    reason = f"{_BLAMED[cause]}: {failure.type}: {failure.message}\n{failure.traceback}"
+    return c.HoldAttempt(invocation_id=of, cause=cause, reason=reason, failure=failure)
+
+
+@attrs.define(eq=False)
+class Fault:
+    """What an object is blamed for. ``invocation_id``: the one to pause. ``is_whole``: no pause of one would help."""
+
+    resident: Resident
+    invocation_id: InvocationId | None
+    cause: PauseCause
+    failure: Failure
+    is_whole: bool
+
+
+class Containment:
+    """The faults of one owner's objects. ``wake`` has the owner settle what was blamed outside of its rounds."""
+
+    def __init__(self, directory: Directory, wake: Callable[[], None]) -> None:
+        self._directory = directory
+        self._wake = wake
+        self.faults: deque[Fault] = deque()
+        """To be settled before the objects go on, and before a commit is sealed."""
+
+    def blame(
+        self,
+        resident: Resident,
+        of: InvocationId | None,
+        error: BaseException,
+        *,
+        cause: PauseCause = PauseCause.ENGINE,
+        is_whole: bool = False,
+    ) -> None:
+        """Note that working for an object raised. Never raises.
+
+        ``of`` is paused. If it is None nothing is, because somebody else has been told; with ``is_whole`` the object is set aside.
+        """
+        failure = failure_of(error)
+        if isinstance(error, Unwritable):
+            cause = PauseCause.HANDLER  # the engine writes what handlers say
+        log.error("%s: %s: %s\n%s", of or _name_of(resident), failure.type, failure.message, failure.traceback)
+        is_whole = is_whole or isinstance(error, EffectLost)
+        self.faults.append(Fault(resident, of, cause, failure, is_whole))
+        self._wake()
+
+    async def settle(self, ledger: Ledger) -> None:
+        """Pause the invocations that are blamed, or set their objects aside."""
+        while self.faults:
+            await self._settle(ledger, self.faults.popleft())
+
+    async def _settle(self, ledger: Ledger, fault: Fault) -> None:
+        resident = fault.resident
+        await self._read_again_if_torn(ledger, fault)
+        if resident.damage is not None:
+            return
+        if fault.invocation_id is not None and not fault.is_whole:
+            try:
+                ledger.decide_as_engine(resident, held_for(fault.invocation_id, fault.cause, fault.failure))
+            except BaseException as error:
+                if passes(error):
+                    raise
+                fault.failure, fault.is_whole = failure_of(error), True
+                await self._read_again_if_torn(ledger, fault)
+        if fault.is_whole and resident.damage is None:
+            set_aside(ledger, resident, fault.failure)
+
+    async def _read_again_if_torn(self, ledger: Ledger, fault: Fault) -> None:
+        resident = fault.resident
+        if not resident.is_torn:
+            return
+        try:
+            await self._directory.read_again(resident)
+        except BaseException as error:
+            if passes(error):
+                raise
+            set_aside(ledger, resident, failure_of(error))
+
+
+def set_aside(ledger: Ledger, resident: Resident, failure: Failure) -> None:
+    """Let nothing of the object go on until the next start. What it has decided as a whole is written."""
+    name = _name_of(resident)
+    log.error("%s is set aside: %s: %s\n%s", name, failure.type, failure.message, failure.traceback)
+    resident.damage = ObjectSetAsideError(
+        f"{name} is set aside because the engine failed on it: {failure.type}: {failure.message}. Nothing of it runs until the "
+        "runtime is started again; other objects go on. Report this as a fault of playhead, with the log"
+    )
+    ledger.performer.forget(resident)
+    for waiters in resident.waiters.values():
+        for waiter in waiters:
+            waiter.fail(resident.damage)
+    resident.waiters.clear()
+
+
+def _name_of(resident: Resident) -> str:
+    return f"object {resident.stream:016x}" if resident.state is None else resident.state.name
