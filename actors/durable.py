@@ -881,9 +881,8 @@ def encode_value(value: Any, what: str) -> bytes:
     """Any value by its own type. Raises :class:`UnserializableError`, naming ``what``."""
     try:
         return encode_by_own_type(value)
-    except (ValueProblem, DefinitionError) as error:
-        path = getattr(error, "path", "$")
-        raise UnserializableError(f"{what}: {path}: {getattr(error, 'problem', error)}", path=path) from error
+    except ValueProblem as error:
+        raise UnserializableError(f"{what}: {error.path}: {error.problem}", path=error.path) from error
 
 
 # Odds and ends that must be the same at every replay.

@@ -8,6 +8,7 @@ import attrs
 
 from actors.core.errors import InvalidArgumentError
 from actors.editing import Edit, Edited
+from actors.values import ValueProblem, encode_by_own_type, parse
 from journal.events import Kind
 from journal.ids import InvocationId
 
@@ -138,7 +139,7 @@ class ObjectHandle:
     ) -> Edited:
         """Change fields: all of it or nothing, recorded as an event, in the order of the mailbox.
 
-        ``set`` gives plain fields values, as JSON has them; ``clear`` gives fields back their defaults, and maps no items;
+        ``set`` gives plain fields values, as their types or JSON have them; ``clear`` gives fields back their defaults, and maps no items;
         ``items`` and ``remove`` change items of maps, named by their keys as JSON. With ``if_version`` nothing is done unless
         the fields were last changed by that event (``info().fields_version``). While a handler holds the key, or others wait
         for it, an edit is refused; with ``queue`` it waits its turn.
@@ -149,12 +150,24 @@ class ObjectHandle:
         if isinstance(clear, str):
             raise InvalidArgumentError(f"clear is {clear!r}, expected the names of fields: [{clear!r}]")
         edit = Edit(
-            set=dict(set or {}),
+            set={field: _as_json(value, field) for field, value in (set or {}).items()},
             clear=list(clear),
-            items={field: dict(changed) for field, changed in (items or {}).items()},
+            items={
+                field: {key: _as_json(value, f"{field}[{key}]") for key, value in changed.items()}
+                for field, changed in (items or {}).items()
+            },
             remove={field: list(keys) for field, keys in (remove or {}).items()},
             if_version=if_version,
         )
         return await self._port.edit_object(
             self.service, self.key, edit, queue=queue, reason=reason, idempotency_key=idempotency_key
         )
+
+
+def _as_json(value: Any, field: str) -> Any:
+    """A new value of a field, or of an item of it. Raises :class:`InvalidArgumentError`."""
+    try:
+        return parse(encode_by_own_type(value))
+    except ValueProblem as error:
+        path = f"{field}{error.path[1:]}"
+        raise InvalidArgumentError(f"{path}: {error.problem}", path=path) from error

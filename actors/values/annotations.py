@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+import types
 import typing
 from typing import TYPE_CHECKING, Any
 
 from actors.core.errors import DefinitionError
 from actors.generics import type_arguments, with_types
+from actors.values.problem import name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Mapping
 
 _AROUND = {"Final", "Required", "NotRequired", "ReadOnly"}
 """Say something of the place, not of the value; also those of ``typing_extensions``."""
@@ -37,7 +40,7 @@ def inner(kind: Any) -> Any:
     if is_alias(kind):
         alias = origin or kind
         given = dict(zip(alias.__type_params__, typing.get_args(kind), strict=False))
-        return with_types(alias.__value__, given)
+        return with_types(hint_in(alias.__value__, _names_of(alias), name_of(alias)), given)
     if hasattr(kind, "__supertype__"):
         return kind.__supertype__
     if kind is typing.LiteralString:
@@ -76,6 +79,15 @@ def hints_in(what: Any, name: str) -> dict[str, Any]:
             f"{name} cannot be read ({error}); import the types for real, not under TYPE_CHECKING, "
             "and define them at the top of a module, not in a function"
         ) from error
+
+
+def hint_in(annotation: Any, names: Mapping[str, Any], what: str) -> Any:
+    """One annotation, with the names in it looked up. Raises :class:`DefinitionError`."""
+    return hints_in(types.SimpleNamespace(__annotations__={"it": annotation}, __globals__=names), what)["it"]
+
+
+def _names_of(alias: Any) -> Mapping[str, Any]:
+    return vars(sys.modules.get(alias.__module__, typing))
 
 
 def _arguments(cls: Any, kind: Any) -> dict[type, dict[Any, Any]]:

@@ -17,7 +17,7 @@ from actors.values.problem import Misfit, expected, name_of, reason_of, show, un
 from actors.values.shape import ARRAY, OBJECT, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 
 @attrs.frozen(kw_only=True)
@@ -52,9 +52,9 @@ class Fields(Shape):
         """The attributes, known once the shape can be a part of itself."""
         self.attributes = tuple(attributes)
         self.parts = tuple(attribute.shape for attribute in attributes)
-        self._by_name = {attribute.name: attribute for attribute in attributes}
-        self._names = self._by_name.keys()
-        self._kept = self._names | self._unwritten
+        self._writers = [(attribute.name, attribute.shape.write) for attribute in attributes]
+        self._readers = {attribute.name: (attribute.argument, attribute.shape.read) for attribute in attributes}
+        self._kept = self._readers.keys() | self._unwritten
         self._required = [attribute.name for attribute in attributes if attribute.is_required]
         self._slots -= self._kept
 
@@ -63,24 +63,42 @@ class Fields(Shape):
             raise expected(self.name, value)
         self._check_nothing_is_lost(value)
         plain: dict[str, Any] = {}
-        for attribute in self.attributes:
-            name = attribute.name
-            try:
-                plain[name] = attribute.shape.write(getattr(value, name))
-            except Misfit as misfit:
-                raise misfit.under(under_key(name)) from misfit.__cause__
-            except AttributeError as error:
-                raise Misfit(f"{self.name} has no value: {reason_of(error)}").under(under_key(name)) from error
+        name = ""
+        try:
+            for name, write in self._writers:
+                plain[name] = write(getattr(value, name))
+        except Misfit as misfit:
+            raise misfit.under(under_key(name)) from misfit.__cause__
+        except AttributeError as error:
+            raise Misfit(f"{self.name} has no value: {reason_of(error)}").under(under_key(name)) from error
         return plain
 
     def read(self, plain: Any) -> Any:
         if type(plain) is not dict:
             raise Misfit(f"expected {self.name} as an object, found {show(plain)}")
-        arguments = read_attributes(self.name, self._by_name, self._required, plain)
+        arguments = self._arguments(plain)
         try:
             return self.cls(**arguments)
         except Exception as error:
             raise Misfit(reason_of(error)) from error
+
+    def _arguments(self, plain: dict[str, Any]) -> dict[str, Any]:
+        """What the object says, under the names of the arguments."""
+        if not plain.keys() <= self._readers.keys():
+            unknown = next(name for name in plain if name not in self._readers)
+            raise Misfit(f"{self.name} has no field {unknown!r}; it has {', '.join(self._readers) or 'none'}")
+        arguments: dict[str, Any] = {}
+        name = ""
+        try:
+            for name, value in plain.items():
+                argument, read = self._readers[name]
+                arguments[argument] = read(value)
+        except Misfit as misfit:
+            raise misfit.under(under_key(name)) from misfit.__cause__
+        for required in self._required:
+            if required not in plain:
+                raise Misfit(f"{required!r} is missing")
+        return arguments
 
     def _check_nothing_is_lost(self, value: Any) -> None:
         own = getattr(value, "__dict__", None)
@@ -96,25 +114,6 @@ class Fields(Shape):
             return f"recursive {around.index(self)}"
         inner = (*around, self)
         return f"object {sorted((a.name, a.shape.form(inner)) for a in self.attributes)}"
-
-
-def read_attributes(
-    name: str, by_name: Mapping[str, Attribute], required: Sequence[str], plain: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What the object says, under the names of the arguments."""
-    read: dict[str, Any] = {}
-    for key, value in plain.items():
-        attribute = by_name.get(key)
-        if attribute is None:
-            raise Misfit(f"{name} has no field {key!r}; it has {', '.join(by_name) or 'none'}")
-        try:
-            read[attribute.argument] = attribute.shape.read(value)
-        except Misfit as misfit:
-            raise misfit.under(under_key(key)) from misfit.__cause__
-    for key in required:
-        if key not in plain:
-            raise Misfit(f"{key!r} is missing")
-    return read
 
 
 def _slots_of(cls: type) -> frozenset[str]:

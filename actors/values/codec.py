@@ -142,6 +142,11 @@ def decode_kept(codec: Codec[T], data: bytes, name: object) -> T:
         ) from error
 
 
+def forget_codecs() -> None:
+    """Make the codecs of all types anew: users have registered a hook."""
+    _cached_codec.cache_clear()
+
+
 def key_codec_for(kind: Any, what: str) -> Codec[Any]:
     """The codec of the keys of a ``Map``, of which no two are equal and written apart. Raises :class:`DefinitionError`, of
     ``what``, for a type that cannot promise that."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any
 
 from actors.core.errors import DefinitionError
 from actors.values.document import encode_plain, parse
 from actors.values.problem import Misfit, ValueProblem, expected, name_of, show, under_key
+from actors.values.scalars import Exact
 from actors.values.shape import ARRAY, OBJECT, TEXT, Shape, each, is_hashable
 
 if TYPE_CHECKING:
@@ -108,20 +108,21 @@ class Dictionary(Shape):
         self.parts = (key, value)
         self.container = container
         self._keys_are_text = key.sorts == {TEXT}
+        self._keys_are_str = isinstance(key, Exact) and self._keys_are_text
         self.breadth = value.breadth
 
     def write(self, value: Any) -> Any:
         if type(value) is not self.container:
             raise expected(self.name, value)
-        keys = each(self._key_text, value, _at)
-        values = each(self.parts[1].write, value.values(), lambda index, _: under_key(_nth(value, index)))
+        keys = value if self._keys_are_str and set(map(type, value)) <= {str} else each(self._key_text, value, _at)
+        values = self._values(self.parts[1].write_all, self.parts[1].write, value)
         return dict(zip(keys, values, strict=True))
 
     def read(self, plain: Any) -> Any:
         if type(plain) is not dict:
             raise expected(self.name, plain)
-        keys = each(self._key, plain, _at)
-        values = each(self.parts[1].read, plain.values(), lambda index, _: under_key(_nth(plain, index)))
+        keys = plain if self._keys_are_str else each(self._key, plain, _at)
+        values = self._values(self.parts[1].read_all, self.parts[1].read, plain)
         try:
             found = dict(zip(keys, values, strict=True))
         except TypeError as error:
@@ -129,6 +130,16 @@ class Dictionary(Shape):
         if len(found) != len(plain):
             raise Misfit(f"expected {self.name}, found a key twice in {show(list(plain))}")
         return found if self.container is dict else self.container(found)
+
+    def _values(
+        self, do_all: Callable[[list[Any]], list[Any]], do: Callable[[Any], Any], mapping: dict[Any, Any]
+    ) -> list[Any]:
+        try:
+            return do_all(list(mapping.values()))
+        except Misfit:  # whose path has an index, where a key belongs
+            keys = list(mapping)
+            each(do, mapping.values(), lambda index, _: under_key(keys[index]))
+            raise
 
     def _key_text(self, key: Any) -> str:
         try:
@@ -154,10 +165,6 @@ class Dictionary(Shape):
 
 def _at(_: int, key: Any) -> str:
     return under_key(key)
-
-
-def _nth(mapping: Any, index: int) -> Any:
-    return next(itertools.islice(mapping, index, None))
 
 
 def _form_of_recursive(shape: Shape, around: tuple[Shape, ...]) -> str:

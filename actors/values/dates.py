@@ -69,16 +69,19 @@ def _with_z(text: str, zone: datetime.tzinfo | None) -> str:
 
 
 def _read_datetime(text: str) -> datetime.datetime:
-    zoned = _ZONED.match(text)
+    zoned = _ZONED.match(text) if text.endswith("]") else None
     if zoned is not None:
         return _in_zone(_read_instant(zoned["date"]), _zone(zoned["zone"]))
     return _read_instant(text)
 
 
 def _read_instant(text: str) -> datetime.datetime:
-    if _OFFSET_WITH_SECONDS.search(text):
+    try:
+        return msgspec.convert(text, datetime.datetime)
+    except msgspec.ValidationError:
+        if not _OFFSET_WITH_SECONDS.search(text):
+            raise
         return datetime.datetime.fromisoformat(text)
-    return msgspec.convert(text, datetime.datetime)
 
 
 def _in_zone(value: datetime.datetime, zone: zoneinfo.ZoneInfo) -> datetime.datetime:
@@ -100,9 +103,12 @@ def _zone(name: str) -> zoneinfo.ZoneInfo:
 
 
 def _read_time(text: str) -> datetime.time:
-    if _OFFSET_WITH_SECONDS.search(text):
+    try:
+        return msgspec.convert(text, datetime.time)
+    except msgspec.ValidationError:
+        if not _OFFSET_WITH_SECONDS.search(text):
+            raise
         return datetime.time.fromisoformat(text)
-    return msgspec.convert(text, datetime.time)
 
 
 def _read_timedelta(text: str) -> datetime.timedelta:

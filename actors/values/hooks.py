@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from actors.values.problem import Misfit, expected, name_of, reason_of, under_key
-from actors.values.shape import ALL_SORTS, Shape
+from actors.values.shape import ALL_SORTS, ANYTHING, Shape
 from actors.values.untyped import check_plain
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Hooked(Shape):
 
     sorts = ALL_SORTS
     is_exact = False
+    breadth = ANYTHING
 
     def __init__(self, kind: Any, own: Callable[[], Shape]) -> None:
         converter = _made[0]
@@ -103,18 +104,23 @@ def _class_of_converters() -> Any:
     """A converter that notes what users register, and asks the shapes for everything else: cattrs itself would bend it."""
     import cattrs
 
+    from actors.values.codec import forget_codecs
     from actors.values.kinds import shape_of
 
     class ValueConverter(cattrs.Converter):
         def __init__(self) -> None:
+            self._begin()
             super().__init__(forbid_extra_keys=True)
+            for kind in (int, float, bool, str, bytes):
+                self.register_structure_hook(kind, _read_by_shape)
+                self.register_unstructure_hook(kind, shape_of(kind).write)
+            self.register_structure_hook_factory(lambda _: True, _reader_of)
+            self.register_unstructure_hook_factory(lambda _: True, lambda kind: shape_of(kind).write)
+            self._begin()  # what was registered up to here is not a user's
+
+        def _begin(self) -> None:
             self._reads: list[_Matches] = []
             self._writes: list[_Matches] = []
-            for kind in (int, float, bool, str, bytes):
-                super().register_structure_hook(kind, _read_by_shape)
-                super().register_unstructure_hook(kind, shape_of(kind).write)
-            super().register_structure_hook_factory(lambda _: True, _reader_of)
-            super().register_unstructure_hook_factory(lambda _: True, lambda kind: shape_of(kind).write)
 
         def reads(self, kind: Any) -> bool:
             """Whether a user's hook makes values of the type."""
@@ -124,30 +130,34 @@ def _class_of_converters() -> Any:
             """Whether a user's hook writes values of the type."""
             return any(_holds(matches, kind) for matches in self._writes)
 
+        def _note(self, registered: list[_Matches], matches: _Matches) -> None:
+            registered.append(matches)
+            forget_codecs()
+
         def register_structure_hook(self, cl: Any, func: Any = None) -> Any:
             if func is not None:
-                self._reads.append(functools.partial(_covers, cl))
+                self._note(self._reads, functools.partial(_covers, cl))
             return super().register_structure_hook(cl, func)
 
         def register_structure_hook_func(self, check_func: Any, func: Any) -> None:
-            self._reads.append(check_func)
+            self._note(self._reads, check_func)
             super().register_structure_hook_func(check_func, func)
 
         def register_structure_hook_factory(self, predicate: Any, factory: Any = None) -> Any:
-            self._reads.append(predicate)
+            self._note(self._reads, predicate)
             return super().register_structure_hook_factory(predicate, factory)
 
         def register_unstructure_hook(self, cls: Any = None, func: Any = None) -> Any:
             if func is not None:
-                self._writes.append(functools.partial(_covers, cls))
+                self._note(self._writes, functools.partial(_covers, cls))
             return super().register_unstructure_hook(cls, func)
 
         def register_unstructure_hook_func(self, check_func: Any, func: Any) -> None:
-            self._writes.append(check_func)
+            self._note(self._writes, check_func)
             super().register_unstructure_hook_func(check_func, func)
 
         def register_unstructure_hook_factory(self, predicate: Any, factory: Any = None) -> Any:
-            self._writes.append(predicate)
+            self._note(self._writes, predicate)
             return super().register_unstructure_hook_factory(predicate, factory)
 
     return ValueConverter

@@ -136,8 +136,8 @@ class _Maker:
                 return member
         nothing, others = _without_none(members)
         if nothing and len(others) == 1 and NULL not in others[0].sorts:
-            return Optional(kind, others[0])
-        return Union(kind, members)
+            return Optional(others[0])
+        return Union(members)
 
     def _container(self, kind: Any, origin: Any) -> Shape | None:
         arguments = typing.get_args(kind)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic import BaseModel, ValidationError
+    from pydantic.fields import FieldInfo
 
 
 class Model(Shape):
@@ -48,15 +49,11 @@ class Model(Shape):
             self.schema()
         except Exception as error:
             raise DefinitionError(f"{self.name} has no JSON schema: {reason_of(error)}") from error
-        for name, field in self._kind.model_fields.items():
-            if field.exclude and field.is_required():
-                raise DefinitionError(f"{self.name}.{name} is required and excluded, so no value could be read again")
-        secret = _secret_in(self._kind, set())
-        if secret:
-            raise DefinitionError(
-                f"{secret} is a secret, which pydantic writes as asterisks, so it would be lost. Keep a name by which a step looks "
-                "the secret up, or give the field a serializer that writes it to disk in the clear"
-            )
+        for model in _models_in(self._kind):
+            for name, field in model.model_fields.items():
+                problem = _problem_of(model, name, field)
+                if problem:
+                    raise DefinitionError(f"{model.__qualname__}.{name} {problem}")
 
     def schema(self) -> dict[str, Any]:
         """The model's own JSON schema."""
@@ -88,24 +85,19 @@ class Model(Shape):
         return f"model {self.name} {id(self._kind)}"
 
 
-def _secret_in(kind: type[BaseModel], seen: set[type]) -> str:
-    """The first field, also of models in it, that holds a secret and has no serializer; empty if there is none."""
-    seen.add(kind)
-    decorators = kind.__pydantic_decorators__
-    written = {name for serializer in decorators.field_serializers.values() for name in serializer.info.fields}
-    if decorators.model_serializers or "*" in written:
-        return ""
-    for name, field in kind.model_fields.items():
-        if name in written or any(hasattr(metadata, "when_used") for metadata in field.metadata):
-            continue
-        for part in _types_in(field.annotation):
-            if part.__name__ in ("SecretStr", "SecretBytes") and part.__module__ == "pydantic.types":
-                return f"{kind.__qualname__}.{name}"
-            if hasattr(part, "__pydantic_decorators__") and hasattr(part, "model_fields") and part not in seen:
-                inner = _secret_in(part, seen)
-                if inner:
-                    return inner
-    return ""
+def _models_in(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """The model, and the models in it, each once."""
+    seen: set[type] = set()
+    waiting = [kind]
+    while waiting:
+        model = waiting.pop()
+        if model not in seen:
+            seen.add(model)
+            yield model
+            parts = [part for field in model.model_fields.values() for part in _types_in(field.annotation)]
+            waiting += [
+                part for part in parts if hasattr(part, "__pydantic_root_model__") and hasattr(part, "model_fields")
+            ]
 
 
 def _types_in(annotation: Any) -> Iterator[Any]:
@@ -114,6 +106,40 @@ def _types_in(annotation: Any) -> Iterator[Any]:
         yield annotation
     for argument in typing.get_args(annotation):
         yield from _types_in(argument)
+
+
+def _problem_of(model: type[BaseModel], name: str, field: FieldInfo) -> str:
+    """Why no value of the field could come back; empty if it can."""
+    if field.exclude and field.is_required():
+        return "is required and excluded, so no value could be read again"
+    written = field.serialization_alias or name
+    if written not in {name, *_names_read(field)}:
+        return f"is written as {written!r} and read as {next(iter(_names_read(field)), name)!r}; give it one alias for both"
+    is_secret = any(
+        part.__module__ == "pydantic.types" and part.__name__ in _SECRETS for part in _types_in(field.annotation)
+    )
+    if is_secret and not _has_serializer(model, name, field):
+        return (
+            "is a secret, which pydantic writes as asterisks, so it would be lost. Keep a name by which a step looks the secret "
+            "up, or give the field a serializer that writes it to disk in the clear"
+        )
+    return ""
+
+
+_SECRETS = ("SecretStr", "SecretBytes")
+
+
+def _names_read(field: FieldInfo) -> list[str]:
+    alias = field.validation_alias
+    choices = getattr(alias, "choices", [alias])
+    return [str(choice) for choice in choices if isinstance(choice, str)]
+
+
+def _has_serializer(model: type[BaseModel], name: str, field: FieldInfo) -> bool:
+    decorators = model.__pydantic_decorators__
+    fields = {each for serializer in decorators.field_serializers.values() for each in serializer.info.fields}
+    in_annotation = any(hasattr(metadata, "when_used") for metadata in field.metadata)
+    return bool(decorators.model_serializers) or name in fields or "*" in fields or in_annotation
 
 
 def _misfit(error: ValidationError) -> Misfit:

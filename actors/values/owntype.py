@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from actors.core.errors import DefinitionError
 from actors.values.codec import codec_for
 from actors.values.document import EXACT, MAX_DEPTH, TOO_DEEP, encode_plain, parse_shallow, write_exact
 from actors.values.problem import Misfit, ValueProblem, under_key
 
 
 def encode_by_own_type(value: Any) -> bytes:
-    """The value as JSON. Raises :class:`ValueProblem`, and ``DefinitionError`` for a type that cannot be kept."""
+    """The value as JSON. Raises :class:`ValueProblem`."""
     if type(value) in EXACT:
         return codec_for(type(value)).encode(value)
     try:
@@ -41,6 +42,8 @@ def _plain(value: Any, depth: int) -> Any:
         return parse_shallow(codec_for(kind).encode(value))
     except ValueProblem as problem:
         raise Misfit(problem.problem).under(problem.path[1:]) from problem
+    except DefinitionError as error:
+        raise Misfit(str(error)) from error
 
 
 def _items(values: Collection[Any], depth: int) -> list[Any]:

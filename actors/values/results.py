@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from actors.core.errors import DefinitionError
-from actors.values.annotations import hints_in
+from actors.values.annotations import hint_in
 from actors.values.codec import Codec, codec_for
 from actors.values.signature import type_of_result
 
@@ -18,26 +18,19 @@ from actors.values.signature import type_of_result
 def result_codec(function: Callable[..., Any], name: str) -> Codec[Any]:
     """The codec of a function's result. Raises :class:`DefinitionError` before the function is called, for a type that cannot be
     kept and for a name that cannot be looked up. What is not annotated must be JSON by itself."""
-    target = _underneath(function)
-    cached = isinstance(target, types.FunctionType)  # bound methods and partials are other objects each time
-    return _codec_of(target, name) if cached else _codec_of.__wrapped__(target, name)
+    return codec_for(_type_of(_underneath(function), name), f"the result of step {name!r}")
 
 
 def check_result(function: Callable[..., Any], name: str) -> None:
     """Raise :class:`DefinitionError` where the function is defined, unless its annotation names something that is defined later."""
-    target = _underneath(function)
     try:
-        _type_of(target, name)
+        _type_of(_underneath(function), name)
     except DefinitionError:
         return  # it is looked up again when the step is called
     result_codec(function, name)
 
 
 @functools.lru_cache(maxsize=1024)
-def _codec_of(function: Callable[..., Any], name: str) -> Codec[Any]:
-    return codec_for(_type_of(function, name), f"the result of step {name!r}")
-
-
 def _type_of(function: Callable[..., Any], name: str) -> Any:
     if isinstance(function, type):
         return function
@@ -45,10 +38,8 @@ def _type_of(function: Callable[..., Any], name: str) -> Any:
     if "return" not in annotations:
         return Any
     # The parameters are not recorded, so their types may be known to the type checker alone.
-    result = types.SimpleNamespace(
-        __annotations__={"return": annotations["return"]}, __globals__=getattr(function, "__globals__", {})
-    )
-    kind = type_of_result(hints_in(result, f"the result type of step {name!r}"))
+    names = getattr(function, "__globals__", {})
+    kind = type_of_result({"return": hint_in(annotations["return"], names, f"the result type of step {name!r}")})
     is_awaited = typing.get_origin(kind) in (Awaitable, Coroutine) and not inspect.iscoroutinefunction(function)
     return typing.get_args(kind)[-1] if is_awaited else kind
 

@@ -10,7 +10,7 @@ from actors.values.sameness import difference
 from actors.values.shape import FLOAT, INT, NULL, Shape, sort_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 
 class Union(Shape):
@@ -22,8 +22,8 @@ class Union(Shape):
     value would ever be told apart are refused with the class.
     """
 
-    def __init__(self, kind: Any, members: Iterable[Shape]) -> None:
-        self.name = name_of(kind)
+    def __init__(self, members: Sequence[Shape]) -> None:
+        self.name = " | ".join(member.name for member in members)
         self.parts = sorted(members, key=lambda member: member.breadth)  # sorting is stable
         self.sorts = frozenset().union(*(member.sorts for member in self.parts))
         self.is_exact = sum(len(member.sorts) for member in self.parts) == len(self.sorts)
@@ -91,8 +91,8 @@ class Union(Shape):
 class Optional(Shape):
     """A type or None; the most common union, so it is not searched."""
 
-    def __init__(self, kind: Any, part: Shape) -> None:
-        self.name = name_of(kind)
+    def __init__(self, part: Shape) -> None:
+        self.name = f"{part.name} | None"
         self.parts = (part,)
         self.sorts = part.sorts | {NULL}
         self.takes_any_text = part.takes_any_text
@@ -121,7 +121,12 @@ class Alias(Shape):
         """What it is a name for."""
         self.parts = (shape,)
         self.sorts, self.breadth, self.takes_any_text = shape.sorts, shape.breadth, shape.takes_any_text
-        self.write, self.read = shape.write, shape.read  # type: ignore[method-assign]
+
+    def write(self, value: Any) -> Any:
+        return self.parts[0].write(value)
+
+    def read(self, plain: Any) -> Any:
+        return self.parts[0].read(plain)
 
     def form(self, around: tuple[Shape, ...] = ()) -> str:
         return f"recursive {around.index(self)}" if self in around else self.parts[0].form((*around, self))
