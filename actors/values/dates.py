@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import datetime
 import re
-import zoneinfo
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import msgspec
 
 from actors.values.problem import Misfit, reason_of, show
 from actors.values.scalars import Text
 from actors.values.shape import Shape
+
+if TYPE_CHECKING:
+    import zoneinfo
 
 _OFFSET_WITH_SECONDS = re.compile(r"[+-]\d\d:\d\d:\d\d(\.\d{6})?$")
 _ZONED = re.compile(r"(?P<date>[^\[]+)\[(?P<zone>[^\]!]+)\]$")
@@ -34,7 +37,7 @@ def date_shapes() -> dict[Any, Shape]:
 
 def _write_datetime(value: datetime.datetime) -> str:
     zone = value.tzinfo
-    if type(zone) is zoneinfo.ZoneInfo:
+    if _is_by_name(zone):
         return _write_zoned(value, zone)
     if value.fold:
         raise Misfit(f"{show(value)} has fold=1, which would be lost; make it aware of its zone, or use fold=0")
@@ -52,7 +55,7 @@ def _write_zoned(value: datetime.datetime, zone: zoneinfo.ZoneInfo) -> str:
 def _write_time(value: datetime.time) -> str:
     if value.fold:
         raise Misfit(f"{show(value)} has fold=1, which would be lost; use fold=0")
-    if type(value.tzinfo) is zoneinfo.ZoneInfo:
+    if _is_by_name(value.tzinfo):
         raise Misfit("a time in a ZoneInfo has no offset without a date; use datetime.timezone, or a datetime")
     return _with_z(value.isoformat(), value.tzinfo)
 
@@ -95,7 +98,15 @@ def _in_zone(value: datetime.datetime, zone: zoneinfo.ZoneInfo) -> datetime.date
     return value.astimezone(zone)
 
 
+def _is_by_name(zone: datetime.tzinfo | None) -> TypeGuard[zoneinfo.ZoneInfo]:
+    """Whether it is a ``ZoneInfo``; its module is not imported to find that it is not."""
+    module = None if zone is None else sys.modules.get("zoneinfo")
+    return module is not None and type(zone) is module.ZoneInfo
+
+
 def _zone(name: str) -> zoneinfo.ZoneInfo:
+    import zoneinfo
+
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
