@@ -9,6 +9,7 @@ import attrs
 
 from actors.core import commands as c
 from actors.core.replay import describe, is_request
+from actors.core.restart import in_words
 from actors.inspection import belongs_to, plain
 from journal import events as e
 from journal.errors import CorruptRecord
@@ -84,8 +85,7 @@ def _step(event: e.StepScheduled) -> str:
 
 
 def _restarted(event: e.InvocationRestarted) -> str:
-    where = f"step {event.step}" if event.step else "the beginning"
-    return f"restarted from {where} as {event.successor}{_because(event.reason)}"
+    return f"restarted from {in_words(event.step)} as {event.successor}{_because(event.reason)}"
 
 
 def _answered(event: e.VerbAnswered) -> str:

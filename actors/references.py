@@ -387,7 +387,8 @@ class InvocationHandle(Generic[R_co]):
         reason: str = "",
         idempotency_key: str | None = None,
     ) -> Restarted:
-        """Do it again, as a new invocation: from the beginning, or from a step, named by its name or its path.
+        """Do it again, as a new invocation: from the beginning, from a step, named by its name or its path, or from the ``end``,
+        which keeps every recorded step: what failed after the last one runs again.
 
         Going back to a step is going back to the moment before its outcome was known: what had an outcome by then is kept and
         not executed again, signals that have come are kept, too. The answer's ``successor`` names the new invocation and says

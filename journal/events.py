@@ -698,13 +698,15 @@ class HistoryKept:
     """What stands before this is kept from the invocation that is repeated; what comes behind it is lived.
 
     As far as it is kept, the handler sees its object as it was when the one that is repeated started: ``fields``,
-    ``lengths`` of logs, and the ``maps``' items that have changed since.
+    ``lengths`` of logs, and the ``maps``' items that have changed since. ``before_last``: what the handler does once it is given
+    the last completion before this is lived already.
     """
 
     invocation_id: InvocationId
     fields: dict[str, bytes]
     lengths: dict[str, int]
     maps: dict[str, dict[str, bytes | None]]
+    before_last: bool = False
 
 
 @attrs.define(kw_only=True)

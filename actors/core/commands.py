@@ -184,7 +184,7 @@ class PurgeInvocations:
 class RestartInvocation:
     """Do it again as ``successor``, from the beginning or keeping what came before the outcome of a step.
 
-    ``from_step`` is a step's name or path; empty: from the beginning. ``argument`` takes the place of the original's.
+    ``from_step`` is a step's name or path, or ``end``; empty: from the beginning. ``argument`` takes the place of the original's.
     ``stop`` says how the original is stopped if it has not ended. ``hand_over``: whoever waits for the original then waits for
     the successor. ``dry_run``: only say what would be kept. ``deployment`` is the code that it
     runs on, None: the original's. The rest is filled in where the command arrives: the ``original``'s acceptance, the ``step``,

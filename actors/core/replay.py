@@ -649,6 +649,9 @@ class _Order:
 
     def add(self, delivery: Delivery) -> None:
         cancel = delivery.completion
+        if isinstance(cancel, e.HistoryKept) and cancel.before_last:
+            self.deliveries.insert(max(0, len(self.deliveries) - 1), delivery)
+            return
         if not isinstance(cancel, e.CancelRequested):
             self.deliveries.append(delivery)
             return

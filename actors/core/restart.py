@@ -5,6 +5,9 @@ kept: outcomes of other steps, also of those that ran beside it, answers of call
 outcome begins again, the step itself first of all. Signals that came later are kept too, but for the one that was the outcome
 of the step: nobody should have to approve twice.
 
+To restart *from the end* is to keep every outcome that there is. What the handler did after the last one, and failed in, it does
+again. Restate's clients name a prefix of the journal instead, which may end anywhere.
+
 The kept events are copied, with their stamps, so the history of the new invocation stands for itself. Sleeps and deadlines that
 were under way have the time ahead of them that they had at that moment.
 """
@@ -19,7 +22,7 @@ import attrs
 from actors.core.errors import UnknownStepError
 from actors.core.replay import describe, is_completion, is_request
 from journal import events as e
-from journal.events import Stamp, StepRef
+from journal.events import OutcomeKind, Stamp, StepRef
 from journal.ids import ROOT_STEP, InvocationId, StepId, StreamId, derived_unique, invocation_id, stream_of
 
 if TYPE_CHECKING:
@@ -40,6 +43,13 @@ OPERATIONS = (
 GIVEN_UP = (*OPERATIONS, e.SendScheduled)
 """What is done once more if the handler comes to it again."""
 
+THE_END = StepId("end")
+"""The point of a restart that keeps all. No step has such a path."""
+
+_ENTRY = "entry "
+"""How the point of a restart begins that keeps the journal up to an entry."""
+
+_OUTCOMES = (e.StepCompleted, e.TimerFired, e.CallCompleted, e.VerbAnswered)
 _ENDS = (e.StepCompleted, e.StepAborted, e.TimerFired, e.CallCompleted, e.VerbAnswered, e.WaitDropped)
 _KEPT_BESIDES = (e.ReadsPinned, e.ItemsPinned, e.HistoryKept)
 _NAMES_SHOWN = 20
@@ -51,6 +61,7 @@ class Kept:
 
     ``again`` are those of the events that have no outcome, so that what they ask for must be asked for again. ``pinned`` is
     the mark of an earlier restart that the cut fell before: it knows how the object was. ``dropped`` are operations behind the cut.
+    ``before_last``: what follows the last completion is done again.
     """
 
     events: list[tuple[Stamp, Event]]
@@ -58,6 +69,7 @@ class Kept:
     again: list[Event]
     pinned: e.HistoryKept | None
     dropped: tuple[StepRef, ...] = ()
+    before_last: bool = False
 
     def successor(self, of: InvocationId) -> Successor:
         """The same for people."""
@@ -71,15 +83,27 @@ class Kept:
         )
 
 
-def find_step(history: Iterable[Recorded], wanted: str) -> StepId:
-    """The step that a person means, by its path or by its name. Raises :class:`UnknownStepError`."""
+def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
+    """The step that a person means, by its path or by its name; or the end, or an entry of the journal, as a step of its own.
+
+    Raises :class:`UnknownStepError`.
+    """
     operations = [r.event for r in history if isinstance(r.event, (*OPERATIONS, e.SendScheduled))]
     by_path = [operation.step for operation in operations if operation.step == wanted]
     if by_path:
         return by_path[0]
     by_name = [operation.step for operation in operations if wanted in _names(operation)]
+    if wanted == THE_END and by_name:
+        raise UnknownStepError(
+            f"a step is called {wanted!r} ({', '.join(by_name[:_NAMES_SHOWN])}): name it by its path, or, to keep all, say "
+            f"'{_ENTRY}{len(_entries(history)) - 1}'"
+        )
+    if wanted == THE_END:
+        return THE_END if any(map(_is_entry, history)) else ROOT_STEP
     if len(by_name) == 1:
         return by_name[0]
+    if not by_name and wanted.startswith(_ENTRY):
+        return _entry(history, wanted)
     known = ", ".join(f"{o.step} ({_label(o)})" for o in operations[:_NAMES_SHOWN]) or "none"
     if by_name:
         raise UnknownStepError(
@@ -87,6 +111,32 @@ def find_step(history: Iterable[Recorded], wanted: str) -> StepId:
         )
     more = ", …" if len(operations) > _NAMES_SHOWN else ""
     raise UnknownStepError(f"there is no step {wanted!r}; there are {known}{more}")
+
+
+def _entry(history: Sequence[Recorded], wanted: str) -> StepId:
+    number, last = wanted.removeprefix(_ENTRY), len(_entries(history)) - 1
+    if not (number.isascii() and number.isdecimal() and len(number) < 10 and int(number) <= last):
+        raise UnknownStepError(f"{wanted!r} is not in the journal; its entries are '{_ENTRY}0' to '{_ENTRY}{last}'")
+    return ROOT_STEP if int(number) == 0 else StepId(f"{_ENTRY}{int(number)}")
+
+
+def _entries(history: Sequence[Recorded]) -> list[int]:
+    """Where the entries of the journal stand, as Restate counts them: the input, then what was asked for and what has come."""
+    return [0, *(position for position, recorded in enumerate(history) if _is_entry(recorded))]
+
+
+def _is_entry(recorded: Recorded) -> bool:
+    event = recorded.event
+    return is_request(event) or (is_completion(event) and not isinstance(event, e.HistoryKept))
+
+
+def in_words(point: StepId) -> str:
+    """Where a restart begins again, for people."""
+    if point == ROOT_STEP:
+        return "the beginning"
+    if point == THE_END:
+        return "the end"
+    return f"the journal up to {point}" if point.startswith(_ENTRY) else f"step {point}"
 
 
 def _names(operation: Any) -> tuple[str, ...]:
@@ -110,13 +160,20 @@ def _ref(operation: Any) -> StepRef:
 
 
 def keep(history: Sequence[Recorded], step: StepId, *, successor: InvocationId, now: float, again_by: str) -> Kept:
-    """What ``successor`` keeps of the history when it goes back to before the outcome of ``step``.
+    """What ``successor`` keeps of the history when it goes back to before the outcome of ``step``, or up to another point.
 
     Raises :class:`UnknownStepError` if the step was begun by a compensation: a cancel is not kept, so it never comes to it.
     """
-    consumed = _signal_consumed_at(history, step)
-    cut = _cut(history, step, consumed)
-    chosen = [r for r in history[:cut] if r is not consumed and _may_be_kept(r.event)]
+    consumed: Recorded | None = None
+    before_last = False
+    if step == THE_END or step.startswith(_ENTRY):
+        cut = _cut_at_end(history) if step == THE_END else _cut_behind_entry(history, step)
+        chosen = _up_to(history, cut)
+        before_last = _ends_with_completion(chosen)
+    else:
+        consumed = _signal_consumed_at(history, step)
+        cut = _cut(history, step, consumed)
+        chosen = [r for r in history[:cut] if r is not consumed and _may_be_kept(r.event)]
     outcomes = _steps_with_outcome(chosen)
     chosen = [r for r in chosen if not _is_lost_output(r.event, outcomes)]
     waiting = _waiting(chosen)
@@ -136,7 +193,7 @@ def keep(history: Sequence[Recorded], step: StepId, *, successor: InvocationId, 
     ]
     marks = [r.event for r in history[cut:] if isinstance(r.event, e.HistoryKept)]
     dropped = tuple(_ref(r.event) for r in history[cut:] if isinstance(r.event, GIVEN_UP))
-    return Kept(events, late, again, marks[0] if marks else None, dropped)
+    return Kept(events, late, again, marks[0] if marks else None, dropped, before_last)
 
 
 def _renamed(event: Any, successor: InvocationId) -> Any:
@@ -172,6 +229,46 @@ def _cut(history: Sequence[Recorded], step: StepId, consumed: Recorded | None) -
             return position
     assert begun is not None, "the step was found in this history"
     return len(history)
+
+
+def _cut_at_end(history: Sequence[Recorded]) -> int:
+    """Behind all that is kept; never behind a cancel. What a handler that has come to its end did in its last turn is done again,
+    by other code perhaps."""
+    last = 0
+    for position, recorded in enumerate(history):
+        if isinstance(recorded.event, e.CancelRequested):
+            return position
+        if isinstance(recorded.event, e.InvocationCompleted) and recorded.event.outcome.kind is not OutcomeKind.KILLED:
+            return last
+        if is_completion(recorded.event) and not isinstance(recorded.event, e.HistoryKept):
+            last = position + 1
+    return len(history)
+
+
+def _cut_behind_entry(history: Sequence[Recorded], point: StepId) -> int:
+    cut = _entries(history)[int(point.removeprefix(_ENTRY))] + 1
+    return min([cut, *(n for n, r in enumerate(history[:cut]) if isinstance(r.event, e.CancelRequested))])
+
+
+def _up_to(history: Sequence[Recorded], cut: int) -> list[Recorded]:
+    """What stands before the cut, with the outcomes of what was asked for there, wherever they lie."""
+    asked = {r.event.step for r in history[:cut] if isinstance(r.event, (*OPERATIONS, e.DeadlineScheduled))}
+    chosen = [r for r in history[:cut] if _may_be_kept(r.event)]
+    for recorded in history[cut:]:
+        event: Any = recorded.event
+        if isinstance(event, e.CancelRequested):
+            break
+        if isinstance(event, _OUTCOMES) and event.step in asked:
+            chosen.append(recorded)
+    return chosen
+
+
+def _ends_with_completion(chosen: Sequence[Recorded]) -> bool:
+    """Whether nothing was asked for after the last completion: what followed is not in the history, or is not kept."""
+    for recorded in reversed(chosen):
+        if _is_entry(recorded):
+            return is_completion(recorded.event)
+    return False
 
 
 def _signal_consumed_at(history: Sequence[Recorded], step: StepId) -> Recorded | None:
@@ -269,4 +366,4 @@ def nothing_of(history: Iterable[Recorded]) -> Kept:
 
 
 FROM_THE_START = ROOT_STEP
-"""The step of a restart that keeps nothing."""
+"""The point of a restart that keeps nothing."""

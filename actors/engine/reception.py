@@ -27,7 +27,7 @@ from actors.core.errors import (
     UnknownServiceError,
 )
 from actors.core.react import pending
-from actors.core.restart import Kept, find_step, keep, nothing_of
+from actors.core.restart import FROM_THE_START, Kept, find_point, keep, nothing_of
 from actors.engine.arrivals import Accepted, Arrival, Look, Note, Watch
 from actors.engine.containment import passes
 from actors.engine.forming import postponed_letter
@@ -413,7 +413,8 @@ class Reception:
             raise NotPossibleError(f"{state.name}/{accepted.handler} writes no fields, so there is nothing to rewind")
         kept = nothing_of(history)
         if command.from_step:
-            command.step = find_step(history, command.from_step)
+            command.step = find_point(history, command.from_step)
+        if command.step != FROM_THE_START:
             kept = keep(history, command.step, successor=command.successor, now=ledger.now, again_by="")
         if writes and (command.from_step or command.rewind_state):
             await check_past(history, kept, ledger.directory.past(resident))

@@ -70,7 +70,13 @@ async def beginning_of(
     rewound: list[Event] = [_rewound(of, kept, base, map_item)] if lineage.rewinds else []
     if lineage.step == FROM_THE_START:
         return Beginning(rewound, [], [])
-    mark = e.HistoryKept(invocation_id=of, fields=dict(base.fields), lengths=dict(base.lengths), maps=base.maps)
+    mark = e.HistoryKept(
+        invocation_id=of,
+        fields=dict(base.fields),
+        lengths=dict(base.lengths),
+        maps=base.maps,
+        before_last=kept.before_last,
+    )
     return Beginning(rewound, [*kept.events, (stamp, mark), *kept.late], kept.again)
 
 

@@ -62,7 +62,7 @@ async def restart(exchange: Exchange, query: RestartQuery, body: RestartBody) ->
     """Do it again as a new invocation, from the start or from a step; what came before is kept."""
     return answer_model(
         await exchange.invocation().restart(
-            body.from_step if query.from_step is None else query.from_step,
+            body.from_step if query.from_step is None else _point(query.from_step),
             input=body.input,
             stop=body.stop,
             rewind_state=body.rewind_state,
@@ -74,6 +74,10 @@ async def restart(exchange: Exchange, query: RestartQuery, body: RestartBody) ->
             idempotency_key=exchange.idempotency_key,
         )
     )
+
+
+def _point(text: str) -> str:
+    return f"entry {text}" if text.isascii() and text.isdecimal() else text
 
 
 async def purge(exchange: Exchange) -> AnswerModel:

@@ -357,7 +357,8 @@ class AttachQuery:
 
 
 class RestartQuery(msgspec.Struct, kw_only=True, rename={"from_step": "from"}):
-    """From which step on, as clients of Restate say it; ``require_compatible``: only if the code gets through what is kept."""
+    """From which step on. A number is an entry of the journal, as clients of Restate count them: it is the last that is kept.
+    ``require_compatible``: only if the code gets through what is kept."""
 
     from_step: StepName | None = None
     deployment: DeploymentWord | None = None
@@ -398,7 +399,8 @@ class PauseBody:
 
 @attrs.frozen(kw_only=True)
 class RestartBody:
-    """How to restart; ``from_step`` is a step's name or path, ``input`` takes the place of the argument."""
+    """How to restart; ``from_step`` is a step's name or path, or ``end`` to keep every recorded step. ``input`` takes the place of
+    the argument."""
 
     from_step: StepName = ""
     input: Any = None

@@ -181,7 +181,12 @@ def purge(selected: Selected, how: How, where: Where) -> None:
 @click.command()
 @_verb(None)
 @reason_option
-@click.option("--from", "from_step", default="", help="The step to begin again at, by its name or its path.")
+@click.option(
+    "--from",
+    "from_step",
+    default="",
+    help="Begin again at a step, by its name or its path, or at the end: keep every step.",
+)
 @click.option("--input", "text", default=None, help="Another argument, as JSON. Of ids only.")
 @click.option(
     "--stop", type=click.Choice(["cancel", "kill"]), default=None, help="What to do with one that has not ended."

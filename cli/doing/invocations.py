@@ -9,6 +9,7 @@ import click
 import msgspec
 import trio
 
+from actors.core.restart import in_words
 from actors.history import show
 from cli.listing import Column, Table, facts_lines
 from cli.output import emit, emit_json, emit_json_line, remark, safe, when
@@ -133,8 +134,7 @@ def _facts(info: InvocationInfo) -> list[tuple[str, str]]:
 def _lineage(info: InvocationInfo) -> str:
     if info.restarts is None:
         return ""
-    where = f"step {info.restarts.step}" if info.restarts.step else "the beginning"
-    return f"{info.restarts.invocation_id} from {where}"
+    return f"{info.restarts.invocation_id} from {in_words(info.restarts.step)}"
 
 
 def _result(info: InvocationInfo) -> str:

@@ -13,8 +13,9 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, Service, Status, Workflow, handler, shared
+from actors import Actor, Service, Status, Workflow, handler, shared, step
 from tests.http.served import Served, serving
+from tests.lab import WORLD
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,6 +26,12 @@ GONE = "inv_1" + "0" * 33
 
 class NotEnough(actors.TerminalError):
     http_status = 422
+
+
+@step
+async def effect(text: str) -> str:
+    WORLD.note(f"effect {text}")
+    return text
 
 
 class Account(Actor):
@@ -50,6 +57,10 @@ class Task(Service):
     @handler
     async def echo(self, text: str) -> str:
         return text
+
+    @handler
+    async def twice(self, text: str) -> str:
+        return f"{await effect(text)} {await effect(text)}"
 
     @handler
     async def wait(self) -> str:
@@ -197,3 +208,19 @@ async def test_restarting_answers_as_clients_of_restate_expect(served: Served) -
     again = answered.json()["new_invocation_id"]
     assert (await served.http.get(f"/restate/attach/{again}")).json() == "x"
     assert (await served.http.patch(f"/invocations/{called}/restart-as-new?from=nowhere")).status_code == 422
+
+
+async def test_a_restart_keeps_the_prefix_of_the_journal_that_clients_of_restate_name(served: Served) -> None:
+    called = (await served.http.post("/Task/twice", json="x")).headers["x-restate-id"]
+    path = f"/invocations/{called}/restart-as-new"
+    kept = []
+    for entry in range(5):
+        planned = await served.http.patch(f"{path}?from={entry}", json={"dry_run": True})
+        kept.append(len(planned.json()["successor"]["kept"]))
+    assert kept == [0, 1, 1, 2, 2]
+    assert (await served.http.patch(f"{path}?from=9999")).status_code == 422
+    begun = WORLD.count("effect x")
+    for whole in ("4", "end"):
+        again = (await served.http.patch(f"{path}?from={whole}")).json()["new_invocation_id"]
+        assert (await served.http.get(f"/restate/attach/{again}")).json() == "x x"
+    assert WORLD.count("effect x") == begun

@@ -155,6 +155,7 @@ EVENTS: list[e.Event] = [
         fields={"balance": b"5"},
         lengths={"lines": 2},
         maps={"items": {'"apple"': b"2"}},
+        before_last=True,
     ),
     e.CallHandedOver(invocation_id=INVOCATION, step=STEP, callee=OTHER),
     e.CallsSpared(invocation_id=INVOCATION),
