@@ -125,15 +125,20 @@ class Poker(Service):
             return
 
 
+def _node(*parts: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    """A list, which JSON gives back as one."""
+    return st.tuples(*parts).map(list)
+
+
 seconds = st.sampled_from([0.0, 0.25, 0.5, 1.0, 2.0])
 leaves = st.one_of(
-    st.tuples(st.just("step"), st.sampled_from("abc"), seconds, st.sampled_from([0, 0, 0, 1, 2])),
-    st.tuples(st.just("sleep"), seconds),
-    st.tuples(st.just("signal"), st.sampled_from("xy"), seconds),
-    st.tuples(st.just("send"), st.integers(0, 3)),
-    st.tuples(st.just("ask"), st.integers(0, 3)),
-    st.tuples(st.just("emit"), st.integers(0, 3)),
-    st.tuples(st.just("write"), st.integers(0, 2)),
+    _node(st.just("step"), st.sampled_from("abc"), seconds, st.sampled_from([0, 0, 0, 1, 2])),
+    _node(st.just("sleep"), seconds),
+    _node(st.just("signal"), st.sampled_from("xy"), seconds),
+    _node(st.just("send"), st.integers(0, 3)),
+    _node(st.just("ask"), st.integers(0, 3)),
+    _node(st.just("emit"), st.integers(0, 3)),
+    _node(st.just("write"), st.integers(0, 2)),
 )
 
 
@@ -141,11 +146,11 @@ def _blocks(nodes: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     body = st.lists(nodes, min_size=1, max_size=3)
     children = st.lists(body, min_size=1, max_size=3)
     return st.one_of(
-        st.tuples(st.just("nursery"), children),
-        st.tuples(st.just("race"), children),
-        st.tuples(st.just("deadline"), seconds, body),
-        st.tuples(st.just("shield"), body),
-        st.tuples(st.just("call"), body),
+        _node(st.just("nursery"), children),
+        _node(st.just("race"), children),
+        _node(st.just("deadline"), seconds, body),
+        _node(st.just("shield"), body),
+        _node(st.just("call"), body),
     )
 
 

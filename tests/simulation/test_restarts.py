@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import trio
 from hypothesis import event, given
 from hypothesis import strategies as st
@@ -33,6 +35,25 @@ def test_a_restart_from_any_operation_keeps_what_was_known_before_its_outcome(
     trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
+@checked
+@given(program=programs, plan=acts)
+def test_a_restart_from_the_end_repeats_no_step_that_has_an_outcome(
+    program: Program, plan: list[tuple[float, str]]
+) -> None:
+    async def main() -> None:
+        WORLD.clear()
+        lab = Lab(Walker, Sink, Poker)
+        of, history = await live_through(lab, program, plan)
+        outcomes = {r.event.step for r in before_cancel(history) if isinstance(r.event, e.StepCompleted)}
+        for _ in range(2):
+            of, lived = await restart_from(lab, of, "end")
+            again = {key.partition("/")[2] for what, key in WORLD.entries if what == "begin" and key.startswith(of)}
+            assert not again & outcomes, "a kept step ran again"
+            assert outcomes <= {r.event.step for r in lived if isinstance(r.event, e.StepCompleted)}
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
 async def restart(
     lab: Lab, of: InvocationId, history: list[Recorded], choice: int
 ) -> tuple[InvocationId, list[Recorded]]:
@@ -42,9 +63,13 @@ async def restart(
         event("nothing to restart from")
         return of, history
     step = steps[choice % len(steps)]
+    return await restart_from(lab, of, step)
+
+
+async def restart_from(lab: Lab, of: InvocationId, step: str) -> tuple[InvocationId, list[Recorded]]:
+    """Restart it, and let the new one end."""
     async with lab.running() as runtime:
         answer = await runtime.client.invocation(of).restart(step)
-        assert answer.successor is not None
         again = runtime.client.invocation(answer.successor.invocation_id)
         with trio.move_on_after(2_000):
             await settle(runtime.client, again)
@@ -56,7 +81,7 @@ async def restart(
         begun = {key for what, key in WORLD.entries if what == "begin"}
         kept = {ref.step for ref in answer.successor.kept}
         assert not {f"{again.id}/{step}" for step in kept} & begun, "a kept step ran again"
-        assert step in {ref.step for ref in answer.successor.again}
+        assert step == "end" or step in {ref.step for ref in answer.successor.again}
         assert not any(entry["name"] == "InvocationPaused" and entry["cause"] == "mismatch" for entry in lived)
         event(f"{len(kept)} kept, {len(answer.successor.again)} again")
         recorded = [
@@ -69,10 +94,9 @@ async def restart(
 
 def restartable(history: list[Recorded]) -> list[StepId]:
     """The operations that were begun before anybody cancelled it."""
-    found: list[StepId] = []
-    for recorded in history:
-        if isinstance(recorded.event, e.CancelRequested):
-            break
-        if isinstance(recorded.event, OPERATIONS):
-            found.append(recorded.event.step)
-    return found
+    return [r.event.step for r in before_cancel(history) if isinstance(r.event, OPERATIONS)]
+
+
+def before_cancel(history: list[Recorded]) -> list[Recorded]:
+    """What happened before anybody cancelled it."""
+    return [*itertools.takewhile(lambda r: not isinstance(r.event, e.CancelRequested), history)]
