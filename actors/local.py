@@ -131,6 +131,11 @@ class LocalClient(Client):
         """
         return await self._port.register_deployment(code)
 
+    def supersede(self, deployment: str) -> None:
+        """Let restarts that would keep this deployment take the latest, as long as this process runs: a later save of the same
+        code has taken its place."""
+        self._port.engine.applications.supersede(deployment)
+
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many invocations are chosen, and the ids of so many of them: of those that a condition fits the oldest."""
         return await self._port.chosen(choice, at_most=at_most)
@@ -328,7 +333,7 @@ class LocalPort:
         if await self._has_obeyed(command, idempotency_key):
             return await self.obey(command, idempotency_key)  # asked again: it may have gone on since
         kept = await self._kept_by(command, idempotency_key)
-        report = await self.check(command.invocation_id, command.deployment or KEEP, None)
+        report = await self.check(command.invocation_id, self._code_of(command), None)
         try:
             refuse_incompatible(report, kept)
         except IncompatibleError as refusal:
@@ -345,6 +350,14 @@ class LocalPort:
                 command, deployment=report.deployment
             )  # what was checked, whatever is latest by then
         return await self.obey(command, idempotency_key)
+
+    def _code_of(self, command: c.ResumeInvocation | c.RestartInvocation) -> str:
+        """The deployment that it will run on, as a check wants it."""
+        if command.deployment is not None or isinstance(command, c.ResumeInvocation):
+            return command.deployment or KEEP
+        pinned = row_of_id(self.engine.journal, command.invocation_id).deployment
+        kept = self.engine.applications.kept_for_restart(pinned)
+        return KEEP if kept == pinned else kept
 
     async def _has_obeyed(self, command: c.ResumeInvocation | c.RestartInvocation, idempotency_key: str | None) -> bool:
         request = self.in_realm(checked_request_key(idempotency_key))

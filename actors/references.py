@@ -398,8 +398,8 @@ class InvocationHandle(Generic[R_co]):
         that has not ended is stopped first, by ``stop="cancel"`` (with its compensations; the new one starts behind them) or
         ``"kill"``; whoever waits for it then waits for the new one, unless ``hand_over`` is false. The new one sees the fields
         of its object as they are now, once it has gone through what is kept; with ``rewind_state`` they are made what they
-        were at the step. ``deployment`` is the code that it runs on: ``keep`` that of the one that is repeated, ``latest``, or
-        one by its id. With ``require_compatible`` it is refused where that code does not get through what is kept, with the
+        were at the step. ``deployment`` is the code that it runs on: ``keep`` that of the one that is repeated (the latest if
+        that has been pruned), ``latest``, or one by its id. With ``require_compatible`` it is refused where that code does not get through what is kept, with the
         argument that is recorded.
 
         Raises ``StillOpenError``, ``UnknownStepError``, ``HistoryGoneError``, ``InvalidArgumentError``,

@@ -120,9 +120,9 @@ def _not_started(info: InvocationInfo) -> Iterator[Reason]:
             text=f"it repeats {info.behind}, which has not ended",
             invocation_id=info.behind,
         )
-    if info.key_wait is not None and info.target.key is not None:
+    if info.key_wait is not None:
         wait = info.key_wait
-        name = f"{info.target.service}/{info.target.key}"
+        name = info.target.service if info.target.key is None else f"{info.target.service}/{info.target.key}"
         holder = f"{name} is held by {wait.holder}" if wait.holder is not None else f"{name} is free"
         ahead = f", and {wait.ahead} wait before it" if wait.ahead else ""
         yield Reason(waits_for=Waiting.KEY, text=holder + ahead, since=info.created_at, invocation_id=wait.holder)

@@ -192,7 +192,7 @@ class Successor:
 
     Of the calls that the stopped one waits for, ``stopped`` end with it. ``spared`` are those whose id is fixed by a key: they go
     on, because the same call of the new invocation finds them again. ``repeated`` are those under a key that were cancelled or
-    killed before: the same call repeats them, too, as a new invocation.
+    killed before: the same call repeats them, too, as a new invocation. ``deployment`` is the code that it runs on.
     """
 
     invocation_id: InvocationId
@@ -202,6 +202,7 @@ class Successor:
     stopped: tuple[CallRef, ...] = ()
     spared: tuple[CallRef, ...] = ()
     repeated: tuple[CallRef, ...] = ()
+    deployment: str = ""
 
 
 @attrs.frozen

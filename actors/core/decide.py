@@ -633,7 +633,8 @@ def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float
             "compensations, stop='kill' does not",
             status=original.status,
         )
-    mode = command.original.mode
+    # An invocation of a service has its stream for itself. One that repeats it lives there, too, and waits for no turn.
+    mode = Mode.SHARED if state.kind is Kind.SERVICE else command.original.mode
     if mode is Mode.EXCLUSIVE and len(state.queue) >= limits.mailbox:
         raise MailboxFullError(
             f"{len(state.queue)} invocations wait for {state.name} already, and {limits.mailbox} may"

@@ -43,6 +43,10 @@ class Deployments:
     known: tuple[Deployment, ...] = ()
     latest: str = ""
 
+    def has(self, deployment: str) -> bool:
+        """Whether it is registered."""
+        return any(known.id == deployment for known in self.known)
+
     def find(self, deployment: str) -> Deployment:
         """Raises :class:`UnknownDeploymentError`."""
         for found in self.known:

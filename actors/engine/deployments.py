@@ -62,6 +62,7 @@ class Applications:
         self._apps: dict[str, App] = {"": served, self.served_as: served}
         self._loaded: set[str] = set()
         self._known: set[str] = set()
+        self._superseded: set[str] = set()
         self._starts_as = served_as
         self._source: Journal
         self._offload = offload
@@ -107,6 +108,16 @@ class Applications:
         if wanted != self.served_as:
             self.registered.find(wanted)
         return wanted
+
+    def kept_for_restart(self, deployment: str) -> str:
+        """The deployment that takes the place of one that a restart is to keep: itself, unless it has been pruned, or, while
+        somebody develops, a later save has taken its place. Then it is the latest."""
+        is_there = not deployment or deployment == self.served_as or self.registered.has(deployment)
+        return deployment if is_there and deployment not in self._superseded else self.latest
+
+    def supersede(self, deployment: str) -> None:
+        """Let restarts of what ran on it take the latest. What runs on it stays there."""
+        self._superseded.add(deployment)
 
     @property
     def is_settled(self) -> bool:

@@ -388,7 +388,11 @@ class Reception:
         made = InvocationId("") if command.dry_run else command.successor
         waits = calls_of(history, kept, _open_state(resident, of), self._ledger.row_of)
         successor = attrs.evolve(
-            kept.successor(made), stopped=waits.stopped, spared=waits.spared, repeated=waits.repeated
+            kept.successor(made),
+            stopped=waits.stopped,
+            spared=waits.spared,
+            repeated=waits.repeated,
+            deployment=command.deployment or "",
         )
         answer = Answer(False, before, before, successor)
         if not command.dry_run and not self._is_known(resident, command.successor):
@@ -426,7 +430,8 @@ class Reception:
         if command.deployment is not None:
             return self._resolve(state, handler, command.deployment)
         original = _open_state(resident, of)
-        return self._known(resident, of).deployment if original is None else original.deployment
+        deployment = self._known(resident, of).deployment if original is None else original.deployment
+        return self._ledger.applications.kept_for_restart(deployment)
 
     def _check_argument(self, target: Target, argument: bytes | None, deployment: str) -> None:
         app = self._ledger.applications.find(deployment, target.service)

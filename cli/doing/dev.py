@@ -64,6 +64,8 @@ async def _register(client: LocalClient, snapshot: Snapshot, registered: set[str
         remark(str(error))
         return
     registered.add(snapshot.deployment)
+    if change.before != change.after:
+        client.supersede(change.before)
     remark(f"new work runs on {change.after}")
     for deployment in await client.deployments.list():
         is_needed = deployment.is_latest or deployment.is_served or deployment.open_invocations

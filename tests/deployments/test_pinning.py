@@ -11,7 +11,7 @@ import actors
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.loading import load, unload
 from actors.references import InvocationHandle
-from journal.events import Status
+from journal.events import OutcomeKind, Status
 from journal.memory import MemoryStore
 from tests.deployments.apps import write
 from tests.deployments.shop import Shop, shop, waits
@@ -302,3 +302,51 @@ async def test_a_runtime_without_code_pins_nothing_and_runs_what_is_pinned(shop:
         assert await fresh.result() == [2, 2]
         assert await handle.result() == [1, 2]
     unload(served.deployment)
+
+
+LOOP = """
+    import actors
+
+    class Agent(actors.Service):
+        @actors.handler
+        async def think(self) -> int:
+            if {version} < 3:
+                raise actors.TerminalError("version {version} cannot")
+            return {version}
+"""
+
+
+@pytest.mark.parametrize("how", ["pruned", "superseded"])
+async def test_a_restart_of_what_ran_on_code_that_is_gone_takes_the_latest(shop: Shop, how: str) -> None:
+    one = shop.write(1, LOOP)
+    async with shop.running() as runtime:
+        failed = await runtime.client.service(shop.app.Agent).think.send()
+        assert (await failed.outcome()).kind is OutcomeKind.FAILED
+    shop.write(2, LOOP)
+    async with shop.running() as runtime:
+        if how == "pruned":
+            await runtime.client.deployments.prune(one)
+        else:
+            runtime.client.supersede(one)
+        failed = runtime.client.invocation(failed.id)
+        three = shop.write(3, LOOP)
+        await runtime.client.register_deployment(snapshot_of(shop.folder / "src" / "app.py"))
+        assert (await failed.restart(dry_run=True)).successor.deployment == three
+        for require_compatible in (False, True):
+            answer = await failed.restart(require_compatible=require_compatible)
+            again = runtime.client.invocation(answer.successor.invocation_id)
+            assert await again.result() == 3
+            assert (await again.info()).deployment == three
+
+
+async def test_a_restart_keeps_code_that_is_there(shop: Shop) -> None:
+    one = shop.write(1, LOOP)
+    async with shop.running() as runtime:
+        failed = await runtime.client.service(shop.app.Agent).think.send()
+        await failed.outcome()
+    shop.write(3, LOOP)
+    async with shop.running() as runtime:
+        answer = await runtime.client.invocation(failed.id).restart()
+        assert answer.successor.deployment == one
+        again = runtime.client.invocation(answer.successor.invocation_id)
+        assert (await again.outcome()).kind is OutcomeKind.FAILED

@@ -611,3 +611,33 @@ async def test_an_outcome_says_what_it_was() -> None:
         assert (answer.before, answer.after) == (Status.PAUSED, Status.COMPLETED)
         outcome = await claim.outcome()
         assert (outcome.kind, outcome.reason) == (OutcomeKind.KILLED, "fixed")
+
+
+async def test_restarts_of_one_call_of_a_service_run_side_by_side() -> None:
+    async with Lab(Claim).running() as runtime:
+        first = await runtime.client.service(Claim).settle.send(1)
+        await quiet()
+        await first.kill()
+        again = [runtime.client.invocation((await first.restart()).successor.invocation_id) for _ in range(3)]
+        await quiet()
+        await again[0].pause()
+        for who in ("agent", "lawyer", "boss"):
+            await again[2].signal(who, True)
+        assert (await again[2].result())[-1] == "1"
+        assert [(await handle.info()).status for handle in again[:2]] == [Status.PAUSED, Status.RUNNING]
+        second = runtime.client.invocation((await again[1].restart(stop="cancel")).successor.invocation_id)
+        await quiet()
+        assert (await second.info()).status is Status.RUNNING
+        assert next(reason.text for reason in await again[0].why()).startswith("it is paused")
+
+
+async def test_a_restart_that_waits_for_its_original_says_so() -> None:
+    async with Lab(Claim).running() as runtime:
+        first = await runtime.client.service(Claim).careful.send()
+        await quiet()
+        await first.pause()
+        await runtime.client.gates.close("service:Claim")
+        answer = await first.restart(stop="cancel")
+        reasons = await runtime.client.invocation(answer.successor.invocation_id).why()
+        assert any(reason.invocation_id == first.id for reason in reasons)
+        assert not any(reason.text == "it runs" for reason in reasons)

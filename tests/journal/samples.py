@@ -109,6 +109,7 @@ EVENTS: list[e.Event] = [
                 stopped=(e.CallRef(STEP, "Bank/alice/deposit", OTHER),),
                 spared=(e.CallRef(STEP, "Bank/bob/deposit", INVOCATION),),
                 repeated=(e.CallRef(STEP, "Bank/carol/deposit", OTHER),),
+                deployment="dep_0123456789abcdef",
             ),
         ),
         refusal=FAILURE,
