@@ -35,6 +35,7 @@ class Limits:
     ``live_attempts``           10,000       the ones that have waited longest are suspended
     ``suspend_after_seconds``   60           idle attempts are suspended
     ``idle_objects``            10,000       the ones unused longest leave memory
+    ``resident_bytes``          256 MiB      likewise (fields of objects in memory, in each partition)
     ``running_steps``           10,000       further steps wait for their turn
     ``threads``                 64           further steps that are plain functions wait for a thread
     ``abandoned_threads``       1,000        an abandoned thread takes the place of one that works
@@ -63,6 +64,7 @@ class Limits:
     live_attempts: int = 10_000
     suspend_after_seconds: float = attrs.field(default=60.0, converter=_suspend_after_seconds)
     idle_objects: int = 10_000
+    resident_bytes: int = 256 << 20
     running_steps: int = 10_000
     threads: int = 64
     abandoned_threads: int = 1_000

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 class Directory:
     """Residents by stream, the ones used last at the end. Those that nobody needs leave from the front."""
 
-    def __init__(self, partition: Partition, *, limit: int) -> None:
+    def __init__(self, partition: Partition, *, limit: int, limit_bytes: int) -> None:
         self._partition = partition
         self._limit = limit
+        self._limit_bytes = limit_bytes
+        self._bytes = 0
         self._residents: OrderedDict[StreamId, Resident] = OrderedDict()
 
     def __iter__(self) -> Iterator[Resident]:
@@ -54,6 +56,7 @@ class Directory:
             return resident
         resident = await self._read(stream)
         self._residents[stream] = resident
+        self.weigh(resident)
         return resident
 
     async def read_again(self, resident: Resident) -> None:
@@ -88,15 +91,31 @@ class Directory:
 
     def forget(self, stream: StreamId) -> None:
         """Drop an object: what it was is on disk."""
-        del self._residents[stream]
+        self._bytes -= self._residents.pop(stream).weight
+
+    def weigh(self, resident: Resident) -> None:
+        """Take note of what its fields have become."""
+        state = resident.state
+        weight = 0 if state is None else sum(map(len, state.fields.values()))
+        self._bytes += weight - resident.weight
+        resident.weight = weight
 
     def shrink(self) -> None:
-        """Let objects go that nobody has used for long, down to the limit."""
+        """Let objects go that nobody has used for long, down to the limits."""
         excess = len(self._residents) - self._limit
         if excess > 0:
             for resident in list(islice(self._residents.values(), excess)):
                 if resident.is_idle:
-                    del self._residents[resident.stream]
+                    self.forget(resident.stream)
+        if self._bytes > self._limit_bytes:
+            self._shrink_bytes()
+
+    def _shrink_bytes(self) -> None:
+        for resident in list(self._residents.values()):
+            if self._bytes <= self._limit_bytes:
+                return
+            if resident.weight and resident.is_idle:
+                self.forget(resident.stream)
 
     async def _read(self, stream: StreamId) -> Resident:
         try:

@@ -500,8 +500,10 @@ class Ledger:
             resident.extensions -= 1
             if not extension.remove:
                 resident.confirm(extension.expected + len(extension.events.entries))
-            if resident.state is None and resident.is_idle:
+            if resident.is_idle and resident.is_over:
                 self.directory.forget(resident.stream)
+            else:
+                self.directory.weigh(resident)
         self.rows.pop()
 
     def _complete(self, sealed: Forming, extension: Extension) -> None:

@@ -97,7 +97,7 @@ class Owner:
         self._inherited = journal.backlog
         self._clock = setting.world.clock
         self._limits = setting.limits
-        directory = Directory(partition, limit=setting.limits.idle_objects)
+        directory = Directory(partition, limit=setting.limits.idle_objects, limit_bytes=setting.limits.resident_bytes)
         self._directory = directory
         self._containment = Containment(directory, self._wake)
         self._ledger = Ledger(

@@ -112,7 +112,7 @@ class Reception:
             return  # likewise
         if arrival.position is not None:
             self._ledger.consume(resident, arrival.position)
-        elif resident.state is None and resident.is_idle:
+        elif resident.is_over and resident.is_idle:
             self._ledger.directory.forget(resident.stream)
 
     async def _take_with(self, resident: Resident, arrival: Arrival, missing: NotAtHand) -> None:

@@ -44,7 +44,8 @@ class Resident:
     invocations that ended since the last commit was sealed. If a commit fails, all of it is dropped and read again.
     ``extensions`` are the commits under way, or forming, that it has a part in. ``steps`` run; ``due_steps`` begin once what
     asked for them is durable. ``held_back`` counts the completions that handlers have not been given because a gate is closed
-    before them. ``damage`` says why nothing of it goes on. ``is_torn``: its state is no longer what its events say.
+    before them. ``damage`` says why nothing of it goes on. ``is_torn``: its state is no longer what its events say. ``weight`` is
+    how many bytes its fields had when it was last weighed.
     """
 
     stream: StreamId
@@ -65,6 +66,7 @@ class Resident:
     bytes_since_snapshot: int = 0
     snapshot_bytes: int = 0
     extensions: int = 0
+    weight: int = 0
     damage: Damaged | ObjectSetAsideError | None = None
     is_torn: bool = False
 
@@ -82,6 +84,12 @@ class Resident:
     def is_idle(self) -> bool:
         """Whether it can leave memory: nothing runs, nobody waits, everything is on disk."""
         return not (self.attempts or self.steps or self.waiters or self.recent or self.ended or self.extensions)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing new can come to it: it is gone, or a call of a service that has ended."""
+        state = self.state
+        return state is None or (state.key is None and not state.invocations)
 
     def recent_events(self, first: int, last: int) -> Iterator[Recorded]:
         """Those of the events ``first`` to ``last`` that are not durable yet. Their numbers have no hole."""

@@ -52,7 +52,7 @@ class Builder:
         self._partition = partition
         self._world = World()
         applications = Applications(App(classes), served_as=None, offload=self._world.offload)
-        self._directory = Directory(partition, limit=1_000)
+        self._directory = Directory(partition, limit=1_000, limit_bytes=1 << 30)
         setting = Setting(world=self._world, limits=DEFAULT_LIMITS, watchdog=Watchdog())
         self._ledger = Ledger(
             journal,

@@ -1,0 +1,79 @@
+"""What stays in memory: objects up to a number and up to their bytes, and nothing of calls of services that have ended."""
+
+from __future__ import annotations
+
+import actors
+from actors import Actor, Limits, Service, handler
+from tests.lab import Lab
+from tests.virtual import on_virtual_time
+
+pytestmark = on_virtual_time
+
+KIB = 1 << 10
+
+
+class Shelf(Actor):
+    book: str = ""
+
+    @handler
+    async def put(self, size: int) -> int:
+        self.book = "x" * size
+        return size
+
+    @handler
+    async def hold(self, size: int) -> int:
+        self.book = "x" * size
+        await actors.signal("go")
+        return len(self.book)
+
+    @handler
+    async def size(self) -> int:
+        return len(self.book)
+
+
+class Clerk(Service):
+    @handler
+    async def stamp(self, text: str) -> str:
+        return text
+
+    @handler
+    async def fail(self) -> None:
+        raise actors.TerminalError("no")
+
+
+async def test_objects_in_memory_are_bounded_by_the_bytes_of_their_fields() -> None:
+    async with Lab(Shelf, limits=Limits(resident_bytes=100 * KIB)).running() as runtime:
+        client = runtime.client
+        for number in range(30):
+            await client.actor(Shelf, f"s{number}").put(20 * KIB)
+        await client.actor(Shelf, "small").put(1)
+        assert runtime.engine.objects_in_memory <= 10
+        for number in range(30):
+            assert await client.actor(Shelf, f"s{number}").size() == 20 * KIB
+        for number in range(50):
+            await client.actor(Shelf, f"t{number}").put(10)
+        assert runtime.engine.objects_in_memory > 50
+
+
+async def test_an_object_with_open_invocations_stays_whatever_it_weighs() -> None:
+    async with Lab(Shelf, limits=Limits(resident_bytes=KIB)).running() as runtime:
+        client = runtime.client
+        handles = [await client.actor(Shelf, f"s{number}").hold.send(20 * KIB) for number in range(5)]
+        for handle in handles:
+            await handle.signal("go")
+            assert await handle.result() == 20 * KIB
+        for number in range(5):
+            assert await client.actor(Shelf, f"s{number}").size() == 20 * KIB
+
+
+async def test_an_ended_call_of_a_service_leaves_nothing_in_memory() -> None:
+    async with Lab(Clerk).running() as runtime:
+        client = runtime.client
+        before = runtime.engine.objects_in_memory
+        handles = [await client.service(Clerk).stamp.send("x") for _ in range(50)]
+        handles += [await client.service(Clerk).fail.send() for _ in range(50)]
+        outcomes = [(await handle.outcome()).kind for handle in handles]
+        await client.service(Clerk).stamp("last")
+        assert len(outcomes) == 100
+        assert runtime.engine.objects_in_memory <= before + 2
+        assert await handles[0].result() == "x"
