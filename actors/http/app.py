@@ -39,7 +39,7 @@ from actors.http.exchange import Exchange, read_body, read_query
 from actors.http.guard import check_encoding, check_media_type, origin_of
 from actors.http.models import NoQuery
 from actors.http.problems import SECURITY_HEADERS, respond_with
-from actors.http.routes import JsonBody, Route, Router
+from actors.http.routes import JsonBody, Route, Router, Scope
 from actors.http.streaming import EventStream
 from actors.http.traffic import Traffic
 from journal.errors import JournalError
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from actors.http.guard import Guard
-    from actors.http.server import Closing
+    from actors.http.server import Closing, Seat
     from actors.http.tokens import Grant
     from actors.local import LocalClient
 
@@ -153,6 +153,8 @@ class Api:
             if route is None or route.scope is not None:
                 grant = self._guard.identify(request)
                 asking = self._guard.acting(self._client, request, grant)
+                if grant.scope.covers(Scope.READ):
+                    _take_control_seat(request)
                 if route is not None:
                     self._guard.check_scope(grant, route)
         except Refused as refusal:
@@ -203,6 +205,12 @@ class _Reader:
         with trio.move_on_after(_DRAIN_SECONDS):
             while not self._is_over and left > 0:
                 left -= len((await self()).get("body", b""))
+
+
+def _take_control_seat(request: Request) -> None:
+    seat: Seat | None = request.scope.get("state", {}).get("seat")
+    if seat is not None:
+        seat.take_control_seat()
 
 
 class _HeadOf:

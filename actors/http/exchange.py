@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import typing
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from actors.http.routes import Route
-    from actors.http.server import Closing
+    from actors.http.server import Closing, Seat
     from actors.http.tokens import Grant, TokenBook
     from actors.local import LocalClient
     from actors.references import InvocationHandle
@@ -101,7 +102,7 @@ class Exchange:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(leave_with_client)
-            with self.closing.gives_up(nursery.cancel_scope):
+            with self.closing.gives_up(nursery.cancel_scope), self.waiting():
                 try:
                     results.append(await work)
                 except Exception as error:  # kept from the nursery, which would wrap it
@@ -110,6 +111,11 @@ class Exchange:
         if results:
             return results[0]
         raise errors[0] if errors else UnavailableError("the server stops; the call goes on when it is started again")
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Have the server count the connection with those whose call waits, for the block."""
+        seat: Seat | None = self.request.scope.get("state", {}).get("seat")
+        return nullcontext() if seat is None else seat.waiting()
 
 
 def read_json(data: bytes) -> Any:

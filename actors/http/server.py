@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 class ServerLimits:
     """What a server bears. Times are seconds.
 
+    ``connections`` and ``connections_of_one_peer`` do not count two kinds: ``control_connections`` of tokens that may read or
+    control, and ``waiting_calls``, connections with a call that waits for its answer; what is beyond these limits counts as the others do.
     ``send_seconds``: how long a client may take to read 64 KiB. ``head_seconds``: how long the head of a request may take to
     come in, and how long a connection may be idle. ``grace_seconds``: how long requests under way may take to end when the
     server stops, ``last_call_seconds``: how long they have to say goodbye after that.
@@ -50,6 +52,8 @@ class ServerLimits:
 
     connections: int = 1_000
     connections_of_one_peer: int = 100
+    control_connections: int = 200
+    waiting_calls: int = 10_000
     head_bytes: int = HEAD_BYTES
     head_seconds: float = 10.0
     send_seconds: float = 10.0
@@ -110,12 +114,13 @@ async def serve(
         except OSError:  # it is gone already
             await trio.aclose_forcefully(stream)
             return
-        if not connections.has_room(peer):
+        if not connections.make_room(peer):
             log.warning("a connection of %s is turned away: there are %d", peer, connections.count)
             await _turn_away(stream)
             return
-        with connections.counted(peer):
-            await _Server(limits, wrapped, config, context, stream).run()
+        seat = Seat(peer, stream, connections, limits)
+        with connections.counted(seat):
+            await _Server(limits, wrapped, config, context, stream, seat).run()
 
     async with trio.open_nursery() as handlers:
         async with trio.open_nursery() as acceptor:
@@ -143,9 +148,12 @@ async def _turn_away(stream: trio.SocketStream) -> None:
 class _Server(TCPServer):
     """A connection that is dropped when its client does not read."""
 
-    def __init__(self, limits: ServerLimits, app: Any, config: Config, context: WorkerContext, stream: Any) -> None:
+    def __init__(
+        self, limits: ServerLimits, app: Any, config: Config, context: WorkerContext, stream: Any, seat: Seat
+    ) -> None:
         super().__init__(app, config, context, {}, stream)
-        self._idle = _IdleTimer(config.keep_alive_timeout, context.terminated)
+        self._seat = seat
+        self._idle = _IdleTimer(config.keep_alive_timeout, context.terminated, seat)
         self.idle_task = self._idle  # type: ignore[assignment]  # it is asked to restart and to stop, as this can
         self._limits = limits
 
@@ -160,7 +168,7 @@ class _Server(TCPServer):
                     self.config,
                     self.context,
                     task_group,
-                    ConnectionState({}),
+                    ConnectionState({"seat": self._seat}),
                     False,
                     parse_socket_addr(socket.family, socket.getpeername()),
                     parse_socket_addr(socket.family, socket.getsockname()),
@@ -204,8 +212,9 @@ class _IdleTimer:
     """Tells when a connection has been idle for long, or is when the server ends. One task a connection; hypercorn's own takes
     one, and a nursery's start, for each request."""
 
-    def __init__(self, seconds: float, terminated: Signal) -> None:
+    def __init__(self, seconds: float, terminated: Signal, seat: Seat) -> None:
         self._seconds = seconds
+        self._seat = seat
         self._terminated = terminated
         self._scope = trio.CancelScope()
         self._is_idle = False
@@ -213,12 +222,12 @@ class _IdleTimer:
 
     async def restart(self, *_: object) -> None:
         """The connection is idle from now on."""
-        self._is_idle = True
+        self._is_idle = self._seat.is_idle = True
         self._scope.deadline = trio.current_time() + self._seconds
 
     async def stop(self) -> None:
         """It is not."""
-        self._is_idle = False
+        self._is_idle = self._seat.is_idle = False
         self._scope.deadline = inf
 
     def end(self) -> None:
@@ -277,38 +286,133 @@ class _Protocol(H11Protocol):
 
 
 class _Connections:
-    """How many connections are open, in all and by peer."""
+    """The connections that are open.
+
+    Two kinds are counted apart, up to a limit of their own, so that nothing that others do keeps an operator out: those of a
+    token that may read or control (see :meth:`Seat.take_control_seat`), and those with a call that waits for its answer. Of
+    the others, where there is no room one that has not sent the head of a request makes place, the oldest first.
+    """
 
     def __init__(self, limits: ServerLimits) -> None:
-        self.count = 0
         self._limits = limits
+        self._seats: dict[Seat, None] = {}
+        self._apart: Counter[str] = Counter()
         self._of_peer: Counter[str] = Counter()
         self._none = trio.Event()
 
-    def has_room(self, peer: str) -> bool:
-        """Whether one more of this peer may come in."""
-        return self.count < self._limits.connections and self._of_peer[peer] < self._limits.connections_of_one_peer
+    @property
+    def count(self) -> int:
+        """How many there are of all kinds."""
+        return len(self._seats)
+
+    def make_room(self, peer: str) -> bool:
+        """Whether one more of this peer may come in, perhaps in the place of one that has not asked for anything."""
+        limits = self._limits
+        if len(self._seats) < limits.connections and self._of_peer[peer] < limits.connections_of_one_peer:
+            return True
+        ordinary = [seat for seat in self._seats if not seat.is_apart]
+        of_peer = [seat for seat in ordinary if seat.peer == peer]
+        if len(of_peer) >= limits.connections_of_one_peer:
+            return _drop_oldest(of_peer)
+        return len(ordinary) < limits.connections or _drop_oldest(ordinary)
 
     @contextmanager
-    def counted(self, peer: str) -> Iterator[None]:
+    def counted(self, seat: Seat) -> Iterator[None]:
         """One more, for the block."""
-        self.count += 1
-        self._of_peer[peer] += 1
+        self._seats[seat] = None
+        self._of_peer[seat.peer] += 1
         try:
             yield
         finally:
-            self.count -= 1
-            self._of_peer[peer] -= 1
-            if not self._of_peer[peer]:
-                del self._of_peer[peer]
-            if self.count == 0:
+            seat.leave()
+            del self._seats[seat]
+            self._of_peer[seat.peer] -= 1
+            if not self._of_peer[seat.peer]:
+                del self._of_peer[seat.peer]
+            if not self._seats:
                 self._none.set()
                 self._none = trio.Event()
 
+    def take_apart(self, kind: str, limit: int) -> bool:
+        """Count one of this kind apart, if there is room."""
+        if self._apart[kind] >= limit:
+            return False
+        self._apart[kind] += 1
+        return True
+
+    def put_back(self, kind: str) -> None:
+        """No longer."""
+        self._apart[kind] -= 1
+
     async def wait_for_none(self) -> None:
         """Return when all are closed."""
-        if self.count:
+        if self._seats:
             await self._none.wait()
+
+
+_CONTROL = "control"
+_WAITING = "waiting"
+
+
+@attrs.define(eq=False)
+class Seat:
+    """What a connection counts as. The application says so, which knows who asks and for what: it is ``state["seat"]`` of the
+    request's ASGI scope."""
+
+    peer: str
+    _stream: trio.SocketStream
+    _connections: _Connections
+    _limits: ServerLimits
+    is_idle: bool = True
+    """No request has come whole, or the last one is answered."""
+    _apart: set[str] = attrs.field(factory=set)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it is not counted with the others."""
+        return bool(self._apart)
+
+    def take_control_seat(self) -> None:
+        """Its token may read or control: from now on it is counted with those, as far as there is room."""
+        self._take(_CONTROL, self._limits.control_connections)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """A call waits for its answer, for the block."""
+        self._take(_WAITING, self._limits.waiting_calls)
+        try:
+            yield
+        finally:
+            self._put_back(_WAITING)
+
+    def leave(self) -> None:
+        """It is closed."""
+        for kind in tuple(self._apart):
+            self._put_back(kind)
+
+    def drop(self) -> None:
+        """Close it: its task reads the end of it."""
+        self.is_idle = False
+        with suppress(OSError):
+            self._stream.socket.shutdown(trio.socket.SHUT_RDWR)
+
+    def _take(self, kind: str, limit: int) -> None:
+        if kind not in self._apart and self._connections.take_apart(kind, limit):
+            self._apart.add(kind)
+
+    def _put_back(self, kind: str) -> None:
+        if kind in self._apart:
+            self._apart.discard(kind)
+            self._connections.put_back(kind)
+
+
+def _drop_oldest(seats: list[Seat]) -> bool:
+    """Close the one that came first of those that ask for nothing; whether there was one."""
+    for seat in seats:
+        if seat.is_idle:
+            seat.drop()
+            return True
+    return False
 
 
 def _config(limits: ServerLimits) -> Config:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 import trio
 import trio.testing
 
 import actors
 from actors import Limits, Service, handler, step
+from actors.http.routes import Scope
 from actors.http.server import ServerLimits
 from journal.events import Status, Target
 from tests.counter import Counter
@@ -140,15 +142,21 @@ async def test_half_a_body_leaves_nothing(tmp_path: Path) -> None:
 
 async def test_connections_beyond_the_cap_are_turned_away_and_others_go_on(tmp_path: Path) -> None:
     async with serving(tmp_path, Counter, limits=ServerLimits(connections_of_one_peer=5)) as served:
-        await served.http.get("/health")
-        idle = [await served.connected() for _ in range(4)]
+        secret = served.tokens.create("app", Scope.INVOKE)
+        half = request(served, "POST /Counter/k/add", body=b"12345")[:-2].replace(
+            served.token.encode(), secret.encode()
+        )
+        busy = [await served.connected() for _ in range(5)]
+        for stream in busy:
+            await stream.send_all(half)
+        await until(lambda: served.connections() == 5)
+        await trio.testing.wait_all_tasks_blocked()
         for _ in range(3):
             async with await served.connected() as stream:
                 assert status_of(await until_closed(stream)) == 503
-        assert (await served.http.get("/health")).status_code == 200
-        for stream in idle:
+        for stream in busy:
             await stream.aclose()
-        await until(lambda: served.connections() == 1)
+        await until(lambda: served.connections() == 0)
         assert status_of(await served.raw(request(served, "GET /services", "connection: close"))) == 200
 
 
@@ -317,3 +325,52 @@ async def test_a_small_limit_of_the_runtime_is_a_413_naming_it(tmp_path: Path) -
         answered = await served.http.post("/Big/echo", json="x" * 200)
         assert (answered.status_code, answered.json()["title"]) == (413, "PayloadTooLargeError")
         assert "100" in answered.json()["detail"]
+
+
+async def test_heads_that_never_come_keep_no_operator_out(tmp_path: Path) -> None:
+    limits = ServerLimits(connections=8, connections_of_one_peer=5, head_seconds=60)
+    async with serving(tmp_path, Counter, limits=limits) as served:
+        idlers = [await served.connected() for _ in range(5)]
+        for stream in idlers:
+            await stream.send_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\nx: ")
+        await until(lambda: served.connections() >= 5)
+        for _ in range(3):
+            async with httpx2.AsyncClient() as client:
+                headers = {"authorization": f"Bearer {served.token}"}
+                assert (await client.get(f"{served.url}/services", headers=headers)).status_code == 200
+        assert await until_closed(idlers[0]) == b""
+        for stream in idlers:
+            await stream.aclose()
+
+
+async def test_calls_that_wait_keep_nobody_out(tmp_path: Path) -> None:
+    limits = ServerLimits(connections_of_one_peer=5)
+    async with serving(tmp_path, Big, Counter, limits=limits) as served, trio.open_nursery() as nursery:
+        secret = served.tokens.create("app", Scope.INVOKE)
+        headers = {"authorization": f"Bearer {secret}"}
+
+        async def wait() -> None:
+            async with httpx2.AsyncClient() as client:
+                await client.post(f"{served.url}/Big/wait", headers=headers, timeout=60)
+
+        for number in range(20):
+            nursery.start_soon(wait)
+            while await accepted(served) <= number:
+                await trio.sleep(0.01)
+        async with httpx2.AsyncClient() as client:
+            assert (await client.post(f"{served.url}/Counter/a/add", json=1, headers=headers)).json() == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_control_is_counted_apart_up_to_its_own_limit(tmp_path: Path) -> None:
+    limits = ServerLimits(connections_of_one_peer=2, control_connections=4)
+    async with serving(tmp_path, Counter, limits=limits) as served:
+        line = request(served, "GET /services")
+        streams = []
+        for _ in range(6):
+            stream = await served.connected()
+            streams.append(stream)
+            await stream.send_all(line)
+            assert status_of(await stream.receive_some(4096)) == 200
+        for stream in streams:
+            await stream.aclose()
