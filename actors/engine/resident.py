@@ -89,7 +89,7 @@ class Resident:
     def is_over(self) -> bool:
         """Whether nothing new can come to it: it is gone, or a call of a service that has ended."""
         state = self.state
-        return state is None or (state.key is None and not state.invocations)
+        return state is None or (self.damage is None and state.key is None and not state.invocations)
 
     def recent_events(self, first: int, last: int) -> Iterator[Recorded]:
         """Those of the events ``first`` to ``last`` that are not durable yet. Their numbers have no hole."""
