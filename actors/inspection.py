@@ -68,12 +68,14 @@ class FieldInfo:
 
 @attrs.frozen(kw_only=True)
 class ServiceInfo:
-    """A class that is served."""
+    """A class that is served; or, without ``is_served``, one that the app lacks though objects of it are stored, of which nothing but
+    its name and kind is known."""
 
     name: str
     kind: Kind
     handlers: tuple[HandlerInfo, ...]
     aliases: tuple[str, ...] = ()
+    is_served: bool = True
     fields: tuple[FieldInfo, ...] = ()
     doc: str = ""
 

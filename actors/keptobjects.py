@@ -84,6 +84,26 @@ class KeptObjects:
             yield service
             start = keys.after_prefix(keys.object_names(partition, service))
 
+    def services(self) -> list[str]:
+        """The names under which there are objects, but for what is built in."""
+        found = {name for partition in range(self._partitions) for name in self._services_in(partition)}
+        return sorted(name for name in found if not is_system(name))
+
+    def count(self, service: str, at_most: int) -> int:
+        """How many objects a name has; no more than ``at_most`` are counted."""
+        counted = 0
+        for partition in range(self._partitions):
+            counted += sum(1 for _ in islice(self._names_of(partition, service, "", ""), at_most - counted))
+        return counted
+
+    def kind_of(self, service: str) -> Kind:
+        """What the objects of a name are."""
+        for name in self.names(service, "", 1):
+            state = self._kept(service, name.key).state()
+            if state is not None:
+                return state.kind
+        return Kind.ACTOR
+
     async def info(self, service: str, key: str, definition: Definition | None, at: int | None = None) -> ObjectInfo:
         """The object, now or after event ``at``. Raises ``HistoryGoneError``, ``Damaged``, ``InvalidArgumentError``."""
         kept = self._kept(service, key)
@@ -101,7 +121,7 @@ class KeptObjects:
             fields_version=state.fields_version,
             fields=plain | {name: msgspec.json.decode(data) for name, data in sorted(state.fields.items())},
             logs=dict(state.lengths),
-            maps=maps,
+            maps=(*maps, *sorted(state.maps.difference(maps, plain))),
             holder=state.holder,
             waiting=tuple(state.queue[:_WAITING_SHOWN]),
             waiting_count=len(state.queue),

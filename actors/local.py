@@ -39,7 +39,8 @@ from actors.engine.arrivals import Act, Identity
 from actors.figures import EndedSecond, Figures, ended_lately, figures_of
 from actors.following import Events, Output
 from actors.history import JournalEntry
-from actors.inspection import info_of, service_info
+from actors.inspection import ServiceInfo, info_of, service_info
+from actors.keptobjects import KeptObjects
 from actors.listing import Listing, row_of_id
 from actors.localobjects import ObjectCaller
 from actors.outcomes import value_of
@@ -52,6 +53,7 @@ from actors.references import (
 )
 from actors.registry import RegistryCaller
 from actors.sql.live import Asked, Queries
+from actors.unserved import UnservedClass, unserved_classes
 from actors.values import Codec, ValueProblem, codec_for, decode_kept
 from journal.errors import JournalError
 from journal.events import Kind, Target
@@ -72,7 +74,7 @@ if TYPE_CHECKING:
     from actors.editing import Edit, Edited
     from actors.engine.engine import Engine
     from actors.engine.world import World
-    from actors.inspection import GateAnswer, GateInfo, InvocationInfo, ServiceInfo
+    from actors.inspection import GateAnswer, GateInfo, InvocationInfo
     from actors.jobs import JobInfo, JobItems, JobPreview
     from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.objects import Definition
@@ -398,9 +400,20 @@ class LocalPort:
         return await self._deployments.prune(deployment, reason)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
-        await trio.lowlevel.checkpoint()
         app = self.engine.app
-        return tuple(service_info(definition) for definition in (*app, *(app.built_in() if system else ())))
+        served = [service_info(definition) for definition in (*app, *(app.built_in() if system else ()))]
+        async with self.engine.journal.view() as rows:
+            kept = KeptObjects(rows, self.engine.journal.partitions)
+            lacking = [name for name in kept.services() if name not in app]
+            unserved = [
+                ServiceInfo(name=name, kind=kept.kind_of(name), handlers=(), is_served=False) for name in lacking
+            ]
+        return (*served, *unserved)
+
+    async def unserved(self) -> tuple[UnservedClass, ...]:
+        """The classes that have stored objects and are not served."""
+        async with self.engine.journal.view() as rows:
+            return unserved_classes(KeptObjects(rows, self.engine.journal.partitions), self.engine.app)
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         await trio.lowlevel.checkpoint()

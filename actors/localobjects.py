@@ -45,21 +45,21 @@ class ObjectCaller:
             return [service]
 
     async def info(self, service: str, key: str, at: int | None) -> ObjectInfo:
-        definition, service = self._keyed(service, key)
+        definition, service = self._class_of(service, key)
         async with self._kept_objects() as kept:
             return await kept.info(service, key, definition, at)
 
     async def items(
         self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
     ) -> list[ItemInfo]:
-        _, service = self._keyed(service, key)
+        _, service = self._class_of(service, key)
         async with self._kept_objects() as kept:
             return await kept.items(service, key, field, at=at, start=start, limit=checked_limit(limit))
 
     async def history(
         self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
     ) -> list[FieldChange]:
-        _, service = self._keyed(service, key)
+        _, service = self._class_of(service, key)
         limit = checked_limit(limit)
         async with self._kept_objects() as kept:
             return await kept.history(
@@ -69,7 +69,12 @@ class ObjectCaller:
     async def edit(
         self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
     ) -> Edited:
-        definition, service = self._keyed(service, key)
+        definition, service = self._class_of(service, key)
+        if definition is None:
+            raise UnknownServiceError(
+                f"no class named {service} is served, so its objects can be looked at and not changed; serve it, or a class with "
+                f"aliases=({service!r},)"
+            )
         if is_system(service):
             raise NotPossibleError(f"{service} is built in: its fields change by its own handlers only")
         target = Target(service, key, EDIT)
@@ -87,13 +92,19 @@ class ObjectCaller:
         edited: Edited = decode_kept(handler.signature.returns, data, f"the result of {target}")
         return edited
 
-    def _keyed(self, service: str, key: str) -> tuple[Definition, str]:
-        """The class of an object, and the name that it is kept under."""
-        definition = self._port.engine.app.find(service)
+    def _class_of(self, service: str, key: str) -> tuple[Definition | None, str]:
+        """The class of an object, None if it is stored and not served; and the name that it is kept under.
+
+        Raises :class:`actors.UnknownServiceError`, ``InvalidKeyError``, ``NotPossibleError``.
+        """
+        app, stored = self._port.engine.app, self._port.engine.stored
+        if service not in app and not is_system(service) and stored.has_object(service, key):
+            return None, service
+        definition = app.find(service)
         if definition.kind is Kind.SERVICE:
             raise NotPossibleError(f"{service} is a service: it has no keys and no fields")
         checked_key(definition, key, self._port.limits.key_bytes)
-        return definition, definition.home(service, key, self._port.engine.stored)
+        return definition, definition.home(service, key, stored)
 
     @asynccontextmanager
     async def _kept_objects(self) -> AsyncIterator[KeptObjects]:

@@ -135,6 +135,10 @@ class Stored(Protocol):
     """What is kept under which name, as of the last commit. Asked only of classes and handlers with aliases, under which nothing new
     is kept: so what a commit under way creates need not be known."""
 
+    def has_objects(self, service: str) -> bool:
+        """Whether there is any object of this name."""
+        ...
+
     def has_object(self, service: str, key: str) -> bool:
         """Whether there is an object of this name and key."""
         ...
@@ -146,6 +150,9 @@ class Stored(Protocol):
 
 class NothingStored:
     """For handlers that nobody obeys."""
+
+    def has_objects(self, service: str) -> bool:
+        return False
 
     def has_object(self, service: str, key: str) -> bool:
         return False

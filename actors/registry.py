@@ -118,8 +118,14 @@ class RegistryCaller:
             case ScopeKind.DEPLOYMENT:
                 self._engine.applications.registered.find(scope.name)
             case ScopeKind.SERVICE:
-                self._engine.app.find(scope.service)
+                self._check_service(scope.service)
             case ScopeKind.HANDLER:
                 self._engine.app.find(scope.service).handler(scope.name)
             case ScopeKind.KEY:
-                checked_key(self._engine.app.find(scope.service), scope.name, self._limits.key_bytes)
+                if not self._engine.stored.has_object(scope.service, scope.name):
+                    checked_key(self._engine.app.find(scope.service), scope.name, self._limits.key_bytes)
+
+    def _check_service(self, service: str) -> None:
+        """A class that is served; or one that is not, and has stored objects that a gate may hold until it is."""
+        if not self._engine.stored.has_objects(service):
+            self._engine.app.find(service)

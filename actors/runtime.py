@@ -30,6 +30,7 @@ from actors.engine.watchdog import Watchdog
 from actors.engine.world import World
 from actors.local import LocalClient, LocalPort
 from actors.system import SYSTEM_CLASSES
+from actors.unserved import UnservedClass, without_code
 from journal.events import PauseMode
 from journal.opening import memory_journal, open_journal
 from journal.store import Durability
@@ -69,6 +70,8 @@ class Runtime:
 
     client: LocalClient
     engine: Engine
+    unserved: tuple[UnservedClass, ...] = ()
+    """Classes that the app lacked at the start, though objects of them are stored."""
 
     @property
     def directory(self) -> HeldDirectory | None:
@@ -141,8 +144,11 @@ async def open_runtime(
                 await nursery.start(engine.run)
                 try:
                     await _settle(port, engine, snapshot, closed)
+                    unserved = await port.unserved()
+                    for each in unserved:
+                        log.warning("%s", without_code(each))
                     engine.open()
-                    yield Runtime(client=client, engine=engine)
+                    yield Runtime(client=client, engine=engine, unserved=unserved)
                 except BaseException as raised:  # kept from the nursery, which would wrap it
                     error = raised
                 nursery.cancel_scope.cancel()

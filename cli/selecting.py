@@ -120,7 +120,7 @@ async def _kind_of(source: Source, service: str) -> Kind:
     from journal.events import Kind
 
     for info in await source.served():
-        if info.name == service:
+        if service in (info.name, *info.aliases):
             return info.kind
     found = await _has_any(source, service)
     if found:

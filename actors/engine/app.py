@@ -45,6 +45,10 @@ class App:
         """The user's."""
         return iter(self._definitions.values())
 
+    def __contains__(self, service: object) -> bool:
+        """Whether a name is that of a class of the user's, or an alias."""
+        return service in self._called
+
     def built_in(self) -> Iterator[Definition]:
         """Those that every runtime serves."""
         return map(definition_of, self._system.values())

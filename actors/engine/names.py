@@ -18,6 +18,10 @@ class StoredNames:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
+    def has_objects(self, service: str) -> bool:
+        prefixes = (keys.object_names(partition, service) for partition in range(self._journal.partitions))
+        return any(self._journal.rows(prefix, keys.after_prefix(prefix), limit=1) for prefix in prefixes)
+
     def has_object(self, service: str, key: str) -> bool:
         partition = stream_of(service, key) % self._journal.partitions
         return self._journal.row(keys.object_name(partition, service, key)) is not None

@@ -19,7 +19,7 @@ import trio
 
 from actors.core import commands as c
 from actors.core.decide import beyond_limits
-from actors.core.errors import ActorError, StepOutcomeUnknownError
+from actors.core.errors import ActorError, StepOutcomeUnknownError, UnknownHandlerError, UnknownServiceError
 from actors.core.react import may_run
 from actors.core.state import WaitKind
 from actors.engine.arrivals import Arrival
@@ -203,6 +203,9 @@ class Stage:
             return
         try:
             attempt = self._make_attempt(resident, resident.state, invocation, app, history)
+        except (UnknownServiceError, UnknownHandlerError) as error:
+            self._ledger.decide_as_engine(resident, _hold_unserved(resident.state, invocation, error))
+            return
         except ActorError as error:
             self._hold(of, resident, PauseCause.MISMATCH, error)
             return
@@ -513,6 +516,20 @@ class Stage:
 
 _NO_STEPS: dict[StepId, StepTask] = {}
 _EARLIER_TRY = "the thread of an earlier try was abandoned and has not ended"
+
+
+def _hold_unserved(
+    state: ObjectState, invocation: InvocationState, error: UnknownServiceError | UnknownHandlerError
+) -> c.HoldAttempt:
+    code = f"deployment {invocation.deployment}" if invocation.deployment else "what is served"
+    if isinstance(error, UnknownServiceError):
+        lacking, name = f"no class named {state.service} in {code}", state.service
+    else:
+        lacking, name = f"no handler named {invocation.handler} of {state.service} in {code}", invocation.handler
+    reason = f"{lacking}. Serve it, or what it is called now with aliases=({name!r},), then resume; or resume on another deployment"
+    return c.HoldAttempt(
+        invocation_id=invocation.invocation_id, cause=PauseCause.CODE, reason=reason, failure=failure_of(error)
+    )
 
 
 def _unfinished_steps(invocation: InvocationState) -> set[StepId]:

@@ -28,16 +28,18 @@ class _Service:
 
 
 def _every(reader: Reader, _: Wanted) -> Iterator[_Service]:
-    served = {info.name for info in reader.source.services}
-    for info in reader.source.services:
+    running = [info for info in reader.source.services if info.is_served]
+    served = {name for info in running for name in (info.name, *info.aliases)}
+    for info in running:
         handlers = [{"name": h.name, "mode": h.mode.value, "doc": h.doc} for h in info.handlers]
         yield _Service(info.name, info.kind.value, is_served=True, handlers=handlers, doc=info.doc)
     yield from _left_behind(reader, served)
 
 
 def _left_behind(reader: Reader, served: set[str]) -> Iterator[_Service]:
-    """What the invocations tell of classes that are not served: their names, and the handlers that were called."""
-    found: dict[str, _Service] = {}
+    """Classes that are not served: those of stored objects, and what invocations tell of them: the handlers that were called."""
+    unserved = [info for info in reader.source.services if not info.is_served]
+    found = {info.name: _Service(info.name, info.kind.value, is_served=False, handlers=[]) for info in unserved}
     handlers: dict[tuple[str, str], str] = {}
     for partition in range(reader.source.partitions):
         for _key, data in reader.rows_under(keys.invocations(partition)):
@@ -53,7 +55,7 @@ def _left_behind(reader: Reader, served: set[str]) -> Iterator[_Service]:
 
 SERVICES = Table[_Service](
     name="sys_service",
-    about="One row for each class that is served, or has left invocations. At rest nothing is served.",
+    about="One row for each class that is served, or has left objects or invocations. At rest nothing is served.",
     columns=(
         Column("name", Type.TEXT, "the class", lambda service, _: service.name),
         Column("kind", Type.TEXT, "actor, service or workflow", lambda service, _: service.kind),

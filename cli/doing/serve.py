@@ -18,6 +18,7 @@ from actors.http.server import Closing, serve
 from actors.http.tokenadmin import settle
 from actors.http.tokens import TokenBook, make_token
 from actors.runtime import collect_garbage_rarely, open_runtime
+from actors.unserved import without_code
 from cli.address import Address, write_address
 from cli.exits import Exit
 from cli.loading import load_app
@@ -110,6 +111,8 @@ async def run_server(
             remark(f"serving {names} from {app} on {url}, data in {directory.path}, durability {durability}")
             remark("no token is needed" if is_open else f"the token lies in {token_path(directory.path)}")
             remark(f"the console is at {url}/ui/")
+            for unserved in runtime.unserved:
+                remark(without_code(unserved))
             if is_paused:
                 remark(
                     "everything is held: the gate 'everything' is closed, also at the next start, until it is opened"

@@ -19,7 +19,7 @@ SERVICES: Table[ServiceInfo] = Table(
     columns=(
         Column("NAME", lambda service: service.name),
         Column("KIND", lambda service: service.kind.value),
-        Column("HANDLERS", lambda service: ", ".join(handler.name for handler in service.handlers)),
+        Column("HANDLERS", lambda service: ", ".join(handler.name for handler in service.handlers) or _none(service)),
         Column("WHAT", lambda service: service.doc),
     ),
 )
@@ -43,6 +43,10 @@ HANDLERS: Table[Offered] = Table(
         Column("WHAT", lambda one: one.handler.doc),
     ),
 )
+
+
+def _none(service: ServiceInfo) -> str:
+    return "" if service.is_served else "(not served)"
 
 
 def show(name: str | None, where: Where, output: str, *, with_system: bool) -> None:

@@ -292,3 +292,34 @@ def test_the_audit_says_who_made_and_revoked_tokens_and_who_tried_in_vain(tmp_pa
     assert newest[3]["by"].startswith("user:")
     assert secret.strip() not in json.dumps(entries)
     assert run("audit", "--check", data=data).exit_code == 0
+
+
+OTHER = """
+from actors import Service, handler
+
+class Other(Service):
+    @handler
+    async def hello(self) -> str:
+        return "hello"
+"""
+
+
+def test_a_server_without_a_class_says_so_and_shows_its_objects(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with serving(tmp_path):
+        for key in ("a", "b"):
+            assert run("call", f"Diary/{key}/write", '"x"', data=data).exit_code == 0
+    (tmp_path / "log").unlink()
+    with serving(tmp_path, app=OTHER) as (url, _):
+        token = (data / "token").read_text().strip()
+        services = requested(url, token, "GET", "/services").json()["services"]
+        assert [(one["name"], one["is_served"]) for one in services] == [("Other", True), ("Diary", False)]
+        assert requested(url, token, "GET", "/objects/Diary/a").json()["fields"] == {"lines": ["x"]}
+        assert requested(url, token, "GET", "/objects/Diary/a/fields/lines/history").json()["changes"][0]["value"] == [
+            "x"
+        ]
+        assert requested(url, token, "PATCH", "/objects/Diary/a/fields", json={"set": {"lines": []}}).status_code == 404
+        assert "not served" in run("services", data=data).stdout
+        assert json.loads(run("actors", "list", "Diary", "-o", "json", data=data).stdout)
+        assert "lines" in run("actors", "state", "get", "Diary/a", data=data).stdout
+    assert "no class named Diary is served, and 2 objects of Diary are stored" in (tmp_path / "log").read_text()

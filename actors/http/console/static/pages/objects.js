@@ -26,7 +26,7 @@ import { toast } from "../ui/toast.js";
  *   logs: Record<string, number>, maps: string[], version_at: number | null, holder: string | null, waiting: string[], waiting_count: number,
  *   open_invocations: number }} ObjectInfo
  * @typedef {ReturnType<typeof useChanges>} Changed
- * @typedef {{ name: string, kind: string, fields: FieldInfo[], doc: string }} Service
+ * @typedef {{ name: string, aliases: string[], kind: string, is_served: boolean, fields: FieldInfo[], doc: string }} Service
  */
 
 const PAGE = 1_000;
@@ -144,7 +144,7 @@ export function Objects({ params }) {
             aria-pressed=${service === one.name}
             onClick=${() => setParams({ service: one.name, after: null })}
           >
-            ${visible(one.name)}
+            ${visible(one.name)}${one.is_served ? null : html` <span class="faint">not served</span>`}
           </button>`,
         )}
       </div>
@@ -237,7 +237,7 @@ export function ObjectPage({ path, params }) {
   const first = now.data?.holder ?? now.data?.waiting[0];
   if (first) own.current = prefixOf(first);
   const [editing, setEditing] = useState(/** @type {null | { field: FieldInfo | null, item: string | null, held: any }} */ (null));
-  const known = services.data?.find((one) => one.name === service);
+  const known = services.data?.find((one) => one.is_served && (one.name === service || one.aliases.includes(service)));
   useShortcuts([
     ...(may("admin") && known ? [{ key: "e", does: "edit the fields", run: () => setEditing({ field: null, item: null, held: undefined }) }] : []),
     { key: "[", does: "the change before", run: () => document.getElementById("change-before")?.click() },
@@ -263,6 +263,9 @@ export function ObjectPage({ path, params }) {
     </div>
     <${GateNotice} service=${service} objectKey=${key} />
     <${ErrorBox} error=${now.error ?? services.error} />
+    ${services.data !== undefined && known === undefined
+      ? html`<p class="notice">No class named ${visible(service)} is served: what is kept can be looked at, and nothing runs it.</p>`
+      : null}
     ${info.version === 0
       ? html`<p class="notice">This key was never used: what is shown are the defaults. It becomes an object with the first call.</p>`
       : null}

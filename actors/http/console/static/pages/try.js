@@ -16,7 +16,7 @@ import { SchemaForm, beginningOf } from "../ui/schema.js";
 
 /**
  * @typedef {{ name: string, mode: string, parameters: Record<string, any>, required: string[], result: any, doc: string }} Handler
- * @typedef {{ name: string, kind: string, handlers: Handler[], doc: string }} Service
+ * @typedef {{ name: string, kind: string, is_served: boolean, handlers: Handler[], doc: string }} Service
  * @typedef {{ did: "call" | "send", seconds: number, invocation: string | null, value?: any, isNew?: boolean, error?: unknown }} Outcome
  */
 
@@ -30,7 +30,7 @@ function value(event) {
 /** @param {{ params: Record<string, string> }} props */
 export function TryIt({ params }) {
   const [filter, setFilter] = useState("");
-  const { data, error, reload } = useLive("services", async (abort) => /** @type {Service[]} */ ((await get("services", {}, abort)).services), { when: (changes) => changes.registry });
+  const { data, error, reload } = useLive("services", async (abort) => /** @type {Service[]} */ ((await get("services", {}, abort)).services).filter((one) => one.is_served), { when: (changes) => changes.registry });
   if (data === undefined) return error ? html`<${ErrorBox} error=${error} retry=${reload} />` : html`<${Loading} />`;
   const service = data.find((one) => one.name === params.service) ?? data[0];
   if (service === undefined) {

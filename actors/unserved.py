@@ -1,0 +1,50 @@
+"""Classes that the running app lacks, though objects of them are stored: nothing runs them, and all that is kept can be seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from actors.keptobjects import KeptObjects
+    from journal.events import Kind
+
+MAX_COUNTED = 10_000
+"""Objects of one class that a start counts."""
+
+
+@attrs.frozen(kw_only=True)
+class UnservedClass:
+    """A class without code: its name, and how many objects of it are stored, at least so many unless ``is_complete``."""
+
+    name: str
+    kind: Kind
+    objects: int
+    is_complete: bool
+
+    def __str__(self) -> str:
+        count = f"{self.objects}" if self.is_complete else f"more than {self.objects}"
+        return f"{count} {'object' if count == '1' else 'objects'} of {self.name}"
+
+
+def unserved_classes(kept: KeptObjects, served: Container[str]) -> tuple[UnservedClass, ...]:
+    """Those whose names are not among those that are served."""
+    found: list[UnservedClass] = []
+    for name in kept.services():
+        if name not in served:
+            count = kept.count(name, MAX_COUNTED + 1)
+            kind, objects = kept.kind_of(name), min(count, MAX_COUNTED)
+            found.append(UnservedClass(name=name, kind=kind, objects=objects, is_complete=count == objects))
+    return tuple(found)
+
+
+def without_code(unserved: UnservedClass) -> str:
+    """What is said at a start."""
+    verb = "is" if unserved.is_complete and unserved.objects == 1 else "are"
+    return (
+        f"no class named {unserved.name} is served, and {unserved} {verb} stored: they can be looked at, and nothing runs them. Serve it, or "
+        f"a class with aliases=({unserved.name!r},)"
+    )
