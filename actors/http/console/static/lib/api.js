@@ -115,6 +115,17 @@ async function problemIn(response) {
   });
 }
 
+/**
+ * Whether the answer stays what it is until something is different about what is asked: too many, too early and who asks are not
+ * about that.
+ * @param {unknown} error
+ */
+export function isFinal(error) {
+  return error instanceof Problem && error.status >= 400 && error.status < 500 && !PASSING.includes(error.status);
+}
+
+const PASSING = [401, 408, 425, 429];
+
 /** @param {Response} response */
 async function jsonOf(response) {
   return parseJson(await response.text());

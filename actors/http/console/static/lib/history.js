@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get, pathOf } from "./api.js";
-import { listen } from "./live.js";
+import { listen, mayDiffer } from "./live.js";
 
 /** @typedef {import("./timeline.js").Entry} Entry */
 
@@ -27,7 +27,8 @@ export function useHistory(id) {
     /** @type {Entry[]} */
     let entries = [];
     let last = 0;
-    let hasFailed = false;
+    /** @type {unknown} */
+    let failure = null;
     state.current = { isBusy: false, isWanted: false };
     const own = state.current;
 
@@ -49,10 +50,10 @@ export function useHistory(id) {
             if (!isMore || page.is_over || page.events.length < 1000) break;
           }
           show({ entries, error: null, isWhole: true });
-          hasFailed = false;
+          failure = null;
         } catch (error) {
           if (abort.signal.aborted) return;
-          hasFailed = true;
+          failure = error;
           show({ entries, error, isWhole: entries.length > 0 });
         }
       } while (own.isWanted);
@@ -61,7 +62,7 @@ export function useHistory(id) {
 
     void read();
     const stop = listen((changes) => {
-      if (hasFailed || !changes.is_complete || concerns(changes, id)) void read();
+      if (mayDiffer(failure, changes, concerns(changes, id))) void read();
     });
     return () => {
       abort.abort();

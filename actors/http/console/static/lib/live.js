@@ -5,7 +5,7 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Problem, eventsOf, get, send } from "./api.js";
+import { Problem, eventsOf, get, isFinal, send } from "./api.js";
 import { API_BASE, me } from "./session.js";
 
 /**
@@ -202,6 +202,18 @@ function tell(changes) {
 }
 
 /**
+ * Whether asking again may be answered otherwise. What failed is asked again at once when the server is heard of; what was refused
+ * for good is not, however much happens, and what was not there only when something happens to it.
+ * @param {unknown} failure
+ * @param {Changes} changes
+ * @param {boolean} isConcerned
+ */
+export function mayDiffer(failure, changes, isConcerned) {
+  if (isFinal(failure)) return /** @type {Problem} */ (failure).status === 404 && isConcerned;
+  return Boolean(failure) || !changes.is_complete || isConcerned;
+}
+
+/**
  * What a page shows: loaded, and loaded again when something happens that concerns it. The last good answer stays while the
  * next one is under way, and when it fails.
  *
@@ -225,7 +237,8 @@ export function useLive(key, load, { when = () => false, every = 100 } = {}) {
     let isLoading = false;
     let isWanted = false;
     let isOver = false;
-    let hasFailed = false;
+    /** @type {unknown} */
+    let failure = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
 
@@ -238,10 +251,10 @@ export function useLive(key, load, { when = () => false, every = 100 } = {}) {
       isWanted = false;
       try {
         const data = await latest.current.load(abort.signal);
-        hasFailed = false;
+        failure = null;
         if (!isOver) show({ key, data, error: null });
       } catch (error) {
-        hasFailed = true;
+        failure = error;
         if (!isOver) {
           show((before) => ({ key, data: before.key === key ? before.data : undefined, error: /** @type {Error} */ (error) }));
         }
@@ -256,7 +269,7 @@ export function useLive(key, load, { when = () => false, every = 100 } = {}) {
     reload.current = () => void loadNow();
     void loadNow();
     const stop = listen((changes) => {
-      if (hasFailed || !changes.is_complete || latest.current.when(changes)) void loadNow();
+      if (mayDiffer(failure, changes, latest.current.when(changes))) void loadNow();
     });
     return () => {
       isOver = true;

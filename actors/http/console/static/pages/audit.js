@@ -134,14 +134,18 @@ export function Audit({ params }) {
 
 /** @param {{ name: string, label: string, value: string, list?: string, isFirst?: boolean }} props */
 function Filter({ name, label, value, list, isFirst = false }) {
+  // What is being typed is the page's own until it is applied: the page is drawn again whenever anything happens.
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
   return html`<label class="inline"
     >${label}
     <input
       data-filter=${isFirst ? true : undefined}
       list=${list}
       spellcheck=${false}
-      value=${value}
+      value=${text}
       placeholder="anything"
+      onInput=${(/** @type {Event} */ event) => setText(/** @type {HTMLInputElement} */ (event.target).value)}
       onChange=${(/** @type {Event} */ event) => setParams({ [name]: /** @type {HTMLInputElement} */ (event.target).value })}
   /></label>`;
 }
