@@ -38,6 +38,7 @@ from actors.durable import check_value, encode_arguments, encode_value
 from actors.engine.arrivals import Act, Identity
 from actors.figures import EndedSecond, Figures, ended_lately, figures_of
 from actors.following import Events, Output
+from actors.health import Health, HealthReason, health_of
 from actors.history import JournalEntry
 from actors.inspection import ServiceInfo, info_of, service_info
 from actors.keptobjects import KeptObjects
@@ -60,7 +61,7 @@ from journal.events import Kind, Target
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
     from actors.auditing import AuditCheck, AuditPage
@@ -149,6 +150,10 @@ class LocalClient(Client):
     async def copy_to(self, path: Path) -> None:
         """Make a backup at ``path`` with everything that is kept, as of now, for ``playhead restore``. Raises ``JournalError``."""
         await self._port.engine.journal.copy_to(path)
+
+    def health(self, others: Iterable[HealthReason] = ()) -> Health:
+        """Whether the runtime does its work, and what is wrong if it does not. ``others``: reasons from around it."""
+        return health_of(self._port.engine, others)
 
     async def figures(self) -> Figures:
         """How much there is of what."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import trio
 
 from journal.errors import Unavailable
-from journal.store import SCAN_PAGE, Batch, Durability
+from journal.store import SCAN_PAGE, Batch, Durability, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -119,6 +119,9 @@ class MemoryStore(_Sorted):
 
     def has_room(self) -> bool:
         return True
+
+    def troubles(self) -> Sequence[Trouble]:
+        return ()
 
     async def recover(self) -> None:
         await trio.lowlevel.checkpoint()

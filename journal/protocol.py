@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from journal.datadir import HeldDirectory
     from journal.events import Event, Recorded, Stamp
     from journal.rows import Backlog
-    from journal.store import Durability, Readable
+    from journal.store import Durability, Readable, Trouble
 
 DEDUPLICATION_SECONDS = 600.0
 """How long the id of a letter without a date is remembered, in seconds."""
@@ -148,6 +148,10 @@ class Journal(Protocol):
 
     def has_room(self) -> bool:
         """Whether new work should be taken; work under way goes on until a write fails."""
+        ...
+
+    def troubles(self) -> Sequence[Trouble]:
+        """What is wrong now with where this node keeps it: asking costs nothing."""
         ...
 
     def claim(self, partition: int, owner: str) -> AbstractAsyncContextManager[Partition]:

@@ -44,7 +44,7 @@ from journal.mark import Mark
 from journal.preflight import OLDEST_LOG, look_before_opening
 from journal.reading import Reads, RocksView, reading_options
 from journal.refusals import is_full, refusal
-from journal.store import Batch, Durability
+from journal.store import Batch, Durability, Trouble, TroubleKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -199,6 +199,29 @@ class RocksStore(Reads):
             self._room_checked_at = now
             self._has_room = shutil.disk_usage(self._directory.rocks).free > self._reserve_bytes
         return self._has_room
+
+    def troubles(self) -> Sequence[Trouble]:
+        found: list[Trouble] = []
+        match self._failure:
+            case DirectoryLost():
+                text = "the data directory was moved, removed or replaced; the process writes nothing more"
+                found.append(Trouble(TroubleKind.DIRECTORY_LOST, text, is_final=True))
+            case StoreFailed():
+                text = "a write to the disk failed; the process writes nothing more: look at the disk, then start again"
+                found.append(Trouble(TroubleKind.DISK_FAILED, text, is_final=True))
+            case DiskFull():
+                found.append(
+                    Trouble(TroubleKind.DISK_FULL, "the disk is full; writes are taken again when there is room")
+                )
+            case _ if not self.has_room():
+                text = (
+                    f"less than {self._reserve_bytes} bytes are free on the disk; new work is taken when there is room"
+                )
+                found.append(Trouble(TroubleKind.DISK_NEARLY_FULL, text))
+        if not self._watch.compacts:
+            text = "tables of the store could not be compacted, so a block of one is damaged: restore the directory from a backup"
+            found.append(Trouble(TroubleKind.TABLES_DAMAGED, text, stops_work=False))
+        return found
 
     async def recover(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -389,7 +412,7 @@ class RocksStore(Reads):
 class _Watch:
     """Looks after an open store from the committer's thread: MARK, the directory, and what RocksDB does in the background.
 
-    ``look`` raises if the store cannot be trusted any more.
+    ``look`` raises if the store cannot be trusted any more. ``compacts``: RocksDB still brings its tables together.
     """
 
     def __init__(self, directory: HeldDirectory) -> None:
@@ -399,13 +422,13 @@ class _Watch:
         self._marked_at = time.monotonic()
         self._entries = 0
         self._errors = 0
-        self._compacts = True
+        self.compacts = True
 
     def begin(self, db: Rdict) -> None:
         """A handle was opened."""
         self._entries = -1  # so that the log of this handle is noted with its first commit
         self._errors = _number_of(db, "background-errors")
-        self._compacts = True
+        self.compacts = True
 
     def note_logs(self, db: Rdict, written: int) -> None:
         """Have MARK name every log before a commit that is in it is acknowledged: a log that is gone is missed by it alone.
@@ -453,8 +476,8 @@ class _Watch:
         if errors == self._errors:
             return
         self._errors = errors
-        if self._compacts:
-            self._compacts = False
+        if self.compacts:
+            self.compacts = False
             db.set_options({"disable_auto_compactions": "true"})
             log.error(
                 "%s: RocksDB could not compact its tables, and gives it up until the next start: a block of one is "

@@ -31,6 +31,26 @@ class Durability(enum.Enum):
     MEMORY = "memory"
 
 
+class TroubleKind(enum.Enum):
+    """What is wrong with a store that is open."""
+
+    DIRECTORY_LOST = "directory-lost"
+    DISK_FAILED = "disk-failed"
+    DISK_FULL = "disk-full"
+    DISK_NEARLY_FULL = "disk-nearly-full"
+    TABLES_DAMAGED = "tables-damaged"
+
+
+@attrs.frozen
+class Trouble:
+    """Something that is wrong, for people. ``is_final``: the process has to be ended. ``stops_work``: no new work is taken."""
+
+    kind: TroubleKind
+    text: str
+    stops_work: bool = True
+    is_final: bool = False
+
+
 @attrs.define
 class Batch:
     """Changes that happen together. Ranges ``[start, stop)`` are cleared first; then each key is set, or removed.
@@ -111,6 +131,10 @@ class Store(Readable, Protocol):
 
     def has_room(self) -> bool:
         """Whether new work should be taken. Work under way goes on until a write fails."""
+        ...
+
+    def troubles(self) -> Sequence[Trouble]:
+        """What is wrong now, from what is known: asking costs nothing."""
         ...
 
     async def recover(self) -> None:

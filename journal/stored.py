@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from journal.events import Recorded
     from journal.protocol import Letter, Stored
     from journal.rows import Backlog
-    from journal.store import Durability, Readable, Store
+    from journal.store import Durability, Readable, Store, Trouble
 
 _READ_TOGETHER = 512
 
@@ -69,6 +69,10 @@ class StoredJournal:
     def has_room(self) -> bool:
         """Whether new work should be taken; work under way goes on until a write fails."""
         return self._store.has_room()
+
+    def troubles(self) -> Sequence[Trouble]:
+        """What is wrong with the store now."""
+        return self._store.troubles()
 
     @asynccontextmanager
     async def claim(self, partition: int, owner: str) -> AsyncIterator[StoredPartition]:

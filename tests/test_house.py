@@ -94,6 +94,7 @@ AROUND_THE_ENGINE = {
     "actors.deployments.keeper",  # speaks to it about deployments, for everybody in this process
     "actors.doctor",  # folds objects and derives rows as it does
     "actors.figures",  # counts what is in it
+    "actors.health",  # says whether it does its work
     "actors.itemcheck",  # makes rows of items as it does
     "actors.mailcheck",  # tells timers from messages as it does
     "actors.http.backups",  # says what was copied, for the audit, in its words

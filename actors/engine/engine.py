@@ -110,6 +110,11 @@ class Engine:
         finally:
             self._setting.watchdog.stop()
 
+    @property
+    def has_all_partitions(self) -> bool:
+        """Whether every partition has an owner, which takes what is asked of its objects."""
+        return len(self._owners) == self.journal.partitions
+
     def open(self) -> None:
         """What the registry says holds: users' objects may go on with what they were doing."""
         self._opened.set()

@@ -217,13 +217,6 @@ class JobList:
     jobs: list[JobInfo]
 
 
-@attrs.frozen(kw_only=True)
-class Health:
-    """That the server answers."""
-
-    status: Literal["ok"] = "ok"
-
-
 # Queries.
 
 

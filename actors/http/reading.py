@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
+import msgspec
 import trio
 from starlette.responses import Response
 
 from actors.auditing import AuditCheck, AuditPage
+from actors.health import Health, HealthReason
 from actors.history import JournalEntry
 from actors.http.exchange import Exchange
 from actors.http.models import (
     AuditQueryModel,
     EventList,
     EventsQuery,
-    Health,
     InvocationList,
     InvocationsQuery,
     OutputQuery,
@@ -25,14 +27,38 @@ from actors.http.models import (
 )
 from actors.http.routes import Route, Scope
 from actors.http.streaming import EventStream, as_events, as_output, position_of, wants_stream
+from actors.http.tokens import TokenBook
 from actors.inspection import InvocationInfo
 from actors.references import InvocationHandle
+from journal.errors import DirectoryLost
 from journal.events import Status
 
 
-async def health(_: Exchange) -> Health:
-    """That the server answers."""
-    return Health()
+async def health(exchange: Exchange) -> Health | Response:
+    """Whether the server does its work: status 200, or 503 while it takes no new work; the reasons say why."""
+    found = exchange.client.health(_around(exchange))
+    return found if found.takes_work else Response(msgspec.json.encode(found), 503, media_type="application/json")
+
+
+def _around(exchange: Exchange) -> Iterator[HealthReason]:
+    if exchange.closing.begin.is_set():
+        yield HealthReason(
+            code="stopping", message="the server stops; what is under way goes on when it is started again"
+        )
+    if exchange.tokens is not None and _is_damaged(exchange.tokens):
+        yield HealthReason(
+            code="tokens-damaged",
+            message="the file TOKENS of the data directory is damaged: tokens that have names open nothing. Move it away, and make "
+            "tokens again",
+            stops_work=False,
+        )
+
+
+def _is_damaged(tokens: TokenBook) -> bool:
+    try:
+        return bool(tokens.damage)
+    except DirectoryLost:  # the store says so in a moment
+        return False
 
 
 async def list_services(exchange: Exchange, query: ServicesQuery) -> ServiceList:

@@ -1,0 +1,57 @@
+"""Whether a runtime does its work, and what is wrong if it does not. Asking reads nothing from the disk."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from actors.engine.engine import Engine
+
+
+class HealthStatus(enum.Enum):
+    """``ok``; ``degraded``: something is wrong and may mend, or needs a person; ``failing``: the process has to be started again."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    FAILING = "failing"
+
+
+@attrs.frozen(kw_only=True)
+class HealthReason:
+    """Something that is wrong: what, as programs know it, and for people. ``stops_work``: no new work is taken because of it."""
+
+    code: str
+    message: str
+    stops_work: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class Health:
+    """How a runtime is. ``takes_work``: whether it takes new work."""
+
+    status: HealthStatus = HealthStatus.OK
+    takes_work: bool = True
+    reasons: tuple[HealthReason, ...] = ()
+
+
+def health_of(engine: Engine, others: Iterable[HealthReason] = ()) -> Health:
+    """As of now. ``others`` are reasons that the engine knows nothing of."""
+    troubles = engine.journal.troubles()
+    reasons = [
+        HealthReason(code=trouble.kind.value, message=trouble.text, stops_work=trouble.stops_work)
+        for trouble in troubles
+    ]
+    if not reasons and not engine.has_all_partitions:
+        reasons.append(HealthReason(code="store-opening", message="the store is being opened again; try again later"))
+    reasons += others
+    if any(trouble.is_final for trouble in troubles):
+        status = HealthStatus.FAILING
+    else:
+        status = HealthStatus.DEGRADED if reasons else HealthStatus.OK
+    takes_work = not any(reason.stops_work for reason in reasons)
+    return Health(status=status, takes_work=takes_work, reasons=tuple(reasons))
