@@ -50,11 +50,13 @@ _WRITTEN_TOGETHER = 500
 
 @attrs.frozen(kw_only=True)
 class Finding:
-    """Something that is not as it should be: where, and what. ``can_be_rebuilt``: from the events."""
+    """Something that is not as it should be: where, and what. ``can_be_rebuilt``: from the events. ``remedy`` is what mends it, if that
+    is neither a rebuild nor a backup."""
 
     where: str
     what: str
     can_be_rebuilt: bool
+    remedy: str = ""
 
 
 @attrs.frozen(kw_only=True)

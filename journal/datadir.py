@@ -125,6 +125,16 @@ class DataDirectory:
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
 
+    def writable_by_others(self) -> Iterator[tuple[Path, int]]:
+        """What others may write to of what must be ours alone, with the mode."""
+        for path in (self.root, self.rocks, *(self.root / name for name in (_STORE, _MARK, "TOKENS"))):
+            try:
+                mode = path.stat().st_mode
+            except FileNotFoundError:
+                continue
+            if mode & (stat.S_IWGRP | stat.S_IWOTH):
+                yield Path(self.in_words(path)), stat.S_IMODE(mode)
+
     def is_held(self) -> bool:
         """Whether a process has the store open now."""
         try:
@@ -381,16 +391,8 @@ class HeldDirectory(OpenDirectory):
         )
 
     def _refuse_what_others_may_change(self) -> None:
-        for path in (self.root, self.rocks, *(self.root / name for name in (_STORE, _MARK, "TOKENS"))):
-            try:
-                mode = path.stat().st_mode
-            except FileNotFoundError:
-                continue
-            if mode & (stat.S_IWGRP | stat.S_IWOTH):
-                raise StoreError(
-                    Path(self.in_words(path)),
-                    f"others may write here (mode {stat.S_IMODE(mode):o}); run 'chmod go-w' on it first",
-                )
+        for path, mode in self.writable_by_others():
+            raise StoreError(path, f"others may write here (mode {mode:o}); run 'chmod go-w' on it first")
 
     def _refuse_strangers(self) -> None:
         """Where there is no store, there must be nothing, except what a creation leaves that died."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from journal.datadir import DataDirectory
 from journal.memory import MemoryStore
+from journal.preflight import compare_with_mark, refuse_endless_files
 from journal.reading import RocksReader
 from journal.rocks import RESERVE_BYTES, RocksStore
 from journal.rows import FORMAT, StoreIdentity
@@ -69,15 +70,29 @@ async def open_journal(
 
 
 def open_for_reading(path: str | os.PathLike[str]) -> tuple[RocksReader, StoreIdentity]:
-    """What is kept in a data directory, as of now, whoever has it open. The reader must be closed."""
+    """What is kept in a data directory, or in a backup, as of now, whoever has it open. The reader must be closed.
+
+    At rest it is held against its mark, so that a store that has forgotten something is refused (``StoreDamaged``) and not shown as a
+    smaller one.
+    """
     directory = DataDirectory(path).open()
     try:
         identity = directory.identity()
         directory.reach_rocks()
-        return RocksReader(directory), identity
+        mark = None if directory.is_held() else directory.read_mark()
+        if mark is not None:
+            refuse_endless_files(directory)
+        reader = RocksReader(directory)
     except BaseException:
         directory.release()
         raise
+    try:
+        if mark is not None:
+            compare_with_mark(directory, mark, reached=reader.reached(), oldest_log=reader.oldest_log())
+    except BaseException:
+        reader.close()
+        raise
+    return reader, identity
 
 
 def memory_journal(*, partitions: int = 1, clock: Clock | None = None) -> StoredJournal:

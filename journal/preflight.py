@@ -21,17 +21,18 @@ from typing import TYPE_CHECKING
 from rocksdict import AccessType, Options, Rdict
 
 from journal.errors import StoreDamaged
+from journal.reading import OLDEST_LOG
 from journal.refusals import refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from journal.datadir import DataDirectory
+    from journal.mark import Mark
 
 _BLOCK_BYTES = 32_768
 _HEAD = struct.Struct("<4xHB")  # a checksum, the length of what follows, and the type
 _OF_RECYCLED_LOGS = frozenset({5, 6, 7, 8})
-OLDEST_LOG = "rocksdb.min-log-number-to-keep"
 
 
 def look_before_opening(directory: DataDirectory, options: Options) -> bool:
@@ -44,8 +45,7 @@ def look_before_opening(directory: DataDirectory, options: Options) -> bool:
         if mark.sequence == 0 and not mark.logs and not any(rocks.glob("*.sst")):
             return False
         raise _damaged(directory, "RocksDB's file CURRENT is missing")
-    for path in (*rocks.glob("MANIFEST-*"), *rocks.glob("*.log")):
-        _refuse_endless(directory, path)
+    refuse_endless_files(directory)
     try:
         reader = Rdict(str(rocks), options, access_type=AccessType.read_only(False))
         reached, oldest_log = reader.latest_sequence_number(), reader.property_int_value(OLDEST_LOG)
@@ -53,6 +53,18 @@ def look_before_opening(directory: DataDirectory, options: Options) -> bool:
     except Exception as error:
         raise refusal(directory, error, doing="reading it") from error
     assert oldest_log is not None
+    compare_with_mark(directory, mark, reached=reached, oldest_log=oldest_log)
+    return True
+
+
+def refuse_endless_files(directory: DataDirectory) -> None:
+    """Raise :class:`StoreDamaged` if RocksDB would read for ever in a manifest or a log."""
+    for path in (*directory.rocks.glob("MANIFEST-*"), *directory.rocks.glob("*.log")):
+        _refuse_endless(directory, path)
+
+
+def compare_with_mark(directory: DataDirectory, mark: Mark, *, reached: int, oldest_log: int) -> None:
+    """Raise :class:`StoreDamaged` if what RocksDB finds is less than what MARK says."""
     if reached < mark.sequence:
         raise _damaged(
             directory,
@@ -67,7 +79,6 @@ def look_before_opening(directory: DataDirectory, options: Options) -> bool:
             f"its manifest was cut: it asks for log {oldest_log:06}, and tables had what was in all before "
             f"{mark.oldest_log:06}",
         )
-    return True
 
 
 def _refuse_endless(directory: DataDirectory, path: Path) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from journal.datadir import OpenDirectory
 
+OLDEST_LOG = "rocksdb.min-log-number-to-keep"
 _CACHE_BYTES = 32 << 20
 _OPEN_FILES = 512
 
@@ -139,6 +140,20 @@ class RocksReader(Reads):
 
     def _handle(self) -> Rdict:
         return self._db
+
+    def tables(self) -> set[str]:
+        """The names of the tables that the manifest names."""
+        return {file["name"].removeprefix("/") for file in self._db.live_files()}
+
+    def reached(self) -> int:
+        """The number of the last change."""
+        return self._db.latest_sequence_number()
+
+    def oldest_log(self) -> int:
+        """The number of the first log that the manifest asks for."""
+        number = self._db.property_int_value(OLDEST_LOG)
+        assert number is not None, "RocksDB 9.8 knows the property"
+        return number
 
     def close(self) -> None:
         """Give it up, and the directory."""

@@ -41,8 +41,8 @@ from journal.errors import DirectoryLost, DiskFull, InDoubt, JournalError, Store
 from journal.handles import keep_for_ever, write_batch, write_tables
 from journal.handles import number_of as _number_of
 from journal.mark import Mark
-from journal.preflight import OLDEST_LOG, look_before_opening
-from journal.reading import Reads, RocksView, reading_options
+from journal.preflight import look_before_opening
+from journal.reading import OLDEST_LOG, Reads, RocksView, reading_options
 from journal.refusals import is_full, refusal
 from journal.store import Batch, Durability, Trouble, TroubleKind
 
@@ -262,12 +262,8 @@ class RocksStore(Reads):
             if isinstance(self._failure, DirectoryLost):
                 return  # that was told already
             raise
-        mark = None
         try:
-            if self._failure is None:
-                db.flush_wal(True)
-                mark = self._watch.found(db, db.latest_sequence_number())
-            self._close_handle(db)
+            mark = self._close_handle(db)
             if mark is not None:
                 self._directory.write_mark(mark)
         except Exception as error:
@@ -306,11 +302,18 @@ class RocksStore(Reads):
         self._watch.begin(db)
         return db
 
-    def _close_handle(self, db: Rdict) -> None:
+    def _close_handle(self, db: Rdict) -> Mark | None:
+        """Close it. What MARK may say afterwards; nothing of one that has failed."""
         self._db = None
         for view in list(self._views):
             view.close()
-        if self._failure is not None or not write_tables(db):
+        mark: Mark | None = None
+        has_tables = False
+        if self._failure is None:
+            db.flush_wal(True)
+            has_tables = write_tables(db)
+            mark = self._watch.found(db, db.latest_sequence_number())
+        if not has_tables:
             # Closing waits until the tables are written, and if they cannot be, for ever. The log has what they would have.
             db.cancel_all_background(True)
         try:
@@ -321,6 +324,7 @@ class RocksStore(Reads):
                 self._directory.path,
                 self._directory.in_words(error),
             )
+        return mark
 
     def _run_committer(self) -> None:
         is_last = False

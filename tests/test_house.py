@@ -121,6 +121,7 @@ JOURNAL_OF_THE_SHELL = {
     "journal.ids",
     "journal.datadir",  # whether somebody has a data directory open
     "journal.protocol",  # a server hears of its failure
+    "journal.inventory",  # files that are not the store's are found
     "journal.opening",  # a stopped data directory is read without an engine
     "journal.reading",
     "journal.rows",

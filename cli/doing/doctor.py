@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import attrs
 import click
 import trio
 
-from actors.doctor import Examination, examine, rebuild
+from actors.doctor import Examination, Finding, examine, rebuild
 from actors.engine.arrivals import Identity
 from actors.runtime import RETENTION_SECONDS
 from cli.exits import Exit
 from cli.output import emit, emit_json, remark, safe
 from cli.source import user
 from journal.datadir import DataDirectory
+from journal.inventory import Stranger, strangers
 from journal.opening import open_for_reading, open_journal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _SHOWN_OF_A_KIND = 20
@@ -35,12 +38,40 @@ def examine_directory(data: Path, output: str, *, is_rebuilt: bool) -> None:
 
 
 def look(data: Path) -> Examination:
-    """Examine it as it lies there."""
+    """Examine it as it lies there; its files as well, unless a process is writing them."""
     reader, identity = open_for_reading(data)
     try:
-        return examine(reader, identity.partitions)
+        found = examine(reader, identity.partitions)
+        if reader.directory.is_held():
+            return found
+        findings = (*found.findings, *_of_directory(reader.directory), *map(_of_stranger, strangers(reader)))
+        return attrs.evolve(found, findings=findings)
     finally:
         reader.close()
+
+
+def _of_directory(directory: DataDirectory) -> Iterator[Finding]:
+    if not directory.is_backup():
+        for path, mode in directory.writable_by_others():
+            yield Finding(
+                where=f"file {path.name}",
+                what=f"others may write to it (mode {mode:o})",
+                can_be_rebuilt=False,
+                remedy="run 'chmod go-w' on it",
+            )
+
+
+def _of_stranger(stranger: Stranger) -> Finding:
+    if stranger.is_taken_in:
+        remedy = "move it away before the next start, which would take it for the store's own"
+    else:
+        remedy = "the next start removes it"
+    return Finding(
+        where=f"file db/{stranger.name}",
+        what="neither the manifest nor MARK names it: a crash has left it, or another process has written it",
+        can_be_rebuilt=False,
+        remedy=remedy,
+    )
 
 
 def show(found: Examination) -> None:
@@ -50,7 +81,7 @@ def show(found: Examination) -> None:
         kind = finding.where.partition(" ")[0]
         shown[kind] += 1
         if shown[kind] <= _SHOWN_OF_A_KIND:
-            emit(safe(f"{finding.where}: {finding.what}"))
+            emit(safe(f"{finding.where}: {finding.what}{f'; {finding.remedy}' if finding.remedy else ''}"))
     for kind, count in shown.items():
         if count > _SHOWN_OF_A_KIND:
             emit(f"{kind}: and {count - _SHOWN_OF_A_KIND} more; -o json has all")
@@ -61,9 +92,13 @@ def _verdict(found: Examination) -> str:
     if found.is_sound:
         return "all is as it should be"
     rebuilt = sum(1 for finding in found.findings if finding.can_be_rebuilt)
-    left = len(found.findings) - rebuilt
-    words = [f"{rebuilt} findings that --rebuild mends"] if rebuilt else []
-    return " and ".join([*words, *([f"{left} that it does not: restore a backup"] if left else [])])
+    told = sum(1 for finding in found.findings if finding.remedy)
+    counts = {
+        "that --rebuild mends": rebuilt,
+        "with a remedy in its line": told,
+        "that need a backup: restore one": len(found.findings) - rebuilt - told,
+    }
+    return ", ".join(f"{count} findings {of_kind}" for of_kind, count in counts.items() if count)
 
 
 async def _rebuild(data: Path) -> Examination:

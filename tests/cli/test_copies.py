@@ -253,6 +253,24 @@ def test_what_was_under_way_is_held_in_a_copy_until_it_is_let_go(stopped: Termin
         stopped.done("kill $! && wait $!")
 
 
+def test_the_doctor_names_files_that_nothing_else_names(stopped: Terminal) -> None:
+    data = stopped.folder / "playhead-data"
+    table = min((data / "db").glob("*.sst"))
+    (data / "db" / "000777.sst").write_bytes(table.read_bytes())
+    (data / "db" / "000778.log").write_bytes(b"")
+    (data / "STORE").chmod(0o666)
+    said = stopped.run("playhead doctor -o json")
+    assert said.code == 1
+    findings = {one["where"]: one for one in json.loads(said.out)["findings"]}
+    assert findings.keys() == {"file db/000777.sst", "file db/000778.log", "file STORE"}
+    assert all(one["remedy"] and not one["can_be_rebuilt"] for one in findings.values())
+    (data / "STORE").chmod(0o600)
+    (data / "db" / "000778.log").unlink()
+    assert stopped.run("playhead doctor").code == 1
+    stopped.done("playhead doctor --rebuild")  # opens it, and RocksDB removes the table
+    assert "all is as it should be" in stopped.done("playhead doctor")
+
+
 async def test_a_server_that_keeps_nothing_says_so(tmp_path: Path) -> None:
     async with serving(tmp_path, Waiter) as served:
         answer = await served.http.post("/backups", json={"name": "one"})
