@@ -11,17 +11,20 @@ import copy
 import datetime
 import decimal
 import functools
+import inspect
 import types
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from actors.core.errors import UnserializableError
+from actors.core.errors import DefinitionError, UnserializableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+R = TypeVar("R")
 
 _UNCHANGEABLE = frozenset(
     {
@@ -81,6 +84,31 @@ def with_copies(call: StepCall, step: str) -> StepCall:
     except Exception as error:  # whatever the methods of users' classes raise
         raise _cannot_be_copied(call, step) from error
     return StepCall(call.function, args, kwargs, has_copies=True)
+
+
+def with_own_defaults(function: Callable[..., R]) -> Callable[..., R]:
+    """The method, but that each call has defaults of its own: what one call changes in a default, no other sees."""
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    changeable = [
+        (index if parameter.kind is not parameter.KEYWORD_ONLY else len(parameters), parameter)
+        for index, parameter in enumerate(parameters)
+        if parameter.default is not parameter.empty and type(parameter.default) not in _UNCHANGEABLE
+    ]
+    if not changeable:
+        return function
+    try:
+        defaults = copy.deepcopy([(index, parameter.name, parameter.default) for index, parameter in changeable])
+    except Exception as error:  # whatever the methods of users' classes raise
+        names = ", ".join(parameter.name for _, parameter in changeable)
+        raise DefinitionError(
+            f"{function.__qualname__}: the default of {names} cannot be copied, so it would be shared: {error}"
+        ) from error
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> R:
+        missing = {name: copy.deepcopy(d) for index, name, d in defaults if index >= len(args) and name not in kwargs}
+        return function(self, *args, **kwargs, **missing)
+
+    return call
 
 
 def _copied(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

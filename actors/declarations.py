@@ -41,6 +41,7 @@ _NEVER_CALLED = {
     "__del__": "objects are made for one attempt, and what happens at its end is not recorded; do it in a handler",
     "__setattr__": "fields are written through the engine; use a property or a method",
     "__delattr__": "fields cannot be removed; set them to their default",
+    "__getattr__": "it would answer where a field is out of reach; use a property or a method",
     "__getattribute__": "fields are read through the engine; use a property or a method",
 }
 """Methods that the engine goes around, and what to do instead."""

@@ -472,8 +472,8 @@ async def run(
 
     The step gets copies of its arguments, and its result goes through JSON, by the function's return annotation or by
     ``result_type``. So nothing that it changes is seen in the handler; the fields of the object cannot be reached from it. What a
-    closure holds is not copied, because that cannot be seen: what a step changes in a variable around it is there in the first run
-    and missing in a replay. Let the step return what it found.
+    closure holds, or a method is bound to, is not copied, because it cannot be told from a client or a connection: what a step
+    changes there is seen in the first run and missing in a replay. Let the step return what it found.
 
     ::
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextvars
 import enum
+import inspect
 import typing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import attrs
 
 from actors.core.errors import DefinitionError, UnserializableError
+from actors.core.texts import shown
 from actors.values import Codec, ValueProblem, codec_for, decode_kept, key_codec_for
 
 if TYPE_CHECKING:
@@ -45,7 +47,27 @@ def field(*, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None
     """
     if (default is NO_DEFAULT) == (factory is None):
         raise DefinitionError("field() takes either a default or a factory")
+    if factory is not None:
+        _check_factory(factory)
     return FieldDefault(default, factory)
+
+
+def _check_factory(factory: Any) -> None:
+    """Refuse what cannot be called without arguments, or gives a coroutine. Raises :class:`DefinitionError`."""
+    if not callable(factory):
+        raise DefinitionError(f"field(): factory is {shown(factory)}, expected a function; give a value as default=")
+    if inspect.iscoroutinefunction(factory):
+        raise DefinitionError(
+            f"field(): factory is {shown(factory)}, which waits; a first value that waits is made in a handler"
+        )
+    try:
+        inspect.signature(factory).bind()
+    except TypeError as error:
+        raise DefinitionError(
+            f"field(): factory is {shown(factory)}, and is called without arguments: {error}"
+        ) from error
+    except ValueError:
+        pass  # what is written in C may not say what it takes
 
 
 @attrs.frozen

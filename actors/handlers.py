@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 import attrs
 
+from actors.copies import with_own_defaults
 from actors.core.arguments import Seconds, checked_name, checked_seconds
 from actors.core.errors import DefinitionError, InvalidArgumentError
 from actors.core.names import AS_IN_CODE, Naming, naming
@@ -71,6 +72,7 @@ class Handler(Generic[P, R_co]):
     ) -> None:
         _check_function(function)
         self.function = function
+        self._call = with_own_defaults(function)
         self.mode = mode
         self.options = options
         self.attributes: set[str] = set()
@@ -105,7 +107,7 @@ class Handler(Generic[P, R_co]):
     def __get__(self, instance: Any, owner: type) -> Handler[P, R_co] | BoundHandler[P, R_co]:
         if instance is None:
             return self
-        return OwnHandler(instance, next(iter(self.attributes)), self.function)
+        return OwnHandler(instance, next(iter(self.attributes)), self._call)
 
 
 def _check_function(function: Any) -> None:

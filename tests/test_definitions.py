@@ -129,7 +129,16 @@ def test_members_that_hold_no_state_are_let_be() -> None:
 
 
 def test_methods_that_the_engine_goes_around_are_refused() -> None:
-    for name in ("__init__", "__new__", "__post_init__", "__setattr__", "__delattr__", "__getattribute__", "__del__"):
+    for name in (
+        "__init__",
+        "__new__",
+        "__post_init__",
+        "__setattr__",
+        "__delattr__",
+        "__getattribute__",
+        "__getattr__",
+        "__del__",
+    ):
         with pytest.raises(actors.DefinitionError, match=f"Made.{name}"):
             body(**{name: lambda self: None})()
     with pytest.raises(actors.DefinitionError, match="Mixin.__init__"):
@@ -144,6 +153,16 @@ def test_methods_that_the_engine_goes_around_are_refused() -> None:
     with pytest.raises(actors.DefinitionError, match="__slots__"):
         body(__slots__=("found",))()
     body(__slots__=())()
+
+
+def test_a_factory_takes_nothing_and_does_not_wait() -> None:
+    async def waits() -> list[str]: ...
+
+    for factory in ([], 5, lambda self: [], waits, Plain.__init__):
+        with pytest.raises(actors.DefinitionError, match="factory is"):
+            actors.field(factory=factory)  # type: ignore[call-overload]
+    for factory in (list, dict, Loose, lambda: 5, functools.partial(Loose, ["a"]), lambda *names: names):
+        actors.field(factory=factory)
 
 
 def test_a_class_needs_no_decorator_of_a_data_class() -> None:

@@ -58,6 +58,16 @@ class Tenant(Actor):
         return [*into, *also.tags]
 
     @handler
+    async def collect_of_its_own(self) -> list[list[str]]:
+        return [await self.gather("a"), await self.gather("b", also={}), await self.gather("c", ["given"])]
+
+    @handler
+    async def gather(self, word: str, into: list[str] = [], *, also: dict[str, str] = {}) -> list[str]:  # noqa: B006
+        into.append(word)
+        also[word] = word
+        return [*into, *also]
+
+    @handler
     async def kind_of_amount(self, amount: float = 2, colour: Colour = Colour.RED) -> tuple[str, str]:
         return type(amount).__name__, colour.name
 
@@ -88,6 +98,13 @@ async def test_the_default_of_an_argument_is_new_in_every_attempt_and_call() -> 
             handle = runtime.client.invocation(handle.id)
             await handle.signal("go")
             assert await handle.result() == [word, "first", word]
+
+
+async def test_the_default_of_an_argument_is_new_where_an_object_calls_its_own_method() -> None:
+    async with Lab(Tenant).running() as runtime:
+        for key in ("k", "l"):
+            found = await runtime.client.actor(Tenant, key).collect_of_its_own()
+            assert found == [["a", "a"], ["b", "b"], ["given", "c", "c"]]
 
 
 def made(annotation: Any, default: Any) -> type:
