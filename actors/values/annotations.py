@@ -49,7 +49,7 @@ def inner(kind: Any) -> Any:
 
 
 def stands_for(variable: typing.TypeVar) -> Any:
-    """What a type variable is when nobody says: its bound, one of its constraints, or anything."""
+    """What a type variable is without an argument: its bound, one of its constraints, or anything."""
     if variable.__constraints__:
         return typing.Union[variable.__constraints__]  # noqa: UP007 - of as many as there are
     return Any if variable.__bound__ is None else variable.__bound__
@@ -73,12 +73,22 @@ def hints_of(cls: type, kind: Any) -> dict[str, Any]:
 def hints_in(what: Any, name: str) -> dict[str, Any]:
     """The annotations of a class or a function. Raises :class:`DefinitionError`."""
     try:
-        return typing.get_type_hints(what, include_extras=True)
+        return _looked_up(what)
     except Exception as error:
         raise DefinitionError(
             f"{name} cannot be read ({error}); import the types for real, not under TYPE_CHECKING, "
             "and define them at the top of a module, not in a function"
         ) from error
+
+
+def _looked_up(what: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(what, include_extras=True)
+    except NameError:
+        if not isinstance(what, type):
+            raise
+        # A class of a function may name itself, though its module does not know it.
+        return typing.get_type_hints(what, localns={what.__name__: what}, include_extras=True)
 
 
 def hint_in(annotation: Any, names: Mapping[str, Any], what: str) -> Any:

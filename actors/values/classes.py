@@ -32,9 +32,9 @@ class Attribute:
     """For the JSON schema alone."""
 
 
-class Fields(Shape):
-    """An attrs or data class. ``unwritten`` are the attributes that it may have beside those that are written: they are made
-    anew by the class. Any other would be lost, so an instance that has one is refused."""
+class ClassShape(Shape):
+    """An attrs or data class. ``unwritten`` are the attributes that it may have beside those that are written: the class makes
+    them itself. Any other attribute would be lost, so an instance that has one is refused."""
 
     sorts = frozenset({OBJECT})
 
@@ -126,7 +126,7 @@ def _slots_of(cls: type) -> frozenset[str]:
     return frozenset(slots - {"__weakref__", "__dict__"})
 
 
-class TypedDictionary(Shape):
+class TypedDictShape(Shape):
     """A ``TypedDict``: a plain dictionary with the keys that it declares."""
 
     sorts = frozenset({OBJECT})
@@ -176,7 +176,7 @@ class TypedDictionary(Shape):
         return f"object {sorted((a.name, a.shape.form(inner)) for a in self.attributes)}"
 
 
-class NamedTuple(Shape):
+class NamedTupleShape(Shape):
     """A named tuple, as an array. Items at the end may be missing if they have defaults."""
 
     sorts = frozenset({ARRAY})

@@ -27,14 +27,14 @@ class Codec(Generic[T]):
 
     def __init__(self, kind: Any) -> None:
         from actors.values.kinds import shape_of  # with all that it knows; a process that only calls needs none of it
-        from actors.values.scalars import Exact
+        from actors.values.scalars import ExactShape
         from actors.values.shape import is_bounded, is_exact
 
         self.kind = kind
         self.shape: Shape = shape_of(kind)
         self._write, self._read = self.shape.write, self.shape.read
         exact = types.NoneType if kind is None else kind
-        self._exact = exact if isinstance(self.shape, Exact) and exact in EXACT else None
+        self._exact = exact if isinstance(self.shape, ExactShape) and exact in EXACT else None
         self._read_exact: Callable[[bytes], Any] | None = None if self._exact is None else READ_EXACT[self._exact]
         self._is_compared = not is_exact(self.shape)
         self._is_bounded = is_bounded(self.shape)
@@ -143,7 +143,7 @@ def decode_kept(codec: Codec[T], data: bytes, name: object) -> T:
 
 
 def forget_codecs() -> None:
-    """Make the codecs of all types anew: users have registered a hook."""
+    """Make the codecs of all types again: a hook was registered."""
     _cached_codec.cache_clear()
 
 

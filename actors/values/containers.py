@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from actors.core.errors import DefinitionError
 from actors.values.document import encode_plain, parse
 from actors.values.problem import Misfit, ValueProblem, expected, name_of, show, under_key
-from actors.values.scalars import Exact
+from actors.values.scalars import ExactShape
 from actors.values.shape import ARRAY, OBJECT, TEXT, Shape, each, is_hashable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-class Items(Shape):
+class SequenceShape(Shape):
     """A container of any number of items of one type, in their order. An array is a list: a text is not a list of its letters."""
 
     sorts = frozenset({ARRAY})
@@ -41,7 +41,7 @@ class Items(Shape):
         return _form_of_recursive(self, around) or f"array of {self.parts[0].form((*around, self))}"
 
 
-class Members(Items):
+class SetShape(SequenceShape):
     """A set. It has no order, and processes differ in the one that they walk over it, so it is written sorted by its JSON."""
 
     def __init__(self, kind: Any, container: Callable[[Any], Any], item: Shape) -> None:
@@ -61,8 +61,8 @@ class Members(Items):
         return found
 
 
-class Row(Shape):
-    """A tuple of so many items, each of its own type."""
+class TupleShape(Shape):
+    """A tuple of a fixed length, each item of its own type."""
 
     sorts = frozenset({ARRAY})
 
@@ -96,7 +96,7 @@ def row(values: Sequence[Any], each_with: Sequence[Callable[[Any], Any]]) -> lis
     return done
 
 
-class Dictionary(Shape):
+class MappingShape(Shape):
     """A mapping. Keys that are written as texts are written as these texts, all others as the text of their JSON
     (``{1: "a"}`` becomes ``{"1": "a"}``)."""
 
@@ -108,7 +108,7 @@ class Dictionary(Shape):
         self.parts = (key, value)
         self.container = container
         self._keys_are_text = key.sorts == {TEXT}
-        self._keys_are_str = isinstance(key, Exact) and self._keys_are_text
+        self._keys_are_str = isinstance(key, ExactShape) and self._keys_are_text
         self.breadth = value.breadth
 
     def write(self, value: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import msgspec
 
 from actors.values.problem import Misfit, reason_of, show
-from actors.values.scalars import Text
+from actors.values.scalars import TextShape
 from actors.values.shape import Shape
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ _ZONED = re.compile(r"(?P<date>[^\[]+)\[(?P<zone>[^\]!]+)\]$")
 def date_shapes() -> dict[Any, Shape]:
     """Their shapes."""
     return {
-        datetime.datetime: Text(datetime.datetime, _write_datetime, _read_datetime),
-        datetime.date: Text(datetime.date, datetime.date.isoformat, lambda text: msgspec.convert(text, datetime.date)),
-        datetime.time: Text(datetime.time, _write_time, _read_time),
-        datetime.timedelta: Text(datetime.timedelta, msgspec.to_builtins, _read_timedelta),
+        datetime.datetime: TextShape(datetime.datetime, _write_datetime, _read_datetime),
+        datetime.date: TextShape(
+            datetime.date, datetime.date.isoformat, lambda text: msgspec.convert(text, datetime.date)
+        ),
+        datetime.time: TextShape(datetime.time, _write_time, _read_time),
+        datetime.timedelta: TextShape(datetime.timedelta, msgspec.to_builtins, _read_timedelta),
     }
 
 

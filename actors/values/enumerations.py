@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.core.errors import DefinitionError
 from actors.values.problem import Misfit, expected, name_of, show
+from actors.values.scalars import as_integer
 from actors.values.shape import INT, Shape, sort_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def _key(plain: object) -> _Key:
     return type(plain), plain
 
 
-class _Choice(Shape):
+class _ChoiceShape(Shape):
     """Each value has a plain one of its own."""
 
     def __init__(self, name: str, values: dict[_Key, Any]) -> None:
@@ -56,13 +57,12 @@ def _keys_of(plain: Any) -> Iterable[_Key]:
     if type(plain) not in _WORDS:
         return
     yield _key(plain)
-    if type(plain) is float and plain.is_integer():
-        yield _key(int(plain))
-    elif type(plain) is int and abs(plain) < 2**53:
+    yield _key(as_integer(plain))
+    if type(plain) is int and abs(plain) < 2**53:
         yield _key(float(plain))
 
 
-class EnumMembers(_Choice):
+class EnumShape(_ChoiceShape):
     """An enum, by the values of its members; also one that is a ``str``, an ``int`` or a ``float``."""
 
     def __init__(self, kind: type[enum.Enum]) -> None:
@@ -112,7 +112,7 @@ def _function(method: Any) -> Any:
     return getattr(method, "__func__", method)
 
 
-class Flags(Shape):
+class FlagShape(Shape):
     """A flag, as the number of its bits. Bits that no member names are refused."""
 
     sorts = frozenset({INT})
@@ -132,8 +132,7 @@ class Flags(Shape):
         return self._checked(value._value_)
 
     def read(self, plain: Any) -> Any:
-        if type(plain) is float and plain.is_integer():
-            plain = int(plain)
+        plain = as_integer(plain)
         if type(plain) is not int:
             raise expected(self.name, plain)
         try:
@@ -153,7 +152,7 @@ class Flags(Shape):
         return f"flags of {self.mask}"
 
 
-class OneOf(_Choice):
+class LiteralShape(_ChoiceShape):
     """``Literal[…]``: ``Literal[1]`` takes 1, neither ``True`` nor ``1.0``."""
 
     def __init__(self, kind: Any, choices: Iterable[Any], shape_of: Callable[[Any], Shape]) -> None:

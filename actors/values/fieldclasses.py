@@ -16,11 +16,11 @@ import attrs
 from actors.core.errors import DefinitionError
 from actors.generics import with_types
 from actors.values.annotations import hints_in, hints_of
-from actors.values.classes import Attribute, Fields, NamedTuple, TypedDictionary
+from actors.values.classes import Attribute, ClassShape, NamedTupleShape, TypedDictShape
 from actors.values.shape import Shape
 
 ShapeOf = Callable[[Any], Shape]
-Shell = Fields | NamedTuple | TypedDictionary
+Shell = ClassShape | NamedTupleShape | TypedDictShape
 """A shape whose attributes are still to be filled in."""
 
 
@@ -42,13 +42,13 @@ def is_typed_dictionary(cls: type) -> bool:
 def shell_of(kind: Any, cls: Any) -> tuple[Shell, Callable[[ShapeOf], Sequence[Attribute]]]:
     """The shape of the class without its attributes, and what makes these."""
     if is_typed_dictionary(cls):
-        return TypedDictionary(kind), functools.partial(_of_typed_dictionary, kind, cls)
+        return TypedDictShape(kind), functools.partial(_of_typed_dictionary, kind, cls)
     if is_named_tuple(cls):
-        return NamedTuple(kind, cls), functools.partial(_of_named_tuple, kind, cls)
+        return NamedTupleShape(kind, cls), functools.partial(_of_named_tuple, kind, cls)
     declared = _declared(cls)
     left_out = {field.name for field in declared if not field.init}
     cached = {name for base in cls.__mro__ for name, member in vars(base).items() if _is_cached(member)}
-    shell = Fields(
+    shell = ClassShape(
         kind,
         cls,
         is_exact=not left_out and _is_made_plainly(cls, declared),

@@ -41,7 +41,7 @@ def is_hooked(kind: Any) -> bool:
     return bool(_made) and (_made[0].reads(kind) or _made[0].writes(kind))
 
 
-class Hooked(Shape):
+class HookedShape(Shape):
     """A type with a hook in one direction or in both."""
 
     sorts = ALL_SORTS
@@ -116,18 +116,18 @@ def _class_of_converters() -> Any:
                 self.register_unstructure_hook(kind, shape_of(kind).write)
             self.register_structure_hook_factory(lambda _: True, _reader_of)
             self.register_unstructure_hook_factory(lambda _: True, lambda kind: shape_of(kind).write)
-            self._begin()  # what was registered up to here is not a user's
+            self._begin()  # users register theirs from here on
 
         def _begin(self) -> None:
             self._reads: list[_Matches] = []
             self._writes: list[_Matches] = []
 
         def reads(self, kind: Any) -> bool:
-            """Whether a user's hook makes values of the type."""
+            """Whether a registered hook makes values of the type."""
             return any(_holds(matches, kind) for matches in self._reads)
 
         def writes(self, kind: Any) -> bool:
-            """Whether a user's hook writes values of the type."""
+            """Whether a registered hook writes values of the type."""
             return any(_holds(matches, kind) for matches in self._writes)
 
         def _note(self, registered: list[_Matches], matches: _Matches) -> None:

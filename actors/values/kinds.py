@@ -19,17 +19,17 @@ import msgspec
 
 from actors.core.errors import DefinitionError
 from actors.values import annotations as a
-from actors.values.containers import Dictionary, Items, Members, Row, check_hashable
+from actors.values.containers import MappingShape, SequenceShape, SetShape, TupleShape, check_hashable
 from actors.values.dates import date_shapes
-from actors.values.enumerations import EnumMembers, Flags, OneOf
+from actors.values.enumerations import EnumShape, FlagShape, LiteralShape
 from actors.values.fieldclasses import is_field_class, is_named_tuple, is_typed_dictionary, shell_of
-from actors.values.hooks import Hooked, is_hooked
-from actors.values.models import Model, Struct
+from actors.values.hooks import HookedShape, is_hooked
+from actors.values.models import ModelShape, StructShape
 from actors.values.problem import name_of, reason_of
-from actors.values.scalars import Exact, Float, Integer, Subclass, text_shapes
+from actors.values.scalars import ExactShape, FloatShape, IntegerShape, SubclassShape, text_shapes
 from actors.values.shape import NULL, Shape, all_parts
-from actors.values.unions import Alias, Optional, Union
-from actors.values.untyped import Untyped
+from actors.values.unions import AliasShape, OptionalShape, UnionShape
+from actors.values.untyped import AnyShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,16 +95,16 @@ class _Maker:
         return found
 
     def _hooked(self, kind: Any) -> Shape:
-        alias = self._made[a.hashable(kind)] = Alias(kind)
-        alias.fill(Hooked(kind, lambda: self._own(kind)))
+        alias = self._made[a.hashable(kind)] = AliasShape(kind)
+        alias.fill(HookedShape(kind, lambda: self._own(kind)))
         return alias
 
     def _own(self, kind: Any) -> Shape:
         inner = a.inner(kind)
         if inner is not None:
-            return self._behind(kind, inner)
+            return self._stood_for(kind, inner)
         if kind is Any or kind is object:
-            return Untyped("Any" if kind is Any else "object")
+            return AnyShape("Any" if kind is Any else "object")
         if isinstance(kind, typing.TypeVar):
             return self.shape(a.stands_for(kind))
         scalar = _scalar(kind)
@@ -112,7 +112,7 @@ class _Maker:
             return scalar
         origin = typing.get_origin(kind) or kind
         if origin is typing.Literal:
-            return OneOf(kind, typing.get_args(kind), self.shape)
+            return LiteralShape(kind, typing.get_args(kind), self.shape)
         if origin in (typing.Union, types.UnionType):
             return self._union(kind)
         container = self._container(kind, origin)
@@ -120,11 +120,11 @@ class _Maker:
             return container
         return self._class(kind, origin)
 
-    def _behind(self, kind: Any, inner: Any) -> Shape:
+    def _stood_for(self, kind: Any, inner: Any) -> Shape:
         """The shape of what a name stands for, which may use the name."""
         if not a.is_alias(kind):
             return self.shape(inner)
-        alias = Alias(kind)
+        alias = AliasShape(kind)
         self._made.setdefault(a.hashable(kind), alias)
         alias.fill(self.shape(inner))
         return alias
@@ -132,21 +132,21 @@ class _Maker:
     def _union(self, kind: Any) -> Shape:
         members = [self.shape(member) for member in typing.get_args(kind)]
         for member in members:
-            if isinstance(member, Untyped):
+            if isinstance(member, AnyShape):
                 return member
         nothing, others = _without_none(members)
         if nothing and len(others) == 1 and NULL not in others[0].sorts:
-            return Optional(others[0])
-        return Union(members)
+            return OptionalShape(others[0])
+        return UnionShape(members)
 
     def _container(self, kind: Any, origin: Any) -> Shape | None:
         arguments = typing.get_args(kind)
         if origin in _LISTS:
-            return Items(kind, list, self._item(arguments))
+            return SequenceShape(kind, list, self._item(arguments))
         if origin in _SETS:
             item = self._item(arguments)
             check_hashable(name_of(kind), item)
-            return Members(kind, _SETS[origin], item)
+            return SetShape(kind, _SETS[origin], item)
         if origin is tuple:
             return self._tuple(kind, arguments)
         if origin is collections.Counter:
@@ -160,28 +160,28 @@ class _Maker:
 
     def _tuple(self, kind: Any, arguments: tuple[Any, ...]) -> Shape:
         if kind is tuple or kind is typing.Tuple:  # noqa: UP006 - as users may have written it
-            return Items(kind, tuple, self.shape(Any))
+            return SequenceShape(kind, tuple, self.shape(Any))
         if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return Items(kind, tuple, self.shape(arguments[0]))
-        return Row(kind, [self.shape(argument) for argument in arguments])
+            return SequenceShape(kind, tuple, self.shape(arguments[0]))
+        return TupleShape(kind, [self.shape(argument) for argument in arguments])
 
     def _dictionary(self, kind: Any, container: Callable[[Any], Any], arguments: tuple[Any, ...]) -> Shape:
         key, value = arguments
         key_shape = self.shape(key)
-        if isinstance(key_shape, Untyped):
+        if isinstance(key_shape, AnyShape):
             key_shape = self.shape(str)  # any other key would come back as a text
         check_hashable(name_of(kind), key_shape)
-        return Dictionary(kind, container, key_shape, self.shape(value))
+        return MappingShape(kind, container, key_shape, self.shape(value))
 
     def _class(self, kind: Any, origin: Any) -> Shape:
         if not isinstance(origin, type) or issubclass(origin, BaseException):
             raise _refusal(kind)
         if issubclass(origin, enum.Enum):
-            return Flags(origin) if issubclass(origin, enum.Flag) else EnumMembers(origin)
+            return FlagShape(origin) if issubclass(origin, enum.Flag) else EnumShape(origin)
         if _is_model(origin):
-            return Model(typing.cast("Any", origin))
+            return ModelShape(typing.cast("Any", origin))
         if issubclass(origin, msgspec.Struct):
-            return Struct(kind)
+            return StructShape(kind)
         if is_field_class(origin) or is_named_tuple(origin) or is_typed_dictionary(origin):
             shell, attributes = shell_of(kind, origin)
             self._made.setdefault(a.hashable(kind), shell)
@@ -195,18 +195,18 @@ class _Maker:
 
 def _scalar(kind: Any) -> Shape | None:
     if kind is None or kind is types.NoneType:
-        return Exact(types.NoneType)
+        return ExactShape(types.NoneType)
     if kind is int:
-        return Integer()
+        return IntegerShape()
     if kind is float:
-        return Float()
+        return FloatShape()
     if kind is str or kind is bool:
-        return Exact(kind)
+        return ExactShape(kind)
     return _texts().get(kind) if isinstance(kind, type) else None
 
 
 def _without_none(members: list[Shape]) -> tuple[bool, list[Shape]]:
-    others = [member for member in members if member.sorts != {NULL} or not isinstance(member, Exact)]
+    others = [member for member in members if member.sorts != {NULL} or not isinstance(member, ExactShape)]
     return len(others) < len(members), others
 
 
@@ -224,7 +224,7 @@ def _subclass(kind: type, base: type, shape: Shape) -> Shape:
             f"{name_of(kind)} is a {base.__name__} with a {own} of its own, so nothing says that one made again would be equal. "
             "Use typing.NewType, or register hooks on actors.converter()"
         )
-    return Subclass(kind, shape, base)
+    return SubclassShape(kind, shape, base)
 
 
 _OWN_WAYS = ("__new__", "__init__", "__slots__", "__eq__", "__hash__")

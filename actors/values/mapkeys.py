@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core.errors import DefinitionError
-from actors.values.classes import Fields, NamedTuple
+from actors.values.classes import ClassShape, NamedTupleShape
 from actors.values.codec import Codec
-from actors.values.containers import Items, Members, Row
-from actors.values.enumerations import EnumMembers, Flags, OneOf
+from actors.values.containers import SequenceShape, SetShape, TupleShape
+from actors.values.enumerations import EnumShape, FlagShape, LiteralShape
 from actors.values.fieldclasses import is_compared_by_all_fields
 from actors.values.problem import ValueProblem, show
-from actors.values.scalars import Decimal, Exact, Float, Subclass, Text
+from actors.values.scalars import DecimalShape, ExactShape, FloatShape, SubclassShape, TextShape
 from actors.values.shape import all_parts, is_hashable
-from actors.values.unions import Alias, Optional, Union
+from actors.values.unions import AliasShape, OptionalShape, UnionShape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from actors.values.shape import Shape
 
 _KEYS = (
-    *(Exact, Float, Text, Subclass, Flags, EnumMembers, OneOf),
-    *(Members, Items, Row, Fields, NamedTuple, Optional, Union, Alias),
+    *(ExactShape, FloatShape, TextShape, SubclassShape, FlagShape, EnumShape, LiteralShape),
+    *(SetShape, SequenceShape, TupleShape, ClassShape, NamedTupleShape, OptionalShape, UnionShape, AliasShape),
 )
 
 
@@ -65,9 +65,9 @@ def _check_part(shape: Shape) -> None:
     """Raise for a type with equal values that are written apart."""
     if not isinstance(shape, _KEYS):
         raise _refusal(shape, "nothing says which of them are equal")
-    if isinstance(shape, Fields) and not is_compared_by_all_fields(shape.cls):
+    if isinstance(shape, ClassShape) and not is_compared_by_all_fields(shape.cls):
         raise _refusal(shape, "they may be equal although their attributes are not")
-    if isinstance(shape, (Union, OneOf)):
+    if isinstance(shape, (UnionShape, LiteralShape)):
         families = list(_families(shape))
         twice = next((family for family in families if families.count(family) > 1), None)
         if twice is not None:
@@ -77,19 +77,19 @@ def _check_part(shape: Shape) -> None:
 def _families(shape: Shape) -> Iterable[str]:
     """Names of what its values may be equal to, each as often as there are types of it."""
     match shape:
-        case Union():
+        case UnionShape():
             for part in shape.parts:
                 yield from set(_families(part))
-        case OneOf():
+        case LiteralShape():
             yield from (_family_of(kind) for kind in {type(value) for value in shape.values})
-        case Flags() | EnumMembers():
+        case FlagShape() | EnumShape():
             yield _family_of(shape.kind)
-        case Subclass() | Optional() | Alias():
+        case SubclassShape() | OptionalShape() | AliasShape():
             yield from _families(shape.parts[0])
-        case Decimal() | Float() | Exact():
+        case DecimalShape() | FloatShape() | ExactShape():
             yield "texts" if shape.takes_any_text else "numbers" if shape.name != "None" else "None"
-        case Row() | NamedTuple() | Items():
-            yield "sets" if isinstance(shape, Members) else "tuples"
+        case TupleShape() | NamedTupleShape() | SequenceShape():
+            yield "sets" if isinstance(shape, SetShape) else "tuples"
         case _:
             yield "numbers" if shape.name == "Fraction" else shape.name
 
@@ -101,7 +101,9 @@ def _family_of(kind: type) -> str:
 
 
 def _has_twins(shape: Shape) -> bool:
-    return isinstance(shape, (Float, Decimal)) or (isinstance(shape, Text) and shape.name in ("datetime", "time"))
+    return isinstance(shape, (FloatShape, DecimalShape)) or (
+        isinstance(shape, TextShape) and shape.name in ("datetime", "time")
+    )
 
 
 def _check_twins(key: Any) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 
-class Model(Shape):
+class ModelShape(Shape):
     """A pydantic model.
 
     It is written with its aliases and read by aliases or names. What it makes of JSON from outside (``"5"`` for an int) is the
@@ -148,7 +148,7 @@ def _misfit(error: ValidationError) -> Misfit:
     return Misfit(f"{first['msg']}, found {show(first['input'])}").under("".join(map(under_key, first["loc"])))
 
 
-class Struct(Shape):
+class StructShape(Shape):
     """A ``msgspec.Struct``, as msgspec writes it."""
 
     sorts = ALL_SORTS

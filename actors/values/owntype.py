@@ -1,4 +1,4 @@
-"""Values that are written before anybody says what type they are read as: signals, output, edits of fields.
+"""Values that are written before the type is known that they are read as: signals, output, edits of fields.
 
 The sender has no annotation; each value is written as its own type has it, a tuple and a set as arrays. The receiver's type says
 what it is then: ``actors.signal("point", tuple[int, int])`` gives a tuple back, ``actors.signal("point")`` a list. What JSON would

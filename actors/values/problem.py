@@ -38,7 +38,7 @@ def expected(name: str, value: object) -> Misfit:
 
 
 def reason_of(error: BaseException) -> str:
-    """What a user's own code said when it refused a value."""
+    """The message of an error of other code, on one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -45,7 +45,7 @@ def _type_of(function: Callable[..., Any], name: str) -> Any:
 
 
 def _underneath(function: Any) -> Any:
-    """The function that somebody wrote, under what binds its arguments or wraps it."""
+    """The function under the partials, methods and decorators that it is wrapped in."""
     while not isinstance(function, (types.FunctionType, type)):
         for name in ("func", "__wrapped__", "__func__"):
             inner = getattr(function, name, None)

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 _RATIO = re.compile(r"-?[0-9]+(/[0-9]+)?")
+_EXACT_IN_FLOATS = 2**53
 _FLOATS = range(-(2**1023), 2**1023)
 _SORT_OF_EXACT = {int: INT, str: TEXT, bool: BOOL, types.NoneType: NULL}
 
 
-class Exact(Shape):
+class ExactShape(Shape):
     """``int``, ``str``, ``bool`` and ``None``: what JSON has the same of. ``True`` is not an int, nor ``"5"``."""
 
     def __init__(self, kind: type) -> None:
@@ -62,19 +63,24 @@ class Exact(Shape):
         return self.name
 
 
-class Integer(Exact):
-    """``5.0`` is read as 5: not every language writes them apart."""
+class IntegerShape(ExactShape):
+    """``5.0`` is read as 5: not every language writes them apart. Not ``1e23``: as a float it is another integer."""
 
     def __init__(self) -> None:
         super().__init__(int)
 
     def read(self, plain: Any) -> Any:
-        if type(plain) is float and plain.is_integer():
-            return int(plain)
-        return super().read(plain)
+        return super().read(as_integer(plain))
 
 
-class Float(Shape):
+def as_integer(plain: Any) -> Any:
+    """The integer that a float of JSON stands for; everything else as it is."""
+    if type(plain) is float and plain.is_integer() and abs(plain) <= _EXACT_IN_FLOATS:
+        return int(plain)
+    return plain
+
+
+class FloatShape(Shape):
     """A float. Where the type checker lets an int stand for one, it becomes the float that equals it, or is refused."""
 
     name = "float"
@@ -106,7 +112,7 @@ class Float(Shape):
         return "float"
 
 
-class Text(Shape):
+class TextShape(Shape):
     """Values that are written as a text. ``to_text`` refuses those that ``from_text`` would not give back."""
 
     sorts = frozenset({TEXT})
@@ -149,8 +155,8 @@ class Text(Shape):
         return f"text of {self.name}"
 
 
-class Decimal(Text):
-    """With all its digits. A JSON number with a point has lost some before anybody could look, so only text and int are read."""
+class DecimalShape(TextShape):
+    """With all its digits. A JSON number with a point may have lost some when it was parsed, so only text and int are read."""
 
     def __init__(self) -> None:
         super().__init__(decimal.Decimal, _decimal_text, _decimal)
@@ -163,7 +169,7 @@ class Decimal(Text):
         return super().read(plain)
 
 
-class Subclass(Shape):
+class SubclassShape(Shape):
     """A subclass of ``str``, ``int`` or ``float`` that adds methods and nothing else."""
 
     def __init__(self, kind: type, base: Shape, base_type: type) -> None:
@@ -230,19 +236,21 @@ def _fraction(text: str) -> fractions.Fraction:
     return fractions.Fraction(text)
 
 
-def _path(kind: type) -> Text:
+def _path(kind: type) -> TextShape:
     concrete = type(kind())
-    return Text(kind, str, concrete, concrete=concrete, takes_any_text=True)
+    return TextShape(kind, str, concrete, concrete=concrete, takes_any_text=True)
 
 
 def text_shapes() -> dict[Any, Shape]:
     """The shapes of types that are written as a text, other than dates and times."""
     shapes: dict[Any, Shape] = {
-        decimal.Decimal: Decimal(),
-        uuid.UUID: Text(uuid.UUID, str, _converted(uuid.UUID)),
-        bytes: Text(bytes, _base64, _bytes, takes_any_text=True),
-        bytearray: Text(bytearray, _base64, lambda t: bytearray(_bytes(t)), takes_any_text=True, is_hashable=False),
-        fractions.Fraction: Text(fractions.Fraction, str, _fraction),
+        decimal.Decimal: DecimalShape(),
+        uuid.UUID: TextShape(uuid.UUID, str, _converted(uuid.UUID)),
+        bytes: TextShape(bytes, _base64, _bytes, takes_any_text=True),
+        bytearray: TextShape(
+            bytearray, _base64, lambda t: bytearray(_bytes(t)), takes_any_text=True, is_hashable=False
+        ),
+        fractions.Fraction: TextShape(fractions.Fraction, str, _fraction),
         pathlib.Path: _path(pathlib.Path),
         pathlib.PurePath: _path(pathlib.PurePath),
         pathlib.PurePosixPath: _path(pathlib.PurePosixPath),
@@ -256,5 +264,5 @@ def text_shapes() -> dict[Any, Shape]:
         ipaddress.IPv4Interface,
         ipaddress.IPv6Interface,
     ):
-        shapes[kind] = Text(kind, str, kind)
+        shapes[kind] = TextShape(kind, str, kind)
     return shapes

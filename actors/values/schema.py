@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.values.classes import Attribute, Fields, NamedTuple, TypedDictionary
-from actors.values.containers import Dictionary, Items, Members, Row
-from actors.values.enumerations import EnumMembers, Flags, OneOf
-from actors.values.models import Model, Struct
+from actors.values.classes import Attribute, ClassShape, NamedTupleShape, TypedDictShape
+from actors.values.containers import MappingShape, SequenceShape, SetShape, TupleShape
+from actors.values.enumerations import EnumShape, FlagShape, LiteralShape
+from actors.values.models import ModelShape, StructShape
 from actors.values.problem import Misfit
-from actors.values.scalars import Exact, Float, Subclass, Text
-from actors.values.unions import Alias, Optional, Union
+from actors.values.scalars import ExactShape, FloatShape, IntegerShape, SubclassShape, TextShape
+from actors.values.shape import TEXT
+from actors.values.unions import AliasShape, OptionalShape, UnionShape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,35 +55,39 @@ class _Document:
 
     def _schema(self, shape: Shape) -> Schema:
         match shape:
-            case Exact():
+            case ExactShape():
                 return {"type": _OF_EXACT[shape.name]}
-            case Float():
+            case FloatShape():
                 return {"type": "number"}
-            case Text():
+            case TextShape():
                 return {"type": "string"} | _OF_TEXT.get(shape.name, {})
-            case Flags():
+            case FlagShape():
                 return {"type": "integer", "minimum": 0, "maximum": shape.mask}
-            case OneOf():
+            case LiteralShape():
                 return {"enum": shape.plain_values}
-            case Subclass() | Alias():
+            case SubclassShape() | AliasShape():
                 return self._schema(shape.parts[0])
-            case Optional():
+            case OptionalShape():
                 return {"anyOf": [self._schema(shape.parts[0]), {"type": "null"}]}
-            case Union():
+            case UnionShape():
                 return {"anyOf": [self._schema(part) for part in shape.parts]}
             case _:
                 return self._of_container(shape)
 
     def _of_container(self, shape: Shape) -> Schema:
         match shape:
-            case Items():
-                unique = {"uniqueItems": True} if isinstance(shape, Members) else {}
+            case SequenceShape():
+                unique = {"uniqueItems": True} if isinstance(shape, SetShape) else {}
                 return {"type": "array"} | self._unless_empty("items", shape.parts[0]) | unique
-            case Row():
+            case TupleShape():
                 return _row([self._schema(part) for part in shape.parts])
-            case Dictionary():
-                return {"type": "object"} | self._unless_empty("additionalProperties", shape.parts[1])
-            case EnumMembers() | Fields() | TypedDictionary() | NamedTuple() | Model() | Struct():
+            case MappingShape():
+                return (
+                    {"type": "object"}
+                    | _of_keys(shape.parts[0])
+                    | self._unless_empty("additionalProperties", shape.parts[1])
+                )
+            case EnumShape() | ClassShape() | TypedDictShape() | NamedTupleShape() | ModelShape() | StructShape():
                 return self._reference(shape)
             case _:
                 return {}
@@ -109,11 +114,11 @@ class _Document:
 
     def _definition(self, shape: Any, name: str) -> Schema:
         match shape:
-            case Model() | Struct():
+            case ModelShape() | StructShape():
                 return self._hoisted(shape.schema(), name)
-            case EnumMembers():
+            case EnumShape():
                 return {"title": name, "enum": shape.plain_values}
-            case NamedTuple():
+            case NamedTupleShape():
                 return {"title": name} | self._of_named_tuple(shape)
             case _:
                 return {"title": name} | _description(shape) | self._of_fields(shape.attributes)
@@ -123,7 +128,7 @@ class _Document:
         required = [attribute.name for attribute in attributes if attribute.is_required]
         return {"type": "object", "properties": properties, "required": required}
 
-    def _of_named_tuple(self, shape: NamedTuple) -> Schema:
+    def _of_named_tuple(self, shape: NamedTupleShape) -> Schema:
         items = [self._with_default(attribute) for attribute in shape.attributes]
         required = sum(attribute.is_required for attribute in shape.attributes)
         return _row(items) | {"minItems": required}
@@ -138,12 +143,25 @@ class _Document:
             return schema
 
     def _hoisted(self, schema: Schema, name: str) -> Schema:
-        """A schema that somebody else wrote; what it defines is defined here, under names that begin with its own."""
+        """The schema of another library; its definitions are moved to this document, under names that begin with its own."""
         names = {inner: self._free_name(f"{name}.{inner}") for inner in schema.get("$defs", {})}
         for inner, definition in schema.get("$defs", {}).items():
             self._definitions[names[inner]] = _renamed(definition, names)
         renamed: Schema = _renamed({word: value for word, value in schema.items() if word != "$defs"}, names)
         return renamed
+
+
+def _of_keys(key: Shape) -> Schema:
+    """What the names of an object look like, as far as it is more than text."""
+    match key:
+        case IntegerShape():
+            return {"propertyNames": {"pattern": "^-?[0-9]+$"}}
+        case EnumShape() | LiteralShape() if key.sorts == {TEXT}:
+            return {"propertyNames": {"enum": key.plain_values}}
+        case TextShape() if key.name in _OF_TEXT:
+            return {"propertyNames": _OF_TEXT[key.name]}
+        case _:
+            return {}
 
 
 def _row(items: list[Schema]) -> Schema:
@@ -153,7 +171,7 @@ def _row(items: list[Schema]) -> Schema:
 
 
 def _description(shape: Any) -> Schema:
-    cls = shape.cls if isinstance(shape, Fields) else None
+    cls = shape.cls if isinstance(shape, ClassShape) else None
     if cls is None or not cls.__doc__ or cls.__doc__.startswith(f"{cls.__name__}("):  # dataclasses write one themselves
         return {}
     return {"description": inspect.getdoc(cls)}

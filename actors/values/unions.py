@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Union(Shape):
+class UnionShape(Shape):
     """One of several types.
 
     If each member is another sort of thing in JSON (``int | str | None``), the sort decides. Otherwise members are tried in turn,
@@ -88,7 +88,7 @@ class Union(Shape):
         return f"any of {sorted(part.form((*around, self)) for part in self.parts)}"
 
 
-class Optional(Shape):
+class OptionalShape(Shape):
     """A type or None; the most common union, so it is not searched."""
 
     def __init__(self, part: Shape) -> None:
@@ -110,7 +110,7 @@ class Optional(Shape):
         return f"any of {sorted(('None', self.parts[0].form((*around, self))))}"
 
 
-class Alias(Shape):
+class AliasShape(Shape):
     """A name for a type (``type Tree = dict[str, Tree] | int``), which stands for it also while it is still being made."""
 
     def __init__(self, kind: Any) -> None:

@@ -18,7 +18,7 @@ _ATOMS = {str, int, bool, type(None)}
 _REMEDY = "is not a value of JSON and has no type to be read back with; annotate it"
 
 
-class Untyped(Shape):
+class AnyShape(Shape):
     """Any value that JSON has a word for."""
 
     sorts = ALL_SORTS

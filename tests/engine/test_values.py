@@ -259,7 +259,7 @@ async def test_a_handler_that_never_returns_may_say_so(lab: Lab) -> None:
             await runtime.client.actor(Shop, "a").give_up()
 
 
-async def test_a_signal_arrives_as_what_was_sent_and_one_that_does_not_fit_is_passed_over(lab: Lab) -> None:
+async def test_a_signal_arrives_as_it_was_sent_or_is_passed_over(lab: Lab) -> None:
     async with lab.running() as runtime:
         task = await runtime.client.actor(Shop, "a").wait_for_line.send()
         other = await runtime.client.actor(Shop, "b").wait_for_seats.send()

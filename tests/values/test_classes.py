@@ -408,7 +408,15 @@ def test_the_refusal_names_the_field() -> None:
     assert "HoldsPlain.inside" in str(cannot_be_defined(HoldsPlain))
 
 
-def test_a_class_of_a_function_with_names_of_the_function_is_refused_with_the_reason() -> None:
+def test_a_class_of_a_function_may_name_itself() -> None:
+    @attrs.define
+    class Node:
+        below: list[Node]
+
+    comes_back(Node, Node([Node([])]))
+
+
+def test_a_class_that_names_another_of_its_function_is_refused_with_the_reason() -> None:
     @attrs.define
     class Inner:
         number: int

@@ -294,7 +294,7 @@ def test_pydantic_is_not_imported_for_those_who_do_not_use_it() -> None:
 
 
 class Money:
-    """Has no fields that anybody could know of, and no ``__eq__``."""
+    """Declares no fields, and has no ``__eq__``."""
 
     def __init__(self, cents: int) -> None:
         self.cents = cents
@@ -335,7 +335,7 @@ class Purse:
 
 @pytest.fixture
 def converter(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The converter as it is before anybody has registered a hook, and will be again."""
+    """A converter without hooks; those that a test registers are gone after it."""
     monkeypatch.setattr(hooks_of_users, "_made", [])
     yield actors.converter()
     forget_codecs()

@@ -253,7 +253,7 @@ def test_what_says_its_own_type_is_read_by_that_type_as_it_was(data: st.DataObje
     try:
         codec.encode(value)
     except ValueProblem:
-        return  # it is no value of the type
+        return  # the type refuses it
     assert same(codec.decode(encode_by_own_type(value)), codec.settle(value)[1])
 
 

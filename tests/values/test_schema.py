@@ -80,7 +80,9 @@ def schema_of(kind: Any) -> dict[str, Any]:
         (Any, {}),
         (list, {"type": "array"}),
         (set[int], {"type": "array", "items": {"type": "integer"}, "uniqueItems": True}),
-        (dict[int, str], {"type": "object", "additionalProperties": {"type": "string"}}),
+        (dict[str, int], {"type": "object", "additionalProperties": {"type": "integer"}}),
+        (dict[int, Any], {"type": "object", "propertyNames": {"pattern": "^-?[0-9]+$"}}),
+        (dict[Literal["a"], Any], {"type": "object", "propertyNames": {"enum": ["a"]}}),
         (Literal["a", 1], {"enum": ["a", 1]}),
         (
             tuple[int, str],
