@@ -1,0 +1,83 @@
+"""Values over HTTP: what a Python client sends and gets, and what others write by hand."""
+
+from __future__ import annotations
+
+import decimal
+import enum
+from typing import TYPE_CHECKING
+
+import attrs
+import pytest
+from pydantic import BaseModel, Field
+
+import actors
+from actors import Actor, handler
+from journal.events import Target
+from tests.http.served import serving
+from tests.values.promise import same
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from actors.client import Client
+
+
+class Status(enum.StrEnum):
+    NEW = "new"
+
+
+class Line(BaseModel):
+    name: str
+    price: decimal.Decimal = Field(alias="unitPrice")
+
+
+class Order(BaseModel):
+    lines: list[Line]
+
+
+@attrs.define
+class Receipt:
+    by_number: dict[int, Status]
+    order: Order
+
+
+class Shop(Actor):
+    @handler
+    async def buy(self, order: Order, status: Status) -> Receipt:
+        return Receipt({1: status}, order)
+
+    @handler
+    async def wait(self) -> Line:
+        return await actors.signal("line", Line)
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[Client]:
+    async with serving(tmp_path, Shop) as served, served.client() as connected:
+        yield connected
+
+
+ORDER = Order(lines=[Line(name="tea", unitPrice=decimal.Decimal("1.50"))])
+
+
+async def test_a_model_and_a_member_come_back_to_a_client_elsewhere(client: Client) -> None:
+    receipt = await client.actor(Shop, "a").buy(ORDER, Status.NEW)
+    assert same(receipt.by_number, {1: Status.NEW})
+    assert receipt.order == ORDER
+
+
+async def test_a_signal_carries_a_model_from_a_client_elsewhere(client: Client) -> None:
+    task = await client.actor(Shop, "a").wait.send()
+    await task.signal("line", ORDER.lines[0])
+    assert await task.result() == ORDER.lines[0]
+
+
+async def test_the_place_that_a_model_refuses_reaches_those_who_wrote_it(client: Client) -> None:
+    with pytest.raises(actors.InvalidArgumentError) as refusal:
+        await client.call(Target("Shop", "a", "buy"), b'{"order": {"lines": [{"name": "tea"}]}, "status": "new"}')
+    assert refusal.value.path == "$.order['lines'][0]['unitPrice']"
+    with pytest.raises(actors.InvalidArgumentError) as refusal:
+        await client.call(Target("Shop", "a", "buy"), b'{"order": {"lines": []}, "status": "gone"}')
+    assert refusal.value.path == "$.status"
+    assert await client.invocations() == []
