@@ -137,7 +137,8 @@ def _class_of_converters() -> Any:
         def register_structure_hook(self, cl: Any, func: Any = None) -> Any:
             if func is not None:
                 self._note(self._reads, functools.partial(_covers, cl))
-            return super().register_structure_hook(cl, func)
+            register: Any = super().register_structure_hook
+            return register(cl, func)
 
         def register_structure_hook_func(self, check_func: Any, func: Any) -> None:
             self._note(self._reads, check_func)
@@ -150,7 +151,8 @@ def _class_of_converters() -> Any:
         def register_unstructure_hook(self, cls: Any = None, func: Any = None) -> Any:
             if func is not None:
                 self._note(self._writes, functools.partial(_covers, cls))
-            return super().register_unstructure_hook(cls, func)
+            register: Any = super().register_unstructure_hook
+            return register(cls, func)
 
         def register_unstructure_hook_func(self, check_func: Any, func: Any) -> None:
             self._note(self._writes, check_func)
