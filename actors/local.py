@@ -222,14 +222,29 @@ class LocalPort:
         return await self.engine.watch(of, self.who, leaves_at_pause=leaves_at_pause)
 
     async def find(self, listing: Listing) -> list[InvocationInfo]:
-        if listing.where is not None:
-            rows = await self._queries.newest(await self._asked(), listing, listing.where)
-        else:
-            rows = await self._queries.listed(await self._asked(), listing)
+        listings = self._by_all_names(listing)
+        rows = [row for each in listings for row in await self._rows(each)]
+        if len(listings) > 1:
+            rows = sorted(rows, key=lambda row: (row.created_at, row.invocation_id), reverse=True)[: listing.limit]
         found: list[InvocationInfo] = []
         for first in range(0, len(rows), _LOOKS_TOGETHER):
             found += await self._infos(rows[first : first + _LOOKS_TOGETHER])
         return found
+
+    async def _rows(self, listing: Listing) -> list[InvocationRow]:
+        if listing.where is not None:
+            return await self._queries.newest(await self._asked(), listing, listing.where)
+        return await self._queries.listed(await self._asked(), listing)
+
+    def _by_all_names(self, listing: Listing) -> list[Listing]:
+        """A listing of a class, or of a handler of it, by each name that what it wants may be kept under."""
+        if listing.service is None or listing.service not in self.engine.app:
+            return [listing]
+        definition = self.engine.app.find(listing.service)
+        handlers: Sequence[str | None] = (listing.handler,)
+        if listing.handler is not None and listing.handler in definition.called:
+            handlers = definition.called[listing.handler].names
+        return [attrs.evolve(listing, service=name, handler=each) for name in definition.names for each in handlers]
 
     async def _infos(self, rows: Sequence[InvocationRow]) -> list[InvocationInfo]:
         """The rows as infos: a list says of an open invocation what :meth:`info` says, with its pause and its waits."""

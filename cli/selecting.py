@@ -41,8 +41,10 @@ class Selected:
         parts: list[str] = []
         if self.named is not None:
             named = await resolved(source, self.named)
-            columns = zip(("service", "key", "handler"), (named.service, named.key, named.handler), strict=True)
-            parts = [f"{column} = {_quoted(text)}" for column, text in columns if text is not None]
+            services, handlers = await _names_of(source, named)
+            parts = [_one_of("service", services)]
+            parts += [] if named.key is None else [_one_of("key", (named.key,))]
+            parts += [_one_of("handler", handlers)] if handlers else []
         if self.condition is not None:
             parts.append(self.condition if not parts and self.among is None else f"({self.condition})")
         return " and ".join([*parts, *([self.among] if self.among is not None else [])])
@@ -67,6 +69,12 @@ def _is_id(word: str) -> bool:
 def _ids(words: Iterable[str]) -> Iterator[InvocationId]:
     for word in words:
         yield from map(parse_invocation_id, sys.stdin.read().split() if word == "-" else (word,))
+
+
+def _one_of(column: str, texts: tuple[str, ...]) -> str:
+    if len(texts) == 1:
+        return f"{column} = {_quoted(texts[0])}"
+    return f"{column} in ({', '.join(map(_quoted, texts))})"
 
 
 def _quoted(text: str) -> str:
@@ -103,9 +111,9 @@ async def refuse_unknown(source: Source, named: Named) -> None:
     from journal.events import Kind
 
     service, key, handler = await resolved(source, named)
-    served = {info.name: info for info in await source.served()}.get(service)
+    served = await _served(source, service)
     if handler is not None and not await _has_any(source, service, handler=handler):
-        known = () if served is None else tuple(one.name for one in served.handlers)
+        known = () if served is None else tuple(name for one in served.handlers for name in (one.name, *one.aliases))
         if handler not in known:
             raise UnknownHandlerError(f"{service} has no handler {handler!r}{_there_are(known)}")
     if key is not None and not await _has_any(source, service, key=key):
@@ -119,9 +127,9 @@ async def _kind_of(source: Source, service: str) -> Kind:
     from actors.core.errors import UnknownServiceError
     from journal.events import Kind
 
-    for info in await source.served():
-        if service in (info.name, *info.aliases):
-            return info.kind
+    served = await _served(source, service)
+    if served is not None:
+        return served.kind
     found = await _has_any(source, service)
     if found:
         return found[0].kind
@@ -129,6 +137,22 @@ async def _kind_of(source: Source, service: str) -> Kind:
         return Kind.ACTOR  # its invocations are no longer retained
     names = [info.name for info in await source.services(system=False)]
     raise UnknownServiceError(f"no service {service!r}{_there_are(names)}")
+
+
+async def _served(source: Source, service: str) -> ServiceInfo | None:
+    """The class of this name, or alias."""
+    return next((info for info in await source.served() if service in (info.name, *info.aliases)), None)
+
+
+async def _names_of(source: Source, named: Named) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the class, and the handler if there is one, may be called where they are kept."""
+    served = await _served(source, named.service)
+    services = (named.service,) if served is None else (served.name, *served.aliases)
+    if named.handler is None:
+        return services, ()
+    handlers = () if served is None else served.handlers
+    names = [(one.name, *one.aliases) for one in handlers if named.handler in (one.name, *one.aliases)]
+    return services, (names[0] if names else (named.handler,))
 
 
 async def _has_any(

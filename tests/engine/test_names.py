@@ -270,6 +270,20 @@ async def test_a_request_that_comes_again_under_another_name_is_the_same(lab: La
     assert WORLD.entries == ["b"]
 
 
+async def test_invocations_are_listed_under_every_name(lab: Lab) -> None:
+    await stored(lab, "k")
+    async with lab.running(*NEW) as runtime:
+        client = runtime.client
+        await client.actor(New, "k").grow(1)
+        await client.actor(New, "fresh").grow(1)
+        for service in ("New", "Old"):
+            for name in (None, "increase", "plus"):
+                found = await client.invocations(service=service, handler=name)
+                assert {str(one.target) for one in found} == {"New/fresh/increase", "Old/k/increase", "Old/k/plus"}
+        assert len(await client.invocations(service="New", limit=2)) == 2
+        assert len(await client.invocations(service="New", key="k", where="handler = 'plus'")) == 1
+
+
 async def test_a_gate_holds_what_lies_under_every_name(lab: Lab) -> None:
     await stored(lab)
     async with lab.running() as runtime:
