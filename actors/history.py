@@ -14,7 +14,7 @@ from actors.inspection import belongs_to, plain
 from journal import events as e
 from journal.errors import CorruptRecord
 from journal.events import Failure, Outcome, Recorded
-from journal.ids import InvocationId
+from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -102,6 +102,14 @@ def show(value: bytes, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def _signal(event: e.SignalReceived) -> str:
+    return f"signal {event.name!r}: {show(event.value)}, {_taken_by(event.step)}"
+
+
+def _taken_by(step: StepId | None) -> str:
+    return "kept until a wait takes it" if step is None else f"taken by the wait at step {step}"
+
+
 def _outcome(outcome: Outcome) -> str:
     if outcome.reason or outcome.failure is not None:
         failure = "" if outcome.failure is None else f": {_failure(outcome.failure)}"
@@ -129,7 +137,8 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.TimerFired: lambda event: f"the timer at step {event.step} fired",
     e.CallCompleted: lambda event: f"the call at step {event.step} {_outcome(event.outcome)}",
     e.CallHandedOver: lambda event: f"the call at step {event.step} is answered by {event.callee}",
-    e.SignalReceived: lambda event: f"signal {event.name!r}: {show(event.value)}",
+    e.SignalReceived: _signal,
+    e.SignalReassigned: lambda event: f"signal {event.name!r} is {_taken_by(event.step)}",
     e.OutputEmitted: lambda event: f"output {show(event.value)}",
     e.VerbAnswered: _answered,
     e.ReadsPinned: lambda _: "what it has read is kept for its replay",

@@ -72,6 +72,7 @@ TAGS: dict[type, int] = {
     e.FieldsInitialized: 0x38,
     e.LogConverted: 0x39,
     e.MapConverted: 0x3A,
+    e.SignalReassigned: 0x40,
 }
 
 _STAMP_TAG = 0x7F

@@ -423,8 +423,9 @@ class SendScheduled:
 
 @attrs.define(kw_only=True)
 class SignalAwaited:
-    """A handler wants the next signal of this name. ``ready``: it had come before. ``schema`` describes the value for
-    whoever sends it."""
+    """A handler wants the next signal of this name. ``ready``: it had come before, and is the one with the number ``signal``; the
+    handler had then been given so many completions (``handed_over``). ``schema`` describes the value for senders. ``again``: a
+    restart goes back to this wait, so it takes only a signal that comes for it."""
 
     invocation_id: InvocationId
     step: StepId
@@ -432,15 +433,38 @@ class SignalAwaited:
     ready: bool = False
     source: str = ""
     schema: bytes = b""
+    signal: int = 0
+    handed_over: int = 0
+    again: bool = False
 
 
 @attrs.define(kw_only=True)
 class SignalReceived:
-    """A value came from outside. Values of one name are handed over in this order."""
+    """A value came from outside. Values of one name are handed over in this order.
+
+    ``signal`` is its number among the signals of the invocation. ``step`` is the wait that takes it; None: no handler waits for
+    it, and it is kept. What a ``SignalReassigned`` or a ``SignalAwaited`` says of it later holds instead.
+    """
 
     invocation_id: InvocationId
     name: str
     value: bytes
+    signal: int = 0
+    step: StepId | None = None
+
+
+@attrs.define(kw_only=True)
+class SignalReassigned:
+    """A signal was taken by another wait than was recorded when it came, or by none (None) and is kept.
+
+    That happens while a handler catches up: at the moment when it is given the signal, it has left the wait that the signal came
+    for, or has begun one that it had not begun when the signal came.
+    """
+
+    invocation_id: InvocationId
+    signal: int
+    name: str
+    step: StepId | None
 
 
 @attrs.define(kw_only=True)
@@ -756,6 +780,7 @@ Event: TypeAlias = (
     | SendScheduled
     | SignalAwaited
     | SignalReceived
+    | SignalReassigned
     | OutputEmitted
     | VerbScheduled
     | VerbAnswered

@@ -268,7 +268,10 @@ class CancelScope:
     ) -> bool:
         branch = self._branch
         assert branch is not None
-        if not branch.execution.closed:
+        execution = branch.execution
+        if execution.resuming is not branch and isinstance(error, GeneratorExit):
+            return False  # the generator around it is finalised, and nothing of it counts
+        if not execution.closed:
             branch.must_run("the end of a CancelScope")
             if branch.scope is not self:
                 raise RuntimeError(
@@ -276,8 +279,8 @@ class CancelScope:
                     "yields inside of one must be closed before the block around it is left: use contextlib.aclosing()"
                 )
         branch.scope = self.parent
-        if self._timer is not None and not branch.execution.closed:
-            branch.execution.drop_deadline(branch, self._timer)
+        if self._timer is not None and not execution.closed:
+            execution.drop_deadline(branch, self._timer)
         if error is None or not self._absorbs:
             return False
         return self._catch(error)

@@ -711,11 +711,20 @@ def _withdraw_call(
 def _signal(
     _: ObjectState, invocation: InvocationState, command: c.SignalInvocation, __: float, limits: Limits
 ) -> list[Event]:
-    if sum(invocation.signals.values()) >= limits.signals:
+    if sum(map(len, invocation.signals.values())) >= limits.signals:
         raise SignalBufferFullError(
             f"{limits.signals} signals wait for {invocation.invocation_id} already, and it has asked for none of them"
         )
-    return [e.SignalReceived(invocation_id=invocation.invocation_id, name=command.name, value=command.value)]
+    waiting = (step for step, w in invocation.waits.items() if w.kind is WaitKind.SIGNAL and w.name == command.name)
+    return [
+        e.SignalReceived(
+            invocation_id=invocation.invocation_id,
+            name=command.name,
+            value=command.value,
+            signal=invocation.signals_received + 1,
+            step=next(waiting, None),
+        )
+    ]
 
 
 def _purge(state: ObjectState | None, command: c.PurgeInvocations) -> list[Event]:

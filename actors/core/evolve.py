@@ -182,10 +182,9 @@ def _on_attach(_: ObjectState, invocation: InvocationState, event: e.AttachSched
 
 
 def _on_signal_awaited(_: ObjectState, invocation: InvocationState, event: e.SignalAwaited, stamp: Stamp) -> None:
-    # One that has come stands for this wait, also where the handler, catching up, is yet to be given it.
-    if invocation.signals.get(event.name):
-        _take_signal(invocation, event.name)
-    elif not event.ready:
+    if event.ready:
+        _take_signal(invocation, event.name, event.signal)
+    else:
         invocation.waits[event.step] = Wait(WaitKind.SIGNAL, stamp.at, event.name)
 
 
@@ -253,22 +252,30 @@ def _on_step_retried(_: ObjectState, invocation: InvocationState, event: e.StepR
 
 def _on_signal(_: ObjectState, invocation: InvocationState, event: e.SignalReceived, __: Stamp) -> None:
     invocation.value_bytes += len(event.value)
-    for step, wait in invocation.waits.items():
-        if wait.kind is WaitKind.SIGNAL and wait.name == event.name:
-            del invocation.waits[step]
-            _complete(invocation)
-            return
+    invocation.signals_received = max(invocation.signals_received, event.signal)
+    if event.step is not None and invocation.waits.pop(event.step, None) is not None:
+        _complete(invocation)
+        return
     if invocation.status is Status.PAUSED or invocation.pausing is not None:
         invocation.held_back += 1
-    invocation.signals[event.name] = invocation.signals.get(event.name, 0) + 1
+    invocation.signals.setdefault(event.name, []).append(event.signal)
 
 
-def _take_signal(invocation: InvocationState, name: str) -> None:
-    left = invocation.signals[name] - 1
+def _on_reassigned(_: ObjectState, invocation: InvocationState, event: e.SignalReassigned, __: Stamp) -> None:
+    _take_signal(invocation, event.name, event.signal)
+    if event.step is None:
+        invocation.signals[event.name] = sorted([*invocation.signals.get(event.name, ()), event.signal])
+    else:
+        invocation.waits.pop(event.step, None)
+
+
+def _take_signal(invocation: InvocationState, name: str, signal: int) -> None:
+    """It is kept no more, if it was: it may have been meant for a wait that is over."""
+    left = [kept for kept in invocation.signals.get(name, ()) if kept != signal]
     if left:
         invocation.signals[name] = left
     else:
-        del invocation.signals[name]
+        invocation.signals.pop(name, None)
 
 
 def _nothing(_: ObjectState, __: InvocationState, ___: Event, ____: Stamp) -> None:
@@ -471,6 +478,7 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.SendScheduled: _on_send,
     e.SignalAwaited: _on_signal_awaited,
     e.SignalReceived: _on_signal,
+    e.SignalReassigned: _on_reassigned,
     e.OutputEmitted: _on_output,
     e.VerbScheduled: _on_verb,
     e.VerbAnswered: _settle,

@@ -136,8 +136,7 @@ def _on_signal(state: ObjectState | None, event: e.SignalReceived) -> list[Effec
     invocation = _of(state, event)
     if not invocation.is_started:
         return []
-    awaited = any(w.kind is WaitKind.SIGNAL and w.name == event.name for w in invocation.waits.values())
-    if invocation.status is Status.SUSPENDED and not awaited:
+    if invocation.status is Status.SUSPENDED and event.step not in invocation.waits:
         return []
     return _continue(state, event)
 

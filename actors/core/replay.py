@@ -42,6 +42,7 @@ from actors.core.errors import (
 )
 from actors.core.generators import Generators
 from actors.core.limits import NEVER
+from actors.core.signals import Signals
 from journal import events as e
 from journal.events import OutcomeKind
 from journal.ids import InvocationId, StepId
@@ -61,6 +62,7 @@ Request: TypeAlias = (
     | e.CallCancelRequested
     | e.SendScheduled
     | e.SignalAwaited
+    | e.SignalReassigned
     | e.OutputEmitted
     | e.VerbScheduled
     | e.PatchMarked
@@ -165,8 +167,7 @@ class Execution:
         self._generators = Generators()
         self._deadlines: dict[StepId, CancelScope] = {}
         self._dropped: set[StepId] = set()
-        self._signals: dict[str, deque[e.SignalReceived]] = {}
-        self._signal_waits: dict[str, list[StepId]] = {}
+        self._signals = Signals()
         self._patched: dict[str, bool] = {}
         self.has_been_given_cancel = False
         self._pending_cancel: CancelledError | None = None
@@ -343,23 +344,26 @@ class Execution:
 
     def _begin(self, branch: Branch, operation: Operation) -> bool:
         """Ask for it. Whether the branch goes on at once, with what is then the operation's event."""
-        event: Any = operation.event
-        if event.__class__ is e.SignalAwaited and self._signals.get(event.name):
-            event = attrs.evolve(event, ready=True)
+        if operation.event.__class__ is e.SignalAwaited:
+            operation.event = self._signals.with_kept(operation.event, self.handed_over)
         try:
-            event = self._match(event, operation.also_known_as)
+            event: Any = self._match(operation.event, operation.also_known_as)
         except AttemptEnded:
             return False
         branch.next_step()
-        operation.event = event
         kind = event.__class__
         if kind is e.SendScheduled:
+            operation.event = event
             return True
         if kind is e.SignalAwaited:
-            received = self._take_signal(event)
+            if not self._signals.has_kept(event):
+                self.mismatch = self._differs(event, operation.event)
+                return False
+            received = self._signals.begin_wait(event)
             if received is not None:
                 operation.event = received
                 return True
+        operation.event = event
         branch.waits_at = self.parked[event.step] = operation
         return False
 
@@ -400,14 +404,6 @@ class Execution:
             self.closed = True  # whatever the handler makes of this, the attempt is over
             raise AttemptEnded
         return self._recorded.popleft()
-
-    def _take_signal(self, awaited: e.SignalAwaited) -> e.SignalReceived | None:
-        """A signal of this name that has come and that nobody waits for; or the step is next in line for one."""
-        waiting = self._signals.get(awaited.name)
-        if waiting:
-            return waiting.popleft()
-        self._signal_waits.setdefault(awaited.name, []).append(awaited.step)
-        return None
 
     def is_patched(self, name: str) -> bool:
         """Whether the code behind ``patched(name)`` is to run: yes in everything new, no where the journal went without."""
@@ -485,7 +481,7 @@ class Execution:
         del self.parked[parked.step]
         self._dropped.add(parked.step)
         if isinstance(parked.event, e.SignalAwaited):
-            self._signal_waits[parked.event.name].remove(parked.step)
+            self._signals.drop_wait(parked.event)
         self._match(e.WaitDropped(invocation_id=self.invocation_id, step=parked.step))
 
     def _cancel_root(self, reason: str) -> None:
@@ -501,7 +497,7 @@ class Execution:
     def _complete(self, completion: Any, superseded: bool) -> None:
         kind = completion.__class__
         if kind is e.SignalReceived:
-            self._give_signal(completion)
+            self._guarded(self._give_signal, completion)
         elif kind is e.CancelRequested:
             self._guarded(self._cancel_root, completion.reason)
         elif kind is e.HistoryKept:
@@ -523,11 +519,13 @@ class Execution:
             assert self.mismatch is not None, "only a mismatch ends an attempt from within"
 
     def _give_signal(self, signal: e.SignalReceived) -> None:
-        steps = self._signal_waits.get(signal.name)
-        if steps:
-            self.make_ready(self.parked.pop(steps.pop(0)).branch, signal)
-        else:
-            self._signals.setdefault(signal.name, deque()).append(signal)
+        step, is_reassigned = self._signals.receive(signal)
+        if is_reassigned:
+            self._match(
+                e.SignalReassigned(invocation_id=self.invocation_id, signal=signal.signal, name=signal.name, step=step)
+            )
+        if step is not None:
+            self.make_ready(self.parked.pop(step).branch, signal)
 
     def _end_wait(self, completion: Any, superseded: bool) -> None:
         step = completion.step
@@ -743,6 +741,7 @@ _SAME_CHANGES: dict[type, _Comparison] = {
     e.LogExtended: _same("field", "items"),
     e.MapChanged: _same("field", "items"),
     e.PatchMarked: _same("name"),
+    e.SignalReassigned: _same("signal", "step"),
 }
 """What must agree of requests that have no step."""
 
@@ -783,6 +782,9 @@ def describe(event: Any) -> str:
             return f"{len(event.items)} items appended to {event.field}"
         case e.MapChanged():
             return f"a change of {', '.join(event.items)} in {event.field}"
+        case e.SignalReassigned():
+            where = "no wait" if event.step is None else f"the wait at step {event.step}"
+            return f"signal {event.name!r} taken by {where}"
         case e.PatchMarked():
             return f"patched({event.name!r})"
         case e.WaitDropped():

@@ -2,8 +2,8 @@
 
 To restart *from a step* is to go back to the moment before its outcome was known. Everything that had been recorded by then is
 kept: outcomes of other steps, also of those that ran beside it, answers of calls, signals. What had begun by then and had no
-outcome begins again, the step itself first of all. Signals that came later are kept too, but for the one that was the outcome
-of the step: nobody should have to approve twice.
+outcome begins again, the step itself first of all. Signals that came later are kept too, except the one that was the outcome
+of the step: nobody should have to approve twice. A wait that a restart goes back to takes none of those that are kept; it asks.
 
 To restart *from the end* is to keep every outcome that there is. What the handler did after the last one, and failed in, it does
 again. Restate's clients name a prefix of the journal instead, which may end anywhere.
@@ -14,11 +14,11 @@ were under way have the time ahead of them that they had at that moment.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from actors.core.cuts import ENDS, OPERATIONS, Cut, cut_at, cut_before_outcome
 from actors.core.errors import UnknownStepError
 from actors.core.replay import describe, is_completion, is_request
 from journal import events as e
@@ -26,19 +26,9 @@ from journal.events import OutcomeKind, Stamp, StepRef
 from journal.ids import ROOT_STEP, InvocationId, StepId, StreamId, derived_unique, invocation_id, stream_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from journal.events import Event, Recorded, Successor
-
-OPERATIONS = (
-    e.StepScheduled,
-    e.SleepScheduled,
-    e.CallScheduled,
-    e.AttachScheduled,
-    e.SignalAwaited,
-    e.VerbScheduled,
-)
-"""What a handler waits for, one by one."""
 
 GIVEN_UP = (*OPERATIONS, e.SendScheduled)
 """What is done once more if the handler comes to it again."""
@@ -50,7 +40,6 @@ _ENTRY = "entry "
 """How the point of a restart begins that keeps the journal up to an entry."""
 
 _OUTCOMES = (e.StepCompleted, e.TimerFired, e.CallCompleted, e.VerbAnswered)
-_ENDS = (e.StepCompleted, e.StepAborted, e.TimerFired, e.CallCompleted, e.VerbAnswered, e.WaitDropped)
 _KEPT_BESIDES = (e.ReadsPinned, e.ItemsPinned, e.HistoryKept)
 _NAMES_SHOWN = 20
 
@@ -164,35 +153,39 @@ def keep(history: Sequence[Recorded], step: StepId, *, successor: InvocationId, 
 
     Raises :class:`UnknownStepError` if the step was begun by a compensation: a cancel is not kept, so it never comes to it.
     """
-    consumed: Recorded | None = None
+    takers = _takers(history)
+    consumed = {signal for signal, taker in takers.items() if taker == step}
     before_last = False
     if step == THE_END or step.startswith(_ENTRY):
-        cut = _cut_at_end(history) if step == THE_END else _cut_behind_entry(history, step)
-        chosen = _up_to(history, cut)
+        cut = cut_at(history, _end_of(history) if step == THE_END else _behind_entry(history, step))
+        chosen = _up_to(history, cut.at)
         before_last = _ends_with_completion(chosen)
     else:
-        consumed = _signal_consumed_at(history, step)
-        cut = _cut(history, step, consumed)
-        chosen = [r for r in history[:cut] if r is not consumed and _may_be_kept(r.event)]
+        cut = cut_before_outcome(history, step)
+        chosen = [
+            _without_taker(r, step)
+            for at, r in enumerate(history[: cut.at])
+            if at not in cut.not_lived and _may_be_kept(r.event, consumed)
+        ]
     outcomes = _steps_with_outcome(chosen)
-    chosen = [r for r in chosen if not _is_lost_output(r.event, outcomes)]
-    waiting = _waiting(chosen)
-    moment = history[cut].stamp.at if cut < len(history) else history[-1].stamp.at
+    chosen = _as_handed_over([r for r in chosen if not _is_lost_output(r.event, outcomes)], history)
+    waiting = _waiting(chosen, step)
     events: list[tuple[Stamp, Event]] = []
     again: list[Event] = []
     for recorded in chosen:
         event = _renamed(recorded.event, successor)
         if id(recorded) in waiting:
-            event = _begun_again(event, successor, delay=now - moment, now=now)
+            event = _begun_again(event, recorded.stamp.at, successor, step, cut, now=now)
             again.append(event)
         events.append((recorded.stamp, event))
-    late = [
-        (Stamp(now, again_by, r.stamp.by), _renamed(r.event, successor))
-        for r in history[cut:]
-        if isinstance(r.event, e.SignalReceived) and r is not consumed
+    asking = {event.step for event in again if isinstance(event, e.SignalAwaited)}
+    late: list[tuple[Stamp, Event]] = [
+        (Stamp(now, again_by, r.stamp.by), _come_late(r.event, successor, takers, asking))
+        for r in history[cut.at :]
+        if isinstance(r.event, e.SignalReceived) and r.event.signal not in consumed
     ]
-    marks = [r.event for r in history[cut:] if isinstance(r.event, e.HistoryKept)]
-    dropped = tuple(_ref(r.event) for r in history[cut:] if isinstance(r.event, GIVEN_UP))
+    marks = [r.event for r in history[cut.at :] if isinstance(r.event, e.HistoryKept)]
+    dropped = tuple(_ref(r.event) for r in history[cut.at :] if isinstance(r.event, GIVEN_UP))
     return Kept(events, late, again, marks[0] if marks else None, dropped, before_last)
 
 
@@ -200,38 +193,24 @@ def _renamed(event: Any, successor: InvocationId) -> Any:
     return attrs.evolve(event, invocation_id=successor)
 
 
-def _may_be_kept(event: Event) -> bool:
-    if isinstance(event, e.CancelRequested):
-        return False
+def _may_be_kept(event: Event, consumed: Collection[int]) -> bool:
+    match event:
+        case e.SignalReceived() | e.SignalReassigned():
+            return event.signal not in consumed
+        case e.CancelRequested():
+            return False
     return is_request(event) or is_completion(event) or isinstance(event, (e.OutputEmitted, *_KEPT_BESIDES))
 
 
-def _cut(history: Sequence[Recorded], step: StepId, consumed: Recorded | None) -> int:
-    """Where the outcome of the step stands, or the end; never behind a cancel of the invocation."""
-    begun: int | None = None
-    for position, recorded in enumerate(history):
-        event: Any = recorded.event
-        if isinstance(event, e.CancelRequested):
-            if begun is None:
-                raise UnknownStepError(
-                    f"step {step} was begun after the cancel, by a compensation, and a restart is not cancelled. "
-                    "Restart from an earlier step, or from the start"
-                )
-            return position
-        if begun is None:
-            if isinstance(event, (*OPERATIONS, e.SendScheduled)) and event.step == step:
-                if isinstance(event, e.SendScheduled):
-                    return position
-                if isinstance(event, e.SignalAwaited) and event.ready:
-                    return position + 1
-                begun = position
-        elif recorded is consumed or (isinstance(event, _ENDS) and event.step == step):
-            return position
-    assert begun is not None, "the step was found in this history"
-    return len(history)
+def _without_taker(recorded: Recorded, step: StepId) -> Recorded:
+    """A signal that had come for the wait, which took another one in the end, is not for it when it asks again."""
+    event = recorded.event
+    if not isinstance(event, (e.SignalReceived, e.SignalReassigned)) or event.step != step:
+        return recorded
+    return attrs.evolve(recorded, event=attrs.evolve(event, step=None))
 
 
-def _cut_at_end(history: Sequence[Recorded]) -> int:
+def _end_of(history: Sequence[Recorded]) -> int:
     """Behind all that is kept; never behind a cancel. What a handler that has come to its end did in its last turn is done again,
     by other code perhaps."""
     last = 0
@@ -245,7 +224,7 @@ def _cut_at_end(history: Sequence[Recorded]) -> int:
     return len(history)
 
 
-def _cut_behind_entry(history: Sequence[Recorded], point: StepId) -> int:
+def _behind_entry(history: Sequence[Recorded], point: StepId) -> int:
     cut = _entries(history)[int(point.removeprefix(_ENTRY))] + 1
     return min([cut, *(n for n, r in enumerate(history[:cut]) if isinstance(r.event, e.CancelRequested))])
 
@@ -253,7 +232,7 @@ def _cut_behind_entry(history: Sequence[Recorded], point: StepId) -> int:
 def _up_to(history: Sequence[Recorded], cut: int) -> list[Recorded]:
     """What stands before the cut, with the outcomes of what was asked for there, wherever they lie."""
     asked = {r.event.step for r in history[:cut] if isinstance(r.event, (*OPERATIONS, e.DeadlineScheduled))}
-    chosen = [r for r in history[:cut] if _may_be_kept(r.event)]
+    chosen = [r for r in history[:cut] if _may_be_kept(r.event, ())]
     for recorded in history[cut:]:
         event: Any = recorded.event
         if isinstance(event, e.CancelRequested):
@@ -271,31 +250,49 @@ def _ends_with_completion(chosen: Sequence[Recorded]) -> bool:
     return False
 
 
-def _signal_consumed_at(history: Sequence[Recorded], step: StepId) -> Recorded | None:
-    """The signal that a wait was given, if the step is one: values of a name are handed over in order."""
-    buffered: dict[str, deque[Recorded]] = {}
-    waits: dict[str, list[StepId]] = {}
+def _come_late(
+    signal: e.SignalReceived, successor: InvocationId, takers: Mapping[int, StepId | None], asking: Collection[StepId]
+) -> e.SignalReceived:
+    """It comes again, for the wait that took it if that begins again too."""
+    taker = takers[signal.signal]
+    return attrs.evolve(signal, invocation_id=successor, step=taker if taker in asking else None)
+
+
+def _takers(history: Iterable[Recorded]) -> dict[int, StepId | None]:
+    """By the number of a signal: the wait that has taken it."""
+    takers: dict[int, StepId | None] = {}
+    taken: dict[StepId, int] = {}
     for recorded in history:
-        event = recorded.event
+        event: Any = recorded.event
         match event:
-            case e.SignalReceived():
-                waiting = waits.get(event.name)
-                if not waiting:
-                    buffered.setdefault(event.name, deque()).append(recorded)
-                elif waiting.pop(0) == step:
-                    return recorded
-            case e.SignalAwaited():
-                values = buffered.get(event.name)
-                given = values.popleft() if values else None
-                if event.step == step and given is not None:
-                    return given
-                if given is None:
-                    waits.setdefault(event.name, []).append(event.step)
-            case e.WaitDropped():
-                for waiting in waits.values():
-                    if event.step in waiting:
-                        waiting.remove(event.step)
-    return None
+            case e.SignalReceived() | e.SignalReassigned():
+                if event.step in taken:
+                    takers[taken[event.step]] = None  # it had come for the wait, which then took another one
+                if event.step is not None:
+                    taken[event.step] = event.signal
+                takers[event.signal] = event.step
+            case e.SignalAwaited(ready=True):
+                takers[event.signal] = event.step
+            case e.WaitDropped() if event.step in taken:
+                takers[taken[event.step]] = None  # the handler left the wait before it was given the signal
+    return takers
+
+
+def _as_handed_over(chosen: list[Recorded], history: Sequence[Recorded]) -> list[Recorded]:
+    """The same, with the completions counted that are left."""
+    kept = {r.number for r in chosen}
+    left: list[int] = [0]
+    for recorded in history:
+        if is_completion(recorded.event):
+            left.append(left[-1] + (recorded.number in kept))
+    return [_counted_anew(recorded, left) for recorded in chosen]
+
+
+def _counted_anew(recorded: Recorded, left: Sequence[int]) -> Recorded:
+    event = recorded.event
+    if not isinstance(event, e.SignalAwaited) or not event.ready:
+        return recorded
+    return attrs.evolve(recorded, event=attrs.evolve(event, handed_over=left[event.handed_over]))
 
 
 def _steps_with_outcome(chosen: Iterable[Recorded]) -> frozenset[StepId]:
@@ -307,48 +304,37 @@ def _is_lost_output(event: Event, outcomes: frozenset[StepId]) -> bool:
     return isinstance(event, e.OutputEmitted) and event.attempt > 0 and event.step not in outcomes
 
 
-def _waiting(chosen: Iterable[Recorded]) -> frozenset[int]:
-    """Those of the records that ask for something and have no answer among them."""
+def _waiting(chosen: Iterable[Recorded], step: StepId) -> frozenset[int]:
+    """Those of the records that ask for something and have no answer among them; of a signal that was taken at once, ``step``."""
     open_: dict[StepId, Recorded] = {}
-    signals: dict[str, int] = {}
-    waits: dict[str, list[StepId]] = {}
     for recorded in chosen:
         event: Any = recorded.event
         match event:
-            case e.SignalAwaited():
-                if signals.get(event.name):
-                    signals[event.name] -= 1
-                else:
-                    waits.setdefault(event.name, []).append(event.step)
-                    open_[event.step] = recorded
-            case e.SignalReceived():
-                waiting = waits.get(event.name)
-                if waiting:
-                    del open_[waiting.pop(0)]
-                else:
-                    signals[event.name] = signals.get(event.name, 0) + 1
-            case e.WaitDropped():
-                open_.pop(event.step, None)
-                for waiting in waits.values():
-                    if event.step in waiting:
-                        waiting.remove(event.step)
-            case _ if isinstance(event, _ENDS):
+            case e.SignalReceived() | e.SignalReassigned():
+                if event.step is not None:
+                    open_.pop(event.step, None)
+            case e.SignalAwaited(ready=True) if event.step != step:
+                pass
+            case _ if isinstance(event, ENDS):
                 open_.pop(event.step, None)
             case _ if isinstance(event, (*OPERATIONS, e.DeadlineScheduled)):
                 open_[event.step] = recorded
     return frozenset(map(id, open_.values()))
 
 
-def _begun_again(event: Any, successor: InvocationId, *, delay: float, now: float) -> Any:
+def _begun_again(event: Any, begun_at: float, successor: InvocationId, step: StepId, cut: Cut, *, now: float) -> Any:
+    delay = now - cut.moment
     match event:
         case e.SleepScheduled():
             return attrs.evolve(event, wake_at=max(now, event.wake_at + delay))
+        case e.DeadlineScheduled() if event.step == cut.stopped_by:
+            return attrs.evolve(event, expires_at=now + (event.expires_at - begun_at))
         case e.DeadlineScheduled():
             return attrs.evolve(event, expires_at=max(now, event.expires_at + delay))
         case e.CallScheduled() if event.request is None:
             return attrs.evolve(event, callee=_new_callee(event, successor))
-        case e.SignalAwaited():
-            return attrs.evolve(event, ready=False)
+        case e.SignalAwaited() if event.step == step:
+            return attrs.evolve(event, ready=False, signal=0, handed_over=0, again=True)
     return event
 
 

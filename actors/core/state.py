@@ -108,7 +108,8 @@ class InvocationState:
     """An invocation that has not ended.
 
     ``spans`` are the ranges of event numbers among which its own lie. ``failed_attempts`` counts since it last went on by
-    somebody's will. ``parked``: nothing of it is in memory, and nothing needs to be. ``signals`` counts those that have come and nobody waits for. ``pausing`` is the reason of a pause
+    somebody's will. ``parked``: nothing of it is in memory, and nothing needs to be. ``signals`` are the numbers of those that have come and that no wait has taken, by name; ``signals_received``
+    is the number of the last one. ``pausing`` is the reason of a pause
     that waits for running steps. ``held_back`` counts the completions that came while it was held, which its handler has not been
     given. ``value_bytes`` is what its events hold of users' values.
     ``obeyed`` are the latest requests that changed it. ``restarts`` is the one that it repeats, ``behind`` the one whose end
@@ -136,7 +137,8 @@ class InvocationState:
     retry_at: float | None = None
     waits: dict[StepId, Wait] = attrs.field(factory=dict)
     parked: bool = False
-    signals: dict[str, int] = attrs.field(factory=dict)
+    signals: dict[str, list[int]] = attrs.field(factory=dict)
+    signals_received: int = 0
     attached: list[Caller] = attrs.field(factory=list)
     changes: Changes = attrs.field(factory=Changes)
     cancel: Cancel | None = None

@@ -63,6 +63,7 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.SendScheduled: ACTIVE,
     e.SignalAwaited: ACTIVE,
     e.SignalReceived: OPEN,
+    e.SignalReassigned: ACTIVE,
     e.OutputEmitted: ACTIVE | {Status.PAUSED},
     e.VerbScheduled: ACTIVE,
     e.VerbAnswered: _STARTED_OR_HELD,

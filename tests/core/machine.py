@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import msgspec
 
 from actors.core.limits import DEFAULT_LIMITS
-from actors.core.replay import Execution, Progress, is_request, play, script
+from actors.core.replay import Execution, Progress, Script, is_request, play, script
 from actors.core.retries import DEFAULT_RETRY
 from actors.durable import HandlerContext
 from actors.failures import failed, is_cancel, is_terminal
@@ -35,15 +36,21 @@ class NoFields:
     def take_changes(self, *, ended: bool) -> Sequence[Event]:
         return ()
 
+    def go_on_from(self, changes: Sequence[Event]) -> None:
+        pass
+
 
 class Machine:
     """A handler and what has happened to it. ``history`` grows by what it asks for and by what it is given."""
 
     def __init__(self, handler: Callable[[], Awaitable[object]], history: Iterable[Event] = (STARTED,)) -> None:
         self.handler = handler
-        self.history = [Recorded(number, stamp_of(number), event) for number, event in enumerate(history, 1)]
+        self.history: list[Recorded] = []
+        for event in history:
+            self._record(event)
+        self._held_back: list[Recorded] = []
         lines = script(self.history)
-        self.execution = self._execution(lines.requests)
+        self.execution = self._execution(lines)
         self.progress = play(self.execution, lines, self._now)
         self._note()
 
@@ -52,9 +59,26 @@ class Machine:
         for completion in completions:
             assert self.progress is Progress.WAITING, f"it has ended already: {self.progress}"
             recorded = self._record(completion)
-            self.progress = self.execution.hand_over(completion, recorded.stamp, self._now)
-            self._note()
+            self._hand_over(recorded)
         return self
+
+    def keep(self, *completions: Event) -> Machine:
+        """What it waits for ends while it is held: that is recorded, and handed over by ``go_on``."""
+        self._held_back += [self._record(completion) for completion in completions]
+        return self
+
+    def go_on(self) -> Machine:
+        """It is held no more."""
+        held_back, self._held_back = self._held_back, []
+        for recorded in held_back:
+            if self.progress is Progress.WAITING:
+                self._hand_over(recorded)
+        return self
+
+    def _hand_over(self, recorded: Recorded) -> None:
+        completion: Any = recorded.event
+        self.progress = self.execution.hand_over(completion, recorded.stamp, self._now)
+        self._note()
 
     def replayed(self) -> Machine:
         """The same, as after a crash: a new execution that has gone through the journal."""
@@ -100,7 +124,7 @@ class Machine:
     def _now(self) -> float:
         return float(len(self.history))
 
-    def _execution(self, requests: list[Event]) -> Execution:
+    def _execution(self, lines: Script) -> Execution:
         async def root() -> bytes:
             return msgspec.json.encode(await self.handler())
 
@@ -108,13 +132,29 @@ class Machine:
             invocation_id=IT, seed=IT, limits=DEFAULT_LIMITS, retry=DEFAULT_RETRY, unique=lambda: len(self.history)
         )
         return Execution(
-            IT, root, requests=requests, state=NoFields(), name="it", is_terminal=is_terminal, context=context
+            IT,
+            root,
+            requests=lines.requests,
+            kept_requests=lines.kept_requests,
+            state=NoFields(),
+            name="it",
+            is_terminal=is_terminal,
+            context=context,
         )
 
     def _record(self, event: Event) -> Recorded:
+        if isinstance(event, e.SignalReceived) and not event.signal:
+            event = self._as_it_is_received(event)
         number = len(self.history) + 1
         self.history.append(Recorded(number, stamp_of(number), event))
         return self.history[-1]
+
+    def _as_it_is_received(self, signal: e.SignalReceived) -> e.SignalReceived:
+        """With its number, and the wait that takes it, as an object decides it."""
+        known = max((event.signal for event in self.events if isinstance(event, e.SignalReceived)), default=0)
+        return attrs.evolve(
+            signal, signal=known + 1, step=next(iter(waits_for_signals(self.events, signal.name)), None)
+        )
 
     def _note(self) -> None:
         """Keep what it asks for: of an end that counts the last turn too, of one that is tried again not."""
@@ -126,6 +166,20 @@ class Machine:
             self._record(event)
         if self.progress is not Progress.WAITING:
             self.execution.close()
+
+
+def waits_for_signals(history: Iterable[Event], name: str) -> dict[StepId, None]:
+    """The waits for signals of this name that have neither taken one nor been left."""
+    waits: dict[StepId, None] = {}
+    for event in history:
+        match event:
+            case e.SignalAwaited(ready=False) if event.name == name:
+                waits[event.step] = None
+            case e.SignalReceived() | e.SignalReassigned() if event.step is not None:
+                waits.pop(event.step, None)
+            case e.WaitDropped():
+                waits.pop(event.step, None)
+    return waits
 
 
 def step_done(step: str, value: object = "") -> e.StepCompleted:

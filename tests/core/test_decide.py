@@ -108,7 +108,8 @@ ENDED_AND_RESTARTED = attrs.evolve(RESTARTED, hands_over=False)
 RESUMES = e.InvocationResumed(invocation_id=IT, reason="why")
 RETRIES_STEP = e.StepRetried(invocation_id=IT, step=STEP)
 RETRIES = e.AttemptRetried(invocation_id=IT)
-SIGNALS = e.SignalReceived(invocation_id=IT, name="go", value=b"1")
+SIGNALS = e.SignalReceived(invocation_id=IT, name="go", value=b"1", signal=1)
+ANSWERS = attrs.evolve(SIGNALS, step=STEP)
 ATTACHES = e.AttachRequested(invocation_id=IT, by=CALLER)
 FORGETS = e.InvocationsPurged(invocation_ids=[IT])
 
@@ -255,22 +256,22 @@ TABLE: dict[str, dict[Situation, Cell]] = {
     "signal": {
         S.SCHEDULED: ([SIGNALS], Status.SCHEDULED),
         S.QUEUED: ([SIGNALS], Status.QUEUED),
-        S.RUNNING_IDLE: ([SIGNALS], Status.RUNNING),
+        S.RUNNING_IDLE: ([ANSWERS], Status.RUNNING),
         S.RUNNING_STEP: ([SIGNALS], Status.RUNNING),
-        S.SUSPENDED: ([SIGNALS], Status.RUNNING),
+        S.SUSPENDED: ([ANSWERS], Status.RUNNING),
         S.BACKING_OFF_STEP: ([SIGNALS], Status.BACKING_OFF),
         S.BACKING_OFF_HANDLER: ([SIGNALS], Status.BACKING_OFF),
         S.PAUSED_SCHEDULED: ([SIGNALS], Status.PAUSED),
         S.PAUSED_QUEUED: ([SIGNALS], Status.PAUSED),
         S.PAUSED_HEAD: ([SIGNALS], Status.PAUSED),
-        S.PAUSED_IDLE: ([SIGNALS], Status.PAUSED),
+        S.PAUSED_IDLE: ([ANSWERS], Status.PAUSED),
         S.PAUSED_STEP: ([SIGNALS], Status.PAUSED),
         S.PAUSED_EXHAUSTED_STEP: ([SIGNALS], Status.PAUSED),
         S.PAUSED_EXHAUSTED_HANDLER: ([SIGNALS], Status.PAUSED),
         S.PAUSING: ([SIGNALS], Status.RUNNING),
         S.CANCELLING: ([SIGNALS], Status.RUNNING),
-        S.CANCELLING_IDLE: ([SIGNALS], Status.RUNNING),
-        S.CANCELLING_PAUSED: ([SIGNALS], Status.PAUSED),
+        S.CANCELLING_IDLE: ([ANSWERS], Status.RUNNING),
+        S.CANCELLING_PAUSED: ([ANSWERS], Status.PAUSED),
         S.COMPLETED: UnknownInvocationError,
         S.UNKNOWN: UnknownInvocationError,
     },

@@ -85,6 +85,7 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
     e.SendScheduled: {**_SAID_BY_A_HANDLER},
     e.SignalAwaited: {**_SAID_BY_A_HANDLER},
     e.SignalReceived: {**_STAYS, Status.SUSPENDED: Status.RUNNING},
+    e.SignalReassigned: {**_SAID_BY_A_HANDLER},
     e.OutputEmitted: {**_SAID_BY_A_HANDLER, Status.PAUSED: Status.PAUSED},
     e.VerbScheduled: {**_SAID_BY_A_HANDLER},
     e.VerbAnswered: {**_WAKES},
@@ -157,7 +158,7 @@ def stands(status: Status, event: type) -> ObjectState:
     if event in WAITS_FOR:
         invocation.waits[AT] = Wait(WAITS_FOR[event], 1.0)
     if status is Status.SUSPENDED:
-        invocation.waits[StepId("9")] = Wait(WaitKind.SIGNAL, 1.0, SIGNAL)
+        invocation.waits[SAMPLES[e.SignalReceived].step] = Wait(WaitKind.SIGNAL, 1.0, SIGNAL)
     state = ObjectState(service="Door", key="front", kind=Kind.ACTOR, version=7, invocations={IT: invocation})
     if event in (e.CancelHastened, e.CancelOvertook):
         invocation.cancel = Cancel("why", "tests", 3.0)
@@ -370,7 +371,7 @@ def test_every_kind_of_wait_begins_with_an_event() -> None:
         (WAITS[2][0], e.TimerFired(invocation_id=IT, step=STEP)),
         (WAITS[3][0], e.CallCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED)),
         (WAITS[4][0], e.CallCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED)),
-        (SIGNAL_AWAITED, e.SignalReceived(invocation_id=IT, name="go", value=b"1")),
+        (SIGNAL_AWAITED, e.SignalReceived(invocation_id=IT, name="go", value=b"1", signal=1, step=STEP)),
         (WAITS[6][0], e.VerbAnswered(invocation_id=IT, step=STEP, answer=None, refusal=BROKEN)),
         *[(event, e.WaitDropped(invocation_id=IT, step=STEP)) for event, _ in WAITS],
     ],
@@ -474,23 +475,30 @@ def test_a_suspended_one_wakes_when_what_it_waits_for_comes_and_not_before() -> 
     assert story.invocation(IT).parked
     fold(story.state, [e.SignalReceived(invocation_id=IT, name="other", value=b"1")])
     assert (story.invocation(IT).parked, story.status_of(IT)) == (True, Status.SUSPENDED)
-    fold(story.state, [e.SignalReceived(invocation_id=IT, name="go", value=b"1")])
+    fold(story.state, [e.SignalReceived(invocation_id=IT, name="go", value=b"1", step=STEP)])
     assert (story.invocation(IT).parked, story.status_of(IT)) == (False, Status.RUNNING)
 
 
-def test_signals_are_counted_until_somebody_asks_for_them() -> None:
-    signal = e.SignalReceived(invocation_id=IT, name="go", value=b"1")
-    story = given(accepted(), signal, signal, started())
+def test_signals_are_kept_until_a_wait_takes_them() -> None:
+    def signal(number: int, step: StepId | None = None) -> e.SignalReceived:
+        return e.SignalReceived(invocation_id=IT, name="go", value=b"1", signal=number, step=step)
+
+    def reassigned(number: int, step: StepId | None) -> e.SignalReassigned:
+        return e.SignalReassigned(invocation_id=IT, signal=number, name="go", step=step)
+
+    story = given(accepted(), signal(1), signal(2), started())
     invocation = story.invocation(IT)
-    assert invocation.signals == {"go": 2}
-    fold(story.state, [attrs.evolve(SIGNAL_AWAITED, ready=True)])
-    assert (invocation.signals, invocation.waits) == ({"go": 1}, {})
-    fold(story.state, [SIGNAL_AWAITED])  # asked for by a handler that was not given the second one yet
+    assert (invocation.signals, invocation.signals_received) == ({"go": [1, 2]}, 2)
+    fold(story.state, [attrs.evolve(SIGNAL_AWAITED, ready=True, signal=2)])
+    assert (invocation.signals, invocation.waits) == ({"go": [1]}, {})
+    fold(story.state, [SIGNAL_AWAITED])  # by a handler that was not given the other one yet
+    assert (invocation.signals, [*invocation.waits]) == ({"go": [1]}, [STEP])
+    fold(story.state, [reassigned(1, STEP)])
     assert (invocation.signals, invocation.waits) == ({}, {})
-    fold(story.state, [attrs.evolve(SIGNAL_AWAITED, ready=True)])  # what was dropped before it was given is there still
-    assert (invocation.signals, invocation.waits) == ({}, {})
-    fold(story.state, [SIGNAL_AWAITED])
-    assert invocation.waits == {STEP: Wait(WaitKind.SIGNAL, 9.0, "go")}
+    fold(story.state, [SIGNAL_AWAITED, signal(3, STEP), signal(4)])
+    assert (invocation.signals, invocation.waits) == ({"go": [4]}, {})
+    fold(story.state, [e.WaitDropped(invocation_id=IT, step=STEP), reassigned(3, None)])
+    assert (invocation.signals, invocation.waits) == ({"go": [3, 4]}, {})
 
 
 def wrote() -> list[Event]:

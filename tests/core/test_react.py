@@ -243,6 +243,7 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
         + [f.HandOver(IT, BEHIND)],
     ),
     (RUNNING, REWOUND, [f.RewindItems(REWOUND, {})]),
+    ([*RUNNING, SIGNAL_AWAITED], e.SignalReassigned(invocation_id=IT, signal=1, name="go", step=STEP), []),
     (RUNNING, e.HistoryKept(invocation_id=IT, fields={}, lengths={}, maps={}), []),
     ([*RUNNING, CALL], SPARED, []),
     ([*RUNNING, CALL], e.CallHandedOver(invocation_id=IT, step=STEP, callee=AHEAD), []),
@@ -292,7 +293,7 @@ COMPLETIONS: dict[str, tuple[list[Event], Event]] = {
     "a timer": ([SLEEP], e.TimerFired(invocation_id=IT, step=STEP)),
     "a call's outcome": ([CALL], e.CallCompleted(invocation_id=IT, step=STEP, outcome=SUCCEEDED)),
     "a verb's answer": ([VERB], e.VerbAnswered(invocation_id=IT, step=STEP, answer=None, refusal=BROKEN)),
-    "a signal": ([SIGNAL_AWAITED], e.SignalReceived(invocation_id=IT, name="go", value=b"1")),
+    "a signal": ([SIGNAL_AWAITED], e.SignalReceived(invocation_id=IT, name="go", value=b"1", step=STEP)),
 }
 
 OCCUPIED: dict[str, tuple[list[Event], bool]] = {
@@ -485,7 +486,7 @@ def test_an_object_in_which_nothing_is_under_way_owes_nothing() -> None:
     assert story.state is not None
     assert pending(story.state) == []
     assert not owes(story.state)
-    fold(story.state, [e.SignalReceived(invocation_id=AHEAD, name="go", value=b"1")])
+    fold(story.state, [e.SignalReceived(invocation_id=AHEAD, name="go", value=b"1", step=STEP)])
     assert pending(story.state) == [f.StartAttempt(AHEAD)]
     assert owes(story.state)
 

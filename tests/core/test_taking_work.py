@@ -19,6 +19,7 @@ from actors.core.errors import (
 from actors.core.limits import Limits
 from journal import events as e
 from journal.events import Kind, Link, Mode, Status, Target
+from journal.ids import StepId
 from tests.core.situations import (
     AHEAD,
     BEHIND,
@@ -199,7 +200,8 @@ def test_asking_again_finds_the_same_invocation(situation: Situation, request_ke
 
 def test_signals_that_nobody_asks_for_have_a_limit() -> None:
     story = given(*events_of(Situation.RUNNING_IDLE), limits=Limits(signals=2))
-    story.when(SIGNAL).then(e.SignalReceived(invocation_id=IT, name="go", value=b"1"))  # given to the one who waits
+    taken = e.SignalReceived(invocation_id=IT, name="go", value=b"1", signal=1, step=StepId("1"))
+    story.when(SIGNAL).then(taken)
     for name in "ab":
         assert story.when(c.SignalInvocation(invocation_id=IT, name=name, value=b"1")).events
     story.when(SIGNAL).then_refused(SignalBufferFullError, "2 signals wait for")

@@ -297,7 +297,10 @@ def _check_invocation(state: ObjectState, invocation: InvocationState, *, is_hel
         assert invocation.pause_cause is not None
     assert invocation.pausing is None or status in (Status.RUNNING, Status.BACKING_OFF)
     assert invocation.is_started or invocation.cancel is None, "what has not started is cancelled at once"
-    assert all(count > 0 for count in invocation.signals.values())
+    kept = [signal for numbers in invocation.signals.values() for signal in numbers]
+    assert len(set(kept)) == len(kept)
+    assert all(invocation.signals.values())
+    assert all(0 < signal <= invocation.signals_received for signal in kept)
     assert all(wait.at is None for wait in invocation.waits.values() if wait.kind is WaitKind.STEP)
     if invocation.mode is Mode.EXCLUSIVE:
         assert (state.holder == invocation.invocation_id) == invocation.is_started
@@ -454,8 +457,19 @@ def _new_fact(walker: Walker, invocation: InvocationState, how: int) -> Event | 
             )
         case 6:
             return e.AttachScheduled(invocation_id=of, step=walker.new_step(), callee=CALLEE)
+        case 8 if invocation.signals_received:
+            return _reassigned(walker, invocation, how)
         case 7 | 8:
-            return e.SignalAwaited(invocation_id=of, step=walker.new_step(), name="ab"[how % 2], ready=how % 5 == 4)
+            name = "ab"[how % 2]
+            kept = _pick(invocation.signals.get(name, []), how) if how % 5 else None
+            return e.SignalAwaited(
+                invocation_id=of,
+                step=walker.new_step(),
+                name=name,
+                ready=kept is not None,
+                signal=kept or 0,
+                handed_over=how % 9,
+            )
         case 9:
             command = c.encode_verb(c.KillInvocation(invocation_id=CALLEE, reason="why"))
             return e.VerbScheduled(
@@ -485,6 +499,16 @@ def _new_fact(walker: Walker, invocation: InvocationState, how: int) -> Event | 
             return e.MapChanged(invocation_id=of, field="items", items={"x": b"1"})
         case _:
             return _quiet_fact(of, how)
+
+
+def _reassigned(walker: Walker, invocation: InvocationState, how: int) -> Event:
+    of = invocation.invocation_id
+    received = [r.event for r in walker.events if isinstance(r.event, e.SignalReceived) and r.event.invocation_id == of]
+    signal = received[how % len(received)]
+    waits = [step for step, w in invocation.waits.items() if w.kind is WaitKind.SIGNAL and w.name == signal.name]
+    return e.SignalReassigned(
+        invocation_id=of, signal=signal.signal, name=signal.name, step=_pick([*waits, None], how // 17)
+    )
 
 
 def _quiet_fact(of: InvocationId, how: int) -> Event:

@@ -88,8 +88,12 @@ EVENTS: list[e.Event] = [
         ready=True,
         source="bank.py:18",
         schema=b'{"type":"boolean"}',
+        signal=2,
+        handed_over=3,
+        again=True,
     ),
-    e.SignalReceived(invocation_id=INVOCATION, name="approval", value=b"true"),
+    e.SignalReceived(invocation_id=INVOCATION, name="approval", value=b"true", signal=2, step=STEP),
+    e.SignalReassigned(invocation_id=INVOCATION, signal=2, name="approval", step=STEP),
     e.OutputEmitted(invocation_id=INVOCATION, step=STEP, value=b'"token"', attempt=1),
     e.VerbScheduled(
         invocation_id=INVOCATION, step=STEP, verb=e.Verb.CANCEL, of=OTHER, argument=b"{}", source="bank.py:19"

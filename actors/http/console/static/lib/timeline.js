@@ -56,7 +56,7 @@ export function timelineOf(entries) {
   const marks = [];
   /** @type {Timeline["outputs"]} */
   const outputs = [];
-  /** @type {Map<string, Entry[]>} */
+  /** @type {Map<number, Entry>} */
   const signals = new Map();
   const keptUpTo = entries.findLastIndex((entry) => entry.name === "HistoryKept");
   /** @type {number | null} */
@@ -108,10 +108,17 @@ export function timelineOf(entries) {
     open.delete(span.step);
   }
 
+  /** @param {string | null} step @param {Entry} received */
+  function takenBy(step, received) {
+    const span = spans.find((one) => one.kind === "signal" && one.step === step);
+    if (span) handOver(span, received);
+  }
+
   entries.forEach((entry, index) => {
     const { details, at } = entry;
     const isLived = index > keptUpTo;
-    if (isLived && phases.at(-1)?.state === "suspended" && entry.name !== "InvocationSuspended" && entry.name !== "SignalReceived") {
+    const isKept = entry.name === "SignalReceived" && details.step === null;
+    if (isLived && phases.at(-1)?.state === "suspended" && entry.name !== "InvocationSuspended" && !isKept) {
       phase("running", at);
     }
     switch (entry.name) {
@@ -181,9 +188,13 @@ export function timelineOf(entries) {
       case "TimerFired":
         finish(entry, "fired");
         break;
-      case "WaitDropped":
+      case "WaitDropped": {
+        // A signal may have come for it that the handler was not given any more.
+        const span = spans.find((one) => one.kind === "signal" && one.step === details.step);
+        if (span) Object.assign(span, { to: at, state: "dropped", output: undefined });
         finish(entry, "dropped");
         break;
+      }
       case "CallScheduled":
         begin(entry, "call", nameOf(details.target), { callee: details.callee });
         break;
@@ -210,14 +221,17 @@ export function timelineOf(entries) {
         break;
       case "SignalAwaited": {
         const span = begin(entry, "signal", details.name, { schema: details.schema });
-        const waiting = signals.get(details.name)?.shift();
-        if (waiting) handOver(span, waiting);
+        const taken = details.ready ? signals.get(details.signal) : undefined;
+        if (taken) handOver(span, taken);
         break;
       }
-      case "SignalReceived": {
-        const span = spans.find((one) => one.kind === "signal" && one.name === details.name && open.get(one.step) === one);
-        if (span) handOver(span, entry);
-        else signals.set(details.name, [...(signals.get(details.name) ?? []), entry]);
+      case "SignalReceived":
+        signals.set(details.signal, entry);
+        takenBy(details.step, entry);
+        break;
+      case "SignalReassigned": {
+        const taken = signals.get(details.signal);
+        if (taken) takenBy(details.step, taken);
         break;
       }
       case "OutputEmitted":

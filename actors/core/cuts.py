@@ -1,0 +1,176 @@
+"""Where a history is cut, so that an invocation can go back to the moment before the outcome of a step was known.
+
+The order of the journal is not the order in which the handler lived where it was held by a pause, a gate or a retry: what came
+meanwhile stands before what the handler did when it went on. So a deadline around the step may have passed in the journal, but
+not yet in the handler; kept, it would end the step at once. And a deadline that did stop the step, or was about to, begins anew
+with all its time, or going back to the step would only stop it once more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors.core.errors import UnknownStepError
+from actors.core.replay import is_completion
+from journal import events as e
+from journal.ids import StepId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from journal.events import Recorded
+
+OPERATIONS = (
+    e.StepScheduled,
+    e.SleepScheduled,
+    e.CallScheduled,
+    e.AttachScheduled,
+    e.SignalAwaited,
+    e.VerbScheduled,
+)
+"""What a handler waits for, one by one."""
+
+ENDS = (e.StepCompleted, e.StepAborted, e.TimerFired, e.CallCompleted, e.VerbAnswered, e.WaitDropped)
+"""What ends them; a signal besides."""
+
+_BEGINNINGS = (e.InvocationStarted, e.HistoryKept)
+
+
+@attrs.frozen
+class Cut:
+    """A place in a history: before the event at ``at``. ``moment`` is when the handler stood there.
+
+    ``not_lived`` are deadlines around the step that passed before that event, and that the handler had not been given then.
+    ``stopped_by`` is the deadline that ended the step.
+    """
+
+    at: int
+    moment: float
+    not_lived: frozenset[int] = frozenset()
+    stopped_by: StepId | None = None
+
+
+def cut_before_outcome(history: Sequence[Recorded], step: StepId) -> Cut:
+    """Before the outcome of the step, or at the end if it has none; never behind a cancel of the invocation.
+
+    Raises :class:`UnknownStepError` if the step was begun after the cancel.
+    """
+    cancelled = next((at for at, r in enumerate(history) if isinstance(r.event, e.CancelRequested)), len(history))
+    begun = next(at for at, r in enumerate(history) if _begins(r.event, step))
+    if cancelled < begun:
+        raise UnknownStepError(
+            f"step {step} was begun after the cancel, by a compensation, and a restart is not cancelled. "
+            "Restart from an earlier step, or from the start"
+        )
+    operation: Any = history[begun].event
+    if isinstance(operation, e.SendScheduled):
+        return cut_at(history, begun)
+    if isinstance(operation, e.SignalAwaited):
+        return _cut_before_signal(history, begun, operation, cancelled)
+    end = next((at for at in range(begun, len(history)) if _ends(history[at].event, step)), len(history))
+    return _cut_before_end(history, begun, min(end, cancelled))
+
+
+def _begins(event: Any, step: StepId) -> bool:
+    return isinstance(event, (*OPERATIONS, e.SendScheduled)) and event.step == step
+
+
+def _ends(event: Any, step: StepId) -> bool:
+    return isinstance(event, ENDS) and event.step == step
+
+
+def cut_at(history: Sequence[Recorded], at: int, stopped_by: StepId | None = None) -> Cut:
+    """At this place, as if the handler had lived up to there."""
+    return Cut(at, history[min(at, len(history) - 1)].stamp.at, stopped_by=stopped_by)
+
+
+# Signals.
+
+
+def _cut_before_signal(history: Sequence[Recorded], begun: int, wait: e.SignalAwaited, cancelled: int) -> Cut:
+    if wait.ready:
+        return _cut_as_lived(history, begun, begun + 1, wait.handed_over)
+    end = _taken_or_left_at(history, begun, wait.step)
+    if end < cancelled:
+        taken: Any = history[end].event
+        if isinstance(taken, e.SignalReassigned):
+            came = next(at for at, r in enumerate(history) if _is_signal(r.event, taken.signal))
+            return _cut_as_lived(history, begun, end, sum(is_completion(r.event) for r in history[:came]))
+    return _cut_before_end(history, begun, min(end, cancelled))
+
+
+def _is_signal(event: Any, signal: int) -> bool:
+    return isinstance(event, e.SignalReceived) and event.signal == signal
+
+
+def _taken_or_left_at(history: Sequence[Recorded], begun: int, step: StepId) -> int:
+    """Where the wait, which began there, took its signal or was left; the end if it waits."""
+    taken, signal = len(history), 0
+    for at in range(begun, len(history)):
+        event: Any = history[at].event
+        match event:
+            case e.SignalReceived() | e.SignalReassigned() if event.step == step:
+                taken, signal = at, event.signal
+            case e.SignalReassigned() if event.signal == signal:
+                taken, signal = len(history), 0
+            case e.WaitDropped() if event.step == step:
+                return at
+    return taken
+
+
+def _cut_as_lived(history: Sequence[Recorded], begun: int, at: int, lived: int) -> Cut:
+    """The handler had been given so many completions when it took the signal."""
+    came = [place for place, r in enumerate(history[:at]) if is_completion(r.event)]
+    last = came[lived - 1] if lived else next(i for i, r in enumerate(history) if isinstance(r.event, _BEGINNINGS))
+    around = _deadlines_around(history, begun)
+    not_lived = frozenset(place for place in came[lived:] if _passes(history[place].event) in around)
+    return Cut(at, history[last].stamp.at, not_lived)
+
+
+# Deadlines.
+
+
+def _cut_before_end(history: Sequence[Recorded], begun: int, end: int) -> Cut:
+    if end == len(history) or _may_have_been_stopped(history, begun, end):
+        around = _deadlines_around(history, begun)
+        for at in range(begun, end):
+            deadline = _passes(history[at].event)
+            if deadline in around:
+                return cut_at(history, at, deadline)
+    return cut_at(history, end)
+
+
+def _may_have_been_stopped(history: Sequence[Recorded], begun: int, end: int) -> bool:
+    """Whether the handler may have been about to leave it. A step ends in its own time, and may have an outcome all the same; for
+    the rest the handler says so, perhaps after something had come that it was then never given."""
+    operation: Any = history[begun].event
+    if isinstance(operation, e.StepScheduled) or isinstance(history[end].event, e.CancelRequested):
+        return True
+    leaves = (e.WaitDropped, e.CallCancelRequested)
+    return any(isinstance(r.event, leaves) and r.event.step == operation.step for r in history[begun:])
+
+
+def _passes(event: Any) -> StepId | None:
+    return event.step if isinstance(event, e.TimerFired) else None
+
+
+def _deadlines_around(history: Sequence[Recorded], begun: int) -> frozenset[StepId]:
+    """Those in which the operation was begun that begins there."""
+    operation: Any = history[begun].event
+    entered: set[StepId] = set()
+    for recorded in history[:begun]:
+        event = recorded.event
+        if isinstance(event, e.DeadlineScheduled):
+            entered.add(event.step)
+        elif isinstance(event, e.WaitDropped):
+            entered.discard(event.step)
+    return frozenset(step for step in entered if _can_hold(step, operation.step))
+
+
+def _can_hold(block: StepId, inner: StepId) -> bool:
+    """Whether a block that is entered at one place can hold the other: in the same branch or in one that it starts, later on."""
+    branch, _, place = block.rpartition(".")
+    path = f"{branch}." if branch else ""
+    return inner.startswith(path) and int(inner[len(path) :].partition(".")[0]) > int(place)
