@@ -12,6 +12,7 @@ import { inheritToken, keepToken, may, me, signInBecause } from "./lib/session.j
 import { PAGES } from "./pages/index.js";
 import { ErrorBox } from "./ui/bits.js";
 import { Dialog } from "./ui/dialog.js";
+import { visible } from "./ui/json.js";
 
 const THEME_KEY = "playhead.theme";
 const theme = signal(localStorage.getItem(THEME_KEY) ?? "auto");
@@ -56,8 +57,7 @@ function SignIn() {
       setError(failed);
     }
   }
-  return html`<main class="sign-in">
-    <form onSubmit=${submit} aria-label="Sign in">
+  return html`<form class="sign-in-form" onSubmit=${submit} aria-label="Sign in">
       <h1><span class="mark" aria-hidden="true"></span> playhead</h1>
       <p>${signInBecause.value}</p>
       <label class="field"
@@ -76,8 +76,7 @@ function SignIn() {
       </p>
       <button type="submit" class="primary" disabled=${!secret.trim()}>Sign in</button>
       <${ErrorBox} error=${error} />
-    </form>
-  </main>`;
+    </form>`;
 }
 
 function Connection() {
@@ -153,14 +152,22 @@ function Shell() {
         ? html`<${ErrorBox} error="This token may call handlers, and see nothing: it has the scope invoke, and this page needs read." />`
         : shown
           ? html`<${shown} key=${path.join("/")} path=${path} params=${params} />`
-          : html`<${ErrorBox} error=${`There is no page ${path[0]}.`} />`}
+          : html`<div class="page"><h1>No such page</h1>
+              <${ErrorBox} error=${`There is no page ${visible(path[0])}.`} />
+              <p><a href=${href([])}>Go to the overview</a></p>
+            </div>`}
     </main>
     ${isHelping.value ? html`<${Help} />` : null}
   </div>`;
 }
 
 function App() {
-  if (signInBecause.value !== null) return html`<${SignIn} />`;
+  // Whoever's token is lost signs in over the page, which stays as it was, with what was typed into it.
+  if (signInBecause.value !== null) {
+    return me.value === null
+      ? html`<main class="sign-in"><${SignIn} /></main>`
+      : html`<${Shell} /><${Dialog} title="Sign in again" onClose=${() => {}}><${SignIn} /><//>`;
+  }
   if (me.value === null) return html`<main class="sign-in"><${ErrorBox} error=${problem.value} /></main>`;
   return html`<${Shell} />`;
 }

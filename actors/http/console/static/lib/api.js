@@ -103,7 +103,7 @@ async function problemIn(response) {
   } catch {
     // Something between us and the server has answered.
   }
-  if (response.status === 401) signOut("This needs a token that the server knows.");
+  if (response.status === 401) loseToken("This needs a token that the server knows.");
   return new Problem(told.detail || `the server answered ${response.status}`, {
     status: response.status,
     title: told.title || `${response.status}`,
@@ -212,6 +212,8 @@ export async function identify() {
   const before = Date.now();
   const answer = await get("whoami");
   clockSkew.value = answer.now - (before + Date.now()) / 2000;
+  const known = me.peek();
+  if (known !== null && known.name !== answer.name) location.reload(); // what is shown was shown to another
   me.value = answer;
   signInBecause.value = null;
   return answer;
@@ -221,5 +223,14 @@ export async function identify() {
 export function signOut(because) {
   if (token()) keepToken("");
   me.value = null;
+  signInBecause.value = because;
+}
+
+/**
+ * The token is not known any more: it was revoked, or is of another server. What is on the page stays, for whoever signs in again.
+ * @param {string} because
+ */
+function loseToken(because) {
+  if (token()) keepToken("");
   signInBecause.value = because;
 }

@@ -28,8 +28,26 @@ const entry = () => history.state ?? {};
 
 if (history.state === null) history.replaceState({ from: "" }, "");
 
+let held = 0;
+
+/**
+ * Stay on this page, whatever Back and Forward say, until the function that is returned is called: a dialog is open, and what was
+ * typed into it would be gone. Links still lead away.
+ */
+export function holdPage() {
+  held += 1;
+  return () => {
+    held -= 1;
+  };
+}
+
 addEventListener("hashchange", (event) => {
-  if (history.state === null) history.replaceState({ from: new URL(event.oldURL).hash }, ""); // a link was followed
+  if (history.state === null) {
+    history.replaceState({ from: new URL(event.oldURL).hash }, ""); // a link was followed
+  } else if (held > 0) {
+    history.pushState({ from: "" }, "", new URL(event.oldURL).hash); // the entry that was left is there again
+    return;
+  }
   place.value = read();
 });
 

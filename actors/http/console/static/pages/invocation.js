@@ -21,7 +21,7 @@ import { JsonField, SchemaForm, beginningOf } from "../ui/schema.js";
 import { PANEL, Tabs, tabId } from "../ui/tabs.js";
 import { toast } from "../ui/toast.js";
 import { DeploymentChoice, VerbDialog, lastWord, targetOf, verbOf, verbsFor } from "../ui/verbs.js";
-import { Waterfall } from "../ui/waterfall.js";
+import { Waterfall, keyOf } from "../ui/waterfall.js";
 
 /** @typedef {import("../lib/timeline.js").Span} Span */
 /** @typedef {import("../lib/timeline.js").Entry} Entry */
@@ -68,7 +68,8 @@ export function Invocation({ path, params }) {
       : html`<${Loading} />`;
   }
   if (params.compare) return html`<${Compare} original=${params.compare} again=${id} />`;
-  const chosen = timeline.spans.find((span) => span.step === params.step);
+  const owner = params.of || null; // whose step is chosen, where it is one of an invocation that this one has called
+  const chosen = owner === null ? timeline.spans.find((span) => span.step === params.step) : undefined;
   const isByOrder = (params.scale ?? (timeline.hasKept ? "order" : "time")) === "order";
   // Also when it has moved on meanwhile and would refuse: a dialog does not vanish under its reader.
   const verb = asking === null ? undefined : verbOf(asking);
@@ -108,7 +109,7 @@ export function Invocation({ path, params }) {
     <div role="tabpanel" id=${PANEL} aria-labelledby=${tabId(tab)}>
     ${historyError ? html`<${ErrorBox} error=${historyError} />` : null}
     ${tab === "timeline"
-      ? html`<div class=${chosen ? "split" : ""}>
+      ? html`<div class=${chosen || owner ? "split" : ""}>
           <${Section}
             title="Timeline"
             extra=${html`<div role="group" aria-label="Scale">
@@ -134,8 +135,11 @@ export function Invocation({ path, params }) {
               : html`<${Waterfall}
                   timeline=${timeline}
                   isByOrder=${isByOrder}
-                  chosen=${params.step ?? null}
-                  onChoose=${(/** @type {Span} */ span) => setParams({ step: span.step === params.step ? "" : span.step })}
+                  chosen=${params.step ? keyOf(params.step, owner) : null}
+                  onChoose=${(/** @type {Span} */ span, /** @type {string | null} */ of) => {
+                    const isSame = span.step === params.step && of === owner;
+                    setParams({ step: isSame ? "" : span.step, of: isSame ? "" : (of ?? "") });
+                  }}
                 />`}
           <//>
           ${chosen
@@ -144,7 +148,9 @@ export function Invocation({ path, params }) {
                 onRestart=${may("control") ? () => ask("restart", chosen.step) : null}
                 onSignal=${may("control") && chosen.kind === "signal" && chosen.state === "open" ? () => setSignal(chosen.name) : null}
               />`
-            : null}
+            : owner
+              ? html`<${NestedStep} key=${owner} id=${owner} step=${params.step ?? ""} />`
+              : null}
         </div>`
       : tab === "journal"
         ? html`<${Journal} entries=${entries} />`
@@ -267,7 +273,8 @@ function About({ info, entries }) {
 /** @param {{ info: any, outputs: { at: number, value: unknown }[] }} props */
 function Ending({ info, outputs }) {
   const outcome = info.outcome;
-  const failure = outcome?.failure ?? (outcome ? null : info.last_failure);
+  const isFailing = info.status === "paused" || info.status === "backing_off" || info.waits.some((/** @type {any} */ wait) => wait.failed_attempts > 0);
+  const failure = outcome?.failure ?? (outcome || !isFailing ? null : info.last_failure);
   return html`<div class="body ending">
     ${outcome && outcome.kind === "succeeded" ? html`<${Json} value=${outcome.value} label="result" />` : null}
     ${outcome?.reason ? html`<p>${visible(outcome.reason)}</p>` : null}
@@ -303,11 +310,23 @@ function FailureBox({ failure, title = "" }) {
   </div>`;
 }
 
-/** @param {{ span: Span, onRestart: (() => void) | null, onSignal: (() => void) | null }} props */
-function StepDetail({ span, onRestart, onSignal }) {
+/**
+ * A step of an invocation that was called. What can be done about it is on that one's own page.
+ * @param {{ id: string, step: string }} props
+ */
+function NestedStep({ id, step }) {
+  const { entries, error } = useHistory(id);
+  const timeline = useMemo(() => timelineOf(entries), [entries]);
+  const span = timeline.spans.find((one) => one.step === step);
+  if (error) return html`<${ErrorBox} error=${error} />`;
+  return span ? html`<${StepDetail} span=${span} of=${id} onRestart=${null} onSignal=${null} />` : html`<${Loading} />`;
+}
+
+/** @param {{ span: Span, of?: string | null, onRestart: (() => void) | null, onSignal: (() => void) | null }} props */
+function StepDetail({ span, of = null, onRestart, onSignal }) {
   return html`<${Section}
     title=${`${span.kind} ${visible(span.name)}`}
-    extra=${html`<button type="button" class="plain" aria-label="Close" onClick=${() => setParams({ step: "" })}>✕</button>`}
+    extra=${html`<button type="button" class="plain" aria-label="Close" onClick=${() => setParams({ step: "", of: "" })}>✕</button>`}
   >
     <div class="body">
       <div class="actions">
@@ -317,6 +336,7 @@ function StepDetail({ span, onRestart, onSignal }) {
       <${Facts}
         rows=${[
           ["State", `${span.state}${span.isKept ? ", kept from the one that it repeats" : ""}`],
+          ["Of", of === null ? null : html`<${InvocationLink} id=${of} whole=${true} />`],
           ["Step", html`<span class="mono">${span.step}</span>`],
           ["Line", span.source ? html`<span class="mono">${visible(span.source)}</span>` : null],
           ["Began", html`<${Time} at=${span.from} both=${true} />`],
@@ -325,7 +345,7 @@ function StepDetail({ span, onRestart, onSignal }) {
           ["Invocation", span.callee ? html`<${InvocationLink} id=${span.callee} whole=${true} />` : null],
           ["Input", span.inputBytes ? `${span.inputBytes.toLocaleString()} bytes of JSON, too large to be kept` : null],
           ["Input", span.input === undefined || span.input === null ? null : html`<${Json} value=${span.input} label="input" />`],
-          ["Output", span.output === undefined ? null : html`<${Json} value=${span.output} label="output" />`],
+          ["Output", span.output === undefined || span.failure ? null : html`<${Json} value=${span.output} label="output" />`],
           ["Reason", span.reason ? visible(span.reason) : null],
         ]}
       />

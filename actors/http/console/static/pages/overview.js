@@ -21,7 +21,7 @@ const COUNTS =
 
 const STUCK =
   "select status, service, handler, last_error_type as type, substr(coalesce(max(pause_reason), ''), 1, 200) as reason, " +
-  "substr(max(last_error), 1, 300) as error, count(*) as n, min(modified_at) as oldest, max(modified_at) as newest from sys_invocation " +
+  "substr(max(printf('%017.6f', modified_at) || last_error), 18, 300) as error, count(*) as n, min(modified_at) as oldest, max(modified_at) as newest from sys_invocation " +
   "where status = ? and service not like 'playhead.%' group by 1, 2, 3, 4 order by n desc limit 20";
 
 const WAITING =
@@ -31,7 +31,7 @@ const WAITING =
 const MOST_GROUPS = 20;
 
 const FAILED =
-  "select 'failed' as status, service, handler, last_error_type as type, '' as reason, substr(max(last_error), 1, 300) as error, " +
+  "select 'failed' as status, service, handler, last_error_type as type, '' as reason, substr(max(printf('%017.6f', modified_at) || last_error), 18, 300) as error, " +
   "count(*) as n, min(modified_at) as oldest, max(modified_at) as newest from sys_invocation " +
   "where outcome = 'failed' and completed_at > now() - 86400 and service not like 'playhead.%' group by 1, 2, 3, 4 order by newest desc limit 20";
 

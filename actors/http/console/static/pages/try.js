@@ -27,8 +27,10 @@ function value(event) {
   return /** @type {HTMLInputElement} */ (event.target).value;
 }
 
-/** @param {{ params: Record<string, string> }} props */
-export function TryIt({ params }) {
+/** @param {{ path: string[], params: Record<string, string> }} props */
+export function TryIt({ path, params: given }) {
+  // `#/try/Chat/say` names a handler as `#/try?service=Chat&handler=say` does.
+  const params = path.length > 1 ? { ...given, service: given.service ?? path[1], handler: given.handler ?? path.at(-1) ?? "" } : given;
   const [filter, setFilter] = useState("");
   const { data, error, reload } = useLive("services", async (abort) => /** @type {Service[]} */ ((await get("services", {}, abort)).services).filter((one) => one.is_served), { when: (changes) => changes.registry });
   if (data === undefined) return error ? html`<${ErrorBox} error=${error} retry=${reload} />` : html`<${Loading} />`;

@@ -1,7 +1,7 @@
 // Small parts that every page is made of.
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { Problem } from "../lib/api.js";
+import { Problem, isFinal } from "../lib/api.js";
 import { html } from "../lib/html.js";
 import { href } from "../lib/router.js";
 import { exact, length, now, relative } from "../lib/time.js";
@@ -113,7 +113,7 @@ export function ErrorBox({ error, retry = null }) {
   return html`<div class="error-box" role="alert">
     <p>${problem.message}</p>
     ${problem.advice ? html`<p class="faint">${problem.advice}</p>` : null}
-    ${retry ? html`<button type="button" onClick=${retry}>Try again</button>` : null}
+    ${retry && !isFinal(error) ? html`<button type="button" onClick=${retry}>Try again</button>` : null}
   </div>`;
 }
 

@@ -2,6 +2,7 @@
 
 import { useEffect, useId, useRef } from "preact/hooks";
 import { html } from "../lib/html.js";
+import { holdPage } from "../lib/router.js";
 
 /** @typedef {import("../lib/html.js").Children} Children */
 
@@ -14,10 +15,12 @@ export function Dialog({ title, onClose, children, wide = false }) {
   const heading = useId();
   useEffect(() => {
     const before = document.activeElement;
+    const release = holdPage();
     const dialog = box.current;
     if (dialog && !dialog.open) dialog.showModal();
     /** @type {HTMLElement | null | undefined} */ (dialog?.querySelector("[data-first]"))?.focus();
     return () => {
+      release();
       dialog?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };

@@ -8,14 +8,30 @@ const MANY = 100;
 const LONG = 2_000;
 
 /** Characters that would hide or turn around what stands beside them. */
-const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+
+/** Joiners are part of emoji and of Persian words; beside a letter of ASCII, or at an end, they only hide. */
+const LOOSE_JOINER = /(?<![^\u0000-\u007f])[\u200c\u200d]|[\u200c\u200d](?![^\u0000-\u007f])/gu;
+
+/** @param {string} character */
+function written(character) {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
 
 /**
  * The text with what cannot be seen written out.
  * @param {string} text
  */
 export function visible(text) {
-  return text.replace(INVISIBLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replace(INVISIBLE, written).replace(LOOSE_JOINER, written);
+}
+
+/**
+ * The same for a name, which is one line: two that differ in their white space look different.
+ * @param {string} text
+ */
+export function visibleName(text) {
+  return visible(text.replaceAll("\n", "\\n").replaceAll("\t", "\\t"));
 }
 
 /**

@@ -12,7 +12,7 @@ import { wordsOf, wordsOfJob } from "../lib/where.js";
 import { Empty, ErrorBox, InvocationLink, Loading, Status, Time, inWords } from "./bits.js";
 import { Check } from "./check.js";
 import { Dialog, Field } from "./dialog.js";
-import { visible } from "./json.js";
+import { visible, visibleName } from "./json.js";
 import { toast } from "./toast.js";
 
 /** @typedef {import("../lib/session.js").Scope} Scope */
@@ -260,6 +260,7 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
   const [isBusy, setBusy] = useState(false);
   const [key] = useState(requestKey);
   const [job, setJob] = useState(/** @type {string | null} */ (null));
+  const [isOver, setOver] = useState(false);
   const preview = useLive(`preview ${JSON.stringify(choice)}`, (abort) => post("jobs/preview", { ...choice, sample: 10 }, { abort }), {
     when: (changes) => job === null && changes.invocations.length > 0,
     every: 1_000,
@@ -288,10 +289,10 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
 
   if (job !== null) {
     return html`<${Dialog} title=${`${verb.title}: what becomes of them`} onClose=${onClose} wide=${true}>
-      <${JobProgress} id=${job} onRetry=${() => onRetry(verb, { refused_by: job })} />
+      <${JobProgress} id=${job} onRetry=${() => onRetry(verb, { refused_by: job })} onOver=${() => setOver(true)} />
       <footer>
         <a class="button" href=${href(["jobs", job])}>Open the job</a>
-        <button type="button" onClick=${onClose}>Close; the job goes on</button>
+        <button type="button" onClick=${onClose}>${isOver ? "Close" : "Close; the job goes on"}</button>
       </footer>
     <//>`;
   }
@@ -456,7 +457,7 @@ function Sample({ rows, count }) {
 
 /** @param {{ service: string, key: string | null, handler: string }} target */
 export function targetOf(target) {
-  return [target.service, ...(target.key === null ? [] : [target.key]), target.handler].join("/");
+  return [target.service, ...(target.key === null ? [] : [visibleName(target.key)]), target.handler].join("/");
 }
 
 /**
@@ -477,16 +478,19 @@ const OUTCOMES_SHOWN = 200;
 
 /**
  * How a job stands, what became of each, and what can be done about it.
- * @param {{ id: string, onRetry: () => void }} props
+ * @param {{ id: string, onRetry: () => void, onOver?: () => void }} props
  */
-export function JobProgress({ id, onRetry }) {
+export function JobProgress({ id, onRetry, onOver }) {
   const [tick, setTick] = useState(0);
   const { data: job, error, reload } = useLive(`job ${id}`, (abort) => get(pathOf("jobs", id), {}, abort));
   const items = useItems(id, job);
   const isMissing = error instanceof Problem && error.status === 404;
   const isOver = isMissing || (job !== undefined && job.state !== "selecting" && job.state !== "running");
   useEffect(() => {
-    if (isOver) return undefined;
+    if (isOver) {
+      onOver?.();
+      return undefined;
+    }
     const timer = setTimeout(() => {
       reload();
       setTick(tick + 1);
@@ -537,7 +541,13 @@ export function JobProgress({ id, onRetry }) {
                   <td><${InvocationLink} id=${item.id} /></td>
                   <td>${item.result}</td>
                   <td>${item.before ? html`<${Status} status=${item.before} />` : ""}</td>
-                  <td>${item.after ? html`<${Status} status=${item.after} />` : ""}</td>
+                  <td>
+                    ${item.result === "changed" && item.before === item.after && item.after !== "completed"
+                      ? "recorded, not yet seen"
+                      : item.after
+                        ? html`<${Status} status=${item.after} />`
+                        : ""}
+                  </td>
                   <td>${item.error ? lastWord(item.error) : ""}</td>
                 </tr>`,
               )}

@@ -22,9 +22,10 @@ const MANY = 400;
  *   label?: string,
  *   isByOrder: boolean,
  *   chosen?: string | null,
- *   onChoose?: (span: Span) => void,
+ *   onChoose?: (span: Span, owner: string | null) => void,
  *   differing?: ReadonlySet<string>,
- * }} props `differing` are steps to mark
+ * }} props `differing` are steps to mark. `chosen` is a step, or `keyOf` it where it is one of an invocation that was called;
+ *   `owner` is the id of that one, null for the one that is shown
  */
 export function Waterfall({ timeline, label = "Waterfall", isByOrder, chosen = null, onChoose, differing }) {
   const isOpen = timeline.to === null;
@@ -66,7 +67,7 @@ export function Waterfall({ timeline, label = "Waterfall", isByOrder, chosen = n
             scale=${scale}
             end=${end}
             depth=${span.depth}
-            isChosen=${chosen === span.step}
+            chosen=${chosen}
             isDiffering=${differing?.has(span.step) ?? false}
             onChoose=${onChoose}
           />`,
@@ -86,11 +87,21 @@ function Bar({ scale, from, to, kind, title }) {
 }
 
 /**
- * @param {{ span: Span, scale: (at: number) => number, end: number, depth: number, isChosen: boolean, isDiffering?: boolean,
- *   onChoose?: (span: Span) => void }} props
+ * What tells a step of one invocation from those of the others on the page.
+ * @param {string} step
+ * @param {string | null} owner
  */
-function Row({ span, scale, end, depth, isChosen, isDiffering = false, onChoose }) {
+export function keyOf(step, owner) {
+  return owner === null ? step : `${owner} ${step}`;
+}
+
+/**
+ * @param {{ span: Span, scale: (at: number) => number, end: number, depth: number, chosen: string | null, owner?: string | null,
+ *   isDiffering?: boolean, onChoose?: (span: Span, owner: string | null) => void }} props
+ */
+function Row({ span, scale, end, depth, chosen, owner = null, isDiffering = false, onChoose }) {
   const [isUnfolded, setUnfolded] = useState(false);
+  const isChosen = chosen === keyOf(span.step, owner);
   const to = span.to ?? end;
   const took = length(to - span.from);
   const words = `${KINDS[span.kind]} ${visible(span.name)}: ${span.state}${span.isKept ? ", kept" : ""}, ${took}`;
@@ -108,7 +119,7 @@ function Row({ span, scale, end, depth, isChosen, isDiffering = false, onChoose 
                 ${isUnfolded ? "▾" : "▸"}
               </button>`
             : html`<span class="no-twist"></span>`}
-          <button type="button" class="wf-pick" aria-pressed=${isChosen} onClick=${() => onChoose?.(span)}>
+          <button type="button" class="wf-pick" aria-pressed=${isChosen} onClick=${() => onChoose?.(span, owner)}>
             <span class="wf-kind">${KINDS[span.kind]}</span>
             <span class="wf-title">${visible(span.name)}</span>
             ${span.isKept ? html`<span class="tag">kept</span>` : null}
@@ -116,7 +127,7 @@ function Row({ span, scale, end, depth, isChosen, isDiffering = false, onChoose 
             <span class="visually-hidden">${span.state}, ${took}</span>
           </button>
         </span>
-        <span class="wf-bars" onClick=${() => onChoose?.(span)}>
+        <span class="wf-bars" onClick=${() => onChoose?.(span, owner)}>
           ${span.tries.length > 1 || (span.failure && span.state === "open")
             ? [...span.tries.map(
                 (one, index) => html`<${Bar}
@@ -138,7 +149,7 @@ function Row({ span, scale, end, depth, isChosen, isDiffering = false, onChoose 
           <span ...${placed(waiting(span) !== null, scale(span.state === "open" ? (span.tries.at(-1)?.to ?? to) : to), scale(span.from))}>${note(span, took)}</span>
         </span>
       </div>
-      ${isUnfolded && span.callee ? html`<${Nested} id=${span.callee} scale=${scale} end=${end} depth=${depth + 1} />` : null}
+      ${isUnfolded && span.callee ? html`<${Nested} id=${span.callee} scale=${scale} end=${end} depth=${depth + 1} chosen=${chosen} onChoose=${onChoose} />` : null}
     </div>`;
 }
 
@@ -175,10 +186,11 @@ function note(span, took) {
 
 /**
  * What was called, below the call.
- * @param {{ id: string, scale: (at: number) => number, end: number, depth: number }} props
+ * @param {{ id: string, scale: (at: number) => number, end: number, depth: number, chosen: string | null,
+ *   onChoose?: (span: Span, owner: string | null) => void }} props
  * @returns {import("../lib/html.js").VNode}
  */
-function Nested({ id, scale, end, depth }) {
+function Nested({ id, scale, end, depth, chosen, onChoose }) {
   const { entries, error } = useHistory(id);
   const timeline = useMemo(() => timelineOf(entries), [entries]);
   const [most, setMost] = useState(MANY);
@@ -188,7 +200,10 @@ function Nested({ id, scale, end, depth }) {
     ${timeline.spans.length === 0 ? html`<p class="faint" role="listitem">it asked for nothing</p>` : null}
     ${timeline.spans
       .slice(0, most)
-      .map((span) => html`<${Row} key=${span.step} span=${span} scale=${scale} end=${end} depth=${depth + span.depth} isChosen=${false} />`)}
+      .map(
+        (span) =>
+          html`<${Row} key=${span.step} span=${span} scale=${scale} end=${end} depth=${depth + span.depth} chosen=${chosen} owner=${id} onChoose=${onChoose} />`,
+      )}
     ${timeline.spans.length > most
       ? html`<button type="button" class="plain" onClick=${() => setMost(timeline.spans.length)}>
           show all ${timeline.spans.length.toLocaleString()} operations
