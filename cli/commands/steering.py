@@ -51,13 +51,8 @@ def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any
             click.option("--where", "condition", default=None, help="All that this fits: SQL over sys_invocation."),
             _DRY_RUN,
             _YES,
-            click.option(
-                "--rate",
-                type=click.FloatRange(0, min_open=True),
-                default=None,
-                help="Of all that fit: so many a second.",
-            ),
-            click.option("--detach", is_flag=True, help="Of all that fit: print the job's id, and do not wait for it."),
+            _RATE,
+            _DETACH,
             output_option,
             where_options,
         )
@@ -65,6 +60,10 @@ def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any
     return decorate
 
 
+_RATE = click.option(
+    "--rate", type=click.FloatRange(0, min_open=True), default=None, help="Bulk only: at most RATE per second."
+)
+_DETACH = click.option("--detach", is_flag=True, help="Bulk only: print the id of the job and do not wait for it.")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Show which ones, and do nothing.")
 _YES = click.option("-y", "--yes", is_flag=True, help="Of all that fit: do not ask whether that is meant.")
 
@@ -242,29 +241,51 @@ def restart(
 
 
 @click.command()
-@click.argument("which", shell_complete=complete_selection)
-@click.argument("name")
-@click.argument("value", required=False)
+@click.argument("words", nargs=-1, required=True, metavar="[WHICH] NAME [VALUE]", shell_complete=complete_selection)
+@click.option(
+    "--where", "condition", default=None, help="Select by an SQL condition on sys_invocation; leave WHICH out."
+)
 @_YES
 @_DRY_RUN
+@_RATE
+@_DETACH
 @output_option
 @where_options
-def signal(which: str, name: str, value: str | None, yes: bool, dry_run: bool, output: str, where: Where) -> None:
-    """Hand WHICH a VALUE (JSON) under a NAME that it waits for, or will.
+def signal(
+    words: tuple[str, ...],
+    condition: str | None,
+    yes: bool,
+    dry_run: bool,
+    rate: float | None,
+    detach: bool,
+    output: str,
+    where: Where,
+) -> None:
+    """Send signal NAME with VALUE (JSON) to invocations; it is buffered until they wait for it.
 
     WHICH: an id, '-' for ids from stdin, or Service[/key][/handler].
+
+    \b
+        playhead invocations signal inv_1… approval true
+        playhead invocations signal --where "awaited_signal = 'approval'" approval true --yes
     """
-    if which == value == "-":
+    which, named = ((), words) if condition is not None else (words[:1], words[1:])
+    if not 1 <= len(named) <= 2:
+        raise click.UsageError(
+            "name the signal, and at most one value: [WHICH] NAME [VALUE]; WHICH is left out with --where"
+        )
+    name, text = named[0], named[1] if len(named) == 2 else None
+    if "-" in which and text == "-":
         raise click.UsageError("stdin is either the ids or the value")
-    decoded = parse_value(value, sys.stdin)
+    decoded = parse_value(text, sys.stdin)
 
     from cli.acting import How
     from cli.selecting import select
 
     _steer(
-        select((which,), None, OPEN),
+        select(which, condition, OPEN),
         where,
-        How(output=output, is_dry=dry_run, is_sure=yes),
+        How(output=output, is_dry=dry_run, is_sure=yes, rate=rate, is_detached=detach),
         lambda handle: handle.signal(name, decoded),
         lambda several: several.signal(name, decoded),
     )

@@ -177,3 +177,13 @@ def test_describe_ends_with_the_error_and_its_traceback_from_the_users_line_on(s
     assert error[0] == "  Traceback (most recent call last):"
     assert 'shop.py", line' in error[1]
     assert error[-1] == "  ValueError: a stone"
+
+
+def test_one_signal_goes_to_all_that_a_condition_fits(shop: Terminal) -> None:
+    ids = send(shop, "ada", "bob", "cy")
+    said = shop.run("playhead invocations signal --where \"awaited_signal = 'go'\" go '\"on\"' --yes")
+    assert (said.code, "3 changed" in said.out) == (0, True), said
+    for of in ids:
+        assert shop.done(f"playhead invocations follow {of}").endswith('looked, on"')
+    assert shop.run("playhead invocations signal --where 1 go 1 2").code == 2
+    assert shop.run("playhead invocations signal Waiter").code == 2

@@ -13,6 +13,7 @@ import { Empty, ErrorBox, InvocationLink, Loading, Status, Time, inWords } from 
 import { Check } from "./check.js";
 import { Dialog, Field } from "./dialog.js";
 import { visible, visibleName } from "./json.js";
+import { SignalOptions } from "./signals.js";
 import { toast } from "./toast.js";
 
 /** @typedef {import("../lib/session.js").Scope} Scope */
@@ -20,7 +21,7 @@ import { toast } from "./toast.js";
 
 /**
  * @typedef {{ name: string, title: string, scope: Scope, does: string, key?: string, isFinal?: boolean,
- *   mustType?: boolean, options: ("kill_after" | "children" | "mode" | "deployment" | "from_step")[] }} Verb
+ *   mustType?: boolean, options: ("kill_after" | "children" | "mode" | "deployment" | "from_step" | "signal")[] }} Verb
  *   `isFinal`: it cannot be taken back; `mustType`: nor is anything left of it, so whoever asks types of what. Those have no `key`
  */
 
@@ -58,6 +59,13 @@ export const VERBS = [
     scope: "control",
     does: "Done again as a new invocation, from its beginning or from a step; what came before is kept.",
     options: ["from_step", "deployment"],
+  },
+  {
+    name: "signal",
+    title: "Signal",
+    scope: "control",
+    does: "Each is handed the same value under the same name; one that does not wait for it yet keeps it until it asks.",
+    options: ["signal"],
   },
   {
     name: "kill",
@@ -277,7 +285,7 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
     setBusy(true);
     setError(null);
     try {
-      const given = verb.name === "purge" ? {} : { ...options, reason };
+      const given = verb.name === "purge" ? {} : verb.name === "signal" ? { name: options.name, value: options.value ?? null } : { ...options, reason };
       const started = await post("jobs", { verb: verb.name, ...choice, options: given, ...(rate ? { rate: Number(rate) } : {}) }, { key });
       setJob(started.id);
       onAsked?.();
@@ -309,8 +317,11 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
           ? html`<${Empty} title="It fits none now"><p>They may have gone on, or have ended meanwhile.</p><//>`
           : html`<${Affected} verb=${verb} states=${states.data ?? null} /><${Sample} rows=${preview.data.sample} count=${count} />`}
       <${Options} verb=${verb} options=${options} onChange=${setOptions} />
+      ${verb.options.includes("signal") && preview.data && count
+        ? html`<${SignalOptions} sample=${preview.data.sample} options=${options} onChange=${setOptions} />`
+        : null}
       ${options.deployment && options.deployment !== "keep" ? html`<${Preflight} choice=${choice} deployment=${options.deployment} />` : null}
-      <${Reason} verb=${verb} value=${reason} onChange=${setReason} many />
+      ${verb.name === "signal" ? null : html`<${Reason} verb=${verb} value=${reason} onChange=${setReason} many />`}
       ${count !== undefined && count > SLOWLY_FROM
         ? html`<${Field} label="At most so many a second" hint="Empty: as fast as it goes.">
             <input
@@ -337,7 +348,7 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
         <button
           type="submit"
           class=${verb.isFinal ? "danger" : "primary"}
-          disabled=${isBusy || !count || (verb.mustType && typed.trim() !== String(count))}
+          disabled=${isBusy || !count || (verb.mustType && typed.trim() !== String(count)) || (verb.name === "signal" && !options.name)}
         >
           ${verb.title} ${count === undefined ? "" : invocations(count)}
         </button>
@@ -380,7 +391,7 @@ function Affected({ verb, states }) {
   /** @param {typeof states} some */
   const sum = (some) => some.reduce((total, one) => total + one.n, 0);
   const all = sum(states);
-  const fitting = sum(states.filter((one) => verbsFor(one.status).includes(verb)));
+  const fitting = sum(states.filter((one) => (verb.name === "signal" ? one.status !== "completed" : verbsFor(one.status).includes(verb))));
   return html`<div role="group" aria-label="How they stand">
     <p class="counts">
       ${states.map((one) => html`<span key=${one.outcome ?? one.status} class="count">${one.n.toLocaleString()} <${Status} status=${one.status} outcome=${one.outcome} /></span>`)}

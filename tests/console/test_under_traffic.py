@@ -1,0 +1,241 @@
+"""The console while other things happen: what is typed stays, what is final is not asked again, and a page asks little."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+import actors
+from actors import Actor, Service, handler, step
+from tests.console.stage import Stage, staged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+    Open = Callable[..., Page]
+
+
+class Ping(Service):
+    @handler
+    async def echo(self, n: int) -> int:
+        return n
+
+
+@step
+async def look_up(what: str) -> str:
+    return f"found {what}"
+
+
+class Desk(Service):
+    @handler
+    async def ask(self, what: str) -> str:
+        return await look_up(what)
+
+
+class Agent(Service):
+    @handler
+    async def run(self, what: str) -> str:
+        found = await actors.service(Desk).ask(what)
+        return f"{found}, {await actors.signal('approval', bool)}"
+
+
+class Note(Actor):
+    text: str = ""
+
+    @handler
+    async def write(self, text: str) -> None:
+        self.text = text
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with staged(tmp_path, Ping, Desk, Agent, Note) as running:
+        yield running
+
+
+async def call(stage: Stage, count: int = 5) -> None:
+    for number in range(count):
+        await stage.client.service(Ping).echo(number)
+
+
+async def waiting_agents(stage: Stage, count: int) -> list[str]:
+    handles = [await stage.client.service(Agent).run.send(f"order {number}") for number in range(count)]
+    for handle in handles:
+        while not any(wait.kind == "signal" for wait in (await handle.info()).waits):
+            await trio.sleep(0.01)
+    return [str(handle.id) for handle in handles]
+
+
+@pytest.mark.parametrize(
+    ("place", "label"),
+    [("/audit", "who"), ("/audit", "target"), ("/invocations", "where"), ("/objects", "key begins with")],
+)
+def test_what_is_typed_stays_while_calls_run(place: str, label: str, stage: Stage, open_page: Open) -> None:
+    stage.do(call, stage)
+    page = open_page(stage.address(place))
+    field = page.get_by_label(label, exact=True).first
+    field.click()
+    text = "token:main"
+    for letter in text:
+        page.keyboard.type(letter)
+        stage.do(call, stage, 2)
+        page.wait_for_timeout(120)
+    assert field.input_value() == text
+
+
+def count_requests(page: Page, stage: Stage, seconds: float, *, is_busy: bool) -> list[str]:
+    """What the page asks in so many seconds, its stream left out."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/ui/" not in request.url else None)
+    for _ in range(int(seconds * 5)):
+        if is_busy:
+            stage.do(call, stage, 3)
+        page.wait_for_timeout(200)
+    return [url for url in asked if not url.endswith("/changes")]
+
+
+MALFORMED = "inv_10abc"
+GONE = "inv_1" + "0" * 33
+
+
+@pytest.mark.parametrize("of", [MALFORMED, GONE])
+def test_an_answer_that_is_final_is_not_asked_again(
+    of: str, stage: Stage, open_page: Open, complaints: list[str]
+) -> None:
+    page = open_page(stage.address(f"/invocations/{of}"))
+    page.get_by_role("alert").first.wait_for()
+    assert page.get_by_role("button", name="Try again").count() == 0
+    asked = count_requests(page, stage, 3, is_busy=True)
+    assert [url for url in asked if of in url] == []
+    complaints.clear()  # the browser notes each answer that is an error
+
+
+IDLE_A_MINUTE = 12
+BUSY_A_MINUTE = {
+    "/": 420,
+    "/invocations": 420,
+    "/objects": 150,
+    "/jobs": 60,
+    "/audit": 150,
+    "/deployments": 180,
+    "/sql": 12,
+    "/try": 12,
+}
+"""At most so many requests of an open page. The server's side of them is another matter."""
+
+
+@pytest.mark.parametrize("place", BUSY_A_MINUTE)
+def test_a_page_asks_no_more_than_its_budget(place: str, stage: Stage, open_page: Open) -> None:
+    stage.do(call, stage)
+    page = open_page(stage.address(place))
+    page.get_by_role("heading", level=1).first.wait_for()
+    page.wait_for_timeout(1_500)
+    idle = count_requests(page, stage, 3, is_busy=False)
+    assert len(idle) * 20 <= IDLE_A_MINUTE, idle
+    busy = count_requests(page, stage, 5, is_busy=True)
+    assert len(busy) * 12 <= BUSY_A_MINUTE[place], busy
+
+
+def test_a_step_of_a_nested_call_opens(stage: Stage, open_page: Open) -> None:
+    (of,) = stage.do(waiting_agents, stage, 1)
+    page = open_page(stage.address(f"/invocations/{of}"))
+    page.get_by_role("button", name="what Desk/ask did").click()
+    page.get_by_role("button", name="look_up").click()
+    detail = page.get_by_role("region", name="step look_up")
+    detail.get_by_text('"found order 0"').wait_for()
+    page.reload()
+    page.get_by_role("region", name="step look_up").get_by_text('"found order 0"').wait_for()
+
+
+def test_back_leaves_an_open_dialog_as_it_is(stage: Stage, open_page: Open) -> None:
+    (of,) = stage.do(waiting_agents, stage, 1)
+    page = open_page(stage.address("/invocations"))
+    page.get_by_text("Agent/run").first.click()
+    page.get_by_role("button", name="Cancel").click()
+    reason = page.get_by_role("dialog").get_by_label("Reason")
+    reason.fill("a long story")
+    page.go_back()
+    page.wait_for_timeout(200)
+    assert reason.input_value() == "a long story"
+    assert of in page.url
+    page.get_by_role("dialog").get_by_role("button", name="Do nothing").click()
+    page.get_by_role("dialog").wait_for(state="detached")
+    page.go_back()
+    page.get_by_role("grid").first.wait_for()
+    assert of not in page.url
+
+
+def test_a_lost_token_leaves_an_open_dialog_as_it_is(stage: Stage, open_page: Open, complaints: list[str]) -> None:
+    from actors.http.routes import Scope
+
+    secret = stage.served.tokens.create("ops", Scope.ADMIN)
+    (of,) = stage.do(waiting_agents, stage, 1)
+    page = open_page(stage.address(f"/invocations/{of}", token=secret))
+    page.get_by_role("button", name="Pause").click()
+    reason = page.get_by_label("Reason")
+    reason.fill("a long story")
+    stage.served.tokens.revoke("ops")
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    again = page.get_by_role("dialog", name="Sign in again")
+    again.get_by_label("Token").fill(stage.served.tokens.create("ops", Scope.ADMIN))
+    again.get_by_role("button", name="Sign in").click()
+    again.wait_for(state="detached")
+    assert reason.input_value() == "a long story"
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    page.get_by_text("paused").first.wait_for()
+    complaints.clear()
+
+
+def test_many_are_approved_by_one_signal_with_a_typed_form(stage: Stage, open_page: Open) -> None:
+    ids = stage.do(waiting_agents, stage, 4)
+    page = open_page(stage.address("/invocations?where=" + "service%20%3D%20'Agent'"))
+    page.get_by_role("grid").focus()
+    page.keyboard.press("a")
+    page.get_by_role("button", name="Signal").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="approval").wait_for()
+    dialog.get_by_label("Value").select_option("true")
+    dialog.get_by_role("button", name="Signal 4 invocations").click()
+    dialog.get_by_text("4 changed").wait_for()
+    dialog.get_by_role("button", name="Close", exact=True).last.wait_for()
+
+    async def results() -> list[Any]:
+        return [await stage.client.invocation(of).result() for of in ids]
+
+    assert json.dumps(stage.do(results)) == json.dumps([f"found order {n}, True" for n in range(4)])
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1024, 1440, 2560])
+def test_every_page_is_in_sight_at_every_width(width: int, stage: Stage, open_page: Open) -> None:
+    page = open_page(stage.address("/audit"), viewport={"width": width, "height": 800})
+    links = page.get_by_role("navigation", name="Pages").get_by_role("link")
+    links.first.wait_for()
+    for link in links.all():
+        box = link.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width, link.inner_text()
+    page.evaluate("() => { location.hash = '#/' }")
+    numbers = page.locator(".strip a")
+    numbers.first.wait_for()
+    boxes = [box for one in numbers.all() if (box := one.bounding_box()) is not None]
+    assert all(box["x"] + box["width"] <= width for box in boxes)
+    assert page.evaluate(
+        "() => [...document.querySelectorAll('.strip a')].every((one) => one.scrollWidth <= one.clientWidth + 1)"
+    )
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_an_address_of_no_page_says_so_and_leads_out(stage: Stage, open_page: Open) -> None:
+    page = open_page(stage.address("/nowhere"))
+    page.get_by_role("heading", name="No such page").wait_for()
+    page.get_by_role("link", name="Go to the overview").click()
+    page.locator(".strip").wait_for()
+    page.evaluate("() => { location.hash = '#/try/Note/write' }")
+    page.get_by_role("heading", name="Note/…/write").first.wait_for()
