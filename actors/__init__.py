@@ -16,6 +16,7 @@ from actors.core.concurrency import CancelScope, Nursery
 from actors.core.errors import (
     ActorError,
     AlreadyCompletedError,
+    BlockedLoopError,
     BrokenDeploymentError,
     CallTooDeepError,
     Cancelled,
@@ -182,6 +183,7 @@ __all__ = [
     "ActorError",
     "AlreadyCompletedError",
     "Answer",
+    "BlockedLoopError",
     "BrokenDeploymentError",
     "CallTooDeepError",
     "CancelScope",

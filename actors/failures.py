@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from traceback import walk_tb
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -21,6 +21,8 @@ from journal.events import Failure, Outcome, OutcomeKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
+
+E = TypeVar("E", bound=BaseException)
 
 TYPE_CHARACTERS = 512
 """How much of the name of an error's type is kept."""
@@ -94,6 +96,12 @@ def _errors_of(cancel: Any) -> list[BaseException]:
     if type(errors) is not tuple:
         return []
     return [leaf for error in errors if issubclass(type(error), BaseException) for leaf in leaves_of(error)]
+
+
+def first_of(error: BaseException, kind: type[E]) -> E | None:
+    """The error if it is of this kind, or the first one in its groups that is."""
+    found: E | None = next((leaf for leaf in leaves_of(error) if issubclass(type(leaf), kind)), None)  # type: ignore[assignment]  # of this kind
+    return found
 
 
 def type_of(error: Any) -> str:

@@ -535,7 +535,7 @@ class LocalPort:
         within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")
         request_key = self._request_key(definition, target, idempotency_key)
         try:
-            arguments = handler.signature.decode(argument)
+            arguments = self.engine.run_watched(f"the argument of {target}", handler.signature.decode, argument)
             if request_key is not None:
                 # The same request may come again in another spelling: with spaces, in another order, 1e3 for 1000.
                 argument = handler.signature.encode((), arguments)

@@ -131,7 +131,7 @@ async def open_runtime(
                 setting = Setting(
                     world=surroundings,
                     limits=limits,
-                    watchdog=Watchdog(),
+                    watchdog=Watchdog(limits.blocking_seconds),
                     stored=StoredNames(opened),
                     secret=opened.secret,
                     fail_fast=fail_fast,

@@ -79,6 +79,8 @@ class PauseCause(Word):
     """What its handler raised, returned or asked for made the engine's own code fail; the handler's values and classes did."""
     ENGINE = "engine"
     """The engine failed while it recorded what the invocation did."""
+    BLOCKED = "blocked"
+    """Its code kept the event loop to itself."""
 
 
 class Children(Word):

@@ -114,6 +114,13 @@ class StepOutcomeUnknownError(TerminalError):
     """
 
 
+class BlockedLoopError(ActorError):
+    """Code of a handler, or of an async step, kept the event loop to itself for longer than ``Limits.blocking_seconds``.
+
+    It was interrupted, and its invocation is paused. Put slow work into a step that is a plain function: it runs in a thread.
+    """
+
+
 class StepTimeoutError(ActorError):
     """One try of a step took longer than its ``timeout``. It is tried again, as its policy says."""
 
@@ -558,3 +565,7 @@ class AttemptEnded(BaseException):
 # The names of errors are kept in journals and sent over wires, so they must not depend on where the classes happen to stand.
 for _error in [kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, BaseException)]:
     _error.__module__ = "actors"
+
+
+class Interruption(BaseException):
+    """Raised by the engine in code that keeps the event loop to itself. No ``Exception``, so that few handlers catch it."""

@@ -13,6 +13,14 @@ def _suspend_after_seconds(value: Seconds) -> float:
     return checked_seconds(value, "suspend_after_seconds", is_above_zero=True)
 
 
+def _thread_end_seconds(value: Seconds) -> float:
+    return checked_seconds(value, "thread_end_seconds")
+
+
+def _blocking_seconds(value: Seconds) -> float:
+    return checked_seconds(value, "blocking_seconds", is_above_zero=True)
+
+
 def _query_seconds(value: Seconds) -> float:
     return checked_seconds(value, "query_seconds", is_above_zero=True)
 
@@ -40,6 +48,8 @@ class Limits:
     ``threads``                 64           further steps that are plain functions wait for a thread
     ``abandoned_threads``       1,000        an abandoned thread takes the place of one that works
     ``thread_end_seconds``      60           the next try of its step begins beside the abandoned thread
+    ``blocking_seconds``        3            code that keeps the event loop to itself is interrupted, its invocation is
+                                             paused, saying so
     ``requests``                100,000      ``UnavailableError`` (that wait to be taken in)
     ``query_seconds``           10           ``QueryTooSlowError``
     ``query_rows``              10,000       ``QueryTooLargeError``
@@ -68,7 +78,8 @@ class Limits:
     running_steps: int = 10_000
     threads: int = 64
     abandoned_threads: int = 1_000
-    thread_end_seconds: float = 60.0
+    thread_end_seconds: float = attrs.field(default=60.0, converter=_thread_end_seconds)
+    blocking_seconds: float = attrs.field(default=3.0, converter=_blocking_seconds)
     requests: int = 100_000
     query_seconds: float = attrs.field(default=10.0, converter=_query_seconds)
     query_rows: int = 10_000

@@ -43,7 +43,7 @@ async def loaded_aside(code: str | os.PathLike[str] | Snapshot, world: World) ->
     if not isinstance(snapshot, Snapshot):
         snapshot = await world.offload(partial(snapshot_of, os.fspath(snapshot)))
     with tempfile.TemporaryDirectory(prefix="playhead-check-") as folder:
-        loaded = await world.offload(partial(load, snapshot, Path(folder)))
+        loaded = await world.offload_detached(partial(load, snapshot, Path(folder)))
         try:
             yield snapshot.deployment, App(loaded.classes, system=SYSTEM_CLASSES)
         finally:
@@ -61,7 +61,7 @@ class Checker:
     async def check(self, of: InvocationId, deployment: str, app: App) -> CheckReport:
         """One of them."""
         kept = await read_invocation(self._rows, self._partitions, of)
-        report: CheckReport = await self._world.offload(partial(rehearse, kept, app, deployment, self._world))
+        report: CheckReport = await self._world.offload_detached(partial(rehearse, kept, app, deployment, self._world))
         return report
 
     async def check_each(

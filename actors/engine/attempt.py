@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,7 @@ from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say 
 from actors.core import commands as c
 from actors.core.decide import seed_of
 from actors.core.errors import (
+    Interruption,
     NoLongerFitsError,
     NonDurableAwaitError,
     PayloadTooLargeError,
@@ -25,6 +27,7 @@ from actors.core.replay import Execution, Progress, Script, play, script
 from actors.durable import HandlerContext, HandlerPort
 from actors.engine.containment import held_for
 from actors.engine.threads import Threads
+from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
 from actors.fieldview import Pins, View
 from actors.mistakes import fails_fast
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.core.limits import Limits
     from actors.core.state import InvocationState, ObjectState
+    from actors.engine.frames import Place
     from actors.engine.watchdog import Watchdog
     from actors.engine.world import World
     from actors.fieldview import Items
@@ -99,6 +103,7 @@ class Attempt:
         self.last_active = 0.0
         self._setting = setting
         self.name = f"{state.name}/{invocation.handler}"
+        self.may_be_interrupted = not is_system(state.service)
         accepted = history[0].event
         assert isinstance(accepted, e.InvocationAccepted), "the history of an invocation begins with its acceptance"
         arguments = _decode_argument(self.handler, accepted.argument)
@@ -145,7 +150,13 @@ class Attempt:
     def close(self) -> None:
         """Forget it. The handler's cleanup runs, as Python unwinds it, and nothing of it counts."""
         if self.execution.has_branches:
-            self._watched(self.execution.close)
+            with suppress(Interruption):
+                self._watched(self.execution.close)
+
+    @property
+    def progress(self) -> int:
+        """How much it has been given: a replay of a long history takes its time, and is not stuck."""
+        return self.execution.handed_over
 
     @property
     def is_waiting(self) -> bool:
@@ -159,12 +170,24 @@ class Attempt:
 
     def _turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
         try:
-            progress = self._watched(take, *args)
-            self._warn_of_cleanups()
-            return self._judge(progress)
+            commands = self._watched(self._take_turn, take, *args)
+        except Interruption:
+            commands = []
         except BaseException as error:
             # What the handler raises is in its execution. This is of its values, or of its classes of errors.
-            return [self._hold(PauseCause.HANDLER, error)]
+            commands = [self._hold(PauseCause.HANDLER, error)]
+        watchdog = self._setting.watchdog
+        if not watchdog.has_interrupted:
+            return commands
+        # Also where the handler has swallowed the interruption: what it did then would not be repeated by a replay.
+        self.execution.progress = []
+        place = watchdog.take_interrupted()
+        return [held_for_blocking(self.invocation_id, blocked_error(self.name, self._setting.limits, place), place)]
+
+    def _take_turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
+        progress = take(*args)
+        self._warn_of_cleanups()
+        return self._judge(progress)
 
     def _warn_of_cleanups(self) -> None:
         for generator, error in self.execution.cleanup_failures:
@@ -178,12 +201,8 @@ class Attempt:
             )
 
     def _watched(self, function: Callable[..., T], *args: Any) -> T:
-        watchdog = self._setting.watchdog
-        began = watchdog.enter(self)
-        try:
-            return _outside_trio(function, *args)
-        finally:
-            watchdog.leave(self, began)
+        result: T = self._setting.watchdog.run(self, _outside_trio, function, *args)
+        return result
 
     def _judge(self, progress: Progress) -> list[Command]:
         execution = self.execution
@@ -247,6 +266,9 @@ class Attempt:
         return c.HoldAttempt(
             invocation_id=self.invocation_id, cause=cause, reason=text_of(error), failure=failure_of(error)
         )
+
+    def _hold_blocked(self, place: Place | None) -> Command:
+        return held_for_blocking(self.invocation_id, blocked_error(self.name, self._setting.limits, place), place)
 
 
 async def _root(

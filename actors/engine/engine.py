@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
-from actors.core.errors import UnavailableError, UnknownOutcomeError
+from actors.core.errors import Interruption, UnavailableError, UnknownOutcomeError
 from actors.core.state import REQUEST
 from actors.engine.arrivals import Act, Arrival, Look, Note, Watch
 from actors.engine.audit import NOBODY
@@ -16,11 +16,14 @@ from actors.engine.owner import Owner
 from actors.engine.registry import RegistryView
 from actors.engine.replies import Waiter
 from actors.engine.tally import Tally
+from actors.engine.watchdog import Work, blocked_error
 from journal.errors import Conflict, Fenced, InDoubt, StoreFailed, Unavailable
 from journal.events import Stamp
-from journal.ids import StreamId, stream_of_invocation
+from journal.ids import InvocationId, StreamId, stream_of_invocation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from actors.core import commands as c
     from actors.core.commands import Command
     from actors.core.gates import Gate, Gates
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     from actors.engine.threads import Threads
     from actors.inspection import InvocationInfo
     from journal.events import Answer, Outcome
-    from journal.ids import InvocationId
     from journal.protocol import Journal
 
 T = TypeVar("T")
@@ -118,6 +120,14 @@ class Engine:
     def open(self) -> None:
         """What the registry says holds: users' objects may go on with what they were doing."""
         self._opened.set()
+
+    def run_watched(self, name: str, function: Callable[..., T], *args: Any) -> T:
+        """Call users' code that is of no invocation. Raises :class:`BlockedLoopError` if it had to be interrupted."""
+        watchdog = self._setting.watchdog
+        try:
+            return watchdog.run(Work(InvocationId("-"), name, may_be_interrupted=True), function, *args)
+        except Interruption:
+            raise blocked_error(name, self._setting.limits, watchdog.take_interrupted()) from None
 
     async def _own(self, number: int, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         has_started = False

@@ -6,6 +6,7 @@ called, since it is the engine that would call it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,14 +15,14 @@ import msgspec
 from actors.checking import CheckReport, Divergence, Fate, FieldDifference, OperationCheck, Verdict
 from actors.core import commands as c
 from actors.core.decide import outcome_when_cancelled
-from actors.core.errors import ActorError, AttemptEnded, HistoryGoneError, UnknownInvocationError
+from actors.core.errors import ActorError, AttemptEnded, HistoryGoneError, Interruption, UnknownInvocationError
 from actors.core.limits import DEFAULT_LIMITS
 from actors.core.replay import Execution, describe, is_request
 from actors.engine.attempt import Attempt, Setting, writer_beside
 from actors.engine.fold import fold
 from actors.engine.past import Maps, Past
 from actors.engine.rows import ObjectItems
-from actors.engine.watchdog import Watchdog
+from actors.engine.watchdog import Watchdog, Work, blocked_error
 from actors.failures import failure_of
 from actors.inspection import belongs_to, failure_info, outcome_info
 from journal import events as e
@@ -180,7 +181,16 @@ def rehearse(kept: KeptInvocation, app: App, deployment: str, world: World) -> C
         verdict=Verdict.SAME,
         recorded_outcome=None if row.outcome is None else outcome_info(row.outcome),
     )
-    setting = Setting(world=world, limits=DEFAULT_LIMITS, watchdog=Watchdog())
+    setting = Setting(world=world, limits=DEFAULT_LIMITS, watchdog=Watchdog(DEFAULT_LIMITS.blocking_seconds))
+    setting.watchdog.start()
+    try:
+        return _rehearse(base, kept, app, setting)
+    finally:
+        setting.watchdog.stop()
+
+
+def _rehearse(base: CheckReport, kept: KeptInvocation, app: App, setting: Setting) -> CheckReport:
+    row = kept.row
     try:
         definition = app.find(row.target.service)
         handler = definition.handler(row.target.handler)
@@ -191,11 +201,15 @@ def rehearse(kept: KeptInvocation, app: App, deployment: str, world: World) -> C
             return base
         assert kept.items is not None
         invocation = kept.state.invocations[row.invocation_id]
-        attempt = _Rehearsal(setting, definition, kept.state, invocation, kept.history, kept.items)
+        make = partial(_Rehearsal, setting, definition, kept.state, invocation, kept.history, kept.items)
+        attempt = setting.watchdog.run(Work(row.invocation_id, str(row.target), may_be_interrupted=True), make)
+    except Interruption:
+        error = blocked_error(str(row.target), setting.limits, setting.watchdog.take_interrupted())
+        return attrs.evolve(base, verdict=Verdict.RAISES, failure=failure_info(failure_of(error)))
     except ActorError as error:
         return attrs.evolve(base, verdict=Verdict.RAISES, failure=failure_info(failure_of(error)))
     try:
-        commands = attempt.start(world.clock.now())
+        commands = attempt.start(setting.world.clock.now())
         execution = attempt.execution
         assert isinstance(execution, _Noting), "the type that a rehearsal asks for"
         return _judge(base, row, execution, commands)
@@ -213,7 +227,7 @@ def _judge(base: CheckReport, row: InvocationRow, execution: _Noting, commands: 
         case c.FailAttempt():
             return attrs.evolve(report, verdict=Verdict.RAISES, failure=failure_info(last.failure))
         case c.HoldAttempt():
-            assert last.cause is PauseCause.MISMATCH, "a rehearsal is held for nothing else"
+            assert last.cause in (PauseCause.MISMATCH, PauseCause.BLOCKED), "a rehearsal is held for nothing else"
             return attrs.evolve(report, verdict=Verdict.RAISES, failure=failure_info(last.failure))
         case c.FinishAttempt():
             outcome = last.outcome

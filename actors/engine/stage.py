@@ -19,7 +19,15 @@ import trio
 
 from actors.core import commands as c
 from actors.core.decide import beyond_limits
-from actors.core.errors import ActorError, StepOutcomeUnknownError, UnknownHandlerError, UnknownServiceError
+from actors.core.errors import (
+    ActorError,
+    BlockedLoopError,
+    Interruption,
+    StepOutcomeUnknownError,
+    UnknownHandlerError,
+    UnknownServiceError,
+)
+from actors.core.names import is_system
 from actors.core.react import may_run
 from actors.core.state import WaitKind
 from actors.engine.arrivals import Arrival
@@ -28,6 +36,7 @@ from actors.engine.containment import passes
 from actors.engine.rows import ObjectItems
 from actors.engine.steps import StepTask
 from actors.engine.threads import has_abandoned, key_of
+from actors.engine.watchdog import Work, blocked_error
 from actors.failures import failed, failure_of, text_of, type_of
 from actors.inspection import CodeWait, StepDoing, StepPhase
 from journal import events as e
@@ -206,6 +215,9 @@ class Stage:
         except (UnknownServiceError, UnknownHandlerError) as error:
             self._ledger.decide_as_engine(resident, _hold_unserved(resident.state, invocation, error))
             return
+        except BlockedLoopError as error:
+            self._hold(of, resident, PauseCause.BLOCKED, error)
+            return
         except ActorError as error:
             self._hold(of, resident, PauseCause.MISMATCH, error)
             return
@@ -236,7 +248,14 @@ class Stage:
         definition = app.find(state.service)
         beside = None if invocation.mode is Mode.EXCLUSIVE else writer_beside(state)
         items = ObjectItems(self._ledger.rows, self._ledger.partition.number, resident.stream, state, beside=beside)
-        return Attempt(self._setting, definition, state, invocation, history, items)
+        make = partial(Attempt, self._setting, definition, state, invocation, history, items)
+        name, watchdog = f"{state.name}/{invocation.handler}", self._setting.watchdog
+        try:
+            return watchdog.run(
+                Work(invocation.invocation_id, name, may_be_interrupted=not is_system(state.service)), make
+            )
+        except Interruption:
+            raise blocked_error(name, self._limits, watchdog.take_interrupted()) from None
 
     def _wait_for_code(self, resident: Resident, invocation: InvocationState) -> None:
         """Its code is not there. It runs when it is."""
@@ -323,7 +342,7 @@ class Stage:
             self._waiting_steps[of, step] = resident
             return
         self._running_steps += 1
-        task = StepTask(of, step, parked.body, self._setting)
+        task = StepTask(attempt, step, parked.body, self._setting)
         resident.steps.setdefault(of, {})[step] = task
         self._movable.pop(of, None)
         self._leaving.discard(of)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import math
+import types
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,12 @@ import trio
 
 from actors.core import commands as c
 from actors.core.concurrency import current_branch
-from actors.core.errors import PayloadTooLargeError, StepTimeoutError, UnserializableError
+from actors.core.errors import Interruption, PayloadTooLargeError, StepTimeoutError, UnserializableError
 from actors.core.limits import within_limit
 from actors.durable import StepBody, current_step
 from actors.engine.threads import StepThread, has_abandoned, key_of
-from actors.failures import failed, failure_of, is_terminal, text_of
+from actors.engine.watchdog import blocked_error, held_for_blocking
+from actors.failures import failed, failure_of, first_of, is_terminal, text_of
 from actors.inspection import StepPhase
 from actors.mistakes import fails_fast
 from actors.system.inside import current_client
@@ -25,11 +27,12 @@ from actors.values import ValueProblem
 from journal.events import Outcome, OutcomeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
 
     from actors.core.commands import Command
-    from actors.engine.attempt import Setting
-    from journal.ids import InvocationId, StepId
+    from actors.engine.attempt import Attempt, Setting
+    from actors.engine.watchdog import Watchdog
+    from journal.ids import StepId
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +40,15 @@ log = logging.getLogger(__name__)
 class StepTask:
     """A step's body as it runs. Whoever started it is told how it ended, once, whatever the body does."""
 
-    def __init__(self, invocation_id: InvocationId, step: StepId, body: StepBody, setting: Setting) -> None:
-        self.invocation_id = invocation_id
+    progress = 0
+
+    def __init__(self, attempt: Attempt, step: StepId, body: StepBody, setting: Setting) -> None:
+        self.invocation_id = attempt.invocation_id
         self.step = step
         self.name = body.name
-        self.key = key_of(invocation_id, step)
+        self.key = key_of(attempt.invocation_id, step)
+        self._of = attempt.name
+        self.may_be_interrupted = attempt.may_be_interrupted
         self.started_at = setting.world.clock.now()
         self.is_wanted = True
         self.abandoned_at = 0.0
@@ -77,15 +84,13 @@ class StepTask:
         with self._scope:
             try:
                 value = await self._try()
+                return self._setting.watchdog.run(self, self._succeeded, value)
             except BaseException as error:
                 if isinstance(error, trio.Cancelled) and trio.current_effective_deadline() == -math.inf:
                     raise  # else it is a stray one: a scope of the body's own that has been left
-                if not self._scope.cancel_called:
-                    return self._failed(error)
-                if not _is_stopped(error):
-                    log.warning("%s: while it was stopped, step %r raised %s", self.key, self.name, text_of(error))
-            else:
-                return self._succeeded(value)
+                command = self._command_after(error)
+                if command is not None:
+                    return command
         return c.AbortStep(invocation_id=self.invocation_id, step=self.step)
 
     def emit(self, value: bytes) -> None:
@@ -99,10 +104,10 @@ class StepTask:
     async def _try(self) -> Any:
         body = self._body
         if inspect.iscoroutinefunction(body.call.function):
-            return await self._in_time(body.call)
+            return await self._in_time(self._call)
         thread = StepThread(self.invocation_id, self.step, self.name)
         await self._take_thread(thread)
-        return await self._in_time(partial(self._call, thread))
+        return await self._in_time(partial(self._call_in_thread, thread))
 
     async def _take_thread(self, thread: StepThread) -> None:
         """Wait for a thread. It is no part of the step's time."""
@@ -118,9 +123,17 @@ class StepTask:
             await threads.take_place(thread)
         self.phase = StepPhase.RUNS
 
-    async def _call(self, thread: StepThread) -> Any:
+    async def _call_in_thread(self, thread: StepThread) -> Any:
         result = await self._setting.threads.run(thread, self._body.call)
-        return await result if inspect.isawaitable(result) else result
+        return await self._drive(result) if inspect.isawaitable(result) else result
+
+    async def _call(self) -> Any:
+        # Its arguments are copied by their classes before it begins.
+        return await self._drive(self._setting.watchdog.run(self, self._body.call))
+
+    async def _drive(self, awaitable: Awaitable[Any]) -> Any:
+        coroutine = awaitable if inspect.iscoroutine(awaitable) else _await(awaitable)
+        return await _in_turns(self._setting.watchdog, self, coroutine)
 
     async def _in_time(self, call: Callable[[], Awaitable[Any]]) -> Any:
         timeout = self._body.options.timeout
@@ -145,6 +158,23 @@ class StepTask:
             return self._ended(failed(PayloadTooLargeError(message)))
         return self._ended(Outcome(OutcomeKind.SUCCEEDED, data))
 
+    def _command_after(self, error: BaseException) -> Command | None:
+        """What to say of a body that raised; None if it gave way because it was stopped."""
+        watchdog = self._setting.watchdog
+        interruption = first_of(error, Interruption)
+        if interruption is None and not self._scope.cancel_called:
+            try:
+                return watchdog.run(self, self._failed, error)
+            except Interruption as raised:
+                interruption = raised
+        if interruption is not None:
+            place = interruption.args[0] if interruption.args else watchdog.take_interrupted()
+            name = f"step {self.name!r} of {self._of}"
+            return held_for_blocking(self.invocation_id, blocked_error(name, self._setting.limits, place), place)
+        if not _is_stopped(error):
+            log.warning("%s: while it was stopped, step %r raised %s", self.key, self.name, text_of(error))
+        return None
+
     def _failed(self, error: BaseException) -> Command:
         policy = self._body.retry
         is_final = self._body.options.at_most_once or is_terminal(error, policy.terminal)
@@ -160,6 +190,25 @@ class StepTask:
 
     def _ended(self, outcome: Outcome) -> Command:
         return c.CompleteStep(invocation_id=self.invocation_id, step=self.step, outcome=outcome)
+
+
+async def _await(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+@types.coroutine
+def _in_turns(watchdog: Watchdog, turn: StepTask, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """Drive a coroutine as ``await`` does, and have the watchdog know when its code has the event loop."""
+    resume, value = coroutine.send, None
+    while True:
+        try:
+            yielded = watchdog.run(turn, resume, value)
+        except StopIteration as stop:
+            return stop.value
+        try:
+            resume, value = coroutine.send, (yield yielded)
+        except BaseException as error:
+            resume, value = coroutine.throw, error
 
 
 def _is_stopped(error: BaseException) -> bool:

@@ -12,6 +12,7 @@ import trio
 from actors.core.arguments import PATH_STEPS
 from actors.core.errors import (
     ActorError,
+    BlockedLoopError,
     InvalidArgumentError,
     InvalidKeyError,
     InvocationPausedError,
@@ -50,6 +51,7 @@ _NOT_TERMINAL = {
         NonDeterminismError,
         NoLongerFitsError,
         StepTimeoutError,
+        BlockedLoopError,
         ActorError,
     )
 }

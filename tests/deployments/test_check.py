@@ -303,3 +303,15 @@ async def test_what_is_unknown_is_refused(shop: Shop) -> None:
         handle = await begun(runtime, shop)
         with pytest.raises(actors.UnknownDeploymentError):
             await handle.check(deployment="dep_0000000000000000")
+
+
+async def test_code_that_never_waits_raises_and_does_not_hold_up_the_check(shop: Shop) -> None:
+    shop.write(1, FIXED)
+    async with shop.running() as runtime:
+        handle = await begun(runtime, shop)
+        endless = shop.write(2, APP.replace('raise ValueError(f"cannot parse {{text!r}}")', "while True: pass"))
+        await runtime.client.register_deployment(shop.folder / "src" / "app.py")
+        report = await handle.check(deployment=endless)
+        assert report.verdict is Verdict.RAISES
+        assert report.failure is not None
+        assert report.failure.type == "actors.BlockedLoopError"

@@ -319,7 +319,7 @@ async def test_a_handler_that_blocks_the_loop_is_named(lab: Lab, caplog: pytest.
         async with lab.running() as runtime:
             await runtime.client.service(Odd).block(1.5)
     said = [record.getMessage() for record in caplog.records]
-    assert any("Odd/block has blocked the event loop for more than 1 second and still does" in line for line in said)
+    assert any("Odd/block" in line and "has blocked the event loop" in line and "still does" in line for line in said)
     assert any("time.sleep(seconds)" in line for line in said)
     assert any(line.startswith("Odd/block (inv_1") and "Put slow work into a step" in line for line in said)
 

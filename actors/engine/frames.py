@@ -1,0 +1,103 @@
+"""Whose code a thread is in, and at which line."""
+
+from __future__ import annotations
+
+import gc
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+import outcome
+import trio
+
+from journal import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+_NOT_IN_THE_MIDST_OF = ("actors.engine.", "journal.", "trio.", "outcome.")
+"""Code that would be left half done. The rest of this package that runs in a turn works on the attempt alone, which is dropped."""
+
+_CALLERS = frozenset(
+    {
+        ("actors.engine.watchdog", "Watchdog.run"),
+        ("actors.engine.attempt", "_root"),
+        ("actors.engine.steps", "_await"),
+        ("trio._core._run", "unrolled_run"),
+    }
+)
+"""The functions of it that call users' code."""
+
+_AROUND = (
+    "<attrs generated",
+    "<cattrs generated",
+    *(f"{Path(str(file)).parent}/" for file in (trio.__file__, outcome.__file__, keys.__file__)),
+    f"{Path(__file__).parents[1]}/",
+)
+"""Where the code lies that is not users' and not a library that they call."""
+
+_DEBUGGERS = frozenset({"bdb", "pdb", "pydevd", "debugpy", "_pydevd_bundle", "_pydevd_frame_eval"})
+"""Code under one of them waits for a person."""
+
+_SHOWN = 10
+
+
+@attrs.frozen
+class Place:
+    """Where users' code was: the line, ``file.py:12``, and the frames that led there, as a traceback shows them."""
+
+    line: str
+    frames: str
+
+
+def is_in_users_code(frame: FrameType) -> bool:
+    """Whether the frame is users' code, or what it has called, so that an exception may be raised there."""
+    is_foreign = False
+    for at in _outwards(frame):
+        name = str(at.f_globals.get("__name__", ""))
+        if not at.f_code.co_filename.startswith(_AROUND):
+            if name.partition(".")[0] in _DEBUGGERS or _is_of_the_collector(at):
+                return False
+            is_foreign = True
+        elif name.startswith(_NOT_IN_THE_MIDST_OF):
+            return is_foreign and (name, at.f_code.co_qualname) in _CALLERS
+        elif is_foreign:
+            return True
+    return False
+
+
+def _is_of_the_collector(frame: FrameType) -> bool:
+    """Whether Python itself has called the function, in the midst of something else, and would drop what it raises."""
+    code = frame.f_code
+    is_of_weak_references = frame.f_globals.get("__name__") in ("weakref", "_weakrefset")
+    is_listening = any(getattr(called, "__code__", None) is code for called in gc.callbacks)
+    return code.co_name == "__del__" or is_of_weak_references or is_listening
+
+
+def place_of(frame: FrameType) -> Place:
+    """Where the innermost code of users' is."""
+    users: list[FrameType] = []
+    for at in _outwards(frame):
+        if not at.f_code.co_filename.startswith(_AROUND):
+            users.append(at)
+        elif users:
+            break
+    shown = users or [frame]
+    own = next((at for at in shown if not at.f_code.co_filename.startswith(_libraries())), shown[0])
+    summary = traceback.StackSummary.extract((at, at.f_lineno) for at in reversed(shown[:_SHOWN]))
+    return Place(f"{own.f_code.co_filename}:{own.f_lineno}", "".join(summary.format()).rstrip())
+
+
+def _outwards(frame: FrameType) -> Iterator[FrameType]:
+    at: FrameType | None = frame
+    while at is not None:
+        yield at
+        at = at.f_back
+
+
+def _libraries() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    return tuple({f"{paths[name]}/" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
