@@ -107,7 +107,12 @@ async def open_runtime(
     :class:`actors.RetryPolicy`.
 
     Raises :class:`actors.InvalidArgumentError`, and a :class:`journal.errors.StoreError` when the directory cannot be used; see
-    ``journal.opening.open_journal``.
+    ``journal.opening.open_journal``. Raises :class:`journal.errors.StoreFailed` when the disk fails, and
+    :class:`journal.errors.DirectoryLost` within a second when the directory is moved, removed or replaced: nothing is written any
+    more, and the store stays open until the process ends.
+
+    A copy that ``playhead restore`` has made begins with the gate ``backlog`` closed: what was under way in its original is held
+    until the gate is opened, and new work is not.
 
     ::
 

@@ -77,6 +77,8 @@ def complete_backup(target: HeldDirectory, source: DataDirectory, mark: Mark, ma
     """Make a backup of the RocksDB files that lie in the target; durable when it returns. STORE comes last: without it, what a death
     leaves is nothing."""
     identity = source.identity()
+    for path in target.rocks.iterdir():
+        path.chmod(0o600)
     target.settle_files(mark)
     kept = {f"db/{path.name}": _hashed(path) for path in sorted(target.rocks.iterdir())}
     kept["MARK"] = _hashed(target.root / "MARK")

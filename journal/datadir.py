@@ -122,7 +122,7 @@ class DataDirectory:
         """The process that holds the directory, or held it last."""
         try:
             return int(read_file(self.root / _HOLDER))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+        except (OSError, ValueError):
             return None
 
     def writable_by_others(self) -> Iterator[tuple[Path, int]]:
@@ -137,10 +137,11 @@ class DataDirectory:
 
     def is_held(self) -> bool:
         """Whether a process has the store open now."""
-        try:
-            descriptor = os.open(self.root / _HOLDER, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
+        with self.translated("looking whether it is in use"):
+            try:
+                descriptor = os.open(self.root / _HOLDER, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except (FileNotFoundError, NotADirectoryError):
+                return False
         try:
             return not lock(descriptor, fcntl.LOCK_SH)
         finally:

@@ -41,7 +41,7 @@ def refusal(directory: DataDirectory, error: Exception, *, doing: str) -> Journa
     if _says(error, errno.ENOTDIR, errno.EEXIST, errno.ELOOP):
         return StoreError(
             path,
-            f"{doing} failed: {text}. Name a directory; the files in it are plain files, and links are not followed",
+            f"{doing} failed: {text}. It must be a directory, and its files plain files: links in it are not followed",
         )
     if _says(error, errno.ENOLCK, errno.ENOTSUP):
         return StoreError(path, f"{doing} takes a file system with locks; use a local disk: {text}")

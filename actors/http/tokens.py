@@ -126,6 +126,11 @@ def make_token(directory: Path | DataDirectory) -> str:
     return _read_own(path)
 
 
+def check_token(directory: Path | DataDirectory) -> None:
+    """Raise :class:`UnusableTokenError` if there is a file that cannot be taken for the token."""
+    _read_own(token_path(_directory(directory).root))
+
+
 def _directory(directory: Path | DataDirectory) -> DataDirectory:
     return directory if isinstance(directory, DataDirectory) else DataDirectory(directory)
 

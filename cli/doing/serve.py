@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING
 import click
 import trio
 
+from actors.core.gates import BACKLOG, GateState
 from actors.http.app import Api
 from actors.http.finding import token_path
 from actors.http.guard import Guard
 from actors.http.server import Closing, serve
 from actors.http.tokenadmin import settle
-from actors.http.tokens import TokenBook, make_token
+from actors.http.tokens import TokenBook, check_token, make_token
 from actors.runtime import collect_garbage_rarely, open_runtime
 from actors.unserved import without_code
 from cli.address import Address, write_address
 from cli.exits import Exit
 from cli.loading import load_app
 from cli.logs import set_up_logs
-from cli.output import remark
+from cli.output import remark, when
 from journal.errors import StoreFailed
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ async def run_server(
         listeners = await trio.open_tcp_listeners(port, host=host)
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    check_token(data)  # before anything runs
     async with (
         trio.open_nursery() as watchers,
         open_runtime(
@@ -117,11 +119,20 @@ async def run_server(
                 remark(
                     "everything is held: the gate 'everything' is closed, also at the next start, until it is opened"
                 )
+            await _tell_of_backlog(runtime.client)
             await _wait_for_signal()
             remark("stopping: what is under way goes on at the next start; once more stops at once")
             watchers.start_soon(_leave_at_next_signal)
             closing.begin.set()
         watchers.cancel_scope.cancel()
+
+
+async def _tell_of_backlog(client: LocalClient) -> None:
+    for gate in await client.gates.list():
+        if gate.scope == str(BACKLOG) and gate.state is GateState.CLOSED:
+            remark(
+                f"what was accepted before {when(gate.since)} is held ({gate.reason}); 'playhead gates open {gate.scope}' lets it go on"
+            )
 
 
 async def _wait_for_signal() -> None:

@@ -94,6 +94,7 @@ def test_a_backup_holds_its_files_and_nothing_of_a_server(made: Path) -> None:
     found = {str(path.relative_to(made)) for path in made.rglob("*") if path.is_file()}
     manifest = read_manifest(DataDirectory(made))
     assert found == {"BACKUP", *manifest.files}
+    assert {path.stat().st_mode & 0o777 for path in made.rglob("*") if path.is_file()} == {0o600}
     assert manifest.made_at == MADE_AT
     assert manifest.store_id == DataDirectory(made).identity().store_id
     assert Path(manifest.origin) == made.parent / "data"

@@ -171,6 +171,40 @@ async def test_leaving_writes_nothing_at_the_path(
     assert DataDirectory(held).path == held
 
 
+@pytest.mark.parametrize("fate", [moved, replaced, its_parent_moved], ids=named)
+async def test_what_rocksdb_writes_goes_to_the_directory_that_is_held(
+    tmp_path: Path, stores: Path, fate: Callable[[Path, Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, other = copies(stores, tmp_path / "above" / "data", tmp_path / "other")
+    monkeypatch.setattr(rocks, "_CHECK_SECONDS", 3600.0)
+    with pytest.raises(DirectoryLost):
+        async with opened(held) as (journal, partition):
+            assert journal.directory is not None
+            await partition.commit([append(A, 2, b"before")])
+            fate(held, other)
+            left, tables = files_at(held), set(journal.directory.rocks.glob("*.sst"))
+            store: Any = journal._store
+            await trio.to_thread.run_sync(store._handle().flush)
+            await trio.to_thread.run_sync(store._handle().compact_range, None, None)
+            assert files_at(held) == left
+            assert set(journal.directory.rocks.glob("*.sst")) != tables
+
+
+async def test_the_new_directory_can_be_opened_by_the_process_that_lost_the_old_one(
+    tmp_path: Path, stores: Path
+) -> None:
+    held, other = copies(stores, tmp_path / "data", tmp_path / "other")
+    with pytest.raises(DirectoryLost):
+        async with opened(held) as (journal, _):
+            replaced(held, other)
+            await journal.failed()
+    async with opened(held) as (journal, partition):
+        assert await read(journal, A) == [b"theirs", b"theirs too"]
+        await partition.commit([append(A, 2, b"more")])
+    with pytest.raises(StoreInUse):
+        DataDirectory(tmp_path / "aside").hold()
+
+
 async def test_what_was_acknowledged_lies_in_the_directory_that_was_moved(tmp_path: Path) -> None:
     held = tmp_path / "data"
     await make_store(held, b"one", b"two")

@@ -19,9 +19,12 @@ from pathlib import Path
 from random import Random
 
 import attrs
+import pytest
 import trio
 
-from journal.errors import JournalError
+from journal.backup import restore_backup
+from journal.datadir import DataDirectory
+from journal.errors import JournalError, StoreError
 from journal.events import Recorded
 from journal.ids import StreamId
 from journal.opening import open_journal
@@ -259,3 +262,65 @@ def test_a_death_in_the_first_life_of_a_store_loses_nothing(tmp_path: Path) -> N
 
 def test_a_death_while_a_store_is_created_leaves_a_directory_that_can_be_used(tmp_path: Path) -> None:
     assert wrongs_at_all(tmp_path, range(1, IDENTITY_BOUNDARIES + 1), start=None) == []
+
+
+def die_copying(mode: str, source: Path, folder: Path, number: int) -> tuple[Path, Path, int]:
+    """Make a backup, or restore one, until the boundary; 0 goes to the end. The target as the death left it, and as a power cut
+    did; and how many boundaries were crossed."""
+    folder.mkdir()
+    control, trace, below = folder / "control", folder / "trace", folder / "killed"
+    below.mkdir()
+    shared = shared_control(control)
+    shared.kill_before = number
+    done = subprocess.run(
+        writer.command(mode, source, str(below / "target")),
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        env=preloaded(below, control=control, trace=trace),
+        cwd=writer.ROOT,
+    )
+    assert done.returncode == (-signal.SIGKILL if number else 0), done.stderr.decode()
+    shutil.copytree(below, folder / "unpowered")
+    cut_power(folder / "unpowered", trace, traced_as=below)
+    return below / "target", folder / "unpowered" / "target", shared.boundaries
+
+
+def wrongs_of_restored(target: Path, original: str, acknowledged: Acknowledged) -> list[str]:
+    directory = DataDirectory(target)
+    if not directory.exists():
+        return []
+    same = ["it has the id of its original"] if directory.identity().store_id == original else []
+    return same + wrongs_in(target, acknowledged)
+
+
+def wrongs_of_backup(target: Path, original: str, acknowledged: Acknowledged) -> list[str]:
+    directory = DataDirectory(target)
+    if directory.exists() and not directory.is_backup():
+        return ["it could be served in the place of its original"]
+    copy = target.with_name("copy")
+    try:
+        restore_backup(target, copy, check=lambda *_: None, is_held=True, now=0.0)
+    except StoreError:
+        return []
+    return wrongs_of_restored(copy, original, acknowledged)
+
+
+COPIES = {"backup": wrongs_of_backup, "restore": wrongs_of_restored}
+
+
+@pytest.mark.parametrize("mode", COPIES)
+def test_a_death_while_a_store_is_copied_leaves_a_whole_copy_or_none(tmp_path: Path, mode: str) -> None:
+    source = tmp_path / "source"
+    acknowledged = Life(source).whole(3)
+    original = DataDirectory(source).identity().store_id
+    if mode == "restore":
+        source, _, _ = die_copying("backup", source, tmp_path / "made", 0)
+    whole, unpowered, crossed = die_copying(mode, source, tmp_path / "0", 0)
+    assert (whole / "STORE").exists()
+    assert (unpowered / "STORE").exists()
+    numbers = sorted(Random(SEED).sample(range(1, crossed + 1), min(BOUNDARIES // 2, crossed)))
+    print(f"seed {SEED}: dies before {numbers} of {crossed} boundaries")
+    for number in (0, *numbers):
+        left = die_copying(mode, source, tmp_path / f"at-{number}", number)[:2]
+        wrongs = [wrong for target in left for wrong in COPIES[mode](target, original, acknowledged)]
+        assert wrongs == [], f"boundary {number}"

@@ -6,10 +6,12 @@
     fail-write DIRECTORY ERRNO   commits before, during and after a write that fails so
     fail-flush DIRECTORY ERRNO   commits while no table can be written, until it is told so, and afterwards
     fail-read DIRECTORY          reads what no cache has while no read succeeds, and afterwards
+    backup DIRECTORY TARGET      makes a backup
+    restore DIRECTORY TARGET     makes a data directory of the backup in the directory
     recover DIRECTORY            runs out of disk, fails to recover, then may
     slow-sync DIRECTORY          commits while every fsync is slow, and looks how long the event loop stands still
 
-All but ``append`` answer with one line of JSON. Commit ``n`` of a worker is the same in every life of the process, so whoever
+All but ``append``, ``backup`` and ``restore`` answer with one line of JSON. Commit ``n`` of a worker is the same in every life of the process, so whoever
 looks at what is left knows what should be there. ``WRITER_DURABILITY`` sets when a commit of ``append`` counts as kept, and
 ``WRITER_PLANT`` plants a bug that the tests must find.
 """
@@ -28,6 +30,7 @@ from rocksdict import Rdict, WriteBatch, WriteOptions
 
 from journal import events as e
 from journal import rocks
+from journal.backup import restore_backup
 from journal.errors import JournalError
 from journal.events import Recorded, Stamp
 from journal.ids import InvocationId, StreamId
@@ -124,6 +127,12 @@ async def _append_for(partition: Partition, worker: int, commits: int) -> None:
 async def _end_of(partition: Partition, stream: StreamId) -> int:
     stored = await partition.load(stream)
     return 0 if stored is None else stored.last
+
+
+async def back_up(directory: Path, target: Path) -> None:
+    """Make a backup."""
+    async with open_journal(directory) as journal:
+        await journal.copy_to(target)
 
 
 async def try_to_open(directory: Path) -> None:
@@ -338,6 +347,10 @@ def main(mode: str, directory: str, argument: str = str(_MANY_COMMITS)) -> None:
             trio.run(fail_flush, Path(directory), int(argument))
         case "fail-read":
             trio.run(fail_read, Path(directory))
+        case "backup":
+            trio.run(back_up, Path(directory), Path(argument))
+        case "restore":
+            restore_backup(Path(directory), Path(argument), check=lambda *_: None, is_held=True, now=0.0)
         case "recover":
             trio.run(recover, Path(directory))
         case "slow-sync":
