@@ -421,7 +421,8 @@ def step(
     plain step is timed out or cancelled, that holds at once and its thread is abandoned. Call
     ``trio.from_thread.check_cancelled()`` in it now and then, and it ends early. The next try waits for that end. With
     ``at_most_once`` the body never begins a second time: if it was under way when
-    the process died, :class:`StepOutcomeUnknownError` is raised. ``name`` and ``aliases`` let it be renamed.
+    the process died, :class:`StepOutcomeUnknownError` is raised. ``name`` is what it is recorded as, ``aliases`` are what it was recorded as before. What it
+    is given, and what it cannot reach, is said at :func:`run`.
 
     ::
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 
+_NOTHING_PREPARED: Sequence[Event] = ()
+
+
 class Items(Protocol):
     """Where the items of ``Log`` and ``Map`` fields are read, as they were when the attempt's object was last left alone."""
 
@@ -86,9 +89,11 @@ class View:
         if self._first_values:
             self._fields = {**self._first_values, **self._fields}
 
-    def take_prepared(self) -> list[Event]:
+    def take_prepared(self) -> Sequence[Event]:
         """What must be recorded, so that the object has its fields as the class declares them: what factories gave, and of plain
         lists and dictionaries that the class has as a ``Log`` or a ``Map`` by now, the items."""
+        if not self._prepares:
+            return _NOTHING_PREPARED
         made = {name: value for name, value in self._first_values.items() if name not in self._stored}
         prepared: list[Event] = []
         if made:

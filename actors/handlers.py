@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import attrs
@@ -71,6 +72,7 @@ class Handler(Generic[P, R_co]):
         self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]], mode: Mode, options: HandlerOptions
     ) -> None:
         _check_function(function)
+        _check_defined_once(function.__name__, sys._getframe(2).f_locals)
         self.function = function
         self._call = with_own_defaults(function)
         self.mode = mode
@@ -108,6 +110,12 @@ class Handler(Generic[P, R_co]):
         if instance is None:
             return self
         return OwnHandler(instance, next(iter(self.attributes)), self._call)
+
+
+def _check_defined_once(name: str, namespace: Mapping[str, Any]) -> None:
+    """Refuse a second handler of a name in one class body, which would take the place of the first without a word."""
+    if "__qualname__" in namespace and isinstance(namespace.get(name), Handler):
+        raise DefinitionError(f"{namespace['__qualname__']}.{name} is defined twice; rename one")
 
 
 def _check_function(function: Any) -> None:

@@ -247,6 +247,32 @@ def test_a_handler_under_another_decorator_is_refused() -> None:
     assert "seen" in definition_of(body(seen=handler(logged(good)))()).handlers
 
 
+def test_two_handlers_of_one_name_in_a_class_are_refused() -> None:
+    for decorate in (handler, shared, handler(atomic=True)):
+        with pytest.raises(actors.DefinitionError, match="go is defined twice"):
+
+            class Twice(Actor):
+                @handler
+                async def go(self) -> None: ...
+
+                @decorate
+                async def go(self, amount: int) -> None: ...  # type: ignore[no-redef]  # noqa: F811
+
+    class Once(Actor):
+        @handler
+        async def go(self) -> None: ...
+
+        class Inner(Actor):
+            @handler
+            async def go(self) -> None: ...
+
+    class Again(Once):
+        @handler
+        async def go(self) -> None: ...
+
+    definition_of(Again)
+
+
 def test_one_handler_under_two_names_is_refused() -> None:
     async def good(self: Any) -> None: ...
 

@@ -87,6 +87,8 @@ Completion: TypeAlias = (
 _REQUESTS: frozenset[type] = frozenset(get_args(Request))
 _COMPLETIONS: frozenset[type] = frozenset(get_args(Completion))
 
+_NO_STEPS: frozenset[StepId] = frozenset()
+
 _ADVICE = (
     "Keep the order of durable operations, guard new ones with actors.patched(), or finish old invocations on the old code. "
     "If the code is the same, a step has changed a variable of the handler (a closure), which it does not do in a replay: "
@@ -601,6 +603,8 @@ class Script:
     @property
     def ended_steps(self) -> frozenset[StepId]:
         """The steps that have an outcome."""
+        if not self.deliveries:
+            return _NO_STEPS
         return frozenset(d.completion.step for d in self.deliveries if d.completion.__class__ is e.StepCompleted)
 
 

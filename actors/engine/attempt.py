@@ -138,7 +138,7 @@ class Attempt:
         prepared = self._view.take_prepared()
         if not prepared or any(isinstance(command, c.HoldAttempt) for command in commands):
             return commands  # code that does not fit leaves the object alone
-        return [c.RecordProgress(invocation_id=self.invocation_id, events=prepared), *commands]
+        return [c.RecordProgress(invocation_id=self.invocation_id, events=[*prepared]), *commands]
 
     def hand_over(self, recorded: Recorded, now: float) -> list[Command]:
         """Give it one more event; the commands that follow."""
