@@ -26,6 +26,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr, wrap_app
 
+from actors.core.arguments import checked_count, checked_seconds
 from actors.http.guard import HEAD_BYTES
 from actors.http.models import PROBLEM_TYPE
 from actors.http.problems import SECURITY_HEADERS, encode_unreadable
@@ -59,6 +60,11 @@ class ServerLimits:
     send_seconds: float = 10.0
     grace_seconds: float = 10.0
     last_call_seconds: float = 2.0
+
+    def __attrs_post_init__(self) -> None:
+        for field in attrs.fields(ServerLimits):
+            check = checked_seconds if field.name.endswith("_seconds") else checked_count
+            check(getattr(self, field.name), field.name)
 
 
 DEFAULT_LIMITS = ServerLimits()

@@ -45,6 +45,13 @@ verbose_option = click.option("-v", "--verbose", is_flag=True, help="Log every d
     help="What an acknowledgement survives: a power cut, or the death of the process.",
 )
 @click.option("--retention", default=RETENTION_SECONDS, show_default=True, help="Seconds that results are kept.")
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change a limit of the runtime or the server; repeatable.",
+)
 @click.option("--paused", is_flag=True, help="Hold everything: work is accepted and waits until the gate is opened.")
 @verbose_option
 def command(
@@ -57,6 +64,7 @@ def command(
     is_insecure: bool,
     durability: str,
     retention: float,
+    limits: tuple[str, ...],
     paused: bool,
     verbose: bool,
 ) -> None:
@@ -84,6 +92,7 @@ def command(
         is_open=is_open,
         durability=durability,
         retention=retention,
+        limits=limits,
         is_paused=paused,
         is_verbose=verbose,
     )

@@ -12,15 +12,18 @@ import click
 import trio
 
 from actors.core.gates import BACKLOG, GateState
+from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.http.app import Api
 from actors.http.finding import token_path
 from actors.http.guard import Guard
-from actors.http.server import Closing, serve
+from actors.http.server import DEFAULT_LIMITS as SERVER_LIMITS
+from actors.http.server import Closing, ServerLimits, serve
 from actors.http.tokenadmin import settle
 from actors.http.tokens import TokenBook, check_token, make_token
 from actors.runtime import collect_garbage_rarely, open_runtime
 from actors.unserved import without_code
 from cli.address import Address, write_address
+from cli.doing.limits import parse_limits
 from cli.exits import Exit
 from cli.loading import load_app
 from cli.logs import set_up_logs
@@ -47,10 +50,12 @@ def serve_app(
     is_open: bool,
     durability: str,
     retention: float,
+    limits: tuple[str, ...],
     is_paused: bool,
     is_verbose: bool,
 ) -> None:
     """Serve it until a signal comes."""
+    runtime_limits, server_limits = parse_limits(limits)
     os.umask(0o077)
     set_up_logs(verbose=is_verbose)
     classes = load_app(app)
@@ -59,6 +64,7 @@ def serve_app(
         remark(f"durability {durability!r}: what is acknowledged now would not survive a power cut")
     names = frozenset(name.lower() for name in (host, *hosts))
     run = partial(run_server, classes, app, data, host, port, hosts=names, is_open=is_open)
+    run = partial(run, limits=runtime_limits, server_limits=server_limits)
     trio.run(partial(run, durability=durability, retention=retention, is_paused=is_paused))
 
 
@@ -74,6 +80,8 @@ async def run_server(
     durability: str,
     retention: float,
     is_paused: bool,
+    limits: Limits = DEFAULT_LIMITS,
+    server_limits: ServerLimits = SERVER_LIMITS,
     fail_fast: bool = False,
     beside: Callable[[LocalClient], Awaitable[None]] | None = None,
 ) -> None:
@@ -92,6 +100,7 @@ async def run_server(
             durability=durability,
             retention=retention,
             paused=is_paused,
+            limits=limits,
             fail_fast=fail_fast,
         ) as runtime,
     ):
@@ -105,7 +114,7 @@ async def run_server(
         await settle(tokens, runtime.client)
         asgi = Api(runtime.client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
         async with trio.open_nursery() as nursery:
-            await nursery.start(serve, asgi, listeners, closing)
+            await nursery.start(partial(serve, asgi, listeners, closing, limits=server_limits))
             bound = listeners[0].socket.getsockname()[1]
             url = f"http://{'[' + host + ']' if ':' in host else host}:{bound}"
             write_address(directory, Address(url, os.getpid()))
