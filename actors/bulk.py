@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 RUN = "run"
 """The request under which a job runs, so that its id tells its invocation's."""
 
-_LONGEST_SAMPLE = 1_000
 _KEPT_SECONDS = 86_400.0
 """How long a key finds its job. What a person, or a program that lost an answer, asks again is asked sooner."""
 
@@ -78,8 +77,6 @@ class JobCaller:
 
     async def preview(self, choice: Choice, sample: int) -> JobPreview:
         """What a job would take."""
-        if not 0 <= sample <= _LONGEST_SAMPLE:
-            raise InvalidArgumentError(f"a sample of {sample}, expected a number from 0 to {_LONGEST_SAMPLE}")
         check_choice(choice)
         count, ids = await self.chosen(choice, at_most=sample)
         found = [await self._info_of(of) for of in ids]
@@ -180,10 +177,6 @@ class JobCaller:
 
     async def _check(self, spec: JobSpec, choice: Choice) -> None:
         check_choice(choice)
-        if spec.limit is not None and not 1 <= spec.limit <= MAX_ITEMS:
-            raise InvalidArgumentError(f"a limit of {spec.limit}, expected a number from 1 to {MAX_ITEMS}")
-        if spec.rate is not None and not _SLOWEST <= spec.rate <= _FASTEST:
-            raise InvalidArgumentError(f"a rate of {spec.rate} a second, expected {_SLOWEST} to {_FASTEST:.0f}")
         await _check_options(spec)
         within_limit(_options_as_json(spec), self._port.limits.payload_bytes, f"the options of {spec.verb.value}")
         count, _ = await self.chosen(choice, at_most=0)
@@ -191,9 +184,6 @@ class JobCaller:
             raise TooManyItemsError(
                 f"{count} invocations fit, and a job takes {MAX_ITEMS}; narrow the condition, or give a limit to take the oldest"
             )
-
-
-_SLOWEST, _FASTEST = 0.01, 1e6
 
 
 class _Listener:

@@ -9,10 +9,20 @@ import attrs
 
 from actors.auditing import AuditQuery
 from actors.checking import CheckPort
-from actors.core.errors import (
-    DefinitionError,
-    UnavailableError,
+from actors.core.arguments import (
+    MAX_COUNT,
+    MAX_WORDS,
+    Seconds,
+    checked_count,
+    checked_name,
+    checked_seconds,
+    checked_text,
+    count_or_none,
+    one_of,
+    seconds_or_none,
+    text_or_none,
 )
+from actors.core.errors import DefinitionError, InvalidArgumentError, UnavailableError
 from actors.core.jobs import MAX_ITEMS
 from actors.deploying import DeploymentClient, DeploymentPort
 from actors.deployments.snapshot import Snapshot
@@ -20,14 +30,16 @@ from actors.gates import GateClient, GatePort
 from actors.jobs import JobClient, JobPort
 from actors.listing import Listing
 from actors.objecthandle import ObjectHandle, ObjectPort
-from actors.objects import definition_of, kind_in_words, service_name
+from actors.objects import definition_of, kind_in_words
 from actors.references import (
     InvocationHandle,
     Port,
     Reference,
     checked_key,
     checked_request_key,
+    key_text,
 )
+from actors.sql.result import check_parameters
 from journal.events import Kind, Status, Target
 from journal.ids import InvocationId, parse_invocation_id
 
@@ -110,7 +122,7 @@ class Client:
 
     def invocation(self, of: InvocationId | str) -> InvocationHandle[Any]:
         """One invocation, by its id. Raises :class:`actors.MalformedIdError`."""
-        return InvocationHandle(self._port, parse_invocation_id(of))
+        return InvocationHandle(self._port, parse_invocation_id(checked_text(of, "of")))
 
     async def call(
         self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None
@@ -127,10 +139,11 @@ class Client:
         argument: bytes = b"",
         *,
         idempotency_key: str | None = None,
-        delay: float | None = None,
+        delay: Seconds | None = None,
     ) -> Sent:
-        """Send by name; returns once it is durable. ``delay`` in seconds."""
-        return await self._port.send_by_name(target, argument, checked_request_key(idempotency_key), delay)
+        """Send by name; returns once it is durable. ``delay`` in seconds, or as a timedelta."""
+        span = seconds_or_none(delay, "delay")
+        return await self._port.send_by_name(target, argument, checked_request_key(idempotency_key), span)
 
     @property
     def gates(self) -> GateClient:
@@ -165,9 +178,8 @@ class Client:
         """
         if not isinstance(self._port, CheckPort):
             raise UnavailableError("histories cannot be checked over this connection")
-        wanted = None if status is None else frozenset(status)
-        listing = Listing(status=wanted, service=service, key=key, handler=handler, where=where, limit=limit)
-        return await self._port.check_all(listing, deployment, app)
+        listing = _listing(status, service, key, handler, where, checked_count(limit, "limit"))
+        return await self._port.check_all(listing, checked_name(deployment, "deployment", MAX_WORDS), app)
 
     @property
     def deployments(self) -> DeploymentClient:
@@ -204,22 +216,25 @@ class Client:
 
         ``where`` is a condition in SQL over ``sys_invocation``; raises :class:`actors.InvalidQueryError` where it is none.
         """
-        wanted = None if status is None else frozenset(status)
-        return await self._port.find(
-            Listing(status=wanted, service=service, key=key, handler=handler, where=where, limit=limit, system=system)
-        )
+        listing = _listing(status, service, key, handler, where, checked_count(limit, "limit"), system=system)
+        return await self._port.find(listing)
 
     def object(self, cls: type[ObjectBase] | str, key: str) -> ObjectHandle:
         """A keyed object as it is kept, by its class or its name: its fields now and then, and changes to them."""
-        service = cls if isinstance(cls, str) else service_name(cls)
-        return ObjectHandle(self._objects, service, key)
+        service = checked_name(cls, "cls") if isinstance(cls, str) else definition_of(cls).name
+        return ObjectHandle(self._objects, service, key_text(key, service))
 
     async def objects(
         self, service: str | None = None, *, after: str = "", begin: str = "", limit: int = 100
     ) -> list[ObjectName]:
         """Keyed objects that have been used, by service and key; of one service, behind the key ``after``, or of all that are
         not built in. With ``begin``, only those whose keys begin with it."""
-        return await self._objects.object_names(service, after, limit, begin)
+        return await self._objects.object_names(
+            text_or_none(service, "service"),
+            checked_text(after, "after"),
+            checked_count(limit, "limit"),
+            checked_text(begin, "begin"),
+        )
 
     @property
     def _objects(self) -> ObjectPort:
@@ -238,7 +253,8 @@ class Client:
 
             found = await client.query("select id from sys_invocation where status = ?", ["paused"])
         """
-        return await self._port.query(sql, parameters)
+        check_parameters(parameters)
+        return await self._port.query(checked_text(sql, "sql", MAX_COUNT), parameters)
 
     async def audit(
         self,
@@ -256,12 +272,19 @@ class Client:
             for entry in (await client.audit(target=task.id)).entries:
                 print(entry.by, entry.verb, entry.reason)
         """
-        return await self._port.audit(AuditQuery(by=by, verb=verb, target=target, limit=limit, after=after))
+        query = AuditQuery(
+            by=text_or_none(by, "by"),
+            verb=text_or_none(verb, "verb"),
+            target=text_or_none(target, "target"),
+            limit=checked_count(limit, "limit"),
+            after=text_or_none(after, "after"),
+        )
+        return await self._port.audit(query)
 
-    async def changes(self, after: int | None = None, *, wait: float = 0.0) -> ChangeSet:
+    async def changes(self, after: int | None = None, *, wait: Seconds = 0.0) -> ChangeSet:
         """What has changed behind the ``position`` of an earlier answer: invocations, objects, gates and deployments.
 
-        With ``wait``, in seconds, it waits so long at most for something to change. Without ``after`` it is where to begin.
+        With ``wait``, in seconds or as a timedelta, it waits so long at most for something to change. Without ``after`` it is where to begin.
 
         ::
 
@@ -269,7 +292,7 @@ class Client:
             for invocation in (await client.changes(seen, wait=30)).invocations:
                 print(invocation.id, invocation.status)
         """
-        return await self._port.changes(after, wait)
+        return await self._port.changes(count_or_none(after, "after", at_least=0), checked_seconds(wait, "wait"))
 
     async def verify_audit(self) -> AuditCheck:
         """Follow the audit's chain of hashes from the first row: whether a row was changed or taken out."""
@@ -282,3 +305,26 @@ class Client:
                 f"{definition.name} is {kind_in_words(definition.kind)}; use client.{definition.kind.value}()"
             )
         return cast("A", Reference(self._port, definition, checked_key(definition, key, self.limits.key_bytes)))
+
+
+def _listing(
+    status: Iterable[str | Status] | None,
+    service: str | None,
+    key: str | None,
+    handler: str | None,
+    where: str | None,
+    limit: int,
+    *,
+    system: bool = False,
+) -> Listing:
+    if isinstance(status, (str, Status)):
+        raise InvalidArgumentError(f"status is {status!r}, expected several: [{status!r}]", path="status")
+    return Listing(
+        status=None if status is None else frozenset(one_of(Status, one, "status") for one in status),
+        service=text_or_none(service, "service"),
+        key=text_or_none(key, "key"),
+        handler=text_or_none(handler, "handler"),
+        where=text_or_none(where, "where", MAX_COUNT),
+        limit=limit,
+        system=system,
+    )

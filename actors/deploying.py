@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import attrs
 
+from actors.core.arguments import checked_text
+
 if TYPE_CHECKING:
     from actors.core.deployments import DeploymentChange
 
@@ -74,11 +76,11 @@ class DeploymentClient:
 
     async def get(self, deployment: str) -> DeploymentInfo:
         """One of them. Raises :class:`actors.UnknownDeploymentError`."""
-        return await self._port.get_deployment(deployment)
+        return await self._port.get_deployment(checked_text(deployment, "deployment"))
 
     async def files(self, deployment: str) -> tuple[CodeFile, ...]:
         """The files of its code, by path. Raises :class:`actors.UnknownDeploymentError`."""
-        return await self._port.list_code(deployment)
+        return await self._port.list_code(checked_text(deployment, "deployment"))
 
     async def read(self, deployment: str, path: str) -> CodeFile:
         """One file of its code, with its text. Raises :class:`actors.UnknownFileError` if it has no such file.
@@ -87,7 +89,7 @@ class DeploymentClient:
 
             print((await client.deployments.read(deployment.id, "shop/orders.py")).text)
         """
-        return await self._port.read_code(deployment, path)
+        return await self._port.read_code(checked_text(deployment, "deployment"), checked_text(path, "path"))
 
     async def make_latest(self, deployment: str, *, reason: str = "") -> DeploymentChange:
         """Let new invocations run on it, also if it is an older one. A start on the code that it takes the place of does not
@@ -95,11 +97,11 @@ class DeploymentClient:
 
         Raises :class:`actors.UnknownDeploymentError`, and :class:`actors.BrokenDeploymentError` if it cannot be imported here.
         """
-        return await self._port.make_latest(deployment, reason)
+        return await self._port.make_latest(checked_text(deployment, "deployment"), checked_text(reason, "reason"))
 
     async def prune(self, deployment: str, *, reason: str = "") -> DeploymentChange:
         """Forget a deployment and its code.
 
         Raises :class:`actors.DeploymentInUseError` while it is the latest, or open invocations run on it, with their number.
         """
-        return await self._port.prune_deployment(deployment, reason)
+        return await self._port.prune_deployment(checked_text(deployment, "deployment"), checked_text(reason, "reason"))

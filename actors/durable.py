@@ -29,6 +29,7 @@ from actors.core.arguments import (
     checked_instant,
     checked_name,
     checked_seconds,
+    checked_text,
 )
 from actors.core.collection import is_collecting
 from actors.core.concurrency import (
@@ -56,6 +57,7 @@ from actors.references import (
     InvocationHandle,
     Reference,
     checked_key,
+    key_text,
     new_id,
     with_successor,
 )
@@ -660,7 +662,7 @@ def invocation(of: InvocationId | str) -> InvocationHandle[Any]:
         await actors.invocation(self.current_task).cancel(reason="superseded")
     """
     _branch("invocation")
-    return InvocationHandle(HandlerPort(), parse_invocation_id(of))
+    return InvocationHandle(HandlerPort(), parse_invocation_id(checked_text(of, "of")))
 
 
 def current_invocation() -> InvocationId:
@@ -686,10 +688,11 @@ def workflow_id(cls: type[ObjectBase], key: str) -> InvocationId:
         raise DefinitionError(
             f"{definition.name} is {kind_in_words(definition.kind)}, only a workflow's key determines an id"
         )
+    text = key_text(key, definition.name)
     branch = current_branch.get()
     stored = NothingStored() if branch is None else _context(branch).stored
-    target = definition.resolved(e.Target(definition.name, key, "run"), stored)
-    return definition.request_id(target, f"workflow {key}", "", stored)
+    target = definition.resolved(e.Target(definition.name, text, "run"), stored)
+    return definition.request_id(target, f"workflow {text}", "", stored)
 
 
 @overload

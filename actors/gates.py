@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from actors.core.arguments import checked_text, one_of
 from actors.core.gates import Scope, parse_scope
 from journal.events import PauseMode
 
@@ -46,7 +47,8 @@ class GateClient:
         of what is held goes on but steps that are ending. Raises ``InvalidScopeError``, ``UnknownServiceError``,
         ``UnknownHandlerError``, ``InvalidKeyError``, ``TooManyGatesError``.
         """
-        return await self._port.close_gate(parse_scope(scope), PauseMode(mode), reason)
+        held = one_of(PauseMode, mode, "mode")
+        return await self._port.close_gate(_checked_scope(scope), held, checked_text(reason, "reason"))
 
     async def open(self, scope: str | Scope, *, reason: str = "") -> GateAnswer:
         """Let everything in the scope go on, but for narrower scopes that were closed by themselves.
@@ -54,8 +56,12 @@ class GateClient:
         While a wider gate is closed, this makes an exception to it: close ``everything``, look, then open one service. An
         exception ends with the gate that it is an exception to. Opening what is not held changes nothing.
         """
-        return await self._port.open_gate(parse_scope(scope), reason)
+        return await self._port.open_gate(_checked_scope(scope), checked_text(reason, "reason"))
 
     async def list(self) -> tuple[GateInfo, ...]:
         """The gates that are closed, and the exceptions to them (``state`` is ``open``)."""
         return await self._port.list_gates()
+
+
+def _checked_scope(scope: str | Scope) -> Scope:
+    return parse_scope(checked_text(str(scope) if isinstance(scope, Scope) else scope, "scope"))

@@ -10,9 +10,23 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
 
+from actors.core.arguments import (
+    MAX_COUNT,
+    MAX_NAME,
+    Seconds,
+    checked_count,
+    checked_name,
+    checked_number,
+    checked_text,
+    count_or_none,
+    one_of,
+    seconds_or_none,
+)
 from actors.core.errors import InvalidArgumentError
-from actors.core.jobs import Choice, ItemResult, JobSpec, JobState, JobVerb
+from actors.core.jobs import MAX_ITEMS, Choice, ItemResult, JobSpec, JobState, JobVerb
+from actors.core.texts import shown
 from actors.inspection import InvocationInfo
+from actors.references import checked_request_key
 from actors.values import parse
 from journal.events import Children, PauseMode, Status, Stop
 from journal.ids import InvocationId, parse_invocation_id
@@ -21,6 +35,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from journal.events import Answer
+
+SLOWEST, FASTEST = 0.01, 1e6
+"""Invocations that a job may be made to ask a second."""
+
+LONGEST_SAMPLE = 1_000
+"""Invocations that a preview shows."""
 
 
 @attrs.frozen(kw_only=True)
@@ -132,13 +152,15 @@ class JobClient:
 
         ``limit`` takes so many at most, the oldest first; without it, all or none. ``rate`` asks so many a second.
         """
-        return self.chosen(Choice(where=predicate), limit=limit, rate=rate)
+        return self.chosen(Choice(where=checked_text(predicate, "predicate", MAX_COUNT)), limit=limit, rate=rate)
 
     def of(
         self, ids: Iterable[InvocationId | str], *, limit: int | None = None, rate: float | None = None
     ) -> Selection:
         """The invocations of these ids, in this order; ten thousand at most. What is gone by then refuses, as it does by itself."""
-        unique = tuple(dict.fromkeys(map(parse_invocation_id, ids)))
+        if isinstance(ids, str):
+            raise InvalidArgumentError(f"ids is {shown(ids)}, expected several: [{shown(ids)}]", path="ids")
+        unique = tuple(dict.fromkeys(parse_invocation_id(checked_text(of, "ids")) for of in ids))
         if not unique:
             raise InvalidArgumentError("no id is given, expected one or more")
         return self.chosen(Choice(ids=unique), limit=limit, rate=rate)
@@ -150,19 +172,20 @@ class JobClient:
 
             again = await client.jobs.refused_by(job.id).resume(reason="the disk has room again")
         """
-        return self.chosen(Choice(refused_by=job), limit=limit, rate=rate)
+        return self.chosen(Choice(refused_by=checked_text(job, "job")), limit=limit, rate=rate)
 
     def chosen(self, choice: Choice, *, limit: int | None = None, rate: float | None = None) -> Selection:
         """The invocations of a choice, whichever way it was made."""
-        return Selection(self._port, choice, limit, rate)
+        asked_a_second = None if rate is None else checked_number(rate, "rate", at_least=SLOWEST, at_most=FASTEST)
+        return Selection(self._port, choice, count_or_none(limit, "limit", at_most=MAX_ITEMS), asked_a_second)
 
     async def list(self, *, limit: int = 20) -> tuple[JobInfo, ...]:
         """The jobs that are retained, newest first."""
-        return await self._port.list_jobs(limit)
+        return await self._port.list_jobs(checked_count(limit, "limit"))
 
     def job(self, job: str) -> JobHandle:
         """One job, by its id."""
-        return JobHandle(self._port, job)
+        return JobHandle(self._port, checked_text(job, "job"))
 
 
 class Selection:
@@ -184,29 +207,38 @@ class Selection:
 
     async def preview(self, *, sample: int = 10) -> JobPreview:
         """How many there are now, and the oldest of them. Changes nothing."""
-        return await self._port.preview_job(self._choice, sample)
+        wanted = checked_count(sample, "sample", at_least=0, at_most=LONGEST_SAMPLE)
+        return await self._port.preview_job(self._choice, wanted)
 
     async def cancel(
-        self, *, reason: str = "", children: str | Children = Children.CALLED, kill_after: float | None = None
+        self, *, reason: str = "", children: str | Children = Children.CALLED, kill_after: Seconds | None = None
     ) -> JobHandle:
         """Stop them with their compensations."""
-        options = {"reason": reason, "children": Children(children).value, "kill_after": kill_after}
+        options = {
+            "reason": checked_text(reason, "reason"),
+            "children": one_of(Children, children, "children").value,
+            "kill_after": seconds_or_none(kill_after, "kill_after"),
+        }
         return await self.start(JobVerb.CANCEL, options)
 
     async def kill(self, *, reason: str = "") -> JobHandle:
         """End them now, without compensation."""
-        return await self.start(JobVerb.KILL, {"reason": reason})
+        return await self.start(JobVerb.KILL, {"reason": checked_text(reason, "reason")})
 
     async def pause(self, *, reason: str = "", mode: str | PauseMode = PauseMode.DRAIN) -> JobHandle:
         """Hold them."""
-        return await self.start(JobVerb.PAUSE, {"reason": reason, "mode": PauseMode(mode).value})
+        return await self.start(
+            JobVerb.PAUSE, {"reason": checked_text(reason, "reason"), "mode": one_of(PauseMode, mode, "mode").value}
+        )
 
     async def resume(
         self, *, reason: str = "", deployment: str | None = None, require_compatible: bool = False
     ) -> JobHandle:
         """Let them go on where they stopped, on other code if a ``deployment`` is named. With ``require_compatible`` each is
         checked before it is moved, and refused where that code does not get through what is recorded."""
-        return await self.start(JobVerb.RESUME, {"reason": reason, **_moved(deployment, require_compatible)})
+        return await self.start(
+            JobVerb.RESUME, {"reason": checked_text(reason, "reason"), **_moved(deployment, require_compatible)}
+        )
 
     async def restart(
         self,
@@ -220,12 +252,14 @@ class Selection:
         require_compatible: bool = False,
     ) -> JobHandle:
         """Do them again as new invocations, from the beginning or from a step; ``require_compatible`` as for :meth:`resume`."""
-        options: dict[str, Any] = {"reason": reason, "from_step": from_step, "rewind_state": rewind_state}
-        options |= {"hand_over": hand_over, "stop": None if stop is None else Stop(stop).value}
+        options: dict[str, Any] = {"reason": checked_text(reason, "reason"), "rewind_state": rewind_state}
+        options |= {"from_step": checked_text(from_step, "from_step"), "hand_over": hand_over}
+        options |= {"stop": None if stop is None else one_of(Stop, stop, "stop").value}
         return await self.start(JobVerb.RESTART, {**options, **_moved(deployment, require_compatible)})
 
     async def signal(self, name: str, value: Any = None) -> JobHandle:
         """Hand each of them a value under a name."""
+        name = checked_name(name, "name", MAX_NAME)
         data = self._port.encode_value(value, f"signal {name!r}")
         return await self.start(JobVerb.SIGNAL, {"name": name, "value": parse(data)})
 
@@ -240,7 +274,7 @@ class Selection:
         it gives the job that there is already. Raises ``InvalidArgumentError``, ``IdempotencyConflictError``."""
         choice = self._choice
         spec = JobSpec(
-            verb=JobVerb(verb),
+            verb=one_of(JobVerb, verb, "verb"),
             where=choice.where,
             named=len(choice.ids),
             refused_by=choice.refused_by,
@@ -248,11 +282,11 @@ class Selection:
             limit=self._limit,
             rate=self._rate,
         )
-        return JobHandle(self._port, await self._port.start_job(spec, choice.ids, idempotency_key))
+        return JobHandle(self._port, await self._port.start_job(spec, choice.ids, checked_request_key(idempotency_key)))
 
 
 def _moved(deployment: str | None, require_compatible: bool) -> dict[str, Any]:
-    wanted: dict[str, Any] = {} if deployment is None else {"deployment": deployment}
+    wanted: dict[str, Any] = {} if deployment is None else {"deployment": checked_name(deployment, "deployment")}
     return wanted | ({"require_compatible": True} if require_compatible else {})
 
 
@@ -284,11 +318,11 @@ class JobHandle:
 
     async def cancel(self, *, reason: str = "") -> Answer:
         """Ask no more invocations. What has been asked stays, and is in the outcomes. Raises ``AlreadyCompletedError``."""
-        return await self._port.cancel_job(self.id, reason)
+        return await self._port.cancel_job(self.id, checked_text(reason, "reason"))
 
     async def page(self, *, after: int = 0) -> JobItems:
         """Outcomes so far: a page of them, from the beginning or behind another page (its ``next``)."""
-        return await self._port.job_items(self.id, after)
+        return await self._port.job_items(self.id, checked_count(after, "after", at_least=0))
 
     async def items(self) -> AsyncIterator[JobItem]:
         """All outcomes so far."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
+from actors.core.arguments import checked_count
 from actors.core.errors import InvalidArgumentError
 from actors.core.names import is_system
+from actors.core.texts import shown
 from actors.engine.fold import fold
 from actors.engine.past import Past
 from actors.fields import FieldKind
@@ -39,9 +42,7 @@ _EVENTS_A_CHANGE = 4
 
 def checked_limit(limit: int) -> int:
     """How many may be asked for at a time. Raises :class:`actors.InvalidArgumentError`."""
-    if not 1 <= limit <= MAX_LISTED:
-        raise InvalidArgumentError(f"limit is {limit}, expected 1 to {MAX_LISTED}")
-    return limit
+    return checked_count(limit, "limit", at_most=MAX_LISTED)
 
 
 class KeptObjects:
@@ -266,9 +267,14 @@ def _declared(definition: Definition | None) -> tuple[dict[str, Any], tuple[str,
 def _position(start: str) -> int:
     if not start:
         return 0
-    if not start.isdecimal():
-        raise InvalidArgumentError(f"{start!r} is no position in a log, expected a number from 0")
+    if not _POSITION.fullmatch(start):
+        raise InvalidArgumentError(
+            f"start is {shown(start)}, expected a position in a log: a number from 0", path="start"
+        )
     return int(start)
+
+
+_POSITION = re.compile(r"[0-9]{1,18}")
 
 
 async def _newest(kept: _Kept, field: str, *, after: int, last: int, limit: int) -> list[FieldChange]:

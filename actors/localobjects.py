@@ -5,21 +5,21 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from actors.core.arguments import checked_text
-from actors.core.errors import NotPossibleError, UnknownServiceError
+from actors.core.errors import InvalidArgumentError, NotPossibleError, UnknownServiceError
 from actors.core.limits import within_limit
 from actors.core.names import EDIT, is_system
 from actors.engine.arrivals import Act
 from actors.keptobjects import KeptObjects, checked_limit
 from actors.outcomes import value_of
-from actors.references import checked_key, checked_request_key
-from actors.values import decode_kept
+from actors.references import checked_key
+from actors.values import ValueProblem, decode_kept
 from journal.events import Kind, Target
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from actors.editing import Edit, Edited
+    from actors.handlers import HandlerDefinition
     from actors.local import LocalPort
     from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.objects import Definition
@@ -79,11 +79,10 @@ class ObjectCaller:
             raise NotPossibleError(f"{service} is built in: its fields change by its own handlers only")
         target = Target(service, key, EDIT)
         handler = definition.handler(EDIT)
-        reason = checked_text(reason, "reason")
         argument = within_limit(
-            handler.signature.encode((edit,), {}), self._port.limits.payload_bytes, f"the edit of {target}"
+            _as_json(handler, edit, target), self._port.limits.payload_bytes, f"the edit of {target}"
         )
-        request = self._port.in_realm(checked_request_key(idempotency_key))
+        request = self._port.in_realm(idempotency_key)
         command = self._port.command(target, request, argument, None, self._port.engine.journal.secret)
         command.if_free = not queue
         act = Act(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=reason)
@@ -110,6 +109,13 @@ class ObjectCaller:
     async def _kept_objects(self) -> AsyncIterator[KeptObjects]:
         async with self._port.engine.journal.view() as rows:
             yield KeptObjects(rows, self._port.engine.journal.partitions)
+
+
+def _as_json(handler: HandlerDefinition, edit: Edit, target: Target) -> bytes:
+    try:
+        return handler.signature.encode((edit,), {})
+    except ValueProblem as error:
+        raise InvalidArgumentError(f"the edit of {target}: {error.path}: {error.problem}", path=error.path) from error
 
 
 def _fields_of(edit: Edit) -> str:

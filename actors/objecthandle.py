@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
 
+from actors.core.arguments import MAX_COUNT, checked_count, checked_text, count_or_none
 from actors.core.errors import InvalidArgumentError
 from actors.editing import Edit, Edited
+from actors.references import checked_request_key
 from actors.values import ValueProblem, encode_by_own_type, parse
 from journal.events import Kind
 from journal.ids import InvocationId
@@ -107,11 +109,18 @@ class ObjectHandle:
 
         Raises ``HistoryGoneError`` where too much of its log has been purged, ``InvalidArgumentError`` for no such event.
         """
-        return await self._port.object_info(self.service, self.key, at)
+        return await self._port.object_info(self.service, self.key, count_or_none(at, "at"))
 
     async def items(self, field: str, *, at: int | None = None, start: str = "", limit: int = 100) -> list[ItemInfo]:
         """Items of a ``Log`` from position ``start`` on, or of a ``Map`` behind the key ``start`` (as JSON)."""
-        return await self._port.object_items(self.service, self.key, field, at=at, start=start, limit=limit)
+        return await self._port.object_items(
+            self.service,
+            self.key,
+            checked_text(field, "field"),
+            at=count_or_none(at, "at"),
+            start=checked_text(start, "start", MAX_COUNT),
+            limit=checked_count(limit, "limit"),
+        )
 
     async def history(
         self, field: str, *, after: int = 0, before: int | None = None, newest_first: bool = False, limit: int = 100
@@ -122,7 +131,13 @@ class ObjectHandle:
         has changed is not torn apart: ``limit`` is exceeded by the rest of the last one.
         """
         return await self._port.field_history(
-            self.service, self.key, field, after=after, before=before, newest_first=newest_first, limit=limit
+            self.service,
+            self.key,
+            checked_text(field, "field"),
+            after=checked_count(after, "after", at_least=0),
+            before=count_or_none(before, "before", at_least=0),
+            newest_first=newest_first,
+            limit=checked_count(limit, "limit"),
         )
 
     async def edit(
@@ -157,10 +172,15 @@ class ObjectHandle:
                 for field, changed in (items or {}).items()
             },
             remove={field: list(keys) for field, keys in (remove or {}).items()},
-            if_version=if_version,
+            if_version=count_or_none(if_version, "if_version", at_least=0),
         )
         return await self._port.edit_object(
-            self.service, self.key, edit, queue=queue, reason=reason, idempotency_key=idempotency_key
+            self.service,
+            self.key,
+            edit,
+            queue=queue,
+            reason=checked_text(reason, "reason"),
+            idempotency_key=checked_request_key(idempotency_key),
         )
 
 

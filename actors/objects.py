@@ -11,6 +11,7 @@ import attrs
 
 from actors.core.errors import DefinitionError, FieldMisuseError, UnknownHandlerError
 from actors.core.names import AS_IN_CODE, EDIT, NAME_BYTES, RESERVED, Naming, naming
+from actors.core.texts import shown
 from actors.declarations import check_methods, declare_fields, handlers_in, nearest
 from actors.fields import Field, FieldKind
 from actors.generics import NO_TYPES, concrete, type_arguments
@@ -264,7 +265,7 @@ def forget_definition(cls: type) -> None:
 
 def _define(cls: Any) -> Definition:
     if not (isinstance(cls, type) and issubclass(cls, ObjectBase)) or cls in _BASES:
-        raise DefinitionError(f"{cls!r} is no Actor, Service or Workflow")
+        raise DefinitionError(f"{shown(cls)} is no Actor, Service or Workflow")
     name = cls._naming.of(cls.__name__)
     for each in (name, *cls._naming.aliases):
         if each in RESERVED or len(each.encode()) > NAME_BYTES:

@@ -13,10 +13,11 @@ from actors.core.arguments import (
     MAX_WORDS,
     PATH_STEPS,
     Seconds,
+    checked_count,
     checked_name,
-    checked_seconds,
     checked_text,
     one_of,
+    seconds_or_none,
 )
 from actors.core.errors import DefinitionError, InvalidKeyError, OutsideHandlerError, UnavailableError
 from actors.core.texts import is_utf8, shown
@@ -289,12 +290,14 @@ class InvocationHandle(Generic[R_co]):
             children=one_of(Children, children, "children"),
             kill_after=seconds_or_none(kill_after, "kill_after"),
         )
-        return await self._port.obey(command, idempotency_key)
+        return await self._port.obey(command, checked_request_key(idempotency_key))
 
     async def kill(self, *, reason: str = "", idempotency_key: str | None = None) -> Answer:
         """End it now, without compensation, and what it has called with it."""
         words = checked_text(reason, "reason")
-        return await self._port.obey(c.KillInvocation(invocation_id=self.id, reason=words), idempotency_key)
+        return await self._port.obey(
+            c.KillInvocation(invocation_id=self.id, reason=words), checked_request_key(idempotency_key)
+        )
 
     async def pause(
         self, *, reason: str = "", mode: str | PauseMode = PauseMode.DRAIN, idempotency_key: str | None = None
@@ -302,7 +305,7 @@ class InvocationHandle(Generic[R_co]):
         """Hold it. ``drain`` lets a running step end and records it first; ``now`` aborts the step."""
         words = checked_text(reason, "reason")
         command = c.PauseInvocation(invocation_id=self.id, reason=words, mode=one_of(PauseMode, mode, "mode"))
-        return await self._port.obey(command, idempotency_key)
+        return await self._port.obey(command, checked_request_key(idempotency_key))
 
     @overload
     async def resume(
@@ -347,8 +350,8 @@ class InvocationHandle(Generic[R_co]):
         words = checked_text(reason, "reason")
         command = c.ResumeInvocation(invocation_id=self.id, reason=words, deployment=_wanted(deployment))
         if require_compatible:
-            return await self._checking().obey_if_compatible(command, idempotency_key)
-        return await self._port.obey(command, idempotency_key)
+            return await self._checking().obey_if_compatible(command, checked_request_key(idempotency_key))
+        return await self._port.obey(command, checked_request_key(idempotency_key))
 
     async def check(
         self, *, deployment: str = "latest", app: str | os.PathLike[str] | Snapshot | None = None
@@ -364,7 +367,7 @@ class InvocationHandle(Generic[R_co]):
             report = await client.invocation(claim).check(app="claims/app.py")
             assert report.is_compatible, report.summary
         """
-        return await self._checking().check(self.id, deployment, app)
+        return await self._checking().check(self.id, checked_name(deployment, "deployment", MAX_WORDS), app)
 
     def _checking(self) -> CheckPort:
         from actors.checking import CheckPort  # what few processes need, none should wait for
@@ -423,9 +426,9 @@ class InvocationHandle(Generic[R_co]):
             dry_run=dry_run,
         )
         if require_compatible:
-            answer = await self._checking().obey_if_compatible(command, idempotency_key)
+            answer = await self._checking().obey_if_compatible(command, checked_request_key(idempotency_key))
         else:
-            answer = await self._port.obey(command, idempotency_key)
+            answer = await self._port.obey(command, checked_request_key(idempotency_key))
         assert answer.successor is not None, "a restart is answered with what it makes"
         return Restarted(answer.changed, answer.before, answer.after, answer.successor)
 
@@ -434,7 +437,7 @@ class InvocationHandle(Generic[R_co]):
         name = checked_name(name, "name", MAX_NAME)
         data = self._port.encode_value(value, f"signal {name!r}")
         command = c.SignalInvocation(invocation_id=self.id, name=name, value=data)
-        return await self._port.obey(command, idempotency_key)
+        return await self._port.obey(command, checked_request_key(idempotency_key))
 
     async def purge(self) -> Answer:
         """Forget its history and its result; what it wrote into its object stays. Only once it has ended."""
@@ -452,15 +455,19 @@ class InvocationHandle(Generic[R_co]):
 
     def events(self, *, after: int = 0) -> AsyncIterator[JournalEntry]:
         """Its history so far, behind the event of number ``after``."""
-        return self._port.events(self.id, after, follow=False)
+        return self._port.events(self.id, _checked_event(after), follow=False)
 
     def follow(self, *, after: int = 0) -> AsyncIterator[JournalEntry]:
         """Its history so far, then what comes, as it becomes durable, until its end."""
-        return self._port.events(self.id, after, follow=True)
+        return self._port.events(self.id, _checked_event(after), follow=True)
 
     def output(self, *, after: int = 0) -> AsyncIterator[Any]:
         """What it emits, from the beginning or behind event ``after``, as it becomes durable, until its end."""
-        return self._port.output(self.id, after)
+        return self._port.output(self.id, _checked_event(after))
+
+
+def _checked_event(after: int) -> int:
+    return checked_count(after, "after", at_least=0)
 
 
 def _wanted(deployment: str) -> str | None:
@@ -474,21 +481,24 @@ def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | 
         if key is not None:
             raise InvalidKeyError(f"{definition.name} is a service and has no key, found {key!r}")
         return None
-    if not isinstance(key, str) or not key:
-        raise InvalidKeyError(f"{definition.name} needs a key, text of at least one character; found {shown(key)}")
-    if type(key) is not str:
-        key = str.__str__(key)
-    if key in PATH_STEPS:
+    text = key_text(key, definition.name)
+    if text in PATH_STEPS:
         raise InvalidKeyError(
-            f"{definition.name}: the key {key!r} cannot be used: HTTP clients take it for a step in the path; use another"
+            f"{definition.name}: the key {text!r} cannot be used: HTTP clients take it for a step in the path; use another"
         )
-    try:
-        length = len(key.encode())
-    except UnicodeEncodeError:
-        raise InvalidKeyError(f"{definition.name}: the key {shown(key)} cannot be written as UTF-8") from None
+    length = len(text) if text.isascii() else len(text.encode())
     if length > limit_bytes:
         raise InvalidKeyError(f"{definition.name}: the key has {length} bytes, the limit is {limit_bytes}")
-    return key
+    return text
+
+
+def key_text(key: object, service: str) -> str:
+    """The key as a plain ``str``. Raises :class:`InvalidKeyError` for what is no text, empty, or not UTF-8."""
+    if not isinstance(key, str) or not key:
+        raise InvalidKeyError(f"{service} needs a key, text of at least one character; found {shown(key)}")
+    if not key.isascii() and not is_utf8(key):
+        raise InvalidKeyError(f"{service}: the key {shown(key)} cannot be written as UTF-8")
+    return key if type(key) is str else str.__str__(key)
 
 
 def checked_request_key(key: str | None) -> str | None:
@@ -532,8 +542,3 @@ def with_successor(command: c.Command, unique: Callable[[], int], idempotency_ke
     of = command.invocation_id
     number = unique() if idempotency_key is None else derived_unique("restarted", of, idempotency_key)
     return attrs.evolve(command, successor=invocation_id(stream_of_invocation(of), number))
-
-
-def seconds_or_none(value: Seconds | None, name: str) -> float | None:
-    """An optional duration in seconds. Raises :class:`InvalidArgumentError`."""
-    return None if value is None else checked_seconds(value, name)

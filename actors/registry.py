@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core import commands as c
-from actors.core.arguments import MAX_WORDS, checked_text
 from actors.core.errors import Refused, UnknownHandlerError, UnknownServiceError
 from actors.core.gates import Scope, ScopeKind
 from actors.core.names import is_system
@@ -65,9 +64,8 @@ class RegistryCaller:
     async def close_gate(self, scope: Scope, mode: PauseMode, reason: str, *, since: float | None = None) -> GateAnswer:
         """Hold everything in the scope; when this returns, nothing of it goes on here except steps that are ending. ``since``: from
         when on, if not from now."""
-        act = Act(verb="close-gate", target=str(scope), detail=mode.value, reason=reason[:MAX_WORDS])
+        act = Act(verb="close-gate", target=str(scope), detail=mode.value, reason=reason)
         try:
-            checked_text(reason, "reason")
             self._check_scope(scope)
         except Refused as refusal:
             await self.refuse(act, refusal)
@@ -76,9 +74,8 @@ class RegistryCaller:
 
     async def open_gate(self, scope: Scope, reason: str) -> GateAnswer:
         """Let everything in the scope go on, but for what was closed by itself."""
-        act = Act(verb="open-gate", target=str(scope), reason=reason[:MAX_WORDS])
+        act = Act(verb="open-gate", target=str(scope), reason=reason)
         try:
-            checked_text(reason, "reason")
             if (
                 self._engine.registry.gates.rule_of(scope) is None
             ):  # one that was closed can be opened, whatever is served

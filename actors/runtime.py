@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from actors.core.arguments import Seconds, checked_count, checked_seconds, one_of
-from actors.core.errors import DefinitionError
+from actors.core.arguments import MAX_NAME, Seconds, checked_count, checked_seconds, one_of
+from actors.core.errors import DefinitionError, plain_text
 from actors.core.gates import BACKLOG, EVERYTHING, Gate, GateState
 from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.deployments.discovery import snapshot_of, snapshot_of_classes
@@ -238,7 +238,7 @@ async def _as_it_is(journal: Journal) -> AsyncIterator[Journal]:
 
 def _user() -> str:
     try:
-        return getpass.getuser()
+        return plain_text(getpass.getuser(), MAX_NAME)  # it may come from the environment, and be anything
     except (KeyError, OSError):
         return "unknown"
 

@@ -3,17 +3,51 @@
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.words import TOKEN_VARIABLE, URL_VARIABLE
+from cli.words import FASTEST_RATE, SLOWEST_RATE, TOKEN_VARIABLE, URL_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_DATA = Path("playhead-data")
+
+
+class _Duration(click.types.FloatParamType):
+    """A duration: a number of seconds, or ``10m``, ``2h``, ``3d``; never negative, infinite or NaN."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from actors.core.errors import InvalidArgumentError
+        from actors.http.durations import parse_duration
+
+        try:
+            return parse_duration(
+                str(value), bare="s", name=param.name if param is not None and param.name else self.name
+            )
+        except InvalidArgumentError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Rate(click.FloatRange):
+    """So many a second. ``FloatRange`` takes NaN for a number in every range."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        rate: float = super().convert(value, param, ctx)
+        if math.isnan(rate):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return rate
+
+
+DURATION = _Duration()
+RATE = _Rate(SLOWEST_RATE, FASTEST_RATE)
 
 output_option = click.option(
     "-o",

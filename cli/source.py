@@ -15,7 +15,8 @@ import attrs
 import click
 import trio
 
-from actors.core.errors import UnavailableError
+from actors.core.arguments import MAX_NAME
+from actors.core.errors import UnavailableError, plain_text
 from actors.http.finding import TOKEN_VARIABLE, URL_VARIABLE, token_path
 from cli.address import read_address
 from cli.contexts import context_in_use
@@ -97,7 +98,7 @@ def _own_token(data: Path, url: str) -> str | None:
 def user() -> str | None:
     """What the person at the command line is called here."""
     try:
-        return getpass.getuser()
+        return plain_text(getpass.getuser(), MAX_NAME)
     except (KeyError, OSError):  # an account without a name
         return None
 

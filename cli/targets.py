@@ -20,7 +20,7 @@ def parse_target(text: str) -> Target:
     """``Service/key/handler`` or ``Service/handler``. A slash in a key is written ``%2F``."""
     from journal.events import Target
 
-    parts = [unquote(part) for part in text.split("/")]
+    parts = [_decoded(part) for part in text.split("/")]
     if len(parts) == 2 and all(parts):
         return Target(parts[0], None, parts[1])
     if len(parts) == 3 and all(parts):
@@ -30,13 +30,23 @@ def parse_target(text: str) -> Target:
     )
 
 
+def _decoded(part: str) -> str:
+    try:
+        return unquote(part, errors="strict")
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{part!r} is not UTF-8, percent-encoded") from None
+
+
 def parse_argument(text: str | None, stdin: TextIO) -> bytes:
     """An argument as JSON bytes; ``-`` reads stdin."""
     import msgspec
 
     if text is None:
         return b""
-    data = stdin.read() if text == "-" else text
+    try:
+        data = stdin.read() if text == "-" else text
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"stdin is not UTF-8: {error}") from None
     try:
         msgspec.json.decode(data.encode())
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
@@ -64,7 +74,7 @@ class Named(NamedTuple):
 
 def parse_selection(text: str) -> Named:
     """``Service``, ``Service/key`` or ``Service/key/handler``, each part exact; ``Service/handler`` reads as a key."""
-    parts = [unquote(part) for part in text.split("/")]
+    parts = [_decoded(part) for part in text.split("/")]
     if not 1 <= len(parts) <= 3 or not all(parts):
         raise click.UsageError(
             f"{text!r} selects nothing: write Service, Service/key, Service/key/handler, or Service/handler of a service"
@@ -74,7 +84,7 @@ def parse_selection(text: str) -> Named:
 
 def parse_object(text: str) -> tuple[str, str]:
     """``Service/key``. A slash in a key is written ``%2F``."""
-    parts = [unquote(part) for part in text.split("/")]
+    parts = [_decoded(part) for part in text.split("/")]
     if len(parts) != 2 or not all(parts):
         raise click.UsageError(f"{text!r} names no object: write Service/key (a slash in a key is %2F)")
     return parts[0], parts[1]

@@ -16,3 +16,6 @@ TOKEN_VARIABLE = "PLAYHEAD_TOKEN"  # noqa: S105 - the name of a variable
 
 RETENTION_SECONDS = 86_400.0
 """How long results are kept unless something else is said."""
+
+SLOWEST_RATE, FASTEST_RATE = 0.01, 1e6
+"""Invocations that a job may be made to ask a second."""

@@ -71,13 +71,14 @@ def checked_instant(value: Instant, name: str) -> float:
     return max(number, 0.0)
 
 
-def checked_number(value: float, name: str, *, at_most: float = math.inf) -> float:
-    """The number as a float. Raises :class:`InvalidArgumentError` unless it is finite and above 0."""
+def checked_number(value: float, name: str, *, at_least: float = 0.0, at_most: float = math.inf) -> float:
+    """The number as a float. Raises :class:`InvalidArgumentError` unless it is finite, above 0, and in these bounds."""
     number = _number(value)
-    if 0 < number <= at_most and math.isfinite(number):
+    if number > 0 and at_least <= number <= at_most and math.isfinite(number):
         return number
-    most = "finite" if at_most == math.inf else f"at most {at_most:.0f}"
-    raise _refusal(name, value, f"a number above 0, {most}")
+    least = f", at least {at_least:g}" if at_least else ""
+    most = ", finite" if at_most == math.inf else f", at most {at_most:.0f}"
+    raise _refusal(name, value, f"a number above 0{least}{most}")
 
 
 def checked_count(value: object, name: str, *, at_least: int = 1, at_most: int = MAX_COUNT) -> int:
@@ -109,6 +110,21 @@ def checked_name(value: object, name: str, at_most: int = MAX_NAME) -> str:
     if value in PATH_STEPS:
         raise _refusal(name, value, "another name: HTTP clients take this one for a step in the path")
     return checked_text(value, name, at_most)
+
+
+def seconds_or_none(value: Seconds | None, name: str) -> float | None:
+    """As :func:`checked_seconds`, for an option that may be left out."""
+    return None if value is None else checked_seconds(value, name)
+
+
+def count_or_none(value: int | None, name: str, *, at_least: int = 1, at_most: int = MAX_COUNT) -> int | None:
+    """As :func:`checked_count`, for an option that may be left out."""
+    return None if value is None else checked_count(value, name, at_least=at_least, at_most=at_most)
+
+
+def text_or_none(value: str | None, name: str, at_most: int = MAX_WORDS) -> str | None:
+    """As :func:`checked_text`, for an option that may be left out."""
+    return None if value is None else checked_text(value, name, at_most)
 
 
 def checked_errors(value: Any, name: str) -> tuple[type[BaseException], ...]:

@@ -229,8 +229,9 @@ class UnknownHandlerError(Refused):
     http_status = 404
 
 
-class InvalidArgumentError(Refused):
-    """The argument does not fit the handler's signature. ``path`` says where in it."""
+class InvalidArgumentError(Refused, ValueError):
+    """An argument cannot be used: it does not fit the handler's signature, or is no value for a parameter of this package.
+    ``path`` names the parameter, or the place in the argument."""
 
     http_status = 400
     path = "$"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from actors.core.errors import DefinitionError
+from actors.core.texts import shown
 
 NAME_BYTES = 256
 """The longest name of a class or a handler."""
@@ -70,7 +71,7 @@ def naming(name: object, aliases: object, what: str) -> Naming:
     for each in given:
         if not isinstance(each, str) or not each.isidentifier() or len(each.encode()) > NAME_BYTES:
             raise DefinitionError(
-                f"{what}: {str(each)[:80]!r} is no name; expected an identifier of at most {NAME_BYTES} bytes, as Python has them"
+                f"{what}: {shown(each)} is no name; expected an identifier of at most {NAME_BYTES} bytes, as Python has them"
             )
     if len(set(given)) < len(given):
         raise DefinitionError(f"{what}: {', '.join(map(str, given))} names one of them twice")

@@ -35,7 +35,7 @@ from actors.http import (
     watching,
 )
 from actors.http.bodies import check_json
-from actors.http.exchange import Exchange, read_body, read_query
+from actors.http.exchange import Exchange, query_of, read_body, read_query
 from actors.http.guard import check_encoding, check_media_type, origin_of
 from actors.http.models import NoQuery
 from actors.http.problems import SECURITY_HEADERS, respond_with
@@ -131,7 +131,7 @@ class Api:
     async def _answer(self, request: Request) -> Response:
         route, exchange = await self._admit(request)
         arguments: dict[str, Any] = {}
-        asked = read_query(request.query_params.multi_items(), route.query or NoQuery)
+        asked = read_query(query_of(request), route.query or NoQuery)
         if route.query is not None:
             arguments["query"] = asked
         if route.method != "GET":

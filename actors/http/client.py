@@ -14,12 +14,16 @@ from actors.auditing import AuditCheck, AuditPage
 from actors.changing import ChangeSet
 from actors.client import Client, Sent
 from actors.core import commands as c
+from actors.core.arguments import MAX_WORDS, checked_name, checked_text, text_or_none
+from actors.core.errors import InvalidArgumentError
 from actors.core.limits import DEFAULT_LIMITS, Limits
+from actors.core.texts import shown
 from actors.durable import encode_arguments, encode_value
 from actors.history import JournalEntry
 from actors.http.connection import (
     CONNECT_SECONDS,
     Connection,
+    as_json,
     decoded,
     error_in,
     failure_in,
@@ -68,6 +72,8 @@ async def connect(
 
     ``user`` is noted beside the token in histories and in the audit, if the token is one of an administrator.
 
+    Raises :class:`actors.InvalidArgumentError` for what is no URL, or no token.
+
     ::
 
         async with actors.connect("http://127.0.0.1:9070", token=token) as client:
@@ -82,18 +88,34 @@ async def open_connection(
     url: str | None = None, *, token: str | None = None, user: str | None = None
 ) -> AsyncIterator[Connection]:
     """What such a client speaks through."""
-    base = url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
+    base = text_or_none(url, "url") or os.environ.get(URL_VARIABLE) or DEFAULT_URL
     secret = token if token is not None else os.environ.get(TOKEN_VARIABLE)
-    headers = {} if secret is None else {"authorization": f"Bearer {secret}"}
-    if user is not None and user.isascii():  # a header carries nothing else
+    headers = {} if secret is None else {"authorization": f"Bearer {_in_a_header(secret, 'token')}"}
+    if user is not None and checked_text(user, "user").isascii():  # a header carries nothing else
         headers[USER_HEADER] = user
-    timeout = httpx2.Timeout(None, connect=CONNECT_SECONDS)
-    async with httpx2.AsyncClient(base_url=base, headers=headers, timeout=timeout, trust_env=False) as http:
+    async with httpx2.AsyncClient(
+        base_url=_checked_url(base), headers=headers, timeout=_TIMEOUT, trust_env=False
+    ) as http:
         yield Connection(http)
 
 
 _WAITS = {"wait": "true"}
 """A caller waits for the outcome, also while the invocation is paused, as one in the runtime's process does."""
+
+_TIMEOUT = httpx2.Timeout(None, connect=CONNECT_SECONDS)
+
+
+def _in_a_header(text: str, name: str) -> str:
+    if not checked_name(text, name, MAX_WORDS).isascii() or not text.isprintable():
+        raise InvalidArgumentError(f"{name} has characters that no header carries, expected printable ASCII", path=name)
+    return text
+
+
+def _checked_url(text: str) -> httpx2.URL:
+    try:
+        return httpx2.URL(checked_text(text, "url"))
+    except (httpx2.InvalidURL, UnicodeError) as error:
+        raise InvalidArgumentError(f"url is {shown(text)}, which is no URL: {error}", path="url") from error
 
 
 class RemotePort(RemoteControl):
@@ -211,7 +233,7 @@ class RemotePort(RemoteControl):
         return decoded(await self._connection.send("GET", "/invocations", params=params), InvocationList).invocations
 
     async def query(self, sql: str, parameters: Parameters) -> QueryResult:
-        body = msgspec.json.encode({"sql": sql, "parameters": parameters})
+        body = as_json({"sql": sql, "parameters": parameters})
         return decoded(await self._connection.send("POST", "/query", content=body), QueryResult)
 
     async def audit(self, query: AuditQuery) -> AuditPage:

@@ -72,11 +72,11 @@ class Connection:
 
     async def post(self, path: str, kind: type[M], body: dict[str, Any]) -> M:
         """What came of it, as its model."""
-        return decoded(await self.send("POST", path, content=msgspec.json.encode(body)), kind)
+        return decoded(await self.send("POST", path, content=as_json(body)), kind)
 
     async def patch(self, path: str, kind: type[M], body: dict[str, Any], *, idempotency_key: str | None = None) -> M:
         """The answer of a verb, as its model."""
-        content = msgspec.json.encode(body)
+        content = as_json(body)
         return decoded(await self.send("PATCH", path, headers=key_header(idempotency_key), content=content), kind)
 
     async def send(self, method: str, path: str, *, patience: float | None = None, **kwargs: Any) -> httpx2.Response:
@@ -156,6 +156,14 @@ def _says_that_it_stops(response: httpx2.Response) -> bool:
     return problem.invocation_id is not None and problem.error in _STOPS
 
 
+def as_json(body: dict[str, Any]) -> bytes:
+    """The body of a request. Raises ``InvalidArgumentError`` for what JSON has no word for."""
+    try:
+        return msgspec.json.encode(body)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgumentError(f"this cannot be asked as JSON: {error}") from error
+
+
 def path_of(*segments: str) -> str:
     """A path of these segments, whatever else is in them. Raises :class:`actors.InvalidKeyError` for a step in a path."""
     for segment in segments:
@@ -165,8 +173,14 @@ def path_of(*segments: str) -> str:
 
 
 def key_header(idempotency_key: str | None) -> dict[str, bytes]:
-    """What makes a request the same when it comes again."""
-    return {} if idempotency_key is None else {"idempotency-key": idempotency_key.encode()}
+    """What makes a request the same when it comes again. Raises ``InvalidKeyError`` for what a header does not carry as it is."""
+    if idempotency_key is None:
+        return {}
+    if idempotency_key != idempotency_key.strip() or not idempotency_key.isprintable():
+        raise InvalidKeyError(
+            f"idempotency_key is {idempotency_key!r}; a header carries no control characters, and no spaces around"
+        )
+    return {"idempotency-key": idempotency_key.encode()}
 
 
 def decoded(response: httpx2.Response, kind: type[M]) -> M:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actors.core.arguments import MAX_NAME
 from actors.http.exchange import Exchange, read_json
 from actors.http.models import (
     AnswerModel,
@@ -16,8 +17,6 @@ from actors.http.models import (
 )
 from actors.http.problems import NoSuchPathError
 from actors.http.routes import JsonBody, Route, Scope
-
-_MAX_SIGNAL_NAME = 256
 
 
 async def cancel(exchange: Exchange, body: CancelBody) -> AnswerModel:
@@ -88,8 +87,8 @@ async def purge(exchange: Exchange) -> AnswerModel:
 async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
     """Hand it a value under a name that it waits for, or will."""
     name = exchange.path["name"]
-    if len(name) > _MAX_SIGNAL_NAME:
-        raise NoSuchPathError(f"the name of a signal has {len(name)} characters, the limit is {_MAX_SIGNAL_NAME}")
+    if len(name) > MAX_NAME:
+        raise NoSuchPathError(f"the name of a signal has {len(name)} characters, the limit is {MAX_NAME}")
     value, key = read_json(body), exchange.idempotency_key
     return answer_model(await exchange.invocation().signal(name, value, idempotency_key=key))
 

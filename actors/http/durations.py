@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from actors.core.errors import InvalidArgumentError
+from actors.core.texts import shown
 
 _SECONDS = r"[0-9]{1,9}(\.[0-9]{1,6})?"
 _CLOCK = f"([0-9]{{1,5}}H([0-9]{{1,6}}M)?({_SECONDS}S)?|[0-9]{{1,6}}M({_SECONDS}S)?|{_SECONDS}S)"
@@ -20,8 +21,10 @@ _PARTS = re.compile(r"([0-9.]+)(ms|[smhdSMHD]?)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def parse_duration(text: str, *, bare: str) -> float:
-    """Seconds; ``bare`` is the unit of a number alone. Raises :class:`actors.InvalidArgumentError`."""
+def parse_duration(text: str, *, bare: str, name: str = "delay") -> float:
+    """Seconds; ``bare`` is the unit of a number alone. Raises :class:`actors.InvalidArgumentError`, by the name of the parameter."""
     if not _WHOLE.fullmatch(text):
-        raise InvalidArgumentError(f"{text[:80]!r} is no duration; write 10s, 500ms, 2m, 1h, 3d or PT10S")
+        raise InvalidArgumentError(
+            f"{name} is {shown(text)}, which is no duration; write 10s, 500ms, 2m, 1h, 3d or PT10S", path=name
+        )
     return sum(float(number) * _UNITS[unit.lower() or bare] for number, unit in _PARTS.findall(text))

@@ -6,6 +6,7 @@ import functools
 import typing
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qsl
 
 import attrs
 import msgspec
@@ -129,6 +130,15 @@ def read_json(data: bytes) -> Any:
 def read_body(data: bytes, kind: Any) -> Any:
     """A body as the model that an endpoint takes; an empty one as the model's defaults. Raises ``InvalidArgumentError``."""
     return _convert(read_json(data) if data else {}, kind, "the body", strict=True)
+
+
+def query_of(request: Request) -> list[tuple[str, str]]:
+    """Names and values in the query of a request. Raises ``InvalidArgumentError`` for what is not UTF-8, which is commonly
+    replaced by other characters without a word."""
+    try:
+        return parse_qsl(request.scope["query_string"].decode("ascii"), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidArgumentError("the query is not UTF-8, percent-encoded") from None
 
 
 def read_query(pairs: Iterable[tuple[str, str]], kind: Any) -> Any:

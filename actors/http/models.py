@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import attrs
 import msgspec
 
+from actors.core.arguments import MAX_SECONDS
 from actors.core.jobs import MAX_NAMED, Choice, JobVerb
 from actors.deploying import CodeFile, DeploymentInfo
 from actors.history import JournalEntry
@@ -46,8 +47,6 @@ MAX_PAGE = 1_000
 MAX_WAIT = 60.0
 """Seconds that a request for what is not there yet waits at most."""
 
-_MAX_SECONDS = 366 * 24 * 3600.0
-
 WITH_IDS = (64 << 10) + MAX_NAMED * 48
 """Bytes of a body that names as many invocations as can be named."""
 
@@ -60,7 +59,7 @@ Key = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_KEY)]
 StepName = Annotated[str, msgspec.Meta(max_length=_MAX_KEY)]
 Position = Annotated[int, msgspec.Meta(ge=0, le=_MAX_POSITION, description="A position in the journal.")]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)]
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=_MAX_SECONDS)]
+Duration = Annotated[float, msgspec.Meta(ge=0, le=MAX_SECONDS, description="Seconds.")]
 Condition = Annotated[str, msgspec.Meta(max_length=8_192, description="A condition in SQL over sys_invocation.")]
 DeploymentWord = Annotated[
     str, msgspec.Meta(min_length=1, max_length=_MAX_NAME, description="keep, latest, or the id of a deployment.")
@@ -379,7 +378,7 @@ class CancelBody:
 
     reason: Reason = ""
     children: Children = Children.CALLED
-    kill_after: Seconds | None = None
+    kill_after: Duration | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
-import msgspec
 
 from actors.checking import CheckReport, CheckSummary
 from actors.core.deployments import DeploymentChange
 from actors.core.errors import UnavailableError
 from actors.deploying import CodeFile, DeploymentInfo
 from actors.editing import Edited
-from actors.http.connection import decoded, key_header, path_of
+from actors.http.connection import as_json, decoded, key_header, path_of
 from actors.http.models import (
     AnswerModel,
     ChangeList,
@@ -134,18 +133,18 @@ class RemoteControl:
             "key": listing.key,
             "handler": listing.handler,
         }
-        params, content = {"limit": listing.limit}, msgspec.json.encode(body)
+        params, content = {"limit": listing.limit}, as_json(body)
         return decoded(await self._connection.send("POST", "/checks", params=params, content=content), CheckSummary)
 
     # Jobs.
 
     async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
-        content = msgspec.json.encode({**attrs.asdict(choice), "sample": sample})
+        content = as_json({**attrs.asdict(choice), "sample": sample})
         return decoded(await self._connection.send("POST", "/jobs/preview", content=content), JobPreview)
 
     async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
         told = {name: value for name, value in attrs.asdict(spec, recurse=False).items() if name != "named"}
-        content, headers = msgspec.json.encode({**told, "ids": ids}), key_header(idempotency_key)
+        content, headers = as_json({**told, "ids": ids}), key_header(idempotency_key)
         return decoded(await self._connection.send("POST", "/jobs", content=content, headers=headers), JobInfo).id
 
     async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
+from actors.core.errors import InvalidQueryError
+from actors.core.texts import is_utf8
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+_LARGEST_INTEGER = 2**63 - 1
 
 Value: TypeAlias = str | int | float | None
 """What a query takes and gives: what SQLite and JSON both have a word for. JSON inside is text."""
@@ -51,3 +58,19 @@ class TableInfo:
     about: str
     columns: list[ColumnInfo]
     found_by: list[str]
+
+
+def check_parameters(parameters: Parameters) -> None:
+    """Raise :class:`actors.InvalidQueryError` for a parameter that SQLite or JSON would take for something else."""
+    named = parameters.items() if isinstance(parameters, Mapping) else enumerate(parameters, start=1)
+    for name, value in named:
+        if value is not None and not isinstance(value, (str, int, float)):
+            raise InvalidQueryError(
+                f"parameter {name} is a {type(value).__name__}; a query takes texts, numbers, true, false and null"
+            )
+        if isinstance(value, int) and not -_LARGEST_INTEGER - 1 <= value <= _LARGEST_INTEGER:
+            raise InvalidQueryError(f"parameter {name} has more than 64 bits")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidQueryError(f"parameter {name} is {value}; a query takes finite numbers")
+        if isinstance(value, str) and not is_utf8(value):
+            raise InvalidQueryError(f"parameter {name} cannot be written as UTF-8")

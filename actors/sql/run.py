@@ -14,7 +14,7 @@ from actors.core.errors import InvalidQueryError, QueryTooLargeError, QueryTooSl
 from actors.core.limits import DEFAULT_LIMITS
 from actors.sql.budget import Budget
 from actors.sql.guard import SQL_BYTES, VALUE_BYTES, Guard, guarded_connection
-from actors.sql.result import QueryResult, Value
+from actors.sql.result import QueryResult, Value, check_parameters
 from actors.sql.source import Reader
 from actors.sql.tables import TABLES
 from actors.sql.virtual import attach
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from actors.sql.result import Parameters
     from actors.sql.source import Source
 
-_LARGEST_INTEGER = 2**63 - 1
 _SHOWN_CHARACTERS = 30
 
 
@@ -162,16 +161,8 @@ class Statement:
 
 
 def _checked_parameters(parameters: Parameters) -> _Named | tuple[Value, ...]:
-    bindings = _Named(parameters) if isinstance(parameters, Mapping) else tuple(parameters)
-    values = bindings.items() if isinstance(bindings, _Named) else enumerate(bindings, start=1)
-    for name, value in values:
-        if value is not None and not isinstance(value, (str, int, float)):
-            raise InvalidQueryError(
-                f"parameter {name} is a {type(value).__name__}; a query takes texts, numbers, true, false and null"
-            )
-        if isinstance(value, int) and not -_LARGEST_INTEGER - 1 <= value <= _LARGEST_INTEGER:
-            raise InvalidQueryError(f"parameter {name} has more than 64 bits")
-    return bindings
+    check_parameters(parameters)
+    return _Named(parameters) if isinstance(parameters, Mapping) else tuple(parameters)
 
 
 class _Named(dict[str, Value]):

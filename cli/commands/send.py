@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import where_options
+from cli.options import DURATION, where_options
 from cli.targets import parse_argument, parse_target
 
 if TYPE_CHECKING:
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("target")
 @click.argument("argument", required=False)
-@click.option("--delay", default=None, help="When it arrives: 10s, 5m, 2h, 3d.")
+@click.option("--delay", type=DURATION, default=None, help="Have it arrive after 10s, 5m, 2h, 3d.")
 @click.option("--idempotency-key", default=None, help="Asking again under the same key finds the same invocation.")
 @where_options
 def command(
     target: str,
     argument: str | None,
-    delay: str | None,
+    delay: float | None,
     idempotency_key: str | None,
     where: Where,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import data_option, with_options
+from cli.options import DURATION, data_option, with_options
 from cli.words import RETENTION_SECONDS
 
 if TYPE_CHECKING:
@@ -44,7 +44,13 @@ verbose_option = click.option("-v", "--verbose", is_flag=True, help="Log every d
     show_default=True,
     help="What an acknowledgement survives: a power cut, or the death of the process.",
 )
-@click.option("--retention", default=RETENTION_SECONDS, show_default=True, help="Seconds that results are kept.")
+@click.option(
+    "--retention",
+    type=DURATION,
+    default=RETENTION_SECONDS,
+    show_default=True,
+    help="Keep results for so many seconds, or for 12h, 30d.",
+)
 @click.option(
     "--limit",
     "limits",

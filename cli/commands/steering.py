@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import output_option, reason_option, where_options, with_options
+from cli.options import DURATION, RATE, output_option, reason_option, where_options, with_options
 from cli.targets import complete_selection, parse_value
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any
     return decorate
 
 
-_RATE = click.option(
-    "--rate", type=click.FloatRange(0, min_open=True), default=None, help="Bulk only: at most RATE per second."
-)
+_RATE = click.option("--rate", type=RATE, default=None, help="Bulk only: at most RATE per second.")
 _DETACH = click.option("--detach", is_flag=True, help="Bulk only: print the id of the job and do not wait for it.")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Show which ones, and do nothing.")
 _YES = click.option("-y", "--yes", is_flag=True, help="Of all that fit: do not ask whether that is meant.")
@@ -83,7 +81,7 @@ def _steer(selected: Selected, where: Where, how: How, act: Act, start: Start) -
 @_verb(OPEN)
 @reason_option
 @click.option("--children", type=click.Choice(["called", "all"]), default="called", show_default=True)
-@click.option("--kill-after", type=float, default=None, help="Seconds until it is killed if it has not ended.")
+@click.option("--kill-after", type=DURATION, default=None, help="Kill it after 30s, 5m, 2h if it has not ended.")
 def cancel(selected: Selected, how: How, reason: str, children: str, kill_after: float | None, where: Where) -> None:
     """Stop them, with their compensations. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
 

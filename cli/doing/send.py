@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from actors.http.durations import parse_duration
 from cli.output import emit, remark
 from cli.source import live
 
@@ -16,13 +15,12 @@ if TYPE_CHECKING:
     from journal.events import Target
 
 
-def send(target: Target, argument: bytes, delay: str | None, idempotency_key: str | None, where: Where) -> None:
+def send(target: Target, argument: bytes, delay: float | None, idempotency_key: str | None, where: Where) -> None:
     """Send it, and print the invocation's id."""
-    seconds = None if delay is None else parse_duration(delay, bare="s")
 
     async def run() -> Sent:
         async with live(where) as client:
-            return await client.send(target, argument, idempotency_key=idempotency_key, delay=seconds)
+            return await client.send(target, argument, idempotency_key=idempotency_key, delay=delay)
 
     sent = trio.run(run)
     emit(sent.invocation_id)

@@ -88,8 +88,10 @@ async def run_server(
     """Serve until a signal comes; ``beside`` runs as long."""
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)
-    except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    except (OSError, UnicodeError) as error:
+        raise click.ClickException(
+            f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}"
+        ) from error
     check_token(data)  # before anything runs
     async with (
         trio.open_nursery() as watchers,

@@ -79,6 +79,51 @@ def test_an_argument_that_is_not_utf8_is_refused(
     assert said.out == ""
 
 
+NO_DURATIONS = ("nan", "inf", "-1", "1e300", "soon", "")
+
+
+@pytest.mark.parametrize("value", NO_DURATIONS)
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--retention", ("serve", "app.py")),
+        ("--kill-after", ("invocations", "cancel", "Shop")),
+        ("--delay", ("send", "Shop/a/sell")),
+        ("--rate", ("invocations", "kill", "--where", "true")),
+    ],
+)
+def test_an_option_that_is_no_time_or_rate_is_refused_by_its_name(
+    option: str, words: tuple[str, ...], value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert type_in(monkeypatch, *words, f"{option}={value}") == Exit.USAGE
+    assert f"Invalid value for '{option}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("call", "Shop/%FF/sell"),
+        ("send", "Shop/%ED%A0%80/sell"),
+        ("invocations", "list", "Shop/caf%E9"),
+        ("actors", "show", "Shop/%FF"),
+    ],
+    ids=" ".join,
+)
+def test_a_key_that_is_not_utf8_percent_encoded_is_refused(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert type_in(monkeypatch, *words) == Exit.USAGE
+    assert "is not UTF-8" in capsys.readouterr().err
+
+
+def test_a_value_from_stdin_that_is_not_utf8_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'"caf\xe9"'), encoding="utf-8"))
+    assert type_in(monkeypatch, "call", "Shop/a/sell", "-") == Exit.USAGE
+    assert "stdin is not UTF-8" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-8"])  # of ASCII click makes UTF-8 by itself
 def test_a_character_that_a_stream_lacks_is_escaped(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     out, err = io.BytesIO(), io.BytesIO()

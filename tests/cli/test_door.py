@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from actors import runtime
+from actors import jobs, runtime
 from actors.http import finding
 from actors.http.routes import Scope
 from cli import words
@@ -79,6 +79,7 @@ def test_words_that_help_shows_are_those_of_the_project() -> None:
     assert tuple(scope.value for scope in Scope) == words.SCOPES
     assert (words.URL_VARIABLE, words.TOKEN_VARIABLE) == (finding.URL_VARIABLE, finding.TOKEN_VARIABLE)
     assert words.RETENTION_SECONDS == runtime.RETENTION_SECONDS
+    assert (words.SLOWEST_RATE, words.FASTEST_RATE) == (jobs.SLOWEST, jobs.FASTEST)
 
 
 def test_every_command_has_help_that_begins_with_a_sentence(shell: Terminal) -> None:
