@@ -67,7 +67,7 @@ class StepCall:
 
 def call_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> StepCall:
     """The call as the handler writes it, with what is in a ``partial`` or what a list's method is of among the arguments."""
-    while type(function) is functools.partial:
+    while isinstance(function, functools.partial):
         args, kwargs, function = (*function.args, *args), {**function.keywords, **kwargs}, function.func
     if isinstance(function, _METHODS_IN_C) and type(function.__self__) in _CONTAINERS:
         args, function = (function.__self__, *args), getattr(type(function.__self__), function.__name__)

@@ -33,7 +33,10 @@ def with_types(annotation: Any, known: Mapping[Any, Any]) -> Any:
     if isinstance(annotation, typing.TypeVar):
         return known.get(annotation, annotation)
     variables = () if isinstance(annotation, type) else getattr(annotation, "__parameters__", ())
-    return annotation[tuple(known.get(variable, variable) for variable in variables)] if variables else annotation
+    if not variables:
+        return annotation
+    alias: Any = annotation
+    return alias[tuple(known.get(variable, variable) for variable in variables)]
 
 
 def concrete(annotation: Any, known: Mapping[Any, Any], what: str) -> Any:
