@@ -233,8 +233,8 @@ class LocalPort:
 
     async def _rows(self, listing: Listing) -> list[InvocationRow]:
         if listing.where is not None:
-            return await self._queries.newest(await self._asked(), listing, listing.where)
-        return await self._queries.listed(await self._asked(), listing)
+            return await self._queries.newest(self._asked(), listing, listing.where)
+        return await self._queries.listed(self._asked(), listing)
 
     def _by_all_names(self, listing: Listing) -> list[Listing]:
         """A listing of a class, or of a handler of it, by each name that what it wants may be kept under."""
@@ -261,15 +261,15 @@ class LocalPort:
         return found
 
     async def query(self, sql: str, parameters: Parameters) -> QueryResult:
-        return await self._queries.query(await self._asked(), sql, parameters)
+        return await self._queries.query(self._asked(), sql, parameters)
 
-    async def _asked(self) -> Asked:
+    def _asked(self) -> Asked:
         journal = self.engine.journal
-        return Asked(view=journal.view, partitions=journal.partitions, services=await self.services(system=True))
+        return Asked(view=journal.view, partitions=journal.partitions, services=self._served(system=True))
 
     async def matching(self, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many invocations the predicate fits, and the ids of so many of them, the oldest first."""
-        return await self._queries.matching(await self._asked(), predicate, at_most=at_most)
+        return await self._queries.matching(self._asked(), predicate, at_most=at_most)
 
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many invocations are chosen, and the ids of so many of them: of those that a condition fits the oldest."""
@@ -338,7 +338,7 @@ class LocalPort:
         if choice.ids or choice.refused_by:
             count, wanted = await self._jobs.chosen(choice, at_most=listing.limit)
         else:
-            count, wanted = await self._queries.newest_ids(await self._asked(), listing)
+            count, wanted = await self._queries.newest_ids(self._asked(), listing)
         async with (
             checked_code(self.engine.applications, self.world, deployment, code, "") as (name, app),
             self.engine.journal.view() as rows,
@@ -420,15 +420,17 @@ class LocalPort:
         return await self._deployments.prune(deployment, reason)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
-        app = self.engine.app
-        served = [service_info(definition) for definition in (*app, *(app.built_in() if system else ()))]
         async with self.engine.journal.view() as rows:
             kept = KeptObjects(rows, self.engine.journal.partitions)
-            lacking = [name for name in kept.services() if name not in app]
+            lacking = [name for name in kept.services() if name not in self.engine.app]
             unserved = [
                 ServiceInfo(name=name, kind=kept.kind_of(name), handlers=(), is_served=False) for name in lacking
             ]
-        return (*served, *unserved)
+        return (*self._served(system=system), *unserved)
+
+    def _served(self, *, system: bool) -> tuple[ServiceInfo, ...]:
+        app = self.engine.app
+        return tuple(service_info(definition) for definition in (*app, *(app.built_in() if system else ())))
 
     async def unserved(self) -> tuple[UnservedClass, ...]:
         """The classes that have stored objects and are not served."""

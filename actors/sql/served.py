@@ -9,6 +9,8 @@ import msgspec
 
 from actors.sql.columns import Column, Path, Table, Type, Wanted
 from journal import keys
+from journal.events import Kind
+from journal.ids import stream_of
 from journal.rows import InvocationRow, decode_row
 
 if TYPE_CHECKING:
@@ -28,9 +30,9 @@ class _Service:
 
 
 def _every(reader: Reader, _: Wanted) -> Iterator[_Service]:
-    running = [info for info in reader.source.services if info.is_served]
-    served = {name for info in running for name in (info.name, *info.aliases)}
-    for info in running:
+    services = reader.source.services
+    served = {name for info in services for name in (info.name, *info.aliases)}
+    for info in services:
         handlers = [{"name": h.name, "mode": h.mode.value, "doc": h.doc} for h in info.handlers]
         yield _Service(info.name, info.kind.value, is_served=True, handlers=handlers, doc=info.doc)
     yield from _left_behind(reader, served)
@@ -38,8 +40,11 @@ def _every(reader: Reader, _: Wanted) -> Iterator[_Service]:
 
 def _left_behind(reader: Reader, served: set[str]) -> Iterator[_Service]:
     """Classes that are not served: those of stored objects, and what invocations tell of them: the handlers that were called."""
-    unserved = [info for info in reader.source.services if not info.is_served]
-    found = {info.name: _Service(info.name, info.kind.value, is_served=False, handlers=[]) for info in unserved}
+    found = {
+        name: _Service(name, kind.value, is_served=False, handlers=[])
+        for name, kind in _of_objects(reader)
+        if name not in served
+    }
     handlers: dict[tuple[str, str], str] = {}
     for partition in range(reader.source.partitions):
         for _key, data in reader.rows_under(keys.invocations(partition)):
@@ -51,6 +56,18 @@ def _left_behind(reader: Reader, served: set[str]) -> Iterator[_Service]:
     for (name, handler), mode in sorted(handlers.items()):
         found[name].handlers.append({"name": handler, "mode": mode, "doc": ""})
     yield from (service for _, service in sorted(found.items()))
+
+
+def _of_objects(reader: Reader) -> Iterator[tuple[str, Kind]]:
+    """The names under which there are objects; of each only the first object of a partition is read."""
+    for partition in range(reader.source.partitions):
+        every = keys.object_names(partition, None)
+        start, stop = every, keys.after_prefix(every)
+        while (row := reader.first(start, stop)) is not None:
+            name, key = keys.parts_of_object_name(row[0])
+            state = reader.object(stream_of(name, key))
+            yield name, Kind.ACTOR if state is None else state.kind
+            start = keys.after_prefix(keys.object_names(partition, name))
 
 
 SERVICES = Table[_Service](
