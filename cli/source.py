@@ -68,7 +68,7 @@ async def connected(where: Where) -> AsyncIterator[Connection]:
     """The same, for what only a server can be asked."""
     from actors.http.client import open_connection
 
-    url, token = where.url, where.token or os.environ.get(TOKEN_VARIABLE)
+    url, token = where.url, where.token or os.environ.get(TOKEN_VARIABLE) or None
     if url is None:
         url = _url_of(where.data)
     if token is None:

@@ -241,6 +241,12 @@ async def test_no_connection_is_made_with_what_is_wrong(name: str) -> None:
         assert caught.value.path == name
 
 
+async def test_an_empty_variable_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAYHEAD_TOKEN", "")
+    async with connect("http://127.0.0.1:9"):
+        pass
+
+
 def test_ids_and_keys_are_checked_outside_of_handlers_too() -> None:
     class Once(actors.Workflow):
         @handler

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from actors.core.errors import BrokenDeploymentError, DeploymentTooLargeError
+from actors.core.errors import BrokenDeploymentError, DefinitionError, DeploymentTooLargeError
+from actors.core.texts import is_utf8, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,12 @@ class Snapshot:
     deployment: str = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        for name in (*self.entries, *self.files):
+            if not is_utf8(name):
+                raise DefinitionError(
+                    f"{shown(name)}: the name of a file of code is not UTF-8, so the code cannot be kept; rename it, or run "
+                    "without a deployment: open_runtime(…, code=None)"
+                )
         object.__setattr__(self, "deployment", _name_of(self.entries, self.files))
 
     @property

@@ -89,7 +89,7 @@ async def open_connection(
 ) -> AsyncIterator[Connection]:
     """What such a client speaks through."""
     base = text_or_none(url, "url") or os.environ.get(URL_VARIABLE) or DEFAULT_URL
-    secret = token if token is not None else os.environ.get(TOKEN_VARIABLE)
+    secret = token if token is not None else os.environ.get(TOKEN_VARIABLE) or None
     headers = {} if secret is None else {"authorization": f"Bearer {_in_a_header(secret, 'token')}"}
     if user is not None and checked_text(user, "user").isascii():  # a header carries nothing else
         headers[USER_HEADER] = user

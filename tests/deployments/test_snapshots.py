@@ -150,3 +150,9 @@ def test_classes_that_a_function_makes_have_no_snapshot() -> None:
         async def run(self) -> None: ...
 
     assert snapshot_of_classes([Within]) is None
+
+
+@pytest.mark.parametrize(("entries", "files"), [(("caf\udce9",), {}), (("app",), {"app/caf\udce9.txt": b""})])
+def test_a_file_whose_name_is_not_utf8_cannot_be_kept(entries: tuple[str, ...], files: dict[str, bytes]) -> None:
+    with pytest.raises(actors.DefinitionError, match=r"caf\\udce9"):
+        Snapshot(entries, files)

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, RetryPolicy, Service, handler, step
+from actors import Actor, Log, Map, RetryPolicy, Service, handler, step
 from actors.core.limits import NEVER
 from tests.lab import Lab
 from tests.virtual import EPOCH, on_virtual_time
@@ -105,6 +105,89 @@ async def _call(function: Callable[[Any], Any], value: Any) -> Any:
     return function(value)
 
 
+VALUES: dict[str, Any] = {
+    "int": 10**5000,
+    "text": NOT_UTF8,
+    "nan": math.nan,
+    "inside": {"a": [10**5000]},
+    "key": {NOT_UTF8: 1},
+}
+
+
+class Keeping(Actor):
+    """Puts a value wherever one can be kept."""
+
+    plain: Any = None
+    log: Log[Any]
+    map: Map[str, Any]
+    numbers: Map[int, int]
+
+    @handler
+    async def field(self, which: str) -> None:
+        await nothing()
+        self.plain = VALUES[which]
+
+    @handler
+    async def item(self, which: str) -> None:
+        await nothing()
+        self.log.append(VALUES[which])
+
+    @handler
+    async def of_a_map(self, which: str) -> None:
+        await nothing()
+        self.map["a"] = VALUES[which]
+
+    @handler
+    async def key_of_a_map(self, which: str) -> None:
+        await nothing()
+        of_its_type: Any = self.numbers if which == "int" else self.map
+        of_its_type[VALUES[which]] = 1
+
+    @handler
+    async def result(self, which: str) -> Any:
+        await nothing()
+        return VALUES[which]
+
+    @handler
+    async def output(self, which: str) -> None:
+        await nothing()
+        actors.emit(VALUES[which])
+
+    @handler
+    async def argument(self, which: str) -> Any:
+        return await actors.actor(Keeping, "other").take(VALUES[which])
+
+    @handler
+    async def sent_signal(self, which: str) -> None:
+        await other().signal("go", VALUES[which])
+
+    @handler
+    async def input(self, which: str) -> None:
+        await other().restart(input=VALUES[which])
+
+    @handler
+    async def result_of_a_step(self, which: str) -> None:
+        await actors.run(VALUES.__getitem__, which)
+
+    @handler
+    async def take(self, value: Any) -> None:
+        pass
+
+
+PLACES = (
+    "field",
+    "item",
+    "of_a_map",
+    "key_of_a_map",
+    "result",
+    "output",
+    "argument",
+    "sent_signal",
+    "input",
+    "result_of_a_step",
+)
+
+
 class Giving(Service):
     @handler
     async def number(self, verb: str, value: str) -> None:
@@ -197,7 +280,7 @@ class Bystander(Actor):
 
 @pytest.fixture
 def lab() -> Lab:
-    return Lab(Giving, Grown, Bystander)
+    return Lab(Giving, Grown, Keeping, Bystander)
 
 
 async def stays_well(lab: Lab) -> None:
@@ -241,6 +324,25 @@ async def test_an_int_that_cannot_be_written_is_refused_where_it_is_kept(lab: La
             await runtime.client.actor(Grown, "a").become_huge()
         with pytest.raises(actors.InvalidArgumentError, match=r"\$: an int of 16610 bits"):
             await runtime.client.actor(Grown, "a").add(10**5000)
+    await stays_well(lab)
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_value_that_json_cannot_hold_is_refused_wherever_it_is_kept(lab: Lab, place: str, value: str) -> None:
+    async with lab.running() as runtime:
+        with pytest.raises((actors.UnserializableError, actors.InvalidArgumentError)):
+            await getattr(runtime.client.actor(Keeping, "k"), place)(value)
+        client = runtime.client
+        for give in (
+            lambda: client.actor(Keeping, "k").take(VALUES[value]),
+            lambda: client.invocation("inv_1" + "0" * 33).signal("go", VALUES[value]),
+            lambda: client.object(Keeping, "k").edit(set={"plain": VALUES[value]}),
+            lambda: client.object(Keeping, "k").edit(items={"map": {NOT_UTF8: 1}}),
+            lambda: client.object(Keeping, "k").edit(clear=[NOT_UTF8]),
+        ):
+            with pytest.raises((actors.UnserializableError, actors.Refused)):
+                await give()
     await stays_well(lab)
 
 
@@ -309,3 +411,33 @@ async def test_a_sleep_beyond_all_calendars_is_listed_with_a_date(lab: Lab) -> N
 async def test_timedeltas_and_datetimes_are_taken_for_times(lab: Lab) -> None:
     async with lab.running() as runtime:
         assert await runtime.client.service(Giving).spans() == pytest.approx(3660, abs=60)
+
+
+async def nap(self: Any) -> None:
+    await actors.sleep(1)
+
+
+nap.__code__ = nap.__code__.replace(co_filename=f"/src/{NOT_UTF8}")
+
+
+class InAnOddFile(Service):
+    nap = handler(nap)
+
+
+async def test_code_in_a_file_whose_name_is_not_utf8_runs_and_its_lines_are_told() -> None:
+    lab = Lab(InAnOddFile, Bystander)
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(InAnOddFile).nap.send()
+        await handle.result()
+        sources = [event.details.get("source", "") async for event in handle.events()]
+        assert any(source.startswith(r"caf\udce9.txt:") for source in sources)
+    await stays_well(lab)
+
+
+async def test_a_user_whose_name_is_not_utf8_is_named_all_the_same(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", NOT_UTF8)
+    await stays_well(lab)
+    async with lab.running() as runtime:
+        later = await runtime.client.actor(Bystander, "b").add.options(delay=100).send()
+        await later.cancel()
+        assert [entry.by for entry in (await runtime.client.audit()).entries] == [r"user:caf\udce9.txt"]
