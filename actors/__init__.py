@@ -122,6 +122,7 @@ if TYPE_CHECKING:
     from actors.inspection import GateAnswer, GateInfo, InvocationInfo
     from actors.jobs import JobClient, JobHandle, JobInfo, JobItem, JobItems, JobPreview, Selection
     from actors.objecthandle import FieldChange, ItemInfo, ObjectHandle, ObjectInfo, ObjectName
+    from actors.output import OutputChunk
     from actors.runtime import Runtime, collect_garbage_rarely, open_runtime
     from actors.sql.result import QueryResult
     from actors.why import Reason, Waiting
@@ -151,6 +152,7 @@ _LATER = {
     "JobState": "actors.core.jobs",
     "JobVerb": "actors.core.jobs",
     "JournalEntry": "actors.history",
+    "OutputChunk": "actors.output",
     "ObjectHandle": "actors.objecthandle",
     "ObjectInfo": "actors.objecthandle",
     "ObjectName": "actors.objecthandle",
@@ -249,6 +251,7 @@ __all__ = [
     "ObjectInfo",
     "ObjectName",
     "OutcomeKind",
+    "OutputChunk",
     "OutsideHandlerError",
     "PayloadTooLargeError",
     "QueryResult",

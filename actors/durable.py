@@ -583,9 +583,11 @@ def step_key() -> str:
 
 
 def emit(value: Any) -> None:
-    """Add a piece to the invocation's output stream, in a handler or in a step; ``handle.output()`` reads it live.
+    """Add a piece to the invocation's output stream, in a handler or in a step.
 
-    From a step, pieces are not taken back when the step is tried again; each says which try it came from.
+    A step that is tried again emits again: each piece is kept with its try and its offset. ``handle.output()`` gives the values of
+    the try that did not fail, once it is over; ``handle.chunks(live=True)`` gives every piece as it comes, and says when those of
+    a step are void.
 
     ::
 
@@ -605,7 +607,8 @@ def emit(value: Any) -> None:
     if branch.execution.closed:
         return
     within_limit(data, _context(branch).limits.payload_bytes, "emit()")
-    event = e.OutputEmitted(invocation_id=branch.execution.invocation_id, step=branch.next_step(), value=data)
+    of, step_id = branch.execution.invocation_id, branch.next_step()
+    event = e.OutputEmitted(invocation_id=of, step=step_id, value=data, offset=0)
     branch.execution.request(branch, event, "actors.emit()")
 
 
@@ -834,7 +837,7 @@ class HandlerPort:
             "events() change with time and would not replay; read them outside, through the client"
         )
 
-    def output(self, of: InvocationId, after: int) -> Any:
+    def marks(self, of: InvocationId, after: int, *, follow: bool) -> Any:
         raise OutsideHandlerError(
             "output() changes with time and would not replay; read it outside, through the client"
         )

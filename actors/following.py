@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from actors.core.output import mark_of
 from actors.history import JournalEntry, entry_of
 from actors.inspection import belongs_to
-from actors.values import parse
+from actors.output import OutputChunk, chunk_of
 from journal import events as e
 from journal.events import Status
 from journal.ids import InvocationId, stream_of_invocation
@@ -68,17 +69,17 @@ class Events:
         self._source = journal.read(stream, self._after)
 
 
-class Output:
-    """What an invocation emits, as an iterator over values."""
+class Marks:
+    """What becomes of the output of an invocation, as an iterator."""
 
     def __init__(self, entries: Events) -> None:
         self._entries = entries
 
-    def __aiter__(self) -> Output:
+    def __aiter__(self) -> Marks:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> OutputChunk:
         while True:
-            recorded = await self._entries.next_recorded()
-            if isinstance(recorded.event, e.OutputEmitted):
-                return parse(recorded.event.value)
+            mark = mark_of(await self._entries.next_recorded())
+            if mark is not None:
+                return chunk_of(mark)

@@ -37,7 +37,7 @@ from actors.deployments.snapshot import Snapshot
 from actors.durable import check_value, encode_arguments, encode_value
 from actors.engine.arrivals import Act, Identity
 from actors.figures import EndedSecond, Figures, ended_lately, figures_of
-from actors.following import Events, Output
+from actors.following import Events, Marks
 from actors.health import Health, HealthReason, health_of
 from actors.history import JournalEntry
 from actors.inspection import ServiceInfo, info_of, service_info
@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from actors.jobs import JobInfo, JobItems, JobPreview
     from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.objects import Definition
+    from actors.output import OutputChunk
     from actors.references import Request
     from actors.sql.result import Parameters, QueryResult
     from journal.events import Answer, Outcome, PauseMode
@@ -138,6 +139,10 @@ class LocalClient(Client):
         """Let restarts that would keep this deployment take the latest, as long as this process runs: a later save of the same
         code has taken its place."""
         self._port.engine.applications.supersede(deployment)
+
+    def output_marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
+        """The pieces of an invocation's output, and what becomes of them, as they are recorded."""
+        return self._port.marks(of, after, follow=follow)
 
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many invocations are chosen, and the ids of so many of them: of those that a condition fits the oldest."""
@@ -481,8 +486,8 @@ class LocalPort:
     def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
         return Events(self, of, after, follow=follow)
 
-    def output(self, of: InvocationId, after: int) -> AsyncIterator[Any]:
-        return Output(Events(self, of, after, follow=True))
+    def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
+        return Marks(Events(self, of, after, follow=follow))
 
     def encode_value(self, value: Any, what: str) -> bytes:
         return encode_value(value, what)

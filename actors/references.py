@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from actors.checking import CheckPort, CheckReport
+    from actors.core.output import View
     from actors.deployments.snapshot import Snapshot
     from actors.handlers import HandlerDefinition
     from actors.history import JournalEntry
     from actors.inspection import InvocationInfo
     from actors.objects import Definition
+    from actors.output import Chunks, OutputChunk
     from actors.values import Codec
     from actors.why import Reason
     from journal.events import Answer, Outcome
@@ -78,7 +80,7 @@ class Port(Protocol):
     async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer: ...
     async def info(self, of: InvocationId) -> InvocationInfo: ...
     def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]: ...
-    def output(self, of: InvocationId, after: int) -> AsyncIterator[Any]: ...
+    def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]: ...
     def encode_value(self, value: Any, what: str) -> bytes: ...
 
 
@@ -462,8 +464,31 @@ class InvocationHandle(Generic[R_co]):
         return self._port.events(self.id, _checked_event(after), follow=True)
 
     def output(self, *, after: int = 0) -> AsyncIterator[Any]:
-        """What it emits, from the beginning or behind event ``after``, as it becomes durable, until its end."""
-        return self._port.output(self.id, _checked_event(after))
+        """The values that it emits, in order, until its end; behind the piece of number ``after``.
+
+        Each is given once, when it is known to stay: what a step emits once the step is over, and not what a try of it emitted that
+        failed. For pieces as they come, use :meth:`chunks`.
+        """
+        from actors.output import Values  # what few processes need, none should wait for
+
+        return Values(self.chunks(after=after))
+
+    def chunks(self, *, after: int = 0, live: bool = False) -> Chunks:
+        """The pieces of its output, each with its step, try and offset, until its end; behind the piece of number ``after``.
+
+        As :meth:`output`, those that stay. With ``live`` each comes as soon as it is durable; where the try of a step fails, a
+        ``reset`` says that what the step has emitted so far is void.
+
+        ::
+
+            async for chunk in handle.chunks(live=True):
+                print(chunk.step, chunk.attempt, chunk.offset, chunk.value)
+        """
+        from actors.core.output import LiveView, SettledView
+        from actors.output import Chunks
+
+        view: View[OutputChunk] = LiveView() if live else SettledView()
+        return Chunks(self._port.marks(self.id, _checked_event(after), follow=True), view)
 
 
 def _checked_event(after: int) -> int:

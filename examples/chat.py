@@ -73,8 +73,8 @@ async def main() -> None:
             second = await alice.message("no: why is the sea green?")
             outcome = await runtime.client.invocation(first).outcome()
             print(f"first: {outcome.kind.value}, {outcome.reason}")
-            async for word in runtime.client.invocation(second).output():
-                print(word, end=" ", flush=True)
+            async for chunk in runtime.client.invocation(second).chunks(live=True):
+                print("once more:" if chunk.is_reset else chunk.value, end=" ", flush=True)
             print()
             print("second:", await runtime.client.invocation(second).result())
 

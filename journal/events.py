@@ -471,12 +471,15 @@ class SignalReassigned:
 
 @attrs.define(kw_only=True)
 class OutputEmitted:
-    """One piece of the invocation's output stream. Under a step, ``attempt`` tells a repeated piece from a new one."""
+    """One piece of the invocation's output stream. Under a step, ``attempt`` is the try that it came from, and ``offset`` its
+    place in that run of the body: 0 is the first piece of another run, and those of the one before are void (-1: an older record,
+    which does not say)."""
 
     invocation_id: InvocationId
     step: StepId
     value: bytes
     attempt: int = 0
+    offset: int = -1
 
 
 @attrs.define(kw_only=True)

@@ -307,11 +307,12 @@ class AbortStep:
 
 @attrs.define(kw_only=True)
 class EmitOutput:
-    """A running step has a piece of output."""
+    """A running step has a piece of output; ``offset`` counts those of this run of its body."""
 
     invocation_id: InvocationId
     step: StepId
     value: bytes
+    offset: int = 0
 
 
 @attrs.define(kw_only=True)

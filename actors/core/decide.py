@@ -437,6 +437,7 @@ def _emit(_: ObjectState, invocation: InvocationState, command: c.EmitOutput, __
             step=command.step,
             value=command.value,
             attempt=wait.attempts + 1,
+            offset=command.offset,
         )
     ]
 

@@ -20,6 +20,7 @@ import attrs
 
 from actors.core.cuts import ENDS, OPERATIONS, Cut, cut_at, cut_before_outcome
 from actors.core.errors import UnknownStepError
+from actors.core.output import void_pieces
 from actors.core.replay import describe, is_completion, is_request
 from journal import events as e
 from journal.events import OutcomeKind, Stamp, StepRef
@@ -167,8 +168,9 @@ def keep(history: Sequence[Recorded], step: StepId, *, successor: InvocationId, 
             for at, r in enumerate(history[: cut.at])
             if at not in cut.not_lived and _may_be_kept(r.event, consumed)
         ]
-    outcomes = _steps_with_outcome(chosen)
-    chosen = _as_handed_over([r for r in chosen if not _is_lost_output(r.event, outcomes)], history)
+    outcomes, void = _steps_with_outcome(chosen), void_pieces(history)
+    chosen = [r for r in chosen if r.number not in void and not _is_lost_output(r.event, outcomes)]
+    chosen = _as_handed_over(chosen, history)
     waiting = _waiting(chosen, step)
     events: list[tuple[Stamp, Event]] = []
     again: list[Event] = []

@@ -392,9 +392,9 @@ class Stage:
         if of not in resident.attempts and of not in resident.steps:
             self._submit(Arrival(resident.stream, c.SettlePause(invocation_id=of), self._stamp(of, "steps have ended")))
 
-    def _emit(self, resident: Resident, task: StepTask, value: bytes) -> None:
+    def _emit(self, resident: Resident, task: StepTask, value: bytes, offset: int) -> None:
         if task.is_wanted:
-            command = c.EmitOutput(invocation_id=task.invocation_id, step=task.step, value=value)
+            command = c.EmitOutput(invocation_id=task.invocation_id, step=task.step, value=value, offset=offset)
             self._submit(Arrival(resident.stream, command, self._stamp_of(task)))
 
     def _stamp_of(self, task: StepTask) -> Stamp:

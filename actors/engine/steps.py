@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import logging
 import math
 import types
@@ -56,7 +57,8 @@ class StepTask:
         self._body = body
         self._setting = setting
         self._scope = trio.CancelScope()
-        self._emit: Callable[[bytes], None]
+        self._emit: Callable[[bytes, int], None]
+        self._offsets = itertools.count()
         self._token: trio.lowlevel.TrioToken
 
     def abort(self) -> None:
@@ -70,7 +72,7 @@ class StepTask:
         self._scope.cancel()
 
     @trio.lowlevel.enable_ki_protection
-    async def run(self, emit: Callable[[bytes], None]) -> Command:
+    async def run(self, emit: Callable[[bytes, int], None]) -> Command:
         """Run the body; the command that tells how it ended.
 
         A body that ends although it was aborted has an outcome, and that holds. One that gives way has none. Control-C is
@@ -96,10 +98,11 @@ class StepTask:
     def emit(self, value: bytes) -> None:
         """A piece of output, from the body's task or thread. Raises :class:`PayloadTooLargeError`."""
         within_limit(value, self._setting.limits.payload_bytes, f"emit() in step {self.name!r}")
+        offset = next(self._offsets)
         if trio.lowlevel.in_trio_task():
-            self._emit(value)
+            self._emit(value, offset)
         else:
-            self._token.run_sync_soon(self._emit, value)
+            self._token.run_sync_soon(self._emit, value, offset)
 
     async def _try(self) -> Any:
         body = self._body

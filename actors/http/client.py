@@ -33,7 +33,7 @@ from actors.http.connection import (
     succeeded,
 )
 from actors.http.finding import TOKEN_VARIABLE, URL_VARIABLE
-from actors.http.histories import RemoteEvents, RemoteOutput
+from actors.http.histories import RemoteEvents, RemoteMarks
 from actors.http.models import (
     INVOCATION_HEADER,
     MAX_WAIT,
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
     from actors.auditing import AuditQuery
     from actors.listing import Listing
+    from actors.output import OutputChunk
     from actors.references import Request
     from actors.sql.result import Parameters
     from journal.events import Target
@@ -257,8 +258,8 @@ class RemotePort(RemoteControl):
     def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
         return RemoteEvents(self._connection, of, after, follow=follow)
 
-    def output(self, of: InvocationId, after: int) -> AsyncIterator[Any]:
-        return RemoteOutput(RemoteEvents(self._connection, of, after, follow=True, name="OutputEmitted"))
+    def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
+        return RemoteMarks(self._connection, of, after, follow=follow)
 
     def encode_value(self, value: Any, what: str) -> bytes:
         return encode_value(value, what)

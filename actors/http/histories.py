@@ -1,69 +1,90 @@
-"""The history of an invocation and what it emits, read from a server a piece at a time."""
+"""The history of an invocation and what it emits, read from a server a page at a time."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import httpx2
 
+from actors.history import JournalEntry
 from actors.http.connection import decoded, path_of
-from actors.http.models import MAX_WAIT, EventList
+from actors.http.models import MAX_WAIT, EventList, OutputList, OutputView
+from actors.output import OutputChunk
 
 if TYPE_CHECKING:
-    from actors.history import JournalEntry
     from actors.http.connection import Connection
     from journal.ids import InvocationId
+
+T = TypeVar("T")
+P = TypeVar("P", EventList, OutputList)
 
 _WAIT_SECONDS = MAX_WAIT / 2
 
 
-class RemoteEvents:
-    """A history as an iterator, a piece at a time. Between pieces nothing is held, so it may be left half-way."""
+class _Pages(Generic[T, P]):
+    """Something of an invocation as an iterator, a page at a time. Between pages nothing is held, so it may be left half-way."""
 
-    def __init__(
-        self, connection: Connection, of: InvocationId, after: int, *, follow: bool, name: str | None = None
-    ) -> None:
+    _part: str
+    _kind: type[P]
+
+    def __init__(self, connection: Connection, of: InvocationId, after: int, *, follow: bool) -> None:
         self._connection = connection
         self._of = of
         self._after = after
         self._follow = follow
-        self._name = name
-        self._entries: list[JournalEntry] = []
+        self._items: list[T] = []
         self._is_over = False
         self._has_begun = False
 
-    def __aiter__(self) -> RemoteEvents:
+    @abstractmethod
+    def _items_of(self, page: P) -> list[T]: ...
+
+    def _params(self) -> dict[str, Any]:
+        return {"after": self._after, "wait": _WAIT_SECONDS if self._follow else 0}
+
+    def __aiter__(self) -> _Pages[T, P]:
         return self
 
-    async def __anext__(self) -> JournalEntry:
-        while not self._entries:
+    async def __anext__(self) -> T:
+        while not self._items:
             if self._is_over:
                 raise StopAsyncIteration
             await self._read()
-        return self._entries.pop()
+        return self._items.pop()
 
     async def _read(self) -> None:
-        params: dict[str, Any] = {"after": self._after, "wait": _WAIT_SECONDS if self._follow else 0}
-        if self._name is not None:
-            params["name"] = self._name
-        response = await self._connection.send("GET", path_of("invocations", self._of, "events"), params=params)
+        path = path_of("invocations", self._of, self._part)
+        headers = {"accept": "application/json"}
+        response = await self._connection.send("GET", path, params=self._params(), headers=headers)
         if self._has_begun and response.status_code == httpx2.codes.NOT_FOUND:
             self._is_over = True  # it has been purged meanwhile
             return
-        page = decoded(response, EventList)
+        page: P = decoded(response, self._kind)
+        items = self._items_of(page)
         self._has_begun = True
-        self._is_over = page.is_over or (not self._follow and not page.events)
-        self._entries, self._after = page.events[::-1], page.last
+        self._is_over = page.is_over or (not self._follow and not items)
+        self._items, self._after = items[::-1], page.last
 
 
-class RemoteOutput:
-    """What an invocation emits, as an iterator over values."""
+class RemoteEvents(_Pages[JournalEntry, EventList]):
+    """A history."""
 
-    def __init__(self, entries: RemoteEvents) -> None:
-        self._entries = entries
+    _part = "events"
+    _kind = EventList
 
-    def __aiter__(self) -> RemoteOutput:
-        return self
+    def _items_of(self, page: EventList) -> list[JournalEntry]:
+        return page.events
 
-    async def __anext__(self) -> Any:
-        return (await anext(self._entries)).details["value"]
+
+class RemoteMarks(_Pages[OutputChunk, OutputList]):
+    """The pieces of an output, and what becomes of them."""
+
+    _part = "output"
+    _kind = OutputList
+
+    def _items_of(self, page: OutputList) -> list[OutputChunk]:
+        return page.chunks
+
+    def _params(self) -> dict[str, Any]:
+        return super()._params() | {"view": OutputView.ALL.value}

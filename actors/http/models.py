@@ -6,6 +6,7 @@ is refused: a misspelt option of a verb must not be taken for none.
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated, Any, Literal
 
 import attrs
@@ -19,6 +20,7 @@ from actors.http.durations import DURATION
 from actors.inspection import GateInfo, InvocationInfo, ServiceInfo
 from actors.jobs import JobInfo
 from actors.objecthandle import FieldChange, ItemInfo, ObjectName
+from actors.output import OutputChunk
 from actors.references import Restarted
 from actors.why import Reason as Waiting
 from journal.events import Answer, Children, OutcomeKind, PauseMode, Status, Stop, Successor
@@ -151,6 +153,15 @@ class EventList:
 
 
 @attrs.frozen(kw_only=True)
+class OutputList:
+    """Pieces of the output of an invocation; ``after=last`` gives the next. ``is_over``: it has ended, and these are the last."""
+
+    chunks: list[OutputChunk]
+    last: int
+    is_over: bool
+
+
+@attrs.frozen(kw_only=True)
 class ReasonList:
     """Why an invocation does not go on, in the order in which it would have to give way."""
 
@@ -254,11 +265,26 @@ class EventsQuery:
     wait: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT)] = 0.0
 
 
+class OutputView(enum.Enum):
+    """Which pieces of an output: those that stay, once that is known; those and others as they come, with a reset where they are
+    void; or all, with what becomes of them."""
+
+    SETTLED = "settled"
+    LIVE = "live"
+    ALL = "all"
+
+
 @attrs.frozen(kw_only=True)
 class OutputQuery:
-    """From where on. The header Last-Event-ID says the same."""
+    """Which pieces: those behind ``after`` (the header Last-Event-ID says the same), so many at most; as a ``view`` gives them.
+
+    If there are none yet, some are waited for, ``wait`` seconds at most.
+    """
 
     after: Position = 0
+    view: OutputView = OutputView.SETTLED
+    limit: PageSize = MAX_PAGE
+    wait: Annotated[float, msgspec.Meta(ge=0, le=MAX_WAIT)] = 0.0
 
 
 @attrs.frozen(kw_only=True)

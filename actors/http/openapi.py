@@ -142,8 +142,16 @@ def _success(route: Route, known: dict[Any, Schema]) -> Schema:
     elif not route.streams:
         content[_JSON] = {"schema": {}}
     if route.streams:
-        content[EVENT_STREAM] = {"schema": {"type": "string"}}
+        content[EVENT_STREAM] = {"schema": _STREAMED}
     return {"description": route.summary, "content": content}
+
+
+_STREAMED: Schema = {
+    "type": "object",
+    "description": "One event of the stream: its position, which Last-Event-ID takes, and what it is, as JSON.",
+    "properties": {"id": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+}
 
 
 def _failure(known: dict[Any, Schema]) -> Schema:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -11,6 +11,7 @@ import trio
 from starlette.responses import Response
 
 from actors.auditing import AuditCheck, AuditPage
+from actors.core.output import LiveView, SettledView, View, WholeView
 from actors.health import Health, HealthReason
 from actors.history import JournalEntry
 from actors.http.exchange import Exchange
@@ -20,15 +21,18 @@ from actors.http.models import (
     EventsQuery,
     InvocationList,
     InvocationsQuery,
+    OutputList,
     OutputQuery,
+    OutputView,
     ReasonList,
     ServiceList,
     ServicesQuery,
 )
 from actors.http.routes import Route, Scope
-from actors.http.streaming import EventStream, as_events, as_output, position_of, wants_stream
+from actors.http.streaming import EventStream, as_events, as_output, position_of, wants_page, wants_stream
 from actors.http.tokens import TokenBook
 from actors.inspection import InvocationInfo
+from actors.output import Chunks, OutputChunk
 from actors.references import InvocationHandle
 from journal.errors import DirectoryLost
 from journal.events import Status
@@ -119,12 +123,47 @@ async def _page(handle: InvocationHandle[Any], query: EventsQuery) -> EventList:
     return EventList(events=found, last=last, is_over=has_ended)
 
 
-async def follow_output(exchange: Exchange, query: OutputQuery) -> Response:
-    """What one invocation emits, as a stream, until its end."""
+async def read_output(exchange: Exchange, query: OutputQuery) -> OutputList | Response:
+    """What one invocation emits, each piece with its step, try and offset: as a stream, all of it, and what comes, until its end;
+    for a client that accepts JSON, a page of it."""
     handle = exchange.invocation()
     after = position_of(exchange.request, query.after)
+    if wants_page(exchange.request):
+        return await exchange.wait(_output_page(exchange, handle, attrs.evolve(query, after=after)))
     await handle.info()
-    return EventStream(exchange, as_output(handle.follow(after=after)))
+    marks = exchange.client.output_marks(handle.id, after, follow=True)
+    return EventStream(exchange, as_output(Chunks(marks, _VIEWS[query.view]())))
+
+
+async def _output_page(exchange: Exchange, handle: InvocationHandle[Any], query: OutputQuery) -> OutputList:
+    has_ended = (await handle.info()).status is Status.COMPLETED
+    view, read, found = _VIEWS[query.view](), query.after, list[OutputChunk]()
+    if query.wait and not has_ended:
+        with trio.move_on_after(query.wait):
+            async for mark in exchange.client.output_marks(handle.id, read, follow=True):
+                read = mark.number
+                found += view.feed(mark)
+                if found:
+                    break
+    is_over = has_ended
+    async for mark in exchange.client.output_marks(handle.id, read, follow=False):
+        if len(found) >= query.limit:
+            is_over = False
+            break
+        read = mark.number
+        found += view.feed(mark)
+    if is_over:
+        found += view.flush()
+    # What a view holds back is fed to the view of the next page again.
+    last = read if query.view is OutputView.ALL else max([query.after, *(chunk.number for chunk in found)])
+    return OutputList(chunks=found, last=last, is_over=is_over)
+
+
+_VIEWS: dict[OutputView, Callable[[], View[OutputChunk]]] = {
+    OutputView.SETTLED: SettledView,
+    OutputView.LIVE: LiveView,
+    OutputView.ALL: WholeView,
+}
 
 
 async def list_audit(exchange: Exchange, query: AuditQueryModel) -> AuditPage:
@@ -147,7 +186,7 @@ ROUTES = (
     Route("GET", "/invocations/{id}", Scope.READ, get_invocation),
     Route("GET", "/invocations/{id}/why", Scope.READ, explain),
     Route("GET", "/invocations/{id}/events", Scope.READ, list_events, streams=True),
-    Route("GET", "/invocations/{id}/output", Scope.READ, follow_output, streams=True),
+    Route("GET", "/invocations/{id}/output", Scope.READ, read_output, streams=True),
     Route("GET", "/audit", Scope.READ, list_audit),
     Route("GET", "/audit/check", Scope.READ, check_audit),
 )

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
     from actors.history import JournalEntry
     from actors.http.exchange import Exchange
+    from actors.output import OutputChunk
 
 HEARTBEAT_SECONDS = 15.0
 """After so long without an event a comment is sent, so that a client that is gone is noticed."""
 
 EVENT_STREAM = "text/event-stream"
+JSON = "application/json"
 
 _encode = msgspec.json.Encoder().encode
 _MAX_POSITION = 2**63 - 1
@@ -31,6 +33,11 @@ _MAX_POSITION = 2**63 - 1
 def wants_stream(request: Request) -> bool:
     """Whether the client asks for a stream, not for what is there now."""
     return EVENT_STREAM in request.headers.get("accept", "")
+
+
+def wants_page(request: Request) -> bool:
+    """Whether the client asks for what is there now, where a stream is what others get."""
+    return not wants_stream(request) and JSON in request.headers.get("accept", "")
 
 
 def position_of(request: Request, after: int) -> int:
@@ -51,11 +58,10 @@ async def as_events(entries: AsyncIterator[JournalEntry]) -> AsyncGenerator[tupl
         yield entry.number, _encode(entry)
 
 
-async def as_output(entries: AsyncIterator[JournalEntry]) -> AsyncGenerator[tuple[int, bytes]]:
-    """What an invocation emits, from its history."""
-    async for entry in entries:
-        if entry.name == "OutputEmitted":
-            yield entry.number, _encode(entry.details["value"])
+async def as_output(chunks: AsyncIterator[OutputChunk]) -> AsyncGenerator[tuple[int, bytes]]:
+    """What an invocation emits, and what becomes of it, as events."""
+    async for chunk in chunks:
+        yield chunk.number, _encode(chunk)
 
 
 class EventStream(Response):

@@ -167,8 +167,11 @@ class Story:
         """Show the answer as it is written, up to so many tokens, or to its end."""
         words: list[str] = []
         with Live(self._answer(question, words), console=self.console, transient=False, refresh_per_second=20) as shown:
-            async for word in client.invocation(of).output():
-                words.append(str(word))
+            async for chunk in client.invocation(of).chunks(live=True):
+                if chunk.is_reset:
+                    words.clear()
+                else:
+                    words.append(str(chunk.value))
                 shown.update(self._answer(question, words))
                 if tokens is not None and len(words) >= tokens:
                     return

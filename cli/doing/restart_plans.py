@@ -52,12 +52,12 @@ def show_plans(ids: Iterable[InvocationId], where: Where, output: str, from_step
 
 
 def _plan_lines(plan: Successor) -> Iterator[str]:
+    if plan.deployment:
+        yield f"  code       {plan.deployment}"
     yield f"  kept       {_steps(plan.kept)}"
     yield f"  again      {_steps(plan.again)}"
     if plan.dropped:
         yield f"  if reached {_steps(plan.dropped)}"
-    if plan.deployment:
-        yield f"  code       {plan.deployment}"
     yield from (f"  stopped    {_call(call)}" for call in plan.stopped)
     yield from (f"  goes on    {_call(call)}, and is found again by its key" for call in plan.spared)
     yield from (f"  repeated   {_call(call)}, which was stopped before" for call in plan.repeated)

@@ -466,7 +466,7 @@ BY_ITSELF: dict[str, Command] = {
     "a step's outcome": c.CompleteStep(invocation_id=IT, step=STEP, outcome=SUCCEEDED),
     "a step's failure": FAIL_STEP,
     "a step's giving way": c.AbortStep(invocation_id=IT, step=STEP),
-    "a step's output": c.EmitOutput(invocation_id=IT, step=STEP, value=b"1"),
+    "a step's output": c.EmitOutput(invocation_id=IT, step=STEP, value=b"1", offset=2),
     "a call's outcome": c.CompleteCall(invocation_id=IT, step=STEP, outcome=SUCCEEDED),
     "a verb's answer": c.CompleteVerb(invocation_id=IT, step=STEP, answer=None, refusal=BROKEN),
     "a callee's successor": c.HandOverCall(invocation_id=IT, step=STEP, callee=CALLEE),
@@ -481,7 +481,7 @@ STEP_FAILS = e.StepAttemptFailed(
     invocation_id=IT, step=STEP, attempt=1, failure=BROKEN, retry_at=NOW + 4.0, max_attempts=3
 )
 STEP_GIVES_WAY = e.StepAborted(invocation_id=IT, step=STEP)
-EMITS = e.OutputEmitted(invocation_id=IT, step=STEP, value=b"1", attempt=1)
+EMITS = e.OutputEmitted(invocation_id=IT, step=STEP, value=b"1", attempt=1, offset=2)
 TAKES_EFFECT = paused(reason="held")
 
 WITHDRAWN = completed(IT, CANNOT_BE)

@@ -299,9 +299,9 @@ async def test_output_comes_live_in_order_and_again_from_the_journal(lab: Lab) -
     async with lab.running() as runtime:
         handle = await runtime.client.service(Steps).talk.send()
         live: list[object] = []
-        async for piece in handle.output():
-            live.append(piece)
-            assert (await handle.info()).status is not Status.COMPLETED or piece == 2
+        async for chunk in handle.chunks(live=True):
+            live.append(chunk.value)
+            assert (await handle.info()).status is not Status.COMPLETED or chunk.value == 2
         assert live == [{"said": "hello"}, "a", "b", 2]
         assert [piece async for piece in handle.output()] == live
 

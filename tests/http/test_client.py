@@ -36,6 +36,16 @@ async def effect(name: str) -> str:
     return name
 
 
+@step(retry=RetryPolicy(initial_delay=0.01))
+async def stutter() -> None:
+    WORLD.note("try")
+    for word in "ab":
+        actors.emit(word)
+    if WORLD.count("try") == 1:
+        raise ConnectionError("the model hung up")
+    actors.emit("c")
+
+
 class Account(Actor):
     balance: int = 0
 
@@ -72,6 +82,11 @@ class Task(Service):
     @handler(retry=RetryPolicy(max_attempts=1, on_exhausted="fail"))
     async def stumble(self) -> None:
         raise ValueError("a stone")
+
+    @handler
+    async def stutter(self) -> None:
+        await stutter()
+        actors.emit("end")
 
     @handler
     async def forward(self, to: actors.InvocationId) -> str:
@@ -344,6 +359,22 @@ async def test_output_comes_as_it_is_emitted_and_ends(open_client: OpenClient) -
                     await handle.signal("approval", True)
         assert words == ["a begins", "a ends"]
         assert [word async for word in handle.output()] == words
+
+
+async def test_every_piece_of_output_says_its_step_its_try_and_its_offset(open_client: OpenClient) -> None:
+    async with open_client() as client:
+        handle = await client.service(Task).stutter.send()
+        with trio.fail_after(20):
+            live = [chunk async for chunk in handle.chunks(live=True)]
+            settled = [chunk async for chunk in handle.chunks()]
+        told = [(chunk.value, chunk.step, chunk.attempt, chunk.offset) for chunk in settled]
+        assert told == [("a", "1", 2, 0), ("b", "1", 2, 1), ("c", "1", 2, 2), ("end", "2", 0, 0)]
+        first = next(n for n, chunk in enumerate(live) if chunk.is_reset)
+        assert [chunk.value for chunk in live[:first]] == ["a", "b"]
+        assert live[first + 1 :] == settled
+        assert [word async for word in handle.output()] == ["a", "b", "c", "end"]
+        rest = [chunk async for chunk in handle.chunks(after=settled[0].number)]
+        assert rest == settled[1:]
 
 
 async def test_following_ends_when_it_is_purged(open_client: OpenClient) -> None:

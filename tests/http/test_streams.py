@@ -24,6 +24,25 @@ async def speak(word: str) -> None:
     actors.emit(word)
 
 
+tries: list[None] = []
+
+
+@step(retry=actors.RetryPolicy(initial_delay=0.01))
+async def stutter() -> None:
+    tries.append(None)
+    for word in "ab":
+        actors.emit(word)
+    if len(tries) == 1:
+        raise ConnectionError("the model hung up")
+    actors.emit("c")
+
+
+class Stutterer(Service):
+    @handler
+    async def say(self) -> None:
+        await stutter()
+
+
 class Speaker(Service):
     @handler
     async def say(self, words: list[str]) -> int:
@@ -73,7 +92,45 @@ async def test_the_output_is_what_was_emitted(tmp_path: Path) -> None:
     async with serving(tmp_path, Speaker) as served:
         of = await started(served)
         await served.runtime.client.invocation(of).signal("go")
-        assert [value for _, value in await heard(served, f"/invocations/{of}/output")] == ["a", "b", {"last": True}]
+        chunks = [chunk for _, chunk in await heard(served, f"/invocations/{of}/output")]
+        assert [chunk["value"] for chunk in chunks] == ["a", "b", {"last": True}]
+        told = [(chunk["step"], chunk["attempt"], chunk["offset"]) for chunk in chunks]
+        assert told == [("1", 1, 0), ("2", 1, 0), ("4", 0, 0)]
+
+
+async def test_the_output_comes_settled_or_live_or_whole(tmp_path: Path) -> None:
+    async with serving(tmp_path, Stutterer) as served:
+        sent = await served.runtime.client.send(Target("Stutterer", None, "say"))
+        path = f"/invocations/{sent.invocation_id}/output"
+
+        async def told(view: str) -> list[str]:
+            heard_of = [chunk for _, chunk in await heard(served, f"{path}?view={view}")]
+            return [chunk["value"] if chunk["kind"] == "chunk" else chunk["kind"] for chunk in heard_of]
+
+        live = await told("live")
+        assert live == ["a", "b", "reset", "a", "b", "c"]
+        assert await told("settled") == ["a", "b", "c"]
+        assert await told("all") == ["a", "b", "reset", "a", "b", "c", "kept", "end"]
+        assert (await served.http.get(f"{path}?view=none")).status_code == 400
+
+
+async def test_a_page_of_the_output_says_whether_there_is_more(tmp_path: Path) -> None:
+    async with serving(tmp_path, Speaker) as served:
+        of = await started(served)
+        path, headers = f"/invocations/{of}/output", {"accept": "application/json"}
+        with trio.fail_after(20):
+            first: list[Any] = []
+            last = 0
+            while len(first) < 2:
+                page = (await served.http.get(f"{path}?wait=20&limit=1&after={last}", headers=headers)).json()
+                first += [chunk["value"] for chunk in page["chunks"]]
+                last = page["last"]
+        assert (first, page["is_over"]) == (["a", "b"], False)
+        await served.runtime.client.invocation(of).signal("go")
+        await served.runtime.client.invocation(of).result()
+        rest = (await served.http.get(f"{path}?after={last}", headers=headers)).json()
+        assert [chunk["value"] for chunk in rest["chunks"]] == [{"last": True}]
+        assert rest["is_over"]
 
 
 async def test_events_come_while_they_happen(tmp_path: Path) -> None:

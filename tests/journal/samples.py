@@ -94,7 +94,7 @@ EVENTS: list[e.Event] = [
     ),
     e.SignalReceived(invocation_id=INVOCATION, name="approval", value=b"true", signal=2, step=STEP),
     e.SignalReassigned(invocation_id=INVOCATION, signal=2, name="approval", step=STEP),
-    e.OutputEmitted(invocation_id=INVOCATION, step=STEP, value=b'"token"', attempt=1),
+    e.OutputEmitted(invocation_id=INVOCATION, step=STEP, value=b'"token"', attempt=1, offset=7),
     e.VerbScheduled(
         invocation_id=INVOCATION, step=STEP, verb=e.Verb.CANCEL, of=OTHER, argument=b"{}", source="bank.py:19"
     ),

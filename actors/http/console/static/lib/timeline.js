@@ -16,7 +16,9 @@
  *
  * @typedef {{ state: string, from: number, to: number | null, why: string }} Phase
  * @typedef {{ at: number, name: string, summary: string, by: string }} Mark
- * @typedef {{ spans: Span[], phases: Phase[], marks: Mark[], from: number, to: number | null, outputs: { at: number, value: unknown, step: string }[],
+ * @typedef {{ at: number, value: unknown, step: string, attempt: number, isVoid: boolean }} Piece of output; void if its try failed, or was
+ *   cut off and run again
+ * @typedef {{ spans: Span[], phases: Phase[], marks: Mark[], from: number, to: number | null, outputs: Piece[],
  *   hasKept: boolean, times: number[] }} Timeline
  */
 
@@ -58,6 +60,8 @@ export function timelineOf(entries) {
   const outputs = [];
   /** @type {Map<number, Entry>} */
   const signals = new Map();
+  /** @type {Map<string, Piece[]>} of steps that have not ended */
+  const emitted = new Map();
   const keptUpTo = entries.findLastIndex((entry) => entry.name === "HistoryKept");
   /** @type {number | null} */
   let end = null;
@@ -88,6 +92,12 @@ export function timelineOf(entries) {
     span.reason = outcome?.reason ?? "";
     const last = span.tries.at(-1);
     if (last && last.to === null) last.to = entry.at;
+  }
+
+  /** @param {string} step @param {boolean} isVoid */
+  function settle(step, isVoid) {
+    for (const piece of emitted.get(step) ?? []) piece.isVoid = isVoid;
+    emitted.delete(step);
   }
 
   /** @param {string} state @param {number} at @param {string} [why] */
@@ -157,6 +167,7 @@ export function timelineOf(entries) {
         begin(entry, "step", details.name).tries.push({ number: 1, from: at, to: null, failure: null });
         break;
       case "StepAttemptFailed": {
+        settle(details.step, true);
         const span = open.get(details.step);
         const last = span?.tries.at(-1);
         if (span && last) {
@@ -173,10 +184,14 @@ export function timelineOf(entries) {
         break;
       }
       case "StepCompleted":
+        settle(details.step, details.outcome.kind === "failed");
+        finish(entry, "succeeded", details.outcome);
+        break;
       case "CallCompleted":
         finish(entry, "succeeded", details.outcome);
         break;
       case "StepAborted":
+        settle(details.step, false);
         finish(entry, "stopped");
         break;
       case "SleepScheduled":
@@ -235,7 +250,9 @@ export function timelineOf(entries) {
         break;
       }
       case "OutputEmitted":
-        outputs.push({ at, value: details.value, step: details.step });
+        if (details.offset === 0) settle(details.step, true); // another run of its body
+        outputs.push({ at, value: details.value, step: details.step, attempt: details.attempt, isVoid: false });
+        if (details.attempt > 0) emitted.set(details.step, [...(emitted.get(details.step) ?? []), ...outputs.slice(-1)]);
         break;
     }
     if (MARKS.has(entry.name)) marks.push({ at, name: entry.name, summary: entry.summary, by: entry.by });

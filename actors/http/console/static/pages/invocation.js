@@ -270,8 +270,9 @@ function About({ info, entries }) {
   />`;
 }
 
-/** @param {{ info: any, outputs: { at: number, value: unknown }[] }} props */
-function Ending({ info, outputs }) {
+/** @param {{ info: any, outputs: import("../lib/timeline.js").Piece[] }} props */
+function Ending({ info, outputs: all }) {
+  const outputs = all.filter((piece) => !piece.isVoid);
   const outcome = info.outcome;
   const isFailing = info.status === "paused" || info.status === "backing_off" || info.waits.some((/** @type {any} */ wait) => wait.failed_attempts > 0);
   const failure = outcome?.failure ?? (outcome || !isFailing ? null : info.last_failure);
@@ -280,6 +281,9 @@ function Ending({ info, outputs }) {
     ${outcome?.reason ? html`<p>${visible(outcome.reason)}</p>` : null}
     ${failure ? html`<${FailureBox} failure=${failure} title=${outcome ? "" : "Its last error"} />` : null}
     ${outputs.length > 0 ? html`<${Output} outputs=${outputs} />` : null}
+    ${all.length > outputs.length
+      ? html`<p class="faint">${(all.length - outputs.length).toLocaleString()} more ${all.length - outputs.length === 1 ? "piece" : "pieces"} of tries that failed: the journal has them.</p>`
+      : null}
     ${!outcome && !failure && outputs.length === 0
       ? html`<p class="faint">Nothing yet. What it emits appears here as it comes, and its result when it ends.</p>`
       : null}

@@ -1,0 +1,102 @@
+"""What an invocation emits, as readers get it: the same from a runtime in this process and from a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors.core.output import OutputKind
+from actors.values import parse
+from journal.ids import ROOT_STEP, StepId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from actors.core.output import Mark, View
+
+
+@attrs.frozen(kw_only=True)
+class OutputChunk:
+    """One piece of an invocation's output.
+
+    ``number`` is its event, which ``after`` takes; ``at`` is wall seconds. ``attempt`` is the try of the ``step`` that emitted it, 0 for
+    the handler itself, and ``offset`` its place in that run. One of the kind ``reset`` is no piece: what the step has emitted so
+    far is void, since it is tried again::
+
+        async for chunk in handle.chunks(live=True):
+            if chunk.is_reset:
+                shown[chunk.step].clear()
+            else:
+                shown[chunk.step].append(chunk.value)
+    """
+
+    kind: OutputKind
+    number: int
+    at: float
+    step: StepId = ROOT_STEP
+    attempt: int = 0
+    offset: int = 0
+    value: Any = None
+
+    def as_reset(self) -> OutputChunk:
+        """What says that what came before this piece is void."""
+        return attrs.evolve(self, kind=OutputKind.RESET, number=self.number - 1, value=None)
+
+    @property
+    def is_reset(self) -> bool:
+        """Whether it says that what its step has emitted so far is void."""
+        return self.kind is OutputKind.RESET
+
+
+def chunk_of(mark: Mark) -> OutputChunk:
+    """The same for readers."""
+    return OutputChunk(
+        kind=mark.kind,
+        number=mark.number,
+        at=mark.at,
+        step=mark.step,
+        attempt=mark.attempt,
+        offset=mark.offset,
+        value=parse(mark.value) if mark.kind is OutputKind.CHUNK else None,
+    )
+
+
+class Chunks:
+    """The output as an iterator, as a view gives it. A class, so that leaving it half-way needs no closing."""
+
+    def __init__(self, marks: AsyncIterator[OutputChunk], view: View[OutputChunk]) -> None:
+        self._marks = marks
+        self._view = view
+        self._ready: list[OutputChunk] = []
+        self._is_over = False
+
+    def __aiter__(self) -> Chunks:
+        return self
+
+    async def __anext__(self) -> OutputChunk:
+        while not self._ready:
+            if self._is_over:
+                raise StopAsyncIteration
+            self._ready = [*await self._next()][::-1]
+        return self._ready.pop()
+
+    async def _next(self) -> Iterable[OutputChunk]:
+        try:
+            return self._view.feed(await anext(self._marks))
+        except StopAsyncIteration:
+            self._is_over = True
+            return self._view.flush()
+
+
+class Values:
+    """The values of pieces, as an iterator."""
+
+    def __init__(self, chunks: Chunks) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> Values:
+        return self
+
+    async def __anext__(self) -> Any:
+        return (await anext(self._chunks)).value
