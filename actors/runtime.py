@@ -52,6 +52,10 @@ MAX_PARTITIONS = 0xFFFF
 """As many as the keys of a journal have room for."""
 
 
+DRAIN_SECONDS = 10.0
+"""How long steps in threads have to end when a runtime ends."""
+
+
 class CodeOf(enum.Enum):
     """Where the code of a runtime is looked for, if it is not named."""
 
@@ -91,6 +95,7 @@ async def open_runtime(
     world: World | None = None,
     paused: bool = False,
     fail_fast: bool = False,
+    drain: Seconds = DRAIN_SECONDS,
     code: str | os.PathLike[str] | Snapshot | CodeOf | None = CodeOf.CLASSES,
 ) -> AsyncIterator[Runtime]:
     """Run actors, services and workflows on a data directory, made if it is not there.
@@ -106,6 +111,10 @@ async def open_runtime(
     With ``fail_fast``, a mistake in the code fails an invocation at once, where the policy does not say otherwise; see
     :class:`actors.RetryPolicy`.
 
+    When the block is left no step begins any more, steps that are tasks are cancelled, and begin again at the next start. Those in
+    threads, which cannot be stopped, have ``drain`` seconds to end, and their outcome is kept. After that they are left behind,
+    as is a task that swallows its cancellation; the log names them.
+
     Raises :class:`actors.InvalidArgumentError`, and a :class:`journal.errors.StoreError` when the directory cannot be used; see
     ``journal.opening.open_journal``. Raises :class:`journal.errors.StoreFailed` when the disk fails, and
     :class:`journal.errors.DirectoryLost` within a second when the directory is moved, removed or replaced: nothing is written any
@@ -120,6 +129,7 @@ async def open_runtime(
             print(await runtime.client.actor(Counter, "bob").add(5))
     """
     retention_seconds = checked_seconds(retention, "retention")
+    drain_seconds = checked_seconds(drain, "drain")
     kept_for = one_of(Durability, durability, "durability")
     checked_count(partitions, "partitions", at_most=MAX_PARTITIONS)
     surroundings = world if world is not None else World()
@@ -156,6 +166,8 @@ async def open_runtime(
                     yield Runtime(client=client, engine=engine, unserved=unserved)
                 except BaseException as raised:  # kept from the nursery, which would wrap it
                     error = raised
+                with trio.CancelScope(shield=True):
+                    await engine.drain(drain_seconds)
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         raise _unwrapped(group) from None

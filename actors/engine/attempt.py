@@ -26,6 +26,7 @@ from actors.core.names import is_system
 from actors.core.replay import Execution, Progress, Script, play, script
 from actors.durable import HandlerContext, HandlerPort
 from actors.engine.containment import held_for
+from actors.engine.running import RunningSteps
 from actors.engine.threads import Threads
 from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
@@ -78,6 +79,7 @@ class Setting:
         default=attrs.Factory(lambda self: Threads(self.world.offload_detached, self.limits), takes_self=True),
     )
     """Of its steps that are plain functions."""
+    steps: RunningSteps = attrs.field(init=False, factory=RunningSteps)
     client: InsideClient = attrs.field(init=False)
     """What steps of built-in objects speak through."""
 

@@ -15,6 +15,7 @@ from actors.engine.audit import NOBODY
 from actors.engine.owner import Owner
 from actors.engine.registry import RegistryView
 from actors.engine.replies import Waiter
+from actors.engine.running import LeftStep
 from actors.engine.tally import Tally
 from actors.engine.watchdog import Work, blocked_error
 from journal.errors import Conflict, Fenced, InDoubt, StoreFailed, Unavailable
@@ -69,6 +70,8 @@ class Engine:
         self.tally = Tally()
         self._owners: dict[int, Owner] = {}
         self._opened = trio.Event()
+        self._is_running = False
+        self.left: tuple[LeftStep, ...] = ()
         # From before they take up what was under way, so that none misses a gate.
         self._gated: dict[int, Owner] = {}
         self.registry = RegistryView(journal, self._turn_gates, applications)
@@ -100,6 +103,7 @@ class Engine:
         """Own every partition. Raises :class:`journal.errors.StoreFailed` when the disk can no longer be trusted, or the
         directory is not the one that was opened."""
         self._setting.watchdog.start()
+        self._is_running = True
         try:
             await self.registry.load(closed=self._closed)
             async with trio.open_nursery() as nursery:
@@ -110,6 +114,7 @@ class Engine:
                     await nursery.start(self._own, number)
                 task_status.started()
         finally:
+            self._is_running = False
             self._setting.watchdog.stop()
 
     @property
@@ -120,6 +125,22 @@ class Engine:
     def open(self) -> None:
         """What the registry says holds: users' objects may go on with what they were doing."""
         self._opened.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Have nothing run any more that cannot be repeated, to end the engine.
+
+        No step begins; those that are tasks are cancelled, and begin again at the next start; those in threads have so long to
+        end, and their outcome is kept. ``left`` are those that have not ended by then.
+        """
+        tasks = await self._setting.steps.drain(seconds if self._is_running else 0.0)
+        threads = self._setting.threads.abandoned
+        keys = {thread.key for thread in threads}
+        self.left = (
+            *(LeftStep(thread.invocation_id, thread.name, is_thread=True) for thread in threads),
+            *(LeftStep(task.invocation_id, task.name, is_thread=False) for task in tasks if task.key not in keys),
+        )
+        for step in self.left:
+            log.error("the runtime ends without waiting for %s", step)
 
     def run_watched(self, name: str, function: Callable[..., T], *args: Any) -> T:
         """Call users' code that is of no invocation. Raises :class:`BlockedLoopError` if it had to be interrupted."""

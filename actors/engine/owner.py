@@ -96,6 +96,7 @@ class Owner:
         self._partition = partition
         self._inherited = journal.backlog
         self._clock = setting.world.clock
+        self._steps = setting.steps
         self._limits = setting.limits
         directory = Directory(partition, limit=setting.limits.idle_objects, limit_bytes=setting.limits.resident_bytes)
         self._directory = directory
@@ -196,6 +197,9 @@ class Owner:
                 task_status.started()
         finally:
             self._close()
+            if not self._steps.is_draining:
+                with trio.CancelScope(shield=True):
+                    await self._stage.unwind()
 
     # Rounds.
 

@@ -34,6 +34,7 @@ from actors.engine.arrivals import Arrival
 from actors.engine.attempt import Attempt, writer_beside
 from actors.engine.containment import passes
 from actors.engine.rows import ObjectItems
+from actors.engine.running import wait_for
 from actors.engine.steps import StepTask
 from actors.engine.threads import has_abandoned, key_of
 from actors.engine.watchdog import Work, blocked_error
@@ -95,6 +96,8 @@ class Stage:
         self._movable: OrderedDict[InvocationId, Resident] = OrderedDict()
         self._waiting_steps: OrderedDict[tuple[InvocationId, StepId], Resident] = OrderedDict()
         self._running_steps = 0
+        self._tasks: dict[StepTask, None] = {}
+        self._is_closed = False
         self.some_attempt = trio.Event()
         self._nursery: trio.Nursery
         self.wake: Callable[[], None]
@@ -106,10 +109,17 @@ class Stage:
 
     def close(self) -> None:
         """Forget every attempt; nothing is recorded."""
+        self._is_closed = True
         for _, attempt in self._live.values():
             attempt.close()
         self._live.clear()
         self._movable.clear()
+
+    async def unwind(self) -> None:
+        """Stop the steps, so that whoever owns the partition next does not begin one beside itself; but not for ever."""
+        for task in self._tasks:
+            task.abandon()
+        await wait_for(self._tasks, UNWIND_SECONDS)
 
     # What the ledger asks for.
 
@@ -338,6 +348,8 @@ class Stage:
         parked = attempt.execution.parked.get(step)
         if parked is None or parked.interruption is not None or step in resident.steps.get(of, _NO_STEPS):
             return
+        if self._setting.steps.is_draining:
+            return  # the next start takes it up
         if self._running_steps >= self._limits.running_steps:
             self._waiting_steps[of, step] = resident
             return
@@ -346,15 +358,15 @@ class Stage:
         resident.steps.setdefault(of, {})[step] = task
         self._movable.pop(of, None)
         self._leaving.discard(of)
-        start = partial(self._nursery.start_soon, self._supervise, resident, task, name=f"step {task.name} of {of}")
-        parked.body.context.run(start)
+        self._tasks[task] = None
+        self._setting.steps.start(task, partial(self._supervise, resident), parked.body.context)
 
     async def _supervise(self, resident: Resident, task: StepTask) -> None:
         command: Command | None = None
         try:
             command = await task.run(partial(self._emit, resident, task))
         except BaseException as error:  # the body's own errors are in the command; this is of its result, or its policy
-            if passes(error):
+            if isinstance(error, trio.Cancelled):
                 raise
             if task.is_wanted:
                 self._containment.blame(resident, task.invocation_id, error, cause=PauseCause.HANDLER)
@@ -369,6 +381,8 @@ class Stage:
             self._containment.blame(resident, task.invocation_id, error)
 
     def _after_step(self, resident: Resident, task: StepTask, command: Command | None) -> None:
+        if self._is_closed:
+            return
         if not task.is_wanted:
             self._go_on_after_unwinding(resident, task.invocation_id)
             return
@@ -380,6 +394,7 @@ class Stage:
         of = task.invocation_id
         tasks = resident.steps[of]
         del tasks[task.step]
+        del self._tasks[task]
         if not tasks:
             del resident.steps[of]
             if of in self._live:

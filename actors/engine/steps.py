@@ -54,12 +54,19 @@ class StepTask:
         self.is_wanted = True
         self.abandoned_at = 0.0
         self.phase = StepPhase.RUNS
+        self.has_ended = trio.Event()
+        self._thread: StepThread | None = None
         self._body = body
         self._setting = setting
         self._scope = trio.CancelScope()
         self._emit: Callable[[bytes, int], None]
         self._offsets = itertools.count()
         self._token: trio.lowlevel.TrioToken
+
+    @property
+    def is_in_thread(self) -> bool:
+        """Whether its function is at work in a thread."""
+        return self._thread is not None and not self._thread.has_ended
 
     def abort(self) -> None:
         """Stop the body: its awaits are cancelled. What it says from now on may still count: see ``run``."""
@@ -127,6 +134,7 @@ class StepTask:
         self.phase = StepPhase.RUNS
 
     async def _call_in_thread(self, thread: StepThread) -> Any:
+        self._thread = thread
         result = await self._setting.threads.run(thread, self._body.call)
         return await self._drive(result) if inspect.isawaitable(result) else result
 
