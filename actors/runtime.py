@@ -166,8 +166,7 @@ async def open_runtime(
                     yield Runtime(client=client, engine=engine, unserved=unserved)
                 except BaseException as raised:  # kept from the nursery, which would wrap it
                     error = raised
-                with trio.CancelScope(shield=True):
-                    await engine.drain(drain_seconds)
+                await engine.drain(drain_seconds)
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         raise _unwrapped(group) from None

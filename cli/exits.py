@@ -23,6 +23,10 @@ class Exit(enum.IntEnum):
     """Of several, some could not be done."""
     UNKNOWN = 7
     """Whether it was done is unknown."""
+    ABANDONED = 8
+    """The server has ended, and has left steps behind that did not end; they begin again at the next start."""
+    FORCED = 9
+    """The server has ended at once: because of a second signal, or since its event loop did not answer."""
     DISK_FAILED = 74
     """The disk failed, or the data directory was moved, removed or replaced under the server (``EX_IOERR``)."""
     IN_USE = 75

@@ -60,8 +60,9 @@ def root() -> None:
     """Durable virtual objects for trio, with a remote control.
 
     Data goes to stdout, remarks to stderr. Exit codes: 0 done, 1 the invocation failed, 2 not understood, 3 refused,
-    4 not found, 5 no server, 6 done in part, 7 outcome unknown, 74 the disk failed or the data directory was replaced,
-    75 the data directory is in use.
+    4 not found, 5 no server, 6 done in part, 7 outcome unknown, 8 a server left steps behind that did not end, 9 a server
+    ended at once (a second signal, or it did not answer), 74 the disk failed or the data directory was replaced, 75 the
+    data directory is in use.
     """
 
 

@@ -47,9 +47,14 @@ class Lab:
 
     @asynccontextmanager
     async def running(
-        self, *classes: type, paused: bool = False, fail_fast: bool = False, code: Snapshot | None = None
+        self,
+        *classes: type,
+        paused: bool = False,
+        fail_fast: bool = False,
+        drain: float = 0.0,
+        code: Snapshot | None = None,
     ) -> AsyncIterator[Runtime]:
-        """The runtime, until the block is left: then it is gone at once, like a process that was killed."""
+        """The runtime, until the block is left: then it is gone at once, like a process that was killed, without a drain."""
         journal = StoredJournal(self.store, partitions=self.partitions, clock=self.clock, secret="lab")
         world = World(
             clock=self.clock, random=self._random, offload=offload_inline, offload_detached=self._run_detached
@@ -62,6 +67,7 @@ class Lab:
             retention=self.retention,
             paused=paused,
             fail_fast=fail_fast,
+            drain=drain,
             code=code,
         ) as runtime:
             yield runtime

@@ -43,6 +43,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _CLAIM_AGAIN_SECONDS = 1.0
+_REST_SECONDS = 1.0
+"""How long handlers may go on with what the last steps have brought them, before the end."""
 _GIVES_WAY = (InDoubt, Conflict, Fenced, Unavailable)
 
 
@@ -130,9 +132,15 @@ class Engine:
         """Have nothing run any more that cannot be repeated, to end the engine.
 
         No step begins; those that are tasks are cancelled, and begin again at the next start; those in threads have so long to
-        end, and their outcome is kept. ``left`` are those that have not ended by then.
+        end, and their outcome is kept. ``left`` are those that have not ended by then. Done once, and not cancelled on the way.
         """
-        tasks = await self._setting.steps.drain(seconds if self._is_running else 0.0)
+        if self._setting.steps.is_draining:
+            return
+        with trio.CancelScope(shield=True):
+            tasks = await self._setting.steps.drain(seconds if self._is_running else 0.0)
+            with trio.move_on_after(_REST_SECONDS), contextlib.suppress(UnknownOutcomeError):  # one may end meanwhile
+                for owner in list(self._owners.values()):
+                    await owner.rest()
         threads = self._setting.threads.abandoned
         keys = {thread.key for thread in threads}
         self.left = (

@@ -178,6 +178,13 @@ class Owner:
         self._wake()
         await self.answer(waiter)
 
+    async def rest(self) -> None:
+        """Return when nothing waits to be taken in, no handler is to run, and all that was decided is durable."""
+        while (self._inbox or self._stage.has_runs) and not self._is_closed:
+            await trio.lowlevel.checkpoint()
+        if not self._is_closed:
+            await self.settled()
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the partition. Ends only by an error, or by being cancelled.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.commands.serve import verbose_option, where_served
+from cli.commands.serve import drain_option, verbose_option, where_served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @where_served
+@drain_option
 @verbose_option
-def command(app: str, data: Path, host: str, port: int, verbose: bool) -> None:
+def command(app: str, data: Path, host: str, port: int, drain: float, verbose: bool) -> int:
     """Serve APP, and register a deployment whenever a file of it is saved. What is under way keeps its code.
 
     Code that cannot be imported is shown, and what was the latest stays so until it can be. A mistake that every try would
@@ -23,4 +24,4 @@ def command(app: str, data: Path, host: str, port: int, verbose: bool) -> None:
     """
     from cli.doing.dev import dev
 
-    dev(app, data, host, port, is_verbose=verbose)
+    return dev(app, data, host, port, drain=drain, is_verbose=verbose)

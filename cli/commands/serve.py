@@ -32,6 +32,15 @@ def where_served(command: Callable[..., Any]) -> Callable[..., Any]:
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Log every decision.")
 
 
+drain_option = click.option(
+    "--drain",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0, 86_400),
+    help="Seconds that requests and steps under way have to end when the server stops.",
+)
+
+
 @click.command()
 @where_served
 @click.option("--open", "is_open", is_flag=True, help="Needs no token; on loopback only.")
@@ -58,6 +67,7 @@ verbose_option = click.option("-v", "--verbose", is_flag=True, help="Log every d
     metavar="NAME=VALUE",
     help="Change a limit of the runtime or the server; repeatable.",
 )
+@drain_option
 @click.option("--paused", is_flag=True, help="Hold everything: work is accepted and waits until the gate is opened.")
 @verbose_option
 def command(
@@ -71,12 +81,14 @@ def command(
     durability: str,
     retention: float,
     limits: tuple[str, ...],
+    drain: float,
     paused: bool,
     verbose: bool,
-) -> None:
+) -> int:
     """Run APP (file.py or package.module) on a data directory, and take calls over HTTP.
 
-    What was under way when the directory was last in use goes on. SIGTERM or Ctrl-C stops it; a second one at once.
+    What was under way when the directory was last in use goes on. SIGTERM or Ctrl-C stops it within the seconds of --drain and a
+    few more, whatever runs; a second one stops it at once. Steps that do not end are named, and begin again at the next start.
     """
     if host not in LOOPBACK and is_open:
         raise click.UsageError(f"--open needs no token, so it listens on loopback only, not on {host}")
@@ -89,7 +101,7 @@ def command(
 
     from cli.doing import serve
 
-    serve.serve_app(
+    return serve.serve_app(
         app,
         data,
         host,
@@ -99,6 +111,7 @@ def command(
         durability=durability,
         retention=retention,
         limits=limits,
+        drain=drain,
         is_paused=paused,
         is_verbose=verbose,
     )

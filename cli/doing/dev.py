@@ -12,7 +12,7 @@ import watchfiles
 from actors.core.errors import BrokenDeploymentError, DefinitionError, DeploymentTooLargeError, Refused
 from actors.deployments.discovery import entry_of, snapshot_of
 from actors.runtime import RETENTION_SECONDS
-from cli.doing.serve import run_server
+from cli.doing.serve import run_server, run_to_the_end
 from cli.loading import load_app
 from cli.logs import set_up_logs
 from cli.output import remark
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from actors.deployments.snapshot import Snapshot
     from actors.local import LocalClient
+    from cli.exits import Exit
 
 _LOOK_AGAIN_MILLISECONDS = 1_000
 """How often the files are looked at, whatever the system says of changes."""
 
 
-def dev(app: str, data: Path, host: str, port: int, *, is_verbose: bool) -> None:
+def dev(app: str, data: Path, host: str, port: int, *, drain: float, is_verbose: bool) -> Exit:
     """Serve it until a signal comes."""
     set_up_logs(verbose=is_verbose)
     if app.endswith(".py"):
@@ -35,7 +36,7 @@ def dev(app: str, data: Path, host: str, port: int, *, is_verbose: bool) -> None
     serve = partial(run_server, load_app(app), app, data, host, port, hosts=frozenset({host}), is_open=False)
     beside = partial(register_what_is_saved, app)
     run = partial(serve, durability="os", retention=RETENTION_SECONDS, is_paused=False, fail_fast=True, beside=beside)
-    trio.run(run)
+    return run_to_the_end(partial(run, drain=drain))
 
 
 async def register_what_is_saved(app: str, client: LocalClient) -> None:

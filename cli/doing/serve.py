@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
+import attrs
 import click
 import trio
 
@@ -20,7 +20,7 @@ from actors.http.server import DEFAULT_LIMITS as SERVER_LIMITS
 from actors.http.server import Closing, ServerLimits, serve
 from actors.http.tokenadmin import settle
 from actors.http.tokens import TokenBook, check_token, make_token
-from actors.runtime import collect_garbage_rarely, open_runtime
+from actors.runtime import DRAIN_SECONDS, collect_garbage_rarely, open_runtime
 from actors.unserved import without_code
 from cli.address import Address, write_address
 from cli.doing.limits import parse_limits
@@ -28,6 +28,7 @@ from cli.exits import Exit
 from cli.loading import load_app
 from cli.logs import set_up_logs
 from cli.output import remark, when
+from cli.stop import Stop, leave_at_once, leave_soon
 from journal.errors import StoreFailed
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from journal.protocol import Journal
 
 _LEAVING_SECONDS = 5.0
+_LEAST_DRAIN_SECONDS = 0.5
 
 
 def serve_app(
@@ -51,9 +53,10 @@ def serve_app(
     durability: str,
     retention: float,
     limits: tuple[str, ...],
+    drain: float,
     is_paused: bool,
     is_verbose: bool,
-) -> None:
+) -> Exit:
     """Serve it until a signal comes."""
     runtime_limits, server_limits = parse_limits(limits)
     os.umask(0o077)
@@ -65,7 +68,15 @@ def serve_app(
     names = frozenset(name.lower() for name in (host, *hosts))
     run = partial(run_server, classes, app, data, host, port, hosts=names, is_open=is_open)
     run = partial(run, limits=runtime_limits, server_limits=server_limits)
-    trio.run(partial(run, durability=durability, retention=retention, is_paused=is_paused))
+    return run_to_the_end(partial(run, durability=durability, retention=retention, is_paused=is_paused, drain=drain))
+
+
+def run_to_the_end(run: Callable[[], Awaitable[Exit]]) -> Exit:
+    """Run a server, and let nothing that users' code has left behind keep the process alive after that."""
+    try:
+        return trio.run(run)
+    finally:
+        leave_soon()
 
 
 async def run_server(
@@ -83,9 +94,10 @@ async def run_server(
     limits: Limits = DEFAULT_LIMITS,
     server_limits: ServerLimits = SERVER_LIMITS,
     fail_fast: bool = False,
+    drain: float = DRAIN_SECONDS,
     beside: Callable[[LocalClient], Awaitable[None]] | None = None,
-) -> None:
-    """Serve until a signal comes; ``beside`` runs as long."""
+) -> Exit:
+    """Serve until a signal comes; ``beside`` runs as long. Requests and steps under way then have ``drain`` seconds to end."""
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)
     except (OSError, UnicodeError) as error:
@@ -93,49 +105,64 @@ async def run_server(
             f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}"
         ) from error
     check_token(data)  # before anything runs
-    async with (
-        trio.open_nursery() as watchers,
-        open_runtime(
-            *classes,
-            path=data,
-            code=app,
-            durability=durability,
-            retention=retention,
-            paused=is_paused,
-            limits=limits,
-            fail_fast=fail_fast,
-        ) as runtime,
-    ):
-        if beside is not None:
-            watchers.start_soon(beside, runtime.client)
-        directory = runtime.directory
-        assert directory is not None, "a server keeps what it does"
-        watchers.start_soon(_leave_if_store_fails, runtime.engine.journal)
-        make_token(directory)
-        tokens, closing = TokenBook(directory), Closing()
-        await settle(tokens, runtime.client)
-        asgi = Api(runtime.client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
-        async with trio.open_nursery() as nursery:
-            await nursery.start(partial(serve, asgi, listeners, closing, limits=server_limits))
-            bound = listeners[0].socket.getsockname()[1]
-            url = f"http://{'[' + host + ']' if ':' in host else host}:{bound}"
-            write_address(directory, Address(url, os.getpid()))
-            names = ", ".join(sorted(cls.__name__ for cls in classes))
-            remark(f"serving {names} from {app} on {url}, data in {directory.path}, durability {durability}")
-            remark("no token is needed" if is_open else f"the token lies in {token_path(directory.path)}")
-            remark(f"the console is at {url}/ui/")
-            for unserved in runtime.unserved:
-                remark(without_code(unserved))
-            if is_paused:
-                remark(
-                    "everything is held: the gate 'everything' is closed, also at the next start, until it is opened"
-                )
-            await _tell_of_backlog(runtime.client)
-            await _wait_for_signal()
-            remark("stopping: what is under way goes on at the next start; once more stops at once")
-            watchers.start_soon(_leave_at_next_signal)
-            closing.begin.set()
-        watchers.cancel_scope.cancel()
+    with Stop(drain) as stop:
+        async with (
+            trio.open_nursery() as watchers,
+            open_runtime(
+                *classes,
+                path=data,
+                code=app,
+                durability=durability,
+                retention=retention,
+                paused=is_paused,
+                limits=limits,
+                fail_fast=fail_fast,
+                drain=0,
+            ) as runtime,
+        ):
+            if beside is not None:
+                watchers.start_soon(beside, runtime.client)
+            directory = runtime.directory
+            assert directory is not None, "a server keeps what it does"
+            watchers.start_soon(_leave_if_store_fails, runtime.engine.journal)
+            make_token(directory)
+            tokens, closing = TokenBook(directory), Closing()
+            await settle(tokens, runtime.client)
+            asgi = Api(runtime.client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
+            async with trio.open_nursery() as nursery:
+                await nursery.start(partial(serve, asgi, listeners, closing, limits=_within(drain, server_limits)))
+                bound = listeners[0].socket.getsockname()[1]
+                url = f"http://{'[' + host + ']' if ':' in host else host}:{bound}"
+                write_address(directory, Address(url, os.getpid()))
+                names = ", ".join(sorted(cls.__name__ for cls in classes))
+                remark(f"serving {names} from {app} on {url}, data in {directory.path}, durability {durability}")
+                remark("no token is needed" if is_open else f"the token lies in {token_path(directory.path)}")
+                remark(f"the console is at {url}/ui/")
+                for unserved in runtime.unserved:
+                    remark(without_code(unserved))
+                if is_paused:
+                    remark(
+                        "everything is held: the gate 'everything' is closed, also at the next start, until it is opened"
+                    )
+                await _tell_of_backlog(runtime.client)
+                await stop.asked()
+                remark("stopping: what is under way goes on at the next start; once more stops at once")
+                closing.begin.set()
+            await runtime.engine.drain(max(stop.seconds_left, _LEAST_DRAIN_SECONDS))
+            stop.closing()
+            watchers.cancel_scope.cancel()
+        if any(not step.is_thread for step in runtime.engine.left):
+            leave_at_once(Exit.ABANDONED)  # trio would wait for a task that never ends
+    return Exit.ABANDONED if runtime.engine.left else Exit.DONE
+
+
+def _within(drain: float, limits: ServerLimits) -> ServerLimits:
+    """The limits with which the requests under way leave the steps some of the drain."""
+    return attrs.evolve(
+        limits,
+        grace_seconds=min(limits.grace_seconds, 0.7 * drain),
+        last_call_seconds=min(limits.last_call_seconds, 0.15 * drain),
+    )
 
 
 async def _tell_of_backlog(client: LocalClient) -> None:
@@ -146,12 +173,6 @@ async def _tell_of_backlog(client: LocalClient) -> None:
             )
 
 
-async def _wait_for_signal() -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
-            return
-
-
 async def _leave_if_store_fails(journal: Journal) -> None:
     """Bound how long the runtime takes to end: a step in a thread cannot be stopped, and keeps the process alive."""
     try:
@@ -160,8 +181,3 @@ async def _leave_if_store_fails(journal: Journal) -> None:
         leaving = threading.Timer(_LEAVING_SECONDS, os._exit, [Exit.DISK_FAILED])
         leaving.daemon = True
         leaving.start()
-
-
-async def _leave_at_next_signal() -> None:
-    await _wait_for_signal()
-    os._exit(1)

@@ -1,0 +1,143 @@
+"""The end of a server process: asked for by a signal, and certain, whatever users' code does.
+
+Python runs the handler of a signal in the main thread, between two of its bytecodes: code that keeps that thread would hold up
+SIGTERM as well. But Python notes each signal at once in a file descriptor (``signal.set_wakeup_fd``). A thread waits at its other
+end: it tells the event loop, and ends the process itself when the second signal comes, or when the time is over.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from cli.exits import Exit
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_ASKS = (signal.SIGTERM, signal.SIGINT)
+
+_AFTER_THE_DRAIN_SECONDS = 3.0
+"""How much later than the drain an event loop that does not answer is left where it is."""
+
+_CLOSING_SECONDS = 20.0
+"""How long the store may take to be closed."""
+
+_LEAVE_SECONDS = 2.0
+"""How long threads that users' code has left may hold up the end of the interpreter."""
+
+
+class Stop:
+    """Entered in the main thread, in trio, for as long as the server runs."""
+
+    def __init__(self, drain_seconds: float) -> None:
+        self._drain_seconds = drain_seconds
+        self._asked = trio.Event()
+        self._asked_at: float | None = None
+        self._force_at: float | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Stop:
+        self._token = trio.lowlevel.current_trio_token()
+        self._told, told = os.pipe()
+        os.set_blocking(told, False)
+        for number in _ASKS:
+            self._before[number] = signal.signal(number, _nothing)
+        self._trios = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+        self._end = told
+        threading.Thread(target=self._listen, name="stop", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        signal.set_wakeup_fd(self._trios)
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        os.close(self._end)
+
+    async def asked(self) -> None:
+        """Return when the process has been asked to end."""
+        await self._asked.wait()
+
+    @property
+    def seconds_left(self) -> float:
+        """How much of the drain is left, now that it has been asked."""
+        assert self._asked_at is not None, "it has been asked to end"
+        return max(0.0, self._asked_at + self._drain_seconds - time.monotonic())
+
+    def closing(self) -> None:
+        """Nothing of users' runs any more that is waited for: what is left is to close the store."""
+        self._force_at = time.monotonic() + _CLOSING_SECONDS
+
+    # In the thread.
+
+    def _listen(self) -> None:
+        with os.fdopen(self._told, "rb", buffering=0) as told:
+            while True:
+                ready, _, _ = select.select([told], [], [], self._patience())
+                if not ready and self._patience() == 0:
+                    _leave_by_force("it did not end in time", Exit.FORCED)
+                signals = told.read(64) if ready else None
+                if signals == b"":
+                    return
+                for number in signals or b"":
+                    self._take(number)
+
+    def _patience(self) -> float | None:
+        return None if self._force_at is None else max(0.0, self._force_at - time.monotonic())
+
+    def _take(self, number: int) -> None:
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(_nothing)  # trio does not hear of signals by itself meanwhile
+            if number not in _ASKS:
+                return
+            if self._asked_at is not None:
+                _leave_by_force("it was asked a second time", Exit.FORCED)
+            self._asked_at = time.monotonic()
+            self._force_at = self._asked_at + self._drain_seconds + _AFTER_THE_DRAIN_SECONDS
+            self._token.run_sync_soon(self._asked.set)
+
+
+def leave_at_once(code: Exit) -> None:
+    """End the process without the end of the interpreter, which would wait for what is left behind."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+def leave_soon() -> None:
+    """Have the process end soon, though threads that users' code has started would keep the interpreter alive."""
+
+    def leave() -> None:
+        names: list[str] = []
+        while not names:
+            time.sleep(_LEAVE_SECONDS)
+            others = set(threading.enumerate()) - {threading.main_thread()}
+            names = sorted(thread.name for thread in others if not thread.daemon)
+        _leave_by_force(f"threads of the application have not ended: {', '.join(names)}", Exit.ABANDONED)
+
+    threading.Thread(target=leave, name="leave", daemon=True).start()
+
+
+def _leave_by_force(why: str, code: Exit) -> None:
+    """With a line at the terminal that says where the main thread is. No lock is taken: who holds one may never let go."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    where = "" if frame is None else "".join(traceback.format_stack(frame, limit=None)[-3:])
+    with suppress(OSError):
+        os.write(2, f"the process ends at once, since {why}; it was at:\n{where}".encode(errors="backslashreplace"))
+    os._exit(code)
+
+
+def _nothing(*_: object) -> None:
+    """A handler has to be there for Python to note the signal."""
