@@ -15,11 +15,12 @@ import msgspec
 
 from actors.carried import carried_by
 from actors.core.errors import Cancelled, CancelledError, TerminalError, is_built_in, plain_text, type_name
-from actors.tracebacks import exceptions_in, is_group, traceback_in, traceback_of
+from actors.core.groups import is_group, leaves_of
+from actors.tracebacks import traceback_in, traceback_of
 from journal.events import Failure, Outcome, OutcomeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import FrameType
 
 E = TypeVar("E", bound=BaseException)
@@ -143,20 +144,6 @@ def _leaves_in_words(group: BaseException) -> str:
 
 def _short_name(error: BaseException) -> str:
     return type_name(type(error)).rpartition(".")[2]
-
-
-def leaves_of(error: BaseException) -> Iterator[BaseException]:
-    """The error, or what lies in its groups, however deep; each once, since few objects can make endlessly many paths."""
-    waiting, met = [error], {id(error)}
-    while waiting:
-        at = waiting.pop()
-        if not is_group(at):
-            yield at
-            continue
-        for inner in reversed(exceptions_in(at)):
-            if id(inner) not in met:
-                met.add(id(inner))
-                waiting.append(inner)
 
 
 def _text(make: Callable[[], str], what: str) -> str:

@@ -13,7 +13,8 @@ import re
 import types
 from typing import TYPE_CHECKING, Any
 
-from actors.failures import frames_of, leaves_of, text_of
+from actors.core.groups import leaves_of
+from actors.failures import frames_of, text_of
 from actors.objects import ObjectBase
 from actors.references import Reference
 

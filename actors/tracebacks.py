@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actors.core.errors import instance_dict_of, type_name
+from actors.core.groups import exceptions_in, is_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +37,6 @@ _SHOWN_ERRORS = 500
 its depth."""
 
 # What Python itself has put into an error. No class can change what these find, as it can with attributes of the same names.
-exceptions_in: Callable[[BaseException], tuple[BaseException, ...]] = vars(BaseExceptionGroup)["exceptions"].__get__
 traceback_in: Callable[[BaseException], TracebackType | None] = vars(BaseException)["__traceback__"].__get__
 _cause_of: Callable[[BaseException], BaseException | None] = vars(BaseException)["__cause__"].__get__
 _context_of: Callable[[BaseException], BaseException | None] = vars(BaseException)["__context__"].__get__
@@ -59,11 +59,6 @@ def traceback_of(error: BaseException) -> str:
         return _encodable(_frames_of(error))
     except BaseException as problem:  # a line of source is asked of its module's loader
         return f"(its traceback cannot be had: {type_name(type(problem))})"
-
-
-def is_group(error: BaseException) -> bool:
-    """Whether it is one, whatever it says of itself."""
-    return issubclass(type(error), BaseExceptionGroup)
 
 
 def _can_be_shown(error: BaseException) -> bool:

@@ -21,6 +21,7 @@ import attrs
 from actors.core.arguments import Instant, Seconds, checked_instant, checked_seconds
 from actors.core.collection import is_collecting
 from actors.core.errors import AttemptEnded, Cancelled, CancelledError, OutsideHandlerError
+from actors.core.groups import is_group, without
 from journal.ids import StepId
 
 if TYPE_CHECKING:
@@ -291,14 +292,13 @@ class CancelScope:
         return self.cancel_called and not outside
 
     def _catch(self, error: BaseException) -> bool:
-        if isinstance(error, Cancelled):
+        if issubclass(type(error), Cancelled):
             self.cancelled_caught = True
             return True
-        if not isinstance(error, BaseExceptionGroup):
+        if not is_group(error):
             return False
-        ours, others = error.split(Cancelled)
-        self.cancelled_caught = ours is not None
-        if others is not None and ours is not None:
+        self.cancelled_caught, others = without(error, Cancelled)
+        if others is not None and others is not error:
             raise others from error.__cause__
         return others is None
 
@@ -351,7 +351,7 @@ class Nursery:
     def child_ended(self, child: Branch, error: BaseException | None) -> None:
         """Take note of a child's end; an error cancels its siblings."""
         del self._children[child]
-        if error is not None and not isinstance(error, Cancelled):
+        if error is not None and not issubclass(type(error), Cancelled):
             self.add_error(error)
         if not self._children and isinstance(self.parent.waits_at, Joining) and self.parent.waits_at.nursery is self:
             self.parent.execution.make_ready(self.parent)
@@ -374,7 +374,7 @@ class Nursery:
         return self._combined()
 
     def _combined(self) -> BaseException | None:
-        errors = [error for error in self._errors if not isinstance(error, Cancelled)]
+        errors = [error for error in self._errors if not issubclass(type(error), Cancelled)]
         if len(errors) != len(self._errors) and not errors:
             return Cancelled()
         if not errors:

@@ -36,10 +36,16 @@ def _carrying(base: type[BaseException] = actors.TerminalError, **attributes: ob
     return error
 
 
-class _Text(str):
+class Text(str):
     """A text that cannot be looked at."""
 
     encode = __getitem__ = __len__ = __str__ = __eq__ = __hash__ = __format__ = __add__ = refuse  # type: ignore[assignment]
+
+
+class Unasked(type):
+    """Classes that cannot be asked whether an object, or another class, is one of them."""
+
+    __instancecheck__ = __subclasscheck__ = refuse
 
 
 class _Says(Exception):
@@ -122,7 +128,7 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
     "class cannot be asked": lambda: _mute("Exception"),
     "class of a terminal one cannot be asked": lambda: _mute("TerminalError"),
     "text is no text": lambda: _Says(404),
-    "text cannot be looked at": lambda: _Says(_Text("x")),
+    "text cannot be looked at": lambda: _Says(Text("x")),
     "text is not UTF-8": lambda: ValueError(NOT_UTF8),
     "text of a terminal one is not UTF-8": lambda: actors.TerminalError(NOT_UTF8),
     "text is long": lambda: ValueError("x" * 1_000_000),
@@ -130,7 +136,7 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
     "type is a number": lambda: _carrying(type=404),
     "type is a class": lambda: _carrying(type=ValueError),
     "type is not UTF-8": lambda: _carrying(type=NOT_UTF8),
-    "type cannot be looked at": lambda: _carrying(type=_Text("x")),
+    "type cannot be looked at": lambda: _carrying(type=Text("x")),
     "type is long": lambda: _carrying(type="x" * 1_000_000),
     "message is a number": lambda: _carrying(message=404),
     "details are a class": lambda: _carrying(details=ValueError),
@@ -143,7 +149,7 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
     "reason is not UTF-8": lambda: actors.CancelledError(NOT_UTF8),
     "reason is a number": lambda: _carrying(actors.CancelledError, reason=404),
     "reason is a class": lambda: _carrying(actors.CancelledError, reason=ValueError),
-    "reason cannot be looked at": lambda: _carrying(actors.CancelledError, reason=_Text("x")),
+    "reason cannot be looked at": lambda: _carrying(actors.CancelledError, reason=Text("x")),
     "reason is long": lambda: actors.CancelledError("x" * 1_000_000),
     "causes lead back": _cyclic,
     "group says that it holds itself": lambda: _SaysItHoldsItself("g", [ValueError("x")]),
@@ -156,7 +162,7 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
     ),
     "group of terminal ones": lambda: ExceptionGroup("g", [actors.TerminalError("x"), _carrying(type=404)]),
     "notes are no list": lambda: _with_notes(404),
-    "notes are not texts": lambda: _with_notes([404, NOT_UTF8, _Text("x")]),
+    "notes are not texts": lambda: _with_notes([404, NOT_UTF8, Text("x")]),
     "exit": SystemExit,
     "interrupt": KeyboardInterrupt,
     "generator exit": GeneratorExit,
