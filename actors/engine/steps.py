@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import itertools
 import logging
-import math
 import types
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,10 @@ import trio
 from actors.core import commands as c
 from actors.core.concurrency import current_branch
 from actors.core.errors import Interruption, PayloadTooLargeError, StepTimeoutError, UnserializableError
+from actors.core.groups import is_group, leaves_of
 from actors.core.limits import within_limit
 from actors.durable import StepBody, current_step
+from actors.engine.containment import passes
 from actors.engine.threads import StepThread, has_abandoned, key_of
 from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.failures import failed, failure_of, first_of, is_terminal, text_of
@@ -90,16 +91,29 @@ class StepTask:
         current_branch.set(None)
         current_step.set(self)
         current_client.set(self._setting.client)
-        with self._scope:
+        value: Any = None
+        error: BaseException | None = None
+        try:
+            with self._scope:
+                try:
+                    value = await self._try()
+                except BaseException as raised:
+                    if passes(raised):
+                        raise
+                    error = raised
+        except BaseException as raised:  # trio's own, of a scope that the body has left open
+            if passes(raised):
+                raise
+            error = raised
+        _abandon_open_nurseries()
+        if error is None and not self._scope.cancelled_caught:
             try:
-                value = await self._try()
                 return self._setting.watchdog.run(self, self._succeeded, value)
-            except BaseException as error:
-                if isinstance(error, trio.Cancelled) and trio.current_effective_deadline() == -math.inf:
-                    raise  # else it is a stray one: a scope of the body's own that has been left
-                command = self._command_after(error)
-                if command is not None:
-                    return command
+            except BaseException as raised:  # of the result's classes, which are the user's
+                error = raised
+        command = None if error is None else self._command_after(error)
+        if command is not None:
+            return command
         return c.AbortStep(invocation_id=self.invocation_id, step=self.step)
 
     def emit(self, value: bytes) -> None:
@@ -222,6 +236,16 @@ def _in_turns(watchdog: Watchdog, turn: StepTask, coroutine: Coroutine[Any, Any,
             resume, value = coroutine.throw, error
 
 
+def _abandon_open_nurseries() -> None:
+    """A body may leave a nursery open, as an async generator does that has one and is left by ``break``. trio would end the task
+    with an error for that, and the owner with the task. So what trio does to such a nursery is done before the task ends."""
+    task = trio.lowlevel.current_task()
+    for nursery in task.child_nurseries:
+        nursery.cancel_scope.cancel()
+        nursery._closed = True  # or whoever leaves it later would wait in it for this task
+    task._child_nurseries.clear()
+
+
 def _is_stopped(error: BaseException) -> bool:
     """Whether it is nothing but trio's cancellation, in the groups of the body's own nurseries."""
-    return isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[1] is None
+    return is_group(error) and all(issubclass(type(leaf), trio.Cancelled) for leaf in leaves_of(error))
