@@ -11,6 +11,7 @@ what it removed; so whatever the table has shown is never told again.
 from __future__ import annotations
 
 import heapq
+import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,12 @@ from journal.errors import CorruptRecord
 from journal.protocol import Due, Letter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from journal.clock import Clock
     from journal.store import Readable
+
+log = logging.getLogger(__name__)
 
 WINDOW = 10_000
 """Letters of each sort that are held in memory; twice as many before the later ones are let go."""
@@ -113,7 +118,7 @@ class Mailbox:
 
     def _read_arrived(self) -> None:
         page = self._read_page(self._next_arrival_key, keys.letters(self._partition))
-        self._arrived.extend(Due(key, letter) for key, letter in page)
+        self._arrived.extend(Due(key, letter) for key, letter in self._readable(page))
         if page:
             self._next_arrival_key = page[-1][0] + b"\x00"
         self._all_arrived_read = len(page) < WINDOW
@@ -140,16 +145,23 @@ class Mailbox:
 
     def _read_dated(self, start: bytes) -> None:
         page = self._read_page(start, keys.dated_letters(self._partition))
-        self._dated.update((key, letter) for key, letter in page if key not in self._dated_handed_out)
+        self._dated.update((key, letter) for key, letter in self._readable(page) if key not in self._dated_handed_out)
         self._heap = [key for key, _ in page if key in self._dated]  # sorted, so it is a heap
         self._horizon = page[-1][0] + b"\x00" if len(page) == WINDOW else None
 
-    def _read_page(self, start: bytes, prefix: bytes) -> list[tuple[bytes, Letter]]:
+    def _read_page(self, start: bytes, prefix: bytes) -> list[tuple[bytes, bytes]]:
         try:
-            page = self._store.scan(start, keys.after_prefix(prefix), limit=WINDOW)
-            return [(key, decode_letter(value)) for key, value in page]
+            return self._store.scan(start, keys.after_prefix(prefix), limit=WINDOW)
         except CorruptRecord as error:
             raise CorruptRecord(f"the mailbox of partition {self._partition}: {error}") from error
+
+    def _readable(self, page: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, Letter]]:
+        """The letters, without those that are damaged: each of these concerns one object, and the others go on."""
+        for key, value in page:
+            try:
+                yield key, decode_letter(value)
+            except CorruptRecord as error:
+                log.error("the letter under %s stays where it is, and is not handed out: %s", key.hex(), error)  # noqa: TRY400 - the record tells all
 
     def _let_go_of_later_ones(self) -> None:
         alive = sorted(key for key in self._heap if key in self._dated)

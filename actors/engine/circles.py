@@ -16,7 +16,7 @@ from actors.core import commands as c
 from actors.core.circles import Circle, Edge, NotAtHand, WaitGraph
 from actors.engine.arrivals import Arrival
 from actors.engine.fold import fold
-from actors.failures import failed
+from actors.failures import failed, failure_of
 from journal import keys
 from journal.errors import Damaged
 from journal.events import Stamp, Status
@@ -115,9 +115,12 @@ class CircleBreaker:
                 circle = self._circles.around(of)
             except NotAtHand as missing:
                 await self._circles.load(missing.stream)
-            else:
-                self._circles.forget()
-                return circle
+                continue
+            except Exception as error:  # of the objects around it; the others are looked at all the same
+                log.error("%s: whether it waits in a circle is unknown:\n%s", of, failure_of(error).traceback)  # noqa: TRY400 - bounded
+                circle = None
+            self._circles.forget()
+            return circle
 
     async def _break(self, circle: Circle) -> None:
         edge = circle.closing

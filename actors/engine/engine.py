@@ -18,7 +18,7 @@ from actors.engine.replies import Waiter
 from actors.engine.running import LeftStep
 from actors.engine.tally import Tally
 from actors.engine.watchdog import Work, blocked_error
-from journal.errors import Conflict, Fenced, InDoubt, StoreFailed, Unavailable
+from journal.errors import Conflict, Damaged, Fenced, InDoubt, StoreFailed, Unavailable
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 
@@ -45,7 +45,8 @@ log = logging.getLogger(__name__)
 _CLAIM_AGAIN_SECONDS = 1.0
 _REST_SECONDS = 1.0
 """How long handlers may go on with what the last steps have brought them, before the end."""
-_GIVES_WAY = (InDoubt, Conflict, Fenced, Unavailable)
+_GIVES_WAY = (InDoubt, Conflict, Fenced, Unavailable, Damaged)
+"""After these a new owner reads everything again. An object that is damaged is then found to be, before anything is decided on it."""
 
 
 class Engine:

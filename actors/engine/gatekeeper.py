@@ -17,6 +17,7 @@ from actors.core.errors import TerminalError
 from actors.engine.arrivals import Arrival
 from actors.engine.replies import Waiter
 from journal import keys
+from journal.errors import CorruptRecord
 from journal.events import Stamp, Status
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 from journal.rows import InvocationRow, decode_row
@@ -84,7 +85,11 @@ class Gatekeeper:
             data = self._journal.row(keys.invocation(self._ledger.partition.number, invocation_id))
             if data is None:
                 continue
-            row = decode_row(InvocationRow, data)
+            try:
+                row = decode_row(InvocationRow, data)
+            except CorruptRecord:
+                yield stream_of_invocation(invocation_id)  # its object knows what may go on
+                continue
             was_held = any(_holds(gates, row) for gates in left)
             if was_held and not _holds(self._ledger.gates, row):
                 yield stream_of_invocation(invocation_id)

@@ -322,7 +322,7 @@ class Owner:
         start, stop = prefix, keys.after_prefix(prefix)
         while page := self._journal.rows(start, stop, limit=_TAKEN_UP_TOGETHER):
             start = page[-1][0] + b"\x00"
-            named = [(StreamId(keys.stream_of_owing(key)), service.decode()) for key, service in page]
+            named = [(StreamId(keys.stream_of_owing(key)), service.decode(errors="replace")) for key, service in page]
             streams = [stream for stream, service in named if only is None or service in only]
             wanted = [stream for stream in streams if not self._ledger.gates.holds_all_of(dict(named)[stream])]
             await self._gatekeeper.start_waiting(wanted, "the runtime has started")
