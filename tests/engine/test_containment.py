@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import attrs
 import pytest
 import trio
 
 import actors
+import actors.engine.ledger
 from actors import Actor, RetryPolicy, Service, handler, step
+from actors.core import effects as f
+from actors.core.evolve import evolve
+from actors.doctor import examine, rebuild
+from actors.engine.arrivals import Identity
+from journal import events as e
+from journal import keys
 from journal.events import PauseCause, Status
-from tests.hostile.errors import refuse
-from tests.lab import Lab
+from journal.ids import stream_of
+from journal.store import Batch
+from journal.stored import StoredJournal
+from tests.hostile.errors import Unasked
+from tests.hostile.values import BODIES
+from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Callable
 
 pytestmark = on_virtual_time
 
 
-class Unasked(type):
-    """Classes of errors that cannot be asked whether an error is one of them."""
-
-    __instancecheck__ = refuse
+class StrangeError(Exception, metaclass=Unasked):
+    """Cannot be asked whether an error is one of it."""
 
 
-class Strange(Exception, metaclass=Unasked):
-    """Named by a policy."""
-
-
-STRANGE = RetryPolicy(terminal=(Strange,))
-ODD = attrs.evolve(RetryPolicy())
+STRANGE = RetryPolicy(terminal=(StrangeError,))
+ODD = RetryPolicy()
 for name, value in {"max_attempts": "ten", "initial_delay": math.nan}.items():
     object.__setattr__(ODD, name, value)  # as no definition lets it be
 
@@ -52,6 +56,13 @@ async def refused_under_a_strange_policy() -> None:
 @step(retry=ODD)
 async def refused_under_an_odd_policy() -> None:
     raise ValueError("no")
+
+
+@step(retry=RetryPolicy(max_attempts=2, initial_delay=0.1))
+async def do(body: str) -> str:
+    WORLD.note(body)
+    await BODIES[body]()
+    return "done"
 
 
 class Poison(Service):
@@ -75,6 +86,33 @@ class Poison(Service):
         await first()
         await refused_under_an_odd_policy()
 
+    @handler
+    async def body(self, which: str) -> str:
+        return await do(which)
+
+
+class Account(Actor):
+    balance: int = 0
+
+    @handler
+    async def add(self, amount: int) -> int:
+        self.balance += amount
+        await first()
+        return self.balance
+
+    @handler
+    async def rest(self) -> int:
+        await actors.sleep(10)
+        return self.balance
+
+    @handler
+    async def ask(self, key: str) -> str:
+        try:
+            await actors.actor(Account, key).add(1)
+        except actors.TerminalError as error:
+            return type(error).__name__
+        return "answered"
+
 
 class Bystander(Actor):
     count: int = 0
@@ -86,16 +124,16 @@ class Bystander(Actor):
 
 
 async def alive(runtime: actors.Runtime) -> None:
-    """Somebody else's object answers, and what it says is durable."""
+    """An object that has nothing to do with it answers, and its answer is durable."""
     with trio.fail_after(5):
         await runtime.client.actor(Bystander, "b").add()
 
 
-POISONS = [
-    name
-    for name, value in vars(Poison).items()
-    if isinstance(value, object) and name.islower() and not name.startswith("_")
-]
+def causes_of(entries: list[Any]) -> set[str]:
+    return {entry.details["cause"] for entry in entries if entry.name == "InvocationPaused"}
+
+
+POISONS = ["strange_policy", "odd_policy", "strange_policy_of_a_step", "odd_policy_of_a_step"]
 
 
 @pytest.mark.parametrize("name", POISONS)
@@ -113,10 +151,245 @@ async def test_what_makes_the_engine_fail_pauses_its_invocation(name: str) -> No
             info = await held.info()
             assert info.status is Status.PAUSED
             assert "Traceback" in info.pause_reason
-            paused = [entry async for entry in held.events()][-1]
-            assert paused.name == "InvocationPaused"
-            assert paused.details["cause"] == PauseCause.HANDLER.value
+            assert causes_of([entry async for entry in held.events()]) == {PauseCause.HANDLER.value}
             await held.resume()
     async with lab.running() as runtime:
         await runtime.client.invocation(handle.id).kill()
         await alive(runtime)
+
+
+# Bodies that leave trio's scopes and nurseries otherwise than they found them.
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("which", BODIES)
+async def test_a_body_that_leaves_a_scope_or_a_nursery_open_fails_alone(which: str) -> None:
+    lab = Lab(Poison, Bystander)
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Poison).body.send(which)
+        await trio.sleep(60)
+        await alive(runtime)
+        status = (await handle.info()).status
+    tries = WORLD.count(which)
+    assert (status, tries) in {(Status.COMPLETED, 1), (Status.PAUSED, 2)}
+    async with lab.running() as runtime:
+        await trio.sleep(60)
+        await alive(runtime)
+        assert (await runtime.client.invocation(handle.id).info()).status is status
+        assert WORLD.count(which) == tries
+
+
+# Faults of the engine's own, planted.
+
+
+class Faults:
+    """Makes the engine fail where it records an event, or does what follows from it, as long as ``armed``."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.armed = False
+        self._monkeypatch = monkeypatch
+
+    def break_evolving(self, *kinds: type) -> None:
+        """After the state has been changed by half."""
+
+        def broken(state: Any, number: int, stamp: Any, event: Any) -> Any:
+            after = evolve(state, number, stamp, event)
+            if self.armed and isinstance(event, kinds) and after.service == "Account":
+                raise ZeroDivisionError("planted")
+            return after
+
+        self._monkeypatch.setattr(actors.engine.ledger, "evolve", broken)
+
+    def break_doing(self, kind: type[f.Effect]) -> None:
+        """In place of an effect."""
+        deeds = actors.engine.ledger._DEEDS
+        done: Any = deeds[kind]
+
+        def broken(ledger: Any, resident: Any, effect: Any, recorded: Any) -> None:
+            if self.armed and resident.state.service == "Account":
+                raise ZeroDivisionError("planted")
+            done(ledger, resident, effect, recorded)
+
+        self._monkeypatch.setitem(deeds, kind, broken)
+
+    def break_in(self, name: str, applies: Callable[..., bool]) -> None:
+        """A function that the ledger uses."""
+        done = getattr(actors.engine.ledger, name)
+
+        def broken(*args: Any, **kwargs: Any) -> Any:
+            if self.armed and applies(*args, **kwargs):
+                raise ZeroDivisionError("planted")
+            return done(*args, **kwargs)
+
+        self._monkeypatch.setattr(actors.engine.ledger, name, broken)
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
+    return Faults(monkeypatch)
+
+
+async def test_a_fault_of_the_engine_pauses_the_invocation_and_takes_back_what_it_had_begun(faults: Faults) -> None:
+    faults.break_evolving(e.StepCompleted)
+    lab = Lab(Account, Bystander)
+    async with lab.running() as runtime:
+        account = runtime.client.actor(Account, "alice")
+        assert await account.add(1) == 1
+        faults.armed = True
+        handle = await account.add.send(2)
+        await trio.sleep(5)
+        await alive(runtime)
+        assert (await handle.info()).status is Status.PAUSED
+        entries = [entry async for entry in handle.events()]
+        assert causes_of(entries) == {PauseCause.ENGINE.value}
+        assert "StepCompleted" not in [entry.name for entry in entries]
+        faults.armed = False
+        await handle.resume()
+        assert await handle.result() == 3
+    assert examine(lab.store, 1).is_sound
+
+
+async def test_an_object_that_cannot_even_pause_is_set_aside_until_the_next_start(faults: Faults) -> None:
+    faults.break_evolving(e.StepCompleted, e.InvocationPaused)
+    lab = Lab(Account, Bystander)
+    async with lab.running() as runtime:
+        account = runtime.client.actor(Account, "alice")
+        faults.armed = True
+        handle = await account.add.send(2)
+        with trio.fail_after(5), pytest.raises(actors.ObjectSetAsideError):
+            await handle.result()
+        for use in (lambda: account.add(1), handle.kill, handle.resume):
+            with pytest.raises(actors.ObjectSetAsideError):
+                await use()
+        await alive(runtime)
+        assert await runtime.client.actor(Account, "bob").ask("alice") == "ObjectSetAsideError"
+    faults.armed = False
+    async with lab.running() as runtime:
+        assert await runtime.client.invocation(handle.id).result() == 2
+    assert examine(lab.store, 1).is_sound
+
+
+async def test_rows_that_cannot_be_written_leave_the_events_on_disk_and_can_be_built_again(faults: Faults) -> None:
+    faults.break_in("index_invocation", lambda *args: args[3].state.service == "Account")
+    lab = Lab(Account, Bystander)
+    async with lab.running() as runtime:
+        account = runtime.client.actor(Account, "alice")
+        assert await account.add(1) == 1
+        faults.armed = True
+        with pytest.raises(actors.ObjectSetAsideError):
+            await account.add(2)
+        await alive(runtime)
+    assert not examine(lab.store, 1).is_sound
+    faults.armed = False
+    await rebuild(journal_of(lab), Identity("tests", "tests"), retention_seconds=3600.0)
+    assert examine(lab.store, 1).is_sound
+    async with lab.running() as runtime:
+        await trio.sleep(5)
+        assert await runtime.client.actor(Account, "alice").add(4) == 7
+
+
+async def test_a_lost_effect_sets_its_object_aside_and_the_doctor_finds_it(faults: Faults) -> None:
+    faults.break_doing(f.SetTimer)
+    lab = Lab(Account, Bystander)
+    async with lab.running() as runtime:
+        faults.armed = True
+        handle = await runtime.client.actor(Account, "alice").rest.send()
+        with trio.fail_after(5), pytest.raises(actors.ObjectSetAsideError):
+            await handle.result()
+        await alive(runtime)
+    assert [finding.where for finding in examine(lab.store, 1).findings] == ["the timers"]
+    faults.armed = False
+    await rebuild(journal_of(lab), Identity("tests", "tests"), retention_seconds=3600.0)
+    async with lab.running() as runtime:
+        assert await runtime.client.invocation(handle.id).result() == 0
+
+
+async def test_an_object_on_which_the_engine_fails_at_a_start_lets_the_others_start(faults: Faults) -> None:
+    lab = Lab(Account, Bystander)
+    async with lab.running() as runtime:
+        handles = [await runtime.client.actor(Account, key).rest.send() for key in ("alice", "bob")]
+        await quiet()
+    faults.break_in("decide", lambda state, *_: state is not None and state.key == "alice")
+    faults.armed = True
+    async with lab.running() as runtime:
+        assert await runtime.client.invocation(handles[1].id).result() == 0
+        await alive(runtime)
+        with pytest.raises(actors.ObjectSetAsideError):
+            await runtime.client.actor(Account, "alice").add(1)
+    faults.armed = False
+    async with lab.running() as runtime:
+        assert await runtime.client.invocation(handles[0].id).result() == 0
+
+
+async def test_a_question_on_which_the_engine_fails_is_refused_and_changes_nothing(faults: Faults) -> None:
+    faults.break_evolving(e.CancelRequested)
+    lab = Lab(Account, Bystander)
+    async with lab.running() as runtime:
+        handle = await runtime.client.actor(Account, "alice").rest.send()
+        await quiet()
+        faults.armed = True
+        with pytest.raises(actors.InternalError):
+            await handle.cancel(reason="now")
+        assert (await handle.info()).status is Status.RUNNING
+        await alive(runtime)
+        assert await handle.result() == 0
+    assert examine(lab.store, 1).is_sound
+
+
+async def test_an_answer_on_which_the_engine_fails_is_given_again(faults: Faults) -> None:
+    """The callee has ended, and says so once: an answer that was lost would leave its caller waiting for ever."""
+    faults.break_evolving(e.CallCompleted)
+    lab = Lab(Account, Bystander)
+    async with lab.running() as runtime:
+        faults.armed = True
+        handle = await runtime.client.actor(Account, "bob").ask.send("alice")
+        await trio.sleep(5)
+        assert (await handle.info()).status is Status.PAUSED
+        await alive(runtime)
+    faults.armed = False
+    async with lab.running() as runtime:
+        handle = runtime.client.invocation(handle.id)
+        await trio.sleep(5)
+        await handle.resume()
+        assert await handle.result() == "answered"
+
+
+# What lies on the disk.
+
+
+def journal_of(lab: Lab) -> StoredJournal:
+    return StoredJournal(lab.store, partitions=lab.partitions, clock=lab.clock, secret="lab")
+
+
+async def test_a_letter_that_cannot_be_read_stays_and_the_others_are_handed_out() -> None:
+    lab = Lab(Account, Bystander)
+    async with lab.running() as runtime:
+        handles = [await runtime.client.actor(Account, key).rest.send() for key in ("alice", "bob")]
+        await quiet()
+    prefix = keys.dated_letters(0)
+    first_letter, *_ = lab.store.scan(prefix, keys.after_prefix(prefix))
+    lab.store.apply(Batch({first_letter[0]: b"\x93\xff"}))
+    async with lab.running() as runtime:
+        await trio.sleep(20)
+        await alive(runtime)
+        infos = [await runtime.client.invocation(handle.id).info() for handle in handles]
+        assert [info.status is Status.COMPLETED for info in infos].count(True) == 1
+    assert dict(lab.store.contents())[first_letter[0]] == b"\x93\xff"
+
+
+async def test_a_history_that_cannot_be_overwritten_holds_up_no_commit() -> None:
+    lab = Lab(Account, Bystander, retention=5.0)
+    async with lab.running() as runtime:
+        account = runtime.client.actor(Account, "alice")
+        handle = await account.add.send(1)
+        assert await handle.result() == 1
+        assert await account.add(1) == 2
+    alice = stream_of("Account", "alice")
+    records = lab.store.scan(keys.record(0, alice, 1), keys.record(0, alice, 2**32))
+    damaged = records[1][0]
+    lab.store.apply(Batch({damaged: b"\x00" + records[1][1][1:]}))
+    async with lab.running() as runtime:
+        await trio.sleep(30)
+        for _ in range(3):
+            await alive(runtime)
+            await trio.sleep(2)
