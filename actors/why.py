@@ -69,11 +69,11 @@ def reasons(info: InvocationInfo) -> tuple[Reason, ...]:
 
 def _ended(info: InvocationInfo) -> Reason:
     outcome = info.outcome
-    kind = "completed" if outcome is None else outcome.kind.value
-    because = "" if outcome is None else outcome.reason
+    text = "it has ended: completed" if outcome is None else f"it has ended: {outcome.kind.value}"
     if outcome is not None and outcome.failure is not None:
-        because = f"{outcome.failure.type}: {outcome.failure.message}"
-    return Reason(waits_for=Waiting.NOTHING, text=f"it has ended: {kind}", since=info.completed_at, because=because)
+        text += f": {outcome.failure.type}: {outcome.failure.message}"
+    because = "" if outcome is None else outcome.reason
+    return Reason(waits_for=Waiting.NOTHING, text=text, since=info.completed_at, because=because)
 
 
 def _in_a_circle(info: InvocationInfo) -> Iterator[Reason]:

@@ -128,6 +128,9 @@ def test_a_restart_is_planned_then_done_from_a_step(shop: Terminal) -> None:
     assert "nothing was done" in plan.err
     assert "again" in plan.out
     assert len(statuses(shop)) == 1
+    whole = shop.done(f"playhead invocations restart {first} --from end --dry-run")
+    assert "kept       look (1), go (2)" in whole
+    assert "again      nothing" in whole
     new = shop.done(f"playhead invocations restart {first} --input '\"bob\"' --reason again -o id")
     shop.done(f"playhead invocations signal {new} go '\"back\"'")
     assert shop.done(f"playhead invocations follow {new}").endswith('"bob looked, back"')

@@ -11,7 +11,7 @@ import trio
 import trio.lowlevel
 
 import actors
-from actors import Service, Workflow, handler, step
+from actors import RetryPolicy, Service, Workflow, handler, step
 from actors.http.routes import Scope
 from journal.events import Target
 from tests.console.stage import Stage, axe_findings, staged
@@ -49,6 +49,24 @@ _LIFTED: list[int] = []
 async def speak(word: str) -> None:
     actors.emit(word)
     await trio.lowlevel.checkpoint()
+
+
+@step(retry=RetryPolicy(initial_delay=0.01))
+async def stutter() -> None:
+    _STUTTERED.append(len(_STUTTERED) + 1)
+    for word in "abc"[: 1 + len(_STUTTERED)]:
+        actors.emit(f"{word}{len(_STUTTERED)} ")
+    if len(_STUTTERED) == 1:
+        raise Gone("the model hung up")
+
+
+_STUTTERED: list[int] = []
+
+
+class Speaker(Service):
+    @handler
+    async def say(self) -> None:
+        await stutter()
 
 
 class Door(Service):
@@ -99,7 +117,8 @@ class Desk(Service):
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     _LIFTED.clear()
-    with staged(tmp_path, House, Door, Stones, Desk) as running:
+    _STUTTERED.clear()
+    with staged(tmp_path, House, Door, Stones, Desk, Speaker) as running:
         yield running
 
 
@@ -146,6 +165,14 @@ def test_a_step_tells_its_tries_input_output_error_and_line(stage: Stage, open_p
     assert page.url.endswith("step=2"), "what is looked at is in the address"
     page.reload()
     page.get_by_role("region", name="step lift").wait_for()
+
+
+def test_the_output_is_that_of_the_try_that_did_not_fail(stage: Stage, open_page: Open) -> None:
+    sent = stage.do(stage.client.send, Target("Speaker", None, "say"))
+    page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
+    page.get_by_text("Emitted, 3 pieces").wait_for()
+    page.get_by_text("a2 b2 c2").wait_for()
+    page.get_by_text("2 more pieces of tries that failed").wait_for()
 
 
 def test_it_is_done_again_with_another_argument(stage: Stage, open_page: Open) -> None:

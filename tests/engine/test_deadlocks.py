@@ -164,7 +164,7 @@ async def test_the_one_that_closes_the_circle_is_refused_and_the_error_names_it(
         assert "Account/a/pay" in str(error)
         assert one.id in str(error)
         (reason,) = await other.why()
-        assert "DeadlockError" in reason.because
+        assert "DeadlockError" in reason.text
         assert await runtime.client.actor(Account, "a").read() == 99
         assert await runtime.client.actor(Account, "b").read() == 101
 
