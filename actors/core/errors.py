@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -34,7 +34,7 @@ def plain_text(text: object, characters: int) -> str:
     if not issubclass(type(text), str):
         raise TypeError("not a text")
     # A class of texts may have methods of its own; these are str's.
-    exact = str.__str__(text)
+    exact = str.__str__(cast("str", text))
     return exact[:characters].encode("utf-8", "backslashreplace").decode()[:characters]
 
 

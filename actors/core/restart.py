@@ -268,11 +268,12 @@ def _takers(history: Iterable[Recorded]) -> dict[int, StepId | None]:
         event: Any = recorded.event
         match event:
             case e.SignalReceived() | e.SignalReassigned():
-                if event.step in taken:
-                    takers[taken[event.step]] = None  # it had come for the wait, which then took another one
-                if event.step is not None:
-                    taken[event.step] = event.signal
-                takers[event.signal] = event.step
+                step: StepId | None = event.step
+                if step is not None:
+                    if step in taken:
+                        takers[taken[step]] = None  # it had come for the wait, which then took another one
+                    taken[step] = event.signal
+                takers[event.signal] = step
             case e.SignalAwaited(ready=True):
                 takers[event.signal] = event.step
             case e.WaitDropped() if event.step in taken:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from actors.engine.attempt import Setting
     from actors.engine.deployments import Applications
     from actors.engine.directory import Directory
+    from actors.engine.steps import StepTask
     from actors.engine.threads import Threads
     from actors.inspection import InvocationInfo
     from journal.events import Answer, Outcome
@@ -137,6 +138,7 @@ class Engine:
         """
         if self._setting.steps.is_draining:
             return
+        tasks: list[StepTask] = []
         with trio.CancelScope(shield=True):
             tasks = await self._setting.steps.drain(seconds if self._is_running else 0.0)
             with trio.move_on_after(_REST_SECONDS), contextlib.suppress(UnknownOutcomeError):  # one may end meanwhile

@@ -6,7 +6,7 @@ to take ten seconds. Python searches in linear time (the two-way algorithm of Cr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import apsw
 
@@ -27,7 +27,7 @@ def replace_slow_functions(connection: apsw.Connection) -> None:
     )
     for name, function, counts in replaced:
         for count in counts:
-            connection.create_scalar_function(name, function, count, deterministic=True)
+            connection.create_scalar_function(name, cast("apsw.ScalarProtocol", function), count, deterministic=True)
 
 
 def _text(value: Any) -> str:

@@ -10,6 +10,7 @@ from actors.core.gates import NO_GATES
 from actors.core.limits import DEFAULT_LIMITS
 from actors.engine.app import App
 from actors.engine.attempt import Setting
+from actors.engine.containment import Containment
 from actors.engine.deployments import Applications
 from actors.engine.directory import Directory
 from actors.engine.ledger import Ledger
@@ -62,6 +63,7 @@ class Builder:
             setting,
             gates=NO_GATES,
             retention_seconds=RETENTION_SECONDS,
+            containment=Containment(self._directory, lambda: None),
         )
         self._ledger.performer = Nobody()
 
