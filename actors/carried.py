@@ -98,9 +98,8 @@ def made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | N
         put_details(error, failure)
         for name, value in attributes.items():
             _put(error, name, value)
-        error.__traceback__ = (
-            None  # context managers do so, and a frozen data class refuses it with an error of its own
-        )
+        # As context managers do; a frozen data class refuses it with an error of its own.
+        error.__traceback__ = None
         str(error)
     except BaseException:  # as above
         return None
