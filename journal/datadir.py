@@ -23,11 +23,14 @@ Without ``/proc`` (another system than Linux) the absolute path is used, and the
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
+import re
 import shutil
 import stat
+import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -44,7 +47,16 @@ from journal.descriptors import (
     place_of_descriptor,
     reached_through,
 )
-from journal.errors import DirectoryLost, StoreDamaged, StoreError, StoreFormat, StoreInUse, StoreMissing
+from journal.errors import (
+    DirectoryLost,
+    StoreDamaged,
+    StoreError,
+    StoreFailed,
+    StoreFormat,
+    StoreInUse,
+    StoreMissing,
+    Unavailable,
+)
 from journal.mark import Mark
 from journal.refusals import refusal
 from journal.rows import FORMAT, StoreIdentity
@@ -116,7 +128,7 @@ class DataDirectory:
 
     def logs(self) -> tuple[int, ...]:
         """The numbers of RocksDB's logs that are there."""
-        return tuple(sorted(int(path.stem) for path in self.rocks.glob("*.log")))
+        return tuple(sorted(int(path.stem) for path in self.rocks.glob("*.log") if path.stem.isdecimal()))
 
     def holder_pid(self) -> int | None:
         """The process that holds the directory, or held it last."""
@@ -216,7 +228,7 @@ class DataDirectory:
 
     def in_words(self, error: object) -> str:
         """A text of RocksDB's, with paths as people know them."""
-        return str(error).replace(str(self.rocks), str(self.path / "db")).replace(str(self.root), str(self.path))
+        return _renamed(_renamed(str(error), self.rocks, self.path / "db"), self.root, self.path)
 
     def _refuse_store(self) -> None:
         if self.exists() or self.is_backup():
@@ -266,6 +278,9 @@ class HeldDirectory(OpenDirectory):
         self._mark = -1
         self._links_of_rocks = 0
         self._store_id = ""
+        self._store_seen: tuple[int, int, int] | None = None
+        self._written: dict[str, tuple[int, int]] = {}
+        self._checking = threading.Lock()  # the committer checks, and whoever else is about to write
         self._is_abandoned = False
 
     def take(self) -> None:
@@ -285,6 +300,9 @@ class HeldDirectory(OpenDirectory):
             if leads_to(path, place_of(os.fstat(self._lock))):
                 break
             os.close(self._lock)  # removed between opening and locking it
+            self._lock = -1
+        else:
+            raise StoreInUse(self.path, self.holder_pid())
         # Written over and never cut, because a full disk might not give back the room.
         os.pwrite(self._lock, str(os.getpid()).ljust(_PID_WIDTH).encode(), 0)
 
@@ -327,10 +345,16 @@ class HeldDirectory(OpenDirectory):
         return self._links_of_rocks > 0 and os.fstat(self._rocks).st_nlink == 0
 
     def check(self) -> None:
-        """Compare what lies at the path with what is held: the directory, the lock, RocksDB's directory, and the store's id.
+        """Compare what lies at the path with what is held: the directory, the lock, RocksDB's directory, the store's id, and the files
+        that RocksDB is writing.
 
-        Raises :class:`DirectoryLost`: this process must write nothing more, and must not close RocksDB.
+        What cannot be looked at because the process has no descriptor left is looked at the next time. Raises
+        :class:`DirectoryLost`: this process must write nothing more, and must not close RocksDB.
         """
+        with self._checking:
+            self._check()
+
+    def _check(self) -> None:
         if place_of_descriptor(self._descriptor) != self._here:
             self._lose("the descriptor that it was held by was closed")
         if not leads_to(self.path, self._here):
@@ -341,12 +365,14 @@ class HeldDirectory(OpenDirectory):
             return
         if not leads_to(self.root / "db", place_of_descriptor(self._rocks)):
             self._lose("its directory db was removed or replaced")
-        try:
-            found = self.identity().store_id
-        except StoreError as error:
-            self._lose(f"its file STORE is not the one that was there ({error.reason})")
-        if found != self._store_id:
-            self._lose(f"it holds the store {found} now, and {self._store_id} was opened")
+        self._check_store()
+        if self.is_backup():
+            self._lose("a backup was copied into it; 'playhead restore' makes a directory of its own")
+        self._check_written()
+
+    def forget_written(self) -> None:
+        """RocksDB was closed: after a write that failed it cuts its log."""
+        self._written.clear()
 
     def abandon(self) -> None:
         """Keep it, and the lock, until the process ends: what has RocksDB open there cannot be closed."""
@@ -391,6 +417,40 @@ class HeldDirectory(OpenDirectory):
             "held. Start again on the directory that is meant"
         )
 
+    def _check_store(self) -> None:
+        try:
+            status = (self.root / _STORE).stat()
+        except OSError as error:
+            self._lose(f"its file STORE is gone ({error.strerror})")
+        seen = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if seen == self._store_seen:
+            return
+        try:
+            found = self.identity().store_id
+        except StoreError as error:
+            self._lose(f"its file STORE is not the one that was there ({error.reason})")
+        except StoreFailed as error:
+            self._lose(f"its file STORE cannot be read ({error})")
+        except Unavailable:
+            return
+        if found != self._store_id:
+            self._lose(f"it holds the store {found} now, and {self._store_id} was opened")
+        self._store_seen = seen
+
+    def _check_written(self) -> None:
+        """RocksDB appends to its manifest and its logs, and never has another file under the name of one."""
+        try:
+            written = _written_in(self.rocks)
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                return
+            self._lose(f"its directory db cannot be read ({error.strerror})")
+        for name in written.keys() & self._written.keys():
+            (inode, size), (inode_before, size_before) = written[name], self._written[name]
+            if inode != inode_before or size < size_before:
+                self._lose(f"its file db/{name} was replaced or cut")
+        self._written = written
+
     def _refuse_what_others_may_change(self) -> None:
         for path, mode in self.writable_by_others():
             raise StoreError(path, f"others may write here (mode {mode:o}); run 'chmod go-w' on it first")
@@ -407,6 +467,23 @@ class HeldDirectory(OpenDirectory):
                 self.path,
                 f"not a playhead data directory, and not empty (found {strangers[0]!r}); name an empty or a new one",
             )
+
+
+def _renamed(text: str, reached: Path, known: Path) -> str:
+    """The text with one path in the place of another, which may end in a number."""
+    return str(known).join(re.split(rf"{re.escape(str(reached))}(?!\d)", text))
+
+
+def _written_in(rocks: Path) -> dict[str, tuple[int, int]]:
+    """The manifests and logs, each with its inode and size."""
+    found: dict[str, tuple[int, int]] = {}
+    with os.scandir(rocks) as entries:
+        for entry in entries:
+            if entry.name.startswith("MANIFEST-") or entry.name.endswith(".log"):
+                with suppress(FileNotFoundError):  # RocksDB removes those that it does not need
+                    status = entry.stat(follow_symlinks=False)
+                    found[entry.name] = (status.st_ino, status.st_size)
+    return found
 
 
 def _new(name: str) -> str:

@@ -59,8 +59,12 @@ def look_before_opening(directory: DataDirectory, options: Options) -> bool:
 
 def refuse_endless_files(directory: DataDirectory) -> None:
     """Raise :class:`StoreDamaged` if RocksDB would read for ever in a manifest or a log."""
-    for path in (*directory.rocks.glob("MANIFEST-*"), *directory.rocks.glob("*.log")):
+    for path in (*directory.rocks.glob("MANIFEST-*"), *_logs(directory)):
         _refuse_endless(directory, path)
+
+
+def _logs(directory: DataDirectory) -> list[Path]:
+    return [directory.rocks / f"{number:06}.log" for number in directory.logs()]
 
 
 def compare_with_mark(directory: DataDirectory, mark: Mark, *, reached: int, oldest_log: int) -> None:

@@ -241,6 +241,7 @@ class RocksStore(Reads):
             is_there = look_before_opening(self._directory, reading_options())
             if self._db is not None:
                 self._close_handle(self._db)
+                self._directory.forget_written()
             self._db = self._open(is_there=is_there)
         except JournalError as error:
             raise DiskFull(f"{self._directory.path}: cannot be opened again yet: {error}") from error

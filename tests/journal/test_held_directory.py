@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -100,6 +101,26 @@ def renamed_over(held: Path, other: Path) -> None:
         beside.rename(held / path.relative_to(other))
 
 
+def a_backup_copied_into_it(held: Path, _: Path) -> None:
+    """Of its own store, file by file and in place, as ``cp -r`` does."""
+    backup = held.with_name("backup")
+    shutil.copytree(held, backup)
+    (backup / "BACKUP").write_text("{}")
+    for path in (path for path in backup.rglob("*") if path.is_file() and path.suffix != ".log"):
+        (held / path.relative_to(backup)).write_bytes(path.read_bytes())
+
+
+def its_log_replaced(held: Path, _: Path) -> None:
+    """By an equal one, as ``rsync`` does."""
+    log = max((held / "db").glob("*.log"))
+    shutil.copy2(log, held / "db" / "beside")
+    (held / "db" / "beside").rename(log)
+
+
+def its_log_cut(held: Path, _: Path) -> None:
+    os.truncate(max((held / "db").glob("*.log")), 0)
+
+
 def its_tables_replaced(held: Path, other: Path) -> None:
     (held / "db").rename(held.with_name("aside"))
     shutil.copytree(other / "db", held / "db")
@@ -122,6 +143,9 @@ FATES = (
     made_again,
     emptied_and_filled,
     renamed_over,
+    a_backup_copied_into_it,
+    its_log_replaced,
+    its_log_cut,
     its_tables_replaced,
     its_lock_removed,
     its_parent_moved,
@@ -328,6 +352,24 @@ async def test_a_step_that_closes_every_descriptor_loses_the_directory(tmp_path:
             stranger = os.open(tmp_path, os.O_RDONLY)
             os.dup2(stranger, journal.directory._descriptor)
             await journal.failed()
+
+
+async def test_a_process_without_a_free_descriptor_keeps_its_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*arguments: object, **_: object) -> Any:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(arguments[0]))
+
+    async with opened(tmp_path / "data") as (journal, partition):
+        assert journal.directory is not None
+        await partition.commit([append(A, 0, b"before")])
+        with monkeypatch.context() as full:
+            full.setattr(os, "scandir", exhausted)
+            full.setattr(datadir, "read_file", exhausted)
+            (tmp_path / "data" / "STORE").touch()
+            journal.directory.check()
+        await partition.commit([append(A, 1, b"after")])
+        journal.directory.check()
 
 
 LOSING = """
