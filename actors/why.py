@@ -120,8 +120,10 @@ def _not_started(info: InvocationInfo) -> Iterator[Reason]:
             text=f"it repeats {info.behind}, which has not ended",
             invocation_id=info.behind,
         )
-    if info.key_wait is not None:
-        wait = info.key_wait
+    wait = info.key_wait
+    if wait is not None and (
+        info.target.key is not None or wait.holder is not None
+    ):  # a service has no key to wait for
         name = info.target.service if info.target.key is None else f"{info.target.service}/{info.target.key}"
         holder = f"{name} is held by {wait.holder}" if wait.holder is not None else f"{name} is free"
         ahead = f", and {wait.ahead} wait before it" if wait.ahead else ""
