@@ -124,8 +124,9 @@ async def _page(handle: InvocationHandle[Any], query: EventsQuery) -> EventList:
 
 
 async def read_output(exchange: Exchange, query: OutputQuery) -> OutputList | Response:
-    """What one invocation emits, each piece with its step, try and offset: as a stream, all of it, and what comes, until its end;
-    for a client that accepts JSON, a page of it."""
+    """What one invocation emits, each piece with its step, try and offset.
+
+    A stream sends all of it, and what comes, until its end; a client that accepts JSON gets a page of it."""
     handle = exchange.invocation()
     after = position_of(exchange.request, query.after)
     if wants_page(exchange.request):

@@ -76,7 +76,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
           <${Field} label="From">
             <select data-first value=${from} onChange=${(/** @type {Event} */ e) => setFrom(/** @type {HTMLSelectElement} */ (e.target).value)}>
               <option value="">the beginning</option>
-              <option value="end">the end: every step is kept, and what came after the last one is done again</option>
+              <option value="end">the end: keep every step, and do again what came after the last one</option>
               ${steps.map(
                 (span) => html`<option key=${span.step} value=${span.step}>${span.step} · ${span.kind} ${visible(span.name)} (${span.state})</option>`,
               )}
