@@ -13,7 +13,7 @@ from actors.core.errors import DefinitionError, FieldMisuseError, UnknownHandler
 from actors.core.names import AS_IN_CODE, EDIT, NAME_BYTES, RESERVED, Naming, naming
 from actors.core.texts import shown
 from actors.declarations import check_methods, declare_fields, handlers_in, nearest
-from actors.fields import Field, FieldKind
+from actors.fields import Field
 from actors.generics import NO_TYPES, concrete, type_arguments
 from actors.handlers import HandlerDefinition, HandlerOptions
 from actors.references import new_id
@@ -338,11 +338,6 @@ def _resolve_fields(cls: type[ObjectBase], types: Mapping[type, Mapping[Any, Any
         what = f"{cls.__name__}.{name}"
         annotated_in = next(base for base in cls.__mro__ if name in inspect.get_annotations(base))
         declared.resolve(concrete(hints[name], types.get(annotated_in, NO_TYPES), what), what)
-
-
-def log_fields(definition: Definition) -> list[str]:
-    """The names of the fields that are logs."""
-    return [name for name, declared in definition.fields.items() if declared.kind is FieldKind.LOG]
 
 
 def definitions_in(module: Any) -> list[type[ObjectBase]]:

@@ -150,13 +150,6 @@ def _on_started(state: ObjectState, invocation: InvocationState, _: e.Invocation
         state.holder = state.queue.pop(0)
 
 
-def _waits_for(kind: WaitKind) -> Callable[[ObjectState, InvocationState, Any, Stamp], None]:
-    def on_scheduled(_: ObjectState, invocation: InvocationState, event: Any, stamp: Stamp) -> None:
-        invocation.waits[event.step] = Wait(kind, stamp.at)
-
-    return on_scheduled
-
-
 def _on_step_scheduled(_: ObjectState, invocation: InvocationState, event: e.StepScheduled, stamp: Stamp) -> None:
     invocation.value_bytes += len(event.argument)
     invocation.waits[event.step] = Wait(WaitKind.STEP, stamp.at, event.name)

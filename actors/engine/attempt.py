@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.core.limits import Limits
     from actors.core.state import InvocationState, ObjectState
-    from actors.engine.frames import Place
     from actors.engine.watchdog import Watchdog
     from actors.engine.world import World
     from actors.fieldview import Items
@@ -268,9 +267,6 @@ class Attempt:
         return c.HoldAttempt(
             invocation_id=self.invocation_id, cause=cause, reason=text_of(error), failure=failure_of(error)
         )
-
-    def _hold_blocked(self, place: Place | None) -> Command:
-        return held_for_blocking(self.invocation_id, blocked_error(self.name, self._setting.limits, place), place)
 
 
 async def _root(

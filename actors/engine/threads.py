@@ -119,10 +119,6 @@ class Threads:
                 await ended.wait()
         return not has_abandoned(key)
 
-    def has_place(self) -> bool:
-        """Whether a try need not wait."""
-        return self._places.available_tokens > 0
-
     async def take_place(self, thread: StepThread) -> None:
         """Wait for a place."""
         await self._places.acquire_on_behalf_of(thread)

@@ -104,10 +104,6 @@ class Table(Generic[R]):
             f"{self.name} has an index, and nothing tells rows apart"
         )
 
-    def index_of(self, column: str) -> int:
-        """Where the column stands."""
-        return next(i for i, c in enumerate(self.columns) if c.name == column)
-
     @property
     def declaration(self) -> str:
         """The table as SQLite is told of it."""
