@@ -17,11 +17,11 @@ from actors.core.errors import (
     Interruption,
     NoLongerFitsError,
     NonDurableAwaitError,
-    PayloadTooLargeError,
     UnserializableError,
     deployment_of_module,
     module_of,
 )
+from actors.core.limits import within_limit
 from actors.core.names import is_system
 from actors.core.replay import Execution, Progress, Script, play, script
 from actors.durable import HandlerContext, HandlerPort
@@ -280,11 +280,7 @@ async def _root(
         raise UnserializableError(
             f"the result of {handler.signature.name}: {error.path}: {error.problem}", path=error.path
         ) from error
-    if len(data) > limits.payload_bytes:
-        raise PayloadTooLargeError(
-            f"the result of {handler.signature.name} has {len(data)} bytes of JSON, the limit is {limits.payload_bytes}"
-        )
-    return data
+    return within_limit(data, limits.payload_bytes, f"the result of {handler.signature.name}")
 
 
 def _decode_argument(handler: HandlerDefinition, argument: bytes) -> dict[str, Any]:
