@@ -44,8 +44,8 @@ class Items(Protocol):
 class View:
     """What one attempt sees of its object, and what it has changed since it was last asked (``take_changes``).
 
-    ``payload_bytes`` bounds each value that it is given. ``pinned`` is what a shared handler has seen before a crash. ``kept`` is, for each part of the history that a restart kept,
-    the object as it was then; it is seen until ``go_on_from`` says that the part is over.
+    ``payload_bytes`` bounds each value that it is given. ``pinned`` is what a shared handler saw before a crash. ``kept`` is the
+    object as it was in each part of the history that a restart kept; it is seen until ``go_on_from`` says that the part is over.
     """
 
     def __init__(

@@ -268,10 +268,8 @@ class Watchdog:
             frame = sys._current_frames().get(self._loop)
             if frame is None or not is_in_users_code(frame):
                 return
-            self._is_pending = True
-            if (
-                self._turn is None or self._turn is not stretch.turn
-            ):  # after the line above, as the turn's end looks at it
+            self._is_pending = True  # before the turn is looked at: the turn's end looks at it
+            if self._turn is None or self._turn is not stretch.turn:
                 self._is_pending = False
                 return
             self._note(frame)
