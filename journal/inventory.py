@@ -4,7 +4,8 @@ A process that writes by path into a directory that is not its own leaves tables
 nothing to the store, or worse: RocksDB takes in every log whose number is not below the oldest that the manifest asks for, whoever has
 written it. A crash leaves such files as well, unfinished tables and old logs, and the next start removes those; it cannot be seen who
 left a file. A log that MARK does not name yet is the store's own if its records go on from those before: with durability ``os`` no mark
-names any, and a crash can come before the mark.
+names any, and a crash can come before the mark. It can come before the first record, too. Then the log is an empty file behind one with
+records; a store that was closed has none in its logs.
 """
 
 from __future__ import annotations
@@ -53,8 +54,10 @@ def strangers(reader: RocksReader) -> list[Stranger]:
             if number not in mark.logs:  # else it is about to be removed
                 found.append(Stranger(f"{number:06}.log", is_taken_in=False))
             continue
-        batches = list(_batches(rocks / f"{number:06}.log"))
-        goes_on = bool(batches) and (last == 0 or batches[0][0] == last + 1)
+        path = rocks / f"{number:06}.log"
+        batches = list(_batches(path))
+        has_just_begun = last != 0 and path.stat().st_size == 0
+        goes_on = (last == 0 or batches[0][0] == last + 1) if batches else has_just_begun
         if number not in mark.logs and not goes_on:
             found.append(Stranger(f"{number:06}.log", is_taken_in=True))
         elif batches:

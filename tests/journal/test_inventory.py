@@ -18,6 +18,14 @@ from journal.store import Durability
 from tests.journal.test_power import Life
 from tests.journal.test_rocks import A, append, cut, the_log, the_manifest
 
+_TELLING_BYTES = 16 << 10
+
+
+def _is_telling(directory: Path) -> bool:
+    """Whether it has all that no table has in one log, of which half is more than the last commits, which no mark may know."""
+    logs = [path.stat().st_size for path in (directory / "db").glob("*.log")]
+    return len(logs) == 1 and logs[0] >= _TELLING_BYTES
+
 
 async def write(path: Path, commits: int, durability: Durability = Durability.FSYNC) -> None:
     async with open_journal(path, durability=durability) as journal, journal.claim(0, "me") as partition:
@@ -43,6 +51,8 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for _ in range(lives):
             trio.run(write, folder / name, 50)
     Life(folder / "crashed").until(100)
+    while not _is_telling(folder / "crashed"):
+        Life(folder / "crashed").until(5)
     return folder
 
 
@@ -122,3 +132,12 @@ def test_a_store_that_has_forgotten_something_is_not_shown_as_a_smaller_one(
     DAMAGES[what](crashed)
     with pytest.raises(StoreDamaged):
         open_for_reading(crashed)
+
+
+def test_an_empty_log_that_a_crash_leaves_is_no_stranger(stores: Path, tmp_path: Path) -> None:
+    crashed = Path(shutil.copytree(stores / "crashed", tmp_path / "crashed"))
+    begun = crashed / "db" / "000999.log"
+    begun.write_bytes(b"")
+    assert [one for one in found_in(crashed) if one.is_taken_in] == []
+    begun.write_bytes(bytes(100))
+    assert Stranger(begun.name, True) in found_in(crashed)
