@@ -30,6 +30,9 @@ struct control {
     int32_t kill_before; /* the number of the one that never happens; 0: none */
     int32_t fail_writes; /* how every write to a matching file fails; 0: none does */
     int32_t fail_reads;  /* how every read of a matching file fails; 0: none does */
+    int32_t held_ms;     /* how long at most every matching sync waits until it is released; 0: none waits */
+    int32_t released;    /* the number of the last sync that waits no longer */
+    int32_t outwaited;   /* syncs that were not released in that time */
 };
 
 static struct control idle;
@@ -108,6 +111,16 @@ static void note(const char *line, int length) {
     if (trace >= 0 && REAL(write)(trace, line, length) != length) abort();
 }
 
+/* Waits until the sync is released. */
+static void hold(int number) {
+    int left = control->held_ms;
+    while (left > 0 && control->released < number) {
+        usleep(1000);
+        left--;
+    }
+    if (control->held_ms && control->released < number) __sync_add_and_fetch(&control->outwaited, 1);
+}
+
 static int sync_with(int (*real)(int), int descriptor) {
     char path[PATH_BYTES], line[PATH_BYTES + 64];
     struct stat before;
@@ -116,6 +129,7 @@ static int sync_with(int (*real)(int), int descriptor) {
     if (may_fail(path)) {
         int number = __sync_add_and_fetch(&control->syncs, 1);
         if (control->slow_us) usleep(control->slow_us);
+        hold(number);
         if (number == control->fail_sync) {
             errno = control->fail_errno;
             return -1;

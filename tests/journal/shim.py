@@ -1,6 +1,6 @@
 """A disk that fails when it is told to, for processes that tests start: ``shim.c`` in front of libc.
 
-It fails one fsync, or slows all of them; it fails writes and reads; it kills the process before a chosen write, fsync, rename or unlink; and it writes
+It fails one fsync, slows all of them, or holds each until it is released; it fails writes and reads; it kills the process before a chosen write, fsync, rename or unlink; and it writes
 down what has reached the disk, so that :func:`cut_power` can take away the rest. SIGKILL alone leaves the page cache
 alone, so it can never show that an fsync is missing.
 
@@ -36,6 +36,9 @@ class Control(ctypes.Structure):
     kill_before: int
     fail_writes: int
     fail_reads: int
+    held_ms: int
+    released: int
+    outwaited: int
 
     _fields_ = [
         ("syncs", ctypes.c_int32),
@@ -46,6 +49,9 @@ class Control(ctypes.Structure):
         ("kill_before", ctypes.c_int32),
         ("fail_writes", ctypes.c_int32),
         ("fail_reads", ctypes.c_int32),
+        ("held_ms", ctypes.c_int32),
+        ("released", ctypes.c_int32),
+        ("outwaited", ctypes.c_int32),
     ]
 
     def fail_next_sync(self, error_number: int) -> None:
