@@ -19,19 +19,32 @@ function read() {
 export const place = signal(read());
 
 /**
- * What an entry of the history knows beside its address: where one came from to it, and how far its list was scrolled.
- * @typedef {{ from?: string, top?: number }} Entry
+ * What an entry of the history knows beside its address: its place among the entries, the address from which one came to it, and
+ * how far its list was scrolled. An entry that the browser has made, for a link or a new address, knows nothing yet.
+ * @typedef {{ at: number, from: string, top?: number }} Entry
  */
 
-/** @returns {Entry} */
-const entry = () => history.state ?? {};
+/** @returns {Entry | null} */
+const known = () => (typeof history.state?.at === "number" ? history.state : null);
 
-if (history.state === null) history.replaceState({ from: "" }, "");
+/** @type {Entry} */
+let entry = known() ?? { at: history.length, from: "" };
+let shown = location.hash;
+history.replaceState(entry, "");
+
+/**
+ * Write what the entry that is shown knows.
+ * @param {Partial<Entry>} changed
+ */
+function note(changed) {
+  entry = { ...entry, ...changed };
+  history.replaceState(entry, "");
+}
 
 let held = 0;
 
 /**
- * Stay on this page, whatever Back and Forward say, until the function that is returned is called: a dialog is open, and what was
+ * Stay on this page when Back or Forward is pressed, until the function that is returned is called: a dialog is open, and what was
  * typed into it would be gone. Links still lead away.
  */
 export function holdPage() {
@@ -41,15 +54,24 @@ export function holdPage() {
   };
 }
 
-addEventListener("hashchange", (event) => {
-  if (history.state === null) {
-    history.replaceState({ from: new URL(event.oldURL).hash }, ""); // a link was followed
-  } else if (held > 0) {
-    history.pushState({ from: "" }, "", new URL(event.oldURL).hash); // the entry that was left is there again
+addEventListener("popstate", () => {
+  scrolledTo = undefined; // it was another entry's
+  const next = known();
+  if (held > 0 && next !== null) {
+    // Return to the entry that was left. A new one in its place would cost those after it.
+    if (next.at !== entry.at) history.go(entry.at - next.at);
     return;
   }
-  place.value = read();
+  if (next !== null) entry = next;
+  else if (location.hash === shown) note({}); // the browser has put the entry of a link in the place of this one
+  else note({ at: entry.at + 1, from: shown, top: undefined });
+  arrive();
 });
+
+function arrive() {
+  shown = location.hash;
+  place.value = read();
+}
 
 const SETTLED_MS = 200; // browsers refuse to have an entry written at every frame
 
@@ -60,14 +82,11 @@ let settling;
 
 function writeScroll() {
   clearTimeout(settling);
-  if (scrolledTo !== undefined) history.replaceState({ ...entry(), top: scrolledTo }, "");
+  if (scrolledTo !== undefined) note({ top: scrolledTo });
   scrolledTo = undefined;
 }
 
 addEventListener("click", writeScroll, true); // it may be a link away from here
-addEventListener("popstate", () => {
-  scrolledTo = undefined; // it was another entry's
-});
 
 /**
  * Keep how far the list is scrolled with this entry of the history, for when one comes back to it.
@@ -81,7 +100,7 @@ export function keepScroll(top) {
 
 /** How far the list was scrolled when this entry of the history was left. */
 export function keptScroll() {
-  return entry().top ?? 0;
+  return entry.top ?? 0;
 }
 
 /**
@@ -90,7 +109,7 @@ export function keptScroll() {
  */
 export function goUp(name) {
   const list = href([name]);
-  if (entry().from?.split("?")[0] === list) history.back();
+  if (entry.from.split("?")[0] === list) history.back();
   else go(list);
 }
 
@@ -115,9 +134,14 @@ export function href(path, params = {}) {
  */
 export function go(address, { replace = false } = {}) {
   writeScroll();
-  if (replace) history.replaceState({ from: entry().from }, "", address);
-  else history.pushState({ from: location.hash }, "", address);
-  place.value = read();
+  if (replace) {
+    entry = { at: entry.at, from: entry.from };
+    history.replaceState(entry, "", address);
+  } else {
+    entry = { at: entry.at + 1, from: location.hash };
+    history.pushState(entry, "", address);
+  }
+  arrive();
 }
 
 /**

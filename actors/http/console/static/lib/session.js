@@ -87,7 +87,7 @@ export function decoded(text) {
 
 takeTokenFromAddress();
 
-addEventListener("hashchange", (event) => {
+addEventListener("popstate", (event) => {
   if (!takeTokenFromAddress()) return;
   event.stopImmediatePropagation();
   location.reload(); // whatever was shown was shown to somebody else
