@@ -1,6 +1,6 @@
 // The keyboard: what each key does on the page that is shown, in one place, so that `?` can say it.
 
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 /** @typedef {{ key: string, does: string, run: (event: KeyboardEvent) => void }} Shortcut `key` may be two: `g o` */
 
@@ -15,11 +15,11 @@ export function shortcuts() {
 }
 
 /**
- * Have keys do something while the component is shown.
+ * Have keys do something while the component is shown: from the moment that it can be seen, so that no key is lost.
  * @param {Shortcut[]} list
  */
 export function useShortcuts(list) {
-  useEffect(() => {
+  useLayoutEffect(() => {
     active.add(list);
     return () => {
       active.delete(list);

@@ -1,6 +1,6 @@
 // Who steered what, when, why, and what it did; and whether anybody has touched the book since.
 
-import { useEffect, useReducer, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useReducer, useState } from "preact/hooks";
 import { get } from "../lib/api.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
@@ -136,7 +136,7 @@ export function Audit({ params }) {
 function Filter({ name, label, value, list, isFirst = false }) {
   // What is being typed is the page's own until it is applied: the page is drawn again whenever anything happens.
   const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
+  useLayoutEffect(() => setText(value), [value]);
   return html`<label class="inline"
     >${label}
     <input

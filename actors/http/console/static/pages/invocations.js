@@ -1,6 +1,6 @@
 // Every invocation: filtered by a condition that is text and parts at once, in the address; and whatever is asked of many.
 
-import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import { get, select } from "../lib/api.js";
 import { html } from "../lib/html.js";
 import { useShortcuts } from "../lib/keys.js";
@@ -283,7 +283,7 @@ function Filters({ where, isSettled }) {
       ) : [],
     { when: (changes) => changes.invocations.length > 0, every: 5_000 },
   );
-  useEffect(() => setText(where), [where]);
+  useLayoutEffect(() => setText(where), [where]);
 
   /** @param {Part[]} next */
   const apply = (next) => setParams({ where: format(next) }, { push: true });

@@ -1,6 +1,6 @@
 // One SELECT over everything that the runtime knows, and its answer as a table and as a file.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Problem, get, post } from "../lib/api.js";
 import { asCsv, asJsonLines, download } from "../lib/export.js";
 import { parseJson } from "../lib/exact.js";
@@ -73,7 +73,7 @@ export function Sql({ params }) {
     setState((before) => ({ ...before, isBusy: false }));
   }
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (asked) {
       setSql(asked);
       void run(asked);

@@ -1,6 +1,6 @@
 // Dialogs: the browser's own, which keeps the focus inside, gives it back afterwards, and closes with Escape.
 
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "../lib/html.js";
 import { holdPage } from "../lib/router.js";
 
@@ -13,7 +13,7 @@ import { holdPage } from "../lib/router.js";
 export function Dialog({ title, onClose, children, wide = false }) {
   const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const heading = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     const release = holdPage();
     const dialog = box.current;
