@@ -427,7 +427,7 @@ def test_when_a_job_was_asked_the_list_is_read_again_and_nothing_is_chosen_any_m
     page.get_by_role("button", name="Pause", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Pause 4 invocations").click()
     page.get_by_role("dialog").get_by_text("4 changed").wait_for()
-    page.get_by_role("button", name="Close; the job goes on").click()
+    page.get_by_role("dialog").get_by_role("button", name="Close").last.click()
     page.get_by_text("Nothing fits this condition").wait_for()
     assert page.get_by_text("all 4 invocations that match").count() == 0
     assert page.get_by_role("button", name="Kill", exact=True).count() == 0

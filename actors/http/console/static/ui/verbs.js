@@ -1,8 +1,9 @@
 // What can be asked of invocations: of one at once, of many by a job. Nothing is asked before its reader has seen of how many
 // and of which.
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { Problem, get, patch, pathOf, post, requestKey, select } from "../lib/api.js";
+import { useVersioned } from "../lib/changes.js";
 import { useChecks } from "../lib/checks.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
@@ -299,8 +300,9 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
     return html`<${Dialog} title=${`${verb.title}: what becomes of them`} onClose=${onClose} wide=${true}>
       <${JobProgress} id=${job} onRetry=${() => onRetry(verb, { refused_by: job })} onOver=${() => setOver(true)} />
       <footer>
+        ${isOver ? null : html`<span class="faint">The job continues when this is closed.</span>`}
         <a class="button" href=${href(["jobs", job])}>Open the job</a>
-        <button type="button" onClick=${onClose}>${isOver ? "Close" : "Close; the job goes on"}</button>
+        <button type="button" onClick=${onClose}>Close</button>
       </footer>
     <//>`;
   }
@@ -573,37 +575,23 @@ export function JobProgress({ id, onRetry, onOver }) {
 }
 
 /**
- * The outcomes so far: pages are asked for as they come.
+ * The outcomes so far, read from where the last reading ended.
  * @param {string} id
  * @param {any} job
  * @returns {any[]}
  */
 function useItems(id, job) {
-  const [items, setItems] = useState(/** @type {any[]} */ ([]));
-  const next = useRef(/** @type {number | null} */ (0));
-  const kept = useMemo(() => ({ items: /** @type {any[]} */ ([]), pages: new Map(), isBusy: false }), [id]);
-  useEffect(() => {
-    if (!job || kept.isBusy) return;
-    kept.isBusy = true;
-    void (async () => {
-      try {
-        let after = next.current ?? 0;
-        for (;;) {
-          const page = await get(pathOf("jobs", id, "items"), { after });
-          kept.pages.set(after, page.items);
-          kept.items = [...kept.pages.values()].flat();
-          setItems(kept.items);
-          if (page.next === null) break;
-          after = page.next;
-        }
-        next.current = after;
-      } catch {
-        // They are asked for again with the next look at the job.
-      }
-      kept.isBusy = false;
-    })();
-  }, [id, job?.done, job?.state]);
-  return items;
+  const kept = useMemo(() => ({ pages: new Map(), last: 0 }), [id]);
+  /** @param {AbortSignal} abort */
+  async function load(abort) {
+    for (;;) {
+      const page = await get(pathOf("jobs", id, "items"), { after: kept.last }, abort);
+      kept.pages.set(kept.last, page.items);
+      if (page.next === null) return [...kept.pages.values()].flat();
+      kept.last = page.next;
+    }
+  }
+  return useVersioned(`outcomes of ${id}`, `${job?.done} ${job?.state}`, load, POLL_MS).data ?? [];
 }
 
 /**
