@@ -1,4 +1,4 @@
-"""One browser for the session, a page of its own for each test; a page that says an error to its console fails the test."""
+"""One browser for the folder, a page of its own for each test; a page that says an error to its console fails the test."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
+"""How long a page has for anything: for a machine that is busy, as a test that passes does not wait for it."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """The browser, which is closed after the folder's last test: until then this thread has a running event loop."""
     executable = chromium()
     from playwright.sync_api import sync_playwright  # only where there is a browser
 
