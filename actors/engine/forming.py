@@ -56,13 +56,15 @@ class Extension:
 
 @attrs.define(eq=False)
 class Forming:
-    """A commit before it is sealed. ``new`` are those of its ``rows`` that are known not to be on disk. ``released`` is done, in
+    """A commit before it is sealed. ``new`` are those of its ``rows`` that are known not to be on disk; ``consumed`` are letters to
+    objects that take no part in it. ``released`` is done, in
     order, once it is durable. ``ended``, ``failed_attempts`` and ``failed_steps`` are for the tally: the rows of invocations that
     end with it, and the service and handler of what failed."""
 
     partition: int
     extensions: dict[StreamId, Extension] = attrs.field(factory=dict)
     rows: dict[bytes, bytes | None] = attrs.field(factory=dict)
+    consumed: list[bytes] = attrs.field(factory=list)
     new: list[bytes] = attrs.field(factory=list)
     letters: list[Letter] = attrs.field(factory=list)
     retracted: list[Letter] = attrs.field(factory=list)
@@ -77,7 +79,7 @@ class Forming:
     @property
     def is_written(self) -> bool:
         """Whether there is anything for the disk."""
-        return bool(self.extensions or self.rows or self.letters or self.retracted)
+        return bool(self.extensions or self.rows or self.consumed or self.letters or self.retracted)
 
     def extension(self, resident: Resident) -> Extension:
         """What this object adds."""
@@ -102,10 +104,10 @@ class Forming:
             )
             for stream, extension in self.extensions.items()
         ]
-        if self.rows:
+        if self.rows or self.consumed:
             # What happened to a damaged object is noted, and the object itself left alone: another stream carries the rows.
             carrier = appends[0] if appends else Append(stream=StreamId(self.partition), expected=0, events=())
-            carrier.rows, carrier.new = self.rows, self.new
+            carrier.rows, carrier.new, carrier.consumed = self.rows, self.new, [*carrier.consumed, *self.consumed]
             appends = appends or [carrier]
         return appends
 

@@ -311,7 +311,10 @@ class Ledger:
 
     def consume(self, resident: Resident, position: bytes) -> None:
         """A letter has been dealt with."""
-        self._forming.extension(resident).consumed.append(position)
+        if resident.damage is not None or resident.is_torn:
+            self._forming.consumed.append(position)  # nothing may be added to the object
+        else:
+            self._forming.extension(resident).consumed.append(position)
 
     def audit(
         self,

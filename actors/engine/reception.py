@@ -91,29 +91,50 @@ class Reception:
             resident = await directory.get(arrival.to)
         try:
             if resident.damage is not None:
-                self._refuse(resident, arrival, _damaged(arrival, resident.damage))
-                return  # a letter stays where it is: nothing has been done about it
-            try:
-                if isinstance(arrival.command, c.RestartInvocation):
-                    await self._restart(resident, arrival, arrival.command)
-                else:
-                    try:
-                        self._take(resident, arrival)
-                    except NotAtHand as missing:
-                        await self._take_with(resident, arrival, missing)
-            except TerminalError as refusal:
-                self._refuse(resident, arrival, refusal)
-            except (CorruptRecord, Damaged) as damage:
-                self._refuse(resident, arrival, UnavailableError(f"{_name_of(arrival)}: {damage}"))
+                is_done = self._turn_away(resident, arrival, _damaged(arrival, resident.damage))
+            else:
+                is_done = await self._take_or_refuse(resident, arrival)
         except BaseException as error:
             if passes(error):
                 raise
-            self._blame(resident, arrival, error)
-            return  # likewise
+            is_done = self._blame(resident, arrival, error)
         if arrival.position is not None:
-            self._ledger.consume(resident, arrival.position)
+            if is_done:
+                self._ledger.consume(resident, arrival.position)  # else the letter stays where it is
+        elif not is_done:
+            self._keep(arrival)
         elif resident.is_over and resident.is_idle:
             self._ledger.directory.forget(resident.stream)
+
+    async def _take_or_refuse(self, resident: Resident, arrival: Arrival) -> bool:
+        """Take it in; whether it has been dealt with, and need not come again."""
+        try:
+            if isinstance(arrival.command, c.RestartInvocation):
+                await self._restart(resident, arrival, arrival.command)
+            else:
+                try:
+                    self._take(resident, arrival)
+                except NotAtHand as missing:
+                    await self._take_with(resident, arrival, missing)
+        except TerminalError as refusal:
+            self._refuse(resident, arrival, refusal)
+        except (CorruptRecord, Damaged) as damage:
+            return self._turn_away(resident, arrival, UnavailableError(f"{_name_of(arrival)}: {damage}"))
+        return True
+
+    def _turn_away(self, resident: Resident, arrival: Arrival, refusal: UnavailableError) -> bool:
+        """What the object needs cannot be read. Who asked is told, and then nothing of it may be done later; anything else waits for
+        the repair. Whether it has been dealt with."""
+        if not _is_asked_for(arrival):
+            return False
+        self._refuse(resident, arrival, refusal)
+        return True
+
+    def _keep(self, arrival: Arrival) -> None:
+        """Another object said it in this commit, to an object that takes nothing in: it comes again as a letter."""
+        if c.can_be_sent(arrival.command):
+            again_at = self._ledger.now + _POSTPONE_SECONDS
+            self._ledger.send(postponed_letter(arrival.to, again_at, arrival.command, arrival.stamp))
 
     async def _take_with(self, resident: Resident, arrival: Arrival, missing: NotAtHand) -> None:
         """Take it in once what must be known of other objects is loaded."""
@@ -129,24 +150,20 @@ class Reception:
         finally:
             self._circles.forget()
 
-    def _blame(self, resident: Resident, arrival: Arrival, error: BaseException) -> None:
-        """Taking it in has raised. Those who asked are told; where nobody did, its invocation is paused, or its object set aside."""
+    def _blame(self, resident: Resident, arrival: Arrival, error: BaseException) -> bool:
+        """Taking it in has raised. Those who asked are told; where nobody did, its invocation is paused, or its object set aside.
+        Whether it has been dealt with."""
         if isinstance(arrival.command, c.StartWaiting):
             self._containment.blame(resident, None, error, is_whole=True)
             arrival.fail(error)
-            return
+            return True
         if _is_asked_for(arrival):
             self._containment.blame(resident, None, error)
             self._refuse_because_of(resident, arrival, error)
-            return
-        command: Any = arrival.command
-        of: InvocationId | None = getattr(command, "invocation_id", None)
+            return True
+        of: InvocationId | None = getattr(arrival.command, "invocation_id", None)
         self._containment.blame(resident, of, error, is_whole=of is None)
-        if arrival.position is None and c.can_be_sent(command):
-            # It came from another object, in this commit, and would be lost.
-            self._ledger.send(
-                postponed_letter(arrival.to, self._ledger.now + _POSTPONE_SECONDS, command, arrival.stamp)
-            )
+        return False
 
     def _refuse_because_of(self, resident: Resident, arrival: Arrival, error: BaseException) -> None:
         name, text = _name_of(arrival), text_of(error)

@@ -149,6 +149,75 @@ async def test_a_damaged_object_is_named_with_its_event_and_others_go_on() -> No
         assert WORLD.count("kept until it is repaired") == 1
 
 
+class Damage:
+    """Other bits in the first event of an object, until they are repaired."""
+
+    def __init__(self, lab: Lab, service: str, key: str) -> None:
+        stream = stream_of(service, key)
+        partition = stream % lab.partitions
+        record = keys.record(partition, stream, 1)
+        self._lab = lab
+        [(self._key, self._value)] = lab.store.scan(record, keys.record(partition, stream, 2), limit=1)
+        lab.store.apply(Batch({self._key: bytes([self._value[0] ^ 0xFF]) + self._value[1:]}))
+
+    def repair(self) -> None:
+        self._lab.store.apply(Batch({self._key: self._value}))
+
+
+BESIDE = {1: "whole", 5: "apart"}
+"""By how many partitions there are, the key of an object in the same one as ``broken``, or in another."""
+
+
+@pytest.mark.parametrize("partitions", BESIDE)
+@on_virtual_time
+async def test_an_answer_to_a_damaged_object_comes_when_it_is_repaired(partitions: int) -> None:
+    lab, callee = Lab(Notes, partitions=partitions), BESIDE[partitions]
+    async with lab.running() as runtime:
+        asks = await runtime.client.actor(Notes, "broken").ask.send(callee)
+        await trio.sleep(0.5)
+    damage = Damage(lab, "Notes", "broken")
+    async with lab.running() as runtime:
+        await trio.sleep(5)
+        assert await runtime.client.actor(Notes, callee).note("answered meanwhile") == 2
+    damage.repair()
+    async with lab.running() as runtime:
+        with trio.fail_after(60):
+            assert await runtime.client.invocation(asks.id).result() == "answered"
+
+
+@pytest.mark.parametrize("partitions", BESIDE)
+@on_virtual_time
+async def test_a_call_that_a_damaged_object_refused_is_not_done_later(partitions: int) -> None:
+    lab, caller = Lab(Notes, partitions=partitions), BESIDE[partitions]
+    async with lab.running() as runtime:
+        await runtime.client.actor(Notes, "broken").note("before")
+    damage = Damage(lab, "Notes", "broken")
+    async with lab.running() as runtime:
+        assert "Notes/broken" in await runtime.client.actor(Notes, caller).ask("broken")
+    damage.repair()
+    async with lab.running() as runtime:
+        await trio.sleep(5)
+        assert await runtime.client.actor(Notes, "broken").note("after") == 2
+    assert WORLD.entries == ["before", "after"]
+
+
+@on_virtual_time
+async def test_a_message_to_a_damaged_object_is_kept_once_however_long_it_waits() -> None:
+    lab = Lab(Notes, partitions=1)
+    async with lab.running() as runtime:
+        await runtime.client.actor(Notes, "broken").note("before")
+    damage = Damage(lab, "Notes", "broken")
+    async with lab.running() as runtime:
+        await runtime.client.actor(Notes, "whole").pass_on("broken", "kept")
+        await trio.sleep(60)
+    letters = [key for key, _ in lab.store.contents() if key[:1] in b"lt"]
+    assert len(letters) == 1
+    damage.repair()
+    async with lab.running() as runtime:
+        await trio.sleep(5)
+        assert await runtime.client.actor(Notes, "broken").note("after") == 3
+
+
 @on_virtual_time
 async def test_on_a_full_disk_writes_are_refused_reads_go_on_and_work_resumes_by_itself() -> None:
     disk = Disk()
