@@ -1,17 +1,25 @@
-"""Storms of many seeds break no promise; and a storm over an engine that breaks one finds it."""
+"""Storms of many seeds break no law; and a storm over an engine that breaks one finds it.
+
+``PLAYHEAD_SEEDS=2000-502000 python -m pytest -s tests/simulation/test_storms.py -k no_storm`` plays those seeds, ``PLAYHEAD_SECONDS``
+says for how long at most. A plan that breaks a law is cut down and told as a story, and kept in ``tests/simulation/found`` with the
+law in its name; it is played again with every run from then on.
+"""
 
 from __future__ import annotations
 
-import logging
+import itertools
+import json
 import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import trio
-import trio._core._run as trio_run  # the scheduler's dice have no public handle
-from trio.testing import MockClock
 
-import actors.local
 from actors.core import commands as c
 from actors.core import decide as deciding
 from actors.core import evolve as evolving
@@ -22,37 +30,81 @@ from actors.engine import stage as stages
 from actors.engine.ledger import Ledger
 from actors.engine.reception import Reception
 from actors.engine.stage import Stage
+from actors.objects import Definition
+from actors.references import new_id
 from journal.events import OutcomeKind, Status
-from tests.simulation.storm import broken_laws
+from tests.simulation.plan import VERBS, draw, from_json, to_json
+from tests.simulation.shrinking import shrunk, story
+from tests.simulation.storm import broken_laws, digest, play
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-SEEDS = int(os.environ.get("PLAYHEAD_EXAMPLES", "60"))
+    from tests.simulation.plan import Plan
+
+FOUND = Path(__file__).parent / "found"
+FIRST, LAST = (int(part) for part in os.environ.get("PLAYHEAD_SEEDS", "0-2000").split("-"))
+SECONDS = float(os.environ.get("PLAYHEAD_SECONDS", "240"))
 SEEDS_TO_FIND_A_FAULT = 300
 
-
-@pytest.fixture(autouse=True)
-def same_dice_for_the_same_seed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """trio shuffles tasks that are ready together; a seed that failed must fail again."""
-    monkeypatch.setattr(trio_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True)
-    dice = trio_run._r.getstate()
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
-    trio_run._r.setstate(dice)
+CELLS = 110
+"""Of (status before, verb, death), so many at least are reached by two thousand seeds."""
 
 
-def weather_of(seed: int) -> list[str]:
-    """The promises that a storm from this seed breaks."""
-    trio_run._r.seed(seed)
-    return trio.run(broken_laws, seed, clock=MockClock(autojump_threshold=0))
+def check(plan: Plan) -> None:
+    """Play it; a plan that breaks a law fails the test with its story."""
+    broken = play(plan).broken
+    if not broken:
+        return
+    law, text = broken[0]
+    small = shrunk(plan, law)
+    text = dict(play(small).broken).get(law, text)
+    FOUND.mkdir(exist_ok=True)
+    name = re.sub(r"\W+", "-", law)
+    FOUND.joinpath(f"{name}-{plan.seed}.json").write_text(json.dumps(to_json(small)))
+    pytest.fail(story(small, law, text), pytrace=False)
 
 
-@pytest.mark.parametrize("tens", range(0, SEEDS, 10))
-def test_no_storm_breaks_a_promise(tens: int) -> None:
-    for seed in range(tens, tens + 10):
-        assert weather_of(seed) == [], f"seed {seed}"
+def test_no_storm_breaks_a_law(capsys: pytest.CaptureFixture[str]) -> None:
+    cells: Counter[tuple[str, str, str]] = Counter()
+    until, played = time.monotonic() + SECONDS, 0
+    for seed in range(FIRST, LAST):
+        if play(draw(seed), cells).broken:
+            check(draw(seed))
+            pytest.fail(f"seed {seed} broke a law once, and not again")
+        played += 1
+        if time.monotonic() > until:
+            break
+    with capsys.disabled():
+        print(f"\n{played} of {LAST - FIRST} storms, {len(cells)} cells of status, verb and death")
+    assert {verb for _, verb, _ in cells} == {*VERBS}
+    if played >= 2_000:
+        assert len(cells) >= CELLS, sorted(cells)
+
+
+@pytest.mark.parametrize("path", sorted(FOUND.glob("*.json")), ids=lambda path: path.stem)
+def test_what_broke_a_law_once_does_not_again(path: Path) -> None:
+    plan = from_json(json.loads(path.read_text()))
+    broken = play(plan).broken
+    assert not broken, story(plan, *broken[0])
+
+
+def test_a_seed_is_the_same_storm_in_every_process() -> None:
+    program = (
+        "from tests.simulation.plan import draw\nfrom tests.simulation.storm import digest, play\n"
+        "print(*(digest(play(draw(seed))) for seed in range(20)))"
+    )
+    here = [digest(play(draw(seed))) for seed in range(20)]
+    for hash_seed in ("1", "2"):
+        there = subprocess.run(
+            [sys.executable, "-c", program], env=os.environ | {"PYTHONHASHSEED": hash_seed}, capture_output=True
+        )
+        assert there.stdout.decode().split() == here, there.stderr.decode()
+
+
+def test_a_plan_is_the_same_after_it_was_kept_as_a_file() -> None:
+    for seed in range(50):
+        assert from_json(json.loads(json.dumps(to_json(draw(seed))))) == draw(seed)
 
 
 # Faults, planted.
@@ -63,8 +115,10 @@ def answers_before_it_is_durable(patch: pytest.MonkeyPatch) -> None:
 
 
 def does_the_same_request_again(patch: pytest.MonkeyPatch) -> None:
-    new_id = actors.local.new_id
-    patch.setattr(actors.local, "new_id", lambda target, request_key, unique, secret: new_id(target, None, unique))
+    unique = itertools.count(1)
+    patch.setattr(
+        Definition, "request_id", lambda self, target, key, secret, stored: new_id(target, None, next(unique))
+    )
 
 
 def goes_on_with_a_killed_one(patch: pytest.MonkeyPatch) -> None:
@@ -175,11 +229,8 @@ def test_a_storm_finds_an_engine_that(
 ) -> None:
     fault(monkeypatch)
     for seed in range(SEEDS_TO_FIND_A_FAULT):
-        try:
-            found = weather_of(seed)
-        except Exception as stopped:  # an engine that contradicts itself stops, which is as good as a broken law
-            found = [repr(stopped)]
+        found = broken_laws(seed)
         if found:
-            print(f"seed {seed}: {found[0][:300]}")
+            print(f"seed {seed}: {found[0]}")
             return
     pytest.fail(f"{SEEDS_TO_FIND_A_FAULT} storms have not found it")

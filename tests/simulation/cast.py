@@ -1,0 +1,271 @@
+"""The classes that a storm is played with, and the world that their side effects act on.
+
+A program is JSON: a list of nodes, each a verb and what it is given. A node's ``path`` names its place in the program, the same at
+every replay and in every restart of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+import attrs
+import trio
+
+import actors
+from actors import Actor, CancelledError, RetryPolicy, Service, Workflow, handler, shared, step
+
+Node = list[Any]
+
+RICH = 1_000
+"""What each account begins with."""
+
+BRIEF_SECONDS = 40.0
+"""How long the history of :meth:`Account.forget_me` is kept after its end."""
+
+
+@attrs.define(eq=False)
+class World:
+    """What really happened, outside of every process. What a dead process still does reaches nothing.
+
+    ``begins`` and ``ends`` are of bodies of steps, by the step's key: when, by the virtual clock. ``got`` are the values that
+    handlers were given, by invocation and path, with the time: each as often as a replay was given it.
+    """
+
+    is_alive: bool = False
+    begins: list[tuple[str, float]] = attrs.field(factory=list)
+    ends: list[tuple[str, float]] = attrs.field(factory=list)
+    deaths: list[float] = attrs.field(factory=list)
+    once: Counter[str] = attrs.field(factory=Counter)
+    got: dict[tuple[str, str], list[tuple[float, Any]]] = attrs.field(factory=lambda: defaultdict(list))
+    story: list[tuple[str, str, float]] = attrs.field(factory=list)
+
+    def begin(self, key: str) -> int:
+        """A body begins; the how-many-th time."""
+        if self.is_alive:
+            self.begins.append((key, trio.current_time()))
+            self.story.append(("begin", key, trio.current_time()))
+            self.once[key] += 1
+        return self.once[key]
+
+    def end(self, key: str) -> None:
+        if self.is_alive:
+            self.ends.append((key, trio.current_time()))
+            self.story.append(("end", key, trio.current_time()))
+
+    def give(self, of: str, path: str, value: Any) -> None:
+        if self.is_alive:
+            self.got[of, path].append((trio.current_time(), value))
+
+    def die(self) -> None:
+        """The process that acts on it is gone."""
+        self.is_alive = False
+        self.deaths.append(trio.current_time())
+        self.story.append(("death", "", trio.current_time()))
+
+
+STAGE = World()
+"""The world of the storm that is played now."""
+
+
+def new_world() -> World:
+    """Begin with nothing; the classes below act on this one from now on."""
+    STAGE.__init__()  # type: ignore[misc]
+    return STAGE
+
+
+class Flop(Exception):
+    """A step fails, and may be tried again."""
+
+
+async def _act(seconds: float, unwind: float) -> int:
+    key = actors.step_key()
+    times = STAGE.begin(key)
+    try:
+        await trio.sleep(seconds)
+    except trio.Cancelled:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(unwind)
+        raise
+    finally:
+        STAGE.end(key)
+    return times
+
+
+@step(retry=RetryPolicy(max_attempts=2, initial_delay=0.2, max_delay=1.0))
+async def act(seconds: float, unwind: float, flops: int) -> int:
+    times = await _act(seconds, unwind)
+    if times <= flops:
+        raise Flop
+    return times
+
+
+@step
+async def undo() -> int:
+    return await _act(0.1, 0.0)
+
+
+@step(at_most_once=True)
+async def act_once(seconds: float) -> int:
+    return await _act(seconds, 0.0)
+
+
+class Account(Actor):
+    """``seen`` are the numbers of the works that went through. ``left`` and ``right`` change together, or not."""
+
+    seen: list[int] = actors.field(factory=list)
+    left: int = 0
+    right: int = 0
+    label: int = 0
+    balance: int = RICH
+    deposits: actors.Map[str, int]
+    lines: actors.Log[int]
+
+    @handler
+    async def work(self, number: int, program: list[Node]) -> int:
+        """Do what the program says. The number of works that have gone through, with this one."""
+        try:
+            for at, node in enumerate(program):
+                await self._do(node, str(at))
+            await actors.sleep(1.0)
+        except CancelledError:
+            await undo()
+            raise
+        self.seen.append(number)
+        return len(self.seen)
+
+    @handler(atomic=True)
+    async def move(self, number: int, seconds: float) -> None:
+        self.left = number
+        await act(seconds, 0.0, 0)
+        self.right = number
+
+    @shared
+    async def read(self) -> list[int]:
+        return [self.left, self.right, len(self.seen)]
+
+    @handler
+    async def pay(self, to: str, amount: int, number: int) -> int:
+        """Move money, or move none: what was taken is given back where the other side did not get it."""
+        if self.balance < amount:
+            raise actors.TerminalError("not enough")
+        self.balance -= amount
+        try:
+            await actors.actor(Account, to).receive(amount, str(number))
+        except (CancelledError, actors.TerminalError):
+            with actors.CancelScope(shield=True):
+                await actors.actor(Vault, to).give_up.send(amount, str(number))
+            self.balance += amount
+            raise
+        return self.balance
+
+    @handler
+    async def receive(self, amount: int, number: str) -> int:
+        """Take money once, unless it has been given up."""
+        if self.deposits.get(number) is None:
+            self.deposits[number] = amount
+            self.balance += amount
+        return self.balance
+
+    @handler
+    async def take_back(self, amount: int, number: str) -> None:
+        """Undo a deposit that was made, or keep it from being made."""
+        if self.deposits.get(number):
+            self.balance -= amount
+        self.deposits[number] = 0
+
+    @handler(retention=BRIEF_SECONDS)
+    async def forget_me(self, number: int) -> int:
+        return number
+
+    @handler
+    async def all_of_it(self) -> list[Any]:
+        return [self.seen, self.balance, [*self.lines], self.label]
+
+    async def _do(self, node: Node, path: str) -> None:
+        await getattr(self, f"_{node[0]}")(path, *node[1:])
+
+    def _got(self, path: str, value: Any) -> None:
+        STAGE.give(actors.current_invocation(), path, value)
+
+    async def _step(self, path: str, seconds: float, unwind: float, flops: int) -> None:
+        self._got(path, await act(seconds, unwind, flops))
+
+    async def _once(self, path: str, seconds: float) -> None:
+        try:
+            self._got(path, await act_once(seconds))
+        except actors.StepOutcomeUnknownError:
+            self._got(path, "unknown")
+
+    async def _sleep(self, path: str, seconds: float) -> None:
+        await actors.sleep(seconds)
+        self._got(path, actors.current_time())
+
+    async def _wait(self, path: str, name: str) -> None:
+        self._got(path, await actors.signal(name, list))
+
+    async def _deadline(self, path: str, seconds: float, node: Node) -> None:
+        with actors.move_on_after(seconds) as scope:
+            await self._do(node, f"{path}.0")
+        self._got(path, scope.cancelled_caught)
+
+    async def _shield(self, path: str, node: Node) -> None:
+        with actors.CancelScope(shield=True):
+            await self._do(node, f"{path}.0")
+
+    async def _nursery(self, path: str, nodes: list[Node]) -> None:
+        async with actors.open_nursery() as nursery:
+            for at, node in enumerate(nodes):
+                nursery.start_soon(self._do, node, f"{path}.{at}")
+
+    async def _call(self, path: str, key: str, number: int) -> None:
+        if key > self.key:  # in one direction only, so that no two wait for each other
+            self._got(path, await actors.actor(Account, key).work(number, [["step", 0.2, 0.1, 0]]))
+
+    async def _send(self, path: str, key: str, number: int) -> None:
+        await actors.actor(Account, key).work.send(number, [])
+
+    async def _line(self, path: str, number: int) -> None:
+        self.lines.append(number)
+
+    async def _chance(self, path: str) -> None:
+        self._got(path, actors.random().random())
+
+    async def _cancel(self, path: str, of: actors.InvocationId) -> None:
+        try:
+            await actors.invocation(of).cancel()
+        except actors.Refused:
+            return
+
+    async def _emit(self, path: str, value: int) -> None:
+        actors.emit(value)
+
+
+class Vault(Actor):
+    """Takes money back from an account, in a mailbox of its own, so that nobody who holds a key waits for it."""
+
+    @handler
+    async def give_up(self, amount: int, number: str) -> None:
+        await actors.actor(Account, self.key).take_back(amount, number)
+
+
+class Errands(Service):
+    """Work without a key."""
+
+    @handler
+    async def run(self, number: int, seconds: float) -> int:
+        await act(seconds, 0.0, 0)
+        await actors.sleep(0.5)
+        return number
+
+
+class Claim(Workflow):
+    """Runs once for each key."""
+
+    @handler
+    async def run(self, number: int) -> int:
+        await act(0.3, 0.0, 1)
+        return number
+
+
+CAST = (Account, Vault, Errands, Claim)

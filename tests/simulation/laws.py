@@ -1,0 +1,446 @@
+"""What must hold after a storm, whatever happened in it: each law has a name, which a failing storm prints.
+
+They are held against the events that are kept, what the world saw, and what clients were told.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import msgspec
+
+from actors.inspection import belongs_to
+from journal import events as e
+from journal import keys
+from journal.events import Mode, OutcomeKind
+from tests.simulation.cast import RICH, Account
+from tests.simulation.plan import KEYS
+
+if TYPE_CHECKING:
+    from actors.runtime import Runtime
+    from journal.events import Recorded
+    from journal.ids import InvocationId, StreamId
+    from tests.simulation.storm import Said, Seen, Storm
+
+SAME_TIME = 1e-5
+"""Seconds that stamps, which are rounded, may be off."""
+
+
+@attrs.define(eq=False)
+class Life:
+    """An invocation as it is recorded. ``at`` is when each event was durable, by the virtual clock."""
+
+    id: InvocationId
+    service: str
+    key: str | None
+    events: list[Recorded] = attrs.field(factory=list)
+    at: list[float] = attrs.field(factory=list)
+
+    @property
+    def accepted(self) -> e.InvocationAccepted:
+        event = self.events[0].event
+        assert isinstance(event, e.InvocationAccepted), event
+        return event
+
+    @property
+    def outcome(self) -> e.Outcome | None:
+        """How it ended; None if anything but a restart of it follows."""
+        rest = [r.event for r in self.events if not isinstance(r.event, e.InvocationRestarted)]
+        return rest[-1].outcome if isinstance(rest[-1], e.InvocationCompleted) else None
+
+    @property
+    def ended_at(self) -> int:
+        """The number of the event that ended it."""
+        return next(r.number for r in self.events if isinstance(r.event, e.InvocationCompleted))
+
+    @property
+    def is_done(self) -> bool:
+        return self.outcome is not None and self.outcome.kind is OutcomeKind.SUCCEEDED
+
+    @property
+    def number(self) -> int | None:
+        """The number of a work."""
+        if self.accepted.handler != "work":
+            return None
+        number: int = msgspec.json.decode(self.accepted.argument)["number"]
+        return number
+
+    def of(self, kind: type) -> list[Any]:
+        return [r.event for r in self.events if isinstance(r.event, kind)]
+
+
+class _Times:
+    """When each event of a stream was durable."""
+
+    def __init__(self, storm: Storm) -> None:
+        self._firsts: dict[int, list[int]] = defaultdict(list)
+        self._times: dict[int, list[float]] = defaultdict(list)
+        for key, at in sorted(storm.disk.record_times.items()):
+            stream = int.from_bytes(key[3:11], "big")
+            self._firsts[stream].append(keys.first_number_of(key))
+            self._times[stream].append(at)
+
+    def of(self, stream: StreamId, number: int) -> float:
+        return self._times[stream][bisect_right(self._firsts[stream], number) - 1]
+
+
+async def judge(storm: Storm, runtime: Runtime) -> None:
+    """Hold a storm that has come to its end against every law."""
+    lives = await _lives(storm, runtime)
+    for life in lives.values():
+        _one_life(storm, life)
+    _what_was_told(storm, lives)
+    _what_was_said(storm, lives)
+    _what_was_awaited(storm, lives)
+    _world(storm, lives)
+    _held(storm, lives)
+    _replays(storm, lives)
+    _linearizable(storm)
+    await _objects(storm, runtime, lives)
+    await _audit(storm, runtime)
+
+
+async def _lives(storm: Storm, runtime: Runtime) -> dict[InvocationId, Life]:
+    journal, times = runtime.engine.journal, _Times(storm)
+    lives: dict[InvocationId, Life] = {}
+    for partition in range(journal.partitions):
+        async for stream, _ in journal.heads(partition):
+            events = [recorded async for recorded in journal.read(stream)]
+            _in_order(storm, events)
+            created = events[0].event if events else None
+            name = (
+                (created.service, created.key) if isinstance(created, e.ObjectCreated) else ("", None)
+            )  # it was cut off
+            for recorded in events:
+                of = getattr(recorded.event, "invocation_id", None)
+                if of is None or not belongs_to(recorded.event, of):
+                    continue
+                if isinstance(recorded.event, e.InvocationAccepted) and of not in lives:
+                    lives[of] = Life(of, *name)
+                if of in lives:
+                    lives[of].events.append(recorded)
+                    lives[of].at.append(times.of(stream, recorded.number))
+    return lives
+
+
+def _in_order(storm: Storm, events: list[Recorded]) -> None:
+    """First come, first served, among those that need their object for themselves and start at all."""
+    if any("handler:" in str(deed.given) for life in storm.plan.lives for deed in life.deeds if deed.what == "gate"):
+        return  # a gate of one handler lets others pass
+    line: list[InvocationId] = []
+    exclusive = {r.event.invocation_id for r in events if _is_exclusive(r.event)}
+    for recorded in events:
+        match recorded.event:
+            case e.InvocationAccepted(scheduled_for=None, behind=None) | e.InvocationDue():
+                line.append(recorded.event.invocation_id)
+            case e.InvocationStarted(invocation_id=of) if of in exclusive and of in line:
+                first = next(of for of in line if of in exclusive)
+                storm.law("first come, first served", first == of, f"{first} came before {of}")
+                line.remove(of)
+            case e.InvocationCompleted(invocation_id=of) if of in line:
+                line.remove(of)
+
+
+def _is_exclusive(event: Any) -> bool:
+    return isinstance(event, e.InvocationAccepted) and event.mode is Mode.EXCLUSIVE
+
+
+def _one_life(storm: Storm, life: Life) -> None:
+    ends = life.of(e.InvocationCompleted)
+    storm.law("each ends once", len(ends) == 1, f"{life.id} ended {len(ends)} times")
+    storm.law("nothing follows an end", life.outcome is not None, f"{life.id} went on after its end")
+    storm.law("each is accepted once", len(life.of(e.InvocationAccepted)) == 1, life.id)
+    due: dict[str, float] = {}
+    outcomes: Counter[str] = Counter()
+    for recorded in life.events:
+        match recorded.event:
+            case e.SleepScheduled(step=step, wake_at=at) | e.DeadlineScheduled(step=step, expires_at=at):
+                due[step] = at
+            case e.TimerFired(step=step):
+                storm.law("no timer is early", recorded.stamp.at >= due.get(step, 0.0) - SAME_TIME, f"{life.id} {step}")
+            case e.StepCompleted(step=step):
+                outcomes[step] += 1
+            case e.InvocationPaused(cause=cause, reason=reason):
+                is_own = life.accepted.restarts is not None or life.accepted.handler == "walk" or storm.was_damaged
+                storm.law(
+                    "only what is hostile or restarted is paused by itself",
+                    is_own or cause in (e.PauseCause.REQUESTED, e.PauseCause.EXHAUSTED),
+                    f"{life.id}: {cause} {reason[:200]}",
+                )
+    storm.law("each step has one outcome", all(n == 1 for n in outcomes.values()), f"{life.id}: {outcomes}")
+    _cancel(storm, life)
+
+
+def _cancel(storm: Storm, life: Life) -> None:
+    """What was cancelled did not succeed; and a work has compensated, since it ends with a sleep that is not shielded."""
+    if not life.of(e.CancelRequested) or life.outcome is None or life.accepted.handler == "walk":
+        return
+    kind = life.outcome.kind
+    storm.law("a cancel arrives", kind is not OutcomeKind.SUCCEEDED, f"{life.id} succeeded all the same")
+    if kind is OutcomeKind.CANCELLED and life.number is not None and life.of(e.InvocationStarted):
+        undone = any(event.name == "undo" for event in life.of(e.StepScheduled))
+        storm.law("a cancel compensates", undone, life.id)
+
+
+def _what_was_told(storm: Storm, lives: dict[InvocationId, Life]) -> None:
+    lost = [told.id for told in storm.told if told.id not in lives and told.id not in storm.purged]
+    storm.law("what was acknowledged is kept", not lost, f"{lost}")
+    numbers = Counter(life.number for life in lives.values() if life.number and life.accepted.restarts is None)
+    twice = [number for number, count in numbers.items() if count > 1]
+    storm.law("asked for once, done once", not twice or bool(storm.successors), f"{twice}")  # a restart sends again
+    storm.law("what was refused is not done", not storm.refused & {*numbers}, f"{storm.refused & {*numbers}}")
+    for request, found in storm.found.items():
+        storm.law("one request is one invocation", len({*found}) == 1, f"{request}: {found}")
+
+
+def _what_was_said(storm: Storm, lives: dict[InvocationId, Life]) -> None:
+    """Verbs that were answered did what the answer said."""
+    for said in storm.said:
+        life = lives.get(said.of)
+        if said.verb == "purge":
+            storm.law("what was purged is gone", life is None or not said.changed, said.of)
+        elif life is not None and said.changed:
+            _one_verb(storm, said, life)
+    for life in lives.values():
+        received = Counter(event.value for event in life.of(e.SignalReceived) if b"-1" not in event.value)
+        twice = [value for value, count in received.items() if count > 1 and life.accepted.restarts is None]
+        storm.law("a signal comes once", not twice, f"{life.id}: {twice}")
+
+
+def _one_verb(storm: Storm, said: Said, life: Life) -> None:
+    ended_as = life.outcome.kind if life.outcome else None
+    match said.verb:
+        case "cancel":
+            is_so = bool(life.of(e.CancelRequested)) or ended_as is OutcomeKind.CANCELLED
+        case "kill":
+            is_so = ended_as is OutcomeKind.KILLED
+        case "pause" | "pause now":
+            is_so = bool(life.of(e.PauseRequested) or life.of(e.InvocationPaused))
+        case "resume":
+            is_so = any(life.of(kind) for kind in (e.InvocationResumed, e.StepRetried, e.AttemptRetried))
+        case "signal" if said.number:
+            is_so = any(b"%d" % said.number in event.value for event in life.of(e.SignalReceived))
+        case _:
+            return
+    storm.law("a verb that was answered is done", is_so, f"{said.verb} of {said.of}")
+
+
+def _what_was_awaited(storm: Storm, lives: dict[InvocationId, Life]) -> None:
+    """Whoever waits for an outcome gets the one that is recorded, or that of a restart."""
+    for of, outcome in storm.outcomes:
+        if of not in lives:
+            continue
+        line, possible = [of], []
+        while line:
+            one = line.pop()
+            if one in lives:
+                possible.append(lives[one].outcome)
+                line += [event.successor for event in lives[one].of(e.InvocationRestarted)]
+        storm.law("who waits gets the recorded outcome", outcome in possible, f"{of}: {outcome}")
+
+
+def _world(storm: Storm, lives: dict[InvocationId, Life]) -> None:
+    """No step begins again once it is recorded, no compensation before its action has given way, nothing after the end."""
+    recorded: dict[str, float] = {}
+    names: dict[str, str] = {}
+    once: set[str] = set()
+    ended: dict[str, float] = {}
+    for life in lives.values():
+        for r, at in zip(life.events, life.at, strict=True):
+            match r.event:
+                case e.StepCompleted(step=step):
+                    recorded[f"{life.id}/{step}"] = at
+                case e.StepScheduled(step=step):
+                    names[f"{life.id}/{step}"] = r.event.name
+                    if r.event.at_most_once:
+                        once.add(f"{life.id}/{step}")
+                case e.InvocationCompleted():
+                    ended[life.id] = at
+    for key in once:
+        storm.law("at most once is at most once", storm.world.once[key] <= 1, key)
+    running: set[str] = set()
+    for what, key, at in storm.world.story:
+        if what == "death":
+            running.clear()
+        elif what == "end":
+            running.discard(key)
+        else:
+            of = key.partition("/")[0]
+            again = at > recorded.get(key, inf) + SAME_TIME
+            storm.law("no step runs after its outcome", not again, f"{key} at {at}, recorded at {recorded.get(key)}")
+            storm.law("nothing runs after its end", at <= ended.get(of, inf) + SAME_TIME, key)
+            if of in lives:
+                storm.law("what runs is recorded", key in names, key)
+            beside = {other for other in running if other.startswith(of)}
+            storm.law("no compensation beside its action", names.get(key) != "undo" or not beside, f"{key}: {beside}")
+            running.add(key)
+
+
+def _held(storm: Storm, lives: dict[InvocationId, Life]) -> None:
+    """No step begins while its invocation is paused, or while a gate holds it."""
+    paused: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for life in lives.values():
+        since: float | None = None
+        for r, at in zip(life.events, life.at, strict=True):
+            if isinstance(r.event, e.InvocationPaused):
+                since = at
+            elif since is not None and isinstance(r.event, _LETS_GO):
+                paused[life.id].append((since, at))
+                since = None
+    for key, at in storm.world.begins:
+        of = key.partition("/")[0]
+        during = [span for span in paused[of] if span[0] + SAME_TIME < at < span[1] - SAME_TIME]
+        storm.law("nothing begins while it is paused", not during, f"{key} at {at}: {during}")
+        life = lives.get(of)  # type: ignore[arg-type]
+        if life is not None:
+            for scope, since, until in storm.closed:
+                is_held = since + SAME_TIME < at < until - SAME_TIME and _is_in(scope, life)
+                storm.law("nothing begins behind a gate", not is_held, f"{key} at {at}: {scope} since {since}")
+
+
+_LETS_GO = (e.InvocationResumed, e.CancelRequested, e.CancelHastened, e.InvocationCompleted)
+
+
+def _is_in(scope: str, life: Life) -> bool:
+    kind, _, what = scope.partition(":")
+    match kind:
+        case "everything":
+            return True
+        case "key":
+            return f"{life.service}/{life.key}" == what
+        case "handler":
+            return f"{life.service}/{life.accepted.handler}" == what
+        case _:
+            return life.service == what
+
+
+def _replays(storm: Storm, lives: dict[InvocationId, Life]) -> None:
+    """Every replay is given what the first run was given; a restart, for what it keeps, what the one before was given."""
+    for (of, path), given in storm.world.got.items():
+        kept = next((at for at, (time, _) in enumerate(given) if storm.was_kept(time)), len(given))
+        values = [value for _, value in given[kept:]]
+        storm.law("a replay sees what was seen", all(v == values[0] for v in values), f"{of} {path}: {given}")
+    for life in lives.values():
+        taken = [event.signal for event in life.of(e.SignalAwaited) if event.ready]
+        storm.law("a signal is taken once", len(taken) == len({*taken}), f"{life.id}: {taken}")
+    for of, made in storm.successors.items():
+        for again, successor in made:
+            if successor is not None and of in lives and again in lives:
+                _kept(storm, lives[of], lives[again], {ref.step for ref in successor.kept})
+
+
+def _kept(storm: Storm, before: Life, after: Life, kept: set[Any]) -> None:
+    """What a restart keeps has the outcomes that it had."""
+    for kind in (e.StepCompleted, e.CallCompleted):
+        old = {event.step: event.outcome for event in before.of(kind) if event.step in kept}
+        new = {event.step: event.outcome for event in after.of(kind)}
+        for step, outcome in old.items():
+            storm.law("a restart keeps outcomes", new.get(step, outcome) == outcome, f"{after.id} {step}")
+    begun = {key for key, _ in storm.world.begins}
+    again = {step for step in kept if f"{after.id}/{step}" in begun}
+    storm.law("a restart repeats nothing that it keeps", not again, f"{after.id}: {again}")
+    old_signals, new_signals = _signals(before), _signals(after)
+    for step in kept & old_signals.keys() & new_signals.keys():
+        storm.law(
+            "a restart gives each wait its own signal",
+            old_signals[step] == new_signals[step],
+            f"{after.id} {step}: {new_signals[step]!r}, it was {old_signals[step]!r}",
+        )
+
+
+def _signals(life: Life) -> dict[Any, bytes]:
+    """By wait, the value that it took, as far as events say it."""
+    values: dict[Any, bytes] = {}
+    by_signal: dict[Any, bytes] = {}
+    for recorded in life.events:
+        match recorded.event:
+            case e.SignalReceived(signal=signal, value=value, step=step):
+                by_signal[signal] = value
+                if step is not None:
+                    values[step] = value
+            case e.SignalAwaited(ready=True, signal=signal, step=step) if signal in by_signal:
+                values[step] = by_signal[signal]
+            case e.SignalReassigned(signal=signal, step=step):
+                values = {s: v for s, v in values.items() if v != by_signal.get(signal)}
+                if step is not None and signal in by_signal:
+                    values[step] = by_signal[signal]
+    return values
+
+
+def _linearizable(storm: Storm) -> None:
+    """The versions that clients were told of an account are in an order that fits when they asked and were answered."""
+    for key in KEYS:
+        done = sorted((s.value, s.start, s.end) for s in storm.calls if s.key == key and s.value is not None)
+        latest = -inf  # the latest start among those with a smaller version
+        previous = None
+        for version, start, end in done:
+            storm.law("each key is linearizable", version != previous, f"{key}: version {version} was given twice")
+            storm.law("each key is linearizable", end >= latest, f"{key}: version {version} came before an earlier one")
+            latest, previous = max(latest, start), version
+        for look, (left, right) in storm.looks:
+            storm.law("an atomic change is seen whole", left == right, f"{look.key}: {left}, {right}")
+            if look.key != key or storm.successors:
+                continue
+            known = max(
+                (s.value or 0 for s in storm.calls if s.key == key and s.end < look.start - SAME_TIME), default=0
+            )
+            storm.law(
+                "a reader sees what was acknowledged", (look.value or 0) >= known, f"{key}: {look.value} < {known}"
+            )
+
+
+async def _objects(storm: Storm, runtime: Runtime, lives: dict[InvocationId, Life]) -> None:
+    """Each account is what its invocations made of it, in their order; and no money came or went."""
+    is_rewound = any(life.of(e.FieldsRewound) or _rewinds(life) for life in lives.values())
+    total, balances = 0, {}
+    for key in KEYS:
+        seen, balance, lines, label = await runtime.client.actor(Account, key).all_of_it()
+        total, balances[key] = total + balance, balance
+        if is_rewound:
+            continue
+        works = [life for life in lives.values() if _is_done(life, key)]
+        works.sort(key=lambda life: life.ended_at)
+        known = {life.number for life in works}
+        expected = [life.number for life in works]
+        storm.law(
+            "an object is what was done", [n for n in seen if n in known] == expected, f"{key}: {seen} {expected}"
+        )
+        is_restarted = any(life.accepted.restarts is not None for life in lives.values())
+        storm.law("a line is written once", is_restarted or len(lines) == len({*lines}), f"{key}: {lines}")
+        _label(storm, [edit for edit in storm.edits if edit.key == key], label)
+    storm.law("money neither comes nor goes", is_rewound or total == RICH * len(KEYS), f"{total}: {balances}")
+
+
+def _rewinds(life: Life) -> bool:
+    return life.accepted.restarts is not None and life.accepted.restarts.rewinds
+
+
+def _is_done(life: Life, key: str) -> bool:
+    return (life.service, life.key) == ("Account", key) and life.number is not None and life.is_done
+
+
+def _label(storm: Storm, edits: list[Seen], label: int) -> None:
+    by_number = {edit.value: edit for edit in edits}
+    if label == 0:
+        storm.law("an edit stays", all(edit.end == inf for edit in edits), f"{edits[:1]} is gone")
+        return
+    last = by_number[label]
+    later = [edit.value for edit in edits if edit.end != inf and edit.start > last.end]
+    storm.law("an edit stays", not later, f"{later} came after {label}, which is there")
+
+
+async def _audit(storm: Storm, runtime: Runtime) -> None:
+    """Every verb that was answered is in the audit, and the chain is whole."""
+    check = await runtime.client.verify_audit()
+    storm.law("the audit is a whole chain", check.is_whole, f"{check.broken}")
+    page = await runtime.client.audit(limit=10_000)
+    known = {(entry.target, entry.verb) for entry in page.entries if not entry.refusal}
+    for said in storm.said:
+        verb = said.verb.partition(" ")[0]
+        storm.law(
+            "a verb that was answered is in the audit", said.by_job or (said.of, verb) in known, f"{verb} {said.of}"
+        )
