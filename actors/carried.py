@@ -2,7 +2,6 @@
 
 The error is made again without a call of its class: neither ``__new__`` nor ``__init__`` are asked, which may need arguments
 that nobody knows. The attributes are put where they were, past a ``__setattr__`` that forbids it, as frozen classes have one.
-(A frozen *data class* forbids what a raise needs, too (python/cpython#99856), so it is not made again; one of attrs is.)
 
 An attribute is kept if it comes back equal and of the same type: what JSON knows, the common types of the standard library
 (:data:`_TAGGED`), and whatever its annotation describes, in the class or in the parameters of its ``__init__``. If one cannot
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from actors.core.errors import TerminalError, instance_dict_of, is_built_in, type_name
+from actors.core.frozenerrors import permit_raising
 from actors.values import codec_for
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | N
     if carried is None:
         return None
     try:
+        permit_raising(kind)
         error: TerminalError = _builtin_of(kind).__new__(kind)
         hints = _hints_of(kind)
         attributes = {name: _restored(value, hints.get(name)) for name, value in carried["attributes"].items()}
@@ -98,8 +99,7 @@ def made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | N
         put_details(error, failure)
         for name, value in attributes.items():
             _put(error, name, value)
-        # As context managers do; a frozen data class refuses it with an error of its own.
-        error.__traceback__ = None
+        error.__traceback__ = None  # as context managers do; a class may have a ``__setattr__`` that refuses it
         str(error)
     except BaseException:  # as above
         return None

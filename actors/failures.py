@@ -55,11 +55,15 @@ def failed(error: BaseException) -> Outcome:
 
 
 def is_terminal(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool:
-    """Whether another try is pointless. A group is if everything in it is.
+    """Whether another try is pointless. A group is if its class says so, or if everything in it is.
 
     Raises what a metaclass of a class in ``also`` raises when it is asked.
     """
-    return all(issubclass(type(leaf), TerminalError) or isinstance(leaf, also) for leaf in leaves_of(error))
+
+    def ends(one: BaseException) -> bool:
+        return issubclass(type(one), TerminalError) or isinstance(one, also)
+
+    return all(map(ends, leaves_of(error, ends)))
 
 
 def is_cancel(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import attrs
 
 from actors.core.errors import DefinitionError, FieldMisuseError, UnknownHandlerError
+from actors.core.frozenerrors import permit_raising_all
 from actors.core.names import AS_IN_CODE, EDIT, NAME_BYTES, RESERVED, Naming, naming
 from actors.core.texts import shown
 from actors.declarations import check_methods, declare_fields, handlers_in, nearest
@@ -289,6 +290,7 @@ def _define(cls: Any) -> Definition:
     for declared in handlers.values():
         _ = declared.signature
     _resolve_fields(cls, types)
+    permit_raising_all()  # its handlers may raise one through a context manager before the engine meets the class
     return Definition(
         name=service_name(cls),
         aliases=cls._naming.aliases,

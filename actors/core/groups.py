@@ -23,12 +23,16 @@ def is_group(error: BaseException) -> bool:
     return issubclass(type(error), BaseExceptionGroup)
 
 
-def leaves_of(error: BaseException) -> Iterator[BaseException]:
-    """The error, or what lies in its groups, however deep; each once."""
+def _never(_: BaseException) -> bool:
+    return False
+
+
+def leaves_of(error: BaseException, is_leaf: Callable[[BaseException], bool] = _never) -> Iterator[BaseException]:
+    """The error, or what lies in its groups, however deep; each once. A group for which ``is_leaf`` holds is not opened."""
     waiting, met = [error], {id(error)}
     while waiting:
         at = waiting.pop()
-        if not is_group(at):
+        if not is_group(at) or is_leaf(at):
             yield at
             continue
         for inner in reversed(exceptions_in(at)):

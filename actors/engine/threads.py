@@ -75,10 +75,22 @@ class StepThread:
 
 
 @attrs.define(eq=False)
-class _Returned:
-    """What the function returned. In a box, because trio takes a coroutine that comes out of a thread for a mistake."""
+class _Ended:
+    """How the function ended. In a box: trio takes a coroutine that comes out of a thread for a mistake, and assigns to the
+    ``__traceback__`` of an error, which the error's class may refuse."""
 
-    value: Any
+    value: Any = None
+    error: BaseException | None = None
+
+    def unpack(self) -> Any:
+        """The value, or the error, raised."""
+        error, self.error = self.error, None  # or the error would hold itself, through this frame
+        if error is None:
+            return self.value
+        try:
+            raise error
+        finally:
+            del error
 
 
 class Threads:
@@ -134,9 +146,13 @@ class Threads:
     async def run(self, thread: StepThread, function: Callable[[], Any]) -> Any:
         """What the function returns. It has a place, and gives it back. Whoever is cancelled goes on, without the thread."""
 
-        def work() -> _Returned:
+        def work() -> _Ended:
             try:
-                return _Returned(function())
+                return _Ended(function())
+            except trio.Cancelled:
+                raise  # of ``check_cancelled``: it is trio's to end
+            except BaseException as error:
+                return _Ended(error=error)
             finally:
                 thread.end()
 
@@ -146,7 +162,7 @@ class Threads:
             self.give_place_back(thread)  # it has not begun
             raise
         try:
-            returned: _Returned = await self._run_detached(work)
+            ended: _Ended = await self._run_detached(work)
         except trio.Cancelled:
             self._abandon(thread)
             raise
@@ -154,7 +170,7 @@ class Threads:
             self.give_place_back(thread)
             raise
         self.give_place_back(thread)
-        return returned.value
+        return ended.unpack()
 
     def _abandon(self, thread: StepThread) -> None:
         thread.abandoned_at = trio.current_time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import decimal
@@ -25,7 +26,7 @@ from tests.lab import Lab
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from nowhere import Missing  # type: ignore[import-not-found]  # for the type checker alone, as users have them
@@ -79,6 +80,61 @@ class Slotted(TerminalError):
 class Data(TerminalError):
     balance: int
     history: list[Money] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenData(TerminalError):
+    balance: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Derived(FrozenData):
+    why: Why = Why.EMPTY
+
+
+class DerivedPlainly(FrozenData):
+    pass
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FrozenSlots(TerminalError):
+    balance: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, order=True)
+class Computed(TerminalError):
+    balance: int
+    factor: dataclasses.InitVar[int] = 2
+    product: int = dataclasses.field(init=False, repr=False)
+
+    def __post_init__(self, factor: int) -> None:
+        object.__setattr__(self, "product", factor * self.balance)
+
+    @property
+    def half(self) -> int:
+        return self.product // 2
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenDetails(TerminalError):
+    balance: Money
+    details: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"balance is {self.balance.amount}"
+
+
+class Reduced(TerminalError):
+    """Asked for by those who pickle, which nobody does here."""
+
+    def __init__(self, *, balance: int) -> None:
+        super().__init__("reduced")
+        self.balance = balance
+
+    def __reduce__(self) -> Any:
+        raise SystemExit(1)
+
+    __setstate__ = __getstate__ = __reduce__
 
 
 class NeedsArguments(TerminalError):
@@ -174,6 +230,13 @@ ITSELF: dict[str, Callable[[], TerminalError]] = {
     "frozen": lambda: Frozen(5),
     "slots": lambda: Slotted(Money(decimal.Decimal(5), "EUR"), {"a": 1}),
     "data class": lambda: Data(5, [Money(decimal.Decimal(5), "EUR")]),
+    "frozen data class": lambda: FrozenData(5),
+    "frozen data class derived from one": lambda: Derived(5),
+    "class derived from a frozen one": lambda: DerivedPlainly(5),
+    "frozen data class with slots": lambda: FrozenSlots(5),
+    "frozen data class that computes": lambda: Computed(balance=5),
+    "frozen data class with details": lambda: FrozenDetails(Money(decimal.Decimal(5), "EUR"), {"a": 1}),
+    "reduced": lambda: Reduced(balance=5),
     "arguments for new": lambda: NeedsArguments(5, "x"),
     "details of its own": lambda: OwnDetails("x"),
     "type that is a number": lambda: OwnType(404),
@@ -189,11 +252,16 @@ ITSELF: dict[str, Callable[[], TerminalError]] = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class FrozenData(TerminalError):
+class FrozenByHand(TerminalError):
     """Python itself cannot raise it through a context manager of ``contextlib``."""
 
-    balance: int
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(name)
+
+
+class Several(TerminalError, ExceptionGroup[Exception]):
+    def __init__(self, *_: Any) -> None:
+        super().__init__("several")
 
 
 class Torn(TerminalError):
@@ -228,7 +296,8 @@ class NotEven:
 
 
 OTHERWISE: dict[str, Callable[[], TerminalError]] = {
-    "frozen data class": lambda: FrozenData(5),
+    "frozen by hand": lambda: FrozenByHand("x"),
+    "group": lambda: Several("x", [Plain(5), ValueError("x")]),
     "text that changes": Torn,
     "attribute that is no value": Shy,
     "text that raises": Touchy,
@@ -277,6 +346,16 @@ async def raise_in_step(which: str) -> None:
     raise {**ITSELF, **OTHERWISE}[which]()
 
 
+@step(retry=RetryPolicy(max_attempts=1))
+def raise_in_thread(which: str) -> None:
+    raise {**ITSELF, **OTHERWISE}[which]()
+
+
+@contextlib.asynccontextmanager
+async def transaction() -> AsyncIterator[None]:
+    yield
+
+
 class Raising(Service):
     @handler
     async def raise_it(self, which: str) -> None:
@@ -285,6 +364,15 @@ class Raising(Service):
     @handler
     async def in_a_step(self, which: str) -> None:
         await raise_in_step(which)
+
+    @handler
+    async def in_a_thread(self, which: str) -> None:
+        await raise_in_thread(which)
+
+    @handler(retry=RetryPolicy(max_attempts=1, on_exhausted="fail"))
+    async def in_a_transaction(self, which: str) -> None:
+        async with transaction():
+            raise ITSELF[which]()
 
     @handler
     async def through_a_call(self, which: str) -> str:
@@ -298,7 +386,7 @@ class Raising(Service):
     @handler(retry=RetryPolicy(max_attempts=1, on_exhausted="fail"))
     async def in_a_deadline(self) -> None:
         with actors.fail_after(5):
-            raise FrozenData(5)
+            raise FrozenByHand("x")
 
     @handler(retry=RetryPolicy(max_attempts=1, on_exhausted="fail"))
     async def not_terminal(self) -> None:
@@ -333,7 +421,7 @@ def test_an_error_that_cannot_be_made_again_is_named(which: str) -> None:
 
 
 @on_virtual_time
-@pytest.mark.parametrize("where", ["raise_it", "in_a_step"])
+@pytest.mark.parametrize("where", ["raise_it", "in_a_step", "in_a_thread"])
 @pytest.mark.parametrize("which", [*ITSELF, *OTHERWISE])
 async def test_it_arrives_at_a_client_and_out_of_a_step(lab: Lab, where: str, which: str) -> None:
     async with lab.running() as runtime:
@@ -359,11 +447,34 @@ async def test_it_arrives_over_http(tmp_path: Path, which: str) -> None:
 
 
 @on_virtual_time
-async def test_a_frozen_error_passes_through_a_deadline(lab: Lab) -> None:
+async def test_an_error_that_permits_nothing_passes_through_a_deadline(lab: Lab) -> None:
     async with lab.running() as runtime:
         with pytest.raises(TerminalError) as caught:
             await runtime.client.service(Raising).in_a_deadline()
-        assert caught.value.type == f"{__name__}.FrozenData"
+        assert caught.value.type == f"{__name__}.FrozenByHand"
+
+
+async def test_an_error_that_permits_nothing_comes_out_of_a_real_thread(tmp_path: Path) -> None:
+    async with actors.open_runtime(Raising, path=tmp_path) as runtime:
+        with pytest.raises(TerminalError) as caught:
+            await runtime.client.service(Raising).in_a_thread("frozen by hand")
+        assert_named(caught.value, "frozen by hand")
+
+
+@on_virtual_time
+@pytest.mark.parametrize("which", [which for which in ITSELF if "frozen" in which])
+async def test_a_frozen_error_passes_through_a_users_context_manager(lab: Lab, which: str) -> None:
+    async with lab.running() as runtime:
+        with pytest.raises(TerminalError) as caught:
+            await runtime.client.service(Raising).in_a_transaction(which)
+        assert_arrived(caught.value, which)
+
+
+def test_the_fields_of_a_frozen_error_stay_frozen() -> None:
+    error = error_of(failure_of(FrozenData(5)))
+    error.add_note("seen")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        error.balance = 6  # type: ignore[attr-defined]
 
 
 @on_virtual_time

@@ -69,6 +69,27 @@ def test_a_policy_may_name_a_class_or_several() -> None:
         assert not is_terminal(TypeError("x"), also)  # type: ignore[arg-type]
 
 
+class Several(actors.TerminalError, ExceptionGroup[Exception]):
+    def __init__(self, *_: object) -> None:
+        super().__init__("several")
+
+
+class Many(ExceptionGroup[Exception]):
+    pass
+
+
+def test_a_group_is_terminal_if_its_class_is() -> None:
+    error = Several("x", [ValueError("y")])
+    assert is_terminal(error)
+    assert is_terminal(ExceptionGroup("z", [error, actors.TerminalError("x")]))
+    assert not is_terminal(ExceptionGroup("z", [error, ValueError("y")]))
+
+
+def test_a_policy_may_name_a_class_of_groups() -> None:
+    assert is_terminal(Many("x", [ValueError("y")]), (Many,))
+    assert not is_terminal(Many("x", [ValueError("y")]), (KeyError,))
+
+
 def test_a_class_that_cannot_be_asked_keeps_its_name() -> None:
     failure = failure_of(raised("class cannot be asked"))
     assert failure.type == "tests.hostile.errors.Mute"
