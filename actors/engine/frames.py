@@ -78,17 +78,25 @@ def _is_of_the_collector(frame: FrameType) -> bool:
 
 
 def place_of(frame: FrameType) -> Place:
-    """Where the innermost code of users' is."""
-    users: list[FrameType] = []
+    """Where the innermost code of users' is, and what it has called."""
+    shown: list[FrameType] = [frame]
+    called: list[FrameType] = []
     for at in _outwards(frame):
+        name = str(at.f_globals.get("__name__", ""))
         if not at.f_code.co_filename.startswith(_AROUND):
-            users.append(at)
-        elif users:
-            break
-    shown = users or [frame]
-    own = next((at for at in shown if not at.f_code.co_filename.startswith(_libraries())), shown[0])
+            called.append(at)
+        elif any(map(_is_own, called)) or (name, at.f_code.co_qualname) in _CALLERS:
+            break  # what lies further out is the program around
+        elif called:
+            shown, called = called, []  # a library that this package has called; users' code may lie further out
+    shown = called or shown
+    own = next(filter(_is_own, shown), shown[0])
     summary = traceback.StackSummary.extract((at, at.f_lineno) for at in reversed(shown[:_SHOWN]))
     return Place(f"{own.f_code.co_filename}:{own.f_lineno}", "".join(summary.format()).rstrip())
+
+
+def _is_own(frame: FrameType) -> bool:
+    return not frame.f_code.co_filename.startswith(_libraries())
 
 
 def _outwards(frame: FrameType) -> Iterator[FrameType]:

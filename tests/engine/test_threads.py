@@ -353,7 +353,7 @@ def test_a_runtime_can_be_left_while_a_thread_is_hung(stopped: None) -> None:
     keys: list[str] = []
 
     async def main() -> None:
-        async with actors.open_runtime(Threaded, durability="memory") as runtime:
+        async with actors.open_runtime(Threaded, durability="memory", drain=0) as runtime:
             handle = await runtime.client.service(Threaded).hung.send()
             await begun()
             keys.append(f"{handle.id}/1")
