@@ -27,7 +27,7 @@ from actors.engine.deployments import Applications
 from actors.engine.engine import Engine
 from actors.engine.names import StoredNames
 from actors.engine.watchdog import Watchdog
-from actors.engine.world import World
+from actors.engine.world import World, world_of_run
 from actors.local import LocalClient, LocalPort
 from actors.system import SYSTEM_CLASSES
 from actors.unserved import UnservedClass, without_code
@@ -107,6 +107,8 @@ async def open_runtime(
     ``package.module``; by default the modules that they are defined in. It is kept with the data: what is under way goes on on
     the code that it began on, also after a start on other code. With ``code=None``, or without a ``path``, whatever is served
     runs everything that has no code of its own. ``journal`` and ``world`` take the place of the disk, of time, chance and threads.
+    Under ``trio.testing.MockClock`` wall time follows trio's: a sleep of days takes no time with ``autojump_threshold=0``, and the
+    clock does not jump while a thread works for the runtime.
 
     With ``fail_fast``, a mistake in the code fails an invocation at once, where the policy does not say otherwise; see
     :class:`actors.RetryPolicy`.
@@ -132,7 +134,7 @@ async def open_runtime(
     drain_seconds = checked_seconds(drain, "drain")
     kept_for = one_of(Durability, durability, "durability")
     checked_count(partitions, "partitions", at_most=MAX_PARTITIONS)
-    surroundings = world if world is not None else World()
+    surroundings = world if world is not None else world_of_run()
     is_kept = path is not None and journal is None
     snapshot = await surroundings.offload(partial(_snapshot, code, classes, is_kept))
     app = App(classes, system=SYSTEM_CLASSES)

@@ -14,6 +14,8 @@ from journal.preflight import compare_with_mark, refuse_endless_files
 from journal.reading import RocksReader
 from journal.rocks import RESERVE_BYTES, RocksStore
 from journal.rows import FORMAT, StoreIdentity
+from journal.still import is_mocked
+from journal.stillrocks import StillRocksStore
 from journal.store import Durability
 from journal.stored import StoredJournal
 
@@ -53,7 +55,8 @@ async def open_journal(
                 )
             )
         identity = directory.bind()
-        store = RocksStore(directory, durability=durability, reserve_bytes=reserve_bytes)
+        kind = StillRocksStore if is_mocked() else RocksStore
+        store = kind(directory, durability=durability, reserve_bytes=reserve_bytes)
         try:
             yield StoredJournal(
                 store,

@@ -11,6 +11,7 @@ import trio
 
 from journal.clock import Clock, SystemClock
 from journal.ids import Ulids
+from journal.still import MockedClock, is_mocked, still
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,16 @@ async def offload_detached(function: Callable[[], Any]) -> Any:
     return await trio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=_NO_LIMIT)
 
 
+def standing_still(offload: Offload) -> Offload:
+    """The same, except that a ``MockClock`` of trio's does not jump while the function runs."""
+
+    async def offload_while_still(function: Callable[[], Any]) -> Any:
+        with still():
+            return await offload(function)
+
+    return offload_while_still
+
+
 async def offload_inline(function: Callable[[], Any]) -> Any:
     """On the spot; for tests, where a thread would let a virtual clock run away."""
     await trio.lowlevel.checkpoint()
@@ -67,3 +78,14 @@ class World:
 
     def __attrs_post_init__(self) -> None:
         self.unique = Ulids(self.clock.now, self.random).next
+
+
+def world_of_run() -> World:
+    """The world on the clock of this trio run: under ``trio.testing.MockClock`` all time is virtual."""
+    if not is_mocked():
+        return World()
+    return World(
+        clock=MockedClock(),
+        offload=standing_still(offload_to_threads()),
+        offload_detached=standing_still(offload_detached),
+    )

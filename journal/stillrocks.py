@@ -1,0 +1,30 @@
+"""The store on disk for a run under ``trio.testing.MockClock`` (``journal.still``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from journal.rocks import RocksStore
+from journal.still import still
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from journal.reading import RocksView
+    from journal.store import Batch
+
+
+class StillRocksStore(RocksStore):
+    """The clock does not jump while a task waits for the thread of the store."""
+
+    async def commit(self, batch: Batch) -> None:
+        with still():
+            await super().commit(batch)
+
+    async def view(self) -> RocksView:
+        with still():
+            return await super().view()
+
+    async def copy_to(self, path: Path, *, made_at: float) -> None:
+        with still():
+            await super().copy_to(path, made_at=made_at)
