@@ -32,6 +32,7 @@ from actors.local import LocalClient, LocalPort
 from actors.system import SYSTEM_CLASSES
 from actors.unserved import UnservedClass, without_code
 from journal.events import PauseMode
+from journal.inflight import InFlight
 from journal.opening import memory_journal, open_journal
 from journal.store import Durability
 
@@ -143,12 +144,14 @@ async def open_runtime(
         with Applications(app, served_as=snapshot, offload=surroundings.offload_detached) as applications:
             async with (
                 _journal(path, journal, kept_for, partitions, surroundings) as opened,
+                _on_record(surroundings, opened) as in_flight,
                 trio.open_nursery() as nursery,
             ):
                 setting = Setting(
                     world=surroundings,
                     limits=limits,
-                    watchdog=Watchdog(limits.blocking_seconds),
+                    watchdog=Watchdog(limits.blocking_seconds, in_flight),
+                    in_flight=in_flight,
                     stored=StoredNames(opened),
                     secret=opened.secret,
                     fail_fast=fail_fast,
@@ -241,6 +244,21 @@ def _journal(
     if path is None:
         raise DefinitionError("open_runtime() needs path=, the directory to keep everything in, or durability='memory'")
     return open_journal(path, durability=durability, partitions=partitions, clock=world.clock)
+
+
+@asynccontextmanager
+async def _on_record(world: World, journal: Journal) -> AsyncIterator[InFlight | None]:
+    """The record of the code that runs. At the end of the block it says that no try was lost."""
+    await trio.lowlevel.checkpoint()
+    if world.in_flight is not None or journal.directory is None:
+        yield world.in_flight
+        return
+    in_flight = InFlight.open(journal.directory.root)
+    try:
+        yield in_flight
+    finally:
+        if in_flight is not None:
+            in_flight.close()
 
 
 @asynccontextmanager

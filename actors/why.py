@@ -62,7 +62,7 @@ def reasons(info: InvocationInfo) -> tuple[Reason, ...]:
         *_not_started(info),
         *_without_code(info),
         *_retrying(info),
-        *map(_waiting, info.waits),
+        *(_waiting(wait, info) for wait in info.waits),
     ]
     return tuple(found) or (Reason(waits_for=Waiting.NOTHING, text="it runs", since=info.started_at),)
 
@@ -157,7 +157,7 @@ def _retrying(info: InvocationInfo) -> Iterator[Reason]:
     )
 
 
-def _waiting(wait: WaitInfo) -> Reason:
+def _waiting(wait: WaitInfo, info: InvocationInfo) -> Reason:
     waits_for, words = _WORDS[wait.kind]
     text = words(wait)
     if wait.kind == "step" and wait.phase in _PHASES:
@@ -168,8 +168,16 @@ def _waiting(wait: WaitInfo) -> Reason:
         text=f"{text}: {wait.note}" if wait.note else text,
         since=wait.since,
         until=wait.until,
+        because=_failure_of(wait, info),
         invocation_id=wait.invocation_id,
     )
+
+
+def _failure_of(wait: WaitInfo, info: InvocationInfo) -> str:
+    """Why the last try of a step failed. It is known of the invocation, so only of the one step that has failed."""
+    failed = [other for other in info.waits if other.kind == "step_retry"]
+    failure = info.last_failure
+    return f"{failure.type}: {failure.message}" if failure is not None and failed == [wait] else ""
 
 
 def _tries(failed: int, limit: int | None) -> str:

@@ -3,6 +3,7 @@
     STORE    what the store is (JSON, sealed): format, id, number of partitions
     MARK     what RocksDB is known to have on disk: how far it reaches, and which of its logs it still needs
     HOLDER   locked by the process that has the directory open; holds its pid
+    INFLIGHT the code that this process runs, for the next one (``inflight``)
     db/      RocksDB's own files, in a directory that nobody else may enter
 
 STORE is renamed into place last, so that a directory without one is empty, or somebody else's, or what a creation that
@@ -139,7 +140,7 @@ class DataDirectory:
 
     def writable_by_others(self) -> Iterator[tuple[Path, int]]:
         """What others may write to of what must be ours alone, with the mode."""
-        for path in (self.root, self.rocks, *(self.root / name for name in (_STORE, _MARK, "TOKENS"))):
+        for path in (self.root, self.rocks, *(self.root / name for name in (_STORE, _MARK, "TOKENS", "INFLIGHT"))):
             try:
                 mode = path.stat().st_mode
             except FileNotFoundError:

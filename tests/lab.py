@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from actors.deployments.snapshot import Snapshot
     from actors.engine.world import Offload
+    from journal.inflight import InFlight
 
 
 class Lab:
@@ -44,6 +45,7 @@ class Lab:
         self.store = store if store is not None else MemoryStore()
         self._random = Random(seed)
         self._run_detached = run_detached
+        self.in_flight: InFlight | None = None
 
     @asynccontextmanager
     async def running(
@@ -57,7 +59,11 @@ class Lab:
         """The runtime, until the block is left: then it is gone at once, like a process that was killed, without a drain."""
         journal = StoredJournal(self.store, partitions=self.partitions, clock=self.clock, secret="lab")
         world = World(
-            clock=self.clock, random=self._random, offload=offload_inline, offload_detached=self._run_detached
+            clock=self.clock,
+            random=self._random,
+            offload=offload_inline,
+            offload_detached=self._run_detached,
+            in_flight=self.in_flight,
         )
         async with open_runtime(
             *(classes or self.classes),

@@ -121,6 +121,10 @@ class BlockedLoopError(ActorError):
     """
 
 
+class StepLostError(ActorError):
+    """The process died while a try of a step ran. The try counts as failed, and the step's policy says when the next one begins."""
+
+
 class StepTimeoutError(ActorError):
     """One try of a step took longer than its ``timeout``. It is tried again, as its policy says."""
 

@@ -36,6 +36,7 @@ from actors.objects import NothingStored
 from actors.values import ValueProblem
 from journal import events as e
 from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause
+from journal.inflight import turn_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from actors.system.inside import InsideClient
     from journal.events import Recorded
     from journal.ids import InvocationId
+    from journal.inflight import InFlight
 
 T = TypeVar("T")
 
@@ -71,6 +73,8 @@ class Setting:
     stored: Stored = attrs.field(factory=NothingStored)
     secret: str = ""
     """Of the store: part of the ids of requests with an idempotency key."""
+    in_flight: InFlight | None = None
+    """The record of the code that runs, for the next process."""
     fail_fast: bool = False
     """Whether a mistake in the code is an outcome at once, where a policy does not say."""
     threads: Threads = attrs.field(
@@ -105,6 +109,7 @@ class Attempt:
         self._setting = setting
         self.name = f"{state.name}/{invocation.handler}"
         self.may_be_interrupted = not is_system(state.service)
+        self.mark = turn_mark(invocation.invocation_id)
         accepted = history[0].event
         assert isinstance(accepted, e.InvocationAccepted), "the history of an invocation begins with its acceptance"
         arguments = _decode_argument(self.handler, accepted.argument)
@@ -177,7 +182,9 @@ class Attempt:
         except BaseException as error:
             # What the handler raises is in its execution. This is of its values, or of its classes of errors.
             commands = [self._hold(PauseCause.HANDLER, error)]
-        watchdog = self._setting.watchdog
+        watchdog, in_flight = self._setting.watchdog, self._setting.in_flight
+        if in_flight is not None and in_flight.strikes:
+            in_flight.forgive(self.mark)
         if not watchdog.has_interrupted:
             return commands
         # Also where the handler has swallowed the interruption: what it did then would not be repeated by a replay.

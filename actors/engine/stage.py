@@ -23,6 +23,7 @@ from actors.core.errors import (
     ActorError,
     BlockedLoopError,
     Interruption,
+    StepLostError,
     StepOutcomeUnknownError,
     UnknownHandlerError,
     UnknownServiceError,
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from actors.core.commands import Command
-    from actors.core.state import InvocationState, ObjectState
+    from actors.core.state import InvocationState, ObjectState, Wait
+    from actors.durable import StepBody
     from actors.engine.app import App
     from actors.engine.attempt import Setting
     from actors.engine.containment import Containment
@@ -56,11 +58,15 @@ if TYPE_CHECKING:
     from actors.engine.resident import Resident
     from journal.events import Recorded
     from journal.ids import InvocationId, StepId
+    from journal.inflight import LostTry
 
 log = logging.getLogger(__name__)
 
 _WOKEN_TOGETHER = 64
 """Of those that have waited for the same code, so many go on before calls and verbs get their turn."""
+
+_STRIKES = 2
+"""Processes in a row that may die while an invocation has the event loop. The next process pauses it."""
 
 UNWIND_SECONDS = 10.0
 """How long the next invocation of a key waits for the steps of a killed one to give way."""
@@ -214,6 +220,8 @@ class Stage:
         if app is None:
             self._wait_for_code(resident, invocation)
             return
+        if self._hold_if_struck_out(resident, invocation):
+            return
         unfinished = _unfinished_steps(invocation) if invocation.waits else set()
         try:
             history = await self._ledger.directory.history(resident, of, invocation.spans)
@@ -346,15 +354,18 @@ class Stage:
             self._settle_pause(resident, of)
             return
         parked = attempt.execution.parked.get(step)
+        wait = _wait_of(resident, of, step)
         if parked is None or parked.interruption is not None or step in resident.steps.get(of, _NO_STEPS):
             return
+        if wait is None:
+            return  # it has its outcome, which the handler has not been given yet
         if self._setting.steps.is_draining:
             return  # the next start takes it up
         if self._running_steps >= self._limits.running_steps:
             self._waiting_steps[of, step] = resident
             return
         self._running_steps += 1
-        task = StepTask(attempt, step, parked.body, self._setting)
+        task = StepTask(attempt, step, parked.body, self._setting, number=wait.attempts + 1)
         resident.steps.setdefault(of, {})[step] = task
         self._movable.pop(of, None)
         self._leaving.discard(of)
@@ -431,6 +442,8 @@ class Stage:
                 self._interrupt(resident, of, step)
             elif isinstance(parked.event, e.StepScheduled) and parked.event.at_most_once:
                 self._complete_as_unknown(resident, of, step, parked.event.name)
+            elif (lost := self._lost_try(resident, of, step)) is not None:
+                self._fail_as_lost(resident, lost, parked.body)
             else:
                 self._ledger.when_durable(partial(self.run_step, resident, of, step))
 
@@ -440,6 +453,46 @@ class Stage:
         )
         command = c.CompleteStep(invocation_id=of, step=step, outcome=failed(error))
         self._ledger.decide_as_engine(resident, command)
+
+    def _lost_try(self, resident: Resident, of: InvocationId, step: StepId) -> LostTry | None:
+        """The step's next try, as the store counts, if it ran when a process died."""
+        in_flight, wait = self._setting.in_flight, _wait_of(resident, of, step)
+        return None if in_flight is None or wait is None else in_flight.lost.get((of, step, wait.attempts + 1))
+
+    def _fail_as_lost(self, resident: Resident, lost: LostTry, body: StepBody) -> None:
+        of, step, in_flight = lost.invocation_id, lost.step, self._setting.in_flight
+        assert in_flight is not None, "it has named the try"
+        error = StepLostError(
+            f"step {body.name!r} ran when the process died: it was killed, ran out of memory or crashed"
+        )
+        log.error("%s: %s", key_of(of, step), error)
+        command = c.FailStep(
+            invocation_id=of,
+            step=step,
+            failure=e.Failure(type_of(error), text_of(error)),
+            policy=attrs.evolve(body.retry),
+            jitter=self._setting.world.random.random(),
+        )
+        self._ledger.decide_as_engine(resident, command)
+        self._ledger.when_durable(partial(in_flight.forget, lost))
+
+    def _hold_if_struck_out(self, resident: Resident, invocation: InvocationState) -> bool:
+        """Pause an invocation that had the event loop when each of the last processes died; whether it was paused."""
+        of, in_flight = invocation.invocation_id, self._setting.in_flight
+        if in_flight is None or not in_flight.strikes:
+            return False
+        assert resident.state is not None
+        count = in_flight.strikes_of(of)
+        if count < _STRIKES or is_system(resident.state.service):
+            return False
+        error = BlockedLoopError(
+            f"{resident.state.name}/{invocation.handler} had the event loop when the process died, {count} times in a row: its code "
+            "crashed the process, or blocked the loop in a call that cannot be interrupted. Correct the code, then resume"
+        )
+        log.error("%s: %s", of, error)
+        self._hold(of, resident, PauseCause.BLOCKED, error)
+        self._ledger.when_durable(partial(in_flight.forget_strikes, of))
+        return True
 
     def _interrupt(self, resident: Resident, of: InvocationId, step: StepId) -> None:
         """Stop a step, so that its handler can go on. One that does not run has nothing to unwind."""
@@ -564,6 +617,11 @@ def _hold_unserved(
     return c.HoldAttempt(
         invocation_id=invocation.invocation_id, cause=PauseCause.CODE, reason=reason, failure=failure_of(error)
     )
+
+
+def _wait_of(resident: Resident, of: InvocationId, step: StepId) -> Wait | None:
+    invocation = None if resident.state is None else resident.state.invocations.get(of)
+    return None if invocation is None else invocation.waits.get(step)
 
 
 def _unfinished_steps(invocation: InvocationState) -> set[StepId]:

@@ -27,6 +27,7 @@ from actors.mistakes import fails_fast
 from actors.system.inside import current_client
 from actors.values import ValueProblem
 from journal.events import Outcome, OutcomeKind
+from journal.inflight import turn_mark
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -40,22 +41,25 @@ log = logging.getLogger(__name__)
 
 
 class StepTask:
-    """A step's body as it runs. Whoever started it is told how it ended, once, whatever the body does."""
+    """A try of a step, the ``number``th. Whoever started it is told how it ended, once, whatever the body does."""
 
     progress = 0
 
-    def __init__(self, attempt: Attempt, step: StepId, body: StepBody, setting: Setting) -> None:
+    def __init__(self, attempt: Attempt, step: StepId, body: StepBody, setting: Setting, *, number: int) -> None:
         self.invocation_id = attempt.invocation_id
         self.step = step
         self.name = body.name
         self.key = key_of(attempt.invocation_id, step)
         self._of = attempt.name
         self.may_be_interrupted = attempt.may_be_interrupted
+        self.mark = turn_mark(attempt.invocation_id, step)
         self.started_at = setting.world.clock.now()
         self.is_wanted = True
         self.abandoned_at = 0.0
         self.phase = StepPhase.RUNS
         self.has_ended = trio.Event()
+        self._number = number
+        self._slot: int | None = None
         self._thread: StepThread | None = None
         self._body = body
         self._setting = setting
@@ -91,30 +95,33 @@ class StepTask:
         current_branch.set(None)
         current_step.set(self)
         current_client.set(self._setting.client)
-        value: Any = None
-        error: BaseException | None = None
         try:
-            with self._scope:
-                try:
-                    value = await self._try()
-                except BaseException as raised:
-                    if passes(raised):
-                        raise
-                    error = raised
-        except BaseException as raised:  # trio's own, of a scope that the body has left open
-            if passes(raised):
-                raise
-            error = raised
-        _abandon_open_nurseries()
-        if error is None and not self._scope.cancelled_caught:
+            value: Any = None
+            error: BaseException | None = None
             try:
-                return self._setting.watchdog.run(self, self._succeeded, value)
-            except BaseException as raised:  # of the result's classes, which are the user's
+                with self._scope:
+                    try:
+                        value = await self._try()
+                    except BaseException as raised:
+                        if passes(raised):
+                            raise
+                        error = raised
+            except BaseException as raised:  # trio's own, of a scope that the body has left open
+                if passes(raised):
+                    raise
                 error = raised
-        command = None if error is None else self._command_after(error)
-        if command is not None:
-            return command
-        return c.AbortStep(invocation_id=self.invocation_id, step=self.step)
+            _abandon_open_nurseries()
+            if error is None and not self._scope.cancelled_caught:
+                try:
+                    return self._setting.watchdog.run(self, self._succeeded, value)
+                except BaseException as raised:  # of the result's classes, which are the user's
+                    error = raised
+            command = None if error is None else self._command_after(error)
+            if command is not None:
+                return command
+            return c.AbortStep(invocation_id=self.invocation_id, step=self.step)
+        finally:
+            self._note_end()
 
     def emit(self, value: bytes) -> None:
         """A piece of output, from the body's task or thread. Raises :class:`PayloadTooLargeError`."""
@@ -128,9 +135,11 @@ class StepTask:
     async def _try(self) -> Any:
         body = self._body
         if inspect.iscoroutinefunction(body.call.function):
+            self._note_begin()
             return await self._in_time(self._call)
         thread = StepThread(self.invocation_id, self.step, self.name)
         await self._take_thread(thread)
+        self._note_begin()
         return await self._in_time(partial(self._call_in_thread, thread))
 
     async def _take_thread(self, thread: StepThread) -> None:
@@ -159,6 +168,20 @@ class StepTask:
     async def _drive(self, awaitable: Awaitable[Any]) -> Any:
         coroutine = awaitable if inspect.iscoroutine(awaitable) else _await(awaitable)
         return await _in_turns(self._setting.watchdog, self, coroutine)
+
+    def _note_begin(self) -> None:
+        if self._setting.in_flight is not None:
+            self._slot = self._setting.in_flight.begin(self.invocation_id, self.step, self._number)
+
+    def _note_end(self) -> None:
+        """The try has not ended the process, and neither have the classes of its result."""
+        in_flight = self._setting.in_flight
+        if in_flight is None:
+            return
+        if self._slot is not None:
+            in_flight.end(self._slot)
+        if in_flight.strikes:
+            in_flight.forgive(self.mark)
 
     async def _in_time(self, call: Callable[[], Awaitable[Any]]) -> Any:
         timeout = self._body.options.timeout

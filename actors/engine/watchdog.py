@@ -14,8 +14,9 @@ never lets go of the interpreter, so that no other thread could send anything, b
 are of no use; there ``PyThreadState_SetAsyncExc`` has to do, which ends no system call, and which may come late: so whoever leaves a
 turn receives what has not come yet (``_take_back``).
 
-What cannot be interrupted: a call into C that neither returns nor looks for signals. Its invocation is on record as the one that
-had the loop when the process died (``journal.inflight``), and is held by a later start.
+What cannot be interrupted: a call into C that neither returns nor looks for signals. ``journal.inflight`` records whose turn it is,
+so after two deaths in a row in the turn of one invocation the next start pauses that invocation. The same holds for code that
+crashes the process.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from actors.durable import current_step
 from actors.engine.frames import Place, is_in_users_code, place_of
 from actors.failures import text_of, type_of
 from journal.events import Failure, PauseCause
+from journal.inflight import TURN_BYTES, turn_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
     from actors.core.limits import Limits
     from journal.ids import InvocationId
+    from journal.inflight import InFlight
 
 T = TypeVar("T")
 
@@ -62,13 +65,16 @@ _CHECKS = 10
 
 
 class Turn(Protocol):
-    """Whose turn it is. ``progress`` grows while it gets on, as a replay does."""
+    """Whose turn it is. ``progress`` grows while it gets on, as a replay does. ``mark`` stands for it in ``journal.inflight``."""
 
     @property
     def invocation_id(self) -> InvocationId: ...
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def mark(self) -> bytes: ...
 
     @property
     def progress(self) -> int: ...
@@ -85,6 +91,11 @@ class Work:
     name: str
     may_be_interrupted: bool
     progress: int = 0
+
+    @property
+    def mark(self) -> bytes:
+        """The mark of its handler's turns: those follow if this does not end the process."""
+        return turn_mark(self.invocation_id)
 
 
 def blocked_error(name: str, limits: Limits, place: Place | None) -> BlockedLoopError:
@@ -118,8 +129,9 @@ class _Stretch:
 class Watchdog:
     """Told by the engine when users' code has the thread."""
 
-    def __init__(self, blocking_seconds: float = float("inf")) -> None:
+    def __init__(self, blocking_seconds: float = float("inf"), in_flight: InFlight | None = None) -> None:
         self._limit = blocking_seconds
+        self._record = None if in_flight is None else in_flight.memory
         self._turn: Turn | None = None
         self._since = 0.0
         self._interrupted: Place | None = None
@@ -148,10 +160,13 @@ class Watchdog:
             self._thread.join()
         if self._by_signal:
             _signals.end(self)
+        self._record = None
 
     def run(self, turn: Turn, function: Callable[..., T], *args: Any) -> T:
         """Call it as a turn. Raises :class:`Interruption` if that was not swallowed; see :meth:`take_interrupted`."""
         self._interrupted = None
+        if self._record is not None:
+            self._record[:TURN_BYTES] = turn.mark
         self._since = time.monotonic()
         self._turn = turn
         try:
@@ -177,6 +192,8 @@ class Watchdog:
         if self._turn is None:
             return
         self._turn = None
+        if self._record is not None:
+            self._record[0] = 0
         if self._is_pending:
             self._take_back()
         took = time.monotonic() - self._since

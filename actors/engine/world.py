@@ -16,6 +16,8 @@ from journal.still import MockedClock, is_mocked, still
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from journal.inflight import InFlight
+
 T = TypeVar("T")
 
 _THREADS = 64
@@ -67,13 +69,14 @@ class World:
     """The seams of an engine. The defaults are the real ones.
 
     ``offload`` returns when the function has ended, also if it was meant to stop; ``offload_detached`` returns as soon as it was
-    meant to, and leaves the function behind.
+    meant to, and leaves the function behind. ``in_flight`` replaces the record in the data directory.
     """
 
     clock: Clock = attrs.field(factory=SystemClock)
     random: random.Random = attrs.field(factory=random.SystemRandom)
     offload: Offload = attrs.field(factory=offload_to_threads)
     offload_detached: Offload = offload_detached
+    in_flight: InFlight | None = None
     unique: Callable[[], int] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -280,7 +280,8 @@ def timeline_table(entries: list[JournalEntry], killed_after: list[str]) -> Tabl
     for entry in entries:
         if entry.name == "OutputEmitted":
             continue
-        if completed == len(killed_after) and entry.name == "StepCompleted" and not is_marked:
+        is_first_after = entry.name in ("StepAttemptFailed", "StepCompleted")
+        if completed == len(killed_after) and is_first_after and not is_marked:
             table.add_row("", "", "[red]SIGKILL[/]", "[red]the process died here, and was started again[/]")
             is_marked = True
         completed += entry.name == "StepCompleted"

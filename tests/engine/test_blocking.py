@@ -327,6 +327,7 @@ class SomeTurn:
     invocation_id: InvocationId = attrs.field(default="inv", converter=InvocationId)
     name: str = "some turn"
     may_be_interrupted: bool = True
+    mark: bytes = b""
     gets_on: bool = False
     looked_at: int = 0
 
