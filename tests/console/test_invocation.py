@@ -69,6 +69,17 @@ class Speaker(Service):
         await stutter()
 
 
+@step
+async def declaim(text: str) -> int:
+    return len(text)
+
+
+class Orator(Service):
+    @handler
+    async def orate(self, size: int) -> int:
+        return await declaim("x" * size)
+
+
 class Door(Service):
     @handler
     async def open(self, door: str) -> None:
@@ -189,6 +200,33 @@ def test_it_is_done_again_with_another_argument(stage: Stage, open_page: Open) -
     dialog.get_by_role("button", name="Restart as a new one").click()
     page.get_by_role("region", name="How it ended").get_by_text("100", exact=True).wait_for()
     page.get_by_role("region", name="What it is").get_by_text("50", exact=True).wait_for()
+
+
+def test_it_is_restarted_at_its_end_with_every_step_kept(stage: Stage, open_page: Open) -> None:
+    _LIFTED.extend([0, 0, 0])
+    sent = stage.do(stage.client.send, Target("Stones", None, "carry"), b"21")
+    stage.do(stage.client.invocation(sent.invocation_id).result)
+    page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
+    page.get_by_role("button", name="Restart…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("From").select_option("end")
+    dialog.get_by_role("list", name="kept, not run again").get_by_text("lift").wait_for()
+    assert dialog.get_by_label("Argument").count() == 0
+    dialog.get_by_role("button", name="Restart as a new one").click()
+    dialog.wait_for(state="detached")
+    page.get_by_role("region", name="How it ended").get_by_text("42", exact=True).wait_for()
+    assert sent.invocation_id not in page.url
+    assert len(_LIFTED) == 4
+
+
+def test_an_argument_too_large_to_be_kept_is_shown_by_its_size(tmp_path: Path, open_page: Open) -> None:
+    with staged(tmp_path, Orator, runtime_limits=actors.Limits(payload_bytes=1000)) as stage:
+        sent = stage.do(stage.client.send, Target("Orator", None, "orate"), b"997")
+        stage.do(stage.client.invocation(sent.invocation_id).result)
+        page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
+        page.get_by_role("button", name="step declaim").click()
+        page.get_by_role("region", name="step declaim").get_by_text("1,001 bytes").wait_for()
+        page.context.close()
 
 
 def test_a_signal_has_a_form_made_from_its_type(stage: Stage, open_page: Open, scheme: str) -> None:
