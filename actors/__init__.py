@@ -6,7 +6,16 @@ used, so that importing this costs little.
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING
+
+_found = importlib.util.find_spec("playhead")
+if (
+    _found is not None and _found.submodule_search_locations is None
+):  # a script of the user's, which must not be run by this
+    raise ImportError(
+        f"{_found.origin} hides playhead's own package 'playhead': rename it, or start Python from another folder"
+    )
 
 from playhead.packages import check_packages
 

@@ -61,6 +61,14 @@ def test_a_journal_of_the_users_is_named_by_import_actors(tmp_path: Path) -> Non
     assert f"ImportError: {tmp_path / 'journal.py'} hides playhead's own package 'journal'" in ran.stderr
 
 
+@pytest.mark.parametrize("source", ["", "import actors"])
+def test_a_playhead_of_the_users_is_named_by_import_actors(source: str, tmp_path: Path) -> None:
+    (tmp_path / "playhead.py").write_text(source)
+    named = f"ImportError: {tmp_path / 'playhead.py'} hides playhead's own package 'playhead'"
+    for command in (["-c", "import actors"], ["playhead.py"] if source else ["-c", "import actors"]):
+        assert named in python(tmp_path, *command).stderr
+
+
 @pytest.mark.parametrize("name", ["actors", "journal", "cli", "playhead"])
 def test_an_app_that_imports_a_module_with_our_name_is_refused(name: str, tmp_path: Path) -> None:
     app = tmp_path / "app.py"

@@ -175,13 +175,20 @@ def purge(selected: Selected, how: How, where: Where) -> None:
     _steer(selected, where, how, lambda handle: handle.purge(), lambda several: several.purge())
 
 
+def _step(_: click.Context, __: click.Parameter, value: str | None) -> str:
+    """The step, empty if none is given. One that was given and is empty is an unset variable of a script."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("it is empty; leave it out to begin at the beginning")
+    return value or ""
+
+
 @click.command()
 @_verb(None)
 @reason_option
 @click.option(
     "--from",
     "from_step",
-    default="",
+    callback=_step,
     help="Begin again at a step, by its name or its path, or at the end: keep every step.",
 )
 @click.option("--input", "text", default=None, help="Another argument, as JSON. Of ids only.")

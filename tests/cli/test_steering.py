@@ -107,6 +107,7 @@ MISTAKES = {
     "cancel inv_1short": "not an invocation id",
     "cancel --where 'colour = 1' --yes": "no such column: colour",
     "restart Waiter --input 5": "by their ids",
+    "restart Waiter --from '' --yes": "leave it out to begin at the beginning",
     "export Waiter": "by their ids",
     "list --watch": "needs a terminal",
 }
