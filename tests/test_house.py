@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import inspect
 import resource
-import statistics
 import subprocess
 import sys
 from functools import cache
@@ -312,11 +311,11 @@ def test_importing_the_api_imports_nothing_heavy() -> None:
 
 
 def test_importing_the_api_costs_about_as_much_as_importing_trio_and_attrs() -> None:
-    """Seconds of a processor, since those do not depend on what else the machine does."""
+    """Seconds of a processor, the least of several: what else the machine does makes them more, and never less."""
     pairs = [(processor_seconds("import trio, attrs"), processor_seconds("import actors")) for _ in range(7)]
-    compared, taken = (statistics.median(column) for column in zip(*pairs, strict=True))
+    compared, taken = (min(column) for column in zip(*pairs, strict=True))
     print(
-        f"\nimport actors: {taken * 1000:.0f} ms; import trio, attrs: {compared * 1000:.0f} ms; median of {len(pairs)}"
+        f"\nimport actors: {taken * 1000:.0f} ms; import trio, attrs: {compared * 1000:.0f} ms; least of {len(pairs)}"
     )
     assert taken < compared * DEARER_AT_MOST
 
