@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -50,11 +51,13 @@ class Obliging:
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.name)
 def test_a_question_has_as_many_in_flight_over_as_many_keys_as_its_name_says(asked: Asked) -> None:
     peer = Obliging()
+    began = time.perf_counter()
     told = asyncio.run(ask(peer, asked, 0.05))
+    elapsed = time.perf_counter() - began
     assert peer.most == asked.in_flight
     assert peer.keys <= {f"key-{number}" for number in range(asked.keys)}
     assert 0 < told.operations < peer.count, "what warms it up is not counted"
-    assert told.rate == pytest.approx(told.operations * asked.per_operation / 0.05, rel=0.5)
+    assert told.rate * elapsed > told.operations * asked.per_operation, "the time that counts is a part of it"
     assert 0 < told.p50_ms <= told.p99_ms
 
 
