@@ -48,6 +48,8 @@ def exit_code_of(error: BaseException) -> Exit:
             return Exit.DISK_FAILED
         case kept.StoreMissing():
             return Exit.NOT_FOUND
+        case kept.StoreExists() | kept.DirectoryNotEmpty():
+            return Exit.REFUSED
         case kept.MalformedIdError() | ours.DefinitionError():
             return Exit.USAGE
         case kept.Unavailable():

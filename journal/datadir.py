@@ -50,8 +50,10 @@ from journal.descriptors import (
 )
 from journal.errors import (
     DirectoryLost,
+    DirectoryNotEmpty,
     StoreDamaged,
     StoreError,
+    StoreExists,
     StoreFailed,
     StoreFormat,
     StoreInUse,
@@ -198,7 +200,7 @@ class DataDirectory:
     def beginning(self) -> Iterator[HeldDirectory]:
         """Hold it for the block, to make a store in it. If the block fails, what was made is removed.
 
-        Raises :class:`StoreError` where something is there already.
+        Raises :class:`StoreExists`, and :class:`DirectoryNotEmpty` where something else is there.
         """
         self._refuse_store()
         with self.translated("making the directory"):
@@ -233,7 +235,7 @@ class DataDirectory:
 
     def _refuse_store(self) -> None:
         if self.exists() or self.is_backup():
-            raise StoreError(self.path, "there is a store here already; name an empty or a new directory")
+            raise StoreExists(self.path)
 
     def _make(self) -> list[Path]:
         """Make it; the directories that were not there, the innermost first."""
@@ -464,10 +466,7 @@ class HeldDirectory(OpenDirectory):
             raise StoreDamaged(self.path, "the file STORE is missing; restore it with the rest from a backup")
         strangers = sorted(name for name in os.listdir(self.root) if name not in {*_MADE, "db"})
         if strangers:
-            raise StoreError(
-                self.path,
-                f"not a playhead data directory, and not empty (found {strangers[0]!r}); name an empty or a new one",
-            )
+            raise DirectoryNotEmpty(self.path, found=strangers[0])
 
 
 def _renamed(text: str, reached: Path, known: Path) -> str:

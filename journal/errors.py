@@ -137,3 +137,20 @@ class StoreFormat(StoreError):
 
 class StoreDamaged(StoreError):
     """Files of the store are missing or cut. Opening it would lose what was acknowledged."""
+
+
+class StoreExists(StoreError):
+    """There is a store, or a backup, where a new one is to be made."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "there is a store here already; name an empty or a new directory")
+
+
+class DirectoryNotEmpty(StoreError):
+    """There are files that belong to no store where one is to be made. ``found`` is the name of the first."""
+
+    def __init__(self, path: Path, *, found: str) -> None:
+        super().__init__(
+            path, f"not a playhead data directory, and not empty (found {found!r}); name an empty or a new one"
+        )
+        self.found = found

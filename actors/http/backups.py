@@ -13,7 +13,7 @@ from actors.engine.arrivals import Act
 from actors.http.exchange import Exchange
 from actors.http.models import Reason
 from actors.http.routes import Route, Scope
-from journal.errors import JournalError, StoreError
+from journal.errors import DirectoryNotEmpty, JournalError, StoreExists
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -69,7 +69,8 @@ async def noted(
     try:
         await copy()
     except JournalError as error:
-        refusal = BackupExistsError(str(error)) if isinstance(error, StoreError) else UnavailableError(str(error))
+        is_taken = isinstance(error, StoreExists | DirectoryNotEmpty)
+        refusal = BackupExistsError(str(error)) if is_taken else UnavailableError(str(error))
         await note(act, refusal=f"{type(refusal).__name__}: {refusal}")
         raise refusal from error
     await note(act)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +11,12 @@ import trio
 
 import actors
 from actors import Service, handler, step
+from actors.core.errors import UnavailableError
 from actors.doctor import examine, rebuild
-from actors.engine.arrivals import Identity
+from actors.engine.arrivals import Act, Identity
+from actors.http.backups import BackupExistsError, noted
 from journal import keys
+from journal.errors import DirectoryNotEmpty, JournalError, StoreDamaged, StoreError, StoreExists, Unavailable
 from journal.events import Status
 from journal.opening import open_for_reading, open_journal
 from journal.rows import InvocationRow, decode_row, encode_row
@@ -22,8 +26,6 @@ from tests.http.served import serving
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from actors.doctor import Examination
     from tests.terminal import Terminal
 
@@ -212,7 +214,10 @@ def test_a_server_is_copied_while_it_runs_and_the_copy_goes_on_where_it_was(shop
     assert "all is as it should be" in shop.done("playhead doctor --data copy")
     assert len(json.loads(shop.done("playhead actors items Shop/a stock -o json --data copy"))) == 1
     assert len(json.loads(shop.done("playhead actors items Shop/a stock -o json"))) == 2
-    assert shop.run("playhead restore playhead-data/backups/one copy").code != 0
+    assert shop.run("playhead restore playhead-data/backups/one copy").code == 3
+    (shop.folder / "mine").mkdir()
+    (shop.folder / "mine" / "notes.txt").touch()
+    assert shop.run("playhead restore playhead-data/backups/one mine").code == 3
     shop.done("kill $! && wait $!")
     shop.done("playhead backup two")
     said = shop.run("playhead restore playhead-data/backups/two again")
@@ -269,6 +274,31 @@ def test_the_doctor_names_files_that_nothing_else_names(stopped: Terminal) -> No
     assert stopped.run("playhead doctor").code == 1
     stopped.done("playhead doctor --rebuild")  # opens it, and RocksDB removes the table
     assert "all is as it should be" in stopped.done("playhead doctor")
+
+
+@pytest.mark.parametrize(
+    ("error", "refusal"),
+    [
+        (StoreExists(Path("backups/one")), BackupExistsError),
+        (DirectoryNotEmpty(Path("backups/one"), found="notes.txt"), BackupExistsError),
+        (StoreDamaged(Path("backups/one"), "the file STORE is missing"), UnavailableError),
+        (StoreError(Path("backups"), "others may write here"), UnavailableError),
+        (Unavailable("the store is closed"), UnavailableError),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+async def test_only_what_is_there_is_a_backup_that_exists(error: JournalError, refusal: type[Exception]) -> None:
+    noted_refusals: list[str] = []
+
+    async def copy() -> None:
+        raise error
+
+    async def note(act: Act, *, refusal: str = "") -> None:
+        noted_refusals.append(refusal)
+
+    with pytest.raises(refusal):
+        await noted(copy, "one", "", note)
+    assert [said.partition(":")[0] for said in noted_refusals] == [refusal.__name__]
 
 
 async def test_a_server_that_keeps_nothing_says_so(tmp_path: Path) -> None:

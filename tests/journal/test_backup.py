@@ -19,7 +19,7 @@ import trio
 from journal import rocks, smallfiles
 from journal.backup import Manifest, Restored, read_manifest, restore_backup
 from journal.datadir import DataDirectory, encode_identity
-from journal.errors import DiskFull, StoreDamaged, StoreError
+from journal.errors import DirectoryNotEmpty, DiskFull, StoreDamaged, StoreError, StoreExists
 from journal.ids import StreamId
 from journal.opening import open_for_reading, open_journal
 from journal.protocol import Letter
@@ -340,9 +340,9 @@ async def test_nothing_is_restored_over_what_is_there(backup: Path, tmp_path: Pa
     (tmp_path / "home" / "thesis.tex").write_text("ten years of work")
     restored(backup, tmp_path / "copy")
     async with open_journal(tmp_path / "held"):
-        for place in ("home", "copy", "held"):
+        for place, error in (("home", DirectoryNotEmpty), ("copy", StoreExists), ("held", StoreExists)):
             before = contents(tmp_path / place, idle=())
-            with pytest.raises(StoreError):
+            with pytest.raises(error):
                 restored(backup, tmp_path / place)
             assert contents(tmp_path / place, idle=()) == before
 
