@@ -139,6 +139,22 @@ class StoreDamaged(StoreError):
     """Files of the store are missing or cut. Opening it would lose what was acknowledged."""
 
 
+class ChangesMissing(StoreDamaged):
+    """Changes that were on disk are missing in the logs of the store, and later ones are there. ``log`` is the file where they are
+    missed: it has the change ``found`` where ``expected`` belongs, which is None if nothing tells it."""
+
+    def __init__(self, path: Path, *, log: str, found: int, expected: int | None) -> None:
+        belongs = "changes before it" if expected is None else f"change {expected}"
+        super().__init__(
+            path,
+            f"changes that were on disk are missing in its logs: {log} has change {found} where {belongs} must be, so a log was cut, "
+            "damaged or removed. Nothing was changed: restore the directory from a backup",
+        )
+        self.log = log
+        self.found = found
+        self.expected = expected
+
+
 class StoreExists(StoreError):
     """There is a store, or a backup, where a new one is to be made."""
 

@@ -3,39 +3,39 @@
 A process that writes by path into a directory that is not its own leaves tables, manifests and logs there, under numbers that mean
 nothing to the store, or worse: RocksDB takes in every log whose number is not below the oldest that the manifest asks for, whoever has
 written it. A crash leaves such files as well, unfinished tables and old logs, and the next start removes those; it cannot be seen who
-left a file. A log that MARK does not name yet is the store's own if its records go on from those before: with durability ``os`` no mark
-names any, and a crash can come before the mark. It can come before the first record, too. Then the log is an empty file behind one with
-records; a store that was closed has none in its logs.
+left a file. A log that MARK does not name yet is the store's own if its changes follow on those before: with durability ``os`` no mark
+names any, and a crash can come before the mark. One whose changes do not follow is set aside by the next start (``preflight``). A crash
+can come before the first change, too. Then the log is an empty file after one with changes; a store that was closed has none in its logs.
 """
 
 from __future__ import annotations
 
-import struct
+import enum
 from typing import TYPE_CHECKING
 
 import attrs
 
-from journal.smallfiles import open_file
+from journal.logs import read_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from journal.reading import RocksReader
 
-_BLOCK_BYTES = 32_768
-_HEAD = struct.Struct("<4xHB")
-_BATCH = struct.Struct("<QI")
-_BEGINS_BATCH = frozenset({1, 2})
-"""The types of a record that is whole, and of the first part of one."""
+
+class Fate(enum.Enum):
+    """What the next start does with a file that nothing names."""
+
+    REMOVED = enum.auto()
+    SET_ASIDE = enum.auto()
+    TAKEN_IN = enum.auto()
+    """It is read as if it were the store's."""
 
 
 @attrs.frozen
 class Stranger:
-    """A file that nothing names. ``is_taken_in``: the next start reads it as if it were the store's; else it removes it."""
+    """A file that nothing names."""
 
     name: str
-    is_taken_in: bool
+    fate: Fate
 
 
 def strangers(reader: RocksReader) -> list[Stranger]:
@@ -43,37 +43,21 @@ def strangers(reader: RocksReader) -> list[Stranger]:
     rocks, mark = reader.directory.rocks, reader.directory.read_mark()
     named = {*reader.tables(), (rocks / "CURRENT").read_text().strip()}
     found = [
-        Stranger(path.name, is_taken_in=False)
+        Stranger(path.name, Fate.REMOVED)
         for pattern in ("*.sst", "MANIFEST-*")
         for path in sorted(rocks.glob(pattern))
         if path.name not in named
     ]
-    oldest, last = reader.oldest_log(), 0
-    for number in reader.directory.logs():
-        if number < oldest:
-            if number not in mark.logs:  # else it is about to be removed
-                found.append(Stranger(f"{number:06}.log", is_taken_in=False))
-            continue
-        path = rocks / f"{number:06}.log"
-        batches = list(_batches(path))
-        has_just_begun = last != 0 and path.stat().st_size == 0
-        goes_on = (last == 0 or batches[0][0] == last + 1) if batches else has_just_begun
-        if number not in mark.logs and not goes_on:
-            found.append(Stranger(f"{number:06}.log", is_taken_in=True))
-        elif batches:
-            last = batches[-1][1]
+    oldest, has_changes = reader.oldest_log(), False
+    for log in (read_log(rocks / f"{number:06}.log") for number in reader.directory.logs()):
+        if log.number in reader.cut_off:
+            found.append(Stranger(log.name, Fate.SET_ASIDE))
+        elif log.number in mark.logs:
+            has_changes |= bool(log.runs)
+        elif log.number < oldest:
+            found.append(Stranger(log.name, Fate.REMOVED))
+        elif log.runs:
+            has_changes = True
+        elif not (has_changes and log.size == 0):
+            found.append(Stranger(log.name, Fate.TAKEN_IN))
     return found
-
-
-def _batches(path: Path) -> Iterator[tuple[int, int]]:
-    """The first and the last sequence number of each batch in a log, as far as it can be read."""
-    with open_file(path) as file:
-        while block := file.read(_BLOCK_BYTES):
-            position = 0
-            while position + _HEAD.size <= len(block):
-                length, kind = _HEAD.unpack_from(block, position)
-                position += _HEAD.size
-                if kind in _BEGINS_BATCH and _BATCH.size <= length <= len(block) - position:
-                    first, count = _BATCH.unpack_from(block, position)
-                    yield first, first + count - 1
-                position += length

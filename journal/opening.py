@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from journal.datadir import DataDirectory
 from journal.memory import MemoryStore
-from journal.preflight import compare_with_mark, refuse_endless_files
+from journal.preflight import read_at_rest
 from journal.reading import RocksReader
 from journal.rocks import RESERVE_BYTES, RocksStore
 from journal.rows import FORMAT, StoreIdentity
@@ -83,17 +83,9 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[RocksReader, StoreId
         identity = directory.identity()
         directory.reach_rocks()
         mark = None if directory.is_held() else directory.read_mark()
-        if mark is not None:
-            refuse_endless_files(directory)
-        reader = RocksReader(directory)
+        reader = RocksReader(directory) if mark is None else read_at_rest(directory, mark)
     except BaseException:
         directory.release()
-        raise
-    try:
-        if mark is not None:
-            compare_with_mark(directory, mark, reached=reader.reached(), oldest_log=reader.oldest_log())
-    except BaseException:
-        reader.close()
         raise
     return reader, identity
 

@@ -1,73 +1,143 @@
 """A look at what RocksDB has left, before anything may delete what it cannot read.
 
 RocksDB opens happily, and empty, when its manifest is cut short, and then drops the files it thinks obsolete; it does not
-miss a log that is gone; and it reads for ever in a log or manifest where the type of a record names a sort that only
-recycled logs have (all observed with 9.8). So, before a store is opened for writing,
+miss a log that is gone, or the end of one that another follows; and it reads for ever in a log or manifest where the type of a
+record names a sort that only recycled logs have (all observed with 9.8). So, before a store is opened for writing,
 
 - the records of manifest and logs are walked from head to head: none may have such a type;
 - the store is opened for reading only, which checks all of its tables and logs, and changes nothing;
 - what was found is held against MARK: the store must reach as far; its manifest must not ask for older logs than it did,
-  as one does that has forgotten a table; and each log that it asks for and MARK names must be there.
+  as one does that has forgotten a table; and each log that it asks for and MARK names must be there;
+- the changes in its logs must follow on each other (``logs``).
+
+Where they do not, changes are missing, and what was acknowledged may be among them. There is one innocent cause. A power cut takes what
+was not synced, in no order: it may take the end of a log and leave the beginning of the next, with a commit in it that nobody was told
+of. Such a log is set aside, as if the power cut had taken it as well, so that what is opened is a prefix of what was written. MARK says
+which case it is: it names a log before a commit in it is acknowledged, and only after that log and all before it were synced. With
+durability ``os`` it names none, and a power cut may take any end.
 
 What remains: a log or manifest that a power cut left with noise at its end, of which a byte happens to look like such a
-type, is refused as well; and what a disk forgets without MARK's noticing, which is rewritten as soon as a log is added.
+type, is refused as well, and so is a log with zeros in its midst; and what a disk forgets without MARK's noticing, which is rewritten
+as soon as a log is added.
 """
 
 from __future__ import annotations
 
-import struct
+import logging
 from typing import TYPE_CHECKING
 
-from rocksdict import AccessType, Options, Rdict
+import attrs
 
-from journal.errors import StoreDamaged
-from journal.reading import OLDEST_LOG
-from journal.refusals import refusal
+from journal.errors import ChangesMissing, StoreDamaged
+from journal.logs import EndlessRecordError, Gap, find_gap, read_log, refuse_endless
+from journal.reading import RocksReader
+from journal.smallfiles import sync_directory
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
-    from journal.datadir import DataDirectory
+    from journal.datadir import DataDirectory, HeldDirectory, OpenDirectory
+    from journal.logs import LogContent
     from journal.mark import Mark
 
-_BLOCK_BYTES = 32_768
-_HEAD = struct.Struct("<4xHB")  # a checksum, the length of what follows, and the type
-_OF_RECYCLED_LOGS = frozenset({5, 6, 7, 8})
+log = logging.getLogger(__name__)
+
+ASIDE = ".set-aside"
+"""What the name of a log ends with that was set aside: RocksDB does not know such a file, and leaves it alone."""
 
 
-def look_before_opening(directory: DataDirectory, options: Options) -> bool:
-    """Whether there is a store to open, rather than one to begin. Changes nothing.
+@attrs.frozen
+class Found:
+    """What a look has found. ``is_there``: there is a store to open, rather than one to begin. ``cut_off``: logs that RocksDB must not
+    read, because changes are missing in front of them."""
+
+    is_there: bool
+    cut_off: tuple[int, ...] = ()
+
+
+def look_before_opening(directory: OpenDirectory) -> Found:
+    """What there is to open. Changes nothing.
 
     Raises :class:`StoreDamaged` if files are missing, cut or changed; and what ``refusals`` makes of other trouble.
     """
     mark, rocks = directory.read_mark(), directory.rocks
     if not (rocks / "CURRENT").exists():
         if mark.sequence == 0 and not mark.logs and not any(rocks.glob("*.sst")):
-            return False
+            return Found(is_there=False)
         raise _damaged(directory, "RocksDB's file CURRENT is missing")
-    refuse_endless_files(directory)
+    opened = directory.open()  # closing a reader gives up its directory
     try:
-        reader = Rdict(str(rocks), options, access_type=AccessType.read_only(False))
-        reached, oldest_log = reader.latest_sequence_number(), reader.property_int_value(OLDEST_LOG)
-        reader.close()
-    except Exception as error:
-        raise refusal(directory, error, doing="reading it") from error
-    assert oldest_log is not None
-    compare_with_mark(directory, mark, reached=reached, oldest_log=oldest_log)
-    return True
+        opened.reach_rocks()
+        reader = read_at_rest(opened, mark)
+    except BaseException:
+        opened.release()
+        raise
+    reader.close()
+    return Found(is_there=True, cut_off=reader.cut_off)
 
 
-def refuse_endless_files(directory: DataDirectory) -> None:
-    """Raise :class:`StoreDamaged` if RocksDB would read for ever in a manifest or a log."""
-    for path in (*directory.rocks.glob("MANIFEST-*"), *_logs(directory)):
-        _refuse_endless(directory, path)
+def read_at_rest(directory: OpenDirectory, mark: Mark) -> RocksReader:
+    """Open what nobody writes to for reading, without the logs that are cut off from what is whole. Raises as
+    :func:`look_before_opening` does."""
+    with directory.translated("reading its logs"):
+        logs = _read_logs(directory)
+    reader = RocksReader(directory)
+    try:
+        oldest_log = reader.oldest_log()
+        needed = [one for one in logs if one.number >= oldest_log]
+        gap = find_gap(needed, mark, oldest_log)
+        if gap is not None:
+            _refuse_loss(directory, mark, gap)
+            reader.close_rocks()
+            reader = RocksReader(directory, cut_off=gap.cut_off)
+        _compare_with_mark(directory, mark, reached=reader.reached(), oldest_log=oldest_log)
+    except BaseException:
+        reader.close_rocks()
+        raise
+    return reader
 
 
-def _logs(directory: DataDirectory) -> list[Path]:
-    return [directory.rocks / f"{number:06}.log" for number in directory.logs()]
+def set_aside(directory: HeldDirectory, cut_off: Sequence[int]) -> None:
+    """Give the logs names that RocksDB does not know, durably. The last one first: a death in between leaves a gap before the rest."""
+    for number in sorted(cut_off, reverse=True):
+        path = directory.rocks / f"{number:06}.log"
+        path.rename(path.with_name(f"{path.name}{ASIDE}"))
+        sync_directory(directory.rocks)
+        log.warning(
+            "%s: the changes before those in log %06d are missing, as a power cut leaves it. No commit in it was acknowledged as being "
+            "on disk. It is not read, and is kept as db/%06d.log%s, which may be removed",
+            directory.path,
+            number,
+            number,
+            ASIDE,
+        )
 
 
-def compare_with_mark(directory: DataDirectory, mark: Mark, *, reached: int, oldest_log: int) -> None:
+def _read_logs(directory: DataDirectory) -> list[LogContent]:
+    """What all logs have. Raises :class:`StoreDamaged` if RocksDB would read for ever in one of them, or in a manifest."""
+    for path in directory.rocks.glob("MANIFEST-*"):
+        try:
+            refuse_endless(path)
+        except EndlessRecordError as error:
+            raise _damaged(directory, f"{path.name}, {error}") from error
+    logs: list[LogContent] = []
+    for number in directory.logs():
+        path = directory.rocks / f"{number:06}.log"
+        try:
+            logs.append(read_log(path))
+        except EndlessRecordError as error:
+            raise _damaged(directory, f"{path.name}, {error}") from error
+    return logs
+
+
+def _refuse_loss(directory: DataDirectory, mark: Mark, gap: Gap) -> None:
+    """Raise :class:`ChangesMissing` unless all that is missing, and all that is behind, is what nobody was told of."""
+    first_lost = gap.found if gap.expected is None else gap.expected
+    if gap.is_inside or mark.sequence >= first_lost or any(number in mark.logs for number in gap.cut_off):
+        raise ChangesMissing(directory.path, log=gap.log.name, found=gap.found, expected=gap.expected)
+
+
+def _compare_with_mark(directory: DataDirectory, mark: Mark, *, reached: int, oldest_log: int) -> None:
     """Raise :class:`StoreDamaged` if what RocksDB finds is less than what MARK says."""
     if reached < mark.sequence:
         raise _damaged(
@@ -83,20 +153,6 @@ def compare_with_mark(directory: DataDirectory, mark: Mark, *, reached: int, old
             f"its manifest was cut: it asks for log {oldest_log:06}, and tables had what was in all before "
             f"{mark.oldest_log:06}",
         )
-
-
-def _refuse_endless(directory: DataDirectory, path: Path) -> None:
-    with path.open("rb") as file:
-        start = 0
-        while block := file.read(_BLOCK_BYTES):
-            position = 0
-            while position + _HEAD.size <= len(block):
-                length, kind = _HEAD.unpack_from(block, position)
-                if kind in _OF_RECYCLED_LOGS:
-                    where = f"{path.name}, offset {start + position}"
-                    raise _damaged(directory, f"{where}: a record has the type {kind}, which is never written")
-                position += _HEAD.size + length
-            start += len(block)
 
 
 def _damaged(directory: DataDirectory, found: str) -> StoreDamaged:

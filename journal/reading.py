@@ -13,7 +13,10 @@ Observed with rocksdict 0.3.29, RocksDB 9.8 (``tests/journal/test_rocks`` looks 
 
 from __future__ import annotations
 
+import tempfile
 import threading
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rocksdict import AccessType, BlockBasedOptions, Cache, DBRecoveryMode, Options, Rdict, ReadOptions
@@ -23,11 +26,11 @@ from journal.refusals import refusal
 from journal.store import SCAN_PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from rocksdict import RdictIter
 
-    from journal.datadir import OpenDirectory
+    from journal.datadir import DataDirectory, OpenDirectory
 
 OLDEST_LOG = "rocksdb.min-log-number-to-keep"
 _CACHE_BYTES = 32 << 20
@@ -129,14 +132,24 @@ class RocksView:
 
 
 class RocksReader(Reads):
-    """A data directory open for reading only, whoever else has it open. Sees what was written before it was opened."""
+    """A data directory open for reading only, whoever else has it open. Sees what was written before it was opened.
 
-    def __init__(self, directory: OpenDirectory) -> None:
+    ``cut_off`` are the logs that are not read.
+    """
+
+    def __init__(self, directory: OpenDirectory, *, cut_off: tuple[int, ...] = ()) -> None:
         self.directory = directory
+        self.cut_off = cut_off
+        self._rocks = ExitStack()
+        options = reading_options()
         try:
-            self._db = Rdict(str(directory.rocks), reading_options(), access_type=AccessType.read_only(False))
+            if cut_off:
+                options.set_wal_dir(self._rocks.enter_context(_links_to_logs(directory, cut_off)))
+            self._db = Rdict(str(directory.rocks), options, access_type=AccessType.read_only(False))
         except Exception as error:
+            self._rocks.close()
             raise refusal(directory, error, doing="reading it") from error
+        self._rocks.callback(self._db.close)
 
     def _handle(self) -> Rdict:
         return self._db
@@ -155,10 +168,25 @@ class RocksReader(Reads):
         assert number is not None, "RocksDB 9.8 knows the property"
         return number
 
+    def close_rocks(self) -> None:
+        """Give up RocksDB, and not the directory."""
+        self._rocks.close()
+
     def close(self) -> None:
         """Give it up, and the directory."""
-        self._db.close()
+        self.close_rocks()
         self.directory.release()
+
+
+@contextmanager
+def _links_to_logs(directory: DataDirectory, without: Container[int]) -> Iterator[str]:
+    """A directory of links to the other logs: RocksDB reads all that are in one."""
+    with tempfile.TemporaryDirectory(prefix="playhead-") as path:
+        for number in directory.logs():
+            if number not in without:
+                name = f"{number:06}.log"
+                Path(path, name).symlink_to(directory.rocks / name)
+        yield path
 
 
 def reading_options() -> Options:

@@ -41,7 +41,7 @@ from journal.errors import DirectoryLost, DiskFull, InDoubt, JournalError, Store
 from journal.handles import keep_for_ever, write_batch, write_tables
 from journal.handles import number_of as _number_of
 from journal.mark import Mark
-from journal.preflight import look_before_opening
+from journal.preflight import Found, look_before_opening, set_aside
 from journal.reading import OLDEST_LOG, Reads, RocksView, reading_options
 from journal.refusals import is_full, refusal
 from journal.store import Batch, Durability, Trouble, TroubleKind
@@ -99,7 +99,7 @@ class RocksStore(Reads):
         self._reserve_bytes = reserve_bytes
         self._watch = _Watch(directory)
         self._pid = os.getpid()
-        self._db: Rdict | None = self._open(is_there=look_before_opening(directory, reading_options()))
+        self._db: Rdict | None = self._open(look_before_opening(directory))
         self._failure: JournalError | None = None
         self._hearers: list[tuple[trio.lowlevel.TrioToken, trio.Event]] = []
         self._queued = 0
@@ -238,11 +238,11 @@ class RocksStore(Reads):
         self._refuse_without_room()
         try:
             # While the old handle is open, so that reads go on if it cannot be replaced yet.
-            is_there = look_before_opening(self._directory, reading_options())
+            found = look_before_opening(self._directory)
             if self._db is not None:
                 self._close_handle(self._db)
                 self._directory.forget_written()
-            self._db = self._open(is_there=is_there)
+            self._db = self._open(found)
         except JournalError as error:
             raise DiskFull(f"{self._directory.path}: cannot be opened again yet: {error}") from error
         self._failure = None
@@ -292,15 +292,21 @@ class RocksStore(Reads):
         self._directory.abandon()
         log.error("%s: the store was not closed, and stays open until this process ends", self._directory.path)
 
-    def _open(self, *, is_there: bool) -> Rdict:
+    def _open(self, found: Found) -> Rdict:
         self._directory.check()
         options = _options()
-        options.create_if_missing(not is_there)
+        options.create_if_missing(not found.is_there)
         try:
+            set_aside(self._directory, found.cut_off)
+            self._directory.forget_written()  # the number of a log that was set aside is free again
             db = Rdict(str(self._directory.rocks), options, column_families={"default": options})
         except Exception as error:
             raise refusal(self._directory, error, doing="opening it") from error
-        self._watch.begin(db)
+        try:
+            self._watch.begin(db)
+        except Exception as error:
+            db.close()
+            raise refusal(self._directory, error, doing="writing the file MARK") from error
         return db
 
     def _close_handle(self, db: Rdict) -> Mark | None:
@@ -430,7 +436,11 @@ class _Watch:
         self.compacts = True
 
     def begin(self, db: Rdict) -> None:
-        """A handle was opened."""
+        """A handle was opened: tables have all that was there before. Raises ``OSError``, ``DirectoryLost``."""
+        oldest_log = db.property_int_value(OLDEST_LOG)
+        assert oldest_log is not None
+        # Without the log of this handle: MARK names a log when a commit in it is on disk.
+        self._write(Mark(db.latest_sequence_number(), oldest_log, self._mark.logs))
         self._entries = -1  # so that the log of this handle is noted with its first commit
         self._errors = _number_of(db, "background-errors")
         self.compacts = True

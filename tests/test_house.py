@@ -259,11 +259,11 @@ def test_nothing_that_runs_what_it_reads(module: str) -> None:
     assert called & {"eval", "exec"} == set()
 
 
-ROCKS = ["journal.handles", "journal.preflight", "journal.reading", "journal.rocks"]
-"""Those that work on an open store, that look before it is opened, that read it, and that write it."""
+ROCKS = ["journal.handles", "journal.reading", "journal.rocks"]
+"""Those that work on an open store, that read it, and that write it."""
 
 
-def test_rocksdict_is_known_to_four_modules_and_always_in_raw_mode() -> None:
+def test_rocksdict_is_known_to_three_modules_and_always_in_raw_mode() -> None:
     """In its default mode it pickles."""
     assert [m for m in ALL if "rocksdict" in imports_of(m)] == ROCKS
     made = [(m, name, node) for m in ROCKS for name, node in calls(m)]

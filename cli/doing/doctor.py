@@ -16,7 +16,7 @@ from cli.exits import Exit
 from cli.output import emit, emit_json, remark, safe
 from cli.source import user
 from journal.datadir import DataDirectory
-from journal.inventory import Stranger, strangers
+from journal.inventory import Fate, Stranger, strangers
 from journal.opening import open_for_reading, open_journal
 
 if TYPE_CHECKING:
@@ -62,16 +62,19 @@ def _of_directory(directory: DataDirectory) -> Iterator[Finding]:
 
 
 def _of_stranger(stranger: Stranger) -> Finding:
-    if stranger.is_taken_in:
-        remedy = "move it away before the next start, which would take it for the store's own"
-    else:
-        remedy = "the next start removes it"
     return Finding(
         where=f"file db/{stranger.name}",
         what="neither the manifest nor MARK names it: a crash has left it, or another process has written it",
         can_be_rebuilt=False,
-        remedy=remedy,
+        remedy=_REMEDIES[stranger.fate],
     )
+
+
+_REMEDIES = {
+    Fate.REMOVED: "the next start removes it",
+    Fate.SET_ASIDE: "its changes do not follow on those of the store, so the next start gives it another name and does not read it",
+    Fate.TAKEN_IN: "move it away before the next start, which would take it for the store's own",
+}
 
 
 def show(found: Examination) -> None:
