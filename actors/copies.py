@@ -77,7 +77,7 @@ def call_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
 def with_copies(call: StepCall, step: str) -> StepCall:
     """The call as it is at this moment, whatever the handler does with its objects from here on. Raises
     :class:`UnserializableError` for an argument that cannot be copied."""
-    if all(type(value) in _UNCHANGEABLE for value in (*call.args, *call.kwargs.values())):
+    if _UNCHANGEABLE.issuperset(map(type, (*call.args, *call.kwargs.values()))):
         return call
     try:
         args, kwargs = _copied(call.args, call.kwargs)

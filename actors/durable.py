@@ -15,6 +15,7 @@ import types
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context, ContextVar, copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, TypeVarTuple, cast, overload
 
 import attrs
@@ -50,6 +51,7 @@ from actors.core.errors import (
 )
 from actors.core.limits import NEVER, within_limit
 from actors.core.retries import RetryPolicy
+from actors.core.state import digest
 from actors.core.texts import shown
 from actors.objects import NothingStored, definition_of, kind_in_words
 from actors.outcomes import error_of, step_error_of, value_of
@@ -61,6 +63,7 @@ from actors.references import (
     new_id,
     with_successor,
 )
+from actors.stepargs import encoded, parameter_names
 from actors.values import (
     Codec,
     ValueProblem,
@@ -355,12 +358,15 @@ class Step(Generic[P, R]):
         self.__qualname__ = function.__qualname__
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
+        self._result: Codec[Any] | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         return _run_step(self.function, args, kwargs, self.options, self.name, self._codec, _source(1))
 
     def _codec(self) -> Codec[Any]:
-        return result_codec(self.function, self.name)
+        if self._result is None:
+            self._result = result_codec(self.function, self.name)
+        return self._result
 
     def __get__(self, instance: object, owner: type) -> Any:
         """As a method: bound, like a function."""
@@ -515,56 +521,31 @@ async def _run_step(
         return await result if inspect.isawaitable(result) else result
     execution = branch.execution
     context = _context(branch)
-    shown = b"" if execution.is_replaying else _for_readers(args, kwargs)
-    is_kept = len(shown) <= context.limits.payload_bytes
+    call = call_of(function, args, kwargs)
+    argument, is_compared = encoded(call.args, call.kwargs)
+    is_kept = len(argument) <= context.limits.payload_bytes
     asked = e.StepScheduled(
         invocation_id=execution.invocation_id,
         step=branch.following_step,
         name=name,
         source=source,
-        argument=shown if is_kept else b"",
+        argument=argument if is_kept else b"",
         at_most_once=options.at_most_once,
-        argument_bytes=0 if is_kept else len(shown),
+        argument_bytes=0 if is_kept else len(argument),
+        is_compared=is_compared,
+        argument_digest="" if is_kept or not is_compared else digest(argument).hex(),
     )
     returns = codec()
-    call = call_of(function, args, kwargs)
     if asked.step not in context.ended_steps:
         call = with_copies(call, name)
     body = StepBody(copy_context(), call, options, options.retry or context.retry, returns, name)
-    completed: e.StepCompleted = await Operation(branch, asked, options.aliases, body)
+    names = partial(parameter_names, call.function)
+    completed: e.StepCompleted = await Operation(branch, asked, options.aliases, names, body)
     outcome = completed.outcome
     if outcome.kind is OutcomeKind.FAILED:
         assert outcome.failure is not None
         raise step_error_of(outcome.failure, name, deployment=context.deployment)
     return decode_kept(returns, outcome.value, f"the result of step {name!r}")
-
-
-def _for_readers(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-    """A step's arguments as people may see them: as JSON, by position and name. Never replayed, and never raises."""
-    if not args and not kwargs:
-        return b""
-    shown: Any = {**{str(i): a for i, a in enumerate(args)}, **kwargs} if kwargs else list(args)
-    try:
-        return _encode_for_readers(shown)
-    except Exception:  # one of them cannot be encoded; the others can still be shown
-        if kwargs:
-            return _encode_for_readers({name: _encode_one(value) for name, value in shown.items()})
-        return _encode_for_readers(list(map(_encode_one, args)))
-
-
-def _encode_one(value: Any) -> Any:
-    import msgspec
-
-    try:
-        return msgspec.Raw(_encode_for_readers(value))
-    except Exception as problem:  # its methods are its author's, and may raise anything
-        return f"({type(value).__name__} that cannot be shown: {type(problem).__name__})"
-
-
-def _encode_for_readers(value: Any) -> bytes:
-    import msgspec
-
-    return msgspec.json.encode(value, enc_hook=repr)
 
 
 def step_key() -> str:

@@ -283,8 +283,9 @@ class InvocationStarted:
 
 @attrs.define(kw_only=True)
 class StepScheduled:
-    """A handler asked for a side effect. Durable before the effect begins. ``argument`` is for readers, never replayed; where
-    it is too large to be kept it is empty, and ``argument_bytes`` says how large it was."""
+    """A handler asked for a side effect. Durable before the effect begins. ``argument`` are the arguments; where they are too
+    large to be kept it is empty, ``argument_bytes`` says how large they were, and ``argument_digest`` what they were.
+    ``is_compared``: they are values, and a replay must give the same."""
 
     invocation_id: InvocationId
     step: StepId
@@ -293,6 +294,8 @@ class StepScheduled:
     argument: bytes = b""
     at_most_once: bool = False
     argument_bytes: int = 0
+    is_compared: bool = False
+    argument_digest: str = ""
 
 
 @attrs.define(kw_only=True)

@@ -73,12 +73,14 @@ class Asked:
 class Operation(Asked):
     """Something durable that a branch awaits. ``event`` is what it asks for, and once it has begun, what is recorded.
 
+    ``also_known_as`` are other names that a step may be recorded under, ``parameters`` says what its arguments are called.
     ``interruption`` is what the branch will be given instead, once what it waits for has been stopped. ``body`` is for the
     engine, which runs it.
     """
 
     event: Any
     also_known_as: tuple[str, ...] = ()
+    parameters: Callable[[], tuple[str, ...]] = tuple
     body: Any = None
     interruption: BaseException | None = None
 

@@ -22,6 +22,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, get_args
 
 import attrs
+import msgspec
 
 from actors.core.collection import is_collecting
 from actors.core.concurrency import (
@@ -43,6 +44,7 @@ from actors.core.errors import (
 from actors.core.generators import Generators
 from actors.core.limits import NEVER
 from actors.core.signals import Signals
+from actors.core.state import digest
 from journal import events as e
 from journal.events import OutcomeKind
 from journal.ids import InvocationId, StepId
@@ -349,7 +351,7 @@ class Execution:
         if operation.event.__class__ is e.SignalAwaited:
             operation.event = self._signals.with_kept(operation.event, self.handed_over)
         try:
-            event: Any = self._match(operation.event, operation.also_known_as)
+            event: Any = self._match(operation.event, operation.also_known_as, operation.parameters)
         except AttemptEnded:
             return False
         branch.next_step()
@@ -393,7 +395,12 @@ class Execution:
         if self.resuming is None or is_collecting():
             raise not_driven(self._root, what)
 
-    def _match(self, event: Event, also_known_as: tuple[str, ...] = ()) -> Event:
+    def _match(
+        self,
+        event: Event,
+        also_known_as: tuple[str, ...] = (),
+        parameters: Callable[[], tuple[str, ...]] = tuple,
+    ) -> Event:
         self._made += 1
         if not self.is_replaying:
             self._turn.append(event)
@@ -401,7 +408,7 @@ class Execution:
         while isinstance(self._recorded[0], e.PatchMarked):
             self._recorded.popleft()  # the code no longer asks for it: every old run has gone through
         recorded = self._recorded[0]
-        if not is_same_request(recorded, event, also_known_as):
+        if not is_same_request(recorded, event, also_known_as, parameters):
             self.mismatch = self._differs(recorded, event)
             self.closed = True  # whatever the handler makes of this, the attempt is over
             raise AttemptEnded
@@ -554,10 +561,11 @@ class Execution:
     # Mismatches.
 
     def _differs(self, recorded: Any, attempted: Any) -> NonDeterminismError:
+        was, is_now = contrast(recorded, attempted)
         return NonDeterminismError(
             f"{self.invocation_id} ({self.name}) replays differently.\n"
-            f"  recorded:  {describe(recorded)}\n"
-            f"  attempted: {describe(attempted)}\n"
+            f"  recorded:  {was}\n"
+            f"  attempted: {is_now}\n"
             f"{_ADVICE}"
         )
 
@@ -713,7 +721,12 @@ def is_completion(event: Event) -> bool:
     return event.__class__ in _COMPLETIONS
 
 
-def is_same_request(recorded: Any, attempted: Any, also_known_as: tuple[str, ...] = ()) -> bool:
+def is_same_request(
+    recorded: Any,
+    attempted: Any,
+    also_known_as: tuple[str, ...] = (),
+    parameters: Callable[[], tuple[str, ...]] = tuple,
+) -> bool:
     """Whether the handler asks for what the journal has. Times and ids may differ: the recorded ones hold. ``also_known_as``
     are other names of the step, or of the target, that it asks for."""
     kind = attempted.__class__
@@ -725,11 +738,39 @@ def is_same_request(recorded: Any, attempted: Any, also_known_as: tuple[str, ...
     if recorded.step != attempted.step:
         return False
     if kind is e.StepScheduled:
-        return recorded.name == attempted.name or recorded.name in also_known_as
+        return (recorded.name == attempted.name or recorded.name in also_known_as) and (
+            (recorded.argument == attempted.argument and not attempted.argument_bytes)
+            or _has_same_arguments(recorded, attempted, parameters)
+        )
     if kind in _OF_TARGETS and recorded.target != attempted.target and str(recorded.target) not in also_known_as:
         return False
     at_its_place = _SAME_AT_ITS_PLACE.get(kind)
     return at_its_place is None or at_its_place(recorded, attempted)
+
+
+def _has_same_arguments(
+    recorded: e.StepScheduled, attempted: e.StepScheduled, parameters: Callable[[], tuple[str, ...]]
+) -> bool:
+    """Whether a step is given what is recorded, as far as that can be told; by position or by name makes no difference."""
+    if not recorded.is_compared or not attempted.is_compared:
+        return True
+    if recorded.argument_bytes or attempted.argument_bytes:
+        return _digest_of(recorded) == _digest_of(attempted)
+    names = parameters()
+    return _by_name(recorded.argument, names) == _by_name(attempted.argument, names)
+
+
+def _digest_of(step: e.StepScheduled) -> str:
+    return step.argument_digest if step.argument_bytes else digest(step.argument).hex()
+
+
+def _by_name(arguments: bytes, names: Sequence[str]) -> dict[str, Any]:
+    given = msgspec.json.decode(arguments, type=dict[str, msgspec.Raw] | list[msgspec.Raw]) if arguments else []
+    by_place = given if isinstance(given, dict) else {str(place): value for place, value in enumerate(given)}
+    return {
+        names[int(place)] if place.isdecimal() and int(place) < len(names) else place: bytes(value)
+        for place, value in by_place.items()
+    }
 
 
 _Comparison: TypeAlias = "Callable[[Any, Any], bool]"
@@ -803,9 +844,36 @@ def describe(event: Any) -> str:
     return f"{what} (step {event.step}){source}"
 
 
+def contrast(recorded: Any, attempted: Any) -> tuple[str, str]:
+    """Two requests in words; of steps that differ in nothing else, with their arguments."""
+    is_step = isinstance(recorded, e.StepScheduled) and isinstance(attempted, e.StepScheduled)
+    if not is_step or (recorded.name, recorded.step) != (attempted.name, attempted.step):
+        return describe(recorded), describe(attempted)
+    same = _length_in_common(recorded.argument, attempted.argument)
+    was, is_now = _arguments(recorded, same), _arguments(attempted, same)
+    return f"{describe(recorded)} with {was}", f"{describe(attempted)} with {is_now}"
+
+
+def _length_in_common(one: bytes, other: bytes) -> int:
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _arguments(step: e.StepScheduled, same: int) -> str:
+    """The arguments, from where they begin to differ if they are long."""
+    if step.argument_bytes:
+        return f"arguments of {step.argument_bytes} bytes"
+    if not step.argument:
+        return "no arguments"
+    first = 0 if len(step.argument) <= _SHORT else max(0, same - _SHORT // 4)
+    return f"{'…' if first else ''}{_short(step.argument[first:])}"
+
+
+_SHORT = 60
+
+
 def _short(value: bytes) -> str:
     text = value.decode(errors="replace")
-    return text if len(text) <= 60 else text[:57] + "…"
+    return text if len(text) <= _SHORT else text[: _SHORT - 3] + "…"
 
 
 def _gave_way(completion: Completion) -> bool:

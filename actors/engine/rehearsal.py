@@ -17,7 +17,7 @@ from actors.core import commands as c
 from actors.core.decide import outcome_when_cancelled
 from actors.core.errors import ActorError, AttemptEnded, HistoryGoneError, Interruption, UnknownInvocationError
 from actors.core.limits import DEFAULT_LIMITS
-from actors.core.replay import Execution, describe, is_request
+from actors.core.replay import Execution, contrast, describe, is_request
 from actors.engine.attempt import Attempt, Setting, writer_beside
 from actors.engine.fold import fold
 from actors.engine.past import Maps, Past
@@ -34,7 +34,7 @@ from journal.store import scan_all
 from journal.streams import load_stream, read_events, read_head, read_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from actors.core.commands import Command
     from actors.core.state import ObjectState
@@ -148,10 +148,15 @@ class _Noting(Execution):
         self.differs: tuple[Any, Any] | None = None
         super().__init__(*args, **kwargs)
 
-    def _match(self, event: Event, also_known_as: tuple[str, ...] = ()) -> Event:
+    def _match(
+        self,
+        event: Event,
+        also_known_as: tuple[str, ...] = (),
+        parameters: Callable[[], tuple[str, ...]] = tuple,
+    ) -> Event:
         was_replaying = self.is_replaying
         try:
-            recorded = super()._match(event, also_known_as)
+            recorded = super()._match(event, also_known_as, parameters)
         except AttemptEnded:
             self.differs = (self._recorded[0], event)
             raise
@@ -287,15 +292,16 @@ def _compared(recorded: Any, attempted: Any) -> OperationCheck:
 
 def _divergence(execution: _Noting) -> Divergence:
     recorded, attempted = execution.differs or (execution.left_over, None)
+    was = "the end of something that was not asked for" if recorded is None else describe(recorded)
     if attempted is not None:
-        asks = describe(attempted)
+        was, asks = contrast(recorded, attempted)
     elif execution.parked:
         asks = "waits for " + ", ".join(describe(parked.event) for parked in execution.parked.values())
     else:
         asks = "the end of the handler"
     return Divergence(
         position=len(execution.pairs),
-        recorded="the end of something that was not asked for" if recorded is None else describe(recorded),
+        recorded=was,
         attempted=asks,
         recorded_source=str(getattr(recorded, "source", "")),
         attempted_source=str(getattr(attempted, "source", "")),

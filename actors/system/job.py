@@ -8,9 +8,8 @@ obeyed once, and its outcome is recorded once. Cancelling the job is cancelling 
 from __future__ import annotations
 
 import math
-from functools import partial
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
 import trio
 
@@ -47,8 +46,13 @@ from journal.events import Status, Target
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from actors.system.inside import InsideClient
     from journal.events import Answer
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _PAGE = 500
 _PAGES = 2_000
@@ -81,7 +85,7 @@ class Job(Actor):
         """Select, and go through what was selected."""
         self.spec = spec
         choice = Choice(where=spec.where, ids=ids, refused_by=spec.refused_by)
-        selected = await run(partial(_select, spec, choice), name="select", retry=_STEADFAST, result_type=Selected)
+        selected = await run(_unrecorded(_select, spec, choice), name="select", retry=_STEADFAST, result_type=Selected)
         taken = selected.split()
         self.is_selected, self.matched, self.total = True, selected.matched, len(taken)
         await self._go_through(spec, taken, by)
@@ -110,12 +114,12 @@ class Job(Actor):
         try:
             while at < len(ids):
                 page = ids[at : at + size]
-                body = partial(_apply, spec, page, self._request, by=f"job:{self.key}", origin=by)
+                body = _unrecorded(_apply, spec, page, self._request, by=f"job:{self.key}", origin=by)
                 name = f"{spec.verb.value} {len(page)}"
                 at += self._note(page, await run(body, name=name, retry=_STEADFAST, result_type=Applied))
         except CancelledError:
             # Some of the page may have been asked, also by a process that died since. They know, and are not asked anew.
-            recall = partial(_recall, spec, ids[at : at + size], self._request)
+            recall = _unrecorded(_recall, spec, ids[at : at + size], self._request)
             recalled = await run(recall, name="recall", retry=_STEADFAST, result_type=Recalled)
             self._note(recalled.ids.split(), recalled.applied)
             raise
@@ -153,6 +157,17 @@ def page_size(spec: JobSpec, total: int) -> int:
 
 class _TryAgain(Exception):
     """The store takes nothing for now; the page is asked for again."""
+
+
+def _unrecorded(
+    function: Callable[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs
+) -> Callable[[], Coroutine[Any, Any, R]]:
+    """A step's body with its arguments, which are not recorded: the history has them already, as the results of other steps."""
+
+    async def body() -> R:
+        return await function(*args, **kwargs)
+
+    return body
 
 
 async def _select(spec: JobSpec, choice: Choice) -> Selected:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.core.limits import DEFAULT_LIMITS
+from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.core.replay import Execution, Progress, Script, is_request, play, script
 from actors.core.retries import DEFAULT_RETRY
 from actors.durable import HandlerContext
@@ -43,8 +43,15 @@ class NoFields:
 class Machine:
     """A handler and what has happened to it. ``history`` grows by what it asks for and by what it is given."""
 
-    def __init__(self, handler: Callable[[], Awaitable[object]], history: Iterable[Event] = (STARTED,)) -> None:
+    def __init__(
+        self,
+        handler: Callable[[], Awaitable[object]],
+        history: Iterable[Event] = (STARTED,),
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
         self.handler = handler
+        self.limits = limits
         self.history: list[Recorded] = []
         for event in history:
             self._record(event)
@@ -83,7 +90,7 @@ class Machine:
     def replayed(self) -> Machine:
         """The same, as after a crash: a new execution that has gone through the journal."""
         self.execution.close()
-        return Machine(self.handler, [recorded.event for recorded in self.history])
+        return Machine(self.handler, [recorded.event for recorded in self.history], limits=self.limits)
 
     @property
     def events(self) -> list[Event]:

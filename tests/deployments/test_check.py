@@ -315,3 +315,26 @@ async def test_code_that_never_waits_raises_and_does_not_hold_up_the_check(shop:
         assert report.verdict is Verdict.RAISES
         assert report.failure is not None
         assert report.failure.type == "actors.BlockedLoopError"
+
+
+async def test_a_step_with_other_arguments_diverges_and_shows_both(shop: Shop) -> None:
+    shop.write(1, FIXED)
+    async with shop.running() as runtime:
+        handle = await begun(runtime, shop)
+        shop.write(2, FIXED.replace("await store(count)", "await store(count * 100)"))
+        path = shop.folder / "src" / "app.py"
+        report = await handle.check(app=path)
+        assert report.verdict is Verdict.DIVERGES
+        assert report.divergence is not None
+        assert report.divergence.recorded.endswith("with [3]")
+        assert report.divergence.attempted.endswith("with [300]")
+        await runtime.client.register_deployment(path)
+        await handle.pause()
+        with pytest.raises(actors.IncompatibleError):
+            await handle.resume(deployment="latest", require_compatible=True)
+        await handle.resume(deployment="latest")
+        await stands(handle, Status.PAUSED)
+        info = await handle.info()
+        assert "with [300]" in info.pause_reason
+        shop.write(3, FIXED.replace("await store(count)", "await store(count=count)"))
+        assert (await handle.check(app=path)).is_compatible, "by name it is the same"

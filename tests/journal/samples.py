@@ -48,6 +48,8 @@ EVENTS: list[e.Event] = [
         argument=b"[5]",
         at_most_once=True,
         argument_bytes=3,
+        is_compared=True,
+        argument_digest="0123456789abcdef0123456789abcdef",
     ),
     e.StepCompleted(invocation_id=INVOCATION, step=STEP, outcome=OUTCOME),
     e.StepAttemptFailed(
