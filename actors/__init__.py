@@ -108,11 +108,13 @@ from actors.durable import (
     sleep_until,
     step,
     step_key,
+    suspending,
     uuid4,
     workflow,
     workflow_id,
 )
 from actors.fields import Log, Map, field
+from actors.handlerlog import logger
 from actors.handlers import handler, shared
 from actors.objects import Actor, Service, Workflow
 from actors.references import InvocationHandle, Restarted
@@ -319,6 +321,7 @@ __all__ = [
     "field",
     "handler",
     "invocation",
+    "logger",
     "move_on_after",
     "open_nursery",
     "open_runtime",
@@ -332,6 +335,7 @@ __all__ = [
     "sleep_until",
     "step",
     "step_key",
+    "suspending",
     "uuid4",
     "workflow",
     "workflow_id",

@@ -96,6 +96,7 @@ class HandlerContext:
     """What the verbs need of the attempt that they run in. ``deployment``: whose modules its code is, if not the imported."""
 
     invocation_id: InvocationId
+    target: e.Target
     seed: str
     limits: Limits
     retry: RetryPolicy
@@ -137,6 +138,9 @@ class StepSurroundings(Protocol):
     key: str
     name: str
 
+    @property
+    def handler(self) -> HandlerContext: ...
+
     def emit(self, value: bytes) -> None: ...
 
 
@@ -167,7 +171,8 @@ def _running_branch(verb: str) -> Branch:
     return branch
 
 
-def _context(branch: Branch) -> HandlerContext:
+def context_of(branch: Branch) -> HandlerContext:
+    """What the verbs need of the attempt that the branch belongs to."""
     return cast("HandlerContext", branch.execution.context)
 
 
@@ -520,7 +525,7 @@ async def _run_step(
         result = function(*args, **kwargs)
         return await result if inspect.isawaitable(result) else result
     execution = branch.execution
-    context = _context(branch)
+    context = context_of(branch)
     call = call_of(function, args, kwargs)
     argument, is_compared = encoded(call.args, call.kwargs)
     is_kept = len(argument) <= context.limits.payload_bytes
@@ -587,7 +592,7 @@ def emit(value: Any) -> None:
     branch = _running_branch("emit")
     if branch.execution.closed:
         return
-    within_limit(data, _context(branch).limits.payload_bytes, "emit()")
+    within_limit(data, context_of(branch).limits.payload_bytes, "emit()")
     of, step_id = branch.execution.invocation_id, branch.next_step()
     event = e.OutputEmitted(invocation_id=of, step=step_id, value=data, offset=0)
     branch.execution.request(branch, event, "actors.emit()")
@@ -634,7 +639,7 @@ def _reference(cls: type[A], key: str | None, kind: Kind, verb: str) -> A:
             f"actors.{verb}({definition.name}): {definition.name} is {kind_in_words(definition.kind)}; "
             f"use actors.{definition.kind.value}()"
         )
-    limits = _context(branch).limits
+    limits = context_of(branch).limits
     return cast("A", Reference(HandlerPort(), definition, checked_key(definition, key, limits.key_bytes)))
 
 
@@ -674,7 +679,7 @@ def workflow_id(cls: type[ObjectBase], key: str) -> InvocationId:
         )
     text = key_text(key, definition.name)
     branch = current_branch.get()
-    stored = NothingStored() if branch is None else _context(branch).stored
+    stored = NothingStored() if branch is None else context_of(branch).stored
     target = definition.resolved(e.Target(definition.name, text, "run"), stored)
     return definition.request_id(target, f"workflow {text}", "", stored)
 
@@ -700,9 +705,14 @@ async def signal(name: str, kind: Any = Any) -> Any:
         try:
             return codec.decode(received.value)
         except ValueProblem as error:
-            log.warning(
-                "%s: signal %r is passed over: %s: %s", branch.execution.invocation_id, name, error.path, error.problem
-            )
+            if not branch.execution.is_repeating:
+                log.warning(
+                    "%s: signal %r is passed over: %s: %s",
+                    branch.execution.invocation_id,
+                    name,
+                    error.path,
+                    error.problem,
+                )
 
 
 async def _next_signal(branch: Branch, name: str, source: str, schema: bytes) -> e.SignalReceived:
@@ -730,7 +740,7 @@ class HandlerPort:
 
     async def _call(self, request: Request) -> Any:
         branch = _branch("actor")
-        context = _context(branch)
+        context = context_of(branch)
         target = context.target_of(request)
         operation = Operation(
             branch,
@@ -751,7 +761,7 @@ class HandlerPort:
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
         branch = _branch("actor")
-        execution, context = branch.execution, _context(branch)
+        execution, context = branch.execution, context_of(branch)
         delay = request.options.delay
         target = context.target_of(request)
         sent: e.SendScheduled = await Operation(
@@ -781,14 +791,14 @@ class HandlerPort:
                 source=_source_of_await(),
             ),
         )
-        data = value_of(completed.outcome, of, deployment=_context(branch).deployment)
+        data = value_of(completed.outcome, of, deployment=context_of(branch).deployment)
         return decode_kept(returns or codec_for(Any), data, f"the result of {of}")
 
     async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
         # The verb goes out with the event that keeps it, once, so a key of its own is needed for a restart's id alone.
         branch = _branch("invocation")
-        check_value(command, _context(branch).limits)
-        command = with_successor(command, _context(branch).unique, idempotency_key)
+        check_value(command, context_of(branch).limits)
+        command = with_successor(command, context_of(branch).unique, idempotency_key)
         answered: e.VerbAnswered = await Operation(
             branch,
             e.VerbScheduled(
@@ -801,7 +811,7 @@ class HandlerPort:
             ),
         )
         if answered.refusal is not None:
-            raise error_of(answered.refusal, deployment=_context(branch).deployment)
+            raise error_of(answered.refusal, deployment=context_of(branch).deployment)
         assert answered.answer is not None
         return answered.answer
 
@@ -885,7 +895,7 @@ def random() -> random_module.Random:
     """
     branch = _running_branch("random")
     if branch.random is None:
-        branch.random = random_module.Random(f"{_context(branch).seed} {branch.path}")  # noqa: S311 - must repeat
+        branch.random = random_module.Random(f"{context_of(branch).seed} {branch.path}")  # noqa: S311 - must repeat
     return branch.random
 
 
@@ -897,6 +907,27 @@ def uuid4() -> uuid.UUID:
         order_id = actors.uuid4()
     """
     return uuid.UUID(int=random().getrandbits(128), version=4)
+
+
+def suspending() -> bool:
+    """Whether the handler is being taken out of memory, and its code runs only because Python leaves its blocks.
+
+    A handler leaves memory while it waits for long, when it is paused or tried again, and when the process stops; when it goes
+    on it is replayed, into the same blocks. Python knows no way to drop it without leaving them, so each time ``finally``, the
+    ends of ``with`` and ``except BaseException`` run, at the await where it stands. That is right for what the process holds (a
+    file, a lock of its own), and wrong for what belongs to the end of the work. No verb works there, and nothing that happens
+    there is recorded. False anywhere else.
+
+    ::
+
+        try:
+            await actors.signal("done")
+        finally:
+            if not actors.suspending():
+                metrics.count("finished")
+    """
+    branch = current_branch.get()
+    return branch is not None and branch.execution.closed
 
 
 def patched(name: str) -> bool:

@@ -132,6 +132,9 @@ class Execution:
     another try is pointless after an error. ``context`` is what the verbs need besides; nothing here looks at it.
     """
 
+    is_aloud = True
+    """Whether the handler may say anything in the log."""
+
     def __init__(
         self,
         invocation_id: InvocationId,
@@ -139,6 +142,7 @@ class Execution:
         *,
         requests: Iterable[Event],
         kept_requests: Sequence[int] = (),
+        lived_turns: int = 0,
         state: StateView,
         name: str,
         is_terminal: Callable[[BaseException], bool],
@@ -163,6 +167,7 @@ class Execution:
         self._recorded: deque[Event] = deque(requests)
         # For each part that restarts have kept, how many requests it holds, counted from the beginning; the first first.
         self._kept_requests = list(kept_requests)
+        self._lived_turns = lived_turns
         self._made = 0
         self._own_changes: list[Event] = []
         self._turn: list[Event] = []
@@ -203,6 +208,11 @@ class Execution:
         if not recorded:
             return False
         return recorded[0].__class__ is not e.PatchMarked or any(not isinstance(r, e.PatchMarked) for r in recorded)
+
+    @property
+    def is_repeating(self) -> bool:
+        """Whether what the handler says now was said before, or is said by code that is over."""
+        return self.closed or self.handed_over < self._lived_turns or not self.is_aloud or self.is_replaying
 
     @property
     def has_met_cancel(self) -> bool:
@@ -600,13 +610,15 @@ class Delivery:
 @attrs.define(eq=False)
 class Script:
     """A history as a replay goes through it: when it began, whether it was cancelled before its first line, the requests
-    that it must make, how many of them each restart has kept, the completions that it is given."""
+    that it must make, how many of them each restart has kept, the completions that it is given; and how many turns it is known
+    to have taken, whatever it asked for in them."""
 
     started: Stamp
     cancelled: CancelledError | None
     requests: list[Event]
     kept_requests: list[int]
     deliveries: list[Delivery]
+    lived_turns: int
 
     @property
     def ended_steps(self) -> frozenset[StepId]:
@@ -626,6 +638,7 @@ def script(history: Iterable[Recorded]) -> Script:
     started: Stamp | None = None
     requests: list[Event] = []
     kept_requests: list[int] = []
+    lived_turns = 0
     order = _Order()
     for recorded in history:
         event = recorded.event
@@ -634,6 +647,8 @@ def script(history: Iterable[Recorded]) -> Script:
             if kind is e.HistoryKept:
                 kept_requests.append(len([r for r in requests if not isinstance(r, e.PatchMarked)]))
             order.add(Delivery(event, recorded.stamp))
+            if kind is e.HistoryKept:
+                lived_turns = len(order.deliveries)
         elif kind in _REQUESTS:
             if is_request(event):
                 requests.append(event)
@@ -641,12 +656,15 @@ def script(history: Iterable[Recorded]) -> Script:
             started = recorded.stamp
         elif isinstance(event, e.AttemptFailed):
             order.attempt_failed(event.handed_over)
+            lived_turns = max(lived_turns, event.handed_over)
+        elif kind is e.InvocationSuspended:
+            lived_turns = len(order.deliveries) + 1
         elif isinstance(event, e.CancelOvertook):
             order.cancel_overtook(event.handed_over)
         elif kind is e.AttemptRetried or kind is e.InvocationResumed:
             order.attempt_begins()
     assert started is not None, "a handler is replayed once it has started"
-    return Script(started, order.cancelled, requests, kept_requests, order.deliveries)
+    return Script(started, order.cancelled, requests, kept_requests, order.deliveries, lived_turns)
 
 
 class _Order:

@@ -118,6 +118,7 @@ class Attempt:
         self.script: Script = script(history)
         self.context = HandlerContext(
             invocation_id=invocation.invocation_id,
+            target=e.Target(state.service, state.key, invocation.handler),
             seed=seed_of(invocation.invocation_id, invocation.restarts),
             limits=setting.limits,
             retry=self.handler.retry,
@@ -131,6 +132,7 @@ class Attempt:
             invocation.invocation_id,
             lambda: _root(self.handler, instance, view, arguments, setting.limits),
             requests=self.script.requests,
+            lived_turns=self.script.lived_turns,
             kept_requests=self.script.kept_requests,
             state=view,
             name=self.name,
@@ -198,7 +200,7 @@ class Attempt:
         return self._judge(progress)
 
     def _warn_of_cleanups(self) -> None:
-        for generator, error in self.execution.cleanup_failures:
+        for generator, error in self.execution.cleanup_failures if self.execution.is_aloud else ():
             log.warning(
                 "%s (%s): the cleanup of async generator %s failed: %s. The generator was left before its end; leave it through "
                 "'async with contextlib.aclosing(...)'",

@@ -143,6 +143,8 @@ class _RowsAsTheyWere:
 class _Noting(Execution):
     """Notes, for everything that the handler asks for, what is recorded in its place."""
 
+    is_aloud = False
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.pairs: list[tuple[Any, Any]] = []
         self.differs: tuple[Any, Any] | None = None

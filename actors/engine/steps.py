@@ -17,7 +17,7 @@ from actors.core.concurrency import current_branch
 from actors.core.errors import Interruption, PayloadTooLargeError, StepTimeoutError, UnserializableError
 from actors.core.groups import is_group, leaves_of
 from actors.core.limits import within_limit
-from actors.durable import StepBody, current_step
+from actors.durable import HandlerContext, StepBody, context_of, current_step
 from actors.engine.containment import passes
 from actors.engine.threads import StepThread, has_abandoned, key_of
 from actors.engine.watchdog import blocked_error, held_for_blocking
@@ -72,6 +72,13 @@ class StepTask:
     def is_in_thread(self) -> bool:
         """Whether its function is at work in a thread."""
         return self._thread is not None and not self._thread.has_ended
+
+    @property
+    def handler(self) -> HandlerContext:
+        """Of the handler that asked for it."""
+        branch = self._body.context[current_branch]
+        assert branch is not None, "a step is asked for by a branch, in its context"
+        return context_of(branch)
 
     def abort(self) -> None:
         """Stop the body: its awaits are cancelled. What it says from now on may still count: see ``run``."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from journal.events import Event
 
 IT = nth(1)
+LIMITED = Limits(payload_bytes=1_000)
+TARGET = e.Target("It", None, "it")
 STARTED = e.InvocationStarted(invocation_id=IT)
 
 
@@ -136,13 +138,19 @@ class Machine:
             return msgspec.json.encode(await self.handler())
 
         context = HandlerContext(
-            invocation_id=IT, seed=IT, limits=DEFAULT_LIMITS, retry=DEFAULT_RETRY, unique=lambda: len(self.history)
+            invocation_id=IT,
+            target=TARGET,
+            seed=IT,
+            limits=self.limits,
+            retry=DEFAULT_RETRY,
+            unique=lambda: len(self.history),
         )
         return Execution(
             IT,
             root,
             requests=lines.requests,
             kept_requests=lines.kept_requests,
+            lived_turns=lines.lived_turns,
             state=NoFields(),
             name="it",
             is_terminal=is_terminal,
