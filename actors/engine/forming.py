@@ -57,9 +57,8 @@ class Extension:
 @attrs.define(eq=False)
 class Forming:
     """A commit before it is sealed. ``new`` are those of its ``rows`` that are known not to be on disk; ``consumed`` are letters to
-    objects that take no part in it. ``released`` is done, in
-    order, once it is durable. ``ended``, ``failed_attempts`` and ``failed_steps`` are for the tally: the rows of invocations that
-    end with it, and the service and handler of what failed."""
+    objects that take no part in it. ``released`` is done, in order, once it is durable. ``ended``, ``failed_attempts`` and
+    ``failed_steps`` are for the tally: the rows of invocations that end with it, and the service and handler of what failed."""
 
     partition: int
     extensions: dict[StreamId, Extension] = attrs.field(factory=dict)

@@ -131,7 +131,7 @@ class Reception:
         return True
 
     def _keep(self, arrival: Arrival) -> None:
-        """Another object said it in this commit, to an object that takes nothing in: it comes again as a letter."""
+        """It cannot be taken in now, and no letter has it: it comes again as one."""
         if c.can_be_sent(arrival.command):
             again_at = self._ledger.now + _POSTPONE_SECONDS
             self._ledger.send(postponed_letter(arrival.to, again_at, arrival.command, arrival.stamp))
@@ -307,8 +307,7 @@ class Reception:
             log.error("%s: a message to %s is dropped: %s", command.invocation_id, command.target, refusal)
             return
         log.warning("%s: a message to %s waits: %s", command.invocation_id, command.target, refusal)
-        again_at = self._ledger.now + _POSTPONE_SECONDS
-        self._ledger.send(postponed_letter(arrival.to, again_at, command, arrival.stamp))
+        self._keep(arrival)
 
     # Questions.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Locator, Page, Route
 
     Open = Callable[..., Page]
 
@@ -186,13 +186,18 @@ def test_the_output_is_that_of_the_try_that_did_not_fail(stage: Stage, open_page
     page.get_by_text("2 more pieces of tries that failed").wait_for()
 
 
-def test_it_is_done_again_with_another_argument(stage: Stage, open_page: Open) -> None:
+def carried_and_restarting(stage: Stage, open_page: Open) -> tuple[Page, Locator, str]:
+    """The page of an invocation that has ended, with the dialog of its restart open; and its id."""
     _LIFTED.extend([0, 0, 0])
     sent = stage.do(stage.client.send, Target("Stones", None, "carry"), b"21")
     stage.do(stage.client.invocation(sent.invocation_id).result)
     page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
     page.get_by_role("button", name="Restart…").click()
-    dialog = page.get_by_role("dialog")
+    return page, page.get_by_role("dialog"), sent.invocation_id
+
+
+def test_it_is_done_again_with_another_argument(stage: Stage, open_page: Open) -> None:
+    page, dialog, _ = carried_and_restarting(stage, open_page)
     assert dialog.get_by_label("From").input_value() == ""
     dialog.get_by_label("Argument").fill("not json")
     dialog.get_by_text("This is not JSON yet").wait_for()
@@ -203,19 +208,14 @@ def test_it_is_done_again_with_another_argument(stage: Stage, open_page: Open) -
 
 
 def test_it_is_restarted_at_its_end_with_every_step_kept(stage: Stage, open_page: Open) -> None:
-    _LIFTED.extend([0, 0, 0])
-    sent = stage.do(stage.client.send, Target("Stones", None, "carry"), b"21")
-    stage.do(stage.client.invocation(sent.invocation_id).result)
-    page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
-    page.get_by_role("button", name="Restart…").click()
-    dialog = page.get_by_role("dialog")
+    page, dialog, of = carried_and_restarting(stage, open_page)
     dialog.get_by_label("From").select_option("end")
     dialog.get_by_role("list", name="kept, not run again").get_by_text("lift").wait_for()
     assert dialog.get_by_label("Argument").count() == 0
     dialog.get_by_role("button", name="Restart as a new one").click()
     dialog.wait_for(state="detached")
     page.get_by_role("region", name="How it ended").get_by_text("42", exact=True).wait_for()
-    assert sent.invocation_id not in page.url
+    assert of not in page.url
     assert len(_LIFTED) == 4
 
 

@@ -28,50 +28,55 @@ BRIEF_SECONDS = 40.0
 class World:
     """What really happened, outside of every process. What a dead process still does reaches nothing.
 
-    ``begins`` and ``ends`` are of bodies of steps, by the step's key: when, by the virtual clock. ``got`` are the values that
-    handlers were given, by invocation and path, with the time: each as often as a replay was given it.
+    ``story`` is when bodies of steps began and ended, by the step's key, and when processes died, by the virtual clock; ``times`` is
+    how often each body began. ``got`` are the values that handlers were given, by invocation and path, with the time: each as
+    often as a replay was given it.
     """
 
     is_alive: bool = False
-    begins: list[tuple[str, float]] = attrs.field(factory=list)
-    ends: list[tuple[str, float]] = attrs.field(factory=list)
-    deaths: list[float] = attrs.field(factory=list)
-    once: Counter[str] = attrs.field(factory=Counter)
+    times: Counter[str] = attrs.field(factory=Counter)
     got: dict[tuple[str, str], list[tuple[float, Any]]] = attrs.field(factory=lambda: defaultdict(list))
     story: list[tuple[str, str, float]] = attrs.field(factory=list)
 
     def begin(self, key: str) -> int:
         """A body begins; the how-many-th time."""
         if self.is_alive:
-            self.begins.append((key, trio.current_time()))
             self.story.append(("begin", key, trio.current_time()))
-            self.once[key] += 1
-        return self.once[key]
+            self.times[key] += 1
+        return self.times[key]
 
     def end(self, key: str) -> None:
         if self.is_alive:
-            self.ends.append((key, trio.current_time()))
             self.story.append(("end", key, trio.current_time()))
 
     def give(self, of: str, path: str, value: Any) -> None:
         if self.is_alive:
             self.got[of, path].append((trio.current_time(), value))
 
+    def begins(self) -> list[tuple[str, float]]:
+        """Each beginning of a body: its step's key, and when."""
+        return [(key, at) for what, key, at in self.story if what == "begin"]
+
     def die(self) -> None:
         """The process that acts on it is gone."""
         self.is_alive = False
-        self.deaths.append(trio.current_time())
         self.story.append(("death", "", trio.current_time()))
 
 
-STAGE = World()
-"""The world of the storm that is played now."""
+@attrs.define
+class Stage:
+    """Where the classes below act."""
+
+    world: World = attrs.field(factory=World)
+
+
+STAGE = Stage()
 
 
 def new_world() -> World:
-    """Begin with nothing; the classes below act on this one from now on."""
-    STAGE.__init__()  # type: ignore[misc]
-    return STAGE
+    """A world in which nothing has happened; the classes below act on it from now on."""
+    STAGE.world = World()
+    return STAGE.world
 
 
 class Flop(Exception):
@@ -80,7 +85,7 @@ class Flop(Exception):
 
 async def _act(seconds: float, unwind: float) -> int:
     key = actors.step_key()
-    times = STAGE.begin(key)
+    times = STAGE.world.begin(key)
     try:
         await trio.sleep(seconds)
     except trio.Cancelled:
@@ -88,7 +93,7 @@ async def _act(seconds: float, unwind: float) -> int:
             await trio.sleep(unwind)
         raise
     finally:
-        STAGE.end(key)
+        STAGE.world.end(key)
     return times
 
 
@@ -186,7 +191,7 @@ class Account(Actor):
         await getattr(self, f"_{node[0]}")(path, *node[1:])
 
     def _got(self, path: str, value: Any) -> None:
-        STAGE.give(actors.current_invocation(), path, value)
+        STAGE.world.give(actors.current_invocation(), path, value)
 
     async def _step(self, path: str, seconds: float, unwind: float, flops: int) -> None:
         self._got(path, await act(seconds, unwind, flops))

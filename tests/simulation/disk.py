@@ -19,7 +19,7 @@ from journal import keys
 from journal.errors import CorruptRecord, DiskFull, InDoubt, StoreFailed, Unavailable
 from journal.ids import StreamId
 from journal.memory import MemoryStore, MemoryView
-from journal.store import SCAN_PAGE, Batch, Durability, Trouble, TroubleKind
+from journal.store import SCAN_PAGE, Batch, Durability, Trouble, TroubleKind, scan_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,12 +74,6 @@ class Disk(MemoryStore):
                 self.record_times.setdefault(key, now)
             self._digest.update(key)
             self._digest.update(_ADDRESS.sub(b"", value or b""))
-
-    def value(self, key: bytes) -> bytes | None:
-        return self._rows.get(key)
-
-    def range(self, start: bytes, stop: bytes) -> list[bytes]:
-        return [key for key in self._order if start <= key < stop]
 
     def undo(self, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
         self.apply(Batch(rows=dict(reversed(changes))))
@@ -251,13 +245,13 @@ class Handle:
         if self._line:
             return  # what those before it change is not to be seen yet
         for key, value in batch.known.items():
-            assert self._disk.value(key) == value, f"{key!r} is not what its writer knew it to be"
+            assert self._disk.get(key) == value, f"{key!r} is not what its writer knew it to be"
 
     def _show(self, pending: _Pending) -> None:
         pending.is_shown = True
         batch, disk = pending.batch, self._disk
-        touched = [key for start, stop in batch.cleared for key in disk.range(start, stop)]
-        pending.undo = [(key, disk.value(key)) for key in dict.fromkeys([*touched, *batch.rows])]
+        touched = [key for start, stop in batch.cleared for key, _ in scan_all(disk, start, stop)]
+        pending.undo = [(key, disk.get(key)) for key in dict.fromkeys([*touched, *batch.rows])]
         disk.apply(batch)
 
     def _delay(self) -> float:

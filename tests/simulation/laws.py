@@ -17,13 +17,14 @@ from actors.inspection import belongs_to
 from journal import events as e
 from journal import keys
 from journal.events import Mode, OutcomeKind
+from journal.ids import InvocationId
 from tests.simulation.cast import RICH, Account
 from tests.simulation.plan import KEYS
 
 if TYPE_CHECKING:
     from actors.runtime import Runtime
     from journal.events import Recorded
-    from journal.ids import InvocationId, StreamId
+    from journal.ids import StreamId
     from tests.simulation.storm import Said, Seen, Storm
 
 SAME_TIME = 1e-5
@@ -261,7 +262,7 @@ def _world(storm: Storm, lives: dict[InvocationId, Life]) -> None:
                 case e.InvocationCompleted():
                     ended[life.id] = at
     for key in once:
-        storm.law("at most once is at most once", storm.world.once[key] <= 1, key)
+        storm.law("at most once is at most once", storm.world.times[key] <= 1, key)
     running: set[str] = set()
     for what, key, at in storm.world.story:
         if what == "death":
@@ -291,11 +292,11 @@ def _held(storm: Storm, lives: dict[InvocationId, Life]) -> None:
             elif since is not None and isinstance(r.event, _LETS_GO):
                 paused[life.id].append((since, at))
                 since = None
-    for key, at in storm.world.begins:
+    for key, at in storm.world.begins():
         of = key.partition("/")[0]
         during = [span for span in paused[of] if span[0] + SAME_TIME < at < span[1] - SAME_TIME]
         storm.law("nothing begins while it is paused", not during, f"{key} at {at}: {during}")
-        life = lives.get(of)  # type: ignore[arg-type]
+        life = lives.get(InvocationId(of))
         if life is not None:
             for scope, since, until in storm.closed:
                 is_held = since + SAME_TIME < at < until - SAME_TIME and _is_in(scope, life)
@@ -340,7 +341,7 @@ def _kept(storm: Storm, before: Life, after: Life, kept: set[Any]) -> None:
         new = {event.step: event.outcome for event in after.of(kind)}
         for step, outcome in old.items():
             storm.law("a restart keeps outcomes", new.get(step, outcome) == outcome, f"{after.id} {step}")
-    begun = {key for key, _ in storm.world.begins}
+    begun = storm.world.times.keys()
     again = {step for step in kept if f"{after.id}/{step}" in begun}
     storm.law("a restart repeats nothing that it keeps", not again, f"{after.id}: {again}")
     old_signals, new_signals = _signals(before), _signals(after)
