@@ -53,8 +53,8 @@ class Fate(enum.Enum):
 class OperationCheck:
     """One thing that the handler asked for: as it is ``recorded`` (empty if new), and as the other code asks (``attempted``).
 
-    ``differences`` say what has changed without making it another operation: a new name under its alias, arguments that are no
-    values and so are not compared.
+    ``differences`` say what has changed without making it another operation: a new name under its alias, or arguments that are not
+    values and therefore are not compared.
     """
 
     fate: Fate

@@ -42,7 +42,7 @@ class HandlerLogger(logging.LoggerAdapter[logging.Logger]):
         bound = _bound()
         if bound is not None:
             where = _where(bound)
-            # A percent sign in a name is no place for an argument.
+            # A percent sign in a name must not be taken for a placeholder.
             msg = f"{where.replace('%', '%%') if args else where}: {msg}"
             kwargs["extra"] = {**bound, **(kwargs.get("extra") or {})}
         kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1

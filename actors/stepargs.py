@@ -1,7 +1,7 @@
 """A step's arguments as they are recorded: whole, for people to read, and for a replay to be held against.
 
-A step takes whatever Python can copy, so some arguments are no values: a client of some service, a function. Those are recorded
-by their ``repr``, which may be another one in every process, and then a replay is not held against any of them. Values are
+A step takes whatever Python can copy, so some arguments are not values: a client of a service, a function. Those are recorded by
+their ``repr``, which may differ from process to process; a replay is then not held against any argument of that step. Values are
 encoded in one order, whatever order their sets and dictionaries are in.
 """
 
@@ -27,12 +27,12 @@ def encoded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, bool]
     shown: Any = {**{str(i): a for i, a in enumerate(args)}, **kwargs} if kwargs else list(args)
     try:
         return _encode_in_order(shown), True
-    except Exception:  # keys that are no texts, things that are no values, or what methods of users' classes raise
+    except Exception:  # keys that are not texts, things that are not values, or what methods of users' classes raise
         return _encoded_by_and_by(shown)
 
 
 def _encoded_by_and_by(shown: Any) -> tuple[bytes, bool]:
-    with contextlib.suppress(Exception):  # as above, but for the keys
+    with contextlib.suppress(Exception):  # as above, except for the keys
         return _encode_in_order(msgspec.to_builtins(shown, str_keys=True, order="deterministic")), True
     if isinstance(shown, dict):
         return _encode_by_repr({name: _encode_one(value) for name, value in shown.items()}), False

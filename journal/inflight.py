@@ -1,6 +1,6 @@
 """A record of the code that a process runs, kept beside the store, so that the next process knows what ran when this one died.
 
-The file ``INFLIGHT`` is mapped into memory. A write to it is no system call, and outlives the process however that ends: the page
+The file ``INFLIGHT`` is mapped into memory. A write to it needs no system call, and outlives the process however that ends: the page
 belongs to the kernel. A power cut may take it, which does no harm: the file decides nothing by itself. What it names is compared
 with the store (a step that still waits, at the same try).
 
@@ -145,7 +145,7 @@ class InFlight:
     # Steps.
 
     def begin(self, of: InvocationId, step: StepId, attempt: int) -> int | None:
-        """Note that a try begins; the slot to give to :meth:`end`. None if there is no room."""
+        """Note that a try begins; the slot to give to :meth:`end`. None if the file is full."""
         if self._is_closed or (not self._free and not self._grow()):
             return None
         words = b"0 %d %s %s" % (attempt, of.encode(), step.encode())
@@ -189,7 +189,7 @@ class InFlight:
             _write(self._file, added, size)
             self._slot_memory = mmap.mmap(self._file, size + len(added))
         except OSError as error:
-            log.warning("%s: there is no room for further steps: %s", FILE, error)
+            log.warning("%s: cannot record more steps: %s", FILE, error)
             return False
         self._free.extend(reversed(range(first, first + _SLOTS_TOGETHER)))
         return True
@@ -239,7 +239,7 @@ class InFlight:
 
 
 def _write(file: int, data: bytes, at: int) -> None:
-    """Write all of it. Raises OSError if there is no room."""
+    """Write all of it. Raises OSError if the disk is full."""
     view = memoryview(data)
     while view:
         written = os.pwrite(file, view, at)

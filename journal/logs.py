@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _BLOCK_BYTES = 32_768
 _HEAD = struct.Struct("<4xHB")
-"""A checksum, the length of what follows, and the type."""
+"""A checksum, the length of the data after this head, and the type."""
 
 _BATCH = struct.Struct("<QI")
 """The number of the first change, and how many there are."""

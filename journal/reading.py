@@ -132,7 +132,7 @@ class RocksView:
 
 
 class RocksReader(Reads):
-    """A data directory open for reading only, whoever else has it open. Sees what was written before it was opened.
+    """A data directory open for reading only, also while another process has it open. Sees what was written before it was opened.
 
     ``cut_off`` are the logs that are not read.
     """

@@ -109,7 +109,7 @@ class Asked:
 
 
 def count_requests(page: Page, stage: Stage, seconds: float, *, is_busy: bool) -> Asked:
-    """What the page asks in so many seconds, or in the longer time that a busy machine takes."""
+    """The requests of the page in this many seconds, or in the longer time that a busy machine takes."""
     urls: list[str] = []
     page.on("request", lambda request: urls.append(request.url) if is_asked(request) else None)
     began = time.monotonic()
