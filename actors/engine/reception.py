@@ -35,6 +35,7 @@ from actors.engine.index import row_of
 from actors.engine.restarting import (
     calls_of,
     check_past,
+    check_rewindable,
     has_fields,
     is_to_be_repeated,
     repetition_of,
@@ -431,13 +432,15 @@ class Reception:
         writes = has_fields(state.kind, accepted.mode)
         if command.rewind_state and not writes:
             raise NotPossibleError(f"{state.name}/{accepted.handler} writes no fields, so there is nothing to rewind")
+        if command.rewind_state:
+            check_rewindable(history, f"{state.name}/{accepted.handler} ({command.invocation_id})")
         kept = nothing_of(history)
         if command.from_step:
             command.step = find_point(history, command.from_step)
         if command.step != FROM_THE_START:
             kept = keep(history, command.step, successor=command.successor, now=ledger.now, again_by="")
-        if writes and (command.from_step or command.rewind_state):
-            await check_past(history, kept, ledger.directory.past(resident))
+        if writes and (command.step != FROM_THE_START or command.rewind_state):
+            await check_past(history, kept, state, ledger.directory.past(resident))
         return kept
 
     def _code_of_restart(self, resident: Resident, command: c.RestartInvocation, handler: str) -> str:

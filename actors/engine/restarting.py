@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from actors.core import commands as c
+from actors.core.errors import NotPossibleError
 from actors.core.restart import FROM_THE_START, Kept, keep
 from actors.core.state import WaitKind
 from journal import events as e
@@ -66,7 +67,7 @@ async def beginning_of(
         kept = keep(history, lineage.step, successor=of, now=now, again_by=stamp.cause)
     base = _Base({}, {}, {})
     if has_fields(state.kind, invocation.mode):
-        base = await _base(history, kept, past)
+        base = await _base(history, kept, state, past)
     rewound: list[Event] = [_rewound(of, kept, base, map_item)] if lineage.rewinds else []
     if lineage.step == FROM_THE_START:
         return Beginning(rewound, [], [])
@@ -85,15 +86,30 @@ def has_fields(kind: Kind, mode: Mode) -> bool:
     return kind is not Kind.SERVICE and mode is Mode.EXCLUSIVE
 
 
-async def check_past(history: Sequence[Recorded], kept: Kept, past: Past) -> None:
+async def check_past(history: Sequence[Recorded], kept: Kept, state: ObjectState, past: Past) -> None:
     """Raise :class:`actors.core.errors.HistoryGoneError` if the fields of then can no longer be had."""
-    await _base(history, kept, past)
+    await _base(history, kept, state, past)
 
 
-async def _base(history: Sequence[Recorded], kept: Kept, past: Past) -> _Base:
+def check_rewindable(history: Sequence[Recorded], name: str) -> None:
+    """Raise :class:`actors.core.errors.NotPossibleError` if the handler, ``name``, never ran: it saw no fields to go back to."""
+    if _went_live(history) is None:
+        raise NotPossibleError(
+            f"rewind_state: {name} ended, or still waits, before its handler ran. It has read and written no field, so there is "
+            "no state to rewind to. Restart it without rewind_state: it begins with the fields as they are"
+        )
+
+
+def _went_live(history: Sequence[Recorded]) -> int | None:
+    return next((r.number for r in reversed(history) if isinstance(r.event, _GOING_LIVE)), None)
+
+
+async def _base(history: Sequence[Recorded], kept: Kept, state: ObjectState, past: Past) -> _Base:
     if kept.pinned is not None:
         return _Base(kept.pinned.fields, kept.pinned.lengths, kept.pinned.maps)
-    went_live = next(r.number for r in reversed(history) if isinstance(r.event, _GOING_LIVE))
+    went_live = _went_live(history)
+    if went_live is None:
+        return _Base(state.fields, state.lengths, {})  # only signals are kept, and the handler sees its object for the first time
     then = await past.object_at(went_live)
     return _Base(then.fields, then.lengths, await past.items_changed_since(went_live))
 
