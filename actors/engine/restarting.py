@@ -109,7 +109,9 @@ async def _base(history: Sequence[Recorded], kept: Kept, state: ObjectState, pas
         return _Base(kept.pinned.fields, kept.pinned.lengths, kept.pinned.maps)
     went_live = _went_live(history)
     if went_live is None:
-        return _Base(state.fields, state.lengths, {})  # only signals are kept, and the handler sees its object for the first time
+        return _Base(
+            state.fields, state.lengths, {}
+        )  # only signals are kept, and the handler sees its object for the first time
     then = await past.object_at(went_live)
     return _Base(then.fields, then.lengths, await past.items_changed_since(went_live))
 
