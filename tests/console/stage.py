@@ -19,7 +19,7 @@ from tests.console.tools import packages
 from tests.http.served import Served, serving
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 T = TypeVar("T")
 
@@ -96,6 +96,27 @@ def staged(directory: Path, *classes: type, **options: Any) -> Iterator[Stage]:
         assert not thread.is_alive(), "the server does not end"
     if errors:
         raise errors[0]
+
+
+def hold_requests(page: Page, part: str) -> Callable[[], None]:
+    """Keep the page's requests with this in their address from the server, until the function that is returned is called."""
+    held: list[Route] = []
+    is_over = False
+
+    def hold(route: Route) -> None:
+        if is_over:
+            route.continue_()
+        else:
+            held.append(route)
+
+    def let_go() -> None:
+        nonlocal is_over
+        is_over = True
+        for route in held:
+            route.continue_()
+
+    page.route(lambda url: part in url, hold)
+    return let_go
 
 
 SERIOUS = ("serious", "critical")

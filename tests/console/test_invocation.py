@@ -14,7 +14,7 @@ import actors
 from actors import RetryPolicy, Service, Workflow, handler, step
 from actors.http.routes import Scope
 from journal.events import Target
-from tests.console.stage import Stage, axe_findings, staged
+from tests.console.stage import Stage, axe_findings, hold_requests, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -250,6 +250,69 @@ def test_a_signal_has_a_form_made_from_its_type(stage: Stage, open_page: Open, s
     assert axe_findings(page) == []
     dialog.get_by_role("button", name="Send", exact=True).click()
     page.get_by_role("region", name="How it ended").get_by_text("high False <i>ann</i> 2.5").wait_for()
+
+
+IS_FOCUSED = "field => field === document.activeElement"
+
+
+def test_the_form_of_a_signal_waits_for_the_history(stage: Stage, open_page: Open) -> None:
+    of = str(stage.do(stage.client.send, Target("Desk", None, "decide"), b"").invocation_id)
+    page = open_page()
+    let_go = hold_requests(page, f"{of}/events")
+    page.goto(stage.address(f"/invocations/{of}"))
+    page.get_by_role("button", name="Send verdict…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Loading").wait_for()
+    assert dialog.get_by_role("button", name="Send", exact=True).is_disabled()
+    let_go()
+    dialog.get_by_label("approved").wait_for()
+    assert dialog.get_by_label("approved").evaluate(IS_FOCUSED)
+
+
+def test_the_form_of_a_signal_waits_for_the_newest_event(stage: Stage, open_page: Open) -> None:
+    of = stage.do(build, stage)
+    page = open_page(stage.address(f"/invocations/{of}"))
+    page.get_by_role("list", name="Waterfall").get_by_text("after one").wait_for()
+    let_go = hold_requests(page, f"{of}/events")
+    stage.do(lambda: stage.client.invocation(of).signal("after one", True))
+    page.get_by_role("button", name="Send after two…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Loading").wait_for()
+    let_go()
+    dialog.get_by_label("Value").select_option("true")
+    dialog.get_by_role("button", name="Send", exact=True).click()
+    page.get_by_text("nobody opens the cellar").first.wait_for()
+
+
+def test_what_comes_later_takes_no_focus_from_a_field_in_use(stage: Stage, open_page: Open) -> None:
+    of = str(stage.do(stage.client.send, Target("Desk", None, "decide"), b"").invocation_id)
+    page = open_page()
+    let_go = hold_requests(page, f"{of}/events")
+    page.goto(stage.address(f"/invocations/{of}"))
+    page.get_by_role("button", name="Signal…", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="another…").click()
+    dialog.get_by_label("Name").fill("extra")
+    let_go()
+    page.get_by_role("list", name="Waterfall").get_by_text("verdict").wait_for()
+    assert dialog.get_by_label("Name").evaluate(IS_FOCUSED)
+    assert dialog.get_by_label("Name").input_value() == "extra"
+
+
+def test_a_restart_shows_the_argument_when_the_history_is_there(stage: Stage, open_page: Open) -> None:
+    _LIFTED.extend([0, 0, 0])
+    sent = stage.do(stage.client.send, Target("Stones", None, "carry"), b"21")
+    stage.do(stage.client.invocation(sent.invocation_id).result)
+    page = open_page()
+    let_go = hold_requests(page, "/events")
+    page.goto(stage.address(f"/invocations/{sent.invocation_id}"))
+    page.get_by_role("button", name="Restart…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("heavier")
+    let_go()
+    dialog.get_by_label("Argument").wait_for()
+    assert dialog.get_by_label("Argument").input_value() == "21"
+    assert dialog.get_by_label("Reason").evaluate(IS_FOCUSED)
 
 
 def test_a_signal_by_another_name_keeps_what_was_typed_for_it(stage: Stage, open_page: Open) -> None:

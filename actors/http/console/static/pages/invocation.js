@@ -1,6 +1,6 @@
 // One invocation: how it stands and why, everything that it has been through, and whatever can be asked of it.
 
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { get, patch, pathOf, post, requestKey } from "../lib/api.js";
 import { concerns, useHistory } from "../lib/history.js";
 import { html } from "../lib/html.js";
@@ -17,7 +17,7 @@ import { asCommand, asCurl, asDescription, asPython } from "../ui/copies.js";
 import { Dialog, Field } from "../ui/dialog.js";
 import { Json, visible } from "../ui/json.js";
 import { RestartDialog } from "../ui/restart.js";
-import { JsonField, SchemaForm, beginningOf } from "../ui/schema.js";
+import { SignalForm, useSignal } from "../ui/signals.js";
 import { PANEL, Tabs, tabId } from "../ui/tabs.js";
 import { toast } from "../ui/toast.js";
 import { DeploymentChoice, VerbDialog, lastWord, targetOf, verbOf, verbsFor } from "../ui/verbs.js";
@@ -166,7 +166,7 @@ export function Invocation({ path, params }) {
           ? html`<${VerbDialog} verb=${verb} of=${id} target=${targetOf(one.target)} onClose=${() => setAsking(null)} onDone=${done} />`
           : null}
     ${signal !== null
-      ? html`<${SignalDialog} info=${one} spans=${timeline.spans} name=${signal} onClose=${() => setSignal(null)} />`
+      ? html`<${SignalDialog} info=${one} name=${signal} onClose=${() => setSignal(null)} />`
       : null}
   </div>`;
 }
@@ -524,14 +524,14 @@ function Trail({ id }) {
 function ResumeDialog({ info, onClose, onDone }) {
   const [deployment, setDeployment] = useState("keep");
   const [reason, setReason] = useState("");
-  const [isSure, setSure] = useState(false);
+  const [sureOf, setSureOf] = useState(/** @type {string | null} */ (null)); // the deployment that its reader has agreed to
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
   const [key] = useState(requestKey);
   const known = useLive("deployments", (abort) => get("deployments", {}, abort), { when: (c) => c.registry });
   const check = useLive(`check ${info.id} on ${deployment}`, (abort) => get(`${pathOf("invocations", info.id)}/check`, { deployment }, abort));
   const fits = check.data?.verdict === "same";
-  useEffect(() => setSure(false), [deployment]);
+  const isSure = sureOf === deployment;
 
   /** @param {Event} event */
   async function submit(event) {
@@ -557,7 +557,7 @@ function ResumeDialog({ info, onClose, onDone }) {
       <//>
       ${check.data && !fits
         ? html`<label class="check">
-            <input type="checkbox" checked=${isSure} onChange=${() => setSure(!isSure)} />
+            <input type="checkbox" checked=${isSure} onChange=${() => setSureOf(isSure ? null : deployment)} />
             Resume all the same; it will be paused again where the code differs
           </label>`
         : null}
@@ -572,24 +572,14 @@ function ResumeDialog({ info, onClose, onDone }) {
 
 /**
  * Hand it a value under a name that it waits for, with a form made from the type; or under any other.
- * @param {{ info: any, spans: Span[], name: string, onClose: () => void }} props
+ * @param {{ info: any, name: string, onClose: () => void }} props
  */
-function SignalDialog({ info, spans, name: given, onClose }) {
-  const [waited] = useState(() => spans.filter((span) => span.kind === "signal" && span.state === "open")); // a form does not change under its reader
-  const [name, setName] = useState(given || waited[0]?.name || "");
-  const [isOther, setOther] = useState(!waited.some((span) => span.name === name));
-  const schema = isOther ? null : (waited.find((span) => span.name === name)?.schema ?? null);
-  const [value, setValue] = useState(/** @type {unknown} */ (beginningOf(schema)));
+function SignalDialog({ info, name: given, onClose }) {
+  const signal = useSignal([info], given);
+  const { name, value, isKnown } = signal;
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [isBusy, setBusy] = useState(false);
   const [key] = useState(requestKey);
-
-  /** @param {Span | null} span one that it waits for, or any other */
-  function choose(span) {
-    setName(span?.name ?? "");
-    setOther(span === null);
-    setValue(beginningOf(span?.schema ?? null));
-  }
 
   /** @param {Event} event */
   async function submit(event) {
@@ -607,28 +597,11 @@ function SignalDialog({ info, spans, name: given, onClose }) {
 
   return html`<${Dialog} title=${`Signal ${visible(targetOf(info.target))}`} onClose=${onClose}>
     <form onSubmit=${submit}>
-      ${waited.length > 0
-        ? html`<div class="chips" role="group" aria-label="It waits for">
-            ${waited.map(
-              (span) => html`<button key=${span.step} type="button" class="chip" aria-pressed=${!isOther && span.name === name} onClick=${() => choose(span)}>
-                ${visible(span.name)}
-              </button>`,
-            )}
-            <button type="button" class="chip" aria-pressed=${isOther} onClick=${() => choose(null)}>another…</button>
-          </div>`
-        : html`<p class="faint">It waits for none now. One that is sent is kept until it asks.</p>`}
-      ${isOther
-        ? html`<${Field} label="Name">
-            <input data-first value=${name} maxlength="256" onInput=${(/** @type {Event} */ e) => setName(/** @type {HTMLInputElement} */ (e.target).value)} />
-          <//>`
-        : null}
-      ${schema
-        ? html`<${SchemaForm} key=${name} schema=${schema} value=${value} onChange=${setValue} label="Value" />`
-        : html`<${JsonField} key=${isOther ? "" : name} label="Value" value=${value} onChange=${setValue} isFirst=${!isOther} />`}
+      <${SignalForm} signal=${signal} label="It waits for" />
       <${ErrorBox} error=${error} />
       <footer>
         <button type="button" onClick=${onClose}>Do nothing</button>
-        <button type="submit" class="primary" disabled=${isBusy || !name}>Send</button>
+        <button type="submit" class="primary" disabled=${isBusy || !name || !isKnown}>Send</button>
       </footer>
     </form>
   <//>`;

@@ -27,7 +27,8 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
   const [from, setFrom] = useState(given);
   const [deployment, setDeployment] = useState("keep");
   const [stop, setStop] = useState(isOpen ? "cancel" : "");
-  const [input, setInput] = useState(/** @type {unknown} */ (argument));
+  const [typed, setTyped] = useState(/** @type {{ value: unknown } | null} */ (null));
+  const input = typed === null ? argument : typed.value; // the history may come later than this dialog
   const [isRewinding, setRewinding] = useState(false);
   const [isHanding, setHanding] = useState(true);
   const [reason, setReason] = useState("");
@@ -101,7 +102,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
             <input type="checkbox" checked=${isHanding} onChange=${() => setHanding(!isHanding)} />
             Whoever waits for this one waits for the new one
           </label>
-          ${from === "" && argument !== undefined ? html`<${JsonField} label="Argument" value=${input} onChange=${setInput} />` : null}
+          ${from === "" && argument !== undefined ? html`<${JsonField} label="Argument" value=${input} onChange=${(/** @type {unknown} */ value) => setTyped({ value })} />` : null}
           <${Field} label="Reason" hint="Kept in both histories and in the audit.">
             <input value=${reason} maxlength="1000" onInput=${(/** @type {Event} */ e) => setReason(/** @type {HTMLInputElement} */ (e.target).value)} />
           <//>

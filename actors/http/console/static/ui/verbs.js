@@ -14,7 +14,7 @@ import { Empty, ErrorBox, InvocationLink, Loading, Status, Time, inWords } from 
 import { Check } from "./check.js";
 import { Dialog, Field } from "./dialog.js";
 import { visible, visibleName } from "./json.js";
-import { SignalOptions } from "./signals.js";
+import { SignalForm, useSignal } from "./signals.js";
 import { toast } from "./toast.js";
 
 /** @typedef {import("../lib/session.js").Scope} Scope */
@@ -22,7 +22,7 @@ import { toast } from "./toast.js";
 
 /**
  * @typedef {{ name: string, title: string, scope: Scope, does: string, key?: string, isFinal?: boolean,
- *   mustType?: boolean, options: ("kill_after" | "children" | "mode" | "deployment" | "from_step" | "signal")[] }} Verb
+ *   mustType?: boolean, options: ("kill_after" | "children" | "mode" | "deployment" | "from_step")[] }} Verb
  *   `isFinal`: it cannot be taken back; `mustType`: nor is anything left of it, so whoever asks types of what. Those have no `key`
  */
 
@@ -66,7 +66,7 @@ export const VERBS = [
     title: "Signal",
     scope: "control",
     does: "Each is handed the same value under the same name; one that does not wait for it yet keeps it until it asks.",
-    options: ["signal"],
+    options: [],
   },
   {
     name: "kill",
@@ -275,6 +275,8 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
     every: 1_000,
   });
   const count = preview.data?.count;
+  const isSignal = verb.name === "signal";
+  const signal = useSignal(isSignal && count ? preview.data.sample : undefined);
   const states = useLive(`states ${JSON.stringify(choice)}`, (abort) => statesOfChoice(choice, abort), {
     when: (changes) => job === null && changes.invocations.length > 0,
     every: 1_000,
@@ -286,7 +288,7 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
     setBusy(true);
     setError(null);
     try {
-      const given = verb.name === "purge" ? {} : verb.name === "signal" ? { name: options.name, value: options.value ?? null } : { ...options, reason };
+      const given = verb.name === "purge" ? {} : isSignal ? { name: signal.name, value: signal.value ?? null } : { ...options, reason };
       const started = await post("jobs", { verb: verb.name, ...choice, options: given, ...(rate ? { rate: Number(rate) } : {}) }, { key });
       setJob(started.id);
       onAsked?.();
@@ -319,11 +321,9 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
           ? html`<${Empty} title="It fits none now"><p>They may have gone on, or have ended meanwhile.</p><//>`
           : html`<${Affected} verb=${verb} states=${states.data ?? null} /><${Sample} rows=${preview.data.sample} count=${count} />`}
       <${Options} verb=${verb} options=${options} onChange=${setOptions} />
-      ${verb.options.includes("signal") && preview.data && count
-        ? html`<${SignalOptions} sample=${preview.data.sample} options=${options} onChange=${setOptions} />`
-        : null}
+      ${isSignal && count ? html`<${SignalForm} signal=${signal} label="They wait for" />` : null}
       ${options.deployment && options.deployment !== "keep" ? html`<${Preflight} choice=${choice} deployment=${options.deployment} />` : null}
-      ${verb.name === "signal" ? null : html`<${Reason} verb=${verb} value=${reason} onChange=${setReason} many />`}
+      ${isSignal ? null : html`<${Reason} verb=${verb} value=${reason} onChange=${setReason} many />`}
       ${count !== undefined && count > SLOWLY_FROM
         ? html`<${Field} label="At most so many a second" hint="Empty: as fast as it goes.">
             <input
@@ -350,7 +350,7 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
         <button
           type="submit"
           class=${verb.isFinal ? "danger" : "primary"}
-          disabled=${isBusy || !count || (verb.mustType && typed.trim() !== String(count)) || (verb.name === "signal" && !options.name)}
+          disabled=${isBusy || !count || (verb.mustType && typed.trim() !== String(count)) || (isSignal && (!signal.name || !signal.isKnown))}
         >
           ${verb.title} ${count === undefined ? "" : invocations(count)}
         </button>
