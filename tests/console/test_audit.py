@@ -9,7 +9,7 @@ import pytest
 import actors
 from actors import Service, handler
 from actors.http.routes import Scope
-from tests.console.stage import Stage, axe_findings, staged
+from tests.console.stage import Stage, axe_findings, hold_requests, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,6 +100,29 @@ def test_pages_behind_the_first_come_as_they_are_scrolled_to(stage: Stage, open_
         page.get_by_role("status").get_by_text(shown, exact=True).wait_for()
     page.keyboard.press("End")
     grid.get_by_text("reason 0", exact=True).wait_for()
+
+
+def test_a_page_that_comes_after_another_filter_was_set_is_dropped(stage: Stage, open_page: Open) -> None:
+    async def many() -> None:
+        for number in range(450):
+            await stage.client.gates.close("service:Waiter", reason=f"reason {number}")
+
+    stage.do(many)
+    page = open_page(stage.address("/audit"))
+    rows(page).first.wait_for()
+    let_go = hold_requests(page, "after=")
+    page.get_by_role("grid", name="Audit").focus()
+    with page.expect_request(lambda request: "after=" in request.url):
+        page.keyboard.press("End")
+    page.get_by_label("verb").fill("close-gate")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="all", exact=True).wait_for()
+    with page.expect_response(lambda response: "after=" in response.url):
+        let_go()
+    page.get_by_role("status").get_by_text("200, the newest", exact=True).wait_for()
+    page.get_by_role("grid", name="Audit").focus()
+    page.keyboard.press("End")
+    page.get_by_role("status").get_by_text("400, the newest", exact=True).wait_for()
 
 
 def test_the_chain_is_verified_on_demand(stage: Stage, open_page: Open, scheme: str) -> None:

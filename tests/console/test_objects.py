@@ -387,6 +387,19 @@ def test_every_gate_that_holds_some_of_its_work_is_told_with_who_closed_it_and_w
     assert notice.locator("b").all_inner_texts() == ["handler:Cart/hold", "deployment:dep_new"]
 
 
+def test_the_dialog_of_a_gate_stays_what_it_was_opened_for(stage: Stage, open_page: Open) -> None:
+    page = open_page(stage.address("/objects/Cart/alice"))
+    page.get_by_role("button", name="Close the gate").click()
+    stage.do(lambda: stage.client.gates.close("key:Cart/alice", reason="somebody was faster"))
+    page.get_by_text("somebody was faster").wait_for()
+    dialog = page.get_by_role("dialog", name="Close the gate")
+    dialog.get_by_label("Reason").fill("stocktaking")
+    dialog.get_by_role("button", name="Close the gate").click()
+    page.get_by_role("dialog").wait_for(state="detached")
+    (gate,) = stage.do(stage.client.gates.list)
+    assert gate.state.value == "closed"
+
+
 def test_the_gate_of_a_key_is_closed_and_opened_with_a_reason(stage: Stage, open_page: Open) -> None:
     key = "a/b " + HOSTILE
     stage.do(add, stage, key, "tea")

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { identify, signOut } from "./lib/api.js";
 import { html } from "./lib/html.js";
 import { shortcuts, useShortcuts } from "./lib/keys.js";
@@ -44,7 +44,8 @@ async function start() {
 function SignIn() {
   const [secret, setSecret] = useState("");
   const [error, setError] = useState(/** @type {unknown} */ (null));
-  useEffect(() => /** @type {HTMLElement | null} */ (document.querySelector("[data-first]"))?.focus(), []);
+  const field = useRef(/** @type {HTMLInputElement | null} */ (null));
+  useLayoutEffect(() => field.current?.focus(), []);
   /** @param {Event} event */
   async function submit(event) {
     event.preventDefault();
@@ -67,6 +68,7 @@ function SignIn() {
           autocomplete="off"
           spellcheck=${false}
           data-first
+          ref=${field}
           value=${secret}
           onInput=${(/** @type {InputEvent} */ event) => setSecret(/** @type {HTMLInputElement} */ (event.target).value)}
       /></label>

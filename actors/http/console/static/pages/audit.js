@@ -1,6 +1,6 @@
 // Who steered what, when, why, and what it did; and whether anybody has touched the book since.
 
-import { useEffect, useLayoutEffect, useReducer, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { get } from "../lib/api.js";
 import { html } from "../lib/html.js";
 import { useLive } from "../lib/live.js";
@@ -57,6 +57,9 @@ const COLUMNS = [
   { name: "origin", title: "From", width: "minmax(90px, .6fr)", cell: (entry) => html`<span class="faint">${visible(entry.origin)}</span>` },
 ];
 
+/** Nothing is read yet of what is older than the first page. */
+const UNREAD = { entries: /** @type {Entry[]} */ ([]), next: /** @type {string | null} */ (null), isBusy: false, error: /** @type {unknown} */ (null) };
+
 /** @param {{ params: Record<string, string> }} props */
 export function Audit({ params }) {
   const by = params.by ?? "";
@@ -65,21 +68,20 @@ export function Audit({ params }) {
   const asked = { by, verb, target, limit: PAGE };
   const key = `audit ${JSON.stringify(asked)}`;
   const [open, setOpen] = useState(/** @type {Entry | null} */ (null));
-  const [older, dispatch] = useReducer(
-    (/** @type {{ entries: Entry[], next: string | null, isBusy: boolean, error: unknown }} */ state, /** @type {any} */ change) => ({ ...state, ...change }),
-    { entries: [], next: null, isBusy: false, error: null },
-  );
+  const [read, setRead] = useState({ ...UNREAD, key });
+  const older = read.key === key ? read : { ...UNREAD, key };
   const { data, error, reload } = useLive(key, (abort) => get("audit", asked, abort), { when: () => true, every: 500 });
-  useEffect(() => dispatch({ entries: [], next: null, isBusy: false, error: null }), [key]);
 
   async function readOlder() {
     if (data === undefined || older.isBusy) return;
-    dispatch({ isBusy: true, error: null });
+    setRead({ ...older, isBusy: true, error: null });
+    // What is answered when something else is asked for already belongs to nothing that is shown.
+    const show = (/** @type {typeof older} */ found) => setRead((now) => (now.key === key ? found : now));
     try {
       const page = await get("audit", { ...asked, after: older.entries.length > 0 ? older.next : data.next });
-      dispatch({ entries: [...older.entries, ...page.entries], next: page.next, isBusy: false });
+      show({ key, entries: [...older.entries, ...page.entries], next: page.next, isBusy: false, error: null });
     } catch (failed) {
-      dispatch({ isBusy: false, error: failed });
+      show({ ...older, isBusy: false, error: failed });
     }
   }
 

@@ -83,6 +83,11 @@ const COLUMNS = [
 
 const USUAL = "status,target,id,error,attempts,created,took";
 
+/** @typedef {ReadonlySet<string>} Ids */
+
+/** `leftOut`: of all that match. */
+const NONE = { chosen: /** @type {Ids} */ (new Set()), isAll: false, leftOut: /** @type {Ids} */ (new Set()) };
+
 /** @returns {{ name: string, where: string }[]} */
 function saved() {
   try {
@@ -100,19 +105,17 @@ export function Invocations({ params }) {
   const descending = params.order !== "asc";
   const shown = (params.columns ?? USUAL).split(",");
   const [, redraw] = useReducer((/** @type {number} */ n) => n + 1, 0);
-  const [chosen, setChosen] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
-  const [isAll, setAll] = useState(false);
-  const [leftOut, setLeftOut] = useState(/** @type {ReadonlySet<string>} */ (new Set())); // of all that match
   const [asking, setAsking] = useState(/** @type {{ verb: import("../ui/verbs.js").Verb, choice: import("../lib/where.js").Choice } | null} */ (null));
   const calm = useRef({ isHeld: false, top: 0, hasChosen: false });
-  calm.current.hasChosen = chosen.size > 0 || isAll;
 
   const rows = useMemo(() => new Rows(where, { by, descending }, () => redraw(0)), [where, by, descending]);
+  const [choice, setChoice] = useState({ ...NONE, rows });
+  const { chosen, isAll, leftOut } = choice.rows === rows ? choice : NONE; // another list, another choice
+  calm.current.hasChosen = chosen.size > 0 || isAll;
   const begin = useMemo(keptScroll, [rows]);
   useEffect(() => {
     calm.current.top = 0;
     void rows.load();
-    chooseNone();
     const stop = listen((changes) => {
       const at = calm.current;
       rows.hear(changes, at.top === 0 && !at.isHeld && !at.hasChosen && !document.hidden);
@@ -132,20 +135,22 @@ export function Invocations({ params }) {
 
   /** @param {string[]} keys @param {boolean} isOn */
   function choose(keys, isOn) {
-    const next = new Set(isAll ? leftOut : chosen);
-    for (const key of keys) isOn !== isAll ? next.add(key) : next.delete(key);
-    if (!isAll) setChosen(next);
-    else if (next.size <= MAX_LEFT_OUT) setLeftOut(next);
-    else toast(`No more than ${MAX_LEFT_OUT} can be left out of all that match: narrow the condition instead.`, "bad");
+    // Of what is chosen by now: the rows of a range may have come after others were ticked.
+    setChoice((before) => {
+      const now = before.rows === rows ? before : { ...NONE, rows };
+      const next = new Set(now.isAll ? now.leftOut : now.chosen);
+      for (const key of keys) isOn !== now.isAll ? next.add(key) : next.delete(key);
+      if (!now.isAll) return { ...now, chosen: next };
+      if (next.size <= MAX_LEFT_OUT) return { ...now, leftOut: next };
+      toast(`No more than ${MAX_LEFT_OUT} can be left out of all that match: narrow the condition instead.`, "bad");
+      return now;
+    });
   }
   function chooseAll() {
-    setAll(true);
-    setLeftOut(new Set());
+    setChoice({ ...NONE, rows, isAll: true });
   }
   function chooseNone() {
-    setAll(false);
-    setChosen(new Set());
-    setLeftOut(new Set());
+    setChoice({ ...NONE, rows });
   }
 
   const columns = COLUMNS.filter((column) => shown.includes(column.name));

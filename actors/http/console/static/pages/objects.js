@@ -603,55 +603,57 @@ function GateNotice({ service, objectKey }) {
 function GateButton({ service, objectKey }) {
   const scope = `key:${service}/${objectKey}`;
   const { data, reload } = useGates(service, objectKey);
-  const [isAsking, setAsking] = useState(false);
+  const [asking, setAsking] = useState(/** @type {"open" | "close" | null} */ (null));
+  if (data === undefined || !may("control")) return null;
+  const isClosed = data.some((gate) => gate.scope === scope && gate.state === "closed");
+  return html`
+    <button type="button" onClick=${() => setAsking(isClosed ? "open" : "close")}>${isClosed ? "Open the gate" : "Close the gate"}</button>
+    ${asking ? html`<${GateDialog} verb=${asking} scope=${scope} onDone=${reload} onClose=${() => setAsking(null)} />` : null}
+  `;
+}
+
+/** @param {{ verb: "open" | "close", scope: string, onDone: () => void, onClose: () => void }} props */
+function GateDialog({ verb, scope, onDone, onClose }) {
   const [reason, setReason] = useState("");
   const [mode, setMode] = useState("drain");
   const [error, setError] = useState(/** @type {unknown} */ (null));
-  if (data === undefined || !may("control")) return null;
-  const isClosed = data.some((gate) => gate.scope === scope && gate.state === "closed");
-  const verb = isClosed ? "open" : "close";
+  const isOpening = verb === "open";
   /** @param {Event} event */
   async function submit(event) {
     event.preventDefault();
     setError(null);
     try {
-      const done = await patch(pathOf("gates", scope, verb), isClosed ? { reason } : { reason, mode });
-      toast(done.changed ? `The gate of ${service}/${objectKey} is ${done.after}.` : `It was ${done.after} already.`);
-      setAsking(false);
-      setReason("");
-      reload();
+      const done = await patch(pathOf("gates", scope, verb), isOpening ? { reason } : { reason, mode });
+      toast(done.changed ? `The gate ${visible(scope)} is ${done.after}.` : `It was ${done.after} already.`);
+      onDone();
+      onClose();
     } catch (refusal) {
       setError(refusal);
     }
   }
-  return html`
-    <button type="button" onClick=${() => setAsking(true)}>${isClosed ? "Open the gate" : "Close the gate"}</button>
-    ${isAsking
-      ? html`<${Dialog} title=${isClosed ? "Open the gate" : "Close the gate"} onClose=${() => setAsking(false)}>
-          <form onSubmit=${submit}>
-            <p>
-              ${isClosed
-                ? html`What waits for <b class="mono">${visible(scope)}</b> goes on, in order.`
-                : html`Everything for <b class="mono">${visible(scope)}</b> is taken and waits, until the gate is opened. Other keys go on.`}
-            </p>
-            ${isClosed
-              ? null
-              : html`<${Field} label="A step that is running">
-                  <select value=${mode} onChange=${(/** @type {Event} */ e) => setMode(value(e))}>
-                    <option value="drain">ends and is recorded first</option>
-                    <option value="now">is aborted, and begins again later</option>
-                  </select>
-                <//>`}
-            <${Field} label="Reason" hint="Shown to whoever finds it closed, and kept in the audit.">
-              <input data-first=${true} required maxlength="1000" value=${reason} onInput=${(/** @type {Event} */ e) => setReason(value(e))} />
-            <//>
-            <${ErrorBox} error=${error} />
-            <footer>
-              <button type="button" onClick=${() => setAsking(false)}>Leave it</button>
-              <button type="submit" class="primary">${isClosed ? "Open" : "Close"} the gate</button>
-            </footer>
-          </form>
-        <//>`
-      : null}
-  `;
+  return html`<${Dialog} title=${isOpening ? "Open the gate" : "Close the gate"} onClose=${onClose}>
+    <form onSubmit=${submit}>
+      <p>
+        ${isOpening
+          ? html`What waits for <b class="mono">${visible(scope)}</b> goes on, in order.`
+          : html`Everything for <b class="mono">${visible(scope)}</b> is taken and waits, until the gate is opened. Other keys go on.`}
+      </p>
+      ${isOpening
+        ? null
+        : html`<${Field} label="A step that is running">
+            <select value=${mode} onChange=${(/** @type {Event} */ e) => setMode(value(e))}>
+              <option value="drain">ends and is recorded first</option>
+              <option value="now">is aborted, and begins again later</option>
+            </select>
+          <//>`}
+      <${Field} label="Reason" hint="Shown to whoever finds it closed, and kept in the audit.">
+        <input data-first=${true} required maxlength="1000" value=${reason} onInput=${(/** @type {Event} */ e) => setReason(value(e))} />
+      <//>
+      <${ErrorBox} error=${error} />
+      <footer>
+        <button type="button" onClick=${onClose}>Leave it</button>
+        <button type="submit" class="primary">${isOpening ? "Open" : "Close"} the gate</button>
+      </footer>
+    </form>
+  <//>`;
 }
