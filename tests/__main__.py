@@ -16,12 +16,16 @@ OPTIMIZED = ("tests/core", "tests/journal/test_codec.py", "tests/journal/test_co
 """Run once more without the asserts of the sources: what checks stored bytes must raise by itself. pytest rewrites the asserts
 of the tests, so these hold there, too; its warning says that those of other modules do not."""
 
+ALONE = ("tests/benchmarks", "tests/console", "tests/scale")
+"""Run with the machine to themselves, because they measure or drive a browser. All others share it, a process for each processor."""
+
 CHECKS = {
     "ruff check": ("ruff", "check", "."),
     "ruff format": ("ruff", "format", "--check", "."),
     "mypy --strict": ("mypy",),
     "basedpyright": ("basedpyright", "--pythonpath", sys.executable),
-    "pytest": ("pytest",),
+    "pytest": ("pytest", "--numprocesses", "auto", "--dist", "loadfile", *(f"--ignore={folder}" for folder in ALONE)),
+    "pytest, alone": ("pytest", *ALONE),
     "pytest, python -O": ("pytest", "-W", "ignore::pytest.PytestConfigWarning", *OPTIMIZED),
 }
 """By name, the module to run and its arguments. Their settings are in ``pyproject.toml``."""
@@ -29,20 +33,26 @@ CHECKS = {
 
 def main(arguments: list[str]) -> int:
     """Run all of them, also after one has failed; the exit code."""
-    failed = [name for name, command in CHECKS.items() if not _passes(name, command, arguments)]
+    checks = _only(arguments) if arguments else CHECKS
+    failed = [name for name, command in checks.items() if not _passes(name, command)]
     if failed:
         print(f"\nFAILED: {', '.join(failed)}", flush=True)
         return 1
-    print(f"\nall passed: {', '.join(CHECKS)}", flush=True)
+    print(f"\nall passed: {', '.join(checks)}", flush=True)
     return 0
 
 
-def _passes(name: str, command: tuple[str, ...], arguments: list[str]) -> bool:
+def _only(words: list[str]) -> dict[str, tuple[str, ...]]:
+    """The linters and types, and pytest with these words instead of its own."""
+    linters = {name: command for name, command in CHECKS.items() if not name.startswith("pytest")}
+    return {**linters, "pytest": ("pytest", *words)}
+
+
+def _passes(name: str, command: tuple[str, ...]) -> bool:
     print(f"\n== {name}", flush=True)
     started = time.monotonic()
-    words = [*command, *arguments] if name == "pytest" else command
     optimize = ["-O"] if name.endswith("-O") else []
-    code = subprocess.run([sys.executable, *optimize, "-m", *words], cwd=ROOT).returncode
+    code = subprocess.run([sys.executable, *optimize, "-m", *command], cwd=ROOT).returncode
     print(f"== {name}: {'passed' if code == 0 else f'FAILED ({code})'}, {time.monotonic() - started:.0f} s", flush=True)
     return code == 0
 

@@ -783,7 +783,7 @@ REFUSED_ONCE_ENDED = {
 }
 
 
-@pytest.mark.parametrize("what", COMMANDS.keys() - {"purge", "invoke"})
+@pytest.mark.parametrize("what", [what for what in COMMANDS if what not in {"purge", "invoke"}])
 def test_a_command_for_one_that_has_ended_gives_nothing_or_says_so(what: str) -> None:
     story = given(*events_of(S.COMPLETED)).when(COMMANDS[what])
     if what in REFUSED_ONCE_ENDED:

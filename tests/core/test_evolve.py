@@ -191,7 +191,9 @@ def test_an_event_happens_where_it_is_legal_and_stops_the_object_elsewhere(kind:
             evolve(state, 8, stamp_of(8), event)
 
 
-@pytest.mark.parametrize("kind", ARROWS.keys() - {e.InvocationRestarted}, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [kind for kind in ARROWS if kind is not e.InvocationRestarted], ids=lambda kind: kind.__name__
+)
 def test_nothing_happens_to_an_invocation_that_has_ended(kind: type) -> None:
     state = fold(None, [CREATED, accepted(), started(), completed()])
     with pytest.raises(IllegalEvent):
