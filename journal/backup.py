@@ -183,15 +183,19 @@ def _backlog_of(rows: RocksReader, partitions: int) -> Backlog | None:
     """The work that is under way in it; None if there is none."""
     if not any(_has_work(rows, partition) for partition in range(partitions)):
         return None
-    newest, letters = 0, [0] * partitions
+    newest, states = 0, [PartitionState()] * partitions
     for partition in range(partitions):
         prefix = keys.created_prefix(partition)
         for key, _ in rows.scan(prefix, keys.after_prefix(prefix), limit=1, reverse=True):
             newest = max(newest, keys.microsecond_of_created(key))
         state = rows.get(keys.partition_state(partition))
         if state is not None:
-            letters[partition] = decode_row(PartitionState, state).next_arrival
-    return Backlog((newest + 1) / 1e6, tuple(letters))
+            states[partition] = decode_row(PartitionState, state)
+    return Backlog(
+        before=(newest + 1) / 1e6,
+        letters=tuple(state.next_arrival for state in states),
+        epochs=tuple(state.epoch for state in states),
+    )
 
 
 def _has_work(rows: RocksReader, partition: int) -> bool:

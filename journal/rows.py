@@ -23,14 +23,19 @@ FORMAT = 1
 @attrs.frozen
 class Backlog:
     """The work that was under way in the original of a copy: what was accepted ``before``, and, by partition, the letters with
-    numbers below these, which have not been taken in yet."""
+    numbers below these, which have not been taken in yet. ``epochs``: of the last owner that each partition had there."""
 
     before: float
     letters: tuple[int, ...]
+    epochs: tuple[int, ...]
 
     def has_letter(self, partition: int, position: bytes) -> bool:
         """Whether the letter at this position is of it."""
         return not keys.has_date(position) and position < keys.letter(partition, self.letters[partition])
+
+    def has_epoch(self, partition: int, epoch: int) -> bool:
+        """Whether an owner of this epoch was one of the original's."""
+        return 0 < epoch <= self.epochs[partition]
 
 
 @attrs.define(kw_only=True)

@@ -374,12 +374,14 @@ _TAGS: dict[type, int] = {
 
 @attrs.define
 class Envelope:
-    """A command on its way: who asked, what caused it, and the command with its tag."""
+    """A command on its way: who asked, what caused it, and the command with its tag. ``postponed``:
+    the epoch of the owner that could not take it in, if it comes again; else 0."""
 
     cause: str
     by: str
     tag: int
     body: bytes
+    postponed: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -392,9 +394,9 @@ def can_be_sent(command: object) -> bool:
     return command.__class__ in _TAGS
 
 
-def encode_command(command: Command, *, cause: str, by: str) -> bytes:
+def encode_command(command: Command, *, cause: str, by: str, postponed: int = 0) -> bytes:
     """The command as a letter carries it."""
-    return _encode(Envelope(cause, by, _TAGS[type(command)], _encode(command)))
+    return _encode(Envelope(cause, by, _TAGS[type(command)], _encode(command), postponed))
 
 
 def decode_command(data: bytes) -> tuple[Command, Envelope]:

@@ -116,11 +116,12 @@ def timer_letter(to: StreamId, at: float, command: Command) -> Letter:
     return Letter(_timer_id(command), to, c.encode_command(command, cause="timer", by="timer"), at)
 
 
-def postponed_letter(to: StreamId, at: float, command: Any, stamp: Stamp) -> Letter:
-    """A message that could not be taken, to come again."""
+def postponed_letter(to: StreamId, at: float, command: Any, stamp: Stamp, *, epoch: int) -> Letter:
+    """A message that the owner of this epoch could not take, to come again."""
     step: StepId = getattr(command, "step", ROOT_STEP)
     name = command.invocation_id if step == ROOT_STEP else f"{command.invocation_id}/{step}"
-    return Letter(f"{name}{_POSTPONED}", to, c.encode_command(command, cause=stamp.cause, by=stamp.by), at)
+    data = c.encode_command(command, cause=stamp.cause, by=stamp.by, postponed=epoch)
+    return Letter(f"{name}{_POSTPONED}", to, data, at)
 
 
 def is_postponed(letter_id: str) -> bool:

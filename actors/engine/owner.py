@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from actors.engine.forming import Forming
     from actors.engine.tally import Tally
     from journal.protocol import Due, Journal, Partition
+    from journal.rows import Backlog
 
 T = TypeVar("T")
 
@@ -339,9 +340,9 @@ class Owner:
         except CorruptRecord:
             log.exception("letter %r to stream %016x cannot be read, and stays where it is", letter.id, letter.to)
             return
-        at = self._clock.now()
-        if self._inherited is not None and self._inherited.has_letter(self._partition.number, due.position):
-            at = min(at, self._inherited.before - _MICROSECOND)  # a gate before the backlog holds it too
+        at, inherited = self._clock.now(), self._inherited
+        if inherited is not None and _is_of(inherited, self._partition.number, due, envelope):
+            at = min(at, inherited.before - _MICROSECOND)  # a gate before the backlog holds it too
         stamp = Stamp(at, envelope.cause, envelope.by)
         self._take_in(Arrival(letter.to, command, stamp, position=due.position))
 
@@ -396,3 +397,7 @@ class Owner:
                     "started again; the same invocation id, or idempotency key, finds it"
                 )
             )
+
+
+def _is_of(backlog: Backlog, partition: int, due: Due, envelope: c.Envelope) -> bool:
+    return backlog.has_letter(partition, due.position) or backlog.has_epoch(partition, envelope.postponed)

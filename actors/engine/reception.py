@@ -135,7 +135,8 @@ class Reception:
         """It cannot be taken in now, and no letter has it: it comes again as one."""
         if c.can_be_sent(arrival.command):
             again_at = self._ledger.now + _POSTPONE_SECONDS
-            self._ledger.send(postponed_letter(arrival.to, again_at, arrival.command, arrival.stamp))
+            epoch = self._ledger.partition.epoch
+            self._ledger.send(postponed_letter(arrival.to, again_at, arrival.command, arrival.stamp, epoch=epoch))
 
     async def _take_with(self, resident: Resident, arrival: Arrival, missing: NotAtHand) -> None:
         """Take it in once what must be known of other objects is loaded."""

@@ -317,7 +317,7 @@ async def test_a_message_that_comes_again_is_no_timer_and_is_looked_at_as_one_th
     lab = await lived()
     of = invocation_id(TO, 7)
     invoke = c.Invoke(invocation_id=of, target=Target("Patient", "to", "write"), argument=b"{}")
-    letter = postponed_letter(TO, 5_000.0, invoke, Stamp(1.0, f"{FROM:016x}#5", "somebody"))
+    letter = postponed_letter(TO, 5_000.0, invoke, Stamp(1.0, f"{FROM:016x}#5", "somebody"), epoch=1)
     key = keys.dated_letter(0, 5_000.0, letter.id)
     plant(lab, {key: encode_letter(letter)})
     assert look(lab) == ()
