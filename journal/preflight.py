@@ -23,7 +23,9 @@ as soon as a log is added.
 
 from __future__ import annotations
 
+import itertools
 import logging
+import os
 from typing import TYPE_CHECKING
 
 import attrs
@@ -35,6 +37,7 @@ from journal.smallfiles import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from journal.datadir import DataDirectory, HeldDirectory, OpenDirectory
     from journal.logs import LogContent
@@ -101,16 +104,26 @@ def set_aside(directory: HeldDirectory, cut_off: Sequence[int]) -> None:
     """Give the logs names that RocksDB does not know, durably. The last one first: a death in between leaves a gap before the rest."""
     for number in sorted(cut_off, reverse=True):
         path = directory.rocks / f"{number:06}.log"
-        path.rename(path.with_name(f"{path.name}{ASIDE}"))
+        aside = _free_name(path)
+        path.rename(aside)
         sync_directory(directory.rocks)
         log.warning(
             "%s: the changes before those in log %06d are missing, as a power cut leaves it. No commit in it was acknowledged as being "
-            "on disk. It is not read, and is kept as db/%06d.log%s, which may be removed",
+            "on disk. It is not read, and is kept as db/%s, which may be removed",
             directory.path,
             number,
-            number,
-            ASIDE,
+            aside.name,
         )
+
+
+def _free_name(log: Path) -> Path:
+    """The number of a log that was set aside is given again, and so may another log of that number be set aside."""
+    free = log.with_name(f"{log.name}{ASIDE}")
+    for another in itertools.count(2):
+        if not os.path.lexists(free):
+            break
+        free = log.with_name(f"{log.name}{ASIDE}-{another}")
+    return free
 
 
 def _read_logs(directory: DataDirectory) -> list[LogContent]:

@@ -415,7 +415,7 @@ async def test_a_copy_knows_its_backlog(tmp_path: Path) -> None:
         identity = restored(tmp_path / "backup", tmp_path / f"copy-{is_held}", is_held=is_held).identity
         assert identity.is_held is is_held
         assert identity.backlog is not None
-        assert identity.backlog.letters == (0, 4)
+        assert (identity.backlog.letters, identity.backlog.epochs) == ((1, 4), (0, 0))
 
 
 def test_where_nothing_is_under_way_nothing_is_held(backup: Path, tmp_path: Path) -> None:

@@ -197,6 +197,20 @@ def test_a_power_cut_in_a_commit_over_two_logs_loses_that_commit_only(tmp_path: 
 
 
 @pytest.mark.usefixtures("keeps_logs")
+def test_a_log_that_is_set_aside_overwrites_none_that_was_before(tmp_path: Path) -> None:
+    store = written(tmp_path / "store")
+    log, after = store.logs()
+    lose_power(store, 1)
+    cut(log, store.ends[1][1])
+    earlier = after.with_name(f"{after.name}.set-aside")
+    earlier.write_bytes(b"of an earlier power cut")
+    lost = after.read_bytes()
+    trio.run(commits_in, store.path)
+    assert earlier.read_bytes() == b"of an earlier power cut"
+    assert earlier.with_name(f"{earlier.name}-2").read_bytes() == lost
+
+
+@pytest.mark.usefixtures("keeps_logs")
 def test_less_than_what_was_acknowledged_is_no_power_cut(tmp_path: Path) -> None:
     store = written(tmp_path / "store")
     log = store.logs()[0]
