@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _NOTHING_PREPARED: Sequence[Event] = ()
 
+_LARGE_BYTES = 1 << 16
+
 
 class Items(Protocol):
     """Where the items of ``Log`` and ``Map`` fields are read, as they were when the attempt's object was last left alone."""
@@ -257,7 +259,7 @@ class View:
             if before is None:
                 before = self._fields.get(name)
             if data != before:
-                changed[name] = self._written[name] = data
+                changed[name] = self._written[name] = _without_slack(data)
             if isinstance(value, IMMUTABLE):
                 del self._touched[name]
         return changed
@@ -326,3 +328,9 @@ class Own:
                 case _:
                     raise AssertionError(f"{type(change).__name__} is no change of a field")
         return own
+
+
+def _without_slack(data: bytes) -> bytes:
+    """The same bytes, in memory that holds no more than them: msgspec leaves up to half as much unused at the end of what it encodes,
+    and a field stays in memory for long."""
+    return data if len(data) < _LARGE_BYTES else bytes(memoryview(data))

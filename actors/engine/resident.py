@@ -45,7 +45,7 @@ class Resident:
     ``extensions`` are the commits under way, or forming, that it has a part in. ``steps`` run; ``due_steps`` begin once what
     asked for them is durable. ``held_back`` counts the completions that handlers have not been given because a gate is closed
     before them. ``damage`` says why nothing of it goes on. ``is_torn``: its state is no longer what its events say. ``weight`` is
-    how many bytes its fields had when it was last weighed.
+    how many bytes its fields, and what its handler has changed, had when it was last weighed.
     """
 
     stream: StreamId

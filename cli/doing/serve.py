@@ -23,6 +23,7 @@ from actors.http.tokens import TokenBook, check_token, make_token
 from actors.runtime import DRAIN_SECONDS, collect_garbage_rarely, open_runtime
 from actors.unserved import without_code
 from cli.address import Address, write_address
+from cli.allocator import give_back_large_blocks
 from cli.doing.limits import parse_limits
 from cli.exits import Exit
 from cli.loading import load_app
@@ -63,6 +64,7 @@ def serve_app(
     set_up_logs(verbose=is_verbose)
     classes = load_app(app)
     collect_garbage_rarely()
+    give_back_large_blocks()
     if durability != "fsync":
         remark(f"durability {durability!r}: what is acknowledged now would not survive a power cut")
     names = frozenset(name.lower() for name in (host, *hosts))

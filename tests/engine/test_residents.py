@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+from pathlib import Path
+
+import trio
+
 import actors
-from actors import Actor, Limits, Service, handler
+from actors import Actor, Limits, Service, handler, open_runtime
 from tests.lab import Lab
 from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
 
 KIB = 1 << 10
+MIB = 1 << 20
 
 
 class Shelf(Actor):
@@ -77,3 +84,30 @@ async def test_an_ended_call_of_a_service_leaves_nothing_in_memory() -> None:
         assert len(outcomes) == 100
         assert runtime.engine.objects_in_memory <= before + 2
         assert await handles[0].result() == "x"
+
+
+async def test_what_a_waiting_handler_has_written_counts_as_well() -> None:
+    limits = Limits(resident_bytes=100 * KIB, suspend_after_seconds=1.0)
+    async with Lab(Shelf, limits=limits).running() as runtime:
+        client = runtime.client
+        for number in range(30):
+            await client.actor(Shelf, f"s{number}").hold.send(20 * KIB)
+        await trio.sleep(10)
+        await client.actor(Shelf, "small").put(1)
+        assert runtime.engine.objects_in_memory <= 10
+
+
+async def test_a_large_field_is_kept_in_no_more_memory_than_it_weighs(tmp_path: Path) -> None:
+    async with open_runtime(Shelf, path=tmp_path, durability="os") as runtime:
+        shelf = runtime.client.actor(Shelf, "a")
+        await shelf.put(1)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            await shelf.put(4 * MIB)
+            await shelf.size()
+            gc.collect()
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert 4 * MIB <= held < 5 * MIB
