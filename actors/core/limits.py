@@ -44,7 +44,7 @@ class Limits:
     ``suspend_after_seconds``   60           idle attempts are suspended
     ``idle_objects``            10,000       the ones unused longest leave memory
     ``resident_bytes``          256 MiB      likewise (fields of objects in memory, in each partition;
-                                             the process takes up to three times as much, ``playhead serve`` twice)
+                                             the process takes up to three times as much)
     ``running_steps``           10,000       further steps wait for their turn
     ``threads``                 64           further steps that are plain functions wait for a thread
     ``abandoned_threads``       1,000        an abandoned thread takes the place of one that works
