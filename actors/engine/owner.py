@@ -119,6 +119,7 @@ class Owner:
         )
         self._gatekeeper = Gatekeeper(journal, self._ledger, self._stage, self._take_in, self.settled)
         self._turns: deque[tuple[Gates, Waiter[None]]] = deque()
+        self._resting: list[Waiter[None]] = []
         self._inbox: deque[Arrival] = deque()
         self._sealed: Forming | None = None
         self._released: deque[Callable[[], None]] = deque()
@@ -181,10 +182,16 @@ class Owner:
 
     async def rest(self) -> None:
         """Return when nothing waits to be taken in, no handler is to run, and all that was decided is durable."""
-        while (self._inbox or self._stage.has_runs) and not self._is_closed:
-            await trio.lowlevel.checkpoint()
+        while self._has_work and not self._is_closed:
+            rested: Waiter[None] = Waiter()
+            self._resting.append(rested)
+            await self.answer(rested)
         if not self._is_closed:
             await self.settled()
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._inbox) or self._stage.has_runs
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the partition. Ends only by an error, or by being cancelled.
@@ -224,8 +231,11 @@ class Owner:
             await self._arrived.wait()
             self._arrived = trio.Event()
             await self._round()
-            if self._inbox or self._stage.has_runs:
+            if self._has_work:
                 self._wake()
+            else:
+                while self._resting:
+                    self._resting.pop().set(None)
             if self._sealed is None and self._ledger.has_news:
                 self._sealed = self._ledger.seal()
                 self._seal_wanted.set()

@@ -11,12 +11,15 @@ import trio
 import actors
 from actors import Service, handler, step
 from journal.events import Status
+from journal.memory import MemoryStore
 from tests.engine.test_threads import Workshop
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from journal.store import Batch
 
 pytestmark = on_virtual_time
 
@@ -137,3 +140,26 @@ async def test_a_drain_is_a_duration(lab: Lab) -> None:
     with pytest.raises(actors.InvalidArgumentError, match="drain"):
         async with lab.running(drain=-1.0):
             pass
+
+
+class SlowStore(MemoryStore):
+    """Commits take a second, and are not given up."""
+
+    async def commit(self, batch: Batch) -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(1.0)
+        await super().commit(batch)
+
+
+async def test_a_cancelled_runtime_waits_for_its_last_commit_and_no_longer(lab: Lab) -> None:
+    lab.store = SlowStore()
+    with trio.CancelScope() as scope:
+        async with lab.running() as runtime, trio.open_nursery() as nursery:
+            nursery.start_soon(runtime.client.service(Ending).cooperative.send)
+            await quiet()
+            scope.cancel()
+            with trio.move_on_after(0.1, shield=True):  # it comes too late to be taken in
+                await quiet()
+                await runtime.client.service(Ending).cooperative.send()
+            began = trio.current_time()
+    assert trio.current_time() - began <= 1.0
