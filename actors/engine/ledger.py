@@ -455,9 +455,15 @@ class Ledger:
             row = self.ended(resident, invocation_id)
             if row is None:
                 continue
+            try:
+                history = await self.directory.history(resident, invocation_id, row.spans)
+            except Damaged:
+                # Its row stays, so that the history can still be found, and purged once the disk is repaired.
+                log.exception("%s cannot be erased", invocation_id)
+                continue
             forget_invocation(self._forming.rows, self.partition.number, resident, row)
             extension.touched.pop(invocation_id, None)
-            for recorded in await self.directory.history(resident, invocation_id, row.spans):
+            for recorded in history:
                 extension.erase(recorded.number)
         resident.forget_erased(extension.expected, extension.events.entries)
         extension.may_be_empty = True

@@ -112,6 +112,8 @@ class Reception:
         try:
             if isinstance(arrival.command, c.RestartInvocation):
                 await self._restart(resident, arrival, arrival.command)
+            elif isinstance(arrival.command, c.PurgeInvocations):
+                await self._purge(resident, arrival, arrival.command)
             else:
                 try:
                     self._take(resident, arrival)
@@ -477,11 +479,14 @@ class Reception:
             app.find(state.service).handler(handler)
         return deployment
 
-    def _purge(self, resident: Resident, arrival: Arrival, command: c.PurgeInvocations) -> None:
+    async def _purge(self, resident: Resident, arrival: Arrival, command: c.PurgeInvocations) -> None:
         ended = [i for i in command.invocation_ids if self._ledger.ended(resident, i) is not None]
-        is_asked_for = arrival.reply is not None or command.reply_to is not None
+        is_asked_for = arrival.stamp.by != "engine"  # whose retention is over is purged by the engine
         if is_asked_for and not ended and _open_state(resident, command.invocation_ids[0]) is None:
             raise unknown_invocation(command.invocation_ids[0])
+        if is_asked_for:
+            for invocation_id in ended:  # if it cannot be read, it cannot be erased: refuse before anything is decided
+                await self._ledger.history_of(resident, invocation_id)
         needed = () if resident.state is None else map(keeps_from, resident.state.invocations.values())
         purged = command.invocation_ids if is_asked_for else [i for i in ended if i not in set(needed)]
         if purged:
@@ -544,7 +549,6 @@ _TAKEN: dict[type, Callable[[Reception, Resident, Arrival, Any], None]] = {
     c.StartWaiting: Reception._start_waiting,
     c.StartDue: Reception._start_due,
     c.Invoke: Reception._invoke,
-    c.PurgeInvocations: Reception._purge,
     c.Attach: Reception._attach,
     **dict.fromkeys(_VERBS, Reception._obey),
 }

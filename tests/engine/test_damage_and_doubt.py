@@ -12,6 +12,7 @@ import trio
 
 import actors
 from actors import Actor, handler, step
+from actors.doctor import examine
 from journal import keys
 from journal.errors import DiskFull, StoreFormat, StoreInUse
 from journal.events import OutcomeKind, Status
@@ -162,6 +163,31 @@ class Damage:
 
     def repair(self) -> None:
         self._lab.store.apply(Batch({self._key: self._value}))
+
+
+@on_virtual_time
+@pytest.mark.parametrize("is_asked_for", [True, False])
+async def test_what_cannot_be_erased_is_not_purged_and_keeps_its_row(is_asked_for: bool) -> None:
+    lab = Lab(Notes, partitions=1, retention=100.0)
+    async with lab.running() as runtime:
+        handle = await runtime.client.actor(Notes, "broken").note.send("line")
+        assert await handle.result() == 1
+        damage = Damage(lab, "Notes", "broken")
+        if is_asked_for:
+            with pytest.raises(actors.UnavailableError):
+                await handle.purge()
+        else:
+            await trio.sleep(200.0)
+        damage.repair()
+        assert examine(lab.store, 1).is_sound
+        assert await handle.result() == 1
+        if is_asked_for:
+            assert (await handle.purge()).changed
+        else:
+            await trio.sleep(4000.0)
+        with pytest.raises(actors.UnknownInvocationError):
+            await handle.result()
+        assert examine(lab.store, 1).is_sound
 
 
 BESIDE = {1: "whole", 5: "apart"}

@@ -593,6 +593,21 @@ async def test_what_a_waiting_restart_will_keep_is_not_purged_before_it_has_star
         assert await again.result() == 2003
 
 
+async def test_a_waiting_restart_keeps_what_it_needs_and_nothing_else_from_its_retention() -> None:
+    async with Lab(Account, retention=100.0).running() as runtime:
+        account = runtime.client.actor(Account, "a")
+        first, other = await account.add.send(1), await account.add.send(1)
+        await other.result()
+        BROKEN.add("second")
+        second = await account.add.send(2)
+        await held(second)
+        await first.restart("second")
+        await trio.sleep(200.0)
+        assert (await first.info()).status is Status.COMPLETED
+        with pytest.raises(actors.UnknownInvocationError):
+            await other.info()
+
+
 async def test_what_is_purged_cannot_be_restarted() -> None:
     async with Lab(Claim).running() as runtime:
         claim = await approved_claim(runtime.client)
