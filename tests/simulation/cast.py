@@ -242,6 +242,13 @@ class Account(Actor):
         except actors.Refused:
             return
 
+    async def _join(self, path: str, of: actors.InvocationId) -> None:
+        try:
+            with actors.move_on_after(5.0):
+                self._got(path, repr(await actors.invocation(of).result()))
+        except (actors.TerminalError, actors.Refused) as error:
+            self._got(path, type(error).__name__)
+
     async def _emit(self, path: str, value: int) -> None:
         actors.emit(value)
 

@@ -69,9 +69,16 @@ class Disk(MemoryStore):
     def keep(self, batch: Batch) -> None:
         """A batch is on the platter."""
         now = trio.current_time()
+        for start, stop in batch.cleared:
+            gone = [key for key in self.record_times if start <= key < stop and key not in batch.rows]
+            for key in gone:
+                del self.record_times[key]
         for key, value in batch.rows.items():
-            if key[:1] == _RECORD and value is not None:
-                self.record_times.setdefault(key, now)
+            if key[:1] == _RECORD:
+                if value is None:
+                    self.record_times.pop(key, None)
+                else:  # one that is written again is as old as before
+                    self.record_times.setdefault(key, now)
             self._digest.update(key)
             self._digest.update(_ADDRESS.sub(b"", value or b""))
 

@@ -231,6 +231,7 @@ class _Draw:
             ["chance"],
             ["emit", 1],
             ["cancel", random.randint(0, 7)],
+            ["join", random.randint(0, 7)],
         ]
         if depth == 2 or random.random() < 0.6:
             return random.choice(leaves)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import itertools
 import logging
+import sys
 from collections import Counter
 from contextlib import contextmanager
 from math import inf
@@ -25,6 +27,7 @@ from actors import Limits
 from actors.core.errors import ActorError
 from actors.core.restart import OPERATIONS
 from actors.doctor import examine
+from actors.engine import containment
 from actors.inspection import belongs_to
 from actors.listing import row_of_id
 from journal import keys
@@ -48,6 +51,9 @@ if TYPE_CHECKING:
 
 _LONGEST_COMMIT_SECONDS = 0.2
 """Without a stall: several commits of the longest latency."""
+
+MOST_LOOKS = 100_000
+"""At the clock, in one storm. trio looks at it at least once in each turn."""
 
 
 @attrs.define(eq=False)
@@ -105,8 +111,11 @@ class Storm:
         self.successors: dict[InvocationId, list[tuple[InvocationId, Any]]] = {}
         self.closed: list[tuple[str, float, float]] = []
         self.broken: list[tuple[str, str]] = []
+        self.faults: list[str] = []
         self.shifts = [0.0]
         self.was_damaged = False
+        self.has_restarted = False
+        self.has_rewound = False
         self.calm: list[tuple[float, float]] = []
         self._closed_since: dict[str, float] = {}
         self._times_opened = 0
@@ -256,9 +265,9 @@ class Storm:
 
     def _cast(self, node: Any) -> Any:
         """The program with invocations that there are in the place of numbers."""
-        if isinstance(node, list) and node[:1] == ["cancel"]:
+        if isinstance(node, list) and node[:1] in (["cancel"], ["join"]):
             told = self.told[-8:]
-            return ["cancel", told[node[1] % len(told)].id] if told else ["emit", 0]
+            return [node[0], told[node[1] % len(told)].id] if told else ["emit", 0]
         return [self._cast(inner) for inner in node] if isinstance(node, list) else node
 
     # Control.
@@ -304,6 +313,8 @@ class Storm:
             steps = [r.event.step for r in history if isinstance(r.event, OPERATIONS) and belongs_to(r.event, told.id)]
             step = steps[int(step * len(steps))] if steps else ""
         new = {"number": told.number, "program": []} if options["input"] and told.kind == "work" else None
+        self.has_restarted = True
+        self.has_rewound |= options["rewind_state"]
         answer = await self.client.invocation(told.id).restart(
             step, input=new, stop=options["stop"], rewind_state=options["rewind_state"]
         )
@@ -449,6 +460,15 @@ class Storm:
         await trio.sleep(0.2 * BRIEF_SECONDS + 60.0)
         self.law("what is past its retention is forgotten", self._status_of(handle.id) == "gone", handle.id)
 
+    def forget_tasks(self) -> None:
+        """Collect what trio abandoned when the storm had no end. Its coroutines complain that they were not awaited to theirs."""
+        self._runtime = self._handle = None
+        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+        try:
+            gc.collect()
+        finally:
+            sys.unraisablehook = hook
+
     def _examine(self) -> None:
         """All that is kept beside the events says what they say, whenever the process dies."""
         for finding in examine(self.disk, self.lab.partitions).findings:
@@ -476,25 +496,68 @@ def _same_dice(seed: int) -> Iterator[None]:
     allowed, dice = trio_run._ALLOW_DETERMINISTIC_SCHEDULING, trio_run._r.getstate()
     trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True
     trio_run._r.seed(seed)
-    logging.disable(logging.CRITICAL)
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
-        logging.disable(logging.NOTSET)
         trio_run._r.setstate(dice)
         trio_run._ALLOW_DETERMINISTIC_SCHEDULING = allowed
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """What the engine says of faults of its own; nothing else is said."""
+    faults: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.name == containment.log.name:
+                faults.append(record.getMessage())
+
+    listener = Listener(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("actors", "journal")]
+    for logger in loggers:
+        logger.propagate = False
+        logger.addHandler(listener)
+    try:
+        yield faults
+    finally:
+        for logger in loggers:
+            logger.propagate = True
+            logger.removeHandler(listener)
+
+
+class Endless(Exception):
+    """A storm looks at the clock far more often than any other."""
+
+
+def _bounded_clock() -> MockClock:
+    """Virtual time that ends a run whose tasks keep each other busy, whatever shields they have: trio reads it at each turn."""
+    clock = MockClock(autojump_threshold=0)
+    current_time, looks = clock.current_time, itertools.count(1)
+
+    def counted() -> float:
+        if next(looks) > MOST_LOOKS:
+            raise Endless(f"not over after {MOST_LOOKS} looks at the clock, at {current_time():.3f} s")
+        return current_time()
+
+    vars(clock)["current_time"] = counted  # the class is final
+    return clock
 
 
 def play(plan: Plan, cells: Counter[tuple[str, str, str]] | None = None) -> Storm:
     """Play it. An engine that contradicts itself stops, which is as good as a broken law."""
     storm = Storm(plan, cells)
-    with _same_dice(plan.seed):
+    with _same_dice(plan.seed), _heard() as storm.faults:
         try:
-            trio.run(storm.play, clock=MockClock(autojump_threshold=0))
+            trio.run(storm.play, clock=_bounded_clock())
+        except (Endless, trio.TrioInternalError) as error:
+            storm.law("a storm comes to its end", False, repr(error.__cause__ or error))
         except Exception as error:
             storm.law("an engine does not contradict itself", False, repr(error))
+    if storm.broken:
+        storm.forget_tasks()
     return storm
 
 
