@@ -17,14 +17,17 @@ OPTIMIZED = ("tests/core", "tests/journal/test_codec.py", "tests/journal/test_co
 of the tests, so these hold there, too; its warning says that those of other modules do not."""
 
 ALONE = ("tests/benchmarks", "tests/console", "tests/scale")
-"""Run with the machine to themselves, because they measure or drive a browser. All others share it, a process for each processor."""
+"""Run with the machine to themselves, because they measure or drive a browser. All others share it, a process for each processor,
+four at most: a container may see more processors than it may use."""
+
+TOGETHER = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 
 CHECKS = {
     "ruff check": ("ruff", "check", "."),
     "ruff format": ("ruff", "format", "--check", "."),
     "mypy --strict": ("mypy",),
     "basedpyright": ("basedpyright", "--pythonpath", sys.executable),
-    "pytest": ("pytest", "--numprocesses", "auto", "--dist", "loadfile", *(f"--ignore={folder}" for folder in ALONE)),
+    "pytest": ("pytest", *TOGETHER, *(f"--ignore={folder}" for folder in ALONE)),
     "pytest, alone": ("pytest", *ALONE),
     "pytest, python -O": ("pytest", "-W", "ignore::pytest.PytestConfigWarning", *OPTIMIZED),
 }
