@@ -193,7 +193,7 @@ class _Listener:
         nothing = Successor(InvocationId("")) if isinstance(command, c.RestartInvocation) else None
         return Answer(False, Status.RUNNING, Status.RUNNING, nothing)
 
-    async def obey_if_compatible(self, command: c.Command, idempotency_key: str | None) -> Answer:
+    async def resume_if_compatible(self, command: c.Command, idempotency_key: str | None) -> Answer:
         return await self.obey(command, idempotency_key)
 
     async def check(self, *_: Any) -> Any:

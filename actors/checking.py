@@ -14,9 +14,8 @@ from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
 
-    from actors.core.commands import RestartInvocation, ResumeInvocation
+    from actors.core.commands import ResumeInvocation
     from actors.deployments.snapshot import Snapshot
     from actors.listing import Listing
     from journal.events import Answer
@@ -75,13 +74,15 @@ class FieldDifference:
 
 @attrs.frozen(kw_only=True)
 class Divergence:
-    """Where the code first asks for something else: behind so many kept operations; both in words, with their source lines."""
+    """Where the code first asks for something else: after ``position`` kept operations; both in words, with their source lines.
+    ``step`` is the path of the recorded operation; empty for what has none."""
 
     position: int
     recorded: str
     attempted: str
     recorded_source: str = ""
     attempted_source: str = ""
+    step: str = ""
     fields: tuple[FieldDifference, ...] = ()
 
 
@@ -174,24 +175,26 @@ class CheckPort(Protocol):
     async def check_all(
         self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
     ) -> CheckSummary: ...
-    async def obey_if_compatible(
-        self, command: ResumeInvocation | RestartInvocation, idempotency_key: str | None
-    ) -> Answer:
-        """Do it if the code that it would go on on gets through what is recorded, or through the part of it that a restart
-        keeps. Raises :class:`actors.IncompatibleError`."""
+    async def resume_if_compatible(self, command: ResumeInvocation, idempotency_key: str | None) -> Answer:
+        """Do it if the code that it would go on on gets through what is recorded. Raises :class:`actors.IncompatibleError`."""
         ...
 
 
-def refuse_incompatible(report: CheckReport, kept: Iterable[StepId] | None = None) -> None:
-    """Raise :class:`actors.IncompatibleError` unless the code gets through: all of it, or as far as these steps are kept."""
-    passed = {one.step for one in report.operations if one.fate is not Fate.NEW}
-    if report.is_compatible or (kept is not None and passed.issuperset(kept)):
-        return
+def refuse_incompatible(report: CheckReport) -> None:
+    """Raise :class:`actors.IncompatibleError` unless the code gets through all that is recorded."""
+    if not report.is_compatible:
+        advice = "'playhead invocations check' shows more, and actors.patched() lets old ones go the old way"
+        raise refusal_of(report, advice)
+
+
+def refusal_of(report: CheckReport, advice: str, of: InvocationId | None = None) -> IncompatibleError:
+    """What is said to whoever wants it done; ``of`` is the invocation that the report is not about but for."""
     at = report.divergence
-    raise IncompatibleError(
-        f"{report.invocation_id} cannot go on on {report.deployment}: it {report.summary}. Nothing was changed; 'playhead "
-        "invocations check' shows more, and actors.patched() lets old ones go the old way",
+    what = f"{report.invocation_id} cannot go on" if of is None else f"the kept part of {of} cannot be repeated"
+    return IncompatibleError(
+        f"{what} on {report.deployment or 'the code that is served'}: it {report.summary}. Nothing was changed. {advice}",
         details={
+            "step": "" if at is None else at.step,
             "verdict": report.verdict.value,
             "summary": report.summary,
             "position": None if at is None else at.position,

@@ -83,7 +83,6 @@ if TYPE_CHECKING:
     from actors.references import Request
     from actors.sql.result import Parameters, QueryResult
     from journal.events import Answer, Outcome, PauseMode
-    from journal.ids import StepId
     from journal.rows import InvocationRow
 
 
@@ -354,18 +353,15 @@ class LocalPort:
                 async for summary in each:
                     yield summary
 
-    async def obey_if_compatible(
-        self, command: c.ResumeInvocation | c.RestartInvocation, idempotency_key: str | None
-    ) -> Answer:
+    async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> Answer:
         if await self._has_obeyed(command, idempotency_key):
             return await self.obey(command, idempotency_key)  # asked again: it may have gone on since
-        kept = await self._kept_by(command, idempotency_key)
-        report = await self.check(command.invocation_id, self._code_of(command), None)
+        report = await self.check(command.invocation_id, command.deployment or KEEP, None)
         try:
-            refuse_incompatible(report, kept)
+            refuse_incompatible(report)
         except IncompatibleError as refusal:
             act = Act(
-                verb=c.VERB_OF_COMMAND[type(command)].value,
+                verb="resume",
                 target=command.invocation_id,
                 detail=f"on {report.deployment}",
                 reason=command.reason,
@@ -378,31 +374,20 @@ class LocalPort:
             )  # what was checked, whatever is latest by then
         return await self.obey(command, idempotency_key)
 
-    def _code_of(self, command: c.ResumeInvocation | c.RestartInvocation) -> str:
-        """The deployment that it will run on, as a check wants it."""
-        if command.deployment is not None or isinstance(command, c.ResumeInvocation):
-            return command.deployment or KEEP
-        pinned = row_of_id(self.engine.journal, command.invocation_id).deployment
-        kept = self.engine.applications.kept_for_restart(pinned)
-        return KEEP if kept == pinned else kept
-
-    async def _has_obeyed(self, command: c.ResumeInvocation | c.RestartInvocation, idempotency_key: str | None) -> bool:
+    async def _has_obeyed(self, command: c.ResumeInvocation, idempotency_key: str | None) -> bool:
         request = self.in_realm(checked_request_key(idempotency_key))
-        if request is None:
-            return False
-        info = await self.info(command.invocation_id)
-        made = with_successor(command, self.world.unique, request)
-        return request in info.requests or (isinstance(made, c.RestartInvocation) and made.successor in info.successors)
+        return request is not None and request in (await self.info(command.invocation_id)).requests
 
-    async def _kept_by(
-        self, command: c.ResumeInvocation | c.RestartInvocation, idempotency_key: str | None
-    ) -> list[StepId] | None:
-        """The steps that a restart keeps; None of a resume, which keeps all."""
-        if isinstance(command, c.ResumeInvocation):
-            return None
-        plan = await self.obey(attrs.evolve(command, dry_run=True), idempotency_key)
-        assert plan.successor is not None, "a restart is answered with what it would make"
-        return [step.step for step in plan.successor.kept]
+    async def _load_code_of(self, command: c.RestartInvocation) -> None:
+        """Load what a restart will be replayed on, so that its object need not wait for that."""
+        with contextlib.suppress(Refused):  # the restart is refused for it
+            applications = self.engine.applications
+            row = row_of_id(self.engine.journal, command.invocation_id)
+            if command.deployment is None:
+                deployment = applications.kept_for_restart(row.deployment)
+            else:
+                deployment = applications.resolve(command.deployment, row.target.service)
+            await applications.load(deployment)
 
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
         await trio.lowlevel.checkpoint()
@@ -471,6 +456,8 @@ class LocalPort:
         command = with_successor(command, self.world.unique, request)
         if isinstance(command, c.RestartInvocation) and not command.dry_run:
             self._check_room()
+        if isinstance(command, c.RestartInvocation) and c.is_rehearsed(command):
+            await self._load_code_of(command)
         assert not isinstance(command, c.StartWaiting), "no verb"
         of = command.invocation_ids[0] if isinstance(command, c.PurgeInvocations) else command.invocation_id
         check_value(command, self.limits)

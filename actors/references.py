@@ -342,7 +342,8 @@ class InvocationHandle(Generic[R_co]):
 
         ``deployment`` is the code that it goes on on: ``keep`` its own, ``latest``, or one by its id. It is replayed there up
         to where it stopped: finished steps are not repeated. With ``dry_run`` nothing changes, and the answer is the report of
-        :meth:`check`. With ``require_compatible`` it is checked first, and refused where it would be paused at once.
+        :meth:`check`. With ``require_compatible`` it is checked first, and refused where it would be paused at once: where
+        the code asks for another operation than the recorded one, or passes a step, a call or a message another argument.
 
         Raises ``StillRunningError`` (pause it first), ``UnknownDeploymentError``, ``UnknownHandlerError``,
         ``IncompatibleError``.
@@ -352,7 +353,7 @@ class InvocationHandle(Generic[R_co]):
         words = checked_text(reason, "reason")
         command = c.ResumeInvocation(invocation_id=self.id, reason=words, deployment=_wanted(deployment))
         if require_compatible:
-            return await self._checking().obey_if_compatible(command, checked_request_key(idempotency_key))
+            return await self._checking().resume_if_compatible(command, checked_request_key(idempotency_key))
         return await self._port.obey(command, checked_request_key(idempotency_key))
 
     async def check(
@@ -404,8 +405,12 @@ class InvocationHandle(Generic[R_co]):
         ``"kill"``; whoever waits for it then waits for the new one, unless ``hand_over`` is false. The new one sees the fields
         of its object as they are now, once it has gone through what is kept; with ``rewind_state`` they are made what they
         were at the step. ``deployment`` is the code that it runs on: ``keep`` that of the one that is repeated (the latest if
-        that has been pruned), ``latest``, or one by its id. With ``require_compatible`` it is refused where that code does not get through what is kept, with the
-        argument that is recorded.
+        that has been pruned), ``latest``, or one by its id. With ``require_compatible`` it is refused where that code does not get through what is kept; arguments
+        are compared.
+
+        What is kept must fit another ``input``: the handler is replayed through it first, also for a dry run, and a step that would
+        get another argument is refused with ``IncompatibleError``, which names it with both arguments. The step that is
+        restarted from takes its new argument, with another input and on other code, unless more ran beside it.
 
         Raises ``StillOpenError``, ``UnknownStepError``, ``HistoryGoneError``, ``InvalidArgumentError``,
         ``UnknownInvocationError``, ``IncompatibleError``.
@@ -426,11 +431,9 @@ class InvocationHandle(Generic[R_co]):
             hand_over=hand_over,
             deployment=_wanted(deployment),
             dry_run=dry_run,
+            require_compatible=require_compatible,
         )
-        if require_compatible:
-            answer = await self._checking().obey_if_compatible(command, checked_request_key(idempotency_key))
-        else:
-            answer = await self._port.obey(command, checked_request_key(idempotency_key))
+        answer = await self._port.obey(command, checked_request_key(idempotency_key))
         assert answer.successor is not None, "a restart is answered with what it makes"
         return Restarted(answer.changed, answer.before, answer.after, answer.successor)
 

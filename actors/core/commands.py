@@ -187,7 +187,7 @@ class RestartInvocation:
     ``from_step`` is a step's name or path, or ``end``; empty: from the beginning. ``argument`` takes the place of the original's.
     ``stop`` says how the original is stopped if it has not ended. ``hand_over``: whoever waits for the original then waits for
     the successor. ``dry_run``: only say what would be kept. ``deployment`` is the code that it
-    runs on, None: the original's. The rest is filled in where the command arrives: the ``original``'s acceptance, the ``step``,
+    runs on, None: the original's. ``require_compatible``: only if that code gets through what is kept. The rest is filled in where the command arrives: the ``original``'s acceptance, the ``step``,
     and, as for a cancel, ``held_back``. ``caller`` waits for the successor, if it is a call that is repeated; ``chain`` is its
     chain.
     """
@@ -202,12 +202,18 @@ class RestartInvocation:
     hand_over: bool = True
     dry_run: bool = False
     deployment: str | None = None
+    require_compatible: bool = False
     reply_to: Caller | None = None
     original: InvocationAccepted | None = None
     step: StepId = ROOT_STEP
     held_back: int = 0
     caller: Caller | None = None
     chain: list[Link] = attrs.field(factory=list)
+
+
+def is_rehearsed(command: RestartInvocation) -> bool:
+    """Whether the handler is replayed through what the restart keeps before it is accepted."""
+    return bool(command.from_step) and (command.argument is not None or command.require_compatible)
 
 
 @attrs.define(kw_only=True)

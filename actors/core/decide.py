@@ -654,7 +654,7 @@ def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float
         chain=original.chain if original is not None and hands_over else command.chain,
         atomic=command.original.atomic,
         deployment=command.original.deployment if command.deployment is None else command.deployment,
-        restarts=_lineage(command, command.original),
+        restarts=lineage_of(command, command.original),
         behind=None if is_over else command.invocation_id,
     )
     restarted = e.InvocationRestarted(
@@ -669,7 +669,8 @@ def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float
     return [accepted, restarted, *stopping, *starting]
 
 
-def _lineage(command: c.RestartInvocation, original: e.InvocationAccepted) -> e.Lineage:
+def lineage_of(command: c.RestartInvocation, original: e.InvocationAccepted) -> e.Lineage:
+    """What the new invocation knows of the one that it repeats."""
     seed = "" if command.step == ROOT_STEP else seed_of(original.invocation_id, original.restarts)
     return e.Lineage(command.invocation_id, command.step, command.rewind_state, seed)
 

@@ -336,9 +336,9 @@ class NotPossibleError(Refused):
 
 
 class IncompatibleError(Refused):
-    """The code that it would be moved to does not get through what is recorded. ``details`` say where: ``verdict``, ``summary``,
-    ``position`` (behind so many operations), and in words what is ``recorded`` and what is ``attempted``, with their source
-    lines."""
+    """The code that it would be moved to does not get through what is recorded; or, with other input, through what a restart
+    keeps. ``details`` say where: ``verdict``, ``summary``, ``position`` (after that many operations), the path of the ``step``, and
+    in words what is ``recorded`` and what is ``attempted``, with their source lines."""
 
 
 class UnknownFieldError(Refused):

@@ -97,6 +97,13 @@ _ADVICE = (
     "let the step return what it found"
 )
 
+_ADVICE_ON_ARGUMENTS = (
+    "The arguments of a step are compared in a replay. If the code computes them otherwise now, guard the change with "
+    "actors.patched(), or finish old invocations on the old code. If the code is the same, they depend on something that a replay "
+    "does not repeat (a clock, chance, a global or a variable that a step changes): take it from a step's result, "
+    "actors.current_time() or actors.random(). To run the step with other arguments, restart from it"
+)
+
 _FOREIGN_AWAITS = 3
 """How often a handler may await something that is not durable before it is given up."""
 
@@ -576,7 +583,7 @@ class Execution:
             f"{self.invocation_id} ({self.name}) replays differently.\n"
             f"  recorded:  {was}\n"
             f"  attempted: {is_now}\n"
-            f"{_ADVICE}"
+            f"{_ADVICE_ON_ARGUMENTS if _is_same_step(recorded, attempted) else _ADVICE}"
         )
 
     def _ended_early(self) -> NonDeterminismError:
@@ -864,12 +871,17 @@ def describe(event: Any) -> str:
 
 def contrast(recorded: Any, attempted: Any) -> tuple[str, str]:
     """Two requests in words; of steps that differ in nothing else, with their arguments."""
-    is_step = isinstance(recorded, e.StepScheduled) and isinstance(attempted, e.StepScheduled)
-    if not is_step or (recorded.name, recorded.step) != (attempted.name, attempted.step):
+    if not _is_same_step(recorded, attempted):
         return describe(recorded), describe(attempted)
     same = _length_in_common(recorded.argument, attempted.argument)
     was, is_now = _arguments(recorded, same), _arguments(attempted, same)
     return f"{describe(recorded)} with {was}", f"{describe(attempted)} with {is_now}"
+
+
+def _is_same_step(recorded: Any, attempted: Any) -> bool:
+    """Whether they are one step, so that its arguments are the difference."""
+    is_step = isinstance(recorded, e.StepScheduled) and isinstance(attempted, e.StepScheduled)
+    return is_step and (recorded.name, recorded.step) == (attempted.name, attempted.step)
 
 
 def _length_in_common(one: bytes, other: bytes) -> int:

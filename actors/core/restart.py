@@ -40,6 +40,14 @@ THE_END = StepId("end")
 _ENTRY = "entry "
 """How the point of a restart begins that keeps the journal up to an entry."""
 
+_ANEW = "anew "
+"""How the point of a restart begins that keeps what came before a step was asked for: see :func:`asked_anew`."""
+
+_WITH_ARGUMENTS = (e.StepScheduled, e.CallScheduled, e.AttachScheduled, e.VerbScheduled)
+"""Operations whose argument may come from the input."""
+
+_CHANGES = (e.FieldsChanged, e.LogExtended, e.MapChanged)
+
 _OUTCOMES = (e.StepCompleted, e.TimerFired, e.CallCompleted, e.VerbAnswered)
 _KEPT_BESIDES = (e.ReadsPinned, e.ItemsPinned, e.HistoryKept)
 _NAMES_SHOWN = 20
@@ -51,7 +59,8 @@ class Kept:
 
     ``again`` are those of the events that have no outcome, so that what they ask for must be asked for again. ``pinned`` is
     the mark of an earlier restart that the cut fell before: it knows how the object was. ``dropped`` are operations behind the cut.
-    ``before_last``: what follows the last completion is done again.
+    ``before_last``: what follows the last completion is done again. ``asked_anew`` is the step that is not kept at all, not even
+    with its argument: the handler asks for it as it now does.
     """
 
     events: list[tuple[Stamp, Event]]
@@ -60,17 +69,24 @@ class Kept:
     pinned: e.HistoryKept | None
     dropped: tuple[StepRef, ...] = ()
     before_last: bool = False
+    asked_anew: StepRef | None = None
 
     def successor(self, of: InvocationId) -> Successor:
         """The same for people."""
         again = {event.step for event in self.again if isinstance(event, OPERATIONS)}
-        operations = [event for _, event in self.events if isinstance(event, OPERATIONS)]
+        operations = self.operations
+        anew = () if self.asked_anew is None else (self.asked_anew,)
         return e.Successor(
             of,
             kept=tuple(_ref(event) for event in operations if event.step not in again),
-            again=tuple(_ref(event) for event in operations if event.step in again),
-            dropped=self.dropped,
+            again=(*(_ref(event) for event in operations if event.step in again), *anew),
+            dropped=tuple(ref for ref in self.dropped if ref not in anew),
         )
+
+    @property
+    def operations(self) -> list[Any]:
+        """Those that the successor asks for as they are recorded."""
+        return [event for _, event in self.events if isinstance(event, OPERATIONS)]
 
 
 def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
@@ -103,6 +119,49 @@ def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
     raise UnknownStepError(f"there is no step {wanted!r}; there are {known}{more}")
 
 
+def asked_anew(history: Sequence[Recorded], step: StepId, *, rewinds: bool) -> StepId:
+    """The point before ``step`` was asked for, for a restart with other input or other code, which may give it another argument.
+
+    It is ``step`` itself, which then keeps the recorded argument, where going back further would lose something: more was asked
+    for, or came, before the outcome of the step, or a deadline that was set before the step has passed. What the turn of the step
+    wrote into fields would be written twice, unless the restart ``rewinds`` them.
+    """
+    begun = _begun_with_argument(history, step)
+    if begun is None or _has_passed_deadline(history, begun) or _is_cancelled_before(history, begun):
+        return step
+    for recorded in history[begun + 1 :]:
+        if _is_over(recorded.event, step):
+            break
+        if rewinds and isinstance(recorded.event, _CHANGES):
+            continue
+        if _is_entry(recorded) and not _is_unclaimed(recorded.event):
+            return step
+    return StepId(f"{_ANEW}{step}")
+
+
+def _begun_with_argument(history: Sequence[Recorded], step: StepId) -> int | None:
+    return next(
+        (at for at, r in enumerate(history) if isinstance(r.event, _WITH_ARGUMENTS) and r.event.step == step), None
+    )
+
+
+def _is_cancelled_before(history: Sequence[Recorded], begun: int) -> bool:
+    return any(isinstance(recorded.event, e.CancelRequested) for recorded in history[:begun])
+
+
+def _is_over(event: Event, step: StepId) -> bool:
+    return isinstance(event, e.CancelRequested) or (isinstance(event, ENDS) and event.step == step)
+
+
+def _is_unclaimed(event: Event) -> bool:
+    return isinstance(event, e.SignalReceived) and event.step is None
+
+
+def _has_passed_deadline(history: Sequence[Recorded], begun: int) -> bool:
+    set_before = {r.event.step for r in history[:begun] if isinstance(r.event, e.DeadlineScheduled)}
+    return any(isinstance(r.event, e.TimerFired) and r.event.step in set_before for r in history[begun:])
+
+
 def _entry(history: Sequence[Recorded], wanted: str) -> StepId:
     number, last = wanted.removeprefix(_ENTRY), len(_entries(history)) - 1
     if not (number.isascii() and number.isdecimal() and len(number) < 10 and int(number) <= last):
@@ -126,6 +185,8 @@ def in_words(point: StepId) -> str:
         return "the beginning"
     if point == THE_END:
         return "the end"
+    if point.startswith(_ANEW):
+        return f"step {point.removeprefix(_ANEW)}, with the argument that it is given now"
     return f"the journal up to {point}" if point.startswith(_ENTRY) else f"step {point}"
 
 
@@ -157,8 +218,8 @@ def keep(history: Sequence[Recorded], step: StepId, *, successor: InvocationId, 
     takers = _takers(history)
     consumed = {signal for signal, taker in takers.items() if taker == step}
     before_last = False
-    if step == THE_END or step.startswith(_ENTRY):
-        cut = cut_at(history, _end_of(history) if step == THE_END else _behind_entry(history, step))
+    if step == THE_END or step.startswith((_ENTRY, _ANEW)):
+        cut = cut_at(history, _prefix_of(history, step))
         chosen = _up_to(history, cut.at)
         before_last = _ends_with_completion(chosen)
     else:
@@ -188,7 +249,16 @@ def keep(history: Sequence[Recorded], step: StepId, *, successor: InvocationId, 
     ]
     marks = [r.event for r in history[cut.at :] if isinstance(r.event, e.HistoryKept)]
     dropped = tuple(_ref(r.event) for r in history[cut.at :] if isinstance(r.event, GIVEN_UP))
-    return Kept(events, late, again, marks[0] if marks else None, dropped, before_last)
+    anew = next((ref for ref in dropped if step == f"{_ANEW}{ref.step}"), None)
+    return Kept(events, late, again, marks[0] if marks else None, dropped, before_last, anew)
+
+
+def _prefix_of(history: Sequence[Recorded], point: StepId) -> int:
+    """How many of the events are kept by a point that is not a step."""
+    if point == THE_END:
+        return _end_of(history)
+    begun = _begun_with_argument(history, StepId(point.removeprefix(_ANEW)))
+    return _behind_entry(history, point) if begun is None else begun
 
 
 def _renamed(event: Any, successor: InvocationId) -> Any:

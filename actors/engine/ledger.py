@@ -109,7 +109,8 @@ class Ledger:
     ) -> None:
         self.gates = gates
         self._containment = containment
-        self.now = setting.world.clock.now()
+        self.world = setting.world
+        self.now = self.world.clock.now()
         self.partition = partition
         self.directory = directory
         self.applications = applications
@@ -401,7 +402,7 @@ class Ledger:
                 history,
                 self.directory.past(resident),
                 now=self.now,
-                map_item=partial(self._map_item, resident.stream),
+                map_item=partial(self.map_item, resident.stream),
             )
         except (Refused, Damaged) as error:
             reason = f"what it should keep of {invocation.restarts.invocation_id} is not to be had: {error}"
@@ -416,7 +417,8 @@ class Ledger:
             recorded = Recorded(resident.version, Stamp(self.now, "restart", of), event)
             self._do(resident, ((effect, recorded) for effect in react(resident.state, event)))
 
-    def _map_item(self, stream: StreamId, field: str, key: str) -> bytes | None:
+    def map_item(self, stream: StreamId, field: str, key: str) -> bytes | None:
+        """An item of a map, as it will be when all that was decided is on disk."""
         return self.rows.get(keys.map_item(self.partition.number, stream, field, key.encode()))
 
     # Ended invocations.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,6 @@ from actors.core.errors import (
     InternalError,
     InvalidArgumentError,
     MailboxFullError,
-    NotPossibleError,
     ObjectSetAsideError,
     TerminalError,
     UnavailableError,
@@ -27,33 +26,28 @@ from actors.core.errors import (
     UnknownServiceError,
 )
 from actors.core.react import pending
-from actors.core.restart import FROM_THE_START, Kept, find_point, keep, nothing_of
 from actors.engine.arrivals import Accepted, Arrival, Look, Note, Watch
 from actors.engine.containment import passes
 from actors.engine.forming import postponed_letter
 from actors.engine.index import row_of
+from actors.engine.preparation import prepare_restart, resolve
 from actors.engine.restarting import (
     calls_of,
-    check_past,
-    check_rewindable,
-    has_fields,
     is_to_be_repeated,
     repetition_of,
     was_stopped,
 )
 from actors.failures import failed, failure_of, text_of, type_of
 from actors.inspection import info_of
-from actors.values import ValueProblem
-from journal import events as e
 from journal.errors import CorruptRecord, Damaged, Unwritable
-from journal.events import Answer, Mode, Recorded, Status, Target
+from journal.events import Answer, Mode, Status
 from journal.ids import InvocationId, stream_of_invocation
 from journal.rows import InvocationRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.core.state import InvocationState, ObjectState
+    from actors.core.state import InvocationState
     from actors.engine.circles import Circles
     from actors.engine.containment import Containment
     from actors.engine.ledger import Ledger
@@ -389,9 +383,9 @@ class Reception:
         if obeyed is not None:
             self._answer(resident, arrival, command.reply_to, of, Answer(True, obeyed, status_before))
             return
-        if isinstance(command, c.ResumeInvocation) and command.deployment is not None:
-            assert resident.state is not None
-            deployment = self._resolve(resident.state, before.handler, command.deployment)
+        state = resident.state
+        if isinstance(command, c.ResumeInvocation) and command.deployment is not None and state is not None:
+            deployment = resolve(self._ledger, state, before.handler, command.deployment)
             command = attrs.evolve(command, deployment=deployment)
         if isinstance(command, c.CancelInvocation):
             command = attrs.evolve(command, held_back=resident.held_back.get(of, 0))
@@ -403,7 +397,11 @@ class Reception:
     async def _restart(self, resident: Resident, arrival: Arrival, command: c.RestartInvocation) -> None:
         of = command.invocation_id
         history = await self._ledger.history_of(resident, of)
-        kept = await self._prepare(resident, command, history)
+        state = resident.state
+        if state is None:
+            raise unknown_invocation(of)
+        is_made = self._is_known(resident, command.successor)
+        kept = await prepare_restart(self._ledger, resident, state, command, history, is_made=is_made)
         before = _status_of(resident, of)
         made = InvocationId("") if command.dry_run else command.successor
         waits = calls_of(history, kept, _open_state(resident, of), self._ledger.row_of)
@@ -415,69 +413,14 @@ class Reception:
             deployment=command.deployment or "",
         )
         answer = Answer(False, before, before, successor)
-        if not command.dry_run and not self._is_known(resident, command.successor):
+        if not command.dry_run and not is_made:
             self._ledger.decide(resident, command, arrival.stamp)
         if not command.dry_run:
             answer = attrs.evolve(answer, changed=True, after=_status_of(resident, of))
         self._answer(resident, arrival, command.reply_to, of, answer)
 
-    async def _prepare(self, resident: Resident, command: c.RestartInvocation, history: Sequence[Recorded]) -> Kept:
-        """Find out what there is to repeat, and refuse what cannot be."""
-        ledger = self._ledger
-        accepted = history[0].event
-        assert isinstance(accepted, e.InvocationAccepted), "the history of an invocation begins with its acceptance"
-        command.original = accepted
-        state = resident.state
-        assert state is not None, "an invocation that is known has an object"
-        command.held_back = resident.held_back.get(command.invocation_id, 0)
-        command.deployment = self._code_of_restart(resident, command, accepted.handler)
-        self._check_argument(Target(state.service, state.key, accepted.handler), command.argument, command.deployment)
-        writes = has_fields(state.kind, accepted.mode)
-        if command.rewind_state and not writes:
-            raise NotPossibleError(f"{state.name}/{accepted.handler} writes no fields, so there is nothing to rewind")
-        if command.rewind_state:
-            check_rewindable(history, f"{state.name}/{accepted.handler} ({command.invocation_id})")
-        kept = nothing_of(history)
-        if command.from_step:
-            command.step = find_point(history, command.from_step)
-        if command.step != FROM_THE_START:
-            kept = keep(history, command.step, successor=command.successor, now=ledger.now, again_by="")
-        if writes and (command.step != FROM_THE_START or command.rewind_state):
-            await check_past(history, kept, state, ledger.directory.past(resident))
-        return kept
-
-    def _code_of_restart(self, resident: Resident, command: c.RestartInvocation, handler: str) -> str:
-        of, state = command.invocation_id, resident.state
-        assert state is not None
-        if command.deployment is not None:
-            return self._resolve(state, handler, command.deployment)
-        original = _open_state(resident, of)
-        deployment = self._known(resident, of).deployment if original is None else original.deployment
-        return self._ledger.applications.kept_for_restart(deployment)
-
-    def _check_argument(self, target: Target, argument: bytes | None, deployment: str) -> None:
-        app = self._ledger.applications.find(deployment, target.service)
-        if app is None:
-            return  # its code is loaded when it runs, and the argument is looked at then
-        _, handler = app.handler_of(target)
-        if argument is None:
-            return
-        try:
-            handler.signature.decode(argument)
-        except ValueProblem as error:
-            raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
-
     def _is_known(self, resident: Resident, of: InvocationId) -> bool:
         return _open_state(resident, of) is not None or self._ledger.ended(resident, of) is not None
-
-    def _resolve(self, state: ObjectState, handler: str, wanted: str) -> str:
-        """The deployment that is meant. Raises ``Refused`` if it is known that the handler is not there."""
-        applications = self._ledger.applications
-        deployment = applications.resolve(wanted, state.service)
-        app = applications.find(deployment, state.service)
-        if app is not None:
-            app.find(state.service).handler(handler)
-        return deployment
 
     async def _purge(self, resident: Resident, arrival: Arrival, command: c.PurgeInvocations) -> None:
         ended = [i for i in command.invocation_ids if self._ledger.ended(resident, i) is not None]

@@ -307,6 +307,7 @@ def _divergence(execution: _Noting) -> Divergence:
         attempted=asks,
         recorded_source=str(getattr(recorded, "source", "")),
         attempted_source=str(getattr(attempted, "source", "")),
+        step=str(getattr(recorded, "step", "") or ""),
         fields=_field_differences(recorded, attempted),
     )
 

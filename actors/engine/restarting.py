@@ -11,6 +11,7 @@ from actors.core.errors import NotPossibleError
 from actors.core.restart import FROM_THE_START, Kept, keep
 from actors.core.state import WaitKind
 from journal import events as e
+from journal.errors import CorruptRecord
 from journal.events import CallRef, Kind, Mode, OutcomeKind, Stamp
 from journal.ids import InvocationId, derived_unique, invocation_id, stream_of_invocation
 
@@ -71,6 +72,8 @@ async def beginning_of(
     rewound: list[Event] = [_rewound(of, kept, base, map_item)] if lineage.rewinds else []
     if lineage.step == FROM_THE_START:
         return Beginning(rewound, [], [])
+    if not kept.events and not lineage.rewinds:
+        base = _Base(state.fields, state.lengths, {})  # nothing that it saw is kept: it sees its object as it is
     mark = e.HistoryKept(
         invocation_id=of,
         fields=dict(base.fields),
@@ -84,6 +87,14 @@ async def beginning_of(
 def has_fields(kind: Kind, mode: Mode) -> bool:
     """Whether such an invocation may write fields of its object."""
     return kind is not Kind.SERVICE and mode is Mode.EXCLUSIVE
+
+
+def acceptance_of(history: Sequence[Recorded]) -> e.InvocationAccepted:
+    """What an invocation's history begins with. Raises :class:`journal.errors.CorruptRecord` if it does not."""
+    first = history[0].event if history else None
+    if not isinstance(first, e.InvocationAccepted):
+        raise CorruptRecord(f"a history begins with {type(first).__name__}, expected InvocationAccepted")
+    return first
 
 
 async def check_past(history: Sequence[Recorded], kept: Kept, state: ObjectState, past: Past) -> None:
@@ -165,8 +176,7 @@ RowOf: TypeAlias = "Callable[[InvocationId], InvocationRow | None]"
 
 def calls_of(history: Sequence[Recorded], kept: Kept, opened: InvocationState | None, row_of: RowOf) -> Calls:
     """Of the one whose history this is; ``opened`` is its state if it has not ended."""
-    accepted = history[0].event
-    assert isinstance(accepted, e.InvocationAccepted), "the history of an invocation begins with its acceptance"
+    accepted = acceptance_of(history)
     waits = {} if opened is None else {s: w for s, w in opened.waits.items() if w.kind is WaitKind.CALL}
     kept_steps = {event.step for _, event in kept.events if isinstance(event, e.CallScheduled)}
     kept_steps -= {event.step for event in kept.again if isinstance(event, e.CallScheduled)}

@@ -187,7 +187,13 @@ class RemotePort(RemoteControl):
             case c.ResumeInvocation():
                 return await self._verb(command.invocation_id, "resume", _resume(command), idempotency_key)
             case c.RestartInvocation():
-                return await self._verb(command.invocation_id, "restart-as-new", _restart(command), idempotency_key)
+                return await self._verb(
+                    command.invocation_id,
+                    "restart-as-new",
+                    _restart(command),
+                    idempotency_key,
+                    require_compatible=command.require_compatible,
+                )
             case c.PurgeInvocations():
                 return await self._verb(command.invocation_ids[0], "purge", {}, None)
             case c.SignalInvocation():
@@ -198,17 +204,21 @@ class RemotePort(RemoteControl):
             case _:
                 raise AssertionError(f"{type(command).__name__} is no verb")
 
-    async def obey_if_compatible(
-        self, command: c.ResumeInvocation | c.RestartInvocation, idempotency_key: str | None
-    ) -> Answer:
-        is_resume = isinstance(command, c.ResumeInvocation)
-        path = path_of("invocations", command.invocation_id, "resume" if is_resume else "restart-as-new")
-        body = _resume(command) if isinstance(command, c.ResumeInvocation) else _restart(command)
-        path += "?require_compatible=true"
-        return answer_of(await self._connection.patch(path, AnswerModel, body, idempotency_key=idempotency_key))
+    async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> Answer:
+        return await self._verb(
+            command.invocation_id, "resume", _resume(command), idempotency_key, require_compatible=True
+        )
 
-    async def _verb(self, of: InvocationId, verb: str, body: dict[str, Any], idempotency_key: str | None) -> Answer:
-        path = path_of("invocations", of, verb)
+    async def _verb(
+        self,
+        of: InvocationId,
+        verb: str,
+        body: dict[str, Any],
+        idempotency_key: str | None,
+        *,
+        require_compatible: bool = False,
+    ) -> Answer:
+        path = path_of("invocations", of, verb) + ("?require_compatible=true" if require_compatible else "")
         return answer_of(await self._connection.patch(path, AnswerModel, body, idempotency_key=idempotency_key))
 
     # Reading.

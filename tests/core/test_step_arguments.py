@@ -86,6 +86,14 @@ def test_other_arguments_are_a_mismatch_that_shows_both(which: str) -> None:
         assert lines["recorded"].partition(" with ")[2] != lines["attempted"].partition(" with ")[2]
 
 
+def test_other_arguments_have_an_advice_of_their_own() -> None:
+    said = [replayed_with(asks("a"), other).mismatch for other in (asks("b"), asks("a", "b"))]
+    another = replayed_with(asks("a"), lambda: actors.run(work, name="another")).mismatch
+    advice = {text.splitlines()[-1] for text in (*said, another)}
+    assert len(advice) == 2
+    assert said[0].splitlines()[-1] != another.splitlines()[-1]
+
+
 @pytest.mark.parametrize("which", VALUES)
 def test_the_same_arguments_are_the_same_by_position_and_by_name(which: str) -> None:
     one, other = VALUES[which]

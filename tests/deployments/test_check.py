@@ -338,3 +338,33 @@ async def test_a_step_with_other_arguments_diverges_and_shows_both(shop: Shop) -
         assert "with [300]" in info.pause_reason
         shop.write(3, FIXED.replace("await store(count)", "await store(count=count)"))
         assert (await handle.check(app=path)).is_compatible, "by name it is the same"
+
+
+async def test_a_restart_on_other_code_gives_its_step_the_argument_of_that_code(shop: Shop) -> None:
+    shop.write(1, FIXED)
+    async with shop.running() as runtime:
+        handle = await begun(runtime, shop)
+        shop.write(2, FIXED.replace("await store(count)", "await store(count * 100)"))
+        await runtime.client.register_deployment(shop.folder / "src" / "app.py")
+        with pytest.raises(actors.IncompatibleError) as refusal:
+            await handle.restart("end", deployment="latest", require_compatible=True, dry_run=True)
+        assert refusal.value.details["step"] == "2"
+        answer = await handle.restart("store", deployment="latest", require_compatible=True, stop="kill")
+        await waits(runtime.client.invocation(answer.successor.invocation_id))
+        assert [ref.name for ref in answer.successor.again] == ["store"]
+    assert WORLD.entries == ["fetch a", "store 3", "store 300"]
+
+
+async def test_other_input_is_tried_on_the_code_that_was_kept_though_it_is_not_loaded(shop: Shop) -> None:
+    shop.write(1, FIXED)
+    async with shop.running() as runtime:
+        handle = await begun(runtime, shop)
+        await handle.kill()
+    shop.write(2, FIXED.replace("fetch(what)", 'fetch("x")'))
+    async with shop.running() as runtime:
+        again = runtime.client.invocation(handle.id)
+        with pytest.raises(actors.IncompatibleError):
+            await again.restart("end", input="b")
+        answer = await again.restart("fetch", input="b", deployment="latest", rewind_state=True)
+        await waits(runtime.client.invocation(answer.successor.invocation_id))
+    assert WORLD.entries == ["fetch a", "store 3", "fetch x", "store 3"]

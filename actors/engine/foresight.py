@@ -1,0 +1,132 @@
+"""What a restart would meet in the part that it keeps: the handler is replayed through it, with the argument and on the code that
+the new invocation gets, before the restart is accepted.
+
+A step's argument is compared in a replay. One that came from the old input differs with another input, so the new invocation
+would stop there at once, and no resume could help it. The restart is refused instead, and names the operation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.checking import Verdict, refusal_of
+from actors.core.decide import lineage_of
+from actors.core.restart import asked_anew
+from actors.core.state import InvocationState
+from actors.engine.attempt import writer_beside
+from actors.engine.index import row_of
+from actors.engine.rehearsal import KeptInvocation, rehearse
+from actors.engine.restarting import beginning_of
+from actors.engine.rows import ObjectItems
+from journal import events as e
+from journal.events import Kind, Mode, Recorded, Stamp, Status
+from journal.ids import StepId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from actors.checking import CheckReport
+    from actors.core import commands as c
+    from actors.core.restart import Kept
+    from actors.core.state import ObjectState
+    from actors.engine.app import App
+    from actors.engine.past import Past
+    from actors.engine.rows import ItemRows
+    from actors.engine.world import World
+    from journal.events import Event
+    from journal.ids import StreamId
+
+
+@attrs.frozen(kw_only=True)
+class Surroundings:
+    """Where the new invocation will live: its object, what is stored of it, and what it was."""
+
+    world: World
+    app: App
+    stream: StreamId
+    partition: int
+    state: ObjectState
+    rows: ItemRows
+    past: Past
+    map_item: Callable[[str, str], bytes | None]
+    now: float
+
+
+async def check_kept_part(
+    command: c.RestartInvocation,
+    original: e.InvocationAccepted,
+    history: Sequence[Recorded],
+    kept: Kept,
+    around: Surroundings,
+) -> None:
+    """Raise :class:`actors.core.errors.IncompatibleError` unless the handler gets through what is kept. Nothing is changed."""
+    successor = await _successor(command, original, history, around)
+    report = rehearse(successor, around.app, command.deployment or "", around.world)
+    missed = [one for one in kept.operations if one.step not in {passed.step for passed in report.operations}]
+    if report.divergence is None and (report.verdict is not Verdict.RAISES or not missed):
+        return
+    first = StepId(missed[0].step) if missed else None
+    raise refusal_of(report, _advice(command, history, report, first), of=command.invocation_id)
+
+
+def _advice(
+    command: c.RestartInvocation, history: Sequence[Recorded], report: CheckReport, missed: StepId | None
+) -> str:
+    """Where a restart would be accepted: from the operation that differs, or before it."""
+    at = missed
+    if report.divergence is not None and report.divergence.step:
+        at = StepId(report.divergence.step)
+    is_enough = at is not None and asked_anew(history, at, rewinds=command.rewind_state) not in (at, command.step)
+    where = (
+        f"Restart from step {at} or an earlier one"
+        if is_enough
+        else "Restart from an earlier step, or from the beginning"
+    )
+    if command.argument is None:
+        return f"{where}, or guard the change in the code with actors.patched()"
+    return f"{where}, or leave out the input: what is kept was done for the old one"
+
+
+async def _successor(
+    command: c.RestartInvocation, original: e.InvocationAccepted, history: Sequence[Recorded], around: Surroundings
+) -> KeptInvocation:
+    """The new invocation as it would be when it has taken over what it keeps."""
+    state, now = around.state, around.now
+    mode = Mode.SHARED if state.kind is Kind.SERVICE else original.mode
+    accepted = attrs.evolve(
+        original,
+        invocation_id=command.successor,
+        mode=mode,
+        argument=original.argument if command.argument is None else command.argument,
+        restarts=lineage_of(command, original),
+        scheduled_for=None,
+    )
+    invocation = InvocationState(
+        invocation_id=command.successor,
+        handler=original.handler,
+        mode=mode,
+        status=Status.RUNNING,
+        accepted_at=now,
+        accepted_by="",
+        spans=[(state.version + 1, state.version + 2)],
+        deployment=command.deployment or "",
+        restarts=accepted.restarts,
+    )
+    beginning = await beginning_of(invocation, state, history, around.past, now=now, map_item=around.map_item)
+    stamp = Stamp(now, "restart", command.successor)
+    started = e.InvocationStarted(invocation_id=command.successor)
+    events: list[tuple[Stamp, Event]] = [(stamp, accepted), (stamp, started), *beginning.kept]
+    return KeptInvocation(
+        row=row_of(state, invocation),
+        history=[Recorded(state.version + n, at, event) for n, (at, event) in enumerate(events, 1)],
+        state=attrs.evolve(state, invocations={**state.invocations, command.successor: invocation}),
+        items=ObjectItems(
+            around.rows,
+            around.partition,
+            around.stream,
+            state,
+            beside=None if mode is Mode.EXCLUSIVE else writer_beside(state),
+        ),
+    )

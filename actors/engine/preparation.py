@@ -1,0 +1,116 @@
+"""What a restart takes over, found out before it is accepted; what cannot be repeated is refused, and nothing is changed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from actors.core import commands as c
+from actors.core.decide import unknown_invocation
+from actors.core.errors import InvalidArgumentError, NotPossibleError
+from actors.core.restart import FROM_THE_START, Kept, asked_anew, find_point, keep, nothing_of
+from actors.engine.foresight import Surroundings, check_kept_part
+from actors.engine.restarting import acceptance_of, check_past, check_rewindable, has_fields
+from actors.values import ValueProblem
+from journal.events import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.core.state import ObjectState
+    from actors.engine.app import App
+    from actors.engine.ledger import Ledger
+    from actors.engine.resident import Resident
+    from journal.events import Recorded
+
+
+async def prepare_restart(
+    ledger: Ledger,
+    resident: Resident,
+    state: ObjectState,
+    command: c.RestartInvocation,
+    history: Sequence[Recorded],
+    *,
+    is_made: bool,
+) -> Kept:
+    """Fill in what the command does not say yet; what it keeps. One that ``is_made`` has been accepted before.
+
+    Raises ``Refused``: what does not fit, and why.
+    """
+    accepted = acceptance_of(history)
+    pinned = _deployment_of(ledger, resident, command)
+    command.original = accepted
+    command.held_back = resident.held_back.get(command.invocation_id, 0)
+    if command.deployment is None:
+        command.deployment = ledger.applications.kept_for_restart(pinned)
+    else:
+        command.deployment = resolve(ledger, state, accepted.handler, command.deployment)
+    app = await _code(ledger, state, command)
+    if app is not None:
+        _check_argument(app, Target(state.service, state.key, accepted.handler), command.argument)
+    writes = has_fields(state.kind, accepted.mode)
+    if command.rewind_state and not writes:
+        raise NotPossibleError(f"{state.name}/{accepted.handler} writes no fields, so there is nothing to rewind")
+    if command.rewind_state:
+        check_rewindable(history, f"{state.name}/{accepted.handler} ({command.invocation_id})")
+    if command.from_step:
+        command.step = find_point(history, command.from_step)
+    if command.argument not in (None, accepted.argument) or command.deployment != pinned:
+        command.step = asked_anew(history, command.step, rewinds=command.rewind_state)
+    kept = nothing_of(history)
+    if command.step != FROM_THE_START:
+        kept = keep(history, command.step, successor=command.successor, now=ledger.now, again_by="")
+    if writes and (command.step != FROM_THE_START or command.rewind_state):
+        await check_past(history, kept, state, ledger.directory.past(resident))
+    if app is not None and kept.events and c.is_rehearsed(command) and not is_made:
+        await check_kept_part(command, accepted, history, kept, _surroundings(ledger, resident, state, app))
+    return kept
+
+
+def resolve(ledger: Ledger, state: ObjectState, handler: str, wanted: str) -> str:
+    """The deployment that is meant. Raises ``Refused`` if it is known that the handler is not there."""
+    deployment = ledger.applications.resolve(wanted, state.service)
+    app = ledger.applications.find(deployment, state.service)
+    if app is not None:
+        app.find(state.service).handler(handler)
+    return deployment
+
+
+def _deployment_of(ledger: Ledger, resident: Resident, command: c.RestartInvocation) -> str:
+    of = command.invocation_id
+    opened = None if resident.state is None else resident.state.invocations.get(of)
+    known = ledger.ended(resident, of) if opened is None else opened
+    if known is None:
+        raise unknown_invocation(of)
+    return known.deployment
+
+
+async def _code(ledger: Ledger, state: ObjectState, command: c.RestartInvocation) -> App | None:
+    """What it will run on; None if that is loaded when it runs, and the argument is looked at then."""
+    deployment = command.deployment or ""
+    app = ledger.applications.find(deployment, state.service)
+    return await ledger.applications.load(deployment) if app is None and c.is_rehearsed(command) else app
+
+
+def _check_argument(app: App, target: Target, argument: bytes | None) -> None:
+    _, handler = app.handler_of(target)
+    if argument is None:
+        return
+    try:
+        handler.signature.decode(argument)
+    except ValueProblem as error:
+        raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
+
+
+def _surroundings(ledger: Ledger, resident: Resident, state: ObjectState, app: App) -> Surroundings:
+    return Surroundings(
+        world=ledger.world,
+        app=app,
+        stream=resident.stream,
+        partition=ledger.partition.number,
+        state=state,
+        rows=ledger.rows,
+        past=ledger.directory.past(resident),
+        map_item=partial(ledger.map_item, resident.stream),
+        now=ledger.now,
+    )
