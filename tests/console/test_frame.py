@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
+import trio
 
 import actors
 from actors import Service, handler
@@ -39,6 +41,14 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 async def sent(stage: Stage, name: str = "go") -> str:
     answer = await stage.client.send(Target("Waiter", None, "wait"), b'"%b"' % name.encode())
     return str(answer.invocation_id)
+
+
+async def waiting(stage: Stage) -> str:
+    """One that waits for its signal."""
+    of = await sent(stage)
+    while not (await stage.client.invocation(of).info()).waits:
+        await trio.sleep(0.01)
+    return of
 
 
 # How it is served.
@@ -163,6 +173,69 @@ def test_a_token_that_only_calls_is_told_what_it_lacks(stage: Stage, open_page: 
     page.get_by_text("this page needs read").wait_for()
 
 
+# What an address asks for.
+
+LINKED = [("/invocations?where=", "service%20%3D%20'Waiter'", "where"), ("/sql?q=", "select%201", "One SELECT")]
+
+
+@pytest.mark.parametrize(("place", "asked", "field"), LINKED, ids=["where", "sql"])
+def test_a_query_from_elsewhere_is_shown_and_waits_to_be_run(
+    place: str, asked: str, field: str, tmp_path: Path, open_page: Open
+) -> None:
+    with staged(tmp_path, Waiter, is_open=True) as stage:
+        stage.do(waiting, stage)
+        page = open_page()
+        queries: list[str] = []
+        page.on("request", lambda request: queries.append(request.post_data) if is_query_of(request, asked) else None)
+        page.goto(f"{stage.url}#{place}{asked}")
+        page.get_by_text("came with the link").wait_for()
+        page.evaluate("address => { location.hash = address; }", f"{place}{asked.replace('%20', '%20%20')}")
+        page.get_by_text("came with the link").wait_for()
+        assert page.get_by_label(field).input_value() == unquote(asked.replace("%20", "%20%20"))
+        assert axe_findings(page) == []
+        page.get_by_role("grid").wait_for(state="detached")
+        assert queries == []
+        page.get_by_role("button", name=re.compile("^Run")).click()
+        page.get_by_role("grid").locator(".tbody [role=row]").wait_for()
+        assert len(queries) >= 1
+        page.reload()
+        page.get_by_role("grid").locator(".tbody [role=row]").wait_for()
+        page.context.close()
+
+
+def test_a_link_of_the_console_asks_by_itself_also_in_another_tab(tmp_path: Path, open_page: Open) -> None:
+    with staged(tmp_path, Waiter, is_open=True) as stage:
+        stage.do(waiting, stage)
+        page = open_page(stage.url)
+        link = page.get_by_role("navigation", name="Invocations by status").get_by_role("link", name="running")
+        with page.context.expect_page() as opened:
+            link.click(modifiers=["ControlOrMeta"])
+        opened.value.get_by_role("grid").locator(".tbody [role=row]").wait_for()
+        link.click()
+        page.get_by_role("grid").locator(".tbody [role=row]").wait_for()
+        page.go_back()
+        page.get_by_role("heading", name="Overview").wait_for()
+        page.go_forward()
+        page.get_by_role("grid").locator(".tbody [role=row]").wait_for()
+        page.context.close()
+
+
+def test_an_order_in_the_address_is_one_of_the_columns(stage: Stage, open_page: Open) -> None:
+    of = stage.do(waiting, stage)
+    page = open_page()
+    queries: list[str] = []
+    page.on("request", lambda request: queries.append(request.post_data or ""))
+    page.goto(stage.address("/invocations?sort=(select%20max(id)%20from%20sys_invocation)"))
+    page.get_by_role("grid").get_by_role("link", name=of[-7:]).wait_for()
+    assert [query for query in queries if "max(id)" in query] == []
+
+
+def is_query_of(request: Request, asked: str) -> bool:
+    """Whether the server is asked for what stands in an address."""
+    words = " ".join(unquote(asked).split())
+    return request.method == "POST" and words in " ".join((request.post_data or "").split())
+
+
 # The connection.
 
 
@@ -192,7 +265,7 @@ def test_one_stream_is_open_and_it_goes_on_where_it_was(stage: Stage, open_page:
         assert len(streams) == 1
         proxy.break_off()
         page.get_by_text("connection lost, trying again").wait_for()
-        stage.do(sent, stage)
+        stage.do(waiting, stage)
         proxy.mend()
         page.get_by_text("live", exact=True).wait_for()
         assert re.fullmatch(r"\d+", streams[-1]["last-event-id"])
@@ -210,7 +283,7 @@ def test_many_tabs_hear_through_one_stream_and_the_next_one_goes_on_when_it_is_c
     for page in others:
         page.goto(stage.address("/invocations"))
         page.get_by_text("live", exact=True).wait_for()
-    stage.do(sent, stage)
+    stage.do(waiting, stage)
     for page in (first, *others):
         page.get_by_role("grid").get_by_text("Waiter/wait").first.wait_for()
     first.close()
@@ -234,7 +307,7 @@ def test_a_hidden_tab_hears_nothing_and_catches_up_when_it_is_shown(stage: Stage
     page.get_by_text("live", exact=True).wait_for()
     with page.expect_event("requestfailed", lambda request: request.url.endswith("/changes")):
         page.evaluate(HIDE, True)
-    stage.do(sent, stage)
+    stage.do(waiting, stage)
     assert len(streams) == 1
     page.evaluate(HIDE, False)
     page.get_by_role("grid").get_by_text("Waiter/wait").first.wait_for()
@@ -242,7 +315,7 @@ def test_a_hidden_tab_hears_nothing_and_catches_up_when_it_is_shown(stage: Stage
 
 
 def test_a_tab_opened_from_a_link_has_the_token_of_the_one_it_came_from(stage: Stage, open_page: Open) -> None:
-    stage.do(sent, stage)
+    stage.do(waiting, stage)
     page = open_page(stage.address("/invocations"))
     link = page.get_by_role("grid").get_by_role("link").first
     with page.context.expect_page() as opened:

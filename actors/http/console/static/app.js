@@ -104,7 +104,7 @@ function Help() {
 }
 
 function Shell() {
-  const { path, params } = place.value;
+  const { path, params, isOwn } = place.value;
   const page = PAGES.find((one) => one.name === (path[0] ?? PAGES[0].name));
   const shown = page && path.length > 1 && page.detail ? page.detail : page?.page;
   useEffect(() => {
@@ -153,7 +153,7 @@ function Shell() {
       ${!may("read")
         ? html`<${ErrorBox} error="This token may call handlers, and see nothing: it has the scope invoke, and this page needs read." />`
         : shown
-          ? html`<${shown} key=${path.join("/")} path=${path} params=${params} />`
+          ? html`<${shown} key=${path.join("/")} path=${path} params=${params} isOwn=${isOwn} />`
           : html`<div class="page"><h1>No such page</h1>
               <${ErrorBox} error=${`There is no page ${visible(path[0])}.`} />
               <p><a href=${href([])}>Go to the overview</a></p>

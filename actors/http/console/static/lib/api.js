@@ -1,7 +1,8 @@
 // Speaks to the public HTTP API, and turns what goes wrong into words that say what to do.
 
 import { parseJson, printJson } from "./exact.js";
-import { API_BASE, clockSkew, keepToken, me, signInBecause, token } from "./session.js";
+import { vouch } from "./router.js";
+import { API_BASE, clockSkew, keepToken, me, signInBecause, token, wasGiven } from "./session.js";
 
 /** Something that the server refused, or that never reached it. */
 export class Problem extends Error {
@@ -214,6 +215,7 @@ export async function identify() {
   clockSkew.value = answer.now - (before + Date.now()) / 2000;
   const known = me.peek();
   if (known !== null && known.name !== answer.name) location.reload(); // what is shown was shown to another
+  if (wasGiven(answer)) vouch();
   me.value = answer;
   signInBecause.value = null;
   return answer;

@@ -4,7 +4,34 @@
 import { signal } from "@preact/signals";
 import { decoded } from "./session.js"; // first: it takes a token out of the address
 
-/** @typedef {{ path: string[], params: Record<string, string> }} Place */
+/**
+ * @typedef {{ path: string[], params: Record<string, string>, isOwn: boolean }} Place `isOwn`: this page has written the address. One
+ *   that comes from elsewhere may be a stranger's: what stands in it is shown, and nothing long is asked for before its reader agrees
+ */
+
+/**
+ * What an entry of the history knows beside its address: its place among the entries, the address from which one came to it,
+ * whether this page has written it, and how far its list was scrolled. An entry that the browser has made, for a new address,
+ * knows nothing yet.
+ * @typedef {{ at: number, from: string, isOwn: boolean, top?: number }} Entry
+ */
+
+/** The address of a link that is about to be opened in another tab, which finds it here. */
+const OPENED_KEY = "playhead.opened";
+
+function isOpenedFromHere() {
+  const isIt = location.hash !== "" && localStorage.getItem(OPENED_KEY) === location.hash;
+  if (isIt) localStorage.removeItem(OPENED_KEY);
+  return isIt;
+}
+
+/** @returns {Entry | null} */
+const known = () => (typeof history.state?.at === "number" ? history.state : null);
+
+/** @type {Entry} */
+let entry = known() ?? { at: history.length, from: "", isOwn: isOpenedFromHere() };
+let shown = location.hash;
+history.replaceState(entry, "");
 
 /** @returns {Place} */
 function read() {
@@ -12,25 +39,12 @@ function read() {
   return {
     path: path.split("/").filter(Boolean).map(decoded),
     params: Object.fromEntries(new URLSearchParams(query ?? "")),
+    isOwn: entry.isOwn,
   };
 }
 
 /** Where we are. */
 export const place = signal(read());
-
-/**
- * What an entry of the history knows beside its address: its place among the entries, the address from which one came to it, and
- * how far its list was scrolled. An entry that the browser has made, for a link or a new address, knows nothing yet.
- * @typedef {{ at: number, from: string, top?: number }} Entry
- */
-
-/** @returns {Entry | null} */
-const known = () => (typeof history.state?.at === "number" ? history.state : null);
-
-/** @type {Entry} */
-let entry = known() ?? { at: history.length, from: "" };
-let shown = location.hash;
-history.replaceState(entry, "");
 
 /**
  * Write what the entry that is shown knows.
@@ -63,10 +77,37 @@ addEventListener("popstate", () => {
     return;
   }
   if (next !== null) entry = next;
-  else if (location.hash === shown) note({}); // the browser has put the entry of a link in the place of this one
-  else note({ at: entry.at + 1, from: shown, top: undefined });
+  else if (location.hash === shown) note({}); // the browser has put another entry in the place of this one
+  else note({ at: entry.at + 1, from: shown, isOwn: false, top: undefined });
   arrive();
 });
+
+/** @param {Event} event */
+function linkOf({ target }) {
+  return target instanceof Element ? target.closest("a[href^='#/']")?.getAttribute("href") : null;
+}
+
+addEventListener("click", (event) => {
+  const address = linkOf(event);
+  if (!address || event.defaultPrevented) return;
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return localStorage.setItem(OPENED_KEY, address);
+  if (event.altKey) return; // it is downloaded
+  event.preventDefault();
+  go(address, { replace: address === location.hash });
+});
+
+for (const type of ["auxclick", "contextmenu"]) {
+  addEventListener(type, (event) => {
+    const address = linkOf(event);
+    if (address) localStorage.setItem(OPENED_KEY, address);
+  });
+}
+
+/** Take the address that is shown for one that this page has written. */
+export function vouch() {
+  note({ isOwn: true });
+  arrive();
+}
 
 function arrive() {
   shown = location.hash;
@@ -135,10 +176,10 @@ export function href(path, params = {}) {
 export function go(address, { replace = false } = {}) {
   writeScroll();
   if (replace) {
-    entry = { at: entry.at, from: entry.from };
+    entry = { at: entry.at, from: entry.from, isOwn: true };
     history.replaceState(entry, "", address);
   } else {
-    entry = { at: entry.at + 1, from: location.hash };
+    entry = { at: entry.at + 1, from: location.hash, isOwn: true };
     history.pushState(entry, "", address);
   }
   arrive();

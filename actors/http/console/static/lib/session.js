@@ -61,16 +61,30 @@ export async function inheritToken() {
   });
 }
 
+const IN_ADDRESS = /^#token=([^&]+)(?:&to=(.*))?$/;
+
+/** The token that stood in the address. */
+let given = /** @type {string | null} */ (null);
+
 /**
  * Take a token out of the address (`#token=…`) before anything else sees it. A fragment is not sent to servers, and it is
  * taken from the address and from this entry of the history at once.
  */
 function takeTokenFromAddress() {
-  const found = /^#token=([^&]+)(?:&to=(.*))?$/.exec(location.hash);
-  if (!found) return false;
-  keepToken(decoded(found[1]));
+  const found = IN_ADDRESS.exec(location.hash);
+  if (!found) return;
+  given = decoded(found[1]);
+  keepToken(given);
   history.replaceState(null, "", found[2] ? `#${decoded(found[2])}` : location.pathname + location.search);
-  return true;
+}
+
+/**
+ * Whether the token of this tab stood in the address that it was opened with: whoever wrote that address may ask for what stands
+ * in it. On an open server a token proves nothing.
+ * @param {Whoami} answer
+ */
+export function wasGiven(answer) {
+  return given !== null && given === token() && !answer.is_open;
 }
 
 /**
@@ -88,7 +102,7 @@ export function decoded(text) {
 takeTokenFromAddress();
 
 addEventListener("popstate", (event) => {
-  if (!takeTokenFromAddress()) return;
+  if (!IN_ADDRESS.test(location.hash)) return;
   event.stopImmediatePropagation();
   location.reload(); // whatever was shown was shown to somebody else
 });

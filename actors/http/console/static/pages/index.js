@@ -11,12 +11,13 @@ import { Sql } from "./sql.js";
 import { TryIt } from "./try.js";
 
 /**
+ * @typedef {{ path: string[], params: Record<string, string>, isOwn: boolean }} Props `isOwn`: the console has written the address
  * @typedef {{
  *   name: string,
  *   title: string,
  *   key: string,
- *   page: (props: { path: string[], params: Record<string, string> }) => import("../lib/html.js").VNode | null,
- *   detail?: (props: { path: string[], params: Record<string, string> }) => import("../lib/html.js").VNode | null,
+ *   page: (props: Props) => import("../lib/html.js").VNode | null,
+ *   detail?: (props: Props) => import("../lib/html.js").VNode | null,
  * }} Page `name` is the first part of its address; `key` goes there after `g`; `detail` shows what lies behind further parts
  */
 

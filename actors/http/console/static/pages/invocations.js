@@ -98,10 +98,24 @@ function saved() {
   }
 }
 
-/** @param {{ params: Record<string, string> }} props */
-export function Invocations({ params }) {
+/** @param {{ params: Record<string, string>, isOwn: boolean }} props */
+export function Invocations({ params, isOwn }) {
   const where = params.where ?? "";
-  const by = params.sort ?? "created_at";
+  if (isOwn || !where) return html`<${List} params=${params} />`;
+  // It came with the address, from anywhere: a condition is a query, and is not run before its reader has seen it.
+  return html`<div class="page full">
+    <div class="page-head"><h1>Invocations</h1></div>
+    <${Filters} where=${where} isSettled=${true} isUnasked />
+    <${Empty} title="This condition came with the link">
+      <p>It has not been run. Read it above, then run it.</p>
+    <//>
+  </div>`;
+}
+
+/** @param {{ params: Record<string, string> }} props */
+function List({ params }) {
+  const where = params.where ?? "";
+  const by = COLUMNS.find((column) => column.sort === params.sort)?.sort ?? "created_at";
   const descending = params.order !== "asc";
   const shown = (params.columns ?? USUAL).split(",");
   const [, redraw] = useReducer((/** @type {number} */ n) => n + 1, 0);
@@ -270,11 +284,14 @@ function ColumnChoice({ shown }) {
   </details>`;
 }
 
-/** @param {{ where: string, isSettled: boolean }} props `isSettled`: the rows are there, so there is time for what helps to choose */
-function Filters({ where, isSettled }) {
+/**
+ * @param {{ where: string, isSettled: boolean, isUnasked?: boolean }} props `isSettled`: the rows are there, so there is time for what
+ *   helps to choose; `isUnasked`: the condition has not been run, so nothing is put beside it
+ */
+function Filters({ where, isSettled, isUnasked = false }) {
   const parts = parse(where);
   const states = statesOf(parts);
-  const isWrong = unbalanced(where) !== ""; // nothing can be put beside it
+  const isFixed = isUnasked || unbalanced(where) !== ""; // nothing can be put beside it
   const [text, setText] = useState(where);
   const [mine, setMine] = useState(saved);
   const services = useLive("services of the filter", (abort) => get("services", {}, abort));
@@ -314,7 +331,7 @@ function Filters({ where, isSettled }) {
           type="button"
           class="chip"
           aria-pressed=${states.includes(state)}
-          disabled=${isWrong}
+          disabled=${isFixed}
           onClick=${() => apply(withStates(parts, states.includes(state) ? states.filter((one) => one !== state) : [...states, state]))}
         >
           <${Status} status=${state} />
@@ -322,23 +339,23 @@ function Filters({ where, isSettled }) {
       )}
     </div>
     <div class="picks">
-      <select aria-label="Service" disabled=${isWrong} value=${service} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "service", valueOf(e)))}>
+      <select aria-label="Service" disabled=${isFixed} value=${service} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "service", valueOf(e)))}>
         <option value="">every service</option>
         ${[...new Set([...(services.data?.services ?? []).map((/** @type {any} */ one) => one.name), ...(service ? [service] : [])])].map(
           (name) => html`<option key=${name} value=${name}>${name}</option>`,
         )}
       </select>
-      <select aria-label="Handler" disabled=${isWrong} value=${equalTo(parts, "handler")} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "handler", valueOf(e)))}>
+      <select aria-label="Handler" disabled=${isFixed} value=${equalTo(parts, "handler")} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "handler", valueOf(e)))}>
         <option value="">every handler</option>
         ${handlerNames.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
       </select>
-      <select aria-label="Last error" disabled=${isWrong} value=${error} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "last_error_type", valueOf(e)))}>
+      <select aria-label="Last error" disabled=${isFixed} value=${error} onChange=${(/** @type {Event} */ e) => apply(withEqual(parts, "last_error_type", valueOf(e)))}>
         <option value="">any error, or none</option>
         ${errorTypes.map((type) => html`<option key=${type} value=${type}>${visible(lastWord(type))}</option>`)}
       </select>
       <select
         aria-label="Created within"
-        disabled=${isWrong}
+        disabled=${isFixed}
         value=${since?.is === "since" ? String(since.seconds) : ""}
         onChange=${(/** @type {Event} */ e) => {
           const others = parts.filter((part) => part.is !== "since");
@@ -414,7 +431,7 @@ function Filters({ where, isSettled }) {
           }
         }}
       />
-      ${text.trim() === where.trim() ? null : html`<button type="submit" class="primary">Apply</button>`}
+      ${isUnasked || text.trim() !== where.trim() ? html`<button type="submit" class="primary">${isUnasked ? "Run" : "Apply"}</button>` : null}
       ${where ? html`<button type="button" class="plain" onClick=${() => setParams({ where: "" }, { push: true })}>clear</button>` : null}
     </form>
   </div>`;

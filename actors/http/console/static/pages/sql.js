@@ -43,8 +43,8 @@ function remember(sql) {
   localStorage.setItem(RECENT_KEY, JSON.stringify([sql, ...recent().filter((one) => one !== sql)].slice(0, RECENT)));
 }
 
-/** @param {{ params: Record<string, string> }} props */
-export function Sql({ params }) {
+/** @param {{ params: Record<string, string>, isOwn: boolean }} props */
+export function Sql({ params, isOwn }) {
   const asked = params.q ?? "";
   const [sql, setSql] = useState(asked);
   const [state, setState] = useState(/** @type {{ answer: Answer | null, error: unknown, isBusy: boolean, seconds: number }} */ ({ answer: null, error: null, isBusy: false, seconds: 0 }));
@@ -74,17 +74,16 @@ export function Sql({ params }) {
   }
 
   useLayoutEffect(() => {
-    if (asked) {
-      setSql(asked);
-      void run(asked);
-    }
-  }, [asked]);
+    if (!asked) return;
+    setSql(asked);
+    if (isOwn) void run(asked);
+  }, [asked, isOwn]);
   useEffect(() => () => running.current?.abort(), []);
 
   function ask() {
     const text = sql.trim();
     if (!text) return;
-    if (text === asked) void run(text);
+    if (text === asked && isOwn) void run(text);
     else setParams({ q: text });
   }
 
@@ -149,7 +148,9 @@ export function Sql({ params }) {
                 ? "asking…"
                 : answer
                   ? `${answer.rows.length.toLocaleString()} ${answer.rows.length === 1 ? "row" : "rows"} · ${length(seconds)} · ${answer.rows_read.toLocaleString()} keys read`
-                  : "It can only read: one SELECT, as of one moment."}
+                  : asked && !isOwn
+                    ? "This query came with the link and has not been run. Read it, then run it."
+                    : "It can only read: one SELECT, as of one moment."}
             </span>
           </div>
         </form>
