@@ -75,4 +75,4 @@ class Turns:
                 return
         taken = time.monotonic() - began
         if taken > _IDLE_SECONDS:  # somebody has something to do, and may have more once a thread or a socket answers
-            await trio.sleep(self._seconds - taken)
+            await trio.sleep(max(0.0, self._seconds - taken))  # the turn may have ended since it was looked at

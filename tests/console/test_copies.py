@@ -14,7 +14,7 @@ import pytest
 
 from actors import Actor, handler
 from journal.events import Target
-from tests.console.stage import Stage, staged
+from tests.console.stage import Stage, hold_requests, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,6 +100,20 @@ def test_a_copy_of_an_invocation_runs_and_does_the_same_again(
     assert json.loads(stage.do(stage.client.invocation(again).result)) == expected
     if name == "Python":
         assert json.loads(said) == expected
+
+
+def test_a_copy_is_offered_once_its_argument_is_known(stage: Stage, open_page: Open) -> None:
+    sent = stage.do(stage.client.send, Target("Note", KEY, "keep"), json.dumps({"text": "t", "number": 7}).encode())
+    page = open_page()
+    let_go = hold_requests(page, "/events")
+    page.goto(stage.address(f"/invocations/{sent.invocation_id}"))
+    page.get_by_role("button", name="Copy as…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Loading").wait_for()
+    assert dialog.get_by_role("heading", level=3).count() == 1, "what is known of it needs no argument"
+    let_go()
+    dialog.get_by_role("heading", name="curl").wait_for()
+    assert dialog.locator("pre").filter(has_text='"number":7').count() == 2
 
 
 @pytest.mark.parametrize("key", [".", ".."])

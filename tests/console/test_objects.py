@@ -175,6 +175,7 @@ def test_the_slider_shows_the_object_as_of_any_event(stage: Stage, open_page: Op
     assert f"at={first.version}" in page.url
     page.reload()
     field(page, "visits").get_by_text("1 entry").wait_for()
+    page.get_by_role("button", name="The change after", disabled=False).wait_for()
     page.keyboard.press("]")
     field(page, "visits").get_by_text("2 entries").wait_for()
     page.get_by_role("button", name="Now").click()
@@ -379,7 +380,7 @@ def test_every_gate_that_holds_some_of_its_work_is_told_with_who_closed_it_and_w
     )
     page.goto(stage.address("/objects/Cart/alice"))
     notice = page.get_by_role("main").get_by_role("status").filter(has_text="The gate")
-    notice.get_by_text("because of everything").wait_for()
+    notice.get_by_text("it leaks").wait_for()
     assert notice.locator("b").all_inner_texts() == ["handler:Cart/hold", "everything", "deployment:dep_new"]
     assert "calls of hold are taken and wait. Closed by user:ada" in notice.inner_text()
     stage.do(lambda: stage.client.gates.open("key:Cart/alice", reason="this one may"))

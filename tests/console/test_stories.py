@@ -171,6 +171,7 @@ def test_a_claim_is_restarted_from_its_reimbursement_and_the_approvals_are_kept(
         assert story.info(second).outcome.value == 50.0
         assert story.info(second).restarts.invocation_id == first
         assert story.counts() == {"asked": 3, "paid": 1}
+        page.get_by_role("button", name="kept").nth(5).wait_for()
         assert page.get_by_role("button", name="kept").count() == 6
 
         page.get_by_role("tab", name="Lineage").click()

@@ -121,7 +121,7 @@ def count_requests(page: Page, stage: Stage, seconds: float, *, is_busy: bool) -
 
 
 def wait_until_quiet(page: Page) -> None:
-    """Wait until everything that the page asks for at first has been answered."""
+    """Wait until everything that the page asks for at first has been answered: one answer lets it ask for the next."""
     open_requests: set[Request] = set()
     page.on("request", lambda request: open_requests.add(request) if is_asked(request) else None)
     page.on("requestfinished", lambda request: open_requests.discard(request))
@@ -129,7 +129,7 @@ def wait_until_quiet(page: Page) -> None:
     quiet = 0
     while quiet < 5:
         page.wait_for_timeout(200)
-        quiet = 0 if open_requests else quiet + 1
+        quiet = 0 if open_requests or page.get_by_text("Loading…").count() > 0 else quiet + 1
 
 
 MALFORMED = "inv_10abc"
@@ -143,6 +143,7 @@ def test_an_answer_that_is_final_is_not_asked_again(
     page = open_page(stage.address(f"/invocations/{of}"))
     page.get_by_role("alert").first.wait_for()
     assert page.get_by_role("button", name="Try again").count() == 0
+    wait_until_quiet(page)
     asked = count_requests(page, stage, 3, is_busy=True)
     assert [url for url in asked.urls if of in url] == []
     complaints.clear()  # the browser notes each answer that is an error

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import trio
 
 from actors import Limits
@@ -105,6 +107,16 @@ async def test_a_list_that_looks_at_many_and_finds_none_is_worked_out_beside_the
         newest = await kept.queries.listed(kept.asked, Listing(limit=3, system=True))
     assert len(offloaded) >= 1
     assert [found.created_at for found in newest] == [NOW, NOW - 1, NOW - 2]
+
+
+async def test_a_turn_that_ends_while_it_is_measured_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([0.001, 0.001, 0.001, 1.0])  # three rounds of the loop in time; then the machine does something else
+    monkeypatch.setattr("actors.sql.turns.time", SimpleNamespace(monotonic=times.__next__))
+    turns = Turns.__new__(Turns)
+    turns._seconds = 0.002
+    with trio.fail_after(PATIENCE_SECONDS):
+        await turns._let_others_run(0.0)
+    assert list(times) == []
 
 
 async def test_while_the_thread_has_its_turn_the_loop_stands_still() -> None:

@@ -88,7 +88,7 @@ export function Invocation({ path, params }) {
             ${candidate.title}${candidate.name === "restart" ? "…" : ""}
           </button>`,
         )}
-        <${CopyAs} info=${one} entries=${entries} />
+        <${CopyAs} info=${one} entries=${entries} isWhole=${isWhole} />
       </div>
     </div>
     <${Why}
@@ -609,23 +609,22 @@ function SignalDialog({ info, name: given, onClose }) {
 
 /**
  * The same invocation asked for again, as a command, a request and a program.
- * @param {{ info: any, entries: Entry[] }} props
+ * @param {{ info: any, entries: Entry[], isWhole: boolean }} props
  */
-function CopyAs({ info, entries }) {
+function CopyAs({ info, entries, isWhole }) {
   const [isOpen, setOpen] = useState(false);
   const { target } = info;
-  const argument = entries.find((entry) => entry.name === "InvocationAccepted")?.details.argument ?? undefined;
-  const texts = [
-    ["Command line", asCommand(target, argument)],
-    ["What is known of it", asDescription(info.id)],
-    ["curl", asCurl(target, argument, { isSent: true })],
-    ["Python", asPython(target, argument)],
-  ];
+  const accepted = entries.find((entry) => entry.name === "InvocationAccepted");
+  const argument = accepted?.details.argument ?? undefined;
+  // Without its argument it would be another invocation: the history may come later than this dialog, or be gone.
+  const again = accepted ? [["Command line", asCommand(target, argument)], ["curl", asCurl(target, argument, { isSent: true })], ["Python", asPython(target, argument)]] : [];
+  const texts = [...again, ["What is known of it", asDescription(info.id)]];
   return html`<button type="button" onClick=${() => setOpen(true)}>Copy as…</button>
     ${isOpen
       ? html`<${Dialog} title="The same again, from elsewhere" onClose=${() => setOpen(false)} wide=${true}>
           <div>
             ${texts.map(([title, text]) => html`<div key=${title}><h3>${title} <${Copy} text=${text} /></h3><${LongText} text=${text} lines=${20} /></div>`)}
+            ${accepted ? null : isWhole ? html`<p class="faint">Its history is gone, and its argument with it.</p>` : html`<${Loading} />`}
           </div>
         <//>`
       : null}`;
