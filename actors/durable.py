@@ -67,11 +67,14 @@ from actors.stepargs import encoded, parameter_names
 from actors.values import (
     Codec,
     ValueProblem,
+    Written,
+    check_restored,
     check_result,
     codec_for,
     decode_kept,
-    encode_by_own_type,
+    encode_json,
     result_codec,
+    write_by_own_type,
 )
 from journal import events as e
 from journal.events import Answer, Kind, OutcomeKind
@@ -573,7 +576,8 @@ def emit(value: Any) -> None:
 
     A step that is tried again emits again: each piece is kept with its try and its offset. ``handle.output()`` gives the values of
     the try that did not fail, once it is over; ``handle.chunks(live=True)`` gives every piece as it comes, and says when those of
-    a step are void.
+    a step are void. Its readers have no type to read it with, so ``value`` is what JSON itself has: text, numbers, ``True``, ``False``,
+    ``None``, lists, and dictionaries with texts as keys. Anything else raises :class:`UnserializableError`.
 
     ::
 
@@ -581,7 +585,7 @@ def emit(value: Any) -> None:
             actors.emit(token)
     """
     step = current_step.get()
-    data = encode_value(value, "emit()")
+    data = json_of(value, "emit()")
     if step is not None and current_branch.get() is None:
         if is_collecting():
             raise OutsideHandlerError(
@@ -691,7 +695,9 @@ async def signal(name: str, kind: types.UnionType = ...) -> Any: ...
 async def signal(name: str, kind: Any = Any) -> Any:
     """Wait for a value from outside, sent as ``handle.signal(name, value)``. Values of a name come in order.
 
-    One that does not fit the type is passed over, and the next one waited for: a mistyped approval holds nothing up.
+    One that does not fit the type is passed over, and the next one waited for: a mistyped approval holds nothing up. Without a type,
+    or where the type is ``Any``, only values that JSON itself has are received: for a tuple, say, name its type, or
+    :class:`UnserializableError` is raised.
 
     ::
 
@@ -703,7 +709,7 @@ async def signal(name: str, kind: Any = Any) -> Any:
     while True:
         received = await _next_signal(branch, name, source, codec.schema)
         try:
-            return codec.decode(received.value)
+            value = codec.decode(received.value)
         except ValueProblem as error:
             if not branch.execution.is_repeating:
                 log.warning(
@@ -713,6 +719,19 @@ async def signal(name: str, kind: Any = Any) -> Any:
                     error.path,
                     error.problem,
                 )
+            continue
+        _check_signal(name, value, codec, received)
+        return value
+
+
+def _check_signal(name: str, value: Any, codec: Codec[Any], received: e.SignalReceived) -> None:
+    """Raise :class:`UnserializableError` for a value that is other than what was sent, since the handler names no type for it."""
+    try:
+        check_restored(value, codec, received.json_loses)
+    except ValueProblem as error:
+        raise UnserializableError(
+            f"signal {name!r}: {error.path}: {error.problem}; name it: actors.signal({name!r}, <type>)", path=error.path
+        ) from error
 
 
 async def _next_signal(branch: Branch, name: str, source: str, schema: bytes) -> e.SignalReceived:
@@ -833,8 +852,11 @@ class HandlerPort:
             "output() changes with time and would not replay; read it outside, through the client"
         )
 
-    def encode_value(self, value: Any, what: str) -> bytes:
-        return encode_value(value, what)
+    def write_value(self, value: Any, what: str) -> Written:
+        return write_value(value, what)
+
+    def json_of(self, value: Any, what: str) -> bytes:
+        return json_of(value, what)
 
 
 def _target_of(command: Any) -> InvocationId:
@@ -875,12 +897,21 @@ def check_value(command: c.Command, limits: Limits) -> None:
             within_limit(argument, limits.payload_bytes, "the input of a restart")
 
 
-def encode_value(value: Any, what: str) -> bytes:
-    """Any value by its own type. Raises :class:`UnserializableError`, naming ``what``."""
+def write_value(value: Any, what: str) -> Written:
+    """Any value by its own type, for a reader that names one. Raises :class:`UnserializableError`, naming ``what``."""
     try:
-        return encode_by_own_type(value)
+        return write_by_own_type(value)
     except ValueProblem as error:
         raise UnserializableError(f"{what}: {error.path}: {error.problem}", path=error.path) from error
+
+
+def json_of(value: Any, what: str) -> bytes:
+    """A value that JSON itself has. Raises :class:`UnserializableError`, naming ``what``."""
+    try:
+        return encode_json(value)
+    except ValueProblem as error:
+        problem = f"{what}: {error.path}: {error.problem}; give it as lists, dictionaries, texts and numbers"
+        raise UnserializableError(problem, path=error.path) from error
 
 
 # Odds and ends that must be the same at every replay.

@@ -14,7 +14,7 @@ import msgspec
 from actors.core.errors import InvalidArgumentError, NotPossibleError, UnknownFieldError, VersionConflictError
 from actors.fields import Field, FieldKind, view_of
 from actors.items import MapView
-from actors.values import ValueProblem
+from actors.values import ValueProblem, check_restored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,13 @@ class Edit:
     items: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     remove: dict[str, list[str]] = attrs.field(factory=dict)
     if_version: int | None = None
+    json_loses: dict[str, str] = attrs.field(factory=dict)
+    """By the name of a field, or of an item (:func:`name_of_item`): the types that the value had and its JSON does not tell."""
+
+
+def name_of_item(field: str, key: str) -> str:
+    """What an item is called in an edit and in what it did."""
+    return f"{field}[{key}]"
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +69,7 @@ async def edit_fields(instance: Any, edit: Edit) -> Edited:
             f"the fields were last changed by event {version}, and the edit expects {edit.if_version}. Look again, then decide",
             version=version,
         )
-    editor = _Editor(instance)
+    editor = _Editor(instance, edit.json_loses)
     for name, value in edit.set.items():
         editor.set(name, value)
     for name in edit.clear:
@@ -79,8 +86,9 @@ async def edit_fields(instance: Any, edit: Edit) -> Edited:
 class _Editor:
     """Changes fields through the view of the attempt, as a handler would, and notes what they were."""
 
-    def __init__(self, instance: ObjectBase) -> None:
+    def __init__(self, instance: ObjectBase, json_loses: Mapping[str, str]) -> None:
         self._instance = instance
+        self._json_loses = json_loses
         self._fields: Mapping[str, Field] = type(instance)._fields
         self.before: dict[str, Any] = {}
         self.after: dict[str, Any] = {}
@@ -88,7 +96,7 @@ class _Editor:
     def set(self, name: str, value: Any) -> None:
         """A new value for a plain field."""
         field = self._plain(name)
-        self._write(field, _decoded(field, value, name))
+        self._write(field, self._decoded(field, value, name))
 
     def clear(self, name: str) -> None:
         """The default for a plain field; no items for a map."""
@@ -108,15 +116,15 @@ class _Editor:
         items = self._map(name)
         field = self._field(name)
         self._note_item(name, key, items)
-        items[_key(field, key)] = _decoded(field, value, f"{name}[{key}]")
-        self.after[f"{name}[{key}]"] = value
+        items[_key(field, key)] = self._decoded(field, value, name_of_item(name, key))
+        self.after[name_of_item(name, key)] = value
 
     def remove_item(self, name: str, key: str) -> None:
         """No such item any more."""
         items = self._map(name)
         self._note_item(name, key, items)
         items.pop_if_there(_key(self._field(name), key))
-        self.after[f"{name}[{key}]"] = None
+        self.after[name_of_item(name, key)] = None
 
     def _write(self, field: Field, value: Any) -> None:
         self.before.setdefault(field.name, _plain(field, view_of(self._instance).read(field)))
@@ -126,7 +134,16 @@ class _Editor:
     def _note_item(self, name: str, key: str, items: MapView[Any, Any]) -> None:
         field = self._field(name)
         found = items.get(_key(field, key), _NOTHING)
-        self.before.setdefault(f"{name}[{key}]", None if found is _NOTHING else _plain(field, found))
+        self.before.setdefault(name_of_item(name, key), None if found is _NOTHING else _plain(field, found))
+
+    def _decoded(self, field: Field, value: Any, name: str) -> Any:
+        try:
+            decoded = field.codec.decode(_encode(value))
+            check_restored(decoded, field.codec, self._json_loses.get(name, ""))
+        except ValueProblem as error:
+            path = f"{name}{error.path[1:]}"
+            raise InvalidArgumentError(f"{path}: {error.problem}", path=path) from error
+        return decoded
 
     def _field(self, name: str) -> Field:
         field = self._fields.get(name)
@@ -153,14 +170,6 @@ class _Editor:
 
 
 _NOTHING: Any = object()
-
-
-def _decoded(field: Field, value: Any, name: str) -> Any:
-    try:
-        return field.codec.decode(_encode(value))
-    except ValueProblem as error:
-        path = f"{name}{error.path[1:]}"
-        raise InvalidArgumentError(f"{path}: {error.problem}", path=path) from error
 
 
 def _key(field: Field, key: str) -> Any:

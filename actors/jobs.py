@@ -130,7 +130,7 @@ class JobPort(Protocol):
     async def await_job(self, job: str) -> JobInfo: ...
     async def cancel_job(self, job: str, reason: str) -> Answer: ...
     async def job_items(self, job: str, after: int) -> JobItems: ...
-    def encode_value(self, value: Any, what: str) -> bytes: ...
+    def json_of(self, value: Any, what: str) -> bytes: ...
 
 
 class JobClient:
@@ -258,9 +258,9 @@ class Selection:
         return await self.start(JobVerb.RESTART, {**options, **_moved(deployment, require_compatible)})
 
     async def signal(self, name: str, value: Any = None) -> JobHandle:
-        """Hand each of them a value under a name."""
+        """Hand each of them a value under a name: one that JSON itself has."""
         name = checked_name(name, "name", MAX_NAME)
-        data = self._port.encode_value(value, f"signal {name!r}")
+        data = self._port.json_of(value, f"signal {name!r}")
         return await self.start(JobVerb.SIGNAL, {"name": name, "value": parse(data)})
 
     async def purge(self) -> JobHandle:

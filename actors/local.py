@@ -34,7 +34,7 @@ from actors.deployments.checker import KEEP, Checker, checked_code, last_of
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.keeper import DeploymentKeeper
 from actors.deployments.snapshot import Snapshot
-from actors.durable import check_value, encode_arguments, encode_value
+from actors.durable import check_value, encode_arguments, json_of, write_value
 from actors.engine.arrivals import Act, Identity
 from actors.figures import EndedSecond, Figures, ended_lately, figures_of
 from actors.following import Events, Marks
@@ -55,7 +55,7 @@ from actors.references import (
 from actors.registry import RegistryCaller
 from actors.sql.live import Asked, Queries
 from actors.unserved import UnservedClass, unserved_classes
-from actors.values import Codec, ValueProblem, codec_for, decode_kept
+from actors.values import Codec, ValueProblem, Written, codec_for, decode_kept
 from journal.errors import JournalError
 from journal.events import Kind, Target
 from journal.ids import InvocationId
@@ -476,8 +476,11 @@ class LocalPort:
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
         return Marks(Events(self, of, after, follow=follow))
 
-    def encode_value(self, value: Any, what: str) -> bytes:
-        return encode_value(value, what)
+    def write_value(self, value: Any, what: str) -> Written:
+        return write_value(value, what)
+
+    def json_of(self, value: Any, what: str) -> bytes:
+        return json_of(value, what)
 
     async def call_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None

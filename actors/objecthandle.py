@@ -8,9 +8,9 @@ import attrs
 
 from actors.core.arguments import MAX_COUNT, checked_count, checked_text, count_or_none
 from actors.core.errors import InvalidArgumentError
-from actors.editing import Edit, Edited
+from actors.editing import Edit, Edited, name_of_item
 from actors.references import checked_request_key
-from actors.values import ValueProblem, encode_by_own_type, parse
+from actors.values import ValueProblem, Written, parse, write_by_own_type
 from journal.events import Kind
 from journal.ids import InvocationId
 
@@ -154,7 +154,7 @@ class ObjectHandle:
     ) -> Edited:
         """Change fields: all of it or nothing, recorded as an event, in the order of the mailbox.
 
-        ``set`` gives plain fields values, as their types or JSON have them; ``clear`` gives fields back their defaults, and maps no items;
+        ``set`` gives plain fields values, as their types or JSON have them (where the type is ``Any``, as JSON has them); ``clear`` gives fields back their defaults, and maps no items;
         ``items`` and ``remove`` change items of maps, named by their keys as JSON. With ``if_version`` nothing is done unless
         the fields were last changed by that event (``info().fields_version``). While a handler holds the key, or others wait
         for it, an edit is refused; with ``queue`` it waits its turn.
@@ -164,15 +164,26 @@ class ObjectHandle:
         """
         if isinstance(clear, str):
             raise InvalidArgumentError(f"clear is {clear!r}, expected the names of fields: [{clear!r}]")
+        written = {field: _written(value, field) for field, value in (set or {}).items()}
+        written_items = {
+            field: {key: _written(value, name_of_item(field, key)) for key, value in changed.items()}
+            for field, changed in (items or {}).items()
+        }
+        by_name = written | {
+            name_of_item(field, key): value
+            for field, changed in written_items.items()
+            for key, value in changed.items()
+        }
         edit = Edit(
-            set={field: _as_json(value, field) for field, value in (set or {}).items()},
+            set={field: parse(value.data) for field, value in written.items()},
             clear=list(clear),
             items={
-                field: {key: _as_json(value, f"{field}[{key}]") for key, value in changed.items()}
-                for field, changed in (items or {}).items()
+                field: {key: parse(value.data) for key, value in changed.items()}
+                for field, changed in written_items.items()
             },
             remove={field: list(keys) for field, keys in (remove or {}).items()},
             if_version=count_or_none(if_version, "if_version", at_least=0),
+            json_loses={name: value.json_loses for name, value in by_name.items() if value.json_loses},
         )
         return await self._port.edit_object(
             self.service,
@@ -184,10 +195,10 @@ class ObjectHandle:
         )
 
 
-def _as_json(value: Any, field: str) -> Any:
+def _written(value: Any, field: str) -> Written:
     """A new value of a field, or of an item of it. Raises :class:`InvalidArgumentError`."""
     try:
-        return parse(encode_by_own_type(value))
+        return write_by_own_type(value)
     except ValueProblem as error:
         path = f"{field}{error.path[1:]}"
         raise InvalidArgumentError(f"{path}: {error.problem}", path=path) from error

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from actors.inspection import InvocationInfo
     from actors.objects import Definition
     from actors.output import Chunks, OutputChunk
-    from actors.values import Codec
+    from actors.values import Codec, Written
     from actors.why import Reason
     from journal.events import Answer, Outcome
 
@@ -81,7 +81,8 @@ class Port(Protocol):
     async def info(self, of: InvocationId) -> InvocationInfo: ...
     def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]: ...
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]: ...
-    def encode_value(self, value: Any, what: str) -> bytes: ...
+    def write_value(self, value: Any, what: str) -> Written: ...
+    def json_of(self, value: Any, what: str) -> bytes: ...
 
 
 @attrs.define(eq=False)
@@ -425,7 +426,7 @@ class InvocationHandle(Generic[R_co]):
             successor=NOT_YET,
             reason=checked_text(reason, "reason"),
             from_step=checked_text(from_step, "from_step"),
-            argument=None if input is None else self._port.encode_value(input, "the input"),
+            argument=None if input is None else self._port.json_of(input, "input"),
             stop=None if stop is None else one_of(Stop, stop, "stop"),
             rewind_state=rewind_state,
             hand_over=hand_over,
@@ -438,10 +439,12 @@ class InvocationHandle(Generic[R_co]):
         return Restarted(answer.changed, answer.before, answer.after, answer.successor)
 
     async def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> Answer:
-        """Hand it a value, which ``await actors.signal(name, …)`` in it returns. Kept until it asks."""
+        """Hand it a value, which ``await actors.signal(name, type)`` in it returns. Kept until it asks."""
         name = checked_name(name, "name", MAX_NAME)
-        data = self._port.encode_value(value, f"signal {name!r}")
-        command = c.SignalInvocation(invocation_id=self.id, name=name, value=data)
+        written = self._port.write_value(value, f"signal {name!r}")
+        command = c.SignalInvocation(
+            invocation_id=self.id, name=name, value=written.data, json_loses=written.json_loses
+        )
         return await self._port.obey(command, checked_request_key(idempotency_key))
 
     async def purge(self) -> Answer:

@@ -448,7 +448,8 @@ class SignalReceived:
     """A value came from outside. Values of one name are handed over in this order.
 
     ``signal`` is its number among the signals of the invocation. ``step`` is the wait that takes it; None: no handler waits for
-    it, and it is kept. What a ``SignalReassigned`` or a ``SignalAwaited`` says of it later holds instead.
+    it, and it is kept. What a ``SignalReassigned`` or a ``SignalAwaited`` says of it later holds instead. ``json_loses`` names the
+    types that the sender's value had and its JSON does not tell; empty if it tells all.
     """
 
     invocation_id: InvocationId
@@ -456,6 +457,7 @@ class SignalReceived:
     value: bytes
     signal: int = 0
     step: StepId | None = None
+    json_loses: str = ""
 
 
 @attrs.define(kw_only=True)

@@ -170,6 +170,7 @@ class SignalInvocation:
     name: str
     value: bytes
     reply_to: Caller | None = None
+    json_loses: str = ""
 
 
 @attrs.define(kw_only=True)
@@ -432,7 +433,9 @@ def encode_verb(command: Command) -> bytes:
     return _encode(command)
 
 
-_OF_THE_JOURNEY = frozenset({"invocation_id", "reply_to", "original", "step", "held_back", "spares", "caller", "chain"})
+_OF_THE_JOURNEY = frozenset(
+    {"invocation_id", "reply_to", "original", "step", "held_back", "spares", "caller", "chain", "json_loses"}
+)
 """Fields of a verb that say whom it is for, or are filled in where it arrives."""
 
 

@@ -723,6 +723,7 @@ def _signal(
             invocation_id=invocation.invocation_id,
             name=command.name,
             value=command.value,
+            json_loses=command.json_loses,
             signal=invocation.signals_received + 1,
             step=next(waiting, None),
         )

@@ -6,6 +6,7 @@ import os
 import uuid
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx2
 import msgspec
@@ -18,7 +19,7 @@ from actors.core.arguments import MAX_WORDS, checked_name, checked_text, text_or
 from actors.core.errors import InvalidArgumentError
 from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.core.texts import shown
-from actors.durable import encode_arguments, encode_value
+from actors.durable import encode_arguments, json_of, write_value
 from actors.history import JournalEntry
 from actors.http.connection import (
     CONNECT_SECONDS,
@@ -36,6 +37,7 @@ from actors.http.finding import TOKEN_VARIABLE, URL_VARIABLE
 from actors.http.histories import RemoteEvents, RemoteMarks
 from actors.http.models import (
     INVOCATION_HEADER,
+    JSON_LOSES_HEADER,
     MAX_WAIT,
     USER_HEADER,
     AnswerModel,
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from actors.output import OutputChunk
     from actors.references import Request
     from actors.sql.result import Parameters
+    from actors.values import Written
     from journal.events import Target
 
 DEFAULT_URL = "http://127.0.0.1:9070"
@@ -199,6 +202,8 @@ class RemotePort(RemoteControl):
             case c.SignalInvocation():
                 path = path_of("invocations", command.invocation_id, "signals", command.name)
                 headers = key_header(idempotency_key)
+                if command.json_loses:
+                    headers[JSON_LOSES_HEADER] = quote(command.json_loses).encode()
                 response = await self._connection.send("POST", path, headers=headers, content=command.value)
                 return answer_of(decoded(response, AnswerModel))
             case _:
@@ -271,8 +276,11 @@ class RemotePort(RemoteControl):
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
         return RemoteMarks(self._connection, of, after, follow=follow)
 
-    def encode_value(self, value: Any, what: str) -> bytes:
-        return encode_value(value, what)
+    def write_value(self, value: Any, what: str) -> Written:
+        return write_value(value, what)
+
+    def json_of(self, value: Any, what: str) -> bytes:
+        return json_of(value, what)
 
 
 def _path(target: Target) -> str:

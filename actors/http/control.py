@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from actors.core.arguments import MAX_NAME
+from urllib.parse import unquote
+
+import attrs
+
+from actors.core.arguments import MAX_NAME, checked_text
 from actors.http.exchange import Exchange, read_json
 from actors.http.models import (
+    JSON_LOSES_HEADER,
     AnswerModel,
     CancelBody,
     PauseBody,
@@ -17,6 +22,7 @@ from actors.http.models import (
 )
 from actors.http.problems import NoSuchPathError
 from actors.http.routes import JsonBody, Route, Scope
+from actors.values import write_by_own_type
 
 
 async def cancel(exchange: Exchange, body: CancelBody) -> AnswerModel:
@@ -89,7 +95,9 @@ async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
     name = exchange.path["name"]
     if len(name) > MAX_NAME:
         raise NoSuchPathError(f"the name of a signal has {len(name)} characters, the limit is {MAX_NAME}")
-    value, key = read_json(body), exchange.idempotency_key
+    lost = checked_text(unquote(exchange.request.headers.get(JSON_LOSES_HEADER, "")), JSON_LOSES_HEADER)
+    value = attrs.evolve(write_by_own_type(read_json(body)), json_loses=lost)
+    key = exchange.idempotency_key
     return answer_model(await exchange.invocation().signal(name, value, idempotency_key=key))
 
 

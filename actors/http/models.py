@@ -32,6 +32,9 @@ INVOCATION_HEADER = "x-playhead-invocation-id"
 USER_HEADER = "x-playhead-user"
 """The person at the command line, as they call themselves; noted beside the token."""
 
+JSON_LOSES_HEADER = "x-playhead-json-loses"
+"""The types that the value of a signal had in Python and its JSON does not tell, percent-encoded. Clients that send JSON have none."""
+
 RESTATE_ID_HEADER = "x-restate-id"
 """The same, for clients that were made for Restate."""
 
@@ -493,6 +496,7 @@ class EditBody:
     """What is to be changed: all of it or nothing. Items of maps are named by their keys as JSON.
 
     With ``if_version`` only if the fields were last changed by that event; with ``queue`` it waits while the key is held.
+    ``json_loses`` is filled in by clients in Python: the types that their values had and JSON does not tell, by field.
     """
 
     set: dict[str, Any] = attrs.field(factory=dict)
@@ -500,6 +504,7 @@ class EditBody:
     items: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     remove: dict[str, list[str]] = attrs.field(factory=dict)
     if_version: Position | None = None
+    json_loses: dict[str, str] = attrs.field(factory=dict)
     queue: bool = False
     reason: Reason = ""
 

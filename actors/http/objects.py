@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from actors.editing import name_of_item
 from actors.http.exchange import Exchange
 from actors.http.models import (
     ChangeList,
@@ -16,6 +19,7 @@ from actors.http.models import (
 )
 from actors.http.routes import Route, Scope
 from actors.objecthandle import ObjectHandle, ObjectInfo
+from actors.values import Written, encode_json
 
 
 async def list_objects(exchange: Exchange, query: ObjectsQuery) -> ObjectList:
@@ -50,10 +54,14 @@ async def list_changes(exchange: Exchange, query: HistoryQuery) -> ChangeList:
 
 async def edit_object(exchange: Exchange, body: EditBody) -> EditedModel:
     """Change fields of an object: all of it or nothing, in the order of its mailbox."""
+    lost = body.json_loses
     edit = _named(exchange).edit(
-        set=body.set,
+        set={field: _written(value, lost.get(field)) for field, value in body.set.items()},
         clear=body.clear,
-        items=body.items,
+        items={
+            field: {key: _written(value, lost.get(name_of_item(field, key))) for key, value in changed.items()}
+            for field, changed in body.items.items()
+        },
         remove=body.remove,
         if_version=body.if_version,
         queue=body.queue,
@@ -67,6 +75,10 @@ async def edit_object(exchange: Exchange, body: EditBody) -> EditedModel:
         before=edited.before,
         after=edited.after,
     )
+
+
+def _written(value: Any, lost: str | None) -> Any:
+    return value if lost is None else Written(encode_json(value), lost)
 
 
 def _named(exchange: Exchange) -> ObjectHandle:

@@ -10,23 +10,27 @@ through JSON once, in the first run as in every replay, so that both see the sam
 from actors.values.codec import Codec, codec_for, decode_kept, key_codec_for, says_the_same
 from actors.values.document import MAX_DEPTH, parse
 from actors.values.hooks import converter
-from actors.values.owntype import encode_by_own_type
+from actors.values.owntype import Written, check_restored, write_by_own_type
 from actors.values.problem import ValueProblem
 from actors.values.results import check_result, result_codec
 from actors.values.signature import Signature
+from actors.values.untyped import encode_json
 
 __all__ = [
     "MAX_DEPTH",
     "Codec",
     "Signature",
     "ValueProblem",
+    "Written",
+    "check_restored",
     "check_result",
     "codec_for",
     "converter",
     "decode_kept",
-    "encode_by_own_type",
+    "encode_json",
     "key_codec_for",
     "parse",
     "result_codec",
     "says_the_same",
+    "write_by_own_type",
 ]

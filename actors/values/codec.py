@@ -28,7 +28,7 @@ class Codec(Generic[T]):
     def __init__(self, kind: Any) -> None:
         from actors.values.kinds import shape_of  # with all that it knows; a process that only calls needs none of it
         from actors.values.scalars import ExactShape
-        from actors.values.shape import is_bounded, is_exact
+        from actors.values.shape import is_bounded, is_closed, is_exact
 
         self.kind = kind
         self.shape: Shape = shape_of(kind)
@@ -38,6 +38,7 @@ class Codec(Generic[T]):
         self._read_exact: Callable[[bytes], Any] | None = None if self._exact is None else READ_EXACT[self._exact]
         self._is_compared = not is_exact(self.shape)
         self._is_bounded = is_bounded(self.shape)
+        self.is_closed = is_closed(self.shape)
 
     @functools.cached_property
     def schema(self) -> bytes:

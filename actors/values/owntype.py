@@ -1,19 +1,100 @@
-"""Values that are written before the type is known that they are read as: signals, output, edits of fields.
+"""Values that are written before the type is known that they are read as: signals, edits of fields.
 
 The sender has no annotation; each value is written as its own type has it, a tuple and a set as arrays. The receiver's type says
-what it is then: ``actors.signal("point", tuple[int, int])`` gives a tuple back, ``actors.signal("point")`` a list. What JSON would
-bend whatever the receiver says (keys that become one, an instance that does not come back equal) is refused here.
+what it is then: ``actors.signal("point", tuple[int, int])`` gives a tuple back. A receiver that names no type would get a list, so
+the value travels with a note of what its JSON loses, and such a receiver refuses it (:func:`check_restored`). What no receiver
+could restore (keys that become one, an instance that does not come back equal) is refused here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from actors.core.errors import DefinitionError
-from actors.values.codec import codec_for
+import attrs
+
+from actors.core.errors import DefinitionError, plain_text, qualname_of
+from actors.values.codec import Codec, codec_for
 from actors.values.document import EXACT, MAX_DEPTH, TOO_DEEP, encode_plain, parse_shallow, write_exact
 from actors.values.problem import Misfit, ValueProblem, under_key
+
+
+@attrs.frozen
+class Written:
+    """A value as JSON. ``json_loses`` is what that does not tell of its types: the first place and type, and a digest of all of
+    them; empty if it tells all."""
+
+    data: bytes
+    json_loses: str = ""
+
+
+def write_by_own_type(value: Any) -> Written:
+    """The value as JSON, and what that loses. Raises :class:`ValueProblem`."""
+    if type(value) is Written:
+        return value
+    return Written(encode_by_own_type(value), json_loses(value))
+
+
+def check_restored(value: Any, codec: Codec[Any], lost: str) -> None:
+    """Whether a value that was read has the types that it was sent with, where the reader's type leaves them open. ``lost``: what
+    its JSON lost. Raises :class:`ValueProblem`."""
+    if not lost or codec.is_closed:
+        return
+    digest_of = lost.rpartition(_DIGEST)[2]
+    if json_loses(value).rpartition(_DIGEST)[2] != digest_of:
+        place, _, kind = lost.rpartition(_DIGEST)[0].rpartition(_OF_TYPE)
+        raise ValueProblem(
+            f"it was sent as {kind}, which JSON does not tell, and the reader names no type for it", place
+        )
+
+
+_DIGEST = " #"
+_OF_TYPE = ": "
+_SHOWN = 200
+"""How many characters of a place, or of the name of a type, are told."""
+
+
+def json_loses(value: Any) -> str:
+    """What JSON does not tell of the types in a value, in one line; empty if it tells all."""
+    if type(value) in EXACT:
+        return ""
+    losses = list(_losses(value, "$"))
+    if not losses:
+        return ""
+    digest = hashlib.sha256(repr([(place, sort) for place, sort, _ in losses]).encode(errors="replace")).hexdigest()
+    place, _, kind = losses[0]
+    return f"{plain_text(place, _SHOWN)}{_OF_TYPE}{plain_text(kind, _SHOWN)}{_DIGEST}{digest[:16]}"
+
+
+_Loss = tuple[str, str, str]
+"""The place, the sort of what is lost there (an object is an object: its reader may have another class), and the type's name."""
+
+
+def _losses(value: Any, place: str) -> Iterator[_Loss]:
+    kind = type(value)
+    if kind in EXACT or kind is float:
+        return
+    if kind is dict:
+        yield from _losses_of_entries(value, place)
+    elif kind is list or kind is tuple:
+        if kind is tuple:
+            yield place, "tuple", "tuple"
+        for index, item in enumerate(value):
+            yield from _losses(item, f"{place}[{index}]")
+    elif kind is set or kind is frozenset:
+        yield place, kind.__name__, kind.__name__
+        inner = f"{place}{{}}"  # its members have no order
+        yield from sorted({loss for item in value for loss in _losses(item, inner)})
+    else:
+        yield place, "object", qualname_of(kind)
+
+
+def _losses_of_entries(value: dict[Any, Any], place: str) -> Iterator[_Loss]:
+    for kind in set(map(type, value)) - {str}:
+        yield place, "keys" if kind not in EXACT else f"keys {kind.__name__}", f"dict with {qualname_of(kind)} keys"
+    for key, item in value.items():
+        yield from _losses(item, place + under_key(key))
 
 
 def encode_by_own_type(value: Any) -> bytes:

@@ -141,11 +141,14 @@ def is_hashable(shape: Shape) -> bool:
     return all(part.is_hashable for part in all_parts(shape))
 
 
+def is_closed(shape: Shape) -> bool:
+    """Whether the type leaves nothing open: no part of its values can be anything at all."""
+    return not any(part.breadth == ANYTHING and not part.parts for part in all_parts(shape))
+
+
 def is_bounded(shape: Shape) -> bool:
     """Whether the type itself says how deep its values can be: it contains neither itself nor anything at all."""
-    return not any(part.breadth == ANYTHING and not part.parts for part in all_parts(shape)) and not _is_recursive(
-        shape, set(), set()
-    )
+    return is_closed(shape) and not _is_recursive(shape, set(), set())
 
 
 def _is_recursive(shape: Shape, around: set[int], finished: set[int]) -> bool:

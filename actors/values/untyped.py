@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from actors.values.document import MAX_DEPTH, TOO_DEEP
-from actors.values.problem import Misfit, show, under_key
+from actors.values.document import MAX_DEPTH, TOO_DEEP, encode_plain
+from actors.values.problem import Misfit, ValueProblem, show, under_key
 from actors.values.shape import ALL_SORTS, ANYTHING, Shape
 
 _ATOMS = {str, int, bool, type(None)}
-_REMEDY = "is not a value of JSON and has no type to be read back with; annotate it"
+_REMEDY = "is not a value of JSON and has no type to be read back with"
 
 
 class AnyShape(Shape):
@@ -29,7 +29,7 @@ class AnyShape(Shape):
         self.name = name
 
     def write(self, value: Any) -> Any:
-        check_plain(value)
+        check_plain(value, "; annotate it")
         return value
 
     def read(self, plain: Any) -> Any:
@@ -39,34 +39,44 @@ class AnyShape(Shape):
         return "anything"
 
 
-def check_plain(value: Any) -> None:
-    """Refuse what JSON would bend. Raises :class:`Misfit`."""
+def encode_json(value: Any) -> bytes:
+    """A value as JSON, for a reader that has no type. Raises :class:`ValueProblem` for one that would not come back equal."""
+    try:
+        check_plain(value)
+        return encode_plain(value)
+    except Misfit as misfit:
+        raise ValueProblem(misfit.problem, f"${misfit.path}") from misfit.__cause__
+
+
+def check_plain(value: Any, remedy: str = "") -> None:
+    """Refuse what JSON would bend; ``remedy`` is what to do about it. Raises :class:`Misfit`."""
     waiting: list[tuple[Any, str, int]] = [(value, "", 0)]
     while waiting:
         at, path, depth = waiting.pop()
-        problem = _problem(at, depth)
+        problem = _problem(at, depth, remedy)
         if problem:
             misfit = Misfit(problem)
             raise misfit.under(path)
         if type(at) is list and not set(map(type, at)) <= _ATOMS:
             waiting += [(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(at)]
         elif type(at) is dict:
-            waiting += [(item, path + under_key(key), depth + 1) for key, item in _with_text_keys(at, path)]
+            waiting += [(item, path + under_key(key), depth + 1) for key, item in _with_text_keys(at, path, remedy)]
 
 
-def _problem(value: Any, depth: int) -> str:
+def _problem(value: Any, depth: int, remedy: str) -> str:
     if depth > MAX_DEPTH:
         return TOO_DEEP
     kind = type(value)
     if kind in _ATOMS or kind is list or kind is dict:
         return ""
     if kind is not float:
-        return f"{show(value)} {_REMEDY}"
+        return f"{show(value)} {_REMEDY}{remedy}"
     return "" if math.isfinite(value) else f"{value!r} has no JSON"
 
 
-def _with_text_keys(value: dict[Any, Any], path: str) -> list[tuple[str, Any]]:
+def _with_text_keys(value: dict[Any, Any], path: str, remedy: str) -> list[tuple[str, Any]]:
     if not set(map(type, value)) <= {str}:
         key = next(key for key in value if type(key) is not str)
-        raise Misfit(f"the key {show(key)} {_REMEDY}, as dict[{type(key).__name__}, …]").under(path)
+        example = f"{remedy}, as dict[{type(key).__name__}, …]" if remedy else ""
+        raise Misfit(f"the key {show(key)} {_REMEDY}{example}").under(path)
     return list(value.items())

@@ -32,6 +32,10 @@ class Waiter(Service):
         found = await look(name)
         return f"{found}, {await actors.signal('go', str)}"
 
+    @handler
+    async def wait_untyped(self) -> str:
+        return repr(await actors.signal("go"))
+
     @handler(retry=RetryPolicy(max_attempts=1, on_exhausted="fail"))
     async def stumble(self) -> None:
         raise ValueError("a stone")

@@ -120,6 +120,13 @@ def test_what_is_not_understood_is_a_usage_error(shop: Terminal) -> None:
         assert problem in said.err, said
 
 
+def test_a_signal_without_a_type_arrives_as_its_json(shop: Terminal) -> None:
+    shop.done("playhead send Waiter/wait_untyped")
+    of = shop.done("playhead invocations list Waiter -o id")
+    shop.done(f"""playhead invocations signal {of} go '[1, {{"a": 0.5}}]'""")
+    assert shop.done(f"playhead invocations follow {of}").endswith("\"[1, {'a': 0.5}]\"")
+
+
 def test_a_restart_is_planned_then_done_from_a_step(shop: Terminal) -> None:
     (first,) = send(shop, "ada")
     shop.done(f"playhead invocations signal {first} go '\"gone\"'")

@@ -79,6 +79,21 @@ BOOKING = Booking(
     datetime.datetime(2030, 10, 27, 2, 30, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"), fold=1),
 )
 BY_KEY: dict[Any, str] = {Level.LOW: "low"}
+BENT: list[Any] = [
+    (1, 2),
+    [(1,)],
+    {3, 1},
+    frozenset("a"),
+    {1: "a"},
+    {"a": {True: 1}},
+    [Seat(1, "a")],
+    Status.PAID,
+    Level.LOW,
+    datetime.date(2030, 1, 2),
+    b"a",
+    decimal.Decimal(1),
+]
+"""Values that JSON has no word for: read without a type they would be something else."""
 
 
 @step
@@ -112,6 +127,8 @@ class Shop(Actor):
     log: Log[Cat | Dog]
     by_day: Map[datetime.date, Line]
     by_rate: Map[decimal.Decimal, int]
+    anything: Any = None
+    anythings: Map[str, Any]
 
     @handler
     async def pay(self, status: Status, by_level: dict[Level, str]) -> tuple[Status, dict[Level, str]]:
@@ -169,10 +186,19 @@ class Shop(Actor):
         raise actors.TerminalError("given up")
 
     @handler
+    async def wait_untyped(self) -> Any:
+        return await actors.signal("anything")
+
+    @handler
+    async def take_anything(self, value: Any) -> str:
+        return repr(value)
+
+    @handler
     async def emit_all(self) -> None:
-        actors.emit([Seat(1, "a"), Status.PAID])
-        with pytest.raises(actors.UnserializableError):
-            actors.emit({1: "a", "1": "b"})
+        actors.emit([{"row": 1}, "paid", 0.5, None])
+        for value in BENT:
+            with pytest.raises(actors.UnserializableError):
+                actors.emit(value)
 
 
 @pytest.fixture
@@ -272,10 +298,61 @@ async def test_a_signal_arrives_as_it_was_sent_or_is_passed_over(lab: Lab) -> No
             await task.signal("line", {1: "a", "1": "b"})
 
 
-async def test_output_is_written_by_the_type_of_each_value(lab: Lab) -> None:
+@pytest.mark.parametrize("value", BENT, ids=repr)
+async def test_a_signal_of_a_type_that_nobody_names_is_refused(lab: Lab, value: Any) -> None:
+    async with lab.running() as runtime:
+        task = await runtime.client.actor(Shop, "a").wait_untyped.send()
+        await task.signal("anything", value)
+        with pytest.raises(actors.UnserializableError, match="signal 'anything'"):
+            await task.result()
+
+
+async def test_a_signal_that_json_tells_whole_needs_no_type(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        task = await runtime.client.actor(Shop, "a").wait_untyped.send()
+        await task.signal("anything", {"a": [1, 0.5, None, True]})
+        assert same(await task.result(), {"a": [1, 0.5, None, True]})
+
+
+async def test_a_signal_that_waited_for_its_reader_keeps_what_its_json_loses(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        shop = runtime.client.actor(Shop, "a")
+        first, second = await shop.wait_untyped.send(), await shop.wait_untyped.send()
+        await second.signal("anything", (1, 2))
+        await first.signal("anything", 1)
+    async with lab.running() as runtime:
+        with pytest.raises(actors.UnserializableError, match="tuple"):
+            await runtime.client.invocation(second.id).result()
+
+
+async def test_output_takes_what_json_itself_has_and_refuses_the_rest(lab: Lab) -> None:
     async with lab.running() as runtime:
         task = await runtime.client.actor(Shop, "a").emit_all.send()
-        assert [piece async for piece in task.output()] == [[{"row": 1, "letter": "a"}, "paid"]]
+        assert [piece async for piece in task.output()] == [[{"row": 1}, "paid", 0.5, None]]
+
+
+@pytest.mark.parametrize("value", BENT, ids=repr)
+async def test_an_edit_refuses_what_a_field_without_a_type_would_bend(lab: Lab, value: Any) -> None:
+    async with lab.running() as runtime:
+        handle = runtime.client.object(Shop, "a")
+        with pytest.raises(actors.InvalidArgumentError) as refusal:
+            await handle.edit(set={"anything": value})
+        assert refusal.value.path.startswith("anything")
+        with pytest.raises(actors.InvalidArgumentError) as refusal:
+            await handle.edit(items={"anythings": {'"k"': value}})
+        assert refusal.value.path.startswith('anythings["k"]')
+        await handle.edit(set={"anything": [1]}, items={"anythings": {'"k"': {"a": 1}}})
+
+
+@pytest.mark.parametrize("value", BENT, ids=repr)
+async def test_a_restart_refuses_input_that_json_would_bend(lab: Lab, value: Any) -> None:
+    async with lab.running() as runtime:
+        task = await runtime.client.actor(Shop, "a").take_anything.send({"a": 1})
+        await task.result()
+        with pytest.raises(actors.UnserializableError, match="input"):
+            await task.restart(input=value)
+        again = (await task.restart(input=[1])).successor
+        assert await runtime.client.invocation(again.invocation_id).result() == "[1]"
 
 
 async def test_equal_keys_of_a_map_are_one_item_or_refused(lab: Lab) -> None:

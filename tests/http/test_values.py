@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import decimal
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
@@ -47,9 +47,16 @@ class Shop(Actor):
     async def buy(self, order: Order, status: Status) -> Receipt:
         return Receipt({1: status}, order)
 
+    anything: Any = None
+    point: tuple[int, int] = (0, 0)
+
     @handler
     async def wait(self) -> Line:
         return await actors.signal("line", Line)
+
+    @handler
+    async def wait_untyped(self) -> Any:
+        return await actors.signal("anything")
 
 
 @pytest.fixture
@@ -81,3 +88,26 @@ async def test_the_place_that_a_model_refuses_reaches_those_who_wrote_it(client:
         await client.call(Target("Shop", "a", "buy"), b'{"order": {"lines": []}, "status": "gone"}')
     assert refusal.value.path == "$.status"
     assert await client.invocations() == []
+
+
+async def test_a_tuple_for_a_signal_without_a_type_is_refused_from_elsewhere(client: Client) -> None:
+    task = await client.actor(Shop, "a").wait_untyped.send()
+    await task.signal("anything", (1, "é"))
+    with pytest.raises(actors.UnserializableError, match="tuple"):
+        await task.result()
+
+
+async def test_an_edit_from_elsewhere_refuses_what_a_field_would_bend(client: Client) -> None:
+    handle = client.object(Shop, "a")
+    await handle.edit(set={"point": (1, 2), "anything": [1, 2]})
+    with pytest.raises(actors.InvalidArgumentError) as refusal:
+        await handle.edit(set={"anything": (1, 2)})
+    assert refusal.value.path == "anything"
+
+
+async def test_json_that_others_write_is_taken_as_it_is(tmp_path: Path) -> None:
+    async with serving(tmp_path, Shop) as served, served.client() as client:
+        task = await client.actor(Shop, "a").wait_untyped.send()
+        assert (await served.http.post(f"/invocations/{task.id}/signals/anything", json=[1, 2])).is_success
+        assert await task.result() == [1, 2]
+        assert (await served.http.patch("/objects/Shop/a/fields", json={"set": {"point": [3, 4]}})).is_success

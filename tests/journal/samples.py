@@ -94,7 +94,9 @@ EVENTS: list[e.Event] = [
         handed_over=3,
         again=True,
     ),
-    e.SignalReceived(invocation_id=INVOCATION, name="approval", value=b"true", signal=2, step=STEP),
+    e.SignalReceived(
+        invocation_id=INVOCATION, name="approval", value=b"true", signal=2, step=STEP, json_loses="$: tuple #1"
+    ),
     e.SignalReassigned(invocation_id=INVOCATION, signal=2, name="approval", step=STEP),
     e.OutputEmitted(invocation_id=INVOCATION, step=STEP, value=b'"token"', attempt=1, offset=7),
     e.VerbScheduled(

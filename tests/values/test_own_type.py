@@ -1,4 +1,4 @@
-"""Values whose reader is not known yet: signals, output, the input of a restart, edits."""
+"""Values whose reader is not known yet: signals and edits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from actors.values import MAX_DEPTH, ValueProblem, codec_for
-from actors.values.owntype import encode_by_own_type
+from actors.values.owntype import check_restored, encode_by_own_type, write_by_own_type
 from tests.values.promise import same
 
 
@@ -86,3 +86,49 @@ def test_a_value_that_is_a_part_of_itself_is_refused() -> None:
     circle.append((circle,))
     with pytest.raises(ValueProblem, match=str(MAX_DEPTH)):
         encode_by_own_type(circle)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ([1, {"a": None}], Any),
+        ((1, [2]), tuple[Any, Any]),
+        ([(1, "a")], list[tuple[Any, ...]]),
+        ({2: [1]}, dict[int, Any]),
+        ({"a": {1, 2}}, dict[str, set[int]]),
+        ([{"b": Seat(1)}, {"a": Seat(2)}], list[dict[str, Seat]]),
+        ({Status.NEW: (1,)}, dict[Status, tuple[Any]]),
+        ((1, 2), list[int]),  # a type that names all is the reader's word
+    ],
+)
+def test_a_reader_that_names_what_json_loses_gets_the_value(value: Any, kind: Any) -> None:
+    written, codec = write_by_own_type(value), codec_for(kind)
+    check_restored(codec.decode(written.data), codec, written.json_loses)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "path"),
+    [
+        ((1, 2), Any, "$"),
+        ((1, 2), list[Any], "$"),
+        ([1, (2,)], list[Any], "$[1]"),
+        ({"a": {1}}, dict[str, Any], "$['a']"),
+        ({1: (2,)}, dict[int, Any], "$"),
+        ({1: 2}, Any, "$"),
+        ({1: 2}, dict[str, Any], "$"),
+        ({(Seat(1),)}, set[tuple[Any]], "$"),
+        (Seat(1), Any, "$"),
+        ([DAY], list[Any], "$[0]"),
+    ],
+)
+def test_a_reader_that_leaves_open_what_json_loses_is_refused(value: Any, kind: Any, path: str) -> None:
+    written, codec = write_by_own_type(value), codec_for(kind)
+    with pytest.raises(ValueProblem) as refusal:
+        check_restored(codec.decode(written.data), codec, written.json_loses)
+    assert refusal.value.path == path
+
+
+def test_what_json_loses_of_a_value_with_any_text_can_be_written_and_is_short() -> None:
+    lost = write_by_own_type({"'] \u2028" * 1_000: (1,)}).json_loses
+    assert len(lost) < 500
+    assert lost.encode()
