@@ -277,7 +277,7 @@ def _nothing(_: ObjectState, __: InvocationState, ___: Event, ____: Stamp) -> No
 
 def _on_fields(_: ObjectState, invocation: InvocationState, event: e.FieldsChanged, __: Stamp) -> None:
     invocation.value_bytes += sum(map(len, event.fields.values()))
-    invocation.changes.fields.update(event.fields)
+    invocation.changes.write(event.fields)
 
 
 def _on_initialized(state: ObjectState, invocation: InvocationState, event: e.FieldsInitialized, __: Stamp) -> None:
@@ -298,12 +298,12 @@ def _on_map_converted(state: ObjectState, _: InvocationState, event: e.MapConver
 
 def _on_log(_: ObjectState, invocation: InvocationState, event: e.LogExtended, __: Stamp) -> None:
     invocation.value_bytes += sum(map(len, event.items))
-    invocation.changes.logs.setdefault(event.field, []).extend(event.items)
+    invocation.changes.extend(event.field, event.items)
 
 
 def _on_map(_: ObjectState, invocation: InvocationState, event: e.MapChanged, __: Stamp) -> None:
     invocation.value_bytes += sum(len(value) for value in event.items.values() if value is not None)
-    invocation.changes.maps.setdefault(event.field, {}).update(event.items)
+    invocation.changes.change(event.field, event.items)
 
 
 def _on_attempt_failed(_: ObjectState, invocation: InvocationState, event: e.AttemptFailed, __: Stamp) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+from typing import TypeVar
 
 import attrs
 import msgspec
@@ -20,6 +21,8 @@ REQUEST = "request:"
 """What the cause of an event begins with when somebody outside asked for it under a key of their own."""
 
 _REMEMBERED_REQUESTS = 16
+
+_Value = TypeVar("_Value", bytes, bytes | None)
 
 
 def with_request(obeyed: dict[str, Status], cause: str, before: Status) -> dict[str, Status]:
@@ -92,12 +95,31 @@ class Cancel:
 class Changes:
     """What a handler has written and not yet left to its object: that happens when it ends.
 
-    Until then a replay starts from the object as it was, and makes the same changes again.
+    Until then a replay starts from the object as it was, and makes the same changes again. ``size`` is the bytes of all values.
     """
 
     fields: dict[str, bytes] = attrs.field(factory=dict)
     logs: dict[str, list[bytes]] = attrs.field(factory=dict)
     maps: dict[str, dict[str, bytes | None]] = attrs.field(factory=dict)
+    size: int = 0
+
+    def write(self, fields: dict[str, bytes]) -> None:
+        """Fields have other values."""
+        self._put(self.fields, fields)
+
+    def extend(self, field: str, items: list[bytes]) -> None:
+        """A ``Log`` has more items."""
+        self.size += sum(map(len, items))
+        self.logs.setdefault(field, []).extend(items)
+
+    def change(self, field: str, items: dict[str, bytes | None]) -> None:
+        """Items of a ``Map`` have other values, or none."""
+        self._put(self.maps.setdefault(field, {}), items)
+
+    def _put(self, values: dict[str, _Value], new: dict[str, _Value]) -> None:
+        for name, value in new.items():
+            self.size += len(value or b"") - len(values.get(name) or b"")
+            values[name] = value
 
     def __bool__(self) -> bool:
         return bool(self.fields or self.logs or self.maps)

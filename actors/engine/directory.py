@@ -17,7 +17,6 @@ from journal.errors import Damaged
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from actors.core.state import Changes
     from journal.events import Recorded
     from journal.ids import InvocationId, StreamId
     from journal.protocol import Partition
@@ -99,7 +98,7 @@ class Directory:
         state = resident.state
         weight = 0 if state is None else sum(map(len, state.fields.values()))
         if state is not None and state.holder is not None:
-            weight += _weight_of_changes(state.invocations[state.holder].changes)
+            weight += state.invocations[state.holder].changes.size
         self._bytes += weight - resident.weight
         resident.weight = weight
 
@@ -139,12 +138,3 @@ class Directory:
             events_since_snapshot=len(stored.events),
             snapshot_bytes=0 if stored.snapshot is None else len(stored.snapshot),
         )
-
-
-def _weight_of_changes(changes: Changes) -> int:
-    weight = sum(map(len, changes.fields.values()))
-    for items in changes.logs.values():
-        weight += sum(map(len, items))
-    for values in changes.maps.values():
-        weight += sum(len(value) for value in values.values() if value is not None)
-    return weight

@@ -519,7 +519,7 @@ def test_what_a_handler_writes_is_left_to_the_object_when_it_ends_and_not_before
     assert story.state is not None
     assert (story.state.fields, story.state.lengths) == ({}, {})
     assert story.invocation(IT).changes == Changes(
-        {"a": b"333", "b": b"22"}, {"lines": [b"1", b"22", b"333"]}, {"items": {"x": b"1", "y": b"22"}}
+        {"a": b"333", "b": b"22"}, {"lines": [b"1", b"22", b"333"]}, {"items": {"x": b"1", "y": b"22"}}, size=5 + 6 + 3
     )
     seen_by_a_reader = story.state.fields
     fold(story.state, [completed()])

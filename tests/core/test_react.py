@@ -437,7 +437,7 @@ def test_items_are_kept_unless_the_handler_is_atomic_and_did_not_succeed(ended: 
     if atomic and ended is not OutcomeKind.SUCCEEDED:
         assert kept == []
     else:
-        changes = Changes({}, {"lines": [b"3"]}, {"items": {"x": b"1"}})
+        changes = Changes({}, {"lines": [b"3"]}, {"items": {"x": b"1"}}, size=2)
         assert kept == [f.KeepItems(changes, {"lines": 2})]
 
 
