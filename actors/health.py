@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from actors.engine.engine import Engine
 
@@ -48,6 +48,7 @@ def health_of(engine: Engine, others: Iterable[HealthReason] = ()) -> Health:
     ]
     if not reasons and not engine.has_all_partitions:
         reasons.append(HealthReason(code="store-opening", message="the store is being opened again; try again later"))
+    reasons += _of_set_aside(engine.set_aside)
     reasons += others
     if any(trouble.is_final for trouble in troubles):
         status = HealthStatus.FAILING
@@ -55,3 +56,13 @@ def health_of(engine: Engine, others: Iterable[HealthReason] = ()) -> Health:
         status = HealthStatus.DEGRADED if reasons else HealthStatus.OK
     takes_work = not any(reason.stops_work for reason in reasons)
     return Health(status=status, takes_work=takes_work, reasons=tuple(reasons))
+
+
+def _of_set_aside(names: Sequence[str]) -> Iterable[HealthReason]:
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield HealthReason(
+            code="objects-set-aside",
+            message=f"the engine failed on {names[0]}{more}: nothing of it goes on until the next start. The audit says why",
+            stops_work=False,
+        )

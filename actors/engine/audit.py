@@ -5,6 +5,7 @@ A row is written in the same commit as what it is about, so there is never one w
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -25,6 +26,23 @@ if TYPE_CHECKING:
 
 NOBODY = StreamId(0)
 """Where what concerns no object is noted."""
+
+
+SET_ASIDE = "set-aside"
+"""The verb of the engine, for an object that it failed on."""
+
+_SET_ASIDE_AT = re.compile(r"stream ([0-9a-f]{16}), event ([0-9]{1,18})")
+
+
+def detail_of_set_aside(stream: StreamId, version: int) -> str:
+    """What the audit says of an object that the engine failed on: which it is, and which event was its last."""
+    return f"stream {stream:016x}, event {version}"
+
+
+def place_of_set_aside(row: AuditRow) -> tuple[StreamId, int] | None:
+    """Back; None if the row is of something else."""
+    found = _SET_ASIDE_AT.fullmatch(row.detail) if row.verb == SET_ASIDE else None
+    return None if found is None else (StreamId(int(found[1], 16)), int(found[2]))
 
 
 class AuditTrail:

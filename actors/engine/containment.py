@@ -12,7 +12,8 @@ object catches what is raised and *blames* that object::
                        if it cannot be, or if no invocation can be named: the object is set aside until the next start
 
 That works because nothing of an object reaches the common batch before all of it is decided and encoded (``Ledger``,
-``journal.codec.Record``). A set-aside object answers every request with :class:`ObjectSetAsideError`; its events on disk are whole.
+``journal.codec.Record``). A set-aside object answers every request with :class:`ObjectSetAsideError`; its events on disk are whole. The audit and the
+runtime's health tell of it, and ``doctor`` does until something happens to the object again.
 
 Prior art: a supervisor of Erlang/OTP restarts the one child that failed; Temporal fails a workflow's task and not its worker. The
 alternative refused: to end the owner and read everything again, as after a failed write. The same exception would come again at
@@ -151,10 +152,12 @@ def set_aside(ledger: Ledger, resident: Resident, failure: Failure) -> None:
     """Let nothing of the object go on until the next start. What it has decided as a whole is written."""
     name = _name_of(resident)
     log.error("%s is set aside: %s: %s\n%s", name, failure.type, failure.message, failure.traceback)
+    ledger.note_set_aside(resident, name, f"{failure.type}: {failure.message}")
     resident.damage = ObjectSetAsideError(
         f"{name} is set aside because the engine failed on it: {failure.type}: {failure.message}. Nothing of it runs until the "
         "runtime is started again; other objects go on. Report this as a fault of playhead, with the log"
     )
+    resident.is_set_aside = True
     ledger.performer.forget(resident)
     for waiters in resident.waiters.values():
         for waiter in waiters:

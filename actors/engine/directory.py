@@ -31,6 +31,8 @@ class Directory:
         self._limit_bytes = limit_bytes
         self._bytes = 0
         self._residents: OrderedDict[StreamId, Resident] = OrderedDict()
+        self.set_aside: dict[StreamId, str] = {}
+        """The names of those that the engine failed on."""
 
     def __iter__(self) -> Iterator[Resident]:
         return iter(self._residents.values())

@@ -99,6 +99,11 @@ class Engine:
         return sum(owner.objects_in_memory for owner in self._owners.values())
 
     @property
+    def set_aside(self) -> list[str]:
+        """The names of the objects that it failed on, of which nothing goes on until the next start."""
+        return [name for owner in self._owners.values() for name in owner.set_aside]
+
+    @property
     def arrivals(self) -> int:
         """How much waits to be taken in."""
         return sum(owner.arrivals for owner in self._owners.values())

@@ -24,7 +24,7 @@ from actors.core.evolve import evolve, spans_with
 from actors.core.react import react
 from actors.core.state import with_request
 from actors.engine.arrivals import Arrival
-from actors.engine.audit import AuditTrail, act_of, row_of_act
+from actors.engine.audit import SET_ASIDE, AuditTrail, act_of, detail_of_set_aside, row_of_act
 from actors.engine.containment import EffectLost, passes
 from actors.engine.forming import Extension, Forming, timer_letter
 from actors.engine.index import (
@@ -47,7 +47,7 @@ from journal.errors import CorruptRecord, Damaged
 from journal.events import PauseCause, Recorded, Stamp
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
 from journal.protocol import Letter
-from journal.rows import InvocationRow, decode_row, encode_row
+from journal.rows import AuditRow, InvocationRow, decode_row, encode_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -331,6 +331,24 @@ class Ledger:
         if act is None:
             return
         row = row_of_act(arrival, act, at=self.now, answer=answer, changed=changed, refusal=refusal)
+        key, value = self._trail.extend(row)
+        self._forming.rows[key] = value
+
+    def note_set_aside(self, resident: Resident, name: str, why: str) -> None:
+        """Have people know of an object that the engine failed on."""
+        self.directory.set_aside[resident.stream] = name
+        detail = detail_of_set_aside(resident.stream, max(resident.version, resident.durable))
+        row = AuditRow(
+            number=0,
+            at=self.now,
+            by="engine",
+            origin="",
+            verb=SET_ASIDE,
+            target=name,
+            detail=detail,
+            reason=why,
+            changed=True,
+        )
         key, value = self._trail.extend(row)
         self._forming.rows[key] = value
 

@@ -39,7 +39,7 @@ from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Iterable
 
     from actors.core.gates import Gates
     from actors.engine.attempt import Setting
@@ -138,6 +138,11 @@ class Owner:
     def objects_in_memory(self) -> int:
         """How many objects are folded and kept."""
         return len(self._directory)
+
+    @property
+    def set_aside(self) -> Iterable[str]:
+        """The names of the objects that it failed on, of which nothing goes on until the next start."""
+        return self._directory.set_aside.values()
 
     @property
     def arrivals(self) -> int:

@@ -44,7 +44,8 @@ class Resident:
     invocations that ended since the last commit was sealed. If a commit fails, all of it is dropped and read again.
     ``extensions`` are the commits under way, or forming, that it has a part in. ``steps`` run; ``due_steps`` begin once what
     asked for them is durable. ``held_back`` counts the completions that handlers have not been given because a gate is closed
-    before them. ``damage`` says why nothing of it goes on. ``is_torn``: its state is no longer what its events say. ``weight`` is
+    before them. ``damage`` says why nothing of it goes on; ``is_set_aside``: because of the
+    engine, until the next start, so it does not leave memory. ``is_torn``: its state is no longer what its events say. ``weight`` is
     how many bytes its fields, and what its handler has changed, had when it was last weighed.
     """
 
@@ -68,6 +69,7 @@ class Resident:
     extensions: int = 0
     weight: int = 0
     damage: Damaged | ObjectSetAsideError | None = None
+    is_set_aside: bool = False
     is_torn: bool = False
 
     @property
@@ -83,7 +85,15 @@ class Resident:
     @property
     def is_idle(self) -> bool:
         """Whether it can leave memory: nothing runs, nobody waits, everything is on disk."""
-        return not (self.attempts or self.steps or self.waiters or self.recent or self.ended or self.extensions)
+        return not (
+            self.attempts
+            or self.steps
+            or self.waiters
+            or self.recent
+            or self.ended
+            or self.extensions
+            or self.is_set_aside
+        )
 
     @property
     def is_over(self) -> bool:

@@ -12,6 +12,7 @@ import trio
 from actors.doctor import Examination, Finding, examine, rebuild
 from actors.engine.arrivals import Identity
 from actors.runtime import RETENTION_SECONDS
+from actors.setasides import find_set_aside
 from cli.exits import Exit
 from cli.output import emit, emit_json, remark, safe
 from cli.source import user
@@ -42,6 +43,7 @@ def look(data: Path) -> Examination:
     reader, identity = open_for_reading(data)
     try:
         found = examine(reader, identity.partitions)
+        found = attrs.evolve(found, findings=(*found.findings, *find_set_aside(reader, identity.partitions)))
         if reader.directory.is_held():
             return found
         findings = (*found.findings, *_of_directory(reader.directory), *map(_of_stranger, strangers(reader)))

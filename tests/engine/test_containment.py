@@ -15,6 +15,8 @@ from actors.core import effects as f
 from actors.core.evolve import evolve
 from actors.doctor import examine, rebuild
 from actors.engine.arrivals import Identity
+from actors.health import HealthStatus
+from actors.setasides import find_set_aside
 from journal import events as e
 from journal import keys
 from journal.events import PauseCause, Status
@@ -267,6 +269,41 @@ async def test_an_object_that_cannot_even_pause_is_set_aside_until_the_next_star
     async with lab.running() as runtime:
         assert await runtime.client.invocation(handle.id).result() == 2
     assert examine(lab.store, 1).is_sound
+
+
+async def test_everybody_is_told_of_an_object_that_is_set_aside(faults: Faults) -> None:
+    faults.break_evolving(e.StepCompleted, e.InvocationPaused)
+    lab = Lab(Account, Bystander)
+    async with lab.running() as runtime:
+        assert runtime.client.health().status is HealthStatus.OK
+        faults.armed = True
+        handle = await runtime.client.actor(Account, "alice").add.send(2)
+        await trio.sleep(5)
+        health = runtime.client.health()
+        assert [(reason.code, reason.stops_work) for reason in health.reasons] == [("objects-set-aside", False)]
+        assert health.takes_work
+        [entry] = (await runtime.client.audit(verb="set-aside")).entries
+        assert (entry.target, entry.by, entry.changed) == ("Account/alice", "engine", True)
+        assert "Account/alice" in health.reasons[0].message
+    assert [finding.where for finding in find_set_aside(lab.store, 1)] == ["object Account/alice"]
+    faults.armed = False
+    async with lab.running() as runtime:
+        assert await runtime.client.invocation(handle.id).result() == 2
+        assert runtime.client.health().status is HealthStatus.OK
+    assert [*find_set_aside(lab.store, 1)] == [], "it has gone on since"
+
+
+async def test_an_object_that_is_set_aside_stays_so_however_many_are_used(faults: Faults) -> None:
+    faults.break_evolving(e.StepCompleted, e.InvocationPaused)
+    async with Lab(Account, Bystander, limits=actors.Limits(idle_objects=2)).running() as runtime:
+        faults.armed = True
+        await runtime.client.actor(Account, "alice").add.send(2)
+        await trio.sleep(5)
+        faults.armed = False
+        for number in range(10):
+            await runtime.client.actor(Account, f"other {number}").add(1)
+        with pytest.raises(actors.ObjectSetAsideError):
+            await runtime.client.actor(Account, "alice").add(1)
 
 
 async def test_rows_that_cannot_be_written_leave_the_events_on_disk_and_can_be_built_again(faults: Faults) -> None:

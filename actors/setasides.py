@@ -1,0 +1,53 @@
+"""Objects that the engine failed on and set aside, and to which nothing has happened since.
+
+Their events are whole, so :func:`actors.doctor.examine` finds nothing wrong, and a copy of them is a good copy. But the next start
+takes them up as the last one did.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.doctor import Finding
+from actors.engine.audit import place_of_set_aside
+from journal import keys
+from journal.errors import CorruptRecord
+from journal.rows import decode_audit
+from journal.store import scan_all
+from journal.streams import read_head
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from journal.ids import StreamId
+    from journal.rows import AuditRow
+    from journal.store import Readable
+
+
+def find_set_aside(rows: Readable, partitions: int) -> Iterator[Finding]:
+    """What the audit says of them, the last time for each. A part of the audit that cannot be read is told by the examination."""
+    for partition in range(partitions):
+        last: dict[StreamId, tuple[int, AuditRow]] = {}
+        prefix = keys.audit_prefix(partition)
+        try:
+            for _, data in scan_all(rows, prefix, keys.after_prefix(prefix)):
+                row = decode_audit(data)
+                place = place_of_set_aside(row)
+                if place is not None:
+                    last[place[0]] = place[1], row
+            yield from (
+                _finding_of(row)
+                for stream, (version, row) in last.items()
+                if 0 < read_head(rows, partition, stream).last <= version
+            )
+        except CorruptRecord:
+            continue
+
+
+def _finding_of(row: AuditRow) -> Finding:
+    return Finding(
+        where=f"object {row.target}",
+        what=f"the engine failed on it, and nothing has happened to it since: {row.reason}",
+        can_be_rebuilt=False,
+        remedy="its events are whole, and the next start takes it up again; report it as a fault of playhead",
+    )
