@@ -91,6 +91,7 @@ AROUND_THE_ENGINE = {
     "actors.deployments.checker",  # has it rehearse a history on other code
     "actors.deployments.keeper",  # speaks to it about deployments, for everybody in this process
     "actors.doctor",  # folds objects and derives rows as it does
+    "actors.setasides",  # reads what the engine has written of them
     "actors.figures",  # counts what is in it
     "actors.health",  # says whether it does its work
     "actors.itemcheck",  # makes rows of items as it does
