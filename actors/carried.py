@@ -5,7 +5,9 @@ that nobody knows. The attributes are put where they were, past a ``__setattr__`
 
 An attribute is kept if it comes back equal and of the same type: what JSON knows, the common types of the standard library
 (:data:`_TAGGED`), and whatever its annotation describes, in the class or in the parameters of its ``__init__``. If one cannot
-be kept, the error cannot be made again; there is no error with half of its attributes.
+be kept, the error cannot be made again; there is no error with half of its attributes. ``details`` are kept by the same rule, and
+as JSON beside it for readers that know no more. An error with details that would come back as something else is not recorded:
+:class:`UnserializableError` takes its place.
 
 Refused: pickle, which runs what it reads; and the name of a class in the record, since a record must not choose what is made.
 """
@@ -23,22 +25,30 @@ import typing
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import msgspec
 
-from actors.core.errors import TerminalError, instance_dict_of, is_built_in, type_name
+from actors.core.errors import TerminalError, instance_dict_of, is_built_in, plain_text, type_name
 from actors.core.frozenerrors import permit_raising
-from actors.values import codec_for
+from actors.values import ValueProblem, codec_for
+from actors.values.problem import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from journal.events import Failure
 
+DETAILS_BYTES = 65_536
+"""Larger details are not kept."""
+
 CARRIED_BYTES = 65_536
 """An error whose attributes are longer, as JSON, cannot be made again."""
 
 CANNOT_BE_MADE = b"null"
 """What an error carries that cannot be made again. Where nothing is said of it, its text is all that it has."""
+
+_SHOWN = 500
+"""How many characters are told of why details cannot be kept."""
 
 _TAG = "$"
 _TEXT_ALONE: dict[str, Any] = {"args": [{_TAG: "text"}], "attributes": {}}
@@ -67,28 +77,89 @@ _HEAP_TYPE = 1 << 9
 """The flag of a class that was not made in C (``Py_TPFLAGS_HEAPTYPE``)."""
 
 
-def carried_by(error: BaseException) -> bytes:
-    """What the error carries, as JSON; empty if it is no ``TerminalError``. Never raises."""
-    kind = type(error)
-    if not issubclass(kind, TerminalError):
+@attrs.frozen
+class Details:
+    """What is kept of the ``details`` of an error.
+
+    ``data`` is their JSON. ``typed`` tells the types that it has no word for; empty if there are none. ``problem`` says why an error with these details
+    cannot be kept; then nothing else is set.
+    """
+
+    data: bytes = b""
+    typed: bytes = b""
+    problem: str = ""
+
+
+def details_of(error: BaseException) -> Details:
+    """The details of an error, if they are not longer than :data:`DETAILS_BYTES`. Never raises.
+
+    Those of an error that is not terminal serve as information: what would come back as something else is left out.
+    """
+    try:
+        value = getattr(error, "details", None)
+    except BaseException:  # what an error carries is its author's, and may raise anything
+        return Details()
+    if value is None:
+        return Details()
+    try:
+        typed = msgspec.json.encode(_kept(value, _hints_of(type(error)).get("details")))
+    except BaseException as problem:  # as above
+        return _refused_details(error, problem)
+    data = _json_or_nothing(value)
+    if max(len(typed), len(data)) > DETAILS_BYTES:
+        return Details()
+    return Details(data, b"" if typed == data else typed)
+
+
+def _refused_details(error: BaseException, problem: BaseException) -> Details:
+    if not issubclass(type(error), TerminalError):
+        return Details()
+    said = (
+        f"{problem.path}: {problem.problem}" if isinstance(problem, ValueProblem) else plain_text(str(problem), _SHOWN)
+    )
+    return Details(problem=said or type_name(type(problem)))
+
+
+def _json_or_nothing(details: Any) -> bytes:
+    """The details for a reader that knows JSON alone, if JSON has words for them."""
+    try:
+        return msgspec.json.encode(details)
+    except Exception:  # tuples as keys, or an object that is made of what its author says
         return b""
+
+
+def carried_by(error: BaseException, details: Details) -> bytes:
+    """What the error carries beside the JSON of its ``details``, as JSON; empty if that is nothing. Never raises."""
+    is_terminal = issubclass(type(error), TerminalError)
+    carried = _itself(error) if is_terminal else {}
+    if details.typed:
+        carried["details"] = msgspec.Raw(details.typed)
+    if carried:
+        return msgspec.json.encode(carried)
+    return CANNOT_BE_MADE if is_terminal else b""
+
+
+def _itself(error: BaseException) -> dict[str, Any]:
+    """What it is made again from; empty if it cannot be."""
+    kind = type(error)
     if is_built_in(kind) and _stands_for_another(error):
-        return CANNOT_BE_MADE  # the other could not, or is of a class that is not known here
+        return {}  # the other could not, or is of a class that is not known here
     try:
         hints = _hints_of(kind)
         attributes = dict(_attributes_of(error))
-        kept = {name: _kept(value, hints.get(name)) for name, value in attributes.items()}
-        args = [_kept_argument(value, attributes) for value in _args_of(error)]
-        data = msgspec.json.encode({"args": args, "attributes": kept})
-    except BaseException:  # what it carries is its author's, and may raise anything
-        return CANNOT_BE_MADE
-    return data if len(data) <= CARRIED_BYTES else CANNOT_BE_MADE
+        kept = msgspec.json.encode({name: _kept(value, hints.get(name)) for name, value in attributes.items()})
+        args = msgspec.json.encode([_kept_argument(value, attributes) for value in _args_of(error)])
+    except BaseException:  # as above
+        return {}
+    if len(kept) + len(args) > CARRIED_BYTES:
+        return {}
+    return {"args": msgspec.Raw(args), "attributes": msgspec.Raw(kept)}
 
 
 def made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | None:
     """The error of this class that the failure is of; None if it cannot be made, raised and shown. Never raises."""
     carried = msgspec.json.decode(failure.carried) if failure.carried else _TEXT_ALONE
-    if carried is None:
+    if carried is None or "attributes" not in carried:
         return None
     try:
         permit_raising(kind)
@@ -116,8 +187,17 @@ def made_with_text(kind: type[TerminalError], failure: Failure, text: str) -> Te
 
 def put_details(error: TerminalError, failure: Failure) -> None:
     """Give the error what a failure has fields for."""
-    details = msgspec.json.decode(failure.details) if failure.details else None
-    instance_dict_of(error).update(details=details, type=failure.type)
+    instance_dict_of(error).update(details=_details_in(failure, type(error)), type=failure.type)
+
+
+def _details_in(failure: Failure, kind: type) -> Any:
+    carried = msgspec.json.decode(failure.carried) if failure.carried else None
+    if carried is not None and "details" in carried:
+        with contextlib.suppress(
+            Exception
+        ):  # a reader without the class, or with another version of it, has the JSON alone
+            return _restored(carried["details"], _hints_of(kind).get("details"))
+    return msgspec.json.decode(failure.details) if failure.details else None
 
 
 def _stands_for_another(error: BaseException) -> bool:
@@ -202,12 +282,15 @@ def _annotations_of(annotated: Any) -> dict[str, Any]:
 class _CannotBeKeptError(Exception):
     """A value that would not come back equal, and of its type."""
 
+    def __init__(self, value: Any) -> None:
+        super().__init__(f"{show(value)} has no type to be read back with")
+
 
 def _kept(value: Any, hint: Any) -> Any:
     try:
         return _as_json(value)
     except _CannotBeKeptError:
-        if hint is None:
+        if hint is None or hint is Any:
             raise
     return {_TAG: "hint", "of": _exactly(hint, value)}
 
@@ -257,7 +340,7 @@ def _as_json(value: Any) -> Any:
         return {_TAG: kind.__name__, "of": [_as_json(item) for item in value]}
     if kind in _TAGGED.values():
         return {_TAG: kind.__name__, "of": _exactly(kind, value)}
-    raise _CannotBeKeptError
+    raise _CannotBeKeptError(value)
 
 
 def _from_json(value: Any) -> Any:
@@ -284,5 +367,5 @@ def _exactly(kind: Any, value: Any) -> msgspec.Raw:
     data = codec.encode(value)
     back = codec.decode(data)
     if type(back) is not type(value) or not (back == value):
-        raise _CannotBeKeptError
+        raise _CannotBeKeptError(value)
     return msgspec.Raw(data)

@@ -11,10 +11,18 @@ import contextlib
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
+import attrs
 
-from actors.carried import carried_by
-from actors.core.errors import Cancelled, CancelledError, TerminalError, is_built_in, plain_text, type_name
+from actors.carried import carried_by, details_of
+from actors.core.errors import (
+    Cancelled,
+    CancelledError,
+    TerminalError,
+    UnserializableError,
+    is_built_in,
+    plain_text,
+    type_name,
+)
 from actors.core.groups import is_group, leaves_of
 from actors.tracebacks import traceback_in, traceback_of
 from journal.events import Failure, Outcome, OutcomeKind
@@ -31,21 +39,25 @@ TYPE_CHARACTERS = 512
 MESSAGE_CHARACTERS = 8_192
 """How much of an error's text is kept."""
 
-DETAILS_BYTES = 65_536
-"""Larger details are not kept."""
-
 _NAMED_LEAVES = 3
 """How many errors of a group its text names."""
 
 
 def failure_of(error: BaseException) -> Failure:
     """What is kept of an error. Never raises."""
+    details = details_of(error)
+    if details.problem:
+        refusal = UnserializableError(
+            f"{type_of(error)} cannot be kept, because of its details: {details.problem}. Give it details of JSON, or annotate "
+            f"'details' in its class. Its text: {text_of(error)}"
+        )
+        return attrs.evolve(failure_of(refusal), traceback=traceback_of(error))
     return Failure(
         type=type_of(error),
         message=text_of(error),
         traceback=traceback_of(error),
-        details=details_of(error),
-        carried=carried_by(error),
+        details=details.data,
+        carried=carried_by(error, details),
     )
 
 
@@ -155,13 +167,3 @@ def _text(make: Callable[[], str], what: str) -> str:
         return plain_text(make(), MESSAGE_CHARACTERS)
     except BaseException as problem:  # an error's methods are its author's, and may raise anything
         return f"(its {what} cannot be had: {_short_name(problem)})"
-
-
-def details_of(error: BaseException) -> bytes:
-    """What an error tells its readers, as JSON; empty if that is nothing, too long, or no JSON. Never raises."""
-    try:
-        details: Any = getattr(error, "details", None)
-        data = b"" if details is None else msgspec.json.encode(details)
-    except BaseException:  # as above
-        return b""
-    return data if len(data) <= DETAILS_BYTES else b""

@@ -9,7 +9,7 @@ import attrs
 import msgspec
 from starlette.responses import Response
 
-from actors.carried import carried_by
+from actors.carried import carried_by, details_of
 from actors.core.errors import (
     ActorError,
     InvalidArgumentError,
@@ -19,7 +19,7 @@ from actors.core.errors import (
     is_built_in,
     qualname_of,
 )
-from actors.failures import details_of, text_of, type_of
+from actors.failures import text_of, type_of
 from actors.http.models import INVOCATION_HEADER, PROBLEM_TYPE, RESTATE_ID_HEADER, Problem
 from journal.errors import JournalError, MalformedIdError, Unavailable
 
@@ -105,13 +105,13 @@ def problem_of(error: ActorError, of: InvocationId | None = None, outcome: Outco
     """An error as the body of a response says it. What a class of the user's keeps under names of ours is its own."""
     kind, details = type(error), details_of(error)
     own = error if is_built_in(kind) else None
-    carried = carried_by(error) if own is None else b""
+    carried = carried_by(error, details) if own is None or details.typed else b""
     return Problem(
         title=qualname_of(kind).rpartition(".")[2],
         status=_status_of(error),
         detail=text_of(error),
         error=type_of(error),
-        details=msgspec.Raw(details) if details else None,
+        details=msgspec.Raw(details.data) if details.data else None,
         carried=msgspec.Raw(carried) if carried else None,
         path=getattr(own, "path", None),
         invocation_id=of or getattr(own, "invocation_id", None),

@@ -152,6 +152,10 @@ class OwnDetails(TerminalError):
         return {"a": 1}
 
 
+class MoneyDetails(TerminalError):
+    details: dict[str, Money]
+
+
 class OwnType(TerminalError):
     def __init__(self, kind: Any) -> None:
         super().__init__("no")
@@ -188,6 +192,10 @@ class Untyped(TerminalError):
     def __init__(self, **attributes: Any) -> None:
         super().__init__("untyped", details={"kept": True})
         self.__dict__.update(attributes)
+
+
+class Detailed(TerminalError):
+    """Keeps nothing but details."""
 
 
 class Boxed(TerminalError, Generic[T]):
@@ -239,6 +247,7 @@ ITSELF: dict[str, Callable[[], TerminalError]] = {
     "reduced": lambda: Reduced(balance=5),
     "arguments for new": lambda: NeedsArguments(5, "x"),
     "details of its own": lambda: OwnDetails("x"),
+    "details of a class that is annotated": lambda: MoneyDetails("x", details={"a": Money(decimal.Decimal(5), "EUR")}),
     "type that is a number": lambda: OwnType(404),
     "type that is a word": lambda: OwnType("card_error"),
     "key error": lambda: Missed("a"),
@@ -248,6 +257,11 @@ ITSELF: dict[str, Callable[[], TerminalError]] = {
     "generic": lambda: Boxed[int]("x"),
     "refusal": lambda: Refusal(7),
     "notes": noted,
+    **{f"details {name}": lambda value=value: Detailed("x", details=value) for name, value in VALUES.items()},
+    **{
+        f"details of no class {name}": lambda value=value: TerminalError("x", details=value)
+        for name, value in VALUES.items()
+    },
     **{f"untyped {name}": lambda value=value: Untyped(value=value) for name, value in VALUES.items()},
 }
 
@@ -304,9 +318,21 @@ OTHERWISE: dict[str, Callable[[], TerminalError]] = {
     "enumeration without an annotation": lambda: Untyped(why=Why.EMPTY),
     "attribute that cannot be compared": lambda: Untyped(value=NotEven()),
     "attribute that is not UTF-8": lambda: Untyped(name="caf\udce9.txt"),
+    "argument that is not UTF-8": lambda: Detailed("caf\udce9.txt"),
     "attribute that is too long an int": lambda: Untyped(number=10**5000),
     "attributes that are too long": lambda: Untyped(text="x" * CARRIED_BYTES),
     "attribute that holds itself": lambda: Untyped(items=endless()),
+}
+
+
+BENT: dict[str, Callable[[], TerminalError]] = {
+    "of a class": lambda: Detailed("why", details={"a": [Money(decimal.Decimal(5), "EUR")]}),
+    "of another class than is annotated": lambda: MoneyDetails("why", details={"a": Why.EMPTY}),
+    "with a member": lambda: TerminalError("why", details=Why.EMPTY),
+    "with a member as a key": lambda: Detailed("why", details={Why.EMPTY: 1}),
+    "that are no value": lambda: Detailed("why", details={"lock": threading.Lock()}),
+    "that are not UTF-8": lambda: Detailed("why", details=["caf\udce9.txt"]),
+    "that hold themselves": lambda: Detailed("why", details=endless()),
 }
 
 
@@ -358,6 +384,10 @@ async def transaction() -> AsyncIterator[None]:
 
 class Raising(Service):
     @handler
+    async def bent(self, which: str) -> None:
+        raise BENT[which]()
+
+    @handler
     async def raise_it(self, which: str) -> None:
         raise {**ITSELF, **OTHERWISE}[which]()
 
@@ -398,7 +428,7 @@ class Raising(Service):
 
 
 class Carrying(Exception):
-    details = {"code": 7}
+    details: Any = {"code": 7}
 
 
 def carry() -> None:
@@ -444,6 +474,29 @@ async def test_it_arrives_over_http(tmp_path: Path, which: str) -> None:
         with pytest.raises(TerminalError) as caught:
             await client.service(Raising).raise_it(which)
         assert_arrived(caught.value, which) if which in ITSELF else assert_named(caught.value, which)
+
+
+@on_virtual_time
+@pytest.mark.parametrize("which", BENT)
+async def test_details_that_would_come_back_bent_are_refused(lab: Lab, which: str) -> None:
+    async with lab.running() as runtime:
+        with pytest.raises(actors.UnserializableError, match="why") as caught:
+            await runtime.client.service(Raising).bent(which)
+        assert type(BENT[which]()).__name__ in str(caught.value)
+        assert caught.value.details is None
+
+
+@pytest.mark.parametrize("which", BENT)
+async def test_details_that_would_come_back_bent_are_refused_over_http(tmp_path: Path, which: str) -> None:
+    async with serving(tmp_path, Raising) as served, served.client() as client:
+        with pytest.raises(actors.UnserializableError):
+            await client.service(Raising).bent(which)
+
+
+def test_details_of_an_error_that_is_not_terminal_are_left_out_if_bent() -> None:
+    error = Carrying()
+    error.details = {"a": Why.EMPTY}
+    assert failure_of(error).details == b""
 
 
 @on_virtual_time

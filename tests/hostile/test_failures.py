@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import actors
+from actors.carried import DETAILS_BYTES
 from actors.core.errors import TerminalError
 from actors.failures import (
-    DETAILS_BYTES,
     MESSAGE_CHARACTERS,
     TYPE_CHARACTERS,
     failure_of,
