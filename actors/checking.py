@@ -118,12 +118,15 @@ class CheckReport:
             case Verdict.SAME:
                 return f"same: {self.kept} kept, {self.changed} changed, {self.new} new"
             case Verdict.DIVERGES:
-                assert self.divergence is not None
                 at = self.divergence
-                return f"diverges behind {at.position} operations: recorded {at.recorded}, attempted {at.attempted}"
+                where = (
+                    ""
+                    if at is None
+                    else f" behind {at.position} operations: recorded {at.recorded}, attempted {at.attempted}"
+                )
+                return f"diverges{where}"
             case Verdict.RAISES:
-                assert self.failure is not None
-                return f"raises {self.failure.type}: {self.failure.message}"
+                return "raises" if self.failure is None else f"raises {self.failure.type}: {self.failure.message}"
             case Verdict.ENDS_OTHERWISE:
                 return "ends otherwise"
 

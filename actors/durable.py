@@ -77,6 +77,7 @@ from actors.values import (
     write_by_own_type,
 )
 from journal import events as e
+from journal.errors import CorruptRecord
 from journal.events import Answer, Kind, OutcomeKind
 from journal.ids import InvocationId, StepId, parse_invocation_id
 
@@ -551,7 +552,8 @@ async def _run_step(
     completed: e.StepCompleted = await Operation(branch, asked, options.aliases, names, body)
     outcome = completed.outcome
     if outcome.kind is OutcomeKind.FAILED:
-        assert outcome.failure is not None
+        if outcome.failure is None:
+            raise CorruptRecord("an outcome is a failure, and has none")
         raise step_error_of(outcome.failure, name, deployment=context.deployment)
     return decode_kept(returns, outcome.value, f"the result of step {name!r}")
 
@@ -831,7 +833,8 @@ class HandlerPort:
         )
         if answered.refusal is not None:
             raise error_of(answered.refusal, deployment=context_of(branch).deployment)
-        assert answered.answer is not None
+        if answered.answer is None:
+            raise CorruptRecord(f"what was asked at step {answered.step} has no answer and no refusal")
         return answered.answer
 
     async def outcome(self, of: InvocationId) -> Any:

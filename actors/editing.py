@@ -15,6 +15,7 @@ from actors.core.errors import InvalidArgumentError, NotPossibleError, UnknownFi
 from actors.fields import Field, FieldKind, view_of
 from actors.items import MapView
 from actors.values import ValueProblem, check_restored
+from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -165,7 +166,8 @@ class _Editor:
         if field.kind is not FieldKind.MAP:
             raise NotPossibleError(f"{name} is no Map, so it has no items to set or to remove")
         found = view_of(self._instance).read(field)
-        assert isinstance(found, MapView), "a field of this kind is read as its view"
+        if not isinstance(found, MapView):
+            raise BrokenInvariant("a field of this kind is read as its view")
         return found
 
 

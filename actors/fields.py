@@ -16,6 +16,7 @@ import attrs
 from actors.core.errors import DefinitionError, UnserializableError
 from actors.core.texts import shown
 from actors.values import Codec, ValueProblem, codec_for, decode_kept, key_codec_for
+from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -151,7 +152,8 @@ class Field:
     def make(self) -> Any:
         """A first value for one object: the default, decoded anew, or what the factory gives."""
         if self.factory is None:
-            assert self.default is not None, "only plain fields have a first value"
+            if self.default is None:
+                raise BrokenInvariant("only plain fields have a first value")
             return self.decode(self.default)
         # In a context of its own: a verb that a factory used would be missing when the handler is replayed.
         return contextvars.Context().run(self.factory)

@@ -19,6 +19,7 @@ from actors.fields import FieldKind
 from actors.items import IMMUTABLE, UNREAD, LogView, MapView, may_only_read
 from actors.values import says_the_same
 from journal import events as e
+from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
@@ -246,7 +247,8 @@ class View:
         if data is None:
             self._check_kind(field)
             data = field.default
-        assert data is not None, "a field without a default has been given a first value"
+        if data is None:
+            raise BrokenInvariant("a field without a default has been given a first value")
         self._written[field.name] = data
         return field.decode(data)
 
@@ -326,7 +328,7 @@ class Own:
                 case e.MapChanged():
                     own.maps.setdefault(change.field, {}).update(change.items)
                 case _:
-                    raise AssertionError(f"{type(change).__name__} is no change of a field")
+                    raise BrokenInvariant(f"{type(change).__name__} is no change of a field")
         return own
 
 

@@ -9,6 +9,7 @@ from actors.history import JournalEntry, entry_of
 from actors.inspection import belongs_to
 from actors.output import OutputChunk, chunk_of
 from journal import events as e
+from journal.errors import BrokenInvariant
 from journal.events import Status
 from journal.ids import InvocationId, stream_of_invocation
 
@@ -41,7 +42,8 @@ class Events:
         if self._source is None:
             await self._open()
         source = self._source
-        assert source is not None
+        if source is None:
+            raise BrokenInvariant("what was opened has a source")
         while not self._has_ended:
             if self._last is not None and self._after >= self._last:
                 break

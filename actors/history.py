@@ -96,8 +96,8 @@ def _restarted(event: e.InvocationRestarted) -> str:
 
 def _answered(event: e.VerbAnswered) -> str:
     if event.answer is None:
-        assert event.refusal is not None, "a verb is answered, or refused"
-        return f"what was asked at step {event.step} was refused: {event.refusal.type}: {event.refusal.message}"
+        why = "" if event.refusal is None else f": {event.refusal.type}: {event.refusal.message}"
+        return f"what was asked at step {event.step} was refused{why}"
     change = "changed it" if event.answer.changed else "changed nothing"
     return f"what was asked at step {event.step} {change}: {event.answer.before.value} to {event.answer.after.value}"
 

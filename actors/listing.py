@@ -9,6 +9,7 @@ import attrs
 from actors.core.decide import unknown_invocation
 from actors.core.names import is_system
 from journal import keys
+from journal.errors import BrokenInvariant
 from journal.events import Status
 from journal.ids import InvocationId, stream_of_invocation
 from journal.rows import InvocationRow, decode_row
@@ -65,7 +66,8 @@ def row_of_id(source: RowSource, of: InvocationId) -> InvocationRow:
 
 def list_invocations(source: RowSource, listing: Listing) -> list[InvocationRow]:
     """The newest of those that are wanted, newest first."""
-    assert listing.where is None, "a condition in SQL is a question for actors.sql"
+    if listing.where is not None:
+        raise BrokenInvariant("a condition in SQL is a question for actors.sql")
     found = [row for row in _candidates(source, listing) if listing.wants(row)]
     found.sort(key=lambda row: row.created_at, reverse=True)
     return found[: listing.limit]

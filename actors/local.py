@@ -56,7 +56,7 @@ from actors.registry import RegistryCaller
 from actors.sql.live import Asked, Queries
 from actors.unserved import UnservedClass, unserved_classes
 from actors.values import Codec, ValueProblem, Written, codec_for, decode_kept
-from journal.errors import JournalError
+from journal.errors import BrokenInvariant, JournalError
 from journal.events import Kind, Target
 from journal.ids import InvocationId
 
@@ -458,7 +458,8 @@ class LocalPort:
             self._check_room()
         if isinstance(command, c.RestartInvocation) and c.is_rehearsed(command):
             await self._load_code_of(command)
-        assert not isinstance(command, c.StartWaiting), "no verb"
+        if isinstance(command, c.StartWaiting):
+            raise BrokenInvariant("no verb")
         of = command.invocation_ids[0] if isinstance(command, c.PurgeInvocations) else command.invocation_id
         check_value(command, self.limits)
         return await self.engine.obey(command, of, self.who, request=request)

@@ -23,6 +23,7 @@ from actors.core.errors import (
 )
 from actors.deployments.loading import find_loaded, loads
 from actors.failures import text_of
+from journal.errors import CorruptRecord
 from journal.events import OutcomeKind
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def value_of(outcome: Outcome, invocation_id: InvocationId | None = None, *, dep
         case OutcomeKind.SUCCEEDED:
             return outcome.value
         case OutcomeKind.FAILED:
-            assert outcome.failure is not None
+            if outcome.failure is None:
+                raise CorruptRecord("an outcome is a failure, and has none")
             raise error_of(outcome.failure, invocation_id, deployment=deployment)
         case OutcomeKind.CANCELLED:
             raise _ended(InvocationCancelledError, "cancelled", outcome, invocation_id)

@@ -19,7 +19,7 @@ from actors.core.arguments import (
     one_of,
     seconds_or_none,
 )
-from actors.core.errors import DefinitionError, InvalidKeyError, OutsideHandlerError, UnavailableError
+from actors.core.errors import DefinitionError, InternalError, InvalidKeyError, OutsideHandlerError, UnavailableError
 from actors.core.texts import is_utf8, shown
 from journal.events import Children, Kind, PauseMode, Status, Stop, Successor, Target
 from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of, stream_of_invocation
@@ -435,7 +435,10 @@ class InvocationHandle(Generic[R_co]):
             require_compatible=require_compatible,
         )
         answer = await self._port.obey(command, checked_request_key(idempotency_key))
-        assert answer.successor is not None, "a restart is answered with what it makes"
+        if answer.successor is None:
+            raise InternalError(
+                f"the restart of {self.id} was answered without the new invocation; read its 'successors'"
+            )
         return Restarted(answer.changed, answer.before, answer.after, answer.successor)
 
     async def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> Answer:

@@ -134,11 +134,13 @@ def _show(result: Result, output: str) -> None:
         if not result.error:
             emit(result.new_invocation_id or result.id)
     elif not result.error:
-        assert result.before is not None, "a verb that was not refused says what it found"
-        assert result.after is not None, "and what it left"
         change = "changed" if result.changed else "unchanged"
         new = "" if result.new_invocation_id is None else f"  as {result.new_invocation_id}"
-        emit(f"{result.id}  {change}  {result.before.value} -> {result.after.value}{new}")
+        emit(f"{result.id}  {change}  {_status(result.before)} -> {_status(result.after)}{new}")
+
+
+def _status(status: Status | None) -> str:
+    return "?" if status is None else status.value
 
 
 # By a job.

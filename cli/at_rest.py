@@ -156,10 +156,16 @@ class AtRest:
         stream = stream_of_invocation(of)
         partition = stream % self.partitions
         stored = load_stream(self.reader, partition, stream, read_head(self.reader, partition, stream))
-        assert stored is not None, "an invocation that has not ended has an object"
+        if stored is None:
+            raise Damaged(stream, 0, f"{of} has not ended, and there is no object")
         state = fold(stream, stored)
         circle = WaitGraph(self._object_of).circle_around(of)
-        return info_of(row, state.invocations[of], gates, state=state, circle=circle)
+        opened = state.invocations.get(of)
+        if opened is None:
+            raise Damaged(
+                stream, 0, f"the row of {of} says that it is {row.status.value}, and its object does not know it"
+            )
+        return info_of(row, opened, gates, state=state, circle=circle)
 
     def _object_of(self, stream: StreamId) -> ObjectState | None:
         partition = stream % self.partitions

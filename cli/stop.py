@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from cli.exits import Exit
+from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -72,7 +73,8 @@ class Stop:
     @property
     def seconds_left(self) -> float:
         """How much of the drain is left, now that it has been asked."""
-        assert self._asked_at is not None, "it has been asked to end"
+        if self._asked_at is None:
+            raise BrokenInvariant("it has been asked to end")
         return max(0.0, self._asked_at + self._drain_seconds - time.monotonic())
 
     def closing(self) -> None:

@@ -170,3 +170,11 @@ class DirectoryNotEmpty(StoreError):
             path, f"not a playhead data directory, and not empty (found {found!r}); name an empty or a new one"
         )
         self.found = found
+
+
+class BrokenInvariant(Exception):
+    """The program contradicts itself: what its author held to be impossible is there. It is a fault of playhead; report it.
+
+    Raised instead of ``assert``, which ``python -O`` leaves out. What is wrong with stored bytes is :class:`CorruptRecord` or
+    :class:`Damaged`.
+    """

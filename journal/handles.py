@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from rocksdict import Rdict, WriteBatch
 
+from journal.errors import BrokenInvariant
+
 if TYPE_CHECKING:
     from journal.store import Batch
 
@@ -17,7 +19,8 @@ _POLL_SECONDS = 0.01
 
 def number_of(db: Rdict, name: str) -> int:
     number = db.property_int_value(f"rocksdb.{name}")
-    assert number is not None, f"RocksDB 9.8 knows the property {name}"
+    if number is None:
+        raise BrokenInvariant(f"RocksDB 9.8 knows the property {name}")
     return number
 
 

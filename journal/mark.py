@@ -6,6 +6,8 @@ import zlib
 
 import attrs
 
+from journal.errors import BrokenInvariant
+
 _MARK_BYTES = 256
 """One sector of a disk holds it, so that writing over it tears nothing and takes no room that may not be there."""
 
@@ -21,7 +23,8 @@ class Mark:
 
     def encode(self) -> bytes:
         words = " ".join(map(str, (self.sequence, self.oldest_log, *self.logs)))
-        assert len(words) < _MARK_BYTES - 10, "there is a log for each memtable, and RocksDB keeps a few of those"
+        if not (len(words) < _MARK_BYTES - 10):
+            raise BrokenInvariant("there is a log for each memtable, and RocksDB keeps a few of those")
         return f"{words} {zlib.crc32(words.encode()):08x}".ljust(_MARK_BYTES - 1).encode() + b"\n"
 
     @staticmethod

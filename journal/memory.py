@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
-from journal.errors import Unavailable
+from journal.errors import BrokenInvariant, Unavailable
 from journal.store import SCAN_PAGE, Batch, Durability, Trouble
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class MemoryStore(_Sorted):
         if self._closed:
             raise Unavailable("the store is closed")
         for key, value in batch.known.items():
-            assert self._rows.get(key) == value, f"{key!r} is not what its writer knew it to be"
+            if not (self._rows.get(key) == value):
+                raise BrokenInvariant(f"{key!r} is not what its writer knew it to be")
         self.apply(batch)
         await trio.lowlevel.cancel_shielded_checkpoint()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from journal import keys
-from journal.errors import Conflict, Fenced
+from journal.errors import BrokenInvariant, Conflict, Fenced
 from journal.mailbox import Mailbox
 from journal.protocol import Append, Due, Letter, Stored
 from journal.rows import StreamHead, encode_row
@@ -54,7 +54,8 @@ class StoredPartition:
         self.check_claim()
         batch = Batch()
         heads = {append.stream: self._write_append(batch, append) for append in appends}
-        assert len(heads) == len(appends), "what one object has to say in a commit is one append"
+        if not (len(heads) == len(appends)):
+            raise BrokenInvariant("what one object has to say in a commit is one append")
         posted = self._journal.post(batch, letters) if letters else []
         dropped = [self._retract(batch, letter) for letter in retracted]
 
@@ -138,7 +139,8 @@ class StoredPartition:
             batch.rows[keys.snapshot(number, stream, last)] = append.snapshot
             snapshot = last
         if append.trim_to > trimmed:
-            assert append.trim_to <= snapshot, "what no snapshot covers is not cut off"
+            if not (append.trim_to <= snapshot):
+                raise BrokenInvariant("what no snapshot covers is not cut off")
             trimmed = cut_off(self._settled, batch, number, stream, append.trim_to, head.last)
         # A batch clears before it writes: what is cut off must not be written again.
         erase_events(self._settled, batch, number, stream, (n for n in append.erased if n > trimmed))
@@ -148,7 +150,8 @@ class StoredPartition:
         return head, row
 
     def _retract(self, batch: Batch, letter: Letter) -> tuple[bytes, int]:
-        assert letter.at is not None, "only letters with a date can be retracted"
+        if letter.at is None:
+            raise BrokenInvariant("only letters with a date can be retracted")
         partition = letter.to % self._journal.partitions
         position = keys.dated_letter(partition, letter.at, letter.id)
         batch.rows[position] = None

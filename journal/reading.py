@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from rocksdict import AccessType, BlockBasedOptions, Cache, DBRecoveryMode, Options, Rdict, ReadOptions
 
-from journal.errors import CorruptRecord, Unavailable
+from journal.errors import BrokenInvariant, CorruptRecord, Unavailable
 from journal.refusals import refusal
 from journal.store import SCAN_PAGE
 
@@ -41,7 +41,7 @@ class Reads:
     """What an open handle can be asked. On the caller's thread: RocksDB answers from memory or, seldom, a block of disk."""
 
     def _handle(self) -> Rdict:
-        raise AssertionError("given by the classes below")
+        raise BrokenInvariant("given by the classes below")
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None. Raises ``CorruptRecord``."""
@@ -50,7 +50,8 @@ class Reads:
             value = db.get(key)
         except Exception as error:
             raise CorruptRecord(f"a row cannot be read: {error}") from error
-        assert value is None or isinstance(value, bytes)
+        if not (value is None or isinstance(value, bytes)):
+            raise CorruptRecord(f"a row is {type(value).__name__}, expected bytes")
         return value
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -60,7 +61,8 @@ class Reads:
             found = db.get(list(keys))
         except Exception as error:
             raise CorruptRecord(f"a row cannot be read: {error}") from error
-        assert isinstance(found, list), "a list is answered with a list"
+        if not isinstance(found, list):
+            raise CorruptRecord(f"rows are {type(found).__name__}, expected a list")
         return found
 
     def scan(
@@ -76,7 +78,8 @@ class Reads:
 
 
 def _scan(rows: RdictIter, start: bytes, stop: bytes, *, limit: int, reverse: bool) -> list[tuple[bytes, bytes]]:
-    assert limit > 0, "nobody asks for no rows"
+    if not (limit > 0):
+        raise BrokenInvariant("nobody asks for no rows")
     found: list[tuple[bytes, bytes]] = []
     try:
         if reverse:
@@ -165,7 +168,8 @@ class RocksReader(Reads):
     def oldest_log(self) -> int:
         """The number of the first log that the manifest asks for."""
         number = self._db.property_int_value(OLDEST_LOG)
-        assert number is not None, "RocksDB 9.8 knows the property"
+        if number is None:
+            raise BrokenInvariant("RocksDB 9.8 knows the property")
         return number
 
     def close_rocks(self) -> None:

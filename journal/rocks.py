@@ -37,7 +37,7 @@ import trio
 from rocksdict import Checkpoint, DBCompressionType, Options, Rdict, ReadOptions
 
 from journal.backup import complete_backup
-from journal.errors import DirectoryLost, DiskFull, InDoubt, JournalError, StoreFailed, Unavailable
+from journal.errors import BrokenInvariant, DirectoryLost, DiskFull, InDoubt, JournalError, StoreFailed, Unavailable
 from journal.handles import keep_for_ever, write_batch, write_tables
 from journal.handles import number_of as _number_of
 from journal.mark import Mark
@@ -190,7 +190,7 @@ class RocksStore(Reads):
         finally:
             self._hearers.remove(hearer)
         self._refuse_if_failed()
-        raise AssertionError("nothing is told of before it has failed")
+        raise BrokenInvariant("nothing is told of before it has failed")
 
     def has_room(self) -> bool:
         """Whether new work should be taken: whether the disk has more than the reserve left."""
@@ -438,7 +438,8 @@ class _Watch:
     def begin(self, db: Rdict) -> None:
         """A handle was opened: tables have all that was there before. Raises ``OSError``, ``DirectoryLost``."""
         oldest_log = db.property_int_value(OLDEST_LOG)
-        assert oldest_log is not None
+        if oldest_log is None:
+            raise BrokenInvariant("RocksDB 9.8 knows the property")
         # Without the log of this handle: MARK names a log when a commit in it is on disk.
         self._write(Mark(db.latest_sequence_number(), oldest_log, self._mark.logs))
         self._entries = -1  # so that the log of this handle is noted with its first commit
@@ -483,7 +484,8 @@ class _Watch:
         """What MARK should say of a store that reaches so far on disk."""
         logs = self._directory.logs()  # first: one that is gone must not be one that is still asked for
         oldest_log = db.property_int_value(OLDEST_LOG)
-        assert oldest_log is not None
+        if oldest_log is None:
+            raise BrokenInvariant("RocksDB 9.8 knows the property")
         return Mark(reached, oldest_log, tuple(number for number in logs if number >= oldest_log))
 
     def _look_at_background_work(self, db: Rdict) -> None:
@@ -522,9 +524,8 @@ def _wake(jobs: Sequence[_Job], result: outcome.Outcome[None]) -> None:
 
 
 def _own_copy(result: outcome.Outcome[None]) -> outcome.Outcome[None]:
-    if isinstance(result, outcome.Value):
+    if not isinstance(result, outcome.Error):
         return outcome.Value(None)
-    assert isinstance(result, outcome.Error)
     error = result.error
     return outcome.Error(type(error)(*error.args).with_traceback(error.__traceback__))
 

@@ -14,6 +14,8 @@ import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
+from journal.errors import BrokenInvariant
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
 READ_LIMIT_BYTES = 16 << 20
 """A small file that is larger than this is not read."""
 
+
 _SEAL = re.compile(rb',"checksum":(\d{1,10})}\s*\Z')
 
 
 def seal(plain: bytes) -> bytes:
     """A JSON object, with fields, with its checksum as the last of them."""
-    assert plain.endswith(b"}"), "an object ends with a brace"
+    if not plain.endswith(b"}"):
+        raise BrokenInvariant("an object ends with a brace")
     return plain[:-1] + b',"checksum":%d}' % zlib.crc32(plain)
 
 

@@ -77,7 +77,8 @@ class StoredJournal:
     @asynccontextmanager
     async def claim(self, partition: int, owner: str) -> AsyncIterator[StoredPartition]:
         """Own the partition for the block; fences earlier owners. ``owner`` is for people who read errors."""
-        assert 0 <= partition < self.partitions, f"there are {self.partitions} partitions, no number {partition}"
+        if not 0 <= partition < self.partitions:
+            raise ValueError(f"there are {self.partitions} partitions, no number {partition}")
         await self._store.recover()
         if self._settled.reveal():
             for owned in self._claims.values():

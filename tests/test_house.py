@@ -259,6 +259,15 @@ def test_nothing_that_runs_what_it_reads(module: str) -> None:
     assert called & {"eval", "exec"} == set()
 
 
+@pytest.mark.parametrize("module", [*ALL, *modules("playhead")])
+def test_nothing_is_asserted(module: str) -> None:
+    """``python -O`` leaves an ``assert`` out. What can be wrong, in bytes or in thought, raises a type that says whose fault it is."""
+    nodes = [*ast.walk(tree_of(module))]
+    asserts = [node.lineno for node in nodes if isinstance(node, ast.Assert)]
+    raised = [node.lineno for node in nodes if isinstance(node, ast.Name) and node.id == "AssertionError"]
+    assert asserts + raised == []
+
+
 ROCKS = ["journal.handles", "journal.reading", "journal.rocks"]
 """Those that work on an open store, that read it, and that write it."""
 

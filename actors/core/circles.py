@@ -21,6 +21,7 @@ import attrs
 
 from actors.core.errors import CircleLink, DeadlockError
 from actors.core.state import WaitKind
+from journal.errors import BrokenInvariant, CorruptRecord
 from journal.events import Mode
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
 
@@ -105,7 +106,8 @@ def edges_from(state: ObjectState, invocation: InvocationState) -> Iterator[Edge
     if invocation.is_started:
         for step, wait in invocation.waits.items():
             if wait.kind in (WaitKind.CALL, WaitKind.ATTACH):
-                assert wait.callee is not None
+                if wait.callee is None:
+                    raise CorruptRecord(f"{of} waits for another invocation at step {step}, which is not named")
                 is_own = wait.kind is WaitKind.CALL and not wait.is_fixed
                 yield Edge(of, wait.callee, wait.since, step, is_own)
         return
@@ -167,7 +169,8 @@ class WaitGraph:
 
     def _target_of(self, of: InvocationId) -> str:
         state = self._object_of(stream_of_invocation(of))
-        assert state is not None, "who waits has an object"
+        if state is None:
+            raise BrokenInvariant("who waits has an object")
         return f"{state.name}/{state.invocations[of].handler}"
 
 

@@ -22,6 +22,7 @@ from actors.core.arguments import Instant, Seconds, checked_instant, checked_sec
 from actors.core.collection import is_collecting
 from actors.core.errors import AttemptEnded, Cancelled, CancelledError, OutsideHandlerError
 from actors.core.groups import is_group, without
+from journal.errors import BrokenInvariant
 from journal.ids import StepId
 
 if TYPE_CHECKING:
@@ -270,7 +271,8 @@ class CancelScope:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: types.TracebackType | None
     ) -> bool:
         branch = self._branch
-        assert branch is not None
+        if branch is None:
+            raise BrokenInvariant("a scope that is left has been entered")
         execution = branch.execution
         if execution.resuming is not branch and isinstance(error, GeneratorExit):
             return False  # the generator around it is finalised, and nothing of it counts
@@ -410,7 +412,8 @@ class NurseryManager:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: types.TracebackType | None
     ) -> bool:
         nursery = self._nursery
-        assert nursery is not None
+        if nursery is None:
+            raise BrokenInvariant("a nursery that is left has been entered")
         combined = await nursery.leave(error)
         scope = nursery.cancel_scope
         if scope.__exit__(None if combined is None else type(combined), combined, None):

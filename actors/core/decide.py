@@ -30,6 +30,7 @@ from actors.core.retries import Exhausted, delay_seconds, is_exhausted
 from actors.core.state import Cancel, InvocationState, ObjectState, WaitKind, digest
 from actors.core.transitions import ACTIVE, STARTED
 from journal import events as e
+from journal.errors import BrokenInvariant
 from journal.events import Caller, Kind, Mode, Outcome, OutcomeKind, PauseCause, PauseMode, Status, Stop
 from journal.ids import ROOT_STEP
 
@@ -59,7 +60,8 @@ def _without_held(state: ObjectState | None, events: list[Event], limits: Limits
     A reader needs no turn, so no queue would limit how many wait: they are counted.
     """
     owner = state if state is not None else events[0]
-    assert isinstance(owner, (ObjectState, e.ObjectCreated)), "the first event of an object says whose it is"
+    if not isinstance(owner, (ObjectState, e.ObjectCreated)):
+        raise BrokenInvariant("the first event of an object says whose it is")
     starting = {event.invocation_id for event in events if isinstance(event, e.InvocationStarted)}
     if not starting:
         return events
@@ -86,7 +88,8 @@ def _is_held(
 def _check_room_for_readers(state: ObjectState | None, limits: Limits) -> None:
     waiting = 0 if state is None else sum(i.status is Status.QUEUED for i in state.invocations.values())
     if waiting >= limits.mailbox:
-        assert state is not None, "somebody waits for it"
+        if state is None:
+            raise BrokenInvariant("somebody waits for it")
         raise MailboxFullError(
             f"a gate holds {state.name}, {waiting} invocations wait for it already, and {limits.mailbox} may; "
             "try again when it is open"
@@ -117,7 +120,7 @@ def _decide_of_object(state: ObjectState | None, command: Command, now: float, l
         case c.RestartInvocation():
             return _restart(state, command, now, limits)
         case _:
-            raise AssertionError(f"{type(command).__name__} is in the table")
+            raise BrokenInvariant(f"{type(command).__name__} is in the table")
 
 
 def unknown_invocation(invocation_id: InvocationId) -> UnknownInvocationError:
@@ -623,8 +626,10 @@ def _retry_now(invocation: InvocationState) -> list[Event]:
 
 def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float, limits: Limits) -> list[Event]:
     """That the original is known, and what it was, is the caller's to find out: an ended one is not in the state."""
-    assert state is not None, "an original that is known has an object"
-    assert command.original is not None, "filled in where the command arrives"
+    if state is None:
+        raise BrokenInvariant("an original that is known has an object")
+    if command.original is None:
+        raise BrokenInvariant("filled in where the command arrives")
     original = state.invocations.get(command.invocation_id)
     if command.successor in state.invocations:
         return []

@@ -347,7 +347,8 @@ def _on_hastened(_: ObjectState, invocation: InvocationState, event: e.CancelHas
 
 
 def _on_overtook(_: ObjectState, invocation: InvocationState, __: e.CancelOvertook, ___: Stamp) -> None:
-    assert invocation.cancel is not None, "only what is cancelled has a cancel to meet"
+    if invocation.cancel is None:
+        raise IllegalEvent(f"{invocation.invocation_id} overtook a cancel, and it is not cancelled")
     invocation.cancel.overtook = True
 
 

@@ -14,6 +14,7 @@ from actors.core.gates import NO_GATES, Gates
 from actors.core.state import Changes, WaitKind
 from actors.core.transitions import ACTIVE
 from journal import events as e
+from journal.errors import BrokenInvariant, CorruptRecord
 from journal.events import Caller, Children, Link, Mode, Outcome, OutcomeKind, PauseCause, Status
 from journal.ids import ROOT_STEP, InvocationId, StepId, stream_of_invocation
 
@@ -95,7 +96,8 @@ def may_run(invocation: InvocationState) -> bool:
 
 
 def _of(state: ObjectState | None, event: Any) -> InvocationState:
-    assert state is not None
+    if state is None:
+        raise BrokenInvariant("what an event is of has an object")
     return state.invocations[event.invocation_id]
 
 
@@ -178,7 +180,8 @@ def _retract(invocation_id: InvocationId, step: StepId, wait: Wait) -> list[Effe
 
 
 def _on_call(state: ObjectState | None, event: e.CallScheduled) -> list[Effect]:
-    assert state is not None
+    if state is None:
+        raise BrokenInvariant("what an event is of has an object")
     invocation = _of(state, event)
     link = Link(event.invocation_id, f"{state.name}/{invocation.handler}", state.holder == event.invocation_id)
     command = c.Invoke(
@@ -213,7 +216,8 @@ def _on_call_cancel(state: ObjectState | None, event: e.CallCancelRequested) -> 
     wait = _of(state, event).waits.get(event.step)
     if wait is None:
         return []
-    assert wait.callee is not None
+    if wait.callee is None:
+        raise CorruptRecord(f"{event.invocation_id} waits for a call at step {event.step}, which is not named")
     spares = _of(state, event).spares
     if spares and wait.is_fixed:
         return [f.Deliver(stream_of_invocation(event.invocation_id), _give_up_call(event.invocation_id, event.step))]
@@ -326,7 +330,8 @@ def _on_restarted(state: ObjectState | None, event: e.InvocationRestarted) -> li
 
 
 def _on_rewound(state: ObjectState | None, event: e.FieldsRewound) -> list[Effect]:
-    assert state is not None
+    if state is None:
+        raise BrokenInvariant("what an event is of has an object")
     return [f.RewindItems(event, dict(state.lengths))]
 
 
@@ -343,7 +348,8 @@ def _on_resumed(state: ObjectState | None, event: e.InvocationResumed) -> list[E
 
 
 def _on_completed(state: ObjectState | None, event: e.InvocationCompleted) -> list[Effect]:
-    assert state is not None
+    if state is None:
+        raise BrokenInvariant("what an event is of has an object")
     invocation = _of(state, event)
     owed: list[Effect] = []
     if invocation.is_started:
@@ -365,7 +371,8 @@ def _clear_waits(invocation: InvocationState, ended: OutcomeKind) -> list[Effect
     for step, wait in invocation.waits.items():
         owed += _retract(invocation.invocation_id, step, wait)
         if wait.kind is WaitKind.CALL and not (invocation.spares and wait.is_fixed):
-            assert wait.callee is not None
+            if wait.callee is None:
+                raise CorruptRecord(f"{invocation.invocation_id} waits for a call that is not named")
             owed.append(f.Deliver(stream_of_invocation(wait.callee), _end_child(wait.callee, invocation, ended)))
     return owed
 

@@ -46,6 +46,7 @@ from actors.core.limits import NEVER
 from actors.core.signals import Signals
 from actors.core.state import digest
 from journal import events as e
+from journal.errors import BrokenInvariant, CorruptRecord
 from journal.events import OutcomeKind
 from journal.ids import InvocationId, StepId
 
@@ -244,7 +245,8 @@ class Execution:
 
     def finish_raised(self) -> Progress:
         """What the handler raised is its outcome, so what it did in its last turn stays; if the journal agrees."""
-        assert self.error is not None
+        if self.error is None:
+            raise BrokenInvariant("a handler that raised has an error")
         if self.is_replaying:
             self.mismatch = self._ended_early()
         elif not self._cannot_be_recorded:
@@ -448,7 +450,8 @@ class Execution:
     ) -> None:
         """Arm a scope's timer."""
         if at is None:
-            assert relative is not None
+            if relative is None:
+                raise BrokenInvariant("a scope has a date, or the time until then")
             at = self.live_now + relative
         at = min(at, NEVER)
         event = e.DeadlineScheduled(invocation_id=self.invocation_id, step=step, expires_at=at)
@@ -542,7 +545,8 @@ class Execution:
         try:
             function(*args)
         except AttemptEnded:
-            assert self.mismatch is not None, "only a mismatch ends an attempt from within"
+            if self.mismatch is None:
+                raise BrokenInvariant("only a mismatch ends an attempt from within") from None
 
     def _give_signal(self, signal: e.SignalReceived) -> None:
         step, is_reassigned = self._signals.receive(signal)
@@ -670,7 +674,8 @@ def script(history: Iterable[Recorded]) -> Script:
             order.cancel_overtook(event.handed_over)
         elif kind is e.AttemptRetried or kind is e.InvocationResumed:
             order.attempt_begins()
-    assert started is not None, "a handler is replayed once it has started"
+    if started is None:
+        raise CorruptRecord("a history that is replayed does not say when its handler started")
     return Script(started, order.cancelled, requests, kept_requests, order.deliveries, lived_turns)
 
 

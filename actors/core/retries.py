@@ -84,8 +84,7 @@ DEFAULT_RETRY = RetryPolicy()
 
 def delay_seconds(policy: RetryPolicy, failed_attempts: int, jitter: float) -> float:
     """How long to wait after this many failures; ``jitter`` in [0, 1) picks from the upper half."""
-    assert failed_attempts >= 1
-    exponent = min(failed_attempts - 1, 1000)  # factor ** 1000 is as good as for ever, and still a float
+    exponent = min(max(failed_attempts - 1, 0), 1000)  # factor ** 1000 is as good as for ever, and still a float
     try:
         full = min(policy.max_delay, policy.initial_delay * policy.factor**exponent)
     except OverflowError:

@@ -21,6 +21,7 @@ from actors.engine.app import App
 from actors.engine.deployments import LATEST
 from actors.engine.rehearsal import read_invocation, rehearse
 from actors.system import SYSTEM_CLASSES
+from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -76,7 +77,7 @@ class Checker:
                 told_at = trio.current_time()
             try:
                 tally.add(await self.check(of, deployment, app))
-            except Refused as refusal:
+            except (Refused, CorruptRecord, Damaged) as refusal:
                 tally.skip(of, str(refusal))
         yield tally.summary()
 
@@ -87,7 +88,8 @@ async def last_of(summaries: AsyncGenerator[CheckSummary]) -> CheckSummary:
     async with aclosing(summaries):
         async for summary in summaries:
             last = summary
-    assert last is not None, "the last one tells all"
+    if last is None:
+        raise BrokenInvariant("the last one tells all")
     return last
 
 

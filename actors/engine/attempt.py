@@ -35,6 +35,7 @@ from actors.mistakes import fails_fast
 from actors.objects import NothingStored
 from actors.values import ValueProblem
 from journal import events as e
+from journal.errors import BrokenInvariant, CorruptRecord
 from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause
 from journal.inflight import turn_mark
 
@@ -111,7 +112,10 @@ class Attempt:
         self.may_be_interrupted = not is_system(state.service)
         self.mark = turn_mark(invocation.invocation_id)
         accepted = history[0].event
-        assert isinstance(accepted, e.InvocationAccepted), "the history of an invocation begins with its acceptance"
+        if not isinstance(accepted, e.InvocationAccepted):
+            raise CorruptRecord(
+                f"the history of {self.invocation_id} begins with {type(accepted).__name__}, no acceptance"
+            )
         arguments = _decode_argument(self.handler, accepted.argument)
         view = self._view = _view(definition, state, invocation, history, items, setting.limits)
         instance = _instance(definition, state, view)
@@ -222,13 +226,15 @@ class Attempt:
             return [self._hold(PauseCause.MISMATCH, execution.mismatch)]
         events, execution.progress = execution.progress, []
         if progress is Progress.RETURNED:
-            assert execution.result is not None, "the root returns JSON"
+            if execution.result is None:
+                raise BrokenInvariant("the root returns JSON")
             return [self._finish(events, Outcome(OutcomeKind.SUCCEEDED, execution.result))]
         return [c.RecordProgress(invocation_id=self.invocation_id, events=events)] if events else []
 
     def _judge_error(self) -> list[Command]:
         error = self.execution.error
-        assert error is not None
+        if error is None:
+            raise BrokenInvariant("a handler that raised has an error")
         foreign = _foreign_await(error, self.name)
         if foreign is not None:
             return self._finish_raised(failed(foreign))
@@ -270,7 +276,8 @@ class Attempt:
         )
 
     def _hold(self, cause: PauseCause, error: BaseException | None) -> Command:
-        assert error is not None
+        if error is None:
+            raise BrokenInvariant("an attempt is held for an error")
         if cause is PauseCause.HANDLER:
             return held_for(self.invocation_id, cause, failure_of(error))
         return c.HoldAttempt(

@@ -18,7 +18,7 @@ from actors.engine.arrivals import Arrival
 from actors.engine.fold import fold
 from actors.failures import failed, failure_of
 from journal import keys
-from journal.errors import Damaged
+from journal.errors import BrokenInvariant, Damaged
 from journal.events import Stamp, Status
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 from journal.protocol import Letter
@@ -124,7 +124,8 @@ class CircleBreaker:
 
     async def _break(self, circle: Circle) -> None:
         edge = circle.closing
-        assert edge.step is not None, "a handler waits there"
+        if edge.step is None:
+            raise BrokenInvariant("a handler waits there")
         log.warning("%s", circle.error)
         outcome = failed(circle.error)
         if edge.is_own:

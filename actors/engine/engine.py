@@ -18,7 +18,7 @@ from actors.engine.replies import Waiter
 from actors.engine.running import LeftStep
 from actors.engine.tally import Tally
 from actors.engine.watchdog import Work, blocked_error
-from journal.errors import Conflict, Damaged, Fenced, InDoubt, StoreFailed, Unavailable
+from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, StoreFailed, Unavailable
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 
@@ -293,7 +293,8 @@ def _give_way_or_raise(number: int, group: BaseExceptionGroup[BaseException]) ->
     mendable, rest = group.split(_GIVES_WAY)
     if rest is not None:
         raise rest
-    assert mendable is not None
+    if mendable is None:
+        raise BrokenInvariant("an owner ends for a reason")
     failed, _ = mendable.split(StoreFailed)
     if failed is not None:
         raise failed

@@ -8,6 +8,7 @@ import attrs
 
 from actors.core import commands as c
 from journal.codec import Record
+from journal.errors import BrokenInvariant
 from journal.ids import ROOT_STEP, InvocationId, StepId, StreamId
 from journal.protocol import Append, Letter
 
@@ -145,4 +146,4 @@ def _timer_id(command: Command) -> str:
         case c.KillInvocation():
             return f"{command.invocation_id}/kill"
         case _:
-            raise AssertionError(f"{type(command).__name__} is no timer")
+            raise BrokenInvariant(f"{type(command).__name__} is no timer")

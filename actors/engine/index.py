@@ -8,6 +8,7 @@ from actors.core.react import owes
 from actors.core.state import WaitKind
 from actors.engine.resident import Listing
 from journal import keys
+from journal.errors import BrokenInvariant
 from journal.events import Status, Target
 from journal.rows import AwaitedSignal, InvocationRow, encode_row
 
@@ -90,7 +91,8 @@ def index_invocation(
         resident.listings.pop(invocation_id, None)
         return
     state = resident.state
-    assert state is not None
+    if state is None:
+        raise BrokenInvariant("what is listed has an object")
     invocation = state.invocations.get(invocation_id)
     if invocation is None:
         return  # it had ended before, and its row says what there was to say

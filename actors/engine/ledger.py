@@ -43,7 +43,7 @@ from actors.engine.snapshots import encode_snapshot
 from actors.failures import failure_of
 from journal import events as e
 from journal import keys
-from journal.errors import CorruptRecord, Damaged
+from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 from journal.events import PauseCause, Recorded, Stamp
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
 from journal.protocol import Letter
@@ -186,13 +186,15 @@ class Ledger:
         """What an event means for rows and for people, as long as the state is the one before it."""
         state = resident.state
         if isinstance(event, e.InvocationCompleted):
-            assert state is not None
+            if state is None:
+                raise BrokenInvariant("what an event is of has an object")
             row = resident.ended[event.invocation_id] = self._row_at_end(state, number, event, stamp)
             self._forming.ended.append(row)
         elif isinstance(event, e.InvocationRestarted):
             self._note_successor(resident, number, event)
         elif isinstance(event, (e.AttemptFailed, e.StepAttemptFailed)):
-            assert state is not None
+            if state is None:
+                raise BrokenInvariant("what an event is of has an object")
             forming = self._forming
             failed = forming.failed_attempts if isinstance(event, e.AttemptFailed) else forming.failed_steps
             failed.append((state.service, state.invocations[event.invocation_id].handler))
@@ -385,7 +387,8 @@ class Ledger:
         return None
 
     async def _stop_sends(self, resident: Resident, effect: f.StopSends) -> None:
-        assert resident.state is not None
+        if resident.state is None:
+            raise BrokenInvariant("what an event is of has an object")
         invocation = resident.state.invocations.get(effect.invocation_id)
         if invocation is None:
             return
@@ -407,11 +410,13 @@ class Ledger:
 
     async def _keep_history(self, resident: Resident, of: InvocationId) -> None:
         """Give an invocation that just started what it takes over, in the same commit."""
-        assert resident.state is not None
+        if resident.state is None:
+            raise BrokenInvariant("what an event is of has an object")
         invocation = resident.state.invocations.get(of)
         if invocation is None:
             return
-        assert invocation.restarts is not None
+        if invocation.restarts is None:
+            raise BrokenInvariant("what an event is of has an object")
         try:
             history = await self.history_of(resident, invocation.restarts.invocation_id)
             beginning = await beginning_of(
@@ -543,7 +548,8 @@ class Ledger:
         if extension.expected == 0 and resident.state is not None:
             index_name(sealed.rows, partition, resident.state, there=True)
         if extension.may_be_empty and self._is_empty(resident):
-            assert resident.state is not None, "what is empty had something"
+            if resident.state is None:
+                raise BrokenInvariant("what is empty had something")
             index_name(sealed.rows, partition, resident.state, there=False)
             extension.remove = True
             resident.vanish()
@@ -563,7 +569,8 @@ class Ledger:
         )
 
     def _take_snapshot(self, resident: Resident, extension: Extension) -> None:
-        assert resident.state is not None
+        if resident.state is None:
+            raise BrokenInvariant("what an event is of has an object")
         extension.snapshot = encode_snapshot(resident.state)
         resident.snapshot_at = resident.version
         resident.snapshot_bytes = len(extension.snapshot)

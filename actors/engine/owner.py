@@ -34,7 +34,7 @@ from actors.objects import service_name
 from actors.system.code import Code
 from actors.system.registry import Registry
 from journal import keys
-from journal.errors import CorruptRecord, Damaged, JournalError
+from journal.errors import BrokenInvariant, CorruptRecord, Damaged, JournalError
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 
@@ -69,6 +69,7 @@ than is won by the disk's beginning earlier."""
 
 _WAKE_TOGETHER = 128
 """Outside waiters that are woken in one tick; ten thousand at once would make the loop deaf for a tenth of a second."""
+
 
 _PURGED_TOGETHER = 500
 _LONGEST_NAP_SECONDS = 3600.0
@@ -283,7 +284,8 @@ class Owner:
             await self._seal_wanted.wait()
             self._seal_wanted = trio.Event()
             sealed = self._sealed
-            assert sealed is not None, "the seal was wanted because there is one"
+            if sealed is None:
+                raise BrokenInvariant("the seal was wanted because there is one")
             if sealed.is_written:
                 began = trio.current_time()
                 try:

@@ -39,7 +39,7 @@ from actors.engine.restarting import (
 )
 from actors.failures import failed, failure_of, text_of, type_of
 from actors.inspection import info_of
-from journal.errors import CorruptRecord, Damaged, Unwritable
+from journal.errors import BrokenInvariant, CorruptRecord, Damaged, Unwritable
 from journal.events import Answer, Mode, Status
 from journal.ids import InvocationId, stream_of_invocation
 from journal.rows import InvocationRow
@@ -202,7 +202,8 @@ class Reception:
         applications, service = self._ledger.applications, command.target.service
         command.deployment = applications.pinned_to(service)
         app = applications.find(command.deployment, service)
-        assert app is not None, "what new invocations take is loaded"
+        if app is None:
+            raise BrokenInvariant("what new invocations take is loaded")
         definition, handler = app.handler_of(command.target)
         command.kind, command.mode, command.atomic = definition.kind, handler.mode, handler.options.atomic
         ended = None if arrival.is_fresh else self._ledger.ended(resident, command.invocation_id)
@@ -247,7 +248,8 @@ class Reception:
 
     def _repeat_answer(self, resident: Resident, arrival: Arrival, command: c.Invoke, ended: InvocationRow) -> None:
         """It was asked for before, and has ended."""
-        assert ended.outcome is not None, "a row without an outcome is of an open invocation"
+        if ended.outcome is None:
+            raise BrokenInvariant("a row without an outcome is of an open invocation")
         self._ledger.audit(resident, arrival, changed=False)
         if arrival.reply is not None:
             accepted = Accepted(command.invocation_id, is_new=False)
@@ -272,8 +274,10 @@ class Reception:
     def _call_again(self, resident: Resident, arrival: Arrival, command: c.Invoke, by: c.Command) -> None:
         """The caller waits for the invocation that takes the place of the one that was stopped."""
         caller = command.caller
-        assert caller is not None, "only calls are repeated"
-        assert isinstance(by, (c.Attach, c.RestartInvocation)), "it is there already, or it is made"
+        if caller is None:
+            raise BrokenInvariant("only calls are repeated")
+        if not isinstance(by, (c.Attach, c.RestartInvocation)):
+            raise BrokenInvariant("it is there already, or it is made")
         callee = by.invocation_id if isinstance(by, c.Attach) else by.successor
         handed_over = c.HandOverCall(invocation_id=caller.invocation_id, step=caller.step, callee=callee)
         self._ledger.deliver(
@@ -314,13 +318,15 @@ class Reception:
             self._wait(resident, watch.invocation_id, watch.waiter)
             return
         ended = self._known(resident, watch.invocation_id)
-        assert ended.outcome is not None, "a row without an outcome is of an open invocation"
+        if ended.outcome is None:
+            raise BrokenInvariant("a row without an outcome is of an open invocation")
         self._ledger.when_durable(partial(watch.waiter.set, ended.outcome))
 
     def _wait(self, resident: Resident, of: InvocationId, waiter: Waiter[Outcome]) -> None:
         resident.waiters.setdefault(of, []).append(waiter)
         if waiter.leaves_at_pause:
-            assert resident.state is not None, "an open invocation is of an object"
+            if resident.state is None:
+                raise BrokenInvariant("an open invocation is of an object")
             state = resident.state.invocations[of]
             if state.status is Status.PAUSED:
                 self._ledger.tell_paused(waiter, of, state.pause_reason)
@@ -330,7 +336,8 @@ class Reception:
         if open_state is None:
             info = info_of(self._known(resident, look.invocation_id), None)
         else:
-            assert resident.state is not None
+            if resident.state is None:
+                raise BrokenInvariant("an open invocation is of an object")
             row = row_of(resident.state, open_state)
             performer = self._ledger.performer
             doing, code_wait = performer.doing(resident, open_state), performer.code_wait(open_state)
@@ -362,7 +369,8 @@ class Reception:
                 self._circles.refuse([edge], f"{resident.state.name}/{opened.handler}")
             self._ledger.decide(resident, command, arrival.stamp)
             return
-        assert ended.outcome is not None, "a row without an outcome is of an open invocation"
+        if ended.outcome is None:
+            raise BrokenInvariant("a row without an outcome is of an open invocation")
         self._ledger.complete_call(resident, command.by, ended.outcome)
 
     def _obey(self, resident: Resident, arrival: Arrival, command: Any) -> None:

@@ -21,13 +21,15 @@ from actors.core.replay import Execution, contrast, describe, is_request
 from actors.engine.attempt import Attempt, Setting, writer_beside
 from actors.engine.fold import fold
 from actors.engine.past import Maps, Past
+from actors.engine.restarting import acceptance_of
 from actors.engine.rows import ObjectItems
 from actors.engine.watchdog import Watchdog, Work, blocked_error
 from actors.failures import failure_of
 from actors.inspection import belongs_to, failure_info, outcome_info
 from journal import events as e
 from journal import keys
-from journal.events import Mode, OutcomeKind, PauseCause, Recorded
+from journal.errors import BrokenInvariant, Damaged
+from journal.events import Mode, OutcomeKind, Recorded
 from journal.ids import ROOT_STEP, stream_of_invocation
 from journal.rows import InvocationRow, decode_row
 from journal.store import scan_all
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from actors.core.commands import Command
-    from actors.core.state import ObjectState
+    from actors.core.state import InvocationState, ObjectState
     from actors.engine.app import App
     from actors.engine.world import World
     from journal.events import Event, Outcome
@@ -65,7 +67,7 @@ async def read_invocation(rows: Readable, partitions: int, of: InvocationId) -> 
     row = decode_row(InvocationRow, data)
     kept = _KeptStream(rows, partition, stream)
     # The row of an open one is written when its status changes; where its events lie, its object tells.
-    spans = row.spans if row.outcome is not None else kept.state().invocations[of].spans
+    spans = row.spans if row.outcome is not None else kept.opened(of).spans
     history = [r for r in await kept.history(stream, spans) if belongs_to(r.event, of)]
     began = max((r.number for r in history if isinstance(r.event, _BEGINNINGS)), default=None)
     if began is None:
@@ -110,8 +112,16 @@ class _KeptStream:
 
     def state(self) -> ObjectState:
         stored = load_stream(self._rows, self._partition, self._stream, self._head)
-        assert stored is not None, "an invocation that is kept has an object"
+        if stored is None:
+            raise Damaged(self._stream, 0, "it has an invocation, and there is no object")
         return fold(self._stream, stored)
+
+    def opened(self, of: InvocationId) -> InvocationState:
+        """One that has not ended, as its row says. Raises ``Damaged``."""
+        found = self.state().invocations.get(of)
+        if found is None:
+            raise Damaged(self._stream, 0, f"{of} has not ended, and its object does not know it")
+        return found
 
     async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
         return read_snapshot(self._rows, self._partition, stream, at)
@@ -201,12 +211,9 @@ def _rehearse(base: CheckReport, kept: KeptInvocation, app: App, setting: Settin
     try:
         definition = app.find(row.target.service)
         handler = definition.handler(row.target.handler)
-        if kept.state is None:
-            accepted = kept.history[0].event
-            assert isinstance(accepted, e.InvocationAccepted), "a history begins with its acceptance"
-            handler.signature.decode(accepted.argument)
+        if kept.state is None or kept.items is None:
+            handler.signature.decode(acceptance_of(kept.history).argument)
             return base
-        assert kept.items is not None
         invocation = kept.state.invocations[row.invocation_id]
         make = partial(_Rehearsal, setting, definition, kept.state, invocation, kept.history, kept.items)
         attempt = setting.watchdog.run(Work(row.invocation_id, str(row.target), may_be_interrupted=True), make)
@@ -218,7 +225,8 @@ def _rehearse(base: CheckReport, kept: KeptInvocation, app: App, setting: Settin
     try:
         commands = attempt.start(setting.world.clock.now())
         execution = attempt.execution
-        assert isinstance(execution, _Noting), "the type that a rehearsal asks for"
+        if not isinstance(execution, _Noting):
+            raise BrokenInvariant("the type that a rehearsal asks for")
         return _judge(base, row, execution, commands)
     finally:
         attempt.close()
@@ -234,7 +242,6 @@ def _judge(base: CheckReport, row: InvocationRow, execution: _Noting, commands: 
         case c.FailAttempt():
             return attrs.evolve(report, verdict=Verdict.RAISES, failure=failure_info(last.failure))
         case c.HoldAttempt():
-            assert last.cause in (PauseCause.MISMATCH, PauseCause.BLOCKED), "a rehearsal is held for nothing else"
             return attrs.evolve(report, verdict=Verdict.RAISES, failure=failure_info(last.failure))
         case c.FinishAttempt():
             outcome = last.outcome

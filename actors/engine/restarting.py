@@ -11,7 +11,7 @@ from actors.core.errors import NotPossibleError
 from actors.core.restart import FROM_THE_START, Kept, keep
 from actors.core.state import WaitKind
 from journal import events as e
-from journal.errors import CorruptRecord
+from journal.errors import BrokenInvariant, CorruptRecord
 from journal.events import CallRef, Kind, Mode, OutcomeKind, Stamp
 from journal.ids import InvocationId, derived_unique, invocation_id, stream_of_invocation
 
@@ -61,7 +61,8 @@ async def beginning_of(
     Raises :class:`actors.core.errors.HistoryGoneError`, ``UnknownStepError``.
     """
     lineage = invocation.restarts
-    assert lineage is not None, "only what repeats another one takes over anything"
+    if lineage is None:
+        raise BrokenInvariant("only what repeats another one takes over anything")
     of, stamp = invocation.invocation_id, Stamp(now, f"restart of {lineage.invocation_id}", invocation.accepted_by)
     kept = NOTHING_KEPT
     if lineage.step != FROM_THE_START:
@@ -171,6 +172,7 @@ class Calls:
 _MOST_LIVES = 1_000
 """How often something can have been repeated for its first calls to be known as its own."""
 
+
 RowOf: TypeAlias = "Callable[[InvocationId], InvocationRow | None]"
 
 
@@ -215,7 +217,8 @@ def was_stopped(ended: InvocationRow) -> bool:
 
 def repetition_of(stopped: InvocationRow, call: c.Invoke) -> c.RestartInvocation:
     """What repeats an invocation that was stopped, for a call that is made again. The same call gives the same id."""
-    assert call.caller is not None, "only calls are repeated"
+    if call.caller is None:
+        raise BrokenInvariant("only calls are repeated")
     unique = derived_unique("repeated", call.caller.invocation_id, call.caller.step, stopped.invocation_id)
     return c.RestartInvocation(
         invocation_id=stopped.invocation_id,

@@ -42,7 +42,7 @@ from actors.engine.watchdog import Work, blocked_error
 from actors.failures import failed, failure_of, text_of, type_of
 from actors.inspection import CodeWait, StepDoing, StepPhase
 from journal import events as e
-from journal.errors import Damaged
+from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 from journal.events import Mode, PauseCause, PauseMode, Stamp
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ class Stage:
     def hold(self) -> None:
         """End the attempts that gates hold. Their steps end and are recorded, unless a gate that is shut at once aborts them."""
         for of, (resident, _) in list(self._live.items()):
-            assert resident.state is not None, "an attempt is of an invocation"
+            if resident.state is None:
+                raise BrokenInvariant("an attempt is of an invocation")
             if self._ledger.holding(resident.state, of):
                 self.end_attempt(resident, of, abort_steps=False)
         for resident in self._ledger.directory:
@@ -195,7 +196,8 @@ class Stage:
         invocation = None if state is None else state.invocations.get(run.invocation_id)
         if invocation is None or resident.damage is not None or not may_run(invocation):
             return
-        assert state is not None, "it is one of the object's"
+        if state is None:
+            raise BrokenInvariant("it is one of the object's")
         if self._ledger.holding(state, run.invocation_id):
             if run.recorded is not None:
                 resident.held_back[run.invocation_id] = resident.held_back.get(run.invocation_id, 0) + 1
@@ -215,7 +217,8 @@ class Stage:
 
     async def _start(self, resident: Resident, invocation: InvocationState) -> None:
         of = invocation.invocation_id
-        assert resident.state is not None
+        if resident.state is None:
+            raise BrokenInvariant("an invocation is of an object")
         app = self._ledger.applications.find(invocation.deployment, resident.state.service)
         if app is None:
             self._wait_for_code(resident, invocation)
@@ -236,7 +239,7 @@ class Stage:
         except BlockedLoopError as error:
             self._hold(of, resident, PauseCause.BLOCKED, error)
             return
-        except ActorError as error:
+        except (ActorError, CorruptRecord) as error:
             self._hold(of, resident, PauseCause.MISMATCH, error)
             return
         except BaseException as error:  # the argument is decoded by the user's classes
@@ -328,7 +331,8 @@ class Stage:
             self._hold_if_too_long(resident, of)
 
     def _hold_if_too_long(self, resident: Resident, of: InvocationId) -> None:
-        assert resident.state is not None
+        if resident.state is None:
+            raise BrokenInvariant("an invocation is of an object")
         reason = beyond_limits(resident.state.invocations[of], self._limits)
         if reason is not None:
             held = c.HoldAttempt(invocation_id=of, cause=PauseCause.LIMIT, reason=reason)
@@ -461,7 +465,8 @@ class Stage:
 
     def _fail_as_lost(self, resident: Resident, lost: LostTry, body: StepBody) -> None:
         of, step, in_flight = lost.invocation_id, lost.step, self._setting.in_flight
-        assert in_flight is not None, "it has named the try"
+        if in_flight is None:
+            raise BrokenInvariant("it has named the try")
         error = StepLostError(
             f"step {body.name!r} ran when the process died: it was killed, ran out of memory or crashed"
         )
@@ -481,7 +486,8 @@ class Stage:
         of, in_flight = invocation.invocation_id, self._setting.in_flight
         if in_flight is None or not in_flight.strikes:
             return False
-        assert resident.state is not None
+        if resident.state is None:
+            raise BrokenInvariant("an invocation is of an object")
         count = in_flight.strikes_of(of)
         if count < _STRIKES or is_system(resident.state.service):
             return False

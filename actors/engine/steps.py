@@ -26,6 +26,7 @@ from actors.inspection import StepPhase
 from actors.mistakes import fails_fast
 from actors.system.inside import current_client
 from actors.values import ValueProblem
+from journal.errors import BrokenInvariant
 from journal.events import Outcome, OutcomeKind
 from journal.inflight import turn_mark
 
@@ -77,7 +78,8 @@ class StepTask:
     def handler(self) -> HandlerContext:
         """Of the handler that asked for it."""
         branch = self._body.context[current_branch]
-        assert branch is not None, "a step is asked for by a branch, in its context"
+        if branch is None:
+            raise BrokenInvariant("a step is asked for by a branch, in its context")
         return context_of(branch)
 
     def abort(self) -> None:
@@ -194,9 +196,8 @@ class StepTask:
         timeout = self._body.options.timeout
         if timeout is None:
             return await call()
-        with trio.move_on_after(timeout) as scope:
+        with trio.move_on_after(timeout):
             return await call()
-        assert scope.cancelled_caught
         raise StepTimeoutError(f"step {self.name!r} did not end within {timeout} seconds")
 
     def _succeeded(self, value: Any) -> Command:

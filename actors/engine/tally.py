@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from actors.core.names import is_system
+from journal.errors import BrokenInvariant
 from journal.events import OutcomeKind
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class Tally:
         self.commit_events.add(sum([len(extension.events.entries) for extension in kept.extensions.values()]))
         ended = self.ended
         for row in kept.ended:
-            assert row.outcome is not None, "it has ended"
+            if row.outcome is None:
+                raise BrokenInvariant("it has ended")
             ended[row.target.service, row.target.handler, row.outcome.kind] += 1
             if row.completed_at is not None and not is_system(row.target.service):
                 self.recent.add(row.completed_at, has_succeeded=row.outcome.kind is OutcomeKind.SUCCEEDED)

@@ -42,7 +42,7 @@ from actors.http.problems import SECURITY_HEADERS, respond_with
 from actors.http.routes import JsonBody, Route, Router, Scope
 from actors.http.streaming import EventStream
 from actors.http.traffic import Traffic
-from journal.errors import JournalError
+from journal.errors import BrokenInvariant, JournalError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -77,6 +77,7 @@ ROUTES: tuple[Route, ...] = (
 )
 """Everything that is served, in one table."""
 
+
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _DRAIN_SECONDS = 2.0
 _DRAIN_BYTES = 16 << 20
@@ -105,7 +106,8 @@ class Api:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
-        assert scope["type"] == "http", "the server runs no lifespan"
+        if scope["type"] != "http":
+            raise ValueError(f"the scope is {scope['type']!r}, expected 'http': playhead takes part in no lifespan")
         reader = _Reader(receive)
         request = Request(scope, reader)
         response = await self._respond(request)
@@ -161,7 +163,8 @@ class Api:
             await self._guard.note(asking, request, refusal)
             raise
         if route is None:
-            assert missing is not None, "a route is found, or missing"
+            if missing is None:
+                raise BrokenInvariant("a route is found, or missing")
             raise missing
         is_open = self._guard.is_open
         return route, Exchange(

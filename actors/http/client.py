@@ -51,6 +51,7 @@ from actors.outcomes import value_of
 from actors.references import InvocationHandle
 from actors.sql.result import QueryResult
 from actors.values import Codec, codec_for, decode_kept
+from journal.errors import BrokenInvariant
 from journal.events import Answer, Outcome, OutcomeKind
 from journal.ids import InvocationId, parse_invocation_id
 
@@ -207,7 +208,7 @@ class RemotePort(RemoteControl):
                 response = await self._connection.send("POST", path, headers=headers, content=command.value)
                 return answer_of(decoded(response, AnswerModel))
             case _:
-                raise AssertionError(f"{type(command).__name__} is no verb")
+                raise BrokenInvariant(f"{type(command).__name__} is no verb")
 
     async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> Answer:
         return await self._verb(

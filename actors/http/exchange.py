@@ -17,6 +17,7 @@ from actors.core.errors import InvalidArgumentError, InvalidKeyError, PayloadToo
 from actors.http.problems import SlowBodyError
 from actors.http.traffic import Traffic
 from actors.values import ValueProblem, parse
+from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, MutableMapping
@@ -183,5 +184,6 @@ def _names(kind: Any) -> tuple[str, ...] | None:
         return None
     if issubclass(kind, msgspec.Struct):
         return kind.__struct_encode_fields__
-    assert attrs.has(kind), "models are attrs classes or structs"
+    if not attrs.has(kind):
+        raise BrokenInvariant("models are attrs classes or structs")
     return tuple(field.name for field in attrs.fields(kind))

@@ -16,6 +16,7 @@ from typing import Any, NewType
 import attrs
 
 from actors.http.problems import MethodNotAllowedError, NoSuchPathError
+from journal.errors import BrokenInvariant
 
 Endpoint = Callable[..., Awaitable[Any]]
 
@@ -69,7 +70,8 @@ class Route:
 
     def __attrs_post_init__(self) -> None:
         hints = typing.get_type_hints(self.endpoint, include_extras=True)
-        assert {*list(inspect.signature(self.endpoint).parameters)[1:]} <= {"query", "body"}, self.path
+        if not ({*list(inspect.signature(self.endpoint).parameters)[1:]} <= {"query", "body"}):
+            raise BrokenInvariant(self.path)
         object.__setattr__(self, "segments", tuple(self.path.split("/")[1:]))
         object.__setattr__(self, "query", hints.get("query"))
         object.__setattr__(self, "body", hints.get("body"))

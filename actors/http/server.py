@@ -30,6 +30,7 @@ from actors.core.arguments import checked_count, checked_seconds
 from actors.http.guard import HEAD_BYTES
 from actors.http.models import PROBLEM_TYPE
 from actors.http.problems import SECURITY_HEADERS, encode_unreadable
+from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,7 +181,8 @@ class _Server(TCPServer):
                     parse_socket_addr(socket.family, socket.getsockname()),
                     self.protocol_send,
                 )
-                assert task_group._nursery is not None, "it has been entered"
+                if task_group._nursery is None:
+                    raise BrokenInvariant("it has been entered")
                 task_group._nursery.start_soon(self._leave_when_idle)
                 await self._idle.restart()
                 await self._read_data()

@@ -16,6 +16,7 @@ from actors.http.exchange import Exchange
 from actors.http.models import MAX_WAIT, Position
 from actors.http.routes import Route, Scope
 from actors.http.streaming import EventStream, position_of, wants_stream
+from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -27,6 +28,7 @@ TOGETHER_SECONDS = 0.05
 
 THROUGHPUT_SECONDS = 300
 """For so long back it is told how much ended in each second."""
+
 
 _LONG_SECONDS = 3600.0
 _encode = msgspec.json.Encoder().encode
@@ -60,7 +62,8 @@ async def whoami(exchange: Exchange) -> Whoami:
     """Who asks, and how far the token reaches."""
     await trio.lowlevel.checkpoint()
     grant = exchange.grant
-    assert grant is not None, "a route with a scope knows who asks"
+    if grant is None:
+        raise BrokenInvariant("a route with a scope knows who asks")
     return Whoami(name=grant.name, scope=grant.scope, is_open=exchange.is_open, now=time.time())
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
+from journal.errors import BrokenInvariant
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
@@ -100,9 +102,8 @@ class Table(Generic[R]):
     identity: Callable[[R], Hashable] | None = None
 
     def __attrs_post_init__(self) -> None:
-        assert self.identity is not None or len(self.paths) == 1, (
-            f"{self.name} has an index, and nothing tells rows apart"
-        )
+        if not (self.identity is not None or len(self.paths) == 1):
+            raise BrokenInvariant(f"{self.name} has an index, and nothing tells rows apart")
 
     @property
     def declaration(self) -> str:

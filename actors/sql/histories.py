@@ -28,8 +28,7 @@ def _details(recorded: Recorded) -> str:
 
 def _field(recorded: Recorded, name: str) -> str | None:
     value = getattr(recorded.event, name, None)
-    assert value is None or isinstance(value, str)
-    return value
+    return None if value is None else str(value)
 
 
 def _of_invocation(reader: Reader, wanted: Wanted) -> Iterator[Recorded]:

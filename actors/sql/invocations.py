@@ -13,7 +13,7 @@ import msgspec
 from actors.sql.columns import Column, Path, Table, Type, Wanted
 from journal import events as e
 from journal import keys
-from journal.errors import CorruptRecord, MalformedIdError
+from journal.errors import CorruptRecord, Damaged, MalformedIdError
 from journal.events import Status
 from journal.ids import ROOT_STEP, InvocationId, parse_invocation_id, stream_of, stream_of_invocation
 from journal.rows import AwaitedSignal, decode_row, decode_rows
@@ -130,8 +130,10 @@ def _duration(row: Row, reader: Reader) -> float | None:
 
 def _argument(row: Row, reader: Reader) -> str | None:
     first = row.spans[0][0]
-    (accepted,) = reader.events(stream_of_invocation(row.invocation_id), first, first)
-    assert isinstance(accepted.event, e.InvocationAccepted), "an invocation's history begins with it"
+    stream = stream_of_invocation(row.invocation_id)
+    accepted = next(iter(reader.events(stream, first, first)), None)
+    if accepted is None or not isinstance(accepted.event, e.InvocationAccepted):
+        raise Damaged(stream, first, f"the acceptance of {row.invocation_id} is expected here")
     return json_text(accepted.event.argument)
 
 

@@ -10,7 +10,7 @@ import msgspec
 from actors.sql.columns import Column, Path, Table, Type, Wanted
 from actors.sql.invocations import json_text
 from journal import keys
-from journal.errors import MalformedIdError
+from journal.errors import Damaged, MalformedIdError
 from journal.events import Kind, Status
 from journal.ids import InvocationId, StreamId, parse_invocation_id, stream_of, stream_of_invocation
 
@@ -172,7 +172,8 @@ def _every_inbox(reader: Reader, _: Wanted) -> Iterator[_Place]:
                 if stream not in seen:
                     seen.add(stream)
                     state = reader.object(stream)
-                    assert state is not None, "an open invocation has an object"
+                    if state is None:
+                        raise Damaged(stream, 0, "it has an open invocation, and there is no object")
                     yield from _places(state)
 
 

@@ -117,7 +117,8 @@ class Statement:
             raise InvalidQueryError(f"column {column} is a BLOB, which an answer has no word for; use hex({column})")
         if isinstance(value, float) and not math.isfinite(value):
             raise InvalidQueryError(f"column {column} is not a finite number")
-        assert value is None or isinstance(value, (str, int, float))
+        if not (value is None or isinstance(value, (str, int, float))):
+            raise InvalidQueryError(f"column {column} is a {type(value).__name__}, which an answer has no word for")
         return value
 
     @contextmanager

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from actors.sql.columns import Wanted
 from actors.sql.plans import can_match, choose, decode_plan, wanted_of
+from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -80,7 +81,8 @@ class _Cursor:
             return iter(())
         wanted = wanted_of(plan, values)
         if wanted is None:
-            assert not plan.ordered, "a path that needs a column's value promises no order"
+            if plan.ordered:
+                raise BrokenInvariant("a path that needs a column's value promises no order")
             return self._table.paths[-1].scan(self._reader, Wanted(columns=plan.columns))
         path = next(path for path in self._table.paths if path.name == plan.path)
         return path.scan(self._reader, wanted)

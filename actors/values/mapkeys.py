@@ -141,7 +141,8 @@ def _normal(key: decimal.Decimal) -> decimal.Decimal:
     if not key:
         return decimal.Decimal(0)
     sign, digits, exponent = key.as_tuple()
-    assert isinstance(exponent, int), "it is finite"
+    if not isinstance(exponent, int):
+        return key
     kept = list(digits)
     while kept[-1] == 0:
         kept.pop()

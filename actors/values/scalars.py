@@ -19,6 +19,7 @@ import msgspec
 from actors.values.document import EXACT
 from actors.values.problem import Misfit, expected, name_of, reason_of, show
 from actors.values.shape import BOOL, FLOAT, INT, NULL, TEXT, Shape, of_type
+from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -33,7 +34,8 @@ class ExactShape(Shape):
     """``int``, ``str``, ``bool`` and ``None``: what JSON has the same of. ``True`` is not an int, nor ``"5"``."""
 
     def __init__(self, kind: type) -> None:
-        assert kind in EXACT
+        if kind not in EXACT:
+            raise BrokenInvariant(f"{kind.__name__} is not among the exact kinds")
         self.kind = kind
         self.name = name_of(kind)
         self.sorts = frozenset({_SORT_OF_EXACT[kind]})

@@ -7,6 +7,7 @@ from click.shell_completion import get_completion_class
 
 from cli.main import COMPLETION_VARIABLE, NAME, root
 from cli.output import emit
+from journal.errors import BrokenInvariant
 
 
 @click.command()
@@ -19,5 +20,6 @@ def command(shell: str) -> None:
         playhead completion fish > ~/.config/fish/completions/playhead.fish
     """
     kind = get_completion_class(shell)
-    assert kind is not None, "click knows these three"
+    if kind is None:
+        raise BrokenInvariant("click knows these three")
     emit(kind(root, {}, NAME, COMPLETION_VARIABLE).source())

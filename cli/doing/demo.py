@@ -26,6 +26,7 @@ from cli import demo_app
 from cli.address import read_address
 from cli.output import safe
 from cli.source import Where, live
+from journal.errors import BrokenInvariant
 from journal.events import OutcomeKind, Status, Target
 from journal.ids import InvocationId
 
@@ -119,15 +120,18 @@ class Story:
         )
 
     async def kill_in_the_middle(self, client: Client) -> None:
-        assert self.second is not None
+        if self.second is None:
+            raise BrokenInvariant("the demo has begun")
         await self.watch(client, self.second, _SECOND, tokens=26)
         self.steps_before_the_kill = [line for line in self.ledger() if line.startswith(f"end {_SECOND}")]
-        assert self.server is not None
+        if self.server is None:
+            raise BrokenInvariant("the demo has begun")
         self.heading("3", f"SIGKILL to the server, in the middle of a sentence (pid {self.server.pid})")
         self.kill_server()
 
     async def go_on(self, client: Client) -> None:
-        assert self.second is not None
+        if self.second is None:
+            raise BrokenInvariant("the demo has begun")
         await self.watch(client, self.second, _SECOND, tokens=None)
         result = await client.invocation(self.second).result()
         self.say(f"   [green]{safe(result)}[/]")
@@ -145,9 +149,11 @@ class Story:
 
     async def look(self, client: Client) -> None:
         for name, of in (("first", self.first), ("second", self.second), ("trip", self.trip)):
-            assert of is not None
+            if of is None:
+                raise BrokenInvariant("the demo has begun")
             self.infos[name] = await client.invocation(of).info()
-        assert self.second is not None
+        if self.second is None:
+            raise BrokenInvariant("the demo has begun")
         self.timeline = [entry async for entry in client.invocation(self.second).events()]
         self.heading("6", "What the journal says of the second answer")
         self.console.print(timeline_table(self.timeline, killed_after=self.steps_before_the_kill))

@@ -30,7 +30,7 @@ from cli.loading import load_app
 from cli.logs import set_up_logs
 from cli.output import remark, when
 from cli.stop import Stop, leave_at_once, leave_soon
-from journal.errors import StoreFailed
+from journal.errors import BrokenInvariant, StoreFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -125,7 +125,8 @@ async def run_server(
             if beside is not None:
                 watchers.start_soon(beside, runtime.client)
             directory = runtime.directory
-            assert directory is not None, "a server keeps what it does"
+            if directory is None:
+                raise BrokenInvariant("a server keeps what it does")
             watchers.start_soon(_leave_if_store_fails, runtime.engine.journal)
             make_token(directory)
             tokens, closing = TokenBook(directory), Closing()

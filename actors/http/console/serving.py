@@ -22,6 +22,7 @@ from starlette.responses import Response
 
 from actors.http.exchange import Exchange
 from actors.http.routes import Route
+from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -38,6 +39,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 """What is served, by the ends of names; files with other ends are for people who read the source."""
+
 
 _VENDORED = "vendor/"
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -88,7 +90,8 @@ def static_file(path: str) -> StaticFile:
 def policy(page: bytes) -> str:
     """What the page may load and run: its own files, and its import map."""
     found = _IMPORT_MAP.search(page)
-    assert found is not None, "the page has an import map"
+    if found is None:
+        raise BrokenInvariant("the page has an import map")
     digest = base64.b64encode(hashlib.sha256(found[1]).digest()).decode()
     return "; ".join(
         (
