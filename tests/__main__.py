@@ -12,9 +12,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-OPTIMIZED = ("tests/core", "tests/journal/test_codec.py", "tests/journal/test_contract.py", "tests/engine/test_fold.py")
-"""Run once more without the asserts of the sources: what checks stored bytes must raise by itself. pytest rewrites the asserts
-of the tests, so these hold there, too; its warning says that those of other modules do not."""
+OPTIMIZED = (
+    "tests/core",
+    "tests/journal",
+    "tests/engine",
+    "--ignore=tests/journal/test_agreement.py",
+    "--ignore=tests/journal/test_power.py",
+    "--deselect=tests/journal/test_contract.py::test_a_million_sleepers_cost_memory_for_the_next_ones_only",
+)
+"""Run once more under ``python -O``: nothing may rest on what the interpreter leaves out then. pytest rewrites the assertions of
+tests and of their helpers (``tests/conftest.py``), so these hold there, too; its warning says that those of other modules do not.
+
+Left out are the two searches for disagreement and for losses in a power cut, and a million timers: they take longer than all the
+rest together, and what they search through is the same code under other dates."""
 
 ALONE = ("tests/benchmarks", "tests/console", "tests/scale")
 """Run with the machine to themselves, because they measure or drive a browser. All others share it, a process for each processor,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lab import WORLD
 from tests.virtual import run_on_virtual_time
+
+FOLDERS = [folder.name for folder in Path(__file__).parent.iterdir() if (folder / "__init__.py").exists()]
+
+# Assertions of the tests' helpers (``given(…).then(…)``) explain themselves, and hold under ``python -O``.
+pytest.register_assert_rewrite(*(f"tests.{folder}" for folder in FOLDERS))
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

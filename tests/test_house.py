@@ -9,6 +9,7 @@ Imports for the type checker count as well: a room that needs another's types kn
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 import pytest
+from _pytest.assertion.rewrite import AssertionRewritingHook
 
 from actors import Limits
 
@@ -266,6 +268,15 @@ def test_nothing_is_asserted(module: str) -> None:
     asserts = [node.lineno for node in nodes if isinstance(node, ast.Assert)]
     raised = [node.lineno for node in nodes if isinstance(node, ast.Name) and node.id == "AssertionError"]
     assert asserts + raised == []
+
+
+@pytest.mark.parametrize(
+    "helper", ["tests.core.machine", "tests.core.situations", "tests.core.story", "tests.core.walk"]
+)
+def test_assertions_of_helpers_hold_in_optimized_tests(helper: str) -> None:
+    spec = importlib.import_module(helper).__spec__
+    assert spec is not None
+    assert isinstance(spec.loader, AssertionRewritingHook)
 
 
 ROCKS = ["journal.handles", "journal.reading", "journal.rocks"]
