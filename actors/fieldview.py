@@ -121,7 +121,9 @@ class View:
 
     def read(self, field: Field) -> Any:
         """The value of a field, or its collection."""
-        self.check_turn(field)
+        branch = current_branch.get()
+        if branch is None or branch.execution.state is not self:
+            raise _out_of_reach(field)
         if field.kind is not FieldKind.PLAIN:
             return self._collection(field)
         value = self._values.get(field.name, UNREAD)
@@ -133,7 +135,11 @@ class View:
 
     def write(self, field: Field, value: Any) -> None:
         """Change a field."""
-        self.check_writable(field)
+        branch = current_branch.get()
+        if branch is None or branch.execution.state is not self:
+            raise _out_of_reach(field)
+        if not self.is_writer:
+            raise may_only_read(field.name)
         if field.kind is not FieldKind.PLAIN:
             raise FieldMisuseError(f"{field.name} is a {field.kind.value}: change its items, it cannot be replaced")
         if field.name not in self._values:

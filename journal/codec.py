@@ -122,9 +122,9 @@ class Record:
 
     def add(self, stamp: Stamp, events: Sequence[Event]) -> list[Event]:
         """Add all of the events, or none of them; returns them as a reader will see them. Raises :class:`Unwritable`."""
-        entries, codes, pack, encode = self.entries, _CODES, _HEAD.pack, _encode
+        entries, frames, codes, pack, encode = self.entries, self._frames, _CODES, _HEAD.pack, _encode
         written: list[Event] = []
-        frames: list[bytes] = []
+        before = len(frames)
         try:
             if not entries or entries[-1][0] is not stamp:
                 body = encode(stamp)
@@ -135,8 +135,8 @@ class Record:
                 frames += (pack(tag, len(body)), body)
                 written.append(event if decode is None else decode(body))
         except BaseException as error:  # the encoder's, the decoder's, or anything that an enum of a user's raises
+            del frames[before:]
             raise _unwritable(events[len(written)], error) from error
-        self._frames += frames
         for event in written:
             entries.append((stamp, event))
         return written

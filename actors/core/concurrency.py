@@ -13,7 +13,7 @@ to the root once (``Execution``).
 from __future__ import annotations
 
 import math
-from contextvars import ContextVar, copy_context
+from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -23,27 +23,29 @@ from actors.core.collection import is_collecting
 from actors.core.errors import AttemptEnded, Cancelled, CancelledError, OutsideHandlerError
 from actors.core.groups import is_group, without
 from journal.errors import BrokenInvariant
-from journal.ids import StepId
+from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
     import random
     import types
     from collections.abc import Awaitable, Callable, Coroutine, Generator
-    from contextvars import Context
 
     from actors.core.replay import Execution
 
 T = TypeVar("T")
 
 
-def not_driven(branch: Branch, what: str) -> OutsideHandlerError:
+def not_driven(name: str, of: InvocationId, what: str) -> OutsideHandlerError:
     """The refusal of what code asks for that the engine is not running at this moment."""
     return OutsideHandlerError(
-        f"{what} in {branch.name} ({branch.execution.invocation_id}) is refused: the engine is not running that code at this "
+        f"{what} in {name} ({of}) is refused: the engine is not running that code at this "
         "moment. A finaliser, the cleanup of an async generator that was left before its end and another thread cannot use "
         "durable operations. Leave async generators through 'async with contextlib.aclosing(...)'"
     )
 
+
+_OVER = Context()
+"""Of a branch that has ended."""
 
 current_branch: ContextVar[Branch | None] = ContextVar("current_branch", default=None)
 """The branch whose code is running: set once in each branch's own context."""
@@ -147,6 +149,11 @@ class Branch:
         self.random: random.Random | None = None
         context.run(current_branch.set, self)
 
+    def end(self) -> Context:
+        """Let go of its context and of what it waits for, which refer to it: so the garbage collector has nothing to do for it."""
+        context, self.context, self.waits_at = self.context, _OVER, None
+        return context
+
     def next_step(self) -> StepId:
         """Where an operation of this branch is started, now."""
         step = self.following_step
@@ -161,7 +168,7 @@ class Branch:
         that, again and again, would never give the thread back: it is left standing at its await.
         """
         if not self.execution.closed:
-            raise not_driven(self, "an await")
+            raise not_driven(self.name, self.execution.invocation_id, "an await")
         self.endings += 1
         while self.endings > _ENDINGS:
             yield asked
@@ -170,7 +177,7 @@ class Branch:
     def must_run(self, what: str) -> None:
         """Raise :class:`OutsideHandlerError` unless it is this branch that the driver is resuming."""
         if self.execution.resuming is not self or is_collecting():
-            raise not_driven(self, what)
+            raise not_driven(self.name, self.execution.invocation_id, what)
 
     @property
     def is_shielded(self) -> bool:

@@ -23,36 +23,36 @@ _FIRST_LOOK = 16
 class Generators:
     """The async generators that a handler has begun and that have not ended.
 
-    ``failures`` are what cleanups raised when the handler ended, each with its generator's name.
+    ``begun`` are they, except perhaps some that have ended. ``failures`` are what
+    cleanups raised when the handler ended, each with its generator's name.
     """
 
-    __slots__ = ("_begun", "_hooks", "_look_at", "failures")
+    __slots__ = ("_look_at", "begun", "failures")
 
     def __init__(self) -> None:
         self.failures: list[tuple[str, BaseException]] = []
-        self._begun: list[Any] = []
+        self.begun: list[Any] = []
         self._look_at = _FIRST_LOOK
-        self._hooks = (self._begin, _leave_alone)
 
     def watch(self, function: Callable[[], None]) -> None:
         """Call a function that runs code of the handler: what it begins is added."""
         outer = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(*self._hooks)
+        sys.set_asyncgen_hooks(self._begin, _leave_alone)
         try:
             function()
         finally:
             sys.set_asyncgen_hooks(*outer)
 
     def _begin(self, generator: Any) -> None:
-        if len(self._begun) >= self._look_at:
-            self._begun = [kept for kept in self._begun if not _has_ended(kept)]
-            self._look_at = 2 * len(self._begun) + _FIRST_LOOK
-        self._begun.append(generator)
+        if len(self.begun) >= self._look_at:
+            self.begun = [kept for kept in self.begun if not _has_ended(kept)]
+            self._look_at = 2 * len(self.begun) + _FIRST_LOOK
+        self.begun.append(generator)
 
     def close_all(self) -> None:
         """Run the cleanup of those that are left; none of it can wait."""
-        while self._begun:
-            generator = self._begun.pop()
+        while self.begun:
+            generator = self.begun.pop()
             if not _has_ended(generator):
                 try:
                     _close(generator)

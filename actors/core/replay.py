@@ -182,6 +182,7 @@ class Execution:
         self._ready: deque[tuple[Branch, Any, BaseException | None]] = deque()
         self._branches: dict[Branch, None] = {}
         self._generators = Generators()
+        self.cleanup_failures: Sequence[tuple[str, BaseException]] = self._generators.failures
         self._deadlines: dict[StepId, CancelScope] = {}
         self._dropped: set[StepId] = set()
         self._signals = Signals()
@@ -189,8 +190,9 @@ class Execution:
         self.has_been_given_cancel = False
         self._pending_cancel: CancelledError | None = None
         self._cannot_be_recorded = False
-        self._root = Branch(self, "", handler(), nursery=None, scope=None, context=copy_context(), name=name)
-        self._branches[self._root] = None
+        root = Branch(self, "", handler(), nursery=None, scope=None, context=copy_context(), name=name)
+        self._branches[root] = None
+        self._has_ended = False
 
     # Turns.
 
@@ -198,7 +200,8 @@ class Execution:
         """Take the first turn. ``cancelled`` ends the handler before its first line."""
         self.now, self.live_now = stamp.at, live_now
         self.has_been_given_cancel = cancelled is not None
-        self._ready.append((self._root, None, cancelled))
+        root = next(iter(self._branches))
+        self._ready.append((root, None, cancelled))
         return self._take_turn()
 
     def hand_over(self, completion: Completion, stamp: Stamp, live_now: float, *, superseded: bool = False) -> Progress:
@@ -226,11 +229,6 @@ class Execution:
     def has_met_cancel(self) -> bool:
         """Whether the invocation's cancel has been raised in the handler; of a handler that has ended."""
         return self.has_been_given_cancel and self._pending_cancel is None
-
-    @property
-    def cleanup_failures(self) -> Sequence[tuple[str, BaseException]]:
-        """What the cleanup of async generators raised that were left before their end, each with its generator's name."""
-        return self._generators.failures
 
     @property
     def has_branches(self) -> bool:
@@ -262,7 +260,7 @@ class Execution:
         self._generators.watch(self._resume_all)
         if self.mismatch is None and self.error is not None:
             return Progress.RAISED
-        has_ended = self._root not in self._branches
+        has_ended = self._has_ended
         if self.mismatch is None:
             self._record_changes(ended=has_ended)
         if self.error is not None:
@@ -299,7 +297,9 @@ class Execution:
         while self._branches:
             branch, _ = self._branches.popitem()
             branch.context.run(_close, branch)
-        self._root.context.run(self._generators.close_all)
+            if not self._branches:
+                branch.context.run(self._generators.close_all)
+            branch.end()
 
     def _resume_all(self) -> None:
         while self._ready and self.mismatch is None:
@@ -347,13 +347,17 @@ class Execution:
 
     def _end_branch(self, branch: Branch, value: Any, error: BaseException | None) -> None:
         self._branches.pop(branch, None)
+        context = branch.end()
+        if branch.nursery is None:
+            self._has_ended = True
         if self.mismatch is not None:
             return
         if branch.nursery is not None:
             branch.nursery.child_ended(branch, error)
             return
         self.resuming = None
-        branch.context.run(self._generators.close_all)
+        if self._generators.begun:
+            context.run(self._generators.close_all)
         if error is not None:
             self.error = error
         else:
@@ -412,7 +416,7 @@ class Execution:
     def must_run_some_branch(self, what: str) -> None:
         """Raise :class:`OutsideHandlerError` unless code of this handler is being resumed."""
         if self.resuming is None or is_collecting():
-            raise not_driven(self._root, what)
+            raise not_driven(self.name, self.invocation_id, what)
 
     def _match(
         self,
@@ -469,7 +473,7 @@ class Execution:
 
     def take_pending_cancel(self, branch: Branch) -> CancelledError | None:
         """The invocation's cancel, to be raised here, if it has not found an await to be raised at, and this is one."""
-        if self._pending_cancel is None or branch is not self._root or branch.is_shielded:
+        if self._pending_cancel is None or branch.nursery is not None or branch.is_shielded:
             return None
         error, self._pending_cancel = self._pending_cancel, None
         return error
@@ -516,9 +520,10 @@ class Execution:
     def _cancel_root(self, reason: str) -> None:
         self.has_been_given_cancel = True
         self._pending_cancel = CancelledError(reason)
-        if self._root not in self._branches or self._root.is_shielded:
+        root = None if self._has_ended else next(iter(self._branches), None)
+        if root is None or root.is_shielded:
             return
-        if self._interrupt(self._root, self._pending_cancel):
+        if self._interrupt(root, self._pending_cancel):
             self._pending_cancel = None
 
     # Completions.

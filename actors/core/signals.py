@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class Signals:
     """The waits of a handler for signals, and the signals that it has been given and no wait has taken, both in order by name."""
 
+    __slots__ = ("_kept", "_waits")
+
     def __init__(self) -> None:
         self._waits: dict[str, list[e.SignalAwaited]] = {}
         self._kept: dict[str, list[e.SignalReceived]] = {}

@@ -117,7 +117,8 @@ class Attempt:
                 f"the history of {self.invocation_id} begins with {type(accepted).__name__}, no acceptance"
             )
         arguments = _decode_argument(self.handler, accepted.argument)
-        view = self._view = _view(definition, state, invocation, history, items, setting.limits)
+        payload_bytes = setting.limits.payload_bytes if self.may_be_interrupted else sys.maxsize
+        view = self._view = _view(definition, state, invocation, history, items, payload_bytes)
         instance = _instance(definition, state, view)
         self.script: Script = script(history)
         self.context = HandlerContext(
@@ -163,7 +164,7 @@ class Attempt:
         """Forget it. The handler's cleanup runs, as Python unwinds it, and nothing of it counts."""
         if self.execution.has_branches:
             with suppress(Interruption):
-                self._watched(self.execution.close)
+                self._setting.watchdog.run(self, _outside_trio, self.execution.close)
 
     @property
     def progress(self) -> int:
@@ -182,7 +183,7 @@ class Attempt:
 
     def _turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
         try:
-            commands = self._watched(self._take_turn, take, *args)
+            commands: list[Command] = self._setting.watchdog.run(self, _outside_trio, self._take_turn, take, *args)
         except Interruption:
             commands = []
         except BaseException as error:
@@ -200,7 +201,8 @@ class Attempt:
 
     def _take_turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
         progress = take(*args)
-        self._warn_of_cleanups()
+        if self.execution.cleanup_failures:
+            self._warn_of_cleanups()
         return self._judge(progress)
 
     def _warn_of_cleanups(self) -> None:
@@ -213,10 +215,6 @@ class Attempt:
                 generator,
                 text_of(error),
             )
-
-    def _watched(self, function: Callable[..., T], *args: Any) -> T:
-        result: T = self._setting.watchdog.run(self, _outside_trio, function, *args)
-        return result
 
     def _judge(self, progress: Progress) -> list[Command]:
         execution = self.execution
@@ -316,7 +314,7 @@ def _view(
     invocation: InvocationState,
     history: Sequence[Recorded],
     items: Items,
-    limits: Limits,
+    payload_bytes: int,
 ) -> View:
     if invocation.mode is Mode.EXCLUSIVE or definition.kind is Kind.SERVICE:
         kept = () if invocation.restarts is None else _kept(history)
@@ -325,7 +323,7 @@ def _view(
             state.fields,
             items,
             is_writer=True,
-            payload_bytes=sys.maxsize if is_system(state.service) else limits.payload_bytes,
+            payload_bytes=payload_bytes,
             prepares=definition.prepared,
             kept=kept,
         )

@@ -26,6 +26,7 @@ _CALLERS = frozenset(
         ("actors.engine.watchdog", "Watchdog.run"),
         ("actors.engine.attempt", "_root"),
         ("actors.engine.steps", "_await"),
+        ("actors.engine.steps", "_begin"),
         ("trio._core._run", "unrolled_run"),
     }
 )

@@ -534,7 +534,7 @@ class Ledger:
             resident.extensions -= 1
             if not extension.remove:
                 resident.confirm(extension.expected + len(extension.events.entries))
-            if resident.is_idle and resident.is_over:
+            if resident.is_over and resident.is_idle:
                 self.directory.forget(resident.stream)
             else:
                 self.directory.weigh(resident)

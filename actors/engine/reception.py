@@ -215,9 +215,10 @@ class Reception:
             else:
                 self._call_again(resident, arrival, command, latest)
             return
-        edges = edges_of_call(resident.state, command)
-        if edges:
-            self._circles.refuse(edges, str(command.target))
+        if command.caller is not None:
+            edges = edges_of_call(resident.state, command)
+            if edges:
+                self._circles.refuse(edges, str(command.target))
         events = self._ledger.decide(resident, command, arrival.stamp)
         if arrival.act is not None:
             self._ledger.audit(resident, arrival, changed=bool(events))

@@ -269,8 +269,11 @@ class Stage:
         definition = app.find(state.service)
         beside = None if invocation.mode is Mode.EXCLUSIVE else writer_beside(state)
         items = ObjectItems(self._ledger.rows, self._ledger.partition.number, resident.stream, state, beside=beside)
-        make = partial(Attempt, self._setting, definition, state, invocation, history, items)
-        name, watchdog = f"{state.name}/{invocation.handler}", self._setting.watchdog
+        setting = self._setting
+        if definition.handler(invocation.handler).signature.is_builtin:
+            return Attempt(setting, definition, state, invocation, history, items)
+        make = partial(Attempt, setting, definition, state, invocation, history, items)
+        name, watchdog = f"{state.name}/{invocation.handler}", setting.watchdog
         try:
             return watchdog.run(
                 Work(invocation.invocation_id, name, may_be_interrupted=not is_system(state.service)), make
@@ -379,7 +382,7 @@ class Stage:
     async def _supervise(self, resident: Resident, task: StepTask) -> None:
         command: Command | None = None
         try:
-            command = await task.run(partial(self._emit, resident, task))
+            command = await task.run(partial(self._emit, resident))
         except BaseException as error:  # the body's own errors are in the command; this is of its result, or its policy
             if isinstance(error, trio.Cancelled):
                 raise

@@ -65,7 +65,7 @@ class StepTask:
         self._body = body
         self._setting = setting
         self._scope = trio.CancelScope()
-        self._emit: Callable[[bytes, int], None]
+        self._emit: Callable[[StepTask, bytes, int], None]
         self._offsets = itertools.count()
         self._token: trio.lowlevel.TrioToken
 
@@ -93,7 +93,7 @@ class StepTask:
         self._scope.cancel()
 
     @trio.lowlevel.enable_ki_protection
-    async def run(self, emit: Callable[[bytes, int], None]) -> Command:
+    async def run(self, emit: Callable[[StepTask, bytes, int], None]) -> Command:
         """Run the body; the command that tells how it ended.
 
         A body that ends although it was aborted has an outcome, and that holds. One that gives way has none. Control-C is
@@ -121,6 +121,8 @@ class StepTask:
                 error = raised
             _abandon_open_nurseries()
             if error is None and not self._scope.cancelled_caught:
+                if self._body.result.is_plain(value):
+                    return self._succeeded(value)
                 try:
                     return self._setting.watchdog.run(self, self._succeeded, value)
                 except BaseException as raised:  # of the result's classes, which are the user's
@@ -137,15 +139,15 @@ class StepTask:
         within_limit(value, self._setting.limits.payload_bytes, f"emit() in step {self.name!r}")
         offset = next(self._offsets)
         if trio.lowlevel.in_trio_task():
-            self._emit(value, offset)
+            self._emit(self, value, offset)
         else:
-            self._token.run_sync_soon(self._emit, value, offset)
+            self._token.run_sync_soon(self._emit, self, value, offset)
 
     async def _try(self) -> Any:
         body = self._body
         if inspect.iscoroutinefunction(body.call.function):
             self._note_begin()
-            return await self._in_time(self._call)
+            return await self._in_time(partial(self._drive, body.call))
         thread = StepThread(self.invocation_id, self.step, self.name)
         await self._take_thread(thread)
         self._note_begin()
@@ -168,15 +170,10 @@ class StepTask:
     async def _call_in_thread(self, thread: StepThread) -> Any:
         self._thread = thread
         result = await self._setting.threads.run(thread, self._body.call)
-        return await self._drive(result) if inspect.isawaitable(result) else result
+        return await self._drive(lambda: result) if inspect.isawaitable(result) else result
 
-    async def _call(self) -> Any:
-        # Its arguments are copied by their classes before it begins.
-        return await self._drive(self._setting.watchdog.run(self, self._body.call))
-
-    async def _drive(self, awaitable: Awaitable[Any]) -> Any:
-        coroutine = awaitable if inspect.iscoroutine(awaitable) else _await(awaitable)
-        return await _in_turns(self._setting.watchdog, self, coroutine)
+    async def _drive(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        return await _in_turns(self._setting.watchdog, self, call)
 
     def _note_begin(self) -> None:
         if self._setting.in_flight is not None:
@@ -253,18 +250,32 @@ async def _await(awaitable: Awaitable[Any]) -> Any:
 
 
 @types.coroutine
-def _in_turns(watchdog: Watchdog, turn: StepTask, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """Drive a coroutine as ``await`` does, and have the watchdog know when its code has the event loop."""
-    resume, value = coroutine.send, None
+def _in_turns(watchdog: Watchdog, turn: StepTask, call: Callable[[], Awaitable[Any]]) -> Generator[Any, Any, Any]:
+    """Await what a call gives, and have the watchdog know when its code has the event loop: also that of the classes of its
+    arguments, which copy them before it begins."""
+    begun: list[Coroutine[Any, Any, Any]] = []
+    try:
+        yielded = watchdog.run(turn, _begin, call, begun)
+    except StopIteration as stop:
+        if not begun:
+            raise  # of a class of an argument, so it is an error and no result
+        return stop.value
+    coroutine = begun[0]
     while True:
-        try:
-            yielded = watchdog.run(turn, resume, value)
-        except StopIteration as stop:
-            return stop.value
         try:
             resume, value = coroutine.send, (yield yielded)
         except BaseException as error:
             resume, value = coroutine.throw, error
+        try:
+            yielded = watchdog.run(turn, resume, value)
+        except StopIteration as stop:
+            return stop.value
+
+
+def _begin(call: Callable[[], Awaitable[Any]], begun: list[Coroutine[Any, Any, Any]]) -> Any:
+    awaitable = call()
+    begun.append(awaitable if inspect.iscoroutine(awaitable) else _await(awaitable))
+    return begun[0].send(None)
 
 
 def _abandon_open_nurseries() -> None:

@@ -40,6 +40,15 @@ class Codec(Generic[T]):
         self._is_bounded = is_bounded(self.shape)
         self.is_closed = is_closed(self.shape)
 
+    @property
+    def is_builtin(self) -> bool:
+        """Whether no code of a user's runs when a value is read."""
+        return self._exact is not None
+
+    def is_plain(self, value: Any) -> bool:
+        """Whether no code of a user's runs when this value is written."""
+        return type(value) is self._exact
+
     @functools.cached_property
     def schema(self) -> bytes:
         """The JSON schema of the type, for people and forms."""

@@ -46,6 +46,8 @@ def _type_of(function: Callable[..., Any], name: str) -> Any:
 
 def _underneath(function: Any) -> Any:
     """The function under the partials, methods and decorators that it is wrapped in."""
+    if type(function) is types.FunctionType and "__wrapped__" not in function.__dict__:
+        return function
     while not isinstance(function, (types.FunctionType, type)):
         for name in ("func", "__wrapped__", "__func__"):
             inner = getattr(function, name, None)

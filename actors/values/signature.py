@@ -37,6 +37,8 @@ class Signature:
         self.parameters = {
             p.name: codec_for(known.get(p.name, Any), f"{name}: parameter {p.name!r}") for p in parameters
         }
+        self.is_builtin = all(codec.is_builtin for codec in self.parameters.values())
+        """Whether no code of a user's runs when arguments are read."""
         self.returns = codec_for(type_of_result(known), f"{name}: its result")
         self._names = [p.name for p in parameters]
         self._required = {p.name for p in parameters if p.default is p.empty}
@@ -73,6 +75,8 @@ class Signature:
         """The arguments by name, with the defaults of those that are left out: each time others, so that no call changes what
         another one is given. Raises :class:`ValueProblem`."""
         given = self.decode(data)
+        if len(given) == len(self._names):
+            return given
         for name, default in self._defaults.items():
             if name not in given:
                 given[name] = self.parameters[name].decode(default)

@@ -43,6 +43,7 @@ BLOCKS = True
 def blocking() -> None:
     global BLOCKS
     BLOCKS = True
+    WORLD.clear()
 
 
 def loop() -> None:
@@ -94,6 +95,16 @@ class Slow:
             loop()
 
 
+class Parcel:
+    """Blocks as it is copied for a step that begins, not as the handler gives it away."""
+
+    def __deepcopy__(self, memo: object) -> Parcel:
+        WORLD.note("copied")
+        if WORLD.count("copied") > 1:
+            loop()
+        return self
+
+
 class Wordless(Exception):
     def __str__(self) -> str:
         loop()
@@ -113,6 +124,10 @@ async def in_a_task_of_a_step(way: str) -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(child)
+
+
+@step
+async def open_parcel(parcel: Parcel) -> None: ...
 
 
 @step(retry=RetryPolicy(max_attempts=1))
@@ -152,6 +167,10 @@ class Blocking(Service):
     @handler
     async def take(self, slow: Slow) -> int:
         return slow.amount
+
+    @handler
+    async def in_a_copy(self) -> None:
+        await open_parcel(Parcel())
 
     @handler(retry=RetryPolicy(max_attempts=1))
     async def without_words(self) -> None:
@@ -230,6 +249,13 @@ async def test_so_is_what_blocks_elsewhere(lab: Lab, where: str, way: str) -> No
         info = await paused(handle)
         assert await cause_of(handle) == PauseCause.BLOCKED.value
         assert info.pause_reason.startswith(__file__)
+
+
+async def test_so_is_a_step_whose_argument_blocks_as_it_is_copied(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Blocking).in_a_copy.send()
+        await paused(handle)
+        assert await cause_of(handle) == PauseCause.BLOCKED.value
 
 
 async def test_a_step_that_ends_all_the_same_has_its_outcome(lab: Lab) -> None:

@@ -23,6 +23,16 @@ class Basket:
     items: list[str] = attrs.field(factory=list)
 
 
+class Fickle:
+    """Can be copied for the handler, not for the step."""
+
+    def __deepcopy__(self, memo: object) -> Fickle:
+        WORLD.note("copied")
+        if WORLD.count("copied") > 1:
+            raise StopIteration
+        return self
+
+
 class Client:
     """Reached over a connection, so not to be copied."""
 
@@ -60,6 +70,10 @@ async def unsteady(into: list[str]) -> list[str]:
     if WORLD.count("tried") < 3:
         raise ConnectionError("not yet")
     return into
+
+
+@step(retry=RetryPolicy(max_attempts=1, on_exhausted="fail"))
+async def take(fickle: Fickle) -> None: ...
 
 
 async def slow(words: list[str]) -> list[str]:
@@ -108,6 +122,10 @@ class Shop(Actor):
     @handler
     async def retried(self) -> list[str]:
         return await unsteady(["first"])
+
+    @handler
+    async def give_what_cannot_be_copied_again(self) -> None:
+        await take(Fickle())
 
     @handler
     async def shared_within(self) -> list[str]:
@@ -283,6 +301,12 @@ async def test_what_cannot_be_copied_is_refused_with_the_step(what: str) -> None
     async with Lab(Shop).running() as runtime:
         with pytest.raises(actors.UnserializableError, match=r"step '<lambda>': argument 0"):
             await runtime.client.actor(Shop, "k").give(what)
+
+
+async def test_a_copy_that_stops_the_iteration_is_a_failure_and_no_result() -> None:
+    async with Lab(Shop).running() as runtime:
+        with pytest.raises(actors.TerminalError):
+            await runtime.client.actor(Shop, "k").give_what_cannot_be_copied_again()
 
 
 async def test_code_handles_and_what_methods_are_bound_to_are_given_as_they_are() -> None:
