@@ -14,7 +14,7 @@ from actors.core.frozenerrors import permit_raising_all
 from actors.core.names import AS_IN_CODE, EDIT, NAME_BYTES, RESERVED, Naming, naming
 from actors.core.texts import shown
 from actors.declarations import check_methods, declare_fields, handlers_in, nearest
-from actors.fields import Field
+from actors.fields import Field, FieldKind
 from actors.generics import NO_TYPES, concrete, type_arguments
 from actors.handlers import HandlerDefinition, HandlerOptions
 from actors.references import new_id
@@ -60,6 +60,13 @@ class ObjectBase:
                 f"declare it in the class: '{name}: <type> = <default>'"
             )
         object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        field = type(self)._fields.get(name)
+        if field is None:
+            raise FieldMisuseError(f"{type(self).__name__} has no field {name!r}, so there is nothing to delete")
+        remedy = "set it to its default" if field.kind is FieldKind.PLAIN else "change its items"
+        raise FieldMisuseError(f"{type(self).__name__}.{name} is a field, which cannot be deleted; {remedy}")
 
     def __deepcopy__(self, memo: object) -> ObjectBase:
         """Itself: a step that is given it finds no field in it."""

@@ -529,7 +529,7 @@ class DefinitionError(TerminalError, TypeError):
 
 class FieldMisuseError(TerminalError, AttributeError):
     """A handler changes what it may not: a field that the class does not declare, any field in a shared handler, a log or a map
-    as a whole. Trying again would not help."""
+    as a whole; or it deletes a field. Trying again would not help."""
 
 
 class OutsideHandlerError(TerminalError, RuntimeError):

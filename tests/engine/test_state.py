@@ -144,6 +144,10 @@ class Shelf(Actor):
         self.tmp = 1  # type: ignore[attr-defined]
 
     @handler
+    async def delete(self, name: str) -> None:
+        delattr(self, name)
+
+    @handler
     async def unserializable(self) -> None:
         self.items.append(Item("x", float("nan")))
 
@@ -307,6 +311,17 @@ async def test_what_would_be_forgotten_or_cannot_be_kept_is_refused_by_name(lab:
         with pytest.raises(actors.UnserializableError, match=r"field items\[0\]\['price'\]: nan has no JSON"):
             await shelf.unserializable()
         assert (await shelf.everything())["names"] == []
+
+
+@pytest.mark.parametrize("name", ["colour", "lines", "stock", "tmp", "key"])
+async def test_a_field_cannot_be_deleted_and_the_error_names_it(lab: Lab, name: str) -> None:
+    async with lab.running() as runtime:
+        shelf = runtime.client.actor(Shelf, "s")
+        await shelf.fill()
+        before = await shelf.everything()
+        with pytest.raises(actors.FieldMisuseError, match=name):
+            await shelf.delete(name)
+        assert await shelf.everything() == before
 
 
 async def test_an_atomic_handler_that_fails_leaves_nothing_and_another_leaves_what_it_wrote(lab: Lab) -> None:
