@@ -86,7 +86,7 @@ class View:
         """Have a value for each field that a factory makes, before the handler sees it. What a factory raises is raised."""
         for field in self._prepares:
             name = field.name
-            if field.factory is not None and name not in self._fields:
+            if field.factory is not None and name not in self._fields and self._other_kind(field) is None:
                 stored = self._stored.get(name)
                 self._first_values[name] = self._encode(field, field.make()) if stored is None else stored
         if self._first_values:
@@ -227,17 +227,21 @@ class View:
 
     def _check_kind(self, field: Field) -> None:
         """Raise ``NoLongerFitsError`` if the field has been another kind of collection, whose items would be out of sight."""
-        was = None
-        if field.kind is not FieldKind.LOG and self._log_lengths.get(field.name):
-            was = FieldKind.LOG
-        elif field.kind is not FieldKind.MAP and field.name in self.items.map_names():
-            was = FieldKind.MAP
+        was = self._other_kind(field)
         if was is not None and field.name not in self._fields:
             raise NoLongerFitsError(
                 f"{field.name} was stored by other code as a {was.value}, and is declared as {field.kind.value} now. "
                 "Declare it as it was, or give the new field another name, then resume",
                 path=field.name,
             )
+
+    def _other_kind(self, field: Field) -> FieldKind | None:
+        """The kind of collection that the field has been and is not any more, if there are items of it."""
+        if field.kind is not FieldKind.LOG and self._log_lengths.get(field.name):
+            return FieldKind.LOG
+        if field.kind is not FieldKind.MAP and field.name in self.items.map_names():
+            return FieldKind.MAP
+        return None
 
     def _collection(self, field: Field) -> LogView[Any] | MapView[Any, Any]:
         collection = self._collections.get(field.name)

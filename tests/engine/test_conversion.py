@@ -103,7 +103,20 @@ class Turned(Actor):
         return list(getattr(self, name))
 
 
-for cls in (Grown, Narrow, Turned):
+class Made(Actor):
+    lines: int = actors.field(factory=lambda: 7)
+    prices: str = actors.field(factory=lambda: "made")
+
+    @handler
+    async def see(self, name: str) -> Any:
+        return getattr(self, name)
+
+    @handler
+    async def write(self, name: str) -> Any:
+        setattr(self, name, "written")
+
+
+for cls in (Grown, Narrow, Turned, Made):
     cls.__name__ = "Plain"
 
 BOTH = (["a", "b"], {"x": 1, "y": 2}, {7: 1})
@@ -222,3 +235,18 @@ async def test_a_log_that_becomes_a_list_again_says_so_and_is_kept(lab: Lab, ask
         await see.kill()
     async with lab.running(Grown) as runtime:
         assert (await runtime.client.actor(Grown, "k").see())[0] == ["a", "b", "z"]
+
+
+@pytest.mark.parametrize("ask", ["see", "write"])
+@pytest.mark.parametrize("name", ["lines", "prices"])
+async def test_a_factory_makes_nothing_over_the_items_of_a_collection(lab: Lab, name: str, ask: str) -> None:
+    await filled(lab)
+    async with lab.running(Grown) as runtime:
+        await runtime.client.actor(Grown, "k").grow_in_steps()
+        before = await runtime.client.actor(Grown, "k").see()
+    async with lab.running(Made) as runtime:
+        asked = await getattr(runtime.client.actor(Made, "k"), ask).send(name)
+        assert name in await reason_of_pause(asked)
+        await asked.kill()
+    async with lab.running(Grown) as runtime:
+        assert await runtime.client.actor(Grown, "k").see() == before
