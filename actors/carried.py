@@ -261,18 +261,19 @@ def _hints_of(kind: type) -> dict[str, Any]:
         own = _class_dict_of(base)
         for annotated in (own.get("__init__"), base):
             if annotated is base or isinstance(annotated, types.FunctionType):
-                hints.update(_annotations_of(annotated))
+                hints.update(_annotations_of(annotated, own))
     return hints
 
 
-def _annotations_of(annotated: Any) -> dict[str, Any]:
+def _annotations_of(annotated: Any, own: Mapping[str, Any]) -> dict[str, Any]:
+    """The types that the annotations name. ``own``: what stands in the body of the class, such as a class of its own."""
     found: dict[str, Any] = {}
     names = getattr(sys.modules.get(annotated.__module__), "__dict__", {})
     for name, annotation in inspect.get_annotations(annotated).items():
         with contextlib.suppress(
             Exception
         ):  # a name is there for the type checker alone: then the value must do without
-            found |= typing.get_type_hints(types.SimpleNamespace(__annotations__={name: annotation}), names)
+            found |= typing.get_type_hints(types.SimpleNamespace(__annotations__={name: annotation}), names, dict(own))
     return found
 
 

@@ -188,6 +188,15 @@ class Annotated(TerminalError):
         self.money = Money(decimal.Decimal("1.50"), "EUR")
 
 
+class Nested(TerminalError):
+    class Code(enum.Enum):
+        LOW = 1
+
+    def __init__(self, code: Code) -> None:
+        super().__init__("nested")
+        self.code = code
+
+
 class Untyped(TerminalError):
     def __init__(self, **attributes: Any) -> None:
         super().__init__("untyped", details={"kept": True})
@@ -254,6 +263,7 @@ ITSELF: dict[str, Callable[[], TerminalError]] = {
     "os error": lambda: Full("/tmp/x"),
     "typed by its init": lambda: Typed(Why.EMPTY, Money(decimal.Decimal(5), "EUR")),
     "typed by its class": lambda: Annotated(),
+    "typed by a class in its own": lambda: Nested(Nested.Code.LOW),
     "generic": lambda: Boxed[int]("x"),
     "refusal": lambda: Refusal(7),
     "notes": noted,
