@@ -7,7 +7,6 @@ to a running handler; anywhere else they raise and say so.
 from __future__ import annotations
 
 import inspect
-import logging
 import math
 import random as random_module
 import sys
@@ -80,13 +79,14 @@ from journal import events as e
 from journal.errors import CorruptRecord
 from journal.events import Answer, Kind, OutcomeKind
 from journal.ids import InvocationId, StepId, parse_invocation_id
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from actors.core.limits import Limits
     from actors.objects import ObjectBase, Stored
     from actors.references import Request
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 T = TypeVar("T")
 P = ParamSpec("P")

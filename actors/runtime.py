@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import gc
 import getpass
-import logging
 import os
 from contextlib import asynccontextmanager
 from functools import partial
@@ -34,6 +33,7 @@ from actors.unserved import UnservedClass, without_code
 from journal.events import PauseMode
 from journal.inflight import InFlight
 from journal.opening import memory_journal, open_journal
+from journal.safelogger import SafeLogger
 from journal.store import Durability
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from journal.datadir import HeldDirectory
     from journal.protocol import Journal
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 RETENTION_SECONDS = 24 * 3600.0
 """How long the history and result of an ended invocation are kept, unless its handler says otherwise."""

@@ -143,16 +143,20 @@ class Record:
 
     def cut(self, length: int) -> None:
         """Take back what was added last, down to this many events."""
-        kept = self.entries[:length]
-        self.entries, self._frames = [], []
-        for stamp, event in kept:
-            self.add(stamp, (event,))
+        del self._frames[self._place(length) :]
+        del self.entries[length:]
 
     def erase(self, index: int) -> None:
         """Put :class:`journal.events.Erased` in the place of an event."""
         stamp, _ = self.entries[index]
         self.entries[index] = (stamp, e.Erased())
-        self.cut(len(self.entries))
+        end = self._place(index + 1)
+        self._frames[end - 2 : end] = _ERASED_PARTS
+
+    def _place(self, length: int) -> int:
+        """How many frames the first events have: two each, and two of each stamp that is not the one before."""
+        stamps = [stamp for stamp, _ in self.entries[:length]]
+        return 2 * (length + sum(stamp is not before for stamp, before in zip(stamps, [None, *stamps], strict=False)))
 
     def encoded(self) -> bytes:
         """All of it."""
@@ -165,6 +169,7 @@ def _frame(event: Event) -> bytes:
 
 
 _ERASED_FRAME = _frame(e.Erased())
+_ERASED_PARTS = (_ERASED_FRAME[: _HEAD.size], _ERASED_FRAME[_HEAD.size :])
 
 
 def _unwritable(event: Event, error: BaseException) -> Unwritable:

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import logging
 import os
 import re
 import shutil
@@ -63,12 +62,13 @@ from journal.errors import (
 from journal.mark import Mark
 from journal.refusals import refusal
 from journal.rows import FORMAT, StoreIdentity
+from journal.safelogger import SafeLogger
 from journal.smallfiles import read_file, replace_file, seal, sync_directory, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 _PID_WIDTH = 20
 

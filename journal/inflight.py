@@ -17,7 +17,6 @@ Refused: an event before each try costs a commit, a line in a file costs a syste
 from __future__ import annotations
 
 import contextlib
-import logging
 import mmap
 import os
 from typing import TYPE_CHECKING
@@ -25,11 +24,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from journal.ids import ROOT_STEP, InvocationId, StepId
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 FILE = "INFLIGHT"
 

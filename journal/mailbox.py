@@ -11,7 +11,6 @@ what it removed; so whatever the table has shown is never told again.
 from __future__ import annotations
 
 import heapq
-import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ import trio
 from journal import keys
 from journal.errors import CorruptRecord
 from journal.protocol import Due, Letter
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from journal.clock import Clock
     from journal.store import Readable
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 WINDOW = 10_000
 """Letters of each sort that are held in memory; twice as many before the later ones are let go."""

@@ -24,7 +24,6 @@ as soon as a log is added.
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -33,6 +32,7 @@ import attrs
 from journal.errors import ChangesMissing, StoreDamaged
 from journal.logs import EndlessRecordError, Gap, find_gap, read_log, refuse_endless
 from journal.reading import RocksReader
+from journal.safelogger import SafeLogger
 from journal.smallfiles import sync_directory
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from journal.logs import LogContent
     from journal.mark import Mark
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 ASIDE = ".set-aside"
 """What the name of a log ends with that was set aside: RocksDB does not know such a file, and leaves it alone."""

@@ -20,7 +20,6 @@ looks again; ``reading`` and ``preflight`` know more of the same):
 
 from __future__ import annotations
 
-import logging
 import os
 import queue
 import shutil
@@ -44,6 +43,7 @@ from journal.mark import Mark
 from journal.preflight import Found, look_before_opening, set_aside
 from journal.reading import OLDEST_LOG, Reads, RocksView, reading_options
 from journal.refusals import is_full, refusal
+from journal.safelogger import SafeLogger
 from journal.store import Batch, Durability, Trouble, TroubleKind
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from journal.datadir import HeldDirectory
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 _MEMTABLE_BYTES = 32 << 20  # below this, switching memtables stalls writers behind a slow fsync
 _MEMTABLES = 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from actors.deployments.snapshot import pack, unpack
 from actors.engine.arrivals import Act, Identity
 from actors.system.code import code_target, pieces_of, read_code, read_packed
 from journal import keys
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from actors.core.deployments import Deployment, DeploymentChange
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from actors.listing import RowSource
     from actors.registry import RegistryCaller
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 
 class DeploymentKeeper:

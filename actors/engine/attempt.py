@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from contextlib import suppress
 from functools import partial
@@ -38,6 +37,7 @@ from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord
 from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause
 from journal.inflight import turn_mark
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 _PORT = HandlerPort()
 _FOREIGN_LIBRARIES = ("trio", "anyio", "asyncio", "sniffio")

@@ -7,7 +7,6 @@ process owns are not looked into: across processes, a circle is found if the cal
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import trio
@@ -22,6 +21,7 @@ from journal.errors import BrokenInvariant, Damaged
 from journal.events import Stamp, Status
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 from journal.protocol import Letter
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     DirectoryOf = Callable[[int], Directory | None]
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 _READ_TOGETHER = 64
 

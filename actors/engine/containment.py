@@ -22,7 +22,6 @@ once, and everybody would pay for it.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import deque
 from typing import TYPE_CHECKING
@@ -35,6 +34,7 @@ from actors.core.errors import ObjectSetAsideError
 from actors.failures import failure_of
 from journal.errors import CorruptRecord, Damaged, JournalError, Unwritable
 from journal.events import PauseCause
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from journal.events import Failure
     from journal.ids import InvocationId
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 _ABOUT_ONE_OBJECT = (CorruptRecord, Damaged, Unwritable)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -19,6 +18,7 @@ from actors.deployments.loading import load, unload
 from actors.engine.app import App
 from actors.system import SYSTEM_CLASSES
 from actors.system.code import read_code
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from actors.engine.world import Offload
     from journal.protocol import Journal
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 LATEST = "latest"
 """What may be said instead of a deployment's id: the one that new work takes."""

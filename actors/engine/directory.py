@@ -70,8 +70,7 @@ class Directory:
             if stored is None or recorded.number > stored.last:
                 state = advance(resident.stream, state, recorded)
         resident.state, resident.is_torn = state, False
-        is_open = set() if state is None else state.invocations.keys()
-        resident.ended = {of: row for of, row in resident.ended.items() if of not in is_open}
+        resident.forget_rows_of_open()
 
     async def history(self, resident: Resident, of: InvocationId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
         """All events of an invocation, those that are not durable yet included."""

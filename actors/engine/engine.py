@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
@@ -21,6 +20,7 @@ from actors.engine.watchdog import Work, blocked_error
 from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, StoreFailed, Unavailable
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 _CLAIM_AGAIN_SECONDS = 1.0
 _REST_SECONDS = 1.0

@@ -7,7 +7,6 @@ here, in the same commit; what concerns running code is passed on to the :class:
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -48,6 +47,7 @@ from journal.events import PauseCause, Recorded, Stamp
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
 from journal.protocol import Letter
 from journal.rows import AuditRow, InvocationRow, decode_row, encode_row
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from journal.events import Answer, Caller, Event, Outcome
     from journal.protocol import Journal, Partition
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 SNAPSHOT_EVENTS = 128
 """Events behind the last snapshot after which a new one is due; later if the snapshot is larger than they are."""
@@ -167,6 +167,7 @@ class Ledger:
         except BaseException:
             record.cut(length)
             resident.forget_recent(extension.expected + length)
+            resident.forget_rows_of_open()
             resident.is_torn = resident.version != extension.expected + length
             raise
         if owed:

@@ -9,12 +9,13 @@ from actors.core.names import EDIT, is_system
 from actors.history import summary_of
 from journal import events as e
 from journal.events import OutcomeKind, PauseCause
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState
     from journal.events import Event, Failure, Stamp
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 NOTED: dict[type, int] = {
     e.StepAttemptFailed: logging.WARNING,

@@ -12,7 +12,6 @@ from its object's state.
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,6 +36,7 @@ from journal import keys
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged, JournalError
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 _NEEDED_TO_OPEN = frozenset({service_name(Registry), service_name(Code)})
 """Whose objects say what holds from the start: what they were doing must go on before that."""

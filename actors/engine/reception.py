@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -43,6 +42,7 @@ from journal.errors import BrokenInvariant, CorruptRecord, Damaged, Unwritable
 from journal.events import Answer, Mode, Status
 from journal.ids import InvocationId, stream_of_invocation
 from journal.rows import InvocationRow
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from actors.engine.resident import Resident
     from journal.events import Caller, Outcome
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 _POSTPONE_SECONDS = 1.0
 _PASSING = (InternalError, UnavailableError, MailboxFullError, UnknownServiceError, UnknownHandlerError)
@@ -153,7 +153,8 @@ class Reception:
         Whether it has been dealt with."""
         if isinstance(arrival.command, c.StartWaiting):
             self._containment.blame(resident, None, error, is_whole=True)
-            arrival.fail(error)
+            if arrival.reply is not None:
+                self._ledger.when_durable(partial(arrival.reply.set, None))  # it is told that all have begun that can
             return True
         if _is_asked_for(arrival):
             self._containment.blame(resident, None, error)

@@ -6,7 +6,6 @@ an engine does not ask it: it reads the object once, before anything runs, and f
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -17,6 +16,7 @@ from actors.engine.fold import advance, fold
 from actors.objects import definition_of
 from actors.system.registry import Registry, registry_stream
 from journal.events import Erased, InvocationCompleted
+from journal.safelogger import SafeLogger
 from journal.streams import load_stream, read_head
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from journal.protocol import Journal
     from journal.store import Readable
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 
 def read_deployments(rows: Readable, partitions: int) -> Deployments:

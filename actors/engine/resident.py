@@ -120,6 +120,11 @@ class Resident:
         while self.recent and self.recent[-1].number > after:
             self.recent.pop()
 
+    def forget_rows_of_open(self) -> None:
+        """Take back the rows of invocations that did not end after all."""
+        is_open = set() if self.state is None else self.state.invocations.keys()
+        self.ended = {of: row for of, row in self.ended.items() if of not in is_open}
+
     def forget_erased(self, behind: int, events: Iterable[tuple[Stamp, Event]]) -> None:
         """Take over what has become of the events behind this number, which no commit has written yet."""
         self.forget_recent(behind)

@@ -7,7 +7,6 @@ nothing that it says counts, and the next invocation of the key waits for its en
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict, deque
 from functools import partial
 from itertools import islice
@@ -44,6 +43,7 @@ from actors.inspection import CodeWait, StepDoing, StepPhase
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 from journal.events import Mode, PauseCause, PauseMode, Stamp
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId, StepId
     from journal.inflight import LostTry
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 _WOKEN_TOGETHER = 64
 """Of those that have waited for the same code, so many go on before calls and verbs get their turn."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import logging
 import types
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ from actors.values import ValueProblem
 from journal.errors import BrokenInvariant
 from journal.events import Outcome, OutcomeKind
 from journal.inflight import turn_mark
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from actors.engine.watchdog import Watchdog
     from journal.ids import StepId
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 
 class StepTask:

@@ -22,7 +22,6 @@ crashes the process.
 from __future__ import annotations
 
 import ctypes
-import logging
 import signal
 import sys
 import threading
@@ -39,6 +38,7 @@ from actors.engine.frames import Place, is_in_users_code, place_of
 from actors.failures import text_of, type_of
 from journal.events import Failure, PauseCause
 from journal.inflight import TURN_BYTES, turn_mark
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 WARN_SECONDS = 0.1
 """A turn that takes longer is worth a line in the log."""

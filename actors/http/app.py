@@ -5,7 +5,6 @@ To add a route, write a function in a module of its kind, and an entry in that m
 
 from __future__ import annotations
 
-import logging
 import re
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -43,6 +42,7 @@ from actors.http.routes import JsonBody, Route, Router, Scope
 from actors.http.streaming import EventStream
 from actors.http.traffic import Traffic
 from journal.errors import BrokenInvariant, JournalError
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 ROUTES: tuple[Route, ...] = (
     *reading.ROUTES,

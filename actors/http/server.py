@@ -7,7 +7,6 @@ and an upgrade in clear text would be one more way in.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -31,6 +30,7 @@ from actors.http.guard import HEAD_BYTES
 from actors.http.models import PROBLEM_TYPE
 from actors.http.problems import SECURITY_HEADERS, encode_unreadable
 from journal.errors import BrokenInvariant
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hypercorn.events import Event
     from hypercorn.typing import Event as Signal
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 
 @attrs.frozen(kw_only=True)

@@ -7,7 +7,6 @@ audit has already is not told twice.
 
 from __future__ import annotations
 
-import logging
 import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
@@ -21,6 +20,7 @@ from actors.http.exchange import Exchange
 from actors.http.models import Reason, ReasonBody
 from actors.http.routes import Route, Scope
 from actors.http.tokens import NAME_PATTERN, OwedNote
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
+log = SafeLogger(__name__)
 
 
 @attrs.frozen(kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -191,6 +192,11 @@ class Faults:
         self.armed = False
         self._monkeypatch = monkeypatch
 
+    def disarm(self) -> bool:
+        """It fails this once."""
+        self.armed = False
+        return True
+
     def break_evolving(self, *kinds: type) -> None:
         """After the state has been changed by half."""
 
@@ -304,6 +310,58 @@ async def test_an_object_that_is_set_aside_stays_so_however_many_are_used(faults
             await runtime.client.actor(Account, f"other {number}").add(1)
         with pytest.raises(actors.ObjectSetAsideError):
             await runtime.client.actor(Account, "alice").add(1)
+
+
+async def test_an_object_that_cannot_be_taken_up_does_not_end_the_start(faults: Faults) -> None:
+    lab = Lab(Account, Bystander)
+    async with lab.running() as runtime:
+        handle = await runtime.client.actor(Account, "alice").rest.send()
+        await trio.sleep(5)
+    faults.break_doing(f.StartAttempt)
+    faults.armed = True
+    async with lab.running() as runtime:
+        await trio.sleep(5)
+        await alive(runtime)
+        with pytest.raises(actors.ObjectSetAsideError):
+            await runtime.client.invocation(handle.id).kill()
+
+
+async def test_an_end_that_was_not_recorded_leaves_no_row(faults: Faults) -> None:
+    faults.break_in("note", lambda _, event, __: isinstance(event, e.InvocationCompleted) and faults.disarm())
+    lab = Lab(Account, Bystander)
+    async with lab.running() as runtime:
+        faults.armed = True
+        handle = await runtime.client.actor(Account, "alice").add.send(1)
+        await trio.sleep(5)
+        assert (await handle.info()).status is Status.PAUSED
+        await handle.resume()
+        assert await handle.result() == 1
+    assert examine(lab.store, 1).is_sound
+
+
+class Unreachable(logging.Handler):
+    """Of a user's: it sends records to a server that is away."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        WORLD.note(record.name)
+        raise ConnectionError("no log server")
+
+
+@pytest.mark.parametrize("raises", ["handler", "filter"])
+async def test_a_log_handler_that_raises_stops_nothing(raises: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    handler_, root = Unreachable(), logging.getLogger()
+    if raises == "filter":
+        handler_.addFilter(handler_.emit)  # type: ignore[arg-type]  # it answers nothing
+    monkeypatch.setattr(root, "handlers", [handler_])
+    lab = Lab(Account, Poison, Bystander)
+    for _ in range(2):
+        async with lab.running() as runtime:
+            await runtime.client.service(Poison).body.send("raises a stray cancel")
+            await trio.sleep(60)
+            await alive(runtime)
+            statuses = {info.status for info in await runtime.client.invocations()}
+            assert statuses == {Status.COMPLETED, Status.PAUSED}
+    assert "actors.engine.notes" in WORLD.entries
 
 
 async def test_rows_that_cannot_be_written_leave_the_events_on_disk_and_can_be_built_again(faults: Faults) -> None:

@@ -9,35 +9,22 @@ fault, its history can be read, and the store is sound; and all of that holds ag
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-import actors
-from actors import Actor, handler
-from actors.doctor import examine
 from journal.events import PauseCause, Status
-from journal.memory import MemoryStore
 from tests.hostile.programs import Policies, Target, Walker, policies, programs, questions
+from tests.hostile.trial import Bystander, Trial, all_invocations, hostile
 from tests.hostile.values import NAMES, NUMBERS, VALUES
-from tests.lab import Lab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-EXAMPLES = os.environ.get("HOSTILE_EXAMPLES")
-
-hostile = settings(
-    max_examples=int(EXAMPLES or 150),
-    derandomize=EXAMPLES is None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+    from pathlib import Path
 
 pytestmark = [
     # What is left of a handler, or of a step, that misbehaves is its author's; Python tells of it when it goes.
@@ -47,34 +34,14 @@ pytestmark = [
 ]
 
 
-class Bystander(Actor):
-    """Takes no part in any of it."""
-
-    count: int = 0
-
-    @handler
-    async def add(self) -> int:
-        self.count += 1
-        return self.count
-
-
 CLASSES = (Walker, Policies, Target, Bystander)
 
 
-class Trial:
-    """One store, opened again and again, and how often the bystander has been asked."""
-
-    def __init__(self) -> None:
-        self.lab = Lab(*CLASSES, store=MemoryStore())
-        self.asked = 0
-
-    async def ask_bystander(self, runtime: actors.Runtime) -> None:
-        self.asked += 1
-        with trio.fail_after(5):
-            assert await runtime.client.actor(Bystander, "b").add() == self.asked
+class UsersTrial(Trial):
+    """Of what users do."""
 
     async def commit(self, crimes: Sequence[list[list[str]]], under: Sequence[tuple[str, str]]) -> None:
-        async with self.lab.running() as runtime:
+        async with self.running() as runtime:
             await self.ask_bystander(runtime)
             for number, program in enumerate(crimes):
                 await runtime.client.actor(Walker, f"w{number}").walk.send(program)
@@ -85,7 +52,7 @@ class Trial:
             await self.ask_bystander(runtime)
 
     async def ask_from_outside(self, asked: Sequence[tuple[str, str]]) -> None:
-        async with self.lab.running() as runtime:
+        async with self.running() as runtime:
             for verb, thing in asked:
                 with trio.move_on_after(5):
                     try:
@@ -100,10 +67,10 @@ class Trial:
 
     async def judge(self, *, resumes: bool) -> None:
         """Everything that happened can be read, and no invocation is paused by a fault of the engine's."""
-        async with self.lab.running() as runtime:
+        async with self.running() as runtime:
             await trio.sleep(30)
             await self.ask_bystander(runtime)
-            async for info in _all(runtime):
+            async for info in all_invocations(runtime):
                 handle = runtime.client.invocation(info.id)
                 entries = [entry async for entry in handle.events()]
                 assert entries, "the history of what is retained can be read"
@@ -115,18 +82,8 @@ class Trial:
                     if resumes:
                         await handle.resume()
             await self.ask_bystander(runtime)
-        examination = examine(self.lab.store, self.lab.partitions)
+        examination = self.examine()
         assert examination.is_sound, examination.findings
-
-    async def end(self) -> None:
-        """Every invocation that is still open can be killed."""
-        async with self.lab.running() as runtime:
-            async for info in _all(runtime):
-                if info.status is not Status.COMPLETED:
-                    await runtime.client.invocation(info.id).kill()
-            await self.ask_bystander(runtime)
-            statuses = [info.status async for info in _all(runtime)]
-            assert {*statuses} == {Status.COMPLETED}
 
     # What a client can ask.
 
@@ -169,23 +126,23 @@ class Trial:
         await client.invocation(NAMES[name]()).info()
 
 
-async def _all(runtime: actors.Runtime) -> Any:
-    for info in await runtime.client.invocations(limit=1_000):
-        yield info
+EXAMPLES = {
+    "crimes": st.lists(programs, min_size=1, max_size=3),
+    "under": st.lists(policies, max_size=2),
+    "asked": st.lists(questions, max_size=3),
+    "resumes": st.booleans(),
+}
 
 
-@hostile
-@given(
-    crimes=st.lists(programs, min_size=1, max_size=3),
-    under=st.lists(policies, max_size=2),
-    asked=st.lists(questions, max_size=3),
-    resumes=st.booleans(),
-)
-def test_hostile_users_stop_nothing_but_their_own_invocations(
-    crimes: list[list[list[str]]], under: list[tuple[str, str]], asked: list[tuple[str, str]], resumes: bool
+def try_all(
+    path: Path | None,
+    crimes: list[list[list[str]]],
+    under: list[tuple[str, str]],
+    asked: list[tuple[str, str]],
+    resumes: bool,
 ) -> None:
     async def main() -> None:
-        trial = Trial()
+        trial = UsersTrial(*CLASSES, path=path)
         await trial.commit(crimes, under)
         await trial.ask_from_outside(asked)
         await trial.judge(resumes=resumes)
@@ -193,3 +150,15 @@ def test_hostile_users_stop_nothing_but_their_own_invocations(
         await trial.end()
 
     trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+@hostile(120)
+@given(**EXAMPLES)
+def test_hostile_users_stop_nothing_but_their_own_invocations(**example: Any) -> None:
+    try_all(None, **example)
+
+
+@hostile(4)
+@given(**EXAMPLES)
+def test_nor_do_they_in_a_store_on_disk(tmp_path_factory: pytest.TempPathFactory, **example: Any) -> None:
+    try_all(tmp_path_factory.mktemp("store"), **example)

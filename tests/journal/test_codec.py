@@ -188,6 +188,15 @@ def test_a_record_that_was_cut_or_erased_is_as_if_written_so(chosen: list[int], 
     assert record.entries == entries[:at]
 
 
+def test_taking_events_back_needs_nothing_that_could_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = codec.Record((STAMP, event) for event in EVENTS)
+    kept = codec.encode_record([(STAMP, EVENTS[0]), (STAMP, Erased())])
+    monkeypatch.setattr(codec, "_encode", None)
+    record.cut(2)
+    record.erase(1)
+    assert record.encoded() == kept
+
+
 def test_only_events_without_texts_of_users_are_not_read_again() -> None:
     """Of these every field is an id, a number, or JSON under the name of a field."""
     for kind, (_, decode) in codec._CODES.items():
