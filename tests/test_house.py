@@ -126,6 +126,7 @@ JOURNAL_OF_THE_SHELL = {
     "journal.opening",  # a stopped data directory is read without an engine
     "journal.reading",
     "journal.rows",
+    "journal.safelogger",
     "journal.smallfiles",  # tokens are kept in one
     "journal.streams",
 }
