@@ -90,7 +90,7 @@ class InvocationRow:
 
     ``spans`` are the ranges of event numbers among which its own events lie; others' may lie between. ``argument_digest`` tells
     whether a request that comes again asks for the same thing. ``awaited`` are the signals that it waits for, the one that is
-    awaited longest first.
+    awaited longest first. ``step_tries`` are those that have failed of the steps that it waits for.
     """
 
     invocation_id: InvocationId
@@ -119,6 +119,7 @@ class InvocationRow:
     restarts: Lineage | None = None
     successors: list[InvocationId] = attrs.field(factory=list)
     awaited: list[AwaitedSignal] = attrs.field(factory=list)
+    step_tries: int = 0
 
 
 @attrs.define(kw_only=True)

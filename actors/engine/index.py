@@ -58,6 +58,7 @@ def row_of(
         restarts=invocation.restarts,
         successors=invocation.successors,
         awaited=[] if outcome is not None else [*_awaited(invocation)],
+        step_tries=0 if outcome is not None else _step_tries(invocation),
     )
 
 
@@ -68,6 +69,10 @@ def _awaited(invocation: InvocationState) -> tuple[AwaitedSignal, ...]:
     return tuple(AwaitedSignal(wait.name, wait.since) for wait in waits.values() if wait.kind is WaitKind.SIGNAL)
 
 
+def _step_tries(invocation: InvocationState) -> int:
+    return sum(wait.attempts for wait in invocation.waits.values())
+
+
 def listing_of(invocation: InvocationState) -> Listing:
     """What a row of it says."""
     return Listing(
@@ -76,6 +81,7 @@ def listing_of(invocation: InvocationState) -> Listing:
         invocation.cancel is not None,
         invocation.deployment,
         _awaited(invocation),
+        _step_tries(invocation),
     )
 
 

@@ -34,6 +34,7 @@ class Listing:
     cancelled: bool
     deployment: str
     awaited: tuple[AwaitedSignal, ...] = ()
+    step_tries: int = 0
 
 
 @attrs.define(eq=False)

@@ -82,6 +82,7 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
     outcome: _Outcome | None = None
     restarts: _Reference | None = None
     awaited: list[AwaitedSignal] = []
+    step_tries: int = 0
 
 
 def row_with(fields: frozenset[str]) -> type[Row]:
@@ -290,6 +291,13 @@ INVOCATIONS = Table[Row](
             "how often it has failed since somebody last let it go on",
             lambda row, _: row.attempts,
             ("attempts",),
+        ),
+        Column(
+            "failed_tries",
+            Type.INTEGER,
+            "the same, and how many tries of the steps that it waits for have failed",
+            lambda row, _: row.attempts + row.step_tries,
+            ("attempts", "step_tries"),
         ),
         Column(
             "last_error_type",

@@ -142,6 +142,18 @@ async def test_a_step_that_has_used_its_tries_is_not_said_to_be_tried_again() ->
         assert retry.text == "step 'soon_exhausted' (at 1) has no try left: 2 of 2 tries have failed"
 
 
+async def test_the_listing_counts_the_tries_of_a_step_that_have_failed() -> None:
+    counted = "select failed_attempts, failed_tries from sys_invocation"
+    lab = Lab(Waits)
+    async with lab.running() as runtime:
+        handle = await runtime.client.service(Waits).give_up.send()
+        while (await handle.info()).status is not actors.Status.PAUSED:
+            await trio.sleep(1.0)
+        assert (await runtime.client.query(counted)).rows == [[0, 2]]
+    async with lab.running() as runtime:
+        assert (await runtime.client.query(counted)).rows == [[0, 2]]
+
+
 async def test_what_waits_for_a_signal_is_listed_with_its_name_and_since_when_until_it_has_come() -> None:
     lab = Lab(Waits)
     listed = "select id, awaited_signal, awaited_since from sys_invocation where awaited_signal is not null order by 3"

@@ -54,6 +54,7 @@ NUMBERS: dict[str, Callable[[InvocationRow], Any]] = {
     "created_at": lambda r: r.created_at,
     "started_at": lambda r: r.started_at,
     "failed_attempts": lambda r: r.attempts,
+    "failed_tries": lambda r: r.attempts + r.step_tries,
 }
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: a == b,
@@ -167,6 +168,7 @@ def populations(draw: st.DrawFn) -> list[InvocationRow]:
                 created_at=draw(st.sampled_from([NOW - 3, NOW - 2.5, NOW - 2, NOW - 2 + 2.5e-7, NOW - 2 + 5e-7, NOW])),
                 started_at=draw(st.sampled_from([None, NOW - 2, NOW])),
                 attempts=draw(st.sampled_from([0, 5])),
+                step_tries=draw(st.sampled_from([0, 2])),
                 last_failure=draw(st.sampled_from([None, Failure("A", "no"), Failure("failed", "")])),
             )
         )

@@ -107,6 +107,7 @@ async def test_an_invocation_that_ended_tells_everything_of_itself() -> None:
             "duration": pytest.approx(0, abs=1),
             "deployment": None,
             "failed_attempts": 0,
+            "failed_tries": 0,
             "last_error_type": None,
             "last_error": None,
             "awaited_signal": None,

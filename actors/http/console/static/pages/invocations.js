@@ -67,7 +67,7 @@ const COLUMNS = [
     sort: "awaited_since",
     cell: (row) => (row.awaited_signal ? html`signal <b>${visible(row.awaited_signal)}</b> <${Time} at=${row.awaited_since} />` : ""),
   },
-  { name: "attempts", title: "Failed", width: "58px", sort: "failed_attempts", align: "right", cell: (row) => row.failed_attempts || "" },
+  { name: "attempts", title: "Failed", width: "58px", sort: "failed_tries", align: "right", cell: (row) => row.failed_tries || "" },
   { name: "created", title: "Created", width: "96px", sort: "created_at", cell: (row) => html`<${Time} at=${row.created_at} />` },
   {
     name: "took",
