@@ -146,6 +146,24 @@ def test_hostile_text_is_shown_as_text_wherever_it_can_stand(theme: str, tmp_pat
         page.context.close()
 
 
+ALIKE = ["tab new", "tab\tnew", "tab\nnew", "tab  new", "tab\u00a0new", " tab new", "tab new ", "tab\u00adnew", "tabnew"]
+
+
+@pytest.mark.parametrize("place", ["/invocations", "/objects"])
+def test_keys_that_differ_in_what_cannot_be_seen_look_different(place: str, tmp_path: Path, open_page: Open) -> None:
+    async def swallow() -> None:
+        for key in ALIKE:
+            await stage.client.call(Target("Poison", key, "swallow"), b'"x"')
+
+    with staged(tmp_path, Poison) as stage:
+        stage.do(swallow)
+        page = open_page(stage.address(place))
+        cells = page.locator(".tbody .td.target")
+        cells.nth(len(ALIKE) - 1).wait_for()
+        assert len({" ".join(text.split()) for text in cells.all_inner_texts()}) == len(ALIKE)
+        page.context.close()
+
+
 def test_what_is_large_is_cut_short_until_somebody_asks_for_all_of_it(tmp_path: Path, open_page: Open) -> None:
     with staged(tmp_path, Poison, Waits) as stage:
         large = "x" * 300_000 + "the end"

@@ -7,7 +7,7 @@ import { useLive } from "../lib/live.js";
 import { href, setParams } from "../lib/router.js";
 import { Copy, Empty, ErrorBox, Facts, InvocationLink, Loading, Time, inWords } from "../ui/bits.js";
 import { Dialog } from "../ui/dialog.js";
-import { visible } from "../ui/json.js";
+import { visible, visibleName } from "../ui/json.js";
 import { Table } from "../ui/table.js";
 
 /**
@@ -31,8 +31,8 @@ function keyOf(entry) {
 /** @param {{ target: string }} props */
 function Target({ target }) {
   if (INVOCATION.test(target)) return html`<${InvocationLink} id=${target} />`;
-  if (target.startsWith("dep_")) return html`<a class="id" href=${href(["deployments", target])}>${visible(target)}</a>`;
-  return html`<span title=${visible(target)}>${visible(target)}</span>`;
+  if (target.startsWith("dep_")) return html`<a class="id" href=${href(["deployments", target])}>${visibleName(target)}</a>`;
+  return html`<span title=${visibleName(target)}>${visibleName(target)}</span>`;
 }
 
 /** @param {{ entry: Entry }} props */

@@ -15,7 +15,7 @@ import { Check } from "../ui/check.js";
 import { Compare } from "../ui/compare.js";
 import { asCommand, asCurl, asDescription, asPython } from "../ui/copies.js";
 import { Dialog, Field } from "../ui/dialog.js";
-import { Json, visible } from "../ui/json.js";
+import { Json, visible, visibleName } from "../ui/json.js";
 import { RestartDialog } from "../ui/restart.js";
 import { SignalForm, useSignal } from "../ui/signals.js";
 import { PANEL, Tabs, tabId } from "../ui/tabs.js";
@@ -254,7 +254,7 @@ function About({ info, entries }) {
       ["Called by", info.caller ? html`<${InvocationLink} id=${info.caller.invocation_id} /> <span class="faint">at ${info.caller.step}</span>` : null],
       [
         "Object",
-        info.target.key === null ? null : html`<a href=${href(["objects", info.target.service, info.target.key])}>${visible(`${info.target.service}/${info.target.key}`)}</a>`,
+        info.target.key === null ? null : html`<a href=${href(["objects", info.target.service, info.target.key])}>${`${info.target.service}/${visibleName(info.target.key)}`}</a>`,
       ],
       ["Deployment", info.deployment ? html`<a class="mono" href=${href(["deployments", info.deployment])}>${info.deployment}</a>` : null],
       ["Repeats", info.restarts ? html`<${InvocationLink} id=${info.restarts.invocation_id} /> <a href=${href(["invocations", info.id], { compare: info.restarts.invocation_id })}>compare</a>` : null],

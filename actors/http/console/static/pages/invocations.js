@@ -10,7 +10,7 @@ import { Rows } from "../lib/rows.js";
 import { may } from "../lib/session.js";
 import { ENDS, OPEN, equalTo, format, parse, statesOf, unbalanced, withEqual, withStates, without } from "../lib/where.js";
 import { Duration, Empty, ErrorBox, InvocationLink, Loading, Status, Time } from "../ui/bits.js";
-import { visible } from "../ui/json.js";
+import { visible, visibleName } from "../ui/json.js";
 import { Table } from "../ui/table.js";
 import { toast } from "../ui/toast.js";
 import { BulkDialog, VERBS, invocations, lastWord, open, verbOf } from "../ui/verbs.js";
@@ -46,7 +46,7 @@ const COLUMNS = [
     sort: "status",
     cell: (row) => (row.fits === -1 ? html`<span class="faint">purged</span>` : html`<${Status} status=${row.status} outcome=${row.outcome} />`),
   },
-  { name: "target", title: "Target", width: "minmax(160px, 1.4fr)", sort: "target", cell: (row) => visible(row.target) },
+  { name: "target", title: "Target", width: "minmax(160px, 1.4fr)", sort: "target", cell: (row) => visibleName(row.target) },
   { name: "id", title: "Id", width: "164px", cell: (row) => html`<${InvocationLink} id=${row.id} />` },
   {
     name: "error",
@@ -78,7 +78,7 @@ const COLUMNS = [
     cell: (row) => html`<${Duration} from=${row.started_at} to=${row.completed_at} />`,
   },
   { name: "deployment", title: "Deployment", width: "130px", sort: "deployment", cell: (row) => html`<span class="mono">${row.deployment ?? ""}</span>` },
-  { name: "key", title: "Key", width: "minmax(90px, 1fr)", sort: "key", cell: (row) => visible(row.key ?? "") },
+  { name: "key", title: "Key", width: "minmax(90px, 1fr)", sort: "key", cell: (row) => visibleName(row.key ?? "") },
 ];
 
 const USUAL = "status,target,id,error,attempts,created,took";

@@ -15,7 +15,7 @@ import { Copy, Empty, ErrorBox, InvocationLink, Loading, Section, Time } from ".
 import { Dialog, Field } from "../ui/dialog.js";
 import { Diff, asText } from "../ui/diff.js";
 import { EditFields, EditItem } from "../ui/fields.js";
-import { Json, brief, visible } from "../ui/json.js";
+import { Json, brief, visible, visibleName } from "../ui/json.js";
 import { Table } from "../ui/table.js";
 import { toast } from "../ui/toast.js";
 
@@ -82,7 +82,7 @@ export function Objects({ params }) {
   }
   /** @type {import("../ui/table.js").Column<Name>[]} */
   const columns = [
-    { name: "target", title: "Object", width: "minmax(160px, 1.2fr)", cell: (row) => html`<a href=${href(["objects", row.service, row.key])}><span class="faint">${visible(row.service)}/</span>${visible(row.key)}</a>` },
+    { name: "target", title: "Object", width: "minmax(160px, 1.2fr)", cell: (row) => html`<a href=${href(["objects", row.service, row.key])}><span class="faint">${visible(row.service)}/</span>${visibleName(row.key)}</a>` },
     {
       name: "holder",
       title: "Held by",
@@ -250,7 +250,7 @@ export function ObjectPage({ path, params }) {
   const plain = known?.fields.filter((field) => field.kind === "plain") ?? [];
   return html`<div class="page">
     <div class="page-head">
-      <h1><a href=${href(["objects"], { service })}>${visible(service)}</a><span class="faint"> / </span><bdi>${visible(key)}</bdi></h1>
+      <h1><a href=${href(["objects"], { service })}>${visible(service)}</a><span class="faint"> / </span><bdi>${visibleName(key)}</bdi></h1>
       <span class="tag">${info.kind}</span>
       <${Copy} text=${`${service}/${key}`} />
       <div class="actions">

@@ -8,7 +8,7 @@ import { html } from "../lib/html.js";
 import { ErrorBox } from "./bits.js";
 import { Dialog, Field } from "./dialog.js";
 import { Diff, asText } from "./diff.js";
-import { brief, visible } from "./json.js";
+import { brief, visible, visibleName } from "./json.js";
 import { SchemaForm, beginningOf } from "./schema.js";
 import { toast } from "./toast.js";
 
@@ -58,7 +58,7 @@ export function EditFields({ info, fields, onDone, onClose }) {
       onClose=${onClose}
     />`;
   }
-  return html`<${Dialog} title=${`Edit ${info.service}/${visible(info.key)}`} onClose=${onClose} wide>
+  return html`<${Dialog} title=${`Edit ${info.service}/${visibleName(info.key)}`} onClose=${onClose} wide>
     <form
       onSubmit=${(/** @type {Event} */ event) => {
         event.preventDefault();

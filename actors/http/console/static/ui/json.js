@@ -7,8 +7,12 @@ import { html } from "../lib/html.js";
 const MANY = 100;
 const LONG = 2_000;
 
-/** Characters that would hide or turn around what stands beside them. */
-const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+/** Characters that would hide or turn around what stands beside them, or that look like nothing. */
+const INVISIBLE =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb]/g;
+
+/** White space in a name that is not one space between two words. */
+const ODD_SPACE = /^ +| +$| {2,}|[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]/g;
 
 /** Joiners are part of emoji and of Persian words; beside a letter of ASCII, or at an end, they only hide. */
 const LOOSE_JOINER = /(?<![^\u0000-\u007f])[\u200c\u200d]|[\u200c\u200d](?![^\u0000-\u007f])/gu;
@@ -31,7 +35,8 @@ export function visible(text) {
  * @param {string} text
  */
 export function visibleName(text) {
-  return visible(text.replaceAll("\n", "\\n").replaceAll("\t", "\\t"));
+  const spaced = text.replaceAll("\n", "\\n").replaceAll("\t", "\\t").replace(ODD_SPACE, (spaces) => Array.from(spaces, written).join(""));
+  return visible(spaced);
 }
 
 /**
