@@ -32,6 +32,7 @@ function keyOf(entry) {
 function Target({ target }) {
   if (INVOCATION.test(target)) return html`<${InvocationLink} id=${target} />`;
   if (target.startsWith("dep_")) return html`<a class="id" href=${href(["deployments", target])}>${visibleName(target)}</a>`;
+  if (target.startsWith("job_")) return html`<a class="id" href=${href(["jobs", target])}>${visibleName(target)}</a>`;
   return html`<span title=${visibleName(target)}>${visibleName(target)}</span>`;
 }
 

@@ -64,7 +64,11 @@ export function Invocation({ path, params }) {
 
   if (one === undefined) {
     return info.error
-      ? html`<div class="page"><h1 class="id">${visible(id)}</h1><${ErrorBox} error=${info.error} retry=${info.reload} /></div>`
+      ? html`<div class="page">
+          <div class="page-head"><h1>Invocation</h1><span class="id faint">${visible(id)}</span></div>
+          <${ErrorBox} error=${info.error} retry=${info.reload} />
+          <p><a href=${href(["invocations"])}>All invocations</a></p>
+        </div>`
       : html`<${Loading} />`;
   }
   if (params.compare) return html`<${Compare} original=${params.compare} again=${id} />`;
@@ -189,8 +193,7 @@ function Why({ info, reasons, onSignal }) {
             ? html` <b class="bad">${visible(`${lastWord(info.last_failure.type)}: ${info.last_failure.message}`.slice(0, 300))}</b>`
             : null}
           ${reason.by ? html` <span class="faint">by ${visible(reason.by)}</span>` : null}
-          ${reason.until ? html` <span class="faint">until</span> <${Time} at=${reason.until} />` : null}
-          ${reason.since ? html` <span class="faint">since</span> <${Time} at=${reason.since} />` : null}
+          <${Period} reason=${reason} />
           ${reason.invocation_id
             ? html` <${InvocationLink} id=${reason.invocation_id} /><${Deeper} id=${reason.invocation_id} depth=${1} />`
             : null}
@@ -207,6 +210,15 @@ function Why({ info, reasons, onSignal }) {
         </div>`
       : null}
   </div>`;
+}
+
+/**
+ * When that is over, or for how long it has lasted.
+ * @param {{ reason: any }} props
+ */
+function Period({ reason }) {
+  return html`${reason.until ? html`<span class="nowrap faint"> · <${Time} at=${reason.until} /></span>` : null}
+    ${reason.since ? html`<span class="nowrap faint"> · for <${Duration} from=${reason.since} to=${null} /></span>` : null}`;
 }
 
 const DEEPEST = 4;
@@ -227,7 +239,7 @@ function Deeper({ id, depth }) {
         <${Status} status=${info.data.status} phase=${info.data.phase} /> ${visible(targetOf(info.data.target))}: ${visible(reason.text)}
         ${reason.because ? html` — ${visible(reason.because)}` : null}
         ${failure && reason.waits_for === "retry" ? html` <b class="bad">${visible(`${lastWord(failure.type)}: ${failure.message}`.slice(0, 200))}</b>` : null}
-        ${reason.until ? html` <span class="faint">until</span> <${Time} at=${reason.until} />` : null}
+        <${Period} reason=${reason} />
         ${reason.invocation_id
           ? html` <${InvocationLink} id=${reason.invocation_id} />${depth < DEEPEST ? html`<${Deeper} id=${reason.invocation_id} depth=${depth + 1} />` : null}`
           : null}

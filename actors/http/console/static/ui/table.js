@@ -224,7 +224,7 @@ export function Table({
             >`
           : null}
         ${columns.map(
-          (column) => html`<span key=${column.name} role="gridcell" class=${`td ${column.name} ${column.align ?? ""}`}
+          (column) => html`<span key=${column.name} role="gridcell" class=${`td ${column.align ?? ""}`} data-column=${column.name}
             >${row ? column.cell(row) : html`<span class="ghost"></span>`}</span
           >`,
         )}
