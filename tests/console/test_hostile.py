@@ -146,7 +146,17 @@ def test_hostile_text_is_shown_as_text_wherever_it_can_stand(theme: str, tmp_pat
         page.context.close()
 
 
-ALIKE = ["tab new", "tab\tnew", "tab\nnew", "tab  new", "tab\u00a0new", " tab new", "tab new ", "tab\u00adnew", "tabnew"]
+ALIKE = [
+    "tab new",
+    "tab\tnew",
+    "tab\nnew",
+    "tab  new",
+    "tab\u00a0new",
+    " tab new",
+    "tab new ",
+    "tab\u00adnew",
+    "tabnew",
+]
 
 
 @pytest.mark.parametrize("place", ["/invocations", "/objects"])

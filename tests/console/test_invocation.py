@@ -463,6 +463,6 @@ def test_a_refused_verb_is_told_with_what_would_work(stage: Stage, open_page: Op
     stage.do(lambda: stage.client.invocation(of).kill(reason="faster"))
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     page.get_by_role("dialog").get_by_role("alert").get_by_text("has ended", exact=False).or_(
-        page.get_by_role("dialog").get_by_role("alert").get_by_text("It has changed meanwhile", exact=False)
+        page.get_by_role("dialog").get_by_role("alert").get_by_text("It has changed in the meantime", exact=False)
     ).first.wait_for()
     complaints[:] = [said for said in complaints if "409" not in said]

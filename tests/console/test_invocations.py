@@ -622,7 +622,7 @@ def test_a_job_can_be_slowed_down_and_stopped(stage: Stage, open_page: Open) -> 
     page.keyboard.press("a")
     page.get_by_role("button", name="Pause", exact=True).click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("At most so many a second").fill("2")
+    dialog.get_by_label("At most per second").fill("2")
     dialog.get_by_role("button", name="Pause 25 invocations").click()
     dialog.get_by_role("button", name="Stop the job").click()
     dialog.get_by_text("cancelled", exact=True).wait_for()
@@ -692,7 +692,7 @@ def first_data(tmp_path: Path, open_page: Open, count: int) -> tuple[dict[str, f
     with staged(place, Parcel, path=place, durability="os") as stage:
         page.add_init_script(FIRST_SEEN)
         for shown, first, settled in (
-            ("/overview", "[aria-label='Waits for a signal'] tbody tr", "Nothing has failed."),
+            ("/overview", "[aria-label='Waiting for a signal'] tbody tr", "No invocation has failed."),
             ("/invocations", ".tbody .tr .status", f"{count:,}"),
         ):
             took: list[float] = []

@@ -115,8 +115,8 @@ def test_an_object_is_found_by_how_its_key_begins(stage: Stage, open_page: Open)
 def test_a_key_that_was_never_used_can_be_looked_at(stage: Stage, open_page: Open) -> None:
     stage.do(add, stage, "alice", "tea")
     page = open_page(stage.address("/objects?service=Cart&key=nobody%2Fhere"))
-    page.get_by_text("No object has a key that begins so").wait_for()
-    page.get_by_role("link", name="Look at Cart/nobody/here anyway").click()
+    page.get_by_text("No key begins with this text").wait_for()
+    page.get_by_role("link", name="Open Cart/nobody/here anyway").click()
     page.get_by_text("This key was never used").wait_for()
     field(page, "owner").get_by_text('"nobody"').wait_for()
 
@@ -130,12 +130,12 @@ def test_an_object_is_shown_and_what_it_becomes_is_seen_at_once(stage: Stage, op
     field(page, "owner").get_by_text('"alice"').wait_for()
     field(page, "stock").get_by_role("rowheader", name='"tea"').wait_for()
     field(page, "visits").get_by_text("1 entry").wait_for()
-    page.get_by_text("Nobody. The next writer begins at once.").wait_for()
+    page.get_by_text("None. The next call starts at once.").wait_for()
     stage.do(add, stage, "alice", "milk")
     field(page, "stock").get_by_role("rowheader", name='"milk"').wait_for()
     ids = stage.do(hold, stage, "alice", 3)
-    holder = page.get_by_role("region", name="Who holds it")
-    holder.get_by_text("has the key").wait_for()
+    holder = page.get_by_role("region", name="Holder")
+    holder.get_by_text("holds the key").wait_for()
     holder.get_by_role("listitem").nth(1).wait_for()
     assert [link.get_attribute("title") for link in holder.get_by_role("link").all()] == ids
 
@@ -169,13 +169,13 @@ def test_the_slider_shows_the_object_as_of_any_event(stage: Stage, open_page: Op
     page.get_by_role("slider", name="As of event").fill(str(first.version))
     page.get_by_text("As it was after event").wait_for()
     field(page, "visits").get_by_text("1 entry").wait_for()
-    field(page, "items").get_by_text("other than now").wait_for()
+    field(page, "items").get_by_text("differs from now").wait_for()
     field(page, "stock").get_by_role("rowheader", name='"tea"').wait_for()
     assert field(page, "stock").get_by_role("rowheader").count() == 1
     assert f"at={first.version}" in page.url
     page.reload()
     field(page, "visits").get_by_text("1 entry").wait_for()
-    page.get_by_role("button", name="The change after", disabled=False).wait_for()
+    page.get_by_role("button", name="Next change", disabled=False).wait_for()
     page.keyboard.press("]")
     field(page, "visits").get_by_text("2 entries").wait_for()
     page.get_by_role("button", name="Now").click()
@@ -187,7 +187,7 @@ def test_the_history_of_a_field_leads_to_each_of_its_times(stage: Stage, open_pa
     stage.do(add, stage, "alice", "milk")
     page = open_page(stage.address("/objects/Cart/alice"))
     field(page, "items").get_by_role("button", name="history").click()
-    history = page.get_by_role("table", name="What items has been")
+    history = page.get_by_role("table", name="Changes of items")
     history.get_by_role("row").nth(2).wait_for()
     assert '+\t    "name": "milk"' in history.get_by_role("group").first.inner_text()
     history.get_by_role("button", name=str(first.fields_version), exact=True).click()
@@ -200,27 +200,27 @@ def test_an_object_with_many_changes_is_seen_as_it_is_and_as_it_was(stage: Stage
     now = stage.do(count, stage, 11, 450)
     page = open_page(stage.address("/objects/Counter/many"))
     words = page.locator(".slide-words")
-    words.get_by_text(f"fields as event {now.version:,} left them: value").wait_for()
+    words.get_by_text(f"last changed by event {now.version:,}: value").wait_for()
     field(page, "value").get_by_role("button", name="history").click()
-    history = page.get_by_role("table", name="What value has been")
+    history = page.get_by_role("table", name="Changes of value")
     assert history.get_by_role("row").nth(1).locator(".became").inner_text() == "450"
-    page.get_by_text("The latest 200 changes; there are earlier ones.").wait_for()
-    page.get_by_role("button", name="read earlier changes, too").click()
-    page.get_by_text("The latest 400 changes; there are earlier ones.").wait_for()
-    page.get_by_role("button", name="read earlier changes, too").click()
-    page.get_by_text("there are earlier ones").wait_for(state="detached")
+    page.get_by_text("The latest 200 changes; there are older ones.").wait_for()
+    page.get_by_role("button", name="load older changes").click()
+    page.get_by_text("The latest 400 changes; there are older ones.").wait_for()
+    page.get_by_role("button", name="load older changes").click()
+    page.get_by_text("there are older ones").wait_for(state="detached")
     values = history.locator("tbody .became").all_inner_texts()
     assert values == [str(value) for value in range(450, 0, -1)]
     page.reload()
-    page.get_by_text("have no marks").wait_for()
+    page.get_by_text("are not marked").wait_for()
     page.get_by_role("slider", name="As of event").fill(str(early.version))
-    words.get_by_text(f"fields as event {early.version:,} left them: value").wait_for()
+    words.get_by_text(f"last changed by event {early.version:,}: value").wait_for()
     field(page, "value").get_by_text("10", exact=True).wait_for()
     page.keyboard.press("[")
     field(page, "value").get_by_text("9", exact=True).wait_for()
-    words.get_by_text(f"fields as event {earlier.version:,} left them: value").wait_for()
+    words.get_by_text(f"last changed by event {earlier.version:,}: value").wait_for()
     page.keyboard.press("]")
-    words.get_by_text(f"fields as event {early.version:,} left them: value").wait_for()
+    words.get_by_text(f"last changed by event {early.version:,}: value").wait_for()
     page.keyboard.press("]")
     field(page, "value").get_by_text("11", exact=True).wait_for()
 
@@ -382,7 +382,7 @@ def test_every_gate_that_holds_some_of_its_work_is_told_with_who_closed_it_and_w
     notice = page.get_by_role("main").get_by_role("status").filter(has_text="The gate")
     notice.get_by_text("it leaks").wait_for()
     assert notice.locator("b").all_inner_texts() == ["handler:Cart/hold", "everything", "deployment:dep_new"]
-    assert "calls of hold are taken and wait. Closed by user:ada" in notice.inner_text()
+    assert "calls of hold are accepted and wait. Closed by user:ada" in notice.inner_text()
     stage.do(lambda: stage.client.gates.open("key:Cart/alice", reason="this one may"))
     notice.get_by_text("because of everything").wait_for(state="detached")
     assert notice.locator("b").all_inner_texts() == ["handler:Cart/hold", "deployment:dep_new"]
@@ -410,7 +410,7 @@ def test_the_gate_of_a_key_is_closed_and_opened_with_a_reason(stage: Stage, open
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Reason").fill("stocktaking")
     dialog.get_by_role("button", name="Close the gate").click()
-    page.get_by_text("is closed: work is taken and waits").wait_for()
+    page.get_by_text("is closed: calls are accepted and wait").wait_for()
 
     async def gates() -> list[tuple[str, str]]:
         return [(gate.scope, gate.reason) for gate in await stage.client.gates.list()]
@@ -442,7 +442,7 @@ def test_keys_and_values_stay_text(stage: Stage, open_page: Open) -> None:
     page.get_by_role("grid").locator(".tbody a").first.click()
     field(page, "items").get_by_text("<img src=x").first.wait_for()
     field(page, "items").get_by_role("button", name="history").click()
-    page.get_by_role("table", name="What items has been").get_by_text("<img src=x").first.wait_for()
+    page.get_by_role("table", name="Changes of items").get_by_text("<img src=x").first.wait_for()
     assert page.locator("main img").count() == 0
     assert "\u202e" not in page.get_by_role("main").inner_text()
     assert page.title() != "owned"
@@ -460,7 +460,7 @@ def test_it_has_no_serious_finding_and_never_scrolls_sideways(
     assert axe_findings(page) == []
     assert not page.evaluate(sideways)
     page.evaluate("() => { location.hash = '#/objects/Cart/alice?field=items&at=5' }")
-    page.get_by_role("table", name="What items has been").wait_for()
+    page.get_by_role("table", name="Changes of items").wait_for()
     assert axe_findings(page) == []
     assert not page.evaluate(sideways)
     page.get_by_role("button", name="Edit fields").click()

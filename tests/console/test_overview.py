@@ -1,4 +1,4 @@
-"""The overview: what needs a person now, what fails and why, what is held, and whether work gets done."""
+"""The overview: what needs attention, what fails and why, what is held, and the throughput."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Open = Callable[..., Page]
 
 
-CALM = "Nothing is paused or waits for a signal, and no gate is closed."
+CALM = "Nothing is paused, nothing waits for a signal, and no gate is closed."
 
 
 @pytest.fixture
@@ -47,12 +47,12 @@ def test_what_is_stuck_and_why_stands_on_top_and_leads_to_all_of_them(
 ) -> None:
     filled(stage)
     page = open_page(stage.address(), color_scheme=scheme)
-    person = page.get_by_role("region", name="Needs a person now")
+    person = page.get_by_role("region", name="Needs attention")
     person.get_by_text("MailboxFull", exact=True).wait_for()
     assert "552 the mailbox" in person.inner_text()
-    failing = page.get_by_role("region", name="Fails, and is tried again")
+    failing = page.get_by_role("region", name="Failing, will be retried")
     failing.get_by_text("503, no healthy upstream").wait_for()
-    page.get_by_role("region", name="Failed in the last day").get_by_role("table").wait_for()
+    page.get_by_role("region", name="Failed in the last 24 hours").get_by_role("table").wait_for()
     strip = page.get_by_role("navigation", name="Invocations by status")
     strip.get_by_role("link", name="2 paused").wait_for()
     assert axe_findings(page) == []
@@ -68,7 +68,7 @@ def test_what_waits_for_a_signal_is_there_with_its_name_and_since_when_and_leave
     page.get_by_text(CALM).wait_for()
     argument = b'{"lines": [{"article": "chair", "count": 10, "price": 50.0}], "city": "city-1"}'
     ids = [stage.do(stage.client.send, Target("Order", f"dear-{n}", "run"), argument).invocation_id for n in range(3)]
-    waiting = page.get_by_role("region", name="Needs a person now").get_by_role("table", name="Waits for a signal")
+    waiting = page.get_by_role("region", name="Needs attention").get_by_role("table", name="Waiting for a signal")
     waiting.get_by_role("link", name="3 invocations of Order/run").wait_for()
     assert "signal approval" in waiting.inner_text()
     assert waiting.get_by_role("row").count() == 2
@@ -90,11 +90,11 @@ def test_gates_are_closed_and_opened_with_a_reason(stage: Stage, open_page: Open
     page.get_by_text(CALM).wait_for()
     page.get_by_role("button", name="Close a gate…").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Before").fill("service:Order")
+    dialog.get_by_label("Scope").fill("service:Order")
     dialog.get_by_label("Reason").fill("the stock is counted")
     assert axe_findings(page) == []
     dialog.get_by_role("button", name="Close the gate").click()
-    alarm = page.get_by_role("region", name="Needs a person now")
+    alarm = page.get_by_role("region", name="Needs attention")
     alarm.get_by_text("the stock is counted").wait_for()
     sent = stage.do(stage.client.send, Target("Order", "x", "run"), b'{"lines": [], "city": "a"}')
     assert stage.do(stage.client.invocation(sent.invocation_id).info).phase == "held"
@@ -111,8 +111,8 @@ def test_counts_and_the_pulse_follow_what_happens(stage: Stage, open_page: Open)
         stage.do(stage.client.call, Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}')
     page.get_by_role("navigation", name="Invocations by status").get_by_role("link", name="20 succeeded").wait_for()
     page.get_by_role("region", name="Services and objects").get_by_text("Basket/put").wait_for()
-    page.get_by_text("half within", exact=False).wait_for()
-    page.wait_for_function("() => !document.querySelector('figure').innerText.startsWith('0.0 succeed')")
+    page.get_by_text(", p95 ").wait_for()
+    page.wait_for_function("() => !document.querySelector('figure').innerText.startsWith('0.0/s')")
 
 
 def test_throughput_begins_before_the_page_was_opened(stage: Stage, open_page: Open) -> None:
@@ -152,11 +152,11 @@ def test_throughput_is_told_by_the_servers_time_whatever_the_browser_takes_it_fo
     page.add_init_script(f"({AHEAD})({ahead})")
     page.goto(stage.address())
     page.get_by_text("live", exact=True).wait_for()  # what ends before it is heard of is counted, and not measured
-    page.get_by_text("nothing has ended in the last minute").wait_for()
+    page.get_by_text("nothing completed in the last minute").wait_for()
     for number in range(20):
         stage.do(stage.client.call, Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}')
-    page.get_by_text("half within", exact=False).wait_for()
-    page.wait_for_function("() => !document.querySelector('figure').innerText.startsWith('0.0 succeed')")
+    page.get_by_text(", p95 ").wait_for()
+    page.wait_for_function("() => !document.querySelector('figure').innerText.startsWith('0.0/s')")
     labels = {text for text in page.evaluate("() => window.drawn") if text.count(":") == 2}
     now = time.time()
     told = {time.strftime("%H:%M:%S", time.gmtime(now - before)) for before in range(120)}
@@ -174,6 +174,12 @@ def test_jobs_are_listed_and_each_tells_what_became_of_its_items(stage: Stage, o
 
     stage.do(resume)
     page = open_page(stage.address("/jobs"), color_scheme=scheme)
+    cells = page.get_by_role("grid", name="Jobs").get_by_role("gridcell")
+    cells.first.wait_for()
+    shown = cells.evaluate_all(
+        "cells => cells.map(cell => getComputedStyle(cell)).map(s => [s.display, s.textOverflow])"
+    )
+    assert {tuple(one) for one in shown} == {("block", "ellipsis")}, "what is cut off says so"
     page.get_by_role("grid", name="Jobs").get_by_role("link", name="resume").click()
     page.get_by_text("2 changed").wait_for()
     page.get_by_role("row").nth(2).wait_for()

@@ -1,15 +1,15 @@
-// Speaks to the public HTTP API, and turns what goes wrong into words that say what to do.
+// Requests to the public HTTP API. An error says what to do about it.
 
 import { parseJson, printJson } from "./exact.js";
 import { vouch } from "./router.js";
 import { API_BASE, clockSkew, keepToken, me, signInBecause, token, wasGiven } from "./session.js";
 
-/** Something that the server refused, or that never reached it. */
+/** A request that the server refused, or that never reached it. */
 export class Problem extends Error {
   /**
    * @param {string} message
    * @param {{ status?: number, title?: string, advice?: string, path?: string | null, details?: any, invocation?: string | null,
-   *   outcome?: string | null }} [more] `invocation` is the one that it is about, `outcome` how that ended
+   *   outcome?: string | null }} [more] `invocation` is the one that the error is about, `outcome` how that ended
    */
   constructor(message, { status = 0, title = "", advice = "", path = null, details = null, invocation = null, outcome = null } = {}) {
     super(message);
@@ -25,14 +25,14 @@ export class Problem extends Error {
 
 /** @type {Record<number, string>} */
 const ADVICE = {
-  401: "Sign in with a token: the server's own lies in its data directory, 'playhead tokens create' makes others.",
-  403: "Your token does not reach so far. Whoever runs the server can make one that does: 'playhead tokens create'.",
-  404: "It may have been purged, or its retention is over.",
-  409: "It has changed meanwhile; look at it again before you decide.",
-  410: "Its history is gone; only what its object kept is left.",
-  413: "It is too large for this server.",
-  429: "The server is busy; it is tried again soon.",
-  503: "The server takes nothing new for now (its disk may be full, or it stops). It is tried again.",
+  401: "Sign in with a token: the server's own is in its data directory, 'playhead tokens create' makes others.",
+  403: "The scope of your token does not allow this. 'playhead tokens create' makes a token with a wider scope.",
+  404: "It may have been purged, or its retention has expired.",
+  409: "It has changed in the meantime: look again before you decide.",
+  410: "Its history is gone; only the fields of its object are left.",
+  413: "The request is larger than this server accepts.",
+  429: "The server is busy. The page retries soon.",
+  503: "The server accepts no new work for now: its disk may be full, or it is stopping. The page retries.",
 };
 
 /**
@@ -42,7 +42,7 @@ const ADVICE = {
  *   headers?: Record<string, string>,
  *   abort?: AbortSignal,
  *   key?: string,
- * }} Asked `key`, as `requestKey` makes it: two requests with it are the same one
+ * }} Asked `key`: an idempotency key, from `requestKey`
  */
 
 /** @param {string[]} segments */
@@ -50,11 +50,11 @@ export function pathOf(...segments) {
   return segments.map(encodeURIComponent).join("/");
 }
 
-/** What browsers take out of a path, also where it is encoded. No key and no name is one of these. */
+/** Browsers resolve these segments of a path, even percent-encoded ones; so neither can be a key or a name. */
 const PATH_STEPS = [".", ".."];
 
 /**
- * A request, and its response if it was answered well.
+ * Send a request. Raises a `Problem` unless the response is a success.
  * @param {string} method
  * @param {string} path relative, as `pathOf` makes it
  * @param {Asked} [asked]
@@ -88,7 +88,7 @@ export async function send(method, path, { query = {}, body, headers = {}, abort
     if (abort?.aborted) throw error;
     throw new Problem("The server does not answer.", {
       title: "no answer",
-      advice: "It may be starting again, or the network is gone. This page goes on as soon as it answers.",
+      advice: "It may be restarting, or the network is down. The page continues as soon as the server answers.",
     });
   }
   if (response.ok) return response;
@@ -102,7 +102,7 @@ async function problemIn(response) {
   try {
     told = await jsonOf(response);
   } catch {
-    // Something between us and the server has answered.
+    // The answer came from a proxy.
   }
   if (response.status === 401) loseToken("This needs a token that the server knows.");
   return new Problem(told.detail || `the server answered ${response.status}`, {
@@ -117,8 +117,8 @@ async function problemIn(response) {
 }
 
 /**
- * Whether the answer stays what it is until something is different about what is asked: too many, too early and who asks are not
- * about that.
+ * Whether the same request gets the same answer until its subject changes. Too many requests, a request too early, and an unknown
+ * token say nothing about the subject.
  * @param {unknown} error
  */
 export function isFinal(error) {
@@ -133,7 +133,7 @@ async function jsonOf(response) {
 }
 
 /**
- * What is there, as JSON.
+ * GET, decoded as JSON.
  * @param {string} path
  * @param {Asked["query"]} [query]
  * @param {AbortSignal} [abort]
@@ -154,14 +154,14 @@ export async function post(path, body, asked = {}) {
 }
 
 /**
- * A key for what a dialog asks for, made once for as long as it is shown: whoever had no answer and asks again asks for the same.
+ * An idempotency key, made once for each dialog: a retry after a lost answer is the same request.
  */
 export function requestKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /**
- * Ask a verb of something.
+ * PATCH: apply a verb to something.
  * @param {string} path
  * @param {unknown} [body]
  * @param {Asked} [asked]
@@ -172,7 +172,7 @@ export async function patch(path, body = {}, asked = {}) {
 }
 
 /**
- * The answer to one SELECT, as objects by column.
+ * The rows of one SELECT, as objects by column.
  * @param {string} sql
  * @param {(string | number | boolean | null)[]} [parameters]
  * @param {AbortSignal} [abort]
@@ -185,9 +185,9 @@ export async function select(sql, parameters = [], abort) {
 }
 
 /**
- * What the server tells in a stream, one event after the other.
+ * The events of a stream, as they arrive.
  * @param {Response} response
- * @param {() => void} [onAnything] called whenever anything comes, also a sign of life
+ * @param {() => void} [onAnything] called for every chunk, keep-alives included
  * @returns {AsyncGenerator<any>}
  */
 export async function* eventsOf(response, onAnything = () => {}) {
@@ -208,7 +208,7 @@ export async function* eventsOf(response, onAnything = () => {}) {
   }
 }
 
-/** Find out who asks; signs out if nobody does. */
+/** Ask the server whom the token belongs to. Asks to sign in if it is unknown. */
 export async function identify() {
   const before = Date.now();
   const answer = await get("whoami");

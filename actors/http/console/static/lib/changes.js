@@ -1,4 +1,4 @@
-// What the fields of an object have been: the latest changes of each, followed as they come, and earlier ones when somebody asks.
+// The changes of an object's fields: the latest of each, kept up to date, and earlier ones on request.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get, pathOf } from "./api.js";
@@ -6,7 +6,7 @@ import { useLive } from "./live.js";
 
 /**
  * @typedef {{ number: number, at: number, by: string, invocation_id: string, value: any, item: string }} Change
- * @typedef {{ changes: Change[], isWhole: boolean }} Known `changes`: oldest first; `isWhole`: there is none before them
+ * @typedef {{ changes: Change[], isWhole: boolean }} Known `changes`: oldest first; `isWhole`: there are none before them
  * @typedef {{ number: number, at: number, by: string, invocation_id: string, fields: string[] }} Moment
  */
 
@@ -14,12 +14,12 @@ const PAGE = 200;
 const FOLLOWED_MS = 1_000;
 
 /**
- * Load with `useLive`, and again when what it is about has another version: what is shown stays until the new is there.
+ * Load with `useLive`, and again when the version changes. The previous data stays until the new arrives.
  * @template T
  * @param {string} key
  * @param {unknown} version
  * @param {(abort: AbortSignal) => Promise<T>} load
- * @param {number} every milliseconds between one and the next
+ * @param {number} every at least as many milliseconds between two loads
  */
 export function useVersioned(key, version, load, every) {
   const live = useLive(key, load, { every });
@@ -62,7 +62,7 @@ export function useChanges(place, names, version) {
     const after = own.of.get(name)?.changes.at(-1)?.number ?? 0;
     const found = await read(place, name, { after, newest_first: true, limit: PAGE }, abort);
     const before = own.of.get(name);
-    // A full page may have left out some behind the last one known: what is shown has no hole, so it begins anew.
+    // A full page may have skipped changes after the last known one. Start over rather than show a gap.
     const joined = found.length < PAGE && before ? [...before.changes, ...found] : found;
     const isWhole = found.length < PAGE && (before?.isWhole ?? true) && joined.length <= own.room;
     own.of = new Map(own.of).set(name, { changes: joined.slice(-own.room), isWhole });
@@ -85,7 +85,7 @@ export function useChanges(place, names, version) {
       const before = own.of.get(name)?.changes[0]?.number;
       const found = await read(place, name, { before, newest_first: true, limit: PAGE });
       const now = own.of.get(name);
-      if (now === undefined || now.changes[0]?.number !== before) return; // it has begun anew meanwhile
+      if (now === undefined || now.changes[0]?.number !== before) return; // it has started over in the meantime
       own.of = new Map(own.of).set(name, { changes: [...found, ...now.changes], isWhole: found.length < PAGE });
       own.room = Math.max(own.room, found.length + now.changes.length + PAGE);
       redraw((count) => count + 1);
@@ -98,7 +98,7 @@ export function useChanges(place, names, version) {
 }
 
 /**
- * The moments at which something of it was changed, in order, as far back as all of them are known; and from where on that is.
+ * The moments at which any field changed, in order, and the event `from` which all of them are known.
  * @param {Map<string, Known>} known
  * @returns {{ moments: Moment[], from: number }}
  */
@@ -122,7 +122,7 @@ function joined(found) {
 }
 
 /**
- * What an event finds: the moment that it is at, the one before that, and the one behind it.
+ * The change that is in effect as of an event, the one before it, and the one after it.
  * @param {string} place
  * @param {string[]} names
  * @param {number} number

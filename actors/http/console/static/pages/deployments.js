@@ -161,7 +161,7 @@ function Ask({ verb, deployment, onDone, onClose }) {
       <//>
       <${ErrorBox} error=${error} />
       <footer>
-        <button type="button" onClick=${onClose}>Leave it</button>
+        <button type="button" onClick=${onClose}>Cancel</button>
         <button type="submit" class=${isPrune ? "danger" : "primary"} disabled=${isBusy}>${isPrune ? `Prune ${deployment.id}` : "Make latest"}</button>
       </footer>
     </form>

@@ -23,7 +23,7 @@ const MAX_LEFT_OUT = 100; // each is named in the condition of the job
 const SAVED_KEY = "playhead.filters";
 
 const READY_MADE = [
-  { name: "needs a person", where: "status = 'paused' or awaited_signal is not null" },
+  { name: "needs attention", where: "status = 'paused' or awaited_signal is not null" },
   { name: "failing now", where: "status = 'backing_off'" },
   { name: "failed in the last hour", where: "outcome = 'failed' and created_at > now() - 3600" },
   { name: "open for more than a day", where: "status <> 'completed' and created_at < now() - 86400" },

@@ -1,4 +1,4 @@
-// Keyed objects: found by key, with their fields now and after any event, who holds them, and changes to them.
+// Keyed objects: found by key, with their fields now and as of any event, the invocation that holds them, and edits.
 
 import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import { get, patch, pathOf, select } from "../lib/api.js";
@@ -65,7 +65,7 @@ export function Objects({ params }) {
     async (abort) => /** @type {Name[]} */ ((await get("objects", { service, begin, after: service ? after : "", limit: PAGE }, abort)).objects),
     { when: (changes) => Object.keys(changes.objects).length > 0, every: 1_000 },
   );
-  const last = useRef(read); // kept while the next list is under way, so that nothing blinks while somebody types
+  const last = useRef(read); // kept until the next list arrives, so that the table does not flicker during typing
   if (read) last.current = read;
   const data = read ?? (error ? undefined : last.current);
   const looks = useLooks();
@@ -109,7 +109,7 @@ export function Objects({ params }) {
     <div class="page-head">
       <h1>Objects</h1>
       <span class="faint num" role="status">${data === undefined ? "" : data.length === PAGE ? `the first ${PAGE.toLocaleString()}` : data.length.toLocaleString()}</span>
-      ${after ? html`<button type="button" class="chip" onClick=${() => setParams({ after: null })}>from the beginning</button>` : null}
+      ${after ? html`<button type="button" class="chip" onClick=${() => setParams({ after: null })}>first page</button>` : null}
       ${data?.length === PAGE && service
         ? html`<button type="button" class="chip" onClick=${() => setParams({ after: data[PAGE - 1].key })}>the next ${PAGE.toLocaleString()}</button>`
         : null}
@@ -131,10 +131,10 @@ export function Objects({ params }) {
           }}
         />
         ${service && begin && data !== undefined && !isExact
-          ? html`<a class="button" href=${href(["objects", service, begin])}>Look at ${visible(service)}/${visible(begin.slice(0, 40))} anyway</a>`
+          ? html`<a class="button" href=${href(["objects", service, begin])}>Open ${visible(service)}/${visibleName(begin.slice(0, 40))} anyway</a>`
           : null}
       </div>
-      <div class="chips" role="group" aria-label="Of which class">
+      <div class="chips" role="group" aria-label="Class">
         <button type="button" class="chip" aria-pressed=${service === ""} onClick=${() => setParams({ service: null, after: null })}>all</button>
         ${known.map(
           (one) => html`<button
@@ -155,10 +155,10 @@ export function Objects({ params }) {
         ? html`<span></span>`
         : html`<${Loading} />`
       : data.length === 0
-        ? html`<${Empty} title=${begin ? "No object has a key that begins so" : "No object has been used yet"}>
+        ? html`<${Empty} title=${begin ? "No key begins with this text" : "No object has been used yet"}>
             ${begin
-              ? html`<p>Keys are as they were written: <span class="mono">Alice</span> is not <span class="mono">alice</span>. ${service ? "" : "Choose a class to look at a key that was never used."}</p>`
-              : html`<p>An object is there as soon as one of its handlers is called. Call one:</p>
+              ? html`<p>Keys are case-sensitive: <span class="mono">Alice</span> is not <span class="mono">alice</span>. ${service ? "" : "Choose a class to open a key that was never used."}</p>`
+              : html`<p>An object exists as soon as one of its handlers is called. Call one:</p>
                   <p><a href=${href(["try"])}>Try it</a></p>`}
           <//>`
         : html`<${Table}
@@ -181,7 +181,7 @@ function fieldsInBrief(info) {
   ].join("  ·  ");
 }
 
-/** Looks at the objects that are seen, a few at a time, and once each. */
+/** Reads the objects that are on the screen, a few at a time, each once. */
 function useLooks() {
   const [, redraw] = useReducer((/** @type {number} */ n) => n + 1, 0);
   const kept = useMemo(() => ({ found: /** @type {Map<string, ObjectInfo | null>} */ (new Map()), wanted: /** @type {Name[]} */ ([]), busy: 0, isOver: false }), []);
@@ -220,7 +220,7 @@ function useLooks() {
   };
 }
 
-// One of them.
+// One object.
 
 /** @param {{ path: string[], params: Record<string, string> }} props */
 export function ObjectPage({ path, params }) {
@@ -240,8 +240,8 @@ export function ObjectPage({ path, params }) {
   const known = services.data?.find((one) => one.is_served && (one.name === service || one.aliases.includes(service)));
   useShortcuts([
     ...(may("admin") && known ? [{ key: "e", does: "edit the fields", run: () => setEditing({ field: null, item: null, held: undefined }) }] : []),
-    { key: "[", does: "the change before", run: () => document.getElementById("change-before")?.click() },
-    { key: "]", does: "the change after", run: () => document.getElementById("change-after")?.click() },
+    { key: "[", does: "previous change", run: () => document.getElementById("change-before")?.click() },
+    { key: "]", does: "next change", run: () => document.getElementById("change-after")?.click() },
   ]);
   if (now.data === undefined || (services.data === undefined && !services.error)) {
     return now.error ? html`<${ErrorBox} error=${now.error} retry=${now.reload} />` : html`<${Loading} />`;
@@ -254,7 +254,7 @@ export function ObjectPage({ path, params }) {
       <span class="tag">${info.kind}</span>
       <${Copy} text=${`${service}/${key}`} />
       <div class="actions">
-        <a class="button" href=${href(["invocations"], { where: `service = ${quoted(service)} and key = ${quoted(key)}` })}>Its invocations</a>
+        <a class="button" href=${href(["invocations"], { where: `service = ${quoted(service)} and key = ${quoted(key)}` })}>Invocations</a>
         <${GateButton} service=${service} objectKey=${key} />
         ${may("admin") && known && plain.length > 0
           ? html`<button type="button" class="primary" onClick=${() => setEditing({ field: null, item: null, held: undefined })}>Edit fields</button>`
@@ -264,10 +264,10 @@ export function ObjectPage({ path, params }) {
     <${GateNotice} service=${service} objectKey=${key} />
     <${ErrorBox} error=${now.error ?? services.error} />
     ${services.data !== undefined && known === undefined
-      ? html`<p class="notice">No class named ${visible(service)} is served: what is kept can be looked at, and nothing runs it.</p>`
+      ? html`<p class="notice">No class named ${visible(service)} is served: the fields can be read, but no code runs.</p>`
       : null}
     ${info.version === 0
-      ? html`<p class="notice">This key was never used: what is shown are the defaults. It becomes an object with the first call.</p>`
+      ? html`<p class="notice">This key was never used: these are the defaults. The first call creates the object.</p>`
       : null}
     <div class="split">
       <${InTime} info=${info} service=${known} at=${at} field=${params.field} onEdit=${setEditing} />
@@ -286,17 +286,17 @@ export function ObjectPage({ path, params }) {
 
 /** @param {{ info: ObjectInfo }} props */
 function Mailbox({ info }) {
-  return html`<${Section} title="Who holds it">
+  return html`<${Section} title="Holder">
     <div class="body mailbox">
       ${info.holder
-        ? html`<p><${InvocationLink} id=${info.holder} /> <span class="faint">has the key; no other writer runs.</span></p>`
-        : html`<p class="faint">Nobody. The next writer begins at once.</p>`}
+        ? html`<p><${InvocationLink} id=${info.holder} /> <span class="faint">holds the key; no other exclusive handler runs.</span></p>`
+        : html`<p class="faint">None. The next call starts at once.</p>`}
       <h3>Mailbox ${info.waiting_count > 0 ? html`<span class="num">(${info.waiting_count.toLocaleString()})</span>` : null}</h3>
       ${info.waiting.length === 0
-        ? html`<p class="faint">Nobody waits for the key.</p>`
+        ? html`<p class="faint">Nothing waits for the key.</p>`
         : html`<ol>${info.waiting.map((id) => html`<li key=${id}><${InvocationLink} id=${id} /></li>`)}</ol>`}
-      ${info.waiting_count > info.waiting.length ? html`<p class="faint">and ${(info.waiting_count - info.waiting.length).toLocaleString()} behind them</p>` : null}
-      <p class="faint">${info.open_invocations.toLocaleString()} of its invocations ${info.open_invocations === 1 ? "has" : "have"} not ended, readers included.</p>
+      ${info.waiting_count > info.waiting.length ? html`<p class="faint">and ${(info.waiting_count - info.waiting.length).toLocaleString()} more</p>` : null}
+      <p class="faint">${info.open_invocations.toLocaleString()} open ${info.open_invocations === 1 ? "invocation" : "invocations"}, shared handlers included.</p>
     </div>
   <//>`;
 }
@@ -341,9 +341,9 @@ function Slider({ info, names, changed, at }) {
   const time = isNow ? info.version_at : shown === at ? (then.data?.version_at ?? null) : (moments.find((one) => one.number === shown)?.at ?? null);
   /** @param {number} number */
   const where = (number) => (info.version > 1 ? `${(100 * (number - 1)) / (info.version - 1)}%` : "100%");
-  return html`<section class=${`panel slider ${isNow ? "" : "past"}`} aria-label="Its time">
+  return html`<section class=${`panel slider ${isNow ? "" : "past"}`} aria-label="Time travel">
     <div class="slide">
-      <button type="button" id="change-before" aria-label="The change before" disabled=${before === undefined} onClick=${() => hold(before?.number ?? 1)}>◂</button>
+      <button type="button" id="change-before" aria-label="Previous change" disabled=${before === undefined} onClick=${() => hold(before?.number ?? 1)}>◂</button>
       <div class="track">
         <input
           type="range"
@@ -351,25 +351,25 @@ function Slider({ info, names, changed, at }) {
           max=${info.version}
           value=${shown}
           aria-label="As of event"
-          aria-valuetext=${`event ${shown} of ${info.version}${time === null ? "" : ` at ${exact(time)}`}${since ? `, fields as event ${since.number} left them at ${exact(since.at)}` : ""}`}
+          aria-valuetext=${`event ${shown} of ${info.version}${time === null ? "" : ` at ${exact(time)}`}${since ? `, last changed by event ${since.number} at ${exact(since.at)}` : ""}`}
           onInput=${(/** @type {Event} */ e) => hold(Number(value(e)))}
         />
         <div class="ticks" aria-hidden="true">
           ${moments.map((one) => html`<span key=${one.number} class=${one.number === since?.number ? "on" : ""} style=${{ left: where(one.number) }}></span>`)}
         </div>
       </div>
-      <button type="button" id="change-after" aria-label="The change after" disabled=${after === undefined} onClick=${() => hold(after?.number ?? info.version)}>▸</button>
+      <button type="button" id="change-after" aria-label="Next change" disabled=${after === undefined} onClick=${() => hold(after?.number ?? info.version)}>▸</button>
       <button type="button" disabled=${isNow} onClick=${() => hold(info.version)}>Now</button>
     </div>
     <p class="slide-words">
       ${isNow ? html`<b>Now</b>, after event ${info.version.toLocaleString()}` : html`<b>As it was</b> after event ${shown.toLocaleString()} of ${info.version.toLocaleString()}`}${time === null ? null : html`, <span class="nowrap event-time">${exact(time)}</span>`}${" "}
       <span class="faint">
         ${!isKnown
-          ? "· what had changed it by then is being read"
+          ? "· loading the changes before that"
           : since
-          ? html`· fields as event ${since.number.toLocaleString()} left them: ${visible(since.fields.join(", "))} by ${visible(since.by)}, <${Time} at=${since.at} both /> · <${InvocationLink} id=${since.invocation_id} />`
-          : "· nothing had been written yet, as far as its history is kept"}
-        ${from > 0 ? ` · changes before event ${from.toLocaleString()} have no marks` : ""}
+          ? html`· last changed by event ${since.number.toLocaleString()}: ${visible(since.fields.join(", "))}, by ${visible(since.by)}, <${Time} at=${since.at} both /> · <${InvocationLink} id=${since.invocation_id} />`
+          : "· nothing had been written by then, as far as its history is kept"}
+        ${from > 0 ? ` · changes before event ${from.toLocaleString()} are not marked` : ""}
       </span>
     </p>
     <${ErrorBox} error=${found.error ?? changed.error} />
@@ -392,7 +392,7 @@ function Fields({ info, service, changed, at, field: open, onEdit }) {
   if (!shown) return html`<${Loading} />`;
   const names = [...new Set([...(service?.fields.map((one) => one.name) ?? []), ...Object.keys(shown.fields), ...Object.keys(shown.logs), ...shown.maps])];
   if (names.length === 0) {
-    return html`<${Section} title="Fields"><${Empty} title="It has no fields"><p>What is declared in its class with a type and a default is kept here, under its key.</p><//><//>`;
+    return html`<${Section} title="Fields"><${Empty} title="It has no fields"><p>Fields that its class declares with a type and a default appear here.</p><//><//>`;
   }
   return html`
     ${names.map((name) => {
@@ -404,7 +404,7 @@ function Fields({ info, service, changed, at, field: open, onEdit }) {
         <header>
           <h2 class="mono">${visible(name)}</h2>
           <span class="faint">${typeInWords(declared, kind)}</span>
-          ${isOther ? html`<span class="tag warn">other than now</span>` : null}
+          ${isOther ? html`<span class="tag warn">differs from now</span>` : null}
           <div class="extra">
             ${kind === "map" && declared && may("admin") && at === null
               ? html`<button type="button" class="plain" onClick=${() => onEdit({ field: declared, item: null, held: undefined })}>add an item</button>`
@@ -484,9 +484,9 @@ function Items({ info, name, kind, at, length, declared, onEdit }) {
           </table>
         </div>`}
     <p class="faint pager">
-      ${isLog ? `${length.toLocaleString()} ${length === 1 ? "entry" : "entries"}, the latest first` : null}
+      ${isLog ? `${length.toLocaleString()} ${length === 1 ? "entry" : "entries"}, newest first` : null}
       ${isLog && Number(from) > 0
-        ? html` <button type="button" class="plain" onClick=${() => setStarts([...starts, String(Math.max(0, Number(from) - ITEMS))])}>earlier</button>`
+        ? html` <button type="button" class="plain" onClick=${() => setStarts([...starts, String(Math.max(0, Number(from) - ITEMS))])}>older</button>`
         : null}
       ${!isLog && items.length === ITEMS
         ? html`<button type="button" class="plain" onClick=${() => setStarts([...starts, items[items.length - 1].item])}>the next ${ITEMS}</button>`
@@ -501,7 +501,7 @@ function History({ changed, name, at }) {
   const known = changed.of?.get(name);
   if (known === undefined) return changed.error ? html`<${ErrorBox} error=${changed.error} />` : html`<${Loading} />`;
   if (known.changes.length === 0) {
-    return html`<p class="faint history">It was never written, as far as histories are kept: they go when the invocations that wrote them are purged.</p>`;
+    return html`<p class="faint history">No change is on record. A change is forgotten when the invocation that made it is purged.</p>`;
   }
   /** @type {Map<string, any>} */
   const was = new Map();
@@ -512,8 +512,8 @@ function History({ changed, name, at }) {
   });
   return html`<div class="scroll-x history">
     <table class="plain">
-      <caption class="visually-hidden">What ${visible(name)} has been</caption>
-      <thead><tr><th class="right">Event</th><th>When</th><th>By</th><th>Invocation</th><th>What it became</th></tr></thead>
+      <caption class="visually-hidden">Changes of ${visible(name)}</caption>
+      <thead><tr><th class="right">Event</th><th>When</th><th>By</th><th>Invocation</th><th>New value</th></tr></thead>
       <tbody>
         ${rows
           .reverse()
@@ -538,13 +538,13 @@ function History({ changed, name, at }) {
     ${known.isWhole
       ? null
       : html`<p class="faint pager">
-          The latest ${rows.length.toLocaleString()} changes; there are earlier ones.
-          <button type="button" class="plain" onClick=${() => changed.readEarlier(name)}>read earlier changes, too</button>
+          The latest ${rows.length.toLocaleString()} changes; there are older ones.
+          <button type="button" class="plain" onClick=${() => changed.readEarlier(name)}>load older changes</button>
         </p>`}
   </div>`;
 }
 
-// Its gate.
+// The gate of its key.
 
 /** @param {string} service @param {string} key */
 function useGates(service, key) {
@@ -554,23 +554,23 @@ function useGates(service, key) {
 const DEPLOYMENTS = "select distinct deployment from sys_invocation where service = ? and key = ? and status <> 'completed' and deployment is not null";
 
 /**
- * The closed gates that hold an object, or a part of its work. Where a narrower scope of it was opened again, that goes on.
+ * The closed gates that hold an object, or part of its work. A narrower scope that was opened again is not held.
  * @param {any[]} gates
  * @param {string} service
  * @param {string} key
- * @param {string[]} deployments those that its work is on, and the latest
+ * @param {string[]} deployments the deployments of its open invocations, and the latest
  */
 function closedBefore(gates, service, key, deployments) {
   const own = `key:${service}/${key}`;
   const isOpen = (/** @type {string[]} */ ...scopes) => gates.some((gate) => gate.state === "open" && scopes.includes(gate.scope));
   return gates.flatMap((gate) => {
     if (gate.state !== "closed") return [];
-    if (gate.scope === own) return [{ gate, holds: "work is taken and waits" }];
-    if (gate.scope === "everything" && !isOpen(own, `service:${service}`)) return [{ gate, holds: "work is taken and waits" }];
-    if (gate.scope === "backlog") return [{ gate, holds: "what was accepted before waits" }];
-    if (gate.scope === `service:${service}` && !isOpen(own)) return [{ gate, holds: "work is taken and waits" }];
-    if (gate.scope.startsWith(`handler:${service}/`)) return [{ gate, holds: `calls of ${gate.scope.slice(gate.scope.indexOf("/") + 1)} are taken and wait` }];
-    if (deployments.some((id) => gate.scope === `deployment:${id}`)) return [{ gate, holds: "what runs on this code waits" }];
+    if (gate.scope === own) return [{ gate, holds: "calls are accepted and wait" }];
+    if (gate.scope === "everything" && !isOpen(own, `service:${service}`)) return [{ gate, holds: "calls are accepted and wait" }];
+    if (gate.scope === "backlog") return [{ gate, holds: "calls that were accepted before wait" }];
+    if (gate.scope === `service:${service}` && !isOpen(own)) return [{ gate, holds: "calls are accepted and wait" }];
+    if (gate.scope.startsWith(`handler:${service}/`)) return [{ gate, holds: `calls of ${gate.scope.slice(gate.scope.indexOf("/") + 1)} are accepted and wait` }];
+    if (deployments.some((id) => gate.scope === `deployment:${id}`)) return [{ gate, holds: "invocations on this code wait" }];
     return [];
   });
 }
@@ -624,7 +624,7 @@ function GateDialog({ verb, scope, onDone, onClose }) {
     setError(null);
     try {
       const done = await patch(pathOf("gates", scope, verb), isOpening ? { reason } : { reason, mode });
-      toast(done.changed ? `The gate ${visible(scope)} is ${done.after}.` : `It was ${done.after} already.`);
+      toast(done.changed ? `The gate ${visible(scope)} is ${done.after}.` : `The gate was already ${done.after}.`);
       onDone();
       onClose();
     } catch (refusal) {
@@ -635,23 +635,23 @@ function GateDialog({ verb, scope, onDone, onClose }) {
     <form onSubmit=${submit}>
       <p>
         ${isOpening
-          ? html`What waits for <b class="mono">${visible(scope)}</b> goes on, in order.`
-          : html`Everything for <b class="mono">${visible(scope)}</b> is taken and waits, until the gate is opened. Other keys go on.`}
+          ? html`Calls that wait for <b class="mono">${visible(scope)}</b> continue, in order.`
+          : html`Calls for <b class="mono">${visible(scope)}</b> are accepted and wait until the gate is opened. Other keys continue.`}
       </p>
       ${isOpening
         ? null
         : html`<${Field} label="A step that is running">
             <select value=${mode} onChange=${(/** @type {Event} */ e) => setMode(value(e))}>
-              <option value="drain">ends and is recorded first</option>
-              <option value="now">is aborted, and begins again later</option>
+              <option value="drain">finishes and is recorded first</option>
+              <option value="now">is aborted, and runs again later</option>
             </select>
           <//>`}
-      <${Field} label="Reason" hint="Shown to whoever finds it closed, and kept in the audit.">
+      <${Field} label="Reason" hint="Shown on every invocation that waits for the gate, and kept in the audit.">
         <input data-first=${true} required maxlength="1000" value=${reason} onInput=${(/** @type {Event} */ e) => setReason(value(e))} />
       <//>
       <${ErrorBox} error=${error} />
       <footer>
-        <button type="button" onClick=${onClose}>Leave it</button>
+        <button type="button" onClick=${onClose}>Cancel</button>
         <button type="submit" class="primary">${isOpening ? "Open" : "Close"} the gate</button>
       </footer>
     </form>

@@ -1,4 +1,4 @@
-// What a person on call looks at first: what needs somebody now and why, what fails, what is held, and whether work gets done.
+// The first page for a person on call: what needs attention and why, what fails, which gates are closed, and the throughput.
 
 import { useMemo, useState } from "preact/hooks";
 import { get, patch, pathOf, select } from "../lib/api.js";
@@ -42,7 +42,7 @@ function listed(where) {
 
 export function Overview() {
   const touched = { when: (/** @type {import("../lib/live.js").Changes} */ changes) => changes.invocations.length > 0 || changes.gone.length > 0, every: 1_000 };
-  // What is stuck is few and found by an index, so it is looked at first and often; counting all takes longer, and waits for that.
+  // Few invocations are stuck and an index finds them, so they are read first and often. Counting all takes longer, and comes after.
   const stuck = useLive(
     "stuck",
     async (abort) => (await Promise.all(["paused", "backing_off"].map((status) => select(STUCK, [status], abort)))).flat(),
@@ -62,7 +62,7 @@ export function Overview() {
     when: (changes) => changes.registry || changes.invocations.length > 0,
     every: 3_000,
   });
-  // To look at a job is recorded, so it is not looked at because of that again: only when something of users has changed.
+  // Reading a job is itself recorded and must not cause the next reading: only changes of users' invocations do.
   const jobs = useLive("recent jobs", (abort) => get("jobs", { limit: 5 }, abort), { ...touched, every: 3_000 });
   const [closing, setClosing] = useState(false);
   const [opening, setOpening] = useState(/** @type {string | null} */ (null));
@@ -80,13 +80,13 @@ export function Overview() {
     </div>
     <${ErrorBox} error=${error} />
     <${Strip} counts=${counts.data} />
-    <${Section} title="Needs a person now">
+    <${Section} title="Needs attention">
       ${stuck.data === undefined || waiting.data === undefined
         ? error
           ? null
           : html`<${Loading} />`
         : paused.length === 0 && closed.length === 0 && waiting.data.length === 0
-          ? html`<p class="calm-note"><span class="good" aria-hidden="true">✓</span> Nothing is paused or waits for a signal, and no gate is closed.</p>`
+          ? html`<p class="calm-note"><span class="good" aria-hidden="true">✓</span> Nothing is paused, nothing waits for a signal, and no gate is closed.</p>`
           : html`${closed.map(
               (/** @type {any} */ gate) => html`<div key=${gate.scope} class="alarm">
                 <span class="status held"><span class="sign" aria-hidden="true">■</span>gate closed</span>
@@ -100,14 +100,14 @@ export function Overview() {
             ${waiting.data.length > 0 ? html`<${Waiting} groups=${waiting.data} />` : null}`}
     <//>
     <div class="grid-2">
-      <${Section} title="Fails, and is tried again">
-        ${failing.length === 0 ? html`<p class="calm-note">Nothing is backing off.</p>` : html`<${Groups} label="Failing" rows=${failing} />`}
+      <${Section} title="Failing, will be retried">
+        ${failing.length === 0 ? html`<p class="calm-note">No invocation is backing off.</p>` : html`<${Groups} label="Failing" rows=${failing} />`}
       <//>
-      <${Section} title="Failed in the last day">
+      <${Section} title="Failed in the last 24 hours">
         ${failed.data === undefined
           ? html`<${Loading} />`
           : failed.data.length === 0
-            ? html`<p class="calm-note">Nothing has failed.</p>`
+            ? html`<p class="calm-note">No invocation has failed.</p>`
             : html`<${Groups} label="Failed" rows=${failed.data} />`}
       <//>
     </div>
@@ -148,13 +148,13 @@ function Strip({ counts }) {
 }
 
 /**
- * Alike ones in one row, with a way to all of them.
+ * Invocations that are stuck for the same reason in one row, with a link to their list.
  * @param {{ label: string, rows: Record<string, any>[] }} props
  */
 function Groups({ label, rows }) {
   return html`<div class="scroll-x">
     <table class="plain groups" aria-label=${label}>
-      <thead><tr><th class="right">How many</th><th>Which</th><th>Why</th><th>Since</th><th>Latest</th></tr></thead>
+      <thead><tr><th class="right">Count</th><th>Handler</th><th>Reason</th><th>Oldest</th><th>Newest</th></tr></thead>
       <tbody>
         ${rows.map((row) => {
           const where =
@@ -177,15 +177,15 @@ function Groups({ label, rows }) {
 }
 
 /**
- * What waits for a signal, that which waits longest first: of which name, since when, and the way to it.
+ * Invocations that wait for a signal, by handler and name of the signal; the longest wait first.
  * @param {{ groups: Record<string, any>[] }} props
  */
 function Waiting({ groups }) {
   const [isWhole, setWhole] = useState(false);
   const shown = isWhole ? groups : groups.slice(0, MOST_GROUPS);
   return html`<div class="scroll-x">
-    <table class="plain groups" aria-label="Waits for a signal">
-      <thead><tr><th class="right">How many</th><th>Which</th><th>Waits for</th><th>Since</th><th>The longest</th></tr></thead>
+    <table class="plain groups" aria-label="Waiting for a signal">
+      <thead><tr><th class="right">Count</th><th>Handler</th><th>Waiting for</th><th>Oldest</th><th>Invocation</th></tr></thead>
       <tbody>
         ${shown.map((row) => {
           const where = `awaited_signal = ${quoted(row.signal)} and service = ${quoted(row.service)} and handler = ${quoted(row.handler)}`;
@@ -200,12 +200,12 @@ function Waiting({ groups }) {
       </tbody>
     </table>
     ${groups.length > shown.length
-      ? html`<p><button type="button" class="plain" onClick=${() => setWhole(true)}>show all ${groups.length.toLocaleString()} kinds</button></p>`
+      ? html`<p><button type="button" class="plain" onClick=${() => setWhole(true)}>show all ${groups.length.toLocaleString()} groups</button></p>`
       : null}
   </div>`;
 }
 
-/** Whether work gets done, by the second. */
+/** Throughput and latency, by the second. */
 function Pulse() {
   const tick = beat.value + Math.floor(now.value);
   const [times, good, bad, median, slow] = useMemo(series, [tick]);
@@ -221,7 +221,7 @@ function Pulse() {
     <${Section} title="Throughput, live">
       <${Chart}
         label="Throughput"
-        words=${`${lastTen(good).toFixed(1)} succeed and ${lastTen(bad).toFixed(1)} do not, a second`}
+        words=${`${lastTen(good).toFixed(1)}/s succeeded, ${lastTen(bad).toFixed(1)}/s did not`}
         lines=${[
           { label: "succeeded", colour: "--bar-good", isFilled: true },
           { label: "failed, cancelled, killed", colour: "--bar-bad" },
@@ -231,13 +231,13 @@ function Pulse() {
         least=${2}
       />
     <//>
-    <${Section} title="From accepted to ended, live">
+    <${Section} title="Latency from accepted to completed, live">
       <${Chart}
         label="Latency"
-        words=${recent === null ? "nothing has ended in the last minute" : `half within ${length(recent)}, 95 of 100 within ${length(recentSlow ?? recent)}`}
+        words=${recent === null ? "nothing completed in the last minute" : `p50 ${length(recent)}, p95 ${length(recentSlow ?? recent)}`}
         lines=${[
-          { label: "median", colour: "--bar-run", isFilled: true },
-          { label: "95th of 100", colour: "--bar-wait" },
+          { label: "p50", colour: "--bar-run", isFilled: true },
+          { label: "p95", colour: "--bar-wait" },
         ]}
         data=${latency}
         unit=${(/** @type {number} */ value) => (value === 0 ? "0" : length(value))}
@@ -251,7 +251,7 @@ function Pulse() {
 function Services({ counts }) {
   if (counts === undefined) return html`<${Loading} />`;
   if (counts.length === 0) {
-    return html`<${Empty} title="Nothing has been called yet"><p>Call a handler, and its service stands here: <code>playhead call Service/key/handler</code></p><//>`;
+    return html`<${Empty} title="Nothing has been called yet"><p>Call a handler, and its service appears here: <code>playhead call Service/key/handler</code></p><//>`;
   }
   /** @type {Map<string, { service: string, handler: string, open: number, stuck: number, succeeded: number, other: number }>} */
   const rows = new Map();
@@ -270,7 +270,7 @@ function Services({ counts }) {
     n === 0 ? html`<span class="faint">0</span>` : html`<a href=${listed(`${where} and service = ${quoted(row.service)} and handler = ${quoted(row.handler)}`)}>${n.toLocaleString()}</a>`;
   return html`<div class="scroll-x">
     <table class="plain">
-      <thead><tr><th>Handler</th><th class="right">Stuck</th><th class="right">Open</th><th class="right">Succeeded</th><th class="right">Otherwise</th></tr></thead>
+      <thead><tr><th>Handler</th><th class="right">Stuck</th><th class="right">Open</th><th class="right">Succeeded</th><th class="right">Failed or stopped</th></tr></thead>
       <tbody>
         ${sorted.slice(0, 60).map(
           (row) => html`<tr key=${`${row.service}/${row.handler}`}>
@@ -288,10 +288,10 @@ function Services({ counts }) {
 
 /** @param {{ list: any[] }} props */
 function Deployments({ list }) {
-  if (list.length === 0) return html`<p class="calm-note">None is registered: whatever is served runs everything.</p>`;
+  if (list.length === 0) return html`<p class="calm-note">No deployment is registered: the code that is served runs everything.</p>`;
   return html`<div class="scroll-x">
     <table class="plain">
-      <thead><tr><th>Deployment</th><th class="right">Still runs on it</th><th>Registered</th></tr></thead>
+      <thead><tr><th>Deployment</th><th class="right">Open invocations</th><th>Registered</th></tr></thead>
       <tbody>
         ${list.slice(0, 8).map(
           (one) => html`<tr key=${one.id}>
@@ -311,7 +311,7 @@ function Deployments({ list }) {
 
 /** @param {{ jobs: any[] }} props */
 function LatestJobs({ jobs }) {
-  if (jobs.length === 0) return html`<p class="calm-note">None: nobody has asked anything of many.</p>`;
+  if (jobs.length === 0) return html`<p class="calm-note">No bulk job has been started.</p>`;
   return html`<div class="scroll-x">
     <table class="plain">
       <tbody>
@@ -348,7 +348,7 @@ function CloseGate({ onClose }) {
     event.preventDefault();
     try {
       const answer = await patch(pathOf("gates", scope, "close"), { mode, reason });
-      toast(answer.changed ? `The gate ${scope} is closed` : `The gate ${scope} was closed before`);
+      toast(answer.changed ? `The gate ${scope} is closed` : `The gate ${scope} was already closed`);
       onClose();
     } catch (refusal) {
       setError(refusal);
@@ -358,18 +358,18 @@ function CloseGate({ onClose }) {
   const value = (event) => /** @type {HTMLInputElement} */ (event.target).value;
   return html`<${Dialog} title="Close a gate" onClose=${onClose}>
     <form onSubmit=${submit}>
-      <p class="faint">Nothing behind it starts or goes on. What comes is accepted and waits in its order; signals, dates and cancels are recorded.</p>
-      <${Field} label="Before" hint="everything, backlog (all that is here by now), service:NAME, handler:NAME/HANDLER, key:NAME/KEY or deployment:ID">
+      <p class="faint">Nothing behind a closed gate starts or continues. New calls are accepted and wait in order; signals, timers and cancels are still recorded.</p>
+      <${Field} label="Scope" hint="everything, backlog (all that has been accepted by now), service:NAME, handler:NAME/HANDLER, key:NAME/KEY or deployment:ID">
         <input data-first list="scopes" value=${scope} onInput=${(/** @type {Event} */ e) => setScope(value(e))} />
         <datalist id="scopes">${known.map((one) => html`<option key=${one} value=${one}></option>`)}</datalist>
       <//>
       <${Field} label="A step that is running">
         <select value=${mode} onChange=${(/** @type {Event} */ e) => setMode(value(e))}>
-          <option value="drain">ends and is recorded first</option>
+          <option value="drain">finishes and is recorded first</option>
           <option value="now">is aborted, and runs again later</option>
         </select>
       <//>
-      <${Field} label="Reason" hint="Shown wherever something waits for it, and kept in the audit.">
+      <${Field} label="Reason" hint="Shown on every invocation that waits for the gate, and kept in the audit.">
         <input value=${reason} maxlength="1000" onInput=${(/** @type {Event} */ e) => setReason(value(e))} />
       <//>
       <${ErrorBox} error=${error} />
@@ -390,7 +390,7 @@ function OpenGate({ scope, onClose }) {
     event.preventDefault();
     try {
       const answer = await patch(pathOf("gates", scope, "open"), { reason });
-      toast(answer.changed ? `The gate ${scope} is open` : `The gate ${scope} was open before`);
+      toast(answer.changed ? `The gate ${scope} is open` : `The gate ${scope} was already open`);
       onClose();
     } catch (refusal) {
       setError(refusal);
@@ -398,7 +398,7 @@ function OpenGate({ scope, onClose }) {
   }
   return html`<${Dialog} title=${`Open the gate ${visible(scope)}`} onClose=${onClose}>
     <form onSubmit=${submit}>
-      <p class="faint">Everything behind it goes on, but for narrower scopes that were closed by themselves.</p>
+      <p class="faint">Everything behind the gate continues, except narrower scopes that were closed separately.</p>
       <${Field} label="Reason">
         <input data-first value=${reason} maxlength="1000" onInput=${(/** @type {Event} */ e) => setReason(/** @type {HTMLInputElement} */ (e.target).value)} />
       <//>

@@ -89,7 +89,7 @@ export function EditFields({ info, fields, onDone, onClose }) {
         </div>`;
       })}
       <footer>
-        <button type="button" onClick=${onClose}>Leave it</button>
+        <button type="button" onClick=${onClose}>Cancel</button>
         <button type="submit" class="primary" disabled=${steps.length === 0}>
           ${steps.length === 0 ? "Nothing is other than it was" : `Show what changes (${steps.length})`}
         </button>
@@ -136,7 +136,7 @@ export function EditItem({ info, field, item, held, onDone, onClose }) {
         : null}
       <${SchemaForm} schema=${field.value} label="Value" value=${now} onChange=${setNow} isFirst=${false} />
       <footer>
-        <button type="button" onClick=${onClose}>Leave it</button>
+        <button type="button" onClick=${onClose}>Cancel</button>
         ${item === null ? null : html`<button type="button" class="danger" onClick=${() => setStep("remove")}>Remove it…</button>`}
         <button type="submit" class="primary" disabled=${item !== null && isSame(now, held)}>Show what changes</button>
       </footer>

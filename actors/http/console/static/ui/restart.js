@@ -100,7 +100,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
               </label>`}
           <label class="check">
             <input type="checkbox" checked=${isHanding} onChange=${() => setHanding(!isHanding)} />
-            Whoever waits for this one waits for the new one
+            Callers that wait for this one wait for the new one
           </label>
           ${from === "" && argument !== undefined ? html`<${JsonField} label="Argument" value=${input} onChange=${(/** @type {unknown} */ value) => setTyped({ value })} />` : null}
           <${Field} label="Reason" hint="Kept in both histories and in the audit.">
@@ -142,7 +142,7 @@ function useSettled(text) {
 function Plan({ successor }) {
   return html`<${Steps} title="kept, not run again" mood="good" sign="=" steps=${successor.kept} />
     <${Steps} title="begins again" mood="warn" sign="↻" steps=${successor.again} />
-    <${Steps} title="done once more, if it comes to that" mood="calm" sign="−" steps=${successor.dropped} />
+    <${Steps} title="run again if the new one reaches them" mood="calm" sign="−" steps=${successor.dropped} />
     <${Steps} title="stopped with it" mood="warn" sign="✕" steps=${successor.stopped} />
     <${Steps} title="called under a key, and going on: the same call finds it again" mood="good" sign="=" steps=${successor.spared} />
     <${Steps} title="called under a key and stopped before: repeated when it is called again" mood="warn" sign="↻" steps=${successor.repeated} />

@@ -33,7 +33,7 @@ export const VERBS = [
     key: "c",
     title: "Cancel",
     scope: "control",
-    does: "The running step is stopped, then the handler is told and cleans up behind itself.",
+    does: "The running step is stopped, then the handler is told and cleans up after itself.",
     isFinal: true,
     options: ["children", "kill_after"],
   },
@@ -143,7 +143,7 @@ export function Options({ verb, options, onChange }) {
         <//>`
       : null}
     ${verb.options.includes("kill_after")
-      ? html`<${Field} label="Killed after so many seconds, if it has not ended by then" hint="Empty: it may take its time.">
+      ? html`<${Field} label="Kill it after (seconds)" hint="If it has not ended by then. Empty: never.">
           <input
             type="number"
             min="0"
@@ -318,14 +318,14 @@ export function BulkDialog({ verb, choice, onClose, onRetry, onAsked }) {
           ? null
           : html`<${Loading} />`
         : count === 0
-          ? html`<${Empty} title="It fits none now"><p>They may have gone on, or have ended meanwhile.</p><//>`
+          ? html`<${Empty} title="It fits none now"><p>They may have continued or completed in the meantime.</p><//>`
           : html`<${Affected} verb=${verb} states=${states.data ?? null} /><${Sample} rows=${preview.data.sample} count=${count} />`}
       <${Options} verb=${verb} options=${options} onChange=${setOptions} />
       ${isSignal && count ? html`<${SignalForm} signal=${signal} label="They wait for" />` : null}
       ${options.deployment && options.deployment !== "keep" ? html`<${Preflight} choice=${choice} deployment=${options.deployment} />` : null}
       ${isSignal ? null : html`<${Reason} verb=${verb} value=${reason} onChange=${setReason} many />`}
       ${count !== undefined && count > SLOWLY_FROM
-        ? html`<${Field} label="At most so many a second" hint="Empty: as fast as it goes.">
+        ? html`<${Field} label="At most per second" hint="Empty: no limit.">
             <input
               type="number"
               min="0.1"
