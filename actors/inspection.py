@@ -90,6 +90,10 @@ class StepPhase(enum.Enum):
     THREAD = "thread"
     """It waits for a thread: all ``Limits.threads`` are taken."""
     RUNS = "runs"
+    STOPPING = "stopping"
+    """It was timed out, cancelled or aborted, and its body has not given way yet."""
+    ABANDONED = "abandoned"
+    """As ``stopping``, and nothing that it says counts any more: it begins again if its invocation goes on."""
 
 
 @attrs.frozen(kw_only=True)
@@ -117,6 +121,18 @@ class StepDoing:
 
     phase: StepPhase
     note: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class LeftBehind:
+    """What was stopped and has not ended: the names of an invocation's own ``steps`` in abandoned threads, and the invocations whose
+    steps it waits for (``unwinding``)."""
+
+    steps: tuple[str, ...] = ()
+    unwinding: tuple[InvocationId, ...] = ()
+
+
+NOTHING_LEFT = LeftBehind()
 
 
 @attrs.frozen(kw_only=True)
@@ -193,7 +209,9 @@ class InvocationInfo:
     closed before it (the widest, if there are several). Its events lie between ``first_event`` and ``last_event`` in the log of
     its object, with others' between them. ``behind`` is the one that it repeats and whose end it waits for. ``deployment`` is the
     code that it runs on; empty: whatever is served. ``requests`` are the latest that it obeyed under an idempotency key, each
-    with the status that it had before. ``circle`` names those that wait for each other, if it is one of them.
+    with the status that it had before. ``circle`` names those that wait for each other, if it is one of them. ``abandoned_steps``
+    are its plain steps that were timed out or cancelled and whose threads have not ended. ``unwinding`` are those that had its key
+    before and were stopped, and whose steps have not given way: it begins after them, or after ten seconds.
     """
 
     id: InvocationId
@@ -229,6 +247,8 @@ class InvocationInfo:
     gate: GateInfo | None = None
     requests: dict[str, Status] = attrs.field(factory=dict)
     circle: tuple[CircleLink, ...] = ()
+    abandoned_steps: tuple[str, ...] = ()
+    unwinding: tuple[InvocationId, ...] = ()
     waits: tuple[WaitInfo, ...] = ()
     first_event: int = 0
     last_event: int = 0
@@ -282,9 +302,10 @@ def info_of(
     doing: Mapping[StepId, StepDoing] | None = None,
     code_wait: CodeWait | None = None,
     circle: Circle | None = None,
+    left: LeftBehind = NOTHING_LEFT,
 ) -> InvocationInfo:
     """What is known, from its row, from its own and its object's state while it is open, from the gates before it, and from what
-    the process that runs its steps is ``doing``."""
+    the process that runs its steps is ``doing`` and has ``left``."""
     target, is_open = row.target, row.status is not Status.COMPLETED
     holding = (
         gates.holding(target.service, target.key, target.handler, row.deployment, accepted_at=row.created_at)
@@ -328,6 +349,8 @@ def info_of(
         gate=gate_info(holding[0]) if holding else None,
         requests={cause.removeprefix(REQUEST): before for cause, before in row.obeyed.items()},
         circle=() if circle is None else circle.links,
+        abandoned_steps=left.steps,
+        unwinding=left.unwinding,
         waits=waits,
         first_event=row.spans[0][0],
         last_event=row.spans[-1][1],

@@ -55,16 +55,18 @@ class Reason:
 def reasons(info: InvocationInfo) -> tuple[Reason, ...]:
     """Why it does not go on. Never empty: one that has ended, or that runs, says so."""
     if info.status is Status.COMPLETED:
-        return (_ended(info),)
+        return (_ended(info), *_left_behind(info))
     found = [
         *_held(info),
+        *_unwinding(info),
         *_in_a_circle(info),
         *_not_started(info),
         *_without_code(info),
         *_retrying(info),
         *(_waiting(wait, info) for wait in info.waits),
     ]
-    return tuple(found) or (Reason(waits_for=Waiting.NOTHING, text="it runs", since=info.started_at),)
+    runs = Reason(waits_for=Waiting.NOTHING, text="it runs", since=info.started_at)
+    return (*(found or [runs]), *_left_behind(info))
 
 
 def _ended(info: InvocationInfo) -> Reason:
@@ -74,6 +76,27 @@ def _ended(info: InvocationInfo) -> Reason:
         text += f": {outcome.failure.type}: {outcome.failure.message}"
     because = "" if outcome is None else outcome.reason
     return Reason(waits_for=Waiting.NOTHING, text=text, since=info.completed_at, because=because)
+
+
+def _left_behind(info: InvocationInfo) -> Iterator[Reason]:
+    """Nothing that it waits for, but something of it that still runs."""
+    told = {wait.name for wait in info.waits if wait.phase in (StepPhase.EARLIER_TRY, StepPhase.ABANDONED)}
+    for name in info.abandoned_steps:
+        if name in told:
+            continue
+        yield Reason(
+            waits_for=Waiting.NOTHING,
+            text=f"the thread of step {name!r} was abandoned and has not ended: what it returns is dropped",
+        )
+
+
+def _unwinding(info: InvocationInfo) -> Iterator[Reason]:
+    for of in info.unwinding:
+        yield Reason(
+            waits_for=Waiting.KEY,
+            text=f"a step of {of}, which had the key before and was stopped, has not given way",
+            invocation_id=of,
+        )
 
 
 def _in_a_circle(info: InvocationInfo) -> Iterator[Reason]:
@@ -194,10 +217,14 @@ _PHASES = {
     StepPhase.TURN: (Waiting.TURN, "waits for its turn"),
     StepPhase.THREAD: (Waiting.THREAD, "waits for a thread"),
     StepPhase.EARLIER_TRY: (Waiting.THREAD, "waits for a thread"),
+    StepPhase.RUNS: (Waiting.STEP, "runs"),
+    StepPhase.STOPPING: (Waiting.STEP, "is being stopped"),
+    StepPhase.ABANDONED: (Waiting.STEP, "was abandoned"),
 }
+"""What is said of a step that a process is at; of others it is only known that they have no outcome."""
 
 _WORDS: dict[str, tuple[Waiting, Callable[[WaitInfo], str]]] = {
-    "step": (Waiting.STEP, lambda w: f"step {w.name!r} (at {w.step}) runs"),
+    "step": (Waiting.STEP, lambda w: f"step {w.name!r} (at {w.step}) has no outcome yet"),
     "step_retry": (
         Waiting.RETRY,
         lambda w: (

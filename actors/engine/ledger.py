@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from actors.engine.directory import Directory
     from actors.engine.replies import Waiter
     from actors.engine.resident import Resident
-    from actors.inspection import CodeWait, StepDoing
+    from actors.inspection import CodeWait, LeftBehind, StepDoing
     from journal.events import Answer, Caller, Event, Outcome
     from journal.protocol import Journal, Partition
 
@@ -87,6 +87,7 @@ class Performer(Protocol):
     def check_pause(self, resident: Resident, of: InvocationId) -> None: ...
     def code_wait(self, invocation: InvocationState) -> CodeWait | None: ...
     def doing(self, resident: Resident, invocation: InvocationState) -> dict[StepId, StepDoing]: ...
+    def left_behind(self, resident: Resident, of: InvocationId) -> LeftBehind: ...
     def forget(self, resident: Resident) -> None: ...
 
 

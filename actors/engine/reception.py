@@ -335,13 +335,14 @@ class Reception:
 
     def _look(self, resident: Resident, _: Arrival, look: Look) -> None:
         open_state = _open_state(resident, look.invocation_id)
+        performer = self._ledger.performer
+        left = performer.left_behind(resident, look.invocation_id)
         if open_state is None:
-            info = info_of(self._known(resident, look.invocation_id), None)
+            info = info_of(self._known(resident, look.invocation_id), None, left=left)
         else:
             if resident.state is None:
                 raise BrokenInvariant("an open invocation is of an object")
             row = row_of(resident.state, open_state)
-            performer = self._ledger.performer
             doing, code_wait = performer.doing(resident, open_state), performer.code_wait(open_state)
             info = info_of(
                 row,
@@ -351,6 +352,7 @@ class Reception:
                 doing=doing,
                 code_wait=code_wait,
                 circle=self._circles.around(look.invocation_id),
+                left=left,
             )
         self._ledger.when_durable(partial(look.reply.set, info))
 

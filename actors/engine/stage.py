@@ -39,14 +39,14 @@ from actors.engine.steps import StepTask
 from actors.engine.threads import has_abandoned, key_of
 from actors.engine.watchdog import Work, blocked_error
 from actors.failures import failed, failure_of, text_of, type_of
-from actors.inspection import CodeWait, StepDoing, StepPhase
+from actors.inspection import CodeWait, LeftBehind, StepDoing, StepPhase
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 from journal.events import Mode, PauseCause, PauseMode, Stamp
 from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from actors.core.commands import Command
     from actors.core.state import InvocationState, ObjectState, Wait
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from actors.engine.containment import Containment
     from actors.engine.ledger import Ledger
     from actors.engine.resident import Resident
+    from actors.engine.threads import StepThread
     from journal.events import Recorded
     from journal.ids import InvocationId, StepId
     from journal.inflight import LostTry
@@ -524,20 +525,24 @@ class Stage:
 
     def _waits_for_unwinding(self, resident: Resident, invocation: InvocationState) -> bool:
         """Whether steps of an invocation that was ended still hold the key, in a sense."""
-        left_threads = self._setting.threads.abandoned
-        if not (resident.steps or left_threads) or invocation.mode is not Mode.EXCLUSIVE:
+        if not (resident.steps or self._setting.threads.abandoned) or invocation.mode is not Mode.EXCLUSIVE:
             return False
-        of, run = invocation.invocation_id, Run(resident, invocation.invocation_id)
-        threads = [t for t in left_threads if t.invocation_id != of and t.invocation_id.startswith(resident.prefix)]
-        tasks = [t for other, tasks in resident.steps.items() if other != of for t in tasks.values() if not t.is_wanted]
-        abandoned_at = [*(t.abandoned_at for t in threads), *(t.abandoned_at for t in tasks)]
-        seconds = max(abandoned_at, default=-inf) + UNWIND_SECONDS - trio.current_time()
+        run = Run(resident, invocation.invocation_id)
+        threads, tasks = self._unwinding(resident, invocation.invocation_id)
+        seconds = _unwinding_seconds([*threads, *tasks])
         if seconds <= 0:
             return False
         for thread in threads:
             thread.when_ended(partial(self._run_soon, run))
         self._nursery.start_soon(self._run_later, run, seconds)
         return True
+
+    def _unwinding(self, resident: Resident, of: InvocationId) -> tuple[list[StepThread], list[StepTask]]:
+        """What was left of the other invocations of its object."""
+        left = self._setting.threads.abandoned
+        threads = [t for t in left if t.invocation_id != of and t.invocation_id.startswith(resident.prefix)]
+        tasks = [t for other, tasks in resident.steps.items() if other != of for t in tasks.values() if not t.is_wanted]
+        return threads, tasks
 
     def _run_soon(self, run: Run) -> None:
         self._runs.append(run)
@@ -593,13 +598,30 @@ class Stage:
                 found[step] = self._doing_of(tasks[step])
             elif wait.kind is WaitKind.STEP_RETRY and has_abandoned(key_of(of, step)):
                 found[step] = StepDoing(phase=StepPhase.EARLIER_TRY, note=_EARLIER_TRY)
+            elif wait.kind is WaitKind.STEP and has_abandoned(key_of(of, step)):
+                found[step] = StepDoing(phase=StepPhase.ABANDONED, note=_ABANDONED_THREAD)
             elif (of, step) in self._waiting_steps:
                 limit = self._limits.running_steps
                 found[step] = StepDoing(phase=StepPhase.TURN, note=f"{limit} steps run already (Limits.running_steps)")
         return found
 
+    def left_behind(self, resident: Resident, of: InvocationId) -> LeftBehind:
+        """What was stopped and has not ended: of the invocation itself, and of those that its beginning waits for."""
+        steps = tuple(thread.name for thread in self._setting.threads.abandoned if thread.invocation_id == of)
+        state = resident.state
+        if state is None or state.holder != of or of in resident.attempts:
+            return LeftBehind(steps=steps)
+        threads, tasks = self._unwinding(resident, of)
+        left: list[StepThread | StepTask] = [*threads, *tasks]
+        waits = _unwinding_seconds(left) > 0
+        return LeftBehind(
+            steps=steps, unwinding=tuple(dict.fromkeys(one.invocation_id for one in left)) if waits else ()
+        )
+
     def _doing_of(self, task: StepTask) -> StepDoing:
         note = ""
+        if task.is_stopping:
+            return StepDoing(phase=StepPhase.STOPPING if task.is_wanted else StepPhase.ABANDONED, note=_STOPPING)
         if task.phase is StepPhase.EARLIER_TRY:
             note = _EARLIER_TRY
         elif task.phase is StepPhase.THREAD:
@@ -611,7 +633,16 @@ class Stage:
 
 
 _NO_STEPS: dict[StepId, StepTask] = {}
+_STOPPING = "it was told to stop, and its body has not given way"
 _EARLIER_TRY = "the thread of an earlier try was abandoned and has not ended"
+
+
+_ABANDONED_THREAD = "a thread cannot be stopped, and its own has not ended"
+
+
+def _unwinding_seconds(left: Sequence[StepThread | StepTask]) -> float:
+    """How long it is to be waited for."""
+    return max((one.abandoned_at for one in left), default=-inf) + UNWIND_SECONDS - trio.current_time()
 
 
 def _hold_unserved(

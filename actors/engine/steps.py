@@ -13,7 +13,13 @@ import trio
 
 from actors.core import commands as c
 from actors.core.concurrency import current_branch
-from actors.core.errors import Interruption, PayloadTooLargeError, StepTimeoutError, UnserializableError
+from actors.core.errors import (
+    Interruption,
+    OutsideHandlerError,
+    PayloadTooLargeError,
+    StepTimeoutError,
+    UnserializableError,
+)
 from actors.core.groups import is_group, leaves_of
 from actors.core.limits import within_limit
 from actors.durable import HandlerContext, StepBody, context_of, current_step
@@ -65,6 +71,8 @@ class StepTask:
         self._body = body
         self._setting = setting
         self._scope = trio.CancelScope()
+        self._time: trio.CancelScope | None = None
+        self._is_over = False
         self._emit: Callable[[StepTask, bytes, int], None]
         self._offsets = itertools.count()
         self._token: trio.lowlevel.TrioToken
@@ -81,6 +89,11 @@ class StepTask:
         if branch is None:
             raise BrokenInvariant("a step is asked for by a branch, in its context")
         return context_of(branch)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it has been told to stop: by a cancel, or because its time is over."""
+        return self._scope.cancel_called or (self._time is not None and self._time.cancel_called)
 
     def abort(self) -> None:
         """Stop the body: its awaits are cancelled. What it says from now on may still count: see ``run``."""
@@ -132,16 +145,35 @@ class StepTask:
                 return command
             return c.AbortStep(invocation_id=self.invocation_id, step=self.step)
         finally:
+            self._is_over = True
             self._note_end()
 
     def emit(self, value: bytes) -> None:
-        """A piece of output, from the body's task or thread. Raises :class:`PayloadTooLargeError`."""
+        """A piece of output, from the body's task or thread. Raises :class:`PayloadTooLargeError`, and
+        :class:`OutsideHandlerError` in a thread that has been abandoned: its try is over, and what it says is lost."""
         within_limit(value, self._setting.limits.payload_bytes, f"emit() in step {self.name!r}")
+        if self._is_over:
+            raise self._emitted_late()
         offset = next(self._offsets)
         if trio.lowlevel.in_trio_task():
             self._emit(self, value, offset)
+            return
+        try:
+            self._token.run_sync_soon(self._emit_from_thread, value, offset)
+        except trio.RunFinishedError as error:
+            raise self._emitted_late() from error
+
+    def _emit_from_thread(self, value: bytes, offset: int) -> None:
+        if self._is_over:  # since it was emitted
+            log.warning("%s: %s", self.key, self._emitted_late())
         else:
-            self._token.run_sync_soon(self._emit, self, value, offset)
+            self._emit(self, value, offset)
+
+    def _emitted_late(self) -> OutsideHandlerError:
+        return OutsideHandlerError(
+            f"actors.emit() in step {self.name!r}: this try is over, timed out, cancelled or returned, and its output is closed. "
+            "A thread that goes on can ask trio.from_thread.check_cancelled() whether to stop"
+        )
 
     async def _try(self) -> Any:
         body = self._body
@@ -193,7 +225,7 @@ class StepTask:
         timeout = self._body.options.timeout
         if timeout is None:
             return await call()
-        with trio.move_on_after(timeout):
+        with trio.move_on_after(timeout) as self._time:
             return await call()
         raise StepTimeoutError(f"step {self.name!r} did not end within {timeout} seconds")
 
