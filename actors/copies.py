@@ -45,6 +45,7 @@ _UNCHANGEABLE = frozenset(
     }
 )
 _CONTAINERS = frozenset({bytearray, deque, dict, list, set})
+_CHANGEABLE: tuple[type, ...] = tuple(_CONTAINERS)
 _METHODS_IN_C = (types.BuiltinMethodType, types.MethodWrapperType)
 
 
@@ -75,8 +76,9 @@ def call_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
 
 
 def with_copies(call: StepCall, step: str) -> StepCall:
-    """The call as it is at this moment, whatever the handler does with its objects from here on. Raises
-    :class:`UnserializableError` for an argument that cannot be copied."""
+    """The call as it is at this moment, whatever the handler does with its objects from here on, and whatever earlier calls did
+    with the defaults. Raises :class:`UnserializableError` for an argument that cannot be copied."""
+    call = _with_defaults(call)
     if _UNCHANGEABLE.issuperset(map(type, (*call.args, *call.kwargs.values()))):
         return call
     try:
@@ -84,6 +86,32 @@ def with_copies(call: StepCall, step: str) -> StepCall:
     except Exception as error:  # whatever the methods of users' classes raise
         raise _cannot_be_copied(call, step) from error
     return StepCall(call.function, args, kwargs, has_copies=True)
+
+
+def _with_defaults(call: StepCall) -> StepCall:
+    """The call with the lists and dictionaries that are defaults of its function among the arguments, so that they are copied too.
+
+    Other defaults stay where they are: a function may ask whether it was given one (``if at is MISSING``).
+    """
+    function = getattr(call.function, "__func__", call.function)
+    if type(function) is not types.FunctionType:
+        return call
+    defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+    if not any(isinstance(default, _CHANGEABLE) for default in defaults):
+        return call
+    signature = inspect.signature(call.function, follow_wrapped=False)
+    try:
+        given = signature.bind(*call.args, **call.kwargs).arguments
+    except TypeError:
+        return call  # the call will say why
+    missing = {
+        name: parameter.default
+        for name, parameter in signature.parameters.items()
+        if name not in given
+        and parameter.kind is not parameter.POSITIONAL_ONLY
+        and isinstance(parameter.default, _CHANGEABLE)
+    }
+    return StepCall(call.function, call.args, {**call.kwargs, **missing})
 
 
 def with_own_defaults(function: Callable[..., R]) -> Callable[..., R]:

@@ -76,6 +76,18 @@ async def unsteady(into: list[str]) -> list[str]:
 async def take(fickle: Fickle) -> None: ...
 
 
+@step
+async def collect(word: str, into: list[str] = [], *, by: dict[str, int] = {}) -> list[str]:  # noqa: B006
+    into.append(word)
+    by[word] = 1
+    return [*into, *by]
+
+
+def find(at: object = CLIENT, into: list[str] = []) -> bool:  # noqa: B006
+    into.append("found")
+    return at is CLIENT and into == ["found"]
+
+
 async def slow(words: list[str]) -> list[str]:
     await trio.sleep(1)
     return words
@@ -118,6 +130,11 @@ class Shop(Actor):
                 result.append("changed")
         await actors.signal("go")
         return found
+
+    @handler
+    async def defaults(self) -> list[Any]:
+        found: list[Any] = [await collect("a"), await collect("b"), await collect("c", ["given"])]
+        return [*found, await actors.run(find), await actors.run(find)]
 
     @handler
     async def retried(self) -> list[str]:
@@ -279,6 +296,13 @@ async def test_what_a_step_changes_in_an_argument_is_not_seen(how: str, *, suspe
         await trio.sleep(10)
         await handle.signal("go")
         assert await handle.result() == ["first"]
+
+
+async def test_a_call_of_a_step_sees_no_default_that_another_has_changed() -> None:
+    async with Lab(Shop).running() as runtime:
+        for key in ("k", "other"):
+            found = await runtime.client.actor(Shop, key).defaults()
+            assert found == [["a", "a"], ["b", "b"], ["given", "c", "c"], True, True]
 
 
 async def test_every_try_is_given_the_same() -> None:
