@@ -204,9 +204,6 @@ class _Listener:
     def write_value(self, value: Any, what: str) -> Written:
         return Written(b"")
 
-    def json_of(self, value: Any, what: str) -> bytes:
-        return b""
-
 
 def _options_as_json(spec: JobSpec) -> bytes:
     try:

@@ -858,9 +858,6 @@ class HandlerPort:
     def write_value(self, value: Any, what: str) -> Written:
         return write_value(value, what)
 
-    def json_of(self, value: Any, what: str) -> bytes:
-        return json_of(value, what)
-
 
 def _target_of(command: Any) -> InvocationId:
     if isinstance(command, c.PurgeInvocations):

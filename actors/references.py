@@ -82,7 +82,6 @@ class Port(Protocol):
     def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]: ...
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]: ...
     def write_value(self, value: Any, what: str) -> Written: ...
-    def json_of(self, value: Any, what: str) -> bytes: ...
 
 
 @attrs.define(eq=False)
@@ -401,8 +400,8 @@ class InvocationHandle(Generic[R_co]):
         not executed again, signals that have come are kept, too. The answer's ``successor`` names the new invocation and says
         what is kept and what begins again; with ``dry_run`` that is all that happens.
 
-        ``input`` takes the place of the argument, as JSON has it: one value for one parameter, a dictionary for several. One
-        that has not ended is stopped first, by ``stop="cancel"`` (with its compensations; the new one starts behind them) or
+        ``input`` takes the place of the argument: one value for one parameter, a dictionary for several. Where a parameter has no
+        type, or ``Any``, it takes what JSON itself has. One that has not ended is stopped first, by ``stop="cancel"`` (with its compensations; the new one starts behind them) or
         ``"kill"``; whoever waits for it then waits for the new one, unless ``hand_over`` is false. The new one sees the fields
         of its object as they are now, once it has gone through what is kept; with ``rewind_state`` they are made what they
         were at the step. ``deployment`` is the code that it runs on: ``keep`` that of the one that is repeated (the latest if
@@ -421,12 +420,14 @@ class InvocationHandle(Generic[R_co]):
             answer = await runtime.client.invocation(claim).restart("reimburse", reason="rate fixed")
             print(answer.successor.invocation_id, answer.successor.again)
         """
+        written = None if input is None else self._port.write_value(input, "input")
         command = c.RestartInvocation(
             invocation_id=self.id,
             successor=NOT_YET,
             reason=checked_text(reason, "reason"),
             from_step=checked_text(from_step, "from_step"),
-            argument=None if input is None else self._port.json_of(input, "input"),
+            argument=None if written is None else written.data,
+            json_loses="" if written is None else written.json_loses,
             stop=None if stop is None else one_of(Stop, stop, "stop"),
             rewind_state=rewind_state,
             hand_over=hand_over,

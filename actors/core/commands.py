@@ -185,7 +185,8 @@ class PurgeInvocations:
 class RestartInvocation:
     """Do it again as ``successor``, from the beginning or keeping what came before the outcome of a step.
 
-    ``from_step`` is a step's name or path, or ``end``; empty: from the beginning. ``argument`` takes the place of the original's.
+    ``from_step`` is a step's name or path, or ``end``; empty: from the beginning. ``argument`` takes the place of the original's;
+    ``json_loses`` names the types that the sender had there and its JSON does not tell.
     ``stop`` says how the original is stopped if it has not ended. ``hand_over``: whoever waits for the original then waits for
     the successor. ``dry_run``: only say what would be kept. ``deployment`` is the code that it
     runs on, None: the original's. ``require_compatible``: only if that code gets through what is kept. The rest is filled in where the command arrives: the ``original``'s acceptance, the ``step``,
@@ -198,6 +199,7 @@ class RestartInvocation:
     reason: str
     from_step: str = ""
     argument: bytes | None = None
+    json_loses: str = ""
     stop: Stop | None = None
     rewind_state: bool = False
     hand_over: bool = True

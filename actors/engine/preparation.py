@@ -46,8 +46,13 @@ async def prepare_restart(
     else:
         command.deployment = resolve(ledger, state, accepted.handler, command.deployment)
     app = await _code(ledger, state, command)
+    target = Target(state.service, state.key, accepted.handler)
     if app is not None:
-        _check_argument(app, Target(state.service, state.key, accepted.handler), command.argument)
+        _check_argument(app, target, command)
+    elif command.json_loses:
+        raise NotPossibleError(
+            f"{target}: its code is not here, so nothing knows the types of the input; give it as JSON has it"
+        )
     writes = has_fields(state.kind, accepted.mode)
     if command.rewind_state and not writes:
         raise NotPossibleError(f"{state.name}/{accepted.handler} writes no fields, so there is nothing to rewind")
@@ -92,12 +97,12 @@ async def _code(ledger: Ledger, state: ObjectState, command: c.RestartInvocation
     return await ledger.applications.load(deployment) if app is None and c.is_rehearsed(command) else app
 
 
-def _check_argument(app: App, target: Target, argument: bytes | None) -> None:
+def _check_argument(app: App, target: Target, command: c.RestartInvocation) -> None:
     _, handler = app.handler_of(target)
-    if argument is None:
+    if command.argument is None:
         return
     try:
-        handler.signature.decode(argument)
+        handler.signature.check_restored(command.argument, command.json_loses)
     except ValueProblem as error:
         raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
 

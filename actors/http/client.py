@@ -298,6 +298,7 @@ def _restart(command: c.RestartInvocation) -> dict[str, Any]:
     return {
         "from_step": command.from_step,
         "input": None if command.argument is None else msgspec.Raw(command.argument),
+        "json_loses": command.json_loses,
         "stop": None if command.stop is None else command.stop.value,
         "rewind_state": command.rewind_state,
         "hand_over": command.hand_over,

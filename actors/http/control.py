@@ -22,7 +22,7 @@ from actors.http.models import (
 )
 from actors.http.problems import NoSuchPathError
 from actors.http.routes import JsonBody, Route, Scope
-from actors.values import write_by_own_type
+from actors.values import Written, encode_json, write_by_own_type
 
 
 async def cancel(exchange: Exchange, body: CancelBody) -> AnswerModel:
@@ -68,7 +68,7 @@ async def restart(exchange: Exchange, query: RestartQuery, body: RestartBody) ->
     return answer_model(
         await exchange.invocation().restart(
             body.from_step if query.from_step is None else _point(query.from_step),
-            input=body.input,
+            input=Written(encode_json(body.input), body.json_loses) if body.json_loses else body.input,
             stop=body.stop,
             rewind_state=body.rewind_state,
             hand_over=body.hand_over,

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import attrs
 import msgspec
 
-from actors.core.arguments import MAX_SECONDS
+from actors.core.arguments import MAX_SECONDS, MAX_WORDS
 from actors.core.jobs import MAX_NAMED, Choice, JobVerb
 from actors.deploying import CodeFile, DeploymentInfo
 from actors.history import JournalEntry
@@ -421,10 +421,11 @@ class PauseBody:
 @attrs.frozen(kw_only=True)
 class RestartBody:
     """How to restart; ``from_step`` is a step's name or path, or ``end`` to keep every recorded step. ``input`` takes the place of
-    the argument."""
+    the argument; ``json_loses`` is filled in by clients in Python: the types that it had and JSON does not tell."""
 
     from_step: StepName = ""
     input: Any = None
+    json_loses: Annotated[str, msgspec.Meta(max_length=MAX_WORDS)] = ""
     stop: Stop | None = None
     rewind_state: bool = False
     hand_over: bool = True

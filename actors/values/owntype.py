@@ -1,4 +1,4 @@
-"""Values that are written before the type is known that they are read as: signals, edits of fields.
+"""Values that are written before the type is known that they are read as: signals, edits of fields, the input of a restart.
 
 The sender has no annotation; each value is written as its own type has it, a tuple and a set as arrays. The receiver's type says
 what it is then: ``actors.signal("point", tuple[int, int])`` gives a tuple back. A receiver that names no type would get a list, so
@@ -39,14 +39,21 @@ def write_by_own_type(value: Any) -> Written:
 def check_restored(value: Any, codec: Codec[Any], lost: str) -> None:
     """Whether a value that was read has the types that it was sent with, where the reader's type leaves them open. ``lost``: what
     its JSON lost. Raises :class:`ValueProblem`."""
-    if not lost or codec.is_closed:
-        return
-    digest_of = lost.rpartition(_DIGEST)[2]
-    if json_loses(value).rpartition(_DIGEST)[2] != digest_of:
-        place, _, kind = lost.rpartition(_DIGEST)[0].rpartition(_OF_TYPE)
-        raise ValueProblem(
-            f"it was sent as {kind}, which JSON does not tell, and the reader names no type for it", place
-        )
+    if lost and not codec.is_closed and not loses_the_same(value, lost):
+        raise problem_of_lost(lost)
+
+
+def loses_the_same(value: Any, lost: str) -> bool:
+    """Whether JSON loses of the value what it lost of the one that was sent."""
+    return json_loses(value).rpartition(_DIGEST)[2] == lost.rpartition(_DIGEST)[2]
+
+
+def problem_of_lost(lost: str) -> ValueProblem:
+    """What a reader says that names no type for what was lost."""
+    place, _, kind = lost.rpartition(_DIGEST)[0].rpartition(_OF_TYPE)
+    return ValueProblem(
+        f"it was sent with a type that JSON does not tell ({kind}), and the reader leaves its types open", place
+    )
 
 
 _DIGEST = " #"

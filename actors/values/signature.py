@@ -12,6 +12,7 @@ from actors.generics import NO_TYPES, concrete
 from actors.values.annotations import hints_in
 from actors.values.codec import codec_for
 from actors.values.document import parse, write_exact
+from actors.values.owntype import loses_the_same, problem_of_lost
 from actors.values.problem import ValueProblem, name_of, show
 
 if TYPE_CHECKING:
@@ -70,6 +71,16 @@ class Signature:
         if len(self._names) == 1:
             return self._decode_one(self._names[0], data)
         return self._decode_several(data)
+
+    def check_restored(self, data: bytes, lost: str) -> None:
+        """Check that the arguments fit, and that they have the types that they were sent with where a parameter leaves them open.
+        ``lost``: what the JSON lost of them. Raises :class:`ValueProblem`."""
+        given = self.decode(data)
+        if not lost or all(self.parameters[name].is_closed for name in given):
+            return
+        only = next(iter(given.values())) if len(given) == 1 else given
+        if not loses_the_same(given, lost) and not loses_the_same(only, lost):
+            raise problem_of_lost(lost)
 
     def arguments(self, data: bytes) -> dict[str, Any]:
         """The arguments by name, with the defaults of those that are left out: each time others, so that no call changes what

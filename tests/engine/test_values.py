@@ -194,6 +194,19 @@ class Shop(Actor):
         return repr(value)
 
     @handler
+    async def take_typed(self, seat: Seat, point: tuple[int, int] = (0, 0), more: Any = None) -> str:
+        return repr((seat, point, more))
+
+    @handler
+    async def restart_it(self, of: str, number: int) -> str:
+        answer = await actors.invocation(of).restart(input=(number, 2))
+        return answer.successor.invocation_id
+
+    @handler
+    async def take_point(self, point: tuple[int, int]) -> tuple[int, int]:
+        return point
+
+    @handler
     async def emit_all(self) -> None:
         actors.emit([{"row": 1}, "paid", 0.5, None])
         for value in BENT:
@@ -349,8 +362,10 @@ async def test_a_restart_refuses_input_that_json_would_bend(lab: Lab, value: Any
     async with lab.running() as runtime:
         task = await runtime.client.actor(Shop, "a").take_anything.send({"a": 1})
         await task.result()
-        with pytest.raises(actors.UnserializableError, match="input"):
+        with pytest.raises(actors.InvalidArgumentError, match="the reader leaves its types open"):
             await task.restart(input=value)
+        with pytest.raises(actors.InvalidArgumentError, match="the reader leaves its types open"):
+            await task.restart(input={"value": value})
         again = (await task.restart(input=[1])).successor
         assert await runtime.client.invocation(again.invocation_id).result() == "[1]"
 
@@ -374,6 +389,32 @@ async def test_an_edit_takes_values_of_the_types_of_the_fields(lab: Lab) -> None
         with pytest.raises(actors.InvalidArgumentError) as refusal:
             await handle.edit(set={"by_year": {1: "a", "1": "b"}})
         assert refusal.value.path == "by_year"
+
+
+async def test_a_restart_takes_input_of_the_types_of_the_handler(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        task = await runtime.client.actor(Shop, "a").take_typed.send(Seat(1, "a"))
+        for given, taken in (
+            ({"seat": Seat(2, "b")}, (Seat(2, "b"), (0, 0), None)),
+            ({"seat": Seat(2, "b"), "point": (3, 4)}, (Seat(2, "b"), (3, 4), None)),
+            ({"seat": Seat(2, "b"), "more": [1]}, (Seat(2, "b"), (0, 0), [1])),
+        ):
+            again = (await task.restart(input=given, stop="cancel")).successor
+            assert await runtime.client.invocation(again.invocation_id).result() == repr(taken)
+        with pytest.raises(actors.InvalidArgumentError):
+            await task.restart(input={"seat": Seat(2, "b"), "more": (1,)})
+
+
+async def test_a_handler_restarts_another_with_input_of_its_types(lab: Lab) -> None:
+    async with lab.running() as runtime:
+        point = await runtime.client.actor(Shop, "a").take_point.send((0, 0))
+        await point.result()
+        anything = await runtime.client.actor(Shop, "a").take_anything.send(1)
+        await anything.result()
+        other = runtime.client.actor(Shop, "b")
+        assert same(await runtime.client.invocation(await other.restart_it(point.id, 1)).result(), (1, 2))
+        with pytest.raises(actors.InvalidArgumentError):
+            await other.restart_it(anything.id, 1)
 
 
 # Definitions.

@@ -55,6 +55,10 @@ class Shop(Actor):
         return await actors.signal("line", Line)
 
     @handler
+    async def move(self, to: tuple[int, int], why: Any = None) -> tuple[int, int]:
+        return to
+
+    @handler
     async def wait_untyped(self) -> Any:
         return await actors.signal("anything")
 
@@ -111,3 +115,12 @@ async def test_json_that_others_write_is_taken_as_it_is(tmp_path: Path) -> None:
         assert (await served.http.post(f"/invocations/{task.id}/signals/anything", json=[1, 2])).is_success
         assert await task.result() == [1, 2]
         assert (await served.http.patch("/objects/Shop/a/fields", json={"set": {"point": [3, 4]}})).is_success
+
+
+async def test_a_restart_from_elsewhere_takes_the_types_of_the_handler(client: Client) -> None:
+    task = await client.actor(Shop, "a").move.send((1, 2))
+    await task.result()
+    again = (await task.restart(input={"to": (3, 4), "why": ["x"]})).successor
+    assert same(await client.invocation(again.invocation_id).result(), [3, 4])
+    with pytest.raises(actors.InvalidArgumentError, match="tuple"):
+        await task.restart(input={"to": (3, 4), "why": ("x",)})
