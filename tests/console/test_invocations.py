@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +36,6 @@ window.seen = (selector) => new Promise((done) => {
 
 VISIBLE_SECONDS = 0.25
 """What is meant to be; a machine that others use as well takes longer, so the tests print this and hold to what does not depend on it."""
-
-STUCK_SECONDS = 5.0
-"""After so long whoever looks would call it stuck."""
 
 FEW = 1_000
 AS_MANY_TIMES = 6
@@ -232,6 +228,9 @@ def test_a_change_is_seen_as_it_is_committed_and_not_when_the_page_looks_again(s
     first = stage.do(send, stage, "work", "first")
     page.reload()
     rows(page).first.wait_for()
+    page.get_by_text("live", exact=True).wait_for()
+    looks: list[str] = []
+    page.on("request", lambda request: looks.append(request.url) if request.url.endswith("/changes") else None)
     took: list[float] = []
     for number in range(10):
         # Whoever watches the page's tree says when it shows the id; the send returns once its commit is durable.
@@ -250,7 +249,7 @@ def test_a_change_is_seen_as_it_is_committed_and_not_when_the_page_looks_again(s
     print(
         f"\nseen after the commit: median {took[5] * 1000:.0f} ms, slowest {took[-1] * 1000:.0f} ms; of {len(took)}; {meant}"
     )
-    assert took[-1] < STUCK_SECONDS
+    assert looks == [], "all were told on the stream that was open"
     assert first
 
 
@@ -260,6 +259,7 @@ def test_rows_do_not_move_under_the_pointer_and_their_status_changes_where_they_
     ids = stage.do(send_many, stage, "work", 30)
     page = open_page(stage.address("/invocations"))
     rows(page).nth(20).wait_for()
+    page.get_by_text("live", exact=True).wait_for()
     row = rows(page).nth(5)
     row.hover()
     before = row.inner_text().split("\n")
@@ -278,6 +278,7 @@ def test_the_keys_mean_the_row_they_stood_on_whatever_comes_in_above(stage: Stag
     ids = stage.do(send_many, stage, "work", 10)
     page = open_page(stage.address("/invocations"))
     rows(page).nth(9).wait_for()
+    page.get_by_text("live", exact=True).wait_for()
     for _ in range(4):  # into the table, and down
         page.keyboard.press("j")
     marked = rows(page).and_(page.locator(".cursor"))
@@ -688,7 +689,7 @@ def first_data(tmp_path: Path, open_page: Open, count: int) -> tuple[dict[str, f
     place = tmp_path / str(count)
     trio.run(build, place, count)
     page = open_page()
-    medians: dict[str, float] = {}
+    least: dict[str, float] = {}  # what else the machine does only adds to it
     with staged(place, Parcel, path=place, durability="os") as stage:
         page.add_init_script(FIRST_SEEN)
         for shown, first, settled in (
@@ -701,7 +702,7 @@ def first_data(tmp_path: Path, open_page: Open, count: int) -> tuple[dict[str, f
                 page.goto(stage.address(shown), wait_until="commit")
                 took.append(page.evaluate("first => seen(first)", first) / 1000)
                 page.get_by_text(settled, exact=True).wait_for()
-            medians[shown] = statistics.median(took)
+            least[shown] = min(took)
             meant = f"meant: {FIRST_DATA_SECONDS:g} s"
             print(
                 f"\n{shown} of {count}: first data {min(took):.2f} to {max(took):.2f} s after the page was asked for; {meant}"
@@ -730,7 +731,7 @@ def first_data(tmp_path: Path, open_page: Open, count: int) -> tuple[dict[str, f
         )
         print(f"work for a frame while scrolling: median {frames[59]:.1f} ms, 95th {frames[113]:.1f} ms")
         page.context.close()
-    return medians, frames[59]
+    return least, frames[59]
 
 
 def test_very_many_are_shown_and_scrolled_about_as_fast_as_few(tmp_path: Path, open_page: Open) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     Open = Callable[..., Page]
 
@@ -107,12 +107,13 @@ def test_counts_and_the_pulse_follow_what_happens(stage: Stage, open_page: Open)
     page = open_page(stage.address())
     page.get_by_text("live", exact=True).wait_for()
     page.get_by_text("Nothing has been called yet").wait_for()
+    page.evaluate(WATCH_THROUGHPUT)
     for number in range(20):
         stage.do(stage.client.call, Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}')
     page.get_by_role("navigation", name="Invocations by status").get_by_role("link", name="20 succeeded").wait_for()
     page.get_by_role("region", name="Services and objects").get_by_text("Basket/put").wait_for()
     page.get_by_text(", p95 ").wait_for()
-    page.wait_for_function("() => !document.querySelector('figure').innerText.startsWith('0.0/s')")
+    page.wait_for_function("() => window.hasWorked")
 
 
 def test_throughput_begins_before_the_page_was_opened(stage: Stage, open_page: Open) -> None:
@@ -123,13 +124,28 @@ def test_throughput_begins_before_the_page_was_opened(stage: Stage, open_page: O
         while int(time.time()) == before:  # the chart has seconds that are over
             await trio.sleep(0.05)
 
+    # The page tells of the last ten seconds, and a slow machine takes longer to open it.
+    def as_if_asked_at_once(route: Route) -> None:
+        told = route.fetch().json()
+        late = int(told["now"]) - 1 - max(one["at"] for one in told["seconds"])
+        seconds = [{**one, "at": one["at"] + late} for one in told["seconds"]]
+        route.fulfill(json={**told, "seconds": seconds})
+
     stage.do(work)
-    page = open_page(stage.address())
+    page = open_page()
+    page.route("**/metrics/throughput", as_if_asked_at_once)
+    page.goto(stage.address())
     page.wait_for_function("() => document.querySelector('figure')?.innerText.match(/^[1-9]/)")
     counted = stage.do(stage.served.http.get, "/metrics/throughput").json()
     assert sum(one["succeeded"] for one in counted["seconds"]) == 40
     assert sum(one["otherwise"] for one in counted["seconds"]) == 0
 
+
+WATCH_THROUGHPUT = """() => {
+    const look = () => { window.hasWorked ||= /^(0\\.[1-9]|[1-9])/.test(document.querySelector('figure')?.innerText ?? ''); };
+    new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true});
+}"""
+"""Remembers that the page has told of throughput: that of the last ten seconds, so a slow machine may look too late."""
 
 AHEAD_SECONDS = 300
 AHEAD = """(ahead) => {
@@ -153,13 +169,14 @@ def test_throughput_is_told_by_the_servers_time_whatever_the_browser_takes_it_fo
     page.goto(stage.address())
     page.get_by_text("live", exact=True).wait_for()  # what ends before it is heard of is counted, and not measured
     page.get_by_text("nothing completed in the last minute").wait_for()
+    page.evaluate(WATCH_THROUGHPUT)
     for number in range(20):
         stage.do(stage.client.call, Target("Basket", f"b{number}", "put"), b'{"article": "lamp", "count": 1}')
     page.get_by_text(", p95 ").wait_for()
-    page.wait_for_function("() => !document.querySelector('figure').innerText.startsWith('0.0/s')")
+    page.wait_for_function("() => window.hasWorked")
     labels = {text for text in page.evaluate("() => window.drawn") if text.count(":") == 2}
     now = time.time()
-    told = {time.strftime("%H:%M:%S", time.gmtime(now - before)) for before in range(120)}
+    told = {time.strftime("%H:%M:%S", time.gmtime(now - before)) for before in range(AHEAD_SECONDS - 70)}
     assert labels
     assert labels <= told
 
