@@ -19,7 +19,7 @@ from tests.console.tools import packages
 from tests.http.served import Served, serving
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Page, Request, Route
 
 T = TypeVar("T")
 
@@ -98,13 +98,18 @@ def staged(directory: Path, *classes: type, **options: Any) -> Iterator[Stage]:
         raise errors[0]
 
 
-def hold_requests(page: Page, part: str) -> Callable[[], None]:
+def is_stream(request: Request) -> bool:
+    """Whether a page asks for events as they happen."""
+    return request.headers.get("accept") == "text/event-stream"
+
+
+def hold_requests(page: Page, part: str, which: Callable[[Request], bool] = lambda _: True) -> Callable[[], None]:
     """Keep the page's requests with this in their address from the server, until the function that is returned is called."""
     held: list[Route] = []
     is_over = False
 
     def hold(route: Route) -> None:
-        if is_over:
+        if is_over or not which(route.request):
             route.continue_()
         else:
             held.append(route)

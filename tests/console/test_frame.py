@@ -15,7 +15,7 @@ from actors.http.console.serving import ROUTES, policy, static_file
 from actors.http.routes import Scope
 from journal.events import Target
 from tests.console.proxy import proxied
-from tests.console.stage import Stage, axe_findings, staged
+from tests.console.stage import Stage, axe_findings, hold_requests, is_stream, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -251,13 +251,22 @@ def test_a_lost_connection_is_shown_and_healed(stage: Stage, open_page: Open, co
     complaints[:] = [said for said in complaints if "ERR_" not in said]
 
 
+def test_what_happens_before_the_stream_is_open_is_told_by_it(stage: Stage, open_page: Open) -> None:
+    page = open_page()
+    let_go = hold_requests(page, "/changes", is_stream)
+    with page.expect_request(is_stream):
+        page.goto(stage.address("/invocations"))
+    page.get_by_text("No invocation yet").wait_for()
+    stage.do(sent, stage)
+    let_go()
+    page.get_by_role("grid").locator(".tbody [role=row]").wait_for()
+
+
 def test_one_stream_is_open_and_it_goes_on_where_it_was(stage: Stage, open_page: Open, complaints: list[str]) -> None:
     with proxied(stage.served.port) as proxy:
         page = open_page()
         streams: list[dict[str, Any]] = []
-        page.on(
-            "request", lambda request: streams.append(request.headers) if request.url.endswith("/changes") else None
-        )
+        page.on("request", lambda request: streams.append(request.headers) if is_stream(request) else None)
         page.goto(f"{proxy.url}/ui/#token={stage.served.token}")
         page.get_by_text("live", exact=True).wait_for()
         for link in page.get_by_role("navigation", name="Pages").get_by_role("link").all():
@@ -302,10 +311,10 @@ HIDE = """(isHidden) => {
 def test_a_hidden_tab_hears_nothing_and_catches_up_when_it_is_shown(stage: Stage, open_page: Open) -> None:
     page = open_page()
     streams: list[Request] = []
-    page.on("request", lambda request: streams.append(request) if request.url.endswith("/changes") else None)
+    page.on("request", lambda request: streams.append(request) if is_stream(request) else None)
     page.goto(stage.address("/invocations"))
     page.get_by_text("live", exact=True).wait_for()
-    with page.expect_event("requestfailed", lambda request: request.url.endswith("/changes")):
+    with page.expect_event("requestfailed", is_stream):
         page.evaluate(HIDE, True)
     stage.do(waiting, stage)
     assert len(streams) == 1

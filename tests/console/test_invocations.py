@@ -14,7 +14,7 @@ from actors.http.routes import Scope
 from journal.events import Target
 from tests.console.large import COUNT, Parcel, build
 from tests.console.proxy import proxied
-from tests.console.stage import Stage, axe_findings, staged
+from tests.console.stage import Stage, axe_findings, is_stream, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -230,7 +230,7 @@ def test_a_change_is_seen_as_it_is_committed_and_not_when_the_page_looks_again(s
     rows(page).first.wait_for()
     page.get_by_text("live", exact=True).wait_for()
     looks: list[str] = []
-    page.on("request", lambda request: looks.append(request.url) if request.url.endswith("/changes") else None)
+    page.on("request", lambda request: looks.append(request.url) if is_stream(request) else None)
     took: list[float] = []
     for number in range(10):
         # Whoever watches the page's tree says when it shows the id; the send returns once its commit is durable.

@@ -12,7 +12,7 @@ import trio
 
 import actors
 from actors import Actor, Service, handler, step
-from tests.console.stage import Stage, staged
+from tests.console.stage import Stage, hold_requests, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -230,7 +230,9 @@ def test_a_lost_token_leaves_an_open_dialog_as_it_is(stage: Stage, open_page: Op
 
     secret = stage.served.tokens.create("ops", Scope.ADMIN)
     (of,) = stage.do(waiting_agents, stage, 1)
-    page = open_page(stage.address(f"/invocations/{of}", token=secret))
+    page = open_page()
+    let_go = hold_requests(page, f"{of}/why")  # refused late, and with the token before
+    page.goto(stage.address(f"/invocations/{of}", token=secret))
     page.get_by_role("button", name="Pause").click()
     reason = page.get_by_label("Reason")
     reason.fill("a long story")
@@ -240,6 +242,8 @@ def test_a_lost_token_leaves_an_open_dialog_as_it_is(stage: Stage, open_page: Op
     again.get_by_label("Token").fill(stage.served.tokens.create("ops", Scope.ADMIN))
     again.get_by_role("button", name="Sign in").click()
     again.wait_for(state="detached")
+    with page.expect_response(lambda response: "/why" in response.url and response.status == 401):
+        let_go()
     assert reason.input_value() == "a long story"
     page.get_by_role("dialog").get_by_role("button", name="Pause").click()
     page.get_by_text("paused").first.wait_for()

@@ -3,10 +3,10 @@
 import { signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { identify, signOut } from "./lib/api.js";
+import { admit, identify, signOut } from "./lib/api.js";
 import { html } from "./lib/html.js";
 import { shortcuts, useShortcuts } from "./lib/keys.js";
-import { connect, connection, disconnect } from "./lib/live.js";
+import { anchor, connect, connection, disconnect } from "./lib/live.js";
 import { go, href, place } from "./lib/router.js";
 import { inheritToken, keepToken, may, me, signInBecause } from "./lib/session.js";
 import { PAGES } from "./pages/index.js";
@@ -31,14 +31,21 @@ async function start() {
   problem.value = null;
   try {
     await inheritToken();
-    await identify();
-    if (may("read")) connect();
+    await enter();
   } catch (error) {
     if (signInBecause.value === null) {
       problem.value = error;
       setTimeout(start, 2_000);
     }
   }
+}
+
+async function enter() {
+  const answer = await identify();
+  const mayRead = answer.scope !== "invoke";
+  if (mayRead) await anchor();
+  admit(answer);
+  if (mayRead) connect();
 }
 
 function SignIn() {
@@ -52,8 +59,7 @@ function SignIn() {
     setError(null);
     keepToken(secret.trim());
     try {
-      await identify();
-      if (may("read")) connect();
+      await enter();
     } catch (failed) {
       setError(failed);
     }

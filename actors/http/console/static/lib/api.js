@@ -92,11 +92,11 @@ export async function send(method, path, { query = {}, body, headers = {}, abort
     });
   }
   if (response.ok) return response;
-  throw await problemIn(response);
+  throw await problemIn(response, secret);
 }
 
-/** @param {Response} response */
-async function problemIn(response) {
+/** @param {Response} response @param {string | null} secret the token that it was asked with */
+async function problemIn(response, secret) {
   /** @type {any} */
   let told = {};
   try {
@@ -104,7 +104,7 @@ async function problemIn(response) {
   } catch {
     // The answer came from a proxy.
   }
-  if (response.status === 401) loseToken("This needs a token that the server knows.");
+  if (response.status === 401 && secret === token()) loseToken("This needs a token that the server knows.");
   return new Problem(told.detail || `the server answered ${response.status}`, {
     status: response.status,
     title: told.title || `${response.status}`,
@@ -208,17 +208,27 @@ export async function* eventsOf(response, onAnything = () => {}) {
   }
 }
 
-/** Ask the server whom the token belongs to. Asks to sign in if it is unknown. */
+/**
+ * Ask the server whom the token belongs to. Asks to sign in if it is unknown.
+ * @returns {Promise<import("./session.js").Whoami>}
+ */
 export async function identify() {
   const before = Date.now();
   const answer = await get("whoami");
   clockSkew.value = answer.now - (before + Date.now()) / 2000;
+  return answer;
+}
+
+/**
+ * Show the pages to the owner of the token.
+ * @param {import("./session.js").Whoami} answer
+ */
+export function admit(answer) {
   const known = me.peek();
   if (known !== null && known.name !== answer.name) location.reload(); // what is shown was shown to another
   if (wasGiven(answer)) vouch();
   me.value = answer;
   signInBecause.value = null;
-  return answer;
 }
 
 /** @param {string} because */

@@ -49,9 +49,13 @@ export function listen(listener) {
   };
 }
 
-/** Begin, or begin again with another token. */
+/** Fix where the stream begins. What a page reads after this misses nothing, however late the stream comes. */
+export async function anchor() {
+  position ??= (await get("changes")).position;
+}
+
+/** Begin, or begin again with another token, from where it was. */
 export function connect() {
-  disconnect();
   isWanted = true;
   if (!document.hidden) begin();
 }
