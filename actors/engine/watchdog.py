@@ -35,6 +35,7 @@ from actors.core import commands as c
 from actors.core.errors import BlockedLoopError, Interruption
 from actors.durable import current_step
 from actors.engine.frames import Place, is_in_users_code, place_of
+from actors.engine.meter import LoopMeter, Meter, Reading, own_seconds
 from actors.failures import text_of, type_of
 from journal.events import Failure, PauseCause
 from journal.inflight import TURN_BYTES, turn_mark
@@ -129,8 +130,16 @@ class _Stretch:
 class Watchdog:
     """Told by the engine when users' code has the thread."""
 
-    def __init__(self, blocking_seconds: float = float("inf"), in_flight: InFlight | None = None) -> None:
+    def __init__(
+        self,
+        blocking_seconds: float = float("inf"),
+        in_flight: InFlight | None = None,
+        meter: Meter | None = None,
+    ) -> None:
         self._limit = blocking_seconds
+        self._meter: Meter = LoopMeter() if meter is None else meter
+        self._excused = 0.0
+        self._excused_before = 0.0
         self._record = None if in_flight is None else in_flight.memory
         self._turn: Turn | None = None
         self._since = 0.0
@@ -140,7 +149,7 @@ class Watchdog:
         self._run_context: dict[str, Any] = {}
         self._by_signal = False
         self._is_pending = False
-        self._looked_at = 0.0
+        self._last = Reading(0.0, 0.0, 0.0)
         self._stretch: _Stretch | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -149,6 +158,8 @@ class Watchdog:
         """Begin to look. Called in the loop's thread."""
         self._loop = threading.get_ident()
         self._run_context = vars(GLOBAL_RUN_CONTEXT)
+        self._meter.start()
+        self._last = self._meter.read()
         self._by_signal = self._limit < float("inf") and _signals.begin(self)
         self._thread = threading.Thread(target=self._look_on, name="watchdog", daemon=True)
         self._thread.start()
@@ -158,6 +169,7 @@ class Watchdog:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
+            self._meter.stop()
         if self._by_signal:
             _signals.end(self)
         self._record = None
@@ -167,6 +179,7 @@ class Watchdog:
         self._interrupted = None
         if self._record is not None:
             self._record[:TURN_BYTES] = turn.mark
+        self._excused_before = self._excused + self._meter.collected
         self._since = time.monotonic()
         self._turn = turn
         try:
@@ -196,9 +209,18 @@ class Watchdog:
             self._record[0] = 0
         if self._is_pending:
             self._take_back()
-        took = time.monotonic() - self._since
-        if took > WARN_SECONDS:
-            self._complain(turn, took)
+        if time.monotonic() - self._since > WARN_SECONDS:
+            took = self._own_time_of_turn()
+            if took > WARN_SECONDS:
+                self._complain(turn, took)
+
+    def _own_time_of_turn(self) -> float:
+        """How long the turn has taken, without what is not its doing."""
+        last, now = self._last, self._meter.read()
+        excused = self._excused + now.collected - self._excused_before
+        if self._thread is not None and now.now - last.now > 2 * _LOOK_SECONDS:
+            excused += max(0.0, now.now - last.now - (now.busy - last.busy))  # nobody has looked: nothing ran
+        return now.now - self._since - excused
 
     def _take_back(self) -> None:
         """Have no exception come later that was sent. It is received here if need be: CPython 3.11 does not notice when one is
@@ -246,16 +268,18 @@ class Watchdog:
     def _at_work(self, *, longest: float) -> _Stretch | None:
         """Whose code has had the loop since the last look, and for how long in all.
 
-        A process that was stopped, or a machine that slept, blocks nothing: of the time since the last look so much counts.
+        What the loop's code has not done counts for nothing: see :mod:`actors.engine.meter`.
         """
-        now = time.monotonic()
-        elapsed, self._looked_at = min(now - self._looked_at, longest), now
+        last, now = self._last, self._meter.read()
+        self._last = now
+        own = own_seconds(last, now, longest=longest)
+        self._excused += max(0.0, now.now - last.now - own - (now.collected - last.collected))
         found = self._find()
         known = self._stretch
         if found is None or known is None or found.key != known.key:
             self._stretch = found
             return None
-        known.seconds += elapsed
+        known.seconds += own
         return known
 
     def _find(self) -> _Stretch | None:
