@@ -17,6 +17,7 @@ from actors.core.arguments import (
     checked_count,
     checked_name,
     checked_number,
+    checked_point,
     checked_text,
     count_or_none,
     one_of,
@@ -242,7 +243,7 @@ class Selection:
 
     async def restart(
         self,
-        from_step: str = "",
+        from_step: str | None = None,
         *,
         reason: str = "",
         stop: str | Stop | None = None,
@@ -253,7 +254,8 @@ class Selection:
     ) -> JobHandle:
         """Do them again as new invocations, from the beginning or from a step; ``require_compatible`` as for :meth:`resume`."""
         options: dict[str, Any] = {"reason": checked_text(reason, "reason"), "rewind_state": rewind_state}
-        options |= {"from_step": checked_text(from_step, "from_step"), "hand_over": hand_over}
+        point = checked_point(from_step, "from_step")
+        options |= {"from_step": point or None, "hand_over": hand_over}
         options |= {"stop": None if stop is None else one_of(Stop, stop, "stop").value}
         return await self.start(JobVerb.RESTART, {**options, **_moved(deployment, require_compatible)})
 

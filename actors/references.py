@@ -15,6 +15,7 @@ from actors.core.arguments import (
     Seconds,
     checked_count,
     checked_name,
+    checked_point,
     checked_text,
     one_of,
     seconds_or_none,
@@ -381,7 +382,7 @@ class InvocationHandle(Generic[R_co]):
 
     async def restart(
         self,
-        from_step: str = "",
+        from_step: str | None = None,
         *,
         input: Any = None,
         stop: str | Stop | None = None,
@@ -425,7 +426,7 @@ class InvocationHandle(Generic[R_co]):
             invocation_id=self.id,
             successor=NOT_YET,
             reason=checked_text(reason, "reason"),
-            from_step=checked_text(from_step, "from_step"),
+            from_step=checked_point(from_step, "from_step"),
             argument=None if written is None else written.data,
             json_loses="" if written is None else written.json_loses,
             stop=None if stop is None else one_of(Stop, stop, "stop"),

@@ -103,7 +103,19 @@ def _refuse_what_is_not_text(words: list[str]) -> None:
         try:
             word.encode()
         except UnicodeEncodeError:
-            raise click.UsageError(f"argument {number} is not UTF-8: {os.fsencode(word)!r}") from None
+            raise click.UsageError(_unreadable(number, os.fsencode(word))) from None
+
+
+def _unreadable(number: int, word: bytes) -> str:
+    try:
+        text = word.decode()
+    except UnicodeDecodeError:
+        return f"argument {number} is not UTF-8: {word!r}"
+    encoding = sys.getfilesystemencoding()
+    return (
+        f"argument {number} is {text!r}, and Python reads arguments as {encoding} here. Set PYTHONUTF8=1, or a locale of UTF-8: "
+        "LC_ALL=C.UTF-8"
+    )
 
 
 def alone(error: BaseException) -> BaseException:

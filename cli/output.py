@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-_UNSAFE = {
+UNSAFE = {
     *range(0x20),
     0x7F,
     *range(0x80, 0xA0),
@@ -27,7 +27,7 @@ _UNSAFE = {
 }
 """Control characters, and those that turn the direction of text."""
 
-_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _UNSAFE}
+_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in UNSAFE}
 
 
 def safe(text: str) -> str:
@@ -88,7 +88,7 @@ def emit_json_line(value: Any) -> None:
 
 def safe_json(text: str) -> str:
     """JSON with its line breaks, and everything else that a terminal could obey escaped as JSON escapes it."""
-    kept = {code: f"\\u{code:04x}" for code in _UNSAFE if code != 0x0A}
+    kept = {code: f"\\u{code:04x}" for code in UNSAFE if code != 0x0A}
     return text.translate(kept)
 
 

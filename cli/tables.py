@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cli.listing import Column, Table
 from cli.output import ago, when
+from cli.targets import written_target
 
 if TYPE_CHECKING:
     from actors.inspection import GateInfo, InvocationInfo
@@ -36,7 +37,7 @@ INVOCATIONS: Table[InvocationInfo] = Table(
     id_of=lambda info: info.id,
     columns=(
         Column("ID", lambda info: info.id),
-        Column("TARGET", lambda info: str(info.target)),
+        Column("TARGET", lambda info: written_target(info.target)),
         Column("STATUS", status_of),
         Column("CREATED", lambda info: ago(info.created_at)),
         Column("CHANGED", lambda info: ago(info.modified_at), is_wide=True),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import click
+
+from cli.output import UNSAFE
 
 if TYPE_CHECKING:
     from typing import Any, TextIO
@@ -43,10 +45,7 @@ def parse_argument(text: str | None, stdin: TextIO) -> bytes:
 
     if text is None:
         return b""
-    try:
-        data = stdin.read() if text == "-" else text
-    except UnicodeDecodeError as error:
-        raise click.UsageError(f"stdin is not UTF-8: {error}") from None
+    data = _read(stdin) if text == "-" else text
     try:
         msgspec.json.decode(data.encode())
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
@@ -54,6 +53,18 @@ def parse_argument(text: str | None, stdin: TextIO) -> bytes:
             f"{data[:60]!r} is not JSON ({error}). Text needs its quotes: '\"{data[:20]}\"'"
         ) from None
     return data.encode()
+
+
+def _read(stdin: TextIO) -> str:
+    """JSON is UTF-8, whatever encoding the locale has Python read stdin with."""
+    buffer = getattr(stdin, "buffer", None)
+    if buffer is None:
+        return stdin.read()
+    try:
+        text: str = buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"stdin is not UTF-8: {error}") from None
+    return text
 
 
 def parse_value(text: str | None, stdin: TextIO) -> Any:
@@ -88,6 +99,23 @@ def parse_object(text: str) -> tuple[str, str]:
     if len(parts) != 2 or not all(parts):
         raise click.UsageError(f"{text!r} names no object: write Service/key (a slash in a key is %2F)")
     return parts[0], parts[1]
+
+
+def written(part: str) -> str:
+    """A part of a name as it is shown, so that what was shown can be typed: percent-encoded where it would be taken for another
+    part, or where a terminal would obey it."""
+    return "".join(quote(one, safe="") if one in "%/" or ord(one) in UNSAFE else one for one in part)
+
+
+def written_object(service: str, key: str) -> str:
+    """``Service/key``, as :func:`parse_object` takes it."""
+    return f"{written(service)}/{written(key)}"
+
+
+def written_target(target: Target) -> str:
+    """``Service/key/handler`` or ``Service/handler``, as :func:`parse_target` and :func:`parse_selection` take it."""
+    parts = (target.service, target.handler) if target.key is None else (target.service, target.key, target.handler)
+    return "/".join(map(written, parts))
 
 
 def complete_selection(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:

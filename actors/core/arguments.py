@@ -112,6 +112,17 @@ def checked_name(value: object, name: str, at_most: int = MAX_NAME) -> str:
     return checked_text(value, name, at_most)
 
 
+def checked_point(value: str | None, name: str) -> str:
+    """The step that a restart goes back to; None is the beginning, and comes back empty. An empty text is an unset variable of
+    whoever asks, and the beginning would repeat what was to be kept: it raises :class:`InvalidArgumentError`."""
+    if value is None:
+        return ""
+    text = checked_text(value, name)
+    if not text.strip():
+        raise _refusal(name, value, "a step's name or path, or 'end'; leave it out to begin at the beginning")
+    return text
+
+
 def seconds_or_none(value: Seconds | None, name: str) -> float | None:
     """As :func:`checked_seconds`, for an option that may be left out."""
     return None if value is None else checked_seconds(value, name)

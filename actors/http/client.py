@@ -296,7 +296,7 @@ def _resume(command: c.ResumeInvocation) -> dict[str, Any]:
 
 def _restart(command: c.RestartInvocation) -> dict[str, Any]:
     return {
-        "from_step": command.from_step,
+        "from_step": command.from_step or None,
         "input": None if command.argument is None else msgspec.Raw(command.argument),
         "json_loses": command.json_loses,
         "stop": None if command.stop is None else command.stop.value,

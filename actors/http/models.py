@@ -423,7 +423,7 @@ class RestartBody:
     """How to restart; ``from_step`` is a step's name or path, or ``end`` to keep every recorded step. ``input`` takes the place of
     the argument; ``json_loses`` is filled in by clients in Python: the types that it had and JSON does not tell."""
 
-    from_step: StepName = ""
+    from_step: StepName | None = None
     input: Any = None
     json_loses: Annotated[str, msgspec.Meta(max_length=MAX_WORDS)] = ""
     stop: Stop | None = None

@@ -175,11 +175,11 @@ def purge(selected: Selected, how: How, where: Where) -> None:
     _steer(selected, where, how, lambda handle: handle.purge(), lambda several: several.purge())
 
 
-def _step(_: click.Context, __: click.Parameter, value: str | None) -> str:
-    """The step, empty if none is given. One that was given and is empty is an unset variable of a script."""
+def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """The step, if one is given. One that was given and is empty is an unset variable of a script."""
     if value is not None and not value.strip():
         raise click.BadParameter("it is empty; leave it out to begin at the beginning")
-    return value or ""
+    return value
 
 
 @click.command()
@@ -203,7 +203,7 @@ def restart(
     selected: Selected,
     how: How,
     reason: str,
-    from_step: str,
+    from_step: str | None,
     text: str | None,
     stop: str | None,
     rewind_state: bool,

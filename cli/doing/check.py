@@ -20,6 +20,7 @@ from cli.at_rest import AtRest
 from cli.exits import Exit
 from cli.output import emit, emit_json, emit_table, remark, safe
 from cli.source import live
+from cli.targets import written_target
 from journal.ids import parse_invocation_id
 from journal.opening import open_for_reading
 
@@ -152,7 +153,7 @@ def _show_summary(summary: CheckSummary) -> None:
 
 
 def _show_report(report: CheckReport) -> None:
-    emit(safe(f"{report.invocation_id}  {report.target} on {report.deployment}: {report.summary}"))
+    emit(safe(f"{report.invocation_id}  {written_target(report.target)} on {report.deployment}: {report.summary}"))
     for operation in report.operations:
         if operation.fate is not Fate.KEPT:
             what = ", ".join(operation.differences) or operation.attempted

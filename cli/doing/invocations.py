@@ -16,6 +16,7 @@ from cli.output import emit, emit_json, emit_json_line, remark, safe, when
 from cli.selecting import refuse_unknown, resolved, select
 from cli.source import live, readable
 from cli.tables import INVOCATIONS, note_of, status_of
+from cli.targets import written_target
 from cli.watching import check_watchable, watch
 from journal.events import OutcomeKind, Status
 from journal.ids import parse_invocation_id
@@ -111,7 +112,7 @@ def _error_lines(info: InvocationInfo) -> Iterator[str]:
 def _facts(info: InvocationInfo) -> list[tuple[str, str]]:
     facts = [
         ("id", info.id),
-        ("target", f"{info.target} ({info.kind.value}, {info.mode.value})"),
+        ("target", f"{written_target(info.target)} ({info.kind.value}, {info.mode.value})"),
         ("status", status_of(info)),
         ("created", f"{when(info.created_at)} by {info.created_by}"),
         ("started", when(info.started_at)),

@@ -9,17 +9,19 @@ import click
 import msgspec
 import trio
 
+from actors.core.errors import NotPossibleError, UnknownFieldError
 from cli.listing import Column, Table, facts_lines
 from cli.output import emit, emit_json, remark, safe, when
 from cli.selecting import refuse_unknown
 from cli.source import live, readable
-from cli.targets import Named, parse_object
+from cli.targets import Named, parse_object, written_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.editing import Edited
     from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from cli.selecting import Source
     from cli.source import Where
 
 
@@ -28,8 +30,8 @@ def _as_json(value: Any) -> str:
 
 
 OBJECTS: Table[ObjectName] = Table(
-    id_of=lambda one: _path(one.service, one.key),
-    columns=(Column("OBJECT", lambda one: _path(one.service, one.key)),),
+    id_of=lambda one: written_object(one.service, one.key),
+    columns=(Column("OBJECT", lambda one: written_object(one.service, one.key)),),
 )
 ITEMS: Table[ItemInfo] = Table(
     id_of=lambda one: one.item,
@@ -49,10 +51,6 @@ CHANGES: Table[FieldChange] = Table(
         Column("VALUE", lambda change: _as_json(change.value)),
     ),
 )
-
-
-def _path(service: str, key: str) -> str:
-    return f"{service}/{key.replace('%', '%25').replace('/', '%2F')}"
 
 
 def show_all(service: str | None, after: str, limit: int, where: Where, output: str) -> None:
@@ -86,14 +84,34 @@ def _info(name: str, at: int | None, where: Where) -> ObjectInfo:
 
     async def run() -> ObjectInfo:
         async with readable(where) as source:
-            return await source.object_info(service, key, at)
+            return await _known(source, service, key, at)
 
     return trio.run(run)
 
 
+async def _known(source: Source, service: str, key: str, at: int | None) -> ObjectInfo:
+    """The object. Raises a :class:`actors.Refused` if there is no such service, or the key was never used."""
+    info = await source.object_info(service, key, at)
+    if info.version == 0:
+        await refuse_unknown(source, Named(service, key))
+    return info
+
+
+async def _refuse_unknown_field(source: Source, service: str, key: str, field: str) -> None:
+    """Raise a :class:`actors.Refused` if what was asked of a field found nothing because there is no such field."""
+    info = await _known(source, service, key, None)
+    served = [one for one in await source.served() if service in (one.name, *one.aliases)]
+    declared = [each.name for one in served for each in one.fields]
+    known = list(dict.fromkeys([*declared, *info.fields, *info.logs, *info.maps]))
+    if field not in known:
+        raise UnknownFieldError(
+            f"{written_object(service, key)} has no field {field!r}; its fields: {', '.join(known) or 'none'}"
+        )
+
+
 def _description(info: ObjectInfo) -> Iterator[str]:
     facts: list[tuple[str, Any]] = [
-        ("object", f"{_path(info.service, info.key)} ({info.kind.value})"),
+        ("object", f"{written_object(info.service, info.key)} ({info.kind.value})"),
         ("version", f"{info.version}, fields of {info.fields_version}"),
         ("held by", info.holder),
         ("waiting", f"{info.waiting_count}: {', '.join(info.waiting[:3])}" if info.waiting_count else ""),
@@ -112,7 +130,14 @@ def show_items(name: str, field: str, start: str, at: int | None, limit: int, wh
 
     async def run() -> list[ItemInfo]:
         async with readable(where) as source:
-            return await source.object_items(service, key, field, at, start, limit)
+            found = await source.object_items(service, key, field, at, start, limit)
+            if not found:
+                await _refuse_unknown_field(source, service, key, field)
+                if field in (await source.object_info(service, key, at)).fields:
+                    raise NotPossibleError(
+                        f"{field} is a plain field and has no items; 'playhead actors state get' shows it"
+                    )
+            return found
 
     found = trio.run(run)
     ITEMS.show(found, output)
@@ -136,7 +161,10 @@ def show_history(name: str, field: str, span: Span, where: Where, output: str) -
 
     async def run() -> list[FieldChange]:
         async with readable(where) as source:
-            return await source.field_history(service, key, field, **attrs.asdict(span))
+            found = await source.field_history(service, key, field, **attrs.asdict(span))
+            if not found:
+                await _refuse_unknown_field(source, service, key, field)
+            return found
 
     found = trio.run(run)
     CHANGES.show(found, output)

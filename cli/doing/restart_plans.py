@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 
-def show_plans(ids: Iterable[InvocationId], where: Where, output: str, from_step: str, asked: dict[str, Any]) -> None:
+def show_plans(
+    ids: Iterable[InvocationId], where: Where, output: str, from_step: str | None, asked: dict[str, Any]
+) -> None:
     """Say what a restart of each would keep, what would begin again, and what is done once more if it comes to that."""
 
     async def run() -> list[tuple[str, Answer | Restarted | Exception]]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 import sys
 
 import pytest
 
 from cli.exits import Exit
 from cli.main import COMMANDS, main
-from cli.output import emit_json, escape_what_streams_cannot_show, remark
+from cli.output import emit_json, escape_what_streams_cannot_show, remark, safe
+from cli.targets import parse_argument, parse_object, parse_target, written_object, written_target
+from journal.events import Target
 
 
 def type_in(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -156,3 +159,28 @@ def test_every_group_is_tried() -> None:
         if isinstance(importlib.import_module(module).command, click.Group)
     }
     assert named == {words[0] for words in GROUPS if words}
+
+
+@pytest.mark.parametrize(
+    "key", ["a", "a/b", "50%", "line\nfeed", "\x1b[2J", "\u202eevil", "sp ace", "\x00", "é", "%0A"]
+)
+def test_what_is_shown_of_a_key_can_be_typed_back(key: str) -> None:
+    shown = written_object("Shop", key)
+    assert shown == safe(shown)
+    assert parse_object(shown) == ("Shop", key)
+    target = Target("Shop", key, "sell")
+    assert parse_target(written_target(target)) == target
+
+
+def test_an_argument_that_the_locale_cannot_read_names_what_to_set() -> None:
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    said = subprocess.run(
+        [sys.executable, "-m", "playhead", "actors", "show", "Shop/é".encode()], env=environment, capture_output=True
+    )
+    assert said.returncode == Exit.USAGE
+    assert b"PYTHONUTF8=1" in said.stderr
+
+
+def test_json_from_stdin_is_utf_8_in_any_locale() -> None:
+    stdin = io.TextIOWrapper(io.BytesIO('"é"'.encode()), encoding="ascii", errors="surrogateescape")
+    assert parse_argument("-", stdin) == '"é"'.encode()

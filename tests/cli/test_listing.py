@@ -110,6 +110,12 @@ UNKNOWN = [
     "invocations list Waiter/nothing",
     "actors list Nobody",
     "services Nobody",
+    "actors show Nobody/a",
+    "actors show Shop/never",
+    "actors state get Shop/never",
+    "actors items Shop/a%2Fb nothing",
+    "actors history Shop/a%2Fb nothing",
+    "actors history Shop/never owner",
 ]
 UNKNOWN_TO_A_VERB = [
     "invocations pause Nobody --yes",
@@ -137,17 +143,21 @@ def test_what_does_not_exist_is_an_error_and_no_empty_list(shop: Terminal) -> No
         assert (said.code, said.out) == (4, ""), said
 
 
+EVIL_TARGET = "Shop/line%0Afeed%1B[2J/sell"
+
+
 def test_targets_and_objects_that_lists_print_can_be_typed_back(shop: Terminal) -> None:
     begin(shop)
     shop.done("""playhead call Shop/50%25/sell '{"what": "tea"}'""")
+    shop.done("""playhead call $'Shop/line\\nfeed\\e[2J/sell' '{"what": "tea"}'""")
     for is_served in (True, False):
         targets = {line.split()[1] for line in shop.done("playhead invocations list").splitlines()[1:]}
-        assert targets == {"Shop/a%2Fb/sell", "Shop/50%25/sell", "Waiter/wait"}
+        assert targets == {"Shop/a%2Fb/sell", "Shop/50%25/sell", EVIL_TARGET, "Waiter/wait"}
         for target in targets:
             (line,) = shop.done(f"playhead invocations list {target}").splitlines()[1:]
             assert line.split()[1] == target
         objects = shop.done("playhead actors list").splitlines()[1:]
-        assert sorted(objects) == ["Shop/50%25", "Shop/a%2Fb"]
+        assert sorted(objects) == ["Shop/50%25", "Shop/a%2Fb", EVIL_TARGET.removesuffix("/sell")]
         for name in objects:
             assert name in shop.done(f"playhead actors show {name}")
         if is_served:

@@ -143,7 +143,7 @@ VERBS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("why", (), {}),
     *(
         ("restart", (point,), {"rewind_state": rewinds, "stop": stop, "input": given, "dry_run": is_dry})
-        for point in ("", "charge", "approve", "end", "entry 1", "9")
+        for point in (None, "charge", "approve", "end", "entry 1", "9")
         for rewinds in (False, True)
         for stop, given, is_dry in ((None, None, False), ("kill", None, False), ("cancel", 3, False), ("kill", 3, True))
     ),

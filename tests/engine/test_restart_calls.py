@@ -133,9 +133,9 @@ async def test_the_dry_run_says_which_callees_go_on_and_which_are_stopped(lab: L
 
 
 @pytest.mark.parametrize("stop", ["kill", "cancel"])
-@pytest.mark.parametrize("from_step", ["", "charge"])
+@pytest.mark.parametrize("from_step", [None, "charge"])
 async def test_a_callee_that_was_stopped_with_its_caller_is_repeated_with_it(
-    lab: Lab, stop: str, from_step: str
+    lab: Lab, stop: str, from_step: str | None
 ) -> None:
     async with lab.running() as runtime:
         original = await begin(runtime, "workflow")

@@ -72,8 +72,10 @@ async def test_a_rewinding_restart_from_the_end_is_refused_too(client: actors.Cl
         await booking.restart("end", rewind_state=True)
 
 
-@pytest.mark.parametrize("point", ["end", "entry 0", ""])
-async def test_without_rewinding_it_begins_with_the_fields_as_they_are(client: actors.Client, point: str) -> None:
+@pytest.mark.parametrize("point", ["end", "entry 0", None])
+async def test_without_rewinding_it_begins_with_the_fields_as_they_are(
+    client: actors.Client, point: str | None
+) -> None:
     booking = await queued(client)
     await booking.kill()
     again = client.invocation((await booking.restart(point)).successor.invocation_id)
@@ -98,6 +100,17 @@ async def test_signals_of_a_service_that_never_began_are_kept(client: actors.Cli
     await mail.kill()
     again = client.invocation((await mail.restart("end")).successor.invocation_id)
     assert await again.result() is True
+
+
+@pytest.mark.parametrize("point", ["", " "])
+async def test_an_empty_step_is_not_the_beginning(client: actors.Client, point: str) -> None:
+    booking = await queued(client)
+    with pytest.raises(actors.InvalidArgumentError) as refusal:
+        await booking.restart(point, stop="kill")
+    assert refusal.value.path == "from_step"
+    with pytest.raises(actors.InvalidArgumentError):
+        await client.jobs.where("status = 'queued'").restart(point, stop="kill")
+    assert (await booking.info()).successors == ()
 
 
 async def release(client: actors.Client) -> None:

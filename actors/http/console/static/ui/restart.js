@@ -37,7 +37,7 @@ export function RestartDialog({ info, entries, timeline, from: given, onClose })
   const [key] = useState(requestKey);
   const hasNewInput = from === "" && printJson(input) !== printJson(argument);
   const asked = {
-    from_step: from,
+    ...(from ? { from_step: from } : {}),
     deployment,
     rewind_state: isRewinding,
     hand_over: isHanding,

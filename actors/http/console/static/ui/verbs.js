@@ -155,7 +155,7 @@ export function Options({ verb, options, onChange }) {
       : null}
     ${verb.options.includes("from_step")
       ? html`<${Field} label="From step" hint="Its name or its path; empty: from the beginning.">
-          <input value=${options.from_step ?? ""} onInput=${(/** @type {Event} */ e) => onChange({ ...options, from_step: value(e) })} />
+          <input value=${options.from_step ?? ""} onInput=${(/** @type {Event} */ e) => onChange({ ...options, from_step: value(e) || undefined })} />
         <//>`
       : null}
     ${verb.options.includes("deployment")
