@@ -85,7 +85,7 @@ class TerminalError(ActorError):
     that its annotation says, in the class or in the parameters of its ``__init__``. If one cannot be kept, or they have more than
     64 KiB as JSON, a plain ``TerminalError`` arrives, with ``type``, text and ``details``. ``details`` are kept by the same rule, and
     left out if they have more than 64 KiB; an error whose details cannot be kept is recorded as ``UnserializableError``.
-    ``invocation_id`` is that of the invocation that raised it.
+    ``invocation_id`` is that of the invocation that raised it. Its cause is told by the recorded traceback, and is not raised again.
 
     ::
 
