@@ -120,11 +120,10 @@ class Record:
         for stamp, event in entries:
             self.add(stamp, (event,))
 
-    def add(self, stamp: Stamp, events: Sequence[Event]) -> list[Event]:
-        """Add all of the events, or none of them; returns them as a reader will see them. Raises :class:`Unwritable`."""
+    def add(self, stamp: Stamp, events: Sequence[Event]) -> list[tuple[Stamp, Event]]:
+        """Add all of the events, or none of them; returns their entries. Raises :class:`Unwritable`."""
         entries, frames, codes, pack, encode = self.entries, self._frames, _CODES, _HEAD.pack, _encode
-        written: list[Event] = []
-        before = len(frames)
+        length, before = len(entries), len(frames)
         try:
             if not entries or entries[-1][0] is not stamp:
                 body = encode(stamp)
@@ -133,13 +132,12 @@ class Record:
                 tag, decode = codes[event.__class__]
                 body = encode(event)
                 frames += (pack(tag, len(body)), body)
-                written.append(event if decode is None else decode(body))
+                entries.append((stamp, event if decode is None else decode(body)))
         except BaseException as error:  # the encoder's, the decoder's, or anything that an enum of a user's raises
-            del frames[before:]
-            raise _unwritable(events[len(written)], error) from error
-        for event in written:
-            entries.append((stamp, event))
-        return written
+            failed = events[len(entries) - length]
+            del entries[length:], frames[before:]
+            raise _unwritable(failed, error) from error
+        return entries[length:]
 
     def cut(self, length: int) -> None:
         """Take back what was added last, down to this many events."""

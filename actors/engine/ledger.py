@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import attrs
@@ -151,7 +152,7 @@ class Ledger:
         length = len(record.entries)
         owed: list[tuple[f.Effect, Recorded]] = []
         try:
-            for event in record.add(stamp, events):
+            for _, event in record.add(stamp, events):
                 state = resident.state
                 effects = reaction(state, event)
                 number = 1 if state is None else state.version + 1
@@ -164,7 +165,7 @@ class Ledger:
                 if of is not None:
                     touched[of] = None
                 if effects:
-                    owed += [(effect, recorded) for effect in effects]
+                    owed += zip(effects, repeat(recorded), strict=False)
         except BaseException:
             record.cut(length)
             resident.forget_recent(extension.expected + length)

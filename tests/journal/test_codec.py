@@ -164,9 +164,9 @@ def test_an_event_that_could_not_be_read_is_refused_before_it_joins(which: str) 
 
 
 def test_an_event_joins_as_a_reader_will_see_it() -> None:
-    [written] = codec.Record().add(STAMP, [attrs.evolve(SAMPLES[e.SignalAwaited], name=Choice.GO)])
+    [(_, written)] = codec.Record().add(STAMP, [attrs.evolve(SAMPLES[e.SignalAwaited], name=Choice.GO)])
     assert type(written.name) is str  # type: ignore[union-attr]
-    [same] = codec.Record().add(STAMP, [SAMPLES[e.SignalAwaited]])
+    [(_, same)] = codec.Record().add(STAMP, [SAMPLES[e.SignalAwaited]])
     assert same == SAMPLES[e.SignalAwaited]
 
 
