@@ -87,8 +87,16 @@ class Reception:
         try:
             if resident.damage is not None:
                 is_done = self._turn_away(resident, arrival, _damaged(arrival, resident.damage))
+            elif arrival.command.__class__ in _TAKEN_LATER:
+                is_done = await self._read_and_take(resident, arrival)
             else:
-                is_done = await self._take_or_refuse(resident, arrival)
+                try:
+                    self._take(resident, arrival)
+                    is_done = True
+                except NotAtHand as missing:
+                    is_done = await self._read_and_take(resident, arrival, missing)
+                except (TerminalError, CorruptRecord, Damaged) as refusal:
+                    is_done = self._turned_down(resident, arrival, refusal)
         except BaseException as error:
             if passes(error):
                 raise
@@ -101,23 +109,27 @@ class Reception:
         elif resident.is_over and resident.is_idle:
             self._ledger.directory.forget(resident.stream)
 
-    async def _take_or_refuse(self, resident: Resident, arrival: Arrival) -> bool:
-        """Take it in; whether it has been dealt with, and need not come again."""
+    async def _read_and_take(self, resident: Resident, arrival: Arrival, missing: NotAtHand | None = None) -> bool:
+        """Take in what needs more than the object has in memory; whether it has been dealt with, and need not come again."""
         try:
             if isinstance(arrival.command, c.RestartInvocation):
                 await self._restart(resident, arrival, arrival.command)
             elif isinstance(arrival.command, c.PurgeInvocations):
                 await self._purge(resident, arrival, arrival.command)
-            else:
-                try:
-                    self._take(resident, arrival)
-                except NotAtHand as missing:
-                    await self._take_with(resident, arrival, missing)
-        except TerminalError as refusal:
-            self._refuse(resident, arrival, refusal)
-        except (CorruptRecord, Damaged) as damage:
-            return self._turn_away(resident, arrival, UnavailableError(f"{_name_of(arrival)}: {damage}"))
+            elif missing is not None:
+                await self._take_with(resident, arrival, missing)
+        except (TerminalError, CorruptRecord, Damaged) as refusal:
+            return self._turned_down(resident, arrival, refusal)
         return True
+
+    def _turned_down(
+        self, resident: Resident, arrival: Arrival, refusal: TerminalError | CorruptRecord | Damaged
+    ) -> bool:
+        """Say why it is not taken in; whether it has been dealt with."""
+        if isinstance(refusal, TerminalError):
+            self._refuse(resident, arrival, refusal)
+            return True
+        return self._turn_away(resident, arrival, UnavailableError(f"{_name_of(arrival)}: {refusal}"))
 
     def _turn_away(self, resident: Resident, arrival: Arrival, refusal: UnavailableError) -> bool:
         """What the object needs cannot be read. Who asked is told, and then nothing of it may be done later; anything else waits for
@@ -496,6 +508,9 @@ def _name_of(arrival: Arrival) -> str:
 def _open_state(resident: Resident, of: InvocationId) -> InvocationState | None:
     return None if resident.state is None else resident.state.invocations.get(of)
 
+
+_TAKEN_LATER = frozenset({c.RestartInvocation, c.PurgeInvocations})
+"""What reads the histories of invocations."""
 
 _TAKEN: dict[type, Callable[[Reception, Resident, Arrival, Any], None]] = {
     Watch: Reception._watch,
