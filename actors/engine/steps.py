@@ -179,7 +179,9 @@ class StepTask:
         body = self._body
         if inspect.iscoroutinefunction(body.call.function):
             self._note_begin()
-            return await self._in_time(partial(self._drive, body.call))
+            if body.options.timeout is None:
+                return await _in_turns(self._setting.watchdog, self, body.call)
+            return await self._in_time(partial(_in_turns, self._setting.watchdog, self, body.call))
         thread = StepThread(self.invocation_id, self.step, self.name)
         await self._take_thread(thread)
         self._note_begin()
@@ -202,10 +204,9 @@ class StepTask:
     async def _call_in_thread(self, thread: StepThread) -> Any:
         self._thread = thread
         result = await self._setting.threads.run(thread, self._body.call)
-        return await self._drive(lambda: result) if inspect.isawaitable(result) else result
-
-    async def _drive(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        return await _in_turns(self._setting.watchdog, self, call)
+        if not inspect.isawaitable(result):
+            return result
+        return await _in_turns(self._setting.watchdog, self, lambda: result)
 
     def _note_begin(self) -> None:
         if self._setting.in_flight is not None:
