@@ -271,7 +271,8 @@ class View:
             if before is None:
                 before = self._fields.get(name)
             if data != before:
-                changed[name] = self._written[name] = _without_slack(data)
+                kept = data if len(data) < _LARGE_BYTES else _without_slack(data)
+                changed[name] = self._written[name] = kept
             if isinstance(value, IMMUTABLE):
                 del self._touched[name]
         return changed
@@ -345,4 +346,4 @@ class Own:
 def _without_slack(data: bytes) -> bytes:
     """The same bytes, in memory that holds no more than them: msgspec leaves up to half as much unused at the end of what it encodes,
     and a field stays in memory for long."""
-    return data if len(data) < _LARGE_BYTES else bytes(memoryview(data))
+    return bytes(memoryview(data))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import attrs
 
 from actors.core.errors import DefinitionError
@@ -39,6 +41,7 @@ RESERVED = frozenset(
 """What no class may be called: an HTTP path that begins with it is the remote control's."""
 
 
+@functools.lru_cache(maxsize=1024)
 def is_system(service: str) -> bool:
     """Whether the objects of this name are part of playhead: hidden unless asked for, and held by no gate."""
     return service.startswith(SYSTEM_NAMESPACE)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-from typing import TypeVar
 
 import attrs
 import msgspec
@@ -21,8 +20,6 @@ REQUEST = "request:"
 """What the cause of an event begins with when somebody outside asked for it under a key of their own."""
 
 _REMEMBERED_REQUESTS = 16
-
-_Value = TypeVar("_Value", bytes, bytes | None)
 
 
 def with_request(obeyed: dict[str, Status], cause: str, before: Status) -> dict[str, Status]:
@@ -105,7 +102,10 @@ class Changes:
 
     def write(self, fields: dict[str, bytes]) -> None:
         """Fields have other values."""
-        self._put(self.fields, fields)
+        for name, value in fields.items():
+            before = self.fields.get(name)
+            self.size += len(value) if before is None else len(value) - len(before)
+            self.fields[name] = value
 
     def extend(self, field: str, items: list[bytes]) -> None:
         """A ``Log`` has more items."""
@@ -114,12 +114,10 @@ class Changes:
 
     def change(self, field: str, items: dict[str, bytes | None]) -> None:
         """Items of a ``Map`` have other values, or none."""
-        self._put(self.maps.setdefault(field, {}), items)
-
-    def _put(self, values: dict[str, _Value], new: dict[str, _Value]) -> None:
-        for name, value in new.items():
-            self.size += len(value or b"") - len(values.get(name) or b"")
-            values[name] = value
+        kept = self.maps.setdefault(field, {})
+        for key, value in items.items():
+            self.size += len(value or b"") - len(kept.get(key) or b"")
+            kept[key] = value
 
     def __bool__(self) -> bool:
         return bool(self.fields or self.logs or self.maps)

@@ -149,8 +149,9 @@ class Stage:
         if attempt is not None:
             attempt.close()
         if abort_steps:
-            for task in resident.steps.get(of, _NO_STEPS).values():
-                task.abandon()
+            if resident.steps:
+                for task in resident.steps.get(of, _NO_STEPS).values():
+                    task.abandon()
         elif attempt is None:
             self._settle_pause(resident, of)
 
@@ -246,7 +247,8 @@ class Stage:
         except BaseException as error:  # the argument is decoded by the user's classes
             self._containment.blame(resident, of, error, cause=PauseCause.HANDLER)
             return
-        resident.held_back.pop(of, None)
+        if resident.held_back:
+            resident.held_back.pop(of, None)
         resident.attempts[of] = attempt
         self._live[of] = (resident, attempt)
         self.some_attempt.set()
