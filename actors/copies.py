@@ -68,6 +68,8 @@ class StepCall:
 
 def call_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> StepCall:
     """The call as the handler writes it, with what is in a ``partial`` or what a list's method is of among the arguments."""
+    if type(function) is types.FunctionType:
+        return StepCall(function, args, kwargs)
     while isinstance(function, functools.partial):
         args, kwargs, function = (*function.args, *args), {**function.keywords, **kwargs}, function.func
     if isinstance(function, _METHODS_IN_C) and type(function.__self__) in _CONTAINERS:

@@ -139,8 +139,10 @@ class StepBody:
 class StepSurroundings(Protocol):
     """What a running step can reach of the engine."""
 
-    key: str
     name: str
+
+    @property
+    def key(self) -> str: ...
 
     @property
     def handler(self) -> HandlerContext: ...

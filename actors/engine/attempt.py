@@ -110,7 +110,7 @@ class Attempt:
         self._setting = setting
         self.name = f"{state.name}/{invocation.handler}"
         self.may_be_interrupted = not is_system(state.service)
-        self.mark = turn_mark(invocation.invocation_id)
+        self.mark = b"" if setting.in_flight is None else turn_mark(invocation.invocation_id)
         accepted = history[0].event
         if not isinstance(accepted, e.InvocationAccepted):
             raise CorruptRecord(
@@ -192,7 +192,7 @@ class Attempt:
         watchdog, in_flight = self._setting.watchdog, self._setting.in_flight
         if in_flight is not None and in_flight.strikes:
             in_flight.forgive(self.mark)
-        if not watchdog.has_interrupted:
+        if watchdog.interrupted is None:
             return commands
         # Also where the handler has swallowed the interruption: what it did then would not be repeated by a replay.
         self.execution.progress = []

@@ -56,10 +56,9 @@ class StepTask:
         self.invocation_id = attempt.invocation_id
         self.step = step
         self.name = body.name
-        self.key = key_of(attempt.invocation_id, step)
         self._of = attempt.name
         self.may_be_interrupted = attempt.may_be_interrupted
-        self.mark = turn_mark(attempt.invocation_id, step)
+        self.mark = b"" if setting.in_flight is None else turn_mark(attempt.invocation_id, step)
         self.started_at = setting.world.clock.now()
         self.is_wanted = True
         self.abandoned_at = 0.0
@@ -76,6 +75,11 @@ class StepTask:
         self._emit: Callable[[StepTask, bytes, int], None]
         self._offsets = itertools.count()
         self._token: trio.lowlevel.TrioToken
+
+    @property
+    def key(self) -> str:
+        """What the step is known by, at every try."""
+        return key_of(self.invocation_id, self.step)
 
     @property
     def is_in_thread(self) -> bool:
@@ -177,7 +181,7 @@ class StepTask:
 
     async def _try(self) -> Any:
         body = self._body
-        if inspect.iscoroutinefunction(body.call.function):
+        if _is_async(body.call.function):
             self._note_begin()
             if body.options.timeout is None:
                 return await _in_turns(self._setting.watchdog, self, body.call)
@@ -278,6 +282,12 @@ class StepTask:
         return c.CompleteStep(invocation_id=self.invocation_id, step=self.step, outcome=outcome)
 
 
+def _is_async(function: Callable[..., Any]) -> bool:
+    if type(function) is types.FunctionType:
+        return bool(function.__code__.co_flags & inspect.CO_COROUTINE)
+    return inspect.iscoroutinefunction(function)  # a method, say, or what an extension in C has made
+
+
 async def _await(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
@@ -306,8 +316,8 @@ def _in_turns(watchdog: Watchdog, turn: StepTask, call: Callable[[], Awaitable[A
 
 
 def _begin(call: Callable[[], Awaitable[Any]], begun: list[Coroutine[Any, Any, Any]]) -> Any:
-    awaitable = call()
-    begun.append(awaitable if inspect.iscoroutine(awaitable) else _await(awaitable))
+    awaitable: Any = call()
+    begun.append(awaitable if type(awaitable) is types.CoroutineType else _await(awaitable))
     return begun[0].send(None)
 
 
@@ -315,6 +325,8 @@ def _abandon_open_nurseries() -> None:
     """A body may leave a nursery open, as an async generator does that has one and is left by ``break``. trio would end the task
     with an error for that, and the owner with the task. So what trio does to such a nursery is done before the task ends."""
     task = trio.lowlevel.current_task()
+    if not task._child_nurseries:
+        return
     for nursery in task.child_nurseries:
         nursery.cancel_scope.cancel()
         nursery._closed = True  # or whoever leaves it later would wait in it for this task

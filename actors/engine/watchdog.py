@@ -143,7 +143,8 @@ class Watchdog:
         self._record = None if in_flight is None else in_flight.memory
         self._turn: Turn | None = None
         self._since = 0.0
-        self._interrupted: Place | None = None
+        self.interrupted: Place | None = None
+        """Where the last turn was interrupted, if it was, whatever its code has made of that."""
         self._lock = threading.Lock()
         self._loop = threading.get_ident()
         self._run_context: dict[str, Any] = {}
@@ -176,7 +177,7 @@ class Watchdog:
 
     def run(self, turn: Turn, function: Callable[..., T], *args: Any) -> T:
         """Call it as a turn. Raises :class:`Interruption` if that was not swallowed; see :meth:`take_interrupted`."""
-        self._interrupted = None
+        self.interrupted = None
         if self._record is not None:
             self._record[:TURN_BYTES] = turn.mark
         self._excused_before = self._excused + self._meter.collected
@@ -191,14 +192,9 @@ class Watchdog:
             self._leave(turn)  # it may have come in the midst of leaving
             raise
 
-    @property
-    def has_interrupted(self) -> bool:
-        """Whether the last turn was interrupted, whatever its code has made of that."""
-        return self._interrupted is not None
-
     def take_interrupted(self) -> Place | None:
         """Where the last turn was interrupted, if it was."""
-        interrupted, self._interrupted = self._interrupted, None
+        interrupted, self.interrupted = self.interrupted, None
         return interrupted
 
     def _leave(self, turn: Turn) -> None:
@@ -234,7 +230,7 @@ class Watchdog:
             self._is_pending = False
 
     def _complain(self, turn: Turn, took: float) -> None:
-        place = self._interrupted
+        place = self.interrupted
         if place is None:
             log.warning(
                 "%s (%s) blocked the event loop for %.2f seconds: nothing else ran meanwhile. Put slow work into a step "
@@ -325,7 +321,7 @@ class Watchdog:
             raise Interruption(self._note(frame))
 
     def _note(self, frame: FrameType) -> Place:
-        place = self._interrupted = place_of(frame)
+        place = self.interrupted = place_of(frame)
         return place
 
 
