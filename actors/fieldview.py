@@ -155,6 +155,8 @@ class View:
 
     def take_changes(self, *, ended: bool) -> Sequence[Event]:
         """The changes since the last time; for a reader that goes on, what it has seen."""
+        if not self._collections and not self._touched and self.is_writer:
+            return ()
         for collection in self._collections.values():
             collection.check_unchanged(ended=ended)
         if not self.is_writer:

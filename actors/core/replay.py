@@ -367,7 +367,7 @@ class Execution:
         """What is to be raised at a durable await of the branch before anything begins there."""
         if branch.scope is not None and branch.scope.is_effectively_cancelled:
             return Cancelled()
-        return self.take_pending_cancel(branch)
+        return None if self._pending_cancel is None else self.take_pending_cancel(branch)
 
     def _begin(self, branch: Branch, operation: Operation) -> bool:
         """Ask for it. Whether the branch goes on at once, with what is then the operation's event."""

@@ -97,9 +97,12 @@ class Directory:
     def weigh(self, resident: Resident) -> None:
         """Take note of what its fields have become, and of what its handler has written and not left to it yet."""
         state = resident.state
-        weight = 0 if state is None else sum(map(len, state.fields.values()))
-        if state is not None and state.holder is not None:
-            weight += state.invocations[state.holder].changes.size
+        weight = 0
+        if state is not None:
+            if state.fields:
+                weight = sum(map(len, state.fields.values()))
+            if state.holder is not None:
+                weight += state.invocations[state.holder].changes.size
         self._bytes += weight - resident.weight
         resident.weight = weight
 
