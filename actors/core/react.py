@@ -73,7 +73,10 @@ def owes(state: ObjectState) -> bool:
 
     Somebody who waits for nobody is held by a gate, which may have opened just before.
     """
-    return _has_a_free_turn(state) or any(i.pausing is not None or may_run(i) for i in state.invocations.values())
+    for invocation in state.invocations.values():
+        if invocation.pausing is not None or may_run(invocation):
+            return True
+    return bool(state.invocations) and _has_a_free_turn(state)
 
 
 def _has_a_free_turn(state: ObjectState) -> bool:

@@ -70,7 +70,10 @@ def _awaited(invocation: InvocationState) -> tuple[AwaitedSignal, ...]:
 
 
 def _step_tries(invocation: InvocationState) -> int:
-    return sum(wait.attempts for wait in invocation.waits.values())
+    tries = 0
+    for wait in invocation.waits.values():
+        tries += wait.attempts
+    return tries
 
 
 def listing_of(invocation: InvocationState) -> Listing:
