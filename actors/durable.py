@@ -179,7 +179,8 @@ def _running_branch(verb: str) -> Branch:
 
 def context_of(branch: Branch) -> HandlerContext:
     """What the verbs need of the attempt that the branch belongs to."""
-    return cast("HandlerContext", branch.execution.context)
+    context: HandlerContext = branch.execution.context
+    return context
 
 
 _sources: dict[tuple[Any, int], str] = {}

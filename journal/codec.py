@@ -123,7 +123,7 @@ class Record:
     def add(self, stamp: Stamp, events: Sequence[Event]) -> list[tuple[Stamp, Event]]:
         """Add all of the events, or none of them; returns their entries. Raises :class:`Unwritable`."""
         entries, frames, codes, pack, encode = self.entries, self._frames, _CODES, _HEAD.pack, _encode
-        length, before = len(entries), len(frames)
+        length = len(entries)
         try:
             if not entries or entries[-1][0] is not stamp:
                 body = encode(stamp)
@@ -135,7 +135,7 @@ class Record:
                 entries.append((stamp, event if decode is None else decode(body)))
         except BaseException as error:  # the encoder's, the decoder's, or anything that an enum of a user's raises
             failed = events[len(entries) - length]
-            del entries[length:], frames[before:]
+            self.cut(length)
             raise _unwritable(failed, error) from error
         return entries[length:]
 

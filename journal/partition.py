@@ -143,7 +143,8 @@ class StoredPartition:
                 raise BrokenInvariant("what no snapshot covers is not cut off")
             trimmed = cut_off(self._settled, batch, number, stream, append.trim_to, head.last)
         # A batch clears before it writes: what is cut off must not be written again.
-        erase_events(self._settled, batch, number, stream, (n for n in append.erased if n > trimmed))
+        if append.erased:
+            erase_events(self._settled, batch, number, stream, (n for n in append.erased if n > trimmed))
         key, head = keys.head(number, stream), StreamHead(last=last, snapshot=snapshot, trimmed=trimmed)
         batch.known[key] = row
         row = batch.rows[key] = encode_row(head)

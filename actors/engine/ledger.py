@@ -124,7 +124,8 @@ class Ledger:
         self._partitions = journal.partitions
         self._limits = setting.limits
         self._retention_seconds = retention_seconds
-        self._deliveries: deque[tuple[Resident, Delivery]] = deque()
+        self.deliveries: deque[tuple[Resident, Delivery]] = deque()
+        """What objects have for each other that belongs in the commit that forms."""
         self._forming = self._new_forming()
 
     # Deciding.
@@ -149,10 +150,10 @@ class Ledger:
         """
         extension = self._forming.extension(resident)
         record, recent, touched = extension.events, resident.recent, extension.touched
-        length = len(record.entries)
+        added = record.add(stamp, events)
         owed: list[tuple[f.Effect, Recorded]] = []
         try:
-            for _, event in record.add(stamp, events):
+            for _, event in added:
                 state = resident.state
                 effects = reaction(state, event)
                 number = 1 if state is None else state.version + 1
@@ -167,6 +168,7 @@ class Ledger:
                 if effects:
                     owed += zip(effects, repeat(recorded), strict=False)
         except BaseException:
+            length = len(record.entries) - len(added)
             record.cut(length)
             resident.forget_recent(extension.expected + length)
             resident.forget_rows_of_open()
@@ -280,7 +282,7 @@ class Ledger:
         resident.waiters.setdefault(effect.successor, []).extend(moved)
 
     def _queue(self, resident: Resident, effect: f.StopSends | f.KeepHistory | f.EraseHistory, _: Recorded) -> None:
-        self._deliveries.append((resident, effect))
+        self.deliveries.append((resident, effect))
 
     def holding(self, state: ObjectState, of: InvocationId) -> list[Gate]:
         """The gates that hold an open invocation now."""
@@ -300,7 +302,7 @@ class Ledger:
         stamp = Stamp(self.now, cause, by or "engine")
         if to % self._partitions == self.partition.number:
             is_fresh = isinstance(command, c.Invoke) and command.request is None
-            self._deliveries.append((source, Arrival(to, command, stamp, is_fresh=is_fresh)))
+            self.deliveries.append((source, Arrival(to, command, stamp, is_fresh=is_fresh)))
             return
         # The number of an event would not do: an answer may go without one, and a stream that was purged counts anew. Nor
         # would the number of the claim and a count: a claim that died young may leave its number to the next.
@@ -361,14 +363,9 @@ class Ledger:
         """Do it once everything decided so far is durable."""
         self._forming.released.append(action)
 
-    @property
-    def has_deliveries(self) -> bool:
-        """Whether objects have something for each other that belongs in this commit."""
-        return bool(self._deliveries)
-
     async def next_delivery(self) -> Arrival | None:
         """Take the next one. An arrival is the caller's to take in; the rest is done here."""
-        source, delivery = self._deliveries.popleft()
+        source, delivery = self.deliveries.popleft()
         if isinstance(delivery, Arrival):
             return delivery
         if source.damage is not None:

@@ -197,7 +197,7 @@ class Owner:
 
     @property
     def _has_work(self) -> bool:
-        return bool(self._inbox) or self._stage.has_runs
+        return bool(self._inbox or self._stage.runs)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the partition. Ends only by an error, or by being cancelled.
@@ -258,9 +258,9 @@ class Owner:
                 break  # the disk has nothing to do: it can have this while the rest is decided
             if self._containment.faults:
                 await self._containment.settle(self._ledger)
-            if self._ledger.has_deliveries:
+            if self._ledger.deliveries:
                 await self._take_deliveries()
-            if self._stage.has_runs:
+            if self._stage.runs:
                 await self._stage.run_next()
             elif self._inbox:
                 await self._reception.take(self._inbox.popleft())
@@ -274,7 +274,7 @@ class Owner:
             await self._take_deliveries()
 
     async def _take_deliveries(self) -> None:
-        while self._ledger.has_deliveries:
+        while self._ledger.deliveries:
             arrival = await self._ledger.next_delivery()
             if arrival is not None:
                 await self._reception.take(arrival)

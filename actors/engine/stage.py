@@ -93,7 +93,8 @@ class Stage:
         self._setting = setting
         self._submit = submit
         self._limits = setting.limits
-        self._runs: deque[Run] = deque()
+        self.runs: deque[Run] = deque()
+        """Handlers that are to run, the first in line first."""
         self._for_code: dict[str, dict[InvocationId, Resident]] = {}
         self._live: dict[InvocationId, tuple[Resident, Attempt]] = {}
         # Those of them that have been asked to leave, and have done nothing since. They are asked by an arrival, which is taken
@@ -132,11 +133,11 @@ class Stage:
 
     def start_attempt(self, resident: Resident, of: InvocationId) -> None:
         """Run its handler, in its turn."""
-        self._runs.append(Run(resident, of))
+        self.runs.append(Run(resident, of))
 
     def continue_attempt(self, resident: Resident, of: InvocationId, recorded: Recorded) -> None:
         """Give its handler one more event, in its turn."""
-        self._runs.append(Run(resident, of, recorded))
+        self.runs.append(Run(resident, of, recorded))
 
     def end_attempt(self, resident: Resident, of: InvocationId, *, abort_steps: bool) -> None:
         """Forget its attempt; with ``abort_steps``, stop its steps and forget them too."""
@@ -186,14 +187,9 @@ class Stage:
 
     # Handlers.
 
-    @property
-    def has_runs(self) -> bool:
-        """Whether any handler is to run."""
-        return bool(self._runs)
-
     async def run_next(self) -> None:
         """Run the handler that is first in line, if it still may."""
-        run = self._runs.popleft()
+        run = self.runs.popleft()
         resident, state = run.resident, run.resident.state
         invocation = None if state is None else state.invocations.get(run.invocation_id)
         if invocation is None or resident.damage is not None or not may_run(invocation):
@@ -332,8 +328,9 @@ class Stage:
         for command in commands:
             self._ledger.decide(resident, command, stamp)
         if resident.attempts.get(of) is attempt:
-            for step in attempt.take_interrupted():
-                self._interrupt(resident, of, step)
+            if attempt.execution.interrupted:
+                for step in attempt.take_interrupted():
+                    self._interrupt(resident, of, step)
             self._hold_if_too_long(resident, of)
 
     def _hold_if_too_long(self, resident: Resident, of: InvocationId) -> None:
@@ -359,7 +356,7 @@ class Stage:
         resident.due_steps.discard((of, step))
         attempt = resident.attempts.get(of)
         if attempt is None:
-            self._runs.append(Run(resident, of))  # if it may run, its attempt takes the step up
+            self.runs.append(Run(resident, of))  # if it may run, its attempt takes the step up
             self.wake()
             self._settle_pause(resident, of)
             return
@@ -522,7 +519,7 @@ class Stage:
             self._ledger.now = self._setting.world.clock.now()
             self._take_up_steps(resident, attempt, _unfinished_steps(state.invocations[of]))
         if state is not None and state.holder is not None:
-            self._runs.append(Run(resident, state.holder))
+            self.runs.append(Run(resident, state.holder))
         self.wake()
 
     def _waits_for_unwinding(self, resident: Resident, invocation: InvocationState) -> bool:
@@ -547,7 +544,7 @@ class Stage:
         return threads, tasks
 
     def _run_soon(self, run: Run) -> None:
-        self._runs.append(run)
+        self.runs.append(run)
         self.wake()
 
     async def _run_later(self, run: Run, seconds: float) -> None:
