@@ -96,7 +96,7 @@ def _with_defaults(call: StepCall) -> StepCall:
     Other defaults stay where they are: a function may ask whether it was given one (``if at is MISSING``).
     """
     function = getattr(call.function, "__func__", call.function)
-    if type(function) is not types.FunctionType:
+    if type(function) is not types.FunctionType or not (function.__defaults__ or function.__kwdefaults__):
         return call
     defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
     if not any(isinstance(default, _CHANGEABLE) for default in defaults):
