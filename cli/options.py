@@ -34,20 +34,19 @@ class _Duration(click.types.FloatParamType):
             self.fail(str(error), param, ctx)
 
 
-class _Rate(click.FloatRange):
-    """So many a second. ``FloatRange`` takes NaN for a number in every range."""
-
-    name = "rate"
+class _Range(click.FloatRange):
+    """A number in a range. ``FloatRange`` takes NaN for one in every range."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        rate: float = super().convert(value, param, ctx)
-        if math.isnan(rate):
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
             self.fail(f"{value!r} is not a number.", param, ctx)
-        return rate
+        return number
 
 
 DURATION = _Duration()
-RATE = _Rate(SLOWEST_RATE, FASTEST_RATE)
+RATE = _Range(SLOWEST_RATE, FASTEST_RATE)
+DRAIN_SECONDS = _Range(0, 86_400)
 
 output_option = click.option(
     "-o",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import DURATION, data_option, with_options
+from cli.options import DRAIN_SECONDS, DURATION, data_option, with_options
 from cli.words import RETENTION_SECONDS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ drain_option = click.option(
     "--drain",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(0, 86_400),
+    type=DRAIN_SECONDS,
     help="Seconds that requests and steps under way have to end when the server stops.",
 )
 

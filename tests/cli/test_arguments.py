@@ -90,6 +90,8 @@ NO_DURATIONS = ("nan", "inf", "-1", "1e300", "soon", "")
     ("option", "words"),
     [
         ("--retention", ("serve", "app.py")),
+        ("--drain", ("serve", "app.py")),
+        ("--drain", ("dev", "app.py")),
         ("--kill-after", ("invocations", "cancel", "Shop")),
         ("--delay", ("send", "Shop/a/sell")),
         ("--rate", ("invocations", "kill", "--where", "true")),
