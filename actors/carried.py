@@ -201,7 +201,8 @@ def _details_in(failure: Failure, kind: type) -> Any:
 
 
 def _stands_for_another(error: BaseException) -> bool:
-    return instance_dict_of(error).get("type", "") not in ("", type_name(type(error)))
+    named = instance_dict_of(error).get("type", "")  # it can be assigned, to anything
+    return issubclass(type(named), str) and str.__str__(named) not in ("", type_name(type(error)))
 
 
 def _attributes_of(error: BaseException) -> Iterator[tuple[str, Any]]:

@@ -36,6 +36,12 @@ def _carrying(base: type[BaseException] = actors.TerminalError, **attributes: ob
     return error
 
 
+def _named(kind: object) -> BaseException:
+    error = actors.TerminalError("named")
+    error.type = kind  # type: ignore[assignment]
+    return error
+
+
 class Text(str):
     """A text that cannot be looked at."""
 
@@ -137,6 +143,8 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
     "type is a class": lambda: _carrying(type=ValueError),
     "type is not UTF-8": lambda: _carrying(type=NOT_UTF8),
     "type cannot be looked at": lambda: _carrying(type=Text("x")),
+    "type of one of ours is a number": lambda: _named(404),
+    "type of one of ours cannot be looked at": lambda: _named(Text("x")),
     "type is long": lambda: _carrying(type="x" * 1_000_000),
     "message is a number": lambda: _carrying(message=404),
     "details are a class": lambda: _carrying(details=ValueError),

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
-from hypothesis import event, given
+from hypothesis import currently_in_test_context, event, given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from journal.events import PauseCause, Status
-from tests.hostile.programs import Policies, Target, Walker, policies, programs, questions
+from tests.hostile.programs import VERBS, Policies, Target, Walker, policies, programs, questions
 from tests.hostile.trial import Bystander, Trial, all_invocations, hostile
-from tests.hostile.values import NAMES, NUMBERS, VALUES
+from tests.hostile.values import NAMES, NUMBERS, POLICIES, VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,8 @@ class UsersTrial(Trial):
                 if info.status is Status.PAUSED:
                     causes = {entry.details["cause"] for entry in entries if entry.name == "InvocationPaused"}
                     assert PauseCause.ENGINE.value not in causes, info.pause_reason
-                    event(f"paused: {sorted(causes)}")
+                    if currently_in_test_context():
+                        event(f"paused: {sorted(causes)}")
                     if resumes:
                         await handle.resume()
             await self.ask_bystander(runtime)
@@ -152,10 +153,17 @@ def try_all(
     trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
-@hostile(120)
+@hostile(60)
 @given(**EXAMPLES)
 def test_hostile_users_stop_nothing_but_their_own_invocations(**example: Any) -> None:
     try_all(None, **example)
+
+
+def test_no_body_or_policy_of_a_step_stops_more_than_its_own_invocation() -> None:
+    """Few examples have one, so each is tried here."""
+    crimes = [[[verb, thing, "raise"]] for verb in ("step_body", "step_policy") for thing in VERBS[verb]]
+    under = [(policy, where) for policy in POLICIES for where in ("in the handler", "in a step")]
+    try_all(None, crimes=crimes, under=under, asked=[], resumes=True)
 
 
 @hostile(4)

@@ -111,5 +111,5 @@ class Trial:
 
 async def all_invocations(runtime: actors.Runtime) -> Any:
     """All that there is, ended or not."""
-    for info in await runtime.client.invocations(limit=1_000):
+    for info in await runtime.client.invocations(limit=10_000):
         yield info
