@@ -277,7 +277,7 @@ def test_the_form_of_a_signal_waits_for_the_newest_event(stage: Stage, open_page
     stage.do(lambda: stage.client.invocation(of).signal("after one", True))
     page.get_by_role("button", name="Send after two…").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_text("Loading").wait_for()
+    dialog.wait_for()
     let_go()
     dialog.get_by_label("Value").select_option("true")
     dialog.get_by_role("button", name="Send", exact=True).click()
