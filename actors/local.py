@@ -123,6 +123,10 @@ class LocalClient(Client):
         """What a class is. Raises :class:`actors.UnknownServiceError`."""
         return self._port.definition_of(service).kind
 
+    def has_handler(self, service: str, name: str) -> bool:
+        """Whether a class has a handler of this name. Raises :class:`actors.UnknownServiceError`."""
+        return name in self._port.definition_of(service).called
+
     def id_of_request(self, target: Target, idempotency_key: str | None) -> InvocationId:
         """The invocation that a call under this key is, or would be; of a workflow's run without one."""
         return self._port.id_of_request(target, checked_request_key(idempotency_key))

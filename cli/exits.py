@@ -54,13 +54,11 @@ def exit_code_of(error: BaseException) -> Exit:
             return Exit.USAGE
         case kept.Unavailable():
             return Exit.UNAVAILABLE
-        case ours.ActorError():
-            return _EXIT_OF_STATUS.get(
-                error.http_status, Exit.REFUSED if isinstance(error, ours.Refused) else Exit.FAILED
-            )
+        case ours.Refused():
+            return _EXIT_OF_STATUS.get(error.http_status, Exit.REFUSED)
         case _:
             return Exit.FAILED
 
 
 _EXIT_OF_STATUS = {400: Exit.USAGE, 404: Exit.NOT_FOUND, 503: Exit.UNAVAILABLE}
-"""What the server would answer says it, too."""
+"""The exit code of a refusal, by the status that the server answers it with. Others are :attr:`Exit.REFUSED`."""

@@ -183,7 +183,8 @@ def _target_of(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool 
     kind = exchange.client.kind_of(service)
     names = 2 if kind is Kind.SERVICE else 3
     is_send = may_send and len(segments) == names + 1 and segments[-1] == "send"
-    if len(segments) != names and not is_send:
+    is_whole = len(segments) == names and not _lacks_key(exchange, segments, may_send=may_send)
+    if not is_whole and not is_send:
         shape = f"{service}/{{handler}}" if kind is Kind.SERVICE else f"{service}/{{key}}/{{handler}}"
         shown = "/".join(segments)[:200]
         raise UnknownHandlerError(
@@ -191,6 +192,12 @@ def _target_of(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool 
         )
     key = None if kind is Kind.SERVICE else segments[1]
     return Target(service, key, segments[names - 1]), is_send
+
+
+def _lacks_key(exchange: Exchange, segments: tuple[str, ...], *, may_send: bool) -> bool:
+    """Whether ``Account/read/send`` was meant as a send to ``read`` and has no key: no handler is called ``send``."""
+    service, last = segments[0], segments[-1]
+    return may_send and len(segments) == 3 and last == "send" and not exchange.client.has_handler(service, last)
 
 
 def respond_with_outcome(of: InvocationId, ended: Outcome) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import httpx2
@@ -154,7 +154,7 @@ class RemotePort(RemoteControl):
     ) -> Sent:
         params = {} if delay is None else {"delay": f"{delay:.6f}s"}
         response = await self._connection.send(
-            "POST", _path(target) + "/send", headers=key_header(idempotency_key), content=argument, params=params
+            "POST", _path("send", target), headers=key_header(idempotency_key), content=argument, params=params
         )
         sent = decoded(response, SentModel)
         return Sent(invocation_id=sent.invocation_id, is_new=sent.status == "Accepted")
@@ -173,7 +173,7 @@ class RemotePort(RemoteControl):
         """A call is asked for under a key, its own if it has none, so that it can be asked for again when the server is back."""
         key = f"call-{uuid.uuid4().hex}" if idempotency_key is None else idempotency_key
         return await self._connection.send_until_answered(
-            "POST", _path(target), patience=patience, headers=key_header(key), params=_WAITS, content=argument
+            "POST", _path("call", target), patience=patience, headers=key_header(key), params=_WAITS, content=argument
         )
 
     # Verbs.
@@ -284,10 +284,10 @@ class RemotePort(RemoteControl):
         return json_of(value, what)
 
 
-def _path(target: Target) -> str:
-    if target.key is None:
-        return path_of(target.service, target.handler)
-    return path_of(target.service, target.key, target.handler)
+def _path(verb: Literal["call", "send"], target: Target) -> str:
+    """A path that says the verb: in ``Account/read/send`` the last segment may be a handler's name."""
+    key = () if target.key is None else (target.key,)
+    return "/restate/" + verb + path_of(target.service, *key, target.handler)
 
 
 def _resume(command: c.ResumeInvocation) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def _says_that_it_stops(response: httpx2.Response) -> bool:
     if response.status_code != UnavailableError.http_status:
         return False
     problem = problem_in(response)
-    return problem.invocation_id is not None and problem.error in _STOPS
+    return problem.outcome is None and problem.invocation_id is not None and problem.error in _STOPS
 
 
 def as_json(body: dict[str, Any]) -> bytes:
@@ -210,7 +210,8 @@ def error_in(response: httpx2.Response) -> ActorError:
     problem = problem_in(response)
     if not problem.error:
         return UnavailableError(f"{response.request.url}: {problem.status}: {problem.detail}")
-    if problem.error in _NOT_TERMINAL:
+    # A recorded failure of such a class is raised as in process: by the class that names it, since it is an outcome.
+    if problem.outcome is None and problem.error in _NOT_TERMINAL:
         raised = _NOT_TERMINAL[problem.error](problem.detail)
         if isinstance(raised, (UnknownOutcomeError, InvocationPausedError)):
             raised.invocation_id = problem.invocation_id

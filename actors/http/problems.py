@@ -13,9 +13,13 @@ from actors.carried import carried_by, details_of
 from actors.core.errors import (
     ActorError,
     InvalidArgumentError,
+    InvocationPausedError,
+    MailboxFullError,
     Refused,
+    SignalBufferFullError,
     UnauthorizedError,
     UnavailableError,
+    UnknownOutcomeError,
     is_built_in,
     qualname_of,
 )
@@ -87,6 +91,12 @@ SECURITY_HEADERS = {
 RETRY_AFTER_SECONDS = 1
 """What a client is told that came when there was no room."""
 
+_PASSING = frozenset(
+    {InvocationPausedError, MailboxFullError, SignalBufferFullError, UnavailableError, UnknownOutcomeError}
+)
+"""The refusals whose cause may be gone when the same request is sent again. Those of a class below one of them are not: an object
+that is set aside stays so until the next start."""
+
 
 def _as_actors(error: ActorError | JournalError) -> ActorError:
     """What the journal says, in this package's words: it is not here, or cannot be read or written for now."""
@@ -137,13 +147,18 @@ def respond_with(
     headers: dict[str, str] = {}
     if model.invocation_id is not None:
         headers = {INVOCATION_HEADER: model.invocation_id, RESTATE_ID_HEADER: model.invocation_id}
-    if model.status in (429, 503):
-        headers["retry-after"] = str(RETRY_AFTER_SECONDS)
-    if isinstance(error, MethodNotAllowedError):
-        headers["allow"] = ", ".join(error.allowed)
-    if isinstance(error, UnauthorizedError):
-        headers["www-authenticate"] = "Bearer"
+    if outcome is None:
+        headers |= _headers_of_refusal(error)
     return Response(_encode(model), model.status, headers, media_type=PROBLEM_TYPE)
+
+
+def _headers_of_refusal(error: ActorError) -> dict[str, str]:
+    """How to ask again with success. A recorded failure of the same class says nothing about the request that reads it."""
+    if type(error) in _PASSING:
+        return {"retry-after": str(RETRY_AFTER_SECONDS)}
+    if isinstance(error, MethodNotAllowedError):
+        return {"allow": ", ".join(error.allowed)}
+    return {"www-authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else {}
 
 
 def encode_unreadable(status: int) -> bytes:

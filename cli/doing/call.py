@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import trio
 
-from actors.core.errors import ActorError
+from actors.core.errors import ActorError, TerminalError, type_name
+from actors.failures import text_of, type_of
 from actors.outcomes import value_of
 from cli.doing.why import line_of
 from cli.output import emit_json, remark
 from cli.source import live
+from journal.events import OutcomeKind
 
 if TYPE_CHECKING:
     from actors.references import InvocationHandle
     from cli.source import Where
     from journal.events import Outcome, Target
+    from journal.ids import InvocationId
 
 
 _PATIENCE_SECONDS = 3.0
@@ -31,9 +34,30 @@ def call(target: Target, argument: bytes, idempotency_key: str | None, where: Wh
         async with live(where) as client:
             sent = await client.send(target, argument, idempotency_key=idempotency_key)
             handle = client.invocation(sent.invocation_id)
-            return value_of(await _outcome(handle), handle.id)
+            return result_of(await _outcome(handle), handle.id)
 
     emit_json(msgspec.json.decode(trio.run(run)))
+
+
+class CallEndedError(ActorError):
+    """The invocation that was called ended without a result.
+
+    Its recorded failure may be of a class that stands for a refusal, such as ``UnknownInvocationError``; the command was not refused.
+    """
+
+
+def result_of(outcome: Outcome, of: InvocationId) -> bytes:
+    """Its result. Raises :class:`CallEndedError`, with the id, for every other outcome."""
+    try:
+        return value_of(outcome, of)
+    except TerminalError as error:
+        text = text_of(error)
+        if outcome.kind is OutcomeKind.FAILED:
+            # The text of an error that stands for another names that already.
+            named = type_of(error)
+            kind = f"{named}: " if named == type_name(type(error)) and type(error) is not TerminalError else ""
+            text = f"{of} failed: {kind}{text}"
+        raise CallEndedError(text) from error
 
 
 async def _outcome(handle: InvocationHandle[Any]) -> Outcome:

@@ -104,11 +104,12 @@ async function problemIn(response, secret) {
   } catch {
     // The answer came from a proxy.
   }
-  if (response.status === 401 && secret === token()) loseToken("This needs a token that the server knows.");
+  const isRefusal = !told.outcome; // a handler's recorded failure may have any status, and says nothing about this request
+  if (isRefusal && response.status === 401 && secret === token()) loseToken("This needs a token that the server knows.");
   return new Problem(told.detail || `the server answered ${response.status}`, {
     status: response.status,
     title: told.title || `${response.status}`,
-    advice: ADVICE[response.status] ?? "",
+    advice: (isRefusal && ADVICE[response.status]) || "",
     path: told.path ?? null,
     details: told.details ?? null,
     invocation: told.invocation_id ?? null,
@@ -122,7 +123,9 @@ async function problemIn(response, secret) {
  * @param {unknown} error
  */
 export function isFinal(error) {
-  return error instanceof Problem && error.status >= 400 && error.status < 500 && !PASSING.includes(error.status);
+  if (!(error instanceof Problem)) return false;
+  if (error.outcome) return true;
+  return error.status >= 400 && error.status < 500 && !PASSING.includes(error.status);
 }
 
 const PASSING = [401, 408, 425, 429];
