@@ -120,6 +120,7 @@ class KeptObjects:
             version=state.version,
             version_at=kept.time_of(state.version),
             fields_version=state.fields_version,
+            history_from=await kept.past().kept_from(),
             fields=plain | {name: msgspec.json.decode(data) for name, data in sorted(state.fields.items())},
             logs=dict(state.lengths),
             maps=(*maps, *sorted(state.maps.difference(maps, plain))),

@@ -23,7 +23,8 @@ class ObjectInfo:
     """An object, now or after an event. A key that was never used has version 0, and its fields have their defaults.
 
     ``version`` is the number of the last event in its log, ``version_at`` when that was decided (wall seconds; None if it is
-    no longer kept), ``fields_version`` the number of the one that changed its fields last.
+    no longer kept), ``fields_version`` the number of the one that changed its fields last. ``history_from`` is the number of the first
+    event that is still kept: 1 unless retention has purged what was before it.
     ``fields`` are the plain ones, ``logs`` the lengths of its logs, ``maps`` the names of its maps. ``holder`` has it for
     itself, ``waiting`` are those in the mailbox, in order, the first hundred of ``waiting_count``.
     """
@@ -34,6 +35,7 @@ class ObjectInfo:
     version: int = 0
     version_at: float | None = None
     fields_version: int = 0
+    history_from: int = 1
     fields: dict[str, Any] = attrs.field(factory=dict)
     logs: dict[str, int] = attrs.field(factory=dict)
     maps: tuple[str, ...] = ()
@@ -128,7 +130,8 @@ class ObjectHandle:
         """What a field has been, as far as histories are kept: by whom it was changed, when, and to what.
 
         The oldest changes behind event ``after``; with ``newest_first``, the newest before event ``before``. What one event
-        has changed is not torn apart: ``limit`` is exceeded by the rest of the last one.
+        has changed is not torn apart: ``limit`` is exceeded by the rest of the last one. ``info().history_from`` tells
+        whether older changes have been purged.
         """
         return await self._port.field_history(
             self.service,

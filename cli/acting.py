@@ -20,7 +20,7 @@ from actors.core.jobs import JobState
 from actors.references import Restarted
 from cli.exits import Exit, exit_code_of
 from cli.listing import coloured
-from cli.output import emit, emit_json, emit_json_line, is_coloured, remark, safe
+from cli.output import counted, emit, emit_json, emit_json_line, is_coloured, remark, safe
 from cli.selecting import refuse_unknown
 from cli.source import Live, live
 from cli.tables import INVOCATIONS
@@ -89,10 +89,10 @@ def steer(selected: Selected, where: Where, how: How, act: Act, start: Start) ->
 async def _one_by_one(client: Client, ids: tuple[InvocationId, ...], how: How, act: Act) -> Exit:
     if not ids:
         remark("no ids came; nothing was done")
-        return Exit.DONE
+        return Exit.NOT_FOUND
     if how.is_dry:
         INVOCATIONS.show([await client.invocation(of).info() for of in ids], how.output)
-        remark(f"{_counted(len(ids))} would be asked; nothing was done")
+        remark(f"{counted(len(ids), 'invocation')} would be asked; nothing was done")
         return Exit.DONE
     results: list[Result] = []
     errors: list[Exception] = []
@@ -115,7 +115,7 @@ async def _asked(handle: InvocationHandle[Any], act: Act) -> tuple[Result, Excep
     try:
         answer = await act(handle)
     except (Refused, JournalError) as error:
-        remark(f"{handle.id}: {error}")
+        remark(about(handle.id, error))
         return Result(id=handle.id, error=type(error).__name__, message=str(error)), error
     successor = None if answer.successor is None else answer.successor.invocation_id
     return Result(
@@ -125,6 +125,12 @@ async def _asked(handle: InvocationHandle[Any], act: Act) -> tuple[Result, Excep
         after=answer.after,
         new_invocation_id=successor,
     ), None
+
+
+def about(of: str, error: Exception) -> str:
+    """What an error says, with the id that it is about: most name it themselves."""
+    text = str(error)
+    return text if of in text else f"{of}: {text}"
 
 
 def _show(result: Result, output: str) -> None:
@@ -153,7 +159,7 @@ async def _by_job(client: Client, selected: Selected, how: How, start: Start) ->
     preview = await selection.preview(sample=_SAMPLE)
     if preview.count == 0 and selected.named is not None:
         await refuse_unknown(source, selected.named)
-    remark(f"{_counted(preview.count)} where {condition}")
+    remark(f"{counted(preview.count, 'invocation')} where {condition}")
     if how.is_dry:
         if how.output == "json":
             emit_json(preview)
@@ -161,10 +167,10 @@ async def _by_job(client: Client, selected: Selected, how: How, start: Start) ->
             INVOCATIONS.show(preview.sample, how.output)
             _say_how_many_more(preview)
         remark("nothing was done")
-        return Exit.DONE
+        return Exit.NOT_FOUND if preview.count == 0 else Exit.DONE
     if preview.count == 0:
         remark("nothing was done")
-        return Exit.DONE
+        return Exit.NOT_FOUND
     for line in INVOCATIONS.lines(preview.sample):
         click.echo(line, err=True)
     _say_how_many_more(preview)
@@ -188,7 +194,7 @@ def _is_agreed(count: int, how: How) -> bool:
     if not sys.stdin.isatty():
         remark("nobody is here to agree; say --yes, or --dry-run to look only. Nothing was done")
         return False
-    if click.confirm(f"Ask {_counted(count)}?", err=True):
+    if click.confirm(f"Ask {counted(count, 'invocation')}?", err=True):
         return True
     remark("nothing was done")
     return False
@@ -228,10 +234,6 @@ def report(info: JobInfo, output: str) -> Exit:
     if not info.refused:
         return Exit.DONE
     return Exit.PARTIAL if info.changed or info.unchanged else Exit.REFUSED
-
-
-def _counted(count: int) -> str:
-    return "1 invocation" if count == 1 else f"{count:,} invocations"
 
 
 @contextmanager

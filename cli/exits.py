@@ -16,7 +16,7 @@ class Exit(enum.IntEnum):
     REFUSED = 3
     """It cannot be done as things stand; nothing has changed."""
     NOT_FOUND = 4
-    """No such invocation, service, handler, field, job or deployment."""
+    """No such invocation, service, handler, field, job or deployment; or a selection that nothing fits."""
     UNAVAILABLE = 5
     """No server answers, or it takes nothing for now."""
     PARTIAL = 6

@@ -14,7 +14,7 @@ COMMANDS = {
     "serve": ("cli.commands.serve", "Run an app on a data directory, and take calls."),
     "call": ("cli.commands.call", "Call a handler, and print what it returns."),
     "send": ("cli.commands.send", "Have a handler do something, and go on."),
-    "tokens": ("cli.commands.tokens", "Say who may ask for what."),
+    "tokens": ("cli.commands.tokens", "Manage access tokens."),
     "sql": ("cli.commands.sql", "Ask anything about invocations, events, state and inboxes."),
     "audit": ("cli.commands.audit", "Show who steered what, and why."),
     "why": ("cli.commands.why", "Say what an invocation waits for, and because of whom."),

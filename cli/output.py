@@ -136,6 +136,11 @@ def _styled(line: str, row: Sequence[str], widths: Sequence[int], styles: Callab
     return "".join(parts)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: ``1 file``, ``1,200 files``."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def when(at: float | None) -> str:
     """A time as people read it: local, to the second."""
     return "" if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

@@ -37,6 +37,7 @@ from actors.engine.index import (
     row_of,
 )
 from actors.engine.notes import NOTED, note
+from actors.engine.past import OF_NO_INVOCATION
 from actors.engine.restarting import beginning_of
 from actors.engine.rows import RowsAhead
 from actors.engine.snapshots import encode_snapshot
@@ -72,7 +73,6 @@ SNAPSHOT_EVENTS = 128
 """Events behind the last snapshot after which a new one is due; later if the snapshot is larger than they are."""
 
 _READ_TOGETHER = 64
-_NOBODYS = (e.Erased, e.ObjectCreated, e.InvocationsPurged)
 
 Reaction: TypeAlias = "Callable[[ObjectState | None, Event], list[f.Effect]]"
 Delivery: TypeAlias = Arrival | f.StopSends | f.KeepHistory | f.EraseHistory
@@ -503,7 +503,7 @@ class Ledger:
         while first <= resident.durable:
             last = min(first + _READ_TOGETHER - 1, resident.durable)
             for recorded in await self.partition.history(resident.stream, [(first, last)]):
-                if recorded.number not in erased and not isinstance(recorded.event, _NOBODYS):
+                if recorded.number not in erased and not isinstance(recorded.event, OF_NO_INVOCATION):
                     return recorded.number
             first = last + 1
         return first

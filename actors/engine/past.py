@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _READ_TOGETHER = 512
 
+OF_NO_INVOCATION = (e.Erased, e.ObjectCreated, e.InvocationsPurged)
+"""Events in an object's log that belong to no invocation, so that nobody needs them once those around them are erased."""
+
 Maps = dict[str, dict[str, bytes | None]]
 
 
@@ -78,6 +81,17 @@ class Past:
                     case e.Erased():
                         raise _gone(self.stream, number)
         return were
+
+    async def kept_from(self) -> int:
+        """The number of the first event that is kept, leaving out those of no invocation; 1 if nothing has been purged."""
+        number, is_cut = self.trimmed, self.trimmed > 0
+        async with aclosing(self.events(number + 1, None)) as events:
+            async for recorded in events:
+                if not isinstance(recorded.event, OF_NO_INVOCATION):
+                    break
+                number = recorded.number
+                is_cut = is_cut or isinstance(recorded.event, e.Erased)
+        return number + 1 if is_cut else 1
 
     async def events(self, first: int, last: int | None) -> AsyncGenerator[Recorded, None]:
         """The events from ``first`` to ``last``, or to the end, in order."""

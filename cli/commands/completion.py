@@ -7,7 +7,6 @@ from click.shell_completion import get_completion_class
 
 from cli.main import COMPLETION_VARIABLE, NAME, root
 from cli.output import emit
-from journal.errors import BrokenInvariant
 
 
 @click.command()
@@ -21,5 +20,7 @@ def command(shell: str) -> None:
     """
     kind = get_completion_class(shell)
     if kind is None:
+        from journal.errors import BrokenInvariant
+
         raise BrokenInvariant("click knows these three")
     emit(kind(root, {}, NAME, COMPLETION_VARIABLE).source())

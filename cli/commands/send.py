@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("target")
 @click.argument("argument", required=False)
-@click.option("--delay", type=DURATION, default=None, help="Have it arrive after 10s, 5m, 2h, 3d.")
+@click.option("--delay", type=DURATION, default=None, help="Deliver it after 10s, 5m, 2h, 3d.")
 @click.option("--idempotency-key", default=None, help="Asking again under the same key finds the same invocation.")
 @where_options
 def command(

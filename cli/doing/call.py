@@ -81,7 +81,10 @@ async def _say_why(handle: InvocationHandle[Any]) -> None:
     while True:
         await trio.sleep(_PATIENCE_SECONDS)
         with contextlib.suppress(ActorError):  # what is wrong with the connection, the call itself says
-            why = "; ".join(line_of(reason) for reason in await handle.why())
+            info = await handle.info()
+            if info.status is Status.COMPLETED:  # its outcome is on the way
+                return
+            why = "; ".join(map(line_of, reasons(info)))
             if why != said:
-                remark(f"{handle.id} waits: {why}")
+                remark(f"{handle.id}: {why}")
                 said = why

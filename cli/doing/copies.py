@@ -13,7 +13,7 @@ from actors.doctor import examine
 from actors.engine.arrivals import Identity
 from actors.engine.audit import note_at_rest
 from actors.http.backups import Backup, backup_path, noted
-from cli.doing.doctor import show
+from cli.doing.doctor import contents_of, show
 from cli.output import emit, remark, when
 from cli.source import connected, user
 from journal.backup import restore_backup
@@ -65,7 +65,7 @@ def restore(backup: Path, data: Path, *, runs_at_once: bool) -> None:
 
     restored = restore_backup(backup, data, check=check, is_held=not runs_at_once, now=time.time())
     (found,) = examinations
-    emit(f"{found.objects} objects, {found.events} events, {found.invocations} invocations are in {data}")
+    emit(f"{contents_of(found)} are in {data}")
     _explain(restored)
 
 

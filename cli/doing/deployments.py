@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 from cli.listing import Column, Table
-from cli.output import ago, emit, emit_json, remark, safe, when
+from cli.output import ago, counted, emit, emit_json, remark, safe, when
 from cli.source import live, seen
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _state(deployment: DeploymentInfo) -> str:
 
 
 def _code(deployment: DeploymentInfo) -> str:
-    return f"{', '.join(deployment.entries)} ({deployment.files} files)"
+    return f"{', '.join(deployment.entries)} ({counted(deployment.files, 'file')})"
 
 
 def show_one(deployment: str, where: Where, output: str) -> None:
@@ -53,7 +53,7 @@ def show_one(deployment: str, where: Where, output: str) -> None:
     for name, text in (
         ("id", found.id),
         ("state", _state(found) + (", served by this process" if found.is_served else "")),
-        ("open", f"{found.open_invocations} invocations"),
+        ("open", counted(found.open_invocations, "invocation")),
         ("code", f"{_code(found)}, {found.size} bytes"),
         ("registered", f"{when(found.registered_at)} by {found.registered_by}"),
         ("loaded", "yes" if found.is_loaded else "no"),

@@ -14,7 +14,7 @@ from actors.engine.arrivals import Identity
 from actors.runtime import RETENTION_SECONDS
 from actors.setasides import find_set_aside
 from cli.exits import Exit
-from cli.output import emit, emit_json, remark, safe
+from cli.output import counted, emit, emit_json, remark, safe
 from cli.source import user
 from journal.datadir import DataDirectory
 from journal.inventory import Fate, Stranger, strangers
@@ -90,7 +90,13 @@ def show(found: Examination) -> None:
     for kind, count in shown.items():
         if count > _SHOWN_OF_A_KIND:
             emit(f"{kind}: and {count - _SHOWN_OF_A_KIND} more; -o json has all")
-    emit(f"{found.objects} objects, {found.events} events, {found.invocations} invocations: {_verdict(found)}")
+    emit(f"{contents_of(found)}: {_verdict(found)}")
+
+
+def contents_of(found: Examination) -> str:
+    """How much is kept, for a sentence."""
+    counts = ((found.objects, "object"), (found.events, "event"), (found.invocations, "invocation"))
+    return ", ".join(counted(count, noun) for count, noun in counts)
 
 
 def _verdict(found: Examination) -> str:

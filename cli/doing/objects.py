@@ -11,7 +11,7 @@ import trio
 
 from actors.core.errors import NotPossibleError, UnknownFieldError
 from cli.listing import Column, Table, facts_lines
-from cli.output import emit, emit_json, remark, safe, when
+from cli.output import counted, emit, emit_json, remark, safe, when
 from cli.selecting import refuse_unknown
 from cli.source import live, readable
 from cli.targets import Named, parse_object, written_object
@@ -113,6 +113,7 @@ def _description(info: ObjectInfo) -> Iterator[str]:
     facts: list[tuple[str, Any]] = [
         ("object", f"{written_object(info.service, info.key)} ({info.kind.value})"),
         ("version", f"{info.version}, fields of {info.fields_version}"),
+        ("history", f"kept from event {info.history_from}" if info.history_from > 1 else ""),
         ("held by", info.holder),
         ("waiting", f"{info.waiting_count}: {', '.join(info.waiting[:3])}" if info.waiting_count else ""),
         ("open", info.open_invocations or ""),
@@ -120,7 +121,7 @@ def _description(info: ObjectInfo) -> Iterator[str]:
     yield from facts_lines(facts)
     yield ""
     yield from facts_lines([(field, _as_json(value)) for field, value in info.fields.items()])
-    yield from facts_lines([(field, f"a log of {length} items") for field, length in info.logs.items()])
+    yield from facts_lines([(field, f"a log of {counted(length, 'item')}") for field, length in info.logs.items()])
     yield from facts_lines([(field, "a map") for field in info.maps])
 
 
@@ -159,16 +160,19 @@ def show_history(name: str, field: str, span: Span, where: Where, output: str) -
     """Show what a field has been."""
     service, key = parse_object(name)
 
-    async def run() -> list[FieldChange]:
+    async def run() -> tuple[list[FieldChange], int]:
         async with readable(where) as source:
             found = await source.field_history(service, key, field, **attrs.asdict(span))
             if not found:
                 await _refuse_unknown_field(source, service, key, field)
-            return found
+            return found, (await source.object_info(service, key, None)).history_from
 
-    found = trio.run(run)
+    found, history_from = trio.run(run)
     CHANGES.show(found, output)
-    if len(found) >= span.limit:
+    is_cut = len(found) >= span.limit
+    if span.after + 1 < history_from and not (is_cut and span.newest_first):
+        remark(f"the history before event {history_from} is no longer kept: retention has purged it")
+    if is_cut:
         way = "before" if span.newest_first else "after"
         remark(f"{len(found)} changes; there may be more: --{way} {found[-1].number} goes on")
 

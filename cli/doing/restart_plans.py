@@ -9,6 +9,7 @@ import trio
 
 from actors.core.errors import Refused
 from actors.references import Restarted
+from cli.acting import about
 from cli.exits import exit_code_of
 from cli.output import emit, emit_json, remark, safe
 from cli.source import live
@@ -47,7 +48,7 @@ def show_plans(
             for line in _plan_lines(answer.successor):
                 emit(line)
     for of, error in errors:
-        remark(f"{of}: {error}")
+        remark(about(of, error))
     remark("nothing was done")
     if errors:
         raise click.exceptions.Exit(exit_code_of(errors[0][1]))

@@ -41,7 +41,7 @@ async def test_list_and_show_tell_what_is_latest_and_what_still_runs(tmp_path: P
         found = json.loads((await run(served, "deployments", "list", "-o", "json")).output)
         assert [(d["id"], d["is_latest"], d["open_invocations"]) for d in found] == [(new, True, 0), (old, False, 1)]
         shown = (await run(served, "deployments", "show", old)).output
-        assert "open        1 invocations" in shown
+        assert "open        1 invocation" in shown
         assert "served by this process" in shown
 
 

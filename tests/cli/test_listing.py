@@ -193,7 +193,7 @@ def test_an_export_is_the_whole_history_of_each(stopped: Terminal) -> None:
 
 def test_state_is_read_at_rest_as_it_is_and_as_it_was(stopped: Terminal) -> None:
     shown = stopped.done("playhead actors show Shop/a%2Fb")
-    assert "sales       a log of 1 items" in shown
+    assert "sales       a log of 1 item" in shown
     assert stopped.done("playhead actors state get Shop/a%2Fb") in ("{}", '{\n  "owner": "nobody"\n}')
     assert "a log of" not in stopped.done("playhead actors show Shop/a%2Fb --at 1")
     said = stopped.run("playhead actors show Shop/a%2Fb --at 99")

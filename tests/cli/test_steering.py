@@ -95,9 +95,18 @@ def test_a_condition_and_a_target_are_taken_together_and_what_cannot_be_done_is_
 
 def test_a_selection_that_fits_nothing_says_so(shop: Terminal) -> None:
     said = shop.run("playhead invocations purge Waiter --yes")
-    assert (said.code, said.out) == (0, "")
+    assert (said.code, said.out) == (4, "")
     assert "0 invocations" in said.err
-    assert "nothing was done" in said.err
+    for words in ("purge --where 'key is null'", "purge Waiter --dry-run", "cancel Waiter --where 1 --detach --yes"):
+        assert shop.run(f"playhead invocations {words}").code == 4
+    assert shop.run("playhead invocations cancel - </dev/null").code == 4
+
+
+def test_a_refusal_names_the_invocation_once(shop: Terminal) -> None:
+    shop.done("""playhead call Shop/a/sell '"tea"'""")
+    of = shop.done("playhead invocations list -o id")
+    said = shop.run(f"playhead invocations cancel {of}")
+    assert (said.code, said.err.count(of)) == (3, 1)
 
 
 MISTAKES = {

@@ -271,3 +271,20 @@ async def test_the_same_edit_asked_twice_under_one_key_is_done_once() -> None:
         await kept.edit(set={"owner": "bob"})
         assert await kept.edit(set={"owner": "ada"}, idempotency_key="e-1") == first
         assert (await kept.info()).fields["owner"] == "bob"
+
+
+async def test_an_object_tells_from_which_event_its_history_is_kept() -> None:
+    async with Lab(Shop, retention=10.0).running() as runtime:
+        shop, kept = runtime.client.actor(Shop, "a"), runtime.client.object(Shop, "a")
+        assert (await kept.info()).history_from == 1
+        await shop.sell("tea", 1)
+        assert (await kept.info()).history_from == 1
+        await trio.sleep(20.0)
+        await shop.sell("tea", 2)
+        info = await kept.info()
+        (sold,) = await kept.history("sales")
+        assert (sold.value, info.logs["sales"]) == (2, 2)
+        assert 1 < info.history_from <= sold.number
+        await trio.sleep(20.0)
+        assert await kept.history("sales") == []
+        assert (await kept.info()).history_from == (await kept.info()).version + 1
