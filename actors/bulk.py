@@ -21,6 +21,7 @@ from actors.core.errors import (
 )
 from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec, JobState
 from actors.core.limits import within_limit
+from actors.core.texts import failure_in_words
 from actors.engine.arrivals import Act
 from actors.jobs import JobInfo, JobItem, JobItems, JobPreview, words_of
 from actors.keptobjects import KeptObjects
@@ -346,4 +347,4 @@ def job_info(job: str, run: InvocationInfo, progress: JobProgress) -> JobInfo:
 
 def _failure(run: InvocationInfo) -> str:
     failure = run.last_failure if run.outcome is None else run.outcome.failure
-    return run.pause_reason or ("" if failure is None else f"{failure.type}: {failure.message}")
+    return run.pause_reason or ("" if failure is None else failure_in_words(failure))

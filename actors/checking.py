@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import attrs
 
 from actors.core.errors import IncompatibleError
+from actors.core.texts import failure_in_words
 from actors.inspection import FailureInfo, OutcomeInfo
 from journal.events import Target
 from journal.ids import InvocationId, StepId
@@ -126,7 +127,7 @@ class CheckReport:
                 )
                 return f"diverges{where}"
             case Verdict.RAISES:
-                return "raises" if self.failure is None else f"raises {self.failure.type}: {self.failure.message}"
+                return "raises" if self.failure is None else f"raises {failure_in_words(self.failure)}"
             case Verdict.ENDS_OTHERWISE:
                 return "ends otherwise"
 

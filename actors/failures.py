@@ -103,7 +103,9 @@ def cancelled_by(error: BaseException) -> Outcome:
         failure = failure_of(
             failures[0] if len(failures) == 1 else BaseExceptionGroup("errors while it was cancelled", failures)
         )
-    return Outcome(OutcomeKind.CANCELLED, reason=_text(lambda: str(cancel.reason), "reason"), failure=failure)
+    return Outcome(
+        OutcomeKind.CANCELLED, reason=_text(lambda: str(cancel.reason), "the reason of this cancel"), failure=failure
+    )
 
 
 def _errors_of(cancel: Any) -> list[BaseException]:
@@ -147,7 +149,7 @@ def frames_of(error: BaseException) -> list[tuple[FrameType, int]]:
 
 
 def _said_by(error: BaseException) -> str:
-    return _text(lambda: str(error), "text")
+    return _text(lambda: str(error), "str() of this exception")
 
 
 def _leaves_in_words(group: BaseException) -> str:
@@ -166,4 +168,4 @@ def _text(make: Callable[[], str], what: str) -> str:
     try:
         return plain_text(make(), MESSAGE_CHARACTERS)
     except BaseException as problem:  # an error's methods are its author's, and may raise anything
-        return f"(its {what} cannot be had: {_short_name(problem)})"
+        return f"({what} raised {_short_name(problem)})"

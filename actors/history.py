@@ -10,10 +10,11 @@ import attrs
 from actors.core import commands as c
 from actors.core.replay import describe, is_request
 from actors.core.restart import in_words
+from actors.core.texts import failure_in_words
 from actors.inspection import belongs_to, plain
 from journal import events as e
 from journal.errors import CorruptRecord
-from journal.events import Failure, Outcome, Recorded
+from journal.events import Outcome, Recorded
 from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _restarted(event: e.InvocationRestarted) -> str:
 
 def _answered(event: e.VerbAnswered) -> str:
     if event.answer is None:
-        why = "" if event.refusal is None else f": {event.refusal.type}: {event.refusal.message}"
+        why = "" if event.refusal is None else f": {failure_in_words(event.refusal)}"
         return f"what was asked at step {event.step} was refused{why}"
     change = "changed it" if event.answer.changed else "changed nothing"
     return f"what was asked at step {event.step} {change}: {event.answer.before.value} to {event.answer.after.value}"
@@ -118,13 +119,9 @@ def _taken_by(step: StepId | None) -> str:
 
 def _outcome(outcome: Outcome) -> str:
     if outcome.reason or outcome.failure is not None:
-        failure = "" if outcome.failure is None else f": {_failure(outcome.failure)}"
+        failure = "" if outcome.failure is None else f": {failure_in_words(outcome.failure)}"
         return f"{outcome.kind.value}{_because(outcome.reason)}{failure}"
     return f"{outcome.kind.value} with {show(outcome.value)}"
-
-
-def _failure(failure: Failure) -> str:
-    return f"{failure.type}: {failure.message}"
 
 
 def _because(reason: str) -> str:
@@ -138,7 +135,7 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.StepScheduled: _step,
     e.StepCompleted: lambda event: f"step {event.step} {_outcome(event.outcome)}",
     e.StepAborted: lambda event: f"step {event.step} stopped, with no outcome",
-    e.StepAttemptFailed: lambda event: f"step {event.step}, try {event.attempt}: {_failure(event.failure)}",
+    e.StepAttemptFailed: lambda event: f"step {event.step}, try {event.attempt}: {failure_in_words(event.failure)}",
     e.StepRetried: lambda event: f"step {event.step} is tried again",
     e.TimerFired: lambda event: f"the timer at step {event.step} fired",
     e.CallCompleted: lambda event: f"the call at step {event.step} {_outcome(event.outcome)}",
@@ -154,7 +151,7 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.MapConverted: lambda event: (
         f"{event.field} is a Map from here on, its {len(event.items)} items were a dictionary"
     ),
-    e.AttemptFailed: lambda event: f"attempt {event.attempt}: {_failure(event.failure)}",
+    e.AttemptFailed: lambda event: f"attempt {event.attempt}: {failure_in_words(event.failure)}",
     e.AttemptRetried: lambda _: "the handler is tried again",
     e.InvocationSuspended: lambda _: "suspended: nothing of it is in memory",
     e.CancelRequested: lambda event: f"cancel requested{_because(event.reason)}",

@@ -8,6 +8,8 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
+
 from actors.carried import made_again, made_with_text
 from actors.core.errors import (
     InvocationCancelledError,
@@ -21,6 +23,7 @@ from actors.core.errors import (
     qualname_of,
     type_name,
 )
+from actors.core.texts import failure_in_words
 from actors.deployments.loading import find_loaded, loads
 from actors.failures import text_of
 from journal.errors import CorruptRecord
@@ -71,13 +74,13 @@ def step_error_of(failure: Failure, name: str, *, deployment: str = "") -> Termi
     """The error of a step that failed for good: its own if it was terminal, else that the step used up its attempts."""
     if _class_of(failure.type, deployment) is not None:
         return error_of(failure, deployment=deployment)
-    return made_with_text(StepFailedError, failure, f"step {name!r} failed: {failure.type}: {failure.message}")
+    return made_with_text(StepFailedError, failure, f"step {name!r} failed: {failure_in_words(failure)}")
 
 
 def _ended(kind: type[TerminalError], word: str, outcome: Outcome, invocation_id: InvocationId | None) -> TerminalError:
     because = f": {outcome.reason}" if outcome.reason else ""
     if outcome.failure is not None:
-        because += f"; meanwhile it failed with {outcome.failure.type}: {outcome.failure.message}"
+        because += f"; meanwhile it failed with {failure_in_words(outcome.failure)}"
     error = kind(f"{invocation_id or 'the invocation'} was {word}{because}", details=outcome.reason or None)
     error.invocation_id = invocation_id
     return error
@@ -85,9 +88,9 @@ def _ended(kind: type[TerminalError], word: str, outcome: Outcome, invocation_id
 
 def _text_with_type(failure: Failure) -> str:
     """The text of an error whose class is not there to tell; one that has come this way before tells it already."""
-    begins = f"{failure.type}: "
-    is_told = failure.type == _TERMINAL or failure.message.startswith(begins)
-    return failure.message if is_told else begins + failure.message
+    alone = failure_in_words(attrs.evolve(failure, message=""))
+    is_told = failure.type == _TERMINAL or failure.message == alone or failure.message.startswith(f"{alone}: ")
+    return failure.message if is_told else failure_in_words(failure)
 
 
 _TERMINAL = type_name(TerminalError)

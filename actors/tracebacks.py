@@ -1,7 +1,8 @@
 """Tracebacks as they are kept: they begin in the user's own code, and are cut in the middle if they are long.
 
-Between the engine and a handler, or a step, lie frames of this package and of trio that tell its author nothing. Frames that
-the author's code has called stay: they say what it was doing when it failed.
+Between the engine and a handler, or a step, lie frames of this package and of trio that tell its author nothing. Frames of other
+packages that the author's code has called stay: they say what it was doing when it failed. Those of this package do not: the
+author's line says which of its functions was called, and the error what was wrong.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actors.core.errors import instance_dict_of, type_name
+from actors.core.errors import instance_dict_of, qualname_of
 from actors.core.groups import exceptions_in, is_group
 
 if TYPE_CHECKING:
@@ -29,7 +30,12 @@ def _around() -> tuple[str, ...]:
     import outcome  # few processes have an error to show, and importing the API imports neither
     import trio
 
-    return tuple(f"{Path(str(file)).parent}/" for file in (trio.__file__, outcome.__file__, __file__))
+    return (*(f"{Path(str(file)).parent}/" for file in (trio.__file__, outcome.__file__)), _ours())
+
+
+@functools.cache
+def _ours() -> str:
+    return f"{Path(__file__).parent}/"
 
 
 _SHOWN_ERRORS = 500
@@ -58,7 +64,7 @@ def traceback_of(error: BaseException) -> str:
     try:
         return _encodable(_frames_of(error))
     except BaseException as problem:  # a line of source is asked of its module's loader
-        return f"(its traceback cannot be had: {type_name(type(problem))})"
+        return f"(the traceback of this exception raised {qualname_of(type(problem))})"
 
 
 def _can_be_shown(error: BaseException) -> bool:
@@ -111,9 +117,12 @@ def _whole_traceback_of(error: BaseException) -> str:
 
 
 def _from_the_users_code(stack: traceback.StackSummary) -> traceback.StackSummary:
-    around = _around()
-    first = next((n for n, frame in enumerate(stack) if not frame.filename.startswith(around)), 0)
-    return traceback.StackSummary.from_list(stack[first:])
+    """The frames from the first one of the user on, without those of this package; all if the user has none."""
+    around, ours = _around(), _ours()
+    first = next((n for n, frame in enumerate(stack) if not frame.filename.startswith(around)), None)
+    if first is None:
+        return stack
+    return traceback.StackSummary.from_list([frame for frame in stack[first:] if not frame.filename.startswith(ours)])
 
 
 def _cut(text: str) -> str:

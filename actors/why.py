@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from actors.core.texts import failure_in_words
 from actors.inspection import StepPhase
 from journal.events import Status
 from journal.ids import InvocationId
@@ -73,7 +74,7 @@ def _ended(info: InvocationInfo) -> Reason:
     outcome = info.outcome
     text = "it has ended: completed" if outcome is None else f"it has ended: {outcome.kind.value}"
     if outcome is not None and outcome.failure is not None:
-        text += f": {outcome.failure.type}: {outcome.failure.message}"
+        text += f": {failure_in_words(outcome.failure)}"
     because = "" if outcome is None else outcome.reason
     return Reason(waits_for=Waiting.NOTHING, text=text, since=info.completed_at, because=because)
 
@@ -176,7 +177,7 @@ def _retrying(info: InvocationInfo) -> Iterator[Reason]:
         waits_for=Waiting.RETRY,
         text=f"its handler failed, and is tried again: {_tries(info.failed_attempts, info.max_attempts)}",
         until=info.retry_at,
-        because="" if failure is None else f"{failure.type}: {failure.message}",
+        because="" if failure is None else failure_in_words(failure),
     )
 
 
@@ -200,7 +201,7 @@ def _failure_of(wait: WaitInfo, info: InvocationInfo) -> str:
     """Why the last try of a step failed. It is known of the invocation, so only of the one step that has failed."""
     failed = [other for other in info.waits if other.kind == "step_retry"]
     failure = info.last_failure
-    return f"{failure.type}: {failure.message}" if failure is not None and failed == [wait] else ""
+    return failure_in_words(failure) if failure is not None and failed == [wait] else ""
 
 
 def _tries(failed: int, limit: int | None) -> str:

@@ -146,6 +146,13 @@ def when(at: float | None) -> str:
     return "" if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
+def until_in_words(at: float) -> str:
+    """Until when something lasts, as a sentence ends: an endless sleep has the last date that there is."""
+    from actors.core.limits import NEVER  # loaded when there is something to show
+
+    return "forever" if at >= NEVER else f"until {when(at)}"
+
+
 def ago(at: float, now: float | None = None) -> str:
     """How long ago, or how far ahead, in one unit."""
     seconds = (time.time() if now is None else now) - at

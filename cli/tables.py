@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from actors.core.texts import failure_in_words
 from cli.listing import Column, Table
 from cli.output import ago, when
 from cli.targets import written_target
@@ -29,8 +30,8 @@ def note_of(info: InvocationInfo) -> str:
         return info.pause_reason.partition("\n")[0]  # what follows is a traceback, which describe shows
     if info.outcome is not None:
         failure = info.outcome.failure
-        return info.outcome.reason if failure is None else f"{failure.type}: {failure.message}"
-    return "" if info.last_failure is None else f"{info.last_failure.type}: {info.last_failure.message}"
+        return info.outcome.reason if failure is None else failure_in_words(failure)
+    return "" if info.last_failure is None else failure_in_words(info.last_failure)
 
 
 INVOCATIONS: Table[InvocationInfo] = Table(

@@ -50,9 +50,9 @@ def checked_seconds(value: Seconds, name: str, *, is_above_zero: bool = False, a
     is_long_enough = number > 0 if is_above_zero else number >= 0
     if is_long_enough and number <= at_most and math.isfinite(number):
         return number
-    least = "a number above 0" if is_above_zero else "a number of at least 0"
-    most = "finite" if at_most == math.inf else f"at most {at_most:.0f}"
-    raise _refusal(name, value, f"{least}, {most}: seconds, or a timedelta")
+    sign = "positive" if is_above_zero else "non-negative"
+    bound = ", finite number of seconds" if at_most == math.inf else f" number of seconds of at most {at_most:.0f}"
+    raise _refusal(name, value, f"a {sign}{bound}, or a timedelta")
 
 
 def checked_instant(value: Instant, name: str) -> float:

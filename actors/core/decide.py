@@ -28,6 +28,7 @@ from actors.core.limits import NEVER
 from actors.core.react import keeps_something
 from actors.core.retries import Exhausted, delay_seconds, is_exhausted
 from actors.core.state import Cancel, InvocationState, ObjectState, WaitKind, digest
+from actors.core.texts import failure_in_words
 from actors.core.transitions import ACTIVE, STARTED
 from journal import events as e
 from journal.errors import BrokenInvariant
@@ -318,7 +319,7 @@ def _paused_when_exhausted(
     return e.InvocationPaused(
         invocation_id=invocation.invocation_id,
         cause=PauseCause.EXHAUSTED,
-        reason=f"{what} {times}, last with {failure.type}: {failure.message}",
+        reason=f"{what} {times}, last with {failure_in_words(failure)}",
         failure=failure,
     )
 

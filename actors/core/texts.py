@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from actors.core.errors import plain_text
 
 _SHOWN_CHARACTERS = 80
 _MANY_BITS = 1_000
+
+
+class _Failure(Protocol):
+    """A failure as it is recorded, or as it is shown."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def message(self) -> str: ...
 
 
 def is_utf8(text: str) -> bool:
@@ -15,6 +26,12 @@ def is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def failure_in_words(failure: _Failure) -> str:
+    """The type of a failure and its text, or the type alone if it has none. Types that are built into Python go without a module."""
+    name = failure.type.removeprefix("builtins.")
+    return f"{name}: {failure.message}" if failure.message else name
 
 
 def shown(value: object) -> str:

@@ -31,6 +31,7 @@ import trio
 
 from actors.core import commands as c
 from actors.core.errors import ObjectSetAsideError
+from actors.core.texts import failure_in_words
 from actors.failures import failure_of
 from journal.errors import CorruptRecord, Damaged, JournalError, Unwritable
 from journal.events import PauseCause
@@ -70,7 +71,7 @@ def passes(error: BaseException) -> bool:
 
 def held_for(of: InvocationId, cause: PauseCause, failure: Failure) -> c.HoldAttempt:
     """The pause of an invocation for what it, or the engine, has done."""
-    reason = f"{_BLAMED[cause]}: {failure.type}: {failure.message}\n{failure.traceback}"
+    reason = f"{_BLAMED[cause]}: {failure_in_words(failure)}\n{failure.traceback}"
     return c.HoldAttempt(invocation_id=of, cause=cause, reason=reason, failure=failure)
 
 
@@ -152,9 +153,9 @@ def set_aside(ledger: Ledger, resident: Resident, failure: Failure) -> None:
     """Let nothing of the object go on until the next start. What it has decided as a whole is written."""
     name = _name_of(resident)
     log.error("%s is set aside: %s: %s\n%s", name, failure.type, failure.message, failure.traceback)
-    ledger.note_set_aside(resident, name, f"{failure.type}: {failure.message}")
+    ledger.note_set_aside(resident, name, failure_in_words(failure))
     resident.damage = ObjectSetAsideError(
-        f"{name} is set aside because the engine failed on it: {failure.type}: {failure.message}. Nothing of it runs until the "
+        f"{name} is set aside because the engine failed on it: {failure_in_words(failure)}. Nothing of it runs until the "
         "runtime is started again; other objects go on. Report this as a fault of playhead, with the log"
     )
     resident.is_set_aside = True

@@ -17,6 +17,10 @@ DURATION = (
 """The pattern of a duration: ``10s``, ``500ms``, ``2h``, ``PT10S`` and the like; decades at most."""
 
 _WHOLE = re.compile(DURATION)
+_OF_ANY_LENGTH = re.compile(re.sub(r"\{1,[4-9]\}", "+", DURATION.replace(r"(\.[0-9]{1,6})", r"(\.[0-9]+)")))
+"""The same with numbers of any length, to tell a duration that is too long from what is none."""
+
+_LIMIT = "9999d, 99999h, 999999m or 999999999s, with at most 6 digits after the point"
 _PARTS = re.compile(r"([0-9.]+)(ms|[smhdSMHD]?)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -24,7 +28,9 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 def parse_duration(text: str, *, bare: str, name: str = "delay") -> float:
     """Seconds; ``bare`` is the unit of a number alone. Raises :class:`actors.InvalidArgumentError`, by the name of the parameter."""
     if not _WHOLE.fullmatch(text):
+        if _OF_ANY_LENGTH.fullmatch(text):
+            raise InvalidArgumentError(f"{name} is {shown(text)}, the limit is {_LIMIT}", path=name)
         raise InvalidArgumentError(
-            f"{name} is {shown(text)}, which is no duration; write 10s, 500ms, 2m, 1h, 3d or PT10S", path=name
+            f"{name} is {shown(text)}, which is not a duration; write 10s, 500ms, 2m, 1h, 3d or PT10S", path=name
         )
     return sum(float(number) * _UNITS[unit.lower() or bare] for number, unit in _PARTS.findall(text))

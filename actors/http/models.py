@@ -366,7 +366,7 @@ class SendQuery:
     """``delay`` says when: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a number alone is milliseconds. ``wait``: a call goes on
     waiting while its invocation is paused; by default a pause is answered with 503."""
 
-    delay: Annotated[str, msgspec.Meta(max_length=64, pattern=DURATION)] | None = None
+    delay: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
     wait: bool = False
 
 

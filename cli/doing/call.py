@@ -11,10 +11,11 @@ import trio
 from actors.core.errors import ActorError, TerminalError, type_name
 from actors.failures import text_of, type_of
 from actors.outcomes import value_of
+from actors.why import reasons
 from cli.doing.why import line_of
 from cli.output import emit_json, remark
 from cli.source import live
-from journal.events import OutcomeKind
+from journal.events import OutcomeKind, Status
 
 if TYPE_CHECKING:
     from actors.references import InvocationHandle

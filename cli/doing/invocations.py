@@ -10,9 +10,10 @@ import msgspec
 import trio
 
 from actors.core.restart import in_words
+from actors.core.texts import failure_in_words
 from actors.history import show
 from cli.listing import Column, Table, facts_lines
-from cli.output import emit, emit_json, emit_json_line, remark, safe, when
+from cli.output import emit, emit_json, emit_json_line, remark, safe, until_in_words, when
 from cli.selecting import refuse_unknown, resolved, select
 from cli.source import live, readable
 from cli.tables import INVOCATIONS, note_of, status_of
@@ -105,7 +106,7 @@ def _error_lines(info: InvocationInfo) -> Iterator[str]:
         return
     yield ""
     yield "error" if info.outcome is not None else "last error"
-    text = failure.traceback or f"{failure.type}: {failure.message}"
+    text = failure.traceback or failure_in_words(failure)
     yield from (f"  {safe(line)}" for line in text.rstrip().splitlines())
 
 
@@ -145,7 +146,7 @@ def _result(info: InvocationInfo) -> str:
 
 
 def _wait(wait: Any) -> str:
-    until = "" if wait.until is None else f" until {when(wait.until)}"
+    until = "" if wait.until is None else f" {until_in_words(wait.until)}"
     whose = "" if wait.invocation_id is None else f" ({wait.invocation_id})"
     tries = f", {wait.failed_attempts} tries failed" if wait.failed_attempts else ""
     return f"{wait.kind} {wait.name} at step {wait.step}{whose}, since {when(wait.since)}{until}{tries}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.why import reasons
-from cli.output import emit, emit_json, safe, when
+from cli.output import emit, emit_json, safe, until_in_words, when
 from cli.source import seen
 from journal.ids import parse_invocation_id
 
@@ -29,7 +29,7 @@ def show(invocation_id: str, where: Where, output: str) -> None:
 def line_of(reason: Reason) -> str:
     """A reason for people."""
     since = f", since {when(reason.since)}" if reason.since is not None else ""
-    until = f", until {when(reason.until)}" if reason.until is not None else ""
+    until = "" if reason.until is None else f", {until_in_words(reason.until)}"
     by = f", by {reason.by}" if reason.by else ""
     because = f": {reason.because}" if reason.because else ""
     return f"{reason.text}{since}{until}{by}{because}"

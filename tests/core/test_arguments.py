@@ -46,7 +46,9 @@ class Colour(enum.Enum):
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, -1, -1e-9, datetime.timedelta(-1), MAX_SECONDS * 2], ids=shown)
 def test_what_is_no_duration_is_refused_by_its_parameter(value: Any) -> None:
-    with pytest.raises(actors.InvalidArgumentError, match=r"\Aretention is .*, expected a number") as caught:
+    with pytest.raises(
+        actors.InvalidArgumentError, match=r"\Aretention is .*, expected a non-negative number"
+    ) as caught:
         checked_seconds(value, "retention")
     assert caught.value.path == "retention"
 

@@ -625,7 +625,7 @@ def exhausted_attempts() -> list[Event]:
 
 
 def test_after_the_last_attempt_it_is_held_and_says_how_often_and_with_what_it_failed() -> None:
-    reason = "its handler failed 3 times, last with builtins.ValueError: broken"
+    reason = "its handler failed 3 times, last with ValueError: broken"
     (
         given(*exhausted_attempts())
         .when(c.FailAttempt(invocation_id=IT, failure=BROKEN, handed_over=0, policy=TRY_AGAIN, jitter=0.0))
@@ -656,7 +656,7 @@ def exhausted_step() -> list[Event]:
 
 
 def test_after_its_last_try_a_step_holds_the_invocation_and_says_which_step_and_why() -> None:
-    reason = "step 'work' failed 3 times, last with builtins.ValueError: broken"
+    reason = "step 'work' failed 3 times, last with ValueError: broken"
     (
         given(*exhausted_step())
         .when(FAIL_STEP)
@@ -671,7 +671,7 @@ def test_after_its_last_try_a_step_holds_the_invocation_and_says_which_step_and_
 def test_a_step_that_may_be_tried_once_is_said_to_have_failed_once() -> None:
     story = given(*events_of(S.RUNNING_STEP)).when(attrs.evolve(FAIL_STEP, policy=RetryPolicy(max_attempts=1)))
     (held,) = (event for event in story.events if isinstance(event, e.InvocationPaused))
-    assert held.reason == "step 'work' failed once, last with builtins.ValueError: broken"
+    assert held.reason == "step 'work' failed once, last with ValueError: broken"
 
 
 def test_after_its_last_try_a_step_has_failed_if_its_policy_says_so() -> None:

@@ -89,7 +89,7 @@ async def test_pause_what_hits_a_parsing_bug_deploy_the_fix_check_resume_and_rep
         assert [(cohort.verdict, cohort.count) for cohort in summary.cohorts] == [(Verdict.SAME, 5)]
         before = await runtime.client.check(where="status = 'paused'", deployment="latest")
         assert [(cohort.verdict, cohort.count) for cohort in before.cohorts] == [(Verdict.RAISES, 5)]
-        assert before.cohorts[0].summary == "raises builtins.ValueError: cannot parse '3 apples'"
+        assert before.cohorts[0].summary == "raises ValueError: cannot parse '3 apples'"
         await runtime.client.register_deployment(path)
         for handle in imports:
             report = await handle.resume(deployment="latest", dry_run=True)

@@ -334,7 +334,7 @@ async def test_a_bug_in_the_handler_is_retried_then_paused_and_finished_steps_st
         await trio.sleep(60)
         info = await handle.info()
         assert info.status is Status.PAUSED
-        assert "its handler failed 3 times, last with builtins.ZeroDivisionError: a bug" in info.pause_reason
+        assert "its handler failed 3 times, last with ZeroDivisionError: a bug" in info.pause_reason
     async with lab.running() as runtime:
         handle = runtime.client.invocation(handle.id)
         await handle.resume(reason="fixed")

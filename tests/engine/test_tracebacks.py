@@ -59,6 +59,10 @@ class Odd(Service):
         await stumble()
 
     @handler
+    async def fail_in_a_call_of_ours(self) -> None:
+        await actors.sleep(-1.0)
+
+    @handler
     async def fail_in_a_thread(self) -> None:
         await stumble_in_a_thread()
 
@@ -86,6 +90,7 @@ async def test_a_traceback_begins_with_a_frame_of_the_user(name: str) -> None:
             files = first_files(traceback)
             assert files
             assert set(files) == {"test_tracebacks.py"}
+            assert "/actors/" not in traceback
 
 
 async def test_what_led_to_an_error_begins_with_a_frame_of_the_user_too() -> None:

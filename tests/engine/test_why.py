@@ -101,7 +101,7 @@ async def test_a_timer_and_a_retry_say_when_and_a_retry_says_what_failed() -> No
         assert sleeping.until == pytest.approx(EPOCH + 100.0, abs=1.0)
         (failing,) = await why(await runtime.client.service(Waits).fail.send())
         assert failing.until is not None
-        assert failing.because == "builtins.ValueError: no luck"
+        assert failing.because == "ValueError: no luck"
 
 
 async def test_one_that_is_scheduled_says_its_date() -> None:
