@@ -112,7 +112,13 @@ class JobCaller:
             detail=f"{spec.verb.value} {words_of(spec)}",
             reason=str(spec.options.get("reason", "")),
         )
-        command = c.Invoke(invocation_id=run_of_job(job), target=target, argument=argument, request=RUN)
+        command = c.Invoke(
+            invocation_id=run_of_job(job),
+            target=target,
+            argument=argument,
+            parameter=handler.signature.parameter,
+            request=RUN,
+        )
         await port.engine.invoke(command, port.who, is_fresh=False, act=act)
 
     async def list(self, limit: int) -> tuple[JobInfo, ...]:

@@ -17,6 +17,7 @@ from actors.changing import changes_since
 from actors.checking import refuse_incompatible
 from actors.client import Client, Sent
 from actors.core import commands as c
+from actors.core.arguments import Seconds, seconds_or_none
 from actors.core.errors import (
     IncompatibleError,
     InvalidArgumentError,
@@ -107,9 +108,23 @@ class LocalClient(Client):
         """
         return LocalClient(self._port.acting_as(Identity(by, origin, realm)))
 
-    def as_command(self, target: Target, argument: bytes, idempotency_key: str | None) -> c.Invoke:
-        """A call with the id that it has, or would have. Raises a :class:`actors.Refused`."""
-        return self._port.invoke_by_name(target, argument, checked_request_key(idempotency_key), None)
+    def as_command(
+        self,
+        target: Target,
+        argument: bytes,
+        idempotency_key: str | None,
+        *,
+        delay: Seconds | None = None,
+        parameter: str | None = None,
+    ) -> c.Invoke:
+        """A call or a message with the id that it has, or would have. ``parameter`` is the one that ``argument`` is the value of,
+        empty if that names its parameters; None: the signature tells. Raises a :class:`actors.Refused`."""
+        key = checked_request_key(idempotency_key)
+        return self._port.invoke_by_name(target, argument, key, seconds_or_none(delay, "delay"), parameter)
+
+    async def send_command(self, command: c.Invoke) -> Sent:
+        """Send the message; returns once it is durable."""
+        return await self._port.send_command(command)
 
     async def outcome_of_call(self, command: c.Invoke, *, leaves_at_pause: bool) -> Outcome:
         """Make the call; how it ends. Raises :class:`actors.InvocationPausedError` with ``leaves_at_pause`` when it is paused."""
@@ -501,7 +516,10 @@ class LocalPort:
     async def send_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
     ) -> Sent:
-        command = self.invoke_by_name(target, argument, idempotency_key, delay)
+        return await self.send_command(self.invoke_by_name(target, argument, idempotency_key, delay))
+
+    async def send_command(self, command: c.Invoke) -> Sent:
+        """Send a message; returns once it is durable."""
         accepted = await self.engine.invoke(command, self.who, is_fresh=command.request is None)
         return Sent(invocation_id=accepted.invocation_id, is_new=accepted.is_new)
 
@@ -529,7 +547,12 @@ class LocalPort:
         return definition, definition.resolved(target, self.engine.stored)
 
     def invoke_by_name(
-        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
+        self,
+        target: Target,
+        argument: bytes,
+        idempotency_key: str | None,
+        delay: float | None,
+        parameter: str | None = None,
     ) -> c.Invoke:
         """A call or a message as a command, with its id. Raises a :class:`actors.Refused`."""
         definition, target = self._named(target)
@@ -537,13 +560,14 @@ class LocalPort:
         within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")
         request_key = self._request_key(definition, target, idempotency_key)
         try:
-            arguments = self.engine.run_watched(f"the argument of {target}", handler.signature.decode, argument)
+            read = handler.signature.read
+            arguments, parameter = self.engine.run_watched(f"the argument of {target}", read, argument, parameter)
             if request_key is not None:
                 # The same request may come again in another spelling: with spaces, in another order, 1e3 for 1000.
-                argument = handler.signature.encode((), arguments)
+                argument, parameter = handler.signature.encode((), arguments), handler.signature.parameter
         except ValueProblem as error:
             raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
-        return self.command(target, request_key, argument, delay, self._secret_of(definition, target))
+        return self.command(target, request_key, argument, parameter, delay, self._secret_of(definition, target))
 
     def _request_key(self, definition: Definition, target: Target, idempotency_key: str | None) -> str | None:
         if _is_once(definition, target):
@@ -567,10 +591,17 @@ class LocalPort:
             target = definition.resolved(target, self.engine.stored)
         argument = encode_arguments(request, self.limits)
         secret = "" if request.is_once else self.engine.journal.secret
-        return self.command(target, request.request_key, argument, request.options.delay, secret)
+        parameter = request.handler.signature.parameter
+        return self.command(target, request.request_key, argument, parameter, request.options.delay, secret)
 
     def command(
-        self, target: Target, request_key: str | None, argument: bytes, delay: float | None, secret: str
+        self,
+        target: Target,
+        request_key: str | None,
+        argument: bytes,
+        parameter: str,
+        delay: float | None,
+        secret: str,
     ) -> c.Invoke:
         self._check_room()
         if request_key is None:
@@ -581,6 +612,7 @@ class LocalPort:
             invocation_id=of,
             target=target,
             argument=argument,
+            parameter=parameter,
             scheduled_for=None if not delay else self.world.clock.now() + delay,
             request=request_key,
         )

@@ -83,7 +83,9 @@ class ObjectCaller:
             _as_json(handler, edit, target), self._port.limits.payload_bytes, f"the edit of {target}"
         )
         request = self._port.in_realm(idempotency_key)
-        command = self._port.command(target, request, argument, None, self._port.engine.journal.secret)
+        command = self._port.command(
+            target, request, argument, handler.signature.parameter, None, self._port.engine.journal.secret
+        )
         command.if_free = not queue
         act = Act(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=reason)
         outcome = await self._port.engine.call(command, self._port.who, is_fresh=command.request is None, act=act)

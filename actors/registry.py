@@ -50,7 +50,12 @@ class RegistryCaller:
         _, definition = self._engine.app.handler_of(target)
         invocation_id = new_id(target, None, self._world.unique())
         argument = definition.signature.encode((), arguments)
-        command = c.Invoke(invocation_id=invocation_id, target=target, argument=argument)
+        command = c.Invoke(
+            invocation_id=invocation_id,
+            target=target,
+            argument=argument,
+            parameter=definition.signature.parameter,
+        )
         outcome = await self._engine.call(command, self._who, is_fresh=True, act=act)
         value = value_of(outcome, invocation_id)
         return invocation_id, decode_kept(definition.signature.returns, value, f"the result of {target}")

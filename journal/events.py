@@ -250,7 +250,8 @@ class InvocationAccepted:
     ``chain`` names the callers that wait above this one, outermost first. ``scheduled_for`` is set when it must wait for a
     date before it joins the queue. ``request`` is the key under which asking again finds this invocation. ``deployment`` is
     the code that it runs on; empty: whatever is served. ``restarts`` names the one that it repeats; it starts once
-    ``behind`` has ended.
+    ``behind`` has ended. ``parameter`` is the one that ``argument`` is the value of, and empty if ``argument`` names its
+    parameters; None: ``argument`` is as the caller wrote it.
     """
 
     invocation_id: InvocationId
@@ -265,6 +266,7 @@ class InvocationAccepted:
     deployment: str = ""
     restarts: Lineage | None = None
     behind: InvocationId | None = None
+    parameter: str | None = None
 
 
 @attrs.define(kw_only=True)
@@ -374,7 +376,8 @@ class WaitDropped:
 
 @attrs.define(kw_only=True)
 class CallScheduled:
-    """A handler asked for a call. The callee's id is fixed here, so that sending it twice is harmless."""
+    """A handler asked for a call. The callee's id is fixed here, so that sending it twice is harmless. ``parameter`` is as in
+    :class:`InvocationAccepted`."""
 
     invocation_id: InvocationId
     step: StepId
@@ -383,6 +386,7 @@ class CallScheduled:
     argument: bytes
     request: str | None = None
     source: str = ""
+    parameter: str | None = None
 
 
 @attrs.define(kw_only=True)
@@ -414,7 +418,7 @@ class CallCancelRequested:
 
 @attrs.define(kw_only=True)
 class SendScheduled:
-    """A handler sent a message and goes on. ``scheduled_for`` delays it."""
+    """A handler sent a message and goes on. ``scheduled_for`` delays it. ``parameter`` is as in :class:`InvocationAccepted`."""
 
     invocation_id: InvocationId
     step: StepId
@@ -424,6 +428,7 @@ class SendScheduled:
     scheduled_for: Date | None = None
     request: str | None = None
     source: str = ""
+    parameter: str | None = None
 
 
 @attrs.define(kw_only=True)

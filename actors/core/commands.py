@@ -39,7 +39,8 @@ class Invoke:
 
     ``kind``, ``mode`` and ``atomic`` are what the class declares, ``deployment`` is the code that new work runs on; they are
     filled in where the command arrives. ``if_free``: refuse it rather than have it wait. ``repeats`` is the invocation that the
-    caller repeats, if it does: what had been called by that one, and was stopped, is repeated, too.
+    caller repeats, if it does: what had been called by that one, and was stopped, is repeated, too. ``parameter`` is as in
+    :class:`journal.events.InvocationAccepted`.
     """
 
     invocation_id: InvocationId
@@ -55,6 +56,7 @@ class Invoke:
     deployment: str = ""
     if_free: bool = False
     repeats: InvocationId | None = None
+    parameter: str | None = None
 
 
 @attrs.define(kw_only=True)
@@ -190,7 +192,7 @@ class RestartInvocation:
     ``stop`` says how the original is stopped if it has not ended. ``hand_over``: whoever waits for the original then waits for
     the successor. ``dry_run``: only say what would be kept. ``deployment`` is the code that it
     runs on, None: the original's. ``require_compatible``: only if that code gets through what is kept. The rest is filled in where the command arrives: the ``original``'s acceptance, the ``step``,
-    and, as for a cancel, ``held_back``. ``caller`` waits for the successor, if it is a call that is repeated; ``chain`` is its
+    the ``parameter`` that ``argument`` is the value of (as in :class:`journal.events.InvocationAccepted`), and, as for a cancel, ``held_back``. ``caller`` waits for the successor, if it is a call that is repeated; ``chain`` is its
     chain.
     """
 
@@ -212,11 +214,17 @@ class RestartInvocation:
     held_back: int = 0
     caller: Caller | None = None
     chain: list[Link] = attrs.field(factory=list)
+    parameter: str | None = None
+
+
+def needs_code(command: RestartInvocation) -> bool:
+    """Whether the code that it will run on is needed before it is accepted: to read other input, or to be tried."""
+    return command.argument is not None or command.require_compatible
 
 
 def is_rehearsed(command: RestartInvocation) -> bool:
     """Whether the handler is replayed through what the restart keeps before it is accepted."""
-    return bool(command.from_step) and (command.argument is not None or command.require_compatible)
+    return bool(command.from_step) and needs_code(command)
 
 
 @attrs.define(kw_only=True)
@@ -436,7 +444,18 @@ def encode_verb(command: Command) -> bytes:
 
 
 _OF_THE_JOURNEY = frozenset(
-    {"invocation_id", "reply_to", "original", "step", "held_back", "spares", "caller", "chain", "json_loses"}
+    {
+        "invocation_id",
+        "reply_to",
+        "original",
+        "step",
+        "held_back",
+        "spares",
+        "caller",
+        "chain",
+        "json_loses",
+        "parameter",
+    }
 )
 """Fields of a verb that say whom it is for, or are filled in where it arrives."""
 

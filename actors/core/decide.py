@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from actors.core import commands as c
 from actors.core.circles import deadlock
 from actors.core.errors import (
@@ -24,10 +26,11 @@ from actors.core.errors import (
     UnknownInvocationError,
 )
 from actors.core.gates import NO_GATES, Gates
+from actors.core.inputs import has_digest
 from actors.core.limits import NEVER
 from actors.core.react import keeps_something
 from actors.core.retries import Exhausted, delay_seconds, is_exhausted
-from actors.core.state import Cancel, InvocationState, ObjectState, WaitKind, digest
+from actors.core.state import Cancel, InvocationState, ObjectState, WaitKind
 from actors.core.texts import failure_in_words
 from actors.core.transitions import ACTIVE, STARTED
 from journal import events as e
@@ -136,7 +139,7 @@ def unknown_invocation(invocation_id: InvocationId) -> UnknownInvocationError:
 
 def check_same_request(argument_digest: bytes, command: c.Invoke) -> None:
     """Raise ``IdempotencyConflictError`` if the request that comes again asks for something else."""
-    if command.request is not None and argument_digest != digest(command.argument):
+    if command.request is not None and not has_digest(command, argument_digest):
         raise IdempotencyConflictError(
             f"{command.target} was asked for under the key {command.request!r} before, with another argument, as "
             f"{command.invocation_id}. Use a new key for a new request"
@@ -201,6 +204,7 @@ def _accept(state: ObjectState | None, command: c.Invoke) -> list[Event]:
         request=command.request,
         atomic=command.atomic,
         deployment=command.deployment,
+        parameter=command.parameter,
     )
     is_free = state is None or (state.holder is None and not state.queue)
     if command.scheduled_for is None and (command.mode is Mode.SHARED or is_free):
@@ -651,11 +655,13 @@ def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float
         isinstance(s, e.InvocationCompleted) and s.invocation_id == original.invocation_id for s in stopping
     )
     hands_over = original is not None and command.hand_over
+    given = with_input(command, command.original)
     accepted = e.InvocationAccepted(
         invocation_id=command.successor,
         handler=command.original.handler,
         mode=mode,
-        argument=command.original.argument if command.argument is None else command.argument,
+        argument=given.argument,
+        parameter=given.parameter,
         caller=original.caller if original is not None and hands_over else command.caller,
         chain=original.chain if original is not None and hands_over else command.chain,
         atomic=command.original.atomic,
@@ -673,6 +679,13 @@ def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float
     starts = is_over and (mode is Mode.SHARED or _is_free_without(state, original))
     starting = [e.InvocationStarted(invocation_id=command.successor)] if starts else []
     return [accepted, restarted, *stopping, *starting]
+
+
+def with_input(command: c.RestartInvocation, original: e.InvocationAccepted) -> e.InvocationAccepted:
+    """The acceptance of the one that is repeated, with the restart's input if it has one."""
+    if command.argument is None:
+        return original
+    return attrs.evolve(original, argument=command.argument, parameter=command.parameter)
 
 
 def lineage_of(command: c.RestartInvocation, original: e.InvocationAccepted) -> e.Lineage:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.core import transitions
+from actors.core.inputs import digest_of
 from actors.core.state import (
     REQUEST,
     Cancel,
@@ -17,7 +18,6 @@ from actors.core.state import (
     ObjectState,
     Wait,
     WaitKind,
-    digest,
     with_request,
 )
 from journal import events as e
@@ -118,7 +118,7 @@ def _accept(state: ObjectState, number: int, stamp: Stamp, event: e.InvocationAc
         caller=event.caller,
         chain=event.chain,
         request=event.request,
-        argument_digest=b"" if event.request is None else digest(event.argument),
+        argument_digest=b"" if event.request is None else digest_of(event),
         atomic=event.atomic,
         deployment=event.deployment,
         scheduled_for=event.scheduled_for,

@@ -191,6 +191,7 @@ def _on_call(state: ObjectState | None, event: e.CallScheduled) -> list[Effect]:
         invocation_id=event.callee,
         target=event.target,
         argument=event.argument,
+        parameter=event.parameter,
         caller=Caller(event.invocation_id, event.step),
         chain=[*invocation.chain, link],
         request=event.request,
@@ -204,6 +205,7 @@ def _on_send(_: ObjectState | None, event: e.SendScheduled) -> list[Effect]:
         invocation_id=event.callee,
         target=event.target,
         argument=event.argument,
+        parameter=event.parameter,
         scheduled_for=event.scheduled_for,
         request=event.request,
     )

@@ -42,6 +42,7 @@ from actors.core.errors import (
     TerminalError,
 )
 from actors.core.generators import Generators
+from actors.core.inputs import is_same_input
 from actors.core.limits import NEVER
 from actors.core.signals import Signals
 from actors.core.state import digest
@@ -828,8 +829,8 @@ _SAME_CHANGES: dict[type, _Comparison] = {
 _OF_TARGETS = (e.CallScheduled, e.SendScheduled)
 
 _SAME_AT_ITS_PLACE: dict[type, _Comparison] = {
-    e.CallScheduled: _same("argument"),
-    e.SendScheduled: _same("argument"),
+    e.CallScheduled: is_same_input,
+    e.SendScheduled: is_same_input,
     e.SignalAwaited: _same("name"),
     e.VerbScheduled: _same("verb", "of"),
     e.AttachScheduled: _same("callee"),

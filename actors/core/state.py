@@ -30,12 +30,12 @@ def with_request(obeyed: dict[str, Status], cause: str, before: Status) -> dict[
     return {**dict(kept), cause: before}
 
 
-def digest(argument: bytes) -> bytes:
+def digest(argument: bytes, mark: bytes = b"") -> bytes:
     """Sixteen bytes that tell one argument from another, however its JSON is spelled: white space, the order of names, escapes
-    and the ways to write a number do not count."""
+    and the ways to write a number do not count. ``mark`` tells different uses of the same JSON apart."""
     with contextlib.suppress(msgspec.DecodeError, RecursionError):  # as of no argument at all
         argument = _ENCODER.encode(_DECODER.decode(argument))
-    return hashlib.sha256(argument).digest()[:16]
+    return hashlib.sha256(mark + argument).digest()[:16]
 
 
 def _number(written: str) -> float | int | str:

@@ -32,7 +32,7 @@ from actors.failures import cancelled_by, failed, failure_of, frames_of, is_canc
 from actors.fieldview import Pins, View
 from actors.mistakes import fails_fast
 from actors.objects import NothingStored
-from actors.values import ValueProblem
+from actors.values import MissingParameters, UnknownParameter, ValueProblem
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord
 from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause
@@ -116,7 +116,7 @@ class Attempt:
             raise CorruptRecord(
                 f"the history of {self.invocation_id} begins with {type(accepted).__name__}, no acceptance"
             )
-        arguments = _decode_argument(self.handler, accepted.argument)
+        arguments = decode_argument(self.handler, accepted)
         payload_bytes = setting.limits.payload_bytes if self.may_be_interrupted else sys.maxsize
         view = self._view = _view(definition, state, invocation, history, items, payload_bytes)
         instance = _instance(definition, state, view)
@@ -297,15 +297,28 @@ async def _root(
     return within_limit(data, limits.payload_bytes, f"the result of {handler.signature.name}")
 
 
-def _decode_argument(handler: HandlerDefinition, argument: bytes) -> dict[str, Any]:
+def decode_argument(handler: HandlerDefinition, accepted: e.InvocationAccepted) -> dict[str, Any]:
+    """What the handler is given. Raises :class:`NoLongerFitsError`, which says what would help."""
     try:
-        return handler.signature.arguments(argument)
+        return handler.signature.arguments(accepted.argument, accepted.parameter)
     except ValueProblem as error:
         raise NoLongerFitsError(
             f"the argument of {handler.signature.name} was accepted by other code and no longer fits: "
-            f"{error.path}: {error.problem}. Give the new parameters defaults, then resume",
+            f"{error.path}: {error.problem}. {_remedy(error)}",
             path=error.path,
         ) from error
+
+
+def _remedy(problem: ValueProblem) -> str:
+    match problem:
+        case MissingParameters():
+            return "Give the new parameters defaults, then resume"
+        case UnknownParameter():
+            return (
+                "Keep the parameter, with a default if new calls leave it out, then resume; or restart with other input"
+            )
+        case _:
+            return "Let the type of the parameter take the stored value, then resume; or restart with other input"
 
 
 def _view(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from actors.checking import Verdict, refusal_of
-from actors.core.decide import lineage_of
+from actors.core.decide import lineage_of, with_input
 from actors.core.restart import asked_anew
 from actors.core.state import InvocationState
 from actors.engine.attempt import writer_beside
@@ -96,10 +96,9 @@ async def _successor(
     state, now = around.state, around.now
     mode = Mode.SHARED if state.kind is Kind.SERVICE else original.mode
     accepted = attrs.evolve(
-        original,
+        with_input(command, original),
         invocation_id=command.successor,
         mode=mode,
-        argument=original.argument if command.argument is None else command.argument,
         restarts=lineage_of(command, original),
         scheduled_for=None,
     )

@@ -6,9 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from actors.core import commands as c
-from actors.core.decide import unknown_invocation
-from actors.core.errors import InvalidArgumentError, NotPossibleError
+from actors.core.decide import unknown_invocation, with_input
+from actors.core.errors import IncompatibleError, InvalidArgumentError, NoLongerFitsError, NotPossibleError
+from actors.core.inputs import is_same_input
 from actors.core.restart import FROM_THE_START, Kept, asked_anew, find_point, keep, nothing_of
+from actors.engine.attempt import decode_argument
 from actors.engine.foresight import Surroundings, check_kept_part
 from actors.engine.restarting import acceptance_of, check_past, check_rewindable, has_fields
 from actors.values import ValueProblem
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from actors.engine.app import App
     from actors.engine.ledger import Ledger
     from actors.engine.resident import Resident
-    from journal.events import Recorded
+    from journal.events import InvocationAccepted, Recorded
 
 
 async def prepare_restart(
@@ -48,7 +50,7 @@ async def prepare_restart(
     app = await _code(ledger, state, command)
     target = Target(state.service, state.key, accepted.handler)
     if app is not None:
-        _check_argument(app, target, command)
+        _read_argument(app, target, command, accepted)
     elif command.json_loses:
         raise NotPossibleError(
             f"{target}: its code is not here, so nothing knows the types of the input; give it as JSON has it"
@@ -60,7 +62,7 @@ async def prepare_restart(
         check_rewindable(history, f"{state.name}/{accepted.handler} ({command.invocation_id})")
     if command.from_step:
         command.step = find_point(history, command.from_step)
-    if command.argument not in (None, accepted.argument) or command.deployment != pinned:
+    if command.deployment != pinned or not is_same_input(with_input(command, accepted), accepted):
         command.step = asked_anew(history, command.step, rewinds=command.rewind_state)
     kept = nothing_of(history)
     if command.step != FROM_THE_START:
@@ -91,20 +93,27 @@ def _deployment_of(ledger: Ledger, resident: Resident, command: c.RestartInvocat
 
 
 async def _code(ledger: Ledger, state: ObjectState, command: c.RestartInvocation) -> App | None:
-    """What it will run on; None if that is loaded when it runs, and the argument is looked at then."""
+    """What it will run on; None if that is loaded when it runs, and the argument is decoded then."""
     deployment = command.deployment or ""
     app = ledger.applications.find(deployment, state.service)
-    return await ledger.applications.load(deployment) if app is None and c.is_rehearsed(command) else app
+    return await ledger.applications.load(deployment) if app is None and c.needs_code(command) else app
 
 
-def _check_argument(app: App, target: Target, command: c.RestartInvocation) -> None:
+def _read_argument(app: App, target: Target, command: c.RestartInvocation, accepted: InvocationAccepted) -> None:
     _, handler = app.handler_of(target)
-    if command.argument is None:
-        return
-    try:
-        handler.signature.check_restored(command.argument, command.json_loses)
-    except ValueProblem as error:
-        raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
+    if command.argument is not None:
+        try:
+            given, command.parameter = handler.signature.read(command.argument)
+            handler.signature.check_restored(given, command.json_loses)
+        except ValueProblem as error:
+            raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
+    elif command.require_compatible:
+        try:
+            decode_argument(handler, accepted)
+        except NoLongerFitsError as error:
+            raise IncompatibleError(
+                f"{command.invocation_id} cannot be repeated on {command.deployment}: {error}"
+            ) from error
 
 
 def _surroundings(ledger: Ledger, resident: Resident, state: ObjectState, app: App) -> Surroundings:

@@ -18,7 +18,7 @@ from actors.core.decide import outcome_when_cancelled
 from actors.core.errors import ActorError, AttemptEnded, HistoryGoneError, Interruption, UnknownInvocationError
 from actors.core.limits import DEFAULT_LIMITS
 from actors.core.replay import Execution, contrast, describe, is_request
-from actors.engine.attempt import Attempt, Setting, writer_beside
+from actors.engine.attempt import Attempt, Setting, decode_argument, writer_beside
 from actors.engine.fold import fold
 from actors.engine.past import Maps, Past
 from actors.engine.restarting import acceptance_of
@@ -212,7 +212,7 @@ def _rehearse(base: CheckReport, kept: KeptInvocation, app: App, setting: Settin
         definition = app.find(row.target.service)
         handler = definition.handler(row.target.handler)
         if kept.state is None or kept.items is None:
-            handler.signature.decode(acceptance_of(kept.history).argument)
+            decode_argument(handler, acceptance_of(kept.history))
             return base
         invocation = kept.state.invocations[row.invocation_id]
         make = partial(_Rehearsal, setting, definition, kept.state, invocation, kept.history, kept.items)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import Response
 
-from actors.client import Sent
 from actors.core.errors import (
     InvocationPausedError,
     TerminalError,
@@ -101,7 +100,7 @@ async def look_up(exchange: Exchange, body: Lookup) -> FoundModel:
 async def _call(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> Response:
     if query.delay is not None:
         raise UnknownHandlerError(f"{target}: a delay goes with …/send; a call waits for its answer")
-    command = exchange.client.as_command(target, body, exchange.idempotency_key)
+    command = exchange.client.as_command(target, body, exchange.idempotency_key, parameter=query.parameter)
     ended = exchange.client.outcome_of_call(command, leaves_at_pause=not query.wait)
     return await _respond_when_ended(exchange, command.invocation_id, ended)
 
@@ -121,7 +120,8 @@ async def _send(exchange: Exchange, target: Target, query: SendQuery, body: byte
 
 async def _sent(exchange: Exchange, target: Target, query: SendQuery, body: bytes) -> SentModel:
     delay = None if query.delay is None else parse_duration(query.delay, bare="ms")
-    sent: Sent = await exchange.client.send(target, body, idempotency_key=exchange.idempotency_key, delay=delay)
+    command = exchange.client.as_command(target, body, exchange.idempotency_key, delay=delay, parameter=query.parameter)
+    sent = await exchange.client.send_command(command)
     return SentModel(invocation_id=sent.invocation_id, status="Accepted" if sent.is_new else "PreviouslyAccepted")
 
 

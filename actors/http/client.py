@@ -133,26 +133,32 @@ class RemotePort(RemoteControl):
     async def call(self, request: Request) -> Any:
         argument = encode_arguments(request, self.limits)
         key, patience = request.options.idempotency_key, request.options.timeout
-        response = await self._called(request.target, argument, key, patience)
+        response = await self._called(request.target, argument, key, patience, _form_of(request))
         return decode_kept(request.handler.signature.returns, succeeded(response), request)
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
         argument = encode_arguments(request, self.limits)
         options = request.options
-        sent = await self.send_by_name(request.target, argument, options.idempotency_key, options.delay)
+        form = _form_of(request)
+        sent = await self._sent(request.target, argument, options.idempotency_key, options.delay, form)
         return InvocationHandle(self, sent.invocation_id, request.handler.signature.returns)
 
     async def call_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None
     ) -> tuple[InvocationId, Outcome]:
-        response = await self._called(target, argument, idempotency_key, None)
+        response = await self._called(target, argument, idempotency_key, None, {})
         outcome = _outcome(response)
         return parse_invocation_id(response.headers[INVOCATION_HEADER]), outcome
 
     async def send_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
     ) -> Sent:
-        params = {} if delay is None else {"delay": f"{delay:.6f}s"}
+        return await self._sent(target, argument, idempotency_key, delay, {})
+
+    async def _sent(
+        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None, form: dict[str, str]
+    ) -> Sent:
+        params = form if delay is None else {**form, "delay": f"{delay:.6f}s"}
         response = await self._connection.send(
             "POST", _path("send", target), headers=key_header(idempotency_key), content=argument, params=params
         )
@@ -168,12 +174,22 @@ class RemotePort(RemoteControl):
         return _outcome(await self._connection.send_until_answered("GET", path, of=of, params=_WAITS))
 
     async def _called(
-        self, target: Target, argument: bytes, idempotency_key: str | None, patience: float | None
+        self,
+        target: Target,
+        argument: bytes,
+        idempotency_key: str | None,
+        patience: float | None,
+        form: dict[str, str],
     ) -> httpx2.Response:
         """A call is asked for under a key, its own if it has none, so that it can be asked for again when the server is back."""
         key = f"call-{uuid.uuid4().hex}" if idempotency_key is None else idempotency_key
         return await self._connection.send_until_answered(
-            "POST", _path("call", target), patience=patience, headers=key_header(key), params=_WAITS, content=argument
+            "POST",
+            _path("call", target),
+            patience=patience,
+            headers=key_header(key),
+            params={**_WAITS, **form},
+            content=argument,
         )
 
     # Verbs.
@@ -282,6 +298,11 @@ class RemotePort(RemoteControl):
 
     def json_of(self, value: Any, what: str) -> bytes:
         return json_of(value, what)
+
+
+def _form_of(request: Request) -> dict[str, str]:
+    """What tells the server which form the body has: it may serve code that has another number of parameters."""
+    return {"parameter": request.handler.signature.parameter}
 
 
 def _path(verb: Literal["call", "send"], target: Target) -> str:

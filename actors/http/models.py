@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import attrs
 import msgspec
 
-from actors.core.arguments import MAX_SECONDS, MAX_WORDS
+from actors.core.arguments import MAX_NAME, MAX_SECONDS, MAX_WORDS
 from actors.core.jobs import MAX_NAMED, Choice, JobVerb
 from actors.deploying import CodeFile, DeploymentInfo
 from actors.history import JournalEntry
@@ -364,10 +364,12 @@ class JobItemsQuery:
 @attrs.frozen(kw_only=True)
 class SendQuery:
     """``delay`` says when: ``10s``, ``500ms``, ``2h`` or ``PT10S``; a number alone is milliseconds. ``wait``: a call goes on
-    waiting while its invocation is paused; by default a pause is answered with 503."""
+    waiting while its invocation is paused; by default a pause is answered with 503. ``parameter``: the body is the value of that
+    parameter, however many the handler has; empty: the body is an object of parameters by name."""
 
     delay: Annotated[str, msgspec.Meta(max_length=64, extra_json_schema={"pattern": DURATION})] | None = None
     wait: bool = False
+    parameter: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -214,7 +214,8 @@ def _handler_operations(
         ),
     )
     sent = {"description": "It is taken, and durable.", "content": {_JSON: {"schema": known[SentModel]}}}
-    delay = _query_parameters(known[SendQuery], components)
+    # The schema of the body is that of a caller who leaves the parameter out.
+    delay = [each for each in _query_parameters(known[SendQuery], components) if each["name"] != "parameter"]
     yield (
         f"{path}/send",
         _guarded(

@@ -13,13 +13,15 @@ from actors.values.hooks import converter
 from actors.values.owntype import Written, check_restored, write_by_own_type
 from actors.values.problem import ValueProblem
 from actors.values.results import check_result, result_codec
-from actors.values.signature import Signature
+from actors.values.signature import MissingParameters, Signature, UnknownParameter
 from actors.values.untyped import encode_json
 
 __all__ = [
     "MAX_DEPTH",
     "Codec",
+    "MissingParameters",
     "Signature",
+    "UnknownParameter",
     "ValueProblem",
     "Written",
     "check_restored",

@@ -19,11 +19,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+class MissingParameters(ValueProblem):
+    """Parameters without a default are given nothing."""
+
+
+class UnknownParameter(ValueProblem):
+    """A value is given for a parameter that the function does not have."""
+
+
 class Signature:
     """A function's parameters and result as JSON: one value for one parameter, an object for several, nothing for none.
 
-    Taken as well, so that a parameter with a default can be added without breaking who calls: an object that names the only
-    parameter, and one value (no object) for the only required one of several, or for the first if none is required.
+    Callers may write more (:meth:`read`), so that a parameter with a default can be added without breaking them: an object that
+    names the only parameter, and one value (no object) for the only required one of several, or for the first if none is required.
+
+    The same JSON means one thing to a function of one parameter and another to a function of two, so JSON that is kept or sent
+    on goes with the name of the parameter that it is the value of, or with an empty name if it is an object of parameters. Other
+    code decodes it as it was meant. Names alone would do if every argument were an object; the histories that people read would
+    then show another argument than the caller wrote.
     """
 
     def __init__(
@@ -42,6 +55,8 @@ class Signature:
         """Whether no code of a user's runs when arguments are read."""
         self.returns = codec_for(type_of_result(known), f"{name}: its result")
         self._names = [p.name for p in parameters]
+        self.parameter = self._names[0] if len(self._names) == 1 else ""
+        """The parameter that what :meth:`encode` writes is the value of; empty if that names its parameters."""
         self._required = {p.name for p in parameters if p.default is p.empty}
         self._defaults = {p.name: self._default(p.name, p.default) for p in parameters if p.default is not p.empty}
         self._keyword_only = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -64,28 +79,41 @@ class Signature:
             return self._encode_named(names[0], given[names[0]]) if given else b""
         return write_exact({name: msgspec.Raw(self._encode_named(name, value)) for name, value in given.items()})
 
-    def decode(self, data: bytes) -> dict[str, Any]:
-        """The arguments by name. Raises :class:`ValueProblem`."""
-        if not self._names:
-            return self._decode_none(data)
-        if len(self._names) == 1:
-            return self._decode_one(self._names[0], data)
-        return self._decode_several(data)
+    def decode(self, data: bytes, parameter: str | None) -> dict[str, Any]:
+        """The arguments by name. ``data`` is the value of ``parameter``, or names its parameters if that is empty; None: it is
+        as a caller wrote it. Raises :class:`ValueProblem`."""
+        if parameter is None:
+            return self.read(data)[0]
+        if parameter and data:
+            return self._decode_value(parameter, data)
+        return self._decode_object(data)
 
-    def check_restored(self, data: bytes, lost: str) -> None:
-        """Check that the arguments fit, and that they have the types that they were sent with where a parameter leaves them open.
-        ``lost``: what the JSON lost of them. Raises :class:`ValueProblem`."""
-        given = self.decode(data)
+    def read(self, data: bytes, parameter: str | None = None) -> tuple[dict[str, Any], str]:
+        """What a caller wrote: the arguments by name, and the parameter that it is the value of; empty if it names them.
+
+        ``parameter`` is that, if the caller says it. Raises :class:`ValueProblem`.
+        """
+        if parameter is not None:
+            return self.decode(data, parameter), parameter
+        if not self._names:
+            return self._read_none(data), ""
+        if self.parameter:
+            return self._read_one(self.parameter, data)
+        return self._read_several(data)
+
+    def check_restored(self, given: dict[str, Any], lost: str) -> None:
+        """Check that the arguments have the types that they were sent with where a parameter leaves them open. ``lost``: what the
+        JSON lost of them. Raises :class:`ValueProblem`."""
         if not lost or all(self.parameters[name].is_closed for name in given):
             return
         only = next(iter(given.values())) if len(given) == 1 else given
         if not loses_the_same(given, lost) and not loses_the_same(only, lost):
             raise problem_of_lost(lost)
 
-    def arguments(self, data: bytes) -> dict[str, Any]:
+    def arguments(self, data: bytes, parameter: str | None) -> dict[str, Any]:
         """The arguments by name, with the defaults of those that are left out: each time others, so that no call changes what
         another one is given. Raises :class:`ValueProblem`."""
-        given = self.decode(data)
+        given = self.decode(data, parameter)
         if len(given) == len(self._names):
             return given
         for name, default in self._defaults.items():
@@ -122,42 +150,73 @@ class Signature:
         except ValueProblem as error:
             raise ValueProblem(error.problem, _under(name, error.path)) from error
 
-    def _decode_none(self, data: bytes) -> dict[str, Any]:
-        if data and parse(data) is not None:
-            raise ValueProblem(f"{self.name} takes no argument, found {show(parse(data))}", "$")
-        return {}
+    def _decode_value(self, parameter: str, data: bytes) -> dict[str, Any]:
+        if parameter not in self.parameters:
+            parameter = self._renamed(parameter)
+        if parameter == self.parameter:
+            return {parameter: self.parameters[parameter].decode(data)}
+        missing = self._required - {parameter}
+        if missing:
+            raise self._missing(missing)
+        return {parameter: self._decode_named(parameter, data)}
 
-    def _decode_one(self, name: str, data: bytes) -> dict[str, Any]:
-        if not data and name not in self._required:
-            return {}
-        if not data:
-            raise ValueProblem(f"{self.name} needs {name} ({name_of(self.parameters[name].kind)}), found nothing", "$")
-        try:
-            return {name: self.parameters[name].decode(data)}
-        except ValueProblem:
-            # Whoever names the only parameter means it, as with several: adding one must not break who calls.
-            plain = parse(data)
-            if not isinstance(plain, dict) or plain.keys() != {name}:
-                raise
-            return self._decode_several(data)
+    def _renamed(self, parameter: str) -> str:
+        """The only parameter that needs a value: it is the one that had another name."""
+        if len(self._required) != 1:
+            raise self._unknown(parameter)
+        return next(iter(self._required))
 
-    def _decode_several(self, data: bytes) -> dict[str, Any]:
-        if not data and not self._required:
-            return {}
-        plain = parse(data) if data else {}
-        if not isinstance(plain, dict) and len(self._required) <= 1:
-            first = next(iter(self._required), self._names[0])  # one value can only be the one that is needed
-            return {first: self._decode_named(first, data)}
+    def _decode_object(self, data: bytes) -> dict[str, Any]:
+        plain = parse(data) if data else None
+        if plain is None:
+            plain, data = {}, b"{}"
         if not isinstance(plain, dict):
             raise ValueProblem(f"expected an object with {', '.join(self._names)}, found {show(plain)}", "$")
         unknown = plain.keys() - self.parameters.keys()
         if unknown:
-            raise ValueProblem(f"{self.name} has no parameter {min(unknown)!r}; it has {', '.join(self._names)}", "$")
+            raise self._unknown(min(unknown))
         missing = self._required - plain.keys()
         if missing:
-            raise ValueProblem(f"{self.name} needs {', '.join(sorted(missing))}", "$")
-        raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw]) if data else {}
+            raise self._missing(missing)
+        raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
         return {name: self._decode_named(name, bytes(value)) for name, value in raw.items()}
+
+    def _unknown(self, name: str) -> UnknownParameter:
+        return UnknownParameter(
+            f"{self.name} has no parameter {name!r}; it has {', '.join(self._names) or 'none'}", "$"
+        )
+
+    def _missing(self, names: set[str]) -> MissingParameters:
+        return MissingParameters(f"{self.name} needs {', '.join(sorted(names))}", "$")
+
+    def _read_none(self, data: bytes) -> dict[str, Any]:
+        if data and parse(data) is not None:
+            raise ValueProblem(f"{self.name} takes no argument, found {show(parse(data))}", "$")
+        return {}
+
+    def _read_one(self, name: str, data: bytes) -> tuple[dict[str, Any], str]:
+        if not data and name not in self._required:
+            return {}, name
+        if not data:
+            raise ValueProblem(f"{self.name} needs {name} ({name_of(self.parameters[name].kind)}), found nothing", "$")
+        try:
+            return {name: self.parameters[name].decode(data)}, name
+        except ValueProblem:
+            # An object of the only parameter's name is taken as an object of several is: adding one must not break callers.
+            plain = parse(data)
+            if not isinstance(plain, dict) or plain.keys() != {name}:
+                raise
+            return self._decode_object(data), ""
+
+    def _read_several(self, data: bytes) -> tuple[dict[str, Any], str]:
+        plain = parse(data) if data else {}
+        if not isinstance(plain, dict) and len(self._required) <= 1:
+            first = next(iter(self._required), self._names[0])  # one value can only be the one that is needed
+            return {first: self._decode_named(first, data)}, first
+        try:
+            return self._decode_object(data), ""
+        except UnknownParameter as error:
+            raise UnknownParameter(f"{error.problem}. Send an object that has the parameters by name", "$") from error
 
     def _decode_named(self, name: str, data: bytes) -> Any:
         try:

@@ -368,3 +368,32 @@ async def test_other_input_is_tried_on_the_code_that_was_kept_though_it_is_not_l
         answer = await again.restart("fetch", input="b", deployment="latest", rewind_state=True)
         await waits(runtime.client.invocation(answer.successor.invocation_id))
     assert WORLD.entries == ["fetch a", "store 3", "fetch x", "store 3"]
+
+
+PUTS = """
+    import actors
+    from typing import Any
+
+    class Shelf(actors.Actor):
+        @actors.handler
+        async def put(self, p: Any) -> Any:
+            return p
+"""
+
+
+async def test_an_argument_means_the_same_on_code_with_one_parameter_more(shop: Shop) -> None:
+    shop.write(1, PUTS)
+    async with shop.running() as runtime:
+        handle = await runtime.client.actor(shop.app.Shelf, "k").put.send({"p": 3})
+        assert await handle.result() == {"p": 3}
+        path = shop.folder / "src" / "app.py"
+        shop.write(2, PUTS.replace("p: Any", "p: Any, q: int"))
+        await runtime.client.register_deployment(path)
+        assert not (await handle.check()).is_compatible
+        with pytest.raises(actors.IncompatibleError):
+            await handle.restart(deployment="latest", require_compatible=True)
+        shop.write(3, PUTS.replace("p: Any", "p: Any, q: int = 0"))
+        await runtime.client.register_deployment(path)
+        assert (await handle.check()).is_compatible
+        answer = await handle.restart(deployment="latest", require_compatible=True)
+        assert await runtime.client.invocation(answer.successor.invocation_id).result() == {"p": 3}

@@ -175,3 +175,54 @@ async def test_a_key_that_is_a_step_in_a_path_is_refused_everywhere(key: str, tm
 async def test_a_broken_escape_in_a_path_is_refused(path: str, tmp_path: Path) -> None:
     async with serving(tmp_path, Counter) as served:
         assert await status_of(served, path=path) == 400
+
+
+class OfOne(Service):
+    @handler
+    async def put(self, p: Any) -> Any:
+        return p
+
+
+class OfTwo(Service):
+    @handler
+    async def put(self, p: Any, q: int = 0) -> Any:
+        return [p, q]
+
+
+OfOne.__name__ = OfTwo.__name__ = "Shelf"
+
+
+async def test_a_caller_may_say_which_parameter_the_body_is_the_value_of(tmp_path: Path) -> None:
+    async with serving(tmp_path, OfTwo) as served:
+        for query, body, answer in [
+            ("", b"5", [5, 0]),
+            ("", b'{"p": 3}', [3, 0]),
+            ("?parameter=p", b'{"p": 3}', [{"p": 3}, 0]),
+            ("?parameter=p", b'{"a": 3}', [{"a": 3}, 0]),
+            ("?parameter=", b'{"p": 3}', [3, 0]),
+        ]:
+            response = await served.http.post(f"/Shelf/put{query}", content=body, headers=JSON)
+            assert response.json() == answer
+
+
+async def test_a_body_that_does_not_fit_the_form_it_is_said_to_have_is_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path, OfTwo) as served:
+        for query, body in [
+            ("", b'{"a": 3}'),
+            ("?parameter=", b"5"),
+            ("?parameter=q", b"5"),
+            (f"?parameter={'p' * 2000}", b"5"),
+        ]:
+            response = await served.http.post(f"/Shelf/put{query}", content=body, headers=JSON)
+            assert response.status_code == 400
+
+
+@pytest.mark.parametrize(("own", "served_class"), [(OfOne, OfTwo), (OfTwo, OfOne)])
+async def test_a_client_of_other_code_means_the_same(tmp_path: Path, own: Any, served_class: Any) -> None:
+    value = {"p": 3}
+    expected = value if served_class is OfOne else [value, 0]
+    async with serving(tmp_path, served_class) as served, served.client() as client:
+        for each in (client, served.runtime.client):
+            assert await each.service(own).put(value) == expected
+            sent = await each.service(own).put.send(value)
+            assert await sent.result() == expected

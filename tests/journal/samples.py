@@ -37,6 +37,7 @@ EVENTS: list[e.Event] = [
         deployment="dep_0123456789abcdef",
         restarts=e.Lineage(OTHER, STEP, True, "seed"),
         behind=OTHER,
+        parameter="amount",
     ),
     e.InvocationDue(invocation_id=INVOCATION),
     e.InvocationStarted(invocation_id=INVOCATION),
@@ -69,6 +70,7 @@ EVENTS: list[e.Event] = [
         argument=b"5",
         request="k",
         source="bank.py:15",
+        parameter="amount",
     ),
     e.AttachScheduled(invocation_id=INVOCATION, step=STEP, callee=OTHER, source="bank.py:16"),
     e.CallCompleted(invocation_id=INVOCATION, step=STEP, outcome=e.Outcome(e.OutcomeKind.FAILED, failure=FAILURE)),
@@ -82,6 +84,7 @@ EVENTS: list[e.Event] = [
         scheduled_for=1_700_000_060.5,
         request="k",
         source="bank.py:17",
+        parameter="amount",
     ),
     e.SignalAwaited(
         invocation_id=INVOCATION,

@@ -138,7 +138,7 @@ def replayed(of: InvocationId, history: list[Recorded], fields: dict[str, bytes]
     accepted = history[0].event
     assert isinstance(accepted, e.InvocationAccepted)
     declared = definition.handler(accepted.handler)
-    arguments = declared.signature.decode(accepted.argument)
+    arguments = declared.signature.decode(accepted.argument, accepted.parameter)
     view = View(of, fields, NoItems(), is_writer=True, pinned=Pins(fields, {}, {}))
     instance = object.__new__(Walker)
     instance.__dict__.update(_view=view, _port=HandlerPort(), _key="w")
