@@ -159,7 +159,7 @@ async def _by_job(client: Client, selected: Selected, how: How, start: Start) ->
     preview = await selection.preview(sample=_SAMPLE)
     if preview.count == 0 and selected.named is not None:
         await refuse_unknown(source, selected.named)
-    remark(f"{counted(preview.count, 'invocation')} where {condition}")
+    remark(f"{counted(preview.count, 'invocation')} where {' '.join(condition.splitlines())}")
     if how.is_dry:
         if how.output == "json":
             emit_json(preview)

@@ -26,9 +26,9 @@ def load_app(app: str) -> list[type]:
     snapshot_of(app)  # refuses what could not be loaded again, before any of it runs
     try:
         module = _load_file(Path(app)) if app.endswith(".py") else _load_module(app)
-    except DefinitionError:
+    except (DefinitionError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # SystemExit, too: an app that ends the process is one that cannot be served
         refusal = DefinitionError(f"importing {app} failed: {type(error).__name__}: {error}")
         for line in _from_the_app_on(error).splitlines():
             refusal.add_note(line)
@@ -39,7 +39,7 @@ def load_app(app: str) -> list[type]:
     return classes
 
 
-def _from_the_app_on(error: Exception) -> str:
+def _from_the_app_on(error: BaseException) -> str:
     """The traceback without what came before the app: this module, and the import system."""
     summary = traceback.TracebackException.from_exception(error)
     while summary.stack and (summary.stack[0].filename == __file__ or "importlib" in summary.stack[0].filename):

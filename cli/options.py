@@ -22,31 +22,39 @@ class _Duration(click.types.FloatParamType):
 
     name = "duration"
 
+    def __init__(self, *, at_most: float = math.inf) -> None:
+        self._at_most = at_most
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         from actors.core.errors import InvalidArgumentError
         from actors.http.durations import parse_duration
 
         try:
-            return parse_duration(
+            seconds = parse_duration(
                 str(value), bare="s", name=param.name if param is not None and param.name else self.name
             )
         except InvalidArgumentError as error:
             self.fail(str(error), param, ctx)
+        if seconds > self._at_most:
+            self.fail(f"{value} is too long; at most {self._at_most:g} seconds.", param, ctx)
+        return seconds
 
 
-class _Range(click.FloatRange):
-    """A number in a range. ``FloatRange`` takes NaN for one in every range."""
+class _Rate(click.FloatRange):
+    """So many a second. ``FloatRange`` takes NaN for a number in every range."""
+
+    name = "rate"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number: float = super().convert(value, param, ctx)
-        if math.isnan(number):
+        rate: float = super().convert(value, param, ctx)
+        if math.isnan(rate):
             self.fail(f"{value!r} is not a number.", param, ctx)
-        return number
+        return rate
 
 
 DURATION = _Duration()
-RATE = _Range(SLOWEST_RATE, FASTEST_RATE)
-DRAIN_SECONDS = _Range(0, 86_400)
+UP_TO_A_DAY = _Duration(at_most=86_400)
+RATE = _Rate(SLOWEST_RATE, FASTEST_RATE)
 
 output_option = click.option(
     "-o",

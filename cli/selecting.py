@@ -37,7 +37,11 @@ class Selected:
         return self.named is None and self.condition is None
 
     async def predicate(self, source: Source) -> str:
-        """The condition in SQL that tells which. Raises :class:`actors.UnknownServiceError` as :func:`resolved` does."""
+        """The condition in SQL that tells which.
+
+        Raises :class:`actors.UnknownServiceError` as :func:`resolved` does, :class:`actors.InvalidQueryError` for a condition
+        that is none by itself.
+        """
         parts: list[str] = []
         if self.named is not None:
             named = await resolved(source, self.named)
@@ -46,7 +50,8 @@ class Selected:
             parts += [] if named.key is None else [_one_of("key", (named.key,))]
             parts += [_one_of("handler", handlers)] if handlers else []
         if self.condition is not None:
-            parts.append(self.condition if not parts and self.among is None else f"({self.condition})")
+            await _check(source, self.condition)
+            parts.append(f"(\n{self.condition}\n)")  # the line ends a comment
         return " and ".join([*parts, *([self.among] if self.among is not None else [])])
 
 
@@ -79,6 +84,13 @@ def _one_of(column: str, texts: tuple[str, ...]) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+async def _check(source: Source, condition: str) -> None:
+    """Refuse a condition that is none by itself: joined with others, it could select what these exclude."""
+    from actors.listing import Listing
+
+    await source.find(Listing(where=condition, limit=1))
 
 
 # Names against what there is.

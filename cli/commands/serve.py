@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import DRAIN_SECONDS, DURATION, data_option, with_options
+from cli.options import DURATION, UP_TO_A_DAY, data_option, with_options
 from cli.words import RETENTION_SECONDS
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ verbose_option = click.option("-v", "--verbose", is_flag=True, help="Log every d
 
 drain_option = click.option(
     "--drain",
-    default=10.0,
+    default="10s",
     show_default=True,
-    type=DRAIN_SECONDS,
-    help="Seconds that requests and steps under way have to end when the server stops.",
+    type=UP_TO_A_DAY,
+    help="How long requests and steps under way have to end when the server stops.",
 )
 
 

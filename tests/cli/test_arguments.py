@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +16,9 @@ from cli.main import COMMANDS, main
 from cli.output import emit_json, escape_what_streams_cannot_show, remark, safe
 from cli.targets import parse_argument, parse_object, parse_target, written_object, written_target
 from journal.events import Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def type_in(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -102,6 +106,23 @@ def test_an_option_that_is_no_time_or_rate_is_refused_by_its_name(
 ) -> None:
     assert type_in(monkeypatch, *words, f"{option}={value}") == Exit.USAGE
     assert f"Invalid value for '{option}'" in capsys.readouterr().err
+
+
+def test_a_drain_of_more_than_a_day_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert type_in(monkeypatch, "serve", "app.py", "--drain", "25h") == Exit.USAGE
+    assert "at most 86400 seconds" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("end", ["raise SystemExit(0)", "raise KeyError('a')", "raise GeneratorExit"])
+def test_an_app_that_raises_while_it_is_imported_is_not_served(
+    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ending_app.py").write_text(end)
+    monkeypatch.chdir(tmp_path)
+    assert type_in(monkeypatch, "serve", "ending_app.py") == Exit.USAGE
+    assert "importing ending_app.py failed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,27 @@ def test_a_refusal_names_the_invocation_once(shop: Terminal) -> None:
     assert (said.code, said.err.count(of)) == (3, 1)
 
 
+def test_a_condition_cannot_reach_beyond_its_target(shop: Terminal) -> None:
+    send(shop, "a", "b", "c")
+    for condition in ("false) or (true", "true) --", "handler = 'wait') or (status = 'suspended'"):
+        said = shop.run(f'playhead invocations kill Waiter/another --where "{condition}" --yes')
+        assert said.code == 2, said
+    assert "killed" not in statuses(shop)
+
+
+def test_a_condition_may_end_with_a_comment(shop: Terminal) -> None:
+    send(shop, "a", "b")
+    assert shop.done('playhead invocations pause Waiter --where "true -- all" --yes').endswith(
+        "2 changed, 0 unchanged, 0 refused"
+    )
+
+
+def test_an_error_in_a_condition_quotes_the_condition(shop: Terminal) -> None:
+    said = shop.run('playhead invocations kill Waiter --where "nope = 1" --yes')
+    assert "no such column: nope" in said.err
+    assert "at character 1: nope = 1\n" in said.err
+
+
 MISTAKES = {
     "cancel": "say which",
     f"cancel {GONE} Waiter": "one of these at a time",
