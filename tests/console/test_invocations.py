@@ -606,14 +606,14 @@ def test_columns_and_order_are_in_the_address(stage: Stage, open_page: Open) -> 
     page.get_by_label("Key column").check()
     page.get_by_label("Id column").uncheck()
     grid(page).get_by_role("button", name="Target").click()
-    assert rows(page).first.locator(".key").inner_text() == "a room"
+    assert rows(page).first.locator("[data-column=key]").inner_text() == "a room"
     assert rows(page).first.locator(".id").count() == 0
     grid(page).get_by_role("button", name="Target").click()
     rows(page).first.get_by_text("Agent/work").wait_for()
     page.reload()
     rows(page).first.get_by_text("Agent/work").wait_for()
     assert grid(page).get_by_role("columnheader", name="Target").get_attribute("aria-sort") == "ascending"
-    assert rows(page).nth(3).locator(".key").inner_text() == "a room"
+    assert rows(page).nth(3).locator("[data-column=key]").inner_text() == "a room"
 
 
 def test_a_job_can_be_slowed_down_and_stopped(stage: Stage, open_page: Open) -> None:

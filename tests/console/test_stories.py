@@ -165,6 +165,7 @@ def test_a_claim_is_restarted_from_its_reimbursement_and_the_approvals_are_kept(
         assert axe_findings(page) == []
         dialog.get_by_label("Reason").fill("the rate is there")
         dialog.get_by_role("button", name="Restart as a new one").click()
+        page.wait_for_url(lambda url: first not in url)
         page.get_by_role("region", name="How it ended").get_by_text("50").first.wait_for()
         second = page.url.rpartition("/")[2]
         assert second != first
