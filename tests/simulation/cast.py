@@ -250,7 +250,7 @@ class Account(Actor):
             self._got(path, type(error).__name__)
 
     async def _emit(self, path: str, value: int) -> None:
-        actors.emit(value)
+        actors.emit([path, value])
 
 
 class Vault(Actor):

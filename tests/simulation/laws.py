@@ -5,98 +5,36 @@ They are held against the events that are kept, what the world saw, and what cli
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-import attrs
-import msgspec
-
-from actors.inspection import belongs_to
 from journal import events as e
-from journal import keys
 from journal.events import Mode, OutcomeKind
 from journal.ids import InvocationId
+from tests.simulation import answers, calls, limits
 from tests.simulation.cast import RICH, Account
+from tests.simulation.lives import SAME_TIME, Life, read_lives
 from tests.simulation.plan import KEYS
 
 if TYPE_CHECKING:
     from actors.runtime import Runtime
     from journal.events import Recorded
-    from journal.ids import StreamId
     from tests.simulation.storm import Said, Seen, Storm
-
-SAME_TIME = 1e-5
-"""Seconds that stamps, which are rounded, may be off."""
-
-
-@attrs.define(eq=False)
-class Life:
-    """An invocation as it is recorded. ``at`` is when each event was durable, by the virtual clock."""
-
-    id: InvocationId
-    service: str
-    key: str | None
-    events: list[Recorded] = attrs.field(factory=list)
-    at: list[float] = attrs.field(factory=list)
-
-    @property
-    def accepted(self) -> e.InvocationAccepted:
-        event = self.events[0].event
-        assert isinstance(event, e.InvocationAccepted), event
-        return event
-
-    @property
-    def outcome(self) -> e.Outcome | None:
-        """How it ended; None if anything but a restart of it follows."""
-        rest = [r.event for r in self.events if not isinstance(r.event, e.InvocationRestarted)]
-        return rest[-1].outcome if isinstance(rest[-1], e.InvocationCompleted) else None
-
-    @property
-    def ended_at(self) -> int:
-        """The number of the event that ended it."""
-        return next(r.number for r in self.events if isinstance(r.event, e.InvocationCompleted))
-
-    @property
-    def is_done(self) -> bool:
-        return self.outcome is not None and self.outcome.kind is OutcomeKind.SUCCEEDED
-
-    @property
-    def number(self) -> int | None:
-        """The number of a work."""
-        if self.accepted.handler != "work":
-            return None
-        number: int = msgspec.json.decode(self.accepted.argument)["number"]
-        return number
-
-    def of(self, kind: type) -> list[Any]:
-        return [r.event for r in self.events if isinstance(r.event, kind)]
-
-
-class _Times:
-    """When each event of a stream was durable."""
-
-    def __init__(self, storm: Storm) -> None:
-        self._firsts: dict[int, list[int]] = defaultdict(list)
-        self._times: dict[int, list[float]] = defaultdict(list)
-        for key, at in sorted(storm.disk.record_times.items()):
-            stream = int.from_bytes(key[3:11], "big")
-            self._firsts[stream].append(keys.first_number_of(key))
-            self._times[stream].append(at)
-
-    def of(self, stream: StreamId, number: int) -> float:
-        return self._times[stream][bisect_right(self._firsts[stream], number) - 1]
 
 
 async def judge(storm: Storm, runtime: Runtime) -> None:
     """Hold a storm that has come to its end against every law."""
-    lives = await _lives(storm, runtime)
+    lives, objects = await read_lives(storm, runtime)
+    for events in objects:
+        _in_order(storm, events)
     for life in lives.values():
         _one_life(storm, life)
     _what_was_told(storm, lives)
     _what_was_said(storm, lives)
-    _what_was_awaited(storm, lives)
+    answers.judge(storm, lives)
+    calls.judge(storm, lives)
+    limits.judge(storm, lives, objects)
     _world(storm, lives)
     _held(storm, lives)
     _replays(storm, lives)
@@ -104,29 +42,6 @@ async def judge(storm: Storm, runtime: Runtime) -> None:
     _faults(storm, lives)
     await _objects(storm, runtime, lives)
     await _audit(storm, runtime)
-
-
-async def _lives(storm: Storm, runtime: Runtime) -> dict[InvocationId, Life]:
-    journal, times = runtime.engine.journal, _Times(storm)
-    lives: dict[InvocationId, Life] = {}
-    for partition in range(journal.partitions):
-        async for stream, _ in journal.heads(partition):
-            events = [recorded async for recorded in journal.read(stream)]
-            _in_order(storm, events)
-            created = events[0].event if events else None
-            name = (
-                (created.service, created.key) if isinstance(created, e.ObjectCreated) else ("", None)
-            )  # it was cut off
-            for recorded in events:
-                of = getattr(recorded.event, "invocation_id", None)
-                if of is None or not belongs_to(recorded.event, of):
-                    continue
-                if isinstance(recorded.event, e.InvocationAccepted) and of not in lives:
-                    lives[of] = Life(of, *name)
-                if of in lives:
-                    lives[of].events.append(recorded)
-                    lives[of].at.append(times.of(stream, recorded.number))
-    return lives
 
 
 def _in_order(storm: Storm, events: list[Recorded]) -> None:
@@ -168,6 +83,9 @@ def _one_life(storm: Storm, life: Life) -> None:
                 outcomes[step] += 1
             case e.InvocationPaused(cause=cause, reason=reason):
                 is_own = life.accepted.restarts is not None or life.accepted.handler == "walk" or storm.was_damaged
+                storm.law(
+                    "a restart finds what it is to keep", "what it should keep" not in reason, f"{life.id}: {reason}"
+                )
                 storm.law(
                     "only what is hostile or restarted is paused by itself",
                     is_own or cause in (e.PauseCause.REQUESTED, e.PauseCause.EXHAUSTED),
@@ -229,20 +147,6 @@ def _one_verb(storm: Storm, said: Said, life: Life) -> None:
         case _:
             return
     storm.law("a verb that was answered is done", is_so, f"{said.verb} of {said.of}")
-
-
-def _what_was_awaited(storm: Storm, lives: dict[InvocationId, Life]) -> None:
-    """Whoever waits for an outcome gets the one that is recorded, or that of a restart."""
-    for of, outcome in storm.outcomes:
-        if of not in lives:
-            continue
-        line, possible = [of], []
-        while line:
-            one = line.pop()
-            if one in lives:
-                possible.append(lives[one].outcome)
-                line += [event.successor for event in lives[one].of(e.InvocationRestarted)]
-        storm.law("who waits gets the recorded outcome", outcome in possible, f"{of}: {outcome}")
 
 
 def _world(storm: Storm, lives: dict[InvocationId, Life]) -> None:
@@ -332,7 +236,9 @@ def _replays(storm: Storm, lives: dict[InvocationId, Life]) -> None:
     for of, made in storm.successors.items():
         for again, successor in made:
             if successor is not None and of in lives and again in lives:
-                _kept(storm, lives[of], lives[again], {ref.step for ref in successor.kept})
+                kept = {ref.step for ref in successor.kept}
+                _kept(storm, lives[of], lives[again], kept)
+                _known(storm, lives[of], lives[again], kept, storm.points[again])
 
 
 def _kept(storm: Storm, before: Life, after: Life, kept: set[Any]) -> None:
@@ -352,6 +258,27 @@ def _kept(storm: Storm, before: Life, after: Life, kept: set[Any]) -> None:
             old_signals[step] == new_signals[step],
             f"{after.id} {step}: {new_signals[step]!r}, it was {old_signals[step]!r}",
         )
+
+
+_ENDS = (e.StepCompleted, e.TimerFired, e.CallCompleted, e.VerbAnswered, e.StepAborted)
+
+
+def _known(storm: Storm, before: Life, after: Life, kept: set[Any], point: str) -> None:
+    """A restart keeps the outcomes that were known before that of its step; and a wait that it goes back to asks again."""
+    known: set[Any] = set()
+    is_found = point == "end"
+    for recorded in before.events:
+        event: Any = recorded.event
+        if isinstance(event, e.CancelRequested) or (isinstance(event, _ENDS) and event.step == point):
+            is_found |= not isinstance(event, e.CancelRequested)
+            break
+        if isinstance(event, e.StepCompleted):
+            known.add(event.step)
+    if is_found:
+        storm.law("a restart keeps what was known", known <= kept, f"{after.id} from {point}: {known - kept} are lost")
+    old, new = _signals(before).get(point), _signals(after).get(point)
+    is_new = old is None or old != new or b"-1" in old
+    storm.law("a restart asks again", is_new, f"{after.id} {point}: {new!r} again")
 
 
 def _signals(life: Life) -> dict[Any, bytes]:

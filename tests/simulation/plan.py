@@ -20,9 +20,14 @@ KEYS = "abcd"
 """Keys of accounts. Each lies in a partition of its own, where there are five."""
 
 VERBS = ("cancel", "kill", "pause", "pause now", "resume", "signal", "restart", "purge", "attach")
+STATUSES = (*(status.value for status in Status), "gone")
+"""Of what is steered; ``gone`` is what has been purged."""
+
 GATES = ("everything", *(f"key:Account/{key}" for key in KEYS), "handler:Account/work", "service:Errands")
 JOBS = ("cancel", "pause", "resume", "signal")
 DEATHS = ("", "before", "after")
+CELLS = [(status, verb, dies) for status in STATUSES for verb in VERBS for dies in DEATHS]
+"""What can meet: the status that an invocation is in, the verb, and the death of the process at the next commit."""
 
 
 @attrs.frozen(kw_only=True)
@@ -100,6 +105,7 @@ class _Draw:
         return self.random.sample([*of], self.random.randint(1, len(of)))
 
     def plan(self, seed: int) -> Plan:
+        """Every other one is a drill: it brings an invocation into a status, steers it there, and may die over it."""
         random = self.random
         limits = {
             "suspend_after_seconds": random.choice([0.5, 4.0, 60.0]),
@@ -108,7 +114,10 @@ class _Draw:
             "idle_objects": random.choice([1, 100]),
             "mailbox": random.choice([3, 1000]),
         }
-        lives = [self._life() for _ in range(random.choice([1, 2, 2, 3]))]
+        if seed % 2:
+            lives = [self._drill(*CELLS[seed // 2 % len(CELLS)]), *(self._life() for _ in range(random.choice([0, 1])))]
+        else:
+            lives = [self._life() for _ in range(random.choice([1, 2, 2, 3]))]
         return Plan(seed=seed, partitions=random.choice([1, 5]), limits=limits, lives=lives)
 
     def _life(self) -> Life:
@@ -123,6 +132,31 @@ class _Draw:
             jump = random.choice([-3600.0, -2.0, 0.7, 30.0, 3600.0])
             deeds.append(Deed(at=round(random.uniform(0.0, seconds), 2), what="jump", given=[jump]))
         return Life(seconds=seconds, deeds=deeds, weather=self._weather(seconds))
+
+    def _drill(self, status: str, verb: str, dies: str) -> Life:
+        """A life in which one cell is reached, with a little of everything beside it."""
+        random, key = self.random, self.random.choice(KEYS)
+        busy: list[Any] = [["step", 1.5, random.choice([0.0, 0.3]), 0]]
+        delays, programs = (
+            {"scheduled": 3.0},
+            {
+                "running": busy,
+                "suspended": [["wait", "s"]],
+                "backing_off": [["step", 0.0, 0.0, 1]],
+                "paused": busy,
+            },
+        )
+        deeds = [Deed(at=0.05, what="ask", given=[key, self.number(), programs.get(status, []), delays.get(status)])]
+        if status == "queued":
+            deeds.insert(0, Deed(at=0.0, what="ask", given=[key, self.number(), busy, None]))
+        if status == "paused":
+            deeds.append(Deed(at=0.3, what="steer", given=["pause now", "running", 0, {}]))
+        if status == "gone":
+            deeds.append(Deed(at=0.3, what="steer", given=["purge", "completed", 0, {}]))
+        deeds.append(Deed(at=0.4, what="steer", given=[verb, status, 7, self._options(verb)], dies=dies))
+        if random.random() < 0.5:
+            deeds += [self._deed(round(random.uniform(0.0, 2.0), 2)) for _ in range(3)]
+        return Life(seconds=4.0, deeds=deeds, weather=Weather(latency=random.choice([0.0, 0.02])))
 
     def _weather(self, seconds: float) -> Weather:
         random = self.random
@@ -143,8 +177,10 @@ class _Draw:
 
     def _deed(self, at: float) -> Deed:
         random = self.random
-        what = random.choice(self.kinds)
-        dies = random.choice(["before", "after"]) if "dies" in self.faults and random.random() < 0.06 else ""
+        steers = [kind for kind in self.kinds if kind.startswith("steer")]
+        what = random.choice(steers if steers and random.random() < 0.3 else self.kinds)
+        often = 0.16 if what in steers else 0.06
+        dies = random.choice(["before", "after"]) if "dies" in self.faults and random.random() < often else ""
         return Deed(at=at, what=what, given=_DEEDS[what](self), dies=dies)
 
     # What each deed is given.
@@ -163,7 +199,7 @@ class _Draw:
         return [self.random.choice(KEYS), self.number(), self.random.choice([[], [["step", 0.1, 0.0, 0]]])]
 
     def move(self) -> list[Any]:
-        return [self.random.choice(KEYS), self.number(), self.random.choice([0.0, 0.5])]
+        return [self.random.choice(KEYS), self.number(), self.random.choice([0.0, 0.5, 1.5])]
 
     def look(self) -> list[Any]:
         return [self.random.choice(KEYS)]
@@ -181,20 +217,23 @@ class _Draw:
     def steer(self) -> list[Any]:
         random = self.random
         verb = random.choice(self.verbs)
-        wanted = random.choice([None, *[status.value for status in Status]])
-        options: dict[str, Any] = {}
-        if verb == "cancel":
-            options["kill_after"] = random.choice([None, None, 0.5, 20.0])
-        elif verb == "signal":
-            options |= {"name": random.choice("st"), "number": self.number()}
-        elif verb == "restart":
-            options |= {
-                "step": random.choice([0.0, 0.5, 0.9, "", "end"]),
-                "stop": random.choice(["cancel", "kill"]),
-                "rewind_state": random.random() < 0.2,
-                "input": random.random() < 0.2,
-            }
-        return [verb, wanted, random.randint(0, 7), options]
+        return [verb, random.choice(STATUSES), random.randint(0, 7), self._options(verb)]
+
+    def _options(self, verb: str) -> dict[str, Any]:
+        random = self.random
+        match verb:
+            case "cancel":
+                return {"kill_after": random.choice([None, None, 0.5, 20.0])}
+            case "signal":
+                return {"name": random.choice("st"), "number": self.number()}
+            case "restart":
+                return {
+                    "step": random.choice([0.0, 0.5, 0.9, "", "end"]),
+                    "stop": random.choice(["cancel", "kill"]),
+                    "rewind_state": random.random() < 0.2,
+                    "input": random.random() < 0.2,
+                }
+        return {}
 
     def gate(self) -> list[Any]:
         random = self.random

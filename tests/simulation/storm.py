@@ -6,6 +6,7 @@ of a seed and names every promise that did not hold (``laws``).
 
 from __future__ import annotations
 
+import functools
 import gc
 import hashlib
 import itertools
@@ -29,7 +30,6 @@ from actors.core.restart import OPERATIONS
 from actors.doctor import examine
 from actors.engine import containment
 from actors.inspection import belongs_to
-from actors.listing import row_of_id
 from journal import keys
 from journal.errors import JournalError
 from journal.events import Status
@@ -52,7 +52,10 @@ if TYPE_CHECKING:
 _LONGEST_COMMIT_SECONDS = 0.2
 """Without a stall: several commits of the longest latency."""
 
-MOST_LOOKS = 100_000
+PATIENCE_SECONDS = 2.0
+"""How long a client waits for an invocation in the status in which it wants to steer one."""
+
+MOST_LOOKS = 1_000_000
 """At the clock, in one storm. trio looks at it at least once in each turn."""
 
 
@@ -103,12 +106,15 @@ class Storm:
         self.found: dict[str, list[InvocationId]] = {}
         self.refused: set[int] = set()
         self.purged: set[InvocationId] = set()
+        self.paused_now: set[InvocationId] = set()
+        self.seen_ends: list[tuple[InvocationId, float]] = []
         self.said: list[Said] = []
         self.calls: list[Seen] = []
         self.looks: list[tuple[Seen, list[int]]] = []
         self.edits: list[Seen] = []
         self.outcomes: list[tuple[InvocationId, Any]] = []
         self.successors: dict[InvocationId, list[tuple[InvocationId, Any]]] = {}
+        self.points: dict[InvocationId, str] = {}
         self.closed: list[tuple[str, float, float]] = []
         self.broken: list[tuple[str, str]] = []
         self.faults: list[str] = []
@@ -119,6 +125,7 @@ class Storm:
         self.calm: list[tuple[float, float]] = []
         self._closed_since: dict[str, float] = {}
         self._times_opened = 0
+        self._died_at = 0.0
         self._runtime: Runtime | None = None
         self._handle: Handle | None = None
 
@@ -156,7 +163,17 @@ class Storm:
                 nursery.cancel_scope.cancel()
         handle.die()
         if not (life.weather.fates or life.weather.full or life.weather.stalls):
-            self.calm.append((began, trio.current_time()))
+            self.calm.append((began, self._died_at))
+
+    def heirs(self, of: InvocationId) -> set[InvocationId]:
+        """Those that repeat it, those that repeat them, and so on."""
+        found: set[InvocationId] = set()
+        line = [of]
+        while line:
+            more = [again for again, _ in self.successors.get(line.pop(), ())]
+            found |= {*more}
+            line += more
+        return found
 
     def was_kept(self, at: float) -> bool:
         """Whether what a handler was given at this time is sure to have been durable before the process died."""
@@ -164,6 +181,7 @@ class Storm:
 
     def _mourn(self, scope: trio.CancelScope) -> None:
         self.world.die()
+        self._died_at = trio.current_time()
         scope.cancel()
 
     async def _die_after(self, handle: Handle, seconds: float) -> None:
@@ -177,6 +195,8 @@ class Storm:
                 is_up = True
                 self._runtime = runtime
                 async with trio.open_nursery() as nursery:
+                    if life.weather.shows_early and (life.weather.stalls or life.weather.latency):
+                        nursery.start_soon(self._watch)
                     for deed in life.deeds:
                         nursery.start_soon(self._do_at, deed, handle)
                     await trio.sleep_forever()
@@ -189,9 +209,16 @@ class Storm:
             if own is not None:
                 raise own from None
 
+    async def _watch(self) -> None:
+        """Look what has ended, again and again: also while a commit is on its way to the disk."""
+        while True:
+            await trio.sleep(0.1)
+            for told in self.told[-8:]:
+                self._status_of(told.id)
+
     async def _do_at(self, deed: Deed, handle: Handle) -> None:
         await trio.sleep(deed.at)
-        if deed.dies:
+        if not deed.what.startswith("steer"):
             handle.dies = deed.dies
         await self._do(deed)
         if deed.dies:
@@ -238,7 +265,8 @@ class Storm:
         seen.end = trio.current_time()
 
     async def _move(self, key: str, number: int, seconds: float) -> None:
-        await self.client.actor(Account, key).move(number, seconds)
+        handle = await self.client.actor(Account, key).move.send(number, seconds)
+        self.told.append(Told(handle.id, "move", number))
 
     async def _look(self, key: str) -> None:
         seen = Seen(key, trio.current_time(), inf, None)
@@ -272,11 +300,13 @@ class Storm:
 
     # Control.
 
-    async def _steer(self, verb: str, wanted: str | None, at: int, options: dict[str, Any], dies: str) -> None:
-        told = self._pick(verb, wanted, at)
+    async def _steer(self, verb: str, wanted: str, at: int, options: dict[str, Any], dies: str) -> None:
+        told = await self._pick(verb, wanted, at)
         if told is None:
             return
         self.cells[self._status_of(told.id), verb, dies] += 1
+        assert self._handle is not None, "a client steers what runs"
+        self._handle.dies = dies
         handle = self.client.invocation(told.id)
         number = 0
         match verb:
@@ -292,6 +322,7 @@ class Storm:
             case "pause":
                 answer = await handle.pause()
             case "pause now":
+                self.paused_now.add(told.id)
                 answer = await handle.pause(mode="now")
             case "resume":
                 answer = await handle.resume()
@@ -321,18 +352,29 @@ class Storm:
         successor = answer.successor
         self.told.append(Told(successor.invocation_id, told.kind, told.number))
         self.successors.setdefault(told.id, []).append((successor.invocation_id, None if new else successor))
+        self.points[successor.invocation_id] = step
 
-    def _pick(self, verb: str, wanted: str | None, at: int) -> Told | None:
-        """The invocation to steer: one in the wanted status if there is one."""
-        told = [t for t in self.told if t.is_loose or verb not in ("kill", "restart", "purge")]
-        fitting = [t for t in told if self._status_of(t.id) == wanted][-8:] or told[-8:]
-        return fitting[at % len(fitting)] if fitting else None
+    async def _pick(self, verb: str, wanted: str, at: int) -> Told | None:
+        """The invocation to steer: one in the wanted status, if there is one within a while."""
+        until = trio.current_time() + PATIENCE_SECONDS
+        while True:
+            told = [t for t in self.told if _may_be_steered(t, verb)][-12:]
+            fitting = [t for t in told if self._status_of(t.id) == wanted]
+            if fitting or trio.current_time() > until:
+                chosen = fitting or told
+                return chosen[at % len(chosen)] if chosen else None
+            await trio.sleep(0.05)
 
     def _status_of(self, of: InvocationId) -> str:
+        partition = stream_of_invocation(of) % self.lab.partitions
         try:
-            return row_of_id(self._journal, of).status.value
-        except actors.UnknownInvocationError:
-            return "gone"
+            data = self._journal.row(keys.invocation(partition, of))
+            if data is None:
+                return "gone"
+            status = _status_in(data)
+            if status is Status.COMPLETED:
+                self.seen_ends.append((of, trio.current_time()))
+            return status.value
         except JournalError:
             return "damaged"
 
@@ -473,6 +515,16 @@ class Storm:
         """All that is kept beside the events says what they say, whenever the process dies."""
         for finding in examine(self.disk, self.lab.partitions).findings:
             self.law("the store is sound", False, f"{finding.where}: {finding.what}")
+
+
+@functools.lru_cache(1_000)
+def _status_in(row: bytes) -> Status:
+    return decode_row(InvocationRow, row).status
+
+
+def _may_be_steered(told: Told, verb: str) -> bool:
+    # An atomic one that is restarted from a step is not whole: what was written before the step went with the one that ended.
+    return (told.is_loose or verb not in ("kill", "restart", "purge")) and (verb, told.kind) != ("restart", "move")
 
 
 def _split(error: BaseException, kind: type[BaseException]) -> tuple[BaseException | None, BaseException | None]:

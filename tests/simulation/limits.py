@@ -1,0 +1,74 @@
+"""Laws of what there may be at most: steps that run, invocations that wait, tries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from journal import events as e
+from journal.events import Mode
+from tests.simulation.cast import CAST
+
+if TYPE_CHECKING:
+    from journal.events import Recorded
+    from journal.ids import InvocationId
+    from tests.simulation.lives import Life
+    from tests.simulation.storm import Storm
+
+OF_THE_CAST = {cls.__name__ for cls in CAST}
+
+TRIES = 2
+"""Of each step of the cast."""
+
+
+def judge(storm: Storm, lives: dict[InvocationId, Life], objects: list[list[Recorded]]) -> None:
+    """Hold a storm against these."""
+    _running_steps(storm)
+    for events in objects:
+        _mailbox(storm, events)
+    for life in lives.values():
+        _tries(storm, life)
+
+
+def _running_steps(storm: Storm) -> None:
+    most = storm.lab.limits.running_steps * storm.lab.partitions
+    running: set[str] = set()
+    for what, key, at in storm.world.story:
+        if what == "death":
+            running.clear()
+        elif what == "end":
+            running.discard(key)
+        else:
+            running.add(key)
+            storm.law("no more steps run than may", len(running) <= most, f"{len(running)} at {at}, {most} may")
+
+
+def _mailbox(storm: Storm, events: list[Recorded]) -> None:
+    waiting: set[InvocationId] = set()
+    most = storm.lab.limits.mailbox
+    for recorded in events:
+        match recorded.event:
+            case e.InvocationAccepted(mode=Mode.EXCLUSIVE, restarts=restarts, scheduled_for=date, invocation_id=of):
+                is_too_much = restarts is None and len(waiting) >= most
+                storm.law("no more wait than may", not is_too_much, f"{of} is one more than {most}")
+                if date is None:
+                    waiting.add(of)
+            case e.InvocationDue(invocation_id=of):
+                waiting.add(of)
+            case e.InvocationStarted(invocation_id=of) | e.InvocationCompleted(invocation_id=of):
+                waiting.discard(of)
+
+
+def _tries(storm: Storm, life: Life) -> None:
+    """Each try that failed is counted, and after the last one there is no other until somebody asks for it."""
+    if life.service not in OF_THE_CAST or life.accepted.restarts is not None:
+        return
+    counts: dict[str, int] = defaultdict(int)
+    for recorded in life.events:
+        match recorded.event:
+            case e.StepAttemptFailed(step=step, attempt=attempt, retry_at=retry_at):
+                counts[step] += 1
+                is_so = attempt == counts[step] <= TRIES and (retry_at is None) == (attempt == TRIES)
+                storm.law("a step is tried as often as its policy says", is_so, f"{life.id} {step}: {recorded.event}")
+            case e.InvocationResumed() | e.CancelRequested():
+                counts.clear()
