@@ -10,6 +10,7 @@ and by the text that takes its place: so it survives that files are moved, and s
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.machinery
 import subprocess
 import sys
@@ -105,8 +106,16 @@ MUTANTS = (
 # Planting.
 
 
-def _sources() -> list[Path]:
-    return [path for package in ("actors", "journal") for path in sorted((ROOT / package).rglob("*.py"))]
+@functools.cache
+def _places() -> dict[str, list[tuple[Path, int, int]]]:
+    """By qualified name of a function or class: the files that have one, and the lines, from and up to."""
+    places: dict[str, list[tuple[Path, int, int]]] = {}
+    for package in ("actors", "journal"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for name, node in _functions(ast.parse(path.read_text())):
+                lines = (path, getattr(node, "lineno", 1) - 1, getattr(node, "end_lineno", 1))
+                places.setdefault(name, []).append(lines)
+    return places
 
 
 def _functions(tree: ast.AST, above: str = "") -> list[tuple[str, ast.AST]]:
@@ -121,17 +130,12 @@ def _functions(tree: ast.AST, above: str = "") -> list[tuple[str, ast.AST]]:
 def planted(mutant: Mutant) -> tuple[Path, str]:
     """The file that the bug is in, and its source with the bug. Raises ``LookupError`` where it has no place, or several."""
     found: list[tuple[Path, str]] = []
-    for path in _sources():
-        source = path.read_text()
-        if mutant.place.rpartition(".")[2] not in source:
-            continue
-        for name, node in _functions(ast.parse(source)):
-            lines = source.splitlines(keepends=True)
-            at, end = getattr(node, "lineno", 1) - 1, getattr(node, "end_lineno", 1)
-            body = "".join(lines[at:end])
-            if name == mutant.place and mutant.old in body:
-                body = body.replace(mutant.old, mutant.new, 1)
-                found.append((path, "".join([*lines[:at], body, *lines[end:]])))
+    for path, at, end in _places().get(mutant.place, ()):
+        lines = path.read_text().splitlines(keepends=True)
+        body = "".join(lines[at:end])
+        if mutant.old in body:
+            body = body.replace(mutant.old, mutant.new, 1)
+            found.append((path, "".join([*lines[:at], body, *lines[end:]])))
     if len(found) != 1:
         raise LookupError(f"{mutant.name}: {len(found)} functions {mutant.place} have {mutant.old!r}, expected one")
     return found[0]
