@@ -333,7 +333,7 @@ class _Changes:
                 return self._left(recorded, event.invocation_id, [("", item) for item in event.items])
             case e.MapConverted() if event.field == field:
                 return self._left(recorded, event.invocation_id, [*event.items.items()])
-            case e.HistoryKept():
+            case e.HistoryKept(carries=False):
                 self._written.pop(event.invocation_id, None)
             case e.FieldsRewound():
                 values = [("", event.fields[field])] if field in event.fields else []

@@ -739,7 +739,8 @@ class HistoryKept:
 
     As far as it is kept, the handler sees its object as it was when the one that is repeated started: ``fields``,
     ``lengths`` of logs, and the ``maps``' items that have changed since. ``before_last``: what the handler does once it is given
-    the last completion before this is lived already.
+    the last completion before this is lived already. ``carries``: what the kept part wrote is not in the object, since it was
+    atomic and did not succeed; it is written with the rest.
     """
 
     invocation_id: InvocationId
@@ -747,6 +748,7 @@ class HistoryKept:
     lengths: dict[str, int]
     maps: dict[str, dict[str, bytes | None]]
     before_last: bool = False
+    carries: bool = False
 
 
 @attrs.define(kw_only=True)

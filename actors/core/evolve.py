@@ -418,9 +418,10 @@ def _on_rewound(state: ObjectState, _: InvocationState, event: e.FieldsRewound, 
     state.lengths = dict(event.lengths)
 
 
-def _on_history_kept(_: ObjectState, invocation: InvocationState, __: e.HistoryKept, ___: Stamp) -> None:
-    # What was written in the part that is kept is in the object already, or was meant to be undone.
-    invocation.changes = Changes()
+def _on_history_kept(_: ObjectState, invocation: InvocationState, event: e.HistoryKept, __: Stamp) -> None:
+    if not event.carries:
+        # What was written in the part that is kept is in the object already, or was meant to be undone.
+        invocation.changes = Changes()
 
 
 def _on_handed_over(_: ObjectState, invocation: InvocationState, event: e.CallHandedOver, __: Stamp) -> None:

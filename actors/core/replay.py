@@ -150,7 +150,7 @@ class Execution:
         handler: Callable[[], Coroutine[Any, Any, bytes]],
         *,
         requests: Iterable[Event],
-        kept_requests: Sequence[int] = (),
+        kept_parts: Sequence[KeptPart] = (),
         lived_turns: int = 0,
         state: StateView,
         name: str,
@@ -174,8 +174,7 @@ class Execution:
         self.mismatch: NonDeterminismError | None = None
         self.state = state
         self._recorded: deque[Event] = deque(requests)
-        # For each part that restarts have kept, how many requests it holds, counted from the beginning; the first first.
-        self._kept_requests = list(kept_requests)
+        self._kept_parts = list(kept_parts)
         self._lived_turns = lived_turns
         self._made = 0
         self._own_changes: list[Event] = []
@@ -288,7 +287,7 @@ class Execution:
             if self.mismatch is not None:
                 return
             if change.__class__ in _REQUESTS:
-                if self._kept_requests and self._made >= self._kept_requests[0]:
+                if self._kept_parts and self._kept_parts[0].leaves_at(self._made):
                     self._own_changes.append(change)
                 self._guarded(self._match, change)
             else:
@@ -543,9 +542,11 @@ class Execution:
             self._end_wait(completion, superseded)
 
     def _go_on_living(self) -> None:
-        del self._kept_requests[0]
+        del self._kept_parts[0]
         changes, self._own_changes = self._own_changes, []
         self.state.go_on_from(changes)
+        if self._kept_parts and self._kept_parts[0].carries:
+            self._own_changes = changes
 
     def _guarded(self, function: Callable[..., object], *args: Any) -> None:
         try:
@@ -624,16 +625,29 @@ class Delivery:
     superseded: bool = False
 
 
+@attrs.frozen
+class KeptPart:
+    """A part of the history that a restart has kept. ``requests``: how many it ends with, counted from the beginning.
+    ``carries``: what the handler wrote in it stays a change of its own."""
+
+    requests: int
+    carries: bool
+
+    def leaves_at(self, made: int) -> bool:
+        """Whether what is written after so many requests is not in the object when the part is over."""
+        return self.carries or made >= self.requests
+
+
 @attrs.define(eq=False)
 class Script:
     """A history as a replay goes through it: when it began, whether it was cancelled before its first line, the requests
-    that it must make, how many of them each restart has kept, the completions that it is given; and how many turns it is known
+    that it must make, the parts that restarts have kept, the completions that it is given; and how many turns it is known
     to have taken, whatever it asked for in them."""
 
     started: Stamp
     cancelled: CancelledError | None
     requests: list[Event]
-    kept_requests: list[int]
+    kept_parts: list[KeptPart]
     deliveries: list[Delivery]
     lived_turns: int
 
@@ -654,15 +668,16 @@ def script(history: Iterable[Recorded]) -> Script:
     """
     started: Stamp | None = None
     requests: list[Event] = []
-    kept_requests: list[int] = []
+    kept_parts: list[KeptPart] = []
     lived_turns = 0
     order = _Order()
     for recorded in history:
         event = recorded.event
         kind = event.__class__
         if kind in _COMPLETIONS:
-            if kind is e.HistoryKept:
-                kept_requests.append(len([r for r in requests if not isinstance(r, e.PatchMarked)]))
+            if isinstance(event, e.HistoryKept):
+                made = len([r for r in requests if not isinstance(r, e.PatchMarked)])
+                kept_parts.append(KeptPart(made, event.carries))
             order.add(Delivery(event, recorded.stamp))
             if kind is e.HistoryKept:
                 lived_turns = len(order.deliveries)
@@ -682,7 +697,7 @@ def script(history: Iterable[Recorded]) -> Script:
             order.attempt_begins()
     if started is None:
         raise CorruptRecord("a history that is replayed does not say when its handler started")
-    return Script(started, order.cancelled, requests, kept_requests, order.deliveries, lived_turns)
+    return Script(started, order.cancelled, requests, kept_parts, order.deliveries, lived_turns)
 
 
 class _Order:

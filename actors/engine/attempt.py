@@ -138,7 +138,7 @@ class Attempt:
             lambda: _root(self.handler, instance, view, arguments, setting.limits),
             requests=self.script.requests,
             lived_turns=self.script.lived_turns,
-            kept_requests=self.script.kept_requests,
+            kept_parts=self.script.kept_parts,
             state=view,
             name=self.name,
             is_terminal=partial(is_terminal, also=self.handler.retry.terminal),

@@ -81,8 +81,17 @@ async def beginning_of(
         lengths=dict(base.lengths),
         maps=base.maps,
         before_last=kept.before_last,
+        carries=invocation.atomic and not lineage.rewinds and _is_unwritten(history, kept),
     )
     return Beginning(rewound, [*kept.events, (stamp, mark), *kept.late], kept.again)
+
+
+def _is_unwritten(history: Sequence[Recorded], kept: Kept) -> bool:
+    """Whether what the kept part of an atomic one wrote is not in its object."""
+    if kept.pinned is not None and not kept.pinned.carries:
+        return False
+    ends = (r.event.outcome.kind for r in history if isinstance(r.event, e.InvocationCompleted))
+    return OutcomeKind.SUCCEEDED not in ends
 
 
 def has_fields(kind: Kind, mode: Mode) -> bool:

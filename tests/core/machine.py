@@ -149,7 +149,7 @@ class Machine:
             IT,
             root,
             requests=lines.requests,
-            kept_requests=lines.kept_requests,
+            kept_parts=lines.kept_parts,
             lived_turns=lines.lived_turns,
             state=NoFields(),
             name="it",

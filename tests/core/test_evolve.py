@@ -225,6 +225,15 @@ def test_what_the_kept_part_of_a_history_wrote_is_not_written_again() -> None:
     assert story.state.fields == {"b": b"2"}
 
 
+def test_what_it_wrote_is_written_with_the_rest_where_it_is_carried() -> None:
+    kept = e.HistoryKept(invocation_id=IT, fields={}, lengths={}, maps={}, carries=True)
+    changed = e.FieldsChanged(invocation_id=IT, fields={"a": b"1"})
+    later = e.FieldsChanged(invocation_id=IT, fields={"b": b"2"})
+    story = given(accepted(), started(), changed, kept, later, completed())
+    assert story.state is not None
+    assert story.state.fields == {"a": b"1", "b": b"2"}
+
+
 def test_rewound_fields_are_all_there_is() -> None:
     rewound = e.FieldsRewound(invocation_id=IT, fields={"a": b"1"}, lengths={"lines": 2}, logs={}, maps={}, before={})
     written = e.FieldsChanged(invocation_id=AHEAD, fields={"a": b"9", "b": b"9"})

@@ -168,6 +168,7 @@ EVENTS: list[e.Event] = [
         lengths={"lines": 2},
         maps={"items": {'"apple"': b"2"}},
         before_last=True,
+        carries=True,
     ),
     e.CallHandedOver(invocation_id=INVOCATION, step=STEP, callee=OTHER),
     e.CallsSpared(invocation_id=INVOCATION),

@@ -523,8 +523,7 @@ def _status_in(row: bytes) -> Status:
 
 
 def _may_be_steered(told: Told, verb: str) -> bool:
-    # An atomic one that is restarted from a step is not whole: what was written before the step went with the one that ended.
-    return (told.is_loose or verb not in ("kill", "restart", "purge")) and (verb, told.kind) != ("restart", "move")
+    return told.is_loose or verb not in ("kill", "restart", "purge")
 
 
 def _split(error: BaseException, kind: type[BaseException]) -> tuple[BaseException | None, BaseException | None]:
