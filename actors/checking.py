@@ -32,9 +32,9 @@ class Verdict(enum.Enum):
     """What became of a replay on other code."""
 
     SAME = "same"
-    """It goes through all that is recorded, and comes to the recorded end if there is one. It may do more behind that."""
+    """It goes through all that is recorded, and comes to the recorded end if there is one. It may do more after that."""
     DIVERGES = "diverges"
-    """It asks for something else than what is recorded: moved there, the invocation would be paused."""
+    """It does something other than what was recorded: moved there, the invocation would be paused."""
     RAISES = "raises"
     """The handler raises where nothing of the kind is recorded, or a value no longer fits its type."""
     ENDS_OTHERWISE = "ends_otherwise"
@@ -75,7 +75,7 @@ class FieldDifference:
 
 @attrs.frozen(kw_only=True)
 class Divergence:
-    """Where the code first asks for something else: after ``position`` kept operations; both in words, with their source lines.
+    """Where the code first does something else: after ``position`` kept operations; both in words, with their source lines.
     ``step`` is the path of the recorded operation; empty for what has none."""
 
     position: int
@@ -123,7 +123,7 @@ class CheckReport:
                 where = (
                     ""
                     if at is None
-                    else f" behind {at.position} operations: recorded {at.recorded}, attempted {at.attempted}"
+                    else f" after {at.position} {'operation' if at.position == 1 else 'operations'}: recorded {at.recorded}, attempted {at.attempted}"
                 )
                 return f"diverges{where}"
             case Verdict.RAISES:

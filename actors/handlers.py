@@ -125,7 +125,7 @@ def _check_function(function: Any) -> None:
         raise DefinitionError(f"{name} is decorated twice; keep one of @handler and @shared")
     if not inspect.iscoroutinefunction(function):
         raise DefinitionError(
-            f"{name}: a handler is an 'async def' method. @handler and @shared decorate the method itself: no other decorator stands below them"
+            f"{name}: a handler is an 'async def' method. @handler and @shared decorate the method itself: put no other decorator below them"
         )
     if function.__name__.startswith("__"):
         raise DefinitionError(

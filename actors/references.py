@@ -361,7 +361,7 @@ class InvocationHandle(Generic[R_co]):
         self, *, deployment: str = "latest", app: str | os.PathLike[str] | Snapshot | None = None
     ) -> CheckReport:
         """Replay it on other code, with no effect and nothing written: which operations are kept, changed, new, and where the
-        code first asks for something else than what is recorded.
+        code first does something other than what was recorded.
 
         ``deployment`` is ``latest``, ``keep`` (the one that it is on) or an id; ``app`` is code on disk instead, ``file.py`` or
         ``package.module``. Raises ``UnknownInvocationError``, ``HistoryGoneError``, ``BrokenDeploymentError``.

@@ -509,7 +509,7 @@ class InvocationPausedError(ActorError):
 
 
 class NonDeterminismError(ActorError):
-    """A replay asked for something else than what is recorded. The invocation is paused; the message holds the diff."""
+    """A replay did something other than what was recorded. The invocation is paused; the message holds the diff."""
 
 
 class NoLongerFitsError(ActorError):

@@ -77,7 +77,7 @@ async def test_the_exit_code_says_whether_everything_can_be_moved(tmp_path: Path
         assert "attempted: a sleep (step 1) at app.py:13" in result.output
         result = await check(tmp_path, "--where", "service = 'Import'", "--app", str(app))
         assert result.exit_code == 1
-        assert "diverges behind 0 operations" in result.output
+        assert "diverges after 0 operations" in result.output
         result = await check(tmp_path, handle.id, "--app", str(app), "-o", "json")
         (report,) = json.loads(result.output)
         assert report["verdict"] == "diverges"

@@ -166,7 +166,7 @@ async def test_a_divergence_names_both_operations_and_both_lines(shop: Shop) -> 
     line = next(n for n, text in enumerate(FIXED.splitlines()) if "await store(count)" in text)
     assert (at.recorded_source, at.attempted_source) == (f"app.py:{line + 1}", f"app.py:{line + 1}")
     assert at.position == report.kept
-    assert "diverges behind" in report.summary
+    assert "diverges after" in report.summary
 
 
 async def test_fields_that_are_left_otherwise_are_named_with_both_values(shop: Shop) -> None:

@@ -149,7 +149,7 @@ async def test_a_dry_run_of_a_resume_is_a_check_and_changes_nothing(tmp_path: Pa
     async with checked(tmp_path) as (served, handle):
         before = await handle.info()
         result = await asked(served, "resume", handle.id, "--deployment", "latest", "--dry-run")
-        assert (result.exit_code, "diverges behind 0" in result.stdout) == (1, True), result.output
+        assert (result.exit_code, "diverges after 0" in result.stdout) == (1, True), result.output
         assert (await asked(served, "resume", handle.id, "--dry-run")).exit_code == 0
         assert await handle.info() == before
 
@@ -197,7 +197,7 @@ async def test_a_job_moves_those_that_are_compatible_and_says_of_the_others_wher
         items = {item.id: item async for item in job.items()}
         refused = items[diverges.id]
         assert (refused.result, refused.error) == (ItemResult.REFUSED, "IncompatibleError")
-        assert refused.reason.startswith("diverges behind 0 operations: recorded step 'fetch'")
+        assert refused.reason.startswith("diverges after 0 operations: recorded step 'fetch'")
         assert "attempted a sleep" in refused.reason
         assert await diverges.info() == before
         if verb == "resume":

@@ -1,7 +1,7 @@
 """The web console: ES modules that the browser takes as they lie here, and the routes that serve them.
 
 It does nothing by itself: whatever the page shows and does goes through the same API that everybody uses, with the token of
-whoever sits before it. Hence its files need none. ``static/README.md`` says how a page is added.
+the person using it. Hence its files need none. ``static/README.md`` says how a page is added.
 """
 
 from actors.http.console.serving import ROUTES

@@ -407,7 +407,7 @@ function PreFlight({ id, where }) {
       : html`<${Empty} title="Check before you move anything">
           <p>
             Each invocation comes out as one of these. <b>Same</b>: the code asks for all that is recorded, in order, and it can be moved.${" "}
-            <b>Diverges</b> at a step: the code asks for something else there, and the invocation would be paused.${" "}
+            <b>Diverges</b> at a step: the code does something else there, and the invocation would be paused.${" "}
             <b>Raises</b>: the code fails where nothing of the kind is recorded.
           </p>
         <//>`}

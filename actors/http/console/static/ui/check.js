@@ -10,7 +10,7 @@ import { Json, visible } from "./json.js";
  */
 export const VERDICTS = {
   same: { mood: "good", sign: "✓", word: "same", meaning: "It goes through all that is recorded." },
-  diverges: { mood: "bad", sign: "≠", word: "diverges", meaning: "It asks for something else than what is recorded: moved there, it would be paused." },
+  diverges: { mood: "bad", sign: "≠", word: "diverges", meaning: "It does something other than what was recorded: moved there, it would be paused." },
   raises: { mood: "bad", sign: "✕", word: "raises", meaning: "It raises where nothing of the kind is recorded." },
   ends_otherwise: { mood: "warn", sign: "⇥", word: "ends otherwise", meaning: "It goes through all that is recorded, and comes to another end." },
 };
