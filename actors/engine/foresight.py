@@ -78,12 +78,15 @@ def _advice(
     at = missed
     if report.divergence is not None and report.divergence.step:
         at = StepId(report.divergence.step)
-    is_enough = at is not None and asked_anew(history, at, rewinds=command.rewind_state) not in (at, command.step)
-    where = (
-        f"Restart from step {at} or an earlier one"
-        if is_enough
-        else "Restart from an earlier step, or from the beginning"
-    )
+    if at is not None and asked_anew(history, at, rewinds=command.rewind_state) not in (at, command.step):
+        where = f"Restart from step {at} or an earlier one"
+    elif at is not None and asked_anew(history, at, rewinds=True) != at:
+        where = (
+            f"Restart from step {at} with rewind_state, which undoes what the handler wrote into fields beside it and writes it "
+            "again, or from an earlier step"
+        )
+    else:
+        where = "Restart from an earlier step, or from the beginning"
     if command.argument is None:
         return f"{where}, or guard the change in the code with actors.patched()"
     return f"{where}, or leave out the input: what is kept was done for the old one"

@@ -196,7 +196,7 @@ async def test_fields_that_a_kept_part_would_write_otherwise_are_named(client: a
 async def test_a_step_whose_turn_wrote_fields_takes_new_input_if_they_are_rewound(client: actors.Client) -> None:
     paying = await client.actor(Till, "a").add.send(5)
     await paying.result()
-    with pytest.raises(actors.IncompatibleError):
+    with pytest.raises(actors.IncompatibleError, match="with rewind_state"):
         await paying.restart("log", input=9)
     assert await follow(client, await paying.restart("log", input=9, rewind_state=True)) == 9
 
