@@ -16,6 +16,7 @@ from cli.main import COMMANDS, main
 from cli.output import emit_json, escape_what_streams_cannot_show, remark, safe
 from cli.targets import parse_argument, parse_object, parse_target, written_object, written_target
 from journal.events import Target
+from tests.terminal import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,13 +117,14 @@ def test_a_drain_of_more_than_a_day_is_refused(
 
 
 @pytest.mark.parametrize("end", ["raise SystemExit(0)", "raise KeyError('a')", "raise GeneratorExit"])
-def test_an_app_that_raises_while_it_is_imported_is_not_served(
-    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_app_that_raises_while_it_is_imported_is_not_served(end: str, tmp_path: Path) -> None:
     (tmp_path / "ending_app.py").write_text(end)
-    monkeypatch.chdir(tmp_path)
-    assert type_in(monkeypatch, "serve", "ending_app.py") == Exit.USAGE
-    assert "importing ending_app.py failed" in capsys.readouterr().err
+    command = [sys.executable, "-m", "playhead", "serve", "ending_app.py", "--port", "0"]
+    ran = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stdout) == (Exit.USAGE, "")
+    assert "importing ending_app.py failed" in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_what_does_not_exist_is_an_error_and_no_empty_list(shop: Terminal) -> No
         said = shop.run(f"playhead {command}")
         assert (said.code, said.out) == (4, ""), said
     assert shop.done("playhead invocations list Shop --status paused -o id") == ""
-    assert shop.run("playhead invocations resume Shop --yes").code == 0
+    assert shop.run("playhead invocations resume Shop --yes").code == 4
     shop.done("kill $! && wait $!")
     for command in UNKNOWN:
         said = shop.run(f"playhead {command}")
