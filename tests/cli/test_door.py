@@ -140,7 +140,8 @@ def test_a_shell_completes_commands_statuses_and_services(shop: Terminal) -> Non
 
     assert {"invocations"} == completed("playhead inv")
     assert {"paused"} == completed("playhead invocations list --status pau")
-    assert {"Waiter"} == completed("playhead invocations cancel Wai")
+    # The shell waits two seconds for the names that a server knows, which a busy machine may exceed.
+    assert {"Waiter"} in (completed("playhead invocations cancel Wai") for _ in range(10))
 
 
 def test_on_a_terminal_a_list_is_watched_in_place_and_in_colours_unless_they_are_not_wanted(shop: Terminal) -> None:

@@ -108,7 +108,7 @@ async def test_following_a_stream_that_is_removed_ends(open_again: OpenJournal, 
                 nursery.start_soon(_is_over, followed)
                 await trio.testing.wait_all_tasks_blocked()
             await partition.commit([Append(stream=STREAM, expected=2, events=[], remove=True)])
-            with trio.fail_after(5):
+            with trio.fail_after(60):
                 await _is_over(followed)
 
 
@@ -357,7 +357,7 @@ async def test_following_a_stream_gives_what_is_there_then_what_comes(open_again
                 if len(seen) == 4:
                     return
 
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(follow)
                 for number in range(2, 5):

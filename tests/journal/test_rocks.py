@@ -118,7 +118,6 @@ def ask_another_process(
     directory: Path,
     *arguments: str,
     environment: dict[str, str] | None = None,
-    within_seconds: float = 60.0,
     open_files: int | None = None,
 ) -> dict[str, Any]:
     """What ``writer`` answers; see there. ``open_files``: how many it may have."""
@@ -132,7 +131,7 @@ def ask_another_process(
         preexec_fn=limit,
         capture_output=True,
         text=True,
-        timeout=within_seconds,
+        timeout=60.0,
         env=environment,
         cwd=writer.ROOT,
     )
@@ -517,7 +516,7 @@ async def test_a_flipped_bit_never_keeps_a_start_from_coming_to_an_end(
 ) -> None:
     directory, _ = await leave_a_store(tmp_path, monkeypatch)
     flip(damaged(directory), sorted(deadly_bits(damaged(directory)))[2])
-    assert ask_another_process("open", directory, within_seconds=4)["error"] == "StoreDamaged"
+    assert ask_another_process("open", directory)["error"] == "StoreDamaged"
 
 
 @pytest.mark.parametrize(
