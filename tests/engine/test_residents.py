@@ -105,9 +105,13 @@ async def test_a_large_field_is_kept_in_no_more_memory_than_it_weighs(tmp_path: 
         tracemalloc.start()
         try:
             await shelf.put(4 * MIB)
-            await shelf.size()
-            gc.collect()
-            held, _ = tracemalloc.get_traced_memory()
+            for _ in range(50):
+                # A thread may hold what it has just written for a moment longer.
+                await shelf.size()
+                gc.collect()
+                held, _ = tracemalloc.get_traced_memory()
+                if held < 5 * MIB:
+                    break
         finally:
             tracemalloc.stop()
     assert 4 * MIB <= held < 5 * MIB
