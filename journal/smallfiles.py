@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 READ_LIMIT_BYTES = 16 << 20
 """A small file that is larger than this is not read."""
 
-
 _SEAL = re.compile(rb',"checksum":(\d{1,10})}\s*\Z')
 
 

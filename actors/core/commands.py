@@ -191,9 +191,11 @@ class RestartInvocation:
     ``json_loses`` names the types that the sender had there and its JSON does not tell.
     ``stop`` says how the original is stopped if it has not ended. ``hand_over``: whoever waits for the original then waits for
     the successor. ``dry_run``: only say what would be kept. ``deployment`` is the code that it
-    runs on, None: the original's. ``require_compatible``: only if that code gets through what is kept. The rest is filled in where the command arrives: the ``original``'s acceptance, the ``step``,
-    the ``parameter`` that ``argument`` is the value of (as in :class:`journal.events.InvocationAccepted`), and, as for a cancel, ``held_back``. ``caller`` waits for the successor, if it is a call that is repeated; ``chain`` is its
-    chain.
+    runs on, None: the original's. ``require_compatible``: only if that code gets through what is kept. ``caller`` waits for the
+    successor, if it is a call that is repeated; ``chain`` is its chain.
+
+    The rest is filled in where the command arrives: the ``original``'s acceptance, the ``step``, the ``parameter`` that
+    ``argument`` is the value of (as in :class:`journal.events.InvocationAccepted`), and, as for a cancel, ``held_back``.
     """
 
     invocation_id: InvocationId

@@ -11,10 +11,10 @@ from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.evolve import keeps_changes
 from actors.core.gates import NO_GATES, Gates
-from actors.core.state import Changes, WaitKind
+from actors.core.state import Changes, WaitKind, existing
 from actors.core.transitions import ACTIVE
 from journal import events as e
-from journal.errors import BrokenInvariant, CorruptRecord
+from journal.errors import CorruptRecord
 from journal.events import Caller, Children, Link, Mode, Outcome, OutcomeKind, PauseCause, Status
 from journal.ids import ROOT_STEP, InvocationId, StepId, stream_of_invocation
 
@@ -99,9 +99,7 @@ def may_run(invocation: InvocationState) -> bool:
 
 
 def _of(state: ObjectState | None, event: Any) -> InvocationState:
-    if state is None:
-        raise BrokenInvariant("what an event is of has an object")
-    return state.invocations[event.invocation_id]
+    return existing(state).invocations[event.invocation_id]
 
 
 def _on_accepted(_: ObjectState | None, event: e.InvocationAccepted) -> list[Effect]:
@@ -183,8 +181,7 @@ def _retract(invocation_id: InvocationId, step: StepId, wait: Wait) -> list[Effe
 
 
 def _on_call(state: ObjectState | None, event: e.CallScheduled) -> list[Effect]:
-    if state is None:
-        raise BrokenInvariant("what an event is of has an object")
+    state = existing(state)
     invocation = _of(state, event)
     link = Link(event.invocation_id, f"{state.name}/{invocation.handler}", state.holder == event.invocation_id)
     command = c.Invoke(
@@ -335,8 +332,7 @@ def _on_restarted(state: ObjectState | None, event: e.InvocationRestarted) -> li
 
 
 def _on_rewound(state: ObjectState | None, event: e.FieldsRewound) -> list[Effect]:
-    if state is None:
-        raise BrokenInvariant("what an event is of has an object")
+    state = existing(state)
     return [f.RewindItems(event, dict(state.lengths))]
 
 
@@ -353,8 +349,7 @@ def _on_resumed(state: ObjectState | None, event: e.InvocationResumed) -> list[E
 
 
 def _on_completed(state: ObjectState | None, event: e.InvocationCompleted) -> list[Effect]:
-    if state is None:
-        raise BrokenInvariant("what an event is of has an object")
+    state = existing(state)
     invocation = _of(state, event)
     owed: list[Effect] = []
     if invocation.is_started:

@@ -13,6 +13,7 @@ import math
 import attrs
 import msgspec
 
+from journal.errors import BrokenInvariant
 from journal.events import Caller, Failure, Kind, Lineage, Link, Mode, PauseCause, Status, Word
 from journal.ids import InvocationId, StepId
 
@@ -206,3 +207,10 @@ class ObjectState:
     def name(self) -> str:
         """As people write it."""
         return self.service if self.key is None else f"{self.service}/{self.key}"
+
+
+def existing(state: ObjectState | None) -> ObjectState:
+    """The state of an object that has events. Raises :class:`journal.errors.BrokenInvariant` if there is none."""
+    if state is None:
+        raise BrokenInvariant("an object that has events has a state")
+    return state

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.react import owes
-from actors.core.state import WaitKind
+from actors.core.state import WaitKind, existing
 from actors.engine.resident import Listing
 from journal import keys
-from journal.errors import BrokenInvariant
 from journal.events import Status, Target
 from journal.rows import AwaitedSignal, InvocationRow, encode_row
 
@@ -99,9 +98,7 @@ def index_invocation(
         _index_ended(rows, new, partition, ended, listed)
         resident.listings.pop(invocation_id, None)
         return
-    state = resident.state
-    if state is None:
-        raise BrokenInvariant("what is listed has an object")
+    state = existing(resident.state)
     invocation = state.invocations.get(invocation_id)
     if invocation is None:
         return  # it had ended before, and its row says what there was to say

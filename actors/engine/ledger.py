@@ -22,7 +22,7 @@ from actors.core.decide import decide, unknown_invocation
 from actors.core.errors import InvocationPausedError, Refused, UnknownHandlerError, UnknownServiceError
 from actors.core.evolve import evolve, spans_with
 from actors.core.react import react
-from actors.core.state import with_request
+from actors.core.state import existing, with_request
 from actors.engine.arrivals import Arrival
 from actors.engine.audit import SET_ASIDE, AuditTrail, act_of, detail_of_set_aside, row_of_act
 from actors.engine.containment import EffectLost, passes
@@ -191,16 +191,12 @@ class Ledger:
         """What an event means for rows and for people, as long as the state is the one before it."""
         state = resident.state
         if isinstance(event, e.InvocationCompleted):
-            if state is None:
-                raise BrokenInvariant("what an event is of has an object")
-            row = resident.ended[event.invocation_id] = self._row_at_end(state, number, event, stamp)
+            row = resident.ended[event.invocation_id] = self._row_at_end(existing(state), number, event, stamp)
             self._forming.ended.append(row)
         elif isinstance(event, e.InvocationRestarted):
             self._note_successor(resident, number, event)
         elif isinstance(event, (e.AttemptFailed, e.StepAttemptFailed)):
-            if state is None:
-                raise BrokenInvariant("what an event is of has an object")
-            forming = self._forming
+            forming, state = self._forming, existing(state)
             failed = forming.failed_attempts if isinstance(event, e.AttemptFailed) else forming.failed_steps
             failed.append((state.service, state.invocations[event.invocation_id].handler))
         note(state, event, stamp)
@@ -338,8 +334,7 @@ class Ledger:
         if act is None:
             return
         row = row_of_act(arrival, act, at=self.now, answer=answer, changed=changed, refusal=refusal)
-        key, value = self._trail.extend(row)
-        self._forming.rows[key] = value
+        self._chain(row)
 
     def note_set_aside(self, resident: Resident, name: str, why: str) -> None:
         """Have people know of an object that the engine failed on."""
@@ -356,6 +351,9 @@ class Ledger:
             reason=why,
             changed=True,
         )
+        self._chain(row)
+
+    def _chain(self, row: AuditRow) -> None:
         key, value = self._trail.extend(row)
         self._forming.rows[key] = value
 
@@ -387,9 +385,7 @@ class Ledger:
         return None
 
     async def _stop_sends(self, resident: Resident, effect: f.StopSends) -> None:
-        if resident.state is None:
-            raise BrokenInvariant("what an event is of has an object")
-        invocation = resident.state.invocations.get(effect.invocation_id)
+        invocation = existing(resident.state).invocations.get(effect.invocation_id)
         if invocation is None:
             return
         for recorded in await self.directory.history(resident, invocation.invocation_id, invocation.spans):
@@ -410,18 +406,16 @@ class Ledger:
 
     async def _keep_history(self, resident: Resident, of: InvocationId) -> None:
         """Give an invocation that just started what it takes over, in the same commit."""
-        if resident.state is None:
-            raise BrokenInvariant("what an event is of has an object")
-        invocation = resident.state.invocations.get(of)
+        invocation = existing(resident.state).invocations.get(of)
         if invocation is None:
             return
         if invocation.restarts is None:
-            raise BrokenInvariant("what an event is of has an object")
+            raise BrokenInvariant("only a restart keeps a history")
         try:
             history = await self.history_of(resident, invocation.restarts.invocation_id)
             beginning = await beginning_of(
                 invocation,
-                resident.state,
+                existing(resident.state),
                 history,
                 self.directory.past(resident),
                 now=self.now,
@@ -548,9 +542,7 @@ class Ledger:
         if extension.expected == 0 and resident.state is not None:
             index_name(sealed.rows, partition, resident.state, there=True)
         if extension.may_be_empty and self._is_empty(resident):
-            if resident.state is None:
-                raise BrokenInvariant("what is empty had something")
-            index_name(sealed.rows, partition, resident.state, there=False)
+            index_name(sealed.rows, partition, existing(resident.state), there=False)
             extension.remove = True
             resident.vanish()
             return
@@ -569,9 +561,7 @@ class Ledger:
         )
 
     def _take_snapshot(self, resident: Resident, extension: Extension) -> None:
-        if resident.state is None:
-            raise BrokenInvariant("what an event is of has an object")
-        extension.snapshot = encode_snapshot(resident.state)
+        extension.snapshot = encode_snapshot(existing(resident.state))
         resident.snapshot_at = resident.version
         resident.snapshot_bytes = len(extension.snapshot)
         resident.events_since_snapshot = resident.bytes_since_snapshot = 0

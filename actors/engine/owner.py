@@ -70,7 +70,6 @@ than is won by the disk's beginning earlier."""
 _WAKE_TOGETHER = 128
 """Outside waiters that are woken in one tick; ten thousand at once would make the loop deaf for a tenth of a second."""
 
-
 _PURGED_TOGETHER = 500
 _LONGEST_NAP_SECONDS = 3600.0
 _MICROSECOND = 1e-6

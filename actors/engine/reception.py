@@ -25,6 +25,7 @@ from actors.core.errors import (
     UnknownServiceError,
 )
 from actors.core.react import pending
+from actors.core.state import existing
 from actors.engine.arrivals import Accepted, Arrival, Look, Note, Watch
 from actors.engine.containment import passes
 from actors.engine.forming import postponed_letter
@@ -339,9 +340,7 @@ class Reception:
     def _wait(self, resident: Resident, of: InvocationId, waiter: Waiter[Outcome]) -> None:
         resident.waiters.setdefault(of, []).append(waiter)
         if waiter.leaves_at_pause:
-            if resident.state is None:
-                raise BrokenInvariant("an open invocation is of an object")
-            state = resident.state.invocations[of]
+            state = existing(resident.state).invocations[of]
             if state.status is Status.PAUSED:
                 self._ledger.tell_paused(waiter, of, state.pause_reason)
 
@@ -352,9 +351,7 @@ class Reception:
         if open_state is None:
             info = info_of(self._known(resident, look.invocation_id), None, left=left)
         else:
-            if resident.state is None:
-                raise BrokenInvariant("an open invocation is of an object")
-            row = row_of(resident.state, open_state)
+            row = row_of(existing(resident.state), open_state)
             doing, code_wait = performer.doing(resident, open_state), performer.code_wait(open_state)
             info = info_of(
                 row,

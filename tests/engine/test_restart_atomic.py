@@ -63,6 +63,14 @@ def successor(client: Client, answer: Answer) -> InvocationHandle[Any]:
     return client.invocation(answer.successor.invocation_id)
 
 
+async def killed(client: Client) -> InvocationHandle[Any]:
+    """One that has written a part and was killed."""
+    handle = await client.actor(Scales, "a").tip.send(5)
+    await quiet()
+    await handle.kill(reason="a test")
+    return handle
+
+
 async def ended(client: Client, handle: InvocationHandle[Any]) -> list[Any]:
     """Let it end; what it returned, which is what a reader is told then."""
     await quiet()
@@ -76,9 +84,7 @@ async def ended(client: Client, handle: InvocationHandle[Any]) -> list[Any]:
 async def test_one_that_was_killed_writes_all_of_it_when_it_is_restarted(lab: Lab, point: str) -> None:
     async with lab.running() as runtime:
         scales = runtime.client.actor(Scales, "a")
-        handle = await scales.tip.send(5)
-        await quiet()
-        await handle.kill(reason="a test")
+        handle = await killed(runtime.client)
         assert await scales.read() == [0, 0, [], {}]
         again = successor(runtime.client, await handle.restart(point))
         assert await ended(runtime.client, again) == WHOLE
@@ -99,9 +105,7 @@ async def test_so_does_a_restart_of_a_restart(lab: Lab, first: str, then: str) -
 @pytest.mark.parametrize("point", POINTS)
 async def test_it_does_so_after_a_crash(lab: Lab, point: str) -> None:
     async with lab.running() as runtime:
-        handle = await runtime.client.actor(Scales, "a").tip.send(5)
-        await quiet()
-        await handle.kill(reason="a test")
+        handle = await killed(runtime.client)
         again = successor(runtime.client, await handle.restart(point))
         await quiet()
     async with lab.running() as runtime:
@@ -113,10 +117,10 @@ async def test_what_one_that_succeeded_wrote_is_not_written_twice(lab: Lab, poin
     async with lab.running() as runtime:
         handle = await runtime.client.actor(Scales, "a").tip.send(5)
         assert await ended(runtime.client, handle) == WHOLE
-        killed = successor(runtime.client, await handle.restart(point))
+        second = successor(runtime.client, await handle.restart(point))
         await quiet()
-        await killed.kill(reason="a test")
-        again = successor(runtime.client, await killed.restart("end"))
+        await second.kill(reason="a test")
+        again = successor(runtime.client, await second.restart("end"))
         left, right, lines, _ = await again.result()
         assert (left, right, lines.count("left")) == (5, 10, 1)
 
@@ -125,10 +129,10 @@ async def test_nor_is_it_by_a_restart_from_before_a_restart_that_was_killed(lab:
     async with lab.running() as runtime:
         handle = await runtime.client.actor(Scales, "a").tip.send(5)
         assert await ended(runtime.client, handle) == WHOLE
-        killed = successor(runtime.client, await handle.restart("second"))
+        second = successor(runtime.client, await handle.restart("second"))
         await quiet()
-        await killed.kill(reason="a test")
-        again = successor(runtime.client, await killed.restart("first"))
+        await second.kill(reason="a test")
+        again = successor(runtime.client, await second.restart("first"))
         left, right, lines, _ = await again.result()
         assert (left, right, lines.count("left")) == (5, 10, 1)
 
@@ -137,9 +141,7 @@ async def test_nor_is_it_by_a_restart_from_before_a_restart_that_was_killed(lab:
 async def test_it_writes_over_what_others_have_written_meanwhile(lab: Lab, point: str) -> None:
     async with lab.running() as runtime:
         scales = runtime.client.actor(Scales, "a")
-        handle = await scales.tip.send(5)
-        await quiet()
-        await handle.kill(reason="a test")
+        handle = await killed(runtime.client)
         await scales.put(100)
         again = successor(runtime.client, await handle.restart(point))
         assert (await ended(runtime.client, again))[:2] == [5, 5]
@@ -149,9 +151,7 @@ async def test_it_writes_over_what_others_have_written_meanwhile(lab: Lab, point
 async def test_a_rewind_has_written_the_kept_part_already(lab: Lab, point: str) -> None:
     async with lab.running() as runtime:
         scales = runtime.client.actor(Scales, "a")
-        handle = await scales.tip.send(5)
-        await quiet()
-        await handle.kill(reason="a test")
+        handle = await killed(runtime.client)
         await scales.put(100)
         again = successor(runtime.client, await handle.restart(point, rewind_state=True))
         assert await ended(runtime.client, again) == WHOLE

@@ -7,13 +7,16 @@ every replay and in every restart of it.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
 
 import actors
 from actors import Actor, CancelledError, RetryPolicy, Service, Workflow, handler, shared, step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Node = list[Any]
 
@@ -56,6 +59,18 @@ class World:
     def begins(self) -> list[tuple[str, float]]:
         """Each beginning of a body: its step's key, and when."""
         return [(key, at) for what, key, at in self.story if what == "begin"]
+
+    def runs(self) -> Iterator[tuple[str, float, frozenset[str]]]:
+        """Each beginning of a body: its step's key, when, and the keys of those that ran at that moment."""
+        running: set[str] = set()
+        for what, key, at in self.story:
+            if what == "death":
+                running.clear()
+            elif what == "end":
+                running.discard(key)
+            else:
+                yield key, at, frozenset(running)
+                running.add(key)
 
     def die(self) -> None:
         """The process that acts on it is gone."""

@@ -168,22 +168,15 @@ def _world(storm: Storm, lives: dict[InvocationId, Life]) -> None:
                     ended[life.id] = at
     for key in once:
         storm.law("at most once is at most once", storm.world.times[key] <= 1, key)
-    running: set[str] = set()
-    for what, key, at in storm.world.story:
-        if what == "death":
-            running.clear()
-        elif what == "end":
-            running.discard(key)
-        else:
-            of = key.partition("/")[0]
-            again = at > recorded.get(key, inf) + SAME_TIME
-            storm.law("no step runs after its outcome", not again, f"{key} at {at}, recorded at {recorded.get(key)}")
-            storm.law("nothing runs after its end", at <= ended.get(of, inf) + SAME_TIME, key)
-            if of in lives:
-                storm.law("what runs is recorded", key in names, key)
-            beside = {other for other in running if other.startswith(of)}
-            storm.law("no compensation beside its action", names.get(key) != "undo" or not beside, f"{key}: {beside}")
-            running.add(key)
+    for key, at, running in storm.world.runs():
+        of = key.partition("/")[0]
+        again = at > recorded.get(key, inf) + SAME_TIME
+        storm.law("no step runs after its outcome", not again, f"{key} at {at}, recorded at {recorded.get(key)}")
+        storm.law("nothing runs after its end", at <= ended.get(of, inf) + SAME_TIME, key)
+        if of in lives:
+            storm.law("what runs is recorded", key in names, key)
+        beside = {other for other in running if other.startswith(of)}
+        storm.law("no compensation beside its action", names.get(key) != "undo" or not beside, f"{key}: {beside}")
 
 
 def _held(storm: Storm, lives: dict[InvocationId, Life]) -> None:

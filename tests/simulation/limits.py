@@ -32,15 +32,9 @@ def judge(storm: Storm, lives: dict[InvocationId, Life], objects: list[list[Reco
 
 def _running_steps(storm: Storm) -> None:
     most = storm.lab.limits.running_steps * storm.lab.partitions
-    running: set[str] = set()
-    for what, key, at in storm.world.story:
-        if what == "death":
-            running.clear()
-        elif what == "end":
-            running.discard(key)
-        else:
-            running.add(key)
-            storm.law("no more steps run than may", len(running) <= most, f"{len(running)} at {at}, {most} may")
+    for key, at, beside in storm.world.runs():
+        running = len(beside | {key})
+        storm.law("no more steps run than may", running <= most, f"{running} at {at}, {most} may")
 
 
 def _mailbox(storm: Storm, events: list[Recorded]) -> None:
