@@ -49,8 +49,8 @@ from actors.core.errors import (
     plain_text,
 )
 from actors.core.limits import NEVER, within_limit
+from actors.core.replay import digest_of_values
 from actors.core.retries import RetryPolicy
-from actors.core.state import digest
 from actors.core.texts import shown
 from actors.objects import NothingStored, definition_of, kind_in_words
 from actors.outcomes import error_of, step_error_of, value_of
@@ -534,7 +534,7 @@ async def _run_step(
     execution = branch.execution
     context = context_of(branch)
     call = call_of(function, args, kwargs)
-    argument, is_compared = encoded(call.args, call.kwargs)
+    argument, opaque = encoded(call.args, call.kwargs)
     is_kept = len(argument) <= context.limits.payload_bytes
     asked = e.StepScheduled(
         invocation_id=execution.invocation_id,
@@ -544,8 +544,9 @@ async def _run_step(
         argument=argument if is_kept else b"",
         at_most_once=options.at_most_once,
         argument_bytes=0 if is_kept else len(argument),
-        is_compared=is_compared,
-        argument_digest="" if is_kept or not is_compared else digest(argument).hex(),
+        is_compared=True,
+        argument_digest="" if is_kept else digest_of_values(argument, opaque),
+        opaque=opaque,
     )
     returns = codec()
     if asked.step not in context.ended_steps:

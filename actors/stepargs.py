@@ -1,53 +1,129 @@
 """A step's arguments as they are recorded: whole, for people to read, and for a replay to be held against.
 
-A step takes whatever Python can copy, so some arguments are not values: a client of a service, a function. Those are recorded by
-their ``repr``, which may differ from process to process; a replay is then not held against any argument of that step. Values are
-encoded in one order, whatever order their sets and dictionaries are in.
+A step takes whatever Python can copy, so some arguments are not values: a client of a service, a function. Those are *opaque*:
+recorded by their ``repr``, which may differ from process to process, and compared with nothing. A replay is held against all
+others. Values are encoded in one order, whatever order their sets and dictionaries are in. What msgspec does not know is written
+as the journal would keep it, if it could; numbers that are not finite, for which JSON has no word, as Python prints them.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from actors.core.errors import DefinitionError
+from actors.values import codec_for
+from actors.values.document import parse_shallow
+from actors.values.owntype import encode_by_own_type
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_encode_in_order = msgspec.json.Encoder(order="deterministic").encode
+_NULL = b"null"
+_EXACT = frozenset({int, str, bool, type(None)})
+_CONTAINERS = (dict, list, tuple, set, frozenset)
 
 
-def encoded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, bool]:
-    """The arguments as JSON, by position, or by position and name; and whether they are values. Never raises."""
+def encoded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, tuple[str, ...]]:
+    """The arguments as JSON, by position, or by position and name; and those that are opaque. Never raises."""
     if not args and not kwargs:
-        return b"", True
+        return b"", ()
     shown: Any = {**{str(i): a for i, a in enumerate(args)}, **kwargs} if kwargs else list(args)
     try:
-        return _encode_in_order(shown), True
+        data = _encode_in_order(shown)
     except Exception:  # keys that are not texts, things that are not values, or what methods of users' classes raise
-        return _encoded_by_and_by(shown)
+        return _encoded_one_by_one(shown)
+    if _NULL in data and not _is_finite(shown):
+        return _encoded_one_by_one(shown)
+    return data, ()
 
 
-def _encoded_by_and_by(shown: Any) -> tuple[bytes, bool]:
-    with contextlib.suppress(Exception):  # as above, except for the keys
-        return _encode_in_order(msgspec.to_builtins(shown, str_keys=True, order="deterministic")), True
-    if isinstance(shown, dict):
-        return _encode_by_repr({name: _encode_one(value) for name, value in shown.items()}), False
-    return _encode_by_repr(list(map(_encode_one, shown))), False
+def _is_finite(value: Any) -> bool:
+    """Whether it surely holds no number that is not finite, which would be written as null."""
+    kind = type(value)
+    if kind is dict:
+        return all(map(_is_finite, value.values()))
+    if kind is list or kind is tuple:
+        return all(map(_is_finite, value))
+    return kind in _EXACT or (kind is float and math.isfinite(value))
 
 
-def _encode_one(value: Any) -> Any:
+def _encoded_one_by_one(shown: Any) -> tuple[bytes, tuple[str, ...]]:
+    places = list(shown) if isinstance(shown, dict) else list(map(str, range(len(shown))))
+    values = shown.values() if isinstance(shown, dict) else shown
+    opaque: list[str] = []
+    parts: list[msgspec.Raw] = []
+    for place, value in zip(places, values, strict=True):
+        data = _value(value)
+        if data is None:
+            opaque.append(place)
+            data = _by_repr(value)
+        parts.append(msgspec.Raw(data))
+    together = dict(zip(places, parts, strict=True)) if isinstance(shown, dict) else parts
+    return _encode_in_order(together), tuple(opaque)
+
+
+def _value(value: Any) -> bytes | None:
+    """A value as JSON; ``None`` for what is not a value."""
+    for plain_of in (_plain, _kept) if isinstance(value, _CONTAINERS) else (_plain,):
+        try:
+            return _encode_in_order(_spelled_out(plain_of(value)))
+        except Exception:  # noqa: S112 - as above: the next way, or none
+            continue
+    return None
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value, str_keys=True, order="deterministic", enc_hook=_unknown)
+
+
+def _kept(value: Any) -> Any:
+    return parse_shallow(encode_by_own_type(value))
+
+
+def _unknown(value: Any) -> Any:
+    """What msgspec does not know, as something that it knows."""
+    kind: type = type(value)
+    if hasattr(kind, "__pydantic_root_model__"):  # its own JSON has sets in the order of this process
+        return value.model_dump(by_alias=True, round_trip=True, warnings=False)
+    if not _can_be_kept(kind):
+        raise NotImplementedError
+    return _kept(value)
+
+
+@functools.lru_cache(maxsize=1024)
+def _can_be_kept(kind: type) -> bool:
     try:
-        return msgspec.Raw(_encode_by_repr(value))
+        codec_for(kind)
+    except DefinitionError:
+        return False
+    return True
+
+
+def _spelled_out(plain: Any) -> Any:
+    """The same with the numbers that are not finite as texts."""
+    kind = type(plain)
+    if kind is float:
+        return plain if math.isfinite(plain) else repr(plain)
+    if kind is list or kind is tuple:
+        return [_spelled_out(item) for item in plain]
+    if kind is dict:
+        return {key: _spelled_out(item) for key, item in plain.items()}
+    return plain
+
+
+_encode_in_order = msgspec.json.Encoder(order="deterministic", enc_hook=_unknown).encode
+
+
+def _by_repr(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value, enc_hook=repr)
     except Exception as problem:  # its methods are its author's, and may raise anything
-        return f"({type(value).__name__} that cannot be shown: {type(problem).__name__})"
-
-
-def _encode_by_repr(value: Any) -> bytes:
-    return msgspec.json.encode(value, enc_hook=repr)
+        return msgspec.json.encode(f"({type(value).__name__} that cannot be shown: {type(problem).__name__})")
 
 
 def parameter_names(function: Any) -> tuple[str, ...]:

@@ -287,7 +287,8 @@ class InvocationStarted:
 class StepScheduled:
     """A handler asked for a side effect. Durable before the effect begins. ``argument`` are the arguments; where they are too
     large to be kept it is empty, ``argument_bytes`` says how large they were, and ``argument_digest`` what they were.
-    ``is_compared``: they are values, and a replay must give the same."""
+    ``is_compared``: a replay must give the same, except for those that are ``opaque`` (by position or name): they are not values
+    and recorded by their ``repr``, which is another one in each process."""
 
     invocation_id: InvocationId
     step: StepId
@@ -298,6 +299,7 @@ class StepScheduled:
     argument_bytes: int = 0
     is_compared: bool = False
     argument_digest: str = ""
+    opaque: tuple[str, ...] = ()
 
 
 @attrs.define(kw_only=True)

@@ -806,22 +806,37 @@ def _has_same_arguments(
     if not recorded.is_compared or not attempted.is_compared:
         return True
     if recorded.argument_bytes or attempted.argument_bytes:
-        return _digest_of(recorded) == _digest_of(attempted)
+        return recorded.opaque != attempted.opaque or _digest_of(recorded) == _digest_of(attempted)
     names = parameters()
-    return _by_name(recorded.argument, names) == _by_name(attempted.argument, names)
+    was, is_now = _by_name(recorded.argument, names), _by_name(attempted.argument, names)
+    opaque = {_name_of(place, names) for place in (*recorded.opaque, *attempted.opaque)}
+    return was.keys() == is_now.keys() and all(was[name] == is_now[name] for name in was.keys() - opaque)
 
 
 def _digest_of(step: e.StepScheduled) -> str:
-    return step.argument_digest if step.argument_bytes else digest(step.argument).hex()
+    return step.argument_digest if step.argument_bytes else digest_of_values(step.argument, step.opaque)
 
 
-def _by_name(arguments: bytes, names: Sequence[str]) -> dict[str, Any]:
+def digest_of_values(arguments: bytes, opaque: Sequence[str]) -> str:
+    """What tells the arguments of a step from others, without those that are not values."""
+    if opaque:
+        values = {place: value for place, value in _by_place(arguments).items() if place not in opaque}
+        arguments = msgspec.json.encode(values)
+    return digest(arguments).hex()
+
+
+def _by_place(arguments: bytes) -> dict[str, msgspec.Raw]:
     given = msgspec.json.decode(arguments, type=dict[str, msgspec.Raw] | list[msgspec.Raw]) if arguments else []
-    by_place = given if isinstance(given, dict) else {str(place): value for place, value in enumerate(given)}
-    return {
-        names[int(place)] if place.isdecimal() and int(place) < len(names) else place: bytes(value)
-        for place, value in by_place.items()
-    }
+    return given if isinstance(given, dict) else {str(place): value for place, value in enumerate(given)}
+
+
+def _by_name(arguments: bytes, names: Sequence[str]) -> dict[str, bytes]:
+    return {_name_of(place, names): bytes(value) for place, value in _by_place(arguments).items()}
+
+
+def _name_of(place: str, names: Sequence[str]) -> str:
+    """The parameter that an argument is for, given by position or by name."""
+    return names[int(place)] if place.isdecimal() and int(place) < len(names) else place
 
 
 _Comparison: TypeAlias = "Callable[[Any, Any], bool]"

@@ -20,6 +20,13 @@ class Opaque:
         raise ValueError("no words")
 
 
+class Bank:
+    """A client: another object, elsewhere in memory, in each attempt."""
+
+    def __deepcopy__(self, _: object) -> Bank:
+        return self
+
+
 @step
 async def ask(prompt: Any, **options: Any) -> str:
     return "answer"
@@ -29,6 +36,10 @@ class Agent(Service):
     @handler
     async def run(self, size: int) -> str:
         return await ask("x" * size)
+
+    @handler
+    async def pay(self) -> str:
+        return await ask(Bank(), amount=5)
 
     @handler
     async def odd(self) -> None:
@@ -77,3 +88,11 @@ async def test_an_argument_that_cannot_be_shown_hides_no_other() -> None:
         assert among["temperature"] == 0.5
         assert "Opaque" in among["tools"]
         assert "dict" in among["0"]
+
+
+async def test_a_check_of_the_same_code_sees_no_change_in_a_client() -> None:
+    async with Lab(Agent).running() as runtime:
+        handle = await runtime.client.service(Agent).pay.send()
+        await handle.result()
+        report = await handle.check()
+        assert (report.verdict.value, report.kept, report.changed) == ("same", 1, 0)

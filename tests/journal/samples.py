@@ -51,6 +51,7 @@ EVENTS: list[e.Event] = [
         argument_bytes=3,
         is_compared=True,
         argument_digest="0123456789abcdef0123456789abcdef",
+        opaque=("bank",),
     ),
     e.StepCompleted(invocation_id=INVOCATION, step=STEP, outcome=OUTCOME),
     e.StepAttemptFailed(
