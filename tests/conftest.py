@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.lab import WORLD
 from tests.virtual import run_on_virtual_time
@@ -14,6 +15,10 @@ FOLDERS = [folder.name for folder in Path(__file__).parent.iterdir() if (folder 
 
 # Assertions of the tests' helpers (``given(…).then(…)``) explain themselves, and hold under ``python -O``.
 pytest.register_assert_rewrite(*(f"tests.{folder}" for folder in FOLDERS))
+
+# A busy machine is no reason for a test to fail.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
