@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from journal.events import Failure
 
 DETAILS_BYTES = 65_536
-"""Larger details are not kept."""
+"""An error with larger details, as JSON, is not kept."""
 
 CARRIED_BYTES = 65_536
 """An error whose attributes are longer, as JSON, cannot be made again."""
@@ -81,8 +81,8 @@ _HEAP_TYPE = 1 << 9
 class Details:
     """What is kept of the ``details`` of an error.
 
-    ``data`` is their JSON. ``typed`` tells the types that it has no word for; empty if there are none. ``problem`` says why an error with these details
-    cannot be kept; then nothing else is set.
+    ``data`` is their JSON. ``typed`` tells the types that it has no word for; empty if there are none. ``problem`` says why an
+    error with these details cannot be kept, and what to do; then nothing else is set.
     """
 
     data: bytes = b""
@@ -91,9 +91,10 @@ class Details:
 
 
 def details_of(error: BaseException) -> Details:
-    """The details of an error, if they are not longer than :data:`DETAILS_BYTES`. Never raises.
+    """The details of an error. Never raises.
 
-    Those of an error that is not terminal serve as information: what would come back as something else is left out.
+    Those of an error that is not terminal serve as information: what would come back as something else, or has more than
+    :data:`DETAILS_BYTES`, is left out.
     """
     try:
         value = getattr(error, "details", None)
@@ -104,20 +105,26 @@ def details_of(error: BaseException) -> Details:
     try:
         typed = msgspec.json.encode(_kept(value, _hints_of(type(error)).get("details")))
     except BaseException as problem:  # as above
-        return _refused_details(error, problem)
+        return _refused_details(
+            error, f"{_in_words(problem)}. Give it details of JSON, or annotate 'details' in its class"
+        )
     data = _json_or_nothing(value)
-    if max(len(typed), len(data)) > DETAILS_BYTES:
-        return Details()
+    size = max(len(typed), len(data))
+    if size > DETAILS_BYTES:
+        return _refused_details(
+            error, f"they have {size} bytes of JSON, the limit is {DETAILS_BYTES}. Keep less in them"
+        )
     return Details(data, b"" if typed == data else typed)
 
 
-def _refused_details(error: BaseException, problem: BaseException) -> Details:
-    if not issubclass(type(error), TerminalError):
-        return Details()
-    said = (
-        f"{problem.path}: {problem.problem}" if isinstance(problem, ValueProblem) else plain_text(str(problem), _SHOWN)
-    )
-    return Details(problem=said or type_name(type(problem)))
+def _refused_details(error: BaseException, problem: str) -> Details:
+    return Details(problem=problem) if issubclass(type(error), TerminalError) else Details()
+
+
+def _in_words(problem: BaseException) -> str:
+    if isinstance(problem, ValueProblem):
+        return f"{problem.path}: {problem.problem}"
+    return plain_text(str(problem), _SHOWN) or type_name(type(problem))
 
 
 def _json_or_nothing(details: Any) -> bytes:

@@ -37,7 +37,7 @@ TYPE_CHARACTERS = 512
 """How much of the name of an error's type is kept."""
 
 MESSAGE_CHARACTERS = 8_192
-"""How much of an error's text is kept."""
+"""How much of an error's text is kept. One that is cut says so at its end."""
 
 _NAMED_LEAVES = 3
 """How many errors of a group its text names."""
@@ -48,8 +48,7 @@ def failure_of(error: BaseException) -> Failure:
     details = details_of(error)
     if details.problem:
         refusal = UnserializableError(
-            f"{type_of(error)} cannot be kept, because of its details: {details.problem}. Give it details of JSON, or annotate "
-            f"'details' in its class. Its text: {text_of(error)}"
+            f"{type_of(error)} cannot be kept, because of its details: {details.problem}. Its text: {text_of(error)}"
         )
         return attrs.evolve(failure_of(refusal), traceback=traceback_of(error))
     return Failure(
@@ -166,6 +165,12 @@ def _short_name(error: BaseException) -> str:
 
 def _text(make: Callable[[], str], what: str) -> str:
     try:
-        return plain_text(make(), MESSAGE_CHARACTERS)
+        said = make()
+        text = plain_text(said, MESSAGE_CHARACTERS)
+        length = str.__len__(said)
+        if length <= MESSAGE_CHARACTERS:
+            return text
+        mark = f"… (cut, {length} characters)"
+        return text[: MESSAGE_CHARACTERS - len(mark)] + mark
     except BaseException as problem:  # an error's methods are its author's, and may raise anything
         return f"({what} raised {_short_name(problem)})"

@@ -83,8 +83,8 @@ class TerminalError(ActorError):
     A subclass arrives as itself, with its attributes, where its class is known: ``except InsufficientFunds`` works across a
     call, across a replay and over HTTP. An attribute is kept if it is JSON, of a common type of the standard library, or of the type
     that its annotation says, in the class or in the parameters of its ``__init__``. If one cannot be kept, or they have more than
-    64 KiB as JSON, a plain ``TerminalError`` arrives, with ``type``, text and ``details``. ``details`` are kept by the same rule, and
-    left out if they have more than 64 KiB; an error whose details cannot be kept is recorded as ``UnserializableError``.
+    64 KiB as JSON, a plain ``TerminalError`` arrives, with ``type``, text and ``details``. ``details`` are kept by the same rule;
+    an error whose details cannot be kept, or have more than 64 KiB, is recorded as ``UnserializableError``.
     ``invocation_id`` is that of the invocation that raised it. Its cause is told by the recorded traceback, and is not raised again.
 
     ::

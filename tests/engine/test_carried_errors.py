@@ -17,7 +17,7 @@ import pytest
 
 import actors
 from actors import RetryPolicy, Service, TerminalError, handler, step
-from actors.carried import CARRIED_BYTES
+from actors.carried import CARRIED_BYTES, DETAILS_BYTES
 from actors.durable import run
 from actors.failures import failure_of
 from actors.outcomes import error_of
@@ -343,6 +343,8 @@ BENT: dict[str, Callable[[], TerminalError]] = {
     "that are no value": lambda: Detailed("why", details={"lock": threading.Lock()}),
     "that are not UTF-8": lambda: Detailed("why", details=["caf\udce9.txt"]),
     "that hold themselves": lambda: Detailed("why", details=endless()),
+    "that are too long": lambda: Detailed("why", details=["x" * DETAILS_BYTES]),
+    "that are too long with their types": lambda: Detailed("why", details=[b"x" * DETAILS_BYTES]),
 }
 
 
@@ -488,7 +490,7 @@ async def test_it_arrives_over_http(tmp_path: Path, which: str) -> None:
 
 @on_virtual_time
 @pytest.mark.parametrize("which", BENT)
-async def test_details_that_would_come_back_bent_are_refused(lab: Lab, which: str) -> None:
+async def test_details_that_cannot_be_kept_are_refused(lab: Lab, which: str) -> None:
     async with lab.running() as runtime:
         with pytest.raises(actors.UnserializableError, match="why") as caught:
             await runtime.client.service(Raising).bent(which)
@@ -497,16 +499,22 @@ async def test_details_that_would_come_back_bent_are_refused(lab: Lab, which: st
 
 
 @pytest.mark.parametrize("which", BENT)
-async def test_details_that_would_come_back_bent_are_refused_over_http(tmp_path: Path, which: str) -> None:
+async def test_details_that_cannot_be_kept_are_refused_over_http(tmp_path: Path, which: str) -> None:
     async with serving(tmp_path, Raising) as served, served.client() as client:
         with pytest.raises(actors.UnserializableError):
             await client.service(Raising).bent(which)
 
 
-def test_details_of_an_error_that_is_not_terminal_are_left_out_if_bent() -> None:
-    error = Carrying()
-    error.details = {"a": Why.EMPTY}
-    assert failure_of(error).details == b""
+def test_details_of_an_error_that_is_not_terminal_are_left_out_if_they_cannot_be_kept() -> None:
+    for details in ({"a": Why.EMPTY}, ["x" * DETAILS_BYTES]):
+        error = Carrying()
+        error.details = details
+        assert failure_of(error).details == b""
+
+
+def test_details_are_kept_up_to_their_limit() -> None:
+    details = "x" * (DETAILS_BYTES - 2)
+    assert error_of(failure_of(Detailed("why", details=details))).details == details
 
 
 @on_virtual_time

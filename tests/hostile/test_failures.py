@@ -100,6 +100,12 @@ def test_a_type_that_is_no_text_is_the_name_of_the_class() -> None:
         assert failure_of(raised(which)).type.endswith(".Carries")
 
 
+def test_a_text_that_is_cut_says_so_with_its_length() -> None:
+    message = failure_of(raised("text is long")).message
+    assert len(message) == MESSAGE_CHARACTERS
+    assert message.endswith("… (cut, 1000000 characters)")
+
+
 def test_of_a_deep_group_the_bottom_is_told() -> None:
     assert "at the bottom" in failure_of(nested_group(3_000)).message
 
