@@ -88,6 +88,13 @@ def checked_count(value: object, name: str, *, at_least: int = 1, at_most: int =
     raise _refusal(name, value, f"a whole number from {at_least} to {at_most}")
 
 
+def checked_truth(value: object, name: str) -> bool:
+    """The same. Raises :class:`InvalidArgumentError` unless it is True or False."""
+    if isinstance(value, bool):
+        return value
+    raise _refusal(name, value, "True or False")
+
+
 def checked_text(value: object, name: str, at_most: int = MAX_WORDS) -> str:
     """The same text, as a plain ``str``. Raises :class:`InvalidArgumentError` for what is not text, or cannot be written as
     UTF-8, and :class:`PayloadTooLargeError` for what is too long.

@@ -206,6 +206,17 @@ class CancelScope:
             ...
     """
 
+    __slots__ = (
+        "_branch",
+        "_deadline",
+        "_relative",
+        "_timer",
+        "cancel_called",
+        "cancelled_caught",
+        "parent",
+        "shield",
+    )
+
     def __init__(
         self, *, deadline: Instant | None = None, relative: Seconds | None = None, shield: bool = False
     ) -> None:

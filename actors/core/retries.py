@@ -8,7 +8,15 @@ from typing import TypeAlias
 
 import attrs
 
-from actors.core.arguments import Seconds, checked_count, checked_errors, checked_number, checked_seconds, one_of
+from actors.core.arguments import (
+    Seconds,
+    checked_count,
+    checked_errors,
+    checked_number,
+    checked_seconds,
+    checked_truth,
+    one_of,
+)
 
 
 class Exhausted(enum.Enum):
@@ -40,6 +48,10 @@ def _max_delay(value: Seconds) -> float:
 
 def _on_exhausted(value: str | Exhausted) -> Exhausted:
     return one_of(Exhausted, value, "on_exhausted")
+
+
+def _fail_fast(value: bool | None) -> bool | None:
+    return None if value is None else checked_truth(value, "fail_fast")
 
 
 def _terminal(value: ErrorClasses) -> tuple[type[BaseException], ...]:
@@ -75,7 +87,7 @@ class RetryPolicy:
     max_delay: float = attrs.field(default=60.0, converter=_max_delay)
     on_exhausted: Exhausted = attrs.field(default=Exhausted.PAUSE, converter=_on_exhausted)
     terminal: tuple[type[BaseException], ...] = attrs.field(default=(), converter=_terminal)
-    fail_fast: bool | None = None
+    fail_fast: bool | None = attrs.field(default=None, converter=_fail_fast)
 
 
 DEFAULT_RETRY = RetryPolicy()

@@ -368,6 +368,20 @@ async def test_a_policy_takes_one_class_as_terminal(lab: Lab) -> None:
     await stays_well(lab)
 
 
+@pytest.mark.parametrize("value", ["no", 1, 0, object()])
+def test_a_policy_fails_fast_or_does_not_or_leaves_it_open(value: Any) -> None:
+    with pytest.raises(actors.InvalidArgumentError) as refusal:
+        RetryPolicy(fail_fast=value)
+    assert refusal.value.path == "fail_fast"
+    assert [RetryPolicy(fail_fast=known).fail_fast for known in (True, False, None)] == [True, False, None]
+
+
+def test_a_scope_has_no_deadline_that_is_assigned() -> None:
+    for name in ("deadline", "relative_deadline", "timeout"):
+        with pytest.raises(AttributeError):
+            setattr(actors.CancelScope(), name, 5)
+
+
 async def test_a_reason_that_is_not_utf8_is_kept_escaped_when_a_handler_raises_it(lab: Lab) -> None:
     async with lab.running() as runtime:
         with pytest.raises(actors.InvocationCancelledError, match=r"no such file: caf\\udce9.txt"):
