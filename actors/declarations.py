@@ -119,6 +119,11 @@ def _fields_in(cls: type, inherited: Mapping[str, Any], taken: frozenset[str]) -
         if not _is_for_the_class(annotation):
             _check_field_name(f"{cls.__qualname__}.{name}", name, taken)
             found[name] = _default_in(cls, name, vars(cls).get(name, NO_DEFAULT))
+        elif name not in vars(cls) and not _is_class_variable(annotation):
+            raise DefinitionError(
+                f"{cls.__qualname__}.{name} is Final, a constant of the class, and has no value. Give it one, or annotate it "
+                "without Final to make it a field"
+            )
     for name, value in vars(cls).items():
         if name in found or _is_dunder(name) or name.startswith(_OF_METACLASSES):
             continue

@@ -366,8 +366,8 @@ class Step(Generic[P, R]):
         self.function = function
         self.options = options
         self.name = options.name or _name_of(function)
-        self.__name__ = function.__name__
-        self.__qualname__ = function.__qualname__
+        self.__name__ = getattr(function, "__name__", self.name)  # a partial function has none
+        self.__qualname__ = getattr(function, "__qualname__", self.name)
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
         self._result: Codec[Any] | None = None
@@ -394,6 +394,11 @@ class Step(Generic[P, R]):
 def _declared(function: Callable[P, Any], options: StepOptions) -> Step[P, Any]:
     """The step, unless its result could never be recorded."""
     made: Step[P, Any] = Step(function, options)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise DefinitionError(
+            f"step {made.name!r} is a generator, which cannot be recorded. Return a list of what it gives, or give each with "
+            "actors.emit()"
+        )
     check_result(function, made.name)
     return made
 

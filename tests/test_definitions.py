@@ -10,7 +10,7 @@ import decimal
 import functools
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import attrs
@@ -178,6 +178,24 @@ def test_names_that_are_taken_are_refused() -> None:
     for name in ("key", "_view", "_port", "_fields", "_kind", "_definition"):
         with pytest.raises(actors.DefinitionError, match=f"Made.{name}: this name is taken"):
             body(**{name: lambda self: None})()
+
+
+@pytest.mark.parametrize("annotation", [Final, Final[list[int]], Final[Log[str]], "Final[int]"])
+def test_a_constant_without_a_value_is_refused(annotation: Any) -> None:
+    with pytest.raises(actors.DefinitionError, match="Made.found is Final"):
+        body(__annotations__={"found": annotation})()
+
+
+def test_a_step_is_no_generator() -> None:
+    def lines() -> Iterator[str]:
+        yield "a"
+
+    async def chunks() -> AsyncIterator[str]:
+        yield "a"
+
+    for function in (lines, chunks, functools.partial(lines)):
+        with pytest.raises(actors.DefinitionError, match="generator"):
+            step(name="read")(function)
 
 
 def test_a_field_without_a_type_is_refused() -> None:

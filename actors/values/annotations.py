@@ -32,6 +32,11 @@ def is_alias(kind: Any) -> bool:
     return type(typing.get_origin(kind) or kind).__name__ == "TypeAliasType"
 
 
+def is_unpacked(kind: Any) -> bool:
+    """Whether it is ``*tuple[…]`` or ``Unpack[…]``."""
+    return bool(getattr(kind, "__unpacked__", False)) or getattr(typing.get_origin(kind), "_name", "") == "Unpack"
+
+
 def inner(kind: Any) -> Any:
     """The type that an annotation stands for: of ``Annotated``, ``Final``, a ``NewType``, an alias; None if it is one itself."""
     origin = typing.get_origin(kind)

@@ -163,6 +163,11 @@ class _Maker:
             return SequenceShape(kind, tuple, self.shape(Any))
         if len(arguments) == 2 and arguments[1] is Ellipsis:
             return SequenceShape(kind, tuple, self.shape(arguments[0]))
+        if any(map(a.is_unpacked, arguments)):
+            raise DefinitionError(
+                f"values of type {name_of(kind)} cannot be kept as JSON: there is no rule for a tuple with a part of any length. "
+                "Use tuple[X, ...], or a class with a field for each part"
+            )
         return TupleShape(kind, [self.shape(argument) for argument in arguments])
 
     def _dictionary(self, kind: Any, container: Callable[[Any], Any], arguments: tuple[Any, ...]) -> Shape:

@@ -8,7 +8,7 @@ import datetime
 import enum
 import typing
 import uuid
-from typing import Any, Optional
+from typing import Any, Optional, Unpack
 
 import attrs
 import msgspec
@@ -179,6 +179,9 @@ def test_json_that_would_lose_an_item_is_refused(kind: Any, data: bytes, path: s
         collections.abc.Callable[[int], int],
         collections.abc.Hashable,
         type[int],
+        tuple[int, *tuple[str, ...]],
+        tuple[*tuple[int, str]],
+        tuple[int, Unpack[tuple[str, ...]]],  # noqa: UP044 - as users may have written it
         list[collections.deque[int]],
         dict[str, collections.abc.Callable[[], int]],
     ],
