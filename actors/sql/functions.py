@@ -2,6 +2,9 @@
 
 One call is one step of SQLite's machine, and no step can be interrupted: ``instr`` of half a megabyte in a megabyte was observed
 to take ten seconds. Python searches in linear time (the two-way algorithm of Crochemore and Perrin, since Python 3.10).
+
+SQLite bounds the size of a value when it gets it, which is too late for ``replace``: a megabyte of letters, each replaced by three
+thousand others, is 3 GB before anybody looks at it. So the size is worked out first.
 """
 
 from __future__ import annotations
@@ -16,11 +19,15 @@ if TYPE_CHECKING:
 _SPACE = " "
 
 
-def replace_slow_functions(connection: apsw.Connection) -> None:
-    """Let a connection use ours. They give what SQLite's give."""
+def replace_slow_functions(connection: apsw.Connection, value_bytes: int) -> None:
+    """Let a connection use ours. They give what SQLite's give, and no value of more than ``value_bytes``."""
+
+    def replace(text: Any, old: Any, new: Any) -> str | None:
+        return _replace(text, old, new, value_bytes)
+
     replaced: tuple[tuple[str, Callable[..., int | str | None], tuple[int, ...]], ...] = (
         ("instr", _instr, (2,)),
-        ("replace", _replace, (3,)),
+        ("replace", replace, (3,)),
         ("trim", _trim, (1, 2)),
         ("ltrim", _ltrim, (1, 2)),
         ("rtrim", _rtrim, (1, 2)),
@@ -49,11 +56,15 @@ def _instr(text: Any, part: Any) -> int | None:
     return _text(text).find(_text(part)) + 1
 
 
-def _replace(text: Any, old: Any, new: Any) -> str | None:
+def _replace(text: Any, old: Any, new: Any, value_bytes: int) -> str | None:
     if text is None or old is None or new is None:
         return None
-    was = _text(old)
-    return _text(text).replace(was, _text(new)) if was else _text(text)
+    whole, was, becomes = _text(text), _text(old), _text(new)
+    if not was:
+        return whole
+    if len(becomes) > len(was) and len(whole) + whole.count(was) * (len(becomes) - len(was)) > value_bytes:
+        raise apsw.TooBigError("string or blob too big")  # as SQLite says it; a character has at least one byte
+    return whole.replace(was, becomes)
 
 
 def _trim(text: Any, characters: Any = _SPACE) -> str | None:

@@ -31,7 +31,6 @@ _STEPS_BETWEEN_CHECKS_AT_ONCE = 50
 
 _LIMITS = {
     apsw.SQLITE_LIMIT_SQL_LENGTH: SQL_BYTES,
-    apsw.SQLITE_LIMIT_LENGTH: VALUE_BYTES,
     apsw.SQLITE_LIMIT_COLUMN: 200,
     apsw.SQLITE_LIMIT_EXPR_DEPTH: 100,
     apsw.SQLITE_LIMIT_COMPOUND_SELECT: 20,
@@ -147,9 +146,9 @@ def guarded_connection(guard: Guard, budget: Budget) -> apsw.Connection:
         connection.config(switch, setting)
     for limit, value in _LIMITS.items():
         connection.limit(limit, value)
-    if budget.is_at_once:
-        connection.limit(apsw.SQLITE_LIMIT_LENGTH, _VALUE_BYTES_AT_ONCE)
-    replace_slow_functions(connection)
+    value_bytes = _VALUE_BYTES_AT_ONCE if budget.is_at_once else VALUE_BYTES
+    connection.limit(apsw.SQLITE_LIMIT_LENGTH, value_bytes)
+    replace_slow_functions(connection, value_bytes)
     steps = _STEPS_BETWEEN_CHECKS_AT_ONCE if budget.is_at_once else _STEPS_BETWEEN_CHECKS
     connection.set_progress_handler(budget.must_stop, steps)
     connection.authorizer = guard

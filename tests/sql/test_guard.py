@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import apsw
@@ -12,7 +13,7 @@ import pytest
 import actors
 from actors.core.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
 from actors.sql.budget import Budget
-from actors.sql.guard import SQL_BYTES
+from actors.sql.guard import SQL_BYTES, VALUE_BYTES
 from actors.sql.run import query
 from tests.sql.kept import in_memory, row
 
@@ -251,6 +252,7 @@ LONG_STEPS = [
     f"SELECT length(quote({A})), length(hex({A})), length(upper({A}))",
     f"SELECT json_extract('[' || replace({A}, 'a', '1,') || '1]', '$[#-1]')",
     f"SELECT group_concat({A}) FROM sys_invocation",
+    f"SELECT length(replace({A}, 'a', printf('%.*c', 20000, 'b')))",
 ]
 
 
@@ -279,6 +281,24 @@ def test_the_loop_waits_for_no_large_value(source: Source) -> None:
     assert query(source, sql, ["x" * 100_000]).rows
     with pytest.raises(QueryTooLargeError, match="1024 KiB"):
         query(source, sql, ["x" * 1_100_000])
+
+
+@pytest.mark.parametrize("times", [1_000, 500_000])
+def test_a_value_that_would_be_too_large_is_never_made(source: Source, times: int) -> None:
+    large = "SELECT length(replace(printf('%.*c', 900000, 'a'), 'a', printf('%.*c', ?, 'b')))"
+    tracemalloc.start()
+    try:
+        with pytest.raises(QueryTooLargeError):
+            query(source, large, [times])
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_replacement_of_the_largest_size_is_made(source: Source) -> None:
+    assert query(source, "SELECT length(replace(printf('%.*c', ?, 'a'), 'a', 'bb'))", [VALUE_BYTES // 2]).rows == [
+        [VALUE_BYTES]
+    ]
 
 
 TEXTS = ["", "a", "aab", "aaab", " a b ", "  ", "äbä", "10", "1.5", "%"]
