@@ -288,7 +288,12 @@ class LocalPort:
 
     def _asked(self) -> Asked:
         journal = self.engine.journal
-        return Asked(view=journal.view, partitions=journal.partitions, services=self._served(system=True))
+        return Asked(
+            view=journal.view,
+            partitions=journal.partitions,
+            asker=self.who.realm,
+            services=self._served(system=True),
+        )
 
     async def matching(self, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many invocations the predicate fits, and the ids of so many of them, the oldest first."""

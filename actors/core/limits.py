@@ -55,7 +55,8 @@ class Limits:
     ``query_seconds``           10           ``QueryTooSlowError``
     ``query_rows``              10,000       ``QueryTooLargeError``
     ``query_bytes``             32 MiB       ``QueryTooLargeError`` (all values of a query's answer)
-    ``queries``                 2            further queries wait for their turn
+    ``queries``                 2            further queries wait for their turn; a token of which none runs
+                                             has one place more
     ==========================  ===========  =============================================================
 
     ::

@@ -15,6 +15,8 @@ import attrs
 import outcome
 import trio
 
+from actors.sql.places import Places
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
@@ -41,10 +43,11 @@ _SELECTION_SECONDS = 120.0
 
 @attrs.frozen(kw_only=True)
 class Asked:
-    """What is asked: something with views, of a running journal or of one at rest."""
+    """What is asked: something with views, of a running journal or of one at rest. ``asker`` is the realm of the principal."""
 
     view: Callable[[], AbstractAsyncContextManager[Readable]]
     partitions: int
+    asker: str = ""
     services: Sequence[ServiceInfo] = ()
 
 
@@ -54,7 +57,7 @@ class Queries:
     def __init__(self, world: World, limits: Limits) -> None:
         self._world = world
         self._limits = limits
-        self._turns = trio.CapacityLimiter(limits.queries)
+        self._places = Places(limits.queries)
 
     async def query(self, asked: Asked, sql: str, parameters: Parameters) -> QueryResult:
         """The answer to one SELECT. Raises as :func:`actors.sql.run.query` does."""
@@ -133,7 +136,7 @@ class Queries:
         from actors.sql.budget import Budget
         from actors.sql.source import Source
 
-        async with self._turns, asked.view() as view:
+        async with self._places.place(asked.asker), asked.view() as view:
             source = Source(
                 view=view, partitions=asked.partitions, now=self._world.clock.now(), services=asked.services
             )

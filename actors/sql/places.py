@@ -1,0 +1,66 @@
+"""Places for queries, given out fairly: a query waits for other queries of its own asker, and for no flood of another's."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+
+class Places:
+    """So many at once. Beyond that, an asker of whom nothing runs has one place more, so that ten endless queries under one
+    token never keep out the operator, and the number of tokens bounds what runs."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._running: Counter[str] = Counter()
+        self._waiting: OrderedDict[str, deque[trio.Event]] = OrderedDict()
+
+    @asynccontextmanager
+    async def place(self, asker: str) -> AsyncGenerator[None]:
+        """Have one for the block, after a wait if there is none. First come, first served for each asker, and askers in turn."""
+        if asker in self._waiting or not self._has_one_for(asker):
+            await self._wait(asker)
+        else:
+            self._running[asker] += 1
+        try:
+            yield
+        finally:
+            self._give_back(asker)
+
+    async def _wait(self, asker: str) -> None:
+        given = trio.Event()
+        self._waiting.setdefault(asker, deque()).append(given)
+        try:
+            await given.wait()
+        except BaseException:
+            if given.is_set():
+                self._give_back(asker)
+            else:
+                self._leave(asker, given)
+            raise
+
+    def _leave(self, asker: str, given: trio.Event) -> None:
+        self._waiting[asker].remove(given)
+        if not self._waiting[asker]:
+            del self._waiting[asker]
+
+    def _has_one_for(self, asker: str) -> bool:
+        return self._running.total() < self._count or asker not in self._running
+
+    def _give_back(self, asker: str) -> None:
+        self._running[asker] -= 1
+        if not self._running[asker]:
+            del self._running[asker]
+        while (following := next(filter(self._has_one_for, self._waiting), None)) is not None:
+            given = self._waiting[following][0]
+            self._leave(following, given)
+            if following in self._waiting:
+                self._waiting.move_to_end(following)  # the next one of this asker comes after those of all others
+            self._running[following] += 1
+            given.set()
