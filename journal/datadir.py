@@ -24,7 +24,6 @@ Without ``/proc`` (another system than Linux) the absolute path is used, and the
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import re
@@ -39,6 +38,7 @@ import msgspec
 
 from journal.descriptors import (
     LOOKS,
+    lacks_descriptor,
     leads_to,
     lock,
     lock_past_lookers,
@@ -445,7 +445,7 @@ class HeldDirectory(OpenDirectory):
         try:
             written = _written_in(self.rocks)
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
+            if lacks_descriptor(error):
                 return
             self._lose(f"its directory db cannot be read ({error.strerror})")
         for name in written.keys() & self._written.keys():

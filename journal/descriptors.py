@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -29,6 +30,11 @@ def leads_to(path: Path, place: Place | None) -> bool:
         return place_of(path.stat()) == place
     except OSError:
         return False
+
+
+def lacks_descriptor(error: OSError) -> bool:
+    """Whether it failed because the process, or the system, has no descriptor left."""
+    return error.errno in (errno.EMFILE, errno.ENFILE)
 
 
 def open_directory(path: Path, flags: int = 0) -> int:

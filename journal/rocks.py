@@ -36,6 +36,7 @@ import trio
 from rocksdict import Checkpoint, DBCompressionType, Options, Rdict, ReadOptions
 
 from journal.backup import complete_backup
+from journal.descriptors import lacks_descriptor
 from journal.errors import BrokenInvariant, DirectoryLost, DiskFull, InDoubt, JournalError, StoreFailed, Unavailable
 from journal.handles import keep_for_ever, write_batch, write_tables
 from journal.handles import number_of as _number_of
@@ -63,6 +64,9 @@ _CHECK_SECONDS = 0.5
 _MARK_SECONDS = 1.0
 _ROOM_CHECK_SECONDS = 0.5
 _POLL_SECONDS = 0.01
+_LOOKS_FOR_DESCRIPTOR = 500
+"""How often a process without a free descriptor looks again, five seconds in all."""
+
 _REOPEN_MARGIN_BYTES = 8 << 20  # opening writes the log's contents into a table before it can drop the log
 RESERVE_BYTES = 64 << 20
 """Free bytes on the disk below which new work is refused; what is under way may use them."""
@@ -482,11 +486,22 @@ class _Watch:
 
     def found(self, db: Rdict, reached: int) -> Mark:
         """What MARK should say of a store that reaches so far on disk."""
-        logs = self._directory.logs()  # first: one that is gone must not be one that is still asked for
+        logs = self._logs()  # first: one that is gone must not be one that is still asked for
         oldest_log = db.property_int_value(OLDEST_LOG)
         if oldest_log is None:
             raise BrokenInvariant("RocksDB 9.8 knows the property")
         return Mark(reached, oldest_log, tuple(number for number in logs if number >= oldest_log))
+
+    def _logs(self) -> tuple[int, ...]:
+        """Its logs; a process that has no descriptor left waits for one rather than let a commit fail that is on disk."""
+        for _ in range(_LOOKS_FOR_DESCRIPTOR):
+            try:
+                return self._directory.logs()
+            except OSError as error:
+                if not lacks_descriptor(error):
+                    raise
+            time.sleep(_POLL_SECONDS)
+        return self._directory.logs()
 
     def _look_at_background_work(self, db: Rdict) -> None:
         errors = _number_of(db, "background-errors")

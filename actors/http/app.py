@@ -6,7 +6,7 @@ To add a route, write a function in a module of its kind, and an entry in that m
 from __future__ import annotations
 
 import re
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -34,7 +34,7 @@ from actors.http import (
     watching,
 )
 from actors.http.bodies import check_json
-from actors.http.exchange import Exchange, query_of, read_body, read_query
+from actors.http.exchange import Exchange, query_of, read_body, read_query, seat_of, waiting_for_client
 from actors.http.guard import check_encoding, check_media_type, origin_of
 from actors.http.models import NoQuery
 from actors.http.problems import SECURITY_HEADERS, respond_with
@@ -45,10 +45,10 @@ from journal.errors import BrokenInvariant, JournalError
 from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 
     from actors.http.guard import Guard
-    from actors.http.server import Closing, Seat
+    from actors.http.server import Closing
     from actors.http.tokens import Grant
     from actors.local import LocalClient
 
@@ -111,13 +111,20 @@ class Api:
         reader = _Reader(receive)
         request = Request(scope, reader)
         response = await self._respond(request)
-        await reader.finish()
+        with waiting_for_client(scope):
+            await reader.finish()
         self._traffic.note(_known(request.method), response.status_code)
         if request.method == "HEAD":
             await _HeadOf(response)(scope, reader, _with_security_headers(send))
             return
-        with self._traffic.streaming() if isinstance(response, EventStream) else nullcontext():
+        with self._streaming(scope) if isinstance(response, EventStream) else nullcontext():
             await response(scope, reader, _with_security_headers(send))
+
+    @contextmanager
+    def _streaming(self, scope: Message) -> Iterator[None]:
+        seat = seat_of(scope)
+        with self._traffic.streaming(), nullcontext() if seat is None else seat.streaming():
+            yield
 
     async def _respond(self, request: Request) -> Response:
         try:
@@ -211,7 +218,7 @@ class _Reader:
 
 
 def _take_control_seat(request: Request) -> None:
-    seat: Seat | None = request.scope.get("state", {}).get("seat")
+    seat = seat_of(request.scope)
     if seat is not None:
         seat.take_control_seat()
 

@@ -77,7 +77,8 @@ class Exchange:
         data = bytearray()
         is_over = False
         while not is_over:
-            message = await self._next_message()
+            with waiting_for_client(self.request.scope):
+                message = await self._next_message()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             data += message.get("body", b"")
@@ -116,8 +117,20 @@ class Exchange:
 
     def waiting(self) -> AbstractContextManager[None]:
         """Have the server count the connection with those whose call waits, for the block."""
-        seat: Seat | None = self.request.scope.get("state", {}).get("seat")
+        seat = seat_of(self.request.scope)
         return nullcontext() if seat is None else seat.waiting()
+
+
+def seat_of(scope: MutableMapping[str, Any]) -> Seat | None:
+    """What the connection of a request counts as, where a server of ours has taken it."""
+    seat: Seat | None = scope.get("state", {}).get("seat")
+    return seat
+
+
+def waiting_for_client(scope: MutableMapping[str, Any]) -> AbstractContextManager[None]:
+    """Have the server know that nothing goes on until the client has sent something, for the block."""
+    seat = seat_of(scope)
+    return nullcontext() if seat is None else seat.waiting_for_client()
 
 
 def read_json(data: bytes) -> Any:

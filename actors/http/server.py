@@ -7,6 +7,9 @@ and an upgrade in clear text would be one more way in.
 
 from __future__ import annotations
 
+import enum
+import resource
+import sys
 from collections import Counter
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -47,6 +50,7 @@ class ServerLimits:
 
     ``connections`` and ``connections_of_one_peer`` do not count two kinds: ``control_connections`` of tokens that may read or
     control, and ``waiting_calls``, connections with a call that waits for its answer; what is beyond these limits counts as the others do.
+    All together are no more than the process has descriptors for.
     ``send_seconds``: how long a client may take to read 64 KiB. ``head_seconds``: how long the head of a request may take to
     come in, and how long a connection may be idle. ``grace_seconds``: how long requests under way may take to end when the
     server stops, ``last_call_seconds``: how long they have to say goodbye after that.
@@ -72,6 +76,9 @@ DEFAULT_LIMITS = ServerLimits()
 
 _GOODBYE_SECONDS = 1.0
 _PIECE_BYTES = 64 << 10
+_OWN_DESCRIPTORS = 256
+"""What the store, the threads of steps and the rest of the process may need."""
+
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -126,7 +133,7 @@ async def serve(
             await _turn_away(stream)
             return
         seat = Seat(peer, stream, connections, limits)
-        with connections.counted(seat):
+        with connections.counted(seat), seat.scope:
             await _Server(limits, wrapped, config, context, stream, seat).run()
 
     async with trio.open_nursery() as handlers:
@@ -212,7 +219,7 @@ class _Server(TCPServer):
     async def _send_in_time(self, data: bytes) -> None:
         # A bound around the inherited method would not do: it shields itself from every scope outside.
         for start in range(0, len(data), _PIECE_BYTES):
-            with trio.fail_after(self._limits.send_seconds, shield=True):
+            with trio.fail_after(self._limits.send_seconds, shield=True), self._seat.waiting_for_client():
                 await self.stream.send_all(data[start : start + _PIECE_BYTES])
 
 
@@ -298,11 +305,13 @@ class _Connections:
 
     Two kinds are counted apart, up to a limit of their own, so that nothing that others do keeps an operator out: those of a
     token that may read or control (see :meth:`Seat.take_control_seat`), and those with a call that waits for its answer. Of
-    the others, where there is no room one that has not sent the head of a request makes place, the oldest first.
+    the others, where there is no room one makes place that keeps the server waiting (:class:`Rank`), the oldest first. What the
+    process has descriptors for bounds all together: without one, RocksDB can begin no file, and the store fails.
     """
 
     def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
+        self._at_most = _descriptors_for_connections()
         self._seats: dict[Seat, None] = {}
         self._apart: Counter[str] = Counter()
         self._of_peer: Counter[str] = Counter()
@@ -316,13 +325,15 @@ class _Connections:
     def make_room(self, peer: str) -> bool:
         """Whether one more of this peer may come in, perhaps in the place of one that has not asked for anything."""
         limits = self._limits
+        if len(self._seats) >= self._at_most:
+            return _drop_one([seat for seat in self._seats if not seat.is_of_control])
         if len(self._seats) < limits.connections and self._of_peer[peer] < limits.connections_of_one_peer:
             return True
         ordinary = [seat for seat in self._seats if not seat.is_apart]
         of_peer = [seat for seat in ordinary if seat.peer == peer]
         if len(of_peer) >= limits.connections_of_one_peer:
-            return _drop_oldest(of_peer)
-        return len(ordinary) < limits.connections or _drop_oldest(ordinary)
+            return _drop_one(of_peer)
+        return len(ordinary) < limits.connections or _drop_one(ordinary)
 
     @contextmanager
     def counted(self, seat: Seat) -> Iterator[None]:
@@ -362,6 +373,20 @@ _CONTROL = "control"
 _WAITING = "waiting"
 
 
+class Rank(enum.IntEnum):
+    """In which order connections make place for others, where there is no room."""
+
+    SLOW = enum.auto()
+    """Its client is waited for: for a request, for the rest of a body, or until it has read. One rank, since one that has come just
+    now is idle as well: of a crowd that sends no bodies, the older ones make place."""
+    STREAMING = enum.auto()
+    """Its client hears of changes, and can come back to where it was."""
+    WAITING = enum.auto()
+    """A call waits for its answer, and its client can attach again."""
+    BUSY = enum.auto()
+    """The server is at work for it, which does not take long. It makes no place."""
+
+
 @attrs.define(eq=False)
 class Seat:
     """What a connection counts as. The application says so, which knows who asks and for what: it is ``state["seat"]`` of the
@@ -372,13 +397,50 @@ class Seat:
     _connections: _Connections
     _limits: ServerLimits
     is_idle: bool = True
-    """No request has come whole, or the last one is answered."""
     _apart: set[str] = attrs.field(factory=set)
+    _waits_for_client: int = 0
+    _is_streaming: bool = False
+    _is_dropped: bool = False
+    scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
 
     @property
     def is_apart(self) -> bool:
         """Whether it is not counted with the others."""
         return bool(self._apart)
+
+    @property
+    def is_of_control(self) -> bool:
+        """Whether it is counted with those of tokens that may read or control."""
+        return _CONTROL in self._apart
+
+    @property
+    def rank(self) -> Rank:
+        """What it is about to do."""
+        if self._is_dropped:
+            return Rank.BUSY
+        if self.is_idle or self._waits_for_client:
+            return Rank.SLOW
+        if self._is_streaming:
+            return Rank.STREAMING
+        return Rank.WAITING if _WAITING in self._apart else Rank.BUSY
+
+    @contextmanager
+    def waiting_for_client(self) -> Iterator[None]:
+        """Nothing goes on until the client has sent or read something, for the block."""
+        self._waits_for_client += 1
+        try:
+            yield
+        finally:
+            self._waits_for_client -= 1
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """The client hears of changes, for the block."""
+        self._is_streaming = True
+        try:
+            yield
+        finally:
+            self._is_streaming = False
 
     def take_control_seat(self) -> None:
         """Its token may read or control: from now on it is counted with those, as far as there is room."""
@@ -399,8 +461,9 @@ class Seat:
             self._put_back(kind)
 
     def drop(self) -> None:
-        """Close it: its task reads the end of it."""
-        self.is_idle = False
+        """Close it, also under an answer that is not read, which is shielded, and before requests that have come already."""
+        self._is_dropped = True
+        self.scope.cancel()
         with suppress(OSError):
             self._stream.socket.shutdown(trio.socket.SHUT_RDWR)
 
@@ -414,13 +477,19 @@ class Seat:
             self._connections.put_back(kind)
 
 
-def _drop_oldest(seats: list[Seat]) -> bool:
-    """Close the one that came first of those that ask for nothing; whether there was one."""
-    for seat in seats:
-        if seat.is_idle:
-            seat.drop()
-            return True
-    return False
+def _drop_one(seats: list[Seat]) -> bool:
+    """Close the first in rank, the oldest of those; whether there was one."""
+    first = min(seats, key=lambda seat: seat.rank, default=None)
+    if first is None or first.rank is Rank.BUSY:
+        return False
+    first.drop()
+    return True
+
+
+def _descriptors_for_connections() -> int:
+    """What the process may open, without what it needs for itself."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else max(soft - _OWN_DESCRIPTORS, soft // 2)
 
 
 def _config(limits: ServerLimits) -> Config:

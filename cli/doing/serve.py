@@ -24,6 +24,7 @@ from actors.runtime import DRAIN_SECONDS, collect_garbage_rarely, open_runtime
 from actors.unserved import without_code
 from cli.address import Address, write_address
 from cli.allocator import give_back_large_blocks
+from cli.descriptors import allow_many_descriptors
 from cli.doing.limits import parse_limits
 from cli.exits import Exit
 from cli.loading import load_app
@@ -75,6 +76,7 @@ def serve_app(
 
 def run_to_the_end(run: Callable[[], Awaitable[Exit]]) -> Exit:
     """Run a server, and let nothing that users' code has left behind keep the process alive after that."""
+    allow_many_descriptors()
     try:
         return trio.run(run)
     finally:

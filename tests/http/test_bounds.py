@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
@@ -12,8 +14,9 @@ import trio.testing
 
 import actors
 from actors import Limits, Service, handler, step
+from actors.http import server
 from actors.http.routes import Scope
-from actors.http.server import ServerLimits
+from actors.http.server import Rank, Seat, ServerLimits
 from journal.events import Status, Target
 from tests.counter import Counter
 from tests.http.served import Served, serving, until_closed
@@ -140,24 +143,79 @@ async def test_half_a_body_leaves_nothing(tmp_path: Path) -> None:
         assert await served.runtime.client.invocations() == []
 
 
-async def test_connections_beyond_the_cap_are_turned_away_and_others_go_on(tmp_path: Path) -> None:
-    async with serving(tmp_path, Counter, limits=ServerLimits(connections_of_one_peer=5)) as served:
+HALF_A_BODY = "POST /Counter/k/add"
+NOT_READ = b"GET /ui/ HTTP/1.1\r\nhost: localhost\r\n\r\n" * 400
+
+
+@pytest.mark.parametrize(
+    "kind", ["half a head", "half a body", "half a body of a stranger", "an answer that is not read"]
+)
+async def test_clients_that_keep_the_server_waiting_keep_nobody_out(kind: str, tmp_path: Path) -> None:
+    limits = ServerLimits(connections_of_one_peer=5, head_seconds=600, send_seconds=600)
+    async with serving(tmp_path, Counter, limits=limits) as served:
         secret = served.tokens.create("app", Scope.INVOKE)
-        half = request(served, "POST /Counter/k/add", body=b"12345")[:-2].replace(
-            served.token.encode(), secret.encode()
-        )
-        busy = [await served.connected() for _ in range(5)]
-        for stream in busy:
-            await stream.send_all(half)
+        half = request(served, HALF_A_BODY, body=b"12345")[:-2]
+        sent = {
+            "half a head": b"GET /health HTTP/1.1\r\nhost: localhost\r\nx: ",
+            "half a body": half.replace(served.token.encode(), secret.encode()),
+            "half a body of a stranger": half.replace(served.token.encode(), b"nothing"),
+            "an answer that is not read": NOT_READ,
+        }[kind]
+        slow = [await deaf_client(served) for _ in range(5)]
+        for stream in slow:
+            await stream.send_all(sent)
         await until(lambda: served.connections() == 5)
         await trio.testing.wait_all_tasks_blocked()
-        for _ in range(3):
-            async with await served.connected() as stream:
-                assert status_of(await until_closed(stream)) == 503
-        for stream in busy:
+        for _ in range(7):
+            assert status_of(await served.raw(request(served, "GET /services", "connection: close"))) == 200
+        for stream in slow:
             await stream.aclose()
-        await until(lambda: served.connections() == 0)
-        assert status_of(await served.raw(request(served, "GET /services", "connection: close"))) == 200
+
+
+def test_those_make_place_first_that_lose_least_by_it() -> None:
+    room = Room(ServerLimits(connections_of_one_peer=5))
+    busy, waiting, streaming, slow, idle = (room.sit() for _ in range(5))
+    idle.is_idle = True  # it has come last, and its request may be on its way
+    with waiting.waiting(), streaming.streaming(), slow.waiting_for_client():
+        waiting._apart.clear()  # as one beyond the limit of calls that wait
+        for expected in (slow, idle, streaming):
+            assert room.connections.make_room("peer")
+            assert room.dropped == [expected]
+            room.dropped.clear()
+    assert not room.connections.make_room("peer"), "the rest is at work"
+    assert busy.rank is Rank.BUSY
+
+
+def test_connections_leave_descriptors_to_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server.resource, "getrlimit", lambda _: (server._OWN_DESCRIPTORS + 600, 4_096))
+    room = Room(ServerLimits())
+    operators = [room.sit() for _ in range(200)]
+    for seat in operators:
+        seat.take_control_seat()
+    waiting = [room.sit() for _ in range(400)]
+    for seat in waiting:
+        seat._take("waiting", 10_000)
+    assert room.connections.make_room("peer")
+    assert room.dropped == waiting[:1], "a call can be attached to again"
+
+
+class Room:
+    """Connections of one peer, without sockets."""
+
+    def __init__(self, limits: ServerLimits) -> None:
+        self.limits = limits
+        self.connections = server._Connections(limits)
+        self.dropped: list[Seat] = []
+        self._all = ExitStack()
+
+    def sit(self) -> Seat:
+        def shutdown(_: int) -> None:
+            self.dropped.append(seat)
+
+        stream: Any = SimpleNamespace(socket=SimpleNamespace(shutdown=shutdown))
+        seat = Seat("peer", stream, self.connections, self.limits, is_idle=False)
+        self._all.enter_context(self.connections.counted(seat))
+        return seat
 
 
 async def test_bodies_heads_keys_and_depths_have_limits_with_their_own_answers(tmp_path: Path) -> None:

@@ -372,6 +372,25 @@ async def test_a_process_without_a_free_descriptor_keeps_its_directory(
         journal.directory.check()
 
 
+async def test_a_commit_waits_for_a_descriptor_and_does_not_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    def look_once_more(self: DataDirectory, real: Callable[[DataDirectory], tuple[int, ...]] = DataDirectory.logs) -> Any:
+        looks.append(len(looks))
+        if len(looks) < 4:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(self.rocks))
+        return real(self)
+
+    async with opened(tmp_path / "data") as (_, partition):
+        monkeypatch.setattr(DataDirectory, "logs", look_once_more)
+        await partition.commit([append(A, 0, b"the first one in its log, which MARK has to name")])
+        assert len(looks) >= 4
+    async with opened(tmp_path / "data") as (journal, _):
+        assert await read(journal, A)
+
+
 LOSING = """
 import os, sys, shutil, pathlib, trio
 from journal.errors import DirectoryLost
