@@ -377,7 +377,9 @@ async def test_a_commit_waits_for_a_descriptor_and_does_not_fail(
 ) -> None:
     looks: list[int] = []
 
-    def look_once_more(self: DataDirectory, real: Callable[[DataDirectory], tuple[int, ...]] = DataDirectory.logs) -> Any:
+    def look_once_more(
+        self: DataDirectory, real: Callable[[DataDirectory], tuple[int, ...]] = DataDirectory.logs
+    ) -> Any:
         looks.append(len(looks))
         if len(looks) < 4:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(self.rocks))
