@@ -6,6 +6,7 @@ Each side effect writes ``begin KEY`` and ``end KEY`` into a ledger outside of t
 from __future__ import annotations
 
 import os
+from functools import cache
 
 import trio
 
@@ -17,7 +18,6 @@ LAST_SEEN = 20
 POSTED_TOGETHER = 3
 MARKS = 7
 
-_ledger = os.open(os.environ.get("CRASH_LEDGER", os.devnull), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 _failed: set[str] = set()
 
 
@@ -25,20 +25,25 @@ class Hiccup(Exception):
     """A side effect fails the first time."""
 
 
-def write_line(descriptor: int, line: str) -> None:
+@cache
+def _ledger() -> int:
+    return os.open(os.environ.get("CRASH_LEDGER", os.devnull), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+
+def _note(line: str) -> None:
     """One write, so that lines of several tasks do not mix."""
-    os.write(descriptor, line.encode() + b"\n")
+    os.write(_ledger(), line.encode() + b"\n")
 
 
 @step(retry=RetryPolicy(initial_delay=0.01, max_delay=0.05))
 async def effect(seconds: float = 0.0, fails_first: bool = False) -> str:
     key = actors.step_key()
-    write_line(_ledger, f"begin {key}")
+    _note(f"begin {key}")
     await trio.sleep(seconds)
     if fails_first and key not in _failed:
         _failed.add(key)
         raise Hiccup(key)
-    write_line(_ledger, f"end {key}")
+    _note(f"end {key}")
     return key
 
 

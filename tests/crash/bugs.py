@@ -1,6 +1,6 @@
 """Promises broken on purpose, so that the judge can be judged. Each is one small thing that an engine could do wrong.
 
-They are planted into the processes that are killed: whoever looks at the store afterwards is whole.
+They are planted into the servers that are killed; the one that ends everything in the end is whole.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _forget_who_was_here() -> None:
 def _skip_letters() -> None:
     from actors.engine.reception import Reception
 
-    is_due = _now_and_then(40)
+    is_due = _now_and_then(15)
 
     async def take(self: Reception, arrival: Any) -> None:
         if arrival.position is not None and is_due():
@@ -125,7 +125,7 @@ def _forget_timers() -> None:
     from actors.core import effects as f
     from actors.engine import ledger
 
-    is_due = _now_and_then(20)
+    is_due = _now_and_then(5)
 
     def set_timer(self: ledger.Ledger, resident: Any, effect: Any, recorded: Any) -> None:
         if not (isinstance(effect.command, (c.FireTimer, c.StartDue)) and is_due()):
@@ -209,7 +209,7 @@ def _lose_signals() -> None:
 def _lose_changes() -> None:
     from actors.fieldview import View
 
-    is_due = _now_and_then(50)
+    is_due = _now_and_then(20)
 
     def take(self: View, *, ended: bool) -> Any:
         changes = real(self, ended=ended)
@@ -222,7 +222,7 @@ def _lose_changes() -> None:
 def _forget_items() -> None:
     from actors.engine import ledger
 
-    is_due = _now_and_then(50)
+    is_due = _now_and_then(20)
 
     def index(*arguments: Any) -> None:
         if not is_due():
@@ -235,7 +235,7 @@ def _forget_items() -> None:
 def _forget_rows() -> None:
     from actors.engine import ledger
 
-    is_due = _now_and_then(50)
+    is_due = _now_and_then(20)
 
     def index(*arguments: Any) -> None:
         if not is_due():
@@ -243,6 +243,22 @@ def _forget_rows() -> None:
 
     real = ledger.index_invocation
     ledger.index_invocation = index
+
+
+def _unchain_the_audit() -> None:
+    from actors.engine.audit import AuditTrail
+
+    is_due = _now_and_then(5)
+
+    def extend(self: AuditTrail, row: Any) -> tuple[bytes, bytes]:
+        link = self._link
+        made = real(self, row)
+        if is_due():
+            self._link = link
+        return made
+
+    real = AuditTrail.extend
+    AuditTrail.extend = extend
 
 
 BUGS = {
@@ -257,8 +273,9 @@ BUGS = {
     "serves the last first": Bug(_serve_the_last_first, "not first come first served"),
     "loses output": Bug(_lose_output, "its output"),
     "forgets a field in snapshots": Bug(_forget_in_snapshots, "its balance|the snapshot and the events disagree"),
-    "loses a signal": Bug(_lose_signals, "signalled .* was not kept"),
+    "loses a signal": Bug(_lose_signals, "was not kept.*signalled"),
     "loses a change": Bug(_lose_changes, "its balance|lines in the log"),
     "forgets an item of a log or a map": Bug(_forget_items, "lines in the log|marks"),
     "forgets to index": Bug(_forget_rows, "its row|have a row"),
+    "unchains the audit": Bug(_unchain_the_audit, "the audit"),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,11 +19,11 @@ from journal.events import Mode, OutcomeKind, Recorded, Status
 from journal.ids import InvocationId, StreamId
 from journal.opening import open_for_reading
 from journal.protocol import Stored
-from journal.rows import InvocationRow, StreamHead, decode_row
+from journal.rows import InvocationRow, StreamHead, decode_audit, decode_row
 from journal.store import scan_all
 from journal.streams import read_events
 from tests.crash.bank import LAST_SEEN, MARKS, OPENING_BALANCE, POSTED_TOGETHER
-from tests.crash.operations import number_of, operation
+from tests.crash.operations import Heard, number_of, operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,16 +32,32 @@ if TYPE_CHECKING:
     from actors.core.state import ObjectState
     from journal.reading import RocksReader
 
-_EXPECTED_ENDS = {"cancel": {OutcomeKind.CANCELLED}, "kill": {OutcomeKind.CANCELLED, OutcomeKind.KILLED}}
+_EXPECTED_ENDS = {
+    "cancel": {OutcomeKind.CANCELLED},
+    "kill": {OutcomeKind.CANCELLED, OutcomeKind.KILLED},
+    "restart": {OutcomeKind.SUCCEEDED, OutcomeKind.KILLED},
+}
 
 
 @attrs.frozen
-class Account:
-    """What a reader was told in the end."""
+class Told:
+    """What a reader was told of an account in the end."""
 
     key: str
     balance: int
     lines: int
+
+
+@attrs.frozen
+class Seen:
+    """How long the log of an account was for a client: with what it had ``appended``, or for a reader. It was asked for, and answered,
+    at moments of one clock that all clients share."""
+
+    account: str
+    appended: int | None
+    length: int
+    asked: int
+    answered: int
 
 
 @attrs.define
@@ -51,15 +69,14 @@ class Stream:
     head: StreamHead
     snapshot: bytes
     events: list[Recorded]
-    state: ObjectState | None = attrs.field(init=False)
-    """The fold of all its events; None: they do not follow from each other."""
 
-    def __attrs_post_init__(self) -> None:
-        whole = Stored(self.head.last, 0, 0, None, self.events)
+    @cached_property
+    def state(self) -> ObjectState | None:
+        """The fold of all its events; None: they do not follow from each other."""
         try:
-            self.state = fold(self.id, whole)
+            return fold(self.id, Stored(self.head.last, 0, 0, None, self.events))
         except Damaged:
-            self.state = None
+            return None
 
     @property
     def name(self) -> str:
@@ -76,11 +93,15 @@ class Remains:
     rows: dict[InvocationId, InvocationRow]
     items: dict[StreamId, dict[bytes, bytes]]
     letters: int
+    audited: set[tuple[str, str]]
+    """What was done to what, as the audit has it."""
+
     by_number: dict[int, InvocationRow] = attrs.field(init=False)
     events: dict[InvocationId, list[Recorded]] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.by_number = {number_of(row.request): row for row in self.rows.values() if row.request is not None}
+        numbers = {of: number_of(row.request) for of, row in self.rows.items() if row.request is not None}
+        self.by_number = {number: self.rows[of] for of, number in numbers.items() if number is not None}
         self.events = defaultdict(list)
         for stream in self.streams:
             for recorded in stream.events:
@@ -107,9 +128,13 @@ def read(directory: Path) -> Remains:
             for prefix in (keys.letters(partition), keys.dated_letters(partition))
             for _ in _under(reader, prefix)
         )
+        acts = [
+            decode_audit(value) for partition in partitions for _, value in _under(reader, keys.audit_prefix(partition))
+        ]
     finally:
         reader.close()
-    return Remains(streams, {row.invocation_id: row for row in rows}, items, letters)
+    audited = {(act.verb, act.target) for act in acts}
+    return Remains(streams, {row.invocation_id: row for row in rows}, items, letters, audited)
 
 
 def recorded_steps(directory: Path) -> set[str]:
@@ -139,7 +164,9 @@ def _streams(reader: RocksReader, partition: int) -> Iterator[Stream]:
         yield Stream(partition, stream, head, snapshot or b"", events)
 
 
-def wrongs(remains: Remains, acknowledged: Iterable[str], recorded: dict[str, int], ledger: list[str]) -> Iterator[str]:
+def wrongs(
+    remains: Remains, acknowledged: Iterable[Heard], recorded: dict[str, int], ledger: list[str]
+) -> Iterator[str]:
     """Everything that is wrong. ``recorded``: how long the ledger was when a step's outcome was first seen on disk."""
     yield from wrongs_of_acknowledgements(remains, acknowledged)
     yield from wrongs_of_steps(remains, recorded, ledger)
@@ -151,35 +178,75 @@ def wrongs(remains: Remains, acknowledged: Iterable[str], recorded: dict[str, in
         yield f"{remains.letters} letters are left"
 
 
-def wrongs_of_acknowledgements(remains: Remains, acknowledged: Iterable[str]) -> Iterator[str]:
+def wrongs_of_acknowledgements(remains: Remains, acknowledged: Iterable[Heard]) -> Iterator[str]:
     """What was said to a client is so, and stays so."""
-    for line in acknowledged:
-        verb, number, what = line.split(" ", 2)
-        row = remains.by_number.get(int(number))
-        if row is None:
-            yield f"lost: {line}"
+    for heard in acknowledged:
+        row = remains.by_number.get(heard.number)
+        if heard.verb in _OF_OTHERS:
+            yield from _wrongs_of_others(remains, heard)
+        elif row is None:
+            yield f"lost: {heard}"
         elif row.status is not Status.COMPLETED or row.outcome is None:
-            yield f"has not ended: {line}"
-        elif not _holds(verb, what, row, remains.events[row.invocation_id]):
-            yield f"{verb} {what!r} was not kept, {row.outcome}: {line}"
+            yield f"has not ended: {heard}"
+        elif not _holds(heard, row, remains.events[row.invocation_id]):
+            yield f"was not kept, {row.outcome}: {heard}"
+        if row is not None and heard.verb in _AUDITED_AS:
+            act = (_AUDITED_AS[heard.verb], row.invocation_id)
+            if act not in remains.audited:
+                yield f"the audit does not have: {heard}"
 
 
-def _holds(verb: str, what: str, row: InvocationRow, events: list[Recorded]) -> bool:
+_AUDITED_AS = {
+    "signalled": "signal",
+    "cancelled": "cancel",
+    "killed": "kill",
+    "paused": "pause",
+    "resumed": "resume",
+    "restarted": "restart",
+}
+
+_OF_OTHERS = {"read", "restarted", "asked"}
+"""Acknowledgements that are not of the invocation which has the operation's key."""
+
+
+def _wrongs_of_others(remains: Remains, heard: Heard) -> Iterator[str]:
+    match heard.verb:
+        case "read":
+            return
+        case "restarted":
+            ids, value = [heard.what], None
+        case _:
+            ids, value = json.loads(heard.what)[1:], b"%d" % heard.number
+    for of in ids:
+        row = remains.rows.get(InvocationId(of))
+        if row is None:
+            yield f"lost: {of}, {heard}"
+        elif (
+            row.outcome is None
+            or row.outcome.kind is not OutcomeKind.SUCCEEDED
+            or (value is not None and row.outcome.value != value)
+        ):
+            yield f"was not kept, {row.outcome}: {of}, {heard}"
+
+
+def _holds(heard: Heard, row: InvocationRow, events: list[Recorded]) -> bool:
     assert row.outcome is not None
-    match verb:
+    match heard.verb:
         case "sent":
-            return row.invocation_id == what
+            return row.invocation_id == heard.what
         case "done":
-            return bool(json.loads(row.outcome.value) == json.loads(what))
+            return bool(json.loads(row.outcome.value) == json.loads(heard.what))
         case "signalled":
-            return any(isinstance(r.event, e.SignalReceived) and r.event.value == what.encode() for r in events)
+            return any(isinstance(r.event, e.SignalReceived) and r.event.value == heard.what.encode() for r in events)
         case "cancelled":
             return row.outcome.kind is OutcomeKind.CANCELLED
         case "killed":
             return row.outcome.kind is OutcomeKind.KILLED
         case "paused":
             return any(isinstance(r.event, e.InvocationPaused | e.PauseRequested) for r in events)
-    raise AssertionError(f"nobody says {verb!r}")
+        case "resumed":
+            return row.outcome.kind is OutcomeKind.SUCCEEDED
+    raise AssertionError(f"nobody says {heard.verb!r}")
 
 
 def wrongs_of_steps(remains: Remains, recorded: dict[str, int], ledger: list[str]) -> Iterator[str]:
@@ -204,7 +271,7 @@ def wrongs_of_steps(remains: Remains, recorded: dict[str, int], ledger: list[str
     for key, times in completed.items():
         if times > 1:
             yield f"{times} outcomes: {key}"
-        if key not in ended:
+        if key not in ended and remains.rows[InvocationId(key.partition("/")[0])].target.service == "Bank":
             yield f"an outcome of what never happened: {key}"
     for key in recorded.keys() - completed.keys():
         yield f"its outcome was on disk and is lost: {key}"
@@ -352,11 +419,42 @@ def _wrongs_of_posts(name: str, noted: list[int]) -> Iterator[str]:
             yield f"{name}: of what operation {sender} sent in order, {places} came"
 
 
-def wrongs_of_readers(remains: Remains, told: Iterable[Account]) -> Iterator[str]:
+def wrongs_of_logs(remains: Remains, seen: Iterable[Seen]) -> Iterator[str]:
+    """Each log is linearizable: what was appended lies where its client was told, once; and whatever was answered before something
+    was asked for came before it."""
+    lines = {stream.name: _items(remains, stream)[0] for stream in remains.streams}
+    for account in {one.account for one in seen}:
+        of_account = [one for one in seen if one.account == account]
+        yield from wrongs_of_log(account, lines.get(f"Account/{account}", []), of_account)
+
+
+def wrongs_of_log(account: str, lines: list[int], seen: list[Seen]) -> Iterator[str]:
+    """``lines``: what is in the log now."""
+    for number, times in Counter(lines).items():
+        if times > 1:
+            yield f"{account}: {number} is in the log {times} times"
+    longest, answered = 0, iter(sorted(seen, key=attrgetter("answered")))
+    earlier = next(answered, None)
+    for one in sorted(seen, key=attrgetter("asked")):
+        while earlier is not None and earlier.answered < one.asked:
+            longest = max(longest, earlier.length)
+            earlier = next(answered, None)
+        if one.appended is None:
+            is_right = longest <= one.length <= len(lines)
+        else:
+            is_right = longest < one.length <= len(lines) and lines[one.length - 1] == one.appended
+        if not is_right:
+            yield f"{account}: not linearizable: {one}, after a length of {longest} had been told; the log: {lines}"
+            return
+
+
+def wrongs_of_readers(remains: Remains, told: Iterable[Told]) -> Iterator[str]:
     """What a reader was told is what lies there."""
     by_name = {stream.name: stream for stream in remains.streams}
     for account in told:
         stream = by_name.get(f"Account/{account.key}")
+        if stream is None and account.balance == OPENING_BALANCE and not account.lines:
+            continue
         if stream is None or stream.state is None:
             yield f"{account} has nothing on disk"
             continue

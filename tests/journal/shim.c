@@ -3,7 +3,8 @@
  *   SHIM_UNDER    only this directory and what is below it are touched by anything here
  *   SHIM_SUFFIX   only files that end so are slow or fail; all of them if it is not set
  *   SHIM_CONTROL  a file with the struct below, shared with whoever watches
- *   SHIM_TRACE    what became durable, one line each: "sync PATH SIZE", "rename OLD NEW", "unlink PATH", tabs between
+ *   SHIM_TRACE    what became durable, one line each: "sync PATH SIZE", "rename OLD NEW",
+ *                 "link OLD NEW", "unlink PATH", tabs between
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -26,7 +27,7 @@ struct control {
     int32_t fail_sync;   /* the number of the one that fails; 0: none */
     int32_t fail_errno;  /* how it fails */
     int32_t slow_us;     /* how much longer every matching sync takes */
-    int32_t boundaries;  /* writes, syncs, renames and unlinks so far */
+    int32_t boundaries;  /* writes, syncs, renames, links and unlinks so far */
     int32_t kill_before; /* the number of the one that never happens; 0: none */
     int32_t fail_writes; /* how every write to a matching file fails; 0: none does */
     int32_t fail_reads;  /* how every read of a matching file fails; 0: none does */
@@ -186,6 +187,16 @@ int rename(const char *from, const char *to) {
     /* First: a file must not lose its past. */
     note(line, snprintf(line, sizeof line, "rename\t%s\t%s\n", named(from, old), named(to, new)));
     return REAL(rename)(from, to);
+}
+
+int link(const char *from, const char *to) {
+    char line[2 * PATH_BYTES + 64], old[PATH_BYTES], new[PATH_BYTES];
+    if (!is_ours(named(to, new))) return REAL(link)(from, to);
+    cross_boundary();
+    int result = REAL(link)(from, to);
+    if (result == 0)
+        note(line, snprintf(line, sizeof line, "link\t%s\t%s\n", named(from, old), named(to, new)));
+    return result;
 }
 
 int unlink(const char *path) {

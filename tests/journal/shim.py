@@ -128,6 +128,8 @@ def synced_sizes(trace: Path) -> dict[Path, int]:
             case ["rename", old, new]:
                 # Noted before it happens, and it may not have: keep what either name has.
                 sizes[Path(new)] = max(sizes.get(Path(old), 0), sizes.get(Path(new), 0))
+            case ["link", old, new]:
+                sizes[Path(new)] = sizes.get(Path(old), 0)
             case ["unlink", path]:
                 sizes.pop(Path(path), None)
             case _:
