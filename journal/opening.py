@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from journal.datadir import DataDirectory
 from journal.memory import MemoryStore
-from journal.preflight import read_at_rest
+from journal.preflight import read_at_rest, refuse_if_unbegun
 from journal.reading import RocksReader
 from journal.rocks import RESERVE_BYTES, RocksStore
 from journal.rows import FORMAT, StoreIdentity
@@ -76,13 +76,15 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[RocksReader, StoreId
     """What is kept in a data directory, or in a backup, as of now, whoever has it open. The reader must be closed.
 
     At rest it is held against its mark, so that a store that has forgotten something is refused (``StoreDamaged``) and not shown as a
-    smaller one.
+    smaller one. Raises ``StoreMissing`` where nothing was ever written.
     """
     directory = DataDirectory(path).open()
     try:
         identity = directory.identity()
         directory.reach_rocks()
         mark = None if directory.is_held() else directory.read_mark()
+        if mark is not None:
+            refuse_if_unbegun(directory, mark)
         reader = RocksReader(directory) if mark is None else read_at_rest(directory, mark)
     except BaseException:
         directory.release()

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from journal.errors import ChangesMissing, StoreDamaged
+from journal.errors import ChangesMissing, StoreDamaged, StoreMissing
 from journal.logs import EndlessRecordError, Gap, find_gap, read_log, refuse_endless
 from journal.reading import RocksReader
 from journal.safelogger import SafeLogger
@@ -63,11 +63,9 @@ def look_before_opening(directory: OpenDirectory) -> Found:
 
     Raises :class:`StoreDamaged` if files are missing, cut or changed; and what ``refusals`` makes of other trouble.
     """
-    mark, rocks = directory.read_mark(), directory.rocks
-    if not (rocks / "CURRENT").exists():
-        if mark.sequence == 0 and not mark.logs and not any(rocks.glob("*.sst")):
-            return Found(is_there=False)
-        raise _damaged(directory, "RocksDB's file CURRENT is missing")
+    mark = directory.read_mark()
+    if not is_begun(directory, mark):
+        return Found(is_there=False)
     opened = directory.open()  # closing a reader gives up its directory
     try:
         opened.reach_rocks()
@@ -77,6 +75,27 @@ def look_before_opening(directory: OpenDirectory) -> Found:
         raise
     reader.close()
     return Found(is_there=True, cut_off=reader.cut_off)
+
+
+def is_begun(directory: DataDirectory, mark: Mark) -> bool:
+    """Whether RocksDB has begun its store; a death at the first start may come before that. Raises :class:`StoreDamaged` if only what
+    says so is missing."""
+    rocks = directory.rocks
+    if (rocks / "CURRENT").exists():
+        return True
+    if mark.sequence == 0 and not mark.logs and not any(rocks.glob("*.sst")):
+        return False
+    raise _damaged(directory, "RocksDB's file CURRENT is missing")
+
+
+def refuse_if_unbegun(directory: DataDirectory, mark: Mark) -> None:
+    """Raise :class:`StoreMissing` if there is nothing to read yet."""
+    if not is_begun(directory, mark):
+        raise StoreMissing(
+            directory.path,
+            "nothing was ever written here: the process that made the store died at its first start. Start a server on it, and it is "
+            "begun",
+        )
 
 
 def read_at_rest(directory: OpenDirectory, mark: Mark) -> RocksReader:

@@ -26,13 +26,13 @@ class Hiccup(Exception):
 
 
 @cache
-def _ledger() -> int:
-    return os.open(os.environ.get("CRASH_LEDGER", os.devnull), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+def _opened(ledger: str) -> int:
+    return os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
 def _note(line: str) -> None:
     """One write, so that lines of several tasks do not mix."""
-    os.write(_ledger(), line.encode() + b"\n")
+    os.write(_opened(os.environ["CRASH_LEDGER"]), line.encode() + b"\n")
 
 
 @step(retry=RetryPolicy(initial_delay=0.01, max_delay=0.05))

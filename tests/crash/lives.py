@@ -196,11 +196,11 @@ class Lives:
             with trio.move_on_after(self.patience), self._noting_errors():
                 for job in self._jobs():
                     await client.jobs.job(job).result()
-                while await _help_along(client):
+                while await help_along(client):
                     await trio.sleep(0.01)
                 for number in self._answered[-asked_again:]:
                     await self.ask(client, number)
-                while await _help_along(client):
+                while await help_along(client):
                     await trio.sleep(0.01)
                 await self._hear_the_end(client)
         await self._stop(bug)
@@ -311,7 +311,8 @@ def _trace_of(directory: Path) -> Path:
     return directory.with_suffix(".trace")
 
 
-async def _help_along(client: Client) -> bool:
+async def help_along(client: Client) -> bool:
+    """Let what waits for a person come to its end; whether there was anything."""
     waiting = await client.invocations(status=_STILL_OPEN, limit=1_000)
     for info in waiting:
         await _help(client, info)

@@ -17,11 +17,12 @@ import attrs
 import msgspec
 import trio
 
+import actors
 from actors.http.finding import token_path
 from tests.crash.spawner import Order
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 ROOT = Path(__file__).parents[2]
 APP = "tests.crash.bank"
@@ -31,19 +32,19 @@ _UNUSED_PORTS = range(20_000, 32_000)
 
 
 class ServerDied(Exception):
-    """A server ended before it served; ``code`` is its exit code, negative for a signal."""
+    """A server ended too early; ``code`` is its exit code, negative for a signal."""
 
     def __init__(self, code: int, said: str) -> None:
-        super().__init__(f"it ended with {code} before it served: {said}")
+        super().__init__(f"it ended with {code}: {said}")
         self.code = code
 
 
 @attrs.define(eq=False)
 class Server:
-    """One server at a time, on one port. ``is_up`` is set while it takes requests."""
+    """One server at a time, on one port. ``is_up`` is set while it takes requests. ``ledger`` is where its steps note what they do."""
 
     port: int
-    environment: dict[str, str]
+    ledger: Path
     remarks: deque[str] = attrs.field(factory=lambda: deque(maxlen=100))
     is_up: trio.Event = attrs.field(factory=trio.Event)
     pid: int = 0
@@ -63,18 +64,8 @@ class Server:
     ) -> None:
         """Start it, and wait until it serves. Raises :class:`ServerDied`."""
         await self.begin(directory, *options, is_cold=is_cold, bug=bug, file_bytes=file_bytes)
-        async with trio.open_nursery() as nursery:
-
-            async def look_for_its_end() -> None:
-                await self._ended.wait()
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(look_for_its_end)
-            with trio.fail_after(PATIENCE_SECONDS):
-                await self.is_up.wait()
-            nursery.cancel_scope.cancel()
-        if not self.is_up.is_set():
-            raise ServerDied(self.code, self.said())
+        with trio.fail_after(PATIENCE_SECONDS):
+            await self.while_it_lives(self.is_up.wait)
 
     async def begin(
         self, directory: Path, *options: str, is_cold: bool = False, bug: str = "", file_bytes: int = 0
@@ -84,11 +75,31 @@ class Server:
         self.remarks.clear()
         self._started, self._ended = trio.Event(), trio.Event()
         arguments = ["serve", APP, "--data", str(directory), "--port", str(self.port), *options]
-        order = Order(arguments, is_cold, bug, file_bytes)
+        order = Order(arguments, str(self.ledger), is_cold, bug, file_bytes)
         assert self._process.stdin is not None
         await self._process.stdin.send_all(msgspec.json.encode(order))
         with trio.fail_after(PATIENCE_SECONDS):
             await self._started.wait()
+
+    async def while_it_lives(self, act: Callable[[], Awaitable[object]]) -> None:
+        """Raises :class:`ServerDied` if it ends before that is done, or what ``act`` raises."""
+        failed: actors.ActorError | None = None
+        async with trio.open_nursery() as nursery:
+
+            async def look_for_its_end() -> None:
+                await self._ended.wait()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(look_for_its_end)
+            try:
+                await act()
+            except actors.ActorError as error:
+                failed = error
+            nursery.cancel_scope.cancel()
+        if failed is not None:
+            raise failed
+        if not self.pid:
+            raise ServerDied(self.code, self.said())
 
     def send_signal(self, number: signal.Signals) -> None:
         """Now; nothing if it has ended."""
@@ -163,14 +174,13 @@ def _state_of(pid: int) -> str:
 async def open_server(ledger: Path, environment: dict[str, str] | None = None) -> AsyncIterator[Server]:
     """What servers are started with, one after the other. At the end the last one is killed."""
     inherited = dict(os.environ) if environment is None else environment
-    own = inherited | {"CRASH_LEDGER": str(ledger), "PYTHONPATH": str(ROOT)}
-    server = Server(_free_port(), own)
+    server = Server(_free_port(), ledger)
     server._process = await trio.lowlevel.open_process(
         [sys.executable, "-m", "tests.crash.spawner"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=own,
+        env=inherited | {"PYTHONPATH": str(ROOT)},
         cwd=ROOT,
     )
     try:

@@ -29,9 +29,10 @@ assert actors.http.server
 
 @attrs.frozen
 class Order:
-    """A server to start: the words after ``playhead``; the ``bug`` to plant in it; the size that no file may exceed, 0 for any."""
+    """A server to start: the words after ``playhead``; the file for what its steps do; the ``bug`` to plant in it; the size that no file may exceed, 0 for any."""
 
     arguments: list[str]
+    ledger: str
     is_cold: bool = False
     bug: str = ""
     file_bytes: int = 0
@@ -56,6 +57,7 @@ def main() -> None:
 def _serve(order: Order) -> None:
     """In the child."""
     os.write(2, b"\nbegins %d\n" % os.getpid())  # whatever a killed one has left unsaid ends here
+    os.environ["CRASH_LEDGER"] = order.ledger
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     os.dup2(2, 1)
     for number, name in enumerate(("stdin", "stdout", "stderr")):
