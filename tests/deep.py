@@ -34,7 +34,14 @@ PROFILES = {
         ("pytest", "tests/simulation", "--ignore=tests/simulation/test_storms.py"), {"PLAYHEAD_EXAMPLES": "2000"}
     ),
     "hostile": Profile(("pytest", "tests/hostile/test_users.py"), {"HOSTILE_EXAMPLES": "20000"}),
-    "crashes": Profile(("pytest", "tests/crash"), {"CRASH_DEATHS": "500"}),
+    "kills": Profile(
+        ("pytest", "-s", "tests/crash/test_kills.py"), {"CRASH_KILLS": "5000", "CRASH_KILLS_SECONDS": "7200"}
+    ),
+    "power-cuts": Profile(
+        ("pytest", "-s", "tests/crash/test_power_cuts.py"),
+        {"CRASH_POWER_CUTS": "3000", "CRASH_POWER_CUTS_SECONDS": "7200"},
+    ),
+    "boundaries": Profile(("pytest", "-s", "tests/crash/test_boundaries.py"), {"CRASH_BOUNDARIES_SECONDS": "3600"}),
     "power": Profile(("pytest", "tests/journal/test_power.py"), {"POWER_DEATHS": "500"}),
     "agreement": Profile(("pytest", "tests/journal/test_agreement.py"), {"AGREEMENT_EXAMPLES": "5000"}),
 }

@@ -44,7 +44,7 @@ REPEATED = 10
 
 SEED = int(os.environ.get("CRASH_SEED", "1"))
 DEATHS_OF_A_DIRECTORY = 25
-ACKNOWLEDGEMENTS = 20
+ACKNOWLEDGEMENTS = 12
 """Of a life, on average."""
 
 LONGEST_START_SECONDS = 0.2

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("name", BUGS)
-def test_a_server_that_breaks_one_of_its_promises_is_found_out(tmp_path: Path, name: str) -> None:
+def test_a_server_that_breaks_a_promise_is_found_out(tmp_path: Path, name: str) -> None:
     bug = BUGS[name]
 
     async def die() -> list[str]:
