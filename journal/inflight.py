@@ -131,10 +131,9 @@ class InFlight:
         if self.strikes.pop(mark, None) is not None:
             self._write_strikes()
 
-    def strikes_of(self, of: InvocationId) -> int:
-        """The most that any turn of an invocation has."""
-        prefix = of.encode()
-        return max((count for mark, count in self.strikes.items() if mark.startswith(prefix)), default=0)
+    def strikes_of(self, of: InvocationId, step: StepId = ROOT_STEP) -> int:
+        """How many processes in a row have died in the turn of a handler, or of a step of it."""
+        return self.strikes.get(turn_mark(of, step), 0)
 
     def forget_strikes(self, of: InvocationId) -> None:
         """The invocation is paused because of them, so they count no more."""

@@ -43,6 +43,7 @@ from actors.inspection import CodeWait, LeftBehind, StepDoing, StepPhase
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 from journal.events import Mode, PauseCause, PauseMode, Stamp
+from journal.ids import ROOT_STEP
 from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ class Stage:
         if app is None:
             self._wait_for_code(resident, invocation)
             return
-        if self._hold_if_struck_out(resident, invocation):
+        if self._hold_if_struck_out(resident, of):
             return
         unfinished = _unfinished_steps(invocation) if invocation.waits else set()
         try:
@@ -451,6 +452,10 @@ class Stage:
                 self._complete_as_unknown(resident, of, step, parked.event.name)
             elif (lost := self._lost_try(resident, of, step)) is not None:
                 self._fail_as_lost(resident, lost, parked.body)
+                if self._hold_if_struck_out(resident, of, step):
+                    return
+            elif self._hold_if_struck_out(resident, of, step):
+                return
             else:
                 self._ledger.when_durable(partial(self.run_step, resident, of, step))
 
@@ -484,19 +489,22 @@ class Stage:
         self._ledger.decide_as_engine(resident, command)
         self._ledger.when_durable(partial(in_flight.forget, lost))
 
-    def _hold_if_struck_out(self, resident: Resident, invocation: InvocationState) -> bool:
-        """Pause an invocation that had the event loop when each of the last processes died; whether it was paused."""
-        of, in_flight = invocation.invocation_id, self._setting.in_flight
+    def _hold_if_struck_out(self, resident: Resident, of: InvocationId, step: StepId = ROOT_STEP) -> bool:
+        """Pause an invocation whose handler, or whose step, had the event loop when each of the last processes died; whether it was
+        paused. Not after the policy of the step has ended or paused it."""
+        in_flight = self._setting.in_flight
         if in_flight is None or not in_flight.strikes:
             return False
-        if resident.state is None:
-            raise BrokenInvariant("an invocation is of an object")
-        count = in_flight.strikes_of(of)
-        if count < _STRIKES or is_system(resident.state.service):
+        count = in_flight.strikes_of(of, step)
+        invocation = None if resident.state is None else resident.state.invocations.get(of)
+        if count < _STRIKES or resident.state is None or invocation is None or not may_run(invocation):
             return False
+        if is_system(resident.state.service) or (step and _wait_of(resident, of, step) is None):
+            return False
+        whose = f"step {step} of " if step else ""
         error = BlockedLoopError(
-            f"{resident.state.name}/{invocation.handler} had the event loop when the process died, {count} times in a row: its code "
-            "crashed the process, or blocked the loop in a call that cannot be interrupted. Correct the code, then resume"
+            f"{whose}{resident.state.name}/{invocation.handler} had the event loop when the process died, {count} times in a row: its "
+            "code crashed the process, or blocked the loop in a call that cannot be interrupted. Correct the code, then resume"
         )
         log.error("%s: %s", of, error)
         self._hold(of, resident, PauseCause.BLOCKED, error)

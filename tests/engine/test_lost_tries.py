@@ -15,7 +15,7 @@ import actors
 from actors import RetryPolicy, Service, handler, step
 from actors.why import Waiting
 from journal.events import PauseCause, Status
-from journal.ids import StepId
+from journal.ids import ROOT_STEP, StepId
 from journal.inflight import FILE, InFlight, turn_mark
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
@@ -35,6 +35,12 @@ async def deadly(seconds: float) -> str:
     WORLD.note("begun")
     await trio.sleep(seconds)
     return "survived"
+
+
+@step(retry=RetryPolicy(max_attempts=2, initial_delay=10.0, on_exhausted="fail"))
+async def deadly_twice() -> None:
+    WORLD.note("begun")
+    await trio.sleep(1000)
 
 
 @step(at_most_once=True)
@@ -84,6 +90,10 @@ class Dying(Service):
         return await deadly(seconds)
 
     @handler
+    async def run_twice(self) -> None:
+        await deadly_twice()
+
+    @handler
     async def once(self) -> str:
         try:
             await once()
@@ -116,10 +126,10 @@ class Machine:
         if dies:
             (self.folder / FILE).write_bytes(left)
 
-    def put_on_the_loop(self, handle: InvocationHandle[object]) -> None:
-        """As if the process had died while this invocation had the event loop."""
+    def put_on_the_loop(self, handle: InvocationHandle[object], step: StepId = ROOT_STEP) -> None:
+        """As if the process had died while this invocation, or a step of it, had the event loop."""
         with (self.folder / FILE).open("r+b") as file:
-            file.write(turn_mark(handle.id))
+            file.write(turn_mark(handle.id, step))
 
 
 @pytest.fixture
@@ -237,6 +247,42 @@ async def test_two_deaths_during_turns_of_one_invocation_pause_it(machine: Machi
         await runtime.client.invocation(handle.id).resume()
         await quiet()
         assert WORLD.entries == ["turn", "turn"]
+
+
+async def test_a_step_that_had_the_loop_at_two_deaths_is_paused_and_both_tries_count(machine: Machine) -> None:
+    async with machine.process() as runtime:
+        handle = await runtime.client.service(Dying).run.send()
+        await quiet()
+    machine.put_on_the_loop(handle, StepId("1"))
+    async with machine.process():
+        await trio.sleep(11)
+    machine.put_on_the_loop(handle, StepId("1"))
+    async with machine.process() as runtime:
+        handle = runtime.client.invocation(handle.id)
+        await trio.sleep(11)
+        info = await handle.info()
+        assert (info.status, info.waits[0].failed_attempts) == (Status.PAUSED, 2)
+        pauses = [e.details["cause"] async for e in handle.events() if e.name == "InvocationPaused"]
+        assert pauses == [PauseCause.BLOCKED.value]
+        assert WORLD.count("begun") == 2
+        await handle.resume()
+        await trio.sleep(11)
+        assert WORLD.count("begun") == 3
+
+
+async def test_the_policy_of_a_step_that_ends_its_process_comes_first(machine: Machine) -> None:
+    async with machine.process() as runtime:
+        handle = await runtime.client.service(Dying).run_twice.send()
+        await quiet()
+    machine.put_on_the_loop(handle, StepId("1"))
+    async with machine.process():
+        await trio.sleep(11)
+    machine.put_on_the_loop(handle, StepId("1"))
+    async with machine.process() as runtime:
+        outcome = await runtime.client.invocation(handle.id).outcome()
+        assert outcome.failure is not None
+        assert outcome.failure.type == "actors.StepLostError"
+        assert WORLD.count("begun") == 2
 
 
 async def test_one_death_pauses_nothing_and_a_turn_that_ends_is_forgiven(machine: Machine) -> None:
