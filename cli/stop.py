@@ -3,6 +3,9 @@
 Python runs the handler of a signal in the main thread, between two of its bytecodes: code that keeps that thread would hold up
 SIGTERM as well. But Python notes each signal at once in a file descriptor (``signal.set_wakeup_fd``). A thread waits at its other
 end: it tells the event loop, and ends the process itself when the second signal comes, or when the time is over.
+
+Users' code runs in the main thread too, and may set handlers of its own there, or ignore signals (some libraries do when they start).
+So the event loop looks now and then, and takes them back.
 """
 
 from __future__ import annotations
@@ -21,9 +24,12 @@ import trio
 
 from cli.exits import Exit
 from journal.errors import BrokenInvariant
+from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+log = SafeLogger(__name__)
 
 _ASKS = (signal.SIGTERM, signal.SIGINT)
 
@@ -32,6 +38,9 @@ _AFTER_THE_DRAIN_SECONDS = 3.0
 
 _CLOSING_SECONDS = 20.0
 """How long the store may take to be closed."""
+
+_LOOK_SECONDS = 1.0
+"""How often the event loop looks whether signals still arrive."""
 
 _LEAVE_SECONDS = 2.0
 """How long threads that users' code has left may hold up the end of the interpreter."""
@@ -51,10 +60,10 @@ class Stop:
         self._token = trio.lowlevel.current_trio_token()
         self._told, told = os.pipe()
         os.set_blocking(told, False)
+        self._end = told
+        self._trios = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
         for number in _ASKS:
             self._before[number] = signal.signal(number, _nothing)
-        self._trios = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-        self._end = told
         threading.Thread(target=self._listen, name="stop", daemon=True).start()
         return self
 
@@ -68,7 +77,22 @@ class Stop:
 
     async def asked(self) -> None:
         """Return when the process has been asked to end."""
-        await self._asked.wait()
+        while not self._asked.is_set():
+            with trio.move_on_after(_LOOK_SECONDS):
+                await self._asked.wait()
+            self._take_back()
+
+    def _take_back(self) -> None:
+        """Have signals arrive here again if the application's code has changed that."""
+        is_changed = signal.set_wakeup_fd(self._end, warn_on_full_buffer=False) != self._end
+        for number in _ASKS:
+            if signal.getsignal(number) is not _nothing:
+                signal.signal(number, _nothing)
+                is_changed = True
+        if is_changed:
+            log.warning(
+                "the application has set signal handlers of its own; they are taken back, so that signals end the server"
+            )
 
     @property
     def seconds_left(self) -> float:

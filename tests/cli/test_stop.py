@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 APP = """
 import ctypes
+import signal
 import threading
 import trio
 import actors
@@ -68,6 +69,12 @@ class Ends(Service):
     @handler
     async def lock(self) -> None:
         lock_twice()
+
+    @handler
+    async def be_deaf(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
 
     @handler
     async def leave_a_thread(self) -> None:
@@ -130,6 +137,15 @@ def test_one_sigterm_ends_it_whatever_runs(tmp_path: Path, handler: str, code: E
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(30) == code, server.log()
         assert said in server.log()
+
+
+def test_code_that_takes_signals_away_does_not_keep_them(tmp_path: Path) -> None:
+    with serving(tmp_path, "--drain", "1") as server:
+        server.send("be_deaf")
+        while "signal handlers" not in server.log():
+            time.sleep(0.01)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(30) == Exit.DONE, server.log()
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
