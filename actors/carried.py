@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.core.errors import TerminalError, instance_dict_of, is_built_in, plain_text, type_name
+from actors.core.errors import TerminalError, bases_of, instance_dict_of, is_built_in, plain_text, type_name
 from actors.core.frozenerrors import permit_raising
 from actors.values import ValueProblem, codec_for
 from actors.values.problem import show
@@ -67,7 +67,6 @@ _TAGGED: dict[str, Any] = {
 _CONTAINERS: dict[str, Any] = {kind.__name__: kind for kind in (tuple, set, frozenset)}
 
 # What Python itself keeps of a class and of an error, whatever these answer when they are asked.
-_bases_of: Callable[[type], tuple[type, ...]] = vars(type)["__mro__"].__get__
 _class_dict_of: Callable[[type], Mapping[str, Any]] = vars(type)["__dict__"].__get__
 _base_of: Callable[[type], type] = vars(type)["__base__"].__get__
 _flags_of: Callable[[type], int] = vars(type)["__flags__"].__get__
@@ -236,7 +235,7 @@ def _is_recorded_beside(error: BaseException, name: str, value: Any) -> bool:
 
 def _slots_of(kind: type) -> Iterator[tuple[str, types.MemberDescriptorType]]:
     """What the class, and those that it is made of, keep outside the dictionary of an instance."""
-    for base in _bases_of(kind):
+    for base in bases_of(kind):
         if base is not BaseException:
             for name, member in _class_dict_of(base).items():
                 if isinstance(member, types.MemberDescriptorType):
@@ -265,7 +264,7 @@ def _builtin_of(kind: type) -> Any:
 def _hints_of(kind: type) -> dict[str, Any]:
     """The types of attributes, as the class annotates them, or as the parameters of its ``__init__`` that have their names."""
     hints: dict[str, Any] = {}
-    for base in reversed(_bases_of(kind)):
+    for base in reversed(bases_of(kind)):
         own = _class_dict_of(base)
         for annotated in (own.get("__init__"), base):
             if annotated is base or isinstance(annotated, types.FunctionType):

@@ -30,6 +30,7 @@ from actors.core.arguments import (
     checked_name,
     checked_seconds,
     checked_text,
+    is_a,
 )
 from actors.core.collection import is_collecting
 from actors.core.concurrency import (
@@ -46,6 +47,7 @@ from actors.core.errors import (
     OutsideHandlerError,
     TooSlowError,
     UnserializableError,
+    name_alone,
     plain_text,
 )
 from actors.core.limits import NEVER, within_limit
@@ -344,7 +346,7 @@ def _step_options(
     at_most_once: bool = False,
 ) -> StepOptions:
     """The options as a user gives them. Raises :class:`InvalidArgumentError`, :class:`PayloadTooLargeError`."""
-    if retry is not None and not isinstance(retry, RetryPolicy):
+    if retry is not None and not is_a(retry, RetryPolicy):
         raise InvalidArgumentError(f"retry is {shown(retry)}, expected a RetryPolicy", path="retry")
     if isinstance(aliases, str):
         raise InvalidArgumentError(f"aliases is {aliases!r}, expected a tuple of names: ({aliases!r},)", path="aliases")
@@ -507,7 +509,7 @@ async def run(
     """
     _branch("run")
     options = _step_options(name=name, aliases=aliases, retry=retry, timeout=timeout, at_most_once=at_most_once)
-    inner = function.function if isinstance(function, Step) else function
+    inner = function.function if is_a(function, Step) else function
     label = options.name or _name_of(function)
     if result_type is None:
         codec = result_codec(inner, label)
@@ -519,7 +521,7 @@ async def run(
 def _name_of(function: Callable[..., Any]) -> str:
     """What a step is called whose name is not given."""
     name = getattr(function, "__name__", None)
-    return plain_text(name, MAX_WORDS) if isinstance(name, str) and name else type(function).__name__
+    return plain_text(name, MAX_WORDS) if is_a(name, str) and name else name_alone(type(function))
 
 
 async def _run_step(

@@ -19,11 +19,14 @@ from actors.core.errors import (
     CancelledError,
     TerminalError,
     UnserializableError,
+    bases_of,
     is_built_in,
+    name_alone,
     plain_text,
     type_name,
 )
 from actors.core.groups import is_group, leaves_of
+from actors.core.texts import shown
 from actors.tracebacks import traceback_in, traceback_of
 from journal.events import Failure, Outcome, OutcomeKind
 
@@ -68,13 +71,22 @@ def failed(error: BaseException) -> Outcome:
 def is_terminal(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool:
     """Whether another try is pointless. A group is if its class says so, or if everything in it is.
 
-    Raises what a metaclass of a class in ``also`` raises when it is asked.
+    Raises ``TypeError`` if ``also`` is not a class, or a tuple of classes.
     """
 
     def ends(one: BaseException) -> bool:
-        return issubclass(type(one), TerminalError) or isinstance(one, also)
+        return issubclass(type(one), TerminalError) or _is_one_of(type(one), also)
 
     return all(map(ends, leaves_of(error, ends)))
+
+
+def _is_one_of(kind: type, also: Any) -> bool:
+    """As ``except`` decides it: by the classes that Python knows, whatever a metaclass answers."""
+    if issubclass(type(also), tuple):
+        return any(_is_one_of(kind, one) for one in tuple.__iter__(also))
+    if not issubclass(type(also), type):
+        raise TypeError(f"{shown(also)} is not a class of errors")
+    return any(base is also for base in bases_of(kind))
 
 
 def is_cancel(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool:
@@ -160,7 +172,7 @@ def _leaves_in_words(group: BaseException) -> str:
 
 
 def _short_name(error: BaseException) -> str:
-    return type_name(type(error)).rpartition(".")[2]
+    return name_alone(type(error))
 
 
 def _text(make: Callable[[], str], what: str) -> str:

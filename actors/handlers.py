@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 import attrs
 
 from actors.copies import with_own_defaults
-from actors.core.arguments import Seconds, checked_name, checked_seconds
+from actors.core.arguments import Seconds, checked_name, checked_seconds, is_a
 from actors.core.errors import DefinitionError, InvalidArgumentError
 from actors.core.names import AS_IN_CODE, Naming, naming
 from actors.core.retries import DEFAULT_RETRY, RetryPolicy
@@ -248,7 +248,7 @@ def _handler_options(
     *,
     atomic: bool = False,
 ) -> HandlerOptions:
-    if retry is not None and not isinstance(retry, RetryPolicy):
+    if retry is not None and not is_a(retry, RetryPolicy):
         raise InvalidArgumentError(f"retry is {shown(retry)}, expected a RetryPolicy", path="retry")
     kept = None if retention is None else checked_seconds(retention, "retention")
     called = naming(name, aliases, "a handler")

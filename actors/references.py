@@ -17,6 +17,7 @@ from actors.core.arguments import (
     checked_name,
     checked_point,
     checked_text,
+    is_a,
     one_of,
     seconds_or_none,
 )
@@ -530,24 +531,28 @@ def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | 
 
 def key_text(key: object, service: str) -> str:
     """The key as a plain ``str``. Raises :class:`InvalidKeyError` for what is no text, empty, or not UTF-8."""
-    if not isinstance(key, str) or not key:
+    if type(key) is str and key and key.isascii():
+        return key
+    text = str.__str__(key) if is_a(key, str) else ""
+    if not text:
         raise InvalidKeyError(f"{service} needs a key, text of at least one character; found {shown(key)}")
-    if not key.isascii() and not is_utf8(key):
-        raise InvalidKeyError(f"{service}: the key {shown(key)} cannot be written as UTF-8")
-    return key if type(key) is str else str.__str__(key)
+    if not is_utf8(text):
+        raise InvalidKeyError(f"{service}: the key {shown(text)} cannot be written as UTF-8")
+    return text
 
 
 def checked_request_key(key: str | None) -> str | None:
     """An idempotency key as it may be used. Raises :class:`InvalidKeyError`."""
     if key is None:
         return None
-    if not isinstance(key, str):
+    if not is_a(key, str):
         raise InvalidKeyError(f"idempotency_key is {shown(key)}, expected text")
-    if not 0 < len(key) <= MAX_REQUEST_KEY:
-        raise InvalidKeyError(f"idempotency_key has {len(key)} characters, expected 1 to {MAX_REQUEST_KEY}")
-    if not is_utf8(key):
-        raise InvalidKeyError(f"idempotency_key is {shown(key)}, which cannot be written as UTF-8")
-    return str.__str__(key)
+    text = str.__str__(key)
+    if not 0 < len(text) <= MAX_REQUEST_KEY:
+        raise InvalidKeyError(f"idempotency_key has {len(text)} characters, expected 1 to {MAX_REQUEST_KEY}")
+    if not is_utf8(text):
+        raise InvalidKeyError(f"idempotency_key is {shown(text)}, which cannot be written as UTF-8")
+    return text
 
 
 def new_id(

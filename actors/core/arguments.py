@@ -9,12 +9,13 @@ from __future__ import annotations
 import datetime
 import enum
 import math
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
-from actors.core.errors import InvalidArgumentError, PayloadTooLargeError
+from actors.core.errors import InvalidArgumentError, PayloadTooLargeError, bases_of
 from actors.core.texts import is_utf8, shown
 
 E = TypeVar("E", bound=enum.Enum)
+T = TypeVar("T")
 
 Seconds: TypeAlias = float | datetime.timedelta
 """A duration."""
@@ -41,12 +42,17 @@ PATH_STEPS = (".", "..")
 _LONE_SURROGATE = "it has half of a surrogate pair, as the name of a file has that is not UTF-8"
 
 
+def is_a(value: object, kind: type[T]) -> TypeGuard[T]:
+    """As ``isinstance``, which also asks the value for its ``__class__``: that is its author's, and may say or raise anything."""
+    return issubclass(type(value), kind)
+
+
 def checked_seconds(value: Seconds, name: str, *, is_above_zero: bool = False, at_most: float = MAX_SECONDS) -> float:
     """The duration in seconds. Raises :class:`InvalidArgumentError` unless it is finite, not negative, and at most so long.
 
     Infinity is refused, too: where an option may be left out, leaving it out says "without a limit".
     """
-    number = value.total_seconds() if isinstance(value, datetime.timedelta) else _number(value)
+    number = datetime.timedelta.total_seconds(value) if is_a(value, datetime.timedelta) else _number(value)
     is_long_enough = number > 0 if is_above_zero else number >= 0
     if is_long_enough and number <= at_most and math.isfinite(number):
         return number
@@ -60,7 +66,7 @@ def checked_instant(value: Instant, name: str) -> float:
 
     Every date before 1970 is over, and means 1970.
     """
-    if isinstance(value, datetime.datetime):
+    if is_a(value, datetime.datetime):
         if value.utcoffset() is None:
             raise _refusal(name, value, "a datetime with a zone: datetime.now(timezone.utc) and the like")
         number = value.timestamp()
@@ -83,14 +89,16 @@ def checked_number(value: float, name: str, *, at_least: float = 0.0, at_most: f
 
 def checked_count(value: object, name: str, *, at_least: int = 1, at_most: int = MAX_COUNT) -> int:
     """The same number. Raises :class:`InvalidArgumentError` unless it is an int in these bounds."""
-    if isinstance(value, int) and not isinstance(value, bool) and at_least <= value <= at_most:
-        return int(value)
+    if is_a(value, int) and type(value) is not bool:
+        exact = int.__int__(value)
+        if at_least <= exact <= at_most:
+            return exact
     raise _refusal(name, value, f"a whole number from {at_least} to {at_most}")
 
 
 def checked_truth(value: object, name: str) -> bool:
     """The same. Raises :class:`InvalidArgumentError` unless it is True or False."""
-    if isinstance(value, bool):
+    if is_a(value, bool):
         return value
     raise _refusal(name, value, "True or False")
 
@@ -101,22 +109,24 @@ def checked_text(value: object, name: str, at_most: int = MAX_WORDS) -> str:
 
     A subclass (``numpy.str_``, an enumeration of texts) is taken for its text: the codecs of the journal know ``str`` alone.
     """
-    if not isinstance(value, str):
+    if not is_a(value, str):
         raise _refusal(name, value, "text")
-    if len(value) > at_most:
-        raise PayloadTooLargeError(f"{name} has {len(value)} characters, the limit is {at_most}")
-    if not value.isascii() and not is_utf8(value):
-        raise _refusal(name, value, f"text that can be written as UTF-8; {_LONE_SURROGATE}")
-    return value if type(value) is str else str.__str__(value)
+    text = value if type(value) is str else str.__str__(value)
+    if len(text) > at_most:
+        raise PayloadTooLargeError(f"{name} has {len(text)} characters, the limit is {at_most}")
+    if not text.isascii() and not is_utf8(text):
+        raise _refusal(name, text, f"text that can be written as UTF-8; {_LONE_SURROGATE}")
+    return text
 
 
 def checked_name(value: object, name: str, at_most: int = MAX_NAME) -> str:
     """The same, for a text that is part of paths: it may not be empty, and not one of :data:`PATH_STEPS`."""
-    if value == "":
-        raise _refusal(name, value, "at least one character")
-    if value in PATH_STEPS:
-        raise _refusal(name, value, "another name: HTTP clients take this one for a step in the path")
-    return checked_text(value, name, at_most)
+    text = checked_text(value, name, at_most)
+    if not text:
+        raise _refusal(name, text, "at least one character")
+    if text in PATH_STEPS:
+        raise _refusal(name, text, "another name: HTTP clients take this one for a step in the path")
+    return text
 
 
 def checked_point(value: str | None, name: str) -> str:
@@ -147,9 +157,9 @@ def text_or_none(value: str | None, name: str, at_most: int = MAX_WORDS) -> str 
 
 def checked_errors(value: Any, name: str) -> tuple[type[BaseException], ...]:
     """Classes of errors, as ``except`` takes them: one, or a tuple. Raises :class:`InvalidArgumentError`."""
-    kinds = tuple(value) if isinstance(value, (tuple, list, set, frozenset)) else (value,)
+    kinds = tuple(value) if issubclass(type(value), (tuple, list, set, frozenset)) else (value,)
     for kind in kinds:
-        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+        if not (is_a(kind, type) and BaseException in bases_of(kind)):
             raise _refusal(name, kind, "a class of exceptions, or a tuple of them, as 'except' takes")
     return kinds
 
@@ -165,10 +175,12 @@ def one_of(kind: type[E], value: str | E, name: str) -> E:
 
 def _number(value: object) -> float:
     """As a float; what is not a number, or too large for a float, is NaN, which every check refuses."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if type(value) is bool:
         return math.nan
     try:
-        return float(value)
+        if is_a(value, int):
+            return float(int.__int__(value))
+        return float.__float__(value) if is_a(value, float) else math.nan
     except OverflowError:
         return math.nan
 

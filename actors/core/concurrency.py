@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from contextvars import Context, ContextVar, copy_context
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
@@ -403,9 +403,11 @@ class Nursery:
             return None
         # The invocation's cancel passes unwrapped, so that "except CancelledError" around a nursery works. What failed for good
         # goes with it. What is worth another try does not: the cancel arrives again when it has worked.
-        cancel = next((error for error in errors if isinstance(error, CancelledError)), None)
+        cancel = next(
+            (cast("CancelledError", error) for error in errors if issubclass(type(error), CancelledError)), None
+        )
         if cancel is not None:
-            others = [error for error in errors if not isinstance(error, CancelledError)]
+            others = [error for error in errors if not issubclass(type(error), CancelledError)]
             if all(map(self.parent.execution.is_terminal, others)):
                 cancel.errors += tuple(others)
                 return cancel

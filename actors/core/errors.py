@@ -44,6 +44,8 @@ instance_dict_of: Callable[[BaseException], dict[str, Any]] = vars(BaseException
 # What Python itself keeps of a class. Its metaclass is its author's, and may answer anything when it is asked for these.
 _module_in = vars(type)["__module__"].__get__
 _qualname_in = vars(type)["__qualname__"].__get__
+bases_of: Callable[[type], tuple[type, ...]] = vars(type)["__mro__"].__get__
+"""The class and its bases, in the order of Python's method resolution."""
 
 
 def module_of(kind: type) -> str:
@@ -55,6 +57,11 @@ def module_of(kind: type) -> str:
 def qualname_of(kind: type) -> str:
     """A class's name within its module."""
     return plain_text(_qualname_in(kind), _NAME_CHARACTERS)
+
+
+def name_alone(kind: type) -> str:
+    """A class's name, for messages. Never raises."""
+    return qualname_of(kind).rpartition(".")[2]
 
 
 def is_built_in(kind: type) -> bool:

@@ -12,7 +12,7 @@ from collections import deque
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from actors.core.errors import TerminalError
+from actors.core.errors import TerminalError, bases_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,13 +22,12 @@ _GENERATED_IN = "<string>"
 """The file that the code of a method is from if ``dataclasses`` wrote it."""
 
 # What Python itself keeps of a class, whatever its metaclass answers.
-_bases_of: Callable[[type], tuple[type, ...]] = vars(type)["__mro__"].__get__
 _class_dict_of: Callable[[type], Mapping[str, Any]] = vars(type)["__dict__"].__get__
 
 
 def permit_raising(kind: type[TerminalError]) -> None:
     """Let instances of the class, and of its bases, have what a raise assigns."""
-    for base in _bases_of(kind):
+    for base in bases_of(kind):
         own = _class_dict_of(base)
         frozen = own.get("__setattr__")
         if (

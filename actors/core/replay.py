@@ -39,7 +39,6 @@ from actors.core.errors import (
     CancelledError,
     NonDeterminismError,
     NonDurableAwaitError,
-    TerminalError,
 )
 from actors.core.generators import Generators
 from actors.core.inputs import is_same_input
@@ -279,7 +278,7 @@ class Execution:
     def _record_changes(self, *, ended: bool) -> None:
         try:
             changes = self.state.take_changes(ended=ended)
-        except TerminalError as error:
+        except BaseException as error:  # of what has been changed, or of a class of the user's that is asked about it
             self.error = error
             self._cannot_be_recorded = True
             return

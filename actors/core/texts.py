@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, cast
 
-from actors.core.errors import plain_text
+from actors.core.errors import name_alone, plain_text
 
 _SHOWN_CHARACTERS = 80
 _MANY_BITS = 1_000
@@ -36,10 +36,12 @@ def failure_in_words(failure: _Failure) -> str:
 
 def shown(value: object) -> str:
     """A value in a message: short, and never an error of its own."""
-    if isinstance(value, int) and value.bit_length() > _MANY_BITS:
-        return f"an int of {value.bit_length()} bits"
+    if issubclass(type(value), int) and (bits := int.bit_length(cast("int", value))) > _MANY_BITS:
+        return f"an int of {bits} bits"
     try:
         text = plain_text(repr(value), _SHOWN_CHARACTERS + 1)
-    except Exception as error:  # the mistake of a user's class, or an int that is too long to write, somewhere inside
-        text = f"something whose repr raises {type(error).__name__}"
+    except (
+        BaseException
+    ) as error:  # a user's class may raise anything, and an int somewhere inside be too long to write
+        text = f"something whose repr raises {name_alone(type(error))}"
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"

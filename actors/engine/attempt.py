@@ -236,7 +236,7 @@ class Attempt:
         foreign = _foreign_await(error, self.name)
         if foreign is not None:
             return self._finish_raised(failed(foreign))
-        if isinstance(error, NoLongerFitsError):
+        if issubclass(type(error), NoLongerFitsError):
             return [self._hold(PauseCause.MISMATCH, error)]
         if is_cancel(error, self.handler.retry.terminal):
             return self._finish_raised(cancelled_by(error))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.core.errors import ActorError
+from actors.core.arguments import MAX_WORDS
+from actors.core.errors import ActorError, name_alone, plain_text
 from actors.core.texts import shown
 
 
@@ -39,7 +40,11 @@ def expected(name: str, value: object) -> Misfit:
 
 def reason_of(error: BaseException) -> str:
     """The message of an error of other code, on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    try:
+        said = plain_text(str(error), MAX_WORDS)
+    except BaseException:  # an error's methods are its author's, and may raise anything
+        said = ""
+    return " ".join(said.split()) or name_alone(type(error))
 
 
 def under_key(key: object) -> str:
@@ -49,7 +54,7 @@ def under_key(key: object) -> str:
 
 def show(value: object) -> str:
     """A value in a message, with its type."""
-    return f"{shown(value)} ({type(value).__name__})"
+    return f"{shown(value)} ({name_alone(type(value))})"
 
 
 def name_of(kind: Any) -> str:

@@ -24,7 +24,6 @@ from journal.events import PauseCause, Status
 from journal.ids import stream_of
 from journal.store import Batch
 from journal.stored import StoredJournal
-from tests.hostile.errors import Unasked
 from tests.hostile.values import BODIES
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
@@ -35,14 +34,9 @@ if TYPE_CHECKING:
 pytestmark = on_virtual_time
 
 
-class StrangeError(Exception, metaclass=Unasked):
-    """Cannot be asked whether an error is one of it."""
-
-
-STRANGE = RetryPolicy(terminal=(StrangeError,))
-ODD = RetryPolicy()
-for name, value in {"max_attempts": "ten", "initial_delay": math.nan}.items():
-    object.__setattr__(ODD, name, value)  # as no definition lets it be
+STRANGE, ODD = RetryPolicy(), RetryPolicy()
+for policy, name, value in ((STRANGE, "terminal", 5), (ODD, "max_attempts", "ten"), (ODD, "initial_delay", math.nan)):
+    object.__setattr__(policy, name, value)  # as no definition lets it be
 
 
 @step

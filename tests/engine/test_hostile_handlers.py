@@ -289,9 +289,9 @@ async def test_an_error_made_without_its_bases_init_keeps_its_type(lab: Lab) -> 
 
 async def test_details_have_a_limit(lab: Lab) -> None:
     async with lab.running() as runtime:
-        with pytest.raises(Talkative, match="much") as caught:
+        with pytest.raises(actors.UnserializableError, match="much") as caught:
             await runtime.client.service(Hostile).talkative()
-        assert caught.value.details is None
+        assert Talkative.__name__ in str(caught.value)
 
 
 def test_a_real_interrupt_ends_the_program_and_is_nobodys_failure() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import actors
 from actors import Actor, RetryPolicy, Service, handler, step
 from tests.hostile.errors import ERRORS
+from tests.hostile.typed import TYPED, give_typed, keep_typed, take_typed
 from tests.hostile.values import BODIES, NAMES, NO_POLICIES, NUMBERS, POLICIES, TYPES, VALUES
 
 Act = list[str]
@@ -251,9 +252,26 @@ class Walker(Actor):
     async def _invocation(self, name: str) -> None:
         await actors.invocation(NAMES[name]()).result()
 
+    async def _give_typed(self, which: str) -> None:
+        await give_typed(which)
+
+    async def _take_typed(self, which: str) -> None:
+        await take_typed(which)
+
+    async def _keep_typed(self, which: str) -> None:
+        await keep_typed(which)
+
 
 async def _ignore(_: Any) -> None:
     """A step that has no use for what it is given."""
+
+
+async def _fail_when_cancelled() -> None:
+    try:
+        await actors.sleep(60)
+    finally:
+        if not actors.suspending():
+            raise Mild("once more")
 
 
 def _handler_under(policy: str) -> Any:
@@ -261,6 +279,9 @@ def _handler_under(policy: str) -> Any:
         await actors.sleep(0.01)
         if how == "in a step":
             await actors.run(fail)
+        if how == "in a nursery":
+            async with actors.open_nursery() as nursery:
+                nursery.start_soon(_fail_when_cancelled)
         raise Mild("once more")
 
     walk.__name__ = walk.__qualname__ = policy.replace(" ", "_")
@@ -269,6 +290,9 @@ def _handler_under(policy: str) -> Any:
 
 Policies: Any = type("Policies", (Service,), {policy.replace(" ", "_"): _handler_under(policy) for policy in POLICIES})
 """A handler under each policy."""
+
+WHERE = ("in the handler", "in a step", "in a nursery")
+"""Where a handler under a policy fails; in a nursery, while the cancel of its invocation passes through."""
 
 VERBS: dict[str, dict[str, Any]] = {
     **dict.fromkeys(
@@ -325,6 +349,7 @@ VERBS: dict[str, dict[str, Any]] = {
         NUMBERS,
     ),
     **dict.fromkeys(["signal_of_type", "step_type"], TYPES),
+    **dict.fromkeys(["give_typed", "take_typed", "keep_typed"], TYPED),
     "step_policy": POLICIES,
     "step_without_policy": NO_POLICIES,
     "step_body": BODIES,
@@ -354,5 +379,5 @@ def _act(verb: str, things: dict[str, Any]) -> st.SearchStrategy[Act]:
 
 acts = st.one_of([_act(verb, things) for verb, things in VERBS.items()])
 programs = st.lists(acts, min_size=1, max_size=4)
-policies = st.tuples(st.sampled_from(sorted(POLICIES)), st.sampled_from(["in the handler", "in a step"]))
+policies = st.tuples(st.sampled_from(sorted(POLICIES)), st.sampled_from(WHERE))
 questions = st.one_of([st.tuples(st.just(verb), st.sampled_from(sorted(things))) for verb, things in OUTSIDE.items()])

@@ -20,6 +20,7 @@ from journal import events as e
 from journal.events import Stamp
 from journal.ids import InvocationId
 from tests.hostile.errors import CANCELS, ERRORS, nested_group
+from tests.hostile.values import Closed, StrangeError
 
 STAMP = Stamp(1.0, "cause", "by")
 
@@ -67,6 +68,16 @@ def test_a_policy_may_name_a_class_or_several() -> None:
     for also in (ValueError, (KeyError, ValueError), (KeyError, (ValueError,))):
         assert is_terminal(ValueError("x"), also)  # type: ignore[arg-type]
         assert not is_terminal(TypeError("x"), also)  # type: ignore[arg-type]
+
+
+def test_a_policy_names_classes_as_except_does_and_asks_no_metaclass() -> None:
+    strange = (StrangeError, KeyError)
+    assert is_terminal(KeyError("x"), strange)
+    assert is_terminal(StrangeError("x"), strange)
+    assert not is_terminal(ValueError("x"), strange)
+    for none in (5, Closed(), (KeyError, "x")):
+        with pytest.raises(TypeError):
+            is_terminal(ValueError("x"), none)  # type: ignore[arg-type]
 
 
 class Several(actors.TerminalError, ExceptionGroup[Exception]):

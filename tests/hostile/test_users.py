@@ -11,20 +11,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 import trio
 from hypothesis import currently_in_test_context, event, given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from journal.events import PauseCause, Status
-from tests.hostile.programs import VERBS, Policies, Target, Walker, policies, programs, questions
+import actors
+from journal.events import OutcomeKind, PauseCause, Status
+from tests.hostile import programs as p
+from tests.hostile.programs import VERBS, WHERE, Policies, Walker
 from tests.hostile.trial import Bystander, Trial, all_invocations, hostile
-from tests.hostile.values import NAMES, NUMBERS, POLICIES, VALUES
+from tests.hostile.typed import BENT, PLACES, TYPED, Keeper, look_at_all
+from tests.hostile.values import NAMES, NEVER_A_TIME, NUMBERS, POLICIES, USABLE_POLICIES, VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from actors.inspection import InvocationInfo
+    from journal.events import Target
 
 pytestmark = [
     # What is left of a handler, or of a step, that misbehaves is its author's; Python tells of it when it goes.
@@ -34,7 +41,22 @@ pytestmark = [
 ]
 
 
-CLASSES = (Walker, Policies, Target, Bystander)
+CLASSES = (Walker, Policies, p.Target, Keeper, Bystander)
+
+
+@attrs.frozen
+class End:
+    """What has become of an invocation, and what it was paused for."""
+
+    info: InvocationInfo
+    causes: set[str]
+
+    @property
+    def failure(self) -> str:
+        """The type of the error that it ended with."""
+        assert self.info.outcome is not None, self.info
+        assert self.info.outcome.failure is not None, self.info
+        return self.info.outcome.failure.type
 
 
 class UsersTrial(Trial):
@@ -47,7 +69,10 @@ class UsersTrial(Trial):
                 await runtime.client.actor(Walker, f"w{number}").walk.send(program)
                 await self.ask_bystander(runtime)
             for policy, where in under:
-                await getattr(runtime.client.service(Policies), policy.replace(" ", "_")).send(where)
+                handle = await getattr(runtime.client.service(Policies), policy.replace(" ", "_")).send(where)
+                if where == "in a nursery":
+                    await trio.sleep(1)
+                    await handle.cancel()
             await trio.sleep(30)
             await self.ask_bystander(runtime)
 
@@ -66,18 +91,25 @@ class UsersTrial(Trial):
                 await self.ask_bystander(runtime)
 
     async def judge(self, *, resumes: bool) -> None:
-        """Everything that happened can be read, and no invocation is paused by a fault of the engine's."""
+        """Everything that happened can be read, what is kept is as it was, and no invocation is paused by a fault of the engine's,
+        or for what should have been refused."""
         async with self.running() as runtime:
             await trio.sleep(30)
             await self.ask_bystander(runtime)
+            await look_at_all(runtime.client)
+            assert BENT == []
             async for info in all_invocations(runtime):
                 handle = runtime.client.invocation(info.id)
                 entries = [entry async for entry in handle.events()]
                 assert entries, "the history of what is retained can be read"
                 assert (await handle.info()).status is info.status
+                assert {*map(public, failures_in(entries))} <= {True}
                 if info.status is Status.PAUSED:
-                    causes = {entry.details["cause"] for entry in entries if entry.name == "InvocationPaused"}
+                    causes = causes_in(entries)
                     assert PauseCause.ENGINE.value not in causes, info.pause_reason
+                    assert PauseCause.HANDLER.value not in causes or has_unusable_policy(info.target, entries[0]), (
+                        info.pause_reason
+                    )
                     if currently_in_test_context():
                         event(f"paused: {sorted(causes)}")
                     if resumes:
@@ -86,25 +118,33 @@ class UsersTrial(Trial):
         examination = self.examine()
         assert examination.is_sound, examination.findings
 
+    async def ends(self) -> list[End]:
+        """What has become of every invocation."""
+        async with self.running() as runtime:
+            return [
+                End(info, causes_in([entry async for entry in runtime.client.invocation(info.id).events()]))
+                async for info in all_invocations(runtime)
+            ]
+
     # What a client can ask.
 
     async def _call(self, client: Any, value: str) -> None:
-        await client.actor(Target, "o").take(VALUES[value]())
+        await client.actor(p.Target, "o").take(VALUES[value]())
 
     async def _call_under(self, client: Any, name: str) -> None:
-        await client.actor(Target, NAMES[name]()).take(1)
+        await client.actor(p.Target, NAMES[name]()).take(1)
 
     async def _call_within(self, client: Any, number: str) -> None:
-        await client.actor(Target, "o").take.options(timeout=NUMBERS[number]())(1)
+        await client.actor(p.Target, "o").take.options(timeout=NUMBERS[number]())(1)
 
     async def _send_later(self, client: Any, number: str) -> None:
-        await client.actor(Target, "o").take.options(delay=NUMBERS[number]()).send(1)
+        await client.actor(p.Target, "o").take.options(delay=NUMBERS[number]()).send(1)
 
     async def _send_once(self, client: Any, name: str) -> None:
-        await client.actor(Target, "o").take.options(idempotency_key=NAMES[name]()).send(1)
+        await client.actor(p.Target, "o").take.options(idempotency_key=NAMES[name]()).send(1)
 
     async def _waiting(self, client: Any) -> Any:
-        return await client.actor(Target, "o").wait.send()
+        return await client.actor(p.Target, "o").wait.send()
 
     async def _signal_to(self, client: Any, name: str) -> None:
         await (await self._waiting(client)).signal(NAMES[name](), 1)
@@ -127,10 +167,37 @@ class UsersTrial(Trial):
         await client.invocation(NAMES[name]()).info()
 
 
+def causes_in(entries: list[Any]) -> set[str]:
+    """What it was paused for."""
+    return {entry.details["cause"] for entry in entries if entry.name == "InvocationPaused"}
+
+
+def failures_in(entries: list[Any]) -> list[str]:
+    """The types of all failures that are recorded."""
+    failures = [
+        entry.details.get("failure") or (entry.details.get("outcome") or {}).get("failure") for entry in entries
+    ]
+    return [failure["type"] for failure in failures if failure]
+
+
+def public(kind: str) -> bool:
+    """Whether users can know this type of error: it is their own, or they can import it."""
+    module, _, name = kind.rpartition(".")
+    return module.partition(".")[0] not in ("actors", "journal") or name in actors.__all__
+
+
+def has_unusable_policy(target: Target, accepted: Any) -> bool:
+    """Whether an invocation meets a policy that an engine cannot use."""
+    if target.service == "Policies":
+        return target.handler.replace("_", " ") not in USABLE_POLICIES
+    program = accepted.details["argument"]
+    return any(verb == "step_policy" and given not in USABLE_POLICIES for verb, given, _ in program)
+
+
 EXAMPLES = {
-    "crimes": st.lists(programs, min_size=1, max_size=3),
-    "under": st.lists(policies, max_size=2),
-    "asked": st.lists(questions, max_size=3),
+    "crimes": st.lists(p.programs, min_size=1, max_size=3),
+    "under": st.lists(p.policies, max_size=2),
+    "asked": st.lists(p.questions, max_size=3),
     "resumes": st.booleans(),
 }
 
@@ -162,8 +229,51 @@ def test_hostile_users_stop_nothing_but_their_own_invocations(**example: Any) ->
 def test_no_body_or_policy_of_a_step_stops_more_than_its_own_invocation() -> None:
     """Few examples have one, so each is tried here."""
     crimes = [[[verb, thing, "raise"]] for verb in ("step_body", "step_policy") for thing in VERBS[verb]]
-    under = [(policy, where) for policy in POLICIES for where in ("in the handler", "in a step")]
+    under = [(policy, where) for policy in POLICIES for where in WHERE]
     try_all(None, crimes=crimes, under=under, asked=[], resumes=True)
+
+
+def ends_of(crimes: list[list[list[str]]], under: list[tuple[str, str]]) -> list[End]:
+    """What becomes of each; nothing else may happen."""
+    ends: list[End] = []
+
+    async def main() -> None:
+        trial = UsersTrial(*CLASSES)
+        await trial.commit(crimes, under)
+        await trial.judge(resumes=False)
+        ends.extend(await trial.ends())
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    return ends
+
+
+def test_an_invocation_is_paused_at_once_if_its_policy_cannot_be_used_and_else_as_the_policy_says() -> None:
+    under = [(policy, where) for policy in POLICIES for where in WHERE]
+    ends = [end for end in ends_of([], under) if end.info.target.service == "Policies"]
+    assert len(ends) == len(POLICIES) * len(WHERE)
+    for end in ends:
+        is_usable = end.info.target.handler.replace("_", " ") in USABLE_POLICIES
+        expected = PauseCause.EXHAUSTED if is_usable else PauseCause.HANDLER
+        assert end.causes == {expected.value}, end.info
+
+
+def test_what_is_no_time_is_refused_at_every_verb() -> None:
+    verbs = [verb for verb, things in VERBS.items() if things is NUMBERS]
+    ends = ends_of([[[verb, number, "raise"]] for verb in verbs for number in NEVER_A_TIME], [])
+    kinds = [end.failure for end in ends if end.info.target.service == "Walker"]
+    assert kinds == ["actors.InvalidArgumentError"] * len(verbs) * len(NEVER_A_TIME)
+
+
+def test_a_value_of_a_type_is_kept_as_it_was_or_refused_wherever_it_is_kept() -> None:
+    """Also one that the class of a value refuses to write, to make again or to compare."""
+    verbs = ("give_typed", "take_typed", "keep_typed")
+    ends = ends_of([[[verb, which, "except"]] for verb in verbs for which in TYPED], [])
+    kept = [end.info for end in ends if end.info.target.handler.startswith("keep_")]
+    for info in kept:
+        which = info.target.handler.partition("_")[2]
+        has_succeeded = info.outcome is not None and info.outcome.kind is OutcomeKind.SUCCEEDED
+        assert has_succeeded == TYPED[which].comes_back, info
+    assert len(kept) == len(TYPED) * len(PLACES)
 
 
 @hostile(4)

@@ -201,6 +201,20 @@ NUMBERS: dict[str, Callable[[], Any]] = {
 }
 """For dates, spans and timeouts."""
 
+NEVER_A_TIME = (
+    "not a number",
+    "infinity",
+    "minus infinity",
+    "beyond floats",
+    "beyond the digits",
+    "text",
+    "truth",
+    "decimal that is no number",
+    "date without a zone",
+    "object that answers nothing",
+)
+"""Those that no parameter takes."""
+
 
 class Odd(metaclass=Unasked):
     """A class that cannot be asked what is one of it."""
@@ -254,6 +268,17 @@ POLICIES: dict[str, Any] = {
     "ordinary": RetryPolicy(max_attempts=2, initial_delay=0.1),
 }
 """Policies as an attribute that was assigned by force leaves them."""
+
+USABLE_POLICIES = frozenset(
+    {
+        "terminal class cannot be asked",
+        "terminal is one class",
+        "factor cannot be compared",
+        "exhaustion is a text",
+        "ordinary",
+    }
+)
+"""Those that say all that an engine asks them. An invocation under another one is paused when it is asked."""
 
 NO_POLICIES: dict[str, Callable[[], Any]] = {
     "text": lambda: "twice",
