@@ -77,6 +77,7 @@ TAGS: dict[type, int] = {
 
 _STAMP_TAG = 0x7F
 _HEAD = struct.Struct(">BI")
+_pack_head = _HEAD.pack
 _encode = msgspec.msgpack.Encoder().encode
 _DECODERS: dict[int, Callable[[bytes], Any]] = {tag: msgspec.msgpack.Decoder(kind).decode for kind, tag in TAGS.items()}
 _WITHOUT_USERS_TEXTS = frozenset(
@@ -97,8 +98,44 @@ _WITHOUT_USERS_TEXTS = frozenset(
 )
 """Events of ids, names of fields and JSON: all of it made by this program, so that decoding them again would show nothing."""
 
-_CODES: dict[type, tuple[int, Callable[[bytes], Any] | None]] = {
-    kind: (tag, None if kind in _WITHOUT_USERS_TEXTS else _DECODERS[tag]) for kind, tag in TAGS.items()
+
+def _is_of_success(event: Any) -> bool:
+    """Whether the outcome is a value, which is JSON."""
+    return event.outcome.kind is e.OutcomeKind.SUCCEEDED
+
+
+def _is_of_client(event: e.InvocationAccepted) -> bool:
+    """Whether it holds nothing of the one who called but the argument, which is JSON."""
+    return (
+        event.request is None
+        and event.caller is None
+        and not event.chain
+        and event.scheduled_for is None
+        and event.restarts is None
+        and event.behind is None
+        and event.handler.__class__ is str
+        and event.deployment.__class__ is str
+        and (event.parameter is None or event.parameter.__class__ is str)
+    )
+
+
+def _is_of_plain_step(event: e.StepScheduled) -> bool:
+    """Whether what the author of the step wrote is what it should be; its arguments are JSON, the rest is made here."""
+    return event.name.__class__ is str and event.source.__class__ is str and event.at_most_once.__class__ is bool
+
+
+_ARE_WITHOUT: dict[type, Callable[[Any], bool]] = {
+    e.InvocationAccepted: _is_of_client,
+    e.StepScheduled: _is_of_plain_step,
+    e.InvocationCompleted: _is_of_success,
+    e.StepCompleted: _is_of_success,
+    e.CallCompleted: _is_of_success,
+}
+"""The same holds for those of these events of which this is true: nearly all."""
+
+_CODES: dict[type, tuple[int, Callable[[bytes], Any] | None, Callable[[Any], bool] | None]] = {
+    kind: (tag, None if kind in _WITHOUT_USERS_TEXTS else _DECODERS[tag], _ARE_WITHOUT.get(kind))
+    for kind, tag in TAGS.items()
 }
 _decode_stamp = msgspec.msgpack.Decoder(e.Stamp).decode
 
@@ -122,22 +159,30 @@ class Record:
 
     def add(self, stamp: Stamp, events: Sequence[Event]) -> list[tuple[Stamp, Event]]:
         """Add all of the events, or none of them; returns their entries. Raises :class:`Unwritable`."""
-        entries, frames, codes, pack, encode = self.entries, self._frames, _CODES, _HEAD.pack, _encode
+        entries, frames = self.entries, self._frames
         length = len(entries)
         try:
             if not entries or entries[-1][0] is not stamp:
-                body = encode(stamp)
-                frames += (pack(_STAMP_TAG, len(body)), body)
+                body = _encode(stamp)
+                frames += (_pack_head(_STAMP_TAG, len(body)), body)
             for event in events:
-                tag, decode = codes[event.__class__]
-                body = encode(event)
-                frames += (pack(tag, len(body)), body)
-                entries.append((stamp, event if decode is None else decode(body)))
+                tag, decode, is_without = _CODES[event.__class__]
+                body = _encode(event)
+                frames += (_pack_head(tag, len(body)), body)
+                if decode is None or (is_without is not None and is_without(event)):
+                    entries.append((stamp, event))
+                else:
+                    entries.append((stamp, decode(body)))
         except BaseException as error:  # the encoder's, the decoder's, or anything that an enum of a user's raises
             failed = events[len(entries) - length]
             self.cut(length)
             raise _unwritable(failed, error) from error
         return entries[length:]
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return sum(map(len, self._frames))
 
     def cut(self, length: int) -> None:
         """Take back what was added last, down to this many events."""
@@ -163,7 +208,7 @@ class Record:
 
 def _frame(event: Event) -> bytes:
     body = _encode(event)
-    return _HEAD.pack(TAGS[event.__class__], len(body)) + body
+    return _pack_head(TAGS[event.__class__], len(body)) + body
 
 
 _ERASED_FRAME = _frame(e.Erased())

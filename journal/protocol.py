@@ -56,7 +56,9 @@ def _record(events: Record | Iterable[tuple[Stamp, Event]]) -> Record:
     return events if isinstance(events, Record) else Record(events)
 
 
-@attrs.define(kw_only=True)
+@attrs.define(
+    kw_only=True, on_setattr=attrs.setters.NO_OP
+)  # converting where it is assigned makes making one twice as slow
 class Append:
     """What one object has to say in one commit.
 

@@ -17,10 +17,25 @@ from hypothesis import strategies as st
 from journal import codec
 from journal import events as e
 from journal.errors import CorruptRecord, Unwritable
-from journal.events import EVENT_TYPES, Erased, Event, Failure, Outcome, OutcomeKind, Recorded, Stamp
+from journal.events import (
+    EVENT_TYPES,
+    Erased,
+    Event,
+    Failure,
+    InvocationAccepted,
+    Link,
+    Mode,
+    Outcome,
+    OutcomeKind,
+    Recorded,
+    Stamp,
+    StepCompleted,
+)
+from journal.ids import InvocationId, StepId
 from tests.journal.samples import EVENTS, STAMP
 
 GOLDEN = Path(__file__).parent / "golden"
+INVOCATION = InvocationId("inv_1" + "0" * 33)
 
 
 def test_every_event_has_a_tag_and_a_sample_and_no_tag_serves_twice() -> None:
@@ -199,6 +214,25 @@ def test_taking_events_back_needs_nothing_that_could_fail(monkeypatch: pytest.Mo
 
 def test_only_events_without_texts_of_users_are_not_read_again() -> None:
     """Of these every field is an id, a number, or JSON under the name of a field."""
-    for kind, (_, decode) in codec._CODES.items():
+    for kind, (_, decode, is_without) in codec._CODES.items():
         if decode is None:
             assert {field.name for field in attrs.fields(kind)} <= {"invocation_id", "step", "field", "fields", "items"}
+            assert is_without is None
+
+
+def test_what_a_caller_wrote_is_read_again() -> None:
+    """Each of these may hold what the encoder takes and the decoder refuses, or an object of a class of the caller's."""
+    plain = InvocationAccepted(invocation_id=INVOCATION, handler="add", mode=Mode.EXCLUSIVE, argument=b"1")
+    assert codec._is_of_client(plain)
+    for field in attrs.fields(InvocationAccepted):
+        if field.name not in {"invocation_id", "mode", "argument", "atomic"}:
+            other = attrs.evolve(
+                plain, **{field.name: [Link(INVOCATION, "a", holds_key=True)] if field.name == "chain" else Text("x")}
+            )
+            assert not codec._is_of_client(other), field.name
+
+
+def test_an_outcome_that_is_no_success_is_read_again() -> None:
+    for kind in OutcomeKind:
+        event = StepCompleted(invocation_id=INVOCATION, step=StepId("1"), outcome=Outcome(kind, b"1"))
+        assert codec._is_of_success(event) is (kind is OutcomeKind.SUCCEEDED)
