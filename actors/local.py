@@ -595,9 +595,9 @@ class LocalPort:
         if definition.aliases or handler.name != target.handler:
             target = definition.resolved(target, self.engine.stored)
         argument = encode_arguments(request, self.limits)
-        secret = "" if request.is_once else self.engine.journal.secret
-        parameter = request.handler.signature.parameter
-        return self.command(target, request.request_key, argument, parameter, request.options.delay, secret)
+        key, parameter = request.request_key, request.handler.signature.parameter
+        secret = "" if key is None or request.is_once else self.engine.journal.secret
+        return self.command(target, key, argument, parameter, request.options.delay, secret)
 
     def command(
         self,

@@ -131,6 +131,7 @@ class BoundHandler(Generic[P, R_co]):
         self._key = key
         self._handler = handler
         self._options = options
+        self._target = Target(definition.name, key, handler.name)
         self.__qualname__ = handler.function.__qualname__
 
     def __deepcopy__(self, memo: object) -> BoundHandler[P, R_co]:
@@ -172,11 +173,10 @@ class BoundHandler(Generic[P, R_co]):
         return BoundHandler(self._port, self._definition, self._key, self._handler, options)
 
     def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
-        definition, key, handler, options = self._definition, self._key, self._handler, self._options
+        definition, handler, options = self._definition, self._handler, self._options
         is_once = definition.kind is Kind.WORKFLOW and handler.name == "run"
-        request_key = f"workflow {key}" if is_once else options.idempotency_key
-        target = Target(definition.name, key, handler.name)
-        return Request(target, definition, handler, args, kwargs, options, request_key, is_once)
+        request_key = f"workflow {self._key}" if is_once else options.idempotency_key
+        return Request(self._target, definition, handler, args, kwargs, options, request_key, is_once)
 
 
 class OwnHandler(BoundHandler[P, R_co]):
@@ -223,7 +223,9 @@ class Reference:
     def __getattr__(self, name: str) -> BoundHandler[Any, Any]:
         handler = self._definition.attributes.get(name)
         if handler is not None:
-            return BoundHandler(self._port, self._definition, self._key, handler, NO_OPTIONS)
+            bound: BoundHandler[Any, Any] = BoundHandler(self._port, self._definition, self._key, handler, NO_OPTIONS)
+            self.__dict__[name] = bound  # found there from now on
+            return bound
         if name in self._definition.fields:
             raise AttributeError(
                 f"{name} is a field of {self._definition.name}, and this is only a reference to it; "
