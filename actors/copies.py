@@ -49,7 +49,7 @@ _CHANGEABLE: tuple[type, ...] = tuple(_CONTAINERS)
 _METHODS_IN_C = (types.BuiltinMethodType, types.MethodWrapperType)
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class StepCall:
     """A function and what it is called with. ``has_copies``: of that, copies must be made for each call."""
 

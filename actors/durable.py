@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from actors.core.limits import Limits
     from actors.objects import ObjectBase, Stored
     from actors.references import Request
+    from actors.system.inside import InsideClient
 
 log = SafeLogger(__name__)
 
@@ -99,10 +100,13 @@ A = TypeVar("A", bound="ObjectBase")
 
 @attrs.define(eq=False)
 class HandlerContext:
-    """What the verbs need of the attempt that they run in. ``deployment``: whose modules its code is, if not the imported."""
+    """What the verbs need of the attempt that they run in. ``name`` is the handler's; ``deployment``: whose modules its code is, if not
+    the imported."""
 
     invocation_id: InvocationId
-    target: e.Target
+    service: str
+    key: str | None
+    name: str
     seed: str
     limits: Limits
     retry: RetryPolicy
@@ -148,6 +152,9 @@ class StepSurroundings(Protocol):
 
     @property
     def handler(self) -> HandlerContext: ...
+
+    @property
+    def client(self) -> InsideClient: ...
 
     def emit(self, value: bytes) -> None: ...
 

@@ -58,12 +58,11 @@ def _bound() -> dict[str, Any] | None:
 
 
 def _bound_to(handler: HandlerContext, step: str | None) -> dict[str, Any]:
-    target = handler.target
     return {
         "invocation_id": handler.invocation_id,
-        "service": target.service,
-        "key": target.key,
-        "handler": target.handler,
+        "service": handler.service,
+        "key": handler.key,
+        "handler": handler.name,
         "step": step,
     }
 

@@ -15,6 +15,7 @@ from actors.core.errors import DefinitionError, InvalidArgumentError
 from actors.core.names import AS_IN_CODE, Naming, naming
 from actors.core.retries import DEFAULT_RETRY, RetryPolicy
 from actors.core.texts import shown
+from actors.failures import is_terminal
 from actors.references import BoundHandler, OwnHandler
 from actors.values import Signature
 from journal.events import Mode
@@ -36,7 +37,9 @@ class HandlerOptions:
     retention: float | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(
+    kw_only=True, eq=False, slots=False
+)  # with slots, cached properties make each access to an attribute slow
 class HandlerDefinition:
     """A handler as the engine sees it, of one class. ``types`` are what the type variables of a generic class stand for."""
 
@@ -63,6 +66,10 @@ class HandlerDefinition:
     def retry(self) -> RetryPolicy:
         """The policy for what it raises."""
         return self.options.retry or DEFAULT_RETRY
+
+    def is_terminal(self, error: BaseException) -> bool:
+        """Whether another try is pointless after what it raised."""
+        return is_terminal(error, also=self.retry.terminal)
 
 
 class Handler(Generic[P, R_co]):

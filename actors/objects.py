@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import attrs
 
-from actors.core.errors import DefinitionError, FieldMisuseError, UnknownHandlerError
+from actors.core.errors import DefinitionError, FieldMisuseError, UnknownHandlerError, deployment_of_module, module_of
 from actors.core.frozenerrors import permit_raising_all
 from actors.core.names import AS_IN_CODE, EDIT, NAME_BYTES, RESERVED, Naming, naming
 from actors.core.texts import shown
@@ -170,7 +170,7 @@ class NothingStored:
         return False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # with slots, the cached property makes each access to an attribute slow
 class Definition:
     """A class as the engine sees it.
 
@@ -195,6 +195,11 @@ class Definition:
     def names(self) -> tuple[str, ...]:
         """All that it is called, its own name first."""
         return (self.name, *self.aliases)
+
+    @functools.cached_property
+    def deployment(self) -> str:
+        """The deployment that its module was loaded for; empty if it was imported as usual."""
+        return deployment_of_module(module_of(self.cls))
 
     def handler(self, name: str) -> HandlerDefinition:
         """The handler of this name, or alias. Raises :class:`UnknownHandlerError`."""

@@ -17,7 +17,6 @@ from actors.core.errors import (
     NoLongerFitsError,
     NonDurableAwaitError,
     UnserializableError,
-    deployment_of_module,
     module_of,
 )
 from actors.core.limits import within_limit
@@ -104,7 +103,7 @@ class Attempt:
         items: Items,
     ) -> None:
         self.invocation_id = invocation.invocation_id
-        self.handler: HandlerDefinition = definition.handler(invocation.handler)
+        handler = self.handler = definition.handler(invocation.handler)
         self.seen = history[-1].number
         self.last_active = 0.0
         self._setting = setting
@@ -116,32 +115,34 @@ class Attempt:
             raise CorruptRecord(
                 f"the history of {self.invocation_id} begins with {type(accepted).__name__}, no acceptance"
             )
-        arguments = decode_argument(self.handler, accepted)
+        arguments = decode_argument(handler, accepted)
         payload_bytes = setting.limits.payload_bytes if self.may_be_interrupted else sys.maxsize
         view = self._view = _view(definition, state, invocation, history, items, payload_bytes)
         instance = _instance(definition, state, view)
         self.script: Script = script(history)
         self.context = HandlerContext(
             invocation_id=invocation.invocation_id,
-            target=e.Target(state.service, state.key, invocation.handler),
+            service=state.service,
+            key=state.key,
+            name=invocation.handler,
             seed=seed_of(invocation.invocation_id, invocation.restarts),
             limits=setting.limits,
-            retry=self.handler.retry,
+            retry=handler.retry,
             unique=setting.world.unique,
             stored=setting.stored,
             secret=setting.secret,
-            deployment=deployment_of_module(definition.cls.__module__),
+            deployment=definition.deployment,
             ended_steps=self.script.ended_steps,
         )
         self.execution = self.execution_type(
             invocation.invocation_id,
-            lambda: _root(self.handler, instance, view, arguments, setting.limits),
+            partial(_root, handler, instance, view, arguments, setting.limits),
             requests=self.script.requests,
             lived_turns=self.script.lived_turns,
             kept_parts=self.script.kept_parts,
             state=view,
             name=self.name,
-            is_terminal=partial(is_terminal, also=self.handler.retry.terminal),
+            is_terminal=handler.is_terminal,
             context=self.context,
         )
 
@@ -294,7 +295,9 @@ async def _root(
         raise UnserializableError(
             f"the result of {handler.signature.name}: {error.path}: {error.problem}", path=error.path
         ) from error
-    return within_limit(data, limits.payload_bytes, f"the result of {handler.signature.name}")
+    if len(data) > limits.payload_bytes:
+        within_limit(data, limits.payload_bytes, f"the result of {handler.signature.name}")
+    return data
 
 
 def decode_argument(handler: HandlerDefinition, accepted: e.InvocationAccepted) -> dict[str, Any]:
@@ -378,28 +381,30 @@ def _pins(history: Sequence[Recorded]) -> Pins | None:
 
 
 def _instance(definition: Definition, state: ObjectState, view: View) -> object:
-    instance = object.__new__(definition.cls)
-    own = instance.__dict__
-    own["_view"] = view
-    own["_port"] = _PORT
-    own["_definition"] = definition
-    own["_fields_version"] = state.fields_version
+    own: dict[str, Any] = {
+        "_view": view,
+        "_port": _PORT,
+        "_definition": definition,
+        "_fields_version": state.fields_version,
+    }
     if state.key is not None:
         own["_key"] = state.key
+    instance: object = object.__new__(definition.cls)
+    object.__setattr__(instance, "__dict__", own)
     return instance
 
 
 def _outside_trio(function: Callable[..., T], *args: Any) -> T:
     """Call it as if no trio task were running, so that trio's own functions refuse a handler instead of acting on the
     engine's task: a scope opened there would otherwise bind to it without yielding."""
-    task = getattr(GLOBAL_RUN_CONTEXT, "task", None)
+    context = vars(GLOBAL_RUN_CONTEXT)
+    task = context.pop("task", None)
     if task is None:
         return function(*args)
-    del GLOBAL_RUN_CONTEXT.task
     try:
         return function(*args)
     finally:
-        GLOBAL_RUN_CONTEXT.task = task
+        context["task"] = task
 
 
 def _foreign_await(error: BaseException, name: str) -> NonDurableAwaitError | None:

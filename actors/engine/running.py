@@ -40,17 +40,15 @@ class RunningSteps:
         self._tasks: dict[StepTask, None] = {}
 
     def start(self, task: StepTask, supervise: Callable[[StepTask], Awaitable[Any]], context: Context) -> None:
-        """Run one."""
+        """Run one. ``supervise`` does not raise, and calls :meth:`forget` when it ends."""
         self._tasks[task] = None
         name = f"step {task.name} of {task.invocation_id}"
-        trio.lowlevel.spawn_system_task(self._run, task, supervise, name=name, context=context.copy())
+        trio.lowlevel.spawn_system_task(supervise, task, name=name, context=context.copy())
 
-    async def _run(self, task: StepTask, supervise: Callable[[StepTask], Awaitable[Any]]) -> None:
-        try:
-            await supervise(task)
-        finally:
-            del self._tasks[task]
-            task.has_ended.set()
+    def forget(self, task: StepTask) -> None:
+        """It ends; the last that its supervision says."""
+        del self._tasks[task]
+        task.end()
 
     async def drain(self, seconds: float) -> list[StepTask]:
         """Begin none any more, stop those that can be stopped, and give those in threads so long to end, with an outcome that
@@ -75,4 +73,4 @@ async def wait_for(tasks: Iterable[StepTask], seconds: float) -> None:
     """Return when all have ended, or after so long."""
     with trio.move_on_after(seconds):
         for task in list(tasks):
-            await task.has_ended.wait()
+            await task.wait_ended()

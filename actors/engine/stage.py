@@ -383,21 +383,26 @@ class Stage:
     async def _supervise(self, resident: Resident, task: StepTask) -> None:
         command: Command | None = None
         try:
-            command = await task.run(partial(self._emit, resident))
-        except BaseException as error:  # the body's own errors are in the command; this is of its result, or its policy
-            if isinstance(error, trio.Cancelled):
-                raise
-            if task.is_wanted:
-                self._containment.blame(resident, task.invocation_id, error, cause=PauseCause.HANDLER)
+            try:
+                command = await task.run(partial(self._emit, resident))
+            except (
+                BaseException
+            ) as error:  # the body's own errors are in the command; this is of its result, or its policy
+                if isinstance(error, trio.Cancelled):
+                    raise
+                if task.is_wanted:
+                    self._containment.blame(resident, task.invocation_id, error, cause=PauseCause.HANDLER)
+            finally:
+                self._forget_step(resident, task)
+            while self._waiting_steps and self._running_steps < self._limits.running_steps:
+                (of, step), waiting = self._waiting_steps.popitem(last=False)
+                self.run_step(waiting, of, step)
+            try:
+                self._after_step(resident, task, command)
+            except BaseException as error:
+                self._containment.blame(resident, task.invocation_id, error)
         finally:
-            self._forget_step(resident, task)
-        while self._waiting_steps and self._running_steps < self._limits.running_steps:
-            (of, step), waiting = self._waiting_steps.popitem(last=False)
-            self.run_step(waiting, of, step)
-        try:
-            self._after_step(resident, task, command)
-        except BaseException as error:
-            self._containment.blame(resident, task.invocation_id, error)
+            self._setting.steps.forget(task)
 
     def _after_step(self, resident: Resident, task: StepTask, command: Command | None) -> None:
         if self._is_closed:

@@ -29,7 +29,6 @@ from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.failures import failed, failure_of, first_of, is_terminal, text_of
 from actors.inspection import StepPhase
 from actors.mistakes import fails_fast
-from actors.system.inside import current_client
 from actors.values import ValueProblem
 from journal.errors import BrokenInvariant
 from journal.events import Outcome, OutcomeKind
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.engine.attempt import Attempt, Setting
     from actors.engine.watchdog import Watchdog
+    from actors.system.inside import InsideClient
     from journal.ids import StepId
 
 log = SafeLogger(__name__)
@@ -51,6 +51,17 @@ class StepTask:
     """A try of a step, the ``number``th. Whoever started it is told how it ended, once, whatever the body does."""
 
     progress = 0
+    is_wanted = True
+    abandoned_at = 0.0
+    phase = StepPhase.RUNS
+    _emit: Callable[[StepTask, bytes, int], None]
+    _token: trio.lowlevel.TrioToken
+    _slot: int | None = None
+    _thread: StepThread | None = None
+    _time: trio.CancelScope | None = None
+    _end: trio.Event | None = None
+    _is_over = False
+    _has_ended = False
 
     def __init__(self, attempt: Attempt, step: StepId, body: StepBody, setting: Setting, *, number: int) -> None:
         self.invocation_id = attempt.invocation_id
@@ -60,21 +71,11 @@ class StepTask:
         self.may_be_interrupted = attempt.may_be_interrupted
         self.mark = b"" if setting.in_flight is None else turn_mark(attempt.invocation_id, step)
         self.started_at = setting.world.clock.now()
-        self.is_wanted = True
-        self.abandoned_at = 0.0
-        self.phase = StepPhase.RUNS
-        self.has_ended = trio.Event()
         self._number = number
-        self._slot: int | None = None
-        self._thread: StepThread | None = None
         self._body = body
         self._setting = setting
         self._scope = trio.CancelScope()
-        self._time: trio.CancelScope | None = None
-        self._is_over = False
-        self._emit: Callable[[StepTask, bytes, int], None]
         self._offsets = itertools.count()
-        self._token: trio.lowlevel.TrioToken
 
     @property
     def key(self) -> str:
@@ -95,9 +96,28 @@ class StepTask:
         return context_of(branch)
 
     @property
+    def client(self) -> InsideClient:
+        """What it reaches the runtime through, if it is of a built-in object."""
+        return self._setting.client
+
+    @property
     def is_stopping(self) -> bool:
         """Whether it has been told to stop: by a cancel, or because its time is over."""
         return self._scope.cancel_called or (self._time is not None and self._time.cancel_called)
+
+    def end(self) -> None:
+        """Its task is over."""
+        self._has_ended = True
+        if self._end is not None:
+            self._end.set()
+
+    async def wait_ended(self) -> None:
+        """Return when its task is over."""
+        if self._has_ended:
+            return
+        if self._end is None:
+            self._end = trio.Event()
+        await self._end.wait()
 
     def abort(self) -> None:
         """Stop the body: its awaits are cancelled. What it says from now on may still count: see ``run``."""
@@ -120,7 +140,6 @@ class StepTask:
         self._token = trio.lowlevel.current_trio_token()
         current_branch.set(None)
         current_step.set(self)
-        current_client.set(self._setting.client)
         try:
             value: Any = None
             error: BaseException | None = None

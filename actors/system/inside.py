@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
+
+from actors.durable import current_step
+from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from actors.core.jobs import Choice
@@ -19,5 +21,9 @@ class InsideClient(Protocol):
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]: ...
 
 
-current_client: ContextVar[InsideClient] = ContextVar("current_client")
-"""Set in the task of a running step."""
+def current_client() -> InsideClient:
+    """That of the step that runs."""
+    step = current_step.get()
+    if step is None:
+        raise BrokenInvariant("only the steps of built-in objects use it")
+    return step.client

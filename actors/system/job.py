@@ -171,13 +171,13 @@ def _unrecorded(
 
 
 async def _select(spec: JobSpec, choice: Choice) -> Selected:
-    matched, ids = await current_client.get().chosen(choice, at_most=spec.limit or MAX_ITEMS)
+    matched, ids = await current_client().chosen(choice, at_most=spec.limit or MAX_ITEMS)
     return Selected(matched=matched, ids=" ".join(ids))
 
 
 async def _apply(spec: JobSpec, ids: list[str], request: str, *, by: str, origin: str) -> Applied:
     """Ask the verb of one after the other, some at a time; the answers. Told to stop, it stops asking."""
-    client = current_client.get().acting_as(by, origin)
+    client = current_client().acting_as(by, origin)
     together = _TOGETHER if spec.rate is None else max(1, min(_TOGETHER, int(spec.rate // 4)))
     began, asked, is_stopped = trio.current_time(), 0, False
     fates: dict[int, Fate] = {}
@@ -241,7 +241,7 @@ def _told(fates: list[Fate]) -> Applied:
 
 async def _recall(spec: JobSpec, ids: list[str], request: str) -> Recalled:
     """Those that have obeyed this job, and what it changed. What is asked of an object before, it has decided before."""
-    client = current_client.get()
+    client = current_client()
     found: dict[str, Fate] = {}
     for of in ids:
         try:

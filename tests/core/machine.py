@@ -139,7 +139,9 @@ class Machine:
 
         context = HandlerContext(
             invocation_id=IT,
-            target=TARGET,
+            service=TARGET.service,
+            key=TARGET.key,
+            name=TARGET.handler,
             seed=IT,
             limits=self.limits,
             retry=DEFAULT_RETRY,

@@ -147,9 +147,7 @@ def replayed(of: InvocationId, history: list[Recorded], fields: dict[str, bytes]
         return declared.signature.returns.encode(await declared.function(instance, **arguments))
 
     numbers = iter(range(1, 1_000_000))
-    context = HandlerContext(
-        of, e.Target("Walker", "w", "walk"), of, DEFAULT_LIMITS, DEFAULT_RETRY, lambda: next(numbers)
-    )
+    context = HandlerContext(of, "Walker", "w", "walk", of, DEFAULT_LIMITS, DEFAULT_RETRY, lambda: next(numbers))
     lines = script(history)
     execution = Execution(
         of, root, requests=lines.requests, state=view, name="walk", is_terminal=is_terminal, context=context
