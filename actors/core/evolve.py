@@ -63,8 +63,13 @@ def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -
     invocation.modified_at = stamp.at
     if stamp.cause.startswith(REQUEST):
         invocation.obeyed = with_request(invocation.obeyed, stamp.cause, invocation.status)
+    spans = invocation.spans
+    first, last = spans[-1]
+    if number - last <= _SPAN_GAP:
+        spans[-1] = (first, number)
+    else:
+        spans.append((number, number))
     try:
-        extend_spans(invocation.spans, number)
         change(state, invocation, event, stamp)
     except LookupError as error:
         raise IllegalEvent(f"{type(event).__name__} of {of} names what is not there: {error}") from error
@@ -86,20 +91,12 @@ def _evolve_object(state: ObjectState, number: int, stamp: Stamp, event: Event) 
         raise IllegalEvent(f"{type(event).__name__} cannot be event {number}: an object is created once")
 
 
-def extend_spans(spans: list[tuple[int, int]], number: int) -> None:
-    """Have the ranges cover one more event of the same invocation, behind them."""
+def spans_with(spans: list[tuple[int, int]], number: int) -> list[tuple[int, int]]:
+    """The ranges, as they cover one more event of the same invocation, behind them."""
     first, last = spans[-1]
     if number - last <= _SPAN_GAP:
-        spans[-1] = (first, number)
-    else:
-        spans.append((number, number))
-
-
-def spans_with(spans: list[tuple[int, int]], number: int) -> list[tuple[int, int]]:
-    """Other ranges, which cover one more event of the same invocation behind them."""
-    extended = list(spans)
-    extend_spans(extended, number)
-    return extended
+        return [*spans[:-1], (first, number)]
+    return [*spans, (number, number)]
 
 
 def _accept(state: ObjectState, number: int, stamp: Stamp, event: e.InvocationAccepted) -> None:
@@ -276,8 +273,9 @@ def _nothing(_: ObjectState, __: InvocationState, ___: Event, ____: Stamp) -> No
 
 
 def _on_fields(_: ObjectState, invocation: InvocationState, event: e.FieldsChanged, __: Stamp) -> None:
-    invocation.value_bytes += sum(map(len, event.fields.values()))
-    invocation.changes.write(event.fields)
+    size = sum(map(len, event.fields.values()))
+    invocation.value_bytes += size
+    invocation.changes.write(event.fields, size)
 
 
 def _on_initialized(state: ObjectState, invocation: InvocationState, event: e.FieldsInitialized, __: Stamp) -> None:

@@ -350,7 +350,7 @@ def _on_resumed(state: ObjectState | None, event: e.InvocationResumed) -> list[E
 
 def _on_completed(state: ObjectState | None, event: e.InvocationCompleted) -> list[Effect]:
     state = existing(state)
-    invocation = _of(state, event)
+    invocation = state.invocations[event.invocation_id]
     owed: list[Effect] = []
     if invocation.is_started:
         owed.append(f.EndAttempt(event.invocation_id, abort_steps=True))

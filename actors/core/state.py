@@ -101,12 +101,11 @@ class Changes:
     maps: dict[str, dict[str, bytes | None]] = attrs.field(factory=dict)
     size: int = 0
 
-    def write(self, fields: dict[str, bytes]) -> None:
-        """Fields have other values."""
-        for name, value in fields.items():
-            before = self.fields.get(name)
-            self.size += len(value) if before is None else len(value) - len(before)
-            self.fields[name] = value
+    def write(self, fields: dict[str, bytes], size: int) -> None:
+        """Fields have other values, of so many bytes in all."""
+        known = self.fields
+        self.size += size - sum([len(known[name]) for name in known.keys() & fields.keys()]) if known else size
+        known.update(fields)
 
     def extend(self, field: str, items: list[bytes]) -> None:
         """A ``Log`` has more items."""

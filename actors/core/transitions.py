@@ -16,7 +16,7 @@
                ▼
            COMPLETED   (InvocationCompleted, from every other; nothing leaves it)
 
-``LEGAL`` says in which statuses an event may be appended; ``evolve`` asserts it, so an event that does not belong there
+``LEGAL`` says in which statuses an event may be appended; ``evolve`` checks it, so an event that does not belong there
 stops the object instead of bending it. The status after an event is a function of the event and of what is still open
 (``status_now``), because "backing off" and "running" differ by what the invocation waits for, not by a flag of its own.
 """

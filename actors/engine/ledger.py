@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import attrs
@@ -45,7 +44,7 @@ from actors.failures import failure_of
 from journal import events as e
 from journal import keys
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
-from journal.events import PauseCause, Recorded, Stamp
+from journal.events import OutcomeKind, PauseCause, Recorded, Stamp
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
 from journal.protocol import Letter
 from journal.rows import AuditRow, InvocationRow, decode_row, encode_row
@@ -151,22 +150,22 @@ class Ledger:
         extension = self._forming.extension(resident)
         record, recent, touched = extension.events, resident.recent, extension.touched
         added = record.add(stamp, events)
-        owed: list[tuple[f.Effect, Recorded]] = []
+        state, number = resident.state, extension.expected + len(record.entries) - len(added)
+        owed: list[tuple[Recorded, list[f.Effect]]] = []
         try:
             for _, event in added:
-                state = resident.state
+                number += 1
                 effects = reaction(state, event)
-                number = 1 if state is None else state.version + 1
                 if event.__class__ in NOTED:
                     self._note(resident, number, stamp, event)
-                resident.state = evolve(state, number, stamp, event)
+                state = resident.state = evolve(state, number, stamp, event)
                 recorded = Recorded(number, stamp, event)
                 recent.append(recorded)
                 of: InvocationId | None = getattr(event, "invocation_id", None)
                 if of is not None:
                     touched[of] = None
                 if effects:
-                    owed += zip(effects, repeat(recorded), strict=False)
+                    owed.append((recorded, effects))
         except BaseException:
             length = len(record.entries) - len(added)
             record.cut(length)
@@ -177,11 +176,12 @@ class Ledger:
         if owed:
             self._do(resident, owed)
 
-    def _do(self, resident: Resident, owed: Iterable[tuple[f.Effect, Recorded]]) -> None:
+    def _do(self, resident: Resident, owed: Iterable[tuple[Recorded, Iterable[f.Effect]]]) -> None:
         effect = None
         try:
-            for effect, recorded in owed:
-                _DEEDS[effect.__class__](self, resident, effect, recorded)
+            for recorded, effects in owed:
+                for effect in effects:
+                    _DEEDS[effect.__class__](self, resident, effect, recorded)
         except BaseException as error:
             if passes(error):
                 raise
@@ -193,6 +193,8 @@ class Ledger:
         if isinstance(event, e.InvocationCompleted):
             row = resident.ended[event.invocation_id] = self._row_at_end(existing(state), number, event, stamp)
             self._forming.ended.append(row)
+            if event.outcome.kind is OutcomeKind.SUCCEEDED:
+                return
         elif isinstance(event, e.InvocationRestarted):
             self._note_successor(resident, number, event)
         elif isinstance(event, (e.AttemptFailed, e.StepAttemptFailed)):
@@ -288,7 +290,7 @@ class Ledger:
     def owe(self, resident: Resident, effects: Iterable[f.Effect]) -> None:
         """Do what a state that was just read owes."""
         nothing = Recorded(resident.version, Stamp(self.now, "engine", "engine"), e.Erased())
-        self._do(resident, ((effect, nothing) for effect in effects))
+        self._do(resident, [(nothing, effects)])
 
     def deliver(
         self, source: Resident, to: StreamId, command: Command, *, by: InvocationId | None, number: int | None = None
@@ -430,9 +432,8 @@ class Ledger:
             self._apply(resident, Stamp(self.now, "restart", of), [event])
         for stamp, event in beginning.kept:
             self._apply(resident, stamp, [event], _no_reaction)
-        for event in beginning.again:
-            recorded = Recorded(resident.version, Stamp(self.now, "restart", of), event)
-            self._do(resident, ((effect, recorded) for effect in react(resident.state, event)))
+        again = (Recorded(resident.version, Stamp(self.now, "restart", of), event) for event in beginning.again)
+        self._do(resident, ((recorded, react(resident.state, recorded.event)) for recorded in again))
 
     def map_item(self, stream: StreamId, field: str, key: str) -> bytes | None:
         """An item of a map, as it will be when all that was decided is on disk."""
@@ -548,7 +549,7 @@ class Ledger:
             return
         index_owing(sealed.rows, partition, resident)
         resident.events_since_snapshot += len(extension.events.entries)
-        resident.bytes_since_snapshot += _weight(extension.events.entries)
+        resident.bytes_since_snapshot += extension.events.size
         uncovered = max(extension.trim_to, extension.covered) > resident.snapshot_at
         if uncovered or self._is_snapshot_due(resident):
             self._take_snapshot(resident, extension)
@@ -613,24 +614,3 @@ _DEEDS: dict[type[f.Effect], _Deed] = {
     f.EraseHistory: Ledger._queue,
 }
 """How each effect is done. A test holds this against the union of effects."""
-
-
-_SMALL_EVENT_BYTES = 64
-
-_WEIGHTS: dict[type, Callable[[Any], int]] = {
-    e.FieldsChanged: lambda event: sum(map(len, event.fields.values())),
-    e.InvocationAccepted: lambda event: len(event.argument),
-    e.StepCompleted: lambda event: len(event.outcome.value),
-    e.CallCompleted: lambda event: len(event.outcome.value),
-    e.InvocationCompleted: lambda event: len(event.outcome.value),
-    e.LogExtended: lambda event: sum(map(len, event.items)),
-}
-
-
-def _weight(events: Iterable[tuple[Stamp, Event]]) -> int:
-    """About how many bytes of users' values the events hold."""
-    total = 0
-    for _, event in events:
-        weigh = _WEIGHTS.get(event.__class__)
-        total += _SMALL_EVENT_BYTES if weigh is None else weigh(event)
-    return total

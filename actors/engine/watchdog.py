@@ -187,9 +187,17 @@ class Watchdog:
             try:
                 return function(*args)
             finally:
-                self._leave(turn)
-        except Interruption:
-            self._leave(turn)  # it may have come in the midst of leaving
+                self._turn = None
+                if self._record is not None:
+                    self._record[0] = 0
+                if self._is_pending or time.monotonic() - self._since > WARN_SECONDS:
+                    self._leave(turn)
+        except Interruption:  # it may have come in the midst of leaving
+            self._turn = None
+            if self._record is not None:
+                self._record[0] = 0
+            if self._is_pending:
+                self._take_back()
             raise
 
     def take_interrupted(self) -> Place | None:
@@ -198,17 +206,11 @@ class Watchdog:
         return interrupted
 
     def _leave(self, turn: Turn) -> None:
-        if self._turn is None:
-            return
-        self._turn = None
-        if self._record is not None:
-            self._record[0] = 0
         if self._is_pending:
             self._take_back()
-        if time.monotonic() - self._since > WARN_SECONDS:
-            took = self._own_time_of_turn()
-            if took > WARN_SECONDS:
-                self._complain(turn, took)
+        took = self._own_time_of_turn()
+        if took > WARN_SECONDS:
+            self._complain(turn, took)
 
     def _own_time_of_turn(self) -> float:
         """How long the turn has taken, without what is not its doing."""

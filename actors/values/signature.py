@@ -113,6 +113,8 @@ class Signature:
     def arguments(self, data: bytes, parameter: str | None) -> dict[str, Any]:
         """The arguments by name, with the defaults of those that are left out: each time others, so that no call changes what
         another one is given. Raises :class:`ValueProblem`."""
+        if parameter and parameter == self.parameter and data:
+            return {parameter: self.parameters[parameter].decode(data)}  # as decode() does, for most calls
         given = self.decode(data, parameter)
         if len(given) == len(self._names):
             return given
