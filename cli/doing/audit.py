@@ -8,14 +8,20 @@ import click
 import trio
 
 from actors.auditing import AuditQuery
+from actors.core.errors import InvalidScopeError
+from actors.core.gates import parse_scope
 from cli.exits import Exit
 from cli.listing import Column, Table
 from cli.output import emit, emit_json, remark, when
+from cli.selecting import refuse_unknown
 from cli.source import readable
+from cli.targets import parse_selection
+from journal.ids import parse_invocation_id
 
 if TYPE_CHECKING:
     from actors.auditing import AuditCheck, AuditEntry, AuditPage
-    from cli.source import Where
+    from cli.at_rest import AtRest
+    from cli.source import Live, Where
 
 
 def show(where: Where, output: str, **asked: Any) -> None:
@@ -24,7 +30,10 @@ def show(where: Where, output: str, **asked: Any) -> None:
 
     async def run() -> AuditPage:
         async with readable(where) as source:
-            return await source.audit(query)
+            page = await source.audit(query)
+            if not page.entries and query.target is not None:
+                await _refuse_unknown_target(source, query.target)
+            return page
 
     page = trio.run(run)
     if output == "json":
@@ -33,6 +42,31 @@ def show(where: Where, output: str, **asked: Any) -> None:
     ENTRIES.show(page.entries, output)
     if page.next is not None:
         remark(f"there is more: --after {page.next}")
+
+
+async def _refuse_unknown_target(source: Live | AtRest, target: str) -> None:
+    """Raise if the audit has nothing of a target, and no invocation, class, object, deployment or job has that name."""
+    if (await source.audit(AuditQuery(target=target, limit=1))).entries or _is_scope(target):
+        return
+    if target.startswith("inv_"):
+        await source.info(parse_invocation_id(target))
+    elif target.startswith("dep_"):
+        await source.deployment(target)
+    elif target.startswith("job_"):
+        await source.job(target)
+    elif ":" in target:  # token:NAME or backup:NAME, which have a row from their beginning
+        remark(f"the audit has no target {target!r}")
+        raise click.exceptions.Exit(Exit.NOT_FOUND)
+    else:
+        await refuse_unknown(source, parse_selection(target))
+
+
+def _is_scope(target: str) -> bool:
+    try:
+        parse_scope(target)
+    except InvalidScopeError:
+        return False
+    return True
 
 
 def _result(entry: AuditEntry) -> str:

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 import actors
 from actors import Service, handler
+from cli.exits import Exit, exit_code_of
 from cli.main import root
 from journal import keys
 from journal.events import Target
@@ -54,6 +55,29 @@ def test_it_says_who_paused_this_when_and_why(data: Path) -> None:
     assert line.endswith("database maintenance")
     (entry,) = json.loads(run("--verb", "pause", "-o", "json", "--data", str(data)).stdout)["entries"]
     assert (entry["by"], entry["reason"], entry["after"]) == ("token:ada", "database maintenance", "paused")
+
+
+UNKNOWN = ["Nope", "Nope/key", "Slow/nope", "token:nobody", "dep_nope", "job_nope", f"inv_1{'0' * 33}"]
+
+
+@pytest.mark.parametrize("target", UNKNOWN)
+def test_a_target_that_does_not_exist_is_an_error(data: Path, target: str) -> None:
+    result = run("--target", target, "--data", str(data))
+    raised = result.exception
+    code = result.exit_code if raised is None or isinstance(raised, SystemExit) else exit_code_of(raised)
+    assert (code, result.stdout) == (Exit.NOT_FOUND, "")
+
+
+@pytest.mark.parametrize("target", ["Slow", "Slow/work", "service:Slow", "everything"])
+def test_a_target_of_which_nothing_was_asked_is_an_empty_list(data: Path, target: str) -> None:
+    result = run("--target", target, "--data", str(data))
+    assert (result.exit_code, len(result.stdout.splitlines())) == (Exit.DONE, 1)
+
+
+def test_a_target_that_is_gone_is_known_by_what_was_asked_of_it(data: Path) -> None:
+    first = json.loads(run("--verb", "pause", "-o", "json", "--data", str(data)).stdout)["entries"][0]
+    result = run("--target", first["target"], "--verb", "purge", "--data", str(data))
+    assert result.exit_code == Exit.DONE
 
 
 def test_pages_follow_each_other(data: Path) -> None:
