@@ -71,6 +71,7 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 _PID_WIDTH = 20
+_NAME_CHARACTERS = 40
 
 
 class DataDirectory:
@@ -283,6 +284,7 @@ class HeldDirectory(OpenDirectory):
         self._store_id = ""
         self._store_seen: tuple[int, int, int] | None = None
         self._written: dict[str, tuple[int, int]] = {}
+        self._manifest: str | None = None
         self._checking = threading.Lock()  # the committer checks, and whoever else is about to write
         self._is_abandoned = False
 
@@ -374,8 +376,9 @@ class HeldDirectory(OpenDirectory):
         self._check_written()
 
     def forget_written(self) -> None:
-        """RocksDB was closed: after a write that failed it cuts its log."""
+        """RocksDB was closed, and is opened again: after a write that failed it cuts its log, and it begins a manifest."""
         self._written.clear()
+        self._manifest = None
 
     def abandon(self) -> None:
         """Keep it, and the lock, until the process ends: what has RocksDB open there cannot be closed."""
@@ -413,6 +416,20 @@ class HeldDirectory(OpenDirectory):
         finally:
             os.close(descriptor)
 
+    def missing(self, names: set[str]) -> set[str]:
+        """Those of these names of RocksDB's files that no file has; none while the process has no descriptor left to look."""
+        try:
+            return names.difference(os.listdir(self.rocks))
+        except OSError as error:
+            if lacks_descriptor(error):
+                return set()
+            raise
+
+    def refuse_removed(self, names: set[str]) -> None:
+        """Raise :class:`DirectoryLost` if there is a name of a file that was removed."""
+        if names:
+            self._lose(f"its file db/{min(names)} was removed")
+
     def _lose(self, why: str) -> NoReturn:
         raise DirectoryLost(
             f"{self.path}: this is not the data directory any more that this process has opened: {why}. The process "
@@ -441,18 +458,32 @@ class HeldDirectory(OpenDirectory):
         self._store_seen = seen
 
     def _check_written(self) -> None:
-        """RocksDB appends to its manifest and its logs, and never has another file under the name of one."""
+        """RocksDB appends to its manifest and its logs, never has another file under the name of one, and keeps to one manifest."""
         try:
+            manifest = self._current_manifest()
             written = _written_in(self.rocks)
         except OSError as error:
             if lacks_descriptor(error):
                 return
-            self._lose(f"its directory db cannot be read ({error.strerror})")
+            self._lose(f"its directory db, or a file in it, cannot be read ({error.strerror})")
         for name in written.keys() & self._written.keys():
             (inode, size), (inode_before, size_before) = written[name], self._written[name]
             if inode != inode_before or size < size_before:
                 self._lose(f"its file db/{name} was replaced or cut")
-        self._written = written
+        if self._manifest not in (None, manifest):
+            self._lose(f"its file db/CURRENT names {manifest!r}, and {self._manifest!r} was opened")
+        if manifest is not None and manifest not in written:
+            self._lose(f"its file db/{manifest} was removed")
+        self._written, self._manifest = written, manifest
+
+    def _current_manifest(self) -> str | None:
+        """The manifest that CURRENT names; None before RocksDB was ever opened here."""
+        try:
+            return read_file(self.rocks / "CURRENT").decode(errors="replace").strip()[:_NAME_CHARACTERS]
+        except FileNotFoundError:
+            if self._manifest is None:
+                return None
+            raise
 
     def _refuse_what_others_may_change(self) -> None:
         for path, mode in self.writable_by_others():

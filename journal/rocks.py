@@ -58,6 +58,7 @@ log = SafeLogger(__name__)
 _MEMTABLE_BYTES = 32 << 20  # below this, switching memtables stalls writers behind a slow fsync
 _MEMTABLES = 4
 _LOG_BYTES = 128 << 20  # bounds what a start must read again, at about 400 MB/s
+_MANIFEST_BYTES = 1 << 40  # never reached: a change of CURRENT is then none of RocksDB's
 _CHECK_SECONDS = 0.5
 """How often it is looked whether the directory is still the one that is held; so a replaced one is noticed within a second."""
 
@@ -262,6 +263,7 @@ class RocksStore(Reads):
             return
         try:
             self._directory.check()
+            self._watch.refuse_removed_tables(db)
         except DirectoryLost:
             self._abandon(db)
             if isinstance(self._failure, DirectoryLost):
@@ -435,17 +437,17 @@ class _Watch:
         self._mark = directory.read_mark()
         self._checked_at = time.monotonic()
         self._marked_at = time.monotonic()
+        self._logs_seen: tuple[int, ...] = ()
         self._entries = 0
         self._errors = 0
         self.compacts = True
 
     def begin(self, db: Rdict) -> None:
         """A handle was opened: tables have all that was there before. Raises ``OSError``, ``DirectoryLost``."""
-        oldest_log = db.property_int_value(OLDEST_LOG)
-        if oldest_log is None:
-            raise BrokenInvariant("RocksDB 9.8 knows the property")
+        oldest_log = _oldest_log(db)
         # Without the log of this handle: MARK names a log when a commit in it is on disk.
         self._write(Mark(db.latest_sequence_number(), oldest_log, self._mark.logs))
+        self._logs_seen = ()
         self._entries = -1  # so that the log of this handle is noted with its first commit
         self._errors = _number_of(db, "background-errors")
         self.compacts = True
@@ -477,6 +479,8 @@ class _Watch:
         if now - self._checked_at >= _CHECK_SECONDS:
             self._checked_at = now
             self._directory.check()
+            self.refuse_removed_tables(db)
+            self._refuse_removed_logs(db)
         if now - self._marked_at < _MARK_SECONDS:
             return
         self._marked_at = now
@@ -487,10 +491,26 @@ class _Watch:
     def found(self, db: Rdict, reached: int) -> Mark:
         """What MARK should say of a store that reaches so far on disk."""
         logs = self._logs()  # first: one that is gone must not be one that is still asked for
-        oldest_log = db.property_int_value(OLDEST_LOG)
-        if oldest_log is None:
-            raise BrokenInvariant("RocksDB 9.8 knows the property")
+        oldest_log = _oldest_log(db)
         return Mark(reached, oldest_log, tuple(number for number in logs if number >= oldest_log))
+
+    def refuse_removed_tables(self, db: Rdict) -> None:
+        """Raise ``DirectoryLost`` if a table was removed. RocksDB has it open, and would not notice before the next start, which would
+        find nothing of what was acknowledged since either."""
+        missing = self._directory.missing(_tables(db))
+        if missing:  # unless RocksDB has given them up since
+            self._directory.refuse_removed(missing & _tables(db))
+
+    def _refuse_removed_logs(self, db: Rdict) -> None:
+        """The same for a log. What was in it is in memory as well, and is written to a table first."""
+        logs = self._logs()
+        oldest = _oldest_log(db)  # after the logs: RocksDB removes one when it does not ask for it any more
+        removed = {number for number in {*self._logs_seen, *self._mark.logs} if number >= oldest} - set(logs)
+        self._logs_seen = logs
+        if removed:
+            write_tables(db)
+            self._write(self.found(db, self._mark.sequence))  # with the log that was begun with the table
+            self._directory.refuse_removed({f"{number:06}.log" for number in removed})
 
     def _logs(self) -> tuple[int, ...]:
         """Its logs; a process that has no descriptor left waits for one rather than let a commit fail that is on disk."""
@@ -526,6 +546,19 @@ class _Watch:
             self._mark = mark
 
 
+def _oldest_log(db: Rdict) -> int:
+    """The first of the logs that RocksDB still asks for."""
+    number = db.property_int_value(OLDEST_LOG)
+    if number is None:
+        raise BrokenInvariant("RocksDB 9.8 knows the property")
+    return number
+
+
+def _tables(db: Rdict) -> set[str]:
+    """The names of the tables that it reads."""
+    return {file["name"].removeprefix("/") for file in db.live_files()}
+
+
 def _wake(jobs: Sequence[_Job], result: outcome.Outcome[None]) -> None:
     def reschedule() -> None:
         for job in jobs:
@@ -554,4 +587,5 @@ def _options() -> Options:
     options.set_level_zero_slowdown_writes_trigger(40)
     options.set_level_zero_stop_writes_trigger(60)
     options.set_compression_type(DBCompressionType.lz4())
+    options.set_max_manifest_file_size(_MANIFEST_BYTES)
     return options

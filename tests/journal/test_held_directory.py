@@ -126,6 +126,27 @@ def its_tables_replaced(held: Path, other: Path) -> None:
     shutil.copytree(other / "db", held / "db")
 
 
+def its_tables_removed(held: Path, _: Path) -> None:
+    for table in (held / "db").glob("*.sst"):
+        table.unlink()
+
+
+def its_logs_removed(held: Path, _: Path) -> None:
+    """As somebody does who takes them for logs that nobody needs."""
+    for log in (held / "db").glob("*.log"):
+        log.unlink()
+
+
+def its_manifest_removed(held: Path, _: Path) -> None:
+    for manifest in (held / "db").glob("MANIFEST-*"):
+        manifest.unlink()
+
+
+def another_manifest_made_current(held: Path, other: Path) -> None:
+    (held / "db" / "MANIFEST-900000").write_bytes(next((other / "db").glob("MANIFEST-*")).read_bytes())
+    (held / "db" / "CURRENT").write_text("MANIFEST-900000\n")
+
+
 def its_lock_removed(held: Path, _: Path) -> None:
     (held / "HOLDER").unlink()
 
@@ -147,6 +168,9 @@ FATES = (
     its_log_replaced,
     its_log_cut,
     its_tables_replaced,
+    its_tables_removed,
+    its_manifest_removed,
+    another_manifest_made_current,
     its_lock_removed,
     its_parent_moved,
 )
@@ -177,6 +201,19 @@ async def test_a_lost_directory_is_noticed_while_idle(
         await lost(journal)
         with pytest.raises(StoreFailed):
             await partition.commit([append(A, 3, b"after")])
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+async def test_a_log_that_is_removed_loses_nothing(tmp_path: Path, stores: Path, is_closed: bool) -> None:
+    held, _ = copies(stores, tmp_path / "data", tmp_path / "other")
+    with suppress(DirectoryLost):
+        async with opened(held) as (journal, partition):
+            await partition.commit([append(A, 2, b"before")])
+            its_logs_removed(held, held)
+            if not is_closed:
+                await lost(journal)
+    async with opened(held) as (journal, _):
+        assert (await read(journal, A))[2] == b"before"
 
 
 @pytest.mark.usefixtures("_reached")
@@ -385,9 +422,10 @@ async def test_a_commit_waits_for_a_descriptor_and_does_not_fail(
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(self.rocks))
         return real(self)
 
-    async with opened(tmp_path / "data") as (_, partition):
+    async with open_journal(tmp_path / "data") as journal:
         monkeypatch.setattr(DataDirectory, "logs", look_once_more)
-        await partition.commit([append(A, 0, b"the first one in its log, which MARK has to name")])
+        async with journal.claim(0, "me") as partition:  # the first commit in its log, which MARK has to name
+            await partition.commit([append(A, 0, b"kept")])
         assert len(looks) >= 4
     async with opened(tmp_path / "data") as (journal, _):
         assert await read(journal, A)

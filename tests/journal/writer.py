@@ -242,7 +242,7 @@ async def _error_of(action: Callable[..., object], *arguments: object) -> str | 
 async def recover(directory: Path) -> None:
     """Run out of disk, fail to open the store again because a file is away, then bring the file back and go on."""
     control = control_of_this_process()
-    current, aside = directory / "db" / "CURRENT", directory / "aside"
+    mark, aside = directory / "MARK", directory / "aside"
     async with open_journal(directory) as journal:
 
         async def commit_once(last: int) -> None:
@@ -252,9 +252,9 @@ async def recover(directory: Path) -> None:
         await commit_once(0)
         control.fail_next_sync(errno.ENOSPC)
         at_failure = await _error_of(commit_once, 1)
-        current.rename(aside)
+        mark.rename(aside)
         too_early = await _error_of(commit_once, 1)
-        aside.rename(current)
+        aside.rename(mark)
         async with trio.open_nursery() as nursery:
 
             async def give_up() -> None:
