@@ -21,7 +21,7 @@ from typing import Any
 import attrs
 
 ROOT = Path(__file__).parents[1]
-SEEDS = 1_000
+SEEDS = 300
 SECONDS = 60.0
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from journal import events as e
 from journal.events import OutcomeKind
-from tests.simulation.lives import SAME_TIME
+from tests.simulation.lives import LONGEST_COMMIT_SECONDS, SAME_TIME
 
 if TYPE_CHECKING:
     from journal.events import Outcome
@@ -68,6 +68,11 @@ def _what_was_seen(storm: Storm, lives: dict[InvocationId, Life]) -> None:
             storm.law(
                 "what is seen is durable", life.ended_durably <= at + SAME_TIME, f"{of} was seen to have ended at {at}"
             )
+    for of, at in storm.seen_open:
+        life = lives.get(of)
+        if life is not None and not life.of(e.InvocationRestarted):
+            is_so = life.ended_durably >= at - LONGEST_COMMIT_SECONDS
+            storm.law("what is durable is seen", is_so, f"{of} was seen open at {at}, it ended at {life.ended_durably}")
 
 
 def _pauses(storm: Storm, life: Life) -> None:

@@ -115,7 +115,8 @@ def _checked(disk: Disk, found: list[tuple[bytes, bytes]]) -> list[tuple[bytes, 
 
 
 class Handle:
-    """The disk as one process has it open."""
+    """The disk as one process has it open. With ``dies`` the process dies over the next commit, with ``doom`` over that of a number:
+    ``before`` it takes effect or ``after``."""
 
     durability = Durability.FSYNC
 
@@ -130,6 +131,8 @@ class Handle:
         self._on_death = on_death
         self.commits = 0
         self.dies = ""
+        self.doom = 0, ""
+        self.was_in_doubt = False
         disk.alive = self
 
     # Death.
@@ -202,6 +205,8 @@ class Handle:
         self._check()
         self.commits += 1
         dies, self.dies = self.dies, ""
+        if self.commits == self.doom[0]:
+            dies = self.doom[1]
         if dies == "before":
             self.die()
             self._check()
@@ -217,6 +222,7 @@ class Handle:
             await trio.sleep(self._delay())
         self._check()
         if self._failure is not None:  # an earlier one failed meanwhile, and with it all behind it
+            self.was_in_doubt = True
             raise InDoubt("an earlier write failed; whether this one was kept is unknown")
         if pending in self._line:  # else one behind it was synced, and with it all before that
             if fate:
@@ -241,6 +247,7 @@ class Handle:
             self._settle(doubted, kept=0)
             self._failure = DiskFull("the disk is full") if fate == "full" else Unavailable("no writes just now")
             raise type(self._failure)(*self._failure.args)
+        self.was_in_doubt = True
         self._settle(doubted, kept={"lost": 0, "kept": len(doubted)}.get(fate))
         self._failure = Unavailable("a write has failed")
         if fate == "broken":

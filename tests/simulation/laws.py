@@ -10,8 +10,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from journal import events as e
+from journal import keys
 from journal.events import Mode, OutcomeKind
-from journal.ids import InvocationId
+from journal.ids import InvocationId, stream_of
+from journal.store import scan_all
 from tests.simulation import answers, calls, limits
 from tests.simulation.cast import RICH, Account
 from tests.simulation.lives import SAME_TIME, Life, read_lives
@@ -20,6 +22,7 @@ from tests.simulation.plan import KEYS
 if TYPE_CHECKING:
     from actors.runtime import Runtime
     from journal.events import Recorded
+    from tests.simulation.disk import Disk
     from tests.simulation.storm import Said, Seen, Storm
 
 
@@ -331,6 +334,10 @@ async def _objects(storm: Storm, runtime: Runtime, lives: dict[InvocationId, Lif
     for key in KEYS:
         seen, balance, lines, label = await runtime.client.actor(Account, key).all_of_it()
         total, balances[key] = total + balance, balance
+        rows = count_of_lines(storm.disk, storm.lab.partitions, key)
+        storm.law("an item has one row", rows == len(lines), f"{key}: {rows} rows of {lines}")
+        left, right, _ = await runtime.client.actor(Account, key).read()
+        storm.law("an atomic change is whole", left == right, f"{key}: {left}, {right}")
         if is_rewound:
             continue
         works = [life for life in lives.values() if _is_done(life, key)]
@@ -344,6 +351,13 @@ async def _objects(storm: Storm, runtime: Runtime, lives: dict[InvocationId, Lif
         storm.law("a line is written once", is_restarted or len(lines) == len({*lines}), f"{key}: {lines}")
         _label(storm, [edit for edit in storm.edits if edit.key == key], label)
     storm.law("money neither comes nor goes", is_rewound or total == RICH * len(KEYS), f"{total}: {balances}")
+
+
+def count_of_lines(disk: Disk, partitions: int, key: str) -> int:
+    """How many rows the disk has of the lines of an account."""
+    stream = stream_of("Account", key)
+    prefix = keys.items(stream % partitions, stream, "lines")
+    return sum(1 for _ in scan_all(disk, prefix, keys.after_prefix(prefix)))
 
 
 def _is_done(life: Life, key: str) -> bool:

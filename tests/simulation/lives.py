@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SAME_TIME = 1e-5
 """Seconds that stamps, which are rounded, may be off."""
 
+LONGEST_COMMIT_SECONDS = 0.2
+"""Without a stall: several commits of the longest latency."""
+
 
 @attrs.define(eq=False)
 class Life:

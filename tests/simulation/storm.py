@@ -41,16 +41,16 @@ from tests.lab import Lab
 from tests.simulation import laws
 from tests.simulation.cast import BRIEF_SECONDS, CAST, Account, Claim, Errands, new_world
 from tests.simulation.disk import Disk, Handle, Weather
-from tests.simulation.plan import KEYS, Deed, Life, Plan, draw
+from tests.simulation.draw import draw
+from tests.simulation.lives import LONGEST_COMMIT_SECONDS
+from tests.simulation.plan import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.runtime import Runtime
     from journal.ids import InvocationId
-
-_LONGEST_COMMIT_SECONDS = 0.2
-"""Without a stall: several commits of the longest latency."""
+    from tests.simulation.plan import Deed, Life, Plan
 
 PATIENCE_SECONDS = 2.0
 """How long a client waits for an invocation in the status in which it wants to steer one."""
@@ -108,6 +108,7 @@ class Storm:
         self.purged: set[InvocationId] = set()
         self.paused_now: set[InvocationId] = set()
         self.seen_ends: list[tuple[InvocationId, float]] = []
+        self.seen_open: list[tuple[InvocationId, float]] = []
         self.said: list[Said] = []
         self.calls: list[Seen] = []
         self.looks: list[tuple[Seen, list[int]]] = []
@@ -177,7 +178,7 @@ class Storm:
 
     def was_kept(self, at: float) -> bool:
         """Whether what a handler was given at this time is sure to have been durable before the process died."""
-        return any(since <= at < until - _LONGEST_COMMIT_SECONDS for since, until in self.calm)
+        return any(since < at < until - LONGEST_COMMIT_SECONDS for since, until in self.calm)
 
     def _mourn(self, scope: trio.CancelScope) -> None:
         self.world.die()
@@ -355,13 +356,14 @@ class Storm:
         self.points[successor.invocation_id] = step
 
     async def _pick(self, verb: str, wanted: str, at: int) -> Told | None:
-        """The invocation to steer: one in the wanted status, if there is one within a while."""
+        """The invocation to steer: one in the wanted status, if there is one within a while. Or one of the wanted number."""
         until = trio.current_time() + PATIENCE_SECONDS
+        number = int(wanted.removeprefix("number ")) if wanted.startswith("number ") else None
         while True:
             told = [t for t in self.told if _may_be_steered(t, verb)][-12:]
-            fitting = [t for t in told if self._status_of(t.id) == wanted]
+            fitting = [t for t in told if (self._status_of(t.id) == wanted if number is None else t.number == number)]
             if fitting or trio.current_time() > until:
-                chosen = fitting or told
+                chosen = fitting or (told if number is None else [])
                 return chosen[at % len(chosen)] if chosen else None
             await trio.sleep(0.05)
 
@@ -369,12 +371,12 @@ class Storm:
         partition = stream_of_invocation(of) % self.lab.partitions
         try:
             data = self._journal.row(keys.invocation(partition, of))
-            if data is None:
-                return "gone"
-            status = _status_in(data)
+            status = None if data is None else _status_in(data)
             if status is Status.COMPLETED:
                 self.seen_ends.append((of, trio.current_time()))
-            return status.value
+            elif self._handle is not None and not self._handle.was_in_doubt:
+                self.seen_open.append((of, trio.current_time()))
+            return "gone" if status is None else status.value
         except JournalError:
             return "damaged"
 
@@ -422,6 +424,17 @@ class Storm:
     async def _jump(self, seconds: float) -> None:
         self.lab.clock.shift(seconds)
         self.shifts.append(self.shifts[-1] + seconds)
+
+    async def _doom(self, commits: int, dies: str) -> None:
+        """The process dies over one of its next commits."""
+        if self._handle is not None:
+            self._handle.doom = self._handle.commits + commits, dies
+
+    async def _damage_of(self, key: str) -> None:
+        """Other bits wherever an account has events or snapshots."""
+        rows = [row for row, _ in self.disk.contents() if row[:1] in b"ehs" and _stream_of(row) == stream_of("Account", key)]
+        self.was_damaged |= bool(rows)
+        self.disk.damaged.update(rows)
 
     async def _damage(self, at: float) -> None:
         """Other bits in a row of an account: nobody gets wrong values, and the others go on."""

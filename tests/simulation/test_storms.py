@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.simulation.plan import CELLS, VERBS, draw, from_json, to_json
+from tests.simulation.draw import draw
+from tests.simulation.plan import CELLS, VERBS, from_json, to_json
 from tests.simulation.shrinking import shrunk, story
 from tests.simulation.storm import digest, play
 
@@ -74,7 +75,7 @@ def test_what_broke_a_law_once_does_not_again(path: Path) -> None:
 
 def test_a_seed_is_the_same_storm_in_every_process() -> None:
     program = (
-        "from tests.simulation.plan import draw\nfrom tests.simulation.storm import digest, play\n"
+        "from tests.simulation.draw import draw\nfrom tests.simulation.storm import digest, play\n"
         "print(*(digest(play(draw(seed))) for seed in range(20)))"
     )
     here = [digest(play(draw(seed))) for seed in range(20)]

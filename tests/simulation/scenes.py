@@ -1,0 +1,240 @@
+"""Situations that random deeds seldom reach: each is a few deeds that lead there, with the limits that it takes.
+
+A scene is the first life of a storm. Its moments and its choices are drawn, so that each seed comes to it in another way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from tests.simulation.disk import Weather
+from tests.simulation.plan import KEYS, Deed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from random import Random
+
+LONG: list[Any] = ["step", 1.5, 0.3, 0]
+"""A step that is under way for a while, and takes a while to stop."""
+
+
+@attrs.frozen(kw_only=True)
+class Scene:
+    """What leads to a situation. ``partitions`` is 0 where any number will do."""
+
+    deeds: list[Deed]
+    seconds: float = 4.0
+    partitions: int = 0
+    limits: dict[str, Any] = attrs.field(factory=dict)
+    weather: Weather = attrs.field(factory=Weather)
+
+
+@attrs.frozen
+class Props:
+    """What scenes are made of: dice, and numbers that no other work has."""
+
+    random: Random
+    numbers: Iterator[int]
+
+    def number(self) -> int:
+        return next(self.numbers)
+
+    def moment(self, earliest: float, latest: float) -> float:
+        return round(self.random.uniform(earliest, latest), 2)
+
+    def ask(self, at: float, key: str, number: int, program: list[Any]) -> Deed:
+        return Deed(at=at, what="ask", given=[key, number, program, None])
+
+    def steer(self, at: float, verb: str, work: int, which: int = 0, /, **options: Any) -> Deed:
+        """Steer the work of this number: the first, or one that repeats it."""
+        return Deed(at=at, what="steer", given=[verb, f"number {work}", which, options])
+
+    def signal(self, at: float, work: int, name: str, which: int = 0) -> Deed:
+        return self.steer(at, "signal", work, which, name=name, number=self.number())
+
+    def restart(self, at: float, work: int, step: Any, *, stop: str = "kill", rewind_state: bool = False) -> Deed:
+        return self.steer(at, "restart", work, step=step, stop=stop, rewind_state=rewind_state, input=False)
+
+
+def _approval(props: Props) -> Scene:
+    """A work is restarted from a wait that has had its signal."""
+    number, key = props.number(), props.random.choice(KEYS)
+    program = [["wait", "s"], ["step", 0.1, 0.0, 0], ["wait", "t"]]
+    deeds = [
+        props.ask(0.05, key, number, program),
+        props.signal(props.moment(0.1, 0.3), number, "s"),
+        props.restart(props.moment(0.6, 1.5), number, 0.0),
+    ]
+    return Scene(deeds=deeds)
+
+
+def _two_waits(props: Props) -> Scene:
+    """Two waits for one signal, one of which may give up; and a restart from one of them."""
+    number, key, random = props.number(), props.random.choice(KEYS), props.random
+    first: list[Any] = ["deadline", random.choice([0.1, 0.5]), ["wait", "s"]] if random.random() < 0.5 else ["wait", "s"]
+    program = [["nursery", [first, ["wait", "s"]]], ["wait", "s"]]
+    deeds = [props.ask(0.05, key, number, program)]
+    deeds += [props.signal(props.moment(0.1, 1.5), number, "s") for _ in range(random.choice([1, 2, 3]))]
+    if random.random() < 0.8:
+        deeds.append(props.restart(props.moment(0.8, 2.0), number, random.choice([0.0, 0.4, 0.7, "end"])))
+        deeds.append(props.signal(props.moment(2.1, 3.0), number, "s", which=1))
+    return Scene(deeds=deeds)
+
+
+def _rewind(props: Props) -> Scene:
+    """A work goes back with its object, on which others have written lines since."""
+    number, key = props.number(), props.random.choice(KEYS)
+    lines = [["line", props.number()] for _ in range(props.random.choice([1, 2, 3]))]
+    deeds = [
+        props.ask(0.05, key, number, [["line", props.number()], ["step", 0.1, 0.0, 0], ["line", props.number()]]),
+        props.ask(0.1, key, props.number(), lines),
+        props.restart(props.moment(2.8, 3.5), number, props.random.choice([0.0, ""]), rewind_state=True),
+    ]
+    return Scene(deeds=deeds, seconds=5.0)
+
+
+def _purge_of_what_is_needed(props: Props) -> Scene:
+    """A restart waits for its turn, while what it will keep a part of is to be purged."""
+    number, key = props.number(), props.random.choice(KEYS)
+    deeds = [
+        props.ask(0.05, key, number, [["step", 0.1, 0.0, 0]]),
+        props.ask(0.1, key, props.number(), [LONG]),
+        props.restart(props.moment(1.4, 1.7), number, 0.9),
+        props.steer(props.moment(1.8, 2.2), "purge", number),
+    ]
+    return Scene(deeds=deeds, seconds=props.moment(2.5, 5.0))
+
+
+def _purge_beside(props: Props) -> Scene:
+    """What has ended is purged, while the next one of its object is under way."""
+    number, key, other = props.number(), props.random.choice(KEYS), props.number()
+    deeds = [
+        props.ask(0.05, key, number, []),
+        props.ask(0.1, key, other, [["step", 0.1, 0.0, 0], ["wait", "s"]]),
+        props.steer(props.moment(1.4, 2.0), "purge", number),
+        props.restart(props.moment(2.1, 2.5), other, 0.0, rewind_state=True),
+    ]
+    return Scene(deeds=deeds, seconds=props.moment(2.0, 4.0))
+
+
+def _killed_caller(props: Props) -> Scene:
+    """A caller is stopped while what it has called waits or runs."""
+    number, random = props.number(), props.random
+    deeds = [
+        props.ask(0.0, "b", props.number(), [LONG] if random.random() < 0.5 else []),
+        props.ask(0.05, "a", number, [["call", "b", props.number()]]),
+        props.steer(props.moment(0.2, 2.0), random.choice(["kill", "kill", "cancel"]), number, kill_after=None),
+    ]
+    return Scene(deeds=deeds)
+
+
+def _stopped(props: Props) -> Scene:
+    """A work is stopped in the middle of a step that is slow to give way, and the next of its object waits."""
+    number, key, random = props.number(), props.random.choice(KEYS), props.random
+    program = [["shield", ["sleep", 3.0]]] if random.random() < 0.3 else [LONG]
+    deeds = [
+        props.ask(0.05, key, number, program),
+        props.ask(0.1, key, props.number(), [["step", 0.1, 0.0, 0]]),
+        props.steer(
+            props.moment(0.2, 1.3),
+            random.choice(["kill", "cancel", "pause now"]),
+            number,
+            kill_after=random.choice([None, 0.1, 0.5]),
+        ),
+    ]
+    return Scene(deeds=deeds)
+
+
+def _stopped_atomic(props: Props) -> Scene:
+    """An atomic handler is stopped between its two changes."""
+    number, key = props.number(), props.random.choice(KEYS)
+    deeds = [
+        Deed(at=0.05, what="move", given=[key, number, 1.5]),
+        props.steer(props.moment(0.2, 1.3), props.random.choice(["kill", "cancel"]), number, kill_after=None),
+        Deed(at=props.moment(1.0, 2.0), what="look", given=[key]),
+    ]
+    return Scene(deeds=deeds)
+
+
+def _paused_retry(props: Props) -> Scene:
+    """A work is paused while a step of it is to be tried again."""
+    number, key = props.number(), props.random.choice(KEYS)
+    flops = props.random.choice([1, 2])
+    deeds = [
+        props.ask(0.05, key, number, [["step", 0.0, 0.0, flops]]),
+        props.steer(props.moment(0.06, 0.2), props.random.choice(["pause", "pause now"]), number),
+    ]
+    if props.random.random() < 0.5:
+        deeds.append(props.steer(props.moment(1.0, 2.0), "resume", number))
+    return Scene(deeds=deeds)
+
+
+def _dying_job(props: Props) -> Scene:
+    """The process dies over the page of a job, when some or all of its items have obeyed."""
+    random = props.random
+    program = [["wait", "t"]]
+    deeds = [props.ask(0.0, key, props.number(), program) for key in KEYS]
+    deeds.append(Deed(at=0.3, what="job", given=["signal", random.choice([2, 4]), props.number()]))
+    deeds.append(Deed(at=0.3, what="doom", given=[random.randint(2, 7), random.choice(["before", "after"])]))
+    return Scene(deeds=deeds)
+
+
+def _full_mailbox(props: Props) -> Scene:
+    """Messages are sent to an object for which as many wait already as may."""
+    deeds = [props.ask(0.0, "d", props.number(), [LONG])]
+    deeds += [props.ask(0.05, "d", props.number(), []) for _ in range(3)]
+    deeds.append(props.ask(0.1, "a", props.number(), [["send", "d", props.number()], ["send", "d", props.number()]]))
+    deeds += [Deed(at=props.moment(0.2, 1.0), what="call", given=["d", props.number(), []]) for _ in range(2)]
+    return Scene(deeds=deeds, partitions=props.random.choice([1, 0]), limits={"mailbox": 3})
+
+
+def _damaged_peer(props: Props) -> Scene:
+    """A message is sent to an object that cannot be read just now."""
+    deeds = [
+        props.ask(0.0, "b", props.number(), []),
+        props.ask(1.6, "c", props.number(), []),
+        Deed(at=3.0, what="damage of", given=["b"]),
+        props.ask(3.1, "a", props.number(), [["send", "b", props.number()]]),
+    ]
+    return Scene(deeds=deeds, seconds=5.0, partitions=props.random.choice([1, 0]), limits={"idle_objects": 1})
+
+
+def _refused_commits(props: Props) -> Scene:
+    """The disk refuses some commits, while clients look at what they asked for."""
+    random = props.random
+    deeds = [
+        props.ask(props.moment(0.0, 2.0), random.choice(KEYS), props.number(), [["step", 0.1, 0.0, 0]]) for _ in range(6)
+    ]
+    fates = dict.fromkeys(random.sample(range(3, 30), 4), "refused")
+    return Scene(deeds=deeds, seconds=5.0, weather=Weather(fates=fates, latency=0.02, shows_early=True))
+
+
+def _letters(props: Props) -> Scene:
+    """Many objects write to each other at once."""
+    random = props.random
+    deeds = [
+        props.ask(0.05, key, props.number(), [["send", random.choice(KEYS), props.number()] for _ in range(4)])
+        for key in KEYS
+    ]
+    return Scene(deeds=deeds, seconds=props.moment(0.05, 1.0), partitions=5, weather=Weather(latency=0.02))
+
+
+SCENES: tuple[Callable[[Props], Scene], ...] = (
+    _approval,
+    _two_waits,
+    _rewind,
+    _purge_of_what_is_needed,
+    _purge_beside,
+    _killed_caller,
+    _stopped,
+    _stopped_atomic,
+    _paused_retry,
+    _dying_job,
+    _full_mailbox,
+    _damaged_peer,
+    _refused_commits,
+    _letters,
+)
+"""Each storm of a scene takes the next one."""
