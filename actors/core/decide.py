@@ -28,7 +28,7 @@ from actors.core.errors import (
 from actors.core.gates import NO_GATES, Gates
 from actors.core.inputs import has_digest
 from actors.core.limits import NEVER
-from actors.core.react import keeps_something
+from actors.core.react import has_yet_to_keep
 from actors.core.retries import Exhausted, delay_seconds, is_exhausted
 from actors.core.state import Cancel, InvocationState, ObjectState, WaitKind
 from actors.core.texts import failure_in_words
@@ -759,22 +759,29 @@ def _purge(state: ObjectState | None, command: c.PurgeInvocations) -> list[Event
                 "cancel it or kill it first",
                 status=invocation.status,
             )
-        for waiting in () if state is None else state.invocations.values():
-            if keeps_from(waiting) == invocation_id:
-                raise NotCompletedError(
-                    f"{waiting.invocation_id} waits for its turn and will keep a part of the history of {invocation_id}; "
-                    "purge it when that one has started",
-                    status=waiting.status,
-                )
+        waiting = None if state is None else needed_by(state, invocation_id)
+        if waiting is not None and waiting.restarts is not None:
+            raise NotCompletedError(
+                f"{waiting.invocation_id} waits for its turn and will keep a part of the history of "
+                f"{waiting.restarts.invocation_id}, for which it needs that of {invocation_id}; purge {invocation_id} when "
+                f"{waiting.invocation_id} has started",
+                status=waiting.status,
+            )
     return [e.InvocationsPurged(invocation_ids=command.invocation_ids)]
 
 
-def keeps_from(invocation: InvocationState) -> InvocationId | None:
-    """Whose history it will need when it starts."""
-    restarts = invocation.restarts
-    if restarts is None or invocation.is_started or not keeps_something(restarts):
-        return None
-    return restarts.invocation_id
+def needed_by(state: ObjectState, ended: InvocationId) -> InvocationState | None:
+    """The restart that needs the history of an invocation that has ended, and has not taken over what it keeps.
+
+    One that writes fields needs its object as it was, too, and what has changed since: for that, the history of every other.
+    """
+    for waiting in state.invocations.values():
+        if waiting.restarts is None or not has_yet_to_keep(waiting):
+            continue
+        needs_all = waiting.mode is Mode.EXCLUSIVE and state.kind is not Kind.SERVICE
+        if needs_all or waiting.restarts.invocation_id == ended:
+            return waiting
+    return None
 
 
 _FROM_OUTSIDE = (

@@ -410,13 +410,15 @@ def _on_spared(_: ObjectState, invocation: InvocationState, __: e.CallsSpared, _
     invocation.spares = True
 
 
-def _on_rewound(state: ObjectState, _: InvocationState, event: e.FieldsRewound, __: Stamp) -> None:
+def _on_rewound(state: ObjectState, invocation: InvocationState, event: e.FieldsRewound, __: Stamp) -> None:
+    invocation.has_kept = True
     state.fields_version = state.version
     state.fields = dict(event.fields)
     state.lengths = dict(event.lengths)
 
 
 def _on_history_kept(_: ObjectState, invocation: InvocationState, event: e.HistoryKept, __: Stamp) -> None:
+    invocation.has_kept = True
     if not event.carries:
         # What was written in the part that is kept is in the object already, or was meant to be undone.
         invocation.changes = Changes()

@@ -111,9 +111,20 @@ def _on_accepted(_: ObjectState | None, event: e.InvocationAccepted) -> list[Eff
 def _on_started(state: ObjectState | None, event: e.InvocationStarted) -> list[Effect]:
     # An invocation that nothing was known of a moment ago repeats nothing.
     invocation = None if state is None else state.invocations.get(event.invocation_id)
-    if invocation is not None and keeps_something(invocation.restarts):
-        return [f.KeepHistory(event.invocation_id), f.StartAttempt(event.invocation_id)]
-    return [f.StartAttempt(event.invocation_id)]
+    return [f.StartAttempt(event.invocation_id)] if invocation is None else _begin(invocation)
+
+
+def _begin(invocation: InvocationState) -> list[Effect]:
+    """Begin it, or go on with it. A restart that could not read what it keeps tries again before it goes on without that."""
+    of = invocation.invocation_id
+    if invocation.restarts is not None and has_yet_to_keep(invocation):
+        return [f.KeepHistory(of), f.StartAttempt(of)]
+    return [f.StartAttempt(of)]
+
+
+def has_yet_to_keep(invocation: InvocationState) -> bool:
+    """Whether it is a restart that will take over a part of another history, and has not done so."""
+    return not invocation.has_kept and keeps_something(invocation.restarts)
 
 
 def keeps_something(lineage: e.Lineage | None) -> bool:
@@ -345,7 +356,8 @@ def _on_map_converted(_: ObjectState | None, event: e.MapConverted) -> list[Effe
 
 
 def _on_resumed(state: ObjectState | None, event: e.InvocationResumed) -> list[Effect]:
-    return [f.StartAttempt(event.invocation_id)] if _of(state, event).is_started else []
+    invocation = _of(state, event)
+    return _begin(invocation) if invocation.is_started else []
 
 
 def _on_completed(state: ObjectState | None, event: e.InvocationCompleted) -> list[Effect]:

@@ -132,8 +132,8 @@ class InvocationState:
     is the number of the last one. ``pausing`` is the reason of a pause
     that waits for running steps. ``held_back`` counts the completions that came while it was held, which its handler has not been
     given. ``value_bytes`` is what its events hold of users' values.
-    ``obeyed`` are the latest requests that changed it. ``restarts`` is the one that it repeats, ``behind`` the one whose end
-    it waits for, ``successors`` are those that repeat it. ``spares``: what it has called under a key goes on when it is
+    ``obeyed`` are the latest requests that changed it. ``restarts`` is the one that it repeats, ``has_kept`` whether it has taken
+    over what it keeps of that; ``behind`` is the one whose end it waits for, ``successors`` are those that repeat it. ``spares``: what it has called under a key goes on when it is
     stopped.
     """
 
@@ -174,6 +174,7 @@ class InvocationState:
     value_bytes: int = 0
     obeyed: dict[str, Status] = attrs.field(factory=dict)
     restarts: Lineage | None = None
+    has_kept: bool = False
     behind: InvocationId | None = None
     successors: list[InvocationId] = attrs.field(factory=list)
     spares: bool = False

@@ -10,7 +10,7 @@ import attrs
 
 from actors.core import commands as c
 from actors.core.circles import Edge, NotAtHand, edges_of_call
-from actors.core.decide import check_same_request, keeps_from, unknown_invocation
+from actors.core.decide import check_same_request, needed_by, unknown_invocation
 from actors.core.errors import (
     ActorError,
     AlreadyCompletedError,
@@ -451,8 +451,9 @@ class Reception:
         if is_asked_for:
             for invocation_id in ended:  # if it cannot be read, it cannot be erased: refuse before anything is decided
                 await self._ledger.history_of(resident, invocation_id)
-        needed = () if resident.state is None else map(keeps_from, resident.state.invocations.values())
-        purged = command.invocation_ids if is_asked_for else [i for i in ended if i not in set(needed)]
+        state = resident.state
+        over = ended if state is None else [i for i in ended if needed_by(state, i) is None]
+        purged = command.invocation_ids if is_asked_for else over
         if purged:
             self._ledger.decide(resident, attrs.evolve(command, invocation_ids=purged), arrival.stamp)
         answer = Answer(True, Status.COMPLETED, Status.COMPLETED)

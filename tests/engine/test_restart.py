@@ -10,6 +10,8 @@ import trio
 import actors
 from actors import Actor, InvocationHandle, Log, Map, OutcomeKind, Service, Status, Workflow, handler, shared, step
 from journal import events as e
+from journal import keys
+from journal.store import Batch
 from tests.lab import WORLD, Lab, quiet, until
 from tests.virtual import on_virtual_time
 
@@ -596,7 +598,8 @@ async def test_what_a_waiting_restart_will_keep_is_not_purged_before_it_has_star
 async def test_a_waiting_restart_keeps_what_it_needs_and_nothing_else_from_its_retention() -> None:
     async with Lab(Account, retention=100.0).running() as runtime:
         account = runtime.client.actor(Account, "a")
-        first, other = await account.add.send(1), await account.add.send(1)
+        first, other = await account.add.send(1), await runtime.client.actor(Account, "b").add.send(1)
+        await first.result()
         await other.result()
         BROKEN.add("second")
         second = await account.add.send(2)
@@ -656,3 +659,47 @@ async def test_a_restart_that_waits_for_its_original_says_so() -> None:
         reasons = await runtime.client.invocation(answer.successor.invocation_id).why()
         assert any(reason.invocation_id == first.id for reason in reasons)
         assert not any(reason.text == "it runs" for reason in reasons)
+
+
+@pytest.mark.parametrize("is_asked_for", [True, False])
+async def test_the_past_of_its_object_stays_while_a_restart_waits(is_asked_for: bool) -> None:
+    async with Lab(Account, retention=100.0).running() as runtime:
+        account = runtime.client.actor(Account, "a")
+        first, other = await account.add.send(1), await account.add.send(1)
+        await other.result()
+        BROKEN.add("second")
+        second = await account.add.send(2)
+        await held(second)
+        again = successor(runtime.client, await first.restart("second"))
+        if is_asked_for:
+            with pytest.raises(actors.NotCompletedError):
+                await other.purge()
+        await trio.sleep(200.0)
+        BROKEN.clear()
+        await second.resume()
+        assert (await again.outcome()).kind is OutcomeKind.SUCCEEDED
+        await trio.sleep(400.0)
+        with pytest.raises(actors.UnknownInvocationError):
+            await other.info()
+    assert WORLD.count("first") == 3
+
+
+async def test_a_restart_that_could_not_read_what_it_keeps_reads_it_when_resumed() -> None:
+    lab = Lab(Account)
+    async with lab.running() as runtime:
+        account = runtime.client.actor(Account, "a")
+        first = await account.add.send(1)
+        await first.result()
+        BROKEN.add("second")
+        second = await account.add.send(2)
+        await held(second)
+        again = successor(runtime.client, await first.restart("second"))
+        BROKEN.clear()
+        rows = [(key, value) for key, value in lab.store.contents() if key[:1] == keys.records(0)[:1]]
+        lab.store.apply(Batch({key: b"\xff" + value[1:] for key, value in rows[:3]}))
+        await second.resume()
+        await held(again)
+        lab.store.apply(Batch(dict(rows[:3])))
+        await again.resume()
+        assert (await again.outcome()).kind is OutcomeKind.SUCCEEDED
+    assert WORLD.count("first") == 2
