@@ -1,38 +1,51 @@
-"""Bugs of one line, planted on purpose: does the simulator find each of them, and after how many seeds?
+"""Bugs of one line, planted on purpose: which suite finds each of them, and after how many seeds or seconds?
 
-``python -m tests.mutants`` plants one after the other, each in a process of its own, and prints the law that it broke and the seed.
-``python -m tests.mutants early-timer`` plants one. Exits with 1 if any is not found within ``SEEDS`` seeds.
+``python -m tests.mutants`` plants one after the other, each in a process of its own, and prints what it broke, and where that was
+found. ``python -m tests.mutants fires-timers-early`` plants one. ``--table`` writes what was found into ``tests/README.md``. Exits
+with 1 if any is not found within ``SEEDS`` storms or ``SECONDS`` of the processor.
 
 A bug is described by its place, which is the qualified name of a function of ``actors`` or ``journal``, by a text in that function
-and by the text that takes its place: so it survives that files are moved, and says so if the function is no longer there.
+and by the text that takes its place: so it survives that files are moved, and says so if the function is no longer there. Storms
+look for it, unless it is where no storm comes: then it names the tests that look for it.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import importlib.machinery
+import json
+import os
+import re
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 ROOT = Path(__file__).parents[1]
+README = ROOT / "tests" / "README.md"
 SEEDS = 300
 SECONDS = 60.0
+TOGETHER = 2
+"""How many are looked for at a time."""
 
 
 @attrs.frozen
 class Mutant:
-    """A bug: its ``name`` says what the engine then does."""
+    """A bug: its ``name`` says what the engine then does. ``suite`` are the tests that look for it, if storms do not."""
 
     name: str
     place: str
     old: str
     new: str
+    suite: str = ""
 
 
 MUTANTS = (
@@ -84,14 +97,15 @@ MUTANTS = (
     Mutant("shows-what-is-not-durable", "Settled._first_to_change", "if key in commit.batch.rows:", "if False:"),
     Mutant("reads-a-commit-in-doubt-as-done", "Settled.commit", "commit.is_in_doubt = True\n            raise", "commit.is_in_doubt = True"),
     Mutant("never-looks-what-became-of-a-doubt", "StoredJournal.claim", "if self._settled.reveal():", "if False:"),
-    Mutant("hides-what-was-refused", "Settled.commit", "self._forget(commit)\n            raise", "raise"),
     Mutant("unchains-the-audit", "AuditTrail.extend", "value, self._link = encode_audit(", "value, _ = encode_audit("),
     # Retention and rows.
     Mutant("halves-retention", "Ledger._retention_of", "if retention is None else retention", "if retention is None else retention / 2"),
     Mutant("keeps-what-is-past-its-retention", "Ledger._row_at_end", "purge_at = stamp.at +", "purge_at = stamp.at + 3600.0 +"),
     Mutant("leaves-rows-of-what-was-purged", "forget_invocation", "rows[keys.invocation(partition, row.invocation_id)] = None", "pass"),
     Mutant("cuts-off-too-much", "Ledger._erase_history", "self.partition.snapshot(resident.stream, first_kept - 1)", "self.partition.snapshot(resident.stream, resident.durable)"),
-    Mutant("purges-what-a-restart-needs", "_purge", "if keeps_from(waiting) == invocation_id:", "if False:"),
+    Mutant("purges-what-a-restart-needs", "_purge", "if waiting is not None and", "if False and"),
+    Mutant("purges-the-past-that-a-restart-needs", "needed_by", "needs_all =", "needs_all = False and", "tests/engine/test_restart.py"),
+    Mutant("goes-on-without-what-it-should-keep", "_begin", "if invocation.restarts is not None and", "if invocation.started_at is None and", "tests/engine/test_restart.py"),
     Mutant("leaves-an-index-behind", "index_invocation", "rows[keys.open_by_status(partition, listed.status, invocation_id)] = None", "pass"),
     Mutant("starts-nobody-who-owes", "index_owing", "if owing != resident.owing_on_disk:", "if False:"),
     # Gates and jobs.
@@ -100,6 +114,19 @@ MUTANTS = (
     Mutant("starts-with-the-gates-open", "RegistryView.load", "self.gates = self._read_gates()", "pass"),
     Mutant("asks-again-in-a-job", "_obey", "if spec.verb is not JobVerb.PURGE:", "if False:"),
     Mutant("says-that-a-job-changed-all", "_fate", "if answer.changed else ItemResult.UNCHANGED", ""),
+    # The disk itself, and who may ask.
+    Mutant("answers-before-the-log-is-flushed", "RocksStore._commit_group", "db.flush_wal(True)", "pass", "tests/journal/test_power.py"),
+    Mutant("goes-on-after-a-failed-write", "RocksStore._refuse_if_failed", "if failure is not None:", "if False:", "tests/journal/test_rocks.py"),
+    Mutant("ends-a-scan-at-damage", "_scan", "rows.status()", "pass", "tests/journal/test_rocks.py"),
+    Mutant("lets-an-earlier-owner-write", "StoredPartition.check_claim", "if current is not self:", "if False:", "tests/journal/test_contract.py"),
+    Mutant("completes-with-a-late-outcome", "_complete_step", "if wait is None or wait.kind is not WaitKind.STEP:", "if wait is None:", "tests/core/test_decide.py"),
+    Mutant("lets-output-be-overtaken", "SettledView._settled", "while self._held and self._held[0].counts is not None:", "while self._held:", "tests/core/test_output.py"),
+    Mutant("keeps-a-snapshot-of-one-event-before", "StoredPartition._extend", "keys.snapshot(number, stream, last)", "keys.snapshot(number, stream, last - 1)"),
+    Mutant("opens-to-a-revoked-token", "TokenBook._in_force", "if not token.is_revoked", "", "tests/cli/test_tokens.py"),
+    Mutant("lets-a-page-of-another-site-in", "Guard._check_sender", "if origin is not None and", "if False and", "tests/http/test_guard.py"),
+    Mutant("answers-to-any-name", "Guard._checked_host", "if name not in self._hosts and", "if False and", "tests/http/test_guard.py"),
+    Mutant("gives-each-token-every-scope", "Guard.check_scope", "if route.scope is not None and", "if False and", "tests/http/test_guard.py"),
+    Mutant("serves-the-console-as-it-was", "_serving", "if file.tag in", "if True or file.tag in", "tests/http/test_guard.py"),
 )  # fmt: skip
 
 
@@ -156,51 +183,129 @@ def _import_with(path: Path, source: str) -> None:
 
 @attrs.frozen
 class Hunt:
-    """How a bug was looked for: the seed that found it, and the law that it broke there; none if it was not found."""
+    """How a bug was looked for. ``broken`` is the law or the test that found it, nothing if none did; ``seed`` is that of the storm.
+    ``seconds`` are of the processor, ``said`` is why there was no hunt."""
 
-    law: str
-    seed: int
-    seconds: float
-    said: str
+    broken: str = ""
+    seed: int | None = None
+    seconds: float = 0.0
+    said: str = ""
+
+    @property
+    def after(self) -> str:
+        """How much it took."""
+        storms = "" if self.seed is None else f"{self.seed + 1} storms, "
+        return f"{storms}{self.seconds:.1f} s"
 
 
 def hunt(mutant: Mutant) -> Hunt:
     """Look for a bug, in a process of its own."""
-    began = time.monotonic()
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.mutants", "--play", mutant.name], cwd=ROOT, capture_output=True, text=True
-    )
-    seed, _, law = ran.stdout.strip().partition(" ") if ran.returncode == 0 else ("-1", "", "")
-    return Hunt(law, int(seed), time.monotonic() - began, ran.stderr.strip()[-200:])
+    command = [sys.executable, "-m", "tests.mutants", "--play", mutant.name]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if ran.returncode:
+        return Hunt(said=ran.stderr.strip()[-300:] or f"exit code {ran.returncode}")
+    return Hunt(**json.loads(ran.stdout))
 
 
-def _play(mutant: Mutant) -> int:
-    """In the child: plant it, and play storms until one breaks a law."""
-    _import_with(*planted(mutant))
+def _play(mutant: Mutant) -> Hunt:
+    """In the child: plant it, and look for it."""
+    plant(mutant.name)
+    began = _processor_seconds()
+    found = _play_tests(mutant) if mutant.suite else _play_storms()
+    return attrs.evolve(found, seconds=_processor_seconds() - began)
+
+
+def plant(name: str) -> None:
+    """Have this process import the sources with the bug."""
+    _import_with(*planted(next(mutant for mutant in MUTANTS if mutant.name == name)))
+
+
+def _processor_seconds() -> float:
+    """Of this process and of its children that have ended."""
+    return sum(os.times()[:4])
+
+
+def _play_storms() -> Hunt:
     from tests.simulation.storm import broken_laws  # with the bug in it
 
     for seed in range(SEEDS):
         broken = broken_laws(seed)
         if broken:
-            print(seed, broken[0][0])
-            return 0
+            return Hunt(broken[0][0], seed)
         if time.process_time() > SECONDS:
             break
-    return 1
+    return Hunt()
+
+
+def _play_tests(mutant: Mutant) -> Hunt:
+    import pytest  # storms do without it
+
+    failed: list[str] = []
+
+    class Listener:
+        def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+            if report.failed:
+                failed.append(report.nodeid)
+
+    with contextlib.redirect_stdout(sys.stderr), _planted_in_children(mutant):
+        pytest.main(["-x", "-q", "-p", "no:cacheprovider", mutant.suite], plugins=[Listener()])
+    return Hunt(failed[0] if failed else "")
+
+
+@contextlib.contextmanager
+def _planted_in_children(mutant: Mutant) -> Iterator[None]:
+    """Processes that the tests start import the sources with the bug, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        customized = (
+            f"import sys\nsys.path.append({str(ROOT)!r})\nfrom tests.mutants import plant\nplant({mutant.name!r})\n"
+        )
+        Path(folder, "sitecustomize.py").write_text(customized)
+        os.environ["PYTHONPATH"] = folder
+        yield
+
+
+# Telling.
+
+
+def table(found: list[tuple[Mutant, Hunt]]) -> str:
+    """What was found, in Markdown."""
+    lines = ["| bug | place | found by | after |", "| --- | --- | --- | --- |"]
+    for mutant, hunt in found:
+        by = f"law: {hunt.broken}" if hunt.seed is not None else f"`{hunt.broken}`" if hunt.broken else "**nothing**"
+        lines.append(f"| {mutant.name} | `{mutant.place}` | {by} | {hunt.after} |")
+    return "\n".join(lines)
+
+
+def _write_table(found: list[tuple[Mutant, Hunt]]) -> None:
+    marked = re.compile(r"(<!-- mutants -->\n).*(<!-- /mutants -->)", re.DOTALL)
+    text, count = marked.subn(lambda match: f"{match[1]}{table(found)}\n{match[2]}", README.read_text())
+    if not count:
+        raise LookupError(f"{README} has no place for the table")
+    README.write_text(text)
 
 
 def main(arguments: list[str]) -> int:
     """Look for all of them, or those that are named; the exit code."""
     if arguments[:1] == ["--play"]:
-        return _play(next(mutant for mutant in MUTANTS if mutant.name == arguments[1]))
-    wanted = [mutant for mutant in MUTANTS if not arguments or mutant.name in arguments]
-    missed = 0
-    for mutant in wanted:
-        found = hunt(mutant)
-        missed += not found.law
-        told = f"seed {found.seed:4}: {found.law}" if found.law else f"NOT FOUND {found.said}"
-        print(f"{mutant.name:45} {found.seconds:5.1f} s  {told}", flush=True)
-    print(f"{len(wanted) - missed} of {len(wanted)} found within {SEEDS} seeds")
+        found = _play(next(mutant for mutant in MUTANTS if mutant.name == arguments[1]))
+        print(json.dumps(attrs.asdict(found)))
+        return 0
+    is_table = arguments[:1] == ["--table"]
+    names = arguments[is_table:]
+    unknown = {*names} - {mutant.name for mutant in MUTANTS}
+    if unknown:
+        print(f"there is no bug {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    results: list[tuple[Mutant, Hunt]] = []
+    wanted = [mutant for mutant in MUTANTS if not names or mutant.name in names]
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        for mutant, found in zip(wanted, pool.map(hunt, wanted), strict=True):
+            results.append((mutant, found))
+            print(f"{mutant.name:45} {found.after:22} {found.broken or 'NOT FOUND ' + found.said}", flush=True)
+    missed = sum(not found.broken for _, found in results)
+    print(f"{len(wanted) - missed} of {len(wanted)} found, each within {SEEDS} storms or {SECONDS:.0f} s")
+    if is_table:
+        _write_table(results)
     return 1 if missed else 0
 
 

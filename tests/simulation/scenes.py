@@ -73,7 +73,9 @@ def _approval(props: Props) -> Scene:
 def _two_waits(props: Props) -> Scene:
     """Two waits for one signal, one of which may give up; and a restart from one of them."""
     number, key, random = props.number(), props.random.choice(KEYS), props.random
-    first: list[Any] = ["deadline", random.choice([0.1, 0.5]), ["wait", "s"]] if random.random() < 0.5 else ["wait", "s"]
+    first: list[Any] = (
+        ["deadline", random.choice([0.1, 0.5]), ["wait", "s"]] if random.random() < 0.5 else ["wait", "s"]
+    )
     program = [["nursery", [first, ["wait", "s"]]], ["wait", "s"]]
     deeds = [props.ask(0.05, key, number, program)]
     deeds += [props.signal(props.moment(0.1, 1.5), number, "s") for _ in range(random.choice([1, 2, 3]))]
@@ -108,15 +110,13 @@ def _purge_of_what_is_needed(props: Props) -> Scene:
 
 
 def _purge_beside(props: Props) -> Scene:
-    """What has ended is purged, while the next one of its object is under way."""
-    number, key, other = props.number(), props.random.choice(KEYS), props.number()
-    deeds = [
-        props.ask(0.05, key, number, []),
-        props.ask(0.1, key, other, [["step", 0.1, 0.0, 0], ["wait", "s"]]),
-        props.steer(props.moment(1.4, 2.0), "purge", number),
-        props.restart(props.moment(2.1, 2.5), other, 0.0, rewind_state=True),
-    ]
-    return Scene(deeds=deeds, seconds=props.moment(2.0, 4.0))
+    """What has ended is purged, one after the other, while the next of its object is under way."""
+    key, ended = props.random.choice(KEYS), [props.number(), props.number()]
+    deeds = [props.ask(0.0, key, number, []) for number in ended]
+    deeds.append(props.ask(0.1, key, props.number(), [["step", 0.1, 0.0, 0], ["wait", "s"]]))
+    for at, number in zip((2.3, 2.6), props.random.sample(ended, 2), strict=True):
+        deeds.append(props.steer(at, "purge", number))
+    return Scene(deeds=deeds, seconds=props.moment(3.1, 4.0))
 
 
 def _killed_caller(props: Props) -> Scene:
@@ -205,7 +205,8 @@ def _refused_commits(props: Props) -> Scene:
     """The disk refuses some commits, while clients look at what they asked for."""
     random = props.random
     deeds = [
-        props.ask(props.moment(0.0, 2.0), random.choice(KEYS), props.number(), [["step", 0.1, 0.0, 0]]) for _ in range(6)
+        props.ask(props.moment(0.0, 2.0), random.choice(KEYS), props.number(), [["step", 0.1, 0.0, 0]])
+        for _ in range(6)
     ]
     fates = dict.fromkeys(random.sample(range(3, 30), 4), "refused")
     return Scene(deeds=deeds, seconds=5.0, weather=Weather(fates=fates, latency=0.02, shows_early=True))

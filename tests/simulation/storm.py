@@ -432,7 +432,9 @@ class Storm:
 
     async def _damage_of(self, key: str) -> None:
         """Other bits wherever an account has events or snapshots."""
-        rows = [row for row, _ in self.disk.contents() if row[:1] in b"ehs" and _stream_of(row) == stream_of("Account", key)]
+        rows = [
+            row for row, _ in self.disk.contents() if row[:1] in b"ehs" and _stream_of(row) == stream_of("Account", key)
+        ]
         self.was_damaged |= bool(rows)
         self.disk.damaged.update(rows)
 

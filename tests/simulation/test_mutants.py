@@ -25,4 +25,4 @@ def test_each_bug_has_one_place_in_the_sources() -> None:
 def test_storms_find(name: str) -> None:
     mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
     found = hunt(mutant)
-    assert found.law, found
+    assert found.broken, found
