@@ -108,7 +108,7 @@ class KeptObjects:
     async def info(self, service: str, key: str, definition: Definition | None, at: int | None = None) -> ObjectInfo:
         """The object, now or after event ``at``. Raises ``HistoryGoneError``, ``Damaged``, ``InvalidArgumentError``."""
         kept = self._kept(service, key)
-        state = kept.state() if at is None or at == kept.head.last else await kept.past().object_at(kept.checked(at))
+        state = await kept.state_at(at)
         plain, maps = _declared(definition)
         if state is None:
             kind = Kind.ACTOR if definition is None else definition.kind
@@ -135,13 +135,12 @@ class KeptObjects:
     ) -> list[ItemInfo]:
         """Items of a ``Log`` from a position on, or of a ``Map`` behind a key, now or after event ``at``."""
         kept = self._kept(service, key)
-        past = kept.past()
-        state = kept.state() if at is None or at == kept.head.last else await past.object_at(kept.checked(at))
+        state = await kept.state_at(at)
         if state is None:
             return []
         if field in state.lengths:
             return kept.log_items(field, _position(start), state.lengths[field], limit)
-        then = {} if at is None else (await past.items_changed_since(at)).get(field, {})
+        then = {} if at is None else (await kept.past().items_changed_since(at)).get(field, {})
         return kept.map_items(field, then, start, limit)
 
     async def history(
@@ -174,7 +173,7 @@ class KeptObjects:
     def _kept(self, service: str, key: str) -> _Kept:
         stream = stream_of(service, key)
         partition = stream % self._partitions
-        return _Kept(self._rows, partition, stream, read_head(self._rows, partition, stream))
+        return _Kept(self._rows, f"{service}/{key}", partition, stream, read_head(self._rows, partition, stream))
 
 
 @attrs.define
@@ -182,6 +181,7 @@ class _Kept:
     """One object's rows; as much of a partition as :class:`Past` needs."""
 
     rows: Readable
+    name: str
     partition: int
     stream: StreamId
     head: StreamHead
@@ -195,11 +195,17 @@ class _Kept:
         """The object as it was."""
         return Past(self, self.stream, self.head.trimmed, self.head.last, ())
 
-    def checked(self, at: int) -> int:
-        """The number of an event that there is."""
-        if not 1 <= at <= self.head.last:
-            raise InvalidArgumentError(f"the log goes from event 1 to {self.head.last}, and has no event {at}")
-        return at
+    async def state_at(self, at: int | None) -> ObjectState | None:
+        """The object now, or after event ``at``. Raises ``InvalidArgumentError`` for an event that it does not have; one that was
+        never used has always been the same."""
+        last = self.head.last
+        if at is None or at == last or last == 0:
+            return self.state()
+        if not 1 <= at < last:
+            raise InvalidArgumentError(
+                f"{self.name} has no event {at}: its events have the numbers 1 to {last}", path="at"
+            )
+        return await self.past().object_at(at)
 
     def time_of(self, number: int) -> float | None:
         """When an event was decided, if it is still kept."""

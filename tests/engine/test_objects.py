@@ -90,8 +90,16 @@ async def test_an_object_can_be_seen_as_it_was_after_any_event() -> None:
             assert await kept.info(at=then.version) == then
             assert [(i.item, i.value) for i in await kept.items("stock", at=then.version)] == stock
             assert len(await kept.items("sales", at=then.version)) == then.logs["sales"]
-        with pytest.raises(actors.InvalidArgumentError, match="has no event 100000"):
+        with pytest.raises(actors.InvalidArgumentError, match="Shop/a has no event 100000") as refused:
             await kept.info(at=100_000)
+        assert refused.value.path == "at"
+
+
+async def test_an_object_that_was_never_used_is_the_same_after_any_event() -> None:
+    async with Lab(Shop).running() as runtime:
+        kept = runtime.client.object(Shop, "unused")
+        assert await kept.info(at=3) == await kept.info()
+        assert await kept.items("stock", at=3) == []
 
 
 async def test_what_was_before_a_purge_is_gone_and_what_came_after_is_not() -> None:
