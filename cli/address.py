@@ -33,5 +33,5 @@ def read_address(directory: Path) -> Address | None:
     """Where the server that was started last listens, if one was."""
     try:
         return msgspec.json.decode(read_file(directory / "ADDRESS"), type=Address)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         return None

@@ -48,7 +48,7 @@ def read_contexts() -> Contexts:
         return msgspec.json.decode(path.read_bytes(), type=Contexts)
     except FileNotFoundError:
         return Contexts()
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise click.UsageError(f"{path} cannot be read: {error}. Mend it, or remove it") from None
 
 

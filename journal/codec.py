@@ -253,7 +253,7 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
                 )
             recorded.append(made(number, stamp, decode(record[start:position])))
             number += 1
-    except (msgspec.DecodeError, struct.error, ValueError, TypeError, RecursionError) as error:
+    except (struct.error, ValueError, TypeError, RecursionError) as error:
         raise CorruptRecord(f"event {number} cannot be decoded: {error}") from error
     return recorded
 

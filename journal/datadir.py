@@ -106,7 +106,7 @@ class DataDirectory:
             raise refusal(self, error, doing="reading the file STORE") from error
         try:
             found = msgspec.json.decode(data, type=dict[str, object])["format"]
-        except (msgspec.DecodeError, KeyError) as error:
+        except (ValueError, KeyError, RecursionError) as error:
             raise StoreDamaged(self.path, f"the file STORE is not readable: {error!r}") from error
         if not isinstance(found, int):
             raise StoreDamaged(self.path, f"the file STORE names the format {found!r}, which is not a number")

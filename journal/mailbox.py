@@ -47,7 +47,7 @@ def decode_letter(data: bytes) -> Letter:
     """Back. Raises :class:`CorruptRecord`."""
     try:
         return _decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise CorruptRecord(f"a letter cannot be decoded: {error}") from error
 
 

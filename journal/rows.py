@@ -166,7 +166,7 @@ def decode_row(kind: type[_T], data: bytes) -> _T:
     """The bytes as a row of this kind. Raises :class:`CorruptRecord`."""
     try:
         return _decoder_of(kind).decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise _undecodable(kind, error) from error
 
 
@@ -174,7 +174,7 @@ def decode_rows(kind: type[_T], many: Iterable[bytes]) -> list[_T]:
     """Each of them as a row of this kind. Raises :class:`CorruptRecord`."""
     try:
         return [*map(_decoder_of(kind).decode, many)]
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise _undecodable(kind, error) from error
 
 

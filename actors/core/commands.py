@@ -423,7 +423,7 @@ def decode_command(data: bytes) -> tuple[Command, Envelope]:
     try:
         envelope = _decode_envelope(data)
         return _DECODERS[envelope.tag].decode(envelope.body), envelope
-    except (msgspec.DecodeError, KeyError, struct.error, RecursionError) as error:
+    except (ValueError, KeyError, struct.error, RecursionError) as error:
         raise CorruptRecord(f"a command cannot be decoded: {error!r}") from error
 
 
@@ -469,7 +469,7 @@ def verb_options(verb: Verb, argument: bytes) -> dict[str, Any]:
     """
     try:
         command = _VERB_DECODERS[verb].decode(argument)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise CorruptRecord(f"the options of a {verb.value} cannot be decoded: {error!r}") from error
     return {f.name: getattr(command, f.name) for f in attrs.fields(type(command)) if f.name not in _OF_THE_JOURNEY}
 

@@ -97,7 +97,7 @@ def unpack(deployment: str, data: bytes) -> Snapshot:
     inflating = zlib.decompressobj()
     try:
         packed = _decode(inflating.decompress(data, limit))
-    except (zlib.error, msgspec.DecodeError) as error:
+    except (zlib.error, ValueError) as error:
         raise BrokenDeploymentError(
             f"the code of {deployment} cannot be read: {error}", deployment=deployment
         ) from error

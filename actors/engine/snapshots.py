@@ -27,7 +27,7 @@ def decode_snapshot(stream: StreamId, number: int, data: bytes) -> ObjectState:
     """Back. Raises ``Damaged``."""
     try:
         state = _decode_state(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise Damaged(stream, number, f"the snapshot cannot be decoded: {error}") from error
     wrong = _contradiction_in(state, number)
     if wrong is not None:

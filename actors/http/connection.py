@@ -201,7 +201,7 @@ def problem_in(response: httpx2.Response) -> Problem:
     """What an error's response says."""
     try:
         return msgspec.json.decode(response.content, type=Problem)
-    except msgspec.DecodeError:
+    except ValueError:
         return Problem(title="?", status=response.status_code, detail=response.text[:500])
 
 
