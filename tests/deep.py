@@ -42,6 +42,9 @@ PROFILES = {
         {"CRASH_POWER_CUTS": "3000", "CRASH_POWER_CUTS_SECONDS": "7200"},
     ),
     "boundaries": Profile(("pytest", "-s", "tests/crash/test_boundaries.py"), {"CRASH_BOUNDARIES_SECONDS": "3600"}),
+    "damage": Profile(
+        ("pytest", "-s", "tests/crash/test_damage.py"), {"CRASH_DAMAGE": "1000", "CRASH_DAMAGE_SECONDS": "3600"}
+    ),
     "power": Profile(("pytest", "tests/journal/test_power.py"), {"POWER_DEATHS": "500"}),
     "agreement": Profile(("pytest", "tests/journal/test_agreement.py"), {"AGREEMENT_EXAMPLES": "5000"}),
 }

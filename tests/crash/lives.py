@@ -186,6 +186,17 @@ class Lives:
         if len(self.heard) >= self._enough:
             self._heard_enough.set()
 
+    async def serve(self, numbers: Iterable[int]) -> None:
+        """Start a server, ask for these operations, and let everything end that they have begun."""
+        await self.server.start(self.directory)
+        async with self._client() as client:
+            for number in numbers:
+                await self.ask(client, number)
+            for job in self._jobs():
+                await client.jobs.job(job).result()
+            while await help_along(client):
+                await trio.sleep(0.001)
+
     # The end.
 
     async def finish(self, *, asked_again: int = 100) -> None:

@@ -1,0 +1,106 @@
+"""A store that is damaged anywhere answers as before, or says so: by an error with a type, or by what the doctor finds.
+
+``CRASH_DAMAGE`` raises the number of damages, ``CRASH_DAMAGE_SECONDS`` the time for them, ``CRASH_SEED`` picks others.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections import Counter, deque
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+import trio
+
+from tests.crash.box import box
+from tests.crash.damage import Verdict
+from tests.crash.lives import SEED, open_lives
+from tests.crash.server import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+JUDGES = 2
+OPERATIONS = 30
+"""Of the store that is damaged; after the first half of them it is kept as the older one."""
+
+
+async def make_stores(folder: Path) -> None:
+    """A store whose server was killed when it had nothing to do, the same one closed, and as it was once."""
+    async with open_lives(folder) as lives:
+        await lives.serve(range(OPERATIONS // 2))
+        await lives.server.kill()
+        shutil.copytree(lives.directory, folder / "older")
+        await lives.serve(range(OPERATIONS // 2, OPERATIONS))
+        await lives.server.kill()
+        shutil.copytree(lives.directory, folder / "killed")
+        await lives.serve(range(0))
+        await lives.server.stop()
+        shutil.copytree(lives.directory, folder / "closed")
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all of them."""
+    folder = tmp_path_factory.mktemp("stores")
+    trio.run(make_stores, folder)
+    return folder
+
+
+@contextmanager
+def judges(store: Path, older: Path) -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes that damage copies of the store."""
+    command = [sys.executable, "-m", "tests.crash.damage", str(store), str(older)]
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(
+                subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                    bufsize=1,
+                )
+            )
+            for _ in range(JUDGES)
+        ]
+
+
+def verdicts(judges: list[subprocess.Popen[str]], seeds: Iterable[int]) -> Iterator[tuple[int, Verdict]]:
+    """What came of each damage; every judge has one at a time."""
+    asked: deque[tuple[int, subprocess.Popen[str]]] = deque()
+
+    def oldest() -> tuple[int, Verdict]:
+        seed, judge = asked.popleft()
+        assert judge.stdout is not None
+        return seed, msgspec.json.decode(judge.stdout.readline(), type=Verdict)
+
+    for number, seed in enumerate(seeds):
+        if len(asked) == len(judges):
+            yield oldest()
+        judge = judges[number % len(judges)]
+        assert judge.stdin is not None
+        print(seed, file=judge.stdin)
+        asked.append((seed, judge))
+    while asked:
+        yield oldest()
+
+
+@pytest.mark.parametrize("state", ["killed", "closed"])
+def test_damage_is_told_or_makes_no_difference(stores: Path, state: str) -> None:
+    damages = box("damage", goal=250, seconds=30, floor=20)
+    seeds = (SEED * 1_000_000 + number for number in damages)
+    tally: Counter[str] = Counter()
+    with judges(stores / state, stores / "older") as both:
+        for seed, verdict in verdicts(both, seeds):
+            assert not verdict.is_silent, f"seed {seed}: {verdict}"
+            assert not verdict.broken, f"seed {seed}: {verdict}"
+            tally[verdict.kind] += 1
+    print(f"damages of a store that was {state}: {damages}; {dict(tally)}")
