@@ -12,7 +12,10 @@ import trio.testing
 from actors import Limits
 from actors.engine.world import World, offload_inline
 from actors.runtime import Runtime, open_runtime
+from journal import keys
+from journal.ids import stream_of
 from journal.memory import MemoryStore
+from journal.store import Batch
 from journal.stored import StoredJournal
 from tests.virtual import VirtualClock
 
@@ -87,6 +90,21 @@ class Lab:
             retention=self.retention,
             store=MemoryStore(self.store.contents()),
         )
+
+
+class Damage:
+    """Other bits in the first event of an object, until they are repaired."""
+
+    def __init__(self, lab: Lab, service: str, key: str) -> None:
+        stream = stream_of(service, key)
+        partition = stream % lab.partitions
+        record = keys.record(partition, stream, 1)
+        self._lab = lab
+        [(self._key, self._value)] = lab.store.scan(record, keys.record(partition, stream, 2), limit=1)
+        lab.store.apply(Batch({self._key: bytes([self._value[0] ^ 0xFF]) + self._value[1:]}))
+
+    def repair(self) -> None:
+        self._lab.store.apply(Batch({self._key: self._value}))
 
 
 class Ledger:

@@ -428,7 +428,8 @@ class UnavailableError(Refused):
 
 
 class ObjectSetAsideError(UnavailableError):
-    """The engine failed on this object, so nothing of it goes on until the runtime is started again. Other objects do."""
+    """The engine failed on this object, or what is stored of it is damaged, so nothing of it goes on until that is repaired and the
+    runtime is started again. Other objects go on."""
 
 
 class InternalError(TerminalError):

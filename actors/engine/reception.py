@@ -87,7 +87,7 @@ class Reception:
             resident = await directory.get(arrival.to)
         try:
             if resident.damage is not None:
-                is_done = self._turn_away(resident, arrival, _damaged(arrival, resident.damage))
+                is_done = self._turn_away(resident, arrival, _set_aside(arrival, resident.damage))
             elif arrival.command.__class__ in _TAKEN_LATER:
                 is_done = await self._read_and_take(resident, arrival)
             else:
@@ -130,9 +130,9 @@ class Reception:
         if isinstance(refusal, TerminalError):
             self._refuse(resident, arrival, refusal)
             return True
-        return self._turn_away(resident, arrival, UnavailableError(f"{_name_of(arrival)}: {refusal}"))
+        return self._turn_away(resident, arrival, _set_aside(arrival, refusal))
 
-    def _turn_away(self, resident: Resident, arrival: Arrival, refusal: UnavailableError) -> bool:
+    def _turn_away(self, resident: Resident, arrival: Arrival, refusal: ObjectSetAsideError) -> bool:
         """What the object needs cannot be read. Who asked is told, and then nothing of it may be done later; anything else waits for
         the repair. Whether it has been dealt with."""
         if not _is_asked_for(arrival):
@@ -482,9 +482,8 @@ def _is_asked_for(arrival: Arrival) -> bool:
     return getattr(command, "caller", None) is not None or getattr(command, "reply_to", None) is not None
 
 
-def _damaged(arrival: Arrival, damage: Damaged | ObjectSetAsideError) -> UnavailableError:
-    kind = ObjectSetAsideError if isinstance(damage, ObjectSetAsideError) else UnavailableError
-    return kind(f"{_name_of(arrival)}: {damage}")
+def _set_aside(arrival: Arrival, damage: CorruptRecord | Damaged | ObjectSetAsideError) -> ObjectSetAsideError:
+    return ObjectSetAsideError(f"{_name_of(arrival)}: {damage}")
 
 
 def _status_of(resident: Resident, of: InvocationId) -> Status:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 import trio
 
 from actors.core.errors import (
+    ActorError,
     CancelledError,
     IncompatibleError,
-    TerminalError,
+    ObjectSetAsideError,
     UnavailableError,
     UnknownInvocationError,
     UnknownOutcomeError,
@@ -42,6 +43,7 @@ from actors.handlers import handler, shared
 from actors.objects import Actor, service_name
 from actors.system.inside import current_client
 from actors.system.registry import AUDIT_SECONDS
+from journal.errors import JournalError, Unavailable
 from journal.events import Status, Target
 from journal.ids import InvocationId
 
@@ -201,14 +203,16 @@ async def _ask(client: InsideClient, spec: JobSpec, of: str, request: str, numbe
     """Ask one. What has no fate then has to be asked again."""
     try:
         fates[number] = _fate(await _obey(client, spec, of, request))
-    except (UnavailableError, UnknownOutcomeError):
+    except ObjectSetAsideError as refusal:
+        fates[number] = _refused(refusal)  # its own trouble, which asking again does not end
+    except (UnavailableError, UnknownOutcomeError, Unavailable):
         return
     except UnknownInvocationError as refusal:
-        # One that is to be forgotten and is gone: by this job, whose answer was lost, or by somebody else.
+        # One that is to be forgotten and is gone: by this job, whose answer was lost, or by another client.
         is_done = spec.verb is JobVerb.PURGE
         gone = Fate(result=ItemResult.UNCHANGED) if is_done else _refused(refusal)
         fates[number] = gone
-    except TerminalError as refusal:
+    except (ActorError, JournalError) as refusal:
         fates[number] = _refused(refusal)
 
 
@@ -226,10 +230,11 @@ def _fate(answer: Answer) -> Fate:
     return Fate(result=result, before=answer.before, after=answer.after)
 
 
-def _refused(refusal: TerminalError) -> Fate:
+def _refused(refusal: ActorError | JournalError) -> Fate:
     status = getattr(refusal, "status", None)
     # Of a code that diverges, many diverge alike; what other refusals say names the invocation, and so is never the same.
-    reason = str(refusal.details["summary"])[:_REASON_SHOWN] if isinstance(refusal, IncompatibleError) else ""
+    details = refusal.details if isinstance(refusal, IncompatibleError) else None
+    reason = str(details["summary"])[:_REASON_SHOWN] if details else ""
     return Fate(result=ItemResult.REFUSED, before=status, after=status, error=type(refusal).__name__, reason=reason)
 
 

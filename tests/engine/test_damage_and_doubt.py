@@ -19,7 +19,7 @@ from journal.events import OutcomeKind, Status
 from journal.ids import stream_of
 from journal.memory import MemoryStore
 from journal.store import Batch
-from tests.lab import WORLD, Lab
+from tests.lab import WORLD, Damage, Lab
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
@@ -148,21 +148,6 @@ async def test_a_damaged_object_is_named_with_its_event_and_others_go_on() -> No
         await runtime.client.invocation(handle.id).signal("go")
         assert await runtime.client.actor(Notes, "broken").note("after") == 3
         assert WORLD.count("kept until it is repaired") == 1
-
-
-class Damage:
-    """Other bits in the first event of an object, until they are repaired."""
-
-    def __init__(self, lab: Lab, service: str, key: str) -> None:
-        stream = stream_of(service, key)
-        partition = stream % lab.partitions
-        record = keys.record(partition, stream, 1)
-        self._lab = lab
-        [(self._key, self._value)] = lab.store.scan(record, keys.record(partition, stream, 2), limit=1)
-        lab.store.apply(Batch({self._key: bytes([self._value[0] ^ 0xFF]) + self._value[1:]}))
-
-    def repair(self) -> None:
-        self._lab.store.apply(Batch({self._key: self._value}))
 
 
 @on_virtual_time

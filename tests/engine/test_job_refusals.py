@@ -1,0 +1,109 @@
+"""What a verb raises for one item of a bulk job is counted under its type, and the job goes on with the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import actors
+from actors import Actor, ActorError, Status, UnavailableError, UnknownOutcomeError, handler
+from actors.core.jobs import JobState, JobVerb
+from actors.engine.reception import Reception
+from journal.errors import CorruptRecord, MalformedIdError, Unavailable
+from tests.lab import Damage, Lab, quiet
+from tests.virtual import on_virtual_time
+
+if TYPE_CHECKING:
+    from actors.engine.arrivals import Arrival
+
+pytestmark = on_virtual_time
+
+
+class Shop(Actor):
+    @handler
+    async def sell(self) -> int:
+        return await actors.signal("sold", int)
+
+
+def raised(kind: type[Exception]) -> Exception:
+    """One of a class, with what it is made of besides its message."""
+    more: dict[str, Any] = {"status": Status.COMPLETED, "deployment": "dep_1", "version": 1}
+    for names in ([], ["status"], ["deployment"], ["version"]):
+        try:
+            return kind("no", **{name: more[name] for name in names})
+        except TypeError:
+            continue
+    raise AssertionError(f"{kind} is made of something else")
+
+
+PASSING = (UnavailableError, UnknownOutcomeError, Unavailable)
+"""What the store raises while it takes nothing."""
+
+PUBLIC = [getattr(actors, name) for name in actors.__all__]
+FINAL = [
+    *(kind for kind in PUBLIC if isinstance(kind, type) and issubclass(kind, ActorError) and kind not in PASSING),
+    MalformedIdError,
+    CorruptRecord,
+]
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, one: str, error: Exception, *, times: int) -> None:
+    """Have what jobs ask of an invocation fail so often."""
+    taken, left = Reception.take, [times]
+
+    async def sometimes(self: Reception, arrival: Arrival) -> None:
+        asked = getattr(arrival.command, "invocation_id", None)
+        if arrival.stamp.by.startswith("job:") and asked == one and left[0]:
+            left[0] -= 1
+            arrival.fail(error)
+        else:
+            await taken(self, arrival)
+
+    monkeypatch.setattr(Reception, "take", sometimes)
+
+
+@pytest.mark.parametrize("kind", FINAL)
+async def test_an_error_of_any_type_is_counted_and_the_job_goes_on(
+    kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Lab(Shop).running() as runtime:
+        shops = [await runtime.client.actor(Shop, key).sell.send() for key in "abc"]
+        await quiet()
+        failing(monkeypatch, shops[1].id, raised(kind), times=1_000)
+        info = await (await runtime.client.jobs.where("service = 'Shop'").pause()).result()
+        assert (info.state, info.changed, info.refused) == (JobState.DONE, 2, {kind.__name__: 1})
+
+
+@pytest.mark.parametrize("kind", PASSING)
+async def test_an_item_that_the_store_cannot_take_now_is_asked_again(
+    kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Lab(Shop).running() as runtime:
+        shops = [await runtime.client.actor(Shop, key).sell.send() for key in "abc"]
+        await quiet()
+        failing(monkeypatch, shops[1].id, kind("not now"), times=3)
+        info = await (await runtime.client.jobs.where("service = 'Shop'").pause()).result()
+        assert (info.state, info.changed, info.refused) == (JobState.DONE, 3, {})
+
+
+OPTIONS: dict[JobVerb, dict[str, Any]] = {
+    JobVerb.SIGNAL: {"name": "sold", "value": 5},
+    JobVerb.RESTART: {"stop": "kill"},
+}
+
+
+@pytest.mark.parametrize("verb", JobVerb)
+async def test_a_damaged_object_refuses_every_verb_and_holds_up_no_other(verb: JobVerb) -> None:
+    lab = Lab(Shop)
+    async with lab.running() as runtime:
+        shops = [await runtime.client.actor(Shop, key).sell.send() for key in "abc"]
+        await quiet()
+        if verb is JobVerb.PURGE:
+            for shop in shops:
+                await shop.kill()
+    Damage(lab, "Shop", "b")
+    async with lab.running() as runtime:
+        selection = runtime.client.jobs.where("service = 'Shop'")
+        info = await (await getattr(selection, verb.value)(**OPTIONS.get(verb, {}))).result()
+        assert (info.state, info.total, info.refused) == (JobState.DONE, 3, {"ObjectSetAsideError": 1})
