@@ -31,6 +31,7 @@ import msgspec
 from actors.core.errors import TerminalError, bases_of, instance_dict_of, is_built_in, plain_text, type_name
 from actors.core.frozenerrors import permit_raising
 from actors.values import ValueProblem, codec_for
+from actors.values.document import encode_plain
 from actors.values.problem import show
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def details_of(error: BaseException) -> Details:
     if value is None:
         return Details()
     try:
-        typed = msgspec.json.encode(_kept(value, _hints_of(type(error)).get("details")))
+        typed = encode_plain(_kept(value, _hints_of(type(error)).get("details")))
     except BaseException as problem:  # as above
         return _refused_details(
             error, f"{_in_words(problem)}. Give it details of JSON, or annotate 'details' in its class"
@@ -129,7 +130,7 @@ def _in_words(problem: BaseException) -> str:
 def _json_or_nothing(details: Any) -> bytes:
     """The details for a reader that knows JSON alone, if JSON has words for them."""
     try:
-        return msgspec.json.encode(details)
+        return encode_plain(details)
     except Exception:  # tuples as keys, or an object that is made of what its author says
         return b""
 
@@ -153,8 +154,8 @@ def _itself(error: BaseException) -> dict[str, Any]:
     try:
         hints = _hints_of(kind)
         attributes = dict(_attributes_of(error))
-        kept = msgspec.json.encode({name: _kept(value, hints.get(name)) for name, value in attributes.items()})
-        args = msgspec.json.encode([_kept_argument(value, attributes) for value in _args_of(error)])
+        kept = encode_plain({name: _kept(value, hints.get(name)) for name, value in attributes.items()})
+        args = encode_plain([_kept_argument(value, attributes) for value in _args_of(error)])
     except BaseException:  # as above
         return {}
     if len(kept) + len(args) > CARRIED_BYTES:

@@ -7,7 +7,16 @@ import types
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from actors.core.errors import DefinitionError, NoLongerFitsError
-from actors.values.document import EXACT, READ_EXACT, check_depth, encode_plain, parse, parse_shallow, write_exact
+from actors.values.document import (
+    EXACT,
+    MAX_DIGITS,
+    READ_EXACT,
+    check_depth,
+    encode_plain,
+    parse,
+    parse_shallow,
+    write_exact,
+)
 from actors.values.problem import Misfit, ValueProblem, show
 
 if TYPE_CHECKING:
@@ -60,9 +69,12 @@ class Codec(Generic[T]):
         """The value as JSON. Raises :class:`ValueProblem` for one that would not come back equal."""
         if type(value) is self._exact:
             try:
-                return write_exact(value)
+                data = write_exact(value)
             except ValueError:
                 pass  # what follows says why
+            else:
+                if len(data) <= MAX_DIGITS or self._exact is not int:
+                    return data
         data = self._encode(value)
         if self._is_compared:
             _check_same(value, self.decode(data))

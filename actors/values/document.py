@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ MAX_DEPTH = 64
 
 TOO_DEEP = f"nested more than {MAX_DEPTH} deep, or a part of itself"
 
+MAX_DIGITS = 4_300
+"""The most characters of an integer, with its sign: msgspec reads no more. Python writes as many digits, and a sign besides."""
+
 EXACT = (int, str, bool, types.NoneType)
 """What JSON has a word for that nothing else shares."""
 
@@ -28,6 +32,8 @@ READ_EXACT: dict[type, Callable[[bytes], Any]] = {kind: msgspec.json.Decoder(kin
 
 _read = msgspec.json.Decoder().decode
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_LONG = re.compile(rb"[-0-9][0-9]{%d}" % MAX_DIGITS)
+_LONG_AND_NEGATIVE = re.compile(rb"-[0-9]{%d}" % MAX_DIGITS)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -49,12 +55,26 @@ def parse_shallow(data: bytes) -> Any:
 
 
 def encode_plain(plain: Any) -> bytes:
-    """Plain values as JSON. Raises :class:`Misfit` for half of a surrogate pair in a text, and for an int beyond the digits that
-    Python writes."""
+    """Plain values as JSON. Raises :class:`Misfit` for half of a surrogate pair in a text, and for an int of more digits than
+    can be written and read."""
     try:
-        return write_exact(plain)
+        return _write_readable(plain)
     except Exception as error:
         raise _unwritable(plain, error) from error
+
+
+def _write_readable(plain: Any) -> bytes:
+    """Plain values as JSON that every process can read."""
+    data = write_exact(plain)
+    if len(data) > MAX_DIGITS and _has_long_integer(data):
+        raise ValueError(f"an integer has more than {MAX_DIGITS} digits, its sign among them")
+    return data
+
+
+def _has_long_integer(data: bytes) -> bool:
+    is_limited = 0 < sys.get_int_max_str_digits() <= MAX_DIGITS
+    long = _LONG_AND_NEGATIVE if is_limited else _LONG
+    return long.search(data) is not None and long.search(_STRINGS.sub(b"", data)) is not None
 
 
 def check_depth(data: bytes) -> None:
@@ -72,7 +92,7 @@ def _unwritable(plain: Any, error: Exception) -> Misfit:
         items = [(under_key(index), item) for index, item in enumerate(plain)]
     for step, item in items:
         try:
-            write_exact(item)
+            _write_readable(item)
         except Exception as inner:
             return _unwritable(item, inner).under(step)
     return Misfit(f"{show(plain)} cannot be kept as JSON: {reason_of(error)}")

@@ -330,6 +330,7 @@ OTHERWISE: dict[str, Callable[[], TerminalError]] = {
     "attribute that is not UTF-8": lambda: Untyped(name="caf\udce9.txt"),
     "argument that is not UTF-8": lambda: Detailed("caf\udce9.txt"),
     "attribute that is too long an int": lambda: Untyped(number=10**5000),
+    "attribute that is too long an int with its sign": lambda: Untyped(number=1 - 10**4300),
     "attributes that are too long": lambda: Untyped(text="x" * CARRIED_BYTES),
     "attribute that holds itself": lambda: Untyped(items=endless()),
 }
@@ -342,6 +343,7 @@ BENT: dict[str, Callable[[], TerminalError]] = {
     "with a member as a key": lambda: Detailed("why", details={Why.EMPTY: 1}),
     "that are no value": lambda: Detailed("why", details={"lock": threading.Lock()}),
     "that are not UTF-8": lambda: Detailed("why", details=["caf\udce9.txt"]),
+    "with too long an int": lambda: Detailed("why", details={"a": 1 - 10**4300}),
     "that hold themselves": lambda: Detailed("why", details=endless()),
     "that are too long": lambda: Detailed("why", details=["x" * DETAILS_BYTES]),
     "that are too long with their types": lambda: Detailed("why", details=[b"x" * DETAILS_BYTES]),

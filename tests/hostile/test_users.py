@@ -220,7 +220,7 @@ def try_all(
     trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
-@hostile(60)
+@hostile(40)
 @given(**EXAMPLES)
 def test_hostile_users_stop_nothing_but_their_own_invocations(**example: Any) -> None:
     try_all(None, **example)
@@ -255,6 +255,11 @@ def test_an_invocation_is_paused_at_once_if_its_policy_cannot_be_used_and_else_a
         is_usable = end.info.target.handler.replace("_", " ") in USABLE_POLICIES
         expected = PauseCause.EXHAUSTED if is_usable else PauseCause.HANDLER
         assert end.causes == {expected.value}, end.info
+
+
+def test_each_value_is_kept_or_refused_by_a_known_error_at_each_verb() -> None:
+    """The laws of ``judge`` hold for each of them alone."""
+    ends_of([[[verb, value, "raise"]] for verb, things in VERBS.items() if things is VALUES for value in VALUES], [])
 
 
 def test_what_is_no_time_is_refused_at_every_verb() -> None:

@@ -11,12 +11,15 @@ import re
 import sys
 import uuid
 import zoneinfo
-from typing import Annotated, Any, Final, NewType
+from typing import TYPE_CHECKING, Annotated, Any, Final, NewType
 
 import pytest
 
 from actors.values import codec_for
 from tests.values.promise import cannot_be_defined, comes_back, is_not_read, is_refused, same
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 UTC = datetime.UTC
@@ -77,6 +80,9 @@ def berlin(*fields: int, fold: int = 0) -> datetime.datetime:
         (int, -(2**63) - 1),
         (int, 2**64),
         (int, 10**4000),
+        (int, 1 - 10**4299),
+        (str, "-" + "9" * 5000),
+        (list[str], ["-" + "9" * 5000, '"-' + "9" * 5000]),
         (float, 0.1),
         (float, -0.0),
         (float, 5e-324),
@@ -136,6 +142,9 @@ def test_a_scalar_comes_back_as_it_was(kind: Any, value: Any) -> None:
         (str, "\ud800"),
         (None, 0),
         (bytes, bytearray(b"a")),
+        (int, 1 - 10**4300),
+        (list[int], [1 - 10**4300]),
+        (Any, {"a": 1 - 10**4300}),
         (float, float("nan")),
         (float, float("inf")),
         (float, True),
@@ -155,12 +164,45 @@ def test_a_scalar_comes_back_as_it_was(kind: Any, value: Any) -> None:
     ],
 )
 def test_what_would_come_back_as_something_else_is_refused(kind: Any, value: Any) -> None:
-    is_refused(kind, value)
+    is_refused(kind, value, None)
 
 
 def test_an_int_that_stands_for_a_float_becomes_the_float_that_equals_it() -> None:
     assert same(codec_for(float).settle(7)[1], 7.0)
     assert same(codec_for(list[float]).settle([7, 0.5])[1], [7.0, 0.5])
+
+
+@pytest.fixture
+def unlimited_digits() -> Iterator[None]:
+    """As a program has them that calls ``sys.set_int_max_str_digits(0)``."""
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    yield
+    sys.set_int_max_str_digits(before)
+
+
+@pytest.mark.parametrize(
+    ("kind", "make", "path"),
+    [
+        (int, lambda number: number, "$"),
+        (Amount, Amount, "$"),
+        (Any, lambda number: number, "$"),
+        (list[int], lambda number: [1, number], "$[1]"),
+        (list[int], lambda number: [1, -number], "$[1]"),
+        (dict[str, int], lambda number: {"a": number}, "$['a']"),
+        (dict[int, str], lambda number: {number: "a"}, None),
+        (tuple[int, str], lambda number: (number, "a"), "$[0]"),
+    ],
+)
+@pytest.mark.usefixtures("unlimited_digits")
+def test_an_int_that_another_process_could_not_read_is_refused(kind: Any, make: Any, path: str | None) -> None:
+    comes_back(kind, make(10**4298))
+    is_refused(kind, make(10**4300), path)
+
+
+@pytest.mark.usefixtures("unlimited_digits")
+def test_a_text_may_have_any_number_of_digits() -> None:
+    comes_back(list[str], ["9" * 10_000, "1"])
 
 
 def test_a_subclass_with_attributes_of_its_own_is_refused_by_their_name() -> None:
@@ -259,6 +301,8 @@ def test_other_ways_to_write_the_same_are_read(kind: Any, data: bytes, value: An
     ("kind", "data"),
     [
         (int, b"5.5"),
+        (int, b"9" * 4301),
+        (Any, b"[-%b]" % (b"9" * 4300)),
         (int, b"1e23"),
         (int, b"true"),
         (int, b'"5"'),
