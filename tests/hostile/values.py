@@ -118,6 +118,7 @@ VALUES: dict[str, Callable[[], Any]] = {
     "not a number": lambda: math.nan,
     "infinity": lambda: -math.inf,
     "integer beyond the digits": lambda: BIG,
+    "integer that its sign makes too long": lambda: 1 - 10**4300,
     "integer beyond 64 bits": lambda: 2**64,
     "not UTF-8": lambda: NOT_UTF8,
     "not UTF-8 inside": lambda: {"a": [NOT_UTF8]},
