@@ -121,7 +121,12 @@ def _is_of_client(event: e.InvocationAccepted) -> bool:
 
 def _is_of_plain_step(event: e.StepScheduled) -> bool:
     """Whether what the author of the step wrote is what it should be; its arguments are JSON, the rest is made here."""
-    return event.name.__class__ is str and event.source.__class__ is str and event.at_most_once.__class__ is bool
+    return (
+        not event.opaque
+        and event.name.__class__ is str
+        and event.source.__class__ is str
+        and event.at_most_once.__class__ is bool
+    )
 
 
 _ARE_WITHOUT: dict[type, Callable[[Any], bool]] = {

@@ -30,6 +30,7 @@ from journal.events import (
     Recorded,
     Stamp,
     StepCompleted,
+    StepScheduled,
 )
 from journal.ids import InvocationId, StepId
 from tests.journal.samples import EVENTS, STAMP
@@ -230,6 +231,13 @@ def test_what_a_caller_wrote_is_read_again() -> None:
                 plain, **{field.name: [Link(INVOCATION, "a", holds_key=True)] if field.name == "chain" else Text("x")}
             )
             assert not codec._is_of_client(other), field.name
+
+
+def test_what_the_author_of_a_step_wrote_is_read_again() -> None:
+    plain = StepScheduled(invocation_id=INVOCATION, step=StepId("1"), name="charge", source="shop.py:7")
+    assert codec._is_of_plain_step(plain)
+    for other in ({"name": Text("x")}, {"source": Text("x")}, {"at_most_once": 1}, {"opaque": (Text("x"),)}):
+        assert not codec._is_of_plain_step(attrs.evolve(plain, **other)), other
 
 
 def test_an_outcome_that_is_no_success_is_read_again() -> None:
