@@ -597,6 +597,20 @@ def test_u_goes_to_the_list_from_an_invocation_that_was_opened_from_elsewhere(st
     page.get_by_role("heading", name="Agent/work").wait_for()
 
 
+SORTED = "order => document.activeElement.closest('[role=columnheader]')?.getAttribute('aria-sort') === order"
+
+
+def test_whoever_sorts_by_keyboard_stays_at_the_column(stage: Stage, open_page: Open) -> None:
+    stage.do(send_many, stage, "fail", 3)
+    stage.do(come_to, stage, "status = 'backing_off'", 3)
+    page = open_page(stage.address("/invocations"))
+    rows(page).nth(2).wait_for()
+    page.get_by_role("columnheader", name="Target").get_by_role("button").focus()
+    for order in ("descending", "ascending", "descending"):
+        page.keyboard.press("Enter")
+        page.wait_for_function(SORTED, arg=order)
+
+
 def test_columns_and_order_are_in_the_address(stage: Stage, open_page: Open) -> None:
     stage.do(send_many, stage, "work", 3)
     stage.do(lambda: stage.client.actor(Room, "a room").enter("ada"))

@@ -70,6 +70,10 @@ class Task(Service):
     async def fail(self, why: str) -> str:
         raise actors.TerminalError(why)
 
+    @handler(retry=actors.RetryPolicy(max_attempts=1, on_exhausted="fail"))
+    async def ask_another_server(self, why: str) -> str:
+        raise actors.UnauthorizedError(why)
+
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
@@ -209,3 +213,17 @@ def test_without_an_application_it_says_how_to_serve_one(tmp_path: Path, open_pa
         page = open_page(stage.address("/try"))
         page.get_by_text("Nothing is served").wait_for()
         page.context.close()
+
+
+def test_a_recorded_failure_of_any_status_signs_nobody_out(
+    stage: Stage, open_page: Open, complaints: list[str]
+) -> None:
+    page = open_page(stage.address("/try/Task/ask_another_server"))
+    page.get_by_label("why", exact=True).fill("the other server knows no such token")
+    with page.expect_response(lambda response: response.status == 401):
+        page.get_by_role("button", name="Call, and wait").click()
+    page.get_by_role("main").get_by_text("the other server knows no such token").first.wait_for()
+    assert page.get_by_role("dialog").count() == 0
+    assert page.get_by_text("Sign in with a token").count() == 0
+    assert page.get_by_label("why", exact=True).input_value() == "the other server knows no such token"
+    complaints.clear()  # the browser says that an answer was 401

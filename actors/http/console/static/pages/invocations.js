@@ -121,6 +121,7 @@ function List({ params }) {
   const [, redraw] = useReducer((/** @type {number} */ n) => n + 1, 0);
   const [asking, setAsking] = useState(/** @type {{ verb: import("../ui/verbs.js").Verb, choice: import("../lib/where.js").Choice } | null} */ (null));
   const calm = useRef({ isHeld: false, top: 0, hasChosen: false });
+  const resorted = useRef(/** @type {string | null} */ (null));
 
   const rows = useMemo(() => new Rows(where, { by, descending }, () => redraw(0)), [where, by, descending]);
   const [choice, setChoice] = useState({ ...NONE, rows });
@@ -139,6 +140,10 @@ function List({ params }) {
       rows.close();
     };
   }, [rows]);
+
+  useEffect(() => {
+    if (rows.count !== undefined) resorted.current = null; // the table is there, and has the focus back
+  });
 
   useShortcuts([
     { key: "n", does: "show new rows", run: () => rows.letIn() },
@@ -216,8 +221,11 @@ function List({ params }) {
               selected=${isAll ? { has: (/** @type {string} */ id) => !leftOut.has(id) } : chosen}
               onSelect=${may("admin") ? choose : undefined}
               sorted=${{ by, descending }}
-              onSort=${(/** @type {string} */ column) =>
-                setParams({ sort: column === "created_at" ? "" : column, order: by === column && descending ? "asc" : "" }, { push: true })}
+              onSort=${(/** @type {string} */ column) => {
+                resorted.current = column;
+                setParams({ sort: column === "created_at" ? "" : column, order: by === column && descending ? "asc" : "" }, { push: true });
+              }}
+              resorted=${resorted.current}
               classOf=${(/** @type {Row} */ row) => (row.fits === 0 || row.fits === -1 ? "stale" : "")}
               onHeld=${(/** @type {boolean} */ isHeld) => (calm.current.isHeld = isHeld)}
               begin=${rows.isCounted ? begin : 0}

@@ -40,7 +40,7 @@ export function Jobs() {
       : data.jobs.length === 0
         ? html`<${Empty} title="No job yet">
             <p>
-              A job asks one verb of every invocation that a condition fits, and keeps what became of each. Filter
+              A job asks one verb of every invocation that a condition fits, and keeps what became of each. Filter${" "}
               <a href=${href(["invocations"])}>invocations</a>, choose all that match with <kbd>a</kbd>, and take a verb.
             </p>
           <//>`

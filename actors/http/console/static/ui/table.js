@@ -42,10 +42,12 @@ const LOOKED_AT = 5_000;
  *   onHeld?: (isHeld: boolean) => void,
  *   onScroll?: (top: number) => void,
  *   begin?: number,
+ *   resorted?: string | null,
  * }} props `rowAt` is undefined for a row that is still on its way; `onSeen` tells which are wanted, and `fetch` gets those
  *   that are about to be selected together. `fit`: as high as its rows, up to a limit, instead of as high as there is room.
  *   `onHeld`: whether the pointer or the focus is in it, so that a row that moved would be taken for another.
- *   `begin`: how far it is scrolled at first, or as soon as that is known.
+ *   `begin`: how far it is scrolled at first, or as soon as that is known. `resorted`: the column that somebody has just sorted by,
+ *   in the table before this one: its button gets the focus back.
  */
 export function Table({
   label,
@@ -66,6 +68,7 @@ export function Table({
   onHeld,
   onScroll,
   begin = 0,
+  resorted = null,
 }) {
   const box = useRef(/** @type {HTMLDivElement | null} */ (null));
   const [view, setView] = useState({ top: 0, height: 600 });
@@ -92,6 +95,11 @@ export function Table({
   useLayoutEffect(() => {
     if (begin > 0 && box.current?.scrollTop === 0) box.current.scrollTop = begin;
   }, [begin]);
+
+  useLayoutEffect(() => {
+    if (resorted === null || document.activeElement !== document.body) return;
+    /** @type {HTMLElement | null | undefined} */ (box.current?.querySelector(`[data-sort="${resorted}"]`))?.focus();
+  }, []);
 
   useEffect(() => onSeen?.(first, last), [first, last, count]);
 
@@ -263,7 +271,7 @@ export function Table({
           class=${`td ${column.align ?? ""}`}
           aria-sort=${isSorted ? (sorted.descending ? "descending" : "ascending") : undefined}
           >${column.sort && onSort
-            ? html`<button type="button" class="plain" onClick=${() => onSort(/** @type {string} */ (column.sort))}>
+            ? html`<button type="button" class="plain" data-sort=${column.sort} onClick=${() => onSort(/** @type {string} */ (column.sort))}>
                 ${column.title}${isSorted ? (sorted.descending ? " ↓" : " ↑") : ""}
               </button>`
             : column.title}</span
