@@ -41,7 +41,7 @@ class AuditQuery:
 
 @attrs.frozen(kw_only=True)
 class AuditEntry:
-    """Somebody steered something, or tried to. ``partition`` and ``number`` say where it stands in the chain.
+    """A verb or a change was asked for, obeyed or not. ``partition`` and ``number`` say where it stands in the chain.
 
     ``by`` and ``origin`` are who and from where. ``changed``, ``before`` and ``after`` are what it did; a ``refusal`` is
     there instead if it was refused or denied. ``dropped`` denied tries went unrecorded before this one: there were too many.

@@ -1,4 +1,4 @@
-"""Bulk jobs, as somebody in this process asks for them."""
+"""Bulk jobs, as a client in this process asks for them."""
 
 from __future__ import annotations
 

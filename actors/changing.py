@@ -1,4 +1,4 @@
-"""What has changed in a runtime since a position, as it becomes durable: for whoever shows it as it goes on."""
+"""What has changed in a runtime since a position, as it becomes durable: for pages and lists that show it live."""
 
 from __future__ import annotations
 

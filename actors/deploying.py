@@ -93,7 +93,7 @@ class DeploymentClient:
 
     async def make_latest(self, deployment: str, *, reason: str = "") -> DeploymentChange:
         """Let new invocations run on it, also if it is an older one. A start on the code that it takes the place of does not
-        make that the latest again: only somebody's will does.
+        make that the latest again: only a client can.
 
         Raises :class:`actors.UnknownDeploymentError`, and :class:`actors.BrokenDeploymentError` if it cannot be imported here.
         """

@@ -150,7 +150,7 @@ class Field:
         return self.factory is not None or self.kind is not FieldKind.PLAIN
 
     def make(self) -> Any:
-        """A first value for one object: the default, decoded anew, or what the factory gives."""
+        """A first value for one object: the default, decoded once more, or what the factory gives."""
         if self.factory is None:
             if self.default is None:
                 raise BrokenInvariant("only plain fields have a first value")

@@ -1,4 +1,4 @@
-"""How much there is of what, for whoever watches a runtime from outside."""
+"""How much there is of what, for monitoring from outside."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Bulk jobs from outside: one verb for every invocation that a condition fits.
 
-A job is durable and runs where the runtime runs: whoever started it may go away, and after a crash it goes on. Each invocation
+A job is durable and runs where the runtime runs: the client that started it may go away, and after a crash it goes on. Each invocation
 is asked once, and what became of it is kept.
 """
 

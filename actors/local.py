@@ -1,4 +1,4 @@
-"""Calls and verbs of somebody outside the handlers, in the process of the runtime."""
+"""Calls and verbs of clients outside the handlers, in the process of the runtime."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class LocalClient(Client):
         return self._port.who
 
     def acting_as(self, by: str, origin: str, *, realm: str = "") -> LocalClient:
-        """The same for somebody else: ``by`` is who, ``origin`` from where. Events and the audit name them.
+        """The same for another client: ``by`` is who, ``origin`` from where. Events and the audit name them.
 
         Idempotency keys of different realms are different keys, so that nobody gets at the outcome of another's request.
         """
@@ -187,7 +187,7 @@ class LocalClient(Client):
         return ended_lately(self._port.engine)
 
     async def note(self, act: Act, *, refusal: str = "", dropped: int = 0) -> None:
-        """Have the audit say that somebody did something that is asked of no object, or was turned away.
+        """Have the audit say that a client did something that is asked of no object, or was turned away.
 
         ``dropped``: how many others were turned away since the last note, without one.
         """
@@ -195,7 +195,7 @@ class LocalClient(Client):
 
 
 class LocalPort:
-    """Calls and verbs of somebody outside the handlers, in the process of the runtime."""
+    """Calls and verbs of clients outside the handlers, in the process of the runtime."""
 
     def __init__(
         self, engine: Engine, world: World, limits: Limits, who: Identity, queries: Queries | None = None
@@ -224,7 +224,7 @@ class LocalPort:
         return ObjectCaller(self)
 
     def acting_as(self, who: Identity) -> LocalPort:
-        """The same for somebody else."""
+        """The same for another client."""
         return LocalPort(self.engine, self.world, self.limits, who, self._queries)
 
     async def call(self, request: Request) -> Any:
@@ -583,7 +583,7 @@ class LocalPort:
         return "" if _is_once(definition, target) else self.engine.journal.secret
 
     def in_realm(self, idempotency_key: str | None) -> str | None:
-        """The key as it is told from the same key of somebody else."""
+        """The key as it is told from the same key of another client."""
         if idempotency_key is None or not self.who.realm:
             return idempotency_key
         return f"{self.who.realm}:{idempotency_key}"

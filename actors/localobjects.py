@@ -1,4 +1,4 @@
-"""What somebody in this process may ask of keyed objects: what their fields are and were, and changes to them."""
+"""What a client in this process may ask of keyed objects: what their fields are and were, and changes to them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class ObjectCaller:
-    """Looks at objects in rows as of one moment, and has them edited in somebody's name."""
+    """Looks at objects in rows as of one moment, and has them edited in the name of a client."""
 
     def __init__(self, port: LocalPort) -> None:
         self._port = port

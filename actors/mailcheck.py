@@ -1,4 +1,4 @@
-"""Does what is under way between objects fit both ends? Each letter was sent by somebody, and each answer can still come.
+"""Does what is under way between objects fit both ends? Each letter has a sender, and each answer can still come.
 
 Letters without a date travel between partitions; within one, a cause and what it causes are on disk together. One with a date is
 a timer, which belongs to its object, or a message that could not be taken and comes again. Of a letter whose sender may have been

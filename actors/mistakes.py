@@ -4,7 +4,7 @@ The list is short on purpose: an error that is taken for a mistake fails an invo
 are names and attributes that do not exist, modules that cannot be imported, functions that are not written yet, and calls that
 do not fit the function's parameters. Not on it are errors that depend on values, which a step may get from elsewhere: a
 ``TypeError`` of an operation, an ``UnboundLocalError``, an ``AttributeError`` of a value, a ``SyntaxError`` of a text. A subclass of a
-listed class is somebody's own, and may mean anything.
+listed class is the user's own, and may mean anything.
 """
 
 from __future__ import annotations

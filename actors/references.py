@@ -406,7 +406,7 @@ class InvocationHandle(Generic[R_co]):
 
         ``input`` takes the place of the argument: one value for one parameter, a dictionary for several. Where a parameter has no
         type, or ``Any``, it takes what JSON itself has. One that has not ended is stopped first, by ``stop="cancel"`` (with its compensations; the new one starts behind them) or
-        ``"kill"``; whoever waits for it then waits for the new one, unless ``hand_over`` is false. The new one sees the fields
+        ``"kill"``; what waits for it then waits for the new one, unless ``hand_over`` is false. The new one sees the fields
         of its object as they are now, once it has gone through what is kept; with ``rewind_state`` they are made what they
         were at the step. ``deployment`` is the code that it runs on: ``keep`` that of the one that is repeated (the latest if
         that has been pruned), ``latest``, or one by its id. With ``require_compatible`` it is refused where that code does not get through what is kept; arguments
@@ -575,7 +575,7 @@ def new_id(
 
 
 NOT_YET = InvocationId("")
-"""Stands for the id of a successor until whoever carries the restart has made it."""
+"""Stands for the id of a successor until the one who carries the restart has made it."""
 
 
 def with_successor(command: c.Command, unique: Callable[[], int], idempotency_key: str | None) -> c.Command:

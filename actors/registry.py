@@ -1,4 +1,4 @@
-"""What somebody in this process may ask of the registry."""
+"""What a client in this process may ask of the registry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class RegistryCaller:
-    """Asks the registry in somebody's name, and waits until this process goes by the answer."""
+    """Asks the registry in the name of a client, and waits until this process goes by the answer."""
 
     def __init__(self, engine: Engine, world: World, limits: Limits, who: Identity) -> None:
         self._engine = engine

@@ -23,7 +23,7 @@ class Waiting(enum.Enum):
 
     NOTHING = "nothing"
     GATE = "gate"
-    SOMEBODY = "somebody"
+    RESUME = "resume"
     DATE = "date"
     KEY = "key"
     CODE = "code"
@@ -121,11 +121,9 @@ def _held(info: InvocationInfo) -> Iterator[Reason]:
             because=gate.reason,
         )
     if info.status is Status.PAUSED or info.phase == "pausing":
-        text = (
-            "it is paused until somebody resumes it" if info.status is Status.PAUSED else "it pauses once its steps end"
-        )
+        text = "it is paused until it is resumed" if info.status is Status.PAUSED else "it pauses once its steps end"
         yield Reason(
-            waits_for=Waiting.SOMEBODY,
+            waits_for=Waiting.RESUME,
             text=text,
             since=info.paused_at,
             by="" if info.paused_by == info.id else info.paused_by,
@@ -186,7 +184,7 @@ def _waiting(wait: WaitInfo, info: InvocationInfo) -> Reason:
     text = words(wait)
     if wait.kind == "step" and wait.phase in _PHASES:
         waits_for, verb = _PHASES[wait.phase]
-        text = f"step {wait.name!r} (at {wait.step}) {verb}"
+        text = f"step {wait.name!r} (step {wait.step}) {verb}"
     return Reason(
         waits_for=waits_for,
         text=f"{text}: {wait.note}" if wait.note else text,
@@ -218,25 +216,25 @@ _PHASES = {
     StepPhase.TURN: (Waiting.TURN, "waits for its turn"),
     StepPhase.THREAD: (Waiting.THREAD, "waits for a thread"),
     StepPhase.EARLIER_TRY: (Waiting.THREAD, "waits for a thread"),
-    StepPhase.RUNS: (Waiting.STEP, "runs"),
+    StepPhase.RUNS: (Waiting.STEP, "is running"),
     StepPhase.STOPPING: (Waiting.STEP, "is being stopped"),
     StepPhase.ABANDONED: (Waiting.STEP, "was abandoned"),
 }
 """What is said of a step that a process is at; of others it is only known that they have no outcome."""
 
 _WORDS: dict[str, tuple[Waiting, Callable[[WaitInfo], str]]] = {
-    "step": (Waiting.STEP, lambda w: f"step {w.name!r} (at {w.step}) has no outcome yet"),
+    "step": (Waiting.STEP, lambda w: f"step {w.name!r} (step {w.step}) has no outcome yet"),
     "step_retry": (
         Waiting.RETRY,
         lambda w: (
-            f"step {w.name!r} (at {w.step}) {'has no try left' if _is_used_up(w) else 'is tried again'}: "
+            f"step {w.name!r} (step {w.step}) {'has no try left' if _is_used_up(w) else 'is tried again'}: "
             f"{_tries(w.failed_attempts, w.max_attempts)}"
         ),
     ),
-    "sleep": (Waiting.TIMER, lambda w: f"it sleeps (at {w.step})"),
-    "deadline": (Waiting.TIMER, lambda w: f"a scope has a deadline (at {w.step})"),
-    "call": (Waiting.INVOCATION, lambda w: f"it has called {w.name} (at {w.step}), which has not answered"),
-    "attach": (Waiting.INVOCATION, lambda w: f"it waits for {w.invocation_id} (at {w.step}) to end"),
-    "signal": (Waiting.SIGNAL, lambda w: f"signal {w.name!r} (at {w.step}) has not come"),
-    "verb": (Waiting.INVOCATION, lambda w: f"it has asked {w.invocation_id} to {w.name} (at {w.step})"),
+    "sleep": (Waiting.TIMER, lambda w: f"it sleeps (step {w.step})"),
+    "deadline": (Waiting.TIMER, lambda w: f"a scope has a deadline (step {w.step})"),
+    "call": (Waiting.INVOCATION, lambda w: f"it has called {w.name} (step {w.step}), which has not answered"),
+    "attach": (Waiting.INVOCATION, lambda w: f"it waits for {w.invocation_id} (step {w.step}) to end"),
+    "signal": (Waiting.SIGNAL, lambda w: f"signal {w.name!r} (step {w.step}) has not come"),
+    "verb": (Waiting.INVOCATION, lambda w: f"it has asked {w.invocation_id} to {w.name} (step {w.step})"),
 }

@@ -58,7 +58,7 @@ async def save_partial(question: str, parts: list[str]) -> None:
 
 @step
 async def book(what: str, seconds: float) -> str:
-    """Reserve something with somebody else."""
+    """Reserve something with another company."""
     note(f"begin book {what}")
     try:
         await trio.sleep(seconds)

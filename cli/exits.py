@@ -24,7 +24,7 @@ class Exit(enum.IntEnum):
     UNKNOWN = 7
     """Whether it was done is unknown."""
     ABANDONED = 8
-    """The server has ended, and has left steps behind that did not end; they begin again at the next start."""
+    """The server has ended before all its steps did; they begin again at the next start."""
     FORCED = 9
     """The server has ended at once: because of a second signal, or since its event loop did not answer."""
     DISK_FAILED = 74

@@ -10,7 +10,7 @@ import click
 
 COMMANDS = {
     "demo": ("cli.commands.demo", "See in under a minute what playhead is about."),
-    "dev": ("cli.commands.dev", "Serve an app, and take up its code anew whenever it is saved."),
+    "dev": ("cli.commands.dev", "Serve an app, and reload its code whenever it is saved."),
     "serve": ("cli.commands.serve", "Run an app on a data directory, and take calls."),
     "call": ("cli.commands.call", "Call a handler, and print what it returns."),
     "send": ("cli.commands.send", "Have a handler do something, and go on."),
@@ -26,7 +26,7 @@ COMMANDS = {
     "invocations": ("cli.commands.invocations", "List, describe and steer invocations."),
     "backup": ("cli.commands.backup", "Copy a data directory, also while it is served."),
     "restore": ("cli.commands.restore", "Make a data directory from a backup, and check it."),
-    "doctor": ("cli.commands.doctor", "Say whether a data directory is sound, and build its indexes anew."),
+    "doctor": ("cli.commands.doctor", "Check a data directory, and rebuild its indexes."),
     "context": ("cli.commands.context", "Give servers names, and choose one."),
     "completion": ("cli.commands.completion", "Print the completion script of a shell."),
 }
@@ -60,7 +60,7 @@ def root() -> None:
     """Durable virtual objects for trio, with a remote control.
 
     Data goes to stdout, remarks to stderr. Exit codes: 0 done, 1 the invocation failed, 2 not understood, 3 refused,
-    4 not found, 5 no server, 6 done in part, 7 outcome unknown, 8 a server left steps behind that did not end, 9 a server
+    4 not found, 5 no server, 6 done in part, 7 outcome unknown, 8 a server ended before all its steps did, 9 a server
     ended at once (a second signal, or it did not answer), 74 the disk failed or the data directory was replaced, 75 the
     data directory is in use.
     """

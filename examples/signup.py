@@ -1,7 +1,7 @@
 """A sign-up: a workflow runs once for its key, and is spoken to while it runs.
 
 Running it again under the same key finds the same run, so a form that is sent twice does no harm. Its ``@shared`` handlers answer
-meanwhile. The key determines the id of the run, so whoever knows the address can signal it.
+meanwhile. The key determines the id of the run, so everyone who knows the address can signal it.
 
     python examples/signup.py
     playhead serve examples/signup.py       # in another shell:

@@ -1,4 +1,4 @@
-"""A money transfer: a saga that takes back what it did, when it fails and when somebody cancels it.
+"""A money transfer: a saga that takes back what it did, when it fails and when it is cancelled.
 
 What can go wrong for good is a ``TerminalError``; any other exception is tried again. A cancel is raised at the await in progress,
 once the call or the step there has ended, so a compensation never runs beside its own action. Since that action may have

@@ -1,7 +1,7 @@
-"""What has changed in a journal since a position: for whoever shows all of it as it goes on.
+"""What has changed in a journal since a position: for pages and lists that show all of it live.
 
 A position counts commits, and those of a later process lie behind those of an earlier one. Of each stream and each invocation
-only the last change is kept, and only of so many; so whoever reads slowly misses nothing but what lay between, and whoever was
+only the last change is kept, and only of so many; so a slow reader misses nothing but what lay between, and one who was
 away for too long is told. While nobody looks, nothing is kept.
 """
 
@@ -26,7 +26,7 @@ KEPT = 50_000
 """Streams, and invocations, whose last changes are kept."""
 
 KEPT_SECONDS = 60.0
-"""For so long after somebody has looked, changes are kept for the next look."""
+"""For so long after a look, changes are kept for the next look."""
 
 
 @attrs.frozen(kw_only=True)

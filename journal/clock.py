@@ -8,7 +8,7 @@ from typing import Protocol
 import trio
 
 _LONGEST_NAP_SECONDS = 1.0
-"""The wall clock can be set, and a machine can sleep: whoever waits for a date looks again this often."""
+"""The wall clock can be set, and a machine can sleep: code that waits for a date looks again this often."""
 
 
 class Clock(Protocol):

@@ -6,7 +6,7 @@
     INFLIGHT the code that this process runs, for the next one (``inflight``)
     db/      RocksDB's own files, in a directory that nobody else may enter
 
-STORE is renamed into place last, so that a directory without one is empty, or somebody else's, or what a creation that
+STORE is renamed into place last, so that a directory without one is empty, or of something else, or what a creation that
 died has left, and that is finished by the next. ``preflight`` holds the store against MARK before it is opened.
 
 A path is only a name. Directories are moved, removed, restored and mounted over while a process works in them, and a relative
@@ -218,7 +218,7 @@ class DataDirectory:
                 held.release()
         except BaseException:
             for path in made:
-                with suppress(OSError):  # somebody has put something there
+                with suppress(OSError):  # another process has put something there
                     path.rmdir()
             raise
 
@@ -285,7 +285,7 @@ class HeldDirectory(OpenDirectory):
         self._store_seen: tuple[int, int, int] | None = None
         self._written: dict[str, tuple[int, int]] = {}
         self._manifest: str | None = None
-        self._checking = threading.Lock()  # the committer checks, and whoever else is about to write
+        self._checking = threading.Lock()  # the committer checks, and every other thread that is about to write
         self._is_abandoned = False
 
     def take(self) -> None:

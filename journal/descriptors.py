@@ -17,7 +17,7 @@ def place_of(status: os.stat_result) -> Place:
 
 
 def place_of_descriptor(descriptor: int) -> Place | None:
-    """What is open there; None if somebody has closed it."""
+    """What is open there; None if it was closed."""
     try:
         return place_of(os.fstat(descriptor))
     except OSError:
@@ -48,7 +48,7 @@ def reached_through(descriptor: int, path: Path) -> Path:
 
 
 LOOKS = 1000
-"""How often the lock may be found shared by processes that only look, before somebody is taken to hold it."""
+"""How often the lock may be found shared by processes that only look, before a process is taken to hold it."""
 
 _LOOK_SECONDS = 0.001
 

@@ -628,7 +628,7 @@ class InvocationSuspended:
 
 @attrs.define(kw_only=True)
 class CancelRequested:
-    """Somebody wants it stopped, with its compensations. ``kill_at`` is when patience ends. ``overtakes`` counts the latest
+    """It is to be stopped, with its compensations. ``kill_at`` is when patience ends. ``overtakes`` counts the latest
     completions that its handler had not been given, because it was held: the cancel is given before them, at the await where
     the handler stands."""
 
@@ -660,7 +660,7 @@ class CancelOvertook:
 
 @attrs.define(kw_only=True)
 class PauseRequested:
-    """Somebody wants it held as soon as its running steps have ended; nothing else of it goes on meanwhile."""
+    """It is to be held as soon as its running steps have ended; nothing else of it goes on meanwhile."""
 
     invocation_id: InvocationId
     reason: str
@@ -710,7 +710,7 @@ class InvocationCompleted:
 
 @attrs.define(kw_only=True)
 class InvocationRestarted:
-    """It is repeated by another one. ``hands_over``: whoever waits for this one waits for that one from now on."""
+    """It is repeated by another one. ``hands_over``: what waits for this one waits for that one from now on."""
 
     invocation_id: InvocationId
     successor: InvocationId

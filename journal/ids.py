@@ -5,7 +5,7 @@ of the object that it lives in (its *stream*), so an id says where it lives with
 a ULID (https://github.com/ulid/spec), so that the ids of one object sort by age, or, where the same request must always
 get the same id, the head of a SHA-256.
 
-Two objects may share a 64-bit number by accident (odds of 1 in 37 million among a million objects) or because somebody
+Two objects may share a 64-bit number by accident (odds of 1 in 37 million among a million objects) or because an attacker
 searched for such keys. The first event of a stream names its object, and the second object is refused, never mixed in.
 """
 
@@ -47,7 +47,7 @@ _ULID_RANDOM_BITS = 80
 _WORD_BITS = 64
 _WORDS = struct.Struct("64Q")
 _REMEMBERED_OBJECTS = 16_384
-"""Names whose numbers, and numbers whose names, are not worked out anew each time; about a hundred bytes each."""
+"""Names whose numbers, and numbers whose names, are not worked out again each time; about a hundred bytes each."""
 
 
 @functools.lru_cache(maxsize=_REMEMBERED_OBJECTS)

@@ -1,6 +1,6 @@
 """Every key layout of the store, in one place, each with the order it promises.
 
-The first byte says what a key is and is never given another meaning. The partition comes next, so that whoever owns one
+The first byte says what a key is and is never given another meaning. The partition comes next, so that the owner of one
 partition reads a contiguous piece. Numbers are big endian, so that bytes sort as numbers do.
 """
 

@@ -73,7 +73,7 @@ async def open_journal(
 
 
 def open_for_reading(path: str | os.PathLike[str]) -> tuple[RocksReader, StoreIdentity]:
-    """What is kept in a data directory, or in a backup, as of now, whoever has it open. The reader must be closed.
+    """What is kept in a data directory, or in a backup, as of now, whether a process has it open or not. The reader must be closed.
 
     At rest it is held against its mark, so that a store that has forgotten something is refused (``StoreDamaged``) and not shown as a
     smaller one. Raises ``StoreMissing`` where nothing was ever written.

@@ -1,4 +1,4 @@
-"""Where the letters of a partition are written, whether somebody owns it or not.
+"""Where the letters of a partition are written, whether it has an owner or not.
 
 There is one for each partition, shared by all who send, because a letter's number and whether it has come before depend
 on letters that are still on their way to the disk.

@@ -1,6 +1,6 @@
-"""What an engine needs of a journal, whoever keeps it: RocksDB in this process, or a replicated log.
+"""What an engine needs of a journal, wherever it is kept: RocksDB in this process, or a replicated log.
 
-A journal has a fixed number of *partitions*. An object lives in partition ``stream % partitions``, and whoever wants to
+A journal has a fixed number of *partitions*. An object lives in partition ``stream % partitions``, and an engine that wants to
 run its handlers claims that partition; the claim fences every earlier owner. An owner appends to the streams of its
 objects, and reads its *letters*: what others, or an earlier date, want of its objects.
 
@@ -96,7 +96,7 @@ class Stored:
 
 
 class Partition(Protocol):
-    """One claimed partition. Every method raises :class:`journal.errors.Fenced` once somebody else has claimed it."""
+    """One claimed partition. Every method raises :class:`journal.errors.Fenced` once another owner has claimed it."""
 
     number: int
     epoch: int
@@ -161,7 +161,7 @@ class Journal(Protocol):
         ...
 
     async def send(self, letter: Letter) -> None:
-        """Put a letter into the mailbox of whoever owns the object; returns when it is durable."""
+        """Put a letter into the mailbox of the object's owner; returns when it is durable."""
         ...
 
     def read(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:

@@ -8,7 +8,7 @@ Observed with rocksdict 0.3.29, RocksDB 9.8 (``tests/journal/test_rocks`` looks 
   block is trouble for its own rows only. Backwards it reads the block before it in any case.
 - A snapshot's own iterators ignore it, and see what is written later. An iterator of the store pins what it saw when it was
   made, through every later ``seek``: a view is one iterator.
-- Whoever keeps an iterator keeps the store open, and the traceback of an error keeps what its frames hold.
+- An iterator that is kept keeps the store open, and the traceback of an error keeps what its frames hold.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _scan(rows: RdictIter, start: bytes, stop: bytes, *, limit: int, reverse: bo
 
 
 class RocksView:
-    """A store as it was when the iterator was made. Whoever made it closes it before the store."""
+    """A store as it was when the iterator was made. Its maker closes it before the store."""
 
     def __init__(self, rows: RdictIter) -> None:
         self._rows: RdictIter | None = rows

@@ -82,7 +82,7 @@ class _Job:
 
 @attrs.define(eq=False)
 class _Look:
-    """Somebody wants a view; ``answer`` is called in the committer's thread."""
+    """A view is wanted; ``answer`` is called in the committer's thread."""
 
     answer: Callable[[], None]
 
@@ -280,7 +280,7 @@ class RocksStore(Reads):
 
     def _handle(self) -> Rdict:
         if os.getpid() != self._pid:
-            raise Unavailable("this process was forked from the one that opened the store; open it anew after a spawn")
+            raise Unavailable("this process was forked from the one that opened the store; open it again after a spawn")
         if self._db is None:
             raise Unavailable(f"{self._directory.path}: the store is closed")
         return self._db
@@ -390,7 +390,7 @@ class RocksStore(Reads):
             db = self._handle()
             # What is only the operating system's is not marked as being on disk.
             self._watch.look(db, db.latest_sequence_number() if self.durability is Durability.FSYNC else None)
-        except Exception as error:  # whatever it is, whoever commits next hears of it
+        except Exception as error:  # whatever it is, the next commit hears of it
             self._fail(error)
 
     def _fail(self, error: Exception) -> InDoubt:

@@ -124,7 +124,7 @@ class InvocationRow:
 
 @attrs.define(kw_only=True)
 class AuditRow:
-    """Somebody steered something, or tried to. Numbers run 1, 2, 3 … in each partition.
+    """A verb or a change was asked for, obeyed or not. Numbers run 1, 2, 3 … in each partition.
 
     ``by`` and ``origin`` are who and from where, ``target`` what was steered. ``changed``, ``before`` and ``after`` are the
     answer; a ``refusal`` is there instead if there was none. ``dropped`` are tries that were denied since the row before

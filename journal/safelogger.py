@@ -1,6 +1,6 @@
 """A logger that its caller survives.
 
-Handlers and filters of :mod:`logging` belong to whoever runs the process. The standard ones keep their own troubles to themselves, and
+Handlers and filters of :mod:`logging` belong to the operator of the process. The standard ones keep their own troubles to themselves, and
 others need not: a handler that sends records to a server, and raises when that is away, would end whatever was about to say something.
 Here that is an owner of objects, the thread of the watchdog, or the one of a store.
 """

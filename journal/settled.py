@@ -5,7 +5,7 @@ is under way, what its keys held before is kept here, and readers are given that
 store is opened again and shows what was kept.
 
 Keeping it means a look for each key whose writer does not know. A snapshot of the store would be cheaper to take, but each
-one that is let go of makes RocksDB (9.8) write tables at the bottom anew.
+one that is let go of makes RocksDB (9.8) write tables at the bottom again.
 
 What follows from a commit happens in the same moment as readers begin to see it. A commit that returns before an earlier one
 settles before it, and is not undone by it.

@@ -96,7 +96,7 @@ class StoredJournal:
                 del self._claims[partition]
 
     async def send(self, letter: Letter) -> None:
-        """Put a letter into the mailbox of whoever owns the object; returns when it is durable."""
+        """Put a letter into the mailbox of the object's owner; returns when it is durable."""
         batch = Batch()
         posted = self.post(batch, (letter,))
 
@@ -163,13 +163,13 @@ class StoredJournal:
         return [(position, letter) for position, letter in posted if position is not None]
 
     def deliver(self, position: bytes, letter: Letter) -> None:
-        """A letter was kept: tell whoever owns its partition now."""
+        """A letter was kept: tell the owner of its partition."""
         owner = self._claims.get(letter.to % self.partitions)
         if owner is not None:
             owner.mailbox.put(position, letter)
 
     def withdraw(self, position: bytes, partition: int) -> None:
-        """A letter was removed: tell whoever owns its partition now."""
+        """A letter was removed: tell the owner of its partition."""
         owner = self._claims.get(partition)
         if owner is None:
             return
@@ -179,7 +179,7 @@ class StoredJournal:
             owner.mailbox.put(position, decode_letter(again))
 
     def announce(self, heads: Mapping[StreamId, StreamHead], rows: Iterable[bytes]) -> None:
-        """Wake whoever follows these streams, and note what has changed; ``rows`` are keys."""
+        """Wake the followers of these streams, and note what has changed; ``rows`` are keys."""
         self.changes.note(heads, rows)
         if self._followers:
             for stream in heads:

@@ -131,7 +131,7 @@ def checked_name(value: object, name: str, at_most: int = MAX_NAME) -> str:
 
 def checked_point(value: str | None, name: str) -> str:
     """The step that a restart goes back to; None is the beginning, and comes back empty. An empty text is an unset variable of
-    whoever asks, and the beginning would repeat what was to be kept: it raises :class:`InvalidArgumentError`."""
+    the one who asks, and the beginning would repeat what was to be kept: it raises :class:`InvalidArgumentError`."""
     if value is None:
         return ""
     text = checked_text(value, name)

@@ -189,7 +189,7 @@ class RestartInvocation:
 
     ``from_step`` is a step's name or path, or ``end``; empty: from the beginning. ``argument`` takes the place of the original's;
     ``json_loses`` names the types that the sender had there and its JSON does not tell.
-    ``stop`` says how the original is stopped if it has not ended. ``hand_over``: whoever waits for the original then waits for
+    ``stop`` says how the original is stopped if it has not ended. ``hand_over``: what waits for the original then waits for
     the successor. ``dry_run``: only say what would be kept. ``deployment`` is the code that it
     runs on, None: the original's. ``require_compatible``: only if that code gets through what is kept. ``caller`` waits for the
     successor, if it is a call that is repeated; ``chain`` is its chain.

@@ -2,7 +2,7 @@
 
 The order of the journal is not the order in which the handler lived where it was held by a pause, a gate or a retry: what came
 meanwhile stands before what the handler did when it went on. So a deadline around the step may have passed in the journal, but
-not yet in the handler; kept, it would end the step at once. And a deadline that did stop the step, or was about to, begins anew
+not yet in the handler; kept, it would end the step at once. And a deadline that did stop the step, or was about to, starts again
 with all its time, or going back to the step would only stop it once more.
 """
 

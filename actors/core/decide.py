@@ -93,7 +93,7 @@ def _check_room_for_readers(state: ObjectState | None, limits: Limits) -> None:
     waiting = 0 if state is None else sum(i.status is Status.QUEUED for i in state.invocations.values())
     if waiting >= limits.mailbox:
         if state is None:
-            raise BrokenInvariant("somebody waits for it")
+            raise BrokenInvariant("a caller waits for it")
         raise MailboxFullError(
             f"a gate holds {state.name}, {waiting} invocations wait for it already, and {limits.mailbox} may; "
             "try again when it is open"
@@ -109,7 +109,7 @@ def _decide(state: ObjectState | None, command: Command, now: float, limits: Lim
     if invocation is None:
         if isinstance(command, _FROM_OUTSIDE):
             raise unknown_invocation(of)
-        return []  # it has ended; whoever speaks to it, or for it, comes too late
+        return []  # it has ended; what is said to it, or for it, comes too late
     return decision(state, invocation, command, now, limits)
 
 

@@ -57,7 +57,7 @@ class Deployments:
         )
 
     def served(self, new: Deployment) -> Deployments:
-        """After ``new`` was registered and is served: it is the latest, unless somebody has moved away from it."""
+        """After ``new`` was registered and is served: it is the latest, unless ``latest`` was moved away from it."""
         old = next((known for known in self.known if known.id == new.id), None)
         if old is not None:
             return attrs.evolve(self, latest=self.latest if old.passed_over and self.latest else new.id)
@@ -68,7 +68,7 @@ class Deployments:
         return Deployments((*self.known, new), new.id)
 
     def moved(self, to: str, because: str) -> Deployments:
-        """After ``latest`` was moved by somebody's will. What it moves away from does not come back by being served."""
+        """After a client has moved ``latest``. What it moves away from does not come back by being served."""
         target = self.find(to)
         if target.id == self.latest:
             return self

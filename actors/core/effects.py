@@ -1,7 +1,7 @@
 """What the outside owes because of an event. Each may be done twice.
 
 *Inner* effects stay among the objects of this journal: they are done at once, and what they cause joins the next batch.
-*Outer* ones leave it (a side effect begins, somebody outside gets an answer): they wait until what they rest on is durable.
+*Outer* ones leave it (a side effect begins, a client outside gets an answer): they wait until what they rest on is durable.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class KeepHistory:
 
 @attrs.define
 class HandOver:
-    """Whoever outside waits for the one invocation waits for the other from now on. Inner."""
+    """The clients outside that wait for the one invocation wait for the other from now on. Inner."""
 
     invocation_id: InvocationId
     successor: InvocationId

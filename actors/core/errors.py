@@ -360,7 +360,7 @@ class KeyHeldError(Refused):
 
 
 class VersionConflictError(Refused):
-    """The fields have been changed since somebody looked; ``version`` is the event that changed them last."""
+    """The fields have been changed since they were read; ``version`` is the event that changed them last."""
 
     def __init__(self, message: str, *, version: int) -> None:
         super().__init__(message, details={"version": version})

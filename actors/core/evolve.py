@@ -1,6 +1,6 @@
 """The only place where state changes: one event, one change.
 
-Replaying the events of a stream through here gives the object as it is. The state is changed in place; whoever needs the
+Replaying the events of a stream through here gives the object as it is. The state is changed in place; code that needs the
 state before an event looks before.
 """
 
@@ -356,7 +356,7 @@ def _on_pause_requested(_: ObjectState, invocation: InvocationState, event: e.Pa
 
 
 def _on_paused(_: ObjectState, invocation: InvocationState, event: e.InvocationPaused, stamp: Stamp) -> None:
-    if invocation.pausing is None:  # else whoever asked for it is known, and this is only its coming true
+    if invocation.pausing is None:  # else who asked for it is known, and this is only its coming true
         invocation.paused_by = stamp.by
     invocation.paused_at = stamp.at
     invocation.status = Status.PAUSED
@@ -446,7 +446,7 @@ def keeps_changes(invocation: InvocationState, kind: OutcomeKind) -> bool:
 
 
 def _keep(state: ObjectState, changes: Changes) -> None:
-    # A new dictionary: whoever reads beside the writer holds the old one.
+    # A new dictionary: readers beside the writer hold the old one.
     state.fields_version = state.version
     state.fields = {**state.fields, **changes.fields}
     for field, items in changes.logs.items():

@@ -103,5 +103,5 @@ DEFAULT_LIMITS = Limits()
 def within_limit(data: bytes, limit: int, what: str) -> bytes:
     """The same bytes. Raises :class:`PayloadTooLargeError`."""
     if len(data) > limit:
-        raise PayloadTooLargeError(f"{what} has {len(data)} bytes of JSON, the limit is {limit}")
+        raise PayloadTooLargeError(f"{what} has {len(data)} bytes of JSON, the limit is {limit} (payload_bytes)")
     return data

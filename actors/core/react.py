@@ -71,7 +71,7 @@ def _timers_of(invocation: InvocationState) -> Iterator[f.SetTimer]:
 def owes(state: ObjectState) -> bool:
     """Whether a start must look at the object without being asked.
 
-    Somebody who waits for nobody is held by a gate, which may have opened just before.
+    One that waits for nothing is held by a gate, which may have opened just before.
     """
     for invocation in state.invocations.values():
         if invocation.pausing is not None or may_run(invocation):

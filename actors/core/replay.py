@@ -204,7 +204,7 @@ class Execution:
         return self._take_turn()
 
     def hand_over(self, completion: Completion, stamp: Stamp, live_now: float, *, superseded: bool = False) -> Progress:
-        """Take a turn with a completion. ``superseded``: a cancel has overtaken it, so whoever is to be interrupted while
+        """Take a turn with a completion. ``superseded``: a cancel has overtaken it, so what is to be interrupted while
         waiting for it is interrupted after all."""
         self.now, self.live_now = stamp.at, live_now
         self.handed_over += 1
@@ -396,7 +396,7 @@ class Execution:
     # What branches ask for.
 
     def add(self, branch: Branch) -> None:
-        """A child begins: it takes its first steps when whoever is running now waits."""
+        """A child begins: it takes its first steps when the branch that runs now waits."""
         self._branches[branch] = None
         self._ready.append((branch, None, None))
 

@@ -6,7 +6,7 @@ then (a deadline, a cancel), or have begun another: then a ``SignalReassigned`` 
 signal is kept already names it itself. So every signal that was taken can be traced to its wait without a guess; restarts do
 (``core/restart.py``).
 
-A restart that goes back to a wait asks anew: that wait takes only a signal that comes for it, and none that is kept.
+A restart that goes back to a wait asks again: that wait takes only a signal that comes for it, and none that is kept.
 """
 
 from __future__ import annotations

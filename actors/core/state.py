@@ -18,7 +18,7 @@ from journal.events import Caller, Failure, Kind, Lineage, Link, Mode, PauseCaus
 from journal.ids import InvocationId, StepId
 
 REQUEST = "request:"
-"""What the cause of an event begins with when somebody outside asked for it under a key of their own."""
+"""What the cause of an event begins with when a client outside asked for it under a key of its own."""
 
 _REMEMBERED_REQUESTS = 16
 
@@ -128,7 +128,7 @@ class InvocationState:
     """An invocation that has not ended.
 
     ``spans`` are the ranges of event numbers among which its own lie. ``failed_attempts`` counts since it last went on by
-    somebody's will. ``parked``: nothing of it is in memory, and nothing needs to be. ``signals`` are the numbers of those that have come and that no wait has taken, by name; ``signals_received``
+    a client's will. ``parked``: nothing of it is in memory, and nothing needs to be. ``signals`` are the numbers of those that have come and that no wait has taken, by name; ``signals_received``
     is the number of the last one. ``pausing`` is the reason of a pause
     that waits for running steps. ``held_back`` counts the completions that came while it was held, which its handler has not been
     given. ``value_bytes`` is what its events hold of users' values.

@@ -1,4 +1,4 @@
-"""What somebody in this process may ask of deployments: register one, look at them, move ``latest``, prune."""
+"""What a client in this process may ask of deployments: register one, look at them, move ``latest``, prune."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = SafeLogger(__name__)
 
 
 class DeploymentKeeper:
-    """Speaks to the registry, and to the objects that keep code, in somebody's name."""
+    """Speaks to the registry, and to the objects that keep code, in the name of a client."""
 
     def __init__(self, engine: Engine, world: World, registry: RegistryCaller, who: Identity) -> None:
         self._engine = engine
@@ -56,7 +56,7 @@ class DeploymentKeeper:
             )
 
     async def register(self, snapshot: Snapshot) -> DeploymentChange:
-        """Keep the code, then know it; it is the latest from then on, unless somebody has moved away from it.
+        """Keep the code, then know it; it is the latest from then on, unless ``latest`` was moved away from it.
 
         Raises :class:`BrokenDeploymentError`, and nothing has changed, if it cannot be imported.
         """

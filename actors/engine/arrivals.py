@@ -39,7 +39,7 @@ class Act:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Note:
-    """Somebody did something at a rim, or was turned away there, and nothing was asked of any object: only the audit hears
+    """A client did something at a rim, or was turned away there, and nothing was asked of any object: only the audit hears
     of it."""
 
     act: Act
@@ -50,7 +50,7 @@ class Note:
 
 @attrs.define(eq=False)
 class Watch:
-    """Somebody outside waits for the end of an invocation."""
+    """A client outside waits for the end of an invocation."""
 
     invocation_id: InvocationId
     waiter: Waiter[Outcome]
@@ -58,7 +58,7 @@ class Watch:
 
 @attrs.define(eq=False)
 class Look:
-    """Somebody outside wants to know how an invocation stands."""
+    """A client outside wants to know how an invocation stands."""
 
     invocation_id: InvocationId
     reply: Waiter[InvocationInfo]

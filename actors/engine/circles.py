@@ -62,7 +62,7 @@ class Circles:
             stored = await self._journal.load(stream)
             self._loaded[stream] = None if stored is None else fold(stream, stored)
         except Damaged:
-            self._loaded[stream] = None  # it says so itself to whoever asks for it
+            self._loaded[stream] = None  # it says so itself when it is asked
 
     def forget(self) -> None:
         """What was loaded may have changed since."""

@@ -106,7 +106,7 @@ class Containment:
     ) -> None:
         """Note that working for an object raised. Never raises.
 
-        ``of`` is paused. If it is None nothing is, because somebody else has been told; with ``is_whole`` the object is set aside.
+        ``of`` is paused. If it is None nothing is, because another caller has been told; with ``is_whole`` the object is set aside.
         """
         failure = failure_of(error)
         if isinstance(error, Unwritable):

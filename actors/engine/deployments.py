@@ -100,7 +100,7 @@ class Applications:
         return self.served if is_system(service) else self._apps.get(deployment)
 
     def resolve(self, wanted: str, service: str) -> str:
-        """The deployment that somebody means. Raises :class:`UnknownDeploymentError`."""
+        """The deployment that is meant. Raises :class:`UnknownDeploymentError`."""
         if is_system(service):
             raise UnknownDeploymentError(f"{service} is built in and always runs on the code that runs")
         if wanted == LATEST:
@@ -111,7 +111,7 @@ class Applications:
 
     def kept_for_restart(self, deployment: str) -> str:
         """The deployment that takes the place of one that a restart is to keep: itself, unless it has been pruned, or, while
-        somebody develops, a later save has taken its place. Then it is the latest."""
+        code is being developed, a later save has taken its place. Then it is the latest."""
         is_there = not deployment or deployment == self.served_as or self.registered.has(deployment)
         return deployment if is_there and deployment not in self._superseded else self.latest
 

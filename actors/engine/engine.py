@@ -259,7 +259,7 @@ class Engine:
         return await self._ask(of, Look(of, reply), who, reply)
 
     async def note(self, act: Act, who: Identity, *, refusal: str = "", dropped: int = 0) -> None:
-        """Have the audit say, durably, that somebody has done something at a rim, or was turned away there."""
+        """Have the audit say, durably, that a client has done something at a rim, or was turned away there."""
         reply: Waiter[None] = Waiter()
         owner = self._owner_of(NOBODY)
         note = Note(act=act, reply=reply, refusal=refusal, dropped=dropped)

@@ -2,7 +2,7 @@
 
 Closing looks only at what is in memory. Opening looks for what was held in the index of open invocations, in pages, and waits for
 each page to be on disk before the next: a hundred thousand that were held start as steadily as they were taken in. A crash in
-between loses nothing: whoever then waits for nobody is found by the start (``core.react.owes``).
+between loses nothing: one that then waits for nothing is found by the start (``core.react.owes``).
 """
 
 from __future__ import annotations

@@ -219,7 +219,7 @@ class Ledger:
         purge_at = stamp.at + self._retention_of(state, invocation)
         if self._purge_due_at is None or purge_at < self._purge_due_at:
             self._purge_due_at = purge_at
-            self.when_durable(self._hurry_purge)  # whoever looks for it reads what is on disk
+            self.when_durable(self._hurry_purge)  # a search for it reads what is on disk
         row = row_of(state, invocation, outcome=event.outcome, completed_at=stamp.at, purge_at=purge_at)
         row.obeyed = with_request(row.obeyed, stamp.cause, invocation.status)
         row.spans = spans_with(row.spans, number)
@@ -302,7 +302,7 @@ class Ledger:
             is_fresh = isinstance(command, c.Invoke) and command.request is None
             self.deliveries.append((source, Arrival(to, command, stamp, is_fresh=is_fresh)))
             return
-        # The number of an event would not do: an answer may go without one, and a stream that was purged counts anew. Nor
+        # The number of an event would not do: an answer may go without one, and a stream that was purged counts from 1 again. Nor
         # would the number of the claim and a count: a claim that died young may leave its number to the next.
         self.send(Letter(f"{self._unique():032x}", to, c.encode_command(command, cause=cause, by=stamp.by)))
 

@@ -2,7 +2,7 @@
 
 A process that is stopped (SIGSTOP, a debugger, a machine that starves it) and a long run of the garbage collector hold up
 everything, and no handler is to blame. Between two looks so much counts: the time that has passed, without that of the collector;
-and if the look itself came late, because nothing of the process ran or somebody held the interpreter, no more than the loop's
+and if the look itself came late, because nothing of the process ran or a thread held the interpreter, no more than the loop's
 thread was at work. Code that waits in a system call is at work in no sense, but does not keep others from looking.
 """
 

@@ -150,7 +150,7 @@ class Owner:
         return len(self._inbox)
 
     def submit(self, arrival: Arrival) -> None:
-        """Take something in from outside; whoever asked is answered through it. Raises :class:`UnavailableError`."""
+        """Take something in from outside; the client is answered through it. Raises :class:`UnavailableError`."""
         if self._is_closed:
             raise UnavailableError("the store is being opened again; try again")
         if len(self._inbox) >= self._limits.requests:
@@ -201,7 +201,7 @@ class Owner:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the partition. Ends only by an error, or by being cancelled.
 
-        Users' objects go on once the runtime is ``opened``: whoever opens it waits for no handler, however long one takes.
+        Users' objects go on once the runtime is ``opened``: opening it waits for no handler, however long one takes.
         """
         try:
             async with trio.open_nursery() as nursery:

@@ -1,4 +1,4 @@
-"""Takes in what arrives: finds the object, lets it decide, and answers whoever asked."""
+"""Takes in what arrives: finds the object, lets it decide, and answers the client."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ class Reception:
             self._wait(resident, command.invocation_id, arrival.outcome)
 
     def _start_due(self, resident: Resident, arrival: Arrival, command: c.StartDue) -> None:
-        """A message for later joins the queue. Whoever waits for it may hold what it now waits for: that wait fails, and the
+        """A message for later joins the queue. The one that waits for it may hold what it now waits for: that wait fails, and the
         message stays."""
         deadlocks = [*self._deadlocks_when_due(resident, command.invocation_id)]
         self._ledger.decide(resident, command, arrival.stamp)
@@ -475,7 +475,7 @@ class Reception:
 
 
 def _is_asked_for(arrival: Arrival) -> bool:
-    """Whether somebody outside, or another object, waits for what becomes of it."""
+    """Whether a client outside, or another object, waits for what becomes of it."""
     command: Any = arrival.command
     if arrival.reply is not None or arrival.outcome is not None or isinstance(command, (Watch, Look, Note, c.Attach)):
         return True

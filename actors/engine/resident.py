@@ -1,4 +1,4 @@
-"""An object in memory: its state, the attempts that run, whoever waits for it, and what is not on disk yet."""
+"""An object in memory: its state, the attempts that run, those who wait for it, and what is not on disk yet."""
 
 from __future__ import annotations
 

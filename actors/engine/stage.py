@@ -125,7 +125,7 @@ class Stage:
         self._movable.clear()
 
     async def unwind(self) -> None:
-        """Stop the steps, so that whoever owns the partition next does not begin one beside itself; but not for ever."""
+        """Stop the steps, so that the next owner of the partition does not begin one beside them; but not for ever."""
         for task in self._tasks:
             task.abandon()
         await wait_for(self._tasks, UNWIND_SECONDS)
@@ -525,7 +525,7 @@ class Stage:
             task.abort()
 
     def _go_on_after_unwinding(self, resident: Resident, of: InvocationId) -> None:
-        """An abandoned step has ended: whoever waited for that goes on."""
+        """An abandoned step has ended: what waited for that goes on."""
         state = resident.state
         attempt = resident.attempts.get(of)
         if attempt is not None and state is not None and of in state.invocations:

@@ -48,7 +48,7 @@ log = SafeLogger(__name__)
 
 
 class StepTask:
-    """A try of a step, the ``number``th. Whoever started it is told how it ended, once, whatever the body does."""
+    """A try of a step, the ``number``th. Its starter is told how it ended, once, whatever the body does."""
 
     progress = 0
     is_wanted = True
@@ -263,7 +263,9 @@ class StepTask:
             )
         limit = self._setting.limits.payload_bytes
         if len(data) > limit:
-            message = f"the result of step {self.name!r} has {len(data)} bytes of JSON, the limit is {limit}"
+            message = (
+                f"the result of step {self.name!r} has {len(data)} bytes of JSON, the limit is {limit} (payload_bytes)"
+            )
             return self._ended(failed(PayloadTooLargeError(message)))
         return self._ended(Outcome(OutcomeKind.SUCCEEDED, data))
 
@@ -348,7 +350,7 @@ def _abandon_open_nurseries() -> None:
         return
     for nursery in task.child_nurseries:
         nursery.cancel_scope.cancel()
-        nursery._closed = True  # or whoever leaves it later would wait in it for this task
+        nursery._closed = True  # or leaving it later would wait in it for this task
     task._child_nurseries.clear()
 
 

@@ -11,7 +11,7 @@ from a socket, a lock) ends for it. SIGURG is taken as in Go's runtime, and for 
 comes too late is harmless (https://go.googlesource.com/proposal/+/master/design/24543-non-cooperative-preemption.md).
 SIGVTALRM comes after each second of processor time by itself: a search by a regular expression, or a power of large integers,
 never lets go of the interpreter, so that no other thread could send anything, but looks for signals. In another thread signals
-are of no use; there ``PyThreadState_SetAsyncExc`` has to do, which ends no system call, and which may come late: so whoever leaves a
+are of no use; there ``PyThreadState_SetAsyncExc`` has to do, which ends no system call, and which may come late: so the code that leaves a
 turn receives what has not come yet (``_take_back``).
 
 What cannot be interrupted: a call into C that neither returns nor looks for signals. ``journal.inflight`` records whose turn it is,

@@ -153,7 +153,7 @@ class Api:
         return Response(_encode(answer), route.status, media_type="application/json")
 
     async def _admit(self, request: Request) -> tuple[Route, Exchange]:
-        """Find out who asks for what, and whether that is allowed; whoever is turned away is noted."""
+        """Find out who asks for what, and whether that is allowed; who is turned away is noted."""
         asking = self._client.acting_as("anonymous", origin_of(request))
         try:
             self._guard.check_address(request)

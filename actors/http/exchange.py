@@ -38,7 +38,7 @@ BODY_SECONDS = 30.0
 
 @attrs.define(eq=False)
 class Exchange:
-    """A request under way. ``client`` acts for whoever asks; ``path`` are the open segments of its path, ``routes`` all that is served.
+    """A request under way. ``client`` acts for the one who asks; ``path`` are the open segments of its path, ``routes`` all that is served.
 
     ``grant`` is what the token is worth, where the route needs one; ``is_open``: nobody needs one. ``tokens`` are those of
     the data directory, where there is one. ``traffic`` is what the server has answered.

@@ -1,7 +1,7 @@
 """Who may come in: which host is meant, which page sends, who asks, and how far that reaches.
 
 Every method of every path passes here, reads too: a page of another site, or a name that was pointed at this machine, must
-not be able to drive a server on loopback. Whoever is turned away is noted in the audit, a few a second at most; the others
+not be able to drive a server on loopback. Who is turned away is noted in the audit, a few a second at most; the others
 are counted, and the next note says how many they were.
 """
 
@@ -66,7 +66,7 @@ class Guard:
         return self._counted is None
 
     def check_address(self, request: Request) -> None:
-        """Refuse what is meant for somebody else, was sent by somebody else's page, or is framed in two ways."""
+        """Refuse what is meant for another server, was sent by another site's page, or is framed in two ways."""
         raw_path: bytes = request.scope["raw_path"]
         _check_length(request)
         _check_said_once(request)
@@ -99,7 +99,7 @@ class Guard:
             )
 
     def acting(self, client: LocalClient, request: Request, grant: Grant) -> LocalClient:
-        """The client for whoever asks."""
+        """The client for the one who asks."""
         user = request.headers.get(USER_HEADER, "")
         by = f"token:{grant.name}" if self._counted is not None else grant.name
         if user and grant.scope is Scope.ADMIN and _USER.fullmatch(user):
@@ -142,7 +142,7 @@ _PAGE_PATHS = frozenset({b"/", b"/ui", b"/ui/"})
 
 
 def _follows_link(request: Request) -> bool:
-    """Whether somebody has followed a link of another site to the console: a person in a chat, to the page alone.
+    """Whether a link of another site to the console has been followed: a person in a chat, to the page alone.
 
     The page does nothing by being opened, and cannot be framed; whatever it asks for then, it asks as a page of this server.
     """

@@ -1,7 +1,7 @@
 """Tokens of a server's data directory: who may ask for what. Making and revoking them is audited, tries that fail as well.
 
 A change counts as soon as the file says so, and the file says in the same moment what the audit is owed. That is told behind it,
-and then the file forgets what it owed. Whoever dies on the way leaves a debt, which the next start, or the next change, pays: what the
+and then the file forgets what it owed. A process that dies on the way leaves a debt, which the next start, or the next change, pays: what the
 audit has already is not told twice.
 """
 
@@ -94,7 +94,7 @@ async def revoke_token(exchange: Exchange, body: ReasonBody) -> RevokedToken:
 
 
 class Auditor(Protocol):
-    """Who tells the audit, for somebody: a client in a server, or a command on a directory at rest."""
+    """Who tells the audit, for another: a client in a server, or a command on a directory at rest."""
 
     @property
     def who(self) -> Identity: ...

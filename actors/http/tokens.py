@@ -1,6 +1,6 @@
 """Tokens: who may ask for what.
 
-A data directory has one token of its own, made at the first start and found by whoever may read the directory; it reaches
+A data directory has one token of its own, made at the first start and found by every user who may read the directory; it reaches
 everywhere. Further ones have names and scopes; of them only hashes are kept, and with each what the audit has not been told of it
 yet, so that neither is ever there without the other for longer than until the next start.
 
@@ -113,7 +113,7 @@ def make_token(directory: Path | DataDirectory) -> str:
     """
     path = token_path(_directory(directory).root)
     if not _read_own(path):
-        path.unlink(missing_ok=True)  # an empty one would let in whoever shows none
+        path.unlink(missing_ok=True)  # an empty one would let in a client that shows none
         made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         _write_durably(made, secrets.token_urlsafe(_TOKEN_BYTES).encode() + b"\n")
         try:

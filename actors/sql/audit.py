@@ -1,4 +1,4 @@
-"""``sys_audit``: one row for everything that somebody steered, or tried to."""
+"""``sys_audit``: one row for each verb and each change that was asked for, obeyed or not."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ MEMORY_BYTES = 256 << 20
 
 
 def wanted_for_ever() -> None:
-    """For a query that somebody waits for until it ends."""
+    """For a query whose caller waits until it ends."""
 
 
 @attrs.define(eq=False)
@@ -27,7 +27,7 @@ class Budget:
     """Counts what a query takes. ``check`` is called every few hundred rows and every few thousand steps of SQLite.
 
     ``is_at_once``: the event loop waits meanwhile, so a query that may do much in a single step of SQLite, which nothing can
-    interrupt, is refused with :class:`actors.QueryTooSlowError`. ``still_wanted`` raises when nobody waits for the answer any more; it is also where whoever works it out beside something
+    interrupt, is refused with :class:`actors.QueryTooSlowError`. ``still_wanted`` raises when nobody waits for the answer any more; it is also where code that works it out beside something
     else gives way. What stopped the query is kept in ``stopped_by``,
     because SQLite itself only knows that it was interrupted.
     """

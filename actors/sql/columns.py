@@ -71,7 +71,7 @@ class Path(Generic[R]):
     """A way into a table.
 
     ``equal``: columns whose values must be given. ``held``: columns that have a value in every row of it, so that it is a way for
-    whoever asks for something of one of them. ``ranged``: a column that may be bounded. ``order``: the columns in whose order the
+    a reader who asks for something of one of them. ``ranged``: a column that may be bounded. ``order``: the columns in whose order the
     rows come, or all in the opposite one if ``descending`` is wanted; only a path that needs no value has one.
     ``cost`` compares paths: about how many rows are read. ``suits`` says of a value that is known beforehand whether the path
     is any good for it.

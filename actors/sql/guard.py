@@ -1,7 +1,7 @@
 """What a query may do: read the tables of ours, with functions that only compute. Everything else is refused by name.
 
 SQLite asks for each thing that a statement would do while it compiles it (its authorizer). The list says what is allowed and
-nothing of what is not, so that what a later SQLite learns is refused until somebody has looked at it. Sizes are bounded by
+nothing of what is not, so that what a later SQLite learns is refused until it has been reviewed. Sizes are bounded by
 SQLite's own limits, time and memory by the :class:`actors.sql.budget.Budget`.
 """
 

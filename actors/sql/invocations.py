@@ -210,7 +210,7 @@ def _indexed(reader: Reader, kind: type[Row], partition: int, index_key: bytes) 
     of = InvocationId(keys.id_at_end(index_key))
     data = reader.get(keys.invocation(partition, of))
     if data is None:
-        raise CorruptRecord(f"an index names invocation {of}, and its row is missing; the indexes must be built anew")
+        raise CorruptRecord(f"an index names invocation {of}, and its row is missing; the indexes must be rebuilt")
     return decode_row(kind, data)
 
 
@@ -288,7 +288,7 @@ INVOCATIONS = Table[Row](
         Column(
             "failed_attempts",
             Type.INTEGER,
-            "how often it has failed since somebody last let it go on",
+            "how often it has failed since it was last resumed",
             lambda row, _: row.attempts,
             ("attempts",),
         ),

@@ -1,7 +1,7 @@
 """Questions to a runtime, or to a data directory at rest: each reads one view, so many at a time.
 
 What an index finds is answered at once: the way to a thread and back costs more than the answer, and beside an event loop that
-is never idle a switch interval each way. What takes longer is begun anew in a thread, on the same view.
+is never idle a switch interval each way. What takes longer starts again in a thread, on the same view.
 
 Imports SQLite when it is first asked.
 """

@@ -54,7 +54,7 @@ class Reader:
         return chain.from_iterable(self.pages(start, stop, reverse=reverse))
 
     def pages(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[list[tuple[bytes, bytes]]]:
-        """The same, as they are read. Few at first: whoever wants ten should not read hundreds."""
+        """The same, as they are read. Few at first: a caller who wants ten should not read hundreds."""
         page_size = _FIRST_PAGE
         while True:
             page = self.source.view.scan(start, stop, limit=page_size, reverse=reverse)
@@ -112,7 +112,7 @@ class Reader:
 
 @attrs.frozen
 class CountedRows:
-    """A reader for whoever goes through rows without SQL (:class:`actors.listing.RowSource`)."""
+    """A reader for code that goes through rows without SQL (:class:`actors.listing.RowSource`)."""
 
     reader: Reader
 

@@ -74,5 +74,7 @@ class Turns:
             if time.monotonic() - began >= self._seconds:
                 return
         taken = time.monotonic() - began
-        if taken > _IDLE_SECONDS:  # somebody has something to do, and may have more once a thread or a socket answers
+        if (
+            taken > _IDLE_SECONDS
+        ):  # another task has something to do, and may have more once a thread or a socket answers
             await trio.sleep(max(0.0, self._seconds - taken))  # the turn may have ended since it was looked at

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def attach(connection: apsw.Connection, table: AnyTable, reader: Reader) -> None:
     """Let the connection see a table; nobody creates it."""
-    # The protocol of apsw also names what only tables that somebody creates and drops need.
+    # The protocol of apsw also names what only tables that are created and dropped need.
     module = cast("apsw.VTModule", _Module(table, reader))
     connection.create_module(
         table.name, module, use_bestindex_object=True, eponymous=True, eponymous_only=True, read_only=True

@@ -1,6 +1,6 @@
 """The code of a deployment, kept as long as it may be needed: an object for each, in pieces.
 
-Whoever loads it reads its rows (:func:`read_code`), in the process that runs it as in one that only reads the directory.
+The code that loads it reads its rows (:func:`read_code`), in the process that runs it as in one that only reads the directory.
 """
 
 from __future__ import annotations

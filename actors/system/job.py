@@ -62,7 +62,7 @@ _PAGE_SECONDS = 5.0
 _TOGETHER = 64
 _REASON_SHOWN = 300
 _READ_SECONDS = 60.0
-"""How long it is kept that somebody looked."""
+"""How long a look at a job is kept."""
 
 _STEADFAST = RetryPolicy(max_attempts=20, initial_delay=1.0, max_delay=30.0)
 """Minutes for a store that takes nothing for now. Then the job is paused, and says why; resuming it goes on."""
@@ -120,7 +120,7 @@ class Job(Actor):
                 name = f"{spec.verb.value} {len(page)}"
                 at += self._note(page, await run(body, name=name, retry=_STEADFAST, result_type=Applied))
         except CancelledError:
-            # Some of the page may have been asked, also by a process that died since. They know, and are not asked anew.
+            # Some of the page may have been asked, also by a process that died since. They know, and are not asked again.
             recall = _unrecorded(_recall, spec, ids[at : at + size], self._request)
             recalled = await run(recall, name="recall", retry=_STEADFAST, result_type=Recalled)
             self._note(recalled.ids.split(), recalled.applied)

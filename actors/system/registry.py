@@ -38,7 +38,7 @@ class Registry(Actor):
     deployments: list[Deployment] = field(factory=list)
     latest: str = ""
     revision: int = 0
-    """Counts what was asked. An object without any state would be removed, and its log begin anew under its followers."""
+    """Counts what was asked. An object without any state would be removed, and its log start again from 1 under its followers."""
 
     @handler(retention=AUDIT_SECONDS)
     async def close_gate(

@@ -21,7 +21,7 @@ MAX_CHECKED = 250_000
 
 @click.command()
 @click.argument("invocation_ids", nargs=-1)
-@click.option("--where", "condition", default=None, help="All that this fits: SQL over sys_invocation.")
+@click.option("--where", "condition", default=None, help="All invocations that match: a condition in SQL.")
 @click.option("--app", default=None, help="Code on disk: file.py or package.module.")
 @click.option("--deployment", default=None, help="A deployment by its id, 'latest', or 'keep': the one that it is on.")
 @click.option(

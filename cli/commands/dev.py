@@ -1,4 +1,4 @@
-"""``playhead dev``: serve an app, and take up its code anew whenever a file of it is saved."""
+"""``playhead dev``: serve an app, and reload its code whenever a file of it is saved."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--rebuild", is_flag=True, help="Write rows, indexes, timers and items anew from the events, where they differ."
+    "--rebuild", is_flag=True, help="Rewrite rows, indexes, timers and items from the events, where they differ."
 )
 @report_option
 @data_option("The data directory; a server may have it open, but for --rebuild.")

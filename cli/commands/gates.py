@@ -11,7 +11,7 @@ from cli.options import output_option, report_option, where_options
 if TYPE_CHECKING:
     from cli.source import Where
 
-_REASON = click.option("--reason", default="", help="Why; it is shown to whoever waits, and kept in the audit.")
+_REASON = click.option("--reason", default="", help="Why; it is shown by 'playhead why', and kept in the audit.")
 
 
 @click.group()

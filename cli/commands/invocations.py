@@ -27,7 +27,7 @@ command.add_command(check.command, "check")
 @command.command("list")
 @click.argument("selection", required=False, shell_complete=complete_selection)
 @click.option("--status", type=click.Choice(STATUSES), multiple=True, help="Only these; may be given more than once.")
-@click.option("--where", "condition", default=None, help="Only those that this fits: SQL over sys_invocation.")
+@click.option("--where", "condition", default=None, help="Only those that match: a condition in SQL.")
 @limit_option
 @click.option("--system", is_flag=True, help="Also those of what is built in: jobs, gates and edits.")
 @watch_option

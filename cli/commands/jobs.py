@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Watch and stop bulk jobs. One is started by a verb for all that fit: 'playhead invocations cancel --where …'."""
+    """Watch and stop bulk jobs. One is started by a verb for all that match: 'playhead invocations cancel --where …'."""
 
 
 @command.command("list")

@@ -48,7 +48,7 @@ def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any
         return with_options(
             with_selection,
             click.argument("which", nargs=-1, metavar="[WHICH]...", shell_complete=complete_selection),
-            click.option("--where", "condition", default=None, help="All that this fits: SQL over sys_invocation."),
+            click.option("--where", "condition", default=None, help="All invocations that match: a condition in SQL."),
             _DRY_RUN,
             _YES,
             _RATE,
@@ -63,7 +63,7 @@ def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any
 _RATE = click.option("--rate", type=RATE, default=None, help="Bulk only: at most RATE per second.")
 _DETACH = click.option("--detach", is_flag=True, help="Bulk only: print the id of the job and do not wait for it.")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Show which ones, and do nothing.")
-_YES = click.option("-y", "--yes", is_flag=True, help="Of all that fit: do not ask whether that is meant.")
+_YES = click.option("-y", "--yes", is_flag=True, help="Do not ask before a verb for all that match.")
 
 
 _REQUIRE_COMPATIBLE = click.option(
@@ -196,7 +196,7 @@ def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | Non
     "--stop", type=click.Choice(["cancel", "kill"]), default=None, help="What to do with one that has not ended."
 )
 @click.option("--rewind-state", is_flag=True, help="Put the fields of its object back to what they were at the step.")
-@click.option("--no-hand-over", is_flag=True, help="Whoever waits for it goes on waiting for it, not for the new one.")
+@click.option("--no-hand-over", is_flag=True, help="Callers go on waiting for this one, not for the new one.")
 @click.option("--deployment", default="keep", show_default=True, help="The code to run on: keep, latest, or an id.")
 @_REQUIRE_COMPATIBLE
 def restart(

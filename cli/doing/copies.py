@@ -73,7 +73,7 @@ def _warn_of_others(backup: Path) -> None:
     mode = backup.stat().st_mode
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
         remark(
-            f"others may write to {backup} (mode {stat.S_IMODE(mode):o}): whoever changes a backup can change its manifest too, so "
+            f"others may write to {backup} (mode {stat.S_IMODE(mode):o}): a user who changes a backup can change its manifest too, so "
             "nothing shows whether that was done"
         )
 

@@ -1,7 +1,7 @@
 """Hundreds of agents are stuck on a dead endpoint: find them by their last error, look, and cancel them all with one word.
 
 Each agent has taken a room for its guest, and asks a model that is gone, again and again. A cancel reaches an invocation that backs
-off at once, and is raised where it waits: each gives its room back. The job runs in the runtime, whoever started it.
+off at once, and is raised where it waits: each gives its room back. The job runs in the runtime, not in the client that started it.
 
     python examples/remote_control/dead_endpoint.py
     playhead serve examples/remote_control/dead_endpoint.py     # in another shell:

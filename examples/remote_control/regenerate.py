@@ -1,4 +1,4 @@
-"""The "regenerate" button: have an answer written anew, from the same sources.
+"""The "regenerate" button: have an answer written again, from the same sources.
 
 A restart from a step is a library call like any other, so a chat can offer it to its user. What came before the step is kept: the
 sources are not looked for again. The old answer stays, and each of the two knows of the other.

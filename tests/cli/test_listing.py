@@ -70,7 +70,7 @@ def test_at_rest_is_shown_what_was_shown_before(shop: Terminal) -> None:
     commands = ["gates list", "jobs list", "jobs show $job", "jobs items $job", "why $id", "deployments list"]
     commands += ["invocations list", "invocations describe $id"]
     before = {command: rows(shop, command) for command in commands}
-    assert [reason["waits_for"] for reason in before["why $id"]] == ["gate", "somebody"]
+    assert [reason["waits_for"] for reason in before["why $id"]] == ["gate", "resume"]
     shop.done("kill $! && wait $!")
     after = {command: rows(shop, command) for command in commands}
     for deployment in before["deployments list"]:

@@ -656,7 +656,7 @@ def test_a_steering_token_may_ask_one_and_not_many(stage: Stage, open_page: Open
     rows(page).first.click()
     page.get_by_role("button", name="Pause", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Pause").click()
-    page.get_by_role("note").get_by_text("it is paused until somebody resumes it").wait_for()
+    page.get_by_role("note").get_by_text("it is paused until it is resumed").wait_for()
     assert page.get_by_role("button", name="Kill").count() == 0
     assert stage.do(stage.client.invocation(of).info).paused_by == "token:hands"
 

@@ -110,7 +110,7 @@ def test_runs_are_paused_checked_on_mended_code_and_resumed_there(tmp_path: Path
 
         page.goto(story.stage.address(f"/invocations/{runs[0]}"))
         note = page.get_by_role("note", name="Why it does not go on")
-        note.get_by_text("it is paused until somebody resumes it").wait_for()
+        note.get_by_text("it is paused until it is resumed").wait_for()
         note.get_by_text("a parsing bug").wait_for()
         page.get_by_role("button", name="Resume", exact=True).click()
         page.get_by_role("dialog").get_by_text("raises", exact=True).wait_for()

@@ -80,11 +80,11 @@ async def why(handle: InvocationHandle[None]) -> list[actors.Reason]:
 @pytest.mark.parametrize(
     ("name", "waits_for", "text"),
     [
-        ("sleep", Waiting.TIMER, "it sleeps (at 1)"),
-        ("approve", Waiting.SIGNAL, "signal 'approval' (at 1) has not come"),
-        ("work", Waiting.STEP, "step 'long_work' (at 1) runs"),
-        ("fetch", Waiting.RETRY, "step 'dead_endpoint' (at 1) is tried again: 1 of 4 tries have failed"),
-        ("call", Waiting.INVOCATION, "it has called Waits/sleep (at 1), which has not answered"),
+        ("sleep", Waiting.TIMER, "it sleeps (step 1)"),
+        ("approve", Waiting.SIGNAL, "signal 'approval' (step 1) has not come"),
+        ("work", Waiting.STEP, "step 'long_work' (step 1) is running"),
+        ("fetch", Waiting.RETRY, "step 'dead_endpoint' (step 1) is tried again: 1 of 4 tries have failed"),
+        ("call", Waiting.INVOCATION, "it has called Waits/sleep (step 1), which has not answered"),
         ("fail", Waiting.RETRY, "its handler failed, and is tried again: 1 of 3 tries have failed"),
     ],
 )
@@ -127,9 +127,9 @@ async def test_one_that_is_paused_says_by_whom_since_when_and_why() -> None:
         await quiet()
         await handle.pause(reason="maintenance")
         paused, signal = await why(handle)
-        assert paused.waits_for is Waiting.SOMEBODY
+        assert paused.waits_for is Waiting.RESUME
         assert paused.by.startswith("user:")
-        assert (paused.because, paused.text) == ("maintenance", "it is paused until somebody resumes it")
+        assert (paused.because, paused.text) == ("maintenance", "it is paused until it is resumed")
         assert signal.waits_for is Waiting.SIGNAL
 
 
@@ -139,7 +139,7 @@ async def test_a_step_that_has_used_its_tries_is_not_said_to_be_tried_again() ->
         while (await handle.info()).status is not actors.Status.PAUSED:
             await trio.sleep(1.0)
         _, retry = await why(handle)
-        assert retry.text == "step 'soon_exhausted' (at 1) has no try left: 2 of 2 tries have failed"
+        assert retry.text == "step 'soon_exhausted' (step 1) has no try left: 2 of 2 tries have failed"
 
 
 async def test_the_listing_counts_the_tries_of_a_step_that_have_failed() -> None:

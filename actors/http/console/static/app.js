@@ -170,7 +170,7 @@ function Shell() {
 }
 
 function App() {
-  // Whoever's token is lost signs in over the page, which stays as it was, with what was typed into it.
+  // A user whose token is lost signs in over the page, which stays as it was, with what was typed into it.
   if (signInBecause.value !== null) {
     return me.value === null
       ? html`<main class="sign-in"><${SignIn} /></main>`

@@ -242,7 +242,7 @@ export function signOut(because) {
 }
 
 /**
- * The token is not known any more: it was revoked, or is of another server. What is on the page stays, for whoever signs in again.
+ * The token is not known any more: it was revoked, or is of another server. What is on the page stays, for the user who signs in again.
  * @param {string} because
  */
 function loseToken(because) {

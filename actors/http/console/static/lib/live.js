@@ -1,6 +1,6 @@
 // One connection, on which the server tells what has changed, for all tabs: a browser opens six to a server, and a stream in
 // each of seven tabs would leave none for anything else. A tab that is hidden hears nothing. It goes on where it was when it is
-// shown again, and after the connection was lost; whatever could not be told meanwhile comes as `is_complete: false`, and whoever
+// shown again, and after the connection was lost; whatever could not be told meanwhile comes as `is_complete: false`, and each listener that
 // shows something then reads it again.
 
 import { signal } from "@preact/signals";
@@ -85,7 +85,7 @@ document.addEventListener("visibilitychange", () => {
 });
 
 /**
- * Hear the server, or the tab that hears it for all who came with the same token. Whoever closes or hides that tab gives up the
+ * Hear the server, or the tab that hears it for all who came with the same token. Closing or hiding that tab gives up the
  * lock, and the next one goes on from where it was itself. Where pages have no locks (plain HTTP to another machine) each tab
  * hears for itself.
  * @param {AbortSignal} ended
@@ -133,7 +133,7 @@ async function catchUp(ended) {
     const changes = await get("changes", { after: position }, ended);
     if (!ended.aborted) tell(changes);
   } catch {
-    if (!ended.aborted) connection.value = "lost"; // whoever hears the server says when it is there again
+    if (!ended.aborted) connection.value = "lost"; // the tab that hears the server says when it is there again
   }
 }
 

@@ -79,7 +79,7 @@ function takeTokenFromAddress() {
 }
 
 /**
- * Whether the token of this tab stood in the address that it was opened with: whoever wrote that address may ask for what stands
+ * Whether the token of this tab stood in the address that it was opened with: the author of that address may ask for what stands
  * in it. On an open server a token proves nothing.
  * @param {Whoami} answer
  */
@@ -104,11 +104,11 @@ takeTokenFromAddress();
 addEventListener("popstate", (event) => {
   if (!IN_ADDRESS.test(location.hash)) return;
   event.stopImmediatePropagation();
-  location.reload(); // whatever was shown was shown to somebody else
+  location.reload(); // what was shown was shown to another user
 });
 
 /**
- * Whether whoever sits here may do what needs this scope. Buttons for what they may not do are not shown.
+ * Whether this user may do what needs this scope. Buttons for what they may not do are not shown.
  * @param {Scope} needed
  */
 export function may(needed) {

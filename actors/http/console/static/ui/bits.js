@@ -156,7 +156,7 @@ export function Facts({ rows }) {
 }
 
 /**
- * Text that can be long: the first lines, or the last ones of a text that grows, and all of it for whoever asks.
+ * Text that can be long: the first lines, or the last ones of a text that grows, and all of it on demand.
  * @param {{ text: string, lines?: number, isTail?: boolean }} props
  */
 export function LongText({ text, lines = 12, isTail = false }) {

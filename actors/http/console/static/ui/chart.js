@@ -1,4 +1,4 @@
-// Lines over time, drawn by uPlot in the colours of the page; and the same in words, for whoever does not see them.
+// Lines over time, drawn by uPlot in the colours of the page; and the same in words, for readers who do not see them.
 
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";

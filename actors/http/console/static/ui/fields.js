@@ -1,5 +1,5 @@
 // Changes to what an object keeps: by forms that know the types, seen as a difference before they are applied, and refused
-// if somebody else was there first.
+// if another client was there first.
 
 import { useState } from "preact/hooks";
 import { Problem, get, patch, pathOf, requestKey } from "../lib/api.js";

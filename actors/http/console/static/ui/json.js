@@ -1,4 +1,4 @@
-// Values of users, as text: never markup, control characters made visible, and what is long cut short until somebody asks.
+// Values of users, as text: never markup, control characters made visible, and what is long cut short until all is asked for.
 
 import { useState } from "preact/hooks";
 import { printJson } from "../lib/exact.js";

@@ -23,7 +23,7 @@ import { toast } from "./toast.js";
 /**
  * @typedef {{ name: string, title: string, scope: Scope, does: string, key?: string, isFinal?: boolean,
  *   mustType?: boolean, options: ("kill_after" | "children" | "mode" | "deployment" | "from_step")[] }} Verb
- *   `isFinal`: it cannot be taken back; `mustType`: nor is anything left of it, so whoever asks types of what. Those have no `key`
+ *   `isFinal`: it cannot be taken back; `mustType`: nor is anything left of it, so the user types of what. Those have no `key`
  */
 
 /** @type {Verb[]} */
