@@ -53,6 +53,12 @@ PLACES: dict[str, tuple[str, ...]] = {
 """Where the engine can be made to fail, and at what."""
 
 
+def _is_read_again(event: Any) -> bool:
+    """Whether a user may have written a part of it, so that it is read again before it joins a batch."""
+    _, _, is_without = codec._CODES[type(event)]
+    return is_without is None or not is_without(event)
+
+
 class Planted(BaseException):
     """Not even an ``Exception``."""
 
@@ -119,7 +125,7 @@ class Fault:
         encode = codec._encode
 
         def broken(event: Any) -> bytes:
-            if type(event).__name__ == self.what:
+            if type(event).__name__ == self.what and _is_read_again(event):
                 try:
                     self._meet(event)
                 except Planted:
