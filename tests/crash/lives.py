@@ -47,6 +47,9 @@ DEATHS_OF_A_DIRECTORY = 25
 ACKNOWLEDGEMENTS = 12
 """Of a life, on average."""
 
+PAUSE_SECONDS = 0.005
+"""Before a client asks again."""
+
 LONGEST_START_SECONDS = 0.2
 STOPS = 5
 """How often a server may be stopped in the end with letters still under way."""
@@ -85,6 +88,7 @@ class Lives:
     broken: list[str] = attrs.field(factory=list)
     deaths: int = 0
     acknowledged: int = 0
+    refusals: int = 0
     _numbers: Iterator[int] = attrs.field(factory=count)
     _again: deque[int] = attrs.field(factory=deque)
     _answered: list[int] = attrs.field(factory=list)
@@ -166,7 +170,9 @@ class Lives:
             try:
                 await perform(client, wanted, partial(self._on_heard, wanted, asked))
             except _AWAY:
+                self.refusals += 1
                 await self.server.is_up.wait()
+                await trio.sleep(PAUSE_SECONDS)
             except actors.UnknownInvocationError as error:
                 if not self.forgets:
                     self.broken.append(f"lost: {error}")
@@ -268,13 +274,20 @@ class Lives:
 
 @asynccontextmanager
 async def open_lives(
-    folder: Path, *, durability: str = "fsync", is_power_cut: bool = False, bug: str = "", patience: float = 60.0
+    folder: Path,
+    *,
+    durability: str = "fsync",
+    is_power_cut: bool = False,
+    bug: str = "",
+    patience: float = 120.0,
+    control: Path | None = None,
 ) -> AsyncIterator[Lives]:
-    """A new directory in this folder, whose clients ask until the block is left, or until they are told to stop."""
+    """A new directory in this folder. ``control`` is the file through which its disk is told to fail."""
     directory, ledger = folder / "data", folder / "ledger"
     async with actors.open_runtime(Account, Bank, path=directory, durability=durability, partitions=PARTITIONS):
         pass  # a server makes one partition
-    environment = preloaded(directory, trace=_trace_of(directory)) if is_power_cut else None
+    trace = _trace_of(directory) if is_power_cut else None
+    environment = preloaded(directory, control=control, trace=trace) if trace or control else None
     async with open_server(ledger, environment) as server:
         yield Lives(directory, ledger, server, durability, is_power_cut, bug, patience)
 
