@@ -145,6 +145,7 @@ class _Partition:
         try:
             for key, _ in self._under(keys.heads(self.partition)):
                 self._examine_stream(StreamId(keys.stream_of_head(key)))
+            self._look_for_lost_heads()
             self._examine_rows()
             self._examine_indexes()
             self._examine_timers()
@@ -191,6 +192,17 @@ class _Partition:
             raise Damaged(stream, 0, "the head says that nothing is there")
         history = read_events(self.rows, self.partition, stream, head.trimmed + 1, head.last)
         return fold(stream, stored), history
+
+    def _look_for_lost_heads(self) -> None:
+        prefix = keys.records(self.partition)
+        at, stop = prefix, keys.after_prefix(prefix)
+        while there := self.rows.scan(at, stop, limit=1):
+            stream = StreamId(keys.stream_of_record(there[0][0]))
+            if stream not in self._read_streams and stream not in self.unread:
+                self.unread.add(stream)
+                self._found(f"object {stream:016x}", "events of it are there, and nothing says how many")
+            # Past the rest of its events, of which there may be many.
+            at = keys.after_prefix(keys.records_of(self.partition, stream))
 
     # What is said of it.
 

@@ -242,6 +242,11 @@ def records(partition: int) -> bytes:
     return _PARTITION.pack(_RECORD, partition)
 
 
+def records_of(partition: int, stream: StreamId) -> bytes:
+    """The prefix of every record of a stream."""
+    return _OF_STREAM.pack(_RECORD, partition, stream)
+
+
 def field_of_item(item_key: bytes) -> tuple[str, bytes]:
     """The field that an item belongs to, and the rest of its key: an index or a map's key."""
     field, _, rest = item_key[11:].partition(b"\x00")

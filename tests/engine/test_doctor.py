@@ -233,6 +233,18 @@ async def test_items_of_no_object_are_found_and_left_where_they_are() -> None:
     assert only(await mended(lab), can_be_rebuilt=False) == told
 
 
+@on_virtual_time
+async def test_an_object_whose_head_is_lost_is_found_and_nothing_of_it_is_cleared_away() -> None:
+    lab = await lived()
+    lost = stream_of("Patient", "a")
+    plant(lab, {keys.head(0, lost): None})
+    told = f"object {lost:016x}: events of it are there, and nothing says how many"
+    assert only(look(lab), can_be_rebuilt=False) == told
+    before = rows_under(lab, keys.items_of_object(0, lost))
+    assert only(await mended(lab), can_be_rebuilt=False) == told
+    assert rows_under(lab, keys.items_of_object(0, lost)) == before
+
+
 # Between objects.
 
 
