@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -16,8 +17,10 @@ import msgspec
 import pytest
 import trio
 
+from journal.datadir import DataDirectory
+from journal.opening import open_for_reading
 from tests.crash.box import box
-from tests.crash.damage import Verdict
+from tests.crash.damage import PATIENCE_SECONDS, Verdict
 from tests.crash.lives import SEED, open_lives
 from tests.crash.server import ROOT
 
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JUDGES = 2
+UNSEEN = 100
+"""Damages that a blind doctor may get away with."""
+
 OPERATIONS = 30
 """Of the store that is damaged; after the first half of them it is kept as the older one."""
 
@@ -37,11 +43,25 @@ async def make_stores(folder: Path) -> None:
         await lives.server.kill()
         shutil.copytree(lives.directory, folder / "older")
         await lives.serve(range(OPERATIONS // 2, OPERATIONS))
+        await marked(lives.directory)
         await lives.server.kill()
         shutil.copytree(lives.directory, folder / "killed")
         await lives.serve(range(0))
         await lives.server.stop()
         shutil.copytree(lives.directory, folder / "closed")
+
+
+async def marked(directory: Path) -> None:
+    """Wait until the file MARK says how far the store goes: the end of a log that is cut behind that is what a power cut leaves."""
+    with trio.fail_after(PATIENCE_SECONDS):
+        while True:
+            reader, _ = open_for_reading(directory)
+            try:
+                if DataDirectory(directory).read_mark().sequence >= reader.reached():
+                    return
+            finally:
+                reader.close()
+            await trio.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +73,16 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def judges(store: Path, older: Path) -> Iterator[list[subprocess.Popen[str]]]:
+def judges(store: Path, older: Path, *kind: str, **environment: str) -> Iterator[list[subprocess.Popen[str]]]:
     """Processes that damage copies of the store."""
-    command = [sys.executable, "-m", "tests.crash.damage", str(store), str(older)]
+    command = [sys.executable, "-m", "tests.crash.damage", str(store), str(older), *kind]
     with ExitStack() as stack:
         yield [
             stack.enter_context(
                 subprocess.Popen(
                     command,
                     cwd=ROOT,
+                    env=os.environ | environment,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
@@ -104,3 +125,8 @@ def test_damage_is_told_or_makes_no_difference(stores: Path, state: str) -> None
             assert not verdict.broken, f"seed {seed}: {verdict}"
             tally[verdict.kind] += 1
     print(f"damages of a store that was {state}: {damages}; {dict(tally)}")
+
+
+def test_a_doctor_that_is_blind_is_found_out(stores: Path) -> None:
+    with judges(stores / "closed", stores / "older", "lose a row", CRASH_BLIND="yes") as both:
+        assert any(verdict.is_silent for _, verdict in verdicts(both, range(UNSEEN)))
