@@ -818,10 +818,14 @@ def _digest_of(step: e.StepScheduled) -> str:
 
 def digest_of_values(arguments: bytes, opaque: Sequence[str]) -> str:
     """What tells the arguments of a step from others, without those that are not values."""
-    if opaque:
-        values = {place: value for place, value in _by_place(arguments).items() if place not in opaque}
-        arguments = msgspec.json.encode(values)
-    return digest(arguments).hex()
+    return digest(_values(arguments, opaque)).hex()
+
+
+def _values(arguments: bytes, opaque: Sequence[str]) -> bytes:
+    """The arguments that are values, as JSON."""
+    if not opaque:
+        return arguments
+    return msgspec.json.encode({place: value for place, value in _by_place(arguments).items() if place not in opaque})
 
 
 def _by_place(arguments: bytes) -> dict[str, msgspec.Raw]:
@@ -910,11 +914,12 @@ def describe(event: Any) -> str:
 
 
 def contrast(recorded: Any, attempted: Any) -> tuple[str, str]:
-    """Two requests in words; of steps that differ in nothing else, with their arguments."""
+    """Two requests in words; of steps that differ in nothing else, with those of their arguments that are compared."""
     if not _is_same_step(recorded, attempted):
         return describe(recorded), describe(attempted)
-    same = _length_in_common(recorded.argument, attempted.argument)
-    was, is_now = _arguments(recorded, same), _arguments(attempted, same)
+    one, other = _values(recorded.argument, recorded.opaque), _values(attempted.argument, attempted.opaque)
+    same = _length_in_common(one, other)
+    was, is_now = _arguments(recorded, one, same), _arguments(attempted, other, same)
     return f"{describe(recorded)} with {was}", f"{describe(attempted)} with {is_now}"
 
 
@@ -928,14 +933,14 @@ def _length_in_common(one: bytes, other: bytes) -> int:
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def _arguments(step: e.StepScheduled, same: int) -> str:
+def _arguments(step: e.StepScheduled, values: bytes, same: int) -> str:
     """The arguments, from where they begin to differ if they are long."""
     if step.argument_bytes:
         return f"arguments of {step.argument_bytes} bytes"
-    if not step.argument:
+    if not values:
         return "no arguments"
-    first = 0 if len(step.argument) <= _SHORT else max(0, same - _SHORT // 4)
-    return f"{'…' if first else ''}{_short(step.argument[first:])}"
+    first = 0 if len(values) <= _SHORT else max(0, same - _SHORT // 4)
+    return f"{'…' if first else ''}{_short(values[first:])}"
 
 
 _SHORT = 60

@@ -139,6 +139,12 @@ def test_a_value_beside_what_is_not_a_value_is_compared(form: Callable[[int], Ca
     assert replayed_with(form(1), asks(Client())).progress is Progress.MISMATCHED
 
 
+def test_a_mismatch_shows_the_value_that_differs_however_many_clients_are_beside_it() -> None:
+    clients = [Client() for _ in range(3)]
+    said = replayed_with(asks(*clients, amount=5), asks(*(Client() for _ in range(3)), amount=6)).mismatch
+    assert ['"amount":5' in said, '"amount":6' in said, "Client" in said] == [True, True, False]
+
+
 def test_what_is_not_a_value_is_shown_by_its_repr_and_not_compared() -> None:
     machine = replayed_with(asks(Client(), 1), asks(first=Client(), second=1))
     assert machine.result == "x"
