@@ -7,14 +7,15 @@ used, so that importing this costs little.
 from __future__ import annotations
 
 import importlib.util
+import os
 from typing import TYPE_CHECKING
 
 _found = importlib.util.find_spec("playhead")
-if (
-    _found is not None and _found.submodule_search_locations is None
-):  # a script of the user's, which must not be run by this
+_folders = [os.path.realpath(folder) for folder in (_found and _found.submodule_search_locations) or ()]
+_own = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "playhead")
+if _found is not None and _own not in _folders:  # a script or a folder of the user's, which must not be run by this
     raise ImportError(
-        f"{_found.origin} hides playhead's own package 'playhead': rename it, or start Python from another folder"
+        f"{_found.origin or _folders[0]} hides playhead's own package 'playhead': rename it, or start Python from another folder"
     )
 
 from playhead.packages import check_packages

@@ -69,6 +69,13 @@ def test_a_playhead_of_the_users_is_named_by_import_actors(source: str, tmp_path
         assert named in python(tmp_path, *command).stderr
 
 
+def test_a_folder_playhead_of_the_users_is_named_by_import_actors(tmp_path: Path) -> None:
+    (tmp_path / "playhead").mkdir()
+    (tmp_path / "playhead" / "__init__.py").write_text("raise AssertionError('imported')")
+    named = f"ImportError: {tmp_path / 'playhead' / '__init__.py'} hides playhead's own package 'playhead'"
+    assert named in python(tmp_path, "-c", "import actors").stderr
+
+
 @pytest.mark.parametrize("name", ["actors", "journal", "cli", "playhead"])
 def test_an_app_that_imports_a_module_with_our_name_is_refused(name: str, tmp_path: Path) -> None:
     app = tmp_path / "app.py"
