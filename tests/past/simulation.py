@@ -1,0 +1,38 @@
+"""Faults that random programs, storms and deaths found, and faults of the tests' own machinery."""
+
+from __future__ import annotations
+
+from tests.past.fault import Fault
+
+FAULTS = (
+    Fault(
+        "atomic-restart-lost-half-a-change",
+        "A restart of an atomic handler lost what its kept part had written, and left half a change.",
+        "tests/engine/test_restart_atomic.py::test_one_that_was_killed_writes_all_of_it_when_it_is_restarted",
+    ),
+    Fault(
+        "purge-lost-the-past-of-a-restart",
+        "A purge made the past that a waiting restart needs unreadable, and the restart ran kept steps again.",
+        "tests/engine/test_restart.py::test_the_past_of_its_object_stays_while_a_restart_waits",
+    ),
+    Fault(
+        "restart-drew-other-chance",
+        "A restart drew other random numbers in what it kept, so that a kept call was another call.",
+        "tests/engine/test_restart.py::test_chance_falls_as_it_fell_in_what_is_kept",
+    ),
+    Fault(
+        "drain-waited-for-a-step-that-never-began",
+        "A pause that drains waited for ever for a step that was recorded and had not begun.",
+        "tests/core/test_decide.py::test_a_pause_waits_for_the_last_running_step_and_for_nothing_else",
+    ),
+    Fault(
+        "letters-shared-a-place",
+        "Two messages of one commit to a partition without an owner got the same place, and the first was lost.",
+        "tests/journal/test_letters.py::test_letters_of_one_commit_to_a_partition_that_nobody_owns_all_arrive",
+    ),
+    Fault(
+        "helpers-asserted-nothing-under-o",
+        "Under python -O the assertions of the tests' helpers were left out.",
+        "tests/test_house.py::test_assertions_of_helpers_hold_in_optimized_tests",
+    ),
+)
