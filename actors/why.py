@@ -196,10 +196,13 @@ def _waiting(wait: WaitInfo, info: InvocationInfo) -> Reason:
 
 
 def _failure_of(wait: WaitInfo, info: InvocationInfo) -> str:
-    """Why the last try of a step failed. It is known of the invocation, so only of the one step that has failed."""
+    """Why the last try of a step failed. It is known of the invocation, so only of the one step that has failed, and not after a
+    later failure has paused the invocation."""
     failed = [other for other in info.waits if other.kind == "step_retry"]
     failure = info.last_failure
-    return failure_in_words(failure) if failure is not None and failed == [wait] else ""
+    if failure is None or failed != [wait] or failure.message == info.pause_reason:
+        return ""
+    return failure_in_words(failure)
 
 
 def _tries(failed: int, limit: int | None) -> str:

@@ -1,8 +1,8 @@
 """Holds the files of a store against what names them: RocksDB's manifest, CURRENT, and MARK.
 
 A process that writes by path into a directory that is not its own leaves tables, manifests and logs there, under numbers that mean
-nothing to the store, or worse: RocksDB takes in every log whose number is not below the oldest that the manifest asks for, whoever has
-written it. A crash leaves such files as well, unfinished tables and old logs, and the next start removes those; it cannot be seen who
+nothing to the store, or worse: RocksDB takes in every log whose number is not below the oldest that the manifest asks for, whatever
+process has written it. A crash leaves such files as well, unfinished tables and old logs, and the next start removes those; it cannot be seen who
 left a file. A log that MARK does not name yet is the store's own if its changes follow on those before: with durability ``os`` no mark
 names any, and a crash can come before the mark. One whose changes do not follow is set aside by the next start (``preflight``). A crash
 can come before the first change, too. Then the log is an empty file after one with changes; a store that was closed has none in its logs.

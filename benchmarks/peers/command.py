@@ -66,7 +66,7 @@ def command(
 
 
 def install(directory: Path) -> None:
-    """All of them, anew."""
+    """All of them, once more."""
     for environment in ENVIRONMENTS:
         for told in environment.install(directory):
             remark(told)

@@ -45,7 +45,7 @@ class Environment:
         return self._mark(directory).exists() and self._mark(directory).read_text() == self._wanted
 
     def install(self, directory: Path) -> Iterator[str]:
-        """Install it anew, and say what is being done."""
+        """Install it again, and say what is being done."""
         home = directory.absolute() / self.name
         yield f"{self.name}: a virtual environment in {home}"
         venv.create(home, clear=True, with_pip=True)

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def free_port() -> int:
-    """Of loopback. Somebody else could take it before it is used; then what needs it does not start, and says so."""
+    """Of loopback. Another process could take it before it is used; then what needs it does not start, and says so."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])

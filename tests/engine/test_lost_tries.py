@@ -264,6 +264,7 @@ async def test_a_step_that_had_the_loop_at_two_deaths_is_paused_and_both_tries_c
         assert (info.status, info.waits[0].failed_attempts) == (Status.PAUSED, 2)
         pauses = [e.details["cause"] async for e in handle.events() if e.name == "InvocationPaused"]
         assert pauses == [PauseCause.BLOCKED.value]
+        assert [reason.because for reason in await handle.why()] == [info.pause_reason, ""]
         assert WORLD.count("begun") == 2
         await handle.resume()
         await trio.sleep(11)

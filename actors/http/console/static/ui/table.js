@@ -46,7 +46,7 @@ const LOOKED_AT = 5_000;
  * }} props `rowAt` is undefined for a row that is still on its way; `onSeen` tells which are wanted, and `fetch` gets those
  *   that are about to be selected together. `fit`: as high as its rows, up to a limit, instead of as high as there is room.
  *   `onHeld`: whether the pointer or the focus is in it, so that a row that moved would be taken for another.
- *   `begin`: how far it is scrolled at first, or as soon as that is known. `resorted`: the column that somebody has just sorted by,
+ *   `begin`: how far it is scrolled at first, or as soon as that is known. `resorted`: the column that the user has just sorted by,
  *   in the table before this one: its button gets the focus back.
  */
 export function Table({
