@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pydantic
+import trio
 
 import actors
 from actors import Actor, Log, Map, RetryPolicy, handler, shared, step
@@ -261,6 +262,7 @@ async def keep_typed(which: str) -> None:
 
 
 async def look_at_all(client: Any) -> None:
-    """Note whatever is kept as something else than it was."""
+    """Note whatever is kept as something else than it was. Everything that is kept can be read."""
     for at in await client.objects("Keeper", limit=1_000):
-        await client.actor(Keeper, at.key).look()
+        with trio.fail_after(5):
+            await client.actor(Keeper, at.key).look()
