@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.past import FAULTS, GROUPS
-from tests.past.__main__ import main, refusal, ids_of
+from tests.past.__main__ import ids_of, main, refusal
 
 ROOT = Path(__file__).parents[1]
 ALL = [fault for faults in GROUPS.values() for fault in faults]
