@@ -5,13 +5,21 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from pathlib import Path
+from typing import TYPE_CHECKING, Never, cast
 
 import trio
 
 import actors
 from actors import Actor, Limits, Service, handler, open_runtime
+from actors.engine.directory import Directory
+from actors.engine.resident import Resident
+from tests.core.situations import accepted, started
+from tests.core.story import STREAM, given
 from tests.lab import Lab
 from tests.virtual import on_virtual_time
+
+if TYPE_CHECKING:
+    from journal.protocol import Partition
 
 pytestmark = on_virtual_time
 
@@ -115,3 +123,22 @@ async def test_a_large_field_is_kept_in_no_more_memory_than_it_weighs(tmp_path: 
         finally:
             tracemalloc.stop()
     assert 4 * MIB <= held < 5 * MIB
+
+
+class Counted(list[bytes]):
+    """Items that were counted, and must not be looked at again."""
+
+    def __iter__(self) -> Never:
+        raise AssertionError
+
+
+def test_what_a_handler_has_written_is_counted_once() -> None:
+    state = given(accepted(), started()).state
+    assert state is not None
+    assert state.holder is not None
+    changes = state.invocations[state.holder].changes
+    changes.extend("lines", [b"1", b"22"])
+    changes.logs["lines"] = Counted(changes.logs["lines"])
+    resident = Resident(STREAM, state)
+    Directory(cast("Partition", None), limit=1, limit_bytes=1).weigh(resident)
+    assert resident.weight == 3

@@ -155,4 +155,9 @@ FAULTS = (
         "The help of a command took up to 1.7 s, because it loaded the store and SQL.",
         "tests/cli/test_door.py::test_no_help_loads_anything_that_a_command_needs",
     ),
+    Fault(
+        "own-playhead-folder-hid-the-package",
+        "A user's folder named playhead hid the package, and the error did not name it.",
+        "tests/test_own_names.py::test_a_folder_playhead_of_the_users_is_named_by_import_actors",
+    ),
 )

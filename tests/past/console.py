@@ -255,4 +255,14 @@ FAULTS = (
         "Tabs could not be gone through by the keys of tabs.",
         "tests/console/test_deployments.py::test_tabs_are_gone_through_by_the_keyboard",
     ),
+    Fault(
+        "sorting-by-keyboard-lost-the-focus",
+        "Sorting a column by keyboard lost the focus to the page.",
+        "tests/console/test_invocations.py::test_whoever_sorts_by_keyboard_stays_at_the_column",
+    ),
+    Fault(
+        "key-k-killed",
+        "The key 'k', which is 'up' in tables, opened Kill with the focus where Enter killed.",
+        "tests/console/test_invocation.py::test_keys_ask_verbs_and_a_reading_token_has_none",
+    ),
 )

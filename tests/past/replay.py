@@ -230,4 +230,9 @@ FAULTS = (
         "A restart on other code gave its step the argument of the old code.",
         "tests/deployments/test_check.py::test_a_restart_on_other_code_gives_its_step_the_argument_of_that_code",
     ),
+    Fault(
+        "mismatch-hid-the-other-argument",
+        "A mismatch did not show the argument that differs where the step also takes a client.",
+        "tests/core/test_step_arguments.py::test_a_mismatch_shows_the_value_that_differs_however_many_clients_are_beside_it",
+    ),
 )

@@ -180,4 +180,9 @@ FAULTS = (
         "A misspelt name was tried ten times within forty seconds, so that 'playhead dev' seemed to hang.",
         "tests/engine/test_mistakes.py::test_a_runtime_that_fails_fast_fails_at_the_first_mistake",
     ),
+    Fault(
+        "writes-were-counted-at-each-turn",
+        "What a handler had written was counted over at each of its turns: 10,000 items took 50 million additions.",
+        "tests/engine/test_residents.py::test_what_a_handler_has_written_is_counted_once",
+    ),
 )
