@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 
 
 def test_nothing_acknowledged_is_lost_however_often_a_server_is_killed(tmp_path: Path) -> None:
-    deaths = box("kills", goal=300, seconds=100, floor=12)
+    deaths = box("kills", goal=300, seconds=85, floor=12)
     tally = trio.run(die_often, tmp_path, deaths, False)
     print(f"kills: {deaths}; {tally}")
