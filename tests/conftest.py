@@ -36,3 +36,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("trio") and item.get_closest_marker("virtual_time"):
             item.add_marker(pytest.mark.trio(run=run_on_virtual_time), append=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how far the suites came that do as much as fits into their time."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in report.user_properties:
+                if name == "reached" and report.when == "call":
+                    terminalreporter.write_line(f"reached: {value}")

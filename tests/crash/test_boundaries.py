@@ -29,6 +29,7 @@ from tests.crash.server import Server, ServerDied, open_server, token_of
 from tests.journal.shim import Control, cut_power, note_as_synced, preloaded, shared_control
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from actors import Client
@@ -162,7 +163,9 @@ async def prepare(start: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_death_before_any_write_loses_nothing(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_death_before_any_write_loses_nothing(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
     deaths = box("boundaries", goal=0, seconds=40, floor=3)
     (tmp_path / "ledger").touch()
     monkeypatch.setenv("CRASH_LEDGER", str(tmp_path / "ledger"))
@@ -170,5 +173,5 @@ def test_a_death_before_any_write_loses_nothing(tmp_path: Path, name: str, monke
     if start is not None:
         trio.run(prepare, start)
     wrongs = trio.run(die_everywhere, tmp_path, SCENARIOS[name], start, deaths)
-    print(f"boundaries, {name}: {deaths}")
+    record_property("reached", f"boundaries, {name}: {deaths}")
     assert not wrongs, f"seed {SEED}: {len(wrongs)} wrongs, the first: {wrongs[:5]}"

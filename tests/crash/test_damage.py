@@ -25,7 +25,7 @@ from tests.crash.lives import SEED, open_lives
 from tests.crash.server import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 JUDGES = 2
@@ -115,7 +115,9 @@ def verdicts(judges: list[subprocess.Popen[str]], seeds: Iterable[int]) -> Itera
 
 
 @pytest.mark.parametrize("state", ["killed", "closed"])
-def test_damage_is_told_or_makes_no_difference(stores: Path, state: str) -> None:
+def test_damage_is_told_or_makes_no_difference(
+    stores: Path, state: str, record_property: Callable[[str, object], None]
+) -> None:
     damages = box("damage", goal=250, seconds=30, floor=20)
     seeds = (SEED * 1_000_000 + number for number in damages)
     tally: Counter[str] = Counter()
@@ -124,7 +126,7 @@ def test_damage_is_told_or_makes_no_difference(stores: Path, state: str) -> None
             assert not verdict.is_silent, f"seed {seed}: {verdict}"
             assert not verdict.broken, f"seed {seed}: {verdict}"
             tally[verdict.kind] += 1
-    print(f"damages of a store that was {state}: {damages}; {dict(tally)}")
+    record_property("reached", f"damages of a store that was {state}: {damages}; {dict(tally)}")
 
 
 def test_a_doctor_that_is_blind_is_found_out(stores: Path) -> None:

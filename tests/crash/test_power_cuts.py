@@ -14,10 +14,13 @@ from tests.crash.box import box
 from tests.crash.lives import die_often
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
-def test_nothing_acknowledged_is_lost_however_often_the_power_is_cut(tmp_path: Path) -> None:
+def test_nothing_acknowledged_is_lost_however_often_the_power_is_cut(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     deaths = box("power_cuts", goal=150, seconds=50, floor=6)
     tally = trio.run(die_often, tmp_path, deaths, True)
-    print(f"power cuts: {deaths}; {tally}")
+    record_property("reached", f"power cuts: {deaths}; {tally}")
