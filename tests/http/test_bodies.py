@@ -60,6 +60,16 @@ async def test_an_empty_body_in_chunks_is_no_body(tmp_path: Path) -> None:
         assert await status_of(served, "transfer-encoding: chunked", body=b"1\r\n5\r\n0\r\n\r\n") == 415
 
 
+@pytest.mark.parametrize("number", ["1.5e300", "1e-300", "2E+200"])
+async def test_a_number_that_is_slow_to_read_counts_as_many(number: str, tmp_path: Path) -> None:
+    async with serving(tmp_path, Echo, runtime_limits=Limits(payload_values=1_000)) as served:
+        for count, status in ((5, 200), (20, 413)):
+            content = f"[{', '.join([number] * count)}]"
+            assert (await served.http.post("/Echo/back", content=content, headers=JSON)).status_code == status
+        texts = f"[{', '.join([f'{chr(34)}{number}{chr(34)}'] * 20)}]"
+        assert (await served.http.post("/Echo/back", content=texts, headers=JSON)).status_code == 200
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "identity, gzip", "x"])
 async def test_a_compressed_body_is_refused(encoding: str, tmp_path: Path) -> None:
     async with serving(tmp_path, Counter) as served:
