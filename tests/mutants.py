@@ -114,6 +114,9 @@ MUTANTS = (
     Mutant("starts-with-the-gates-open", "RegistryView.load", "self.gates = self._read_gates()", "pass"),
     Mutant("asks-again-in-a-job", "_obey", "if spec.verb is not JobVerb.PURGE:", "if False:"),
     Mutant("says-that-a-job-changed-all", "_fate", "if answer.changed else ItemResult.UNCHANGED", ""),
+    # Code.
+    Mutant("moves-nothing-to-other-code", "_on_moved", "invocation.deployment = event.deployment", "pass"),
+    Mutant("begins-on-whatever-is-served", "Reception._invoke", "command.deployment = applications.pinned_to(service)", 'command.deployment = ""'),
     # The disk itself, and who may ask.
     Mutant("answers-before-the-log-is-flushed", "RocksStore._commit_group", "db.flush_wal(True)", "pass", "tests/journal/test_power.py"),
     Mutant("goes-on-after-a-failed-write", "RocksStore._refuse_if_failed", "if failure is not None:", "if False:", "tests/journal/test_rocks.py"),

@@ -1,97 +1,24 @@
-"""The classes that a storm is played with, and the world that their side effects act on.
+"""The classes that a storm is played with.
 
 A program is JSON: a list of nodes, each a verb and what it is given. A node's ``path`` names its place in the program, the same at
 every replay and in every restart of it.
+
+This is also the source of deployments (``tests.simulation.versions``), which differ in ``VERSION`` alone.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import attrs
 import trio
 
 import actors
 from actors import Actor, CancelledError, RetryPolicy, Service, Workflow, handler, shared, step
+from tests.simulation.world import BRIEF_SECONDS, RICH, STAGE
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+VERSION = 0
 
 Node = list[Any]
-
-RICH = 1_000
-"""What each account begins with."""
-
-BRIEF_SECONDS = 40.0
-"""How long the history of :meth:`Account.forget_me` is kept after its end."""
-
-
-@attrs.define(eq=False)
-class World:
-    """What really happened, outside of every process. What a dead process still does reaches nothing.
-
-    ``story`` is when bodies of steps began and ended, by the step's key, and when processes died, by the virtual clock; ``times`` is
-    how often each body began. ``got`` are the values that handlers were given, by invocation and path, with the time: each as
-    often as a replay was given it.
-    """
-
-    is_alive: bool = False
-    times: Counter[str] = attrs.field(factory=Counter)
-    got: dict[tuple[str, str], list[tuple[float, Any]]] = attrs.field(factory=lambda: defaultdict(list))
-    story: list[tuple[str, str, float]] = attrs.field(factory=list)
-
-    def begin(self, key: str) -> int:
-        """A body begins; the how-many-th time."""
-        if self.is_alive:
-            self.story.append(("begin", key, trio.current_time()))
-            self.times[key] += 1
-        return self.times[key]
-
-    def end(self, key: str) -> None:
-        if self.is_alive:
-            self.story.append(("end", key, trio.current_time()))
-
-    def give(self, of: str, path: str, value: Any) -> None:
-        if self.is_alive:
-            self.got[of, path].append((trio.current_time(), value))
-
-    def begins(self) -> list[tuple[str, float]]:
-        """Each beginning of a body: its step's key, and when."""
-        return [(key, at) for what, key, at in self.story if what == "begin"]
-
-    def runs(self) -> Iterator[tuple[str, float, frozenset[str]]]:
-        """Each beginning of a body: its step's key, when, and the keys of those that ran at that moment."""
-        running: set[str] = set()
-        for what, key, at in self.story:
-            if what == "death":
-                running.clear()
-            elif what == "end":
-                running.discard(key)
-            else:
-                yield key, at, frozenset(running)
-                running.add(key)
-
-    def die(self) -> None:
-        """The process that acts on it is gone."""
-        self.is_alive = False
-        self.story.append(("death", "", trio.current_time()))
-
-
-@attrs.define
-class Stage:
-    """Where the classes below act."""
-
-    world: World = attrs.field(factory=World)
-
-
-STAGE = Stage()
-
-
-def new_world() -> World:
-    """A world in which nothing has happened; the classes below act on it from now on."""
-    STAGE.world = World()
-    return STAGE.world
 
 
 class Flop(Exception):
@@ -206,7 +133,7 @@ class Account(Actor):
         await getattr(self, f"_{node[0]}")(path, *node[1:])
 
     def _got(self, path: str, value: Any) -> None:
-        STAGE.world.give(actors.current_invocation(), path, value)
+        STAGE.world.give(actors.current_invocation(), path, value, VERSION)
 
     async def _step(self, path: str, seconds: float, unwind: float, flops: int) -> None:
         self._got(path, await act(seconds, unwind, flops))

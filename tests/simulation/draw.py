@@ -5,11 +5,14 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+import attrs
+
 from tests.hostile.errors import ERRORS
 from tests.hostile.values import VALUES
 from tests.simulation.disk import Weather
 from tests.simulation.plan import CELLS, GATES, JOBS, KEYS, STATUSES, VERBS, Deed, Life, Plan
 from tests.simulation.scenes import SCENES, Props, Scene
+from tests.simulation.versions import VERSIONS
 
 _CHEAP_ERRORS = [name for name in ERRORS if not any(w in name for w in ("long", "deep", "wide", "doubles", "digits"))]
 _CHEAP_VALUES = [
@@ -57,17 +60,30 @@ class _Draw:
             scene = SCENES[seed // 4 % len(SCENES)](Props(random, self.numbers))
             limits |= scene.limits
             partitions = scene.partitions or partitions
-            lives = [self._scene(scene), *(self._life() for _ in range(random.choice([0, 0, 1])))]
+            lives = [*self._scene(scene), *(self._life() for _ in range(random.choice([0, 0, 1])))]
         else:
             lives = [self._life() for _ in range(random.choice([1, 2, 2, 3]))]
+        if not seed % 2 and not lives[0].code and random.random() < 0.3:
+            lives = [self._of_some_version(life) for life in lives]
         return Plan(seed=seed, partitions=partitions, limits=limits, lives=lives)
 
-    def _scene(self, scene: Scene) -> Life:
+    def _of_some_version(self, life: Life) -> Life:
+        """The same on code that is kept; what is resumed or restarted may move to the latest."""
+        for deed in life.deeds:
+            if deed.what.startswith("steer") and deed.given[0] in ("resume", "restart"):
+                deed.given[3]["deployment"] = self.random.choice(["keep", "latest"])
+        return attrs.evolve(life, code=self.random.choice(VERSIONS))
+
+    def _scene(self, scene: Scene) -> list[Life]:
         """The scene, with a little of everything beside it every now and then."""
         deeds = list(scene.deeds)
         if self.random.random() < 0.3:
             deeds += [self._deed(round(self.random.uniform(0.0, 2.0), 2)) for _ in range(3)]
-        return Life(seconds=scene.seconds, deeds=deeds, weather=scene.weather)
+        life = Life(seconds=scene.seconds, deeds=deeds, weather=scene.weather)
+        if not scene.then:
+            return [life]
+        first, second = self.random.sample(VERSIONS, 2)
+        return [attrs.evolve(life, code=first), Life(seconds=4.0, deeds=scene.then, code=second)]
 
     def _life(self) -> Life:
         random = self.random

@@ -14,10 +14,11 @@ from journal import keys
 from journal.events import Mode, OutcomeKind
 from journal.ids import InvocationId, stream_of
 from journal.store import scan_all
-from tests.simulation import answers, calls, limits
-from tests.simulation.cast import RICH, Account
+from tests.simulation import answers, calls, codes, limits
+from tests.simulation.cast import Account
 from tests.simulation.lives import SAME_TIME, Life, read_lives
 from tests.simulation.plan import KEYS
+from tests.simulation.world import RICH
 
 if TYPE_CHECKING:
     from actors.runtime import Runtime
@@ -37,6 +38,7 @@ async def judge(storm: Storm, runtime: Runtime) -> None:
     _what_was_said(storm, lives)
     answers.judge(storm, lives)
     calls.judge(storm, lives)
+    codes.judge(storm, lives)
     limits.judge(storm, lives, objects)
     _world(storm, lives)
     _held(storm, lives)

@@ -40,9 +40,10 @@ class Deed:
 
 @attrs.frozen(kw_only=True)
 class Life:
-    """One process, from its start to its death after ``seconds``."""
+    """One process, from its start to its death after ``seconds``. ``code`` is the version of the code that it serves, 0 if none is kept."""
 
     seconds: float
+    code: int = 0
     deeds: list[Deed] = attrs.field(factory=list)
     weather: Weather = attrs.field(factory=Weather)
 

@@ -22,9 +22,11 @@ LONG: list[Any] = ["step", 1.5, 0.3, 0]
 
 @attrs.frozen(kw_only=True)
 class Scene:
-    """What leads to a situation. ``partitions`` is 0 where any number will do."""
+    """What leads to a situation. ``partitions`` is 0 where any number will do. ``then`` are deeds of the next process, which serves
+    other code."""
 
     deeds: list[Deed]
+    then: list[Deed] = attrs.field(factory=list)
     seconds: float = 4.0
     partitions: int = 0
     limits: dict[str, Any] = attrs.field(factory=dict)
@@ -177,8 +179,22 @@ def _dying_job(props: Props) -> Scene:
     program = [["wait", "t"]]
     deeds = [props.ask(0.0, key, props.number(), program) for key in KEYS]
     deeds.append(Deed(at=0.3, what="job", given=["signal", random.choice([2, 4]), props.number()]))
-    deeds.append(Deed(at=0.3, what="doom", given=[random.randint(2, 7), random.choice(["before", "after"])]))
+    deeds.append(Deed(at=0.3, what="doom", given=[random.choice([3, 4, 4, 5]), random.choice(["before", "after"])]))
     return Scene(deeds=deeds)
+
+
+def _gated(props: Props) -> Scene:
+    """Work is asked for behind a gate, which outlives the process."""
+    key, random = props.random.choice(KEYS), props.random
+    scope = random.choice(["everything", f"key:Account/{key}"])
+    deeds = [
+        Deed(at=0.05, what="gate", given=["close", scope, random.choice(["drain", "now"])]),
+        props.ask(0.2, key, props.number(), [["step", 0.1, 0.0, 0]]),
+    ]
+    then = [props.ask(0.2, key, props.number(), [["step", 0.1, 0.0, 0]])]
+    if random.random() < 0.3:
+        then.append(Deed(at=2.0, what="gate", given=["open", scope, "drain"]))
+    return Scene(deeds=deeds, seconds=props.moment(0.3, 1.0), then=then)
 
 
 def _full_mailbox(props: Props) -> Scene:
@@ -222,6 +238,31 @@ def _letters(props: Props) -> Scene:
     return Scene(deeds=deeds, seconds=props.moment(0.05, 1.0), partitions=5, weather=Weather(latency=0.02))
 
 
+def _moved(props: Props) -> Scene:
+    """What was begun on one version of the code is steered to another."""
+    number, key, random = props.number(), props.random.choice(KEYS), props.random
+    program = [["step", 0.1, 0.0, 0], ["wait", "s"], ["step", 0.1, 0.0, 1], ["chance"]]
+    to = random.choice(["latest", "latest", "keep"])
+    if random.random() < 0.5:
+        steered = props.steer(0.6, "resume", number, deployment=to)
+    else:
+        steered = props.steer(
+            0.6,
+            "restart",
+            number,
+            step=random.choice([0.0, 0.5]),
+            stop="kill",
+            rewind_state=False,
+            input=False,
+            deployment=to,
+        )
+    return Scene(
+        deeds=[props.ask(0.05, key, number, program)],
+        seconds=props.moment(0.1, 1.0),
+        then=[props.steer(0.3, "pause now", number), steered, props.signal(1.0, number, "s", which=1)],
+    )
+
+
 SCENES: tuple[Callable[[Props], Scene], ...] = (
     _approval,
     _two_waits,
@@ -237,5 +278,7 @@ SCENES: tuple[Callable[[Props], Scene], ...] = (
     _damaged_peer,
     _refused_commits,
     _letters,
+    _moved,
+    _gated,
 )
 """Each storm of a scene takes the next one."""

@@ -39,14 +39,17 @@ from journal.store import scan_all
 from tests.hostile.programs import Walker
 from tests.lab import Lab
 from tests.simulation import laws
-from tests.simulation.cast import BRIEF_SECONDS, CAST, Account, Claim, Errands, new_world
+from tests.simulation.cast import CAST, Account, Claim, Errands
 from tests.simulation.disk import Disk, Handle, Weather
 from tests.simulation.draw import draw
 from tests.simulation.lives import LONGEST_COMMIT_SECONDS
 from tests.simulation.plan import KEYS
+from tests.simulation.versions import loaded, snapshot
+from tests.simulation.world import BRIEF_SECONDS, new_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractAsyncContextManager
 
     from actors.runtime import Runtime
     from journal.ids import InvocationId
@@ -57,6 +60,10 @@ PATIENCE_SECONDS = 2.0
 
 MOST_LOOKS = 1_000_000
 """At the clock, in one storm. trio looks at it at least once in each turn."""
+
+
+_OF_THE_DISK = (JournalError, actors.UnavailableError, actors.UnknownOutcomeError)
+"""What a start says whose code cannot be recorded, and an engine that cannot go on."""
 
 
 @attrs.define(eq=False)
@@ -180,6 +187,11 @@ class Storm:
         """Whether what a handler was given at this time is sure to have been durable before the process died."""
         return any(since < at < until - LONGEST_COMMIT_SECONDS for since, until in self.calm)
 
+    def _running(self, code: int) -> AbstractAsyncContextManager[Runtime]:
+        if not code:
+            return self.lab.running()
+        return self.lab.running(*loaded(code).classes, code=snapshot(code))
+
     def _mourn(self, scope: trio.CancelScope) -> None:
         self.world.die()
         self._died_at = trio.current_time()
@@ -192,7 +204,7 @@ class Storm:
     async def _serve(self, life: Life, handle: Handle) -> None:
         is_up = False
         try:
-            async with self.lab.running() as runtime:
+            async with self._running(life.code) as runtime:
                 is_up = True
                 self._runtime = runtime
                 async with trio.open_nursery() as nursery:
@@ -203,7 +215,7 @@ class Storm:
                     await trio.sleep_forever()
         except BaseException as error:
             own, others = _split(error, trio.Cancelled)
-            failed, others = _split(others, JournalError) if others is not None else (None, None)
+            failed, others = _split(others, _OF_THE_DISK) if others is not None else (None, None)
             may_fail = handle.is_dead or handle.has_failed or not is_up
             self.law("an engine stops only with its disk", others is None and (failed is None or may_fail), repr(error))
             handle.die()
@@ -326,7 +338,7 @@ class Storm:
                 self.paused_now.add(told.id)
                 answer = await handle.pause(mode="now")
             case "resume":
-                answer = await handle.resume()
+                answer = await handle.resume(deployment=options.get("deployment", "keep"))
             case "signal":
                 number = options["number"]
                 answer = await handle.signal(options["name"], [options["name"], number])
@@ -348,7 +360,11 @@ class Storm:
         self.has_restarted = True
         self.has_rewound |= options["rewind_state"]
         answer = await self.client.invocation(told.id).restart(
-            step, input=new, stop=options["stop"], rewind_state=options["rewind_state"]
+            step,
+            input=new,
+            stop=options["stop"],
+            rewind_state=options["rewind_state"],
+            deployment=options.get("deployment", "keep"),
         )
         successor = answer.successor
         self.told.append(Told(successor.invocation_id, told.kind, told.number))
@@ -453,7 +469,7 @@ class Storm:
         handle = self._handle = Handle(self.disk, Weather(), Random(0), on_death=lambda: None)
         self.lab.store = handle
         self.world.is_alive = True
-        async with self.lab.running() as runtime:
+        async with self._running(self.plan.lives[-1].code if self.plan.lives else 0) as runtime:
             self._runtime = runtime
             self._expect_open()
             for gate in await self.client.gates.list():
@@ -541,7 +557,9 @@ def _may_be_steered(told: Told, verb: str) -> bool:
     return told.is_loose or verb not in ("kill", "restart", "purge")
 
 
-def _split(error: BaseException, kind: type[BaseException]) -> tuple[BaseException | None, BaseException | None]:
+def _split(
+    error: BaseException, kind: type[BaseException] | tuple[type[BaseException], ...]
+) -> tuple[BaseException | None, BaseException | None]:
     """What of an error is of the kind, and what is not."""
     if isinstance(error, BaseExceptionGroup):
         return error.split(kind)
