@@ -71,7 +71,7 @@ MUTANTS = (
     Mutant("answers-nobody-who-joined", "_answer", "waiting = [*invocation.attached] if", "waiting: list[Caller] = [] if"),
     # Signals and restarts.
     Mutant("gives-a-signal-to-another-wait", "Signals.receive", "next((wait for wait in waits if wait.step == signal.step), None)", "None"),
-    Mutant("gives-a-restart-the-signal-of-another-wait", "keep", "_come_late(r.event, successor, takers, asking)", "_come_late(r.event, successor, {}, asking)"),
+    Mutant("gives-a-restart-the-signal-of-another-wait", "keep", "_come_late(r.event, successor, takers, asking)", "_come_late(r.event, successor, {}, asking)", "tests/core/test_signals.py"),
     Mutant("restarts-with-todays-signals", "keep", "and r.event.signal not in consumed", ""),
     Mutant("loses-outcomes-in-a-restart", "_may_be_kept", "or is_completion(event) or", "or"),
     Mutant("forgets-an-item-in-a-rewind", "rewind_items", "rows[keys.log_item(partition, stream, field, index)] = None", "pass"),

@@ -70,7 +70,9 @@ async def beginning_of(
     base = _Base({}, {}, {})
     if has_fields(state.kind, invocation.mode):
         base = await _base(history, kept, state, past)
-    rewound: list[Event] = [_rewound(of, kept, base, map_item)] if lineage.rewinds else []
+    # What an atomic one wrote is carried to its end. Its object goes back to where it began, or half of a change would show.
+    written = NOTHING_KEPT if invocation.atomic else kept
+    rewound: list[Event] = [_rewound(of, written, base, map_item)] if lineage.rewinds else []
     if lineage.step == FROM_THE_START:
         return Beginning(rewound, [], [])
     if not kept.events and not lineage.rewinds:
@@ -81,7 +83,7 @@ async def beginning_of(
         lengths=dict(base.lengths),
         maps=base.maps,
         before_last=kept.before_last,
-        carries=invocation.atomic and not lineage.rewinds and _is_unwritten(history, kept),
+        carries=invocation.atomic and (lineage.rewinds or _is_unwritten(history, kept)),
     )
     return Beginning(rewound, [*kept.events, (stamp, mark), *kept.late], kept.again)
 

@@ -148,13 +148,25 @@ async def test_it_writes_over_what_others_have_written_meanwhile(lab: Lab, point
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_a_rewind_has_written_the_kept_part_already(lab: Lab, point: str) -> None:
+async def test_a_rewind_writes_the_kept_part_with_the_rest(lab: Lab, point: str) -> None:
     async with lab.running() as runtime:
         scales = runtime.client.actor(Scales, "a")
         handle = await killed(runtime.client)
         await scales.put(100)
         again = successor(runtime.client, await handle.restart(point, rewind_state=True))
         assert await ended(runtime.client, again) == WHOLE
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_one_that_is_killed_after_a_rewind_shows_no_half(lab: Lab, point: str) -> None:
+    async with lab.running() as runtime:
+        scales = runtime.client.actor(Scales, "a")
+        handle = await killed(runtime.client)
+        again = successor(runtime.client, await handle.restart(point, rewind_state=True))
+        await quiet()
+        assert await scales.read() == [0, 0, [], {}]
+        await again.kill(reason="a test")
+        assert await scales.read() == [0, 0, [], {}]
 
 
 async def test_one_that_is_killed_again_leaves_nothing(lab: Lab) -> None:
