@@ -57,10 +57,9 @@ def test_a_test_that_is_named_twice_runs_once() -> None:
 
 
 def exists(test: str) -> bool:
-    """A parametrised id is looked up by its function, and its part in brackets in the text of the file."""
+    """A parametrised id is looked up by its function."""
     path, _, rest = test.partition("::")
-    function, _, parameters = rest.removesuffix("]").partition("[")
-    return (ROOT / path).exists() and function in functions_in(path) and parameters in (ROOT / path).read_text()
+    return (ROOT / path).exists() and rest.partition("[")[0] in functions_in(path)
 
 
 @cache

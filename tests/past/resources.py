@@ -8,7 +8,7 @@ FAULTS = (
     Fault(
         "busy-loop-took-the-server",
         "A handler that never came to an await stopped every request and SIGTERM, and again at each start.",
-        "tests/engine/test_blocking.py::test_a_handler_is_interrupted_and_paused_and_the_rest_goes_on",
+        "tests/engine/test_blocking.py::test_a_handler_is_interrupted_and_paused_and_the_rest_goes_on[loop]",
     ),
     Fault(
         "blocking-search-could-not-be-interrupted",
@@ -43,7 +43,7 @@ FAULTS = (
     Fault(
         "interrupted-in-a-library-line",
         "A pause for blocking named a line of a library of this package instead of the user's line.",
-        "tests/engine/test_blocking.py::test_the_pause_names_the_line",
+        "tests/engine/test_blocking.py::test_a_handler_is_interrupted_and_paused_and_the_rest_goes_on[emit_without_end]",
     ),
     Fault(
         "check-hung-on-blocking-code",

@@ -53,11 +53,11 @@ FAULTS = (
     Fault(
         "added-files-went-unnoticed",
         "Files that were copied into a live directory went unnoticed, and RocksDB could write over them.",
-        "tests/journal/test_held_directory.py::test_a_process_without_a_free_descriptor_keeps_its_directory",
+        "tests/journal/test_held_directory.py::test_a_lost_directory_is_noticed_while_idle[through /proc-a backup copied into it]",
     ),
     Fault(
-        "removed-log-went-unnoticed",
-        "A log or table that was removed under a server went unnoticed, and it acknowledged what the next start could not find.",
+        "removed-log-lost-what-was-acknowledged",
+        "A log that was removed under a server went unnoticed, and what it had acknowledged was lost.",
         "tests/journal/test_held_directory.py::test_a_log_that_is_removed_loses_nothing",
     ),
     Fault(
@@ -132,7 +132,7 @@ FAULTS = (
     ),
     Fault(
         "request-ids-could-be-guessed",
-        "The id of an idempotent request was a plain hash, so that a guessed key gave the result of another user.",
+        "The id of an idempotent request was a plain hash, so that a guessed key gave the result of another principal.",
         "tests/http/test_principals.py::test_the_id_of_a_request_cannot_be_worked_out_without_the_store",
     ),
     Fault(
@@ -249,5 +249,10 @@ FAULTS = (
         "store-exists-was-an-internal-error",
         "'restore' over a store ended with exit code 1, and any failure was said to be a backup that exists.",
         "tests/cli/test_copies.py::test_only_what_is_there_is_a_backup_that_exists",
+    ),
+    Fault(
+        "removed-tables-went-unnoticed",
+        "Tables that were removed under a server went unnoticed, and it acknowledged what the next start could not find.",
+        "tests/journal/test_held_directory.py::test_a_lost_directory_is_noticed_while_idle[through /proc-its tables removed]",
     ),
 )

@@ -390,4 +390,9 @@ FAULTS = (
         "A policy took any value for 'fail_fast' and treated it as true.",
         "tests/engine/test_entries.py::test_a_policy_fails_fast_or_does_not_or_leaves_it_open",
     ),
+    Fault(
+        "error-typed-in-its-own-class",
+        "An error whose attribute is typed by a class in its own body arrived as a TerminalError.",
+        "tests/engine/test_carried_errors.py::test_an_error_is_made_again_from_its_record[typed by a class in its own]",
+    ),
 )
