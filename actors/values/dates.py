@@ -2,9 +2,7 @@
 
 An aware date comes back with its instant, its offset and its zone: one in a ``ZoneInfo`` is written with the zone's name in
 brackets, as RFC 9557 has it (``2030-01-02T09:00:00+01:00[Europe/Berlin]``). If the rules of the zone have changed since, the
-instant holds. A ``datetime.timezone`` that was given a name (``datetime.now().astimezone()`` gives it the system's) is written
-with that, as the suffix that the same RFC leaves to experiments (``2030-01-02T09:00:00+01:00[_name=CET]``); a time likewise. Other
-kinds of ``tzinfo`` are refused: nothing says how to make one again.
+instant holds. Other kinds of ``tzinfo`` are refused: nothing says how to make one again.
 """
 
 from __future__ import annotations
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
 _OFFSET_WITH_SECONDS = re.compile(r"[+-]\d\d:\d\d:\d\d(\.\d{6})?$")
 _ZONED = re.compile(r"(?P<date>[^\[]+)\[(?P<zone>[^\]!]+)\]$")
-_NAMED = re.compile(r"(?P<at>[^\[]+)\[_name=(?P<name>.*)\]", re.DOTALL)
 
 
 def date_shapes() -> dict[Any, Shape]:
@@ -73,20 +70,10 @@ def _with_z(text: str, zone: datetime.tzinfo | None) -> str:
             f"its time zone is of type {type(zone).__name__}, which cannot be kept: "
             "use zoneinfo.ZoneInfo, datetime.UTC or datetime.timezone"
         )
-    offset, name = zone.utcoffset(None), zone.tzname(None)
-    text = text if offset else f"{text[:-6]}Z"
-    if name == datetime.timezone(offset).tzname(None):
-        return text
-    if type(name) is not str:
-        raise Misfit(f"the name of its time zone is {show(name)}, expected str")
-    return f"{text}[_name={name}]"
+    return f"{text[:-6]}Z" if not zone.utcoffset(None) else text
 
 
 def _read_datetime(text: str) -> datetime.datetime:
-    named = _NAMED.fullmatch(text) if text.endswith("]") else None
-    if named is not None:
-        value = _read_instant(named["at"])
-        return value.replace(tzinfo=_zone_named(value.utcoffset(), named["name"]))
     zoned = _ZONED.match(text) if text.endswith("]") else None
     if zoned is not None:
         return _in_zone(_read_instant(zoned["date"]), _zone(zoned["zone"]))
@@ -128,17 +115,7 @@ def _zone(name: str) -> zoneinfo.ZoneInfo:
         raise ValueError(f"there is no time zone {name!r}: {reason_of(error)}") from error
 
 
-def _zone_named(offset: datetime.timedelta | None, name: str) -> datetime.timezone:
-    if offset is None:
-        raise ValueError("a zone with a name has an offset as well")
-    return datetime.timezone(offset, name)
-
-
 def _read_time(text: str) -> datetime.time:
-    named = _NAMED.fullmatch(text) if text.endswith("]") else None
-    if named is not None:
-        value = _read_time(named["at"])
-        return value.replace(tzinfo=_zone_named(value.utcoffset(), named["name"]))
     try:
         return msgspec.convert(text, datetime.time)
     except msgspec.ValidationError:

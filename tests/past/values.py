@@ -116,11 +116,6 @@ FAULTS = (
         "tests/values/test_scalars.py::test_a_date_in_a_zone_keeps_its_zone_and_its_side_of_a_change_of_clocks",
     ),
     Fault(
-        "zone-name-was-lost",
-        "A time zone that was given a name came back without the name.",
-        "tests/values/test_scalars.py::test_a_name_that_a_zone_was_given_is_kept",
-    ),
-    Fault(
         "text-was-taken-for-a-list",
         "A text was taken for a list of its letters.",
         "tests/values/test_from_outside.py::test_a_container_is_not_made_of_whatever_can_be_walked_over",

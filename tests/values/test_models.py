@@ -59,10 +59,6 @@ class Camel(BaseModel):
     last_name: str = Field(alias="lastName", default="")
 
 
-class Dated(BaseModel):
-    at: datetime.datetime
-
-
 class TwoNames(BaseModel):
     number: int = Field(serialization_alias="n", default=0)
 
@@ -282,18 +278,6 @@ def test_a_model_is_written_by_its_aliases_and_read_by_its_names_as_well() -> No
         "lastName": "",
     }
     assert codec_for(Camel).decode(b'{"first_name":"Anna"}') == Camel(firstName="Anna")
-
-
-def test_a_model_that_was_read_has_every_field_set() -> None:
-    back = codec_for(Camel).settle(Camel(firstName="Anna"))[1]
-    assert back == Camel(firstName="Anna")
-    assert back.model_fields_set == set(Camel.model_fields)
-
-
-def test_a_date_in_a_model_keeps_its_instant_and_its_offset() -> None:
-    at = datetime.datetime(2030, 1, 2, tzinfo=datetime.timezone(datetime.timedelta(hours=1), "CET"))
-    back = codec_for(Dated).settle(Dated(at=at))[1]
-    assert (back.at, back.at.utcoffset()) == (at, at.utcoffset())
 
 
 def test_what_a_model_makes_of_json_from_outside_is_its_own_affair() -> None:

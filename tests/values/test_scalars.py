@@ -260,25 +260,6 @@ def test_a_date_whose_zone_has_new_rules_keeps_its_instant() -> None:
     assert read.tzinfo is BERLIN
 
 
-@pytest.mark.parametrize("offset", [1, 0, -3.5, 3208 / 3600])
-@pytest.mark.parametrize("name", ["CET", "GMT", "", "]", "West [Europe]", "_name=x", "Z", "é"])
-def test_a_name_that_a_zone_was_given_is_kept(offset: float, name: str) -> None:
-    zone = datetime.timezone(datetime.timedelta(hours=offset), name)
-    for value in (datetime.datetime(2030, 1, 2, 3, 4, 5, 6, zone), datetime.time(1, 2, tzinfo=zone)):
-        comes_back(type(value), value)
-        assert codec_for(type(value)).settle(value)[1].tzname() == name
-
-
-def test_a_zone_without_a_name_of_its_own_is_written_as_its_offset() -> None:
-    for zone, written in (
-        (datetime.timezone(datetime.timedelta(hours=1)), b'"2030-01-02T00:00:00+01:00"'),
-        (datetime.timezone(datetime.timedelta(hours=1), "UTC+01:00"), b'"2030-01-02T00:00:00+01:00"'),
-        (datetime.timezone(datetime.timedelta(hours=1), "CET"), b'"2030-01-02T00:00:00+01:00[_name=CET]"'),
-        (datetime.timezone(datetime.timedelta(0), "UTC"), b'"2030-01-02T00:00:00Z"'),
-    ):
-        assert codec_for(datetime.datetime).encode(datetime.datetime(2030, 1, 2, tzinfo=zone)) == written
-
-
 # From outside.
 
 
@@ -325,9 +306,6 @@ def test_other_ways_to_write_the_same_are_read(kind: Any, data: bytes, value: An
         (datetime.datetime, b'"2030-01-02T00:00:00[Europe/Berlin]"'),
         (datetime.datetime, b'"2030-01-02T00:00:00+01:00[../etc/passwd]"'),
         (datetime.datetime, b'"2030-01-02T00:00:00+01:00[Nowhere]"'),
-        (datetime.datetime, b'"2030-01-02T00:00:00[_name=CET]"'),
-        (datetime.time, b'"00:00:00[_name=CET]"'),
-        (datetime.time, b'"00:00:00+01:00[CET]"'),
         (ipaddress.IPv4Address, b'"::1"'),
     ],
 )
