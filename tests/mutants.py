@@ -260,7 +260,7 @@ def _planted_in_children(mutant: Mutant) -> Iterator[None]:
     """Processes that the tests start import the sources with the bug, too."""
     with tempfile.TemporaryDirectory() as folder:
         customized = (
-            f"import sys\nsys.path.append({str(ROOT)!r})\nfrom tests.mutants import plant\nplant({mutant.name!r})\n"
+            f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom tests.mutants import plant\nplant({mutant.name!r})\n"
         )
         Path(folder, "sitecustomize.py").write_text(customized)
         os.environ["PYTHONPATH"] = folder
