@@ -266,11 +266,6 @@ FAULTS = (
         "tests/engine/test_doctor.py::test_items_that_differ_from_what_the_whole_history_says_are_found_and_written_again",
     ),
     Fault(
-        "doctor-passed-a-lost-head",
-        "doctor looked at no event of an object whose head was lost, and --rebuild cleared its name away.",
-        "tests/engine/test_doctor.py::test_an_object_whose_head_is_lost_is_found_and_nothing_of_it_is_cleared_away",
-    ),
-    Fault(
         "lost-tries-policy-was-overruled",
         "A step that ended its process was paused as blocked, although its policy had ended it.",
         "tests/engine/test_lost_tries.py::test_the_policy_of_a_step_that_ends_its_process_comes_first",

@@ -170,4 +170,9 @@ FAULTS = (
         "A head that came in one piece had no limit.",
         "tests/http/test_bounds.py::test_bodies_heads_keys_and_depths_have_limits_with_their_own_answers",
     ),
+    Fault(
+        "slow-numbers-held-the-loop",
+        "A body of 200,000 numbers like 1.5e300 held the event loop for seconds.",
+        "tests/http/test_bodies.py::test_a_number_that_is_slow_to_read_counts_as_many",
+    ),
 )

@@ -35,4 +35,9 @@ FAULTS = (
         "Under python -O the assertions of the tests' helpers were left out.",
         "tests/test_house.py::test_assertions_of_helpers_hold_in_optimized_tests",
     ),
+    Fault(
+        "rewind-showed-half-a-change",
+        "A rewinding restart of an atomic handler showed half of its change, which stayed if the restart was killed.",
+        "tests/engine/test_restart_atomic.py::test_one_that_is_killed_after_a_rewind_shows_no_half",
+    ),
 )
