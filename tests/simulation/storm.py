@@ -519,7 +519,7 @@ class Storm:
                     await handle.signal("t", ["t", -1])
                 except actors.Refused:
                     continue
-            await trio.sleep(30)
+            await trio.sleep(30 if turn < 20 else 600)  # a timer of before a clock was set back waits for that long
         for of in still_open:
             info = await self.client.invocation(of).info()
             self.law("all comes to its end", False, f"{info.id}, {info.target}, is {info.status}: {info.pause_reason}")
