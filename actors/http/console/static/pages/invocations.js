@@ -121,7 +121,8 @@ function List({ params }) {
   const [, redraw] = useReducer((/** @type {number} */ n) => n + 1, 0);
   const [asking, setAsking] = useState(/** @type {{ verb: import("../ui/verbs.js").Verb, choice: import("../lib/where.js").Choice } | null} */ (null));
   const calm = useRef({ isHeld: false, top: 0, hasChosen: false });
-  const resorted = useRef(/** @type {string | null} */ (null));
+  // The column that the user has just sorted by, and the rows as they were before.
+  const resorted = useRef(/** @type {{ column: string, before: Rows } | null} */ (null));
 
   const rows = useMemo(() => new Rows(where, { by, descending }, () => redraw(0)), [where, by, descending]);
   const [choice, setChoice] = useState({ ...NONE, rows });
@@ -142,7 +143,7 @@ function List({ params }) {
   }, [rows]);
 
   useEffect(() => {
-    if (rows.count !== undefined) resorted.current = null; // the table is there, and has the focus back
+    if (rows !== resorted.current?.before && rows.count !== undefined) resorted.current = null; // the table has the focus back
   });
 
   useShortcuts([
@@ -222,10 +223,10 @@ function List({ params }) {
               onSelect=${may("admin") ? choose : undefined}
               sorted=${{ by, descending }}
               onSort=${(/** @type {string} */ column) => {
-                resorted.current = column;
+                resorted.current = { column, before: rows };
                 setParams({ sort: column === "created_at" ? "" : column, order: by === column && descending ? "asc" : "" }, { push: true });
               }}
-              resorted=${resorted.current}
+              resorted=${resorted.current?.column ?? null}
               classOf=${(/** @type {Row} */ row) => (row.fits === 0 || row.fits === -1 ? "stale" : "")}
               onHeld=${(/** @type {boolean} */ isHeld) => (calm.current.isHeld = isHeld)}
               begin=${rows.isCounted ? begin : 0}
