@@ -166,9 +166,9 @@ TYPED: dict[str, Typed] = {
     "model": Typed(Line, Line, comes_back=True),
     "member": Typed(Colour, lambda: Colour.RED, comes_back=True),
     "keys": Typed(dict[int, str], lambda: {1: "a"}, comes_back=True),
-    "zone_with_a_name": Typed(
+    "date": Typed(
         datetime.datetime,
-        lambda: datetime.datetime(2030, 1, 2, tzinfo=datetime.timezone(datetime.timedelta(hours=1), "CET")),
+        lambda: datetime.datetime(2030, 1, 2, tzinfo=datetime.timezone(datetime.timedelta(hours=1))),
         comes_back=True,
     ),
 }

@@ -34,8 +34,10 @@ class Room:
         with self.scopes[name]:
             async with self._places.place(name.rstrip("0123456789")):
                 self.running.append(name)
-                await self._ends[name].wait()
-            self.running.remove(name)
+                try:
+                    await self._ends[name].wait()
+                finally:
+                    self.running.remove(name)
 
 
 async def test_an_asker_of_whom_nothing_runs_waits_for_no_other() -> None:
@@ -68,7 +70,7 @@ async def test_a_query_that_is_cancelled_keeps_no_place(is_given: bool) -> None:
         await room.ask("a0", "a1", "a2")
         if is_given:
             room._ends["a0"].set()
-            await trio.lowlevel.checkpoint()  # its place is given to the next one, which does not know it yet
+            await trio.lowlevel.checkpoint()  # its place is given to the next one, which may not know it yet
         room.scopes["a1"].cancel()
         await trio.testing.wait_all_tasks_blocked()
         await room.end("a0")
