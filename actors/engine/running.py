@@ -40,13 +40,13 @@ class RunningSteps:
         self._tasks: dict[StepTask, None] = {}
 
     def start(self, task: StepTask, supervise: Callable[[StepTask], Awaitable[Any]], context: Context) -> None:
-        """Run one. ``supervise`` does not raise, and calls :meth:`forget` when it ends."""
+        """Run one. ``supervise`` does not raise, and calls :meth:`forget` when the body has ended."""
         self._tasks[task] = None
         name = f"step {task.name} of {task.invocation_id}"
         trio.lowlevel.spawn_system_task(supervise, task, name=name, context=context.copy())
 
     def forget(self, task: StepTask) -> None:
-        """It ends; the last that its supervision says."""
+        """Take note that its task is over."""
         del self._tasks[task]
         task.end()
 

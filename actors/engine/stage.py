@@ -383,26 +383,22 @@ class Stage:
     async def _supervise(self, resident: Resident, task: StepTask) -> None:
         command: Command | None = None
         try:
-            try:
-                command = await task.run(partial(self._emit, resident))
-            except (
-                BaseException
-            ) as error:  # the body's own errors are in the command; this is of its result, or its policy
-                if isinstance(error, trio.Cancelled):
-                    raise
-                if task.is_wanted:
-                    self._containment.blame(resident, task.invocation_id, error, cause=PauseCause.HANDLER)
-            finally:
-                self._forget_step(resident, task)
-            while self._waiting_steps and self._running_steps < self._limits.running_steps:
-                (of, step), waiting = self._waiting_steps.popitem(last=False)
-                self.run_step(waiting, of, step)
-            try:
-                self._after_step(resident, task, command)
-            except BaseException as error:
-                self._containment.blame(resident, task.invocation_id, error)
+            command = await task.run(partial(self._emit, resident))
+        except BaseException as error:  # the body's own errors are in the command; this is of its result, or its policy
+            if isinstance(error, trio.Cancelled):
+                raise
+            if task.is_wanted:
+                self._containment.blame(resident, task.invocation_id, error, cause=PauseCause.HANDLER)
         finally:
-            self._setting.steps.forget(task)
+            self._forget_step(resident, task)
+        # No checkpoint from here on: what waits for the end of the task runs after its outcome was taken.
+        while self._waiting_steps and self._running_steps < self._limits.running_steps:
+            (of, step), waiting = self._waiting_steps.popitem(last=False)
+            self.run_step(waiting, of, step)
+        try:
+            self._after_step(resident, task, command)
+        except BaseException as error:
+            self._containment.blame(resident, task.invocation_id, error)
 
     def _after_step(self, resident: Resident, task: StepTask, command: Command | None) -> None:
         if self._is_closed:
@@ -415,6 +411,7 @@ class Stage:
         self._settle_pause(resident, task.invocation_id)
 
     def _forget_step(self, resident: Resident, task: StepTask) -> None:
+        self._setting.steps.forget(task)
         of = task.invocation_id
         tasks = resident.steps[of]
         del tasks[task.step]
