@@ -192,7 +192,7 @@ def refuse_incompatible(report: CheckReport) -> None:
 
 
 def refusal_of(report: CheckReport, advice: str, of: InvocationId | None = None) -> IncompatibleError:
-    """What is said to the one who wants it done; ``of`` is the invocation that the report is not about but for."""
+    """The error for a report that is not the same. ``of`` is the restart's original, if the report is of what it keeps."""
     at = report.divergence
     what = f"{report.invocation_id} cannot go on" if of is None else f"the kept part of {of} cannot be repeated"
     return IncompatibleError(

@@ -37,9 +37,8 @@ class HandlerOptions:
     retention: float | None = None
 
 
-@attrs.frozen(
-    kw_only=True, eq=False, slots=False
-)  # with slots, cached properties make each access to an attribute slow
+# With slots, attrs implements cached properties by __getattr__, which makes each access to any attribute slow.
+@attrs.frozen(kw_only=True, eq=False, slots=False)
 class HandlerDefinition:
     """A handler as the engine sees it, of one class. ``types`` are what the type variables of a generic class stand for."""
 

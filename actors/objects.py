@@ -170,7 +170,7 @@ class NothingStored:
         return False
 
 
-@attrs.frozen(kw_only=True, slots=False)  # with slots, the cached property makes each access to an attribute slow
+@attrs.frozen(kw_only=True, slots=False)  # for the cached property, as HandlerDefinition
 class Definition:
     """A class as the engine sees it.
 

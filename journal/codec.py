@@ -136,7 +136,7 @@ _ARE_WITHOUT: dict[type, Callable[[Any], bool]] = {
     e.StepCompleted: _is_of_success,
     e.CallCompleted: _is_of_success,
 }
-"""The same holds for those of these events of which this is true: nearly all."""
+"""The same holds for an event of these classes if its function says so, as for nearly all."""
 
 _CODES: dict[type, tuple[int, Callable[[bytes], Any] | None, Callable[[Any], bool] | None]] = {
     kind: (tag, None if kind in _WITHOUT_USERS_TEXTS else _DECODERS[tag], _ARE_WITHOUT.get(kind))

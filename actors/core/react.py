@@ -115,7 +115,7 @@ def _on_started(state: ObjectState | None, event: e.InvocationStarted) -> list[E
 
 
 def _begin(invocation: InvocationState) -> list[Effect]:
-    """Begin it, or go on with it. A restart that could not read what it keeps tries again before it goes on without that."""
+    """Begin or continue it. A restart that could not read what it keeps reads it first."""
     of = invocation.invocation_id
     if invocation.restarts is not None and has_yet_to_keep(invocation):
         return [f.KeepHistory(of), f.StartAttempt(of)]

@@ -102,7 +102,7 @@ class Changes:
     size: int = 0
 
     def write(self, fields: dict[str, bytes], size: int) -> None:
-        """Fields have other values, of so many bytes in all."""
+        """Change fields; ``size`` is how many bytes the new values have."""
         known = self.fields
         self.size += size - sum([len(known[name]) for name in known.keys() & fields.keys()]) if known else size
         known.update(fields)

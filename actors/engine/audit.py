@@ -114,7 +114,7 @@ def _act_of_command(arrival: Arrival) -> Act | None:
 
 
 def _is_asked_for(arrival: Arrival, command: Any) -> bool:
-    """Whether a client waits for the answer. None does for what follows from another verb, or from a date."""
+    """Whether a client waits for the answer. No client waits for what follows from another verb, or from a date."""
     return arrival.reply is not None or command.reply_to is not None
 
 

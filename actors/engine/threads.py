@@ -144,7 +144,7 @@ class Threads:
         self._places.release_on_behalf_of(thread)
 
     async def run(self, thread: StepThread, function: Callable[[], Any]) -> Any:
-        """What the function returns. It has a place, and gives it back. A caller that is cancelled goes on, without the thread."""
+        """What the function returns. It has a place, and gives it back. A caller that is cancelled leaves the thread behind."""
 
         def work() -> _Ended:
             try:

@@ -128,7 +128,7 @@ def seat_of(scope: MutableMapping[str, Any]) -> Seat | None:
 
 
 def waiting_for_client(scope: MutableMapping[str, Any]) -> AbstractContextManager[None]:
-    """Have the server know that nothing goes on until the client has sent something, for the block."""
+    """Tell the server that the request waits for its client, for the block."""
     seat = seat_of(scope)
     return nullcontext() if seat is None else seat.waiting_for_client()
 

@@ -374,7 +374,7 @@ _WAITING = "waiting"
 
 
 class Rank(enum.IntEnum):
-    """In which order connections make place for others, where there is no room."""
+    """The order in which connections are closed to make room for others."""
 
     SLOW = enum.auto()
     """Its client is waited for: for a request, for the rest of a body, or until it has read. One rank, since one that has come just
@@ -426,7 +426,7 @@ class Seat:
 
     @contextmanager
     def waiting_for_client(self) -> Iterator[None]:
-        """Nothing goes on until the client has sent or read something, for the block."""
+        """The request waits until its client has sent or read something, for the block."""
         self._waits_for_client += 1
         try:
             yield
