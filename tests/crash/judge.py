@@ -109,6 +109,11 @@ class Remains:
                 if of is not None:
                     self.events[of].append(recorded)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something is left for a server to do."""
+        return self.letters > 0 or any(row.status is not Status.COMPLETED for row in self.rows.values())
+
 
 def read(directory: Path) -> Remains:
     """All of it."""

@@ -52,7 +52,7 @@ PAUSE_SECONDS = 0.005
 
 LONGEST_START_SECONDS = 0.2
 STOPS = 5
-"""How often a server may be stopped in the end with letters still under way."""
+"""How often a server may be stopped in the end with something still under way."""
 
 _STILL_OPEN = [status for status in Status if status is not Status.COMPLETED]
 _AWAY = (actors.UnavailableError, actors.UnknownOutcomeError)
@@ -206,21 +206,36 @@ class Lives:
     # The end.
 
     async def finish(self, *, asked_again: int = 100) -> None:
-        """Let everything end, ask once more for what was answered, and hear what the accounts and the audit say."""
+        """Let everything end, ask once more for what was answered, and hear what the accounts and the audit say.
+
+        A letter may still be under way when nothing else is. The server that is asked to stop delivers it, and what it begins
+        waits for the next server.
+        """
         bug = self.bug if self.bug and BUGS[self.bug].to_the_end else ""
-        await self.server.start(self.directory, bug=bug)
-        async with self._client() as client:
-            with trio.move_on_after(self.patience), self._noting_errors():
+        again = self._answered[-asked_again:]
+        for _ in range(STOPS):
+            await self.server.start(self.directory, bug=bug)
+            await self._come_to_rest(again)
+            await self._stop()
+            if self.broken or not judge.read(self.directory).is_under_way:
+                return
+            again = []
+
+    async def _come_to_rest(self, again: Iterable[int]) -> None:
+        with trio.move_on_after(self.patience) as patience, self._noting_errors():
+            async with self._client() as client:
                 for job in self._jobs():
                     await client.jobs.job(job).result()
                 while await help_along(client):
                     await trio.sleep(0.01)
-                for number in self._answered[-asked_again:]:
+                for number in again:
                     await self.ask(client, number)
                 while await help_along(client):
                     await trio.sleep(0.01)
+                self.told.clear()
                 await self._hear_the_end(client)
-        await self._stop(bug)
+        if patience.cancelled_caught:
+            self.broken.append(f"it did not come to an end in {self.patience} seconds: {self.server.said()}")
 
     @contextmanager
     def _noting_errors(self) -> Iterator[None]:
@@ -250,15 +265,9 @@ class Lives:
             if (job.state, job.total, job.done) != (JobState.DONE, IN_A_JOB, IN_A_JOB):
                 self.broken.append(f"a job that was acknowledged is {job}")
 
-    async def _stop(self, bug: str) -> None:
-        for _ in range(STOPS):
-            code = await self.server.stop()
-            if code:
-                self.broken.append(f"a server that was asked to end ended with {code}: {self.server.said()}")
-            if not judge.read(self.directory).letters:
-                return
-            await self.server.start(self.directory, bug=bug)
-        await self.server.stop()
+    async def _stop(self) -> None:
+        if code := await self.server.stop():
+            self.broken.append(f"a server that was asked to end ended with {code}: {self.server.said()}")
 
     def wrongs(self) -> list[str]:
         """Everything that is not as it was promised."""

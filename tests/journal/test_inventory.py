@@ -14,7 +14,7 @@ from journal import rocks
 from journal.errors import StoreDamaged
 from journal.inventory import Fate, Stranger, strangers
 from journal.opening import open_for_reading, open_journal
-from journal.store import Durability
+from journal.store import Durability, scan_all
 from tests.journal.test_power import Life
 from tests.journal.test_rocks import A, append, cut, the_log, the_manifest
 
@@ -33,6 +33,15 @@ async def write(path: Path, commits: int, durability: Durability = Durability.FS
         last = 0 if stored is None else stored.last
         for number in range(last, last + commits):
             await partition.commit([append(A, number, os.urandom(1000))])
+
+
+def rows_of(path: Path) -> list[tuple[bytes, bytes]]:
+    """All that it shows to a reader."""
+    reader, _ = open_for_reading(path)
+    try:
+        return list(scan_all(reader, b"", b"\xff" * 8))
+    finally:
+        reader.close()
 
 
 def found_in(path: Path) -> list[Stranger]:
@@ -131,9 +140,15 @@ def test_a_store_that_has_forgotten_something_is_not_shown_as_a_smaller_one(
     stores: Path, tmp_path: Path, what: str
 ) -> None:
     crashed = Path(shutil.copytree(stores / "crashed", tmp_path / "crashed"))
+    whole = rows_of(crashed)
     DAMAGES[what](crashed)
-    with pytest.raises(StoreDamaged):
-        open_for_reading(crashed)
+    try:
+        shown = rows_of(crashed)
+    except StoreDamaged:
+        return
+    # The process was killed before RocksDB deleted the log whose rows the cut part of the manifest says are in a table.
+    assert what == "the manifest is cut"
+    assert shown == whole
 
 
 def test_an_empty_log_that_a_crash_leaves_is_no_stranger(stores: Path, tmp_path: Path) -> None:
