@@ -32,7 +32,7 @@ FOUND = Path(__file__).parent / "found"
 FIRST, LAST = (int(part) for part in os.environ.get("PLAYHEAD_SEEDS", "0-2000").split("-"))
 SECONDS = float(os.environ.get("PLAYHEAD_SECONDS", "240"))
 CELLS_REACHED = len(CELLS)
-"""By two thousand seeds, of status, verb and death."""
+"""By the first two thousand seeds, of status, verb and death."""
 
 
 MOST_STORIES = 5
@@ -71,7 +71,7 @@ def test_no_storm_breaks_a_law(capsys: pytest.CaptureFixture[str]) -> None:
     if stories:
         pytest.fail("\n\n".join(story for told in stories.values() for story in told), pytrace=False)
     assert {verb for _, verb, _ in cells} == {*VERBS}
-    if played >= 2_000:
+    if FIRST == 0 and played >= 2_000:
         assert reached >= CELLS_REACHED, [cell for cell in CELLS if not cells[cell]]
 
 
