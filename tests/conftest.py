@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite", action="store_true", help="Write the golden files of tests/test_wording.py anew.")
+
+
 @pytest.fixture(autouse=True)
 def empty_world() -> Iterator[None]:
     WORLD.clear()
