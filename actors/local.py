@@ -54,7 +54,7 @@ from actors.references import (
     with_successor,
 )
 from actors.registry import RegistryCaller
-from actors.sql.live import Asked, Queries
+from actors.sql.live import Queries, QueryTarget
 from actors.unserved import UnservedClass, unserved_classes
 from actors.values import Codec, ValueProblem, Written, codec_for, decode_kept
 from journal.errors import BrokenInvariant, JournalError
@@ -286,9 +286,9 @@ class LocalPort:
     async def query(self, sql: str, parameters: Parameters) -> QueryResult:
         return await self._queries.query(self._asked(), sql, parameters)
 
-    def _asked(self) -> Asked:
+    def _asked(self) -> QueryTarget:
         journal = self.engine.journal
-        return Asked(
+        return QueryTarget(
             view=journal.view,
             partitions=journal.partitions,
             asker=self.who.realm,

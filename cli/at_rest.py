@@ -32,7 +32,7 @@ from actors.inspection import (
 from actors.keptobjects import KeptObjects
 from actors.listing import Listing, list_invocations, row_of_id
 from actors.objects import definition_of, service_name
-from actors.sql.live import Asked, Queries
+from actors.sql.live import Queries, QueryTarget
 from actors.system.job import Job
 from actors.values import codec_for, decode_kept
 from journal.errors import Damaged
@@ -70,7 +70,7 @@ class AtRest:
         self.reader = reader
         self._queries = Queries(World(), DEFAULT_LIMITS)
         self._kept = KeptObjects(reader, identity.partitions)
-        self._asked = Asked(view=self._view, partitions=self.partitions)
+        self._asked = QueryTarget(view=self._view, partitions=self.partitions)
 
     @asynccontextmanager
     async def _view(self) -> AsyncIterator[RocksReader]:

@@ -42,7 +42,7 @@ _SELECTION_SECONDS = 120.0
 
 
 @attrs.frozen(kw_only=True)
-class Asked:
+class QueryTarget:
     """What is asked: something with views, of a running journal or of one at rest. ``asker`` is the realm of the principal."""
 
     view: Callable[[], AbstractAsyncContextManager[Readable]]
@@ -59,7 +59,7 @@ class Queries:
         self._limits = limits
         self._places = Places(limits.queries)
 
-    async def query(self, asked: Asked, sql: str, parameters: Parameters) -> QueryResult:
+    async def query(self, asked: QueryTarget, sql: str, parameters: Parameters) -> QueryResult:
         """The answer to one SELECT. Raises as :func:`actors.sql.run.query` does."""
         from actors.sql.run import query
 
@@ -76,7 +76,7 @@ class Queries:
             ),
         )
 
-    async def newest(self, asked: Asked, listing: Listing, predicate: str) -> list[InvocationRow]:
+    async def newest(self, asked: QueryTarget, listing: Listing, predicate: str) -> list[InvocationRow]:
         """The newest invocations that are listed and that the predicate fits. Raises as :func:`query` does."""
         from actors.sql.predicates import newest
 
@@ -90,7 +90,7 @@ class Queries:
             ),
         )
 
-    async def listed(self, asked: Asked, listing: Listing) -> list[InvocationRow]:
+    async def listed(self, asked: QueryTarget, listing: Listing) -> list[InvocationRow]:
         """The newest invocations that are listed; without a condition in SQL. Raises :class:`actors.QueryTooSlowError`."""
         from actors.listing import list_invocations
         from actors.sql.source import CountedRows, Reader
@@ -100,7 +100,7 @@ class Queries:
             lambda source, budget: list_invocations(CountedRows(Reader(source, budget)), listing),
         )
 
-    async def matching(self, asked: Asked, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
+    async def matching(self, asked: QueryTarget, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many invocations the predicate fits, and the ids of so many, the oldest first. Raises as :func:`query` does."""
         from actors.sql.predicates import matching
 
@@ -115,7 +115,7 @@ class Queries:
             seconds=max(_SELECTION_SECONDS, self._limits.query_seconds),
         )
 
-    async def newest_ids(self, asked: Asked, listing: Listing) -> tuple[int, list[InvocationId]]:
+    async def newest_ids(self, asked: QueryTarget, listing: Listing) -> tuple[int, list[InvocationId]]:
         """How many are listed, and the ids of the newest of them. Raises as :func:`query` does."""
         from actors.sql.predicates import newest_ids
 
@@ -130,7 +130,7 @@ class Queries:
         )
 
     async def _answer(
-        self, asked: Asked, question: Callable[[Source, Budget], T], *, seconds: float | None = None
+        self, asked: QueryTarget, question: Callable[[Source, Budget], T], *, seconds: float | None = None
     ) -> T:
         from actors.core.errors import QueryTooSlowError
         from actors.sql.budget import Budget

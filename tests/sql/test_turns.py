@@ -13,7 +13,7 @@ import trio
 from actors import Limits
 from actors.engine.world import World, offload_inline
 from actors.listing import Listing
-from actors.sql.live import Asked, Queries
+from actors.sql.live import Queries, QueryTarget
 from actors.sql.turns import Turns
 from tests.sql.kept import NOW, in_memory, row
 
@@ -35,7 +35,7 @@ class Kept:
     def __init__(self, world: World, rows: Sequence[InvocationRow] = ROWS) -> None:
         self.source = in_memory(rows)
         self.queries = Queries(world, Limits(query_seconds=PATIENCE_SECONDS))
-        self.asked = Asked(view=self._view, partitions=1)
+        self.asked = QueryTarget(view=self._view, partitions=1)
 
     @asynccontextmanager
     async def _view(self) -> AsyncIterator[Readable]:
