@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from actors.listing import Listing
     from actors.sql.budget import Budget
     from actors.sql.result import Parameters, QueryResult
-    from actors.sql.source import Source
+    from actors.sql.source import QuerySnapshot
     from journal.ids import InvocationId
     from journal.rows import InvocationRow
     from journal.store import Readable
@@ -130,21 +130,23 @@ class Queries:
         )
 
     async def _answer(
-        self, asked: QueryTarget, question: Callable[[Source, Budget], T], *, seconds: float | None = None
+        self, asked: QueryTarget, question: Callable[[QuerySnapshot, Budget], T], *, seconds: float | None = None
     ) -> T:
         from actors.core.errors import QueryTooSlowError
         from actors.sql.budget import Budget
-        from actors.sql.source import Source
+        from actors.sql.source import QuerySnapshot
 
         async with self._places.place(asked.asker), asked.view() as view:
-            source = Source(
+            source = QuerySnapshot(
                 view=view, partitions=asked.partitions, now=self._world.clock.now(), services=asked.services
             )
             with suppress(QueryTooSlowError):
                 return question(source, Budget(min(_AT_ONCE_SECONDS, self._limits.query_seconds), is_at_once=True))
             return await self._in_a_thread(question, source, seconds or self._limits.query_seconds)
 
-    async def _in_a_thread(self, question: Callable[[Source, Budget], T], source: Source, seconds: float) -> T:
+    async def _in_a_thread(
+        self, question: Callable[[QuerySnapshot, Budget], T], source: QuerySnapshot, seconds: float
+    ) -> T:
         from actors.sql.budget import Budget
         from actors.sql.turns import Turns
 

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.sql.result import Value
-    from actors.sql.source import Source
+    from actors.sql.source import QuerySnapshot
     from journal.rows import InvocationRow
 
 _READABLE = frozenset({INVOCATIONS.name})
 _FROM = "FROM sys_invocation WHERE"
 
 
-def check_predicate(source: Source, predicate: str, budget: Budget | None = None) -> None:
+def check_predicate(source: QuerySnapshot, predicate: str, budget: Budget | None = None) -> None:
     """Raise :class:`actors.InvalidQueryError` unless this is a predicate. Reads nothing."""
     if not predicate.strip():
         raise InvalidQueryError("the predicate is empty; write a condition such as status = 'paused'")
@@ -46,7 +46,7 @@ def check_predicate(source: Source, predicate: str, budget: Budget | None = None
 
 
 def where(
-    source: Source,
+    source: QuerySnapshot,
     predicate: str,
     *,
     budget: Budget | None = None,
@@ -66,7 +66,7 @@ def where(
 
 
 def matching(
-    source: Source,
+    source: QuerySnapshot,
     predicate: str,
     *,
     at_most: int,
@@ -79,7 +79,7 @@ def matching(
     return _counted(source, Listing(), predicate, "created_at, id", at_most, budget)
 
 
-def newest_ids(source: Source, listing: Listing, *, budget: Budget) -> tuple[int, list[InvocationId]]:
+def newest_ids(source: QuerySnapshot, listing: Listing, *, budget: Budget) -> tuple[int, list[InvocationId]]:
     """How many invocations are listed, and the ids of the newest of them, newest first; as many as the listing is long.
 
     Raises as :func:`where` does.
@@ -90,7 +90,7 @@ def newest_ids(source: Source, listing: Listing, *, budget: Budget) -> tuple[int
 
 
 def _counted(
-    source: Source, listing: Listing, predicate: str, order: str, at_most: int, budget: Budget
+    source: QuerySnapshot, listing: Listing, predicate: str, order: str, at_most: int, budget: Budget
 ) -> tuple[int, list[InvocationId]]:
     check_predicate(source, predicate, budget)
     conditions, parameters = _conditions(listing)
@@ -106,7 +106,7 @@ def _counted(
 
 
 def newest(
-    source: Source,
+    source: QuerySnapshot,
     listing: Listing,
     predicate: str,
     *,
@@ -141,7 +141,7 @@ def _conditions(listing: Listing) -> tuple[str, list[Value]]:
     return " AND ".join(conditions), parameters
 
 
-def _statement(source: Source, budget: Budget, before: str, predicate: str, after: str) -> Statement:
+def _statement(source: QuerySnapshot, budget: Budget, before: str, predicate: str, after: str) -> Statement:
     return Statement(
         source,
         budget,

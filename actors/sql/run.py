@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.sql.result import Parameters
-    from actors.sql.source import Source
+    from actors.sql.source import QuerySnapshot
 
 _SHOWN_CHARACTERS = 30
 
 
 def query(
-    source: Source,
+    source: QuerySnapshot,
     sql: str,
     parameters: Parameters = (),
     *,
@@ -68,7 +68,7 @@ class Statement:
     errors are counted from there.
     """
 
-    source: Source
+    source: QuerySnapshot
     budget: Budget
     guard: Guard
     sql: str

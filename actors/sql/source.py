@@ -28,7 +28,7 @@ _LARGEST_PAGE = 256
 
 
 @attrs.frozen(kw_only=True)
-class Source:
+class QuerySnapshot:
     """A journal as of one moment. ``now`` is that moment, wall seconds. ``services`` are the classes that are served."""
 
     view: Readable
@@ -41,7 +41,7 @@ class Source:
 class Reader:
     """A source as one query reads it: every key that is read counts against its budget."""
 
-    source: Source
+    source: QuerySnapshot
     budget: Budget
 
     def get(self, key: bytes) -> bytes | None:
