@@ -42,7 +42,7 @@ class Changed:
     invocations: list[InvocationId]
 
 
-class Changes:
+class ChangeFeed:
     """The changes of one journal, as they become durable."""
 
     def __init__(self, clock: Clock) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from journal.changes import Changes
+    from journal.changes import ChangeFeed
     from journal.clock import Clock
     from journal.datadir import HeldDirectory
     from journal.events import Event, Recorded, Stamp
@@ -144,7 +144,7 @@ class Journal(Protocol):
     """Where this node keeps it, if it does so in a directory."""
     backlog: Backlog | None
     """What it has of its original's work, if it is a copy."""
-    changes: Changes
+    changes: ChangeFeed
     """What has changed as far as this node keeps it, for those who show all of it."""
 
     def has_room(self) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import trio
 
 from journal import keys
-from journal.changes import Changes
+from journal.changes import ChangeFeed
 from journal.clock import Clock, SystemClock
 from journal.ids import StreamId
 from journal.mailbox import decode_letter
@@ -64,7 +64,7 @@ class StoredJournal:
         self._claims: dict[int, StoredPartition] = {}
         self._postboxes: dict[int, Postbox] = {}
         self._followers: dict[StreamId, trio.Event] = {}
-        self.changes = Changes(self.clock)
+        self.changes = ChangeFeed(self.clock)
 
     def has_room(self) -> bool:
         """Whether new work should be taken; work under way goes on until a write fails."""
