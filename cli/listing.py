@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @attrs.frozen(eq=False)
-class Column(Generic[T]):
+class TextColumn(Generic[T]):
     """A column: its title, and what stands in it."""
 
     title: str
@@ -34,7 +34,7 @@ class Table(Generic[T]):
     """How things of one kind are shown. ``id_of`` names one for other commands."""
 
     id_of: Callable[[T], str]
-    columns: Sequence[Column[T]]
+    columns: Sequence[TextColumn[T]]
 
     def show(self, rows: Sequence[T], output: str) -> None:
         """All of them, in one of the formats."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.texts import failure_in_words
-from cli.listing import Column, Table
+from cli.listing import Table, TextColumn
 from cli.output import ago, when
 from cli.targets import written_target
 
@@ -37,52 +37,52 @@ def note_of(info: InvocationInfo) -> str:
 INVOCATIONS: Table[InvocationInfo] = Table(
     id_of=lambda info: info.id,
     columns=(
-        Column("ID", lambda info: info.id),
-        Column("TARGET", lambda info: written_target(info.target)),
-        Column("STATUS", status_of),
-        Column("CREATED", lambda info: ago(info.created_at)),
-        Column("CHANGED", lambda info: ago(info.modified_at), is_wide=True),
-        Column("FAILED", lambda info: str(info.failed_attempts), is_wide=True),
-        Column("BY", lambda info: info.created_by, is_wide=True),
-        Column("DEPLOYMENT", lambda info: info.deployment, is_wide=True),
-        Column("NOTE", note_of),
+        TextColumn("ID", lambda info: info.id),
+        TextColumn("TARGET", lambda info: written_target(info.target)),
+        TextColumn("STATUS", status_of),
+        TextColumn("CREATED", lambda info: ago(info.created_at)),
+        TextColumn("CHANGED", lambda info: ago(info.modified_at), is_wide=True),
+        TextColumn("FAILED", lambda info: str(info.failed_attempts), is_wide=True),
+        TextColumn("BY", lambda info: info.created_by, is_wide=True),
+        TextColumn("DEPLOYMENT", lambda info: info.deployment, is_wide=True),
+        TextColumn("NOTE", note_of),
     ),
 )
 
 JOBS: Table[JobInfo] = Table(
     id_of=lambda info: info.id,
     columns=(
-        Column("ID", lambda info: info.id),
-        Column("VERB", lambda info: info.verb.value),
-        Column("STATE", lambda info: info.state.value),
-        Column("DONE", lambda info: f"{info.done}/{info.total}"),
-        Column("REFUSED", lambda info: str(sum(info.refused.values()))),
-        Column("STARTED", lambda info: ago(info.started_at)),
-        Column("BY", lambda info: info.started_by, is_wide=True),
-        Column("WHICH", lambda info: info.which),
+        TextColumn("ID", lambda info: info.id),
+        TextColumn("VERB", lambda info: info.verb.value),
+        TextColumn("STATE", lambda info: info.state.value),
+        TextColumn("DONE", lambda info: f"{info.done}/{info.total}"),
+        TextColumn("REFUSED", lambda info: str(sum(info.refused.values()))),
+        TextColumn("STARTED", lambda info: ago(info.started_at)),
+        TextColumn("BY", lambda info: info.started_by, is_wide=True),
+        TextColumn("WHICH", lambda info: info.which),
     ),
 )
 
 JOB_ITEMS: Table[JobItem] = Table(
     id_of=lambda item: item.id,
     columns=(
-        Column("ID", lambda item: item.id),
-        Column("RESULT", lambda item: item.result.value),
-        Column("BEFORE", lambda item: "" if item.before is None else item.before.value),
-        Column("AFTER", lambda item: "" if item.after is None else item.after.value),
-        Column("ERROR", lambda item: item.error),
-        Column("WHY", lambda item: item.reason),
+        TextColumn("ID", lambda item: item.id),
+        TextColumn("RESULT", lambda item: item.result.value),
+        TextColumn("BEFORE", lambda item: "" if item.before is None else item.before.value),
+        TextColumn("AFTER", lambda item: "" if item.after is None else item.after.value),
+        TextColumn("ERROR", lambda item: item.error),
+        TextColumn("WHY", lambda item: item.reason),
     ),
 )
 
 GATES: Table[GateInfo] = Table(
     id_of=lambda gate: gate.scope,
     columns=(
-        Column("SCOPE", lambda gate: gate.scope),
-        Column("STATE", lambda gate: gate.state.value),
-        Column("MODE", lambda gate: gate.mode.value, is_wide=True),
-        Column("SINCE", lambda gate: when(gate.since)),
-        Column("BY", lambda gate: gate.by),
-        Column("REASON", lambda gate: gate.reason),
+        TextColumn("SCOPE", lambda gate: gate.scope),
+        TextColumn("STATE", lambda gate: gate.state.value),
+        TextColumn("MODE", lambda gate: gate.mode.value, is_wide=True),
+        TextColumn("SINCE", lambda gate: when(gate.since)),
+        TextColumn("BY", lambda gate: gate.by),
+        TextColumn("REASON", lambda gate: gate.reason),
     ),
 )

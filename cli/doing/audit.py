@@ -11,7 +11,7 @@ from actors.auditing import AuditQuery
 from actors.core.errors import InvalidScopeError
 from actors.core.gates import parse_scope
 from cli.exits import Exit
-from cli.listing import Column, Table
+from cli.listing import Table, TextColumn
 from cli.output import emit, emit_json, remark, when
 from cli.selecting import refuse_unknown
 from cli.source import readable
@@ -100,12 +100,12 @@ def check(where: Where, output: str) -> None:
 ENTRIES: Table[AuditEntry] = Table(
     id_of=lambda entry: entry.target,
     columns=(
-        Column("TIME", lambda entry: when(entry.at)),
-        Column("BY", lambda entry: entry.by),
-        Column("FROM", lambda entry: entry.origin),
-        Column("VERB", lambda entry: f"{entry.verb} ({entry.detail})" if entry.detail else entry.verb),
-        Column("TARGET", lambda entry: entry.target),
-        Column("RESULT", _result),
-        Column("REASON", lambda entry: entry.reason),
+        TextColumn("TIME", lambda entry: when(entry.at)),
+        TextColumn("BY", lambda entry: entry.by),
+        TextColumn("FROM", lambda entry: entry.origin),
+        TextColumn("VERB", lambda entry: f"{entry.verb} ({entry.detail})" if entry.detail else entry.verb),
+        TextColumn("TARGET", lambda entry: entry.target),
+        TextColumn("RESULT", _result),
+        TextColumn("REASON", lambda entry: entry.reason),
     ),
 )

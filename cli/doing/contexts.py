@@ -8,7 +8,7 @@ import attrs
 import click
 
 from cli.contexts import Context, Contexts, contexts_path, read_contexts, write_contexts
-from cli.listing import Column, Table
+from cli.listing import Table, TextColumn
 from cli.output import emit, remark, safe
 
 
@@ -25,10 +25,10 @@ class Named:
 TABLE = Table[Named](
     id_of=lambda one: one.name,
     columns=(
-        Column("", lambda one: "*" if one.is_current else ""),
-        Column("NAME", lambda one: one.name),
-        Column("URL", lambda one: one.url),
-        Column("TOKEN", lambda one: "yes" if one.has_token else "no", is_wide=True),
+        TextColumn("", lambda one: "*" if one.is_current else ""),
+        TextColumn("NAME", lambda one: one.name),
+        TextColumn("URL", lambda one: one.url),
+        TextColumn("TOKEN", lambda one: "yes" if one.has_token else "no", is_wide=True),
     ),
 )
 

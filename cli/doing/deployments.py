@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from cli.listing import Column, Table
+from cli.listing import Table, TextColumn
 from cli.output import ago, counted, emit, emit_json, remark, safe, when
 from cli.source import live, seen
 
@@ -94,12 +94,12 @@ def _tell(change: DeploymentChange) -> None:
 DEPLOYMENTS: Table[DeploymentInfo] = Table(
     id_of=lambda deployment: deployment.id,
     columns=(
-        Column("ID", lambda deployment: deployment.id),
-        Column("STATE", _state),
-        Column("OPEN", lambda deployment: str(deployment.open_invocations)),
-        Column("REGISTERED", lambda deployment: ago(deployment.registered_at)),
-        Column("BY", lambda deployment: deployment.registered_by, is_wide=True),
-        Column("LEFT", lambda deployment: deployment.passed_over, is_wide=True),
-        Column("CODE", _code),
+        TextColumn("ID", lambda deployment: deployment.id),
+        TextColumn("STATE", _state),
+        TextColumn("OPEN", lambda deployment: str(deployment.open_invocations)),
+        TextColumn("REGISTERED", lambda deployment: ago(deployment.registered_at)),
+        TextColumn("BY", lambda deployment: deployment.registered_by, is_wide=True),
+        TextColumn("LEFT", lambda deployment: deployment.passed_over, is_wide=True),
+        TextColumn("CODE", _code),
     ),
 )

@@ -12,7 +12,7 @@ import trio
 from actors.core.restart import in_words
 from actors.core.texts import failure_in_words
 from actors.history import show
-from cli.listing import Column, Table, facts_lines
+from cli.listing import Table, TextColumn, facts_lines
 from cli.output import emit, emit_json, emit_json_line, remark, safe, until_in_words, when
 from cli.selecting import refuse_unknown, resolved, select
 from cli.source import live, readable
@@ -159,12 +159,12 @@ def timeline_lines(entries: list[JournalEntry], *, is_wide: bool = False) -> Ite
     table: Table[JournalEntry] = Table(
         id_of=lambda entry: str(entry.number),
         columns=(
-            Column("#", lambda entry: str(entry.number)),
-            Column("TIME", lambda entry: f"+{entry.at - start:.3f}s"),
-            Column("TOOK", lambda entry: f"{took[entry.number]:.3f}s" if entry.number in took else ""),
-            Column("BY", lambda entry: entry.by, is_wide=True),
-            Column("EVENT", lambda entry: entry.name),
-            Column("WHAT", lambda entry: entry.summary),
+            TextColumn("#", lambda entry: str(entry.number)),
+            TextColumn("TIME", lambda entry: f"+{entry.at - start:.3f}s"),
+            TextColumn("TOOK", lambda entry: f"{took[entry.number]:.3f}s" if entry.number in took else ""),
+            TextColumn("BY", lambda entry: entry.by, is_wide=True),
+            TextColumn("EVENT", lambda entry: entry.name),
+            TextColumn("WHAT", lambda entry: entry.summary),
         ),
     )
     return table.lines(entries, is_wide=is_wide)

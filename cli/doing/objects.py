@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from actors.core.errors import NotPossibleError, UnknownFieldError
-from cli.listing import Column, Table, facts_lines
+from cli.listing import Table, TextColumn, facts_lines
 from cli.output import counted, emit, emit_json, remark, safe, when
 from cli.selecting import refuse_unknown
 from cli.source import live, readable
@@ -31,24 +31,24 @@ def _as_json(value: Any) -> str:
 
 OBJECTS: Table[ObjectName] = Table(
     id_of=lambda one: written_object(one.service, one.key),
-    columns=(Column("OBJECT", lambda one: written_object(one.service, one.key)),),
+    columns=(TextColumn("OBJECT", lambda one: written_object(one.service, one.key)),),
 )
 ITEMS: Table[ItemInfo] = Table(
     id_of=lambda one: one.item,
     columns=(
-        Column("ITEM", lambda one: one.item),
-        Column("VALUE", lambda one: _as_json(one.value)),
+        TextColumn("ITEM", lambda one: one.item),
+        TextColumn("VALUE", lambda one: _as_json(one.value)),
     ),
 )
 CHANGES: Table[FieldChange] = Table(
     id_of=lambda change: str(change.number),
     columns=(
-        Column("EVENT", lambda change: str(change.number)),
-        Column("TIME", lambda change: when(change.at)),
-        Column("BY", lambda change: change.by),
-        Column("INVOCATION", lambda change: change.invocation_id, is_wide=True),
-        Column("ITEM", lambda change: change.item),
-        Column("VALUE", lambda change: _as_json(change.value)),
+        TextColumn("EVENT", lambda change: str(change.number)),
+        TextColumn("TIME", lambda change: when(change.at)),
+        TextColumn("BY", lambda change: change.by),
+        TextColumn("INVOCATION", lambda change: change.invocation_id, is_wide=True),
+        TextColumn("ITEM", lambda change: change.item),
+        TextColumn("VALUE", lambda change: _as_json(change.value)),
     ),
 )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core.errors import UnknownServiceError
-from cli.listing import Column, Table
+from cli.listing import Table, TextColumn
 from cli.source import seen
 
 if TYPE_CHECKING:
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 SERVICES: Table[ServiceInfo] = Table(
     id_of=lambda service: service.name,
     columns=(
-        Column("NAME", lambda service: service.name),
-        Column("KIND", lambda service: service.kind.value),
-        Column("HANDLERS", lambda service: ", ".join(handler.name for handler in service.handlers) or _none(service)),
-        Column("WHAT", lambda service: service.doc),
+        TextColumn("NAME", lambda service: service.name),
+        TextColumn("KIND", lambda service: service.kind.value),
+        TextColumn(
+            "HANDLERS", lambda service: ", ".join(handler.name for handler in service.handlers) or _none(service)
+        ),
+        TextColumn("WHAT", lambda service: service.doc),
     ),
 )
 
@@ -36,11 +38,11 @@ class Offered:
 HANDLERS: Table[Offered] = Table(
     id_of=lambda one: f"{one.service}/{one.handler.name}",
     columns=(
-        Column("HANDLER", lambda one: f"{one.service}/{one.handler.name}"),
-        Column("MODE", lambda one: one.handler.mode.value),
-        Column("TAKES", lambda one: ", ".join(_taken(one.handler))),
-        Column("GIVES", lambda one: _named(one.handler.result)),
-        Column("WHAT", lambda one: one.handler.doc),
+        TextColumn("HANDLER", lambda one: f"{one.service}/{one.handler.name}"),
+        TextColumn("MODE", lambda one: one.handler.mode.value),
+        TextColumn("TAKES", lambda one: ", ".join(_taken(one.handler))),
+        TextColumn("GIVES", lambda one: _named(one.handler.result)),
+        TextColumn("WHAT", lambda one: one.handler.doc),
     ),
 )
 

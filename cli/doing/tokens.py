@@ -18,7 +18,7 @@ from actors.http.tokenadmin import MadeToken, RevokedToken, TokenInfo
 from actors.http.tokenadmin import create as create_noted
 from actors.http.tokenadmin import revoke as revoke_noted
 from actors.http.tokens import TokenBook
-from cli.listing import Column, Table
+from cli.listing import Table, TextColumn
 from cli.output import emit, remark, when
 from cli.source import Where, connected, user
 from journal.datadir import DataDirectory
@@ -35,9 +35,9 @@ T = TypeVar("T")
 TOKENS = Table[TokenInfo](
     id_of=lambda token: token.name,
     columns=(
-        Column("NAME", lambda token: token.name),
-        Column("SCOPE", lambda token: token.scope.value),
-        Column("CREATED", lambda token: when(token.created_at)),
+        TextColumn("NAME", lambda token: token.name),
+        TextColumn("SCOPE", lambda token: token.scope.value),
+        TextColumn("CREATED", lambda token: when(token.created_at)),
     ),
 )
 
