@@ -30,7 +30,7 @@ class TextColumn(Generic[T]):
 
 
 @attrs.frozen(eq=False)
-class Table(Generic[T]):
+class TextTable(Generic[T]):
     """How things of one kind are shown. ``id_of`` names one for other commands."""
 
     id_of: Callable[[T], str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.texts import failure_in_words
-from cli.listing import Table, TextColumn
+from cli.listing import TextColumn, TextTable
 from cli.output import ago, when
 from cli.targets import written_target
 
@@ -34,7 +34,7 @@ def note_of(info: InvocationInfo) -> str:
     return "" if info.last_failure is None else failure_in_words(info.last_failure)
 
 
-INVOCATIONS: Table[InvocationInfo] = Table(
+INVOCATIONS: TextTable[InvocationInfo] = TextTable(
     id_of=lambda info: info.id,
     columns=(
         TextColumn("ID", lambda info: info.id),
@@ -49,7 +49,7 @@ INVOCATIONS: Table[InvocationInfo] = Table(
     ),
 )
 
-JOBS: Table[JobInfo] = Table(
+JOBS: TextTable[JobInfo] = TextTable(
     id_of=lambda info: info.id,
     columns=(
         TextColumn("ID", lambda info: info.id),
@@ -63,7 +63,7 @@ JOBS: Table[JobInfo] = Table(
     ),
 )
 
-JOB_ITEMS: Table[JobItem] = Table(
+JOB_ITEMS: TextTable[JobItem] = TextTable(
     id_of=lambda item: item.id,
     columns=(
         TextColumn("ID", lambda item: item.id),
@@ -75,7 +75,7 @@ JOB_ITEMS: Table[JobItem] = Table(
     ),
 )
 
-GATES: Table[GateInfo] = Table(
+GATES: TextTable[GateInfo] = TextTable(
     id_of=lambda gate: gate.scope,
     columns=(
         TextColumn("SCOPE", lambda gate: gate.scope),

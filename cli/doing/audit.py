@@ -11,7 +11,7 @@ from actors.auditing import AuditQuery
 from actors.core.errors import InvalidScopeError
 from actors.core.gates import parse_scope
 from cli.exits import Exit
-from cli.listing import Table, TextColumn
+from cli.listing import TextColumn, TextTable
 from cli.output import emit, emit_json, remark, when
 from cli.selecting import refuse_unknown
 from cli.source import readable
@@ -97,7 +97,7 @@ def check(where: Where, output: str) -> None:
         raise click.exceptions.Exit(Exit.FAILED)
 
 
-ENTRIES: Table[AuditEntry] = Table(
+ENTRIES: TextTable[AuditEntry] = TextTable(
     id_of=lambda entry: entry.target,
     columns=(
         TextColumn("TIME", lambda entry: when(entry.at)),

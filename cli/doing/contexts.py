@@ -8,7 +8,7 @@ import attrs
 import click
 
 from cli.contexts import Context, Contexts, contexts_path, read_contexts, write_contexts
-from cli.listing import Table, TextColumn
+from cli.listing import TextColumn, TextTable
 from cli.output import emit, remark, safe
 
 
@@ -22,7 +22,7 @@ class Named:
     is_current: bool
 
 
-TABLE = Table[Named](
+TABLE = TextTable[Named](
     id_of=lambda one: one.name,
     columns=(
         TextColumn("", lambda one: "*" if one.is_current else ""),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from cli.listing import Table, TextColumn
+from cli.listing import TextColumn, TextTable
 from cli.output import ago, counted, emit, emit_json, remark, safe, when
 from cli.source import live, seen
 
@@ -91,7 +91,7 @@ def _tell(change: DeploymentChange) -> None:
     emit(f"{change.after}  {'changed' if change.changed else 'unchanged'}  {change.before or 'none'} -> {change.after}")
 
 
-DEPLOYMENTS: Table[DeploymentInfo] = Table(
+DEPLOYMENTS: TextTable[DeploymentInfo] = TextTable(
     id_of=lambda deployment: deployment.id,
     columns=(
         TextColumn("ID", lambda deployment: deployment.id),

@@ -12,7 +12,7 @@ import trio
 from actors.core.restart import in_words
 from actors.core.texts import failure_in_words
 from actors.history import show
-from cli.listing import Table, TextColumn, facts_lines
+from cli.listing import TextColumn, TextTable, facts_lines
 from cli.output import emit, emit_json, emit_json_line, remark, safe, until_in_words, when
 from cli.selecting import refuse_unknown, resolved, select
 from cli.source import live, readable
@@ -156,7 +156,7 @@ def timeline_lines(entries: list[JournalEntry], *, is_wide: bool = False) -> Ite
     """A history, one line an event, with the time since its beginning, and how long took what ends there."""
     start = entries[0].at if entries else 0.0
     took = _durations(entries)
-    table: Table[JournalEntry] = Table(
+    table: TextTable[JournalEntry] = TextTable(
         id_of=lambda entry: str(entry.number),
         columns=(
             TextColumn("#", lambda entry: str(entry.number)),

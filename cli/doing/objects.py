@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from actors.core.errors import NotPossibleError, UnknownFieldError
-from cli.listing import Table, TextColumn, facts_lines
+from cli.listing import TextColumn, TextTable, facts_lines
 from cli.output import counted, emit, emit_json, remark, safe, when
 from cli.selecting import refuse_unknown
 from cli.source import live, readable
@@ -29,18 +29,18 @@ def _as_json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-OBJECTS: Table[ObjectName] = Table(
+OBJECTS: TextTable[ObjectName] = TextTable(
     id_of=lambda one: written_object(one.service, one.key),
     columns=(TextColumn("OBJECT", lambda one: written_object(one.service, one.key)),),
 )
-ITEMS: Table[ItemInfo] = Table(
+ITEMS: TextTable[ItemInfo] = TextTable(
     id_of=lambda one: one.item,
     columns=(
         TextColumn("ITEM", lambda one: one.item),
         TextColumn("VALUE", lambda one: _as_json(one.value)),
     ),
 )
-CHANGES: Table[FieldChange] = Table(
+CHANGES: TextTable[FieldChange] = TextTable(
     id_of=lambda change: str(change.number),
     columns=(
         TextColumn("EVENT", lambda change: str(change.number)),

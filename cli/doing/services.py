@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core.errors import UnknownServiceError
-from cli.listing import Table, TextColumn
+from cli.listing import TextColumn, TextTable
 from cli.source import seen
 
 if TYPE_CHECKING:
     from actors.inspection import HandlerInfo, ServiceInfo
     from cli.source import Where
 
-SERVICES: Table[ServiceInfo] = Table(
+SERVICES: TextTable[ServiceInfo] = TextTable(
     id_of=lambda service: service.name,
     columns=(
         TextColumn("NAME", lambda service: service.name),
@@ -35,7 +35,7 @@ class Offered:
     handler: HandlerInfo
 
 
-HANDLERS: Table[Offered] = Table(
+HANDLERS: TextTable[Offered] = TextTable(
     id_of=lambda one: f"{one.service}/{one.handler.name}",
     columns=(
         TextColumn("HANDLER", lambda one: f"{one.service}/{one.handler.name}"),

@@ -18,7 +18,7 @@ from actors.http.tokenadmin import MadeToken, RevokedToken, TokenInfo
 from actors.http.tokenadmin import create as create_noted
 from actors.http.tokenadmin import revoke as revoke_noted
 from actors.http.tokens import TokenBook
-from cli.listing import Table, TextColumn
+from cli.listing import TextColumn, TextTable
 from cli.output import emit, remark, when
 from cli.source import Where, connected, user
 from journal.datadir import DataDirectory
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TOKENS = Table[TokenInfo](
+TOKENS = TextTable[TokenInfo](
     id_of=lambda token: token.name,
     columns=(
         TextColumn("NAME", lambda token: token.name),
