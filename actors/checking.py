@@ -41,7 +41,7 @@ class Verdict(enum.Enum):
     """It goes through all that is recorded, and comes to another end."""
 
 
-class Fate(enum.Enum):
+class OperationStatus(enum.Enum):
     """What became of one recorded operation."""
 
     KEPT = "kept"
@@ -57,7 +57,7 @@ class OperationCheck:
     values and therefore are not compared.
     """
 
-    fate: Fate
+    fate: OperationStatus
     step: StepId
     recorded: str
     attempted: str

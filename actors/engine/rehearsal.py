@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.checking import CheckReport, Divergence, Fate, FieldDifference, OperationCheck, Verdict
+from actors.checking import CheckReport, Divergence, FieldDifference, OperationCheck, OperationStatus, Verdict
 from actors.core import commands as c
 from actors.core.decide import outcome_when_cancelled
 from actors.core.errors import ActorError, AttemptEnded, HistoryGoneError, Interruption, UnknownInvocationError
@@ -271,16 +271,16 @@ def _with_operations(base: CheckReport, execution: _Noting, commands: list[Comma
     for command in commands:
         if isinstance(command, (c.RecordProgress, c.FinishAttempt)):
             operations += [
-                OperationCheck(fate=Fate.NEW, step=_step_of(event), recorded="", attempted=describe(event))
+                OperationCheck(fate=OperationStatus.NEW, step=_step_of(event), recorded="", attempted=describe(event))
                 for event in command.events
                 if is_request(event)
             ]
-    count = {fate: sum(1 for one in operations if one.fate is fate) for fate in Fate}
+    count = {fate: sum(1 for one in operations if one.fate is fate) for fate in OperationStatus}
     return attrs.evolve(
         base,
-        kept=count[Fate.KEPT],
-        changed=count[Fate.CHANGED],
-        new=count[Fate.NEW],
+        kept=count[OperationStatus.KEPT],
+        changed=count[OperationStatus.CHANGED],
+        new=count[OperationStatus.NEW],
         operations=tuple(operations),
     )
 
@@ -294,7 +294,7 @@ def _compared(recorded: Any, attempted: Any) -> OperationCheck:
         if before != after:
             differences.append(f"{name}: {_shown(before)} → {_shown(after)}")
     return OperationCheck(
-        fate=Fate.CHANGED if differences else Fate.KEPT,
+        fate=OperationStatus.CHANGED if differences else OperationStatus.KEPT,
         step=_step_of(attempted),
         recorded=describe(recorded),
         attempted=describe(attempted),

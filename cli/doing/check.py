@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import trio
 
-from actors.checking import CheckReport, CheckSummary, Fate, Verdict
+from actors.checking import CheckReport, CheckSummary, OperationStatus, Verdict
 from actors.core.errors import BrokenDeploymentError
 from actors.deployments.checker import KEEP, Checker, last_of, loaded_aside
 from actors.engine.deployments import LATEST
@@ -155,7 +155,7 @@ def _show_summary(summary: CheckSummary) -> None:
 def _show_report(report: CheckReport) -> None:
     emit(safe(f"{report.invocation_id}  {written_target(report.target)} on {report.deployment}: {report.summary}"))
     for operation in report.operations:
-        if operation.fate is not Fate.KEPT:
+        if operation.fate is not OperationStatus.KEPT:
             what = ", ".join(operation.differences) or operation.attempted
             emit(safe(f"  {operation.fate.value:<8}{what}"))
     if report.divergence is None:

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 import actors
-from actors.checking import Fate, Verdict
+from actors.checking import OperationStatus, Verdict
 from journal.events import Status
 from tests.deployments.apps import write
 from tests.deployments.shop import Shop, shop, waits
@@ -192,7 +192,9 @@ async def test_what_new_code_does_behind_what_is_recorded_is_new_and_no_divergen
         shop.write(2, FIXED.replace("return self.total", 'await fetch("more")\n            return self.total'))
         report = await handle.check(app=shop.folder / "src" / "app.py")
     assert (report.verdict, report.new) == (Verdict.SAME, 1)
-    assert [one.attempted.partition(" (")[0] for one in report.operations if one.fate is Fate.NEW] == ["step 'fetch'"]
+    assert [one.attempted.partition(" (")[0] for one in report.operations if one.fate is OperationStatus.NEW] == [
+        "step 'fetch'"
+    ]
 
 
 async def test_a_renamed_step_is_kept_under_its_alias_and_shown_as_changed(shop: Shop) -> None:
@@ -207,7 +209,7 @@ async def test_a_renamed_step_is_kept_under_its_alias_and_shown_as_changed(shop:
         two = shop.write(3, aliased)
         report = await handle.check(app=shop.folder / "src" / "app.py")
         assert (report.verdict, report.changed) == (Verdict.SAME, 1)
-        (changed,) = [one for one in report.operations if one.fate is Fate.CHANGED]
+        (changed,) = [one for one in report.operations if one.fate is OperationStatus.CHANGED]
         assert changed.differences == ("name: store → save",)
         await runtime.client.register_deployment(shop.folder / "src" / "app.py")
         await handle.pause()
