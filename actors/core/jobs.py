@@ -87,7 +87,7 @@ class Selected:
 
 
 @attrs.frozen(kw_only=True)
-class Fate:
+class ItemStatus:
     """One way in which items ended. Many end alike, so a page names each way once. ``reason`` is where the code diverges, of
     those that were refused for that."""
 
@@ -102,7 +102,7 @@ class Fate:
 class Applied:
     """What a page came to: for each item from its beginning that has an answer, the number of its fate."""
 
-    fates: list[Fate]
+    fates: list[ItemStatus]
     items: list[int]
 
 
@@ -119,7 +119,7 @@ class JobPage:
     """A page as it is kept."""
 
     ids: str
-    fates: list[Fate]
+    fates: list[ItemStatus]
     items: list[int]
 
 

@@ -26,8 +26,8 @@ from actors.core.jobs import (
     MAX_ITEMS,
     Applied,
     Choice,
-    Fate,
     ItemResult,
+    ItemStatus,
     JobPage,
     JobProgress,
     JobSpec,
@@ -182,7 +182,7 @@ async def _apply(spec: JobSpec, ids: list[str], request: str, *, by: str, origin
     client = current_client().acting_as(by, origin)
     together = _TOGETHER if spec.rate is None else max(1, min(_TOGETHER, int(spec.rate // 4)))
     began, asked, is_stopped = trio.current_time(), 0, False
-    fates: dict[int, Fate] = {}
+    fates: dict[int, ItemStatus] = {}
     while asked < len(ids) and not is_stopped:
         chunk = range(asked, min(asked + together, len(ids)))
         asked = chunk.stop
@@ -199,7 +199,9 @@ async def _apply(spec: JobSpec, ids: list[str], request: str, *, by: str, origin
     return _told([fates[number] for number in takewhile(fates.__contains__, range(asked))])
 
 
-async def _ask(client: InsideClient, spec: JobSpec, of: str, request: str, number: int, fates: dict[int, Fate]) -> None:
+async def _ask(
+    client: InsideClient, spec: JobSpec, of: str, request: str, number: int, fates: dict[int, ItemStatus]
+) -> None:
     """Ask one. What has no fate then has to be asked again."""
     try:
         fates[number] = _fate(await _obey(client, spec, of, request))
@@ -210,7 +212,7 @@ async def _ask(client: InsideClient, spec: JobSpec, of: str, request: str, numbe
     except UnknownInvocationError as refusal:
         # One that is to be forgotten and is gone: by this job, whose answer was lost, or by another client.
         is_done = spec.verb is JobVerb.PURGE
-        gone = Fate(result=ItemResult.UNCHANGED) if is_done else _refused(refusal)
+        gone = ItemStatus(result=ItemResult.UNCHANGED) if is_done else _refused(refusal)
         fates[number] = gone
     except (ActorError, JournalError) as refusal:
         fates[number] = _refused(refusal)
@@ -225,21 +227,23 @@ async def _obey(client: InsideClient, spec: JobSpec, of: str, request: str) -> A
     return answer
 
 
-def _fate(answer: Answer) -> Fate:
+def _fate(answer: Answer) -> ItemStatus:
     result = ItemResult.CHANGED if answer.changed else ItemResult.UNCHANGED
-    return Fate(result=result, before=answer.before, after=answer.after)
+    return ItemStatus(result=result, before=answer.before, after=answer.after)
 
 
-def _refused(refusal: ActorError | JournalError) -> Fate:
+def _refused(refusal: ActorError | JournalError) -> ItemStatus:
     status = getattr(refusal, "status", None)
     # Of a code that diverges, many diverge alike; what other refusals say names the invocation, and so is never the same.
     details = refusal.details if isinstance(refusal, IncompatibleError) else None
     reason = str(details["summary"])[:_REASON_SHOWN] if details else ""
-    return Fate(result=ItemResult.REFUSED, before=status, after=status, error=type(refusal).__name__, reason=reason)
+    return ItemStatus(
+        result=ItemResult.REFUSED, before=status, after=status, error=type(refusal).__name__, reason=reason
+    )
 
 
-def _told(fates: list[Fate]) -> Applied:
-    ways: dict[Fate, int] = {}
+def _told(fates: list[ItemStatus]) -> Applied:
+    ways: dict[ItemStatus, int] = {}
     items = [ways.setdefault(fate, len(ways)) for fate in fates]
     return Applied(fates=list(ways), items=items)
 
@@ -247,15 +251,15 @@ def _told(fates: list[Fate]) -> Applied:
 async def _recall(spec: JobSpec, ids: list[str], request: str) -> Recalled:
     """Those that have obeyed this job, and what it changed. What is asked of an object before, it has decided before."""
     client = current_client()
-    found: dict[str, Fate] = {}
+    found: dict[str, ItemStatus] = {}
     for of in ids:
         try:
             info = await client.invocation(of).info()
         except UnknownInvocationError:
             if spec.verb is JobVerb.PURGE:
-                found[of] = Fate(result=ItemResult.CHANGED, before=Status.COMPLETED, after=Status.COMPLETED)
+                found[of] = ItemStatus(result=ItemResult.CHANGED, before=Status.COMPLETED, after=Status.COMPLETED)
             continue
         before = info.requests.get(request)
         if before is not None:
-            found[of] = Fate(result=ItemResult.CHANGED, before=before, after=info.status)
+            found[of] = ItemStatus(result=ItemResult.CHANGED, before=before, after=info.status)
     return Recalled(ids=" ".join(found), applied=_told([*found.values()]))
