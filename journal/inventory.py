@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from journal.reading import RocksReader
 
 
-class Fate(enum.Enum):
+class FileDisposition(enum.Enum):
     """What the next start does with a file that nothing names."""
 
     REMOVED = enum.auto()
@@ -35,7 +35,7 @@ class Stranger:
     """A file that nothing names."""
 
     name: str
-    fate: Fate
+    fate: FileDisposition
 
 
 def strangers(reader: RocksReader) -> list[Stranger]:
@@ -43,7 +43,7 @@ def strangers(reader: RocksReader) -> list[Stranger]:
     rocks, mark = reader.directory.rocks, reader.directory.read_mark()
     named = {*reader.tables(), (rocks / "CURRENT").read_text().strip()}
     found = [
-        Stranger(path.name, Fate.REMOVED)
+        Stranger(path.name, FileDisposition.REMOVED)
         for pattern in ("*.sst", "MANIFEST-*")
         for path in sorted(rocks.glob(pattern))
         if path.name not in named
@@ -51,13 +51,13 @@ def strangers(reader: RocksReader) -> list[Stranger]:
     oldest, has_changes = reader.oldest_log(), False
     for log in (read_log(rocks / f"{number:06}.log") for number in reader.directory.logs()):
         if log.number in reader.cut_off:
-            found.append(Stranger(log.name, Fate.SET_ASIDE))
+            found.append(Stranger(log.name, FileDisposition.SET_ASIDE))
         elif log.number in mark.logs:
             has_changes |= bool(log.runs)
         elif log.number < oldest:
-            found.append(Stranger(log.name, Fate.REMOVED))
+            found.append(Stranger(log.name, FileDisposition.REMOVED))
         elif log.runs:
             has_changes = True
         elif not (has_changes and log.size == 0):
-            found.append(Stranger(log.name, Fate.TAKEN_IN))
+            found.append(Stranger(log.name, FileDisposition.TAKEN_IN))
     return found

@@ -17,7 +17,7 @@ from cli.exits import Exit
 from cli.output import counted, emit, emit_json, remark, safe
 from cli.source import user
 from journal.datadir import DataDirectory
-from journal.inventory import Fate, Stranger, strangers
+from journal.inventory import FileDisposition, Stranger, strangers
 from journal.opening import open_for_reading, open_journal
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def _of_stranger(stranger: Stranger) -> Finding:
 
 
 _REMEDIES = {
-    Fate.REMOVED: "the next start removes it",
-    Fate.SET_ASIDE: "its changes do not follow on those of the store, so the next start gives it another name and does not read it",
-    Fate.TAKEN_IN: "move it away before the next start, which would take it for the store's own",
+    FileDisposition.REMOVED: "the next start removes it",
+    FileDisposition.SET_ASIDE: "its changes do not follow on those of the store, so the next start gives it another name and does not read it",
+    FileDisposition.TAKEN_IN: "move it away before the next start, which would take it for the store's own",
 }
 
 

@@ -12,7 +12,7 @@ import trio
 
 from journal import rocks
 from journal.errors import StoreDamaged
-from journal.inventory import Fate, Stranger, strangers
+from journal.inventory import FileDisposition, Stranger, strangers
 from journal.opening import open_for_reading, open_journal
 from journal.store import Durability, scan_all
 from tests.journal.test_power import Life
@@ -85,7 +85,7 @@ def test_no_log_that_a_crash_leaves_is_a_stranger(tmp_path: Path, durability: st
     life = Life(tmp_path / "data", dict(os.environ) | {"WRITER_DURABILITY": durability})
     for acknowledgements in (5, 200, 60):
         life.until(acknowledgements)
-        assert [one for one in found_in(tmp_path / "data") if one.fate is not Fate.REMOVED] == []
+        assert [one for one in found_in(tmp_path / "data") if one.fate is not FileDisposition.REMOVED] == []
 
 
 def theirs(stores: Path, pattern: str, ours: Path) -> Path:
@@ -94,9 +94,10 @@ def theirs(stores: Path, pattern: str, ours: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "fate"), [("*.sst", Fate.REMOVED), ("*.log", Fate.TAKEN_IN), ("MANIFEST-*", Fate.REMOVED)]
+    ("pattern", "fate"),
+    [("*.sst", FileDisposition.REMOVED), ("*.log", FileDisposition.TAKEN_IN), ("MANIFEST-*", FileDisposition.REMOVED)],
 )
-def test_a_file_of_another_store_is_found(stores: Path, ours: Path, pattern: str, fate: Fate) -> None:
+def test_a_file_of_another_store_is_found(stores: Path, ours: Path, pattern: str, fate: FileDisposition) -> None:
     path = theirs(stores, pattern, ours)
     shutil.copy(path, ours / "db")
     assert found_in(ours) == [Stranger(path.name, fate)]
@@ -106,14 +107,17 @@ def test_a_file_of_another_store_is_found(stores: Path, ours: Path, pattern: str
 def test_a_log_that_nothing_names_is_found(ours: Path, content: bytes) -> None:
     (ours / "db" / "000999.log").write_bytes(content)
     (ours / "db" / "000001.log").write_bytes(content)
-    assert found_in(ours) == [Stranger("000001.log", Fate.REMOVED), Stranger("000999.log", Fate.TAKEN_IN)]
+    assert found_in(ours) == [
+        Stranger("000001.log", FileDisposition.REMOVED),
+        Stranger("000999.log", FileDisposition.TAKEN_IN),
+    ]
 
 
 def test_a_log_of_another_store_is_found_after_a_crash(stores: Path, tmp_path: Path) -> None:
     crashed = Path(shutil.copytree(stores / "crashed", tmp_path / "crashed"))
     Life(tmp_path / "other").until(300)
     shutil.copy(the_log(tmp_path / "other"), crashed / "db" / "000999.log")
-    assert Stranger("000999.log", Fate.SET_ASIDE) in found_in(crashed)
+    assert Stranger("000999.log", FileDisposition.SET_ASIDE) in found_in(crashed)
 
 
 def a_table_of(path: Path) -> str:
@@ -155,6 +159,6 @@ def test_an_empty_log_that_a_crash_leaves_is_no_stranger(stores: Path, tmp_path:
     crashed = Path(shutil.copytree(stores / "crashed", tmp_path / "crashed"))
     begun = crashed / "db" / "000999.log"
     begun.write_bytes(b"")
-    assert [one for one in found_in(crashed) if one.fate is not Fate.REMOVED] == []
+    assert [one for one in found_in(crashed) if one.fate is not FileDisposition.REMOVED] == []
     begun.write_bytes(bytes(100))
-    assert Stranger(begun.name, Fate.TAKEN_IN) in found_in(crashed)
+    assert Stranger(begun.name, FileDisposition.TAKEN_IN) in found_in(crashed)
