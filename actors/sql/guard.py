@@ -83,7 +83,7 @@ _ALWAYS = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_RECURSIVE})
 
 
 @attrs.define(eq=False)
-class Guard:
+class Authorizer:
     """Answers SQLite's authorizer. ``refusal`` says in words what was refused last, which SQLite does not.
 
     ``readable`` are the tables that may be read besides those that take JSON apart. ``is_at_once``: functions that may take long
@@ -132,7 +132,7 @@ def _is_made_by_the_query(table: str, column: str | None) -> bool:
     return column == "" and table not in _OURS and not table.startswith(("sqlite_", "pragma_"))
 
 
-def guarded_connection(guard: Guard, budget: Budget) -> apsw.Connection:
+def guarded_connection(guard: Authorizer, budget: Budget) -> apsw.Connection:
     """An empty database in memory that can do nothing but what the guard allows, for as long as the budget lasts."""
     connection = apsw.Connection(":memory:")
     connection.execute("PRAGMA temp_store = MEMORY")  # what is sorted never reaches a disk

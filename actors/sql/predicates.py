@@ -17,7 +17,7 @@ from actors.core.errors import InvalidQueryError
 from actors.core.names import SYSTEM_NAMESPACE
 from actors.listing import Listing
 from actors.sql.budget import Budget
-from actors.sql.guard import Guard
+from actors.sql.guard import Authorizer
 from actors.sql.invocations import INVOCATIONS
 from actors.sql.run import Statement
 from actors.sql.source import Reader
@@ -145,7 +145,7 @@ def _statement(source: QuerySnapshot, budget: Budget, before: str, predicate: st
     return Statement(
         source,
         budget,
-        Guard(readable=_READABLE, is_at_once=budget.is_at_once),
+        Authorizer(readable=_READABLE, is_at_once=budget.is_at_once),
         before + predicate + after,
         offset=len(before),
         length=len(predicate),

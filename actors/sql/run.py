@@ -13,7 +13,7 @@ import attrs
 from actors.core.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
 from actors.core.limits import DEFAULT_LIMITS
 from actors.sql.budget import Budget
-from actors.sql.guard import SQL_BYTES, VALUE_BYTES, Guard, guarded_connection
+from actors.sql.guard import SQL_BYTES, VALUE_BYTES, Authorizer, guarded_connection
 from actors.sql.result import QueryResult, Value, check_parameters
 from actors.sql.source import Reader
 from actors.sql.tables import TABLES
@@ -47,7 +47,7 @@ def query(
         query(source, "select status, count(*) from sys_invocation where service = ? group by status", ["Agent"])
     """
     budget = Budget() if budget is None else budget
-    statement = Statement(source, budget, Guard(is_at_once=budget.is_at_once), sql)
+    statement = Statement(source, budget, Authorizer(is_at_once=budget.is_at_once), sql)
     rows: list[list[Value]] = []
     size = 0
     for row in statement.rows(parameters):
@@ -70,7 +70,7 @@ class Statement:
 
     source: QuerySnapshot
     budget: Budget
-    guard: Guard
+    guard: Authorizer
     sql: str
     offset: int = 0
     length: int | None = None
