@@ -26,7 +26,7 @@ from actors.engine.audit import note_at_rest
 from actors.engine.fold import advance, fold
 from actors.engine.forming import invocation_of_timer, is_postponed, timer_letter
 from actors.engine.index import row_of
-from actors.engine.resident import Listing
+from actors.engine.resident import IndexedState
 from actors.itemcheck import is_whole, items_after, wrongs_of_logs
 from actors.mailcheck import Awaited, MailCheck
 from journal import events as e
@@ -396,5 +396,5 @@ class _Audited:
         return self.view.scan(start, stop, limit=limit, reverse=reverse)
 
 
-def _listing_of_row(row: InvocationRow) -> Listing:
-    return Listing(row.status, row.last_failure, row.cancel_reason is not None, row.deployment, tuple(row.awaited))
+def _listing_of_row(row: InvocationRow) -> IndexedState:
+    return IndexedState(row.status, row.last_failure, row.cancel_reason is not None, row.deployment, tuple(row.awaited))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from actors.core.react import owes
 from actors.core.state import WaitKind, existing
-from actors.engine.resident import Listing
+from actors.engine.resident import IndexedState
 from journal import keys
 from journal.events import Status, Target
 from journal.rows import AwaitedSignal, InvocationRow, encode_row
@@ -75,9 +75,9 @@ def _step_tries(invocation: InvocationState) -> int:
     return tries
 
 
-def listing_of(invocation: InvocationState) -> Listing:
+def listing_of(invocation: InvocationState) -> IndexedState:
     """What a row of it says."""
-    return Listing(
+    return IndexedState(
         invocation.status,
         invocation.last_failure,
         invocation.cancel is not None,
@@ -150,7 +150,7 @@ def _index_awaiting(
         rows[keys.awaiting(partition, now[0].since, invocation_id)] = b""
 
 
-def _index_ended(rows: Rows, new: list[bytes], partition: int, row: InvocationRow, listed: Listing | None) -> None:
+def _index_ended(rows: Rows, new: list[bytes], partition: int, row: InvocationRow, listed: IndexedState | None) -> None:
     invocation_id = row.invocation_id
     key = keys.invocation(partition, invocation_id)
     rows[key] = encode_row(row)

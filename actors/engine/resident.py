@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @attrs.define
-class Listing:
+class IndexedState:
     """What the row of an open invocation says on disk."""
 
     status: Status
@@ -61,7 +61,7 @@ class Resident:
     due_steps: set[tuple[InvocationId, StepId]] = attrs.field(factory=set)
     held_back: dict[InvocationId, int] = attrs.field(factory=dict)
     waiters: dict[InvocationId, list[Waiter[Outcome]]] = attrs.field(factory=dict)
-    listings: dict[InvocationId, Listing] = attrs.field(factory=dict)
+    listings: dict[InvocationId, IndexedState] = attrs.field(factory=dict)
     owing_on_disk: bool = False
     snapshot_at: int = 0
     events_since_snapshot: int = 0
