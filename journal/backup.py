@@ -32,7 +32,7 @@ from journal import keys
 from journal.datadir import BACKUP, DataDirectory, HeldDirectory, OpenDirectory, encode_identity
 from journal.errors import StoreDamaged, StoreError
 from journal.events import Status
-from journal.mark import Mark
+from journal.mark import HighWaterMark
 from journal.reading import RocksReader
 from journal.rows import Backlog, PartitionState, StoreIdentity, decode_row
 from journal.smallfiles import create_file, open_file, read_file, replace_file, seal, unseal
@@ -73,7 +73,7 @@ class Manifest:
     files: dict[str, KeptFile]
 
 
-def complete_backup(target: HeldDirectory, source: DataDirectory, mark: Mark, made_at: float) -> None:
+def complete_backup(target: HeldDirectory, source: DataDirectory, mark: HighWaterMark, made_at: float) -> None:
     """Make a backup of the RocksDB files that lie in the target; durable when it returns. STORE comes last: without it, what a death
     leaves is nothing."""
     identity = source.identity()

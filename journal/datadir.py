@@ -59,7 +59,7 @@ from journal.errors import (
     StoreMissing,
     Unavailable,
 )
-from journal.mark import Mark
+from journal.mark import HighWaterMark
 from journal.refusals import refusal
 from journal.rows import FORMAT, StoreIdentity
 from journal.safelogger import SafeLogger
@@ -119,10 +119,10 @@ class DataDirectory:
                 self.path, f"the file STORE is not as it was written ({error}); restore it from a backup"
             ) from error
 
-    def read_mark(self) -> Mark:
+    def read_mark(self) -> HighWaterMark:
         """What was on disk at least. Raises :class:`StoreDamaged`."""
         try:
-            return Mark.decode(read_file(self.root / _MARK))
+            return HighWaterMark.decode(read_file(self.root / _MARK))
         except OSError as error:
             raise refusal(self, error, doing="reading the file MARK") from error
         except ValueError as error:
@@ -313,10 +313,10 @@ class HeldDirectory(OpenDirectory):
 
     def create(self, identity: StoreIdentity) -> None:
         """Make an empty store, or finish making one; durable when it returns."""
-        self.settle_files(Mark())
+        self.settle_files(HighWaterMark())
         self.write_identity(identity)
 
-    def settle_files(self, mark: Mark) -> None:
+    def settle_files(self, mark: HighWaterMark) -> None:
         """Have the disk know everything but STORE: the files of RocksDB's that are there, if any, and their ``mark``."""
         with self.translated("creating a store"):
             self.rocks.mkdir(mode=0o700, exist_ok=True)
@@ -340,7 +340,7 @@ class HeldDirectory(OpenDirectory):
         self._store_id = identity.store_id
         return identity
 
-    def write_mark(self, mark: Mark) -> None:
+    def write_mark(self, mark: HighWaterMark) -> None:
         """Note, durably, what is on disk: in the file that was there when the store was taken hold of."""
         os.pwrite(self._mark, mark.encode(), 0)
         os.fsync(self._mark)
@@ -408,7 +408,7 @@ class HeldDirectory(OpenDirectory):
                 log.warning("%s: what was made could not be removed: %s", self.path, self.in_words(error))
             raise
 
-    def _write_new_mark(self, mark: Mark) -> None:
+    def _write_new_mark(self, mark: HighWaterMark) -> None:
         descriptor = os.open(self.root / _MARK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             os.pwrite(descriptor, mark.encode(), 0)

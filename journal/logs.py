@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from journal.mark import Mark
+    from journal.mark import HighWaterMark
 
 _BLOCK_BYTES = 32_768
 _HEAD = struct.Struct("<4xHB")
@@ -105,7 +105,7 @@ def refuse_endless(path: Path) -> None:
         pass
 
 
-def find_gap(logs: Sequence[LogContent], mark: Mark, oldest_log: int) -> Gap | None:
+def find_gap(logs: Sequence[LogContent], mark: HighWaterMark, oldest_log: int) -> Gap | None:
     """The first place where changes are missing in the logs that the manifest asks for, which are given in their order."""
     last_whole, expected = -1, None
     for index, log in enumerate(logs):
@@ -134,12 +134,12 @@ def find_gap(logs: Sequence[LogContent], mark: Mark, oldest_log: int) -> Gap | N
 # that life is a table, the manifest asks for the number of a log that is there. The MARK of a backup has 0 and tells nothing.
 
 
-def _may_be_first(log: LogContent, mark: Mark, oldest_log: int) -> bool:
+def _may_be_first(log: LogContent, mark: HighWaterMark, oldest_log: int) -> bool:
     """Whether the manifest may ask for no log before this one."""
     return log.number == oldest_log or mark.oldest_log in {0, oldest_log}
 
 
-def _latest_start(log: LogContent, mark: Mark, oldest_log: int) -> int | None:
+def _latest_start(log: LogContent, mark: HighWaterMark, oldest_log: int) -> int | None:
     """Where the first log begins at the latest, if that is known: before the start, tables had all up to what MARK says."""
     is_of_last_start = mark.oldest_log == oldest_log and log.number != oldest_log
     return mark.sequence + 1 if is_of_last_start else None

@@ -13,7 +13,7 @@ _MARK_BYTES = 256
 
 
 @attrs.frozen
-class Mark:
+class HighWaterMark:
     """That the store reaches at least as far as ``sequence``; the first of RocksDB's logs that its manifest still asked
     for, because no table had what was in it; and which of the logs that it asked for were there."""
 
@@ -28,10 +28,10 @@ class Mark:
         return f"{words} {zlib.crc32(words.encode()):08x}".ljust(_MARK_BYTES - 1).encode() + b"\n"
 
     @staticmethod
-    def decode(data: bytes) -> Mark:
+    def decode(data: bytes) -> HighWaterMark:
         """Back. Raises ``ValueError``."""
         words, _, checksum = data.decode().strip().rpartition(" ")
         if int(checksum, 16) != zlib.crc32(words.encode()):
             raise ValueError("its checksum does not fit")
         sequence, oldest_log, *logs = map(int, words.split())
-        return Mark(sequence, oldest_log, tuple(logs))
+        return HighWaterMark(sequence, oldest_log, tuple(logs))

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from journal.datadir import DataDirectory, HeldDirectory, OpenDirectory
     from journal.logs import LogContent
-    from journal.mark import Mark
+    from journal.mark import HighWaterMark
 
 log = SafeLogger(__name__)
 
@@ -77,7 +77,7 @@ def look_before_opening(directory: OpenDirectory) -> Found:
     return Found(is_there=True, cut_off=reader.cut_off)
 
 
-def is_begun(directory: DataDirectory, mark: Mark) -> bool:
+def is_begun(directory: DataDirectory, mark: HighWaterMark) -> bool:
     """Whether RocksDB has begun its store; a death at the first start may come before that. Raises :class:`StoreDamaged` if only what
     says so is missing."""
     rocks = directory.rocks
@@ -88,7 +88,7 @@ def is_begun(directory: DataDirectory, mark: Mark) -> bool:
     raise _damaged(directory, "RocksDB's file CURRENT is missing")
 
 
-def refuse_if_unbegun(directory: DataDirectory, mark: Mark) -> None:
+def refuse_if_unbegun(directory: DataDirectory, mark: HighWaterMark) -> None:
     """Raise :class:`StoreMissing` if there is nothing to read yet."""
     if not is_begun(directory, mark):
         raise StoreMissing(
@@ -98,7 +98,7 @@ def refuse_if_unbegun(directory: DataDirectory, mark: Mark) -> None:
         )
 
 
-def read_at_rest(directory: OpenDirectory, mark: Mark) -> RocksReader:
+def read_at_rest(directory: OpenDirectory, mark: HighWaterMark) -> RocksReader:
     """Open what nobody writes to for reading, without the logs that are cut off from what is whole. Raises as
     :func:`look_before_opening` does."""
     with directory.translated("reading its logs"):
@@ -162,14 +162,14 @@ def _read_logs(directory: DataDirectory) -> list[LogContent]:
     return logs
 
 
-def _refuse_loss(directory: DataDirectory, mark: Mark, gap: Gap) -> None:
+def _refuse_loss(directory: DataDirectory, mark: HighWaterMark, gap: Gap) -> None:
     """Raise :class:`ChangesMissing` unless all that is missing, and all that is behind, is what nobody was told of."""
     first_lost = gap.found if gap.expected is None else gap.expected
     if gap.is_inside or mark.sequence >= first_lost or any(number in mark.logs for number in gap.cut_off):
         raise ChangesMissing(directory.path, log=gap.log.name, found=gap.found, expected=gap.expected)
 
 
-def _compare_with_mark(directory: DataDirectory, mark: Mark, *, reached: int, oldest_log: int) -> None:
+def _compare_with_mark(directory: DataDirectory, mark: HighWaterMark, *, reached: int, oldest_log: int) -> None:
     """Raise :class:`StoreDamaged` if what RocksDB finds is less than what MARK says."""
     if reached < mark.sequence:
         raise _damaged(

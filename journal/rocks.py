@@ -40,7 +40,7 @@ from journal.descriptors import lacks_descriptor
 from journal.errors import BrokenInvariant, DirectoryLost, DiskFull, InDoubt, JournalError, StoreFailed, Unavailable
 from journal.handles import keep_for_ever, write_batch, write_tables
 from journal.handles import number_of as _number_of
-from journal.mark import Mark
+from journal.mark import HighWaterMark
 from journal.preflight import Found, look_before_opening, set_aside
 from journal.reading import OLDEST_LOG, Reads, RocksView, reading_options
 from journal.refusals import is_full, refusal
@@ -139,7 +139,7 @@ class RocksStore(Reads):
 
     def _copy_to(self, path: Path, made_at: float) -> None:
         """In a thread: only the checkpoint keeps the committer, and files are hashed while commits go on."""
-        made: Future[Mark] = Future()
+        made: Future[HighWaterMark] = Future()
         with self._directory.within(path).beginning() as target:
 
             def make() -> None:
@@ -151,7 +151,7 @@ class RocksStore(Reads):
             self._jobs.put(_Look(make))
             complete_backup(target, self._directory, made.result(), made_at)
 
-    def _make_checkpoint(self, target: HeldDirectory) -> Mark:
+    def _make_checkpoint(self, target: HeldDirectory) -> HighWaterMark:
         db = self._handle()
         try:
             db.flush_wal(True)
@@ -163,7 +163,7 @@ class RocksStore(Reads):
                 del checkpoint  # it would keep the store open
         except Exception as error:
             raise refusal(target, error, doing="copying the store") from error
-        return Mark(reached, 0, target.logs())
+        return HighWaterMark(reached, 0, target.logs())
 
     async def view(self) -> RocksView:
         """The store as of now: every batch whose ``commit`` has returned, and none that could still be lost.
@@ -315,12 +315,12 @@ class RocksStore(Reads):
             raise refusal(self._directory, error, doing="writing the file MARK") from error
         return db
 
-    def _close_handle(self, db: Rdict) -> Mark | None:
+    def _close_handle(self, db: Rdict) -> HighWaterMark | None:
         """Close it. What MARK may say afterwards; nothing of one that has failed."""
         self._db = None
         for view in list(self._views):
             view.close()
-        mark: Mark | None = None
+        mark: HighWaterMark | None = None
         has_tables = False
         if self._failure is None:
             db.flush_wal(True)
@@ -446,7 +446,7 @@ class _Watch:
         """A handle was opened: tables have all that was there before. Raises ``OSError``, ``DirectoryLost``."""
         oldest_log = _oldest_log(db)
         # Without the log of this handle: MARK names a log when a commit in it is on disk.
-        self._write(Mark(db.latest_sequence_number(), oldest_log, self._mark.logs))
+        self._write(HighWaterMark(db.latest_sequence_number(), oldest_log, self._mark.logs))
         self._logs_seen = ()
         self._entries = -1  # so that the log of this handle is noted with its first commit
         self._errors = _number_of(db, "background-errors")
@@ -488,11 +488,11 @@ class _Watch:
         if reached is not None:
             self._write(self.found(db, reached))
 
-    def found(self, db: Rdict, reached: int) -> Mark:
+    def found(self, db: Rdict, reached: int) -> HighWaterMark:
         """What MARK should say of a store that reaches so far on disk."""
         logs = self._logs()  # first: one that is gone must not be one that is still asked for
         oldest_log = _oldest_log(db)
-        return Mark(reached, oldest_log, tuple(number for number in logs if number >= oldest_log))
+        return HighWaterMark(reached, oldest_log, tuple(number for number in logs if number >= oldest_log))
 
     def refuse_removed_tables(self, db: Rdict) -> None:
         """Raise ``DirectoryLost`` if a table was removed. RocksDB has it open, and would not notice before the next start, which would
@@ -539,7 +539,7 @@ class _Watch:
         elif _number_of(db, "num-immutable-mem-table"):
             raise OSError("RocksDB cannot write its tables; its file db/LOG says why")
 
-    def _write(self, mark: Mark) -> None:
+    def _write(self, mark: HighWaterMark) -> None:
         if mark != self._mark:
             self._directory.check()
             self._directory.write_mark(mark)

@@ -22,7 +22,7 @@ from journal.datadir import DataDirectory
 from journal.errors import ChangesMissing, StoreDamaged
 from journal.ids import StreamId
 from journal.logs import LogContent, Run, find_gap, read_log
-from journal.mark import Mark
+from journal.mark import HighWaterMark
 from journal.opening import open_for_reading, open_journal
 from journal.reading import RocksReader
 from journal.store import Durability
@@ -171,7 +171,7 @@ def lose_power(store: Written, acknowledged: int) -> None:
     oldest_log = reader.oldest_log()
     reader.close_rocks()
     logs = {number for number, _, _ in store.ends[:acknowledged]}
-    (opened.path / "MARK").write_bytes(Mark(reached, oldest_log, tuple(sorted(logs))).encode())
+    (opened.path / "MARK").write_bytes(HighWaterMark(reached, oldest_log, tuple(sorted(logs))).encode())
     opened.release()
     assert number in logs
 
@@ -295,14 +295,16 @@ WRITTEN_TO = LogContent(number=9, size=100, runs=(Run(50, 60),))
 @pytest.mark.parametrize(
     ("mark", "oldest_log", "has_gap"),
     [
-        pytest.param(Mark(49, 8), 8, False, id="it is the first of a life, and tables have all before"),
-        pytest.param(Mark(48, 8), 8, True, id="it is the first of a life, and tables have less"),
-        pytest.param(Mark(20, 5), 9, False, id="the manifest asks for it"),
-        pytest.param(Mark(20, 5), 8, True, id="the manifest asks for a log before it"),
-        pytest.param(Mark(20, 0), 8, False, id="the mark is that of a backup"),
+        pytest.param(HighWaterMark(49, 8), 8, False, id="it is the first of a life, and tables have all before"),
+        pytest.param(HighWaterMark(48, 8), 8, True, id="it is the first of a life, and tables have less"),
+        pytest.param(HighWaterMark(20, 5), 9, False, id="the manifest asks for it"),
+        pytest.param(HighWaterMark(20, 5), 8, True, id="the manifest asks for a log before it"),
+        pytest.param(HighWaterMark(20, 0), 8, False, id="the mark is that of a backup"),
     ],
 )
-def test_a_log_that_is_missed_before_all_others_leaves_a_gap(mark: Mark, oldest_log: int, has_gap: bool) -> None:
+def test_a_log_that_is_missed_before_all_others_leaves_a_gap(
+    mark: HighWaterMark, oldest_log: int, has_gap: bool
+) -> None:
     assert (find_gap([WRITTEN_TO], mark, oldest_log) is not None) == has_gap
 
 
