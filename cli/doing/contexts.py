@@ -13,7 +13,7 @@ from cli.output import emit, remark, safe
 
 
 @attrs.frozen(kw_only=True)
-class Named:
+class ContextInfo:
     """A context as it is shown: never its token."""
 
     name: str
@@ -22,7 +22,7 @@ class Named:
     is_current: bool
 
 
-TABLE = TextTable[Named](
+TABLE = TextTable[ContextInfo](
     id_of=lambda one: one.name,
     columns=(
         TextColumn("", lambda one: "*" if one.is_current else ""),
@@ -81,8 +81,10 @@ def forget(name: str) -> None:
     remark(f"{name!r} is forgotten")
 
 
-def _named(contexts: Contexts) -> list[Named]:
+def _named(contexts: Contexts) -> list[ContextInfo]:
     return [
-        Named(name=name, url=context.url, has_token=context.token is not None, is_current=name == contexts.current)
+        ContextInfo(
+            name=name, url=context.url, has_token=context.token is not None, is_current=name == contexts.current
+        )
         for name, context in sorted(contexts.named.items())
     ]
