@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 import click
 
-from cli.targets import Named, parse_selection
+from cli.targets import NamedTarget, parse_selection
 from journal.ids import InvocationId, parse_invocation_id
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Selected:
     """Either ids, or a service, key or handler by name, or a condition, or both of these. ``among`` narrows what is not ids."""
 
     ids: tuple[InvocationId, ...] = ()
-    named: Named | None = None
+    named: NamedTarget | None = None
     condition: str | None = None
     among: str | None = None
 
@@ -106,17 +106,17 @@ class Source(Protocol):
     async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo: ...
 
 
-async def resolved(source: Source, named: Named) -> Named:
+async def resolved(source: Source, named: NamedTarget) -> NamedTarget:
     """``Service/name`` is a handler where the class has no keys, as lists print it. Raises :class:`actors.UnknownServiceError`."""
     from journal.events import Kind
 
     kind = await _kind_of(source, named.service)
     if kind is Kind.SERVICE and named.key is not None and named.handler is None:
-        return Named(named.service, None, named.key)
+        return NamedTarget(named.service, None, named.key)
     return named
 
 
-async def refuse_unknown(source: Source, named: Named) -> None:
+async def refuse_unknown(source: Source, named: NamedTarget) -> None:
     """Raise a :class:`actors.Refused` if a selection that found nothing names what does not exist: a service or handler that no
     code and no history has, a key that was never used."""
     from actors.core.errors import UnknownHandlerError, UnknownInvocationError
@@ -156,7 +156,7 @@ async def _served(source: Source, service: str) -> ServiceInfo | None:
     return next((info for info in await source.served() if service in (info.name, *info.aliases)), None)
 
 
-async def _names_of(source: Source, named: Named) -> tuple[tuple[str, ...], tuple[str, ...]]:
+async def _names_of(source: Source, named: NamedTarget) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the class, and the handler if there is one, may be called where they are kept."""
     served = await _served(source, named.service)
     services = (named.service,) if served is None else (served.name, *served.aliases)

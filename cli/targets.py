@@ -75,7 +75,7 @@ def parse_value(text: str | None, stdin: TextIO) -> Any:
     return msgspec.json.decode(body) if body else None
 
 
-class Named(NamedTuple):
+class NamedTarget(NamedTuple):
     """Invocations by the name of their service, key and handler."""
 
     service: str
@@ -83,14 +83,14 @@ class Named(NamedTuple):
     handler: str | None = None
 
 
-def parse_selection(text: str) -> Named:
+def parse_selection(text: str) -> NamedTarget:
     """``Service``, ``Service/key`` or ``Service/key/handler``, each part exact; ``Service/handler`` reads as a key."""
     parts = [_decoded(part) for part in text.split("/")]
     if not 1 <= len(parts) <= 3 or not all(parts):
         raise click.UsageError(
             f"{text!r} selects nothing: write Service, Service/key, Service/key/handler, or Service/handler of a service"
         )
-    return Named(*parts)
+    return NamedTarget(*parts)
 
 
 def parse_object(text: str) -> tuple[str, str]:

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from actors.listing import Listing
     from cli.at_rest import AtRest
     from cli.source import Live, Where
-    from cli.targets import Named
+    from cli.targets import NamedTarget
 
 
-def show_all(named: Named | None, listing: Listing, where: Where, output: str, *, is_watched: bool) -> None:
+def show_all(named: NamedTarget | None, listing: Listing, where: Where, output: str, *, is_watched: bool) -> None:
     """List them, newest first."""
     if is_watched:
         check_watchable(output)

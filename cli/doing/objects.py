@@ -14,7 +14,7 @@ from cli.listing import TextColumn, TextTable, facts_lines
 from cli.output import counted, emit, emit_json, remark, safe, when
 from cli.selecting import refuse_unknown
 from cli.source import live, readable
-from cli.targets import Named, parse_object, written_object
+from cli.targets import NamedTarget, parse_object, written_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def show_all(service: str | None, after: str, limit: int, where: Where, output: 
         async with readable(where) as source:
             found = await source.objects(service, after, limit)
             if service is not None and not found:
-                await refuse_unknown(source, Named(service))
+                await refuse_unknown(source, NamedTarget(service))
             return found
 
     found = trio.run(run)
@@ -93,7 +93,7 @@ async def _known(source: Source, service: str, key: str, at: int | None) -> Obje
     """The object. Raises a :class:`actors.Refused` if there is no such service, or the key was never used."""
     info = await source.object_info(service, key, at)
     if info.version == 0:
-        await refuse_unknown(source, Named(service, key))
+        await refuse_unknown(source, NamedTarget(service, key))
     return info
 
 
