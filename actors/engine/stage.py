@@ -75,7 +75,7 @@ UNWIND_SECONDS = 10.0
 
 
 @attrs.define(eq=False)
-class Run:
+class ReadyAttempt:
     """A handler is to run: with one more event, or from the beginning of its history."""
 
     resident: Resident
@@ -94,7 +94,7 @@ class Stage:
         self._setting = setting
         self._submit = submit
         self._limits = setting.limits
-        self.runs: deque[Run] = deque()
+        self.runs: deque[ReadyAttempt] = deque()
         """Handlers that are to run, the first in line first."""
         self._for_code: dict[str, dict[InvocationId, Resident]] = {}
         self._live: dict[InvocationId, tuple[Resident, Attempt]] = {}
@@ -134,11 +134,11 @@ class Stage:
 
     def start_attempt(self, resident: Resident, of: InvocationId) -> None:
         """Run its handler, in its turn."""
-        self.runs.append(Run(resident, of))
+        self.runs.append(ReadyAttempt(resident, of))
 
     def continue_attempt(self, resident: Resident, of: InvocationId, recorded: Recorded) -> None:
         """Give its handler one more event, in its turn."""
-        self.runs.append(Run(resident, of, recorded))
+        self.runs.append(ReadyAttempt(resident, of, recorded))
 
     def end_attempt(self, resident: Resident, of: InvocationId, *, abort_steps: bool) -> None:
         """Forget its attempt; with ``abort_steps``, stop its steps and forget them too."""
@@ -302,7 +302,7 @@ class Stage:
             log.error("%d invocations are paused: %s, on which they run, cannot be loaded", len(waiting), deployment)
         for number, (of, resident) in enumerate(waiting.items(), 1):
             if error is None:
-                self._run_soon(Run(resident, of))
+                self._run_soon(ReadyAttempt(resident, of))
             else:
                 self._hold_without_code(resident, of, deployment, error)
             if number % _WOKEN_TOGETHER == 0:
@@ -357,7 +357,7 @@ class Stage:
         resident.due_steps.discard((of, step))
         attempt = resident.attempts.get(of)
         if attempt is None:
-            self.runs.append(Run(resident, of))  # if it may run, its attempt takes the step up
+            self.runs.append(ReadyAttempt(resident, of))  # if it may run, its attempt takes the step up
             self.wake()
             self._settle_pause(resident, of)
             return
@@ -529,14 +529,14 @@ class Stage:
             self._ledger.now = self._setting.world.clock.now()
             self._take_up_steps(resident, attempt, _unfinished_steps(state.invocations[of]))
         if state is not None and state.holder is not None:
-            self.runs.append(Run(resident, state.holder))
+            self.runs.append(ReadyAttempt(resident, state.holder))
         self.wake()
 
     def _waits_for_unwinding(self, resident: Resident, invocation: InvocationState) -> bool:
         """Whether steps of an invocation that was ended still hold the key, in a sense."""
         if not (resident.steps or self._setting.threads.abandoned) or invocation.mode is not Mode.EXCLUSIVE:
             return False
-        run = Run(resident, invocation.invocation_id)
+        run = ReadyAttempt(resident, invocation.invocation_id)
         threads, tasks = self._unwinding(resident, invocation.invocation_id)
         seconds = _unwinding_seconds([*threads, *tasks])
         if seconds <= 0:
@@ -553,11 +553,11 @@ class Stage:
         tasks = [t for other, tasks in resident.steps.items() if other != of for t in tasks.values() if not t.is_wanted]
         return threads, tasks
 
-    def _run_soon(self, run: Run) -> None:
+    def _run_soon(self, run: ReadyAttempt) -> None:
         self.runs.append(run)
         self.wake()
 
-    async def _run_later(self, run: Run, seconds: float) -> None:
+    async def _run_later(self, run: ReadyAttempt, seconds: float) -> None:
         await trio.sleep(seconds)
         self._run_soon(run)
 
