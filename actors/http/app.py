@@ -38,7 +38,7 @@ from actors.http.exchange import Exchange, query_of, read_body, read_query, seat
 from actors.http.guard import check_encoding, check_media_type, origin_of
 from actors.http.models import NoQuery
 from actors.http.problems import SECURITY_HEADERS, respond_with
-from actors.http.routes import JsonBody, Route, Router, Scope
+from actors.http.routes import JsonBody, Route, Router, TokenScope
 from actors.http.streaming import EventStream
 from actors.http.traffic import Traffic
 from journal.errors import BrokenInvariant, JournalError
@@ -162,7 +162,7 @@ class Api:
             if route is None or route.scope is not None:
                 grant = self._guard.identify(request)
                 asking = self._guard.acting(self._client, request, grant)
-                if grant.scope.covers(Scope.READ):
+                if grant.scope.covers(TokenScope.READ):
                     _take_control_seat(request)
                 if route is not None:
                     self._guard.check_scope(grant, route)

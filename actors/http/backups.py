@@ -12,7 +12,7 @@ from actors.core.errors import InvalidArgumentError, NotPossibleError, Refused, 
 from actors.engine.arrivals import Act
 from actors.http.exchange import Exchange
 from actors.http.models import Reason
-from actors.http.routes import Route, Scope
+from actors.http.routes import Route, TokenScope
 from journal.errors import DirectoryNotEmpty, JournalError, StoreExists
 
 if TYPE_CHECKING:
@@ -76,4 +76,4 @@ async def noted(
     await note(act)
 
 
-ROUTES = (Route("POST", "/backups", Scope.ADMIN, back_up, status=201),)
+ROUTES = (Route("POST", "/backups", TokenScope.ADMIN, back_up, status=201),)

@@ -30,7 +30,7 @@ from actors.http.models import (
     WorkflowTarget,
 )
 from actors.http.problems import NotCompletedYetError, respond_with
-from actors.http.routes import JsonBody, Route, Scope
+from actors.http.routes import JsonBody, Route, TokenScope
 from actors.objects import kind_in_words
 from actors.outcomes import value_of
 from journal.events import Kind, Status, Target
@@ -144,7 +144,7 @@ async def _check_reader(exchange: Exchange, of: InvocationId) -> None:
 
     What it may not see is answered like what is not there.
     """
-    if exchange.is_open or exchange.grant is None or exchange.grant.scope.covers(Scope.READ):
+    if exchange.is_open or exchange.grant is None or exchange.grant.scope.covers(TokenScope.READ):
         return
     try:
         info = await exchange.client.invocation(of).info()
@@ -154,7 +154,7 @@ async def _check_reader(exchange: Exchange, of: InvocationId) -> None:
     if not is_own:
         raise UnknownInvocationError(
             f"there is no invocation {of} that the token {exchange.grant.name!r} may see: it needs the scope "
-            f"{Scope.READ.value} for what it has not started"
+            f"{TokenScope.READ.value} for what it has not started"
         )
 
 
@@ -212,21 +212,21 @@ def respond_with_outcome(of: InvocationId, ended: Outcome) -> Response:
 _HANDLER, _KEYED = "/{service}/{handler}", "/{service}/{key}/{handler}"
 
 ROUTES = (
-    Route("GET", "/restate/attach/{id}", Scope.INVOKE, attach),
-    Route("GET", "/restate/output/{id}", Scope.INVOKE, output),
-    Route("GET", "/restate/invocation/{id}/attach", Scope.INVOKE, attach),
-    Route("GET", "/restate/invocation/{id}/output", Scope.INVOKE, output),
-    Route("GET", "/restate/workflow/{name}/{key}/attach", Scope.INVOKE, attach_to_workflow),
-    Route("GET", "/restate/workflow/{name}/{key}/output", Scope.INVOKE, output_of_workflow),
-    Route("POST", "/restate/attach", Scope.INVOKE, attach_to_target),
-    Route("POST", "/restate/output", Scope.INVOKE, output_of_target),
-    Route("POST", "/restate/lookup", Scope.INVOKE, look_up),
+    Route("GET", "/restate/attach/{id}", TokenScope.INVOKE, attach),
+    Route("GET", "/restate/output/{id}", TokenScope.INVOKE, output),
+    Route("GET", "/restate/invocation/{id}/attach", TokenScope.INVOKE, attach),
+    Route("GET", "/restate/invocation/{id}/output", TokenScope.INVOKE, output),
+    Route("GET", "/restate/workflow/{name}/{key}/attach", TokenScope.INVOKE, attach_to_workflow),
+    Route("GET", "/restate/workflow/{name}/{key}/output", TokenScope.INVOKE, output_of_workflow),
+    Route("POST", "/restate/attach", TokenScope.INVOKE, attach_to_target),
+    Route("POST", "/restate/output", TokenScope.INVOKE, output_of_target),
+    Route("POST", "/restate/lookup", TokenScope.INVOKE, look_up),
     # The OpenAPI document has a path for each handler in place of these.
-    Route("POST", "/restate/call" + _HANDLER, Scope.INVOKE, call, is_documented=False),
-    Route("POST", "/restate/call" + _KEYED, Scope.INVOKE, call, is_documented=False),
-    Route("POST", "/restate/send" + _HANDLER, Scope.INVOKE, send, is_documented=False, status=202),
-    Route("POST", "/restate/send" + _KEYED, Scope.INVOKE, send, is_documented=False, status=202),
-    Route("POST", _HANDLER, Scope.INVOKE, call_or_send, is_documented=False),
-    Route("POST", _KEYED, Scope.INVOKE, call_or_send, is_documented=False),
-    Route("POST", _KEYED + "/send", Scope.INVOKE, send, status=202, is_documented=False),
+    Route("POST", "/restate/call" + _HANDLER, TokenScope.INVOKE, call, is_documented=False),
+    Route("POST", "/restate/call" + _KEYED, TokenScope.INVOKE, call, is_documented=False),
+    Route("POST", "/restate/send" + _HANDLER, TokenScope.INVOKE, send, is_documented=False, status=202),
+    Route("POST", "/restate/send" + _KEYED, TokenScope.INVOKE, send, is_documented=False, status=202),
+    Route("POST", _HANDLER, TokenScope.INVOKE, call_or_send, is_documented=False),
+    Route("POST", _KEYED, TokenScope.INVOKE, call_or_send, is_documented=False),
+    Route("POST", _KEYED + "/send", TokenScope.INVOKE, send, status=202, is_documented=False),
 )

@@ -16,7 +16,7 @@ from actors.core.jobs import MAX_ITEMS
 from actors.deployments.checker import last_of
 from actors.http.exchange import Exchange
 from actors.http.models import WITH_IDS, ChoiceBody, Key, Name
-from actors.http.routes import Route, Scope
+from actors.http.routes import Route, TokenScope
 from actors.http.streaming import EventStream, wants_stream
 from actors.listing import Listing
 from journal.events import Status
@@ -89,6 +89,6 @@ def _done(summary: CheckSummary) -> int:
 
 
 ROUTES = (
-    Route("GET", "/invocations/{id}/check", Scope.CONTROL, check_invocation),
-    Route("POST", "/checks", Scope.CONTROL, check_invocations, streams=True, body_bytes=WITH_IDS),
+    Route("GET", "/invocations/{id}/check", TokenScope.CONTROL, check_invocation),
+    Route("POST", "/checks", TokenScope.CONTROL, check_invocations, streams=True, body_bytes=WITH_IDS),
 )

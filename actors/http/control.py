@@ -21,7 +21,7 @@ from actors.http.models import (
     answer_model,
 )
 from actors.http.problems import NoSuchPathError
-from actors.http.routes import JsonBody, Route, Scope
+from actors.http.routes import JsonBody, Route, TokenScope
 from actors.values import Written, encode_json, write_by_own_type
 
 
@@ -104,11 +104,11 @@ async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
 _ONE = "/invocations/{id}"
 
 ROUTES = (
-    Route("PATCH", _ONE + "/cancel", Scope.CONTROL, cancel, repeatable=True),
-    Route("PATCH", _ONE + "/pause", Scope.CONTROL, pause, repeatable=True),
-    Route("PATCH", _ONE + "/resume", Scope.CONTROL, resume, repeatable=True),
-    Route("PATCH", _ONE + "/restart-as-new", Scope.CONTROL, restart, holds_values=True, repeatable=True),
-    Route("PATCH", _ONE + "/kill", Scope.ADMIN, kill, repeatable=True),
-    Route("PATCH", _ONE + "/purge", Scope.ADMIN, purge),
-    Route("POST", _ONE + "/signals/{name}", Scope.CONTROL, signal, repeatable=True),
+    Route("PATCH", _ONE + "/cancel", TokenScope.CONTROL, cancel, repeatable=True),
+    Route("PATCH", _ONE + "/pause", TokenScope.CONTROL, pause, repeatable=True),
+    Route("PATCH", _ONE + "/resume", TokenScope.CONTROL, resume, repeatable=True),
+    Route("PATCH", _ONE + "/restart-as-new", TokenScope.CONTROL, restart, holds_values=True, repeatable=True),
+    Route("PATCH", _ONE + "/kill", TokenScope.ADMIN, kill, repeatable=True),
+    Route("PATCH", _ONE + "/purge", TokenScope.ADMIN, purge),
+    Route("POST", _ONE + "/signals/{name}", TokenScope.CONTROL, signal, repeatable=True),
 )

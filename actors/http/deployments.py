@@ -6,7 +6,7 @@ from actors.core.deployments import DeploymentChange
 from actors.deploying import CodeFile, DeploymentInfo
 from actors.http.exchange import Exchange
 from actors.http.models import DeploymentList, FileList, ReasonBody
-from actors.http.routes import Route, Scope
+from actors.http.routes import Route, TokenScope
 
 
 async def list_deployments(exchange: Exchange) -> DeploymentList:
@@ -40,10 +40,10 @@ async def prune_deployment(exchange: Exchange, body: ReasonBody) -> DeploymentCh
 
 
 ROUTES = (
-    Route("GET", "/deployments", Scope.READ, list_deployments),
-    Route("GET", "/deployments/{deployment}", Scope.READ, get_deployment),
-    Route("GET", "/deployments/{deployment}/files", Scope.READ, list_files),
-    Route("GET", "/deployments/{deployment}/files/{file}", Scope.READ, read_file),
-    Route("PATCH", "/deployments/{deployment}/make-latest", Scope.ADMIN, make_latest),
-    Route("PATCH", "/deployments/{deployment}/prune", Scope.ADMIN, prune_deployment),
+    Route("GET", "/deployments", TokenScope.READ, list_deployments),
+    Route("GET", "/deployments/{deployment}", TokenScope.READ, get_deployment),
+    Route("GET", "/deployments/{deployment}/files", TokenScope.READ, list_files),
+    Route("GET", "/deployments/{deployment}/files/{file}", TokenScope.READ, read_file),
+    Route("PATCH", "/deployments/{deployment}/make-latest", TokenScope.ADMIN, make_latest),
+    Route("PATCH", "/deployments/{deployment}/prune", TokenScope.ADMIN, prune_deployment),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.http.exchange import Exchange
 from actors.http.models import GateBody, GateList, ReasonBody
-from actors.http.routes import Route, Scope
+from actors.http.routes import Route, TokenScope
 from actors.inspection import GateAnswer
 
 
@@ -24,7 +24,7 @@ async def open_gate(exchange: Exchange, body: ReasonBody) -> GateAnswer:
 
 
 ROUTES = (
-    Route("GET", "/gates", Scope.READ, list_gates),
-    Route("PATCH", "/gates/{scope}/close", Scope.CONTROL, close_gate),
-    Route("PATCH", "/gates/{scope}/open", Scope.CONTROL, open_gate),
+    Route("GET", "/gates", TokenScope.READ, list_gates),
+    Route("PATCH", "/gates/{scope}/close", TokenScope.CONTROL, close_gate),
+    Route("PATCH", "/gates/{scope}/open", TokenScope.CONTROL, open_gate),
 )

@@ -24,7 +24,7 @@ from actors.core.errors import (
 from actors.engine.arrivals import Act
 from actors.http.models import USER_HEADER
 from actors.http.problems import HeadTooLargeError, MisdirectedRequestError, WrongMediaTypeError
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from actors.http.tokens import Grant
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ NOTED_A_SECOND = 1.0
 _SHOWN = 200
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?")
 _USER = re.compile(r"[A-Za-z0-9._@-]{1,64}")
-_ANYBODY = Grant("anyone", Scope.ADMIN)
+_ANYBODY = Grant("anyone", TokenScope.ADMIN)
 
 
 class Guard:
@@ -102,9 +102,9 @@ class Guard:
         """The client for the one who asks."""
         user = request.headers.get(USER_HEADER, "")
         by = f"token:{grant.name}" if self._counted is not None else grant.name
-        if user and grant.scope is Scope.ADMIN and _USER.fullmatch(user):
+        if user and grant.scope is TokenScope.ADMIN and _USER.fullmatch(user):
             by = f"{by} ({user})"
-        realm = "" if grant.scope is Scope.ADMIN else grant.name
+        realm = "" if grant.scope is TokenScope.ADMIN else grant.name
         return client.acting_as(by, origin_of(request), realm=realm)
 
     async def note(self, client: LocalClient, request: Request, refusal: Refused) -> None:

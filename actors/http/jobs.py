@@ -16,7 +16,7 @@ from actors.http.models import (
     ReasonBody,
     answer_model,
 )
-from actors.http.routes import Route, Scope
+from actors.http.routes import Route, TokenScope
 from actors.jobs import JobHandle, JobInfo, JobItems, JobPreview, Selection
 
 
@@ -70,10 +70,19 @@ _ONE = "/jobs/{job}"
 
 # Among the verbs of a job are those that cannot be undone.
 ROUTES = (
-    Route("POST", "/jobs/preview", Scope.READ, preview_job, body_bytes=WITH_IDS),
-    Route("POST", "/jobs", Scope.ADMIN, start_job, status=202, body_bytes=WITH_IDS, holds_values=True, repeatable=True),
-    Route("GET", "/jobs", Scope.READ, list_jobs),
-    Route("GET", _ONE, Scope.READ, get_job),
-    Route("GET", _ONE + "/items", Scope.READ, list_job_items),
-    Route("PATCH", _ONE + "/cancel", Scope.CONTROL, cancel_job),
+    Route("POST", "/jobs/preview", TokenScope.READ, preview_job, body_bytes=WITH_IDS),
+    Route(
+        "POST",
+        "/jobs",
+        TokenScope.ADMIN,
+        start_job,
+        status=202,
+        body_bytes=WITH_IDS,
+        holds_values=True,
+        repeatable=True,
+    ),
+    Route("GET", "/jobs", TokenScope.READ, list_jobs),
+    Route("GET", _ONE, TokenScope.READ, get_job),
+    Route("GET", _ONE + "/items", TokenScope.READ, list_job_items),
+    Route("PATCH", _ONE + "/cancel", TokenScope.CONTROL, cancel_job),
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from actors.http.exchange import Exchange
-from actors.http.routes import Route, Scope
+from actors.http.routes import Route, TokenScope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -120,4 +120,4 @@ def _cpu_seconds() -> float:
     return times.user + times.system
 
 
-ROUTES = (Route("GET", "/metrics", Scope.READ, metrics, is_documented=False),)
+ROUTES = (Route("GET", "/metrics", TokenScope.READ, metrics, is_documented=False),)

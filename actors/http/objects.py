@@ -17,7 +17,7 @@ from actors.http.models import (
     ObjectQuery,
     ObjectsQuery,
 )
-from actors.http.routes import Route, Scope
+from actors.http.routes import Route, TokenScope
 from actors.objecthandle import ObjectHandle, ObjectInfo
 from actors.values import Written, encode_json
 
@@ -88,9 +88,9 @@ def _named(exchange: Exchange) -> ObjectHandle:
 _ONE = "/objects/{service}/{key}"
 
 ROUTES = (
-    Route("GET", "/objects", Scope.READ, list_objects),
-    Route("GET", _ONE, Scope.READ, get_object),
-    Route("GET", _ONE + "/fields/{field}/items", Scope.READ, list_items),
-    Route("GET", _ONE + "/fields/{field}/history", Scope.READ, list_changes),
-    Route("PATCH", _ONE + "/fields", Scope.ADMIN, edit_object, holds_values=True, repeatable=True),
+    Route("GET", "/objects", TokenScope.READ, list_objects),
+    Route("GET", _ONE, TokenScope.READ, get_object),
+    Route("GET", _ONE + "/fields/{field}/items", TokenScope.READ, list_items),
+    Route("GET", _ONE + "/fields/{field}/history", TokenScope.READ, list_changes),
+    Route("PATCH", _ONE + "/fields", TokenScope.ADMIN, edit_object, holds_values=True, repeatable=True),
 )

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from actors.http.exchange import Exchange
 from actors.http.models import ID_PATTERN, PROBLEM_TYPE, Problem, SendQuery, SentModel
-from actors.http.routes import JsonBody, Route, Scope
+from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.streaming import EVENT_STREAM
 from journal.events import Kind
 
@@ -128,7 +128,7 @@ def _name_of(route: Route) -> str:
     return "_".join(words) if words[0] == "restate" else route.name
 
 
-def _guarded(operation: Schema, scope: Scope | None) -> Schema:
+def _guarded(operation: Schema, scope: TokenScope | None) -> Schema:
     if scope is None:
         return operation | {"security": []}
     return operation | {"description": f"Needs the scope `{scope.value}`."}
@@ -210,7 +210,7 @@ def _handler_operations(
                 "summary": handler.doc or f"Call {name}.",
                 "responses": {"200": succeeded, "default": _failure(known)},
             },
-            Scope.INVOKE,
+            TokenScope.INVOKE,
         ),
     )
     sent = {"description": "It is taken, and durable.", "content": {_JSON: {"schema": known[SentModel]}}}
@@ -226,7 +226,7 @@ def _handler_operations(
                 "parameters": common["parameters"] + delay,
                 "responses": {"202": sent, "default": _failure(known)},
             },
-            Scope.INVOKE,
+            TokenScope.INVOKE,
         ),
     )
 
@@ -289,4 +289,4 @@ def _renamed(part: Any, name: str) -> Any:
             return part
 
 
-ROUTES = (Route("GET", "/openapi.json", Scope.INVOKE, openapi),)
+ROUTES = (Route("GET", "/openapi.json", TokenScope.INVOKE, openapi),)

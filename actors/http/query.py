@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from actors.http.exchange import Exchange
-from actors.http.routes import Route, Scope
+from actors.http.routes import Route, TokenScope
 from actors.sql.result import QueryResult, TableInfo
 from actors.sql.tables import listed
 
@@ -41,6 +41,6 @@ async def query(exchange: Exchange, body: QueryBody) -> QueryResult:
 
 
 ROUTES = (
-    Route("POST", "/query", Scope.READ, query, body_bytes=QUERY_BYTES),
-    Route("GET", "/query/tables", Scope.READ, list_tables),
+    Route("POST", "/query", TokenScope.READ, query, body_bytes=QUERY_BYTES),
+    Route("GET", "/query/tables", TokenScope.READ, list_tables),
 )

@@ -28,7 +28,7 @@ from actors.http.models import (
     ServiceList,
     ServicesQuery,
 )
-from actors.http.routes import Route, Scope
+from actors.http.routes import Route, TokenScope
 from actors.http.streaming import EventStream, as_events, as_output, position_of, wants_page, wants_stream
 from actors.http.tokens import TokenBook
 from actors.inspection import InvocationInfo
@@ -182,12 +182,12 @@ async def check_audit(exchange: Exchange) -> AuditCheck:
 ROUTES = (
     Route("GET", "/health", None, health),
     Route("GET", "/restate/health", None, health),
-    Route("GET", "/services", Scope.READ, list_services),
-    Route("GET", "/invocations", Scope.READ, list_invocations),
-    Route("GET", "/invocations/{id}", Scope.READ, get_invocation),
-    Route("GET", "/invocations/{id}/why", Scope.READ, explain),
-    Route("GET", "/invocations/{id}/events", Scope.READ, list_events, streams=True),
-    Route("GET", "/invocations/{id}/output", Scope.READ, read_output, streams=True),
-    Route("GET", "/audit", Scope.READ, list_audit),
-    Route("GET", "/audit/check", Scope.READ, check_audit),
+    Route("GET", "/services", TokenScope.READ, list_services),
+    Route("GET", "/invocations", TokenScope.READ, list_invocations),
+    Route("GET", "/invocations/{id}", TokenScope.READ, get_invocation),
+    Route("GET", "/invocations/{id}/why", TokenScope.READ, explain),
+    Route("GET", "/invocations/{id}/events", TokenScope.READ, list_events, streams=True),
+    Route("GET", "/invocations/{id}/output", TokenScope.READ, read_output, streams=True),
+    Route("GET", "/audit", TokenScope.READ, list_audit),
+    Route("GET", "/audit/check", TokenScope.READ, check_audit),
 )

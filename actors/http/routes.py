@@ -24,7 +24,7 @@ JsonBody = NewType("JsonBody", bytes)
 """The annotation of a ``body`` that is any JSON, taken as it is; empty if there was none."""
 
 
-class Scope(enum.Enum):
+class TokenScope(enum.Enum):
     """How far a token reaches; each reaches as far as the ones before it, and further."""
 
     INVOKE = "invoke"
@@ -36,12 +36,12 @@ class Scope(enum.Enum):
     ADMIN = "admin"
     """Do what cannot be undone, and change what is served."""
 
-    def covers(self, needed: Scope) -> bool:
+    def covers(self, needed: TokenScope) -> bool:
         """Whether it reaches as far as is needed."""
         return _RANKS[self] >= _RANKS[needed]
 
 
-_RANKS = {scope: rank for rank, scope in enumerate(Scope)}
+_RANKS = {scope: rank for rank, scope in enumerate(TokenScope)}
 
 
 @attrs.frozen(eq=False)
@@ -55,7 +55,7 @@ class Route:
 
     method: str
     path: str
-    scope: Scope | None
+    scope: TokenScope | None
     endpoint: Endpoint
     status: int = attrs.field(default=200, kw_only=True)
     streams: bool = attrs.field(default=False, kw_only=True)

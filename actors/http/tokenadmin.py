@@ -18,7 +18,7 @@ from actors.core.errors import NotPossibleError, Refused, UnavailableError, Unkn
 from actors.engine.arrivals import Act
 from actors.http.exchange import Exchange
 from actors.http.models import Reason, ReasonBody
-from actors.http.routes import Route, Scope
+from actors.http.routes import Route, TokenScope
 from actors.http.tokens import NAME_PATTERN, OwedNote
 from journal.safelogger import SafeLogger
 
@@ -39,7 +39,7 @@ class TokenInfo:
     """A token that has a name: never itself, nor its hash."""
 
     name: str
-    scope: Scope
+    scope: TokenScope
     created_at: float
 
 
@@ -55,7 +55,7 @@ class MadeToken:
     """A token that was made. It is told this once; only its hash is kept."""
 
     name: str
-    scope: Scope
+    scope: TokenScope
     token: str
 
 
@@ -71,7 +71,7 @@ class TokenBody:
     """Who is to have a token, and how far it is to reach."""
 
     name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
-    scope: Scope
+    scope: TokenScope
     reason: Reason = ""
 
 
@@ -103,7 +103,7 @@ class Auditor(Protocol):
     async def audit(self, *, verb: str, target: str, limit: int, after: str | None) -> AuditPage: ...
 
 
-async def create(book: TokenBook, name: str, scope: Scope, reason: str, auditor: Auditor) -> str:
+async def create(book: TokenBook, name: str, scope: TokenScope, reason: str, auditor: Auditor) -> str:
     """Make a token, and have the audit say so."""
     act = Act(verb="create-token", target=f"token:{name}", detail=f"scope {scope.value}", reason=reason)
     return await _noted(partial(book.create, name, scope), book, act, auditor)
@@ -180,7 +180,7 @@ def _book_of(exchange: Exchange) -> TokenBook:
 
 
 ROUTES = (
-    Route("GET", "/tokens", Scope.ADMIN, list_tokens),
-    Route("POST", "/tokens", Scope.ADMIN, create_token, status=201),
-    Route("PATCH", "/tokens/{name}/revoke", Scope.ADMIN, revoke_token),
+    Route("GET", "/tokens", TokenScope.ADMIN, list_tokens),
+    Route("POST", "/tokens", TokenScope.ADMIN, create_token, status=201),
+    Route("PATCH", "/tokens/{name}/revoke", TokenScope.ADMIN, revoke_token),
 )

@@ -29,7 +29,7 @@ import trio
 
 from actors.core.errors import InvalidArgumentError, Refused, UnavailableError
 from actors.http.finding import token_path
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from journal.datadir import DataDirectory
 from journal.smallfiles import read_file, replace_file, seal, sync_directory, unseal
 
@@ -78,7 +78,7 @@ class Grant:
     """What a token is worth."""
 
     name: str
-    scope: Scope
+    scope: TokenScope
 
 
 @attrs.frozen(kw_only=True)
@@ -99,7 +99,7 @@ class NamedToken:
     """A token as it is kept: its hash, never itself. One that is revoked opens nothing, and is there until the audit says so."""
 
     name: str
-    scope: Scope
+    scope: TokenScope
     digest: str
     created_at: float
     is_revoked: bool = False
@@ -196,7 +196,7 @@ class TokenBook:
             if hmac.compare_digest(token.digest, given):
                 found = Grant(token.name, token.scope)
         if hmac.compare_digest(self._own_digest, given):
-            found = Grant(OWN_NAME, Scope.ADMIN)
+            found = Grant(OWN_NAME, TokenScope.ADMIN)
         if found is None and secret:
             self._refuse_if_damaged()
         return found
@@ -222,7 +222,7 @@ class TokenBook:
             ]
             self._write([token for token in left if token.owed or not token.is_revoked])
 
-    def create(self, name: str, scope: Scope, *, owed: OwedNote | None = None) -> str:
+    def create(self, name: str, scope: TokenScope, *, owed: OwedNote | None = None) -> str:
         """A new token, told this once; it counts at once. ``owed`` is kept with it until it is settled.
 
         Raises :class:`actors.InvalidArgumentError`, :class:`TokenExistsError`, :class:`TooManyTokensError`.

@@ -14,7 +14,7 @@ from actors.changing import ChangeSet
 from actors.figures import EndedSecond
 from actors.http.exchange import Exchange
 from actors.http.models import MAX_WAIT, Position
-from actors.http.routes import Route, Scope
+from actors.http.routes import Route, TokenScope
 from actors.http.streaming import EventStream, position_of, wants_stream
 from journal.errors import BrokenInvariant
 
@@ -42,7 +42,7 @@ class Whoami:
     """
 
     name: str
-    scope: Scope
+    scope: TokenScope
     is_open: bool
     now: float
 
@@ -111,7 +111,7 @@ async def _as_events(client: LocalClient, after: int | None) -> AsyncGenerator[t
 
 
 ROUTES = (
-    Route("GET", "/whoami", Scope.INVOKE, whoami),
-    Route("GET", "/metrics/throughput", Scope.READ, get_throughput),
-    Route("GET", "/changes", Scope.READ, list_changes_since, streams=True),
+    Route("GET", "/whoami", TokenScope.INVOKE, whoami),
+    Route("GET", "/metrics/throughput", TokenScope.READ, get_throughput),
+    Route("GET", "/changes", TokenScope.READ, list_changes_since, streams=True),
 )

@@ -13,7 +13,7 @@ from actors.auditing import AuditPage, AuditQuery, list_audit
 from actors.engine.arrivals import Act, Identity
 from actors.engine.audit import note_at_rest
 from actors.http.connection import path_of
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from actors.http.tokenadmin import MadeToken, RevokedToken, TokenInfo
 from actors.http.tokenadmin import create as create_noted
 from actors.http.tokenadmin import revoke as revoke_noted
@@ -51,7 +51,7 @@ def create(name: str, scope: str, reason: str, data: Path) -> None:
                 body = {"name": name, "scope": scope, "reason": reason}
                 return (await connection.post("/tokens", MadeToken, body)).token
         async with _at_rest(data) as auditor:
-            return await create_noted(_book(data), name, Scope(scope), reason, auditor)
+            return await create_noted(_book(data), name, TokenScope(scope), reason, auditor)
 
     emit(trio.run(run))
     remark(f"the token {name!r} has the scope {scope}; send it as 'Authorization: Bearer …', or set PLAYHEAD_TOKEN")

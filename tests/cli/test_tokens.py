@@ -15,7 +15,7 @@ import pytest
 from actors.auditing import AuditEntry, AuditPage
 from actors.core.errors import UnavailableError
 from actors.engine.arrivals import Act, Identity
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from actors.http.tokenadmin import create, revoke, settle
 from actors.http.tokens import DamagedTokensError, Grant, TokenBook, UnusableTokenError, make_token
 from journal.errors import DirectoryLost
@@ -117,7 +117,7 @@ async def test_on_a_full_disk_a_token_is_revoked_at_once_and_the_audit_hears_of_
 ) -> None:
     book, auditor = TokenBook(tmp_path), Full(is_full=True)
     with pytest.raises(UnavailableError):
-        await create(book, "ops", Scope.READ, "", auditor)
+        await create(book, "ops", TokenScope.READ, "", auditor)
     with pytest.raises(UnavailableError):
         await revoke(book, "ops", "it leaked", auditor)
     assert book.named() == []
@@ -195,21 +195,21 @@ DAMAGES = [
 @pytest.mark.parametrize("how", DAMAGES)
 def test_damaged_tokens_open_nothing_and_say_how_to_mend_it(tmp_path: Path, how: str) -> None:
     own, book = make_token(tmp_path), TokenBook(tmp_path)
-    secret = book.create("ops", Scope.READ)
+    secret = book.create("ops", TokenScope.READ)
     damaged(tmp_path, how)
     for seen_by in (book, TokenBook(tmp_path)):
         with pytest.raises(DamagedTokensError) as refusal:
             seen_by.grant_of(secret)
         assert refusal.value.http_status == 503
         assert "TOKENS" in str(refusal.value)
-        assert seen_by.grant_of(own) == Grant("main", Scope.ADMIN)
+        assert seen_by.grant_of(own) == Grant("main", TokenScope.ADMIN)
         assert seen_by.grant_of("") is None
-        for change in (partial(seen_by.create, "more", Scope.READ), partial(seen_by.revoke, "ops"), seen_by.named):
+        for change in (partial(seen_by.create, "more", TokenScope.READ), partial(seen_by.revoke, "ops"), seen_by.named):
             with pytest.raises(DamagedTokensError):
                 change()
     (tmp_path / "TOKENS").rename(tmp_path / "TOKENS.damaged")
     assert book.grant_of(secret) is None
-    assert book.grant_of(book.create("ops", Scope.READ)) == Grant("ops", Scope.READ)
+    assert book.grant_of(book.create("ops", TokenScope.READ)) == Grant("ops", TokenScope.READ)
 
 
 UNUSABLE = {
@@ -252,14 +252,14 @@ async def test_tokens_stay_with_the_directory_that_is_held(tmp_path: Path) -> No
     async with open_journal(tmp_path / "data") as journal:
         assert journal.directory is not None
         book = TokenBook(journal.directory)
-        secret = book.create("ops", Scope.READ)
+        secret = book.create("ops", TokenScope.READ)
         assert book.grant_of(secret) is not None
         (tmp_path / "data").rename(tmp_path / "aside")
         TokenBook(tmp_path / "data").directory.path.mkdir()
-        others = TokenBook(tmp_path / "data").create("ops", Scope.ADMIN)
-        assert book.grant_of(secret) == Grant("ops", Scope.READ)
+        others = TokenBook(tmp_path / "data").create("ops", TokenScope.ADMIN)
+        assert book.grant_of(secret) == Grant("ops", TokenScope.READ)
         assert book.grant_of(others) is None
-        for change in (partial(book.create, "more", Scope.READ), partial(book.revoke, "ops")):
+        for change in (partial(book.create, "more", TokenScope.READ), partial(book.revoke, "ops")):
             with pytest.raises(DirectoryLost):
                 change()
         assert [token.name for token in TokenBook(tmp_path / "data").named()] == ["ops"]

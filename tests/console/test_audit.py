@@ -8,7 +8,7 @@ import pytest
 
 import actors
 from actors import Service, handler
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from tests.console.stage import Stage, axe_findings, hold_requests, staged
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def test_a_page_that_comes_after_another_filter_was_set_is_dropped(stage: Stage,
 
 def test_the_chain_is_verified_on_demand(stage: Stage, open_page: Open, scheme: str) -> None:
     stage.do(steer, stage)
-    secret = stage.served.tokens.create("reader", Scope.READ)
+    secret = stage.served.tokens.create("reader", TokenScope.READ)
     page = open_page(stage.address("/audit", secret), color_scheme=scheme)
     rows(page).nth(3).wait_for()
     assert axe_findings(page) == []

@@ -11,7 +11,7 @@ import trio
 from actors.deployments.checker import Checker
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.loading import load, unload
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from tests.console.stage import Stage, axe_findings, staged
 from tests.deployments.apps import write
 
@@ -229,7 +229,7 @@ def test_tabs_are_gone_through_by_the_keyboard(deployed: Deployed, open_page: Op
 
 
 def test_a_token_that_reads_sees_no_buttons_that_act(deployed: Deployed, open_page: Open) -> None:
-    secret = deployed.stage.served.tokens.create("reader", Scope.READ)
+    secret = deployed.stage.served.tokens.create("reader", TokenScope.READ)
     page = open_page(deployed.stage.address("/deployments", secret))
     page.get_by_role("row").filter(has_text=deployed.old).wait_for()
     assert page.get_by_role("main").get_by_role("button").count() == 0

@@ -12,7 +12,7 @@ import trio
 import actors
 from actors import Service, handler
 from actors.http.console.serving import ROUTES, policy, static_file
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from journal.events import Target
 from tests.console.proxy import proxied
 from tests.console.stage import Stage, axe_findings, hold_requests, is_stream, staged
@@ -168,7 +168,7 @@ def test_an_open_server_asks_for_none(tmp_path: Path, open_page: Open) -> None:
 
 
 def test_a_token_that_only_calls_is_told_what_it_lacks(stage: Stage, open_page: Open) -> None:
-    secret = stage.served.tokens.create("caller", Scope.INVOKE)
+    secret = stage.served.tokens.create("caller", TokenScope.INVOKE)
     page = open_page(stage.address("/invocations", secret))
     page.get_by_text("this page needs read").wait_for()
 

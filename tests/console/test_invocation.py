@@ -12,7 +12,7 @@ import trio.lowlevel
 
 import actors
 from actors import RetryPolicy, Service, Workflow, handler, step
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from journal.events import Target
 from tests.console.stage import Stage, axe_findings, hold_requests, staged
 
@@ -437,7 +437,7 @@ def test_keys_ask_verbs_and_a_reading_token_has_none(stage: Stage, open_page: Op
     dialog.get_by_label("Type run to agree").fill("run")
     dialog.get_by_role("button", name="Kill").click()
     page.get_by_role("region", name="How it ended").get_by_text("stuck").wait_for()
-    reader = open_page(stage.address(f"/invocations/{of}", stage.served.tokens.create("eyes", Scope.READ)))
+    reader = open_page(stage.address(f"/invocations/{of}", stage.served.tokens.create("eyes", TokenScope.READ)))
     reader.get_by_role("heading", name="House/h/run").wait_for()
     reader.get_by_role("button", name="step speak").click()
     reader.get_by_role("region", name="step speak").wait_for()

@@ -10,7 +10,7 @@ import trio
 
 import actors
 from actors import Actor, Service, handler, step
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from journal.events import Target
 from tests.console.large import COUNT, Parcel, build
 from tests.console.proxy import proxied
@@ -649,7 +649,7 @@ def test_a_job_can_be_slowed_down_and_stopped(stage: Stage, open_page: Open) -> 
 
 def test_a_steering_token_may_ask_one_and_not_many(stage: Stage, open_page: Open) -> None:
     (of,) = stage.do(send_many, stage, "work", 1)
-    page = open_page(stage.address("/invocations", stage.served.tokens.create("hands", Scope.CONTROL)))
+    page = open_page(stage.address("/invocations", stage.served.tokens.create("hands", TokenScope.CONTROL)))
     rows(page).first.wait_for()
     page.keyboard.press("a")
     assert page.get_by_text("that match").count() == 0
@@ -663,7 +663,7 @@ def test_a_steering_token_may_ask_one_and_not_many(stage: Stage, open_page: Open
 
 def test_a_reading_token_sees_everything_and_no_button_to_act(stage: Stage, open_page: Open) -> None:
     stage.do(send_many, stage, "work", 2)
-    page = open_page(stage.address("/invocations", stage.served.tokens.create("eyes", Scope.READ)))
+    page = open_page(stage.address("/invocations", stage.served.tokens.create("eyes", TokenScope.READ)))
     rows(page).nth(1).wait_for()
     assert page.get_by_role("checkbox").filter(visible=True).count() == 0
     page.keyboard.press("a")

@@ -10,7 +10,7 @@ import pytest
 
 import actors
 from actors import Actor, Log, Map, handler
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from tests.console.stage import Stage, axe_findings, staged
 
 if TYPE_CHECKING:
@@ -428,7 +428,7 @@ def test_the_gate_of_a_key_is_closed_and_opened_with_a_reason(stage: Stage, open
 
 def test_a_token_that_reads_sees_no_buttons_that_act(stage: Stage, open_page: Open) -> None:
     stage.do(add, stage, "alice", "tea")
-    secret = stage.served.tokens.create("reader", Scope.READ)
+    secret = stage.served.tokens.create("reader", TokenScope.READ)
     page = open_page(stage.address("/objects/Cart/alice", secret))
     field(page, "stock").get_by_role("rowheader").wait_for()
     names = {button.inner_text().strip() for button in page.get_by_role("main").get_by_role("button").all()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from journal.events import Target
 from tests.console.shop import CLASSES, fill
 from tests.console.stage import Stage, axe_findings, staged
@@ -205,7 +205,7 @@ def test_jobs_are_listed_and_each_tells_what_became_of_its_items(stage: Stage, o
 
 def test_a_reading_token_sees_it_without_a_button_to_act(stage: Stage, open_page: Open) -> None:
     stage.do(lambda: stage.client.gates.close("everything", reason="a look"))
-    page = open_page(stage.address("/overview", stage.served.tokens.create("eyes", Scope.READ)))
+    page = open_page(stage.address("/overview", stage.served.tokens.create("eyes", TokenScope.READ)))
     page.get_by_text("a look").wait_for()
     assert page.get_by_role("button", name="Open…").count() == 0
     assert page.get_by_role("button", name="Close a gate…").count() == 0

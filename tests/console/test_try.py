@@ -11,7 +11,7 @@ import pytest
 
 import actors
 from actors import Actor, Service, handler, shared
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from tests.console.stage import Stage, axe_findings, staged
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def test_a_failure_is_shown_with_the_way_to_its_invocation(
 
 
 def test_a_token_that_reads_sees_no_buttons_that_act(stage: Stage, open_page: Open) -> None:
-    secret = stage.served.tokens.create("reader", Scope.READ)
+    secret = stage.served.tokens.create("reader", TokenScope.READ)
     page = open_page(stage.address("/try?service=Cart&handler=add", secret))
     page.get_by_text("Yours reads.").wait_for()
     assert page.get_by_role("main").get_by_role("button").count() == 0

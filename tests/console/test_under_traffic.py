@@ -226,9 +226,9 @@ def test_forward_leaves_an_open_dialog_as_it_is_and_is_there_later(stage: Stage,
 
 
 def test_a_lost_token_leaves_an_open_dialog_as_it_is(stage: Stage, open_page: Open, complaints: list[str]) -> None:
-    from actors.http.routes import Scope
+    from actors.http.routes import TokenScope
 
-    secret = stage.served.tokens.create("ops", Scope.ADMIN)
+    secret = stage.served.tokens.create("ops", TokenScope.ADMIN)
     (of,) = stage.do(waiting_agents, stage, 1)
     page = open_page()
     let_go = hold_requests(page, f"{of}/why")  # refused late, and with the token before
@@ -239,7 +239,7 @@ def test_a_lost_token_leaves_an_open_dialog_as_it_is(stage: Stage, open_page: Op
     stage.served.tokens.revoke("ops")
     page.get_by_role("dialog").get_by_role("button", name="Pause").click()
     again = page.get_by_role("dialog", name="Sign in again")
-    again.get_by_label("Token").fill(stage.served.tokens.create("ops", Scope.ADMIN))
+    again.get_by_label("Token").fill(stage.served.tokens.create("ops", TokenScope.ADMIN))
     again.get_by_role("button", name="Sign in").click()
     again.wait_for(state="detached")
     with page.expect_response(lambda response: "/why" in response.url and response.status == 401):

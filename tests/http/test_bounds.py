@@ -15,7 +15,7 @@ import trio.testing
 import actors
 from actors import Limits, Service, handler, step
 from actors.http import server
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from actors.http.server import Rank, Seat, ServerLimits
 from journal.events import Status, Target
 from tests.counter import Counter
@@ -153,7 +153,7 @@ NOT_READ = b"GET /ui/ HTTP/1.1\r\nhost: localhost\r\n\r\n" * 400
 async def test_clients_that_keep_the_server_waiting_keep_nobody_out(kind: str, tmp_path: Path) -> None:
     limits = ServerLimits(connections_of_one_peer=5, head_seconds=600, send_seconds=600)
     async with serving(tmp_path, Counter, limits=limits) as served:
-        secret = served.tokens.create("app", Scope.INVOKE)
+        secret = served.tokens.create("app", TokenScope.INVOKE)
         half = request(served, HALF_A_BODY, body=b"12345")[:-2]
         sent = {
             "half a head": b"GET /health HTTP/1.1\r\nhost: localhost\r\nx: ",
@@ -404,7 +404,7 @@ async def test_heads_that_never_come_keep_no_operator_out(tmp_path: Path) -> Non
 async def test_calls_that_wait_keep_nobody_out(tmp_path: Path) -> None:
     limits = ServerLimits(connections_of_one_peer=5)
     async with serving(tmp_path, Big, Counter, limits=limits) as served, trio.open_nursery() as nursery:
-        secret = served.tokens.create("app", Scope.INVOKE)
+        secret = served.tokens.create("app", TokenScope.INVOKE)
         headers = {"authorization": f"Bearer {secret}"}
 
         async def wait() -> None:

@@ -420,13 +420,13 @@ async def test_services_and_the_audit_are_the_same_from_everywhere(open_client: 
 
 
 async def test_a_wrong_token_and_a_short_one_are_told_so(tmp_path: Path) -> None:
-    from actors.http.routes import Scope
+    from actors.http.routes import TokenScope
 
     async with serving(tmp_path, Account) as served:
         async with served.client("wrong") as client:
             with pytest.raises(actors.UnauthorizedError, match="playhead tokens create"):
                 await client.services()
-        async with served.client(served.tokens.create("reader", Scope.READ)) as client:
+        async with served.client(served.tokens.create("reader", TokenScope.READ)) as client:
             assert await client.services()
             with pytest.raises(actors.ForbiddenError, match="scope admin"):
                 await client.invocation(GONE).kill()

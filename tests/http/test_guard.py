@@ -9,7 +9,7 @@ import pytest
 import actors
 from actors import Actor, Service, handler
 from actors.http.guard import NOTED_AT_ONCE
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from actors.http.server import ServerLimits
 from tests.http.served import Served, serving
 
@@ -218,7 +218,7 @@ async def test_what_is_no_token_of_ours_opens_nothing(header: str, tmp_path: Pat
 
 async def test_named_tokens_reach_as_far_as_they_say_until_they_are_revoked(tmp_path: Path) -> None:
     async with serving(tmp_path, Counter) as served:
-        secret = served.tokens.create("ops", Scope.READ)
+        secret = served.tokens.create("ops", TokenScope.READ)
         headers = {"authorization": f"Bearer {secret}"}
         assert (await served.bare("GET", "/services", headers=headers)).status_code == 200
         refused = await served.bare("PATCH", f"/invocations/{GONE}/kill", headers=headers)
@@ -229,7 +229,7 @@ async def test_named_tokens_reach_as_far_as_they_say_until_they_are_revoked(tmp_
 
 async def test_verbs_name_the_token_and_the_address_in_history_and_audit(tmp_path: Path) -> None:
     async with serving(tmp_path, Slow) as served:
-        secret = served.tokens.create("ops", Scope.CONTROL)
+        secret = served.tokens.create("ops", TokenScope.CONTROL)
         sent = (await served.http.post("/Slow/work/send")).json()["invocationId"]
         async with served.client(secret) as client:
             await client.invocation(sent).pause(reason="look first")
@@ -242,7 +242,7 @@ async def test_verbs_name_the_token_and_the_address_in_history_and_audit(tmp_pat
 
 async def test_who_is_turned_away_is_in_the_audit_with_what_was_tried(tmp_path: Path) -> None:
     async with serving(tmp_path, Counter) as served:
-        secret = served.tokens.create("app", Scope.INVOKE)
+        secret = served.tokens.create("app", TokenScope.INVOKE)
         await served.bare("PATCH", f"/invocations/{GONE}/kill")
         await served.bare("PATCH", f"/invocations/{GONE}/kill", headers={"authorization": f"Bearer {secret}"})
         await served.bare("GET", "/services", headers={"origin": "http://evil.example"})
@@ -270,7 +270,7 @@ async def test_one_principals_idempotency_key_says_nothing_to_another(tmp_path: 
     async with serving(tmp_path, Counter) as served:
         ids = set()
         for name in ("ada", "bob"):
-            secret = served.tokens.create(name, Scope.INVOKE)
+            secret = served.tokens.create(name, TokenScope.INVOKE)
             headers: dict[str, Any] = {"authorization": f"Bearer {secret}", "idempotency-key": "same"}
             for _ in range(2):
                 answered = await served.bare("POST", "/Counter/k/add", json=1 if name == "ada" else 2, headers=headers)
@@ -295,7 +295,7 @@ async def test_one_principals_verb_under_a_key_is_not_anothers(tmp_path: Path) -
         sent = (await served.http.post("/Slow/work/send")).json()["invocationId"]
         answers = []
         for name in ("ada", "bob"):
-            secret = served.tokens.create(name, Scope.CONTROL)
+            secret = served.tokens.create(name, TokenScope.CONTROL)
             headers = {"authorization": f"Bearer {secret}", "idempotency-key": "same"}
             for _ in range(2):
                 answered = await served.bare("PATCH", f"/invocations/{sent}/pause", headers=headers)

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from actors.core.errors import UnavailableError
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from journal import rocks
 from journal.errors import DirectoryLost, StoreFailed
 from journal.memory import MemoryStore
@@ -75,7 +75,7 @@ async def test_trouble_with_the_store_is_told(tmp_path: Path, trouble: Trouble, 
 
 async def test_damaged_tokens_degrade_a_server_that_goes_on(tmp_path: Path) -> None:
     async with serving(tmp_path, Counter) as served:
-        secret = served.tokens.create("ops", Scope.READ)
+        secret = served.tokens.create("ops", TokenScope.READ)
         kept = tmp_path / "TOKENS"
         good = kept.read_bytes()
         kept.write_bytes(good[:-9])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actors import Actor, Service, Workflow, handler, workflow_id
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from actors.references import new_id
 from journal.events import Target
 from journal.opening import open_journal
@@ -45,7 +45,7 @@ class Account(Actor):
 class Asker:
     """Requests with one token."""
 
-    def __init__(self, served: Served, name: str, scope: Scope) -> None:
+    def __init__(self, served: Served, name: str, scope: TokenScope) -> None:
         self._served = served
         self._headers = {"authorization": f"Bearer {served.tokens.create(name, scope)}"}
 
@@ -59,7 +59,7 @@ class Asker:
 
 async def test_the_id_of_a_request_cannot_be_worked_out_without_the_store(tmp_path: Path) -> None:
     async with serving(tmp_path, Bank) as served:
-        shop = Asker(served, "shop", Scope.INVOKE)
+        shop = Asker(served, "shop", TokenScope.INVOKE)
         of = (await shop.post("/Bank/flow/send", "order-1", key="k")).json()["invocationId"]
         target = Target("Bank", None, "flow")
         secret = served.runtime.engine.journal.secret
@@ -81,7 +81,7 @@ async def test_a_token_that_may_only_call_reads_what_it_has_started(tmp_path: Pa
     async with serving(tmp_path, Bank, Claim) as served:
         shop, guest, auditor = (
             Asker(served, name, scope)
-            for name, scope in (("shop", Scope.INVOKE), ("guest", Scope.INVOKE), ("auditor", Scope.READ))
+            for name, scope in (("shop", TokenScope.INVOKE), ("guest", TokenScope.INVOKE), ("auditor", TokenScope.READ))
         )
         sent = (await shop.post("/Bank/flow/send", "order-1", key="k")).json()["invocationId"]
         await shop.post("/Claim/7/run", None)

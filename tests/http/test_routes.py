@@ -12,7 +12,7 @@ from actors.core.names import RESERVED
 from actors.http import console
 from actors.http.app import ROUTES
 from actors.http.problems import MethodNotAllowedError, NoSuchPathError
-from actors.http.routes import Route, Router, Scope
+from actors.http.routes import Route, Router, TokenScope
 from tests.counter import Counter
 from tests.http.served import serving
 
@@ -54,14 +54,14 @@ def test_no_two_routes_are_the_same() -> None:
 
 def test_what_cannot_be_undone_needs_admin_and_steering_needs_control() -> None:
     needed = {route.path.rpartition("/")[2]: route.scope for route in ROUTES if route.method == "PATCH"}
-    assert {name for name, scope in needed.items() if scope is Scope.ADMIN} >= {"kill", "purge"}
-    assert {name for name, scope in needed.items() if scope is Scope.CONTROL} >= {"cancel", "pause", "resume"}
-    assert all(scope in (Scope.ADMIN, Scope.CONTROL) for scope in needed.values())
+    assert {name for name, scope in needed.items() if scope is TokenScope.ADMIN} >= {"kill", "purge"}
+    assert {name for name, scope in needed.items() if scope is TokenScope.CONTROL} >= {"cancel", "pause", "resume"}
+    assert all(scope in (TokenScope.ADMIN, TokenScope.CONTROL) for scope in needed.values())
 
 
 async def test_without_a_token_every_route_answers_401_and_with_each_scope_403_or_more(tmp_path: Path) -> None:
     async with serving(tmp_path, Counter, Slow) as served:
-        secrets = {scope: served.tokens.create(scope.value, scope) for scope in Scope}
+        secrets = {scope: served.tokens.create(scope.value, scope) for scope in TokenScope}
         for route in ROUTES:
             answered = await served.bare(route.method, path_of(route))
             assert (answered.status_code == 401) == (route.scope is not None), named(route)

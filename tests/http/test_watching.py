@@ -9,7 +9,7 @@ import trio
 
 import actors
 from actors import Actor, handler
-from actors.http.routes import Scope
+from actors.http.routes import TokenScope
 from tests.http.served import Served, serving
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ async def test_a_token_learns_its_name_and_how_far_it_reaches(tmp_path: Path) ->
             "scope": "admin",
             "is_open": False,
         }
-        for scope in Scope:
+        for scope in TokenScope:
             headers = {"authorization": f"Bearer {served.tokens.create(scope.value, scope)}"}
             told = (await served.bare("GET", "/whoami", headers=headers)).json()
             assert (told["name"], told["scope"]) == (scope.value, scope.value)
