@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from actors.client import Client
     from actors.jobs import JobHandle, JobInfo, JobPreview, Selection
     from actors.references import InvocationHandle
-    from cli.selecting import Selected
+    from cli.selecting import InvocationSelector
     from cli.source import Where
 
 Act = Callable[["InvocationHandle[Any]"], Awaitable[Answer | Restarted]]
@@ -69,7 +69,7 @@ class Result:
     message: str = ""
 
 
-def steer(selected: Selected, where: Where, how: How, act: Act, start: Start) -> None:
+def steer(selected: InvocationSelector, where: Where, how: How, act: Act, start: Start) -> None:
     """Do it; ends the command with an exit code that says whether all of it could be done."""
 
     async def run() -> Exit:
@@ -152,7 +152,7 @@ def _status(status: Status | None) -> str:
 # By a job.
 
 
-async def _by_job(client: Client, selected: Selected, how: How, start: Start) -> Exit:
+async def _by_job(client: Client, selected: InvocationSelector, how: How, start: Start) -> Exit:
     source = Live(client)
     condition = await selected.predicate(source)
     selection = client.jobs.where(condition, rate=how.rate)

@@ -23,7 +23,7 @@ _ID = "inv_"
 
 
 @attrs.frozen(kw_only=True)
-class Selected:
+class InvocationSelector:
     """Either ids, or a service, key or handler by name, or a condition, or both of these. ``among`` narrows what is not ids."""
 
     ids: tuple[InvocationId, ...] = ()
@@ -55,7 +55,7 @@ class Selected:
         return " and ".join([*parts, *([self.among] if self.among is not None else [])])
 
 
-def select(words: tuple[str, ...], condition: str | None, among: str | None) -> Selected:
+def select(words: tuple[str, ...], condition: str | None, among: str | None) -> InvocationSelector:
     """What the words of a command select. ``among`` is a condition that goes with every other one."""
     if not words and condition is None:
         raise click.UsageError("say which: ids, '-' for ids from stdin, Service[/key][/handler], or --where CONDITION")
@@ -63,8 +63,8 @@ def select(words: tuple[str, ...], condition: str | None, among: str | None) -> 
     if named or condition is not None:
         if len(words) > 1 or (words and not named):
             raise click.UsageError("one of these at a time: ids, one Service[/key][/handler], with or without --where")
-        return Selected(named=parse_selection(named[0]) if named else None, condition=condition, among=among)
-    return Selected(ids=tuple(dict.fromkeys(_ids(words))))
+        return InvocationSelector(named=parse_selection(named[0]) if named else None, condition=condition, among=among)
+    return InvocationSelector(ids=tuple(dict.fromkeys(_ids(words))))
 
 
 def _is_id(word: str) -> bool:

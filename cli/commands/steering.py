@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cli.acting import Act, How, Start
-    from cli.selecting import Selected
+    from cli.selecting import InvocationSelector
     from cli.source import Where
 
 OPEN = "status <> 'completed'"
@@ -71,7 +71,7 @@ _REQUIRE_COMPATIBLE = click.option(
 )
 
 
-def _steer(selected: Selected, where: Where, how: How, act: Act, start: Start) -> None:
+def _steer(selected: InvocationSelector, where: Where, how: How, act: Act, start: Start) -> None:
     from cli.acting import steer
 
     steer(selected, where, how, act, start)
@@ -82,7 +82,9 @@ def _steer(selected: Selected, where: Where, how: How, act: Act, start: Start) -
 @reason_option
 @click.option("--children", type=click.Choice(["called", "all"]), default="called", show_default=True)
 @click.option("--kill-after", type=DURATION, default=None, help="Kill it after 30s, 5m, 2h if it has not ended.")
-def cancel(selected: Selected, how: How, reason: str, children: str, kill_after: float | None, where: Where) -> None:
+def cancel(
+    selected: InvocationSelector, how: How, reason: str, children: str, kill_after: float | None, where: Where
+) -> None:
     """Stop them, with their compensations. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
 
     \b
@@ -101,7 +103,7 @@ def cancel(selected: Selected, how: How, reason: str, children: str, kill_after:
 @click.command()
 @_verb(OPEN)
 @reason_option
-def kill(selected: Selected, how: How, reason: str, where: Where) -> None:
+def kill(selected: InvocationSelector, how: How, reason: str, where: Where) -> None:
     """End them now, without compensation. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]."""
     _steer(
         selected,
@@ -122,7 +124,7 @@ def kill(selected: Selected, how: How, reason: str, where: Where) -> None:
     show_default=True,
     help="Let a running step end and record it, or abort it.",
 )
-def pause(selected: Selected, how: How, reason: str, mode: str, where: Where) -> None:
+def pause(selected: InvocationSelector, how: How, reason: str, mode: str, where: Where) -> None:
     """Hold them where they are. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
 
     What comes later is not held; a gate does that: 'playhead gates close'.
@@ -141,7 +143,9 @@ def pause(selected: Selected, how: How, reason: str, mode: str, where: Where) ->
 @reason_option
 @click.option("--deployment", default="keep", show_default=True, help="The code to go on on: keep, latest, or an id.")
 @_REQUIRE_COMPATIBLE
-def resume(selected: Selected, how: How, reason: str, deployment: str, require_compatible: bool, where: Where) -> None:
+def resume(
+    selected: InvocationSelector, how: How, reason: str, deployment: str, require_compatible: bool, where: Where
+) -> None:
     """Let them go on where they stopped; those that back off try again now.
 
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]. For ids, --dry-run replays them on that code with no effect, and
@@ -167,7 +171,7 @@ def resume(selected: Selected, how: How, reason: str, deployment: str, require_c
 
 @click.command()
 @_verb(ENDED)
-def purge(selected: Selected, how: How, where: Where) -> None:
+def purge(selected: InvocationSelector, how: How, where: Where) -> None:
     """Forget the histories and results of ones that have ended.
 
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
@@ -200,7 +204,7 @@ def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | Non
 @click.option("--deployment", default="keep", show_default=True, help="The code to run on: keep, latest, or an id.")
 @_REQUIRE_COMPATIBLE
 def restart(
-    selected: Selected,
+    selected: InvocationSelector,
     how: How,
     reason: str,
     from_step: str | None,
