@@ -46,7 +46,7 @@ _LEAVE_SECONDS = 2.0
 """How long threads that users' code has left may hold up the end of the interpreter."""
 
 
-class Stop:
+class GracefulShutdown:
     """Entered in the main thread, in trio, for as long as the server runs."""
 
     def __init__(self, drain_seconds: float) -> None:
@@ -56,7 +56,7 @@ class Stop:
         self._force_at: float | None = None
         self._before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> Stop:
+    def __enter__(self) -> GracefulShutdown:
         self._token = trio.lowlevel.current_trio_token()
         self._told, told = os.pipe()
         os.set_blocking(told, False)

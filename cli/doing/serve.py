@@ -30,7 +30,7 @@ from cli.exits import Exit
 from cli.loading import load_app
 from cli.logs import set_up_logs
 from cli.output import remark, when
-from cli.stop import Stop, leave_at_once, leave_soon
+from cli.stop import GracefulShutdown, leave_at_once, leave_soon
 from journal.errors import BrokenInvariant, StoreFailed
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ async def run_server(
             f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}"
         ) from error
     check_token(data)  # before anything runs
-    with Stop(drain) as stop:
+    with GracefulShutdown(drain) as stop:
         async with (
             trio.open_nursery() as watchers,
             open_runtime(
