@@ -85,7 +85,7 @@ from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from actors.core.limits import Limits
-    from actors.objects import ObjectBase, Stored
+    from actors.objects import ObjectBase, NameLookup
     from actors.references import Request
     from actors.system.inside import InsideClient
 
@@ -111,7 +111,7 @@ class HandlerContext:
     limits: Limits
     retry: RetryPolicy
     unique: Callable[[], int]
-    stored: Stored = attrs.field(factory=NothingStored)
+    stored: NameLookup = attrs.field(factory=NothingStored)
     secret: str = ""
     deployment: str = ""
     ended_steps: frozenset[StepId] = frozenset()

@@ -140,7 +140,7 @@ class Workflow(ObjectBase):
 _BASES += (Actor, Service, Workflow)
 
 
-class Stored(Protocol):
+class NameLookup(Protocol):
     """What is kept under which name, as of the last commit. Asked only of classes and handlers with aliases, under which nothing new
     is kept: so what a commit under way creates need not be known."""
 
@@ -211,7 +211,7 @@ class Definition:
             raise UnknownHandlerError(f"{self.name} has no handler {name!r}; it has {known}")
         return found
 
-    def home(self, name: str, key: str | None, stored: Stored) -> str:
+    def home(self, name: str, key: str | None, stored: NameLookup) -> str:
         """The name under which an object is kept that is asked for by this one, of the names of the class.
 
         It is the first under which there is an object of the key: the name that was given, the class's own, an alias. One that
@@ -221,7 +221,7 @@ class Definition:
             return self.name
         return next((each for each in (name, *self.names) if stored.has_object(each, key)), self.name)
 
-    def resolved(self, target: Target, stored: Stored) -> Target:
+    def resolved(self, target: Target, stored: NameLookup) -> Target:
         """What is asked for, by the names that are kept. Raises :class:`UnknownHandlerError`."""
         service = self.home(target.service, target.key, stored)
         handler = self.handler(target.handler).name
@@ -229,7 +229,7 @@ class Definition:
             return target
         return Target(service, target.key, handler)
 
-    def request_id(self, target: Target, request_key: str, secret: str, stored: Stored) -> InvocationId:
+    def request_id(self, target: Target, request_key: str, secret: str, stored: NameLookup) -> InvocationId:
         """The id of a request: that of the invocation that it has been under any name of the class and its handler, or the one that it
         will be. See :func:`actors.references.new_id`."""
         names = self.handler(target.handler).names

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from actors.engine.world import World
     from actors.fieldview import Items
     from actors.handlers import HandlerDefinition
-    from actors.objects import Definition, Stored
+    from actors.objects import Definition, NameLookup
     from actors.system.inside import InsideClient
     from journal.events import Recorded
     from journal.ids import InvocationId
@@ -70,7 +70,7 @@ class Setting:
     world: World
     limits: Limits
     watchdog: Watchdog
-    stored: Stored = attrs.field(factory=NothingStored)
+    stored: NameLookup = attrs.field(factory=NothingStored)
     secret: str = ""
     """Of the store: part of the ids of requests with an idempotency key."""
     in_flight: InFlight | None = None
