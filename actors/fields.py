@@ -21,7 +21,7 @@ from journal.errors import BrokenInvariant
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from actors.fieldview import View
+    from actors.fieldview import FieldView
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -188,9 +188,9 @@ class Field:
         view_of(instance).write(self, value)
 
 
-def view_of(instance: Any) -> View:
+def view_of(instance: Any) -> FieldView:
     """The view that the attempt gave its object. Raises outside a handler."""
-    view: View | None = instance.__dict__.get("_view")
+    view: FieldView | None = instance.__dict__.get("_view")
     if view is None:
         raise AttributeError(
             f"{type(instance).__name__} has fields only in its own handlers; from elsewhere, call a @shared handler"

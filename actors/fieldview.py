@@ -44,7 +44,7 @@ class Items(Protocol):
     def map_items(self, field: str) -> Iterable[tuple[bytes, bytes]]: ...
 
 
-class View:
+class FieldView:
     """What one attempt sees of its object, and what it has changed since it was last asked (``take_changes``).
 
     ``payload_bytes`` bounds each value that it is given. ``pinned`` is what a shared handler saw before a crash. ``kept`` is the

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from actors.fields import Field
-    from actors.fieldview import Own, View
+    from actors.fieldview import FieldView, Own
     from actors.values import Codec
     from journal.events import Event
 
@@ -63,7 +63,7 @@ class LogView(Log[T]):
     at the end of the turn, the others once more at the end of the handler.
     """
 
-    def __init__(self, view: View, field: Field) -> None:
+    def __init__(self, view: FieldView, field: Field) -> None:
         self._view = view
         self._field = field
         self._codec = cast("Codec[T]", field.codec)
@@ -197,7 +197,7 @@ class LogView(Log[T]):
 class MapView(Map[K, V]):
     """A ``Map`` as one attempt sees it: what is stored, under what it has changed."""
 
-    def __init__(self, view: View, field: Field) -> None:
+    def __init__(self, view: FieldView, field: Field) -> None:
         self._view = view
         self._field = field
         self._codec = cast("Codec[V]", field.codec)

@@ -28,7 +28,7 @@ from actors.engine.running import RunningSteps
 from actors.engine.threads import Threads
 from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
-from actors.fieldview import Pins, View
+from actors.fieldview import FieldView, Pins
 from actors.mistakes import fails_fast
 from actors.objects import NothingStored
 from actors.values import MissingParameters, UnknownParameter, ValueProblem
@@ -285,7 +285,7 @@ class Attempt:
 
 
 async def _root(
-    handler: HandlerDefinition, instance: object, view: View, arguments: dict[str, Any], limits: Limits
+    handler: HandlerDefinition, instance: object, view: FieldView, arguments: dict[str, Any], limits: Limits
 ) -> bytes:
     view.prepare()
     result = await handler.function(instance, **arguments)
@@ -331,10 +331,10 @@ def _view(
     history: Sequence[Recorded],
     items: Items,
     payload_bytes: int,
-) -> View:
+) -> FieldView:
     if invocation.mode is Mode.EXCLUSIVE or definition.kind is Kind.SERVICE:
         kept = () if invocation.restarts is None else _kept(history)
-        return View(
+        return FieldView(
             invocation.invocation_id,
             state.fields,
             items,
@@ -347,7 +347,7 @@ def _view(
     beside = writer_beside(state)
     if beside is not None:
         fields = {**fields, **state.invocations[beside].changes.fields}
-    return View(
+    return FieldView(
         invocation.invocation_id,
         fields,
         items,
@@ -380,7 +380,7 @@ def _pins(history: Sequence[Recorded]) -> Pins | None:
     return pins
 
 
-def _instance(definition: Definition, state: ObjectState, view: View) -> object:
+def _instance(definition: Definition, state: ObjectState, view: FieldView) -> object:
     own: dict[str, Any] = {
         "_view": view,
         "_port": _PORT,

@@ -207,16 +207,16 @@ def _lose_signals() -> None:
 
 
 def _lose_changes() -> None:
-    from actors.fieldview import View
+    from actors.fieldview import FieldView
 
     is_due = _now_and_then(20)
 
-    def take(self: View, *, ended: bool) -> Any:
+    def take(self: FieldView, *, ended: bool) -> Any:
         changes = real(self, ended=ended)
         return [] if changes and is_due() else changes
 
-    real = View.take_changes
-    View.take_changes = take
+    real = FieldView.take_changes
+    FieldView.take_changes = take
 
 
 def _forget_items() -> None:

@@ -16,7 +16,7 @@ from actors.core.replay import Execution, Progress, is_completion, is_request, i
 from actors.core.retries import DEFAULT_RETRY
 from actors.durable import HandlerContext, HandlerPort
 from actors.failures import is_terminal
-from actors.fieldview import Pins, View
+from actors.fieldview import FieldView, Pins
 from actors.inspection import belongs_to
 from actors.objects import definition_of
 from journal import events as e
@@ -139,7 +139,7 @@ def replayed(of: InvocationId, history: list[Recorded], fields: dict[str, bytes]
     assert isinstance(accepted, e.InvocationAccepted)
     declared = definition.handler(accepted.handler)
     arguments = declared.signature.decode(accepted.argument, accepted.parameter)
-    view = View(of, fields, NoItems(), is_writer=True, pinned=Pins(fields, {}, {}))
+    view = FieldView(of, fields, NoItems(), is_writer=True, pinned=Pins(fields, {}, {}))
     instance = object.__new__(Walker)
     instance.__dict__.update(_view=view, _port=HandlerPort(), _key="w")
 
