@@ -13,7 +13,7 @@ from journal.ids import ROOT_STEP, StepId
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from actors.core.output import Mark, View
+    from actors.core.output import Mark, MarkFilter
 
 
 @attrs.frozen(kw_only=True)
@@ -65,7 +65,7 @@ def chunk_of(mark: Mark) -> OutputChunk:
 class Chunks:
     """The output as an iterator, as a view gives it. A class, so that leaving it half-way needs no closing."""
 
-    def __init__(self, marks: AsyncIterator[OutputChunk], view: View[OutputChunk]) -> None:
+    def __init__(self, marks: AsyncIterator[OutputChunk], view: MarkFilter[OutputChunk]) -> None:
         self._marks = marks
         self._view = view
         self._ready: list[OutputChunk] = []

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from actors.checking import CheckPort, CheckReport
-    from actors.core.output import View
+    from actors.core.output import MarkFilter
     from actors.deployments.snapshot import Snapshot
     from actors.handlers import HandlerDefinition
     from actors.history import JournalEntry
@@ -501,7 +501,7 @@ class InvocationHandle(Generic[R_co]):
         from actors.core.output import LiveView, SettledView
         from actors.output import Chunks
 
-        view: View[OutputChunk] = LiveView() if live else SettledView()
+        view: MarkFilter[OutputChunk] = LiveView() if live else SettledView()
         return Chunks(self._port.marks(self.id, _checked_event(after), follow=True), view)
 
 

@@ -96,7 +96,7 @@ class Marked(Protocol):
 M = TypeVar("M", bound=Marked)
 
 
-class View(Protocol[M]):
+class MarkFilter(Protocol[M]):
     """Gives of the marks that it is fed with those that a reader wants, when the reader may have them."""
 
     def feed(self, mark: M) -> Iterable[M]: ...

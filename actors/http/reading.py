@@ -11,7 +11,7 @@ import trio
 from starlette.responses import Response
 
 from actors.auditing import AuditCheck, AuditPage
-from actors.core.output import LiveView, SettledView, View, WholeView
+from actors.core.output import LiveView, MarkFilter, SettledView, WholeView
 from actors.health import Health, HealthReason
 from actors.history import JournalEntry
 from actors.http.exchange import Exchange
@@ -160,7 +160,7 @@ async def _output_page(exchange: Exchange, handle: InvocationHandle[Any], query:
     return OutputList(chunks=found, last=last, is_over=is_over)
 
 
-_VIEWS: dict[OutputView, Callable[[], View[OutputChunk]]] = {
+_VIEWS: dict[OutputView, Callable[[], MarkFilter[OutputChunk]]] = {
     OutputView.SETTLED: SettledView,
     OutputView.LIVE: LiveView,
     OutputView.ALL: WholeView,

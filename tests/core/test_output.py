@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.core.output import LiveView, Mark, OutputKind, SettledView, View, mark_of, void_pieces
+from actors.core.output import LiveView, Mark, MarkFilter, OutputKind, SettledView, mark_of, void_pieces
 from journal import events as e
 from journal.events import Outcome, OutcomeKind, Recorded
 from journal.ids import StepId
@@ -38,7 +38,7 @@ def history(*events: e.Event) -> list[Recorded]:
     return [Recorded(number, stamp_of(number), event) for number, event in enumerate(events, 1)]
 
 
-def told(view: View[Mark], *events: e.Event) -> Told:
+def told(view: MarkFilter[Mark], *events: e.Event) -> Told:
     """What a reader has been given after each event, as text; a reset as its step."""
     given: Told = []
     for recorded in history(*events):
