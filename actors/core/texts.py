@@ -10,7 +10,7 @@ _SHOWN_CHARACTERS = 80
 _MANY_BITS = 1_000
 
 
-class _Failure(Protocol):
+class _FailureLike(Protocol):
     """A failure as it is recorded, or as it is shown."""
 
     @property
@@ -28,7 +28,7 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def failure_in_words(failure: _Failure) -> str:
+def failure_in_words(failure: _FailureLike) -> str:
     """The type of a failure and its text, or the type alone if it has none. Types that are built into Python go without a module."""
     name = failure.type.removeprefix("builtins.")
     return f"{name}: {failure.message}" if failure.message else name
