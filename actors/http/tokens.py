@@ -301,17 +301,17 @@ class TokenBook:
         self.directory.check()
         self._named, self._damage = [], ""
         try:
-            self._named = msgspec.json.decode(unseal(read_file(self._path)), type=_Kept).tokens
+            self._named = msgspec.json.decode(unseal(read_file(self._path)), type=_TokenFile).tokens
         except (OSError, ValueError) as error:
             self._damage = _said(error) if isinstance(error, OSError) else str(error)
         self._seen = seen
 
     def _write(self, tokens: list[NamedToken]) -> None:
-        replace_file(self._path, seal(msgspec.json.format(msgspec.json.encode(_Kept(tokens)))))
+        replace_file(self._path, seal(msgspec.json.format(msgspec.json.encode(_TokenFile(tokens)))))
 
 
 @attrs.frozen
-class _Kept:
+class _TokenFile:
     """The file TOKENS."""
 
     tokens: list[NamedToken]
