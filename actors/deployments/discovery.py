@@ -92,7 +92,7 @@ def _entries(classes: list[type], places: dict[str, tuple[str, Path]]) -> list[s
 
 
 @attrs.frozen
-class _Module:
+class _SourceModule:
     name: str
     path: Path
     relative: str
@@ -109,7 +109,7 @@ class _Finder:
         self._roots: dict[str, Path] = {}
         self._folders: list[Path] = []
         self._waiting: list[str] = []
-        self._found: dict[str, _Module] = {}
+        self._found: dict[str, _SourceModule] = {}
         self._files: dict[str, bytes] = {}
         self._bytes = 0
         for name, root in places:
@@ -139,7 +139,7 @@ class _Finder:
                 self._keep(module.relative, module.path)
                 self._waiting += _imports_of(module, self._files[module.relative])
 
-    def _locate(self, name: str) -> _Module | None:
+    def _locate(self, name: str) -> _SourceModule | None:
         top = name.partition(".")[0]
         if top in sys.stdlib_module_names:
             return None
@@ -149,10 +149,10 @@ class _Finder:
                 path = root / candidate
                 if path.is_file() and not _is_playheads(path):
                     _refuse_own_name(top, path)
-                    return _Module(name, path, candidate)
+                    return _SourceModule(name, path, candidate)
         return None
 
-    def _add_data_of(self, package: _Module) -> None:
+    def _add_data_of(self, package: _SourceModule) -> None:
         for path in sorted(_data_files(package.path.parent)):
             if self._is_too_much:
                 return
@@ -185,7 +185,7 @@ def _data_files(folder: Path) -> Iterator[Path]:
             yield from _data_files(path)
 
 
-def _imports_of(module: _Module, source: bytes) -> list[str]:
+def _imports_of(module: _SourceModule, source: bytes) -> list[str]:
     """Every module that the source may mean by its imports; code that is no Python has none."""
     try:
         tree = ast.parse(source)
@@ -203,7 +203,7 @@ def _imports_of(module: _Module, source: bytes) -> list[str]:
     return [name.strip(".") for name in names if name.strip(".")]
 
 
-def _base_of(module: _Module, node: ast.ImportFrom) -> str:
+def _base_of(module: _SourceModule, node: ast.ImportFrom) -> str:
     if node.level == 0:
         return node.module or ""
     parents = module.package.split(".")
