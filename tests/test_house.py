@@ -22,6 +22,7 @@ import pytest
 from _pytest.assertion.rewrite import AssertionRewritingHook
 
 from actors import Limits
+from tests.wording import sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -317,6 +318,18 @@ def test_every_limit_is_met_by_a_test() -> None:
 def test_every_limit_is_explained_with_its_default() -> None:
     table = inspect.getdoc(Limits) or ""
     assert [field.name for field in attrs.fields(Limits) if f"``{field.name}``" not in table] == []
+
+
+# Names.
+
+
+def test_a_class_name_stands_for_one_class() -> None:
+    places: dict[str, list[str]] = {}
+    for file, tree in sources().items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(str(file.relative_to(ROOT)))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
 # What an import costs.
