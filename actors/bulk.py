@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from actors.listing import RowSource
     from actors.local import LocalPort
     from journal.events import Answer
-    from journal.protocol import Journal
+    from journal.log.protocol import Journal
 
 RUN = "run"
 """The request under which a job runs, so that its id tells its invocation's."""

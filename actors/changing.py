@@ -14,7 +14,7 @@ from journal.ids import InvocationId, object_prefix, stream_of_invocation
 from journal.rows import InvocationRow, decode_row
 
 if TYPE_CHECKING:
-    from journal.protocol import Journal
+    from journal.log.protocol import Journal
 
 MAX_CHANGES = 500
 """Invocations that one answer names."""

@@ -34,16 +34,16 @@ from journal import keys
 from journal.errors import CorruptRecord, Damaged
 from journal.events import Recorded, Status
 from journal.ids import InvocationId, StreamId, stream_of_invocation
-from journal.mailbox import decode_letter, encode_letter
-from journal.protocol import Append
+from journal.kv.store import scan_all
+from journal.log.inbox import decode_letter, encode_letter
+from journal.log.protocol import Append
+from journal.log.streams import load_stream, read_events, read_head
 from journal.rows import InvocationRow, decode_row, encode_row
-from journal.store import scan_all
-from journal.streams import load_stream, read_events, read_head
 
 if TYPE_CHECKING:
     from actors.engine.arrivals import Identity
-    from journal.protocol import Journal
-    from journal.store import Readable
+    from journal.kv.store import Readable
+    from journal.log.protocol import Journal
 
 _WRITTEN_TOGETHER = 500
 

@@ -81,11 +81,11 @@ from journal import events as e
 from journal.errors import CorruptRecord
 from journal.events import Answer, Kind, OutcomeKind
 from journal.ids import InvocationId, StepId, parse_invocation_id
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from actors.core.limits import Limits
-    from actors.objects import ObjectBase, NameLookup
+    from actors.objects import NameLookup, ObjectBase
     from actors.references import Request
     from actors.system.inside import InsideClient
 

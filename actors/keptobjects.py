@@ -22,16 +22,16 @@ from journal import events as e
 from journal import keys
 from journal.events import Kind, OutcomeKind, Recorded
 from journal.ids import InvocationId, StreamId, stream_of
-from journal.store import scan_all
-from journal.streams import load_stream, read_events, read_head, read_snapshot
+from journal.kv.store import scan_all
+from journal.log.streams import load_stream, read_events, read_head, read_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from actors.core.state import ObjectState
     from actors.objects import Definition
+    from journal.kv.store import Readable
     from journal.rows import StreamHead
-    from journal.store import Readable
 
 MAX_LISTED = 1_000
 """Objects, items, or changes that one answer holds at most."""

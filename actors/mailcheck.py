@@ -16,18 +16,18 @@ from actors.engine.forming import is_postponed
 from journal import keys
 from journal.errors import CorruptRecord
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
-from journal.mailbox import decode_letter
-from journal.postbox import first_came_at
+from journal.kv.store import scan_all
+from journal.log.inbox import decode_letter
+from journal.log.outbox import first_came_at
+from journal.log.streams import read_events, read_head
 from journal.rows import InvocationRow, PartitionState, decode_row
-from journal.store import scan_all
-from journal.streams import read_events, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from actors.core.commands import Command
-    from journal.protocol import Letter
-    from journal.store import Readable
+    from journal.kv.store import Readable
+    from journal.log.protocol import Letter
 
 
 @attrs.frozen

@@ -31,17 +31,17 @@ from actors.local import LocalClient, LocalPort
 from actors.system import SYSTEM_CLASSES
 from actors.unserved import UnservedClass, without_code
 from journal.events import PauseMode
-from journal.inflight import InFlight
-from journal.opening import memory_journal, open_journal
-from journal.safelogger import SafeLogger
-from journal.store import Durability
+from journal.in_flight import InFlight
+from journal.kv.store import Durability
+from journal.log.open import memory_journal, open_journal
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from journal.datadir import HeldDirectory
-    from journal.protocol import Journal
+    from journal.kv.data_directory import HeldDirectory
+    from journal.log.protocol import Journal
 
 log = SafeLogger(__name__)
 
@@ -119,7 +119,7 @@ async def open_runtime(
     as is a task that swallows its cancellation; the log names them.
 
     Raises :class:`actors.InvalidArgumentError`, and a :class:`journal.errors.StoreError` when the directory cannot be used; see
-    ``journal.opening.open_journal``. Raises :class:`journal.errors.StoreFailed` when the disk fails, and
+    ``journal.log.open.open_journal``. Raises :class:`journal.errors.StoreFailed` when the disk fails, and
     :class:`journal.errors.DirectoryLost` within a second when the directory is moved, removed or replaced: nothing is written any
     more, and the store stays open until the process ends.
 

@@ -12,16 +12,16 @@ from actors.doctor import Finding
 from actors.engine.audit import place_of_set_aside
 from journal import keys
 from journal.errors import CorruptRecord
+from journal.kv.store import scan_all
+from journal.log.streams import read_head
 from journal.rows import decode_audit
-from journal.store import scan_all
-from journal.streams import read_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from journal.ids import StreamId
+    from journal.kv.store import Readable
     from journal.rows import AuditRow
-    from journal.store import Readable
 
 
 def find_set_aside(rows: Readable, partitions: int) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from benchmarks.peers.command import command as peers
 from benchmarks.questions import QUESTIONS
 from benchmarks.record import keep, write_readme
 from benchmarks.report import HEADER, cells, json_line, table
-from journal.store import Durability
+from journal.kv.store import Durability
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

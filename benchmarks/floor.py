@@ -18,7 +18,7 @@ import trio
 from rocksdict import DBCompressionType, Options, Rdict, WriteBatch
 
 from benchmarks.measure import Room, Sample, Tally, Timing, drive
-from journal.store import Durability
+from journal.kv.store import Durability
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

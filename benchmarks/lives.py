@@ -17,7 +17,7 @@ from benchmarks.measure import Room, drive
 from benchmarks.questions.calls import Counter
 from benchmarks.questions.signals import Waiter
 from benchmarks.stage import Stage, on_stage
-from journal.store import Durability
+from journal.kv.store import Durability
 from tests.scale.sleepers import resident_bytes
 
 IN_FLIGHT = 256

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from journal.store import Durability
+    from journal.kv.store import Durability
 
 _REST_SECONDS = 0.2
 _RESTS = 100

@@ -10,9 +10,9 @@ import attrs
 import actors
 from actors.deployments.discovery import snapshot_of_classes
 from benchmarks.measure import Tally
-from journal.opening import open_journal
-from journal.store import SCAN_PAGE
-from journal.stored import StoredJournal
+from journal.kv.store import SCAN_PAGE
+from journal.log.kv_journal import StoredJournal
+from journal.log.open import open_journal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from actors.local import LocalClient
     from benchmarks.measure import Room
-    from journal.store import Batch, Store
+    from journal.kv.store import Batch, Store
 
 
 class Counter:

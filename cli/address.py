@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from journal.smallfiles import read_file, replace_file
+from journal.kv.small_files import read_file, replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from journal.datadir import HeldDirectory
+    from journal.kv.data_directory import HeldDirectory
 
 
 @attrs.frozen

@@ -38,7 +38,7 @@ from actors.values import codec_for, decode_kept
 from journal.errors import Damaged
 from journal.events import Kind, Mode
 from journal.ids import InvocationId, StreamId, stream_of_invocation
-from journal.streams import load_stream, read_events, read_head
+from journal.log.streams import load_stream, read_events, read_head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from actors.jobs import JobInfo, JobItem
     from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.sql.result import QueryResult
-    from journal.reading import RocksReader
+    from journal.kv.rocks_reader import RocksReader
     from journal.rows import InvocationRow, StoreIdentity
 
 

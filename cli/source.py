@@ -21,7 +21,7 @@ from actors.http.finding import TOKEN_VARIABLE, URL_VARIABLE, token_path
 from cli.address import read_address
 from cli.contexts import context_in_use
 from cli.options import DEFAULT_DATA
-from journal.datadir import DataDirectory
+from journal.kv.data_directory import DataDirectory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -220,7 +220,7 @@ async def readable(where: Where) -> AsyncIterator[Live | AtRest]:
     """Something to read: the running server if there is one, else the directory as it lies there."""
     if where.url is None and not DataDirectory(where.data).is_held():
         from cli.at_rest import AtRest
-        from journal.opening import open_for_reading
+        from journal.log.open import open_for_reading
 
         reader, identity = open_for_reading(where.data)
         try:

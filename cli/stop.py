@@ -24,7 +24,7 @@ import trio
 
 from cli.exits import Exit
 from journal.errors import BrokenInvariant
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from types import TracebackType

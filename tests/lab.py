@@ -14,9 +14,9 @@ from actors.engine.world import World, offload_inline
 from actors.runtime import Runtime, open_runtime
 from journal import keys
 from journal.ids import stream_of
-from journal.memory import MemoryStore
-from journal.store import Batch
-from journal.stored import StoredJournal
+from journal.kv.memory import MemoryStore
+from journal.kv.store import Batch
+from journal.log.kv_journal import StoredJournal
 from tests.virtual import VirtualClock
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from actors.deployments.snapshot import Snapshot
     from actors.engine.world import Offload
-    from journal.inflight import InFlight
+    from journal.in_flight import InFlight
 
 
 class Lab:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from actors.engine.deployments import Applications
     from actors.engine.world import World
     from journal.ids import InvocationId
-    from journal.store import Readable
+    from journal.kv.store import Readable
 
 KEEP = "keep"
 

@@ -15,7 +15,7 @@ from actors.deployments.snapshot import pack, unpack
 from actors.engine.arrivals import Act, Identity
 from actors.system.code import code_target, pieces_of, read_code, read_packed
 from journal import keys
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from actors.core.deployments import Deployment, DeploymentChange

@@ -35,8 +35,8 @@ from actors.values import MissingParameters, UnknownParameter, ValueProblem
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord
 from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause
-from journal.inflight import turn_mark
-from journal.safelogger import SafeLogger
+from journal.in_flight import turn_mark
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from actors.system.inside import InsideClient
     from journal.events import Recorded
     from journal.ids import InvocationId
-    from journal.inflight import InFlight
+    from journal.in_flight import InFlight
 
 T = TypeVar("T")
 

@@ -15,13 +15,13 @@ from actors.core.state import REQUEST
 from actors.engine.arrivals import Act, Note
 from journal import keys
 from journal.ids import StreamId
-from journal.protocol import Append
+from journal.log.protocol import Append
 from journal.rows import FIRST_LINK, AuditRow, decode_audit, encode_audit, link_of_audit
 
 if TYPE_CHECKING:
     from actors.engine.arrivals import Arrival, Identity
     from journal.events import Answer
-    from journal.protocol import Journal
+    from journal.log.protocol import Journal
 
 
 NOBODY = StreamId(0)

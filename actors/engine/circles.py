@@ -20,15 +20,15 @@ from journal import keys
 from journal.errors import BrokenInvariant, Damaged
 from journal.events import Stamp, Status
 from journal.ids import InvocationId, StreamId, stream_of_invocation
-from journal.protocol import Letter
-from journal.safelogger import SafeLogger
+from journal.log.protocol import Letter
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from actors.core.state import ObjectState
     from actors.engine.directory import Directory
-    from journal.protocol import Journal
+    from journal.log.protocol import Journal
 
     DirectoryOf = Callable[[int], Directory | None]
 

@@ -35,7 +35,7 @@ from actors.core.texts import failure_in_words
 from actors.failures import failure_of
 from journal.errors import CorruptRecord, Damaged, JournalError, Unwritable
 from journal.events import PauseCause
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable

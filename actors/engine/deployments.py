@@ -18,14 +18,14 @@ from actors.deployments.loading import load, unload
 from actors.engine.app import App
 from actors.system import SYSTEM_CLASSES
 from actors.system.code import read_code
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from actors.deployments.snapshot import Snapshot
     from actors.engine.world import Offload
-    from journal.protocol import Journal
+    from journal.log.protocol import Journal
 
 log = SafeLogger(__name__)
 

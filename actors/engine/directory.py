@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from journal.events import Recorded
     from journal.ids import InvocationId, StreamId
-    from journal.protocol import Partition
+    from journal.log.protocol import Partition
 
 
 class Directory:

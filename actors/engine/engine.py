@@ -20,7 +20,7 @@ from actors.engine.watchdog import Work, blocked_error
 from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, StoreFailed, Unavailable
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from actors.engine.threads import Threads
     from actors.inspection import InvocationInfo
     from journal.events import Answer, Outcome
-    from journal.protocol import Journal
+    from journal.log.protocol import Journal
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from actors.core.state import ObjectState
     from journal.events import Recorded
     from journal.ids import StreamId
-    from journal.protocol import Stored
+    from journal.log.protocol import Stored
 
 
 def fold(stream: StreamId, stored: Stored) -> ObjectState:

@@ -10,7 +10,7 @@ from actors.core import commands as c
 from journal.codec import Record
 from journal.errors import BrokenInvariant
 from journal.ids import ROOT_STEP, InvocationId, StepId, StreamId
-from journal.protocol import Append, Letter
+from journal.log.protocol import Append, Letter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from actors.core.gates import Gates
     from actors.engine.ledger import Ledger
     from actors.engine.stage import Stage
-    from journal.protocol import Journal
+    from journal.log.protocol import Journal
 
 _WOKEN_TOGETHER = 256
 _MAY_BE_HELD = (Status.RUNNING, Status.BACKING_OFF, Status.QUEUED)

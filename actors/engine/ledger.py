@@ -46,9 +46,9 @@ from journal import keys
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 from journal.events import OutcomeKind, PauseCause, Recorded, Stamp
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
-from journal.protocol import Letter
+from journal.log.protocol import Letter
 from journal.rows import AuditRow, InvocationRow, decode_row, encode_row
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from actors.engine.resident import Resident
     from actors.inspection import CodeWait, LeftBehind, StepDoing
     from journal.events import Answer, Caller, Event, Outcome
-    from journal.protocol import Journal, Partition
+    from journal.log.protocol import Journal, Partition
 
 log = SafeLogger(__name__)
 

@@ -9,7 +9,7 @@ from journal.ids import stream_of, stream_of_invocation
 
 if TYPE_CHECKING:
     from journal.ids import InvocationId
-    from journal.protocol import Journal
+    from journal.log.protocol import Journal
 
 
 class StoredNames:

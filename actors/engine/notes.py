@@ -9,7 +9,7 @@ from actors.core.names import EDIT, is_system
 from actors.history import summary_of
 from journal import events as e
 from journal.events import OutcomeKind, PauseCause
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState

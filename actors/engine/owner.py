@@ -36,7 +36,7 @@ from journal import keys
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged, JournalError
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from actors.engine.deployments import Applications
     from actors.engine.forming import Forming
     from actors.engine.tally import Tally
-    from journal.protocol import Due, Journal, Partition
+    from journal.log.protocol import Due, Journal, Partition
     from journal.rows import Backlog
 
 T = TypeVar("T")

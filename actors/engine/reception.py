@@ -43,7 +43,7 @@ from journal.errors import BrokenInvariant, CorruptRecord, Damaged, Unwritable
 from journal.events import Answer, Mode, Status
 from journal.ids import InvocationId, stream_of_invocation
 from journal.rows import InvocationRow
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

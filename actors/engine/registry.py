@@ -16,8 +16,8 @@ from actors.engine.fold import advance, fold
 from actors.objects import definition_of
 from actors.system.registry import Registry, registry_stream
 from journal.events import Erased, InvocationCompleted
-from journal.safelogger import SafeLogger
-from journal.streams import load_stream, read_head
+from journal.log.streams import load_stream, read_head
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from actors.core.gates import Gate
     from actors.core.state import ObjectState
     from actors.engine.deployments import Applications
-    from journal.protocol import Journal
-    from journal.store import Readable
+    from journal.kv.store import Readable
+    from journal.log.protocol import Journal
 
 log = SafeLogger(__name__)
 

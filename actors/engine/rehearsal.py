@@ -32,9 +32,9 @@ from journal import keys
 from journal.errors import BrokenInvariant, Damaged
 from journal.events import Mode, OutcomeKind, Recorded
 from journal.ids import ROOT_STEP, stream_of_invocation
+from journal.kv.store import scan_all
+from journal.log.streams import load_stream, read_events, read_head, read_snapshot
 from journal.rows import InvocationRow, decode_row
-from journal.store import scan_all
-from journal.streams import load_stream, read_events, read_head, read_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from actors.engine.world import World
     from journal.events import Event, Outcome
     from journal.ids import InvocationId, StreamId
-    from journal.store import Readable
+    from journal.kv.store import Readable
 
 
 @attrs.frozen(kw_only=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from actors.core.state import ObjectState
     from journal.ids import InvocationId, StreamId
-    from journal.protocol import Journal
+    from journal.log.protocol import Journal
 
 _PAGE = 512
 

@@ -44,7 +44,7 @@ from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 from journal.events import Mode, PauseCause, PauseMode, Stamp
 from journal.ids import ROOT_STEP
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from actors.engine.threads import StepThread
     from journal.events import Recorded
     from journal.ids import InvocationId, StepId
-    from journal.inflight import LostTry
+    from journal.in_flight import LostTry
 
 log = SafeLogger(__name__)
 

@@ -32,8 +32,8 @@ from actors.mistakes import fails_fast
 from actors.values import ValueProblem
 from journal.errors import BrokenInvariant
 from journal.events import Outcome, OutcomeKind
-from journal.inflight import turn_mark
-from journal.safelogger import SafeLogger
+from journal.in_flight import turn_mark
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator

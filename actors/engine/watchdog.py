@@ -14,7 +14,7 @@ never lets go of the interpreter, so that no other thread could send anything, b
 are of no use; there ``PyThreadState_SetAsyncExc`` has to do, which ends no system call, and which may come late: so the code that leaves a
 turn receives what has not come yet (``_take_back``).
 
-What cannot be interrupted: a call into C that neither returns nor looks for signals. ``journal.inflight`` records whose turn it is,
+What cannot be interrupted: a call into C that neither returns nor looks for signals. ``journal.in_flight`` records whose turn it is,
 so after two deaths in a row in the turn of one invocation the next start pauses that invocation. The same holds for code that
 crashes the process.
 """
@@ -38,8 +38,8 @@ from actors.engine.frames import Place, is_in_users_code, place_of
 from actors.engine.meter import LoopMeter, Meter, Reading, own_seconds
 from actors.failures import text_of, type_of
 from journal.events import Failure, PauseCause
-from journal.inflight import TURN_BYTES, turn_mark
-from journal.safelogger import SafeLogger
+from journal.in_flight import TURN_BYTES, turn_mark
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from actors.core.limits import Limits
     from journal.ids import InvocationId
-    from journal.inflight import InFlight
+    from journal.in_flight import InFlight
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ _CHECKS = 10
 
 
 class Turn(Protocol):
-    """Whose turn it is. ``progress`` grows while it gets on, as a replay does. ``mark`` stands for it in ``journal.inflight``."""
+    """Whose turn it is. ``progress`` grows while it gets on, as a replay does. ``mark`` stands for it in ``journal.in_flight``."""
 
     @property
     def invocation_id(self) -> InvocationId: ...

@@ -11,12 +11,12 @@ import trio
 
 from journal.clock import Clock, SystemClock
 from journal.ids import Ulids
-from journal.still import MockedClock, is_mocked, still
+from journal.mock_clock import MockedClock, is_mocked, still
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from journal.inflight import InFlight
+    from journal.in_flight import InFlight
 
 T = TypeVar("T")
 

@@ -42,7 +42,7 @@ from actors.http.routes import JsonBody, Route, Router, TokenScope
 from actors.http.streaming import EventStream
 from actors.http.traffic import Traffic
 from journal.errors import BrokenInvariant, JournalError
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, MutableMapping

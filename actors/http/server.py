@@ -33,7 +33,7 @@ from actors.http.guard import HEAD_BYTES
 from actors.http.models import PROBLEM_TYPE
 from actors.http.problems import SECURITY_HEADERS, encode_unreadable
 from journal.errors import BrokenInvariant
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ from actors.http.exchange import Exchange
 from actors.http.models import Reason, ReasonBody
 from actors.http.routes import Route, TokenScope
 from actors.http.tokens import NAME_PATTERN, OwedNote
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,8 +30,8 @@ import trio
 from actors.core.errors import InvalidArgumentError, Refused, UnavailableError
 from actors.http.finding import token_path
 from actors.http.routes import TokenScope
-from journal.datadir import DataDirectory
-from journal.smallfiles import read_file, replace_file, seal, sync_directory, unseal
+from journal.kv.data_directory import DataDirectory
+from journal.kv.small_files import read_file, replace_file, seal, sync_directory, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from actors.sql.result import Parameters, QueryResult
     from actors.sql.source import QuerySnapshot
     from journal.ids import InvocationId
+    from journal.kv.store import Readable
     from journal.rows import InvocationRow
-    from journal.store import Readable
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ import attrs
 from actors.engine.fold import fold
 from journal import keys
 from journal.ids import StreamId, stream_of_invocation
+from journal.log.streams import load_stream, read_events, read_head
 from journal.rows import InvocationRow, decode_row
-from journal.streams import load_stream, read_events, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from actors.sql.budget import Budget
     from journal.events import Recorded
     from journal.ids import InvocationId
-    from journal.store import Readable
+    from journal.kv.store import Readable
 
 _FIRST_PAGE = 32
 _LARGEST_PAGE = 256

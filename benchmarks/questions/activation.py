@@ -13,7 +13,7 @@ from benchmarks.floor import writing_floor
 from benchmarks.measure import Case, Question, Room, Sample, Size, drive
 from benchmarks.questions.calls import Counter
 from benchmarks.stage import on_stage
-from journal.store import Durability
+from journal.kv.store import Durability
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,7 +25,7 @@ from benchmarks.histories import EVENTS_OF_A_STEP, TAKEN, Walker, suspended_walk
 from benchmarks.measure import Case, Question, Room, Sample, Size, Timing, drive, rest
 from benchmarks.stage import on_stage
 from journal import events as e
-from journal.store import Durability
+from journal.kv.store import Durability
 from tests.scale.builder import building
 from tests.scale.sleepers import Many
 from tests.scale.suspended import DAY, add_sleeper

@@ -17,7 +17,7 @@ from benchmarks.floor import reading_floor
 from benchmarks.measure import Case, Question, Room, Sample, Size, Timing, drive
 from benchmarks.questions.calls import Counter
 from benchmarks.stage import Stage, on_stage
-from journal.store import Durability
+from journal.kv.store import Durability
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

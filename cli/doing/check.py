@@ -22,7 +22,7 @@ from cli.output import emit, emit_json, emit_table, remark, safe
 from cli.source import live
 from cli.targets import written_target
 from journal.ids import parse_invocation_id
-from journal.opening import open_for_reading
+from journal.log.open import open_for_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -16,18 +16,18 @@ from actors.http.backups import Backup, backup_path, noted
 from cli.doing.doctor import contents_of, show
 from cli.output import emit, remark, when
 from cli.source import connected, user
-from journal.backup import restore_backup
-from journal.datadir import DataDirectory
 from journal.errors import StoreDamaged, StoreError
-from journal.opening import open_journal
+from journal.kv.backup import restore_backup
+from journal.kv.data_directory import DataDirectory
+from journal.log.open import open_journal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from actors.doctor import Examination
     from cli.source import Where
-    from journal.backup import Restored
-    from journal.reading import RocksReader
+    from journal.kv.backup import Restored
+    from journal.kv.rocks_reader import RocksReader
     from journal.rows import StoreIdentity
 
 

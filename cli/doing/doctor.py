@@ -16,9 +16,9 @@ from actors.setasides import find_set_aside
 from cli.exits import Exit
 from cli.output import counted, emit, emit_json, remark, safe
 from cli.source import user
-from journal.datadir import DataDirectory
-from journal.inventory import FileDisposition, Stranger, strangers
-from journal.opening import open_for_reading, open_journal
+from journal.kv.data_directory import DataDirectory
+from journal.kv.inventory import FileDisposition, Stranger, strangers
+from journal.log.open import open_for_reading, open_journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from actors.local import LocalClient
-    from journal.protocol import Journal
+    from journal.log.protocol import Journal
 
 _LEAVING_SECONDS = 5.0
 _LEAST_DRAIN_SECONDS = 0.5

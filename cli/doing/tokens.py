@@ -21,8 +21,8 @@ from actors.http.tokens import TokenBook
 from cli.listing import TextColumn, TextTable
 from cli.output import emit, remark, when
 from cli.source import Where, connected, user
-from journal.datadir import DataDirectory
-from journal.opening import open_journal
+from journal.kv.data_directory import DataDirectory
+from journal.log.open import open_journal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

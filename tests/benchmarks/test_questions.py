@@ -20,7 +20,7 @@ from benchmarks.machine import this_machine
 from benchmarks.measure import Figure, Size, Spread, measure
 from benchmarks.questions import QUESTIONS, calls
 from benchmarks.report import curves, number
-from journal.store import Durability
+from journal.kv.store import Durability
 
 if TYPE_CHECKING:
     from benchmarks.measure import Question

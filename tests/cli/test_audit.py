@@ -16,8 +16,8 @@ from cli.main import root
 from journal import keys
 from journal.events import Target
 from journal.ids import StreamId
-from journal.opening import open_journal
-from journal.protocol import Append
+from journal.log.open import open_journal
+from journal.log.protocol import Append
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,9 +18,9 @@ from actors.http.backups import BackupExistsError, noted
 from journal import keys
 from journal.errors import DirectoryNotEmpty, JournalError, StoreDamaged, StoreError, StoreExists, Unavailable
 from journal.events import Status
-from journal.opening import open_for_reading, open_journal
+from journal.kv.store import Batch, scan_all
+from journal.log.open import open_for_reading, open_journal
 from journal.rows import InvocationRow, decode_row, encode_row
-from journal.store import Batch, scan_all
 from tests.counter import Counter
 from tests.http.served import serving
 from tests.terminal import ROOT

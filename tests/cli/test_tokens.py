@@ -19,8 +19,8 @@ from actors.http.routes import TokenScope
 from actors.http.tokenadmin import create, revoke, settle
 from actors.http.tokens import DamagedTokensError, Grant, TokenBook, UnusableTokenError, make_token
 from journal.errors import DirectoryLost
-from journal.opening import open_journal
-from journal.smallfiles import seal
+from journal.kv.small_files import seal
+from journal.log.open import open_journal
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:

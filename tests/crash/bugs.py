@@ -48,7 +48,7 @@ def _answer_too_early() -> None:
 
 
 def _never_flush() -> None:
-    from journal import rocks
+    from journal.kv import rocks
 
     class Forgetful:
         def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -31,9 +31,9 @@ from cli.doing.doctor import look
 from journal import keys
 from journal.errors import JournalError
 from journal.ids import StreamId
-from journal.opening import open_journal
-from journal.protocol import Append
-from journal.store import Durability, scan_all
+from journal.kv.store import Durability, scan_all
+from journal.log.open import open_journal
+from journal.log.protocol import Append
 from tests.crash.bank import Account, Bank
 from tests.crash.operations import ACCOUNTS
 

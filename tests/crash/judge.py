@@ -17,11 +17,11 @@ from journal import keys
 from journal.errors import Damaged
 from journal.events import Mode, OutcomeKind, Recorded, Status
 from journal.ids import InvocationId, StreamId
-from journal.opening import open_for_reading
-from journal.protocol import Stored
+from journal.kv.store import scan_all
+from journal.log.open import open_for_reading
+from journal.log.protocol import Stored
+from journal.log.streams import read_events
 from journal.rows import InvocationRow, StreamHead, decode_audit, decode_row
-from journal.store import scan_all
-from journal.streams import read_events
 from tests.crash.bank import LAST_SEEN, MARKS, OPENING_BALANCE, POSTED_TOGETHER
 from tests.crash.operations import Heard, number_of, operation
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from actors.core.state import ObjectState
-    from journal.reading import RocksReader
+    from journal.kv.rocks_reader import RocksReader
 
 _EXPECTED_ENDS = {
     "cancel": {OutcomeKind.CANCELLED},

@@ -17,8 +17,8 @@ import msgspec
 import pytest
 import trio
 
-from journal.datadir import DataDirectory
-from journal.opening import open_for_reading
+from journal.kv.data_directory import DataDirectory
+from journal.log.open import open_for_reading
 from tests.crash.box import box
 from tests.crash.damage import PATIENCE_SECONDS, Verdict
 from tests.crash.lives import SEED, open_lives

@@ -12,7 +12,7 @@ from actors.deployments.discovery import snapshot_of
 from actors.deployments.loading import load, unload
 from actors.references import InvocationHandle
 from journal.events import OutcomeKind, Status
-from journal.memory import MemoryStore
+from journal.kv.memory import MemoryStore
 from tests.deployments.apps import write
 from tests.deployments.shop import Shop, shop, waits
 from tests.lab import WORLD

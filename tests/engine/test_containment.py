@@ -22,8 +22,8 @@ from journal import events as e
 from journal import keys
 from journal.events import PauseCause, Status
 from journal.ids import stream_of
-from journal.store import Batch
-from journal.stored import StoredJournal
+from journal.kv.store import Batch
+from journal.log.kv_journal import StoredJournal
 from tests.hostile.values import BODIES
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time

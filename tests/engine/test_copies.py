@@ -15,12 +15,12 @@ from actors.core import commands as c
 from actors.engine.forming import postponed_letter
 from actors.engine.world import World
 from actors.runtime import Runtime, open_runtime
-from journal.backup import restore_backup
 from journal.clock import SystemClock
 from journal.events import Stamp, Status, Target
 from journal.ids import InvocationId, StreamId, stream_of_invocation
-from journal.opening import open_journal
-from journal.protocol import Letter
+from journal.kv.backup import restore_backup
+from journal.log.open import open_journal
+from journal.log.protocol import Letter
 from tests.lab import WORLD, quiet
 
 DAY = 86_400.0

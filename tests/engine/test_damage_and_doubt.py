@@ -17,8 +17,8 @@ from journal import keys
 from journal.errors import DiskFull, StoreFormat, StoreInUse
 from journal.events import OutcomeKind, Status
 from journal.ids import stream_of
-from journal.memory import MemoryStore
-from journal.store import Batch
+from journal.kv.memory import MemoryStore
+from journal.kv.store import Batch
 from tests.lab import WORLD, Damage, Lab
 from tests.virtual import on_virtual_time
 

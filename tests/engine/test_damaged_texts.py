@@ -10,12 +10,12 @@ import pytest
 from actors.core import commands as c
 from actors.core.state import ObjectState
 from actors.engine.snapshots import decode_snapshot, encode_snapshot
-from journal.datadir import DataDirectory
 from journal.errors import JournalError, StoreDamaged
 from journal.events import Kind
 from journal.ids import InvocationId, StreamId
-from journal.mailbox import decode_letter, encode_letter
-from journal.protocol import Letter
+from journal.kv.data_directory import DataDirectory
+from journal.log.inbox import decode_letter, encode_letter
+from journal.log.protocol import Letter
 from journal.rows import FIRST_LINK, FORMAT, AuditRow, StoreIdentity, decode_audit, encode_audit
 
 if TYPE_CHECKING:

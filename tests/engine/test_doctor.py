@@ -17,11 +17,11 @@ from actors.engine.forming import postponed_letter
 from journal import keys
 from journal.events import Stamp, Target
 from journal.ids import InvocationId, StreamId, invocation_id, stream_of
-from journal.mailbox import decode_letter, encode_letter
-from journal.protocol import Letter
+from journal.kv.store import Batch, scan_all
+from journal.log.inbox import decode_letter, encode_letter
+from journal.log.kv_journal import StoredJournal
+from journal.log.protocol import Letter
 from journal.rows import PartitionState, encode_row
-from journal.store import Batch, scan_all
-from journal.stored import StoredJournal
 from tests.lab import Lab
 from tests.virtual import on_virtual_time
 

@@ -11,7 +11,7 @@ import trio
 import actors
 from actors import Service, handler, step
 from journal.events import Status
-from journal.memory import MemoryStore
+from journal.kv.memory import MemoryStore
 from tests.engine.test_threads import Workshop
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
@@ -19,7 +19,7 @@ from tests.virtual import on_virtual_time
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from journal.store import Batch
+    from journal.kv.store import Batch
 
 pytestmark = on_virtual_time
 

@@ -12,7 +12,7 @@ from actors.engine.snapshots import decode_snapshot, encode_snapshot
 from journal import events as e
 from journal.errors import Damaged
 from journal.events import Event, Outcome, OutcomeKind, Recorded
-from journal.protocol import Stored
+from journal.log.protocol import Stored
 from tests.core.situations import (
     AHEAD,
     CANCEL_REQUESTED,

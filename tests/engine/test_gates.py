@@ -28,8 +28,8 @@ from actors import (
 from actors.references import InvocationHandle
 from actors.runtime import Runtime
 from journal.events import Status
-from journal.memory import MemoryStore
-from journal.store import Batch
+from journal.kv.memory import MemoryStore
+from journal.kv.store import Batch
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 

@@ -12,9 +12,9 @@ import trio
 import actors
 from actors import Actor, Service, UnknownOutcomeError, handler
 from actors.runtime import open_runtime
-from journal import rocks
 from journal.errors import DirectoryLost
-from journal.opening import open_for_reading
+from journal.kv import rocks
+from journal.log.open import open_for_reading
 from tests.lab import WORLD
 
 

@@ -16,7 +16,7 @@ from actors import RetryPolicy, Service, handler, step
 from actors.why import Waiting
 from journal.events import PauseCause, Status
 from journal.ids import ROOT_STEP, StepId
-from journal.inflight import FILE, InFlight, turn_mark
+from journal.in_flight import FILE, InFlight, turn_mark
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 

@@ -9,8 +9,8 @@ import actors
 from actors import Actor, Limits, RetryPolicy, Service, handler, step
 from journal.errors import InDoubt, Unavailable
 from journal.events import Status
-from journal.memory import MemoryStore
-from journal.store import Batch
+from journal.kv.memory import MemoryStore
+from journal.kv.store import Batch
 from tests.lab import WORLD, Lab, quiet, until
 from tests.virtual import on_virtual_time
 

@@ -19,7 +19,7 @@ from tests.lab import Lab
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
-    from journal.protocol import Partition
+    from journal.log.protocol import Partition
 
 pytestmark = on_virtual_time
 

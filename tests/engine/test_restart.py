@@ -11,7 +11,7 @@ import actors
 from actors import Actor, InvocationHandle, Log, Map, OutcomeKind, Service, Status, Workflow, handler, shared, step
 from journal import events as e
 from journal import keys
-from journal.store import Batch
+from journal.kv.store import Batch
 from tests.lab import WORLD, Lab, quiet, until
 from tests.virtual import on_virtual_time
 

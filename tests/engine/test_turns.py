@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from actors import Service, handler, step
-from journal.inflight import InFlight
+from journal.in_flight import InFlight
 from tests.lab import Lab
 from tests.virtual import on_virtual_time
 

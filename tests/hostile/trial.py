@@ -15,9 +15,9 @@ from actors.doctor import Examination, examine, rebuild
 from actors.engine.arrivals import Identity
 from journal import keys
 from journal.events import Status
-from journal.opening import open_for_reading
+from journal.log.kv_journal import StoredJournal
+from journal.log.open import open_for_reading
 from journal.rows import PartitionState, decode_row
-from journal.stored import StoredJournal
 from tests.lab import Lab
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from actors.http.server import DEFAULT_LIMITS as SERVER_LIMITS
 from actors.http.server import Closing, ServerLimits, serve
 from actors.http.tokens import TokenBook, make_token
 from actors.runtime import Runtime, open_runtime
-from journal.store import Durability
+from journal.kv.store import Durability
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

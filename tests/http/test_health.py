@@ -11,12 +11,12 @@ import trio.testing
 
 from actors.core.errors import UnavailableError
 from actors.http.routes import TokenScope
-from journal import rocks
 from journal.errors import DirectoryLost, StoreFailed
-from journal.memory import MemoryStore
-from journal.opening import open_journal
-from journal.store import Trouble, TroubleKind
-from journal.stored import StoredJournal
+from journal.kv import rocks
+from journal.kv.memory import MemoryStore
+from journal.kv.store import Trouble, TroubleKind
+from journal.log.kv_journal import StoredJournal
+from journal.log.open import open_journal
 from tests.counter import Counter
 from tests.http.served import Served, serving
 from tests.journal.test_rocks import disk_of

@@ -10,8 +10,8 @@ from actors import Actor, Service, Workflow, handler, workflow_id
 from actors.http.routes import TokenScope
 from actors.references import new_id
 from journal.events import Target
-from journal.opening import open_journal
-from journal.store import Durability
+from journal.kv.store import Durability
+from journal.log.open import open_journal
 from tests.http.served import Served, serving
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from journal.memory import MemoryStore
-from journal.opening import open_journal
-from journal.stored import StoredJournal
+from journal.kv.memory import MemoryStore
+from journal.log.kv_journal import StoredJournal
+from journal.log.open import open_journal
 from tests.virtual import VirtualClock
 
 if TYPE_CHECKING:

@@ -30,12 +30,12 @@ from journal import keys
 from journal.errors import Conflict
 from journal.events import Recorded, Stamp
 from journal.ids import StreamId
-from journal.mailbox import decode_letter
-from journal.memory import MemoryStore
-from journal.opening import open_journal
-from journal.protocol import DEDUPLICATION_SECONDS, Append, Due, Letter, Partition, Stored
-from journal.store import Batch
-from journal.stored import StoredJournal
+from journal.kv.memory import MemoryStore
+from journal.kv.store import Batch
+from journal.log.inbox import decode_letter
+from journal.log.kv_journal import StoredJournal
+from journal.log.open import open_journal
+from journal.log.protocol import DEDUPLICATION_SECONDS, Append, Due, Letter, Partition, Stored
 from tests.journal.samples import EVENTS
 
 PARTITIONS = 2

@@ -16,14 +16,15 @@ import msgspec
 import pytest
 import trio
 
-from journal import rocks, smallfiles
-from journal.backup import Manifest, Restored, read_manifest, restore_backup
-from journal.datadir import DataDirectory, encode_identity
 from journal.errors import DirectoryNotEmpty, DiskFull, StoreDamaged, StoreError, StoreExists
 from journal.ids import StreamId
-from journal.opening import open_for_reading, open_journal
-from journal.protocol import Letter
-from journal.smallfiles import seal, unseal
+from journal.kv import rocks
+from journal.kv import small_files as smallfiles
+from journal.kv.backup import Manifest, Restored, read_manifest, restore_backup
+from journal.kv.data_directory import DataDirectory, encode_identity
+from journal.kv.small_files import seal, unseal
+from journal.log.open import open_for_reading, open_journal
+from journal.log.protocol import Letter
 from tests.journal.test_rocks import A, append, contents, disk_of, read
 
 MADE_AT = 1_000.0
@@ -365,8 +366,8 @@ def deaths(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
         return create(path)
 
-    monkeypatch.setattr("journal.backup.create_file", dying)
-    monkeypatch.setattr("journal.smallfiles.create_file", dying)
+    monkeypatch.setattr("journal.kv.backup.create_file", dying)
+    monkeypatch.setattr("journal.kv.small_files.create_file", dying)
 
 
 @pytest.mark.parametrize("at", range(8))

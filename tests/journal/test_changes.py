@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from journal import changes as module
 from journal import events as e
 from journal import keys
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, invocation_id
-from journal.memory import MemoryStore
-from journal.protocol import Append, Partition
-from journal.stored import StoredJournal
+from journal.kv.memory import MemoryStore
+from journal.log import changes as module
+from journal.log.kv_journal import StoredJournal
+from journal.log.protocol import Append, Partition
 from tests.lab import quiet
 from tests.virtual import VirtualClock
 

@@ -12,15 +12,15 @@ from trio.testing import MockClock
 
 from journal import events as e
 from journal import keys
-from journal.backup import restore_backup
 from journal.errors import Conflict, Damaged, Fenced, StoreError, Unavailable
 from journal.events import Recorded, Stamp
 from journal.ids import InvocationId, StreamId
-from journal.opening import open_journal
-from journal.protocol import DEDUPLICATION_SECONDS, Append, Due, Letter, Partition
-from journal.store import Durability
-from journal.stored import StoredJournal
-from journal.streams import read_events, read_head
+from journal.kv.backup import restore_backup
+from journal.kv.store import Durability
+from journal.log.kv_journal import StoredJournal
+from journal.log.open import open_journal
+from journal.log.protocol import DEDUPLICATION_SECONDS, Append, Due, Letter, Partition
+from journal.log.streams import read_events, read_head
 from tests.journal.conftest import OpenJournal
 from tests.journal.samples import EVENTS, STAMP
 from tests.virtual import EPOCH
@@ -337,7 +337,7 @@ async def test_a_letter_finds_the_partition_of_its_object(open_again: OpenJourna
 async def test_a_million_sleepers_cost_memory_for_the_next_ones_only(
     open_again: OpenJournal, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("journal.mailbox.WINDOW", 10)
+    monkeypatch.setattr("journal.log.inbox.WINDOW", 10)
     async with open_again() as journal, journal.claim(0, "me") as partition:
         letters = [Letter(f"{i:03}", STREAM, b"", at=EPOCH + 1000 + i % 50) for i in range(200)]
         for letter in letters:

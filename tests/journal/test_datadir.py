@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from journal.datadir import DataDirectory
 from journal.errors import StoreInUse
+from journal.kv.data_directory import DataDirectory
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from journal.datadir import DataDirectory
 from journal.errors import StoreDamaged, StoreMissing
-from journal.opening import open_for_reading, open_journal
+from journal.kv.data_directory import DataDirectory
+from journal.log.open import open_for_reading, open_journal
 from journal.rows import FORMAT, StoreIdentity
 
 if TYPE_CHECKING:

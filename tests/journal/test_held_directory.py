@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 import trio
 
-from journal import datadir, rocks
-from journal.datadir import DataDirectory
 from journal.errors import DirectoryLost, DiskFull, InDoubt, StoreError, StoreFailed, StoreInUse
-from journal.opening import open_for_reading, open_journal
-from journal.protocol import Partition
-from journal.stored import StoredJournal
+from journal.kv import data_directory as datadir
+from journal.kv import rocks
+from journal.kv.data_directory import DataDirectory
+from journal.log.kv_journal import StoredJournal
+from journal.log.open import open_for_reading, open_journal
+from journal.log.protocol import Partition
 from tests.journal import writer
 from tests.journal.test_rocks import A, B, append, contents, disk_of, fill, read
 

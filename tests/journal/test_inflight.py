@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from journal.ids import InvocationId, StepId, StreamId, invocation_id
-from journal.inflight import FILE, TURN_BYTES, InFlight, turn_mark
+from journal.in_flight import FILE, TURN_BYTES, InFlight, turn_mark
 
 if TYPE_CHECKING:
     from pathlib import Path

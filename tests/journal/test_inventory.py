@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import trio
 
-from journal import rocks
 from journal.errors import StoreDamaged
-from journal.inventory import FileDisposition, Stranger, strangers
-from journal.opening import open_for_reading, open_journal
-from journal.store import Durability, scan_all
+from journal.kv import rocks
+from journal.kv.inventory import FileDisposition, Stranger, strangers
+from journal.kv.store import Durability, scan_all
+from journal.log.open import open_for_reading, open_journal
 from tests.journal.test_power import Life
 from tests.journal.test_rocks import A, append, cut, the_log, the_manifest
 

@@ -10,14 +10,15 @@ import pytest
 import trio
 import trio.testing
 
-from journal import keys, rocks
+from journal import keys
 from journal.ids import StreamId
-from journal.mailbox import decode_letter
-from journal.memory import MemoryStore
-from journal.opening import open_journal
-from journal.protocol import Append, Due, Letter, Partition
-from journal.store import Batch, Durability
-from journal.stored import StoredJournal
+from journal.kv import rocks
+from journal.kv.memory import MemoryStore
+from journal.kv.store import Batch, Durability
+from journal.log.inbox import decode_letter
+from journal.log.kv_journal import StoredJournal
+from journal.log.open import open_journal
+from journal.log.protocol import Append, Due, Letter, Partition
 from tests.journal.samples import EVENTS, STAMP
 
 FROM, TO = StreamId(0x10), StreamId(0x11)
@@ -142,7 +143,7 @@ async def test_a_letter_that_is_consumed_as_soon_as_it_comes_does_not_come_again
 async def test_a_page_that_leaves_out_a_letter_under_way_does_not_lose_it(
     journal: StoredJournal, store: Held, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
 ) -> None:
-    monkeypatch.setattr("journal.mailbox.WINDOW", 2)
+    monkeypatch.setattr("journal.log.inbox.WINDOW", 2)
     async with journal.claim(0, "sender") as sender, trio.open_nursery() as nursery:
         store.is_held = True
         nursery.start_soon(sender.commit, (), letters("a"))

@@ -17,15 +17,15 @@ import pytest
 import trio
 from rocksdict import Rdict, WriteBatch
 
-from journal import rocks
-from journal.datadir import DataDirectory
 from journal.errors import ChangesMissing, StoreDamaged
 from journal.ids import StreamId
-from journal.logs import LogContent, Run, find_gap, read_log
-from journal.mark import HighWaterMark
-from journal.opening import open_for_reading, open_journal
-from journal.reading import RocksReader
-from journal.store import Durability
+from journal.kv import rocks
+from journal.kv.data_directory import DataDirectory
+from journal.kv.mark import HighWaterMark
+from journal.kv.rocks_reader import RocksReader
+from journal.kv.store import Durability
+from journal.kv.wal import LogContent, Run, find_gap, read_log
+from journal.log.open import open_for_reading, open_journal
 from tests.journal.test_rocks import append, contents, cut, read
 
 STREAMS = tuple(StreamId(number) for number in range(1, 4))

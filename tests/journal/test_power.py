@@ -22,14 +22,14 @@ import attrs
 import pytest
 import trio
 
-from journal.backup import restore_backup
-from journal.datadir import DataDirectory
 from journal.errors import JournalError, StoreError
 from journal.events import Recorded
 from journal.ids import StreamId
-from journal.opening import open_journal
-from journal.store import Durability
-from journal.stored import StoredJournal
+from journal.kv.backup import restore_backup
+from journal.kv.data_directory import DataDirectory
+from journal.kv.store import Durability
+from journal.log.kv_journal import StoredJournal
+from journal.log.open import open_journal
 from tests.journal import writer
 from tests.journal.shim import cut_power, note_as_synced, preloaded, shared_control
 

@@ -33,7 +33,7 @@ import actors
 import cli
 import journal
 from journal import events as e
-from journal import keys, rocks
+from journal import keys
 from journal.errors import (
     CorruptRecord,
     Damaged,
@@ -48,12 +48,13 @@ from journal.errors import (
 )
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId
-from journal.opening import open_for_reading, open_journal
-from journal.protocol import Append, Partition
+from journal.kv import rocks
+from journal.kv.store import Batch
+from journal.log.kv_journal import StoredJournal
+from journal.log.open import open_for_reading, open_journal
+from journal.log.protocol import Append, Partition
+from journal.log.streams import read_head
 from journal.rows import FORMAT
-from journal.store import Batch
-from journal.stored import StoredJournal
-from journal.streams import read_head
 from tests.journal import writer
 from tests.journal.samples import STAMP
 from tests.journal.shim import preloaded, shared_control

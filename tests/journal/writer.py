@@ -29,14 +29,14 @@ import trio
 from rocksdict import Rdict, WriteBatch, WriteOptions
 
 from journal import events as e
-from journal import rocks
-from journal.backup import restore_backup
 from journal.errors import JournalError
 from journal.events import Recorded, Stamp
 from journal.ids import InvocationId, StreamId
-from journal.opening import open_journal
-from journal.protocol import Append, Partition
-from journal.store import Durability
+from journal.kv import rocks
+from journal.kv.backup import restore_backup
+from journal.kv.store import Durability
+from journal.log.open import open_journal
+from journal.log.protocol import Append, Partition
 from tests.journal.samples import STAMP
 from tests.journal.shim import control_of_this_process
 

@@ -21,8 +21,8 @@ from actors.references import new_id
 from actors.runtime import RETENTION_SECONDS
 from journal.events import Outcome, OutcomeKind, Stamp, Target
 from journal.ids import stream_of_invocation
-from journal.opening import open_journal
-from journal.store import Durability
+from journal.kv.store import Durability
+from journal.log.open import open_journal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from actors.engine.resident import Resident
     from journal.events import Event
     from journal.ids import InvocationId
-    from journal.protocol import Journal, Partition
+    from journal.log.protocol import Journal, Partition
 
 PARTITION = 0
 

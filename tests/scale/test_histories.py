@@ -16,9 +16,9 @@ import trio.testing
 import actors
 from actors import Actor, Log, Map, handler, shared
 from journal import events as e
-from journal.opening import open_journal
-from journal.store import SCAN_PAGE, Batch, Durability
-from journal.stored import StoredJournal
+from journal.kv.store import SCAN_PAGE, Batch, Durability
+from journal.log.kv_journal import StoredJournal
+from journal.log.open import open_journal
 from tests.scale.builder import Builder, building
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from actors.engine.resident import Resident
-    from journal.store import Store
+    from journal.kv.store import Store
 
 SIZES = (100, 1_000, 10_000, 100_000)
 AT_MOST = 1.05

@@ -1,6 +1,6 @@
 """A disk that lies, in memory: commits take their time, fail before or after they take effect, and what was not synced may be lost.
 
-``Disk`` is what outlives a process. ``Handle`` is the store of one process (the contract of :class:`journal.store.Store`): it dies
+``Disk`` is what outlives a process. ``Handle`` is the store of one process (the contract of :class:`journal.kv.store.Store`): it dies
 with the process, and whatever a dead process still does reaches nothing.
 """
 
@@ -18,8 +18,8 @@ import trio
 from journal import keys
 from journal.errors import CorruptRecord, DiskFull, InDoubt, StoreFailed, Unavailable
 from journal.ids import StreamId
-from journal.memory import MemoryStore, MemoryView
-from journal.store import SCAN_PAGE, Batch, Durability, Trouble, TroubleKind, scan_all
+from journal.kv.memory import MemoryStore, MemoryView
+from journal.kv.store import SCAN_PAGE, Batch, Durability, Trouble, TroubleKind, scan_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,7 +13,7 @@ from journal import events as e
 from journal import keys
 from journal.events import Mode, OutcomeKind
 from journal.ids import InvocationId, stream_of
-from journal.store import scan_all
+from journal.kv.store import scan_all
 from tests.simulation import answers, calls, codes, limits
 from tests.simulation.cast import Account
 from tests.simulation.lives import SAME_TIME, Life, read_lives

@@ -34,8 +34,8 @@ from journal import keys
 from journal.errors import JournalError
 from journal.events import Status
 from journal.ids import stream_of, stream_of_invocation
+from journal.kv.store import scan_all
 from journal.rows import InvocationRow, decode_row
-from journal.store import scan_all
 from tests.hostile.programs import Walker
 from tests.lab import Lab
 from tests.simulation import laws

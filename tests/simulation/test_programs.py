@@ -22,8 +22,8 @@ from actors.objects import definition_of
 from journal import events as e
 from journal.events import OutcomeKind, Recorded, Status
 from journal.ids import InvocationId, stream_of_invocation
-from journal.memory import MemoryStore
-from journal.store import Batch
+from journal.kv.memory import MemoryStore
+from journal.kv.store import Batch
 from tests.lab import WORLD, Lab
 from tests.simulation.programs import Poker, Program, Sink, Walker, programs
 

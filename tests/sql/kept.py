@@ -11,10 +11,10 @@ from journal import keys
 from journal.codec import encode_record
 from journal.events import Kind, Mode, Outcome, OutcomeKind, Status, Target
 from journal.ids import InvocationId, StreamId, invocation_id, stream_of, stream_of_invocation
-from journal.memory import MemoryView
-from journal.opening import open_for_reading, open_journal
+from journal.kv.memory import MemoryView
+from journal.kv.store import Batch
+from journal.log.open import open_for_reading, open_journal
 from journal.rows import InvocationRow, encode_row
-from journal.store import Batch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

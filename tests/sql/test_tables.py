@@ -14,7 +14,7 @@ from actors.sql.run import query
 from actors.sql.source import QuerySnapshot
 from actors.sql.tables import TABLES, describe
 from journal.events import Target
-from journal.opening import open_for_reading
+from journal.log.open import open_for_reading
 from tests.deployments.shop import Shop, shop
 from tests.lab import Lab, quiet
 from tests.virtual import EPOCH, on_virtual_time

@@ -20,8 +20,8 @@ from tests.sql.kept import NOW, in_memory, row
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from journal.kv.store import Readable
     from journal.rows import InvocationRow
-    from journal.store import Readable
 
 PATIENCE_SECONDS = 60.0
 SLOW = "SELECT count(*) FROM sys_invocation a JOIN sys_invocation b ON a.created_at < b.created_at + 1"

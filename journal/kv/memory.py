@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import trio
 
 from journal.errors import BrokenInvariant, Unavailable
-from journal.store import SCAN_PAGE, Batch, Durability, Trouble
+from journal.kv.store import SCAN_PAGE, Batch, Durability, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -117,7 +117,7 @@ class Store(Readable, Protocol):
         ...
 
     async def copy_to(self, path: Path, *, made_at: float) -> None:
-        """Make a backup at ``path`` that has every batch whose ``commit`` has returned (:mod:`journal.backup`). Nothing may be there,
+        """Make a backup at ``path`` that has every batch whose ``commit`` has returned (:mod:`journal.kv.backup`). Nothing may be there,
         or an empty directory. Commits wait for a moment.
 
         Raises :class:`journal.errors.StoreError` where something is there, or cannot be written, and

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from journal.logs import read_log
+from journal.kv.wal import read_log
 
 if TYPE_CHECKING:
-    from journal.reading import RocksReader
+    from journal.kv.rocks_reader import RocksReader
 
 
 class FileDisposition(enum.Enum):

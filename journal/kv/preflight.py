@@ -30,18 +30,18 @@ from typing import TYPE_CHECKING
 import attrs
 
 from journal.errors import ChangesMissing, StoreDamaged, StoreMissing
-from journal.logs import EndlessRecordError, Gap, find_gap, read_log, refuse_endless
-from journal.reading import RocksReader
-from journal.safelogger import SafeLogger
-from journal.smallfiles import sync_directory
+from journal.kv.rocks_reader import RocksReader
+from journal.kv.small_files import sync_directory
+from journal.kv.wal import EndlessRecordError, Gap, find_gap, read_log, refuse_endless
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from journal.datadir import DataDirectory, HeldDirectory, OpenDirectory
-    from journal.logs import LogContent
-    from journal.mark import HighWaterMark
+    from journal.kv.data_directory import DataDirectory, HeldDirectory, OpenDirectory
+    from journal.kv.mark import HighWaterMark
+    from journal.kv.wal import LogContent
 
 log = SafeLogger(__name__)
 

@@ -13,15 +13,15 @@ from journal import keys
 from journal.codec import decode_record, erase
 from journal.errors import CorruptRecord, Damaged
 from journal.ids import StreamId
-from journal.protocol import Stored
+from journal.kv.store import scan_all
+from journal.log.protocol import Stored
 from journal.rows import StreamHead, decode_row
-from journal.store import scan_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from journal.events import Recorded
-    from journal.store import Batch, Readable
+    from journal.kv.store import Batch, Readable
 
 NO_STREAM = StreamHead(last=0)
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from journal.smallfiles import open_file
+from journal.kv.small_files import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from journal.mark import HighWaterMark
+    from journal.kv.mark import HighWaterMark
 
 _BLOCK_BYTES = 32_768
 _HEAD = struct.Struct("<4xHB")

@@ -22,15 +22,15 @@ from typing import TYPE_CHECKING
 from rocksdict import AccessType, BlockBasedOptions, Cache, DBRecoveryMode, Options, Rdict, ReadOptions
 
 from journal.errors import BrokenInvariant, CorruptRecord, Unavailable
-from journal.refusals import refusal
-from journal.store import SCAN_PAGE
+from journal.kv.os_errors import refusal
+from journal.kv.store import SCAN_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
     from rocksdict import RdictIter
 
-    from journal.datadir import DataDirectory, OpenDirectory
+    from journal.kv.data_directory import DataDirectory, OpenDirectory
 
 OLDEST_LOG = "rocksdb.min-log-number-to-keep"
 _CACHE_BYTES = 32 << 20

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from journal import keys
 from journal.errors import CorruptRecord
-from journal.mailbox import encode_letter
-from journal.protocol import DEDUPLICATION_SECONDS, Letter
+from journal.log.inbox import encode_letter
+from journal.log.protocol import DEDUPLICATION_SECONDS, Letter
 from journal.rows import PartitionState, decode_row, encode_row
 
 if TYPE_CHECKING:
-    from journal.settled import Settled
-    from journal.store import Batch, Readable
+    from journal.kv.store import Batch, Readable
+    from journal.log.committed_view import Settled
 
 _FORGOTTEN_TOGETHER = 8
 _SEEN = struct.Struct(">QQ")

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from journal.errors import Unavailable
-from journal.store import SCAN_PAGE
+from journal.kv.store import SCAN_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from journal.store import Batch, Store
+    from journal.kv.store import Batch, Store
 
 
 @attrs.define(eq=False)
@@ -92,7 +92,7 @@ class Settled:
     async def commit(self, batch: Batch, on_settled: Callable[[], None]) -> None:
         """Keep the batch. ``on_settled`` is called, once, as soon as readers see it; when this returns it has been.
 
-        Raises as :meth:`journal.store.Store.commit` does. Takes its place in the order before the first checkpoint.
+        Raises as :meth:`journal.kv.store.Store.commit` does. Takes its place in the order before the first checkpoint.
         """
         commit = self._begin(batch)
         try:

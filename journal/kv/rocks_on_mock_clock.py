@@ -1,17 +1,17 @@
-"""The store on disk for a run under ``trio.testing.MockClock`` (``journal.still``)."""
+"""The store on disk for a run under ``trio.testing.MockClock`` (``journal.mock_clock``)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from journal.rocks import RocksStore
-from journal.still import still
+from journal.kv.rocks import RocksStore
+from journal.mock_clock import still
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from journal.reading import RocksView
-    from journal.store import Batch
+    from journal.kv.rocks_reader import RocksView
+    from journal.kv.store import Batch
 
 
 class StillRocksStore(RocksStore):

@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING, NoReturn
 import trio
 
 from journal import keys
-from journal.changes import ChangeFeed
 from journal.clock import Clock, SystemClock
 from journal.ids import StreamId
-from journal.mailbox import decode_letter
-from journal.partition import StoredPartition
-from journal.postbox import Postbox
+from journal.kv.store import Batch, scan_all
+from journal.log.changes import ChangeFeed
+from journal.log.committed_view import Settled
+from journal.log.inbox import decode_letter
+from journal.log.outbox import Postbox
+from journal.log.partition import StoredPartition
+from journal.log.streams import load_stream, naming, read_events, read_head
 from journal.rows import StreamHead, decode_row
-from journal.settled import Settled
-from journal.store import Batch, scan_all
-from journal.streams import load_stream, naming, read_events, read_head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from journal.datadir import HeldDirectory
     from journal.events import Recorded
-    from journal.protocol import Letter, Stored
+    from journal.kv.data_directory import HeldDirectory
+    from journal.kv.store import Durability, Readable, Store, Trouble
+    from journal.log.protocol import Letter, Stored
     from journal.rows import Backlog
-    from journal.store import Durability, Readable, Store, Trouble
 
 _READ_TOGETHER = 512
 
@@ -51,7 +51,7 @@ class StoredJournal:
         directory: HeldDirectory | None = None,
         backlog: Backlog | None = None,
     ) -> None:
-        """``secret``: see :class:`journal.protocol.Journal`; by default a new one. ``directory``: where the store lies, if it lies
+        """``secret``: see :class:`journal.log.protocol.Journal`; by default a new one. ``directory``: where the store lies, if it lies
         anywhere. ``backlog``: of a copy."""
         self.partitions = partitions
         self.secret = secrets.token_hex() if secret is None else secret

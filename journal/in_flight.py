@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from journal.ids import ROOT_STEP, InvocationId, StepId
-from journal.safelogger import SafeLogger
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from pathlib import Path

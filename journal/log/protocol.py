@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from journal.changes import ChangeFeed
     from journal.clock import Clock
-    from journal.datadir import HeldDirectory
     from journal.events import Event, Recorded, Stamp
+    from journal.kv.data_directory import HeldDirectory
+    from journal.kv.store import Durability, Readable, Trouble
+    from journal.log.changes import ChangeFeed
     from journal.rows import Backlog
-    from journal.store import Durability, Readable, Trouble
 
 DEDUPLICATION_SECONDS = 600.0
 """How long the id of a letter without a date is remembered, in seconds."""

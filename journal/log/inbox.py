@@ -19,14 +19,14 @@ import trio
 
 from journal import keys
 from journal.errors import CorruptRecord
-from journal.protocol import Due, Letter
-from journal.safelogger import SafeLogger
+from journal.log.protocol import Due, Letter
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from journal.clock import Clock
-    from journal.store import Readable
+    from journal.kv.store import Readable
 
 log = SafeLogger(__name__)
 

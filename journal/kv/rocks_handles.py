@@ -12,7 +12,7 @@ from rocksdict import Rdict, WriteBatch
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
-    from journal.store import Batch
+    from journal.kv.store import Batch
 
 _POLL_SECONDS = 0.01
 

@@ -8,16 +8,16 @@ import uuid
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from journal.datadir import DataDirectory
-from journal.memory import MemoryStore
-from journal.preflight import read_at_rest, refuse_if_unbegun
-from journal.reading import RocksReader
-from journal.rocks import RESERVE_BYTES, RocksStore
+from journal.kv.data_directory import DataDirectory
+from journal.kv.memory import MemoryStore
+from journal.kv.preflight import read_at_rest, refuse_if_unbegun
+from journal.kv.rocks import RESERVE_BYTES, RocksStore
+from journal.kv.rocks_on_mock_clock import StillRocksStore
+from journal.kv.rocks_reader import RocksReader
+from journal.kv.store import Durability
+from journal.log.kv_journal import StoredJournal
+from journal.mock_clock import is_mocked
 from journal.rows import FORMAT, StoreIdentity
-from journal.still import is_mocked
-from journal.stillrocks import StillRocksStore
-from journal.store import Durability
-from journal.stored import StoredJournal
 
 if TYPE_CHECKING:
     import os

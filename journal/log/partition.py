@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from journal import keys
 from journal.errors import BrokenInvariant, Conflict, Fenced
-from journal.mailbox import Mailbox
-from journal.protocol import Append, Due, Letter, Stored
-from journal.rows import StreamHead, encode_row
-from journal.store import Batch
-from journal.streams import (
+from journal.kv.store import Batch
+from journal.log.inbox import Mailbox
+from journal.log.protocol import Append, Due, Letter, Stored
+from journal.log.streams import (
     NO_STREAM,
     clear_stream,
     cut_off,
@@ -20,20 +19,21 @@ from journal.streams import (
     read_head_and_row,
     read_snapshot,
 )
+from journal.rows import StreamHead, encode_row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from journal.events import Recorded
     from journal.ids import StreamId
-    from journal.settled import Settled
-    from journal.stored import StoredJournal
+    from journal.log.committed_view import Settled
+    from journal.log.kv_journal import StoredJournal
 
 _KNOWN_HEADS = 65_536
 
 
 class StoredPartition:
-    """A claimed partition of a :class:`journal.stored.StoredJournal`."""
+    """A claimed partition of a :class:`journal.log.kv_journal.StoredJournal`."""
 
     def __init__(self, journal: StoredJournal, settled: Settled, number: int, epoch: int) -> None:
         self.number = number

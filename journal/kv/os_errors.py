@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from journal.errors import DiskFull, JournalError, StoreDamaged, StoreError, StoreFailed, StoreInUse, Unavailable
 
 if TYPE_CHECKING:
-    from journal.datadir import DataDirectory
+    from journal.kv.data_directory import DataDirectory
 
 _LOCKED = re.compile(r"\block (file|hold)\b")
 

@@ -29,13 +29,13 @@ import attrs
 import msgspec
 
 from journal import keys
-from journal.datadir import BACKUP, DataDirectory, HeldDirectory, OpenDirectory, encode_identity
 from journal.errors import StoreDamaged, StoreError
 from journal.events import Status
-from journal.mark import HighWaterMark
-from journal.reading import RocksReader
+from journal.kv.data_directory import BACKUP, DataDirectory, HeldDirectory, OpenDirectory, encode_identity
+from journal.kv.mark import HighWaterMark
+from journal.kv.rocks_reader import RocksReader
+from journal.kv.small_files import create_file, open_file, read_file, replace_file, seal, unseal
 from journal.rows import Backlog, PartitionState, StoreIdentity, decode_row
-from journal.smallfiles import create_file, open_file, read_file, replace_file, seal, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

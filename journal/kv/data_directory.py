@@ -36,17 +36,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from journal.descriptors import (
-    LOOKS,
-    lacks_descriptor,
-    leads_to,
-    lock,
-    lock_past_lookers,
-    open_directory,
-    place_of,
-    place_of_descriptor,
-    reached_through,
-)
 from journal.errors import (
     DirectoryLost,
     DirectoryNotEmpty,
@@ -59,11 +48,22 @@ from journal.errors import (
     StoreMissing,
     Unavailable,
 )
-from journal.mark import HighWaterMark
-from journal.refusals import refusal
+from journal.kv.file_descriptors import (
+    LOOKS,
+    lacks_descriptor,
+    leads_to,
+    lock,
+    lock_past_lookers,
+    open_directory,
+    place_of,
+    place_of_descriptor,
+    reached_through,
+)
+from journal.kv.mark import HighWaterMark
+from journal.kv.os_errors import refusal
+from journal.kv.small_files import read_file, replace_file, seal, sync_directory, unseal
 from journal.rows import FORMAT, StoreIdentity
-from journal.safelogger import SafeLogger
-from journal.smallfiles import read_file, replace_file, seal, sync_directory, unseal
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ class DataDirectory:
         return os.path.lexists(self.root / _STORE)
 
     def is_backup(self) -> bool:
-        """Whether this is a backup (:mod:`journal.backup`): it is read and restored, and never written to."""
+        """Whether this is a backup (:mod:`journal.kv.backup`): it is read and restored, and never written to."""
         return os.path.lexists(self.root / BACKUP)
 
     def identity(self) -> StoreIdentity:

@@ -35,23 +35,23 @@ import outcome
 import trio
 from rocksdict import Checkpoint, DBCompressionType, Options, Rdict, ReadOptions
 
-from journal.backup import complete_backup
-from journal.descriptors import lacks_descriptor
 from journal.errors import BrokenInvariant, DirectoryLost, DiskFull, InDoubt, JournalError, StoreFailed, Unavailable
-from journal.handles import keep_for_ever, write_batch, write_tables
-from journal.handles import number_of as _number_of
-from journal.mark import HighWaterMark
-from journal.preflight import Found, look_before_opening, set_aside
-from journal.reading import OLDEST_LOG, Reads, RocksView, reading_options
-from journal.refusals import is_full, refusal
-from journal.safelogger import SafeLogger
-from journal.store import Batch, Durability, Trouble, TroubleKind
+from journal.kv.backup import complete_backup
+from journal.kv.file_descriptors import lacks_descriptor
+from journal.kv.mark import HighWaterMark
+from journal.kv.os_errors import is_full, refusal
+from journal.kv.preflight import Found, look_before_opening, set_aside
+from journal.kv.rocks_handles import keep_for_ever, write_batch, write_tables
+from journal.kv.rocks_handles import number_of as _number_of
+from journal.kv.rocks_reader import OLDEST_LOG, Reads, RocksView, reading_options
+from journal.kv.store import Batch, Durability, Trouble, TroubleKind
+from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from journal.datadir import HeldDirectory
+    from journal.kv.data_directory import HeldDirectory
 
 log = SafeLogger(__name__)
 

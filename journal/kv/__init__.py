@@ -1,0 +1,1 @@
+"""Sorted bytes on disk: a store, and what keeps it whole."""

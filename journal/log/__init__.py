@@ -1,0 +1,1 @@
+"""The journal over sorted bytes: streams of events, letters between objects, and what changed."""
