@@ -23,7 +23,30 @@ from playhead.packages import check_packages
 check_packages()  # first: the imports below would fail on a user's journal.py without saying so
 
 from actors.core.concurrency import CancelScope, Nursery
-from actors.core.errors import (
+from actors.durable import (
+    actor,
+    current_invocation,
+    current_time,
+    emit,
+    fail_after,
+    invocation,
+    move_on_after,
+    open_nursery,
+    patched,
+    random,
+    run,
+    service,
+    signal,
+    sleep,
+    sleep_until,
+    step,
+    step_key,
+    suspending,
+    uuid4,
+    workflow,
+    workflow_id,
+)
+from actors.errors import (
     ActorError,
     AlreadyCompletedError,
     BlockedLoopError,
@@ -89,37 +112,14 @@ from actors.core.errors import (
     UnserializableError,
     VersionConflictError,
 )
-from actors.core.limits import Limits
-from actors.core.retries import RetryPolicy
-from actors.durable import (
-    actor,
-    current_invocation,
-    current_time,
-    emit,
-    fail_after,
-    invocation,
-    move_on_after,
-    open_nursery,
-    patched,
-    random,
-    run,
-    service,
-    signal,
-    sleep,
-    sleep_until,
-    step,
-    step_key,
-    suspending,
-    uuid4,
-    workflow,
-    workflow_id,
-)
 from actors.fields import Log, Map, field
 from actors.handlerlog import logger
 from actors.handlers import handler, shared
 from actors.objects import Actor, Service, Workflow
 from actors.references import InvocationHandle, Restarted
 from actors.values import converter
+from actors.values.limits import Limits
+from actors.values.retries import RetryPolicy
 from journal.errors import MalformedIdError
 from journal.events import Answer, OutcomeKind, Status
 from journal.ids import InvocationId

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.core.errors import InvalidArgumentError
+from actors.errors import InvalidArgumentError
 from journal import keys
 from journal.rows import FIRST_LINK, AuditRow, decode_audit, is_linked, link_of_audit
 

@@ -11,7 +11,9 @@ import msgspec
 import trio
 
 from actors.core import commands as c
-from actors.core.errors import (
+from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec, JobState
+from actors.engine.arrivals import Act
+from actors.errors import (
     DefinitionError,
     InvalidArgumentError,
     TooManyItemsError,
@@ -19,16 +21,14 @@ from actors.core.errors import (
     UnknownInvocationError,
     UnknownJobError,
 )
-from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec, JobState
-from actors.core.limits import within_limit
-from actors.core.texts import failure_in_words
-from actors.engine.arrivals import Act
 from actors.jobs import JobInfo, JobItem, JobItems, JobPreview, words_of
 from actors.keptobjects import KeptObjects
 from actors.objects import service_name
 from actors.references import InvocationHandle, new_id
 from actors.system.job import Job, job_target
 from actors.values import ValueProblem, Written, codec_for, decode_kept
+from actors.values.limits import within_limit
+from actors.values.texts import failure_in_words
 from journal import keys
 from journal.events import Answer, OutcomeKind, Status, Successor
 from journal.ids import InvocationId, StreamId, derived_unique, invocation_id

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.core.names import is_system
 from actors.system.registry import registry_stream
+from actors.values.names import is_system
 from journal import keys
 from journal.events import OutcomeKind, Status, Target
 from journal.ids import InvocationId, object_prefix, stream_of_invocation

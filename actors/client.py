@@ -9,23 +9,9 @@ import attrs
 
 from actors.auditing import AuditQuery
 from actors.checking import CheckPort
-from actors.core.arguments import (
-    MAX_COUNT,
-    MAX_WORDS,
-    Seconds,
-    checked_count,
-    checked_name,
-    checked_seconds,
-    checked_text,
-    count_or_none,
-    one_of,
-    seconds_or_none,
-    text_or_none,
-)
-from actors.core.errors import DefinitionError, InvalidArgumentError, UnavailableError
 from actors.core.jobs import MAX_ITEMS
 from actors.deploying import DeploymentClient, DeploymentPort
-from actors.deployments.snapshot import Snapshot
+from actors.errors import DefinitionError, InvalidArgumentError, UnavailableError
 from actors.gates import GateClient, GatePort
 from actors.jobs import JobClient, JobPort
 from actors.listing import Listing
@@ -40,6 +26,20 @@ from actors.references import (
     key_text,
 )
 from actors.sql.result import check_parameters
+from actors.values.arguments import (
+    MAX_COUNT,
+    MAX_WORDS,
+    Seconds,
+    checked_count,
+    checked_name,
+    checked_seconds,
+    checked_text,
+    count_or_none,
+    one_of,
+    seconds_or_none,
+    text_or_none,
+)
+from actors.values.snapshot import Snapshot
 from journal.events import Kind, Status, Target
 from journal.ids import InvocationId, parse_invocation_id
 
@@ -49,11 +49,11 @@ if TYPE_CHECKING:
     from actors.auditing import AuditCheck, AuditPage
     from actors.changing import ChangeSet
     from actors.checking import CheckSummary
-    from actors.core.limits import Limits
     from actors.inspection import InvocationInfo, ServiceInfo
     from actors.objecthandle import ObjectName
     from actors.objects import ObjectBase
     from actors.sql.result import Parameters, QueryResult
+    from actors.values.limits import Limits
     from journal.events import Outcome
 
 A = TypeVar("A", bound="ObjectBase")

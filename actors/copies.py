@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from actors.core.errors import DefinitionError, UnserializableError
+from actors.errors import DefinitionError, UnserializableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,7 @@ import types
 import typing
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from actors.core.errors import DefinitionError
+from actors.errors import DefinitionError
 from actors.fields import NO_DEFAULT, Field, FieldDefault
 from actors.handlers import Handler
 

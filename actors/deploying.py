@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import attrs
 
-from actors.core.arguments import checked_text
+from actors.values.arguments import checked_text
 
 if TYPE_CHECKING:
     from actors.core.deployments import DeploymentChange

@@ -17,7 +17,6 @@ import attrs
 
 from actors.auditing import ChainCheck
 from actors.core import commands as c
-from actors.core.errors import ActorError
 from actors.core.evolve import spans_with
 from actors.core.react import owes, timers_of
 from actors.core.state import ObjectState, WaitKind, with_request
@@ -27,6 +26,7 @@ from actors.engine.fold import advance, fold
 from actors.engine.forming import invocation_of_timer, is_postponed, timer_letter
 from actors.engine.index import row_of
 from actors.engine.resident import IndexedState
+from actors.errors import ActorError
 from actors.itemcheck import is_whole, items_after, wrongs_of_logs
 from actors.mailcheck import Awaited, MailCheck
 from journal import events as e

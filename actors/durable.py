@@ -21,17 +21,6 @@ import attrs
 
 from actors.copies import StepCall, call_of, with_copies
 from actors.core import commands as c
-from actors.core.arguments import (
-    MAX_NAME,
-    MAX_WORDS,
-    Instant,
-    Seconds,
-    checked_instant,
-    checked_name,
-    checked_seconds,
-    checked_text,
-    is_a,
-)
 from actors.core.collection import is_collecting
 from actors.core.concurrency import (
     Branch,
@@ -40,7 +29,8 @@ from actors.core.concurrency import (
     Operation,
     current_branch,
 )
-from actors.core.errors import (
+from actors.core.replay import digest_of_values
+from actors.errors import (
     DefinitionError,
     InsideStepError,
     InvalidArgumentError,
@@ -50,12 +40,7 @@ from actors.core.errors import (
     name_alone,
     plain_text,
 )
-from actors.core.limits import NEVER, within_limit
-from actors.core.replay import digest_of_values
-from actors.core.retries import RetryPolicy
-from actors.core.texts import shown
 from actors.objects import NothingStored, definition_of, kind_in_words
-from actors.outcomes import error_of, step_error_of, value_of
 from actors.references import (
     InvocationHandle,
     Reference,
@@ -77,6 +62,21 @@ from actors.values import (
     result_codec,
     write_by_own_type,
 )
+from actors.values.arguments import (
+    MAX_NAME,
+    MAX_WORDS,
+    Instant,
+    Seconds,
+    checked_instant,
+    checked_name,
+    checked_seconds,
+    checked_text,
+    is_a,
+)
+from actors.values.limits import NEVER, within_limit
+from actors.values.outcomes import error_of, step_error_of, value_of
+from actors.values.retries import RetryPolicy
+from actors.values.texts import shown
 from journal import events as e
 from journal.errors import CorruptRecord
 from journal.events import Answer, Kind, OutcomeKind
@@ -84,10 +84,10 @@ from journal.ids import InvocationId, StepId, parse_invocation_id
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from actors.core.limits import Limits
     from actors.objects import NameLookup, ObjectBase
     from actors.references import Request
     from actors.system.inside import InsideClient
+    from actors.values.limits import Limits
 
 log = SafeLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.core.errors import InvalidArgumentError, NotPossibleError, UnknownFieldError, VersionConflictError
+from actors.errors import InvalidArgumentError, NotPossibleError, UnknownFieldError, VersionConflictError
 from actors.fields import Field, FieldKind, view_of
 from actors.items import MapView
 from actors.values import ValueProblem, check_restored

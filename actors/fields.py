@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import attrs
 
-from actors.core.errors import DefinitionError, UnserializableError
-from actors.core.texts import shown
+from actors.errors import DefinitionError, UnserializableError
 from actors.values import Codec, ValueProblem, codec_for, decode_kept, key_codec_for
+from actors.values.texts import shown
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from actors.core.arguments import checked_text, one_of
 from actors.core.gates import Scope, parse_scope
+from actors.values.arguments import checked_text, one_of
 from journal.events import PauseMode
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 import attrs
 
 from actors.copies import with_own_defaults
-from actors.core.arguments import Seconds, checked_name, checked_seconds, is_a
-from actors.core.errors import DefinitionError, InvalidArgumentError
-from actors.core.names import AS_IN_CODE, Naming, naming
-from actors.core.retries import DEFAULT_RETRY, RetryPolicy
-from actors.core.texts import shown
-from actors.failures import is_terminal
+from actors.errors import DefinitionError, InvalidArgumentError
 from actors.references import BoundHandler, OwnHandler
 from actors.values import Signature
+from actors.values.arguments import Seconds, checked_name, checked_seconds, is_a
+from actors.values.failures import is_terminal
+from actors.values.names import AS_IN_CODE, Naming, naming
+from actors.values.retries import DEFAULT_RETRY, RetryPolicy
+from actors.values.texts import shown
 from journal.events import Mode
 
 if TYPE_CHECKING:

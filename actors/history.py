@@ -10,8 +10,8 @@ import attrs
 from actors.core import commands as c
 from actors.core.replay import describe, is_request
 from actors.core.restart import in_words
-from actors.core.texts import failure_in_words
 from actors.inspection import belongs_to, plain
+from actors.values.texts import failure_in_words
 from journal import events as e
 from journal.errors import CorruptRecord
 from journal.events import Outcome, Recorded

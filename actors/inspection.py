@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.core.errors import CircleLink
 from actors.core.gates import NO_GATES, Gate, GateChange, Gates, GateState
 from actors.core.state import REQUEST
+from actors.errors import CircleLink
 from actors.fields import FieldKind
 from journal.events import (
     Caller,

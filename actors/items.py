@@ -10,10 +10,10 @@ import uuid
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from actors.core.errors import FieldMisuseError, UnserializableError
-from actors.core.limits import within_limit
+from actors.errors import FieldMisuseError, UnserializableError
 from actors.fields import Log, Map
 from actors.values import ValueProblem, decode_kept, says_the_same
+from actors.values.limits import within_limit
 from journal import events as e
 
 if TYPE_CHECKING:

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
 
-from actors.core.arguments import (
+from actors.core.jobs import MAX_ITEMS, Choice, ItemResult, JobSpec, JobState, JobVerb
+from actors.errors import InvalidArgumentError
+from actors.inspection import InvocationInfo
+from actors.references import checked_request_key
+from actors.values import parse
+from actors.values.arguments import (
     MAX_COUNT,
     MAX_NAME,
     Seconds,
@@ -23,12 +28,7 @@ from actors.core.arguments import (
     one_of,
     seconds_or_none,
 )
-from actors.core.errors import InvalidArgumentError
-from actors.core.jobs import MAX_ITEMS, Choice, ItemResult, JobSpec, JobState, JobVerb
-from actors.core.texts import shown
-from actors.inspection import InvocationInfo
-from actors.references import checked_request_key
-from actors.values import parse
+from actors.values.texts import shown
 from journal.events import Children, PauseMode, Status, Stop
 from journal.ids import InvocationId, parse_invocation_id
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.core.arguments import checked_count
-from actors.core.errors import InvalidArgumentError
-from actors.core.names import is_system
-from actors.core.texts import shown
 from actors.engine.fold import fold
 from actors.engine.past import Past
+from actors.errors import InvalidArgumentError
 from actors.fields import FieldKind
 from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
+from actors.values.arguments import checked_count
+from actors.values.names import is_system
+from actors.values.texts import shown
 from journal import events as e
 from journal import keys
 from journal.events import Kind, OutcomeKind, Recorded

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 from actors.core.decide import unknown_invocation
-from actors.core.names import is_system
+from actors.values.names import is_system
 from journal import keys
 from journal.errors import BrokenInvariant
 from journal.events import Status

@@ -17,8 +17,13 @@ from actors.changing import changes_since
 from actors.checking import refuse_incompatible
 from actors.client import Client, Sent
 from actors.core import commands as c
-from actors.core.arguments import Seconds, seconds_or_none
-from actors.core.errors import (
+from actors.core.jobs import Choice
+from actors.deployments.checker import KEEP, Checker, checked_code, last_of
+from actors.deployments.discovery import snapshot_of
+from actors.deployments.keeper import DeploymentKeeper
+from actors.durable import check_value, encode_arguments, json_of, write_value
+from actors.engine.arrivals import Act, Identity
+from actors.errors import (
     IncompatibleError,
     InvalidArgumentError,
     InvalidKeyError,
@@ -28,15 +33,6 @@ from actors.core.errors import (
     UnknownHandlerError,
     UnknownServiceError,
 )
-from actors.core.jobs import Choice
-from actors.core.limits import within_limit
-from actors.core.names import is_system
-from actors.deployments.checker import KEEP, Checker, checked_code, last_of
-from actors.deployments.discovery import snapshot_of
-from actors.deployments.keeper import DeploymentKeeper
-from actors.deployments.snapshot import Snapshot
-from actors.durable import check_value, encode_arguments, json_of, write_value
-from actors.engine.arrivals import Act, Identity
 from actors.figures import EndedSecond, Figures, ended_lately, figures_of
 from actors.following import Events, Marks
 from actors.health import Health, HealthReason, health_of
@@ -45,7 +41,6 @@ from actors.inspection import ServiceInfo, info_of, service_info
 from actors.keptobjects import KeptObjects
 from actors.listing import Listing, row_of_id
 from actors.localobjects import ObjectCaller
-from actors.outcomes import value_of
 from actors.references import (
     InvocationHandle,
     checked_key,
@@ -57,6 +52,11 @@ from actors.registry import RegistryCaller
 from actors.sql.live import Queries, QueryTarget
 from actors.unserved import UnservedClass, unserved_classes
 from actors.values import Codec, ValueProblem, Written, codec_for, decode_kept
+from actors.values.arguments import Seconds, seconds_or_none
+from actors.values.limits import within_limit
+from actors.values.names import is_system
+from actors.values.outcomes import value_of
+from actors.values.snapshot import Snapshot
 from journal.errors import BrokenInvariant, JournalError
 from journal.events import Kind, Target
 from journal.ids import InvocationId
@@ -71,7 +71,6 @@ if TYPE_CHECKING:
     from actors.core.deployments import DeploymentChange
     from actors.core.gates import Scope
     from actors.core.jobs import JobSpec
-    from actors.core.limits import Limits
     from actors.deploying import CodeFile, DeploymentInfo
     from actors.editing import Edit, Edited
     from actors.engine.engine import Engine
@@ -83,6 +82,7 @@ if TYPE_CHECKING:
     from actors.output import OutputChunk
     from actors.references import Request
     from actors.sql.result import Parameters, QueryResult
+    from actors.values.limits import Limits
     from journal.events import Answer, Outcome, PauseMode
     from journal.rows import InvocationRow
 

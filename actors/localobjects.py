@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from actors.core.errors import InvalidArgumentError, NotPossibleError, UnknownServiceError
-from actors.core.limits import within_limit
-from actors.core.names import EDIT, is_system
 from actors.engine.arrivals import Act
+from actors.errors import InvalidArgumentError, NotPossibleError, UnknownServiceError
 from actors.keptobjects import KeptObjects, checked_limit
-from actors.outcomes import value_of
 from actors.references import checked_key
 from actors.values import ValueProblem, decode_kept
+from actors.values.limits import within_limit
+from actors.values.names import EDIT, is_system
+from actors.values.outcomes import value_of
 from journal.events import Kind, Target
 
 if TYPE_CHECKING:

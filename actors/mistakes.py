@@ -13,13 +13,13 @@ import re
 import types
 from typing import TYPE_CHECKING, Any
 
-from actors.core.groups import leaves_of
-from actors.failures import frames_of, text_of
 from actors.objects import ObjectBase
 from actors.references import Reference
+from actors.values.error_groups import leaves_of
+from actors.values.failures import frames_of, text_of
 
 if TYPE_CHECKING:
-    from actors.core.retries import RetryPolicy
+    from actors.values.retries import RetryPolicy
 
 _ALWAYS = (NameError, ImportError, ModuleNotFoundError, NotImplementedError)
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
 
-from actors.core.arguments import MAX_COUNT, checked_count, checked_text, count_or_none
-from actors.core.errors import InvalidArgumentError
 from actors.editing import Edit, Edited, name_of_item
+from actors.errors import InvalidArgumentError
 from actors.references import checked_request_key
 from actors.values import ValueProblem, Written, parse, write_by_own_type
+from actors.values.arguments import MAX_COUNT, checked_count, checked_text, count_or_none
 from journal.events import Kind
 from journal.ids import InvocationId
 

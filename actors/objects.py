@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import attrs
 
-from actors.core.errors import DefinitionError, FieldMisuseError, UnknownHandlerError, deployment_of_module, module_of
-from actors.core.frozenerrors import permit_raising_all
-from actors.core.names import AS_IN_CODE, EDIT, NAME_BYTES, RESERVED, Naming, naming
-from actors.core.texts import shown
 from actors.declarations import check_methods, declare_fields, handlers_in, nearest
+from actors.errors import DefinitionError, FieldMisuseError, UnknownHandlerError, deployment_of_module, module_of
 from actors.fields import Field, FieldKind
-from actors.generics import NO_TYPES, concrete, type_arguments
 from actors.handlers import HandlerDefinition, HandlerOptions
 from actors.references import new_id
+from actors.values.frozen_errors import permit_raising_all
+from actors.values.generics import NO_TYPES, concrete, type_arguments
+from actors.values.names import AS_IN_CODE, EDIT, NAME_BYTES, RESERVED, Naming, naming
+from actors.values.texts import shown
 from journal.events import Kind, Mode, Target
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, Ty
 import attrs
 
 from actors.core import commands as c
-from actors.core.arguments import (
+from actors.errors import DefinitionError, InternalError, InvalidKeyError, OutsideHandlerError, UnavailableError
+from actors.values.arguments import (
     MAX_NAME,
     MAX_WORDS,
     PATH_STEPS,
@@ -21,8 +22,7 @@ from actors.core.arguments import (
     one_of,
     seconds_or_none,
 )
-from actors.core.errors import DefinitionError, InternalError, InvalidKeyError, OutsideHandlerError, UnavailableError
-from actors.core.texts import is_utf8, shown
+from actors.values.texts import is_utf8, shown
 from journal.events import Children, Kind, PauseMode, Status, Stop, Successor, Target
 from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of, stream_of_invocation
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
     from actors.checking import CheckPort, CheckReport
     from actors.core.output import MarkFilter
-    from actors.deployments.snapshot import Snapshot
     from actors.handlers import HandlerDefinition
     from actors.history import JournalEntry
     from actors.inspection import InvocationInfo
     from actors.objects import Definition
     from actors.output import Chunks, OutputChunk
     from actors.values import Codec, Written
+    from actors.values.snapshot import Snapshot
     from actors.why import Reason
     from journal.events import Answer, Outcome
 

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core import commands as c
-from actors.core.errors import Refused, UnknownHandlerError, UnknownServiceError
 from actors.core.gates import Scope, ScopeKind
-from actors.core.names import is_system
 from actors.engine.arrivals import Act, Identity
+from actors.errors import Refused, UnknownHandlerError, UnknownServiceError
 from actors.inspection import GateAnswer, GateInfo, gate_answer, gate_info
-from actors.outcomes import value_of
 from actors.references import checked_key, new_id
 from actors.system.registry import registry_target
 from actors.values import decode_kept
+from actors.values.names import is_system
+from actors.values.outcomes import value_of
 
 if TYPE_CHECKING:
     from actors.core.gates import GateChange
-    from actors.core.limits import Limits
     from actors.engine.engine import Engine
     from actors.engine.world import World
+    from actors.values.limits import Limits
     from journal.events import PauseMode, Target
     from journal.ids import InvocationId
 

@@ -13,12 +13,8 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from actors.core.arguments import MAX_NAME, Seconds, checked_count, checked_seconds, one_of
-from actors.core.errors import DefinitionError, plain_text
 from actors.core.gates import BACKLOG, EVERYTHING, Gate, GateState
-from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.deployments.discovery import snapshot_of, snapshot_of_classes
-from actors.deployments.snapshot import Snapshot
 from actors.engine.app import App
 from actors.engine.arrivals import Identity
 from actors.engine.attempt import Setting
@@ -27,9 +23,13 @@ from actors.engine.engine import Engine
 from actors.engine.names import StoredNames
 from actors.engine.watchdog import Watchdog
 from actors.engine.world import World, world_of_run
+from actors.errors import DefinitionError, plain_text
 from actors.local import LocalClient, LocalPort
 from actors.system import SYSTEM_CLASSES
 from actors.unserved import UnservedClass, without_code
+from actors.values.arguments import MAX_NAME, Seconds, checked_count, checked_seconds, one_of
+from actors.values.limits import DEFAULT_LIMITS, Limits
+from actors.values.snapshot import Snapshot
 from journal.events import PauseMode
 from journal.in_flight import InFlight
 from journal.kv.store import Durability

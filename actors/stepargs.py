@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actors.core.errors import DefinitionError
+from actors.errors import DefinitionError
 from actors.values import codec_for
 from actors.values.document import parse_shallow
 from actors.values.owntype import encode_by_own_type

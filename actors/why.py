@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.core.texts import failure_in_words
 from actors.inspection import StepPhase
+from actors.values.texts import failure_in_words
 from journal.events import Status
 from journal.ids import InvocationId
 

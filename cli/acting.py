@@ -15,8 +15,8 @@ import attrs
 import click
 import trio
 
-from actors.core.errors import Refused
 from actors.core.jobs import JobState
+from actors.errors import Refused
 from actors.references import Restarted
 from cli.exits import Exit, exit_code_of
 from cli.listing import coloured

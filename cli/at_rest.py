@@ -12,14 +12,12 @@ import trio
 from actors.auditing import ChainCheck, check_of, list_audit
 from actors.bulk import RUN, job_info, kept_items, run_of_job, unknown_job
 from actors.core.circles import WaitGraph
-from actors.core.errors import UnknownInvocationError
 from actors.core.jobs import JobProgress
-from actors.core.limits import DEFAULT_LIMITS
-from actors.core.names import is_system
 from actors.deployments.keeper import info_of_deployment
 from actors.engine.fold import fold
 from actors.engine.registry import read_deployments, read_gates
 from actors.engine.world import World
+from actors.errors import UnknownInvocationError
 from actors.history import JournalEntry, entries_of
 from actors.inspection import (
     GateInfo,
@@ -35,6 +33,8 @@ from actors.objects import definition_of, service_name
 from actors.sql.live import Queries, QueryTarget
 from actors.system.job import Job
 from actors.values import codec_for, decode_kept
+from actors.values.limits import DEFAULT_LIMITS
+from actors.values.names import is_system
 from journal.errors import Damaged
 from journal.events import Kind, Mode
 from journal.ids import InvocationId, StreamId, stream_of_invocation

@@ -36,7 +36,7 @@ class Exit(enum.IntEnum):
 def exit_code_of(error: BaseException) -> Exit:
     """The exit code for an error that ends a command."""
     # What an error is of is loaded when there is one.
-    from actors.core import errors as ours
+    from actors import errors as ours
     from journal import errors as kept
 
     match error:

@@ -9,8 +9,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actors.core.errors import DefinitionError
 from actors.deployments.discovery import snapshot_of
+from actors.errors import DefinitionError
 from actors.objects import definitions_in
 
 if TYPE_CHECKING:

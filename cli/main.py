@@ -137,7 +137,7 @@ def _shown_safely(error: click.ClickException) -> click.ClickException:
 
 def is_ours(error: BaseException) -> bool:
     """Whether the error was meant for the person at the keyboard. Others show where they come from."""
-    from actors.core.errors import ActorError  # loaded when there is an error
+    from actors.errors import ActorError  # loaded when there is an error
     from journal.errors import JournalError
 
     return isinstance(error, (ActorError, JournalError))

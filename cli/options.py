@@ -26,7 +26,7 @@ class _Duration(click.types.FloatParamType):
         self._at_most = at_most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from actors.core.errors import InvalidArgumentError
+        from actors.errors import InvalidArgumentError
         from actors.http.durations import parse_duration
 
         try:

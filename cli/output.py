@@ -148,7 +148,7 @@ def when(at: float | None) -> str:
 
 def until_in_words(at: float) -> str:
     """Until when something lasts, as a sentence ends: an endless sleep has the last date that there is."""
-    from actors.core.limits import NEVER  # loaded when there is something to show
+    from actors.values.limits import NEVER  # loaded when there is something to show
 
     return "forever" if at >= NEVER else f"until {when(at)}"
 

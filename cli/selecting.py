@@ -119,7 +119,7 @@ async def resolved(source: Source, named: NamedTarget) -> NamedTarget:
 async def refuse_unknown(source: Source, named: NamedTarget) -> None:
     """Raise a :class:`actors.Refused` if a selection that found nothing names what does not exist: a service or handler that no
     code and no history has, a key that was never used."""
-    from actors.core.errors import UnknownHandlerError, UnknownInvocationError
+    from actors.errors import UnknownHandlerError, UnknownInvocationError
     from journal.events import Kind
 
     service, key, handler = await resolved(source, named)
@@ -136,7 +136,7 @@ async def refuse_unknown(source: Source, named: NamedTarget) -> None:
 
 
 async def _kind_of(source: Source, service: str) -> Kind:
-    from actors.core.errors import UnknownServiceError
+    from actors.errors import UnknownServiceError
     from journal.events import Kind
 
     served = await _served(source, service)

@@ -15,9 +15,9 @@ import attrs
 import click
 import trio
 
-from actors.core.arguments import MAX_NAME
-from actors.core.errors import UnavailableError, plain_text
+from actors.errors import UnavailableError, plain_text
 from actors.http.finding import TOKEN_VARIABLE, URL_VARIABLE, token_path
+from actors.values.arguments import MAX_NAME
 from cli.address import read_address
 from cli.contexts import context_in_use
 from cli.options import DEFAULT_DATA

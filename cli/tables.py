@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core.texts import failure_in_words
+from actors.values.texts import failure_in_words
 from cli.listing import TextColumn, TextTable
 from cli.output import ago, when
 from cli.targets import written_target

@@ -22,8 +22,8 @@ from tests.virtual import VirtualClock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from actors.deployments.snapshot import Snapshot
     from actors.engine.world import Offload
+    from actors.values.snapshot import Snapshot
     from journal.in_flight import InFlight
 
 

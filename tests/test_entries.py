@@ -19,7 +19,6 @@ import pytest
 import actors
 from actors import Actor, CancelScope, Limits, Log, RetryPolicy, handler, step
 from actors.client import Client
-from actors.core.texts import shown
 from actors.deploying import DeploymentClient
 from actors.durable import run
 from actors.gates import GateClient
@@ -30,6 +29,7 @@ from actors.jobs import JobClient, JobHandle, Selection
 from actors.objecthandle import ObjectHandle
 from actors.references import BoundHandler, InvocationHandle
 from actors.runtime import open_runtime
+from actors.values.texts import shown
 from cli.main import root
 from journal.events import Target
 from tests.http.served import serving

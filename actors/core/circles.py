@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.core.errors import CircleLink, DeadlockError
 from actors.core.state import WaitKind
+from actors.errors import CircleLink, DeadlockError
 from journal.errors import BrokenInvariant, CorruptRecord
 from journal.events import Mode
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation

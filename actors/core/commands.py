@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import attrs
 import msgspec
 
-from actors.core.retries import RetryPolicy
+from actors.values.retries import RetryPolicy
 from journal.errors import CorruptRecord
 from journal.events import (
     Answer,

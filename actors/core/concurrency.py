@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
-from actors.core.arguments import Instant, Seconds, checked_instant, checked_seconds
 from actors.core.collection import is_collecting
-from actors.core.errors import AttemptEnded, Cancelled, CancelledError, OutsideHandlerError
-from actors.core.groups import is_group, without
+from actors.errors import AttemptEnded, Cancelled, CancelledError, OutsideHandlerError
+from actors.values.arguments import Instant, Seconds, checked_instant, checked_seconds
+from actors.values.error_groups import is_group, without
 from journal.errors import BrokenInvariant
 from journal.ids import InvocationId, StepId
 

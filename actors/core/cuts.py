@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.core.errors import UnknownStepError
 from actors.core.replay import is_completion
+from actors.errors import UnknownStepError
 from journal import events as e
 from journal.ids import StepId
 

@@ -1,7 +1,7 @@
 """A command and the object as it is: the events that follow, or why not.
 
 Nothing is looked up and nothing is done here. A command that has been obeyed before, or that comes too late to matter,
-gives no events; a command that cannot be obeyed raises a :class:`actors.core.errors.Refused` that says what would work.
+gives no events; a command that cannot be obeyed raises a :class:`actors.errors.Refused` that says what would work.
 """
 
 from __future__ import annotations
@@ -12,7 +12,12 @@ import attrs
 
 from actors.core import commands as c
 from actors.core.circles import deadlock
-from actors.core.errors import (
+from actors.core.gates import NO_GATES, Gates
+from actors.core.inputs import has_digest
+from actors.core.react import has_yet_to_keep
+from actors.core.state import Cancel, InvocationState, ObjectState, WaitKind
+from actors.core.transitions import ACTIVE, STARTED
+from actors.errors import (
     CallTooDeepError,
     CircleLink,
     IdempotencyConflictError,
@@ -25,14 +30,9 @@ from actors.core.errors import (
     StillRunningError,
     UnknownInvocationError,
 )
-from actors.core.gates import NO_GATES, Gates
-from actors.core.inputs import has_digest
-from actors.core.limits import NEVER
-from actors.core.react import has_yet_to_keep
-from actors.core.retries import Exhausted, delay_seconds, is_exhausted
-from actors.core.state import Cancel, InvocationState, ObjectState, WaitKind
-from actors.core.texts import failure_in_words
-from actors.core.transitions import ACTIVE, STARTED
+from actors.values.limits import NEVER
+from actors.values.retries import Exhausted, delay_seconds, is_exhausted
+from actors.values.texts import failure_in_words
 from journal import events as e
 from journal.errors import BrokenInvariant
 from journal.events import Caller, Kind, Mode, Outcome, OutcomeKind, PauseCause, PauseMode, Status, Stop
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from actors.core.commands import Command
-    from actors.core.limits import Limits
+    from actors.values.limits import Limits
     from journal.events import Event
     from journal.ids import InvocationId
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from actors.core.errors import DeploymentInUseError, TooManyDeploymentsError, UnknownDeploymentError
+from actors.errors import DeploymentInUseError, TooManyDeploymentsError, UnknownDeploymentError
 
 MAX_DEPLOYMENTS = 1_000
 """Deployments that may be registered at a time."""

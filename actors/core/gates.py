@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.core.errors import InvalidScopeError
-from actors.core.names import EDIT, is_system
+from actors.errors import InvalidScopeError
+from actors.values.names import EDIT, is_system
 from journal.events import PauseMode
 
 if TYPE_CHECKING:

@@ -33,18 +33,12 @@ from actors.core.concurrency import (
     Operation,
     not_driven,
 )
-from actors.core.errors import (
-    AttemptEnded,
-    Cancelled,
-    CancelledError,
-    NonDeterminismError,
-    NonDurableAwaitError,
-)
 from actors.core.generators import Generators
 from actors.core.inputs import is_same_input
-from actors.core.limits import NEVER
 from actors.core.signals import Signals
 from actors.core.state import digest
+from actors.errors import AttemptEnded, Cancelled, CancelledError, NonDeterminismError, NonDurableAwaitError
+from actors.values.limits import NEVER
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord
 from journal.events import OutcomeKind

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core.cuts import ENDS, OPERATIONS, Cut, cut_at, cut_before_outcome
-from actors.core.errors import UnknownStepError
 from actors.core.output import void_pieces
 from actors.core.replay import describe, is_completion, is_request
+from actors.errors import UnknownStepError
 from journal import events as e
 from journal.events import OutcomeKind, Stamp, StepRef
 from journal.ids import ROOT_STEP, InvocationId, StepId, StreamId, derived_unique, invocation_id, stream_of

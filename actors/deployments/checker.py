@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import trio
 
 from actors.checking import CheckReport, CheckSummary, CheckTally
-from actors.core.errors import Refused
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.loading import load, unload
-from actors.deployments.snapshot import Snapshot
 from actors.engine.app import App
 from actors.engine.deployments import LATEST
 from actors.engine.rehearsal import read_invocation, rehearse
+from actors.errors import Refused
 from actors.system import SYSTEM_CLASSES
+from actors.values.snapshot import Snapshot
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 
 if TYPE_CHECKING:

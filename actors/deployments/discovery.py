@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.core.errors import DefinitionError
-from actors.deployments.snapshot import MAX_BYTES, MAX_FILES, Snapshot
+from actors.errors import DefinitionError
 from actors.objects import definitions_in
+from actors.values.snapshot import MAX_BYTES, MAX_FILES, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.core.errors import BrokenDeploymentError, DeploymentInUseError, Refused, UnknownFileError
 from actors.counting import count_rows
 from actors.deploying import CodeFile, DeploymentInfo
-from actors.deployments.snapshot import pack, unpack
 from actors.engine.arrivals import Act, Identity
+from actors.errors import BrokenDeploymentError, DeploymentInUseError, Refused, UnknownFileError
 from actors.system.code import code_target, pieces_of, read_code, read_packed
+from actors.values.snapshot import pack, unpack
 from journal import keys
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from actors.core.deployments import Deployment, DeploymentChange
-    from actors.deployments.snapshot import Snapshot
     from actors.engine.engine import Engine
     from actors.engine.world import World
     from actors.listing import RowSource
     from actors.registry import RegistryCaller
+    from actors.values.snapshot import Snapshot
 
 log = SafeLogger(__name__)
 

@@ -20,13 +20,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from actors.core.errors import BrokenDeploymentError, DefinitionError
+from actors.errors import BrokenDeploymentError, DefinitionError
 from actors.objects import definition_of, definitions_in, forget_definition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from actors.deployments.snapshot import Snapshot
+    from actors.values.snapshot import Snapshot
 
 _lock = threading.Lock()
 _turns: dict[str, threading.RLock] = {}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core.errors import DefinitionError, UnknownServiceError
-from actors.core.names import is_system
+from actors.errors import DefinitionError, UnknownServiceError
 from actors.handlers import HandlerDefinition
 from actors.objects import Definition, definition_of, service_name
+from actors.values.names import is_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,26 +12,20 @@ from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say 
 
 from actors.core import commands as c
 from actors.core.decide import seed_of
-from actors.core.errors import (
-    Interruption,
-    NoLongerFitsError,
-    NonDurableAwaitError,
-    UnserializableError,
-    module_of,
-)
-from actors.core.limits import within_limit
-from actors.core.names import is_system
 from actors.core.replay import Execution, Progress, Script, play, script
 from actors.durable import HandlerContext, HandlerPort
 from actors.engine.containment import held_for
 from actors.engine.running import RunningSteps
 from actors.engine.threads import Threads
 from actors.engine.watchdog import blocked_error, held_for_blocking
-from actors.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
+from actors.errors import Interruption, NoLongerFitsError, NonDurableAwaitError, UnserializableError, module_of
 from actors.fieldview import FieldView, Pins
 from actors.mistakes import fails_fast
 from actors.objects import NothingStored
 from actors.values import MissingParameters, UnknownParameter, ValueProblem
+from actors.values.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
+from actors.values.limits import within_limit
+from actors.values.names import is_system
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord
 from journal.events import Kind, Mode, Outcome, OutcomeKind, PauseCause
@@ -43,7 +37,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from actors.core.commands import Command
-    from actors.core.limits import Limits
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.watchdog import Watchdog
     from actors.engine.world import World
@@ -51,6 +44,7 @@ if TYPE_CHECKING:
     from actors.handlers import HandlerDefinition
     from actors.objects import Definition, NameLookup
     from actors.system.inside import InsideClient
+    from actors.values.limits import Limits
     from journal.events import Recorded
     from journal.ids import InvocationId
     from journal.in_flight import InFlight

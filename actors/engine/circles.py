@@ -15,7 +15,7 @@ from actors.core import commands as c
 from actors.core.circles import Circle, Edge, NotAtHand, WaitGraph
 from actors.engine.arrivals import Arrival
 from actors.engine.fold import fold
-from actors.failures import failed, failure_of
+from actors.values.failures import failed, failure_of
 from journal import keys
 from journal.errors import BrokenInvariant, Damaged
 from journal.events import Stamp, Status
@@ -47,7 +47,7 @@ class Circles:
         self._graph = WaitGraph(self._object_of)
 
     def refuse(self, edges: Sequence[Edge], target: str) -> None:
-        """Raise :class:`actors.core.errors.DeadlockError` if these edges would close a circle; see ``WaitGraph.closed_by``."""
+        """Raise :class:`actors.errors.DeadlockError` if these edges would close a circle; see ``WaitGraph.closed_by``."""
         error = self._graph.error_of(edges, target)
         if error is not None:
             raise error

@@ -30,9 +30,9 @@ import attrs
 import trio
 
 from actors.core import commands as c
-from actors.core.errors import ObjectSetAsideError
-from actors.core.texts import failure_in_words
-from actors.failures import failure_of
+from actors.errors import ObjectSetAsideError
+from actors.values.failures import failure_of
+from actors.values.texts import failure_in_words
 from journal.errors import CorruptRecord, Damaged, JournalError, Unwritable
 from journal.events import PauseCause
 from journal.safe_logger import SafeLogger

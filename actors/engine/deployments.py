@@ -11,20 +11,20 @@ import attrs
 import trio
 
 from actors.core.deployments import Deployment, Deployments
-from actors.core.errors import BrokenDeploymentError, UnknownDeploymentError
-from actors.core.names import is_system
-from actors.core.retries import RetryPolicy, delay_seconds
 from actors.deployments.loading import load, unload
 from actors.engine.app import App
+from actors.errors import BrokenDeploymentError, UnknownDeploymentError
 from actors.system import SYSTEM_CLASSES
 from actors.system.code import read_code
+from actors.values.names import is_system
+from actors.values.retries import RetryPolicy, delay_seconds
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from actors.deployments.snapshot import Snapshot
     from actors.engine.world import Offload
+    from actors.values.snapshot import Snapshot
     from journal.log.protocol import Journal
 
 log = SafeLogger(__name__)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
-from actors.core.errors import Interruption, UnavailableError, UnknownOutcomeError
 from actors.core.state import REQUEST
 from actors.engine.arrivals import Act, Arrival, Look, Note, Watch
 from actors.engine.audit import NOBODY
@@ -17,6 +16,7 @@ from actors.engine.replies import Waiter
 from actors.engine.running import LeftStep
 from actors.engine.tally import Tally
 from actors.engine.watchdog import Work, blocked_error
+from actors.errors import Interruption, UnavailableError, UnknownOutcomeError
 from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, StoreFailed, Unavailable
 from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, stream_of_invocation

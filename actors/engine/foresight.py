@@ -61,7 +61,7 @@ async def check_kept_part(
     kept: Kept,
     around: Surroundings,
 ) -> None:
-    """Raise :class:`actors.core.errors.IncompatibleError` unless the handler gets through what is kept. Nothing is changed."""
+    """Raise :class:`actors.errors.IncompatibleError` unless the handler gets through what is kept. Nothing is changed."""
     successor = await _successor(command, original, history, around)
     report = rehearse(successor, around.app, command.deployment or "", around.world)
     missed = [one for one in kept.operations if one.step not in {passed.step for passed in report.operations}]

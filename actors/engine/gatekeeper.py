@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from actors.core import commands as c
-from actors.core.errors import TerminalError
 from actors.engine.arrivals import Arrival
 from actors.engine.replies import Waiter
+from actors.errors import TerminalError
 from journal import keys
 from journal.errors import CorruptRecord
 from journal.events import Stamp, Status

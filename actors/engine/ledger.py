@@ -18,7 +18,6 @@ import trio
 from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.decide import decide, unknown_invocation
-from actors.core.errors import InvocationPausedError, Refused, UnknownHandlerError, UnknownServiceError
 from actors.core.evolve import evolve, spans_with
 from actors.core.react import react
 from actors.core.state import existing, with_request
@@ -40,7 +39,8 @@ from actors.engine.past import OF_NO_INVOCATION
 from actors.engine.restarting import beginning_of
 from actors.engine.rows import RowsAhead
 from actors.engine.snapshots import encode_snapshot
-from actors.failures import failure_of
+from actors.errors import InvocationPausedError, Refused, UnknownHandlerError, UnknownServiceError
+from actors.values.failures import failure_of
 from journal import events as e
 from journal import keys
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import trio
 
 from actors.core import commands as c
-from actors.core.errors import TerminalError, UnavailableError, UnknownOutcomeError
 from actors.engine.arrivals import Arrival
 from actors.engine.circles import CircleBreaker, Circles
 from actors.engine.containment import Containment
@@ -29,6 +28,7 @@ from actors.engine.ledger import Ledger
 from actors.engine.reception import Reception
 from actors.engine.replies import Waiter
 from actors.engine.stage import Stage
+from actors.errors import TerminalError, UnavailableError, UnknownOutcomeError
 from actors.objects import service_name
 from actors.system.code import Code
 from actors.system.registry import Registry

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from actors.core.errors import HistoryGoneError
 from actors.engine.fold import advance
 from actors.engine.snapshots import decode_snapshot
+from actors.errors import HistoryGoneError
 from journal import events as e
 from journal.errors import Damaged
 

@@ -11,19 +11,6 @@ import attrs
 from actors.core import commands as c
 from actors.core.circles import Edge, NotAtHand, edges_of_call
 from actors.core.decide import check_same_request, needed_by, unknown_invocation
-from actors.core.errors import (
-    ActorError,
-    AlreadyCompletedError,
-    DeadlockError,
-    InternalError,
-    InvalidArgumentError,
-    MailboxFullError,
-    ObjectSetAsideError,
-    TerminalError,
-    UnavailableError,
-    UnknownHandlerError,
-    UnknownServiceError,
-)
 from actors.core.react import pending
 from actors.core.state import existing
 from actors.engine.arrivals import Accepted, Arrival, Look, Note, Watch
@@ -37,8 +24,21 @@ from actors.engine.restarting import (
     repetition_of,
     was_stopped,
 )
-from actors.failures import failed, failure_of, text_of, type_of
+from actors.errors import (
+    ActorError,
+    AlreadyCompletedError,
+    DeadlockError,
+    InternalError,
+    InvalidArgumentError,
+    MailboxFullError,
+    ObjectSetAsideError,
+    TerminalError,
+    UnavailableError,
+    UnknownHandlerError,
+    UnknownServiceError,
+)
 from actors.inspection import info_of
+from actors.values.failures import failed, failure_of, text_of, type_of
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged, Unwritable
 from journal.events import Answer, Mode, Status
 from journal.ids import InvocationId, stream_of_invocation

@@ -16,8 +16,6 @@ import msgspec
 from actors.checking import CheckReport, Divergence, FieldDifference, OperationCheck, OperationStatus, Verdict
 from actors.core import commands as c
 from actors.core.decide import outcome_when_cancelled
-from actors.core.errors import ActorError, AttemptEnded, HistoryGoneError, Interruption, UnknownInvocationError
-from actors.core.limits import DEFAULT_LIMITS
 from actors.core.replay import Execution, contrast, describe, is_request
 from actors.engine.attempt import Attempt, Setting, decode_argument, writer_beside
 from actors.engine.fold import fold
@@ -25,8 +23,10 @@ from actors.engine.past import Maps, Past
 from actors.engine.restarting import acceptance_of
 from actors.engine.rows import ObjectItems
 from actors.engine.watchdog import Watchdog, Work, blocked_error
-from actors.failures import failure_of
+from actors.errors import ActorError, AttemptEnded, HistoryGoneError, Interruption, UnknownInvocationError
 from actors.inspection import belongs_to, failure_info, outcome_info
+from actors.values.failures import failure_of
+from actors.values.limits import DEFAULT_LIMITS
 from journal import events as e
 from journal import keys
 from journal.errors import BrokenInvariant, Damaged

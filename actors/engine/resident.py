@@ -14,11 +14,11 @@ from journal.ids import object_prefix
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from actors.core.errors import ObjectSetAsideError
     from actors.core.state import ObjectState
     from actors.engine.attempt import Attempt
     from actors.engine.replies import Waiter
     from actors.engine.steps import StepTask
+    from actors.errors import ObjectSetAsideError
     from journal.errors import Damaged
     from journal.events import Event, Failure, Outcome, Stamp, Status
     from journal.ids import InvocationId, StepId, StreamId

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from actors.core import commands as c
-from actors.core.errors import NotPossibleError
 from actors.core.restart import FROM_THE_START, Kept, keep
 from actors.core.state import WaitKind
+from actors.errors import NotPossibleError
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord
 from journal.events import CallRef, Kind, Mode, OutcomeKind, Stamp
@@ -58,7 +58,7 @@ async def beginning_of(
 ) -> Beginning:
     """What ``invocation`` takes over from the one that it repeats, whose history this is. Its object is ``state``.
 
-    Raises :class:`actors.core.errors.HistoryGoneError`, ``UnknownStepError``.
+    Raises :class:`actors.errors.HistoryGoneError`, ``UnknownStepError``.
     """
     lineage = invocation.restarts
     if lineage is None:
@@ -110,12 +110,12 @@ def acceptance_of(history: Sequence[Recorded]) -> e.InvocationAccepted:
 
 
 async def check_past(history: Sequence[Recorded], kept: Kept, state: ObjectState, past: Past) -> None:
-    """Raise :class:`actors.core.errors.HistoryGoneError` if the fields of then can no longer be had."""
+    """Raise :class:`actors.errors.HistoryGoneError` if the fields of then can no longer be had."""
     await _base(history, kept, state, past)
 
 
 def check_rewindable(history: Sequence[Recorded], name: str) -> None:
-    """Raise :class:`actors.core.errors.NotPossibleError` if the handler, ``name``, never ran: it saw no fields to go back to."""
+    """Raise :class:`actors.errors.NotPossibleError` if the handler, ``name``, never ran: it saw no fields to go back to."""
     if _went_live(history) is None:
         raise NotPossibleError(
             f"rewind_state: {name} ended, or still waits, before its handler ran. It has read and written no field, so there is "

@@ -18,16 +18,6 @@ import trio
 
 from actors.core import commands as c
 from actors.core.decide import beyond_limits
-from actors.core.errors import (
-    ActorError,
-    BlockedLoopError,
-    Interruption,
-    StepLostError,
-    StepOutcomeUnknownError,
-    UnknownHandlerError,
-    UnknownServiceError,
-)
-from actors.core.names import is_system
 from actors.core.react import may_run
 from actors.core.state import WaitKind
 from actors.engine.arrivals import Arrival
@@ -38,8 +28,18 @@ from actors.engine.running import wait_for
 from actors.engine.steps import StepTask
 from actors.engine.threads import has_abandoned, key_of
 from actors.engine.watchdog import Work, blocked_error
-from actors.failures import failed, failure_of, text_of, type_of
+from actors.errors import (
+    ActorError,
+    BlockedLoopError,
+    Interruption,
+    StepLostError,
+    StepOutcomeUnknownError,
+    UnknownHandlerError,
+    UnknownServiceError,
+)
 from actors.inspection import CodeWait, LeftBehind, StepDoing, StepPhase
+from actors.values.failures import failed, failure_of, text_of, type_of
+from actors.values.names import is_system
 from journal import events as e
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 from journal.events import Mode, PauseCause, PauseMode, Stamp

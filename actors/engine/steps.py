@@ -13,23 +13,17 @@ import trio
 
 from actors.core import commands as c
 from actors.core.concurrency import current_branch
-from actors.core.errors import (
-    Interruption,
-    OutsideHandlerError,
-    PayloadTooLargeError,
-    StepTimeoutError,
-    UnserializableError,
-)
-from actors.core.groups import is_group, leaves_of
-from actors.core.limits import within_limit
 from actors.durable import HandlerContext, StepBody, context_of, current_step
 from actors.engine.containment import passes
 from actors.engine.threads import StepThread, has_abandoned, key_of
 from actors.engine.watchdog import blocked_error, held_for_blocking
-from actors.failures import failed, failure_of, first_of, is_terminal, text_of
+from actors.errors import Interruption, OutsideHandlerError, PayloadTooLargeError, StepTimeoutError, UnserializableError
 from actors.inspection import StepPhase
 from actors.mistakes import fails_fast
 from actors.values import ValueProblem
+from actors.values.error_groups import is_group, leaves_of
+from actors.values.failures import failed, failure_of, first_of, is_terminal, text_of
+from actors.values.limits import within_limit
 from journal.errors import BrokenInvariant
 from journal.events import Outcome, OutcomeKind
 from journal.in_flight import turn_mark

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.core.names import is_system
+from actors.values.names import is_system
 from journal.errors import BrokenInvariant
 from journal.events import OutcomeKind
 

@@ -20,8 +20,8 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.core.limits import Limits
     from actors.engine.world import Offload
+    from actors.values.limits import Limits
     from journal.ids import InvocationId, StepId
 
 

@@ -15,7 +15,7 @@ import trio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from actors.core.errors import ActorError, InvalidArgumentError, Refused
+from actors.errors import ActorError, InvalidArgumentError, Refused
 from actors.http import (
     backups,
     calls,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import msgspec
 
-from actors.core.errors import InvalidArgumentError, NotPossibleError, Refused, UnavailableError
 from actors.engine.arrivals import Act
+from actors.errors import InvalidArgumentError, NotPossibleError, Refused, UnavailableError
 from actors.http.exchange import Exchange
 from actors.http.models import Reason
 from actors.http.routes import Route, TokenScope

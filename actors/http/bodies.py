@@ -14,7 +14,7 @@ from typing import Any
 
 import trio
 
-from actors.core.errors import InvalidArgumentError, PayloadTooLargeError
+from actors.errors import InvalidArgumentError, PayloadTooLargeError
 
 _LARGE_BYTES = 64 << 10
 """From this size on a body is looked at beside the event loop."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import Response
 
-from actors.core.errors import (
+from actors.errors import (
     InvocationPausedError,
     TerminalError,
     UnavailableError,
@@ -32,7 +32,7 @@ from actors.http.models import (
 from actors.http.problems import NotCompletedYetError, respond_with
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.objects import kind_in_words
-from actors.outcomes import value_of
+from actors.values.outcomes import value_of
 from journal.events import Kind, Status, Target
 from journal.ids import InvocationId, parse_invocation_id
 

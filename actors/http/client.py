@@ -15,11 +15,8 @@ from actors.auditing import AuditCheck, AuditPage
 from actors.changing import ChangeSet
 from actors.client import Client, Sent
 from actors.core import commands as c
-from actors.core.arguments import MAX_WORDS, checked_name, checked_text, text_or_none
-from actors.core.errors import InvalidArgumentError
-from actors.core.limits import DEFAULT_LIMITS, Limits
-from actors.core.texts import shown
 from actors.durable import encode_arguments, json_of, write_value
+from actors.errors import InvalidArgumentError
 from actors.history import JournalEntry
 from actors.http.connection import (
     CONNECT_SECONDS,
@@ -47,10 +44,13 @@ from actors.http.models import (
 )
 from actors.http.remotecontrol import RemoteControl, answer_of
 from actors.inspection import InvocationInfo, ServiceInfo
-from actors.outcomes import value_of
 from actors.references import InvocationHandle
 from actors.sql.result import QueryResult
 from actors.values import Codec, codec_for, decode_kept
+from actors.values.arguments import MAX_WORDS, checked_name, checked_text, text_or_none
+from actors.values.limits import DEFAULT_LIMITS, Limits
+from actors.values.outcomes import value_of
+from actors.values.texts import shown
 from journal.errors import BrokenInvariant
 from journal.events import Answer, Outcome, OutcomeKind
 from journal.ids import InvocationId, parse_invocation_id

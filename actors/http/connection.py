@@ -9,8 +9,7 @@ import httpx2
 import msgspec
 import trio
 
-from actors.core.arguments import PATH_STEPS
-from actors.core.errors import (
+from actors.errors import (
     ActorError,
     BlockedLoopError,
     InvalidArgumentError,
@@ -28,7 +27,8 @@ from actors.core.errors import (
 )
 from actors.http.finding import URL_VARIABLE
 from actors.http.models import Problem
-from actors.outcomes import error_of
+from actors.values.arguments import PATH_STEPS
+from actors.values.outcomes import error_of
 from journal.events import Failure
 
 if TYPE_CHECKING:

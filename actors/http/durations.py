@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from actors.core.errors import InvalidArgumentError
-from actors.core.texts import shown
+from actors.errors import InvalidArgumentError
+from actors.values.texts import shown
 
 _SECONDS = r"[0-9]{1,9}(\.[0-9]{1,6})?"
 _CLOCK = f"([0-9]{{1,5}}H([0-9]{{1,6}}M)?({_SECONDS}S)?|[0-9]{{1,6}}M({_SECONDS}S)?|{_SECONDS}S)"

@@ -13,7 +13,7 @@ import msgspec
 import trio
 from starlette.requests import ClientDisconnect
 
-from actors.core.errors import InvalidArgumentError, InvalidKeyError, PayloadTooLargeError, UnavailableError
+from actors.errors import InvalidArgumentError, InvalidKeyError, PayloadTooLargeError, UnavailableError
 from actors.http.problems import SlowBodyError
 from actors.http.traffic import Traffic
 from actors.values import ValueProblem, parse

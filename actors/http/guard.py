@@ -14,14 +14,8 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from actors.core.errors import (
-    ActorError,
-    ForbiddenError,
-    InvalidArgumentError,
-    Refused,
-    UnauthorizedError,
-)
 from actors.engine.arrivals import Act
+from actors.errors import ActorError, ForbiddenError, InvalidArgumentError, Refused, UnauthorizedError
 from actors.http.models import USER_HEADER
 from actors.http.problems import HeadTooLargeError, MisdirectedRequestError, WrongMediaTypeError
 from actors.http.routes import TokenScope

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 import attrs
 import msgspec
 
-from actors.core.arguments import MAX_NAME, MAX_SECONDS, MAX_WORDS
 from actors.core.jobs import MAX_NAMED, Choice, JobVerb
 from actors.deploying import CodeFile, DeploymentInfo
 from actors.history import JournalEntry
@@ -22,6 +21,7 @@ from actors.jobs import JobInfo
 from actors.objecthandle import FieldChange, ItemInfo, ObjectName
 from actors.output import OutputChunk
 from actors.references import Restarted
+from actors.values.arguments import MAX_NAME, MAX_SECONDS, MAX_WORDS
 from actors.why import Reason as Waiting
 from journal.events import Answer, Children, OutcomeKind, PauseMode, Status, Stop, Successor
 from journal.ids import InvocationId

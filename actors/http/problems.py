@@ -9,8 +9,7 @@ import attrs
 import msgspec
 from starlette.responses import Response
 
-from actors.carried import carried_by, details_of
-from actors.core.errors import (
+from actors.errors import (
     ActorError,
     InvalidArgumentError,
     InvocationPausedError,
@@ -23,8 +22,9 @@ from actors.core.errors import (
     is_built_in,
     qualname_of,
 )
-from actors.failures import text_of, type_of
 from actors.http.models import INVOCATION_HEADER, PROBLEM_TYPE, RESTATE_ID_HEADER, Problem
+from actors.values.error_details import carried_by, details_of
+from actors.values.failures import text_of, type_of
 from journal.errors import JournalError, MalformedIdError, Unavailable
 
 if TYPE_CHECKING:

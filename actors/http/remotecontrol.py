@@ -8,9 +8,9 @@ import attrs
 
 from actors.checking import CheckReport, CheckSummary
 from actors.core.deployments import DeploymentChange
-from actors.core.errors import UnavailableError
 from actors.deploying import CodeFile, DeploymentInfo
 from actors.editing import Edited
+from actors.errors import UnavailableError
 from actors.http.connection import as_json, decoded, key_header, path_of
 from actors.http.models import (
     AnswerModel,
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
     from actors.core.gates import Scope
     from actors.core.jobs import Choice, JobSpec
-    from actors.deployments.snapshot import Snapshot
     from actors.editing import Edit
     from actors.http.connection import Connection
     from actors.inspection import GateInfo
     from actors.listing import Listing
     from actors.objecthandle import FieldChange, ItemInfo, ObjectName
+    from actors.values.snapshot import Snapshot
     from journal.events import PauseMode
     from journal.ids import InvocationId
 

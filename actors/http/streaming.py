@@ -9,7 +9,7 @@ import msgspec
 import trio
 from starlette.responses import Response
 
-from actors.core.errors import InvalidArgumentError
+from actors.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping

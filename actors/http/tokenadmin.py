@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 import attrs
 import msgspec
 
-from actors.core.errors import NotPossibleError, Refused, UnavailableError, UnknownOutcomeError
 from actors.engine.arrivals import Act
+from actors.errors import NotPossibleError, Refused, UnavailableError, UnknownOutcomeError
 from actors.http.exchange import Exchange
 from actors.http.models import Reason, ReasonBody
 from actors.http.routes import Route, TokenScope

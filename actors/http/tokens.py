@@ -27,7 +27,7 @@ import attrs
 import msgspec
 import trio
 
-from actors.core.errors import InvalidArgumentError, Refused, UnavailableError
+from actors.errors import InvalidArgumentError, Refused, UnavailableError
 from actors.http.finding import token_path
 from actors.http.routes import TokenScope
 from journal.kv.data_directory import DataDirectory

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import apsw
 import attrs
 
-from actors.core.errors import QueryTooLargeError, QueryTooSlowError
-from actors.core.limits import DEFAULT_LIMITS
+from actors.errors import QueryTooLargeError, QueryTooSlowError
+from actors.values.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

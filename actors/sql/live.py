@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from actors.core.limits import Limits
     from actors.engine.world import World
     from actors.inspection import ServiceInfo
     from actors.listing import Listing
     from actors.sql.budget import Budget
     from actors.sql.result import Parameters, QueryResult
     from actors.sql.source import QuerySnapshot
+    from actors.values.limits import Limits
     from journal.ids import InvocationId
     from journal.kv.store import Readable
     from journal.rows import InvocationRow
@@ -132,7 +132,7 @@ class Queries:
     async def _answer(
         self, asked: QueryTarget, question: Callable[[QuerySnapshot, Budget], T], *, seconds: float | None = None
     ) -> T:
-        from actors.core.errors import QueryTooSlowError
+        from actors.errors import QueryTooSlowError
         from actors.sql.budget import Budget
         from actors.sql.source import QuerySnapshot
 

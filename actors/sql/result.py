@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
-from actors.core.errors import InvalidQueryError
-from actors.core.texts import is_utf8
+from actors.errors import InvalidQueryError
+from actors.values.texts import is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

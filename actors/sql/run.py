@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import apsw
 import attrs
 
-from actors.core.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
-from actors.core.limits import DEFAULT_LIMITS
+from actors.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
 from actors.sql.budget import Budget
 from actors.sql.guard import SQL_BYTES, VALUE_BYTES, Authorizer, guarded_connection
 from actors.sql.result import QueryResult, Value, check_parameters
 from actors.sql.source import Reader
 from actors.sql.tables import TABLES
 from actors.sql.virtual import attach
+from actors.values.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from actors.core.errors import BrokenDeploymentError
-from actors.core.names import SYSTEM_NAMESPACE
-from actors.deployments.snapshot import unpack
+from actors.errors import BrokenDeploymentError
 from actors.fields import Map
 from actors.handlers import handler
 from actors.objects import Actor, definition_of, service_name
+from actors.values.names import SYSTEM_NAMESPACE
+from actors.values.snapshot import unpack
 from journal import keys
 from journal.events import Target
 from journal.ids import stream_of
@@ -20,8 +20,8 @@ from journal.ids import stream_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.deployments.snapshot import Snapshot
     from actors.listing import RowSource
+    from actors.values.snapshot import Snapshot
 
 PIECE_BYTES = 256 << 10
 """Bytes of a piece."""

@@ -13,15 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
 import trio
 
-from actors.core.errors import (
-    ActorError,
-    CancelledError,
-    IncompatibleError,
-    ObjectSetAsideError,
-    UnavailableError,
-    UnknownInvocationError,
-    UnknownOutcomeError,
-)
 from actors.core.jobs import (
     MAX_ITEMS,
     Applied,
@@ -35,14 +26,23 @@ from actors.core.jobs import (
     Recalled,
     Selected,
 )
-from actors.core.names import SYSTEM_NAMESPACE
-from actors.core.retries import RetryPolicy
 from actors.durable import run
+from actors.errors import (
+    ActorError,
+    CancelledError,
+    IncompatibleError,
+    ObjectSetAsideError,
+    UnavailableError,
+    UnknownInvocationError,
+    UnknownOutcomeError,
+)
 from actors.fields import Log, field
 from actors.handlers import handler, shared
 from actors.objects import Actor, service_name
 from actors.system.inside import current_client
 from actors.system.registry import AUDIT_SECONDS
+from actors.values.names import SYSTEM_NAMESPACE
+from actors.values.retries import RetryPolicy
 from journal.errors import JournalError, Unavailable
 from journal.events import Status, Target
 from journal.ids import InvocationId

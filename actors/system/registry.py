@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 from actors.core.deployments import Deployment, DeploymentChange, Deployments
-from actors.core.errors import TooManyGatesError
 from actors.core.gates import Gate, GateChange, Gates, GateState, Scope, close_gate, open_gate
-from actors.core.names import SYSTEM_NAMESPACE
 from actors.durable import current_time
+from actors.errors import TooManyGatesError
 from actors.fields import field
 from actors.handlers import handler
 from actors.objects import Actor, service_name
+from actors.values.names import SYSTEM_NAMESPACE
 from journal.events import PauseMode, Target
 from journal.ids import StreamId, stream_of
 

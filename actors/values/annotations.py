@@ -7,8 +7,8 @@ import types
 import typing
 from typing import TYPE_CHECKING, Any
 
-from actors.core.errors import DefinitionError
-from actors.generics import type_arguments, with_types
+from actors.errors import DefinitionError
+from actors.values.generics import type_arguments, with_types
 from actors.values.problem import name_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import functools
 import types
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from actors.core.errors import DefinitionError, NoLongerFitsError
+from actors.errors import DefinitionError, NoLongerFitsError
 from actors.values.document import (
     EXACT,
     MAX_DIGITS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from actors.core.errors import DefinitionError
+from actors.errors import DefinitionError
 from actors.values.document import encode_plain, parse
 from actors.values.problem import Misfit, ValueProblem, expected, name_of, show, under_key
 from actors.values.scalars import ExactShape

@@ -6,7 +6,7 @@ import enum
 import math
 from typing import TYPE_CHECKING, Any
 
-from actors.core.errors import DefinitionError
+from actors.errors import DefinitionError
 from actors.values.problem import Misfit, expected, name_of, show
 from actors.values.scalars import as_integer
 from actors.values.shape import INT, Shape, sort_of

@@ -13,10 +13,10 @@ from typing import Any
 
 import attrs
 
-from actors.core.errors import DefinitionError
-from actors.generics import with_types
+from actors.errors import DefinitionError
 from actors.values.annotations import hints_in, hints_of
 from actors.values.classes import Attribute, ClassShape, NamedTupleShape, TypedDictShape
+from actors.values.generics import with_types
 from actors.values.shape import Shape
 
 ShapeOf = Callable[[Any], Shape]

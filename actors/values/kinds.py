@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actors.core.errors import DefinitionError
+from actors.errors import DefinitionError
 from actors.values import annotations as a
 from actors.values.containers import MappingShape, SequenceShape, SetShape, TupleShape, check_hashable
 from actors.values.dates import date_shapes

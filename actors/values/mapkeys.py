@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.core.errors import DefinitionError
+from actors.errors import DefinitionError
 from actors.values.classes import ClassShape, NamedTupleShape
 from actors.values.codec import Codec
 from actors.values.containers import SequenceShape, SetShape, TupleShape

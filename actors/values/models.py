@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actors.core.errors import DefinitionError
+from actors.errors import DefinitionError
 from actors.values.document import encode_plain, parse
 from actors.values.problem import Misfit, ValueProblem, expected, name_of, reason_of, show, under_key
 from actors.values.shape import ALL_SORTS, OBJECT, Shape

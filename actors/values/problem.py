@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.core.arguments import MAX_WORDS
-from actors.core.errors import ActorError, name_alone, plain_text
-from actors.core.texts import shown
+from actors.errors import ActorError, name_alone, plain_text
+from actors.values.arguments import MAX_WORDS
+from actors.values.texts import shown
 
 
 class ValueProblem(ActorError):

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from actors.core.errors import DefinitionError
+from actors.errors import DefinitionError
 from actors.values.annotations import hint_in
 from actors.values.codec import Codec, codec_for
 from actors.values.signature import type_of_result

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from actors.core.errors import DefinitionError
-from actors.generics import NO_TYPES, concrete
+from actors.errors import DefinitionError
 from actors.values.annotations import hints_in
 from actors.values.codec import codec_for
 from actors.values.document import parse, write_exact
+from actors.values.generics import NO_TYPES, concrete
 from actors.values.owntype import loses_the_same, problem_of_lost
 from actors.values.problem import ValueProblem, name_of, show
 

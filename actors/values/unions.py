@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from actors.core.errors import DefinitionError
+from actors.errors import DefinitionError
 from actors.values.problem import Misfit, expected, name_of
 from actors.values.sameness import difference
 from actors.values.shape import FLOAT, INT, NULL, Shape, sort_of

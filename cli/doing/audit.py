@@ -8,8 +8,8 @@ import click
 import trio
 
 from actors.auditing import AuditQuery
-from actors.core.errors import InvalidScopeError
 from actors.core.gates import parse_scope
+from actors.errors import InvalidScopeError
 from cli.exits import Exit
 from cli.listing import TextColumn, TextTable
 from cli.output import emit, emit_json, remark, when

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import trio
 
-from actors.core.errors import ActorError, TerminalError, type_name
-from actors.failures import text_of, type_of
-from actors.outcomes import value_of
+from actors.errors import ActorError, TerminalError, type_name
+from actors.values.failures import text_of, type_of
+from actors.values.outcomes import value_of
 from actors.why import reasons
 from cli.doing.why import line_of
 from cli.output import emit_json, remark

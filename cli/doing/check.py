@@ -9,11 +9,11 @@ import click
 import trio
 
 from actors.checking import CheckReport, CheckSummary, OperationStatus, Verdict
-from actors.core.errors import BrokenDeploymentError
 from actors.deployments.checker import KEEP, Checker, last_of, loaded_aside
 from actors.engine.deployments import LATEST
 from actors.engine.registry import read_deployments
 from actors.engine.world import World
+from actors.errors import BrokenDeploymentError
 from actors.listing import Listing, row_of_id
 from actors.system.code import read_code
 from cli.at_rest import AtRest
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from actors.deployments.snapshot import Snapshot
+    from actors.values.snapshot import Snapshot
     from cli.source import Where
     from journal.ids import InvocationId
 

@@ -21,7 +21,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from actors.core.errors import ActorError
+from actors.errors import ActorError
 from cli import demo_app
 from cli.address import read_address
 from cli.output import safe

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import trio
 import watchfiles
 
-from actors.core.errors import BrokenDeploymentError, DefinitionError, DeploymentTooLargeError, Refused
 from actors.deployments.discovery import entry_of, snapshot_of
+from actors.errors import BrokenDeploymentError, DefinitionError, DeploymentTooLargeError, Refused
 from actors.runtime import RETENTION_SECONDS
 from cli.doing.serve import run_server, run_to_the_end
 from cli.loading import load_app
@@ -20,8 +20,8 @@ from cli.output import remark
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from actors.deployments.snapshot import Snapshot
     from actors.local import LocalClient
+    from actors.values.snapshot import Snapshot
     from cli.exits import Exit
 
 _LOOK_AGAIN_MILLISECONDS = 1_000

@@ -10,8 +10,8 @@ import msgspec
 import trio
 
 from actors.core.restart import in_words
-from actors.core.texts import failure_in_words
 from actors.history import show
+from actors.values.texts import failure_in_words
 from cli.listing import TextColumn, TextTable, facts_lines
 from cli.output import emit, emit_json, emit_json_line, remark, safe, until_in_words, when
 from cli.selecting import refuse_unknown, resolved, select

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from actors.core.errors import InvalidArgumentError
-from actors.core.limits import Limits
+from actors.errors import InvalidArgumentError
 from actors.http.server import ServerLimits
+from actors.values.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

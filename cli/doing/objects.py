@@ -9,7 +9,7 @@ import click
 import msgspec
 import trio
 
-from actors.core.errors import NotPossibleError, UnknownFieldError
+from actors.errors import NotPossibleError, UnknownFieldError
 from cli.listing import TextColumn, TextTable, facts_lines
 from cli.output import counted, emit, emit_json, remark, safe, when
 from cli.selecting import refuse_unknown

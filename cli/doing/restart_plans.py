@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import trio
 
-from actors.core.errors import Refused
+from actors.errors import Refused
 from actors.references import Restarted
 from cli.acting import about
 from cli.exits import exit_code_of

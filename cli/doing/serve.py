@@ -12,7 +12,6 @@ import click
 import trio
 
 from actors.core.gates import BACKLOG, GateState
-from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.http.app import Api
 from actors.http.finding import token_path
 from actors.http.guard import Guard
@@ -22,6 +21,7 @@ from actors.http.tokenadmin import settle
 from actors.http.tokens import TokenBook, check_token, make_token
 from actors.runtime import DRAIN_SECONDS, collect_garbage_rarely, open_runtime
 from actors.unserved import without_code
+from actors.values.limits import DEFAULT_LIMITS, Limits
 from cli.address import Address, write_address
 from cli.allocator import give_back_large_blocks
 from cli.descriptors import allow_many_descriptors

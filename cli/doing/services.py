@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.core.errors import UnknownServiceError
+from actors.errors import UnknownServiceError
 from cli.listing import TextColumn, TextTable
 from cli.source import seen
 

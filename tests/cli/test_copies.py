@@ -11,9 +11,9 @@ import trio
 
 import actors
 from actors import Service, handler, step
-from actors.core.errors import UnavailableError
 from actors.doctor import examine, rebuild
 from actors.engine.arrivals import Act, Identity
+from actors.errors import UnavailableError
 from actors.http.backups import BackupExistsError, noted
 from journal import keys
 from journal.errors import DirectoryNotEmpty, JournalError, StoreDamaged, StoreError, StoreExists, Unavailable

@@ -6,8 +6,8 @@ import attrs
 import click
 import pytest
 
-from actors.core.limits import Limits
 from actors.http.server import ServerLimits
+from actors.values.limits import Limits
 from cli.doing.limits import parse_limits
 
 

@@ -13,8 +13,8 @@ import attrs
 import pytest
 
 from actors.auditing import AuditEntry, AuditPage
-from actors.core.errors import UnavailableError
 from actors.engine.arrivals import Act, Identity
+from actors.errors import UnavailableError
 from actors.http.routes import TokenScope
 from actors.http.tokenadmin import create, revoke, settle
 from actors.http.tokens import DamagedTokensError, Grant, TokenBook, UnusableTokenError, make_token

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.core.replay import Execution, Progress, Script, is_request, play, script
-from actors.core.retries import DEFAULT_RETRY
 from actors.durable import HandlerContext
-from actors.failures import failed, is_cancel, is_terminal
+from actors.values.failures import failed, is_cancel, is_terminal
+from actors.values.limits import DEFAULT_LIMITS, Limits
+from actors.values.retries import DEFAULT_RETRY
 from journal import events as e
 from journal.events import Outcome, OutcomeKind, Recorded
 from journal.ids import StepId

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from actors.core.decide import decide
-from actors.core.errors import TerminalError
 from actors.core.evolve import evolve
 from actors.core.gates import NO_GATES, Gate, Gates
-from actors.core.limits import DEFAULT_LIMITS
 from actors.core.react import react
+from actors.errors import TerminalError
+from actors.values.limits import DEFAULT_LIMITS
 from journal import events as e
 from journal.events import Kind, Stamp
 from journal.ids import InvocationId, invocation_id, stream_of
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from actors.core.commands import Command
     from actors.core.effects import Effect
-    from actors.core.limits import Limits
     from actors.core.state import InvocationState, ObjectState
+    from actors.values.limits import Limits
     from journal.events import Event, Status
 
 NOW = 10_000.0

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import actors
-from actors.core.arguments import (
+from actors.values.arguments import (
     MAX_COUNT,
     MAX_SECONDS,
     checked_count,
@@ -24,9 +24,9 @@ from actors.core.arguments import (
     checked_text,
     one_of,
 )
-from actors.core.limits import Limits
-from actors.core.retries import RetryPolicy
-from actors.core.texts import shown
+from actors.values.limits import Limits
+from actors.values.retries import RetryPolicy
+from actors.values.texts import shown
 
 NO_NUMBERS: list[Any] = [math.nan, math.inf, -math.inf, 10**400, True, "5", None, 1j]
 NOT_UTF8 = "caf\udce9.txt"

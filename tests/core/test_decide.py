@@ -9,14 +9,8 @@ import attrs
 import pytest
 
 from actors.core import commands as c
-from actors.core.errors import (
-    NotCompletedError,
-    StillOpenError,
-    StillRunningError,
-    TerminalError,
-    UnknownInvocationError,
-)
-from actors.core.retries import RetryPolicy
+from actors.errors import NotCompletedError, StillOpenError, StillRunningError, TerminalError, UnknownInvocationError
+from actors.values.retries import RetryPolicy
 from journal import events as e
 from journal.events import (
     Answer,

@@ -22,8 +22,8 @@ from actors.core.gates import (
     open_gate,
     parse_scope,
 )
-from actors.core.limits import Limits
 from actors.core.react import owes, pending
+from actors.values.limits import Limits
 from journal import events as e
 from journal.events import Mode, Outcome, OutcomeKind, PauseMode, Status, Target
 from journal.ids import InvocationId, StepId

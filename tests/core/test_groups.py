@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.core.groups import leaves_of, without
+from actors.values.error_groups import leaves_of, without
 from tests.hostile.errors import ERRORS, doubling_group, nested_group
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.core.errors import InvalidArgumentError
-from actors.core.retries import DEFAULT_RETRY, Exhausted, RetryPolicy, delay_seconds, is_exhausted
+from actors.errors import InvalidArgumentError
+from actors.values.retries import DEFAULT_RETRY, Exhausted, RetryPolicy, delay_seconds, is_exhausted
 
 ALMOST_ONE = math.nextafter(1.0, 0.0)
 

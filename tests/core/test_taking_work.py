@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from actors.core import commands as c
-from actors.core.errors import (
+from actors.errors import (
     CallTooDeepError,
     DeadlockError,
     IdempotencyConflictError,
@@ -16,7 +16,7 @@ from actors.core.errors import (
     MailboxFullError,
     SignalBufferFullError,
 )
-from actors.core.limits import Limits
+from actors.values.limits import Limits
 from journal import events as e
 from journal.events import Kind, Link, Mode, Status, Target
 from journal.ids import StepId

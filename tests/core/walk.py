@@ -14,14 +14,14 @@ import attrs
 from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.decide import decide
-from actors.core.errors import TerminalError
 from actors.core.evolve import evolve
 from actors.core.gates import EVERYTHING, NO_GATES, Gate, Gates, GateState
-from actors.core.limits import Limits
 from actors.core.react import may_run, owes, pending, react, timers_of
-from actors.core.retries import RetryPolicy
 from actors.core.state import Changes, WaitKind
 from actors.engine.snapshots import decode_snapshot, encode_snapshot
+from actors.errors import TerminalError
+from actors.values.limits import Limits
+from actors.values.retries import RetryPolicy
 from journal import events as e
 from journal.codec import decode_record, encode_record
 from journal.events import (

@@ -10,7 +10,7 @@ from actors.deployments.discovery import snapshot_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from actors.deployments.snapshot import Snapshot
+    from actors.values.snapshot import Snapshot
 
 
 def write(folder: Path, **sources: str) -> Path:

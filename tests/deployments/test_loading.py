@@ -12,11 +12,11 @@ import cattrs
 import pytest
 
 import actors
-from actors.core.errors import TerminalError, type_name
 from actors.deployments.loading import Loaded, find_loaded, load, unload
-from actors.failures import failure_of
-from actors.outcomes import error_of
+from actors.errors import TerminalError, type_name
 from actors.values import codec_for
+from actors.values.failures import failure_of
+from actors.values.outcomes import error_of
 from tests.deployments.apps import snapshot
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import actors
-from actors.deployments import snapshot as snapshots
 from actors.deployments.discovery import snapshot_of, snapshot_of_classes
-from actors.deployments.snapshot import Snapshot, pack, unpack
+from actors.values import snapshot as snapshots
+from actors.values.snapshot import Snapshot, pack, unpack
 from tests.deployments.apps import snapshot, write
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from trio.testing import MockClock
 
 import actors
 from actors import Actor, Limits, RetryPolicy, Service, handler, step
-from actors.core.errors import Interruption
 from actors.engine.frames import is_in_users_code
 from actors.engine.watchdog import Watchdog
+from actors.errors import Interruption
 from journal.events import PauseCause, Status, Target
 from journal.ids import InvocationId
 from tests.lab import WORLD, Lab

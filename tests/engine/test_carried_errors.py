@@ -17,10 +17,10 @@ import pytest
 
 import actors
 from actors import RetryPolicy, Service, TerminalError, handler, step
-from actors.carried import CARRIED_BYTES, DETAILS_BYTES
 from actors.durable import run
-from actors.failures import failure_of
-from actors.outcomes import error_of
+from actors.values.error_details import CARRIED_BYTES, DETAILS_BYTES
+from actors.values.failures import failure_of
+from actors.values.outcomes import error_of
 from tests.http.served import serving
 from tests.lab import Lab
 from tests.virtual import on_virtual_time

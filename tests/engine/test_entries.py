@@ -11,7 +11,7 @@ import trio
 
 import actors
 from actors import Actor, Log, Map, RetryPolicy, Service, handler, step
-from actors.core.limits import NEVER
+from actors.values.limits import NEVER
 from tests.lab import Lab
 from tests.virtual import EPOCH, on_virtual_time
 

@@ -13,7 +13,7 @@ from trio.testing import MockClock
 
 import actors
 from actors import Actor, Limits, RetryPolicy, Service, handler, step
-from actors.core.limits import NEVER
+from actors.values.limits import NEVER
 from journal.events import Status
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time

@@ -11,7 +11,7 @@ import trio
 
 import actors
 from actors import Actor, Limits, RetryPolicy, Service, handler, shared, step
-from actors.core.errors import CallTooDeepError
+from actors.errors import CallTooDeepError
 from journal.events import Status, Target
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time

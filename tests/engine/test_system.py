@@ -8,8 +8,8 @@ import pytest
 
 from actors import Actor, DefinitionError, UnknownServiceError, handler
 from actors.core.gates import EVERYTHING, Scope, ScopeKind
-from actors.core.names import SYSTEM_NAMESPACE
 from actors.system.registry import AUDIT_SECONDS, Registry, registry_target
+from actors.values.names import SYSTEM_NAMESPACE
 from journal.events import PauseMode
 from tests.counter import Counter
 from tests.lab import Lab

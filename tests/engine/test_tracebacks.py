@@ -10,8 +10,8 @@ import pytest
 
 import actors
 from actors import RetryPolicy, Service, handler, step
-from actors.failures import failure_of
-from actors.tracebacks import TRACEBACK_CHARACTERS
+from actors.values.failures import failure_of
+from actors.values.tracebacks import TRACEBACK_CHARACTERS
 from tests.lab import Lab
 from tests.virtual import on_virtual_time
 

@@ -5,16 +5,9 @@ from __future__ import annotations
 import pytest
 
 import actors
-from actors.carried import DETAILS_BYTES
-from actors.core.errors import TerminalError
-from actors.failures import (
-    MESSAGE_CHARACTERS,
-    TYPE_CHARACTERS,
-    failure_of,
-    is_cancel,
-    is_terminal,
-    text_of,
-)
+from actors.errors import TerminalError
+from actors.values.error_details import DETAILS_BYTES
+from actors.values.failures import MESSAGE_CHARACTERS, TYPE_CHARACTERS, failure_of, is_cancel, is_terminal, text_of
 from journal import codec
 from journal import events as e
 from journal.events import Stamp

@@ -10,7 +10,6 @@ import attrs
 import httpx2
 import trio
 
-from actors.core.limits import DEFAULT_LIMITS, Limits
 from actors.http.app import Api
 from actors.http.client import connect
 from actors.http.guard import LOOPBACK_NAMES, Guard
@@ -18,6 +17,7 @@ from actors.http.server import DEFAULT_LIMITS as SERVER_LIMITS
 from actors.http.server import Closing, ServerLimits, serve
 from actors.http.tokens import TokenBook, make_token
 from actors.runtime import Runtime, open_runtime
+from actors.values.limits import DEFAULT_LIMITS, Limits
 from journal.kv.store import Durability
 
 if TYPE_CHECKING:

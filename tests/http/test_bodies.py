@@ -8,7 +8,7 @@ import pytest
 
 import actors
 from actors import Actor, Service, handler
-from actors.core.limits import Limits
+from actors.values.limits import Limits
 from tests.http.served import Served, serving
 
 if TYPE_CHECKING:

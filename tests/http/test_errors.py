@@ -6,8 +6,8 @@ import httpx2
 import pytest
 
 import actors
-from actors.core import errors
-from actors.core.errors import ActorError, Refused, TerminalError
+from actors import errors
+from actors.errors import ActorError, Refused, TerminalError
 from actors.http import problems
 from actors.http.connection import error_in
 from actors.http.problems import respond_with

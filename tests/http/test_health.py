@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from actors.core.errors import UnavailableError
+from actors.errors import UnavailableError
 from actors.http.routes import TokenScope
 from journal.errors import DirectoryLost, StoreFailed
 from journal.kv import rocks

@@ -10,12 +10,12 @@ import pytest
 import actors
 from actors import Service, handler
 from actors.client import Client
-from actors.failures import failed
 from actors.http import connection
 from actors.http.calls import respond_with_outcome
 from actors.http.client import RemotePort
 from actors.http.connection import Connection
-from actors.outcomes import value_of
+from actors.values.failures import failed
+from actors.values.outcomes import value_of
 from cli.doing.call import CallEndedError, result_of
 from cli.exits import Exit, exit_code_of
 from journal.ids import parse_invocation_id
@@ -25,7 +25,7 @@ from tests.http.test_errors import KINDS, made
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from actors.core.errors import ActorError
+    from actors.errors import ActorError
 
 OF = parse_invocation_id("inv_1" + "0" * 33)
 BY_NAME = {kind.__name__: kind for kind in KINDS}

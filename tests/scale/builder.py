@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from actors.core import commands as c
 from actors.core.gates import NO_GATES
-from actors.core.limits import DEFAULT_LIMITS
 from actors.engine.app import App
 from actors.engine.attempt import Setting
 from actors.engine.containment import Containment
@@ -19,6 +18,7 @@ from actors.engine.world import World
 from actors.objects import definition_of
 from actors.references import new_id
 from actors.runtime import RETENTION_SECONDS
+from actors.values.limits import DEFAULT_LIMITS
 from journal.events import Outcome, OutcomeKind, Stamp, Target
 from journal.ids import stream_of_invocation
 from journal.kv.store import Durability

@@ -25,10 +25,10 @@ from trio.testing import MockClock
 
 import actors
 from actors import Limits
-from actors.core.errors import ActorError
 from actors.core.restart import OPERATIONS
 from actors.doctor import examine
 from actors.engine import containment
+from actors.errors import ActorError
 from actors.inspection import belongs_to
 from journal import keys
 from journal.errors import JournalError

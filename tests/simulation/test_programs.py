@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 import actors
-from actors.core.limits import DEFAULT_LIMITS
 from actors.core.replay import Execution, Progress, is_completion, is_request, is_same_request, play, script
-from actors.core.retries import DEFAULT_RETRY
 from actors.durable import HandlerContext, HandlerPort
-from actors.failures import is_terminal
 from actors.fieldview import FieldView, Pins
 from actors.inspection import belongs_to
 from actors.objects import definition_of
+from actors.values.failures import is_terminal
+from actors.values.limits import DEFAULT_LIMITS
+from actors.values.retries import DEFAULT_RETRY
 from journal import events as e
 from journal.events import OutcomeKind, Recorded, Status
 from journal.ids import InvocationId, stream_of_invocation

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actors.deployments.loading import load
-from actors.deployments.snapshot import Snapshot
+from actors.values.snapshot import Snapshot
 from tests.simulation import cast
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 import actors
-from actors.core.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
+from actors.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
 from actors.sql.budget import Budget
 from actors.sql.guard import SQL_BYTES, VALUE_BYTES
 from actors.sql.run import query

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from actors.core.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
+from actors.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
 from actors.listing import Listing
 from actors.sql.budget import Budget
 from actors.sql.predicates import newest, where

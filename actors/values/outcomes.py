@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.carried import made_again, made_with_text
-from actors.core.errors import (
+from actors.deployments.loading import find_loaded, loads
+from actors.errors import (
     InvocationCancelledError,
     InvocationKilledError,
     StepFailedError,
@@ -23,9 +23,9 @@ from actors.core.errors import (
     qualname_of,
     type_name,
 )
-from actors.core.texts import failure_in_words
-from actors.deployments.loading import find_loaded, loads
-from actors.failures import text_of
+from actors.values.error_details import made_again, made_with_text
+from actors.values.failures import text_of
+from actors.values.texts import failure_in_words
 from journal.errors import CorruptRecord
 from journal.events import OutcomeKind
 

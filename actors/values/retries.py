@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import attrs
 
-from actors.core.arguments import (
+from actors.values.arguments import (
     Seconds,
     checked_count,
     checked_errors,

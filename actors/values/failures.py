@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from actors.carried import carried_by, details_of
-from actors.core.errors import (
+from actors.errors import (
     Cancelled,
     CancelledError,
     TerminalError,
@@ -25,9 +24,10 @@ from actors.core.errors import (
     plain_text,
     type_name,
 )
-from actors.core.groups import is_group, leaves_of
-from actors.core.texts import shown
-from actors.tracebacks import traceback_in, traceback_of
+from actors.values.error_details import carried_by, details_of
+from actors.values.error_groups import is_group, leaves_of
+from actors.values.texts import shown
+from actors.values.tracebacks import traceback_in, traceback_of
 from journal.events import Failure, Outcome, OutcomeKind
 
 if TYPE_CHECKING:

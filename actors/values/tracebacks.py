@@ -13,8 +13,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actors.core.errors import instance_dict_of, qualname_of
-from actors.core.groups import exceptions_in, is_group
+from actors.errors import instance_dict_of, qualname_of
+from actors.values.error_groups import exceptions_in, is_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ def _around() -> tuple[str, ...]:
 
 @functools.cache
 def _ours() -> str:
-    return f"{Path(__file__).parent}/"
+    return f"{Path(__file__).parents[1]}/"
 
 
 _SHOWN_ERRORS = 500

@@ -6,7 +6,7 @@ import types
 import typing
 from typing import TYPE_CHECKING, Any
 
-from actors.core.errors import DefinitionError
+from actors.errors import DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

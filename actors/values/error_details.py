@@ -28,10 +28,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.core.errors import TerminalError, bases_of, instance_dict_of, is_built_in, plain_text, type_name
-from actors.core.frozenerrors import permit_raising
+from actors.errors import TerminalError, bases_of, instance_dict_of, is_built_in, plain_text, type_name
 from actors.values import ValueProblem, codec_for
 from actors.values.document import encode_plain
+from actors.values.frozen_errors import permit_raising
 from actors.values.problem import show
 
 if TYPE_CHECKING:

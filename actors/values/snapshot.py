@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from actors.core.errors import BrokenDeploymentError, DefinitionError, DeploymentTooLargeError
-from actors.core.texts import is_utf8, shown
+from actors.errors import BrokenDeploymentError, DefinitionError, DeploymentTooLargeError
+from actors.values.texts import is_utf8, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ import functools
 
 import attrs
 
-from actors.core.errors import DefinitionError
-from actors.core.texts import shown
+from actors.errors import DefinitionError
+from actors.values.texts import shown
 
 NAME_BYTES = 256
 """The longest name of a class or a handler."""

@@ -11,8 +11,8 @@ import enum
 import math
 from typing import Any, TypeAlias, TypeGuard, TypeVar
 
-from actors.core.errors import InvalidArgumentError, PayloadTooLargeError, bases_of
-from actors.core.texts import is_utf8, shown
+from actors.errors import InvalidArgumentError, PayloadTooLargeError, bases_of
+from actors.values.texts import is_utf8, shown
 
 E = TypeVar("E", bound=enum.Enum)
 T = TypeVar("T")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from actors.core.arguments import Seconds, checked_count, checked_seconds
-from actors.core.errors import PayloadTooLargeError
+from actors.errors import PayloadTooLargeError
+from actors.values.arguments import Seconds, checked_count, checked_seconds
 from journal.events import LAST_DATE
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from actors.core.errors import TerminalError, bases_of
+from actors.errors import TerminalError, bases_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
