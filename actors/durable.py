@@ -29,7 +29,7 @@ from actors.core.concurrency import (
     Operation,
     current_branch,
 )
-from actors.core.replay import digest_of_values
+from actors.core.requests import digest_of_values
 from actors.errors import (
     DefinitionError,
     InsideStepError,

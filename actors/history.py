@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core import commands as c
-from actors.core.replay import describe, is_request
+from actors.core.requests import describe, is_request
 from actors.core.restart import in_words
 from actors.inspection import belongs_to, plain
 from actors.values.texts import failure_in_words

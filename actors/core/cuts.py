@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.core.replay import is_completion
+from actors.core.requests import is_completion
 from actors.errors import UnknownStepError
 from journal import events as e
 from journal.ids import StepId

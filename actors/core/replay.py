@@ -18,11 +18,7 @@ import contextlib
 import enum
 from collections import deque
 from contextvars import copy_context
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, get_args
-
-import attrs
-import msgspec
+from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.core.collection import is_collecting
 from actors.core.concurrency import (
@@ -34,57 +30,20 @@ from actors.core.concurrency import (
     not_driven,
 )
 from actors.core.generators import Generators
-from actors.core.inputs import is_same_input
+from actors.core.requests import REQUESTS, Completion, contrast, describe, is_same_request, is_same_step
+from actors.core.script import KeptPart, Script
 from actors.core.signals import Signals
-from actors.core.state import digest
 from actors.errors import AttemptEnded, Cancelled, CancelledError, NonDeterminismError, NonDurableAwaitError
 from actors.values.limits import NEVER
 from journal import events as e
-from journal.errors import BrokenInvariant, CorruptRecord
+from journal.errors import BrokenInvariant
 from journal.events import OutcomeKind
 from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
 
-    from journal.events import Event, Recorded, Stamp
-
-Request: TypeAlias = (
-    e.StepScheduled
-    | e.SleepScheduled
-    | e.DeadlineScheduled
-    | e.WaitDropped
-    | e.CallScheduled
-    | e.AttachScheduled
-    | e.CallCancelRequested
-    | e.SendScheduled
-    | e.SignalAwaited
-    | e.SignalReassigned
-    | e.OutputEmitted
-    | e.VerbScheduled
-    | e.PatchMarked
-    | e.FieldsChanged
-    | e.LogExtended
-    | e.MapChanged
-)
-"""What a handler causes by itself."""
-
-Completion: TypeAlias = (
-    e.StepCompleted
-    | e.StepAborted
-    | e.TimerFired
-    | e.CallCompleted
-    | e.SignalReceived
-    | e.VerbAnswered
-    | e.CancelRequested
-    | e.HistoryKept
-)
-"""What is handed over to it."""
-
-_REQUESTS: frozenset[type] = frozenset(get_args(Request))
-_COMPLETIONS: frozenset[type] = frozenset(get_args(Completion))
-
-_NO_STEPS: frozenset[StepId] = frozenset()
+    from journal.events import Event, Stamp
 
 _ADVICE = (
     "Keep the order of durable operations, guard new ones with actors.patched(), or finish old invocations on the old code. "
@@ -279,7 +238,7 @@ class Execution:
         for change in changes:
             if self.mismatch is not None:
                 return
-            if change.__class__ in _REQUESTS:
+            if change.__class__ in REQUESTS:
                 if self._kept_parts and self._kept_parts[0].leaves_at(self._made):
                     self._own_changes.append(change)
                 self._guarded(self._match, change)
@@ -587,7 +546,7 @@ class Execution:
             f"{self.invocation_id} ({self.name}) replays differently.\n"
             f"  recorded:  {was}\n"
             f"  attempted: {is_now}\n"
-            f"{_ADVICE_ON_ARGUMENTS if _is_same_step(recorded, attempted) else _ADVICE}"
+            f"{_ADVICE_ON_ARGUMENTS if is_same_step(recorded, attempted) else _ADVICE}"
         )
 
     def _ended_early(self) -> NonDeterminismError:
@@ -609,142 +568,6 @@ class Execution:
         )
 
 
-@attrs.define(eq=False)
-class Delivery:
-    """A completion in its turn."""
-
-    completion: Any
-    stamp: Stamp
-    superseded: bool = False
-
-
-@attrs.frozen
-class KeptPart:
-    """A part of the history that a restart has kept. ``requests``: how many it ends with, counted from the beginning.
-    ``carries``: what the handler wrote in it stays a change of its own."""
-
-    requests: int
-    carries: bool
-
-    def leaves_at(self, made: int) -> bool:
-        """Whether what is written after so many requests is not in the object when the part is over."""
-        return self.carries or made >= self.requests
-
-
-@attrs.define(eq=False)
-class Script:
-    """A history as a replay goes through it: when it began, whether it was cancelled before its first line, the requests
-    that it must make, the parts that restarts have kept, the completions that it is given; and how many turns it is known
-    to have taken, whatever it asked for in them."""
-
-    started: Stamp
-    cancelled: CancelledError | None
-    requests: list[Event]
-    kept_parts: list[KeptPart]
-    deliveries: list[Delivery]
-    lived_turns: int
-
-    @property
-    def ended_steps(self) -> frozenset[StepId]:
-        """The steps that have an outcome."""
-        if not self.deliveries:
-            return _NO_STEPS
-        return frozenset(d.completion.step for d in self.deliveries if d.completion.__class__ is e.StepCompleted)
-
-
-def script(history: Iterable[Recorded]) -> Script:
-    """Put the history of one invocation into the order in which its handler lives through it.
-
-    That is the order of the journal, except for a cancel. One that finds the handler held is given *before* what came
-    meanwhile; one that finds it failing, or that it has returned without, before the completion that it failed or returned on.
-    So it arrives at an await, and compensations run.
-    """
-    started: Stamp | None = None
-    requests: list[Event] = []
-    kept_parts: list[KeptPart] = []
-    lived_turns = 0
-    order = _Order()
-    for recorded in history:
-        event = recorded.event
-        kind = event.__class__
-        if kind in _COMPLETIONS:
-            if isinstance(event, e.HistoryKept):
-                made = len([r for r in requests if not isinstance(r, e.PatchMarked)])
-                kept_parts.append(KeptPart(made, event.carries))
-            order.add(Delivery(event, recorded.stamp))
-            if kind is e.HistoryKept:
-                lived_turns = len(order.deliveries)
-        elif kind in _REQUESTS:
-            if is_request(event):
-                requests.append(event)
-        elif kind is e.InvocationStarted:
-            started = recorded.stamp
-        elif isinstance(event, e.AttemptFailed):
-            order.attempt_failed(event.handed_over)
-            lived_turns = max(lived_turns, event.handed_over)
-        elif kind is e.InvocationSuspended:
-            lived_turns = len(order.deliveries) + 1
-        elif isinstance(event, e.CancelOvertook):
-            order.cancel_overtook(event.handed_over)
-        elif kind is e.AttemptRetried or kind is e.InvocationResumed:
-            order.attempt_begins()
-    if started is None:
-        raise CorruptRecord("a history that is replayed does not say when its handler started")
-    return Script(started, order.cancelled, requests, kept_parts, order.deliveries, lived_turns)
-
-
-class _Order:
-    """Completions in the order in which a handler is given them."""
-
-    def __init__(self) -> None:
-        self.deliveries: list[Delivery] = []
-        self.cancelled: CancelledError | None = None
-        self._failing_after: int | None = None
-
-    def add(self, delivery: Delivery) -> None:
-        cancel = delivery.completion
-        if isinstance(cancel, e.HistoryKept) and cancel.before_last:
-            self.deliveries.insert(max(0, len(self.deliveries) - 1), delivery)
-            return
-        if not isinstance(cancel, e.CancelRequested):
-            self.deliveries.append(delivery)
-            return
-        first = len(self.deliveries) - cancel.overtakes
-        if self._failing_after is not None:
-            first = min(first, self._failing_after - 1)
-        self._give_before(first, delivery)
-
-    def attempt_failed(self, handed_over: int) -> None:
-        """The handler failed on the last of so many. A cancel behind that would never be given: it goes before."""
-        self._failing_after = handed_over
-        self._bring_forward(handed_over)
-
-    def attempt_begins(self) -> None:
-        self._failing_after = None
-
-    def cancel_overtook(self, handed_over: int) -> None:
-        """The handler returned on the last of so many without having met the cancel, which may have been given to it."""
-        if not self._bring_forward(handed_over) and handed_over > 0:
-            self.deliveries[handed_over - 1] = attrs.evolve(self.deliveries[handed_over - 1], superseded=True)
-
-    def _bring_forward(self, handed_over: int) -> bool:
-        """Have a cancel that stands behind so many completions given before the last of them; whether there is one."""
-        for delivery in self.deliveries[handed_over:]:
-            if isinstance(delivery.completion, e.CancelRequested):
-                self.deliveries.remove(delivery)
-                self._give_before(handed_over - 1, delivery)
-                return True
-        return False
-
-    def _give_before(self, first: int, cancel: Delivery) -> None:
-        """What stands from ``first`` on is superseded: it comes after the cancel. Before the first completion there is no await
-        yet: the cancel ends the handler before its first line."""
-        if first < 0:
-            self.cancelled = CancelledError(cancel.completion.reason)
-            return
-        self.deliveries[first:] = [cancel, *(attrs.evolve(d, superseded=True) for d in self.deliveries[first:])]
-
-
 def play(execution: Execution, script: Script, live_now: float) -> Progress:
     """Take the turns of a history, as far as the handler goes."""
     progress = execution.start(script.started, live_now, cancelled=script.cancelled)
@@ -753,196 +576,6 @@ def play(execution: Execution, script: Script, live_now: float) -> Progress:
             break
         progress = execution.hand_over(delivery.completion, delivery.stamp, live_now, superseded=delivery.superseded)
     return progress
-
-
-def is_request(event: Event) -> bool:
-    """Whether a handler caused the event by itself. A step's own output comes from the step."""
-    return event.__class__ in _REQUESTS and not (isinstance(event, e.OutputEmitted) and event.attempt > 0)
-
-
-def is_completion(event: Event) -> bool:
-    """Whether the event is handed over to the handler."""
-    return event.__class__ in _COMPLETIONS
-
-
-def is_same_request(
-    recorded: Any,
-    attempted: Any,
-    also_known_as: tuple[str, ...] = (),
-    parameters: Callable[[], tuple[str, ...]] = tuple,
-) -> bool:
-    """Whether the handler asks for what the journal has. Times and ids may differ: the recorded ones hold. ``also_known_as``
-    are other names of the step, or of the target, that it asks for."""
-    kind = attempted.__class__
-    if recorded.__class__ is not kind:
-        return False
-    of_fields = _SAME_CHANGES.get(kind)
-    if of_fields is not None:
-        return of_fields(recorded, attempted)
-    if recorded.step != attempted.step:
-        return False
-    if kind is e.StepScheduled:
-        return (recorded.name == attempted.name or recorded.name in also_known_as) and (
-            (recorded.argument == attempted.argument and not attempted.argument_bytes)
-            or _has_same_arguments(recorded, attempted, parameters)
-        )
-    if kind in _OF_TARGETS and recorded.target != attempted.target and str(recorded.target) not in also_known_as:
-        return False
-    at_its_place = _SAME_AT_ITS_PLACE.get(kind)
-    return at_its_place is None or at_its_place(recorded, attempted)
-
-
-def _has_same_arguments(
-    recorded: e.StepScheduled, attempted: e.StepScheduled, parameters: Callable[[], tuple[str, ...]]
-) -> bool:
-    """Whether a step is given what is recorded, as far as that can be told; by position or by name makes no difference."""
-    if not recorded.is_compared or not attempted.is_compared:
-        return True
-    if recorded.argument_bytes or attempted.argument_bytes:
-        return recorded.opaque != attempted.opaque or _digest_of(recorded) == _digest_of(attempted)
-    names = parameters()
-    was, is_now = _by_name(recorded.argument, names), _by_name(attempted.argument, names)
-    opaque = {_name_of(place, names) for place in (*recorded.opaque, *attempted.opaque)}
-    return was.keys() == is_now.keys() and all(was[name] == is_now[name] for name in was.keys() - opaque)
-
-
-def _digest_of(step: e.StepScheduled) -> str:
-    return step.argument_digest if step.argument_bytes else digest_of_values(step.argument, step.opaque)
-
-
-def digest_of_values(arguments: bytes, opaque: Sequence[str]) -> str:
-    """What tells the arguments of a step from others, without those that are not values."""
-    return digest(_values(arguments, opaque)).hex()
-
-
-def _values(arguments: bytes, opaque: Sequence[str]) -> bytes:
-    """The arguments that are values, as JSON."""
-    if not opaque:
-        return arguments
-    return msgspec.json.encode({place: value for place, value in _by_place(arguments).items() if place not in opaque})
-
-
-def _by_place(arguments: bytes) -> dict[str, msgspec.Raw]:
-    given = msgspec.json.decode(arguments, type=dict[str, msgspec.Raw] | list[msgspec.Raw]) if arguments else []
-    return given if isinstance(given, dict) else {str(place): value for place, value in enumerate(given)}
-
-
-def _by_name(arguments: bytes, names: Sequence[str]) -> dict[str, bytes]:
-    return {_name_of(place, names): bytes(value) for place, value in _by_place(arguments).items()}
-
-
-def _name_of(place: str, names: Sequence[str]) -> str:
-    """The parameter that an argument is for, given by position or by name."""
-    return names[int(place)] if place.isdecimal() and int(place) < len(names) else place
-
-
-_Comparison: TypeAlias = "Callable[[Any, Any], bool]"
-
-
-def _same(*names: str) -> _Comparison:
-    values = attrgetter(*names)
-    return lambda recorded, attempted: bool(values(recorded) == values(attempted))
-
-
-_SAME_CHANGES: dict[type, _Comparison] = {
-    e.FieldsChanged: _same("fields"),
-    e.LogExtended: _same("field", "items"),
-    e.MapChanged: _same("field", "items"),
-    e.PatchMarked: _same("name"),
-    e.SignalReassigned: _same("signal", "step"),
-}
-"""What must agree of requests that have no step."""
-
-_OF_TARGETS = (e.CallScheduled, e.SendScheduled)
-
-_SAME_AT_ITS_PLACE: dict[type, _Comparison] = {
-    e.CallScheduled: is_same_input,
-    e.SendScheduled: is_same_input,
-    e.SignalAwaited: _same("name"),
-    e.VerbScheduled: _same("verb", "of"),
-    e.AttachScheduled: _same("callee"),
-}
-"""What must agree of requests besides their step."""
-
-
-def describe(event: Any) -> str:
-    """A request in words, with the line that asked."""
-    match event:
-        case e.StepScheduled():
-            what = f"step {event.name!r}"
-        case e.SleepScheduled():
-            what = "a sleep"
-        case e.DeadlineScheduled():
-            what = "a deadline"
-        case e.CallScheduled():
-            what = f"a call of {event.target} with {_short(event.argument)}"
-        case e.SendScheduled():
-            what = f"a send to {event.target} with {_short(event.argument)}"
-        case e.AttachScheduled():
-            what = f"waiting for {event.callee}"
-        case e.SignalAwaited():
-            what = f"waiting for signal {event.name!r}"
-        case e.VerbScheduled():
-            what = f"{event.verb.value} of {event.of}"
-        case e.FieldsChanged():
-            return "a change of " + ", ".join(f"{name} to {_short(value)}" for name, value in event.fields.items())
-        case e.LogExtended():
-            return f"{len(event.items)} items appended to {event.field}"
-        case e.MapChanged():
-            return f"a change of {', '.join(event.items)} in {event.field}"
-        case e.SignalReassigned():
-            where = "no wait" if event.step is None else f"the wait at step {event.step}"
-            return f"signal {event.name!r} taken by {where}"
-        case e.PatchMarked():
-            return f"patched({event.name!r})"
-        case e.WaitDropped():
-            return f"the end of waiting at step {event.step}"
-        case e.CallCancelRequested():
-            return f"a cancel of the call at step {event.step}"
-        case e.OutputEmitted():
-            return f"output at step {event.step}"
-        case _:
-            return type(event).__name__
-    source = f" at {event.source}" if event.source else ""
-    return f"{what} (step {event.step}){source}"
-
-
-def contrast(recorded: Any, attempted: Any) -> tuple[str, str]:
-    """Two requests in words; of steps that differ in nothing else, with those of their arguments that are compared."""
-    if not _is_same_step(recorded, attempted):
-        return describe(recorded), describe(attempted)
-    one, other = _values(recorded.argument, recorded.opaque), _values(attempted.argument, attempted.opaque)
-    same = _length_in_common(one, other)
-    was, is_now = _arguments(recorded, one, same), _arguments(attempted, other, same)
-    return f"{describe(recorded)} with {was}", f"{describe(attempted)} with {is_now}"
-
-
-def _is_same_step(recorded: Any, attempted: Any) -> bool:
-    """Whether they are one step, so that its arguments are the difference."""
-    is_step = isinstance(recorded, e.StepScheduled) and isinstance(attempted, e.StepScheduled)
-    return is_step and (recorded.name, recorded.step) == (attempted.name, attempted.step)
-
-
-def _length_in_common(one: bytes, other: bytes) -> int:
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-def _arguments(step: e.StepScheduled, values: bytes, same: int) -> str:
-    """The arguments, from where they begin to differ if they are long."""
-    if step.argument_bytes:
-        return f"arguments of {step.argument_bytes} bytes"
-    if not values:
-        return "no arguments"
-    first = 0 if len(values) <= _SHORT else max(0, same - _SHORT // 4)
-    return f"{'…' if first else ''}{_short(values[first:])}"
-
-
-_SHORT = 60
-
-
-def _short(value: bytes) -> str:
-    text = value.decode(errors="replace")
-    return text if len(text) <= _SHORT else text[: _SHORT - 3] + "…"
 
 
 def _gave_way(completion: Completion) -> bool:

@@ -20,7 +20,7 @@ import attrs
 
 from actors.core.cuts import ENDS, OPERATIONS, Cut, cut_at, cut_before_outcome
 from actors.core.output import void_pieces
-from actors.core.replay import describe, is_completion, is_request
+from actors.core.requests import describe, is_completion, is_request
 from actors.errors import UnknownStepError
 from journal import events as e
 from journal.events import OutcomeKind, Stamp, StepRef

@@ -12,7 +12,8 @@ from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say 
 
 from actors.core import commands as c
 from actors.core.decide import seed_of
-from actors.core.replay import Execution, Progress, Script, play, script
+from actors.core.replay import Execution, Progress, play
+from actors.core.script import Script, script
 from actors.durable import HandlerContext, HandlerPort
 from actors.engine.containment import held_for
 from actors.engine.running import RunningSteps

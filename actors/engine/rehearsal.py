@@ -16,7 +16,8 @@ import msgspec
 from actors.checking import CheckReport, Divergence, FieldDifference, OperationCheck, OperationStatus, Verdict
 from actors.core import commands as c
 from actors.core.decide import outcome_when_cancelled
-from actors.core.replay import Execution, contrast, describe, is_request
+from actors.core.replay import Execution
+from actors.core.requests import contrast, describe, is_request
 from actors.engine.attempt import Attempt, Setting, decode_argument, writer_beside
 from actors.engine.fold import fold
 from actors.engine.past import Maps, Past

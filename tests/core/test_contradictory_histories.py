@@ -6,7 +6,7 @@ import pytest
 
 from actors.core.circles import edges_from
 from actors.core.evolve import IllegalEvent, evolve
-from actors.core.replay import script
+from actors.core.script import script
 from actors.core.state import InvocationState, ObjectState, Wait, WaitKind
 from actors.engine.restarting import acceptance_of
 from journal import events as e

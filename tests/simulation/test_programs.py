@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 import actors
-from actors.core.replay import Execution, Progress, is_completion, is_request, is_same_request, play, script
+from actors.core.replay import Execution, Progress, play
+from actors.core.requests import is_completion, is_request, is_same_request
+from actors.core.script import script
 from actors.durable import HandlerContext, HandlerPort
 from actors.fieldview import FieldView, Pins
 from actors.inspection import belongs_to

@@ -1,0 +1,156 @@
+"""A history in the order in which its handler lives through it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors.core.requests import COMPLETIONS, REQUESTS, is_request
+from actors.errors import CancelledError
+from journal import events as e
+from journal.errors import CorruptRecord
+from journal.ids import StepId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from journal.events import Event, Recorded, Stamp
+
+_NO_STEPS: frozenset[StepId] = frozenset()
+
+
+@attrs.define(eq=False)
+class Delivery:
+    """A completion in its turn."""
+
+    completion: Any
+    stamp: Stamp
+    superseded: bool = False
+
+
+@attrs.frozen
+class KeptPart:
+    """A part of the history that a restart has kept. ``requests``: how many it ends with, counted from the beginning.
+    ``carries``: what the handler wrote in it stays a change of its own."""
+
+    requests: int
+    carries: bool
+
+    def leaves_at(self, made: int) -> bool:
+        """Whether what is written after so many requests is not in the object when the part is over."""
+        return self.carries or made >= self.requests
+
+
+@attrs.define(eq=False)
+class Script:
+    """A history as a replay goes through it: when it began, whether it was cancelled before its first line, the requests
+    that it must make, the parts that restarts have kept, the completions that it is given; and how many turns it is known
+    to have taken, whatever it asked for in them."""
+
+    started: Stamp
+    cancelled: CancelledError | None
+    requests: list[Event]
+    kept_parts: list[KeptPart]
+    deliveries: list[Delivery]
+    lived_turns: int
+
+    @property
+    def ended_steps(self) -> frozenset[StepId]:
+        """The steps that have an outcome."""
+        if not self.deliveries:
+            return _NO_STEPS
+        return frozenset(d.completion.step for d in self.deliveries if d.completion.__class__ is e.StepCompleted)
+
+
+def script(history: Iterable[Recorded]) -> Script:
+    """Put the history of one invocation into the order in which its handler lives through it.
+
+    That is the order of the journal, except for a cancel. One that finds the handler held is given *before* what came
+    meanwhile; one that finds it failing, or that it has returned without, before the completion that it failed or returned on.
+    So it arrives at an await, and compensations run.
+    """
+    started: Stamp | None = None
+    requests: list[Event] = []
+    kept_parts: list[KeptPart] = []
+    lived_turns = 0
+    order = _Order()
+    for recorded in history:
+        event = recorded.event
+        kind = event.__class__
+        if kind in COMPLETIONS:
+            if isinstance(event, e.HistoryKept):
+                made = len([r for r in requests if not isinstance(r, e.PatchMarked)])
+                kept_parts.append(KeptPart(made, event.carries))
+            order.add(Delivery(event, recorded.stamp))
+            if kind is e.HistoryKept:
+                lived_turns = len(order.deliveries)
+        elif kind in REQUESTS:
+            if is_request(event):
+                requests.append(event)
+        elif kind is e.InvocationStarted:
+            started = recorded.stamp
+        elif isinstance(event, e.AttemptFailed):
+            order.attempt_failed(event.handed_over)
+            lived_turns = max(lived_turns, event.handed_over)
+        elif kind is e.InvocationSuspended:
+            lived_turns = len(order.deliveries) + 1
+        elif isinstance(event, e.CancelOvertook):
+            order.cancel_overtook(event.handed_over)
+        elif kind is e.AttemptRetried or kind is e.InvocationResumed:
+            order.attempt_begins()
+    if started is None:
+        raise CorruptRecord("a history that is replayed does not say when its handler started")
+    return Script(started, order.cancelled, requests, kept_parts, order.deliveries, lived_turns)
+
+
+class _Order:
+    """Completions in the order in which a handler is given them."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[Delivery] = []
+        self.cancelled: CancelledError | None = None
+        self._failing_after: int | None = None
+
+    def add(self, delivery: Delivery) -> None:
+        cancel = delivery.completion
+        if isinstance(cancel, e.HistoryKept) and cancel.before_last:
+            self.deliveries.insert(max(0, len(self.deliveries) - 1), delivery)
+            return
+        if not isinstance(cancel, e.CancelRequested):
+            self.deliveries.append(delivery)
+            return
+        first = len(self.deliveries) - cancel.overtakes
+        if self._failing_after is not None:
+            first = min(first, self._failing_after - 1)
+        self._give_before(first, delivery)
+
+    def attempt_failed(self, handed_over: int) -> None:
+        """The handler failed on the last of so many. A cancel behind that would never be given: it goes before."""
+        self._failing_after = handed_over
+        self._bring_forward(handed_over)
+
+    def attempt_begins(self) -> None:
+        self._failing_after = None
+
+    def cancel_overtook(self, handed_over: int) -> None:
+        """The handler returned on the last of so many without having met the cancel, which may have been given to it."""
+        if not self._bring_forward(handed_over) and handed_over > 0:
+            self.deliveries[handed_over - 1] = attrs.evolve(self.deliveries[handed_over - 1], superseded=True)
+
+    def _bring_forward(self, handed_over: int) -> bool:
+        """Have a cancel that stands behind so many completions given before the last of them; whether there is one."""
+        for delivery in self.deliveries[handed_over:]:
+            if isinstance(delivery.completion, e.CancelRequested):
+                self.deliveries.remove(delivery)
+                self._give_before(handed_over - 1, delivery)
+                return True
+        return False
+
+    def _give_before(self, first: int, cancel: Delivery) -> None:
+        """What stands from ``first`` on is superseded: it comes after the cancel. Before the first completion there is no await
+        yet: the cancel ends the handler before its first line."""
+        if first < 0:
+            self.cancelled = CancelledError(cancel.completion.reason)
+            return
+        self.deliveries[first:] = [cancel, *(attrs.evolve(d, superseded=True) for d in self.deliveries[first:])]
