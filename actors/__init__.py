@@ -22,7 +22,6 @@ from playhead.packages import check_packages
 
 check_packages()  # first: the imports below would fail on a user's journal.py without saying so
 
-from actors.core.concurrency import CancelScope, Nursery
 from actors.durable import (
     actor,
     current_invocation,
@@ -117,6 +116,7 @@ from actors.handlerlog import logger
 from actors.handlers import handler, shared
 from actors.objects import Actor, Service, Workflow
 from actors.references import InvocationHandle, Restarted
+from actors.replay.branches import CancelScope, Nursery
 from actors.values import converter
 from actors.values.limits import Limits
 from actors.values.retries import RetryPolicy

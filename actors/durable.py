@@ -21,14 +21,6 @@ import attrs
 
 from actors.copies import StepCall, call_of, with_copies
 from actors.core import commands as c
-from actors.core.collection import is_collecting
-from actors.core.concurrency import (
-    Branch,
-    CancelScope,
-    NurseryManager,
-    Operation,
-    current_branch,
-)
 from actors.core.requests import digest_of_values
 from actors.errors import (
     DefinitionError,
@@ -49,6 +41,8 @@ from actors.references import (
     new_id,
     with_successor,
 )
+from actors.replay.branches import Branch, CancelScope, NurseryManager, Operation, current_branch
+from actors.replay.collection import is_collecting
 from actors.stepargs import encoded, parameter_names
 from actors.values import (
     Codec,

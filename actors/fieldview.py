@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from actors.core.concurrency import current_branch
 from actors.durable import current_step
 from actors.errors import FieldMisuseError, InsideStepError, NoLongerFitsError
 from actors.fields import FieldKind
 from actors.items import IMMUTABLE, UNREAD, LogView, MapView, may_only_read
+from actors.replay.branches import current_branch
 from actors.values import says_the_same
 from actors.values.limits import DEFAULT_LIMITS, within_limit
 from journal import events as e

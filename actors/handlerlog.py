@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from actors.core.concurrency import current_branch
 from actors.durable import HandlerContext, context_of, current_step
+from actors.replay.branches import current_branch
 
 
 class HandlerLogger(logging.LoggerAdapter[logging.Logger]):

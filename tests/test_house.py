@@ -57,9 +57,9 @@ PURE_LIBRARIES = {
 ``datetime`` for its types."""
 
 ALLOWED_BESIDES = {
-    "actors.core.collection": {"gc", "threading"},  # what the collector runs must be told from what a handler runs
-    "actors.core.concurrency": {"random"},  # it is handed a source of chance, and names its type
-    "actors.core.generators": {"sys"},  # the hooks of async generators belong to the interpreter
+    "actors.replay.collection": {"gc", "threading"},  # what the collector runs must be told from what a handler runs
+    "actors.replay.branches": {"random"},  # it is handed a source of chance, and names its type
+    "actors.replay.generators": {"sys"},  # the hooks of async generators belong to the interpreter
     "journal.ids": {"random"},  # as above
 }
 """What single modules may use besides, each for its reason."""

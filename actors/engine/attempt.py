@@ -12,8 +12,6 @@ from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say 
 
 from actors.core import commands as c
 from actors.core.decide import seed_of
-from actors.core.replay import Execution, Progress, play
-from actors.core.script import Script, script
 from actors.durable import HandlerContext, HandlerPort
 from actors.engine.containment import held_for
 from actors.engine.running import RunningSteps
@@ -23,6 +21,8 @@ from actors.errors import Interruption, NoLongerFitsError, NonDurableAwaitError,
 from actors.fieldview import FieldView, Pins
 from actors.mistakes import fails_fast
 from actors.objects import NothingStored
+from actors.replay.execution import Execution, Progress, play
+from actors.replay.script import Script, script
 from actors.values import MissingParameters, UnknownParameter, ValueProblem
 from actors.values.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
 from actors.values.limits import within_limit

@@ -13,7 +13,7 @@ import attrs
 
 from actors.checking import Verdict, refusal_of
 from actors.core.decide import lineage_of, with_input
-from actors.core.restart import asked_anew
+from actors.core.restart_plan import asked_anew
 from actors.core.state import InvocationState
 from actors.engine.attempt import writer_beside
 from actors.engine.index import row_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from actors.checking import CheckReport
     from actors.core import commands as c
-    from actors.core.restart import Kept
+    from actors.core.restart_plan import Kept
     from actors.core.state import ObjectState
     from actors.engine.app import App
     from actors.engine.past import Past

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from actors.core import commands as c
 from actors.core.decide import unknown_invocation, with_input
 from actors.core.inputs import is_same_input
-from actors.core.restart import FROM_THE_START, Kept, asked_anew, find_point, keep, nothing_of
+from actors.core.restart_plan import FROM_THE_START, Kept, asked_anew, find_point, keep, nothing_of
 from actors.engine.attempt import decode_argument
 from actors.engine.foresight import Surroundings, check_kept_part
 from actors.engine.restarting import acceptance_of, check_past, check_rewindable, has_fields

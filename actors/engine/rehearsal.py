@@ -16,7 +16,6 @@ import msgspec
 from actors.checking import CheckReport, Divergence, FieldDifference, OperationCheck, OperationStatus, Verdict
 from actors.core import commands as c
 from actors.core.decide import outcome_when_cancelled
-from actors.core.replay import Execution
 from actors.core.requests import contrast, describe, is_request
 from actors.engine.attempt import Attempt, Setting, decode_argument, writer_beside
 from actors.engine.fold import fold
@@ -26,6 +25,7 @@ from actors.engine.rows import ObjectItems
 from actors.engine.watchdog import Watchdog, Work, blocked_error
 from actors.errors import ActorError, AttemptEnded, HistoryGoneError, Interruption, UnknownInvocationError
 from actors.inspection import belongs_to, failure_info, outcome_info
+from actors.replay.execution import Execution
 from actors.values.failures import failure_of
 from actors.values.limits import DEFAULT_LIMITS
 from journal import events as e

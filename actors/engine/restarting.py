@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from actors.core import commands as c
-from actors.core.restart import FROM_THE_START, Kept, keep
+from actors.core.restart_plan import FROM_THE_START, Kept, keep
 from actors.core.state import WaitKind
 from actors.errors import NotPossibleError
 from journal import events as e

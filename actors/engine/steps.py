@@ -12,7 +12,6 @@ import attrs
 import trio
 
 from actors.core import commands as c
-from actors.core.concurrency import current_branch
 from actors.durable import HandlerContext, StepBody, context_of, current_step
 from actors.engine.containment import passes
 from actors.engine.threads import StepThread, has_abandoned, key_of
@@ -20,6 +19,7 @@ from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.errors import Interruption, OutsideHandlerError, PayloadTooLargeError, StepTimeoutError, UnserializableError
 from actors.inspection import StepPhase
 from actors.mistakes import fails_fast
+from actors.replay.branches import current_branch
 from actors.values import ValueProblem
 from actors.values.error_groups import is_group, leaves_of
 from actors.values.failures import failed, failure_of, first_of, is_terminal, text_of

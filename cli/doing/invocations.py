@@ -9,7 +9,7 @@ import click
 import msgspec
 import trio
 
-from actors.core.restart import in_words
+from actors.core.restart_plan import in_words
 from actors.history import show
 from actors.values.texts import failure_in_words
 from cli.listing import TextColumn, TextTable, facts_lines

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.core.replay import Execution, Progress, play
 from actors.core.requests import is_request
-from actors.core.script import Script, script
 from actors.durable import HandlerContext
+from actors.replay.execution import Execution, Progress, play
+from actors.replay.script import Script, script
 from actors.values.failures import failed, is_cancel, is_terminal
 from actors.values.limits import DEFAULT_LIMITS, Limits
 from actors.values.retries import DEFAULT_RETRY

@@ -6,9 +6,9 @@ import pytest
 
 from actors.core.circles import edges_from
 from actors.core.evolve import IllegalEvent, evolve
-from actors.core.script import script
 from actors.core.state import InvocationState, ObjectState, Wait, WaitKind
 from actors.engine.restarting import acceptance_of
+from actors.replay.script import script
 from journal import events as e
 from journal.errors import CorruptRecord
 from journal.events import Kind, Mode, Recorded, Stamp, Status

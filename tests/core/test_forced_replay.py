@@ -14,8 +14,8 @@ import pytest
 
 import actors
 from actors import Actor, CancelledError, TooSlowError, handler, step
-from actors.core.replay import Progress
 from actors.core.requests import is_request, is_same_request
+from actors.replay.execution import Progress
 from journal import events as e
 from journal.events import Status
 from journal.ids import StepId

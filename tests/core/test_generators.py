@@ -12,7 +12,7 @@ import pytest
 
 import actors
 from actors import Actor, handler, step
-from actors.core.replay import Progress
+from actors.replay.execution import Progress
 from tests.core.machine import Machine, call_done, step_done, timer
 
 if TYPE_CHECKING:

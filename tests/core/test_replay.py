@@ -10,7 +10,7 @@ import trio
 
 import actors
 from actors import Actor, CancelledError, NonDurableAwaitError, TooSlowError, handler, step
-from actors.core.replay import Progress
+from actors.replay.execution import Progress
 from journal import events as e
 from tests.core.machine import (
     STARTED,

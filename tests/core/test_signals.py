@@ -16,9 +16,9 @@ import pytest
 
 import actors
 from actors import CancelledError, step
-from actors.core.concurrency import Operation, current_branch
-from actors.core.replay import Progress
-from actors.core.restart import OPERATIONS, Kept, keep
+from actors.core.restart_plan import OPERATIONS, Kept, keep
+from actors.replay.branches import Operation, current_branch
+from actors.replay.execution import Progress
 from journal import events as e
 from journal.ids import StepId
 from tests.core.machine import IT, STARTED, Machine, cancel, signal, step_aborted, step_done, timer, waits_for_signals

@@ -16,7 +16,7 @@ import pytest
 
 import actors
 from actors import step
-from actors.core.replay import Progress
+from actors.replay.execution import Progress
 from actors.stepargs import encoded
 from journal import events as e
 from tests.core.machine import LIMITED, Machine, step_done

@@ -168,7 +168,7 @@ def _serve_the_last_first() -> None:
 
 
 def _lose_output() -> None:
-    from actors.core.replay import Execution
+    from actors.replay.execution import Execution
     from journal import events as e
 
     is_due = _now_and_then(10)

@@ -25,7 +25,7 @@ from trio.testing import MockClock
 
 import actors
 from actors import Limits
-from actors.core.restart import OPERATIONS
+from actors.core.restart_plan import OPERATIONS
 from actors.doctor import examine
 from actors.engine import containment
 from actors.errors import ActorError

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 import actors
-from actors.core.replay import Execution, Progress, play
 from actors.core.requests import is_completion, is_request, is_same_request
-from actors.core.script import script
 from actors.durable import HandlerContext, HandlerPort
 from actors.fieldview import FieldView, Pins
 from actors.inspection import belongs_to
 from actors.objects import definition_of
+from actors.replay.execution import Execution, Progress, play
+from actors.replay.script import script
 from actors.values.failures import is_terminal
 from actors.values.limits import DEFAULT_LIMITS
 from actors.values.retries import DEFAULT_RETRY

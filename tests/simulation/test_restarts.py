@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from actors import OutcomeKind, Status
-from actors.core.restart import OPERATIONS
+from actors.core.restart_plan import OPERATIONS
 from actors.inspection import belongs_to
 from journal import events as e
 from journal.events import Recorded

@@ -20,20 +20,13 @@ from collections import deque
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
-from actors.core.collection import is_collecting
-from actors.core.concurrency import (
-    Branch,
-    CancelScope,
-    Joining,
-    Opening,
-    Operation,
-    not_driven,
-)
-from actors.core.generators import Generators
 from actors.core.requests import REQUESTS, Completion, contrast, describe, is_same_request, is_same_step
-from actors.core.script import KeptPart, Script
 from actors.core.signals import Signals
 from actors.errors import AttemptEnded, Cancelled, CancelledError, NonDeterminismError, NonDurableAwaitError
+from actors.replay.branches import Branch, CancelScope, Joining, Opening, Operation, not_driven
+from actors.replay.collection import is_collecting
+from actors.replay.generators import Generators
+from actors.replay.script import KeptPart, Script
 from actors.values.limits import NEVER
 from journal import events as e
 from journal.errors import BrokenInvariant

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.core.cuts import ENDS, OPERATIONS, Cut, cut_at, cut_before_outcome
+from actors.core.history_cuts import ENDS, OPERATIONS, Cut, cut_at, cut_before_outcome
 from actors.core.output import void_pieces
 from actors.core.requests import describe, is_completion, is_request
 from actors.errors import UnknownStepError

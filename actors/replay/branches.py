@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
-from actors.core.collection import is_collecting
 from actors.errors import AttemptEnded, Cancelled, CancelledError, OutsideHandlerError
+from actors.replay.collection import is_collecting
 from actors.values.arguments import Instant, Seconds, checked_instant, checked_seconds
 from actors.values.error_groups import is_group, without
 from journal.errors import BrokenInvariant
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import types
     from collections.abc import Awaitable, Callable, Coroutine, Generator
 
-    from actors.core.replay import Execution
+    from actors.replay.execution import Execution
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""Drives a handler's coroutines through a history, without any I/O."""
