@@ -136,7 +136,8 @@ if TYPE_CHECKING:
     from actors.http.client import connect
     from actors.inspection import GateAnswer, GateInfo, InvocationInfo
     from actors.jobs import JobClient, JobHandle, JobInfo, JobItem, JobItems, JobPreview, Selection
-    from actors.objecthandle import FieldChange, ItemInfo, ObjectHandle, ObjectInfo, ObjectName
+    from actors.objecthandle import ObjectHandle
+    from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.output import OutputChunk
     from actors.runtime import Runtime, collect_garbage_rarely, open_runtime
     from actors.sql.result import QueryResult
@@ -150,13 +151,13 @@ _LATER = {
     "CheckSummary": "actors.checking",
     "DeploymentClient": "actors.deploying",
     "DeploymentInfo": "actors.deploying",
-    "FieldChange": "actors.objecthandle",
+    "FieldChange": "actors.objectinfo",
     "GateAnswer": "actors.inspection",
     "GateClient": "actors.gates",
     "GateInfo": "actors.inspection",
     "GateState": "actors.core.gates",
     "InvocationInfo": "actors.inspection",
-    "ItemInfo": "actors.objecthandle",
+    "ItemInfo": "actors.objectinfo",
     "ItemResult": "actors.core.jobs",
     "JobClient": "actors.jobs",
     "JobHandle": "actors.jobs",
@@ -169,8 +170,8 @@ _LATER = {
     "JournalEntry": "actors.history",
     "OutputChunk": "actors.output",
     "ObjectHandle": "actors.objecthandle",
-    "ObjectInfo": "actors.objecthandle",
-    "ObjectName": "actors.objecthandle",
+    "ObjectInfo": "actors.objectinfo",
+    "ObjectName": "actors.objectinfo",
     "QueryResult": "actors.sql.result",
     "Reason": "actors.why",
     "Runtime": "actors.runtime",

@@ -15,7 +15,7 @@ from journal.rows import FIRST_LINK, AuditRow, decode_audit, is_linked, link_of_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from actors.listing import RowSource
+    from journal.log.protocol import RowSource
 
 _PAGE = 256
 

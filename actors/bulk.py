@@ -37,10 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from actors.inspection import InvocationInfo
-    from actors.listing import RowSource
     from actors.local import LocalPort
     from journal.events import Answer
-    from journal.log.protocol import Journal
+    from journal.log.protocol import Journal, RowSource
 
 RUN = "run"
 """The request under which a job runs, so that its id tells its invocation's."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import os
 
     from actors.core.commands import ResumeInvocation
-    from actors.listing import Listing
     from actors.values.snapshot import Snapshot
+    from actors.wanted import Listing
     from journal.events import Answer
 
 SAMPLES = 10

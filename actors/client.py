@@ -14,7 +14,6 @@ from actors.deploying import DeploymentClient, DeploymentPort
 from actors.errors import DefinitionError, InvalidArgumentError, UnavailableError
 from actors.gates import GateClient, GatePort
 from actors.jobs import JobClient, JobPort
-from actors.listing import Listing
 from actors.objecthandle import ObjectHandle, ObjectPort
 from actors.objects import definition_of, kind_in_words
 from actors.references import (
@@ -40,6 +39,7 @@ from actors.values.arguments import (
     text_or_none,
 )
 from actors.values.snapshot import Snapshot
+from actors.wanted import Listing
 from journal.events import Kind, Status, Target
 from journal.ids import InvocationId, parse_invocation_id
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from actors.changing import ChangeSet
     from actors.checking import CheckSummary
     from actors.inspection import InvocationInfo, ServiceInfo
-    from actors.objecthandle import ObjectName
+    from actors.objectinfo import ObjectName
     from actors.objects import ObjectBase
     from actors.sql.result import Parameters, QueryResult
     from actors.values.limits import Limits

@@ -11,7 +11,7 @@ from journal import keys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.listing import RowSource
+    from journal.log.protocol import RowSource
 
 _COUNTED_TOGETHER = 512
 

@@ -18,11 +18,11 @@ import attrs
 from actors.auditing import ChainCheck
 from actors.core import commands as c
 from actors.core.evolve import spans_with
+from actors.core.fold import advance, fold
 from actors.core.react import owes, timers_of
 from actors.core.state import ObjectState, WaitKind, with_request
 from actors.engine.arrivals import Act
 from actors.engine.audit import note_at_rest
-from actors.engine.fold import advance, fold
 from actors.engine.forming import invocation_of_timer, is_postponed, timer_letter
 from actors.engine.index import row_of
 from actors.engine.resident import IndexedState

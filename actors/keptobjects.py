@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.engine.fold import fold
-from actors.engine.past import Past
+from actors.core.fold import fold
+from actors.core.past import Past
 from actors.errors import InvalidArgumentError
 from actors.fields import FieldKind
-from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
+from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
 from actors.values.arguments import checked_count
 from actors.values.names import is_system
 from actors.values.texts import shown

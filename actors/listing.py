@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
-import attrs
+from typing import TYPE_CHECKING
 
 from actors.core.decide import unknown_invocation
-from actors.values.names import is_system
 from journal import keys
 from journal.errors import BrokenInvariant
 from journal.events import Status
@@ -17,43 +14,10 @@ from journal.rows import InvocationRow, decode_row
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from actors.wanted import Listing
+    from journal.log.protocol import RowSource
+
 _PAGE = 256
-
-
-class RowSource(Protocol):
-    """Something with rows: a journal, or a store opened for reading."""
-
-    @property
-    def partitions(self) -> int: ...
-    def row(self, key: bytes) -> bytes | None: ...
-    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]: ...
-
-
-@attrs.frozen(kw_only=True)
-class Listing:
-    """Which invocations are wanted. None: whatever it is. Those of built-in objects only if ``system``, or by their name.
-
-    ``where`` is a condition in SQL, which ``actors.sql`` answers.
-    """
-
-    status: frozenset[Status] | None = None
-    service: str | None = None
-    key: str | None = None
-    handler: str | None = None
-    where: str | None = None
-    limit: int = 100
-    system: bool = False
-
-    def wants(self, row: InvocationRow) -> bool:
-        """Whether this is one of them."""
-        target = row.target
-        return (
-            (self.status is None or row.status in self.status)
-            and (not is_system(target.service) if self.service is None and not self.system else True)
-            and (self.service is None or target.service == self.service)
-            and (self.key is None or target.key == self.key)
-            and (self.handler is None or target.handler == self.handler)
-        )
 
 
 def row_of_id(source: RowSource, of: InvocationId) -> InvocationRow:

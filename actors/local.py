@@ -39,7 +39,7 @@ from actors.health import Health, HealthReason, health_of
 from actors.history import JournalEntry
 from actors.inspection import ServiceInfo, info_of, service_info
 from actors.keptobjects import KeptObjects
-from actors.listing import Listing, row_of_id
+from actors.listing import row_of_id
 from actors.localobjects import ObjectCaller
 from actors.references import (
     InvocationHandle,
@@ -57,6 +57,7 @@ from actors.values.limits import within_limit
 from actors.values.names import is_system
 from actors.values.outcomes import value_of
 from actors.values.snapshot import Snapshot
+from actors.wanted import Listing
 from journal.errors import BrokenInvariant, JournalError
 from journal.events import Kind, Target
 from journal.ids import InvocationId
@@ -77,7 +78,7 @@ if TYPE_CHECKING:
     from actors.engine.world import World
     from actors.inspection import GateAnswer, GateInfo, InvocationInfo
     from actors.jobs import JobInfo, JobItems, JobPreview
-    from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.objects import Definition
     from actors.output import OutputChunk
     from actors.references import Request

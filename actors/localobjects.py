@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from actors.editing import Edit, Edited
     from actors.handlers import HandlerDefinition
     from actors.local import LocalPort
-    from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.objects import Definition
 
 

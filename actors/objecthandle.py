@@ -11,67 +11,11 @@ from actors.errors import InvalidArgumentError
 from actors.references import checked_request_key
 from actors.values import ValueProblem, Written, parse, write_by_own_type
 from actors.values.arguments import MAX_COUNT, checked_count, checked_text, count_or_none
-from journal.events import Kind
-from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-
-@attrs.frozen(kw_only=True)
-class ObjectInfo:
-    """An object, now or after an event. A key that was never used has version 0, and its fields have their defaults.
-
-    ``version`` is the number of the last event in its log, ``version_at`` when that was decided (wall seconds; None if it is
-    no longer kept), ``fields_version`` the number of the one that changed its fields last. ``history_from`` is the number of the first
-    event that is still kept: 1 unless retention has purged what was before it.
-    ``fields`` are the plain ones, ``logs`` the lengths of its logs, ``maps`` the names of its maps. ``holder`` has it for
-    itself, ``waiting`` are those in the mailbox, in order, the first hundred of ``waiting_count``.
-    """
-
-    service: str
-    key: str
-    kind: Kind
-    version: int = 0
-    version_at: float | None = None
-    fields_version: int = 0
-    history_from: int = 1
-    fields: dict[str, Any] = attrs.field(factory=dict)
-    logs: dict[str, int] = attrs.field(factory=dict)
-    maps: tuple[str, ...] = ()
-    holder: InvocationId | None = None
-    waiting: tuple[InvocationId, ...] = ()
-    waiting_count: int = 0
-    open_invocations: int = 0
-
-
-@attrs.frozen(kw_only=True)
-class FieldChange:
-    """A field, or an item of it, as an invocation left it: after which event, when (wall seconds), by whom. ``item`` is the key
-    of a map's item as JSON, or the position in a log."""
-
-    number: int
-    at: float
-    by: str
-    invocation_id: InvocationId
-    value: Any
-    item: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class ItemInfo:
-    """An item of a ``Log`` or a ``Map``: its position, or its key as JSON, and its value."""
-
-    item: str
-    value: Any
-
-
-@attrs.frozen(kw_only=True)
-class ObjectName:
-    """An object that has been used."""
-
-    service: str
-    key: str
+    from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
 
 
 @runtime_checkable

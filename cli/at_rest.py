@@ -12,9 +12,9 @@ import trio
 from actors.auditing import ChainCheck, check_of, list_audit
 from actors.bulk import RUN, job_info, kept_items, run_of_job, unknown_job
 from actors.core.circles import WaitGraph
+from actors.core.fold import fold
 from actors.core.jobs import JobProgress
 from actors.deployments.keeper import info_of_deployment
-from actors.engine.fold import fold
 from actors.engine.registry import read_deployments, read_gates
 from actors.engine.world import World
 from actors.errors import UnknownInvocationError
@@ -28,13 +28,14 @@ from actors.inspection import (
     info_of,
 )
 from actors.keptobjects import KeptObjects
-from actors.listing import Listing, list_invocations, row_of_id
+from actors.listing import list_invocations, row_of_id
 from actors.objects import definition_of, service_name
 from actors.sql.live import Queries, QueryTarget
 from actors.system.job import Job
 from actors.values import codec_for, decode_kept
 from actors.values.limits import DEFAULT_LIMITS
 from actors.values.names import is_system
+from actors.wanted import Listing
 from journal.errors import Damaged
 from journal.events import Kind, Mode
 from journal.ids import InvocationId, StreamId, stream_of_invocation
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from actors.core.state import ObjectState
     from actors.deploying import DeploymentInfo
     from actors.jobs import JobInfo, JobItem
-    from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.sql.result import QueryResult
     from journal.kv.rocks_reader import RocksReader
     from journal.rows import InvocationRow, StoreIdentity

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from actors.inspection import InvocationInfo, ServiceInfo
-    from actors.listing import Listing
-    from actors.objecthandle import ObjectInfo, ObjectName
+    from actors.objectinfo import ObjectInfo, ObjectName
+    from actors.wanted import Listing
     from journal.events import Kind
 
 _ID = "inv_"
@@ -88,7 +88,7 @@ def _quoted(text: str) -> str:
 
 async def _check(source: Source, condition: str) -> None:
     """Refuse a condition that is none by itself: joined with others, it could select what these exclude."""
-    from actors.listing import Listing
+    from actors.wanted import Listing
 
     await source.find(Listing(where=condition, limit=1))
 
@@ -170,7 +170,7 @@ async def _names_of(source: Source, named: NamedTarget) -> tuple[tuple[str, ...]
 async def _has_any(
     source: Source, service: str, *, key: str | None = None, handler: str | None = None
 ) -> list[InvocationInfo]:
-    from actors.listing import Listing
+    from actors.wanted import Listing
 
     return await source.find(Listing(service=service, key=key, handler=handler, limit=1))
 

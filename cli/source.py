@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from actors.http.connection import Connection
     from actors.inspection import GateInfo, InvocationInfo, ServiceInfo
     from actors.jobs import JobInfo, JobItem
-    from actors.listing import Listing
-    from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.sql.result import QueryResult
+    from actors.wanted import Listing
     from cli.at_rest import AtRest
     from journal.ids import InvocationId
 

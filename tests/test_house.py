@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("journal", "actors", "cli")
 DEARER_AT_MOST = 1.6
 
-PURE = {"journal.events", "journal.ids", "journal.errors"}
+PURE = {"journal.events", "journal.ids", "journal.errors", "journal.stored_stream"}
 """What the core may know of the journal: facts and names, and that bytes can be damaged."""
 
 PURE_LIBRARIES = {

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from actors.core.deployments import Deployment, DeploymentChange
     from actors.engine.engine import Engine
     from actors.engine.world import World
-    from actors.listing import RowSource
     from actors.registry import RegistryCaller
     from actors.values.snapshot import Snapshot
+    from journal.log.protocol import RowSource
 
 log = SafeLogger(__name__)
 

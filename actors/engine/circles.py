@@ -13,8 +13,8 @@ import trio
 
 from actors.core import commands as c
 from actors.core.circles import Circle, Edge, NotAtHand, WaitGraph
+from actors.core.fold import fold
 from actors.engine.arrivals import Arrival
-from actors.engine.fold import fold
 from actors.values.failures import failed, failure_of
 from journal import keys
 from journal.errors import BrokenInvariant, Damaged

@@ -6,10 +6,10 @@ from collections import OrderedDict
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from actors.core.fold import advance, fold
+from actors.core.past import Past
 from actors.core.react import owes
-from actors.engine.fold import advance, fold
 from actors.engine.index import listing_of
-from actors.engine.past import Past
 from actors.engine.resident import Resident
 from actors.inspection import belongs_to
 from journal.errors import Damaged

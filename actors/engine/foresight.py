@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from actors.checking import CheckReport
     from actors.core import commands as c
+    from actors.core.past import Past
     from actors.core.restart_plan import Kept
     from actors.core.state import ObjectState
     from actors.engine.app import App
-    from actors.engine.past import Past
     from actors.engine.rows import ItemRows
     from actors.engine.world import World
     from journal.events import Event

@@ -19,7 +19,9 @@ from actors.core import commands as c
 from actors.core import effects as f
 from actors.core.decide import decide, unknown_invocation
 from actors.core.evolve import evolve, spans_with
+from actors.core.past import OF_NO_INVOCATION
 from actors.core.react import react
+from actors.core.snapshots import encode_snapshot
 from actors.core.state import existing, with_request
 from actors.engine.arrivals import Arrival
 from actors.engine.audit import SET_ASIDE, AuditTrail, act_of, detail_of_set_aside, row_of_act
@@ -35,10 +37,8 @@ from actors.engine.index import (
     row_of,
 )
 from actors.engine.notes import NOTED, note
-from actors.engine.past import OF_NO_INVOCATION
 from actors.engine.restarting import beginning_of
 from actors.engine.rows import RowsAhead
-from actors.engine.snapshots import encode_snapshot
 from actors.errors import InvocationPausedError, Refused, UnknownHandlerError, UnknownServiceError
 from actors.values.failures import failure_of
 from journal import events as e

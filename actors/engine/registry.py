@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from actors.core.deployments import Deployments
+from actors.core.fold import advance, fold
 from actors.core.gates import NO_GATES, Gates
-from actors.engine.fold import advance, fold
 from actors.objects import definition_of
 from actors.system.registry import Registry, registry_stream
 from journal.events import Erased, InvocationCompleted

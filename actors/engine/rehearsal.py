@@ -16,10 +16,10 @@ import msgspec
 from actors.checking import CheckReport, Divergence, FieldDifference, OperationCheck, OperationStatus, Verdict
 from actors.core import commands as c
 from actors.core.decide import outcome_when_cancelled
+from actors.core.fold import fold
+from actors.core.past import Maps, Past
 from actors.core.requests import contrast, describe, is_request
 from actors.engine.attempt import Attempt, Setting, decode_argument, writer_beside
-from actors.engine.fold import fold
-from actors.engine.past import Maps, Past
 from actors.engine.restarting import acceptance_of
 from actors.engine.rows import ObjectItems
 from actors.engine.watchdog import Watchdog, Work, blocked_error

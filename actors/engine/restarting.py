@@ -18,8 +18,8 @@ from journal.ids import InvocationId, derived_unique, invocation_id, stream_of_i
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from actors.core.past import Maps, Past
     from actors.core.state import InvocationState, ObjectState
-    from actors.engine.past import Maps, Past
     from journal.events import Event, Recorded
     from journal.rows import InvocationRow
 

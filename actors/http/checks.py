@@ -18,7 +18,7 @@ from actors.http.exchange import Exchange
 from actors.http.models import WITH_IDS, ChoiceBody, Key, Name
 from actors.http.routes import Route, TokenScope
 from actors.http.streaming import EventStream, wants_stream
-from actors.listing import Listing
+from actors.wanted import Listing
 from journal.events import Status
 
 _encode = msgspec.json.Encoder().encode

@@ -59,11 +59,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from actors.auditing import AuditQuery
-    from actors.listing import Listing
     from actors.output import OutputChunk
     from actors.references import Request
     from actors.sql.result import Parameters
     from actors.values import Written
+    from actors.wanted import Listing
     from journal.events import Target
 
 DEFAULT_URL = "http://127.0.0.1:9070"

@@ -18,7 +18,7 @@ from actors.history import JournalEntry
 from actors.http.durations import DURATION
 from actors.inspection import GateInfo, InvocationInfo, ServiceInfo
 from actors.jobs import JobInfo
-from actors.objecthandle import FieldChange, ItemInfo, ObjectName
+from actors.objectinfo import FieldChange, ItemInfo, ObjectName
 from actors.output import OutputChunk
 from actors.references import Restarted
 from actors.values.arguments import MAX_NAME, MAX_SECONDS, MAX_WORDS

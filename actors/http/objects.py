@@ -18,7 +18,8 @@ from actors.http.models import (
     ObjectsQuery,
 )
 from actors.http.routes import Route, TokenScope
-from actors.objecthandle import ObjectHandle, ObjectInfo
+from actors.objecthandle import ObjectHandle
+from actors.objectinfo import ObjectInfo
 from actors.values import Written, encode_json
 
 

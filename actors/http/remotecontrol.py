@@ -25,7 +25,7 @@ from actors.http.models import (
 )
 from actors.inspection import GateAnswer
 from actors.jobs import JobInfo, JobItems, JobPreview
-from actors.objecthandle import ObjectInfo
+from actors.objectinfo import ObjectInfo
 from journal.events import Answer
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from actors.editing import Edit
     from actors.http.connection import Connection
     from actors.inspection import GateInfo
-    from actors.listing import Listing
-    from actors.objecthandle import FieldChange, ItemInfo, ObjectName
+    from actors.objectinfo import FieldChange, ItemInfo, ObjectName
     from actors.values.snapshot import Snapshot
+    from actors.wanted import Listing
     from journal.events import PauseMode
     from journal.ids import InvocationId
 

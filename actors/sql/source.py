@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.engine.fold import fold
+from actors.core.fold import fold
 from journal import keys
 from journal.ids import StreamId, stream_of_invocation
 from journal.log.streams import load_stream, read_events, read_head
@@ -112,7 +112,7 @@ class Reader:
 
 @attrs.frozen
 class CountedRows:
-    """A reader for code that goes through rows without SQL (:class:`actors.listing.RowSource`)."""
+    """A reader for code that goes through rows without SQL (:class:`journal.log.protocol.RowSource`)."""
 
     reader: Reader
 

@@ -20,8 +20,8 @@ from journal.ids import stream_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.listing import RowSource
     from actors.values.snapshot import Snapshot
+    from journal.log.protocol import RowSource
 
 PIECE_BYTES = 256 << 10
 """Bytes of a piece."""

@@ -14,8 +14,9 @@ from actors.engine.deployments import LATEST
 from actors.engine.registry import read_deployments
 from actors.engine.world import World
 from actors.errors import BrokenDeploymentError
-from actors.listing import Listing, row_of_id
+from actors.listing import row_of_id
 from actors.system.code import read_code
+from actors.wanted import Listing
 from cli.at_rest import AtRest
 from cli.exits import Exit
 from cli.output import emit, emit_json, emit_table, remark, safe

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from actors.history import JournalEntry
     from actors.inspection import InvocationInfo
-    from actors.listing import Listing
+    from actors.wanted import Listing
     from cli.at_rest import AtRest
     from cli.source import Live, Where
     from cli.targets import NamedTarget

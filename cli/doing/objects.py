@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.editing import Edited
-    from actors.objecthandle import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from cli.selecting import Source
     from cli.source import Where
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from actors.listing import RowSource
+    from journal.log.protocol import RowSource
 
 T = TypeVar("T")
 

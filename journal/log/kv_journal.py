@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from journal.events import Recorded
     from journal.kv.data_directory import HeldDirectory
     from journal.kv.store import Durability, Readable, Store, Trouble
-    from journal.log.protocol import Letter, Stored
+    from journal.log.protocol import Letter
     from journal.rows import Backlog
+    from journal.stored_stream import Stored
 
 _READ_TOGETHER = 512
 

@@ -8,7 +8,7 @@ from journal import keys
 from journal.errors import BrokenInvariant, Conflict, Fenced
 from journal.kv.store import Batch
 from journal.log.inbox import Mailbox
-from journal.log.protocol import Append, Due, Letter, Stored
+from journal.log.protocol import Append, Due, Letter
 from journal.log.streams import (
     NO_STREAM,
     clear_stream,
@@ -20,6 +20,7 @@ from journal.log.streams import (
     read_snapshot,
 )
 from journal.rows import StreamHead, encode_row
+from journal.stored_stream import Stored
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from journal.kv.store import Durability, Readable, Trouble
     from journal.log.changes import ChangeFeed
     from journal.rows import Backlog
+    from journal.stored_stream import Stored
 
 DEDUPLICATION_SECONDS = 600.0
 """How long the id of a letter without a date is remembered, in seconds."""
@@ -80,18 +81,6 @@ class Append:
     erased: Sequence[int] = ()
     trim_to: int = 0
     remove: bool = False
-
-
-@attrs.define
-class Stored:
-    """What is kept of an object: a snapshot of it as of event ``snapshot_at``, and the events behind that; up to event
-    ``trimmed`` the stream is cut off."""
-
-    last: int
-    trimmed: int
-    snapshot_at: int
-    snapshot: bytes | None
-    events: list[Recorded]
 
 
 class Partition(Protocol):
@@ -202,3 +191,12 @@ class Journal(Protocol):
     def heads(self, partition: int) -> AsyncIterator[tuple[StreamId, int]]:
         """Every stream of the partition with the number of its last event."""
         ...
+
+
+class RowSource(Protocol):
+    """Something with rows: a journal, or a store opened for reading."""
+
+    @property
+    def partitions(self) -> int: ...
+    def row(self, key: bytes) -> bytes | None: ...
+    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]: ...

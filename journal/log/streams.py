@@ -14,8 +14,8 @@ from journal.codec import decode_record, erase
 from journal.errors import CorruptRecord, Damaged
 from journal.ids import StreamId
 from journal.kv.store import scan_all
-from journal.log.protocol import Stored
 from journal.rows import StreamHead, decode_row
+from journal.stored_stream import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

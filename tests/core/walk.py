@@ -17,8 +17,8 @@ from actors.core.decide import decide
 from actors.core.evolve import evolve
 from actors.core.gates import EVERYTHING, NO_GATES, Gate, Gates, GateState
 from actors.core.react import may_run, owes, pending, react, timers_of
+from actors.core.snapshots import decode_snapshot, encode_snapshot
 from actors.core.state import Changes, WaitKind
-from actors.engine.snapshots import decode_snapshot, encode_snapshot
 from actors.errors import TerminalError
 from actors.values.limits import Limits
 from actors.values.retries import RetryPolicy

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.engine.fold import fold
-from actors.engine.snapshots import encode_snapshot
+from actors.core.fold import fold
+from actors.core.snapshots import encode_snapshot
 from journal import events as e
 from journal import keys
 from journal.errors import Damaged
@@ -19,9 +19,9 @@ from journal.events import Mode, OutcomeKind, Recorded, Status
 from journal.ids import InvocationId, StreamId
 from journal.kv.store import scan_all
 from journal.log.open import open_for_reading
-from journal.log.protocol import Stored
 from journal.log.streams import read_events
 from journal.rows import InvocationRow, StreamHead, decode_audit, decode_row
+from journal.stored_stream import Stored
 from tests.crash.bank import LAST_SEEN, MARKS, OPENING_BALANCE, POSTED_TOGETHER
 from tests.crash.operations import Heard, number_of, operation
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from actors.core import commands as c
+from actors.core.snapshots import decode_snapshot, encode_snapshot
 from actors.core.state import ObjectState
-from actors.engine.snapshots import decode_snapshot, encode_snapshot
 from journal.errors import JournalError, StoreDamaged
 from journal.events import Kind
 from journal.ids import InvocationId, StreamId

@@ -7,12 +7,12 @@ from typing import Any
 import attrs
 import pytest
 
-from actors.engine.fold import fold
-from actors.engine.snapshots import decode_snapshot, encode_snapshot
+from actors.core.fold import fold
+from actors.core.snapshots import decode_snapshot, encode_snapshot
 from journal import events as e
 from journal.errors import Damaged
 from journal.events import Event, Outcome, OutcomeKind, Recorded
-from journal.log.protocol import Stored
+from journal.stored_stream import Stored
 from tests.core.situations import (
     AHEAD,
     CANCEL_REQUESTED,

@@ -35,7 +35,8 @@ from journal.kv.store import Batch
 from journal.log.inbox import decode_letter
 from journal.log.kv_journal import StoredJournal
 from journal.log.open import open_journal
-from journal.log.protocol import DEDUPLICATION_SECONDS, Append, Due, Letter, Partition, Stored
+from journal.log.protocol import DEDUPLICATION_SECONDS, Append, Due, Letter, Partition
+from journal.stored_stream import Stored
 from tests.journal.samples import EVENTS
 
 PARTITIONS = 2

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from actors.engine.fold import advance
-from actors.engine.snapshots import decode_snapshot
+from actors.core.fold import advance
+from actors.core.snapshots import decode_snapshot
 from actors.errors import HistoryGoneError
 from journal import events as e
 from journal.errors import Damaged

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.evolve import IllegalEvent, evolve
-from actors.engine.snapshots import decode_snapshot
+from actors.core.snapshots import decode_snapshot
 from journal.errors import Damaged
 
 if TYPE_CHECKING:
     from actors.core.state import ObjectState
     from journal.events import Recorded
     from journal.ids import StreamId
-    from journal.log.protocol import Stored
+    from journal.stored_stream import Stored
 
 
 def fold(stream: StreamId, stored: Stored) -> ObjectState:

@@ -1,0 +1,41 @@
+"""Which invocations are wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.values.names import is_system
+from journal.events import Status
+from journal.rows import InvocationRow
+
+if TYPE_CHECKING:
+    pass
+
+
+@attrs.frozen(kw_only=True)
+class Listing:
+    """Which invocations are wanted. None: whatever it is. Those of built-in objects only if ``system``, or by their name.
+
+    ``where`` is a condition in SQL, which ``actors.sql`` answers.
+    """
+
+    status: frozenset[Status] | None = None
+    service: str | None = None
+    key: str | None = None
+    handler: str | None = None
+    where: str | None = None
+    limit: int = 100
+    system: bool = False
+
+    def wants(self, row: InvocationRow) -> bool:
+        """Whether this is one of them."""
+        target = row.target
+        return (
+            (self.status is None or row.status in self.status)
+            and (not is_system(target.service) if self.service is None and not self.system else True)
+            and (self.service is None or target.service == self.service)
+            and (self.key is None or target.key == self.key)
+            and (self.handler is None or target.handler == self.handler)
+        )
