@@ -22,29 +22,6 @@ from playhead.packages import check_packages
 
 check_packages()  # first: the imports below would fail on a user's journal.py without saying so
 
-from actors.durable import (
-    actor,
-    current_invocation,
-    current_time,
-    emit,
-    fail_after,
-    invocation,
-    move_on_after,
-    open_nursery,
-    patched,
-    random,
-    run,
-    service,
-    signal,
-    sleep,
-    sleep_until,
-    step,
-    step_key,
-    suspending,
-    uuid4,
-    workflow,
-    workflow_id,
-)
 from actors.errors import (
     ActorError,
     AlreadyCompletedError,
@@ -111,11 +88,34 @@ from actors.errors import (
     UnserializableError,
     VersionConflictError,
 )
-from actors.fields import Log, Map, field
-from actors.handlerlog import logger
-from actors.handlers import handler, shared
-from actors.objects import Actor, Service, Workflow
-from actors.references import InvocationHandle, Restarted
+from actors.model.classes import Actor, Service, Workflow
+from actors.model.fields import Log, Map, field
+from actors.model.handler_log import logger
+from actors.model.handlers import handler, shared
+from actors.model.handles import InvocationHandle, Restarted
+from actors.model.verbs import (
+    actor,
+    current_invocation,
+    current_time,
+    emit,
+    fail_after,
+    invocation,
+    move_on_after,
+    open_nursery,
+    patched,
+    random,
+    run,
+    service,
+    signal,
+    sleep,
+    sleep_until,
+    step,
+    step_key,
+    suspending,
+    uuid4,
+    workflow,
+    workflow_id,
+)
 from actors.replay.branches import CancelScope, Nursery
 from actors.values import converter
 from actors.values.limits import Limits
@@ -125,39 +125,39 @@ from journal.events import Answer, OutcomeKind, Status
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from actors.checking import CheckReport, CheckSummary
     from actors.client import Client
     from actors.core.gates import GateState, Scope, ScopeKind
     from actors.core.jobs import ItemResult, JobState, JobVerb
     from actors.deploying import CodeFile, DeploymentClient, DeploymentInfo
-    from actors.editing import Edited
     from actors.gates import GateClient
-    from actors.history import JournalEntry
     from actors.http.client import connect
-    from actors.inspection import GateAnswer, GateInfo, InvocationInfo
     from actors.jobs import JobClient, JobHandle, JobInfo, JobItem, JobItems, JobPreview, Selection
+    from actors.model.checks import CheckReport, CheckSummary
+    from actors.model.edit import Edited
+    from actors.model.explain import Reason, Waiting
+    from actors.model.history import JournalEntry
+    from actors.model.info import GateAnswer, GateInfo, InvocationInfo
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.model.output import OutputChunk
     from actors.objecthandle import ObjectHandle
-    from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
-    from actors.output import OutputChunk
     from actors.runtime import Runtime, collect_garbage_rarely, open_runtime
     from actors.sql.result import QueryResult
-    from actors.why import Reason, Waiting
 
 _LATER = {
     "Client": "actors.client",
     "CodeFile": "actors.deploying",
-    "Edited": "actors.editing",
-    "CheckReport": "actors.checking",
-    "CheckSummary": "actors.checking",
+    "Edited": "actors.model.edit",
+    "CheckReport": "actors.model.checks",
+    "CheckSummary": "actors.model.checks",
     "DeploymentClient": "actors.deploying",
     "DeploymentInfo": "actors.deploying",
-    "FieldChange": "actors.objectinfo",
-    "GateAnswer": "actors.inspection",
+    "FieldChange": "actors.model.object_info",
+    "GateAnswer": "actors.model.info",
     "GateClient": "actors.gates",
-    "GateInfo": "actors.inspection",
+    "GateInfo": "actors.model.info",
     "GateState": "actors.core.gates",
-    "InvocationInfo": "actors.inspection",
-    "ItemInfo": "actors.objectinfo",
+    "InvocationInfo": "actors.model.info",
+    "ItemInfo": "actors.model.object_info",
     "ItemResult": "actors.core.jobs",
     "JobClient": "actors.jobs",
     "JobHandle": "actors.jobs",
@@ -167,18 +167,18 @@ _LATER = {
     "JobPreview": "actors.jobs",
     "JobState": "actors.core.jobs",
     "JobVerb": "actors.core.jobs",
-    "JournalEntry": "actors.history",
-    "OutputChunk": "actors.output",
+    "JournalEntry": "actors.model.history",
+    "OutputChunk": "actors.model.output",
     "ObjectHandle": "actors.objecthandle",
-    "ObjectInfo": "actors.objectinfo",
-    "ObjectName": "actors.objectinfo",
+    "ObjectInfo": "actors.model.object_info",
+    "ObjectName": "actors.model.object_info",
     "QueryResult": "actors.sql.result",
-    "Reason": "actors.why",
+    "Reason": "actors.model.explain",
     "Runtime": "actors.runtime",
     "Scope": "actors.core.gates",
     "ScopeKind": "actors.core.gates",
     "Selection": "actors.jobs",
-    "Waiting": "actors.why",
+    "Waiting": "actors.model.explain",
     "collect_garbage_rarely": "actors.runtime",
     "connect": "actors.http.client",
     "open_runtime": "actors.runtime",

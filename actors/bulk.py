@@ -23,8 +23,8 @@ from actors.errors import (
 )
 from actors.jobs import JobInfo, JobItem, JobItems, JobPreview, words_of
 from actors.keptobjects import KeptObjects
-from actors.objects import service_name
-from actors.references import InvocationHandle, new_id
+from actors.model.classes import service_name
+from actors.model.handles import InvocationHandle, new_id
 from actors.system.job import Job, job_target
 from actors.values import ValueProblem, Written, codec_for, decode_kept
 from actors.values.limits import within_limit
@@ -36,8 +36,8 @@ from journal.ids import InvocationId, StreamId, derived_unique, invocation_id
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from actors.inspection import InvocationInfo
     from actors.local import LocalPort
+    from actors.model.info import InvocationInfo
     from journal.events import Answer
     from journal.log.protocol import Journal, RowSource
 

@@ -8,22 +8,16 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 import attrs
 
 from actors.auditing import AuditQuery
-from actors.checking import CheckPort
 from actors.core.jobs import MAX_ITEMS
 from actors.deploying import DeploymentClient, DeploymentPort
 from actors.errors import DefinitionError, InvalidArgumentError, UnavailableError
 from actors.gates import GateClient, GatePort
 from actors.jobs import JobClient, JobPort
+from actors.model.checks import CheckPort
+from actors.model.classes import definition_of, kind_in_words
+from actors.model.handles import InvocationHandle, Port, Reference, checked_key, checked_request_key, key_text
+from actors.model.listing import Listing
 from actors.objecthandle import ObjectHandle, ObjectPort
-from actors.objects import definition_of, kind_in_words
-from actors.references import (
-    InvocationHandle,
-    Port,
-    Reference,
-    checked_key,
-    checked_request_key,
-    key_text,
-)
 from actors.sql.result import check_parameters
 from actors.values.arguments import (
     MAX_COUNT,
@@ -39,7 +33,6 @@ from actors.values.arguments import (
     text_or_none,
 )
 from actors.values.snapshot import Snapshot
-from actors.wanted import Listing
 from journal.events import Kind, Status, Target
 from journal.ids import InvocationId, parse_invocation_id
 
@@ -48,10 +41,10 @@ if TYPE_CHECKING:
 
     from actors.auditing import AuditCheck, AuditPage
     from actors.changing import ChangeSet
-    from actors.checking import CheckSummary
-    from actors.inspection import InvocationInfo, ServiceInfo
-    from actors.objectinfo import ObjectName
-    from actors.objects import ObjectBase
+    from actors.model.checks import CheckSummary
+    from actors.model.classes import ObjectBase
+    from actors.model.info import InvocationInfo, ServiceInfo
+    from actors.model.object_info import ObjectName
     from actors.sql.result import Parameters, QueryResult
     from actors.values.limits import Limits
     from journal.events import Outcome

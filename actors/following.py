@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.output import mark_of
-from actors.history import JournalEntry, entry_of
-from actors.inspection import belongs_to
-from actors.output import OutputChunk, chunk_of
+from actors.model.history import JournalEntry, entry_of
+from actors.model.info import belongs_to
+from actors.model.output import OutputChunk, chunk_of
 from journal import events as e
 from journal.errors import BrokenInvariant
 from journal.events import Status

@@ -9,7 +9,7 @@ from actors.values.arguments import checked_text, one_of
 from journal.events import PauseMode
 
 if TYPE_CHECKING:
-    from actors.inspection import GateAnswer, GateInfo
+    from actors.model.info import GateAnswer, GateInfo
 
 
 @runtime_checkable

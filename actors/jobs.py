@@ -12,8 +12,8 @@ import attrs
 
 from actors.core.jobs import MAX_ITEMS, Choice, ItemResult, JobSpec, JobState, JobVerb
 from actors.errors import InvalidArgumentError
-from actors.inspection import InvocationInfo
-from actors.references import checked_request_key
+from actors.model.handles import checked_request_key
+from actors.model.info import InvocationInfo
 from actors.values import parse
 from actors.values.arguments import (
     MAX_COUNT,

@@ -13,8 +13,8 @@ import msgspec
 from actors.core.fold import fold
 from actors.core.past import Past
 from actors.errors import InvalidArgumentError
-from actors.fields import FieldKind
-from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
+from actors.model.fields import FieldKind
+from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
 from actors.values.arguments import checked_count
 from actors.values.names import is_system
 from actors.values.texts import shown
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from actors.core.state import ObjectState
-    from actors.objects import Definition
+    from actors.model.classes import Definition
     from journal.kv.store import Readable
     from journal.rows import StreamHead
 

@@ -14,7 +14,7 @@ from journal.rows import InvocationRow, decode_row
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.wanted import Listing
+    from actors.model.listing import Listing
     from journal.log.protocol import RowSource
 
 _PAGE = 256

@@ -14,14 +14,12 @@ import trio
 from actors.auditing import AuditQuery, ChainCheck, check_of, list_audit
 from actors.bulk import JobCaller
 from actors.changing import changes_since
-from actors.checking import refuse_incompatible
 from actors.client import Client, Sent
 from actors.core import commands as c
 from actors.core.jobs import Choice
 from actors.deployments.checker import KEEP, Checker, checked_code, last_of
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.keeper import DeploymentKeeper
-from actors.durable import check_value, encode_arguments, json_of, write_value
 from actors.engine.arrivals import Act, Identity
 from actors.errors import (
     IncompatibleError,
@@ -36,18 +34,15 @@ from actors.errors import (
 from actors.figures import EndedSecond, Figures, ended_lately, figures_of
 from actors.following import Events, Marks
 from actors.health import Health, HealthReason, health_of
-from actors.history import JournalEntry
-from actors.inspection import ServiceInfo, info_of, service_info
 from actors.keptobjects import KeptObjects
 from actors.listing import row_of_id
 from actors.localobjects import ObjectCaller
-from actors.references import (
-    InvocationHandle,
-    checked_key,
-    checked_request_key,
-    new_id,
-    with_successor,
-)
+from actors.model.checks import refuse_incompatible
+from actors.model.handles import InvocationHandle, checked_key, checked_request_key, new_id, with_successor
+from actors.model.history import JournalEntry
+from actors.model.info import ServiceInfo, info_of, service_info
+from actors.model.listing import Listing
+from actors.model.verbs import check_value, encode_arguments, json_of, write_value
 from actors.registry import RegistryCaller
 from actors.sql.live import Queries, QueryTarget
 from actors.unserved import UnservedClass, unserved_classes
@@ -57,7 +52,6 @@ from actors.values.limits import within_limit
 from actors.values.names import is_system
 from actors.values.outcomes import value_of
 from actors.values.snapshot import Snapshot
-from actors.wanted import Listing
 from journal.errors import BrokenInvariant, JournalError
 from journal.events import Kind, Target
 from journal.ids import InvocationId
@@ -68,20 +62,20 @@ if TYPE_CHECKING:
 
     from actors.auditing import AuditCheck, AuditPage
     from actors.changing import ChangeSet
-    from actors.checking import CheckReport, CheckSummary
     from actors.core.deployments import DeploymentChange
     from actors.core.gates import Scope
     from actors.core.jobs import JobSpec
     from actors.deploying import CodeFile, DeploymentInfo
-    from actors.editing import Edit, Edited
     from actors.engine.engine import Engine
     from actors.engine.world import World
-    from actors.inspection import GateAnswer, GateInfo, InvocationInfo
     from actors.jobs import JobInfo, JobItems, JobPreview
-    from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
-    from actors.objects import Definition
-    from actors.output import OutputChunk
-    from actors.references import Request
+    from actors.model.checks import CheckReport, CheckSummary
+    from actors.model.classes import Definition
+    from actors.model.edit import Edit, Edited
+    from actors.model.handles import Request
+    from actors.model.info import GateAnswer, GateInfo, InvocationInfo
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.model.output import OutputChunk
     from actors.sql.result import Parameters, QueryResult
     from actors.values.limits import Limits
     from journal.events import Answer, Outcome, PauseMode

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from actors.engine.arrivals import Act
 from actors.errors import InvalidArgumentError, NotPossibleError, UnknownServiceError
 from actors.keptobjects import KeptObjects, checked_limit
-from actors.references import checked_key
+from actors.model.handles import checked_key
 from actors.values import ValueProblem, decode_kept
 from actors.values.limits import within_limit
 from actors.values.names import EDIT, is_system
@@ -18,11 +18,11 @@ from journal.events import Kind, Target
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from actors.editing import Edit, Edited
-    from actors.handlers import HandlerDefinition
     from actors.local import LocalPort
-    from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
-    from actors.objects import Definition
+    from actors.model.classes import Definition
+    from actors.model.edit import Edit, Edited
+    from actors.model.handlers import HandlerDefinition
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
 
 
 class ObjectCaller:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import attrs
 
-from actors.editing import Edit, Edited, name_of_item
 from actors.errors import InvalidArgumentError
-from actors.references import checked_request_key
+from actors.model.edit import Edit, Edited, name_of_item
+from actors.model.handles import checked_request_key
 from actors.values import ValueProblem, Written, parse, write_by_own_type
 from actors.values.arguments import MAX_COUNT, checked_count, checked_text, count_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
 
 
 @runtime_checkable

@@ -10,8 +10,8 @@ from actors.core import commands as c
 from actors.core.gates import Scope, ScopeKind
 from actors.engine.arrivals import Act, Identity
 from actors.errors import Refused, UnknownHandlerError, UnknownServiceError
-from actors.inspection import GateAnswer, GateInfo, gate_answer, gate_info
-from actors.references import checked_key, new_id
+from actors.model.handles import checked_key, new_id
+from actors.model.info import GateAnswer, GateInfo, gate_answer, gate_info
 from actors.system.registry import registry_target
 from actors.values import decode_kept
 from actors.values.names import is_system

@@ -15,7 +15,6 @@ import trio
 
 from actors.core.gates import BACKLOG, EVERYTHING, Gate, GateState
 from actors.deployments.discovery import snapshot_of, snapshot_of_classes
-from actors.engine.app import App
 from actors.engine.arrivals import Identity
 from actors.engine.attempt import Setting
 from actors.engine.deployments import Applications
@@ -25,6 +24,7 @@ from actors.engine.watchdog import Watchdog
 from actors.engine.world import World, world_of_run
 from actors.errors import DefinitionError, plain_text
 from actors.local import LocalClient, LocalPort
+from actors.model.app import App
 from actors.system import SYSTEM_CLASSES
 from actors.unserved import UnservedClass, without_code
 from actors.values.arguments import MAX_NAME, Seconds, checked_count, checked_seconds, one_of

@@ -17,7 +17,7 @@ import trio
 
 from actors.core.jobs import JobState
 from actors.errors import Refused
-from actors.references import Restarted
+from actors.model.handles import Restarted
 from cli.exits import Exit, exit_code_of
 from cli.listing import coloured
 from cli.output import counted, emit, emit_json, emit_json_line, is_coloured, remark, safe
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from actors.client import Client
     from actors.jobs import JobHandle, JobInfo, JobPreview, Selection
-    from actors.references import InvocationHandle
+    from actors.model.handles import InvocationHandle
     from cli.selecting import InvocationSelector
     from cli.source import Where
 

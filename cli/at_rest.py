@@ -18,24 +18,17 @@ from actors.deployments.keeper import info_of_deployment
 from actors.engine.registry import read_deployments, read_gates
 from actors.engine.world import World
 from actors.errors import UnknownInvocationError
-from actors.history import JournalEntry, entries_of
-from actors.inspection import (
-    GateInfo,
-    HandlerInfo,
-    InvocationInfo,
-    ServiceInfo,
-    gate_info,
-    info_of,
-)
 from actors.keptobjects import KeptObjects
 from actors.listing import list_invocations, row_of_id
-from actors.objects import definition_of, service_name
+from actors.model.classes import definition_of, service_name
+from actors.model.history import JournalEntry, entries_of
+from actors.model.info import GateInfo, HandlerInfo, InvocationInfo, ServiceInfo, gate_info, info_of
+from actors.model.listing import Listing
 from actors.sql.live import Queries, QueryTarget
 from actors.system.job import Job
 from actors.values import codec_for, decode_kept
 from actors.values.limits import DEFAULT_LIMITS
 from actors.values.names import is_system
-from actors.wanted import Listing
 from journal.errors import Damaged
 from journal.events import Kind, Mode
 from journal.ids import InvocationId, StreamId, stream_of_invocation
@@ -49,7 +42,7 @@ if TYPE_CHECKING:
     from actors.core.state import ObjectState
     from actors.deploying import DeploymentInfo
     from actors.jobs import JobInfo, JobItem
-    from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.sql.result import QueryResult
     from journal.kv.rocks_reader import RocksReader
     from journal.rows import InvocationRow, StoreIdentity

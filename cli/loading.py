@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from actors.deployments.discovery import snapshot_of
 from actors.errors import DefinitionError
-from actors.objects import definitions_in
+from actors.model.classes import definitions_in
 
 if TYPE_CHECKING:
     from types import ModuleType

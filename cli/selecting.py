@@ -14,9 +14,9 @@ from journal.ids import InvocationId, parse_invocation_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from actors.inspection import InvocationInfo, ServiceInfo
-    from actors.objectinfo import ObjectInfo, ObjectName
-    from actors.wanted import Listing
+    from actors.model.info import InvocationInfo, ServiceInfo
+    from actors.model.listing import Listing
+    from actors.model.object_info import ObjectInfo, ObjectName
     from journal.events import Kind
 
 _ID = "inv_"
@@ -88,7 +88,7 @@ def _quoted(text: str) -> str:
 
 async def _check(source: Source, condition: str) -> None:
     """Refuse a condition that is none by itself: joined with others, it could select what these exclude."""
-    from actors.wanted import Listing
+    from actors.model.listing import Listing
 
     await source.find(Listing(where=condition, limit=1))
 
@@ -170,7 +170,7 @@ async def _names_of(source: Source, named: NamedTarget) -> tuple[tuple[str, ...]
 async def _has_any(
     source: Source, service: str, *, key: str | None = None, handler: str | None = None
 ) -> list[InvocationInfo]:
-    from actors.wanted import Listing
+    from actors.model.listing import Listing
 
     return await source.find(Listing(service=service, key=key, handler=handler, limit=1))
 

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from actors.auditing import AuditCheck, AuditPage, AuditQuery
     from actors.client import Client
     from actors.deploying import DeploymentInfo
-    from actors.history import JournalEntry
     from actors.http.connection import Connection
-    from actors.inspection import GateInfo, InvocationInfo, ServiceInfo
     from actors.jobs import JobInfo, JobItem
-    from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.model.history import JournalEntry
+    from actors.model.info import GateInfo, InvocationInfo, ServiceInfo
+    from actors.model.listing import Listing
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.sql.result import QueryResult
-    from actors.wanted import Listing
     from cli.at_rest import AtRest
     from journal.ids import InvocationId
 

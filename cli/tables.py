@@ -10,8 +10,8 @@ from cli.output import ago, when
 from cli.targets import written_target
 
 if TYPE_CHECKING:
-    from actors.inspection import GateInfo, InvocationInfo
     from actors.jobs import JobInfo, JobItem
+    from actors.model.info import GateInfo, InvocationInfo
 
 
 def status_of(info: InvocationInfo) -> str:

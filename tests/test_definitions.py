@@ -18,7 +18,7 @@ import pytest
 
 import actors
 from actors import Actor, Log, Service, Workflow, handler, shared, step
-from actors.objects import definition_of, definitions_in
+from actors.model.classes import definition_of, definitions_in
 
 T = TypeVar("T")
 

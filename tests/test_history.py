@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from actors.core import commands as c
-from actors.history import JournalEntry, entry_of
 from actors.http.models import EventList
+from actors.model.history import JournalEntry, entry_of
 from actors.sql.histories import HISTORIES
 from cli.doing.invocations import timeline_lines
 from journal import events as e

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from actors.checking import CheckReport, CheckSummary, CheckTally
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.loading import load, unload
-from actors.engine.app import App
 from actors.engine.deployments import LATEST
 from actors.engine.rehearsal import read_invocation, rehearse
 from actors.errors import Refused
+from actors.model.app import App
+from actors.model.checks import CheckReport, CheckSummary, CheckTally
 from actors.system import SYSTEM_CLASSES
 from actors.values.snapshot import Snapshot
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.errors import DefinitionError
-from actors.objects import definitions_in
+from actors.model.classes import definitions_in
 from actors.values.snapshot import MAX_BYTES, MAX_FILES, Snapshot
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import BrokenDeploymentError, DefinitionError
-from actors.objects import definition_of, definitions_in, forget_definition
+from actors.model.classes import definition_of, definitions_in, forget_definition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,15 +12,15 @@ from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say 
 
 from actors.core import commands as c
 from actors.core.decide import seed_of
-from actors.durable import HandlerContext, HandlerPort
 from actors.engine.containment import held_for
 from actors.engine.running import RunningSteps
 from actors.engine.threads import Threads
 from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.errors import Interruption, NoLongerFitsError, NonDurableAwaitError, UnserializableError, module_of
-from actors.fieldview import FieldView, Pins
-from actors.mistakes import fails_fast
-from actors.objects import NothingStored
+from actors.model.classes import NothingStored
+from actors.model.field_view import FieldView, Pins
+from actors.model.mistakes import fails_fast
+from actors.model.verbs import HandlerContext, HandlerPort
 from actors.replay.execution import Execution, Progress, play
 from actors.replay.script import Script, script
 from actors.values import MissingParameters, UnknownParameter, ValueProblem
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.watchdog import Watchdog
     from actors.engine.world import World
-    from actors.fieldview import Items
-    from actors.handlers import HandlerDefinition
-    from actors.objects import Definition, NameLookup
-    from actors.system.inside import InsideClient
+    from actors.model.classes import Definition, NameLookup
+    from actors.model.field_view import Items
+    from actors.model.handlers import HandlerDefinition
+    from actors.model.inside import InsideClient
     from actors.values.limits import Limits
     from journal.events import Recorded
     from journal.ids import InvocationId

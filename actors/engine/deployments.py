@@ -12,8 +12,8 @@ import trio
 
 from actors.core.deployments import Deployment, Deployments
 from actors.deployments.loading import load, unload
-from actors.engine.app import App
 from actors.errors import BrokenDeploymentError, UnknownDeploymentError
+from actors.model.app import App
 from actors.system import SYSTEM_CLASSES
 from actors.system.code import read_code
 from actors.values.names import is_system

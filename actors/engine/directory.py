@@ -11,7 +11,7 @@ from actors.core.past import Past
 from actors.core.react import owes
 from actors.engine.index import listing_of
 from actors.engine.resident import Resident
-from actors.inspection import belongs_to
+from actors.model.info import belongs_to
 from journal.errors import Damaged
 
 if TYPE_CHECKING:

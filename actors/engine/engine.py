@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from actors.core import commands as c
     from actors.core.commands import Command
     from actors.core.gates import Gate, Gates
-    from actors.engine.app import App
     from actors.engine.arrivals import Accepted, Identity
     from actors.engine.attempt import Setting
     from actors.engine.deployments import Applications
     from actors.engine.directory import Directory
     from actors.engine.steps import StepTask
     from actors.engine.threads import Threads
-    from actors.inspection import InvocationInfo
+    from actors.model.app import App
+    from actors.model.info import InvocationInfo
     from journal.events import Answer, Outcome
     from journal.log.protocol import Journal
 

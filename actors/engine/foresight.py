@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.checking import Verdict, refusal_of
 from actors.core.decide import lineage_of, with_input
 from actors.core.restart_plan import asked_anew
 from actors.core.state import InvocationState
@@ -20,6 +19,7 @@ from actors.engine.index import row_of
 from actors.engine.rehearsal import KeptInvocation, rehearse
 from actors.engine.restarting import beginning_of
 from actors.engine.rows import ObjectItems
+from actors.model.checks import Verdict, refusal_of
 from journal import events as e
 from journal.events import Kind, Mode, Recorded, Stamp, Status
 from journal.ids import StepId
@@ -27,14 +27,14 @@ from journal.ids import StepId
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from actors.checking import CheckReport
     from actors.core import commands as c
     from actors.core.past import Past
     from actors.core.restart_plan import Kept
     from actors.core.state import ObjectState
-    from actors.engine.app import App
     from actors.engine.rows import ItemRows
     from actors.engine.world import World
+    from actors.model.app import App
+    from actors.model.checks import CheckReport
     from journal.events import Event
     from journal.ids import StreamId
 

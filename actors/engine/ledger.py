@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from actors.engine.directory import Directory
     from actors.engine.replies import Waiter
     from actors.engine.resident import Resident
-    from actors.inspection import CodeWait, LeftBehind, StepDoing
+    from actors.model.info import CodeWait, LeftBehind, StepDoing
     from journal.events import Answer, Caller, Event, Outcome
     from journal.log.protocol import Journal, Partition
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from actors.history import summary_of
+from actors.model.history import summary_of
 from actors.values.names import EDIT, is_system
 from journal import events as e
 from journal.events import OutcomeKind, PauseCause

@@ -29,7 +29,7 @@ from actors.engine.reception import Reception
 from actors.engine.replies import Waiter
 from actors.engine.stage import Stage
 from actors.errors import TerminalError, UnavailableError, UnknownOutcomeError
-from actors.objects import service_name
+from actors.model.classes import service_name
 from actors.system.code import Code
 from actors.system.registry import Registry
 from journal import keys

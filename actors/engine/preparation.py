@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actors.core.state import ObjectState
-    from actors.engine.app import App
     from actors.engine.ledger import Ledger
     from actors.engine.resident import Resident
+    from actors.model.app import App
     from journal.events import InvocationAccepted, Recorded
 
 

@@ -37,7 +37,7 @@ from actors.errors import (
     UnknownHandlerError,
     UnknownServiceError,
 )
-from actors.inspection import info_of
+from actors.model.info import info_of
 from actors.values.failures import failed, failure_of, text_of, type_of
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged, Unwritable
 from journal.events import Answer, Mode, Status

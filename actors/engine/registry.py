@@ -13,7 +13,7 @@ import trio
 from actors.core.deployments import Deployments
 from actors.core.fold import advance, fold
 from actors.core.gates import NO_GATES, Gates
-from actors.objects import definition_of
+from actors.model.classes import definition_of
 from actors.system.registry import Registry, registry_stream
 from journal.events import Erased, InvocationCompleted
 from journal.log.streams import load_stream, read_head

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.checking import CheckReport, Divergence, FieldDifference, OperationCheck, OperationStatus, Verdict
 from actors.core import commands as c
 from actors.core.decide import outcome_when_cancelled
 from actors.core.fold import fold
@@ -24,7 +23,8 @@ from actors.engine.restarting import acceptance_of
 from actors.engine.rows import ObjectItems
 from actors.engine.watchdog import Watchdog, Work, blocked_error
 from actors.errors import ActorError, AttemptEnded, HistoryGoneError, Interruption, UnknownInvocationError
-from actors.inspection import belongs_to, failure_info, outcome_info
+from actors.model.checks import CheckReport, Divergence, FieldDifference, OperationCheck, OperationStatus, Verdict
+from actors.model.info import belongs_to, failure_info, outcome_info
 from actors.replay.execution import Execution
 from actors.values.failures import failure_of
 from actors.values.limits import DEFAULT_LIMITS
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
     from actors.core.commands import Command
     from actors.core.state import InvocationState, ObjectState
-    from actors.engine.app import App
     from actors.engine.world import World
+    from actors.model.app import App
     from journal.events import Event, Outcome
     from journal.ids import InvocationId, StreamId
     from journal.kv.store import Readable

@@ -37,7 +37,7 @@ from actors.errors import (
     UnknownHandlerError,
     UnknownServiceError,
 )
-from actors.inspection import CodeWait, LeftBehind, StepDoing, StepPhase
+from actors.model.info import CodeWait, LeftBehind, StepDoing, StepPhase
 from actors.values.failures import failed, failure_of, text_of, type_of
 from actors.values.names import is_system
 from journal import events as e
@@ -51,13 +51,13 @@ if TYPE_CHECKING:
 
     from actors.core.commands import Command
     from actors.core.state import InvocationState, ObjectState, Wait
-    from actors.durable import StepBody
-    from actors.engine.app import App
     from actors.engine.attempt import Setting
     from actors.engine.containment import Containment
     from actors.engine.ledger import Ledger
     from actors.engine.resident import Resident
     from actors.engine.threads import StepThread
+    from actors.model.app import App
+    from actors.model.verbs import StepBody
     from journal.events import Recorded
     from journal.ids import InvocationId, StepId
     from journal.in_flight import LostTry

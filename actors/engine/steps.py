@@ -12,13 +12,13 @@ import attrs
 import trio
 
 from actors.core import commands as c
-from actors.durable import HandlerContext, StepBody, context_of, current_step
 from actors.engine.containment import passes
 from actors.engine.threads import StepThread, has_abandoned, key_of
 from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.errors import Interruption, OutsideHandlerError, PayloadTooLargeError, StepTimeoutError, UnserializableError
-from actors.inspection import StepPhase
-from actors.mistakes import fails_fast
+from actors.model.info import StepPhase
+from actors.model.mistakes import fails_fast
+from actors.model.verbs import HandlerContext, StepBody, context_of, current_step
 from actors.replay.branches import current_branch
 from actors.values import ValueProblem
 from actors.values.error_groups import is_group, leaves_of
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.engine.attempt import Attempt, Setting
     from actors.engine.watchdog import Watchdog
-    from actors.system.inside import InsideClient
+    from actors.model.inside import InsideClient
     from journal.ids import StepId
 
 log = SafeLogger(__name__)

@@ -11,14 +11,14 @@ import msgspec
 from starlette.responses import Response
 
 from actors.bulk import check_choice
-from actors.checking import CheckReport, CheckSummary
 from actors.core.jobs import MAX_ITEMS
 from actors.deployments.checker import last_of
 from actors.http.exchange import Exchange
 from actors.http.models import WITH_IDS, ChoiceBody, Key, Name
 from actors.http.routes import Route, TokenScope
 from actors.http.streaming import EventStream, wants_stream
-from actors.wanted import Listing
+from actors.model.checks import CheckReport, CheckSummary
+from actors.model.listing import Listing
 from journal.events import Status
 
 _encode = msgspec.json.Encoder().encode

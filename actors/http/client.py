@@ -15,9 +15,7 @@ from actors.auditing import AuditCheck, AuditPage
 from actors.changing import ChangeSet
 from actors.client import Client, Sent
 from actors.core import commands as c
-from actors.durable import encode_arguments, json_of, write_value
 from actors.errors import InvalidArgumentError
-from actors.history import JournalEntry
 from actors.http.connection import (
     CONNECT_SECONDS,
     Connection,
@@ -43,8 +41,10 @@ from actors.http.models import (
     ServiceList,
 )
 from actors.http.remotecontrol import RemoteControl, answer_of
-from actors.inspection import InvocationInfo, ServiceInfo
-from actors.references import InvocationHandle
+from actors.model.handles import InvocationHandle
+from actors.model.history import JournalEntry
+from actors.model.info import InvocationInfo, ServiceInfo
+from actors.model.verbs import encode_arguments, json_of, write_value
 from actors.sql.result import QueryResult
 from actors.values import Codec, codec_for, decode_kept
 from actors.values.arguments import MAX_WORDS, checked_name, checked_text, text_or_none
@@ -59,11 +59,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from actors.auditing import AuditQuery
-    from actors.output import OutputChunk
-    from actors.references import Request
+    from actors.model.handles import Request
+    from actors.model.listing import Listing
+    from actors.model.output import OutputChunk
     from actors.sql.result import Parameters
     from actors.values import Written
-    from actors.wanted import Listing
     from journal.events import Target
 
 DEFAULT_URL = "http://127.0.0.1:9070"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from actors.http.server import Closing, Seat
     from actors.http.tokens import Grant, TokenBook
     from actors.local import LocalClient
-    from actors.references import InvocationHandle
+    from actors.model.handles import InvocationHandle
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from actors.http.exchange import Exchange
 from actors.http.models import GateBody, GateList, ReasonBody
 from actors.http.routes import Route, TokenScope
-from actors.inspection import GateAnswer
+from actors.model.info import GateAnswer
 
 
 async def list_gates(exchange: Exchange) -> GateList:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import httpx2
 
-from actors.history import JournalEntry
 from actors.http.connection import decoded, path_of
 from actors.http.models import MAX_WAIT, EventList, OutputList, OutputView
-from actors.output import OutputChunk
+from actors.model.history import JournalEntry
+from actors.model.output import OutputChunk
 
 if TYPE_CHECKING:
     from actors.http.connection import Connection

@@ -14,15 +14,15 @@ import msgspec
 
 from actors.core.jobs import MAX_NAMED, Choice, JobVerb
 from actors.deploying import CodeFile, DeploymentInfo
-from actors.history import JournalEntry
 from actors.http.durations import DURATION
-from actors.inspection import GateInfo, InvocationInfo, ServiceInfo
 from actors.jobs import JobInfo
-from actors.objectinfo import FieldChange, ItemInfo, ObjectName
-from actors.output import OutputChunk
-from actors.references import Restarted
+from actors.model.explain import Reason as Waiting
+from actors.model.handles import Restarted
+from actors.model.history import JournalEntry
+from actors.model.info import GateInfo, InvocationInfo, ServiceInfo
+from actors.model.object_info import FieldChange, ItemInfo, ObjectName
+from actors.model.output import OutputChunk
 from actors.values.arguments import MAX_NAME, MAX_SECONDS, MAX_WORDS
-from actors.why import Reason as Waiting
 from journal.events import Answer, Children, OutcomeKind, PauseMode, Status, Stop, Successor
 from journal.ids import InvocationId
 

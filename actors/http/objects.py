@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.editing import name_of_item
 from actors.http.exchange import Exchange
 from actors.http.models import (
     ChangeList,
@@ -18,8 +17,9 @@ from actors.http.models import (
     ObjectsQuery,
 )
 from actors.http.routes import Route, TokenScope
+from actors.model.edit import name_of_item
+from actors.model.object_info import ObjectInfo
 from actors.objecthandle import ObjectHandle
-from actors.objectinfo import ObjectInfo
 from actors.values import Written, encode_json
 
 

@@ -18,7 +18,7 @@ from journal.events import Kind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from actors.inspection import HandlerInfo, ServiceInfo
+    from actors.model.info import HandlerInfo, ServiceInfo
 
 Schema = dict[str, Any]
 

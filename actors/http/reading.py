@@ -13,7 +13,6 @@ from starlette.responses import Response
 from actors.auditing import AuditCheck, AuditPage
 from actors.core.output import LiveView, MarkFilter, SettledView, WholeView
 from actors.health import Health, HealthReason
-from actors.history import JournalEntry
 from actors.http.exchange import Exchange
 from actors.http.models import (
     AuditQueryModel,
@@ -31,9 +30,10 @@ from actors.http.models import (
 from actors.http.routes import Route, TokenScope
 from actors.http.streaming import EventStream, as_events, as_output, position_of, wants_page, wants_stream
 from actors.http.tokens import TokenBook
-from actors.inspection import InvocationInfo
-from actors.output import Chunks, OutputChunk
-from actors.references import InvocationHandle
+from actors.model.handles import InvocationHandle
+from actors.model.history import JournalEntry
+from actors.model.info import InvocationInfo
+from actors.model.output import Chunks, OutputChunk
 from journal.errors import DirectoryLost
 from journal.events import Status
 

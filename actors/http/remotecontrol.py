@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.checking import CheckReport, CheckSummary
 from actors.core.deployments import DeploymentChange
 from actors.deploying import CodeFile, DeploymentInfo
-from actors.editing import Edited
 from actors.errors import UnavailableError
 from actors.http.connection import as_json, decoded, key_header, path_of
 from actors.http.models import (
@@ -23,9 +21,11 @@ from actors.http.models import (
     JobList,
     ObjectList,
 )
-from actors.inspection import GateAnswer
 from actors.jobs import JobInfo, JobItems, JobPreview
-from actors.objectinfo import ObjectInfo
+from actors.model.checks import CheckReport, CheckSummary
+from actors.model.edit import Edited
+from actors.model.info import GateAnswer
+from actors.model.object_info import ObjectInfo
 from journal.events import Answer
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
     from actors.core.gates import Scope
     from actors.core.jobs import Choice, JobSpec
-    from actors.editing import Edit
     from actors.http.connection import Connection
-    from actors.inspection import GateInfo
-    from actors.objectinfo import FieldChange, ItemInfo, ObjectName
+    from actors.model.edit import Edit
+    from actors.model.info import GateInfo
+    from actors.model.listing import Listing
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectName
     from actors.values.snapshot import Snapshot
-    from actors.wanted import Listing
     from journal.events import PauseMode
     from journal.ids import InvocationId
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from actors.history import JournalEntry
     from actors.http.exchange import Exchange
-    from actors.output import OutputChunk
+    from actors.model.history import JournalEntry
+    from actors.model.output import OutputChunk
 
 HEARTBEAT_SECONDS = 15.0
 """After so long without an event a comment is sent, so that a client that is gone is noticed."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from actors.history import entry_of, summary_of
-from actors.inspection import belongs_to
+from actors.model.history import entry_of, summary_of
+from actors.model.info import belongs_to
 from actors.sql.columns import Column, Path, Table, Type, Wanted
 from journal import keys
 from journal.codec import decode_record

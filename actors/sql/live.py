@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from actors.engine.world import World
-    from actors.inspection import ServiceInfo
+    from actors.model.info import ServiceInfo
+    from actors.model.listing import Listing
     from actors.sql.budget import Budget
     from actors.sql.result import Parameters, QueryResult
     from actors.sql.source import QuerySnapshot
     from actors.values.limits import Limits
-    from actors.wanted import Listing
     from journal.ids import InvocationId
     from journal.kv.store import Readable
     from journal.rows import InvocationRow

@@ -14,13 +14,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.errors import InvalidQueryError
+from actors.model.listing import Listing
 from actors.sql.budget import Budget
 from actors.sql.guard import Authorizer
 from actors.sql.invocations import INVOCATIONS
 from actors.sql.run import Statement
 from actors.sql.source import Reader
 from actors.values.names import SYSTEM_NAMESPACE
-from actors.wanted import Listing
 from journal.events import Status
 from journal.ids import InvocationId
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from actors.core.state import ObjectState
-    from actors.inspection import ServiceInfo
+    from actors.model.info import ServiceInfo
     from actors.sql.budget import Budget
     from journal.events import Recorded
     from journal.ids import InvocationId

@@ -5,7 +5,7 @@ begin with ``playhead.``. They are hidden unless asked for, no gate holds them, 
 theirs does its work in one turn wherever that is possible, so that a new version of it has nothing to replay.
 """
 
-from actors.objects import ObjectBase
+from actors.model.classes import ObjectBase
 from actors.system.code import Code
 from actors.system.job import Job
 from actors.system.registry import Registry

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from actors.errors import BrokenDeploymentError
-from actors.fields import Map
-from actors.handlers import handler
-from actors.objects import Actor, definition_of, service_name
+from actors.model.classes import Actor, definition_of, service_name
+from actors.model.fields import Map
+from actors.model.handlers import handler
 from actors.values.names import SYSTEM_NAMESPACE
 from actors.values.snapshot import unpack
 from journal import keys

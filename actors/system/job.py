@@ -26,7 +26,6 @@ from actors.core.jobs import (
     Recalled,
     Selected,
 )
-from actors.durable import run
 from actors.errors import (
     ActorError,
     CancelledError,
@@ -36,10 +35,11 @@ from actors.errors import (
     UnknownInvocationError,
     UnknownOutcomeError,
 )
-from actors.fields import Log, field
-from actors.handlers import handler, shared
-from actors.objects import Actor, service_name
-from actors.system.inside import current_client
+from actors.model.classes import Actor, service_name
+from actors.model.fields import Log, field
+from actors.model.handlers import handler, shared
+from actors.model.inside import current_client
+from actors.model.verbs import run
 from actors.system.registry import AUDIT_SECONDS
 from actors.values.names import SYSTEM_NAMESPACE
 from actors.values.retries import RetryPolicy
@@ -50,7 +50,7 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from actors.system.inside import InsideClient
+    from actors.model.inside import InsideClient
     from journal.events import Answer
 
 P = ParamSpec("P")

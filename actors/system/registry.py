@@ -10,11 +10,11 @@ from typing import ClassVar
 
 from actors.core.deployments import Deployment, DeploymentChange, Deployments
 from actors.core.gates import Gate, GateChange, Gates, GateState, Scope, close_gate, open_gate
-from actors.durable import current_time
 from actors.errors import TooManyGatesError
-from actors.fields import field
-from actors.handlers import handler
-from actors.objects import Actor, service_name
+from actors.model.classes import Actor, service_name
+from actors.model.fields import field
+from actors.model.handlers import handler
+from actors.model.verbs import current_time
 from actors.values.names import SYSTEM_NAMESPACE
 from journal.events import PauseMode, Target
 from journal.ids import StreamId, stream_of

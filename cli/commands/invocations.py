@@ -51,7 +51,7 @@ def list_command(
     """
     named = None if selection is None else parse_selection(selection)
 
-    from actors.wanted import Listing
+    from actors.model.listing import Listing
     from cli.doing import invocations
     from journal.events import Status
 

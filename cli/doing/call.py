@@ -9,16 +9,16 @@ import msgspec
 import trio
 
 from actors.errors import ActorError, TerminalError, type_name
+from actors.model.explain import reasons
 from actors.values.failures import text_of, type_of
 from actors.values.outcomes import value_of
-from actors.why import reasons
 from cli.doing.why import line_of
 from cli.output import emit_json, remark
 from cli.source import live
 from journal.events import OutcomeKind, Status
 
 if TYPE_CHECKING:
-    from actors.references import InvocationHandle
+    from actors.model.handles import InvocationHandle
     from cli.source import Where
     from journal.events import Outcome, Target
     from journal.ids import InvocationId

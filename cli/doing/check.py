@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import click
 import trio
 
-from actors.checking import CheckReport, CheckSummary, OperationStatus, Verdict
 from actors.deployments.checker import KEEP, Checker, last_of, loaded_aside
 from actors.engine.deployments import LATEST
 from actors.engine.registry import read_deployments
 from actors.engine.world import World
 from actors.errors import BrokenDeploymentError
 from actors.listing import row_of_id
+from actors.model.checks import CheckReport, CheckSummary, OperationStatus, Verdict
+from actors.model.listing import Listing
 from actors.system.code import read_code
-from actors.wanted import Listing
 from cli.at_rest import AtRest
 from cli.exits import Exit
 from cli.output import emit, emit_json, emit_table, remark, safe

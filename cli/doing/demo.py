@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from actors.client import Client
-    from actors.history import JournalEntry
-    from actors.inspection import InvocationInfo
+    from actors.model.history import JournalEntry
+    from actors.model.info import InvocationInfo
 
 _PATIENCE_SECONDS = 30.0
 _FIRST, _SECOND = "why is the sky blue", "why is the sunset red"

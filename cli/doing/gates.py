@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from actors.gates import GateClient
-    from actors.inspection import GateAnswer
+    from actors.model.info import GateAnswer
     from cli.source import Where
 
 

@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from actors.core.restart_plan import in_words
-from actors.history import show
+from actors.model.history import show
 from actors.values.texts import failure_in_words
 from cli.listing import TextColumn, TextTable, facts_lines
 from cli.output import emit, emit_json, emit_json_line, remark, safe, until_in_words, when
@@ -25,9 +25,9 @@ from journal.ids import parse_invocation_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from actors.history import JournalEntry
-    from actors.inspection import InvocationInfo
-    from actors.wanted import Listing
+    from actors.model.history import JournalEntry
+    from actors.model.info import InvocationInfo
+    from actors.model.listing import Listing
     from cli.at_rest import AtRest
     from cli.source import Live, Where
     from cli.targets import NamedTarget

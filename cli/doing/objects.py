@@ -19,8 +19,8 @@ from cli.targets import NamedTarget, parse_object, written_object
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.editing import Edited
-    from actors.objectinfo import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.model.edit import Edited
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from cli.selecting import Source
     from cli.source import Where
 

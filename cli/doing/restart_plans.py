@@ -8,7 +8,7 @@ import click
 import trio
 
 from actors.errors import Refused
-from actors.references import Restarted
+from actors.model.handles import Restarted
 from cli.acting import about
 from cli.exits import exit_code_of
 from cli.output import emit, emit_json, remark, safe

@@ -11,7 +11,7 @@ from cli.listing import TextColumn, TextTable
 from cli.source import seen
 
 if TYPE_CHECKING:
-    from actors.inspection import HandlerInfo, ServiceInfo
+    from actors.model.info import HandlerInfo, ServiceInfo
     from cli.source import Where
 
 SERVICES: TextTable[ServiceInfo] = TextTable(

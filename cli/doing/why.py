@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.why import reasons
+from actors.model.explain import reasons
 from cli.output import emit, emit_json, safe, until_in_words, when
 from cli.source import seen
 from journal.ids import parse_invocation_id
 
 if TYPE_CHECKING:
-    from actors.why import Reason
+    from actors.model.explain import Reason
     from cli.source import Where
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from actors.references import InvocationHandle
+    from actors.model.handles import InvocationHandle
     from actors.runtime import Runtime
 
 APP = """

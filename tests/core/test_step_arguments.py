@@ -16,8 +16,8 @@ import pytest
 
 import actors
 from actors import step
+from actors.model.step_arguments import encoded
 from actors.replay.execution import Progress
-from actors.stepargs import encoded
 from journal import events as e
 from tests.core.machine import LIMITED, Machine, step_done
 

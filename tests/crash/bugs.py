@@ -207,7 +207,7 @@ def _lose_signals() -> None:
 
 
 def _lose_changes() -> None:
-    from actors.fieldview import FieldView
+    from actors.model.field_view import FieldView
 
     is_due = _now_and_then(20)
 

@@ -25,7 +25,7 @@ import msgspec
 import trio
 
 import actors
-from actors.objects import definition_of
+from actors.model.classes import definition_of
 from actors.runtime import open_runtime
 from cli.doing.doctor import look
 from journal import keys

@@ -19,7 +19,7 @@ import msgspec
 
 import actors.http.server
 import cli.doing.serve  # noqa: F401  the command imports it only when it runs, and each child would do so again
-from actors.objects import definition_of
+from actors.model.classes import definition_of
 from cli.main import main as playhead
 from tests.crash.bank import Account, Bank
 from tests.crash.bugs import plant

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from actors.references import InvocationHandle
+    from actors.model.handles import InvocationHandle
     from actors.runtime import Runtime
 
 

@@ -12,7 +12,7 @@ import trio
 import actors
 from actors.deployments.loading import load, unload
 from actors.engine.deployments import LOAD_TRIES
-from actors.why import Waiting
+from actors.model.explain import Waiting
 from journal.events import PauseCause, Status
 from tests.deployments.apps import snapshot
 from tests.deployments.shop import Shop, shop, waits

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 import actors
-from actors.checking import OperationStatus, Verdict
+from actors.model.checks import OperationStatus, Verdict
 from journal.events import Status
 from tests.deployments.apps import write
 from tests.deployments.shop import Shop, shop, waits
@@ -16,7 +16,7 @@ from tests.lab import WORLD
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
-    from actors.references import InvocationHandle
+    from actors.model.handles import InvocationHandle
     from actors.runtime import Runtime
 
 __all__ = ["shop"]

@@ -10,7 +10,7 @@ import trio
 import actors
 from actors.deployments.discovery import snapshot_of
 from actors.deployments.loading import load, unload
-from actors.references import InvocationHandle
+from actors.model.handles import InvocationHandle
 from journal.events import OutcomeKind, Status
 from journal.kv.memory import MemoryStore
 from tests.deployments.apps import write
@@ -20,7 +20,7 @@ from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
     from actors.deployments.loading import Loaded
-    from actors.inspection import InvocationInfo
+    from actors.model.info import InvocationInfo
 
 __all__ = ["shop"]
 pytestmark = on_virtual_time

@@ -13,7 +13,7 @@ from actors import Actor, Limits, Service, handler
 from actors.auditing import AuditEntry
 from actors.engine.arrivals import Act
 from actors.local import LocalClient
-from actors.references import new_id
+from actors.model.handles import new_id
 from journal import keys
 from journal.events import Target
 from journal.ids import parse_invocation_id

@@ -28,7 +28,7 @@ from tests.virtual import on_virtual_time
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.references import InvocationHandle
+    from actors.model.handles import InvocationHandle
 
 pytestmark = on_virtual_time
 

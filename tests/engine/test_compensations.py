@@ -9,7 +9,7 @@ import trio
 
 import actors
 from actors import CancelledError, OutcomeKind, RetryPolicy, Service, Status, handler, step
-from actors.inspection import InvocationInfo
+from actors.model.info import InvocationInfo
 from tests.lab import WORLD, Lab
 from tests.virtual import on_virtual_time
 

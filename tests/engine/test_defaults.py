@@ -10,7 +10,7 @@ import pytest
 
 import actors
 from actors import Actor, Limits, handler, shared
-from actors.objects import definition_of
+from actors.model.classes import definition_of
 from tests.lab import Lab
 from tests.virtual import on_virtual_time
 

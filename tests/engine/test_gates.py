@@ -25,7 +25,7 @@ from actors import (
     shared,
     step,
 )
-from actors.references import InvocationHandle
+from actors.model.handles import InvocationHandle
 from actors.runtime import Runtime
 from journal.events import Status
 from journal.kv.memory import MemoryStore

@@ -70,13 +70,13 @@ class Plain(Service):
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, logger="actors.handlers")
+    caplog.set_level(logging.INFO, logger="actors.model.handlers")
     return caplog
 
 
 def lines(said: pytest.LogCaptureFixture) -> list[str]:
     """What was said, without whom it is of."""
-    return [r.getMessage().partition(": ")[2] for r in said.records if r.name == "actors.handlers"]
+    return [r.getMessage().partition(": ")[2] for r in said.records if r.name == "actors.model.handlers"]
 
 
 async def test_a_line_is_said_once_whatever_its_handler_lives_through(said: pytest.LogCaptureFixture) -> None:
@@ -106,7 +106,7 @@ async def test_a_line_names_its_invocation_and_where_it_was_said(said: pytest.Lo
         await handle.signal("second")
         await handle.result()
         await runtime.client.service(Plain).say()
-    ours = [record for record in said.records if record.name == "actors.handlers"]
+    ours = [record for record in said.records if record.name == "actors.model.handlers"]
     first, in_a_step, third = ours[:3]
     assert first.getMessage() == f"Clerk/50 % k/work {handle.id}: begins"
     assert third.getMessage() == f"Clerk/50 % k/work {handle.id}: has a"

@@ -6,7 +6,7 @@ from typing import Any
 
 import actors
 from actors import Limits, Service, handler, step
-from actors.history import JournalEntry
+from actors.model.history import JournalEntry
 from tests.lab import Lab
 from tests.virtual import on_virtual_time
 

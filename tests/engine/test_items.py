@@ -11,7 +11,7 @@ import pytest
 
 import actors
 from actors import Actor, InvocationHandle, Log, Map, handler, shared
-from actors import items as items_module
+from actors.model import items as items_module
 from tests.lab import Lab, quiet
 from tests.virtual import on_virtual_time
 

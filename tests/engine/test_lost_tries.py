@@ -13,7 +13,7 @@ import trio
 
 import actors
 from actors import RetryPolicy, Service, handler, step
-from actors.why import Waiting
+from actors.model.explain import Waiting
 from journal.events import PauseCause, Status
 from journal.ids import ROOT_STEP, StepId
 from journal.in_flight import FILE, InFlight, turn_mark
@@ -23,7 +23,7 @@ from tests.virtual import on_virtual_time
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors.references import InvocationHandle
+    from actors.model.handles import InvocationHandle
 
 pytestmark = on_virtual_time
 

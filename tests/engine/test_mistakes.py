@@ -11,7 +11,7 @@ import trio
 
 import actors
 from actors import Actor, RetryPolicy, Service, Status, handler, step
-from actors.mistakes import is_mistake
+from actors.model.mistakes import is_mistake
 from tests.lab import WORLD, Lab
 from tests.virtual import on_virtual_time
 

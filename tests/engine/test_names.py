@@ -9,8 +9,8 @@ import trio
 
 import actors
 from actors import Actor, Limits, Service, Workflow, handler, shared, step
-from actors.engine.app import App
-from actors.objects import definition_of
+from actors.model.app import App
+from actors.model.classes import definition_of
 from journal.events import OutcomeKind, Status, Target
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time

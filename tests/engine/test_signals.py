@@ -10,7 +10,7 @@ import trio
 
 import actors
 from actors import RetryPolicy, Service, Status, handler, step
-from actors.why import Waiting
+from actors.model.explain import Waiting
 from tests.lab import WORLD, Lab
 from tests.virtual import on_virtual_time
 

@@ -12,7 +12,7 @@ import trio
 
 import actors
 from actors import Actor, Log, Map, Service, handler, shared, step
-from actors.objects import definition_of
+from actors.model.classes import definition_of
 from journal.events import Status
 from tests.lab import Lab, quiet
 from tests.virtual import on_virtual_time

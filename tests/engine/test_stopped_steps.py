@@ -12,8 +12,8 @@ import trio
 
 import actors
 from actors import Actor, RetryPolicy, handler, step
-from actors.inspection import StepPhase
-from actors.why import Waiting
+from actors.model.explain import Waiting
+from actors.model.info import StepPhase
 from tests.lab import Lab, quiet
 from tests.virtual import on_virtual_time
 

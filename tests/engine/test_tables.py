@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import get_args
 
-from actors import history
 from actors.core import commands as c
 from actors.core.effects import Effect
 from actors.engine import ledger, reception
 from actors.engine.arrivals import Look, Note, Watch
+from actors.model import history
 from journal.events import EVENT_TYPES
 from tests.journal.samples import EVENTS
 

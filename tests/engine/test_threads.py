@@ -14,8 +14,8 @@ import trio
 import actors
 from actors import Limits, RetryPolicy, Service, handler, step
 from actors.engine.threads import has_abandoned
-from actors.inspection import StepPhase
-from actors.why import Waiting
+from actors.model.explain import Waiting
+from actors.model.info import StepPhase
 from journal.events import Status
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
@@ -23,7 +23,7 @@ from tests.virtual import on_virtual_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from actors.references import InvocationHandle
+    from actors.model.handles import InvocationHandle
 
 pytestmark = on_virtual_time
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 import actors
 from actors import Actor, Log, Map, Service, handler, shared, step
-from actors.objects import definition_of
+from actors.model.classes import definition_of
 from journal.events import Status as InvocationStatus
 from tests.lab import Lab, Ledger, quiet
 from tests.values.promise import same

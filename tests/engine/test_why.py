@@ -7,7 +7,7 @@ import trio
 
 import actors
 from actors import Actor, InvocationHandle, RetryPolicy, Service, Waiting, handler, step
-from actors.why import reasons
+from actors.model.explain import reasons
 from journal import keys
 from tests.lab import Lab, quiet
 from tests.virtual import EPOCH, on_virtual_time

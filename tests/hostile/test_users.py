@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from actors.inspection import InvocationInfo
+    from actors.model.info import InvocationInfo
     from journal.events import Target
 
 pytestmark = [

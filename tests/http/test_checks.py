@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from actors.references import InvocationHandle
+    from actors.model.handles import InvocationHandle
 
 
 @asynccontextmanager

@@ -15,8 +15,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from actors.http.app import ROUTES
 from actors.http.openapi import make_document
-from actors.inspection import service_info
-from actors.objects import definition_of
+from actors.model.classes import definition_of
+from actors.model.info import service_info
 from cli.address import read_address
 from tests.http import fuzzed_app
 from tests.http.served import serving

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from actors.core import commands as c
 from actors.core.gates import NO_GATES
-from actors.engine.app import App
 from actors.engine.attempt import Setting
 from actors.engine.containment import Containment
 from actors.engine.deployments import Applications
@@ -15,8 +14,9 @@ from actors.engine.directory import Directory
 from actors.engine.ledger import Ledger
 from actors.engine.watchdog import Watchdog
 from actors.engine.world import World
-from actors.objects import definition_of
-from actors.references import new_id
+from actors.model.app import App
+from actors.model.classes import definition_of
+from actors.model.handles import new_id
 from actors.runtime import RETENTION_SECONDS
 from actors.values.limits import DEFAULT_LIMITS
 from journal.events import Outcome, OutcomeKind, Stamp, Target

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from actors.inspection import belongs_to
+from actors.model.info import belongs_to
 from journal import events as e
 from journal import keys
 from journal.events import OutcomeKind

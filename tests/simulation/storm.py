@@ -29,7 +29,7 @@ from actors.core.restart_plan import OPERATIONS
 from actors.doctor import examine
 from actors.engine import containment
 from actors.errors import ActorError
-from actors.inspection import belongs_to
+from actors.model.info import belongs_to
 from journal import keys
 from journal.errors import JournalError
 from journal.events import Status

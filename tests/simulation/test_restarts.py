@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from actors import OutcomeKind, Status
 from actors.core.restart_plan import OPERATIONS
-from actors.inspection import belongs_to
+from actors.model.info import belongs_to
 from journal import events as e
 from journal.events import Recorded
 from journal.ids import InvocationId, StepId, stream_of_invocation

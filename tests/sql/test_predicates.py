@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from actors.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
+from actors.model.listing import Listing
 from actors.sql.budget import Budget
 from actors.sql.predicates import newest, where
 from actors.sql.run import query
-from actors.wanted import Listing
 from journal.events import Failure, Outcome, OutcomeKind, Status
 from tests.sql.kept import NOW, in_memory, row
 

@@ -12,9 +12,9 @@ import trio
 
 from actors import Limits
 from actors.engine.world import World, offload_inline
+from actors.model.listing import Listing
 from actors.sql.live import Queries, QueryTarget
 from actors.sql.turns import Turns
-from actors.wanted import Listing
 from tests.sql.kept import NOW, in_memory, row
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from pydantic import BaseModel, Field
 
 import actors
 from actors.http.openapi import make_document
-from actors.inspection import service_info
-from actors.objects import definition_of
+from actors.model.classes import definition_of
+from actors.model.info import service_info
 from actors.values import ValueProblem, codec_for
 from tests.values.test_round_trip import QUICK, types
 

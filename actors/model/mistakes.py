@@ -13,8 +13,8 @@ import re
 import types
 from typing import TYPE_CHECKING, Any
 
-from actors.objects import ObjectBase
-from actors.references import Reference
+from actors.model.classes import ObjectBase
+from actors.model.handles import Reference
 from actors.values.error_groups import leaves_of
 from actors.values.failures import frames_of, text_of
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from actors.durable import current_step
+from actors.model.verbs import current_step
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from actors.core.jobs import Choice
-    from actors.references import InvocationHandle
+    from actors.model.handles import InvocationHandle
     from journal.ids import InvocationId
 
 

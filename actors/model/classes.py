@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import attrs
 
-from actors.declarations import check_methods, declare_fields, handlers_in, nearest
 from actors.errors import DefinitionError, FieldMisuseError, UnknownHandlerError, deployment_of_module, module_of
-from actors.fields import Field, FieldKind
-from actors.handlers import HandlerDefinition, HandlerOptions
-from actors.references import new_id
+from actors.model.declarations import check_methods, declare_fields, handlers_in, nearest
+from actors.model.fields import Field, FieldKind
+from actors.model.handlers import HandlerDefinition, HandlerOptions
+from actors.model.handles import new_id
 from actors.values.frozen_errors import permit_raising_all
 from actors.values.generics import NO_TYPES, concrete, type_arguments
 from actors.values.names import AS_IN_CODE, EDIT, NAME_BYTES, RESERVED, Naming, naming
@@ -231,7 +231,7 @@ class Definition:
 
     def request_id(self, target: Target, request_key: str, secret: str, stored: NameLookup) -> InvocationId:
         """The id of a request: that of the invocation that it has been under any name of the class and its handler, or the one that it
-        will be. See :func:`actors.references.new_id`."""
+        will be. See :func:`actors.model.handles.new_id`."""
         names = self.handler(target.handler).names
         services = self.names if target.key is None else (target.service,)
         ids = [
@@ -244,8 +244,8 @@ class Definition:
 
 @functools.cache
 def _edit_handler() -> HandlerDefinition:
-    """What every keyed class has besides its own: see :mod:`actors.editing`."""
-    from actors.editing import edit_fields
+    """What every keyed class has besides its own: see :mod:`actors.model.edit`."""
+    from actors.model.edit import edit_fields
 
     return HandlerDefinition(name=EDIT, mode=Mode.EXCLUSIVE, options=HandlerOptions(atomic=True), function=edit_fields)
 

@@ -29,16 +29,16 @@ from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, s
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from actors.checking import CheckPort, CheckReport
     from actors.core.output import MarkFilter
-    from actors.handlers import HandlerDefinition
-    from actors.history import JournalEntry
-    from actors.inspection import InvocationInfo
-    from actors.objects import Definition
-    from actors.output import Chunks, OutputChunk
+    from actors.model.checks import CheckPort, CheckReport
+    from actors.model.classes import Definition
+    from actors.model.explain import Reason
+    from actors.model.handlers import HandlerDefinition
+    from actors.model.history import JournalEntry
+    from actors.model.info import InvocationInfo
+    from actors.model.output import Chunks, OutputChunk
     from actors.values import Codec, Written
     from actors.values.snapshot import Snapshot
-    from actors.why import Reason
     from journal.events import Answer, Outcome
 
 P = ParamSpec("P")
@@ -377,7 +377,7 @@ class InvocationHandle(Generic[R_co]):
         return await self._checking().check(self.id, checked_name(deployment, "deployment", MAX_WORDS), app)
 
     def _checking(self) -> CheckPort:
-        from actors.checking import CheckPort  # what few processes need, none should wait for
+        from actors.model.checks import CheckPort  # what few processes need, none should wait for
 
         if not isinstance(self._port, CheckPort):
             raise UnavailableError("histories cannot be checked from here; use the client of the runtime's process")
@@ -465,7 +465,7 @@ class InvocationHandle(Generic[R_co]):
 
     async def why(self) -> tuple[Reason, ...]:
         """What stands before it: a gate, a pause, its date, the key, another try, a step, a timer, a signal, another invocation."""
-        from actors.why import reasons  # only readers need what tells reasons
+        from actors.model.explain import reasons  # only readers need what tells reasons
 
         return reasons(await self.info())
 
@@ -483,7 +483,7 @@ class InvocationHandle(Generic[R_co]):
         Each is given once, when it is known to stay: what a step emits once the step is over, and not what a try of it emitted that
         failed. For pieces as they come, use :meth:`chunks`.
         """
-        from actors.output import Values  # what few processes need, none should wait for
+        from actors.model.output import Values  # what few processes need, none should wait for
 
         return Values(self.chunks(after=after))
 
@@ -499,7 +499,7 @@ class InvocationHandle(Generic[R_co]):
                 print(chunk.step, chunk.attempt, chunk.offset, chunk.value)
         """
         from actors.core.output import LiveView, SettledView
-        from actors.output import Chunks
+        from actors.model.output import Chunks
 
         view: MarkFilter[OutputChunk] = LiveView() if live else SettledView()
         return Chunks(self._port.marks(self.id, _checked_event(after), follow=True), view)

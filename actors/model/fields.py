@@ -1,6 +1,6 @@
 """Durable state as attributes: how fields are declared, plain ones, ``Log`` and ``Map``.
 
-What a handler reads and writes through them is in :mod:`actors.fieldview`.
+What a handler reads and writes through them is in :mod:`actors.model.field_view`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from journal.errors import BrokenInvariant
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from actors.fieldview import FieldView
+    from actors.model.field_view import FieldView
 
 T = TypeVar("T")
 K = TypeVar("K")

@@ -12,15 +12,15 @@ import attrs
 import msgspec
 
 from actors.errors import InvalidArgumentError, NotPossibleError, UnknownFieldError, VersionConflictError
-from actors.fields import Field, FieldKind, view_of
-from actors.items import MapView
+from actors.model.fields import Field, FieldKind, view_of
+from actors.model.items import MapView
 from actors.values import ValueProblem, check_restored
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from actors.objects import ObjectBase
+    from actors.model.classes import ObjectBase
 
 _encode = msgspec.json.Encoder().encode
 

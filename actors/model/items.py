@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from actors.errors import FieldMisuseError, UnserializableError
-from actors.fields import Log, Map
+from actors.model.fields import Log, Map
 from actors.values import ValueProblem, decode_kept, says_the_same
 from actors.values.limits import within_limit
 from journal import events as e
@@ -19,8 +19,8 @@ from journal import events as e
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from actors.fields import Field
-    from actors.fieldview import FieldView, Own
+    from actors.model.field_view import FieldView, Own
+    from actors.model.fields import Field
     from actors.values import Codec
     from journal.events import Event
 

@@ -22,13 +22,13 @@ import typing
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from actors.errors import DefinitionError
-from actors.fields import NO_DEFAULT, Field, FieldDefault
-from actors.handlers import Handler
+from actors.model.fields import NO_DEFAULT, Field, FieldDefault
+from actors.model.handlers import Handler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_FOREIGN_MODULES = frozenset({"abc", "actors.objects", "builtins", "typing", "typing_extensions"})
+_FOREIGN_MODULES = frozenset({"abc", "actors.model.classes", "builtins", "typing", "typing_extensions"})
 """Bases from there declare nothing of a user's."""
 
 _CLASS_VARIABLE = re.compile(r"(\w+\.)*ClassVar\b")

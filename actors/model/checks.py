@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import attrs
 
 from actors.errors import IncompatibleError
-from actors.inspection import FailureInfo, OutcomeInfo
+from actors.model.info import FailureInfo, OutcomeInfo
 from actors.values.texts import failure_in_words
 from journal.events import Target
 from journal.ids import InvocationId, StepId
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import os
 
     from actors.core.commands import ResumeInvocation
+    from actors.model.listing import Listing
     from actors.values.snapshot import Snapshot
-    from actors.wanted import Listing
     from journal.events import Answer
 
 SAMPLES = 10

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Ty
 
 import attrs
 
-from actors.copies import StepCall, call_of, with_copies
 from actors.core import commands as c
 from actors.core.requests import digest_of_values
 from actors.errors import (
@@ -32,18 +31,12 @@ from actors.errors import (
     name_alone,
     plain_text,
 )
-from actors.objects import NothingStored, definition_of, kind_in_words
-from actors.references import (
-    InvocationHandle,
-    Reference,
-    checked_key,
-    key_text,
-    new_id,
-    with_successor,
-)
+from actors.model.classes import NothingStored, definition_of, kind_in_words
+from actors.model.handles import InvocationHandle, Reference, checked_key, key_text, new_id, with_successor
+from actors.model.step_arguments import encoded, parameter_names
+from actors.model.step_copies import StepCall, call_of, with_copies
 from actors.replay.branches import Branch, CancelScope, NurseryManager, Operation, current_branch
 from actors.replay.collection import is_collecting
-from actors.stepargs import encoded, parameter_names
 from actors.values import (
     Codec,
     ValueProblem,
@@ -78,9 +71,9 @@ from journal.ids import InvocationId, StepId, parse_invocation_id
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from actors.objects import NameLookup, ObjectBase
-    from actors.references import Request
-    from actors.system.inside import InsideClient
+    from actors.model.classes import NameLookup, ObjectBase
+    from actors.model.handles import Request
+    from actors.model.inside import InsideClient
     from actors.values.limits import Limits
 
 log = SafeLogger(__name__)
@@ -888,7 +881,7 @@ def _source_of_await() -> str:
     return _source(depth)
 
 
-_OWN_MODULES = ("actors.durable", "actors.references", "actors.core.", "contextlib")
+_OWN_MODULES = ("actors.model.verbs", "actors.model.handles", "actors.core.", "contextlib")
 
 
 def encode_arguments(request: Request, limits: Limits) -> bytes:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 import attrs
 
-from actors.copies import with_own_defaults
 from actors.errors import DefinitionError, InvalidArgumentError
-from actors.references import BoundHandler, OwnHandler
+from actors.model.handles import BoundHandler, OwnHandler
+from actors.model.step_copies import with_own_defaults
 from actors.values import Signature
 from actors.values.arguments import Seconds, checked_name, checked_seconds, is_a
 from actors.values.failures import is_terminal

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.errors import DefinitionError, UnknownServiceError
-from actors.handlers import HandlerDefinition
-from actors.objects import Definition, definition_of, service_name
+from actors.model.classes import Definition, definition_of, service_name
+from actors.model.handlers import HandlerDefinition
 from actors.values.names import is_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from actors.objects import ObjectBase
+    from actors.model.classes import ObjectBase
     from journal.events import Target
 
 

@@ -14,7 +14,7 @@ import msgspec
 from actors.core.gates import NO_GATES, Gate, GateChange, Gates, GateState
 from actors.core.state import REQUEST
 from actors.errors import CircleLink
-from actors.fields import FieldKind
+from actors.model.fields import FieldKind
 from journal.events import (
     Caller,
     Failure,
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from actors.core.circles import Circle
     from actors.core.state import InvocationState, ObjectState, Wait
-    from actors.fields import Field
-    from actors.handlers import HandlerDefinition
-    from actors.objects import Definition
+    from actors.model.classes import Definition
+    from actors.model.fields import Field
+    from actors.model.handlers import HandlerDefinition
     from journal.rows import InvocationRow
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from actors.durable import current_step
 from actors.errors import FieldMisuseError, InsideStepError, NoLongerFitsError
-from actors.fields import FieldKind
-from actors.items import IMMUTABLE, UNREAD, LogView, MapView, may_only_read
+from actors.model.fields import FieldKind
+from actors.model.items import IMMUTABLE, UNREAD, LogView, MapView, may_only_read
+from actors.model.verbs import current_step
 from actors.replay.branches import current_branch
 from actors.values import says_the_same
 from actors.values.limits import DEFAULT_LIMITS, within_limit
@@ -24,7 +24,7 @@ from journal.errors import BrokenInvariant
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
-    from actors.fields import Field
+    from actors.model.fields import Field
     from journal.events import Event
     from journal.ids import InvocationId
 

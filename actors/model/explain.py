@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.inspection import StepPhase
+from actors.model.info import StepPhase
 from actors.values.texts import failure_in_words
 from journal.events import Status
 from journal.ids import InvocationId
@@ -15,7 +15,7 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from actors.inspection import InvocationInfo, WaitInfo
+    from actors.model.info import InvocationInfo, WaitInfo
 
 
 class Waiting(enum.Enum):

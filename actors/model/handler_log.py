@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from actors.durable import HandlerContext, context_of, current_step
+from actors.model.verbs import HandlerContext, context_of, current_step
 from actors.replay.branches import current_branch
 
 
@@ -18,7 +18,7 @@ class HandlerLogger(logging.LoggerAdapter[logging.Logger]):
 
     A line begins with the target and the id of the invocation; its record has them as ``invocation_id``, ``service``, ``key`` and
     ``handler``, and in a step its name as ``step``, for handlers and formatters of :mod:`logging`. It belongs to the logger
-    ``actors.handlers``. What ``print`` and other loggers say in a handler is said again whenever the handler is replayed: after a
+    ``actors.model.handlers``. What ``print`` and other loggers say in a handler is said again whenever the handler is replayed: after a
     wait out of memory, a retry, a restart of the process.
 
     A line may come twice where a turn really runs twice: a handler that failed is tried again from the last thing that it was given,
@@ -73,4 +73,4 @@ def _where(bound: dict[str, Any]) -> str:
     return f"{target} {bound['invocation_id']}{step}"
 
 
-logger = HandlerLogger(logging.getLogger("actors.handlers"))
+logger = HandlerLogger(logging.getLogger("actors.model.handlers"))

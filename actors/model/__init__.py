@@ -1,0 +1,1 @@
+"""What users hold: classes, handlers, fields, handles, and what can be known of an invocation. No trio, no disk."""
