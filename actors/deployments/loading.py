@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.errors import BrokenDeploymentError, DefinitionError
 from actors.model.classes import definition_of, definitions_in, forget_definition
+from actors.values.loaded_code import LoadedCode, note_loaded, note_unloaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,16 +33,6 @@ _lock = threading.Lock()
 _turns: dict[str, threading.RLock] = {}
 _loaded: dict[str, Loaded] = {}
 _users: Counter[str] = Counter()
-
-
-class _Change:
-    number = 0
-
-    def note(self) -> None:
-        self.number += 1
-
-
-_change = _Change()
 
 
 class Loaded:
@@ -163,7 +154,7 @@ def load(snapshot: Snapshot, cache: Path, shown_as: Path | None = None) -> Loade
         with _lock:
             _loaded[snapshot.deployment] = loaded
             _users[snapshot.deployment] = 1
-            _change.note()
+            note_loaded(snapshot.deployment, LoadedCode(loaded.own_names, loaded.entries))
         return loaded
 
 
@@ -200,17 +191,7 @@ def unload(deployment: str) -> None:
         _users[deployment] -= 1
         if not _users[deployment]:
             _loaded.pop(deployment).remove()
-            _change.note()
-
-
-def loads() -> int:
-    """A number that is another one whenever something was loaded or unloaded since."""
-    return _change.number
-
-
-def find_loaded(deployment: str) -> Loaded | None:
-    """The deployment, if it is loaded."""
-    return _loaded.get(deployment)
+            note_unloaded(deployment)
 
 
 def _classes_of(loaded: Loaded, entries: tuple[str, ...]) -> tuple[type, ...]:

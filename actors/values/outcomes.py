@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.deployments.loading import find_loaded, loads
 from actors.errors import (
     InvocationCancelledError,
     InvocationKilledError,
@@ -25,6 +24,7 @@ from actors.errors import (
 )
 from actors.values.error_details import made_again, made_with_text
 from actors.values.failures import text_of
+from actors.values.loaded_code import find_loaded, loads
 from actors.values.texts import failure_in_words
 from journal.errors import CorruptRecord
 from journal.events import OutcomeKind
