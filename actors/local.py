@@ -15,10 +15,10 @@ from actors.auditing import AuditQuery, ChainCheck, check_of, list_audit
 from actors.bulk import JobCaller
 from actors.changing import changes_since
 from actors.client import Client, Sent
+from actors.code.discovery import snapshot_of
 from actors.core import commands as c
 from actors.core.jobs import Choice
 from actors.deployments.checker import KEEP, Checker, checked_code, last_of
-from actors.deployments.discovery import snapshot_of
 from actors.deployments.keeper import DeploymentKeeper
 from actors.engine.arrivals import Act, Identity
 from actors.errors import (

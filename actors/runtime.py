@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from actors.code.discovery import snapshot_of, snapshot_of_classes
+from actors.code.registry import Applications
 from actors.core.gates import BACKLOG, EVERYTHING, Gate, GateState
-from actors.deployments.discovery import snapshot_of, snapshot_of_classes
 from actors.engine.arrivals import Identity
 from actors.engine.attempt import Setting
-from actors.engine.deployments import Applications
 from actors.engine.engine import Engine
 from actors.engine.names import StoredNames
 from actors.engine.watchdog import Watchdog

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 import actors
-from actors.deployments.discovery import snapshot_of_classes
+from actors.code.discovery import snapshot_of_classes
 from benchmarks.measure import Tally
 from journal.kv.store import SCAN_PAGE
 from journal.log.kv_journal import StoredJournal

@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actors.deployments.discovery import snapshot_of
+from actors.code.discovery import snapshot_of
 from actors.errors import DefinitionError
 from actors.model.classes import definitions_in
 

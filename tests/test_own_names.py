@@ -11,7 +11,7 @@ import pytest
 import actors
 import playhead
 from actors import DefinitionError
-from actors.deployments.discovery import snapshot_of
+from actors.code.discovery import snapshot_of
 from cli.loading import load_app
 
 if TYPE_CHECKING:

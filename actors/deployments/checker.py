@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from actors.deployments.discovery import snapshot_of
-from actors.deployments.loading import load, unload
-from actors.engine.deployments import LATEST
+from actors.code.discovery import snapshot_of
+from actors.code.loading import load, unload
+from actors.code.registry import LATEST
 from actors.engine.rehearsal import read_invocation, rehearse
 from actors.errors import Refused
 from actors.model.app import App
@@ -26,7 +26,7 @@ from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-    from actors.engine.deployments import Applications
+    from actors.code.registry import Applications
     from actors.engine.world import World
     from journal.ids import InvocationId
     from journal.kv.store import Readable

@@ -25,12 +25,12 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from actors.code.registry import Applications
     from actors.core import commands as c
     from actors.core.commands import Command
     from actors.core.gates import Gate, Gates
     from actors.engine.arrivals import Accepted, Identity
     from actors.engine.attempt import Setting
-    from actors.engine.deployments import Applications
     from actors.engine.directory import Directory
     from actors.engine.steps import StepTask
     from actors.engine.threads import Threads

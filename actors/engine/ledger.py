@@ -53,12 +53,12 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from actors.code.registry import Applications
     from actors.core.commands import Command
     from actors.core.gates import Gate, Gates
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.attempt import Setting
     from actors.engine.containment import Containment
-    from actors.engine.deployments import Applications
     from actors.engine.directory import Directory
     from actors.engine.replies import Waiter
     from actors.engine.resident import Resident

@@ -41,10 +41,10 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
 
+    from actors.code.registry import Applications
     from actors.core.gates import Gates
     from actors.engine.attempt import Setting
     from actors.engine.circles import DirectoryOf
-    from actors.engine.deployments import Applications
     from actors.engine.forming import Forming
     from actors.engine.tally import Tally
     from journal.log.protocol import Due, Journal, Partition

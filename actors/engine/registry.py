@@ -22,9 +22,9 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from actors.code.registry import Applications
     from actors.core.gates import Gate
     from actors.core.state import ObjectState
-    from actors.engine.deployments import Applications
     from journal.kv.store import Readable
     from journal.log.protocol import Journal
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 import trio
 
+from actors.code.registry import LATEST
 from actors.deployments.checker import KEEP, Checker, last_of, loaded_aside
-from actors.engine.deployments import LATEST
 from actors.engine.registry import read_deployments
 from actors.engine.world import World
 from actors.errors import BrokenDeploymentError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 import watchfiles
 
-from actors.deployments.discovery import entry_of, snapshot_of
+from actors.code.discovery import entry_of, snapshot_of
 from actors.errors import BrokenDeploymentError, DefinitionError, DeploymentTooLargeError, Refused
 from actors.runtime import RETENTION_SECONDS
 from cli.doing.serve import run_server, run_to_the_end

@@ -10,8 +10,8 @@ import trio
 from click.testing import CliRunner, Result
 
 import actors
-from actors.deployments.discovery import snapshot_of
-from actors.deployments.loading import load, unload
+from actors.code.discovery import snapshot_of
+from actors.code.loading import load, unload
 from cli.main import root
 from journal.events import Target
 from tests.deployments.apps import write

@@ -8,9 +8,9 @@ import attrs
 import pytest
 import trio
 
+from actors.code.discovery import snapshot_of
+from actors.code.loading import load, unload
 from actors.deployments.checker import Checker
-from actors.deployments.discovery import snapshot_of
-from actors.deployments.loading import load, unload
 from actors.http.routes import TokenScope
 from tests.console.stage import Stage, axe_findings, staged
 from tests.deployments.apps import write
@@ -182,7 +182,7 @@ def test_a_pre_flight_of_very_many_shows_how_far_it_is_and_can_be_stopped(
         return await check(self, *args)
 
     monkeypatch.setattr(Checker, "check", check_two)
-    monkeypatch.setattr("actors.deployments.checker.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("actors.code.checker.PROGRESS_SECONDS", 0.0)
     page = open_page(deployed.stage.address(f"/deployments/{deployed.new}?tab=preflight"))
     page.get_by_role("button", name="Check", exact=True).click()
     page.get_by_text("2 of 6 invocations replayed", exact=True).wait_for()

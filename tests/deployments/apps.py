@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from actors.deployments.discovery import snapshot_of
+from actors.code.discovery import snapshot_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
-from actors.deployments.discovery import snapshot_of
-from actors.deployments.loading import load, unload
+from actors.code.discovery import snapshot_of
+from actors.code.loading import load, unload
 from tests.deployments.apps import write
 from tests.lab import Lab
 

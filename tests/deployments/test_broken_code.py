@@ -10,8 +10,8 @@ import pytest
 import trio
 
 import actors
-from actors.deployments.loading import load, unload
-from actors.engine.deployments import LOAD_TRIES
+from actors.code.loading import load, unload
+from actors.code.registry import LOAD_TRIES
 from actors.model.explain import Waiting
 from journal.events import PauseCause, Status
 from tests.deployments.apps import snapshot

@@ -12,7 +12,7 @@ import cattrs
 import pytest
 
 import actors
-from actors.deployments.loading import Loaded, find_loaded, load, unload
+from actors.code.loading import Loaded, find_loaded, load, unload
 from actors.errors import TerminalError, type_name
 from actors.values import codec_for
 from actors.values.failures import failure_of

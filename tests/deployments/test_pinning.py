@@ -8,8 +8,8 @@ import pytest
 import trio
 
 import actors
-from actors.deployments.discovery import snapshot_of
-from actors.deployments.loading import load, unload
+from actors.code.discovery import snapshot_of
+from actors.code.loading import load, unload
 from actors.model.handles import InvocationHandle
 from journal.events import OutcomeKind, Status
 from journal.kv.memory import MemoryStore
@@ -19,7 +19,7 @@ from tests.lab import WORLD
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
-    from actors.deployments.loading import Loaded
+    from actors.code.loading import Loaded
     from actors.model.info import InvocationInfo
 
 __all__ = ["shop"]

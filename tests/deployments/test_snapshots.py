@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import actors
-from actors.deployments.discovery import snapshot_of, snapshot_of_classes
+from actors.code.discovery import snapshot_of, snapshot_of_classes
 from actors.values import snapshot as snapshots
 from actors.values.snapshot import Snapshot, pack, unpack
 from tests.deployments.apps import snapshot, write

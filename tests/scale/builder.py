@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from actors.code.registry import Applications
 from actors.core import commands as c
 from actors.core.gates import NO_GATES
 from actors.engine.attempt import Setting
 from actors.engine.containment import Containment
-from actors.engine.deployments import Applications
 from actors.engine.directory import Directory
 from actors.engine.ledger import Ledger
 from actors.engine.watchdog import Watchdog

@@ -9,12 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actors.deployments.loading import load
+from actors.code.loading import load
 from actors.values.snapshot import Snapshot
 from tests.simulation import cast
 
 if TYPE_CHECKING:
-    from actors.deployments.loading import Loaded
+    from actors.code.loading import Loaded
 
 VERSIONS = (1, 2)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from actors.code.loading import load, unload
 from actors.core.deployments import Deployment, Deployments
-from actors.deployments.loading import load, unload
 from actors.errors import BrokenDeploymentError, UnknownDeploymentError
 from actors.model.app import App
 from actors.system import SYSTEM_CLASSES
