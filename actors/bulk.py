@@ -12,7 +12,7 @@ import trio
 
 from actors.core import commands as c
 from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec, JobState
-from actors.engine.arrivals import Act
+from actors.engine.requests import Act
 from actors.errors import (
     DefinitionError,
     InvalidArgumentError,

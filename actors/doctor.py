@@ -21,11 +21,11 @@ from actors.core.evolve import spans_with
 from actors.core.fold import advance, fold
 from actors.core.react import owes, timers_of
 from actors.core.state import ObjectState, WaitKind, with_request
-from actors.engine.arrivals import Act
 from actors.engine.audit import note_at_rest
-from actors.engine.forming import invocation_of_timer, is_postponed, timer_letter
+from actors.engine.batch import invocation_of_timer, is_postponed, timer_letter
 from actors.engine.index import row_of
-from actors.engine.resident import IndexedState
+from actors.engine.loaded_object import IndexedState
+from actors.engine.requests import Act
 from actors.errors import ActorError
 from actors.itemcheck import is_whole, items_after, wrongs_of_logs
 from actors.mailcheck import Awaited, MailCheck
@@ -41,7 +41,7 @@ from journal.log.streams import load_stream, read_events, read_head
 from journal.rows import InvocationRow, decode_row, encode_row
 
 if TYPE_CHECKING:
-    from actors.engine.arrivals import Identity
+    from actors.engine.requests import Identity
     from journal.kv.store import Readable
     from journal.log.protocol import Journal
 

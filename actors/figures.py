@@ -13,7 +13,7 @@ from journal.events import Status
 
 if TYPE_CHECKING:
     from actors.engine.engine import Engine
-    from actors.engine.tally import Histogram
+    from actors.engine.totals import Histogram
     from journal.events import OutcomeKind
 
 

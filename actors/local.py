@@ -20,7 +20,7 @@ from actors.core import commands as c
 from actors.core.jobs import Choice
 from actors.deployments.checker import KEEP, Checker, checked_code, last_of
 from actors.deployments.keeper import DeploymentKeeper
-from actors.engine.arrivals import Act, Identity
+from actors.engine.requests import Act, Identity
 from actors.errors import (
     IncompatibleError,
     InvalidArgumentError,
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from actors.core.jobs import JobSpec
     from actors.deploying import CodeFile, DeploymentInfo
     from actors.engine.engine import Engine
-    from actors.engine.world import World
+    from actors.environment import World
     from actors.jobs import JobInfo, JobItems, JobPreview
     from actors.model.checks import CheckReport, CheckSummary
     from actors.model.classes import Definition

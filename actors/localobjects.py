@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from actors.engine.arrivals import Act
+from actors.engine.requests import Act
 from actors.errors import InvalidArgumentError, NotPossibleError, UnknownServiceError
 from actors.keptobjects import KeptObjects, checked_limit
 from actors.model.handles import checked_key

@@ -8,7 +8,7 @@ import attrs
 
 from actors.core import commands as c
 from actors.core.gates import Scope, ScopeKind
-from actors.engine.arrivals import Act, Identity
+from actors.engine.requests import Act, Identity
 from actors.errors import Refused, UnknownHandlerError, UnknownServiceError
 from actors.model.handles import checked_key, new_id
 from actors.model.info import GateAnswer, GateInfo, gate_answer, gate_info
@@ -20,7 +20,7 @@ from actors.values.outcomes import value_of
 if TYPE_CHECKING:
     from actors.core.gates import GateChange
     from actors.engine.engine import Engine
-    from actors.engine.world import World
+    from actors.environment import World
     from actors.values.limits import Limits
     from journal.events import PauseMode, Target
     from journal.ids import InvocationId

@@ -16,12 +16,12 @@ import trio
 from actors.code.discovery import snapshot_of, snapshot_of_classes
 from actors.code.registry import Applications
 from actors.core.gates import BACKLOG, EVERYTHING, Gate, GateState
-from actors.engine.arrivals import Identity
 from actors.engine.attempt import Setting
 from actors.engine.engine import Engine
-from actors.engine.names import StoredNames
+from actors.engine.requests import Identity
+from actors.engine.stored_names import StoredNames
 from actors.engine.watchdog import Watchdog
-from actors.engine.world import World, world_of_run
+from actors.environment import World, world_of_run
 from actors.errors import DefinitionError, plain_text
 from actors.local import LocalClient, LocalPort
 from actors.model.app import App

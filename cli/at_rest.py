@@ -11,12 +11,12 @@ import trio
 
 from actors.auditing import ChainCheck, check_of, list_audit
 from actors.bulk import RUN, job_info, kept_items, run_of_job, unknown_job
-from actors.core.circles import WaitGraph
+from actors.core.deadlocks import WaitGraph
 from actors.core.fold import fold
 from actors.core.jobs import JobProgress
 from actors.deployments.keeper import info_of_deployment
 from actors.engine.registry import read_deployments, read_gates
-from actors.engine.world import World
+from actors.environment import World
 from actors.errors import UnknownInvocationError
 from actors.keptobjects import KeptObjects
 from actors.listing import list_invocations, row_of_id

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from actors import Limits
-from actors.engine.world import World, offload_inline
+from actors.environment import World, offload_inline
 from actors.runtime import Runtime, open_runtime
 from journal import keys
 from journal.ids import stream_of
@@ -22,7 +22,7 @@ from tests.virtual import VirtualClock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from actors.engine.world import Offload
+    from actors.environment import Offload
     from actors.values.snapshot import Snapshot
     from journal.in_flight import InFlight
 

@@ -23,7 +23,7 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from actors.engine.world import Offload
+    from actors.environment import Offload
     from actors.values.snapshot import Snapshot
     from journal.log.protocol import Journal
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core import commands as c
-from actors.core.circles import deadlock
+from actors.core.deadlocks import deadlock
 from actors.core.gates import NO_GATES, Gates
 from actors.core.inputs import has_digest
 from actors.core.react import has_yet_to_keep

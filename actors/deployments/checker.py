@@ -15,7 +15,7 @@ import trio
 from actors.code.discovery import snapshot_of
 from actors.code.loading import load, unload
 from actors.code.registry import LATEST
-from actors.engine.rehearsal import read_invocation, rehearse
+from actors.engine.dry_run import read_invocation, rehearse
 from actors.errors import Refused
 from actors.model.app import App
 from actors.model.checks import CheckReport, CheckSummary, CheckTally
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     from actors.code.registry import Applications
-    from actors.engine.world import World
+    from actors.environment import World
     from journal.ids import InvocationId
     from journal.kv.store import Readable
 

@@ -10,7 +10,7 @@ import attrs
 
 from actors.counting import count_rows
 from actors.deploying import CodeFile, DeploymentInfo
-from actors.engine.arrivals import Act, Identity
+from actors.engine.requests import Act, Identity
 from actors.errors import BrokenDeploymentError, DeploymentInUseError, Refused, UnknownFileError
 from actors.system.code import code_target, pieces_of, read_code, read_packed
 from actors.values.snapshot import pack, unpack
@@ -20,7 +20,7 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from actors.core.deployments import Deployment, DeploymentChange
     from actors.engine.engine import Engine
-    from actors.engine.world import World
+    from actors.environment import World
     from actors.registry import RegistryCaller
     from actors.values.snapshot import Snapshot
     from journal.log.protocol import RowSource

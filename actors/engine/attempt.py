@@ -13,7 +13,7 @@ from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to say 
 from actors.core import commands as c
 from actors.core.decide import seed_of
 from actors.engine.containment import held_for
-from actors.engine.running import RunningSteps
+from actors.engine.running_steps import RunningSteps
 from actors.engine.threads import Threads
 from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.errors import Interruption, NoLongerFitsError, NonDurableAwaitError, UnserializableError, module_of
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.watchdog import Watchdog
-    from actors.engine.world import World
+    from actors.environment import World
     from actors.model.classes import Definition, NameLookup
     from actors.model.field_view import Items
     from actors.model.handlers import HandlerDefinition

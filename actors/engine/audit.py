@@ -12,14 +12,14 @@ import attrs
 
 from actors.core import commands as c
 from actors.core.state import REQUEST
-from actors.engine.arrivals import Act, Note
+from actors.engine.requests import Act, Note
 from journal import keys
 from journal.ids import StreamId
 from journal.log.protocol import Append
 from journal.rows import FIRST_LINK, AuditRow, decode_audit, encode_audit, link_of_audit
 
 if TYPE_CHECKING:
-    from actors.engine.arrivals import Arrival, Identity
+    from actors.engine.requests import Arrival, Identity
     from journal.events import Answer
     from journal.log.protocol import Journal
 

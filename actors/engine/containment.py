@@ -40,9 +40,9 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.engine.directory import Directory
-    from actors.engine.ledger import Ledger
-    from actors.engine.resident import Resident
+    from actors.engine.loaded_object import Resident
+    from actors.engine.machine import Ledger
+    from actors.engine.object_cache import Directory
     from journal.events import Failure
     from journal.ids import InvocationId
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import trio
 
 from actors.core.state import REQUEST
-from actors.engine.arrivals import Act, Arrival, Look, Note, Watch
 from actors.engine.audit import NOBODY
-from actors.engine.owner import Owner
+from actors.engine.processor import Owner
 from actors.engine.registry import RegistryView
-from actors.engine.replies import Waiter
-from actors.engine.running import LeftStep
-from actors.engine.tally import Tally
+from actors.engine.requests import Act, Arrival, Look, Note, Watch
+from actors.engine.running_steps import LeftStep
+from actors.engine.totals import Tally
+from actors.engine.waiter import Waiter
 from actors.engine.watchdog import Work, blocked_error
 from actors.errors import Interruption, UnavailableError, UnknownOutcomeError
 from journal.errors import BrokenInvariant, Conflict, Damaged, Fenced, InDoubt, StoreFailed, Unavailable
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from actors.core import commands as c
     from actors.core.commands import Command
     from actors.core.gates import Gate, Gates
-    from actors.engine.arrivals import Accepted, Identity
     from actors.engine.attempt import Setting
-    from actors.engine.directory import Directory
+    from actors.engine.object_cache import Directory
+    from actors.engine.requests import Accepted, Identity
     from actors.engine.steps import StepTask
     from actors.engine.threads import Threads
     from actors.model.app import App

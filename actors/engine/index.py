@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from actors.core.react import owes
 from actors.core.state import WaitKind, existing
-from actors.engine.resident import IndexedState
+from actors.engine.loaded_object import IndexedState
 from journal import keys
 from journal.events import Status, Target
 from journal.rows import AwaitedSignal, InvocationRow, encode_row
@@ -14,7 +14,7 @@ from journal.rows import AwaitedSignal, InvocationRow, encode_row
 if TYPE_CHECKING:
     from actors.core.effects import KeepItems, RewindItems
     from actors.core.state import InvocationState, ObjectState
-    from actors.engine.resident import Resident
+    from actors.engine.loaded_object import Resident
     from journal.events import Outcome
     from journal.ids import InvocationId, StreamId
 

@@ -20,7 +20,7 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.engine.world import Offload
+    from actors.environment import Offload
     from actors.values.limits import Limits
     from journal.ids import InvocationId, StepId
 

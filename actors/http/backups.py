@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import msgspec
 
-from actors.engine.arrivals import Act
+from actors.engine.requests import Act
 from actors.errors import InvalidArgumentError, NotPossibleError, Refused, UnavailableError
 from actors.http.exchange import Exchange
 from actors.http.models import Reason

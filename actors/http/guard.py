@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from actors.engine.arrivals import Act
+from actors.engine.requests import Act
 from actors.errors import ActorError, ForbiddenError, InvalidArgumentError, Refused, UnauthorizedError
 from actors.http.models import USER_HEADER
 from actors.http.problems import HeadTooLargeError, MisdirectedRequestError, WrongMediaTypeError

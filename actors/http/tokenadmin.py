@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 import attrs
 import msgspec
 
-from actors.engine.arrivals import Act
+from actors.engine.requests import Act
 from actors.errors import NotPossibleError, Refused, UnavailableError, UnknownOutcomeError
 from actors.http.exchange import Exchange
 from actors.http.models import Reason, ReasonBody
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from actors.auditing import AuditPage
-    from actors.engine.arrivals import Identity
+    from actors.engine.requests import Identity
     from actors.http.tokens import TokenBook
 
 T = TypeVar("T")

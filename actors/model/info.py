@@ -32,7 +32,7 @@ from journal.ids import InvocationId, StepId
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from actors.core.circles import Circle
+    from actors.core.deadlocks import Circle
     from actors.core.state import InvocationState, ObjectState, Wait
     from actors.model.classes import Definition
     from actors.model.fields import Field

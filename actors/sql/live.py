@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from actors.engine.world import World
+    from actors.environment import World
     from actors.model.info import ServiceInfo
     from actors.model.listing import Listing
     from actors.sql.budget import Budget

@@ -11,7 +11,7 @@ import trio
 from actors.code.registry import LATEST
 from actors.deployments.checker import KEEP, Checker, last_of, loaded_aside
 from actors.engine.registry import read_deployments
-from actors.engine.world import World
+from actors.environment import World
 from actors.errors import BrokenDeploymentError
 from actors.listing import row_of_id
 from actors.model.checks import CheckReport, CheckSummary, OperationStatus, Verdict

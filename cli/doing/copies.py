@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from actors.doctor import examine
-from actors.engine.arrivals import Identity
 from actors.engine.audit import note_at_rest
+from actors.engine.requests import Identity
 from actors.http.backups import Backup, backup_path, noted
 from cli.doing.doctor import contents_of, show
 from cli.output import emit, remark, when

@@ -10,7 +10,7 @@ import click
 import trio
 
 from actors.doctor import Examination, Finding, examine, rebuild
-from actors.engine.arrivals import Identity
+from actors.engine.requests import Identity
 from actors.runtime import RETENTION_SECONDS
 from actors.setasides import find_set_aside
 from cli.exits import Exit

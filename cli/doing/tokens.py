@@ -10,8 +10,8 @@ import attrs
 import trio
 
 from actors.auditing import AuditPage, AuditQuery, list_audit
-from actors.engine.arrivals import Act, Identity
 from actors.engine.audit import note_at_rest
+from actors.engine.requests import Act, Identity
 from actors.http.connection import path_of
 from actors.http.routes import TokenScope
 from actors.http.tokenadmin import MadeToken, RevokedToken, TokenInfo

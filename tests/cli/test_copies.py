@@ -12,7 +12,7 @@ import trio
 import actors
 from actors import Service, handler, step
 from actors.doctor import examine, rebuild
-from actors.engine.arrivals import Act, Identity
+from actors.engine.requests import Act, Identity
 from actors.errors import UnavailableError
 from actors.http.backups import BackupExistsError, noted
 from journal import keys

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from actors.auditing import AuditEntry, AuditPage
-from actors.engine.arrivals import Act, Identity
+from actors.engine.requests import Act, Identity
 from actors.errors import UnavailableError
 from actors.http.routes import TokenScope
 from actors.http.tokenadmin import create, revoke, settle

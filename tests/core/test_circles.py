@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from actors.core import commands as c
-from actors.core.circles import FARTHEST, Circle, Edge, NotAtHand, WaitGraph, edges_of_call
+from actors.core.deadlocks import FARTHEST, Circle, Edge, NotAtHand, WaitGraph, edges_of_call
 from actors.core.state import InvocationState, ObjectState, Wait, WaitKind
 from journal.events import Caller, Kind, Mode, Status, Target
 from journal.ids import InvocationId, StepId, StreamId, invocation_id, stream_of, stream_of_invocation

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from actors.core.circles import edges_from
+from actors.core.deadlocks import edges_from
 from actors.core.evolve import IllegalEvent, evolve
 from actors.core.state import InvocationState, ObjectState, Wait, WaitKind
-from actors.engine.restarting import acceptance_of
+from actors.engine.restart_beginning import acceptance_of
 from actors.replay.script import script
 from journal import events as e
 from journal.errors import CorruptRecord

@@ -42,7 +42,7 @@ def _now_and_then(one_in: int) -> Callable[[], bool]:
 
 
 def _answer_too_early() -> None:
-    from actors.engine.ledger import Ledger
+    from actors.engine.machine import Ledger
 
     Ledger.when_durable = lambda self, action: action()
 
@@ -67,7 +67,7 @@ def _never_flush() -> None:
 
 def _forget_who_was_here() -> None:
     from actors.core import commands as c
-    from actors.engine import reception
+    from actors.engine import dispatcher as reception
 
     def invoke(self: reception.Reception, resident: Any, arrival: Any, command: Any) -> None:
         arrival.is_fresh = True
@@ -78,7 +78,7 @@ def _forget_who_was_here() -> None:
 
 
 def _skip_letters() -> None:
-    from actors.engine.reception import Reception
+    from actors.engine.dispatcher import Reception
 
     is_due = _now_and_then(15)
 
@@ -94,14 +94,14 @@ def _skip_letters() -> None:
 
 
 def _keep_letters() -> None:
-    from actors.engine.ledger import Ledger
+    from actors.engine.machine import Ledger
 
     Ledger.consume = lambda self, resident, position: None
 
 
 def _run_steps_again() -> None:
-    from actors.engine import stage
-    from actors.engine.stage import Stage
+    from actors.engine import executor as stage
+    from actors.engine.executor import Stage
     from journal import events as e
 
     def take_up(self: Stage, resident: Any, attempt: Any, steps: Any) -> None:
@@ -123,7 +123,7 @@ def _run_steps_again() -> None:
 def _forget_timers() -> None:
     from actors.core import commands as c
     from actors.core import effects as f
-    from actors.engine import ledger
+    from actors.engine import machine as ledger
 
     is_due = _now_and_then(5)
 
@@ -136,7 +136,7 @@ def _forget_timers() -> None:
 
 
 def _fire_early() -> None:
-    from actors.engine import ledger
+    from actors.engine import machine as ledger
 
     def letter(to: Any, at: float, command: Any) -> Any:
         return real(to, at - 0.1, command)
@@ -182,7 +182,7 @@ def _lose_output() -> None:
 
 
 def _forget_in_snapshots() -> None:
-    from actors.engine import ledger
+    from actors.engine import machine as ledger
 
     def encode(state: Any) -> bytes:
         return real(attrs.evolve(state, fields=dict(list(state.fields.items())[:-1])))
@@ -193,7 +193,7 @@ def _forget_in_snapshots() -> None:
 
 def _lose_signals() -> None:
     from actors.core import commands as c
-    from actors.engine.ledger import Ledger
+    from actors.engine.machine import Ledger
 
     is_due = _now_and_then(5)
 
@@ -220,7 +220,7 @@ def _lose_changes() -> None:
 
 
 def _forget_items() -> None:
-    from actors.engine import ledger
+    from actors.engine import machine as ledger
 
     is_due = _now_and_then(20)
 
@@ -233,7 +233,7 @@ def _forget_items() -> None:
 
 
 def _forget_rows() -> None:
-    from actors.engine import ledger
+    from actors.engine import machine as ledger
 
     is_due = _now_and_then(20)
 

@@ -11,7 +11,7 @@ import trio
 import actors
 from actors import Actor, Limits, Service, handler
 from actors.auditing import AuditEntry
-from actors.engine.arrivals import Act
+from actors.engine.requests import Act
 from actors.local import LocalClient
 from actors.model.handles import new_id
 from journal import keys

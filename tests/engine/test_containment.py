@@ -10,12 +10,12 @@ import pytest
 import trio
 
 import actors
-import actors.engine.ledger
+import actors.engine.machine
 from actors import Actor, RetryPolicy, Service, handler, step
 from actors.core import effects as f
 from actors.core.evolve import evolve
 from actors.doctor import examine, rebuild
-from actors.engine.arrivals import Identity
+from actors.engine.requests import Identity
 from actors.health import HealthStatus
 from actors.setasides import find_set_aside
 from journal import events as e
@@ -200,11 +200,11 @@ class Faults:
                 raise ZeroDivisionError("planted")
             return after
 
-        self._monkeypatch.setattr(actors.engine.ledger, "evolve", broken)
+        self._monkeypatch.setattr(actors.engine.machine, "evolve", broken)
 
     def break_doing(self, kind: type[f.Effect]) -> None:
         """In place of an effect."""
-        deeds = actors.engine.ledger._DEEDS
+        deeds = actors.engine.machine._DEEDS
         done: Any = deeds[kind]
 
         def broken(ledger: Any, resident: Any, effect: Any, recorded: Any) -> None:
@@ -216,14 +216,14 @@ class Faults:
 
     def break_in(self, name: str, applies: Callable[..., bool]) -> None:
         """A function that the ledger uses."""
-        done = getattr(actors.engine.ledger, name)
+        done = getattr(actors.engine.machine, name)
 
         def broken(*args: Any, **kwargs: Any) -> Any:
             if self.armed and applies(*args, **kwargs):
                 raise ZeroDivisionError("planted")
             return done(*args, **kwargs)
 
-        self._monkeypatch.setattr(actors.engine.ledger, name, broken)
+        self._monkeypatch.setattr(actors.engine.machine, name, broken)
 
 
 @pytest.fixture
@@ -363,7 +363,7 @@ async def test_a_log_handler_that_raises_stops_nothing(raises: str, monkeypatch:
             await alive(runtime)
             statuses = {info.status for info in await runtime.client.invocations()}
             assert statuses == {Status.COMPLETED, Status.PAUSED}
-    assert "actors.engine.notes" in WORLD.entries
+    assert "actors.engine.event_log" in WORLD.entries
 
 
 async def test_rows_that_cannot_be_written_leave_the_events_on_disk_and_can_be_built_again(faults: Faults) -> None:

@@ -12,8 +12,8 @@ import trio
 import actors
 from actors import Actor, RetryPolicy, Service, handler, step
 from actors.core import commands as c
-from actors.engine.forming import postponed_letter
-from actors.engine.world import World
+from actors.engine.batch import postponed_letter
+from actors.environment import World
 from actors.runtime import Runtime, open_runtime
 from journal.clock import SystemClock
 from journal.events import Stamp, Status, Target

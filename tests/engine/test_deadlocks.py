@@ -11,7 +11,7 @@ import trio
 
 import actors
 from actors import Actor, Limits, OutcomeKind, Service, Status, Workflow, handler, shared, step
-from actors.engine import circles
+from actors.engine import deadlocks as circles
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 

@@ -12,8 +12,8 @@ import actors
 from actors import Actor, Log, Map, handler, step
 from actors.core import commands as c
 from actors.doctor import examine, rebuild
-from actors.engine.arrivals import Identity
-from actors.engine.forming import postponed_letter
+from actors.engine.batch import postponed_letter
+from actors.engine.requests import Identity
 from journal import keys
 from journal.events import Stamp, Target
 from journal.ids import InvocationId, StreamId, invocation_id, stream_of

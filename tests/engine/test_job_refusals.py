@@ -9,13 +9,13 @@ import pytest
 import actors
 from actors import Actor, ActorError, Status, UnavailableError, UnknownOutcomeError, handler
 from actors.core.jobs import JobState, JobVerb
-from actors.engine.reception import Reception
+from actors.engine.dispatcher import Reception
 from journal.errors import CorruptRecord, MalformedIdError, Unavailable
 from tests.lab import Damage, Lab, quiet
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
-    from actors.engine.arrivals import Arrival
+    from actors.engine.requests import Arrival
 
 pytestmark = on_virtual_time
 

@@ -24,7 +24,7 @@ from actors import (
     step,
 )
 from actors.core.jobs import MAX_NAMED, Choice, ItemResult, JobSpec, JobState, JobVerb
-from actors.engine.reception import Reception
+from actors.engine.dispatcher import Reception
 from actors.system import job as system_job
 from actors.system.job import page_size
 from journal.errors import MalformedIdError
@@ -34,7 +34,7 @@ from tests.sql.kept import id_in
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
-    from actors.engine.arrivals import Arrival
+    from actors.engine.requests import Arrival
     from actors.jobs import JobHandle, JobItem
     from actors.runtime import Runtime
 

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 import actors
 from actors import RetryPolicy, Service, handler, step
-from actors.engine.world import world_of_run
+from actors.environment import world_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

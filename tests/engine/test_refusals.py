@@ -372,7 +372,7 @@ async def test_words_that_are_no_choice_are_refused_with_the_choices(lab: Lab) -
 
 
 async def test_what_failed_and_who_steered_is_in_the_log(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="actors.engine.notes")
+    caplog.set_level(logging.INFO, logger="actors.engine.event_log")
     async with lab.running() as runtime:
         failing = await runtime.client.service(Odd).strange_error.send("any")
         await quiet()

@@ -11,8 +11,8 @@ import trio
 
 import actors
 from actors import Actor, Limits, Service, handler, open_runtime
-from actors.engine.directory import Directory
-from actors.engine.resident import Resident
+from actors.engine.loaded_object import Resident
+from actors.engine.object_cache import Directory
 from tests.core.situations import accepted, started
 from tests.core.story import STREAM, given
 from tests.lab import Lab

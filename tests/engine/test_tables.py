@@ -6,8 +6,9 @@ from typing import get_args
 
 from actors.core import commands as c
 from actors.core.effects import Effect
-from actors.engine import ledger, reception
-from actors.engine.arrivals import Look, Note, Watch
+from actors.engine import dispatcher as reception
+from actors.engine import machine as ledger
+from actors.engine.requests import Look, Note, Watch
 from actors.model import history
 from journal.events import EVENT_TYPES
 from tests.journal.samples import EVENTS

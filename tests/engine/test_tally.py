@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.engine.tally import RECENT_SECONDS, Recent
+from actors.engine.totals import RECENT_SECONDS, Recent
 
 
 def test_what_ended_lately_is_counted_by_the_second_and_forgotten_after_five_minutes() -> None:

@@ -9,8 +9,8 @@ import actors
 from actors import Service, handler, step
 from actors.core import commands as c
 from actors.core.commands import Command
-from actors.engine.ledger import Ledger
-from actors.engine.resident import Resident
+from actors.engine.loaded_object import Resident
+from actors.engine.machine import Ledger
 from journal.events import Event, Stamp, Status
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import EPOCH, on_virtual_time

@@ -124,7 +124,7 @@ def test_a_long_traceback_keeps_its_beginning_and_its_end() -> None:
 async def test_the_log_tells_a_traceback_once_at_the_last_try(
     name: str, times: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, logger="actors.engine.notes")
+    caplog.set_level(logging.INFO, logger="actors.engine.event_log")
     async with Lab(Odd).running() as runtime:
         handle = await getattr(runtime.client.service(Odd), name).send()
         await failures_of(handle)

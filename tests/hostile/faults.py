@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-import actors.engine.ledger as ledger
+import actors.engine.machine as ledger
 import journal.codec as codec
 from actors.core import effects as f
 from journal import events as e

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 import actors
 from actors import Actor, handler
 from actors.doctor import Examination, examine, rebuild
-from actors.engine.arrivals import Identity
+from actors.engine.requests import Identity
 from journal import keys
 from journal.events import Status
 from journal.log.kv_journal import StoredJournal

@@ -10,10 +10,10 @@ from actors.core import commands as c
 from actors.core.gates import NO_GATES
 from actors.engine.attempt import Setting
 from actors.engine.containment import Containment
-from actors.engine.directory import Directory
-from actors.engine.ledger import Ledger
+from actors.engine.machine import Ledger
+from actors.engine.object_cache import Directory
 from actors.engine.watchdog import Watchdog
-from actors.engine.world import World
+from actors.environment import World
 from actors.model.app import App
 from actors.model.classes import definition_of
 from actors.model.handles import new_id
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from actors.engine.resident import Resident
+    from actors.engine.loaded_object import Resident
     from journal.events import Event
     from journal.ids import InvocationId
     from journal.log.protocol import Journal, Partition

@@ -16,7 +16,7 @@ import trio
 
 import actors
 from actors import Service, handler
-from actors.engine.world import World
+from actors.environment import World
 
 AHEAD_SECONDS = 2.0
 """How long before the first date the store is opened."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from actors.engine.resident import Resident
+    from actors.engine.loaded_object import Resident
     from journal.kv.store import Store
 
 SIZES = (100, 1_000, 10_000, 100_000)

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from actors import Limits
-from actors.engine.world import World, offload_inline
+from actors.environment import World, offload_inline
 from actors.model.listing import Listing
 from actors.sql.live import Queries, QueryTarget
 from actors.sql.turns import Turns

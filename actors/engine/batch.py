@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from actors.core.commands import Command
-    from actors.engine.resident import Resident
+    from actors.engine.loaded_object import Resident
     from journal.events import Stamp
     from journal.rows import InvocationRow
 

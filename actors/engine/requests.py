@@ -8,7 +8,7 @@ import attrs
 
 if TYPE_CHECKING:
     from actors.core.commands import Command
-    from actors.engine.replies import Waiter
+    from actors.engine.waiter import Waiter
     from actors.model.info import InvocationInfo
     from journal.events import Outcome, Stamp
     from journal.ids import InvocationId, StreamId

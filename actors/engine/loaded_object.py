@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from actors.core.state import ObjectState
     from actors.engine.attempt import Attempt
-    from actors.engine.replies import Waiter
     from actors.engine.steps import StepTask
+    from actors.engine.waiter import Waiter
     from actors.errors import ObjectSetAsideError
     from journal.errors import Damaged
     from journal.events import Event, Failure, Outcome, Stamp, Status

@@ -10,8 +10,8 @@ from actors.core.decide import unknown_invocation, with_input
 from actors.core.inputs import is_same_input
 from actors.core.restart_plan import FROM_THE_START, Kept, asked_anew, find_point, keep, nothing_of
 from actors.engine.attempt import decode_argument
-from actors.engine.foresight import Surroundings, check_kept_part
-from actors.engine.restarting import acceptance_of, check_past, check_rewindable, has_fields
+from actors.engine.restart_beginning import acceptance_of, check_past, check_rewindable, has_fields
+from actors.engine.restart_check import Surroundings, check_kept_part
 from actors.errors import IncompatibleError, InvalidArgumentError, NoLongerFitsError, NotPossibleError
 from actors.values import ValueProblem
 from journal.events import Target
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actors.core.state import ObjectState
-    from actors.engine.ledger import Ledger
-    from actors.engine.resident import Resident
+    from actors.engine.loaded_object import Resident
+    from actors.engine.machine import Ledger
     from actors.model.app import App
     from journal.events import InvocationAccepted, Recorded
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from actors.core import commands as c
-from actors.core.circles import Circle, Edge, NotAtHand, WaitGraph
+from actors.core.deadlocks import Circle, Edge, NotAtHand, WaitGraph
 from actors.core.fold import fold
-from actors.engine.arrivals import Arrival
+from actors.engine.requests import Arrival
 from actors.values.failures import failed, failure_of
 from journal import keys
 from journal.errors import BrokenInvariant, Damaged
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from actors.core.state import ObjectState
-    from actors.engine.directory import Directory
+    from actors.engine.object_cache import Directory
     from journal.log.protocol import Journal
 
     DirectoryOf = Callable[[int], Directory | None]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from actors.core import commands as c
-from actors.engine.arrivals import Arrival
-from actors.engine.replies import Waiter
+from actors.engine.requests import Arrival
+from actors.engine.waiter import Waiter
 from actors.errors import TerminalError
 from journal import keys
 from journal.errors import CorruptRecord
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from actors.core.gates import Gates
-    from actors.engine.ledger import Ledger
-    from actors.engine.stage import Stage
+    from actors.engine.executor import Stage
+    from actors.engine.machine import Ledger
     from journal.log.protocol import Journal
 
 _WOKEN_TOGETHER = 256

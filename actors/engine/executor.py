@@ -20,11 +20,11 @@ from actors.core import commands as c
 from actors.core.decide import beyond_limits
 from actors.core.react import may_run
 from actors.core.state import WaitKind
-from actors.engine.arrivals import Arrival
 from actors.engine.attempt import Attempt, writer_beside
 from actors.engine.containment import passes
+from actors.engine.requests import Arrival
 from actors.engine.rows import ObjectItems
-from actors.engine.running import wait_for
+from actors.engine.running_steps import wait_for
 from actors.engine.steps import StepTask
 from actors.engine.threads import has_abandoned, key_of
 from actors.engine.watchdog import Work, blocked_error
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState, Wait
     from actors.engine.attempt import Setting
     from actors.engine.containment import Containment
-    from actors.engine.ledger import Ledger
-    from actors.engine.resident import Resident
+    from actors.engine.loaded_object import Resident
+    from actors.engine.machine import Ledger
     from actors.engine.threads import StepThread
     from actors.model.app import App
     from actors.model.verbs import StepBody

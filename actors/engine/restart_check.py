@@ -15,9 +15,9 @@ from actors.core.decide import lineage_of, with_input
 from actors.core.restart_plan import asked_anew
 from actors.core.state import InvocationState
 from actors.engine.attempt import writer_beside
+from actors.engine.dry_run import KeptInvocation, rehearse
 from actors.engine.index import row_of
-from actors.engine.rehearsal import KeptInvocation, rehearse
-from actors.engine.restarting import beginning_of
+from actors.engine.restart_beginning import beginning_of
 from actors.engine.rows import ObjectItems
 from actors.model.checks import Verdict, refusal_of
 from journal import events as e
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from actors.core.restart_plan import Kept
     from actors.core.state import ObjectState
     from actors.engine.rows import ItemRows
-    from actors.engine.world import World
+    from actors.environment import World
     from actors.model.app import App
     from actors.model.checks import CheckReport
     from journal.events import Event

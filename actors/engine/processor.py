@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import trio
 
 from actors.core import commands as c
-from actors.engine.arrivals import Arrival
-from actors.engine.circles import CircleBreaker, Circles
 from actors.engine.containment import Containment
-from actors.engine.directory import Directory
-from actors.engine.gatekeeper import Gatekeeper
-from actors.engine.ledger import Ledger
-from actors.engine.reception import Reception
-from actors.engine.replies import Waiter
-from actors.engine.stage import Stage
+from actors.engine.deadlocks import CircleBreaker, Circles
+from actors.engine.dispatcher import Reception
+from actors.engine.executor import Stage
+from actors.engine.gate_watcher import Gatekeeper
+from actors.engine.machine import Ledger
+from actors.engine.object_cache import Directory
+from actors.engine.requests import Arrival
+from actors.engine.waiter import Waiter
 from actors.errors import TerminalError, UnavailableError, UnknownOutcomeError
 from actors.model.classes import service_name
 from actors.system.code import Code
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from actors.code.registry import Applications
     from actors.core.gates import Gates
     from actors.engine.attempt import Setting
-    from actors.engine.circles import DirectoryOf
-    from actors.engine.forming import Forming
-    from actors.engine.tally import Tally
+    from actors.engine.batch import Forming
+    from actors.engine.deadlocks import DirectoryOf
+    from actors.engine.totals import Tally
     from journal.log.protocol import Due, Journal, Partition
     from journal.rows import Backlog
 

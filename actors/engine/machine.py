@@ -23,10 +23,10 @@ from actors.core.past import OF_NO_INVOCATION
 from actors.core.react import react
 from actors.core.snapshots import encode_snapshot
 from actors.core.state import existing, with_request
-from actors.engine.arrivals import Arrival
 from actors.engine.audit import SET_ASIDE, AuditTrail, act_of, detail_of_set_aside, row_of_act
+from actors.engine.batch import Extension, Forming, timer_letter
 from actors.engine.containment import EffectLost, passes
-from actors.engine.forming import Extension, Forming, timer_letter
+from actors.engine.event_log import NOTED, note
 from actors.engine.index import (
     forget_invocation,
     index_invocation,
@@ -36,8 +36,8 @@ from actors.engine.index import (
     rewind_items,
     row_of,
 )
-from actors.engine.notes import NOTED, note
-from actors.engine.restarting import beginning_of
+from actors.engine.requests import Arrival
+from actors.engine.restart_beginning import beginning_of
 from actors.engine.rows import RowsAhead
 from actors.errors import InvocationPausedError, Refused, UnknownHandlerError, UnknownServiceError
 from actors.values.failures import failure_of
@@ -59,9 +59,9 @@ if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.attempt import Setting
     from actors.engine.containment import Containment
-    from actors.engine.directory import Directory
-    from actors.engine.replies import Waiter
-    from actors.engine.resident import Resident
+    from actors.engine.loaded_object import Resident
+    from actors.engine.object_cache import Directory
+    from actors.engine.waiter import Waiter
     from actors.model.info import CodeWait, LeftBehind, StepDoing
     from journal.events import Answer, Caller, Event, Outcome
     from journal.log.protocol import Journal, Partition

@@ -10,7 +10,7 @@ from actors.core.fold import advance, fold
 from actors.core.past import Past
 from actors.core.react import owes
 from actors.engine.index import listing_of
-from actors.engine.resident import Resident
+from actors.engine.loaded_object import Resident
 from actors.model.info import belongs_to
 from journal.errors import Damaged
 

@@ -19,7 +19,7 @@ from actors.core.fold import fold
 from actors.core.past import Maps, Past
 from actors.core.requests import contrast, describe, is_request
 from actors.engine.attempt import Attempt, Setting, decode_argument, writer_beside
-from actors.engine.restarting import acceptance_of
+from actors.engine.restart_beginning import acceptance_of
 from actors.engine.rows import ObjectItems
 from actors.engine.watchdog import Watchdog, Work, blocked_error
 from actors.errors import ActorError, AttemptEnded, HistoryGoneError, Interruption, UnknownInvocationError
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from actors.core.commands import Command
     from actors.core.state import InvocationState, ObjectState
-    from actors.engine.world import World
+    from actors.environment import World
     from actors.model.app import App
     from journal.events import Event, Outcome
     from journal.ids import InvocationId, StreamId

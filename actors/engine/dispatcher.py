@@ -9,21 +9,16 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core import commands as c
-from actors.core.circles import Edge, NotAtHand, edges_of_call
+from actors.core.deadlocks import Edge, NotAtHand, edges_of_call
 from actors.core.decide import check_same_request, needed_by, unknown_invocation
 from actors.core.react import pending
 from actors.core.state import existing
-from actors.engine.arrivals import Accepted, Arrival, Look, Note, Watch
+from actors.engine.batch import postponed_letter
 from actors.engine.containment import passes
-from actors.engine.forming import postponed_letter
 from actors.engine.index import row_of
-from actors.engine.preparation import prepare_restart, resolve
-from actors.engine.restarting import (
-    calls_of,
-    is_to_be_repeated,
-    repetition_of,
-    was_stopped,
-)
+from actors.engine.requests import Accepted, Arrival, Look, Note, Watch
+from actors.engine.restart_beginning import calls_of, is_to_be_repeated, repetition_of, was_stopped
+from actors.engine.restart_preparation import prepare_restart, resolve
 from actors.errors import (
     ActorError,
     AlreadyCompletedError,
@@ -49,11 +44,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.core.state import InvocationState
-    from actors.engine.circles import Circles
     from actors.engine.containment import Containment
-    from actors.engine.ledger import Ledger
-    from actors.engine.replies import Waiter
-    from actors.engine.resident import Resident
+    from actors.engine.deadlocks import Circles
+    from actors.engine.loaded_object import Resident
+    from actors.engine.machine import Ledger
+    from actors.engine.waiter import Waiter
     from journal.events import Caller, Outcome
 
 log = SafeLogger(__name__)

@@ -17,7 +17,7 @@ from journal.errors import BrokenInvariant
 from journal.events import OutcomeKind
 
 if TYPE_CHECKING:
-    from actors.engine.forming import Forming
+    from actors.engine.batch import Forming
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _EVENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
