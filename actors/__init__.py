@@ -140,8 +140,8 @@ if TYPE_CHECKING:
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.model.output import OutputChunk
     from actors.objecthandle import ObjectHandle
+    from actors.query.sql.result import QueryResult
     from actors.runtime import Runtime, collect_garbage_rarely, open_runtime
-    from actors.sql.result import QueryResult
 
 _LATER = {
     "Client": "actors.client",
@@ -172,7 +172,7 @@ _LATER = {
     "ObjectHandle": "actors.objecthandle",
     "ObjectInfo": "actors.model.object_info",
     "ObjectName": "actors.model.object_info",
-    "QueryResult": "actors.sql.result",
+    "QueryResult": "actors.query.sql.result",
     "Reason": "actors.model.explain",
     "Runtime": "actors.runtime",
     "Scope": "actors.core.gates",

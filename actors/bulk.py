@@ -22,9 +22,9 @@ from actors.errors import (
     UnknownJobError,
 )
 from actors.jobs import JobInfo, JobItem, JobItems, JobPreview, words_of
-from actors.keptobjects import KeptObjects
 from actors.model.classes import service_name
 from actors.model.handles import InvocationHandle, new_id
+from actors.query.objects import KeptObjects
 from actors.system.job import Job, job_target
 from actors.values import ValueProblem, Written, codec_for, decode_kept
 from actors.values.limits import within_limit

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import attrs
 
-from actors.auditing import AuditQuery
 from actors.core.jobs import MAX_ITEMS
 from actors.deploying import DeploymentClient, DeploymentPort
 from actors.errors import DefinitionError, InvalidArgumentError, UnavailableError
@@ -18,7 +17,8 @@ from actors.model.classes import definition_of, kind_in_words
 from actors.model.handles import InvocationHandle, Port, Reference, checked_key, checked_request_key, key_text
 from actors.model.listing import Listing
 from actors.objecthandle import ObjectHandle, ObjectPort
-from actors.sql.result import check_parameters
+from actors.query.audit import AuditQuery
+from actors.query.sql.result import check_parameters
 from actors.values.arguments import (
     MAX_COUNT,
     MAX_WORDS,
@@ -39,13 +39,13 @@ from journal.ids import InvocationId, parse_invocation_id
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from actors.auditing import AuditCheck, AuditPage
-    from actors.changing import ChangeSet
     from actors.model.checks import CheckSummary
     from actors.model.classes import ObjectBase
     from actors.model.info import InvocationInfo, ServiceInfo
     from actors.model.object_info import ObjectName
-    from actors.sql.result import Parameters, QueryResult
+    from actors.query.audit import AuditCheck, AuditPage
+    from actors.query.changes import ChangeSet
+    from actors.query.sql.result import Parameters, QueryResult
     from actors.values.limits import Limits
     from journal.events import Outcome
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.auditing import ChainCheck
 from actors.core import commands as c
 from actors.core.evolve import spans_with
 from actors.core.fold import advance, fold
@@ -29,6 +28,7 @@ from actors.engine.requests import Act
 from actors.errors import ActorError
 from actors.itemcheck import is_whole, items_after, wrongs_of_logs
 from actors.mailcheck import Awaited, MailCheck
+from actors.query.audit import ChainCheck
 from journal import events as e
 from journal import keys
 from journal.errors import CorruptRecord, Damaged

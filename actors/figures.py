@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.counting import count_rows
+from actors.query.counts import count_rows
 from journal import keys
 from journal.events import Status
 

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from actors.auditing import AuditQuery, ChainCheck, check_of, list_audit
 from actors.bulk import JobCaller
-from actors.changing import changes_since
 from actors.client import Client, Sent
 from actors.code.discovery import snapshot_of
 from actors.core import commands as c
@@ -34,8 +32,6 @@ from actors.errors import (
 from actors.figures import EndedSecond, Figures, ended_lately, figures_of
 from actors.following import Events, Marks
 from actors.health import Health, HealthReason, health_of
-from actors.keptobjects import KeptObjects
-from actors.listing import row_of_id
 from actors.localobjects import ObjectCaller
 from actors.model.checks import refuse_incompatible
 from actors.model.handles import InvocationHandle, checked_key, checked_request_key, new_id, with_successor
@@ -43,9 +39,13 @@ from actors.model.history import JournalEntry
 from actors.model.info import ServiceInfo, info_of, service_info
 from actors.model.listing import Listing
 from actors.model.verbs import check_value, encode_arguments, json_of, write_value
+from actors.query.audit import AuditQuery, ChainCheck, check_of, list_audit
+from actors.query.changes import changes_since
+from actors.query.invocations import row_of_id
+from actors.query.objects import KeptObjects
+from actors.query.sql.queries import Queries, QueryTarget
+from actors.query.unserved import UnservedClass, unserved_classes
 from actors.registry import RegistryCaller
-from actors.sql.live import Queries, QueryTarget
-from actors.unserved import UnservedClass, unserved_classes
 from actors.values import Codec, ValueProblem, Written, codec_for, decode_kept
 from actors.values.arguments import Seconds, seconds_or_none
 from actors.values.limits import within_limit
@@ -60,8 +60,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
-    from actors.auditing import AuditCheck, AuditPage
-    from actors.changing import ChangeSet
     from actors.core.deployments import DeploymentChange
     from actors.core.gates import Scope
     from actors.core.jobs import JobSpec
@@ -76,7 +74,9 @@ if TYPE_CHECKING:
     from actors.model.info import GateAnswer, GateInfo, InvocationInfo
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.model.output import OutputChunk
-    from actors.sql.result import Parameters, QueryResult
+    from actors.query.audit import AuditCheck, AuditPage
+    from actors.query.changes import ChangeSet
+    from actors.query.sql.result import Parameters, QueryResult
     from actors.values.limits import Limits
     from journal.events import Answer, Outcome, PauseMode
     from journal.rows import InvocationRow

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from actors.engine.requests import Act
 from actors.errors import InvalidArgumentError, NotPossibleError, UnknownServiceError
-from actors.keptobjects import KeptObjects, checked_limit
 from actors.model.handles import checked_key
+from actors.query.objects import KeptObjects, checked_limit
 from actors.values import ValueProblem, decode_kept
 from actors.values.limits import within_limit
 from actors.values.names import EDIT, is_system

@@ -25,8 +25,8 @@ from actors.environment import World, world_of_run
 from actors.errors import DefinitionError, plain_text
 from actors.local import LocalClient, LocalPort
 from actors.model.app import App
+from actors.query.unserved import UnservedClass, without_code
 from actors.system import SYSTEM_CLASSES
-from actors.unserved import UnservedClass, without_code
 from actors.values.arguments import MAX_NAME, Seconds, checked_count, checked_seconds, one_of
 from actors.values.limits import DEFAULT_LIMITS, Limits
 from actors.values.snapshot import Snapshot

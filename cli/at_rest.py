@@ -9,7 +9,6 @@ import attrs
 import msgspec
 import trio
 
-from actors.auditing import ChainCheck, check_of, list_audit
 from actors.bulk import RUN, job_info, kept_items, run_of_job, unknown_job
 from actors.core.deadlocks import WaitGraph
 from actors.core.fold import fold
@@ -18,13 +17,14 @@ from actors.deployments.keeper import info_of_deployment
 from actors.engine.registry import read_deployments, read_gates
 from actors.environment import World
 from actors.errors import UnknownInvocationError
-from actors.keptobjects import KeptObjects
-from actors.listing import list_invocations, row_of_id
 from actors.model.classes import definition_of, service_name
 from actors.model.history import JournalEntry, entries_of
 from actors.model.info import GateInfo, HandlerInfo, InvocationInfo, ServiceInfo, gate_info, info_of
 from actors.model.listing import Listing
-from actors.sql.live import Queries, QueryTarget
+from actors.query.audit import ChainCheck, check_of, list_audit
+from actors.query.invocations import list_invocations, row_of_id
+from actors.query.objects import KeptObjects
+from actors.query.sql.queries import Queries, QueryTarget
 from actors.system.job import Job
 from actors.values import codec_for, decode_kept
 from actors.values.limits import DEFAULT_LIMITS
@@ -37,13 +37,13 @@ from journal.log.streams import load_stream, read_events, read_head
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors.auditing import AuditCheck, AuditPage, AuditQuery
     from actors.core.gates import Gates
     from actors.core.state import ObjectState
     from actors.deploying import DeploymentInfo
     from actors.jobs import JobInfo, JobItem
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
-    from actors.sql.result import QueryResult
+    from actors.query.audit import AuditCheck, AuditPage, AuditQuery
+    from actors.query.sql.result import QueryResult
     from journal.kv.rocks_reader import RocksReader
     from journal.rows import InvocationRow, StoreIdentity
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from actors.auditing import AuditCheck, AuditPage, AuditQuery
     from actors.client import Client
     from actors.deploying import DeploymentInfo
     from actors.http.connection import Connection
@@ -36,7 +35,8 @@ if TYPE_CHECKING:
     from actors.model.info import GateInfo, InvocationInfo, ServiceInfo
     from actors.model.listing import Listing
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
-    from actors.sql.result import QueryResult
+    from actors.query.audit import AuditCheck, AuditPage, AuditQuery
+    from actors.query.sql.result import QueryResult
     from cli.at_rest import AtRest
     from journal.ids import InvocationId
 

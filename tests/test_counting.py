@@ -7,7 +7,7 @@ from functools import partial
 import attrs
 import trio
 
-from actors.counting import count_rows
+from actors.query.counts import count_rows
 from journal import keys
 from journal.events import Status
 from journal.ids import InvocationId

@@ -11,14 +11,14 @@ import pytest
 from actors.core import commands as c
 from actors.http.models import EventList
 from actors.model.history import JournalEntry, entry_of
-from actors.sql.histories import HISTORIES
+from actors.query.sql.histories import HISTORIES
 from cli.doing.invocations import timeline_lines
 from journal import events as e
 from journal.events import Children, Event, Recorded, Stop, Verb
 from tests.journal.samples import EVENTS, INVOCATION, OTHER, STAMP, STEP
 
 if TYPE_CHECKING:
-    from actors.sql.source import Reader
+    from actors.query.sql.source import Reader
 
 VERBS: list[c.Command] = [
     c.CancelInvocation(invocation_id=OTHER, reason="late", children=Children.ALL, kill_after=3.0),

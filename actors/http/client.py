@@ -11,8 +11,6 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 
-from actors.auditing import AuditCheck, AuditPage
-from actors.changing import ChangeSet
 from actors.client import Client, Sent
 from actors.core import commands as c
 from actors.errors import InvalidArgumentError
@@ -45,7 +43,9 @@ from actors.model.handles import InvocationHandle
 from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo, ServiceInfo
 from actors.model.verbs import encode_arguments, json_of, write_value
-from actors.sql.result import QueryResult
+from actors.query.audit import AuditCheck, AuditPage
+from actors.query.changes import ChangeSet
+from actors.query.sql.result import QueryResult
 from actors.values import Codec, codec_for, decode_kept
 from actors.values.arguments import MAX_WORDS, checked_name, checked_text, text_or_none
 from actors.values.limits import DEFAULT_LIMITS, Limits
@@ -58,11 +58,11 @@ from journal.ids import InvocationId, parse_invocation_id
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors.auditing import AuditQuery
     from actors.model.handles import Request
     from actors.model.listing import Listing
     from actors.model.output import OutputChunk
-    from actors.sql.result import Parameters
+    from actors.query.audit import AuditQuery
+    from actors.query.sql.result import Parameters
     from actors.values import Written
     from journal.events import Target
 

@@ -6,8 +6,8 @@ import attrs
 
 from actors.http.exchange import Exchange
 from actors.http.routes import Route, TokenScope
-from actors.sql.result import QueryResult, TableInfo
-from actors.sql.tables import listed
+from actors.query.sql.result import QueryResult, TableInfo
+from actors.query.sql.tables import listed
 
 QUERY_BYTES = 1 << 20
 """How long the body of a query may be."""

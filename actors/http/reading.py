@@ -10,7 +10,6 @@ import msgspec
 import trio
 from starlette.responses import Response
 
-from actors.auditing import AuditCheck, AuditPage
 from actors.core.output import LiveView, MarkFilter, SettledView, WholeView
 from actors.health import Health, HealthReason
 from actors.http.exchange import Exchange
@@ -34,6 +33,7 @@ from actors.model.handles import InvocationHandle
 from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo
 from actors.model.output import Chunks, OutputChunk
+from actors.query.audit import AuditCheck, AuditPage
 from journal.errors import DirectoryLost
 from journal.events import Status
 

@@ -25,9 +25,9 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.auditing import AuditPage
     from actors.engine.requests import Identity
     from actors.http.tokens import TokenBook
+    from actors.query.audit import AuditPage
 
 T = TypeVar("T")
 

@@ -10,12 +10,12 @@ import msgspec
 import trio
 from starlette.responses import Response
 
-from actors.changing import ChangeSet
 from actors.figures import EndedSecond
 from actors.http.exchange import Exchange
 from actors.http.models import MAX_WAIT, Position
 from actors.http.routes import Route, TokenScope
 from actors.http.streaming import EventStream, position_of, wants_stream
+from actors.query.changes import ChangeSet
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Listing:
     """Which invocations are wanted. None: whatever it is. Those of built-in objects only if ``system``, or by their name.
 
-    ``where`` is a condition in SQL, which ``actors.sql`` answers.
+    ``where`` is a condition in SQL, which ``actors.query.sql`` answers.
     """
 
     status: frozenset[Status] | None = None

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import trio
 
-from actors.auditing import AuditQuery
 from actors.core.gates import parse_scope
 from actors.errors import InvalidScopeError
+from actors.query.audit import AuditQuery
 from cli.exits import Exit
 from cli.listing import TextColumn, TextTable
 from cli.output import emit, emit_json, remark, when
@@ -19,13 +19,13 @@ from cli.targets import parse_selection
 from journal.ids import parse_invocation_id
 
 if TYPE_CHECKING:
-    from actors.auditing import AuditCheck, AuditEntry, AuditPage
+    from actors.query.audit import AuditCheck, AuditEntry, AuditPage
     from cli.at_rest import AtRest
     from cli.source import Live, Where
 
 
 def show(where: Where, output: str, **asked: Any) -> None:
-    """A page of it. What is asked for are the fields of :class:`actors.auditing.AuditQuery`."""
+    """A page of it. What is asked for are the fields of :class:`actors.query.audit.AuditQuery`."""
     query = AuditQuery(**asked)
 
     async def run() -> AuditPage:

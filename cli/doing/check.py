@@ -13,9 +13,9 @@ from actors.deployments.checker import KEEP, Checker, last_of, loaded_aside
 from actors.engine.registry import read_deployments
 from actors.environment import World
 from actors.errors import BrokenDeploymentError
-from actors.listing import row_of_id
 from actors.model.checks import CheckReport, CheckSummary, OperationStatus, Verdict
 from actors.model.listing import Listing
+from actors.query.invocations import row_of_id
 from actors.system.code import read_code
 from cli.at_rest import AtRest
 from cli.exits import Exit

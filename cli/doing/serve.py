@@ -19,8 +19,8 @@ from actors.http.server import DEFAULT_LIMITS as SERVER_LIMITS
 from actors.http.server import Closing, ServerLimits, serve
 from actors.http.tokenadmin import settle
 from actors.http.tokens import TokenBook, check_token, make_token
+from actors.query.unserved import without_code
 from actors.runtime import DRAIN_SECONDS, collect_garbage_rarely, open_runtime
-from actors.unserved import without_code
 from actors.values.limits import DEFAULT_LIMITS, Limits
 from cli.address import Address, write_address
 from cli.allocator import give_back_large_blocks

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from actors.sql.tables import describe
+from actors.query.sql.tables import describe
 from cli.output import emit, emit_json, emit_json_line, emit_table, is_terminal, safe
 from cli.source import readable
 
 if TYPE_CHECKING:
-    from actors.sql.result import QueryResult, Value
+    from actors.query.sql.result import QueryResult, Value
     from cli.source import Where
 
 

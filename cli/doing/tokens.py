@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 import trio
 
-from actors.auditing import AuditPage, AuditQuery, list_audit
 from actors.engine.audit import note_at_rest
 from actors.engine.requests import Act, Identity
 from actors.http.connection import path_of
@@ -18,6 +17,7 @@ from actors.http.tokenadmin import MadeToken, RevokedToken, TokenInfo
 from actors.http.tokenadmin import create as create_noted
 from actors.http.tokenadmin import revoke as revoke_noted
 from actors.http.tokens import TokenBook
+from actors.query.audit import AuditPage, AuditQuery, list_audit
 from cli.listing import TextColumn, TextTable
 from cli.output import emit, remark, when
 from cli.source import Where, connected, user

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from actors.auditing import AuditEntry, AuditPage
 from actors.engine.requests import Act, Identity
 from actors.errors import UnavailableError
 from actors.http.routes import TokenScope
 from actors.http.tokenadmin import create, revoke, settle
 from actors.http.tokens import DamagedTokensError, Grant, TokenBook, UnusableTokenError, make_token
+from actors.query.audit import AuditEntry, AuditPage
 from journal.errors import DirectoryLost
 from journal.kv.small_files import seal
 from journal.log.open import open_journal

@@ -10,10 +10,10 @@ import trio
 
 import actors
 from actors import Actor, Limits, Service, handler
-from actors.auditing import AuditEntry
 from actors.engine.requests import Act
 from actors.local import LocalClient
 from actors.model.handles import new_id
+from actors.query.audit import AuditEntry
 from journal import keys
 from journal.events import Target
 from journal.ids import parse_invocation_id

@@ -9,7 +9,7 @@ import pytest
 
 import actors
 from actors import Actor, Log, Map, Service, handler
-from actors import unserved as unserved_module
+from actors.query import unserved as unserved_module
 from journal.events import Kind, Target
 from tests.lab import Lab
 from tests.virtual import on_virtual_time

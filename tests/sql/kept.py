@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from actors.sql.source import QuerySnapshot
+from actors.query.sql.source import QuerySnapshot
 from journal import events as e
 from journal import keys
 from journal.codec import encode_record

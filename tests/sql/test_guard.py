@@ -12,15 +12,15 @@ import pytest
 
 import actors
 from actors.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
-from actors.sql.budget import Budget
-from actors.sql.guard import SQL_BYTES, VALUE_BYTES
-from actors.sql.run import query
+from actors.query.sql.authorizer import SQL_BYTES, VALUE_BYTES
+from actors.query.sql.budget import Budget
+from actors.query.sql.statement import query
 from tests.sql.kept import in_memory, row
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from actors.sql.source import QuerySnapshot
+    from actors.query.sql.source import QuerySnapshot
 
 HOSTILE = """
 ATTACH ':memory:' AS other
@@ -212,7 +212,7 @@ def test_a_statement_beyond_a_limit_is_not_understood(source: QuerySnapshot, sql
 
 
 def test_what_is_sorted_is_kept_in_bounds(source: QuerySnapshot, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.sql.budget.MEMORY_BYTES", 8 << 20)
+    monkeypatch.setattr("actors.query.sql.budget.MEMORY_BYTES", 8 << 20)
     with pytest.raises(QueryTooLargeError, match="more than 8 MiB"):
         query(source, "SELECT a.id || b.id FROM sys_invocation a, sys_invocation b ORDER BY 1")
 

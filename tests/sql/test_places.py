@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from actors.sql.places import Places
+from actors.query.sql.places import Places
 
 
 class Room:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from actors.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
 from actors.model.listing import Listing
-from actors.sql.budget import Budget
-from actors.sql.predicates import newest, where
-from actors.sql.run import query
+from actors.query.sql.budget import Budget
+from actors.query.sql.predicates import newest, where
+from actors.query.sql.statement import query
 from journal.events import Failure, Outcome, OutcomeKind, Status
 from tests.sql.kept import NOW, in_memory, row
 

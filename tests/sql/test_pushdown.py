@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from actors.sql.invocations import INVOCATIONS
-from actors.sql.run import query
+from actors.query.sql.invocations import INVOCATIONS
+from actors.query.sql.statement import query
 from journal.events import Caller, Failure, Lineage, Outcome, OutcomeKind, Status
 from journal.ids import StepId
 from journal.rows import AwaitedSignal
@@ -16,7 +16,7 @@ from tests.sql.kept import NOW, in_memory, on_disk, row
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from actors.sql.source import QuerySnapshot
+    from actors.query.sql.source import QuerySnapshot
 
 COUNT = 2_000
 OPEN = (Status.PAUSED, Status.QUEUED, Status.BACKING_OFF)

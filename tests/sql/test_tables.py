@@ -10,9 +10,9 @@ import trio
 
 import actors
 from actors import Actor, InvalidQueryError, QueryTooLargeError, RetryPolicy, Service, handler, shared, step
-from actors.sql.run import query
-from actors.sql.source import QuerySnapshot
-from actors.sql.tables import TABLES, describe
+from actors.query.sql.source import QuerySnapshot
+from actors.query.sql.statement import query
+from actors.query.sql.tables import TABLES, describe
 from journal.events import Target
 from journal.log.open import open_for_reading
 from tests.deployments.shop import Shop, shop

@@ -13,8 +13,8 @@ import trio
 from actors import Limits
 from actors.environment import World, offload_inline
 from actors.model.listing import Listing
-from actors.sql.live import Queries, QueryTarget
-from actors.sql.turns import Turns
+from actors.query.sql.queries import Queries, QueryTarget
+from actors.query.sql.turns import Turns
 from tests.sql.kept import NOW, in_memory, row
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ async def test_a_list_that_looks_at_many_and_finds_none_is_worked_out_beside_the
 
 async def test_a_turn_that_ends_while_it_is_measured_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([0.001, 0.001, 0.001, 1.0])  # three rounds of the loop in time; then the machine does something else
-    monkeypatch.setattr("actors.sql.turns.time", SimpleNamespace(monotonic=times.__next__))
+    monkeypatch.setattr("actors.query.sql.turns.time", SimpleNamespace(monotonic=times.__next__))
     turns = Turns.__new__(Turns)
     turns._seconds = 0.002
     with trio.fail_after(PATIENCE_SECONDS):

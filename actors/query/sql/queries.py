@@ -15,7 +15,7 @@ import attrs
 import outcome
 import trio
 
-from actors.sql.places import Places
+from actors.query.sql.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from actors.environment import World
     from actors.model.info import ServiceInfo
     from actors.model.listing import Listing
-    from actors.sql.budget import Budget
-    from actors.sql.result import Parameters, QueryResult
-    from actors.sql.source import QuerySnapshot
+    from actors.query.sql.budget import Budget
+    from actors.query.sql.result import Parameters, QueryResult
+    from actors.query.sql.source import QuerySnapshot
     from actors.values.limits import Limits
     from journal.ids import InvocationId
     from journal.kv.store import Readable
@@ -60,8 +60,8 @@ class Queries:
         self._places = Places(limits.queries)
 
     async def query(self, asked: QueryTarget, sql: str, parameters: Parameters) -> QueryResult:
-        """The answer to one SELECT. Raises as :func:`actors.sql.run.query` does."""
-        from actors.sql.run import query
+        """The answer to one SELECT. Raises as :func:`actors.query.sql.statement.query` does."""
+        from actors.query.sql.statement import query
 
         limits = self._limits
         return await self._answer(
@@ -78,7 +78,7 @@ class Queries:
 
     async def newest(self, asked: QueryTarget, listing: Listing, predicate: str) -> list[InvocationRow]:
         """The newest invocations that are listed and that the predicate fits. Raises as :func:`query` does."""
-        from actors.sql.predicates import newest
+        from actors.query.sql.predicates import newest
 
         return await self._answer(
             asked,
@@ -92,8 +92,8 @@ class Queries:
 
     async def listed(self, asked: QueryTarget, listing: Listing) -> list[InvocationRow]:
         """The newest invocations that are listed; without a condition in SQL. Raises :class:`actors.QueryTooSlowError`."""
-        from actors.listing import list_invocations
-        from actors.sql.source import CountedRows, Reader
+        from actors.query.invocations import list_invocations
+        from actors.query.sql.source import CountedRows, Reader
 
         return await self._answer(
             asked,
@@ -102,7 +102,7 @@ class Queries:
 
     async def matching(self, asked: QueryTarget, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many invocations the predicate fits, and the ids of so many, the oldest first. Raises as :func:`query` does."""
-        from actors.sql.predicates import matching
+        from actors.query.sql.predicates import matching
 
         return await self._answer(
             asked,
@@ -117,7 +117,7 @@ class Queries:
 
     async def newest_ids(self, asked: QueryTarget, listing: Listing) -> tuple[int, list[InvocationId]]:
         """How many are listed, and the ids of the newest of them. Raises as :func:`query` does."""
-        from actors.sql.predicates import newest_ids
+        from actors.query.sql.predicates import newest_ids
 
         return await self._answer(
             asked,
@@ -133,8 +133,8 @@ class Queries:
         self, asked: QueryTarget, question: Callable[[QuerySnapshot, Budget], T], *, seconds: float | None = None
     ) -> T:
         from actors.errors import QueryTooSlowError
-        from actors.sql.budget import Budget
-        from actors.sql.source import QuerySnapshot
+        from actors.query.sql.budget import Budget
+        from actors.query.sql.source import QuerySnapshot
 
         async with self._places.place(asked.asker), asked.view() as view:
             source = QuerySnapshot(
@@ -147,8 +147,8 @@ class Queries:
     async def _in_a_thread(
         self, question: Callable[[QuerySnapshot, Budget], T], source: QuerySnapshot, seconds: float
     ) -> T:
-        from actors.sql.budget import Budget
-        from actors.sql.turns import Turns
+        from actors.query.sql.budget import Budget
+        from actors.query.sql.turns import Turns
 
         turns = Turns()
 

@@ -2,7 +2,7 @@
 
 SQLite asks for each thing that a statement would do while it compiles it (its authorizer). The list says what is allowed and
 nothing of what is not, so that what a later SQLite learns is refused until it has been reviewed. Sizes are bounded by
-SQLite's own limits, time and memory by the :class:`actors.sql.budget.Budget`.
+SQLite's own limits, time and memory by the :class:`actors.query.sql.budget.Budget`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import apsw
 import attrs
 
-from actors.sql.functions import replace_slow_functions
-from actors.sql.tables import TABLES
+from actors.query.sql.functions import replace_slow_functions
+from actors.query.sql.tables import TABLES
 
 if TYPE_CHECKING:
-    from actors.sql.budget import Budget
+    from actors.query.sql.budget import Budget
 
 SQL_BYTES = 64 << 10
 """How long a statement may be."""
 
 VALUE_BYTES = 1 << 20
 """How large a value of a query may be. A single step of SQLite cannot be interrupted, and none is much longer than reading or
-writing its values: functions that take the product of two lengths are replaced (:mod:`actors.sql.functions`)."""
+writing its values: functions that take the product of two lengths are replaced (:mod:`actors.query.sql.functions`)."""
 
 _VALUE_BYTES_AT_ONCE = 64 << 10
 _STEPS_BETWEEN_CHECKS = 500

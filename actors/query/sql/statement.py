@@ -11,19 +11,19 @@ import apsw
 import attrs
 
 from actors.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
-from actors.sql.budget import Budget
-from actors.sql.guard import SQL_BYTES, VALUE_BYTES, Authorizer, guarded_connection
-from actors.sql.result import QueryResult, Value, check_parameters
-from actors.sql.source import Reader
-from actors.sql.tables import TABLES
-from actors.sql.virtual import attach
+from actors.query.sql.authorizer import SQL_BYTES, VALUE_BYTES, Authorizer, guarded_connection
+from actors.query.sql.budget import Budget
+from actors.query.sql.result import QueryResult, Value, check_parameters
+from actors.query.sql.source import Reader
+from actors.query.sql.tables import TABLES
+from actors.query.sql.virtual_tables import attach
 from actors.values.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.sql.result import Parameters
-    from actors.sql.source import QuerySnapshot
+    from actors.query.sql.result import Parameters
+    from actors.query.sql.source import QuerySnapshot
 
 _SHOWN_CHARACTERS = 30
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from actors.sql.columns import Column, Path, Table, Type, Wanted
-from actors.sql.invocations import json_text
+from actors.query.sql.columns import Column, Path, Table, Type, Wanted
+from actors.query.sql.invocations import json_text
 from journal import keys
 from journal.errors import Damaged, MalformedIdError
 from journal.events import Kind, Status
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.core.state import InvocationState, ObjectState
-    from actors.sql.source import Reader
+    from actors.query.sql.source import Reader
 
 
 def _named(reader: Reader, wanted: Wanted) -> Iterator[tuple[StreamId, ObjectState]]:

@@ -9,7 +9,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from actors.keptobjects import KeptObjects
+    from actors.query.objects import KeptObjects
     from journal.events import Kind
 
 MAX_COUNTED = 10_000

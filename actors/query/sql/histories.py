@@ -9,7 +9,7 @@ import msgspec
 
 from actors.model.history import entry_of, summary_of
 from actors.model.info import belongs_to
-from actors.sql.columns import Column, Path, Table, Type, Wanted
+from actors.query.sql.columns import Column, Path, Table, Type, Wanted
 from journal import keys
 from journal.codec import decode_record
 from journal.errors import CorruptRecord, Damaged, MalformedIdError
@@ -19,7 +19,7 @@ from journal.ids import StreamId, parse_invocation_id, stream_of_invocation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.sql.source import Reader
+    from actors.query.sql.source import Reader
 
 
 def _details(recorded: Recorded) -> str:

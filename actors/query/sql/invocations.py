@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 
 import msgspec
 
-from actors.sql.columns import Column, Path, Table, Type, Wanted
+from actors.query.sql.columns import Column, Path, Table, Type, Wanted
 from journal import events as e
 from journal import keys
 from journal.errors import CorruptRecord, Damaged, MalformedIdError
@@ -21,7 +21,7 @@ from journal.rows import AwaitedSignal, decode_row, decode_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.sql.source import Reader
+    from actors.query.sql.source import Reader
 
 _LATEST = 1e13  # seconds; what the index by time has room for
 _OPEN = {status.value: status for status in Status if status is not Status.COMPLETED}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from actors.sql.columns import Column, Path, Table, Type, Wanted
+from actors.query.sql.columns import Column, Path, Table, Type, Wanted
 from journal import keys
 from journal.events import Kind
 from journal.ids import stream_of
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from actors.sql.source import Reader
+    from actors.query.sql.source import Reader
 
 
 @attrs.frozen

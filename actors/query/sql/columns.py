@@ -12,8 +12,8 @@ from journal.errors import BrokenInvariant
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
-    from actors.sql.result import Value
-    from actors.sql.source import Reader
+    from actors.query.sql.result import Value
+    from actors.query.sql.source import Reader
 
 R = TypeVar("R")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from actors.sql.columns import Wanted
-from actors.sql.plans import can_match, choose, decode_plan, wanted_of
+from actors.query.sql.columns import Wanted
+from actors.query.sql.plans import can_match, choose, decode_plan, wanted_of
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from actors.sql.columns import AnyTable
-    from actors.sql.result import Value
-    from actors.sql.source import Reader
+    from actors.query.sql.columns import AnyTable
+    from actors.query.sql.result import Value
+    from actors.query.sql.source import Reader
 
 
 def attach(connection: apsw.Connection, table: AnyTable, reader: Reader) -> None:

@@ -8,14 +8,14 @@ import attrs
 import msgspec
 
 from actors.engine.registry import read_deployments
-from actors.sql.columns import Column, Path, Table, Type, Wanted
+from actors.query.sql.columns import Column, Path, Table, Type, Wanted
 from journal import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.core.deployments import Deployment
-    from actors.sql.source import Reader
+    from actors.query.sql.source import Reader
 
 
 @attrs.frozen

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.sql.audit import AUDITS
-from actors.sql.deployments import DEPLOYMENTS
-from actors.sql.histories import HISTORIES
-from actors.sql.invocations import INVOCATIONS
-from actors.sql.objects import INBOXES, STATES
-from actors.sql.result import ColumnInfo, TableInfo
-from actors.sql.served import SERVICES
+from actors.query.sql.audit import AUDITS
+from actors.query.sql.deployments import DEPLOYMENTS
+from actors.query.sql.histories import HISTORIES
+from actors.query.sql.invocations import INVOCATIONS
+from actors.query.sql.objects import INBOXES, STATES
+from actors.query.sql.result import ColumnInfo, TableInfo
+from actors.query.sql.services import SERVICES
 
 if TYPE_CHECKING:
-    from actors.sql.columns import AnyTable
+    from actors.query.sql.columns import AnyTable
 
 TABLES: tuple[AnyTable, ...] = (INVOCATIONS, HISTORIES, STATES, INBOXES, SERVICES, DEPLOYMENTS, AUDITS)
 """Every table that a query may name. A table is a module of its own beside this one, and a line here."""
@@ -22,7 +22,7 @@ TABLES: tuple[AnyTable, ...] = (INVOCATIONS, HISTORIES, STATES, INBOXES, SERVICE
 def describe() -> str:
     """Every table with its columns, for people::
 
-    print(actors.sql.tables.describe())
+    print(actors.query.sql.tables.describe())
     """
     return "\n\n".join(_described(table) for table in TABLES)
 
@@ -30,7 +30,7 @@ def describe() -> str:
 def listed() -> list[TableInfo]:
     """Every table with its columns, for programs::
 
-    names = [table.name for table in actors.sql.tables.listed()]
+    names = [table.name for table in actors.query.sql.tables.listed()]
     """
     return [
         TableInfo(

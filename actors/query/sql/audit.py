@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.sql.columns import Column, Path, Table, Type, Wanted
+from actors.query.sql.columns import Column, Path, Table, Type, Wanted
 from journal import keys
 from journal.rows import AuditRow, decode_audit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.sql.source import Reader
+    from actors.query.sql.source import Reader
 
 
 @attrs.frozen

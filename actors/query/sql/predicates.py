@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from actors.errors import InvalidQueryError
 from actors.model.listing import Listing
-from actors.sql.budget import Budget
-from actors.sql.guard import Authorizer
-from actors.sql.invocations import INVOCATIONS
-from actors.sql.run import Statement
-from actors.sql.source import Reader
+from actors.query.sql.authorizer import Authorizer
+from actors.query.sql.budget import Budget
+from actors.query.sql.invocations import INVOCATIONS
+from actors.query.sql.source import Reader
+from actors.query.sql.statement import Statement
 from actors.values.names import SYSTEM_NAMESPACE
 from journal.events import Status
 from journal.ids import InvocationId
@@ -27,8 +27,8 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.sql.result import Value
-    from actors.sql.source import QuerySnapshot
+    from actors.query.sql.result import Value
+    from actors.query.sql.source import QuerySnapshot
     from journal.rows import InvocationRow
 
 _READABLE = frozenset({INVOCATIONS.name})
@@ -53,7 +53,7 @@ def where(
 ) -> Iterator[InvocationId]:
     """The ids of all invocations that the predicate fits, each as it is found, in no promised order.
 
-    Raises :class:`actors.InvalidQueryError` before the first, and while it goes on what :func:`actors.sql.run.query` does.
+    Raises :class:`actors.InvalidQueryError` before the first, and while it goes on what :func:`actors.query.sql.statement.query` does.
 
     ::
 

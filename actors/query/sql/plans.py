@@ -13,7 +13,7 @@ import apsw
 import attrs
 import msgspec
 
-from actors.sql.columns import AnyTable, Path, Wanted
+from actors.query.sql.columns import AnyTable, Path, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

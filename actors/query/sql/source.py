@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from actors.core.state import ObjectState
     from actors.model.info import ServiceInfo
-    from actors.sql.budget import Budget
+    from actors.query.sql.budget import Budget
     from journal.events import Recorded
     from journal.ids import InvocationId
     from journal.kv.store import Readable

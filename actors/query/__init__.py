@@ -1,0 +1,1 @@
+"""Reads what the journal keeps, without an engine."""
