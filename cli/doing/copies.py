@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from actors.doctor import examine
 from actors.engine.audit import note_at_rest
 from actors.engine.requests import Identity
+from actors.fsck.doctor import examine
 from actors.http.backups import Backup, backup_path, noted
 from cli.doing.doctor import contents_of, show
 from cli.output import emit, remark, when
@@ -24,7 +24,7 @@ from journal.log.open import open_journal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from actors.doctor import Examination
+    from actors.fsck.doctor import Examination
     from cli.source import Where
     from journal.kv.backup import Restored
     from journal.kv.rocks_reader import RocksReader

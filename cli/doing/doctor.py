@@ -9,10 +9,10 @@ import attrs
 import click
 import trio
 
-from actors.doctor import Examination, Finding, examine, rebuild
 from actors.engine.requests import Identity
+from actors.fsck.doctor import Examination, Finding, examine, rebuild
+from actors.fsck.set_aside import find_set_aside
 from actors.runtime import RETENTION_SECONDS
-from actors.setasides import find_set_aside
 from cli.exits import Exit
 from cli.output import counted, emit, emit_json, remark, safe
 from cli.source import user

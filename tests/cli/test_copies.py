@@ -11,9 +11,9 @@ import trio
 
 import actors
 from actors import Service, handler, step
-from actors.doctor import examine, rebuild
 from actors.engine.requests import Act, Identity
 from actors.errors import UnavailableError
+from actors.fsck.doctor import examine, rebuild
 from actors.http.backups import BackupExistsError, noted
 from journal import keys
 from journal.errors import DirectoryNotEmpty, JournalError, StoreDamaged, StoreError, StoreExists, Unavailable
@@ -26,7 +26,7 @@ from tests.http.served import serving
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
-    from actors.doctor import Examination
+    from actors.fsck.doctor import Examination
     from tests.terminal import Terminal
 
 ME = Identity("user:me", "process")

@@ -11,9 +11,9 @@ import trio
 import actors
 from actors import Actor, Log, Map, handler, step
 from actors.core import commands as c
-from actors.doctor import examine, rebuild
 from actors.engine.batch import postponed_letter
 from actors.engine.requests import Identity
+from actors.fsck.doctor import examine, rebuild
 from journal import keys
 from journal.events import Stamp, Target
 from journal.ids import InvocationId, StreamId, invocation_id, stream_of
@@ -28,7 +28,7 @@ from tests.virtual import on_virtual_time
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from actors.doctor import Finding
+    from actors.fsck.doctor import Finding
 
 ME = Identity("user:me", "process")
 DAY = 86_400.0

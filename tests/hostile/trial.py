@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 
 import actors
 from actors import Actor, handler
-from actors.doctor import Examination, examine, rebuild
 from actors.engine.requests import Identity
+from actors.fsck.doctor import Examination, examine, rebuild
 from journal import keys
 from journal.events import Status
 from journal.log.kv_journal import StoredJournal

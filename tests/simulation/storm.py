@@ -26,9 +26,9 @@ from trio.testing import MockClock
 import actors
 from actors import Limits
 from actors.core.restart_plan import OPERATIONS
-from actors.doctor import examine
 from actors.engine import containment
 from actors.errors import ActorError
+from actors.fsck.doctor import examine
 from actors.model.info import belongs_to
 from journal import keys
 from journal.errors import JournalError

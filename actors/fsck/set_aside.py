@@ -1,6 +1,6 @@
 """Objects that the engine failed on and set aside, and to which nothing has happened since.
 
-Their events are whole, so :func:`actors.doctor.examine` finds nothing wrong, and a copy of them is a good copy. But the next start
+Their events are whole, so :func:`actors.fsck.doctor.examine` finds nothing wrong, and a copy of them is a good copy. But the next start
 takes them up as the last one did.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.doctor import Finding
 from actors.engine.audit import place_of_set_aside
+from actors.fsck.doctor import Finding
 from journal import keys
 from journal.errors import CorruptRecord
 from journal.kv.store import scan_all

@@ -26,8 +26,8 @@ from actors.engine.index import row_of
 from actors.engine.loaded_object import IndexedState
 from actors.engine.requests import Act
 from actors.errors import ActorError
-from actors.itemcheck import is_whole, items_after, wrongs_of_logs
-from actors.mailcheck import Awaited, MailCheck
+from actors.fsck.items import is_whole, items_after, wrongs_of_logs
+from actors.fsck.letters import Awaited, MailCheck
 from actors.query.audit import ChainCheck
 from journal import events as e
 from journal import keys
