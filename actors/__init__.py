@@ -125,13 +125,14 @@ from journal.events import Answer, OutcomeKind, Status
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from actors.client import Client
+    from actors.control.client import Client
+    from actors.control.deployments import CodeFile, DeploymentClient, DeploymentInfo
+    from actors.control.gates import GateClient
+    from actors.control.jobs import JobClient, JobHandle, JobInfo, JobItem, JobItems, JobPreview, Selection
+    from actors.control.objects import ObjectHandle
     from actors.core.gates import GateState, Scope, ScopeKind
     from actors.core.jobs import ItemResult, JobState, JobVerb
-    from actors.deploying import CodeFile, DeploymentClient, DeploymentInfo
-    from actors.gates import GateClient
     from actors.http.client import connect
-    from actors.jobs import JobClient, JobHandle, JobInfo, JobItem, JobItems, JobPreview, Selection
     from actors.model.checks import CheckReport, CheckSummary
     from actors.model.edit import Edited
     from actors.model.explain import Reason, Waiting
@@ -139,37 +140,36 @@ if TYPE_CHECKING:
     from actors.model.info import GateAnswer, GateInfo, InvocationInfo
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.model.output import OutputChunk
-    from actors.objecthandle import ObjectHandle
     from actors.query.sql.result import QueryResult
     from actors.runtime import Runtime, collect_garbage_rarely, open_runtime
 
 _LATER = {
-    "Client": "actors.client",
-    "CodeFile": "actors.deploying",
+    "Client": "actors.control.client",
+    "CodeFile": "actors.control.deployments",
     "Edited": "actors.model.edit",
     "CheckReport": "actors.model.checks",
     "CheckSummary": "actors.model.checks",
-    "DeploymentClient": "actors.deploying",
-    "DeploymentInfo": "actors.deploying",
+    "DeploymentClient": "actors.control.deployments",
+    "DeploymentInfo": "actors.control.deployments",
     "FieldChange": "actors.model.object_info",
     "GateAnswer": "actors.model.info",
-    "GateClient": "actors.gates",
+    "GateClient": "actors.control.gates",
     "GateInfo": "actors.model.info",
     "GateState": "actors.core.gates",
     "InvocationInfo": "actors.model.info",
     "ItemInfo": "actors.model.object_info",
     "ItemResult": "actors.core.jobs",
-    "JobClient": "actors.jobs",
-    "JobHandle": "actors.jobs",
-    "JobInfo": "actors.jobs",
-    "JobItem": "actors.jobs",
-    "JobItems": "actors.jobs",
-    "JobPreview": "actors.jobs",
+    "JobClient": "actors.control.jobs",
+    "JobHandle": "actors.control.jobs",
+    "JobInfo": "actors.control.jobs",
+    "JobItem": "actors.control.jobs",
+    "JobItems": "actors.control.jobs",
+    "JobPreview": "actors.control.jobs",
     "JobState": "actors.core.jobs",
     "JobVerb": "actors.core.jobs",
     "JournalEntry": "actors.model.history",
     "OutputChunk": "actors.model.output",
-    "ObjectHandle": "actors.objecthandle",
+    "ObjectHandle": "actors.control.objects",
     "ObjectInfo": "actors.model.object_info",
     "ObjectName": "actors.model.object_info",
     "QueryResult": "actors.query.sql.result",
@@ -177,7 +177,7 @@ _LATER = {
     "Runtime": "actors.runtime",
     "Scope": "actors.core.gates",
     "ScopeKind": "actors.core.gates",
-    "Selection": "actors.jobs",
+    "Selection": "actors.control.jobs",
     "Waiting": "actors.model.explain",
     "collect_garbage_rarely": "actors.runtime",
     "connect": "actors.http.client",

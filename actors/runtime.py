@@ -15,6 +15,7 @@ import trio
 
 from actors.code.discovery import snapshot_of, snapshot_of_classes
 from actors.code.registry import Applications
+from actors.control.local.backend import LocalClient, LocalPort
 from actors.core.gates import BACKLOG, EVERYTHING, Gate, GateState
 from actors.engine.attempt import Setting
 from actors.engine.engine import Engine
@@ -23,7 +24,6 @@ from actors.engine.stored_names import StoredNames
 from actors.engine.watchdog import Watchdog
 from actors.environment import World, world_of_run
 from actors.errors import DefinitionError, plain_text
-from actors.local import LocalClient, LocalPort
 from actors.model.app import App
 from actors.query.unserved import UnservedClass, without_code
 from actors.system import SYSTEM_CLASSES

@@ -31,8 +31,8 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.client import Client
-    from actors.jobs import JobHandle, JobInfo, JobPreview, Selection
+    from actors.control.client import Client
+    from actors.control.jobs import JobHandle, JobInfo, JobPreview, Selection
     from actors.model.handles import InvocationHandle
     from cli.selecting import InvocationSelector
     from cli.source import Where

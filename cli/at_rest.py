@@ -9,11 +9,11 @@ import attrs
 import msgspec
 import trio
 
-from actors.bulk import RUN, job_info, kept_items, run_of_job, unknown_job
+from actors.control.local.deployments import info_of_deployment
+from actors.control.local.jobs import RUN, job_info, kept_items, run_of_job, unknown_job
 from actors.core.deadlocks import WaitGraph
 from actors.core.fold import fold
 from actors.core.jobs import JobProgress
-from actors.deployments.keeper import info_of_deployment
 from actors.engine.registry import read_deployments, read_gates
 from actors.environment import World
 from actors.errors import UnknownInvocationError
@@ -37,10 +37,10 @@ from journal.log.streams import load_stream, read_events, read_head
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from actors.control.deployments import DeploymentInfo
+    from actors.control.jobs import JobInfo, JobItem
     from actors.core.gates import Gates
     from actors.core.state import ObjectState
-    from actors.deploying import DeploymentInfo
-    from actors.jobs import JobInfo, JobItem
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.query.audit import AuditCheck, AuditPage, AuditQuery
     from actors.query.sql.result import QueryResult

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from actors.client import Client
-    from actors.deploying import DeploymentInfo
+    from actors.control.client import Client
+    from actors.control.deployments import DeploymentInfo
+    from actors.control.jobs import JobInfo, JobItem
     from actors.http.connection import Connection
-    from actors.jobs import JobInfo, JobItem
     from actors.model.history import JournalEntry
     from actors.model.info import GateInfo, InvocationInfo, ServiceInfo
     from actors.model.listing import Listing
@@ -56,7 +56,7 @@ class Where:
 @asynccontextmanager
 async def live(where: Where) -> AsyncIterator[Client]:
     """A client of a running server. Raises :class:`actors.UnavailableError` if there is none."""
-    from actors.client import Client
+    from actors.control.client import Client
     from actors.http.client import RemotePort
 
     async with connected(where) as connection:

@@ -10,7 +10,7 @@ from cli.output import ago, when
 from cli.targets import written_target
 
 if TYPE_CHECKING:
-    from actors.jobs import JobInfo, JobItem
+    from actors.control.jobs import JobInfo, JobItem
     from actors.model.info import GateInfo, InvocationInfo
 
 

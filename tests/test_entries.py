@@ -18,16 +18,16 @@ import pytest
 
 import actors
 from actors import Actor, CancelScope, Limits, Log, RetryPolicy, handler, step
-from actors.client import Client
-from actors.deploying import DeploymentClient
-from actors.gates import GateClient
+from actors.control.client import Client
+from actors.control.deployments import DeploymentClient
+from actors.control.gates import GateClient
+from actors.control.jobs import JobClient, JobHandle, Selection
+from actors.control.objects import ObjectHandle
 from actors.http.app import ROUTES
 from actors.http.client import connect
-from actors.jobs import JobClient, JobHandle, Selection
 from actors.model.handlers import shared
 from actors.model.handles import BoundHandler, InvocationHandle
 from actors.model.verbs import run
-from actors.objecthandle import ObjectHandle
 from actors.runtime import open_runtime
 from actors.values.texts import shown
 from cli.main import root

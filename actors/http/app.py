@@ -47,10 +47,10 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 
+    from actors.control.local.backend import LocalClient
     from actors.http.guard import Guard
     from actors.http.server import Closing
     from actors.http.tokens import Grant
-    from actors.local import LocalClient
 
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]

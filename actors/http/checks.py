@@ -10,9 +10,9 @@ import attrs
 import msgspec
 from starlette.responses import Response
 
-from actors.bulk import check_choice
+from actors.control.local.checks import last_of
+from actors.control.local.jobs import check_choice
 from actors.core.jobs import MAX_ITEMS
-from actors.deployments.checker import last_of
 from actors.http.exchange import Exchange
 from actors.http.models import WITH_IDS, ChoiceBody, Key, Name
 from actors.http.routes import Route, TokenScope

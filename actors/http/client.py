@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 
-from actors.client import Client, Sent
+from actors.control.client import Client, Sent
 from actors.core import commands as c
 from actors.errors import InvalidArgumentError
 from actors.http.connection import (

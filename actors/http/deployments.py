@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from actors.control.deployments import CodeFile, DeploymentInfo
 from actors.core.deployments import DeploymentChange
-from actors.deploying import CodeFile, DeploymentInfo
 from actors.http.exchange import Exchange
 from actors.http.models import DeploymentList, FileList, ReasonBody
 from actors.http.routes import Route, TokenScope

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from actors.control.local.backend import LocalClient
     from actors.http.routes import Route
     from actors.http.server import Closing, Seat
     from actors.http.tokens import Grant, TokenBook
-    from actors.local import LocalClient
     from actors.model.handles import InvocationHandle
 
 T = TypeVar("T")

@@ -24,9 +24,9 @@ from actors.http.tokens import Grant
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from actors.control.local.backend import LocalClient
     from actors.http.routes import Route
     from actors.http.tokens import TokenBook
-    from actors.local import LocalClient
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actors.control.jobs import JobHandle, JobInfo, JobItems, JobPreview, Selection
 from actors.http.exchange import Exchange
 from actors.http.models import (
     WITH_IDS,
@@ -17,7 +18,6 @@ from actors.http.models import (
     answer_model,
 )
 from actors.http.routes import Route, TokenScope
-from actors.jobs import JobHandle, JobInfo, JobItems, JobPreview, Selection
 
 
 async def preview_job(exchange: Exchange, body: PreviewBody) -> JobPreview:

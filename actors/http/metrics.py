@@ -18,7 +18,7 @@ from actors.http.routes import Route, TokenScope
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from actors.figures import Distribution
+    from actors.control.local.metrics import Distribution
 
 _MEDIA_TYPE = "text/plain; version=0.0.4"
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 import attrs
 import msgspec
 
+from actors.control.deployments import CodeFile, DeploymentInfo
+from actors.control.jobs import JobInfo
 from actors.core.jobs import MAX_NAMED, Choice, JobVerb
-from actors.deploying import CodeFile, DeploymentInfo
 from actors.http.durations import DURATION
-from actors.jobs import JobInfo
 from actors.model.explain import Reason as Waiting
 from actors.model.handles import Restarted
 from actors.model.history import JournalEntry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from actors.control.objects import ObjectHandle
 from actors.http.exchange import Exchange
 from actors.http.models import (
     ChangeList,
@@ -19,7 +20,6 @@ from actors.http.models import (
 from actors.http.routes import Route, TokenScope
 from actors.model.edit import name_of_item
 from actors.model.object_info import ObjectInfo
-from actors.objecthandle import ObjectHandle
 from actors.values import Written, encode_json
 
 

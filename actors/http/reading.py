@@ -10,8 +10,8 @@ import msgspec
 import trio
 from starlette.responses import Response
 
+from actors.control.local.health import Health, HealthReason
 from actors.core.output import LiveView, MarkFilter, SettledView, WholeView
-from actors.health import Health, HealthReason
 from actors.http.exchange import Exchange
 from actors.http.models import (
     AuditQueryModel,

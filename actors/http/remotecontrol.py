@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from actors.control.deployments import CodeFile, DeploymentInfo
+from actors.control.jobs import JobInfo, JobItems, JobPreview
 from actors.core.deployments import DeploymentChange
-from actors.deploying import CodeFile, DeploymentInfo
 from actors.errors import UnavailableError
 from actors.http.connection import as_json, decoded, key_header, path_of
 from actors.http.models import (
@@ -21,7 +22,6 @@ from actors.http.models import (
     JobList,
     ObjectList,
 )
-from actors.jobs import JobInfo, JobItems, JobPreview
 from actors.model.checks import CheckReport, CheckSummary
 from actors.model.edit import Edited
 from actors.model.info import GateAnswer

@@ -10,7 +10,7 @@ import msgspec
 import trio
 from starlette.responses import Response
 
-from actors.figures import EndedSecond
+from actors.control.local.metrics import EndedSecond
 from actors.http.exchange import Exchange
 from actors.http.models import MAX_WAIT, Position
 from actors.http.routes import Route, TokenScope
@@ -21,7 +21,7 @@ from journal.errors import BrokenInvariant
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from actors.local import LocalClient
+    from actors.control.local.backend import LocalClient
 
 TOGETHER_SECONDS = 0.05
 """Changes that come within so long of each other are told together."""

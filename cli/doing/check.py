@@ -9,7 +9,7 @@ import click
 import trio
 
 from actors.code.registry import LATEST
-from actors.deployments.checker import KEEP, Checker, last_of, loaded_aside
+from actors.control.local.checks import KEEP, Checker, last_of, loaded_aside
 from actors.engine.registry import read_deployments
 from actors.environment import World
 from actors.errors import BrokenDeploymentError

@@ -33,7 +33,7 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from actors.client import Client
+    from actors.control.client import Client
     from actors.model.history import JournalEntry
     from actors.model.info import InvocationInfo
 

@@ -13,9 +13,9 @@ from cli.source import live, seen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from actors.client import Client
+    from actors.control.client import Client
+    from actors.control.deployments import DeploymentInfo
     from actors.core.deployments import DeploymentChange
-    from actors.deploying import DeploymentInfo
     from cli.source import Where
 
 T = TypeVar("T")

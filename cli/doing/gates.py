@@ -13,7 +13,7 @@ from cli.tables import GATES
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from actors.gates import GateClient
+    from actors.control.gates import GateClient
     from actors.model.info import GateAnswer
     from cli.source import Where
 

@@ -19,8 +19,8 @@ from cli.watching import check_watchable, watch
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from actors.client import Client
-    from actors.jobs import JobInfo
+    from actors.control.client import Client
+    from actors.control.jobs import JobInfo
     from cli.at_rest import AtRest
     from cli.source import Live, Where
 

@@ -19,7 +19,7 @@ from tests.deployments.apps import write
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from actors.client import Client
+    from actors.control.client import Client
     from journal.events import Successor
 
 HERE = Path(__file__).resolve().parents[2]

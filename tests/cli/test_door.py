@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from actors import jobs, runtime
+from actors import runtime
+from actors.control import jobs
 from actors.http import finding
 from actors.http.routes import TokenScope
 from cli import words

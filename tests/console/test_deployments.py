@@ -10,7 +10,7 @@ import trio
 
 from actors.code.discovery import snapshot_of
 from actors.code.loading import load, unload
-from actors.deployments.checker import Checker
+from actors.control.local.checks import Checker
 from actors.http.routes import TokenScope
 from tests.console.stage import Stage, axe_findings, staged
 from tests.deployments.apps import write

@@ -18,7 +18,7 @@ import trio
 
 import actors
 from actors import JobState, Service, handler
-from actors.jobs import JobHandle
+from actors.control.jobs import JobHandle
 from journal import events as e
 from journal.ids import stream_of_invocation
 

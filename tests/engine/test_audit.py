@@ -10,8 +10,8 @@ import trio
 
 import actors
 from actors import Actor, Limits, Service, handler
+from actors.control.local.backend import LocalClient
 from actors.engine.requests import Act
-from actors.local import LocalClient
 from actors.model.handles import new_id
 from actors.query.audit import AuditEntry
 from journal import keys

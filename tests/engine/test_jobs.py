@@ -34,8 +34,8 @@ from tests.sql.kept import id_in
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
+    from actors.control.jobs import JobHandle, JobItem
     from actors.engine.requests import Arrival
-    from actors.jobs import JobHandle, JobItem
     from actors.runtime import Runtime
 
 pytestmark = on_virtual_time
@@ -197,7 +197,7 @@ async def test_a_limit_takes_the_oldest_and_the_answer_says_that_there_were_more
 
 
 async def test_more_than_a_job_takes_is_refused_and_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.bulk.MAX_ITEMS", 5)
+    monkeypatch.setattr("actors.control.local.jobs.MAX_ITEMS", 5)
     async with Lab(Agent).running() as runtime:
         await waiting(runtime, 6)
         with pytest.raises(TooManyItemsError, match="6 invocations fit, and a job takes 5"):

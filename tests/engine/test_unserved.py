@@ -15,7 +15,7 @@ from tests.lab import Lab
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
-    from actors.client import Client
+    from actors.control.client import Client
 
 pytestmark = on_virtual_time
 

@@ -23,7 +23,7 @@ from journal.kv.store import Durability
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors.client import Client
+    from actors.control.client import Client
 
 
 @attrs.define(eq=False)

@@ -11,7 +11,7 @@ import trio
 
 import actors
 from actors import Actor, OutcomeKind, RetryPolicy, Service, Status, Workflow, handler, shared, step
-from actors.client import Client
+from actors.control.client import Client
 from journal.events import Target
 from tests.http.served import serving
 from tests.lab import WORLD

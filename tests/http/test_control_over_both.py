@@ -19,7 +19,7 @@ from tests.http.served import serving
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from actors.client import Client
+    from actors.control.client import Client
 
 Opened = Callable[[], AbstractAsyncContextManager["Client"]]
 

@@ -9,7 +9,7 @@ import pytest
 
 import actors
 from actors import Service, handler
-from actors.client import Client
+from actors.control.client import Client
 from actors.http import connection
 from actors.http.calls import respond_with_outcome
 from actors.http.client import RemotePort

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from actors.client import Client
+    from actors.control.client import Client
 
 
 class Status(enum.StrEnum):

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 import actors
 from actors import Actor, handler
-from actors.client import Client
+from actors.control.client import Client
 from actors.http.app import Api
 from actors.http.client import RemotePort
 from actors.http.connection import Connection

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import attrs
 
+from actors.control.deployments import DeploymentClient, DeploymentPort
+from actors.control.gates import GateClient, GatePort
+from actors.control.jobs import JobClient, JobPort
+from actors.control.objects import ObjectHandle, ObjectPort
 from actors.core.jobs import MAX_ITEMS
-from actors.deploying import DeploymentClient, DeploymentPort
 from actors.errors import DefinitionError, InvalidArgumentError, UnavailableError
-from actors.gates import GateClient, GatePort
-from actors.jobs import JobClient, JobPort
 from actors.model.checks import CheckPort
 from actors.model.classes import definition_of, kind_in_words
 from actors.model.handles import InvocationHandle, Port, Reference, checked_key, checked_request_key, key_text
 from actors.model.listing import Listing
-from actors.objecthandle import ObjectHandle, ObjectPort
 from actors.query.audit import AuditQuery
 from actors.query.sql.result import check_parameters
 from actors.values.arguments import (

@@ -18,7 +18,7 @@ from journal.events import Kind, Target
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from actors.local import LocalPort
+    from actors.control.local.backend import LocalPort
     from actors.model.classes import Definition
     from actors.model.edit import Edit, Edited
     from actors.model.handlers import HandlerDefinition

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.deploying import CodeFile, DeploymentInfo
+from actors.control.deployments import CodeFile, DeploymentInfo
 from actors.engine.requests import Act, Identity
 from actors.errors import BrokenDeploymentError, DeploymentInUseError, Refused, UnknownFileError
 from actors.query.counts import count_rows
@@ -18,10 +18,10 @@ from journal import keys
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
+    from actors.control.local.registry import RegistryCaller
     from actors.core.deployments import Deployment, DeploymentChange
     from actors.engine.engine import Engine
     from actors.environment import World
-    from actors.registry import RegistryCaller
     from actors.values.snapshot import Snapshot
     from journal.log.protocol import RowSource
 

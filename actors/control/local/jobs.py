@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import trio
 
+from actors.control.jobs import JobInfo, JobItem, JobItems, JobPreview, words_of
 from actors.core import commands as c
 from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec, JobState
 from actors.engine.requests import Act
@@ -21,7 +22,6 @@ from actors.errors import (
     UnknownInvocationError,
     UnknownJobError,
 )
-from actors.jobs import JobInfo, JobItem, JobItems, JobPreview, words_of
 from actors.model.classes import service_name
 from actors.model.handles import InvocationHandle, new_id
 from actors.query.objects import KeptObjects
@@ -36,7 +36,7 @@ from journal.ids import InvocationId, StreamId, derived_unique, invocation_id
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from actors.local import LocalPort
+    from actors.control.local.backend import LocalPort
     from actors.model.info import InvocationInfo
     from journal.events import Answer
     from journal.log.protocol import Journal, RowSource

@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from actors.bulk import JobCaller
-from actors.client import Client, Sent
 from actors.code.discovery import snapshot_of
+from actors.control.client import Client, Sent
+from actors.control.local.checks import KEEP, Checker, checked_code, last_of
+from actors.control.local.deployments import DeploymentKeeper
+from actors.control.local.event_stream import Events, Marks
+from actors.control.local.health import Health, HealthReason, health_of
+from actors.control.local.jobs import JobCaller
+from actors.control.local.metrics import EndedSecond, Figures, ended_lately, figures_of
+from actors.control.local.objects import ObjectCaller
+from actors.control.local.registry import RegistryCaller
 from actors.core import commands as c
 from actors.core.jobs import Choice
-from actors.deployments.checker import KEEP, Checker, checked_code, last_of
-from actors.deployments.keeper import DeploymentKeeper
 from actors.engine.requests import Act, Identity
 from actors.errors import (
     IncompatibleError,
@@ -29,10 +34,6 @@ from actors.errors import (
     UnknownHandlerError,
     UnknownServiceError,
 )
-from actors.figures import EndedSecond, Figures, ended_lately, figures_of
-from actors.following import Events, Marks
-from actors.health import Health, HealthReason, health_of
-from actors.localobjects import ObjectCaller
 from actors.model.checks import refuse_incompatible
 from actors.model.handles import InvocationHandle, checked_key, checked_request_key, new_id, with_successor
 from actors.model.history import JournalEntry
@@ -45,7 +46,6 @@ from actors.query.invocations import row_of_id
 from actors.query.objects import KeptObjects
 from actors.query.sql.queries import Queries, QueryTarget
 from actors.query.unserved import UnservedClass, unserved_classes
-from actors.registry import RegistryCaller
 from actors.values import Codec, ValueProblem, Written, codec_for, decode_kept
 from actors.values.arguments import Seconds, seconds_or_none
 from actors.values.limits import within_limit
@@ -60,13 +60,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
+    from actors.control.deployments import CodeFile, DeploymentInfo
+    from actors.control.jobs import JobInfo, JobItems, JobPreview
     from actors.core.deployments import DeploymentChange
     from actors.core.gates import Scope
     from actors.core.jobs import JobSpec
-    from actors.deploying import CodeFile, DeploymentInfo
     from actors.engine.engine import Engine
     from actors.environment import World
-    from actors.jobs import JobInfo, JobItems, JobPreview
     from actors.model.checks import CheckReport, CheckSummary
     from actors.model.classes import Definition
     from actors.model.edit import Edit, Edited

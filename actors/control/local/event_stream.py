@@ -16,7 +16,7 @@ from journal.ids import InvocationId, stream_of_invocation
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors.local import LocalPort
+    from actors.control.local.backend import LocalPort
 
 
 class Events:

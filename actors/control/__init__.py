@@ -1,0 +1,1 @@
+"""The remote control, from outside of handlers."""
