@@ -132,7 +132,7 @@ if TYPE_CHECKING:
     from actors.control.objects import ObjectHandle
     from actors.core.gates import GateState, Scope, ScopeKind
     from actors.core.jobs import ItemResult, JobState, JobVerb
-    from actors.http.client import connect
+    from actors.http.client.backend import connect
     from actors.model.checks import CheckReport, CheckSummary
     from actors.model.edit import Edited
     from actors.model.explain import Reason, Waiting
@@ -180,7 +180,7 @@ _LATER = {
     "Selection": "actors.control.jobs",
     "Waiting": "actors.model.explain",
     "collect_garbage_rarely": "actors.runtime",
-    "connect": "actors.http.client",
+    "connect": "actors.http.client.backend",
     "open_runtime": "actors.runtime",
 }
 

@@ -16,7 +16,7 @@ import click
 import trio
 
 from actors.errors import UnavailableError, plain_text
-from actors.http.finding import TOKEN_VARIABLE, URL_VARIABLE, token_path
+from actors.http.token_path import TOKEN_VARIABLE, URL_VARIABLE, token_path
 from actors.values.arguments import MAX_NAME
 from cli.address import read_address
 from cli.contexts import context_in_use
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from actors.control.client import Client
     from actors.control.deployments import DeploymentInfo
     from actors.control.jobs import JobInfo, JobItem
-    from actors.http.connection import Connection
+    from actors.http.client.connection import Connection
     from actors.model.history import JournalEntry
     from actors.model.info import GateInfo, InvocationInfo, ServiceInfo
     from actors.model.listing import Listing
@@ -57,7 +57,7 @@ class Where:
 async def live(where: Where) -> AsyncIterator[Client]:
     """A client of a running server. Raises :class:`actors.UnavailableError` if there is none."""
     from actors.control.client import Client
-    from actors.http.client import RemotePort
+    from actors.http.client.backend import RemotePort
 
     async with connected(where) as connection:
         yield Client(RemotePort(connection))
@@ -66,7 +66,7 @@ async def live(where: Where) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def connected(where: Where) -> AsyncIterator[Connection]:
     """The same, for what only a server can be asked."""
-    from actors.http.client import open_connection
+    from actors.http.client.backend import open_connection
 
     url, token = where.url, where.token or os.environ.get(TOKEN_VARIABLE) or None
     if url is None:

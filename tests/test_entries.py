@@ -23,8 +23,8 @@ from actors.control.deployments import DeploymentClient
 from actors.control.gates import GateClient
 from actors.control.jobs import JobClient, JobHandle, Selection
 from actors.control.objects import ObjectHandle
-from actors.http.app import ROUTES
-from actors.http.client import connect
+from actors.http.client.backend import connect
+from actors.http.server.app import ROUTES
 from actors.model.handlers import shared
 from actors.model.handles import BoundHandler, InvocationHandle
 from actors.model.verbs import run

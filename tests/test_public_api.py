@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import actors
-from actors.http.client import connect
+from actors.http.client.backend import connect
 from tests.terminal import ROOT
 
 

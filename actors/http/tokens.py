@@ -28,8 +28,8 @@ import msgspec
 import trio
 
 from actors.errors import InvalidArgumentError, Refused, UnavailableError
-from actors.http.finding import token_path
 from actors.http.routes import TokenScope
+from actors.http.token_path import token_path
 from journal.kv.data_directory import DataDirectory
 from journal.kv.small_files import read_file, replace_file, seal, sync_directory, unseal
 

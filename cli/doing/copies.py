@@ -12,7 +12,7 @@ import trio
 from actors.engine.audit import note_at_rest
 from actors.engine.requests import Identity
 from actors.fsck.doctor import examine
-from actors.http.backups import Backup, backup_path, noted
+from actors.http.server.backups import Backup, backup_path, noted
 from cli.doing.doctor import contents_of, show
 from cli.output import emit, remark, when
 from cli.source import connected, user

@@ -12,12 +12,12 @@ import click
 import trio
 
 from actors.core.gates import BACKLOG, GateState
-from actors.http.app import Api
-from actors.http.finding import token_path
-from actors.http.guard import Guard
-from actors.http.server import DEFAULT_LIMITS as SERVER_LIMITS
-from actors.http.server import Closing, ServerLimits, serve
-from actors.http.tokenadmin import settle
+from actors.http.server.access import Guard
+from actors.http.server.app import Api
+from actors.http.server.listener import DEFAULT_LIMITS as SERVER_LIMITS
+from actors.http.server.listener import Closing, ServerLimits, serve
+from actors.http.server.token_routes import settle
+from actors.http.token_path import token_path
 from actors.http.tokens import TokenBook, check_token, make_token
 from actors.query.unserved import without_code
 from actors.runtime import DRAIN_SECONDS, collect_garbage_rarely, open_runtime

@@ -11,11 +11,11 @@ import trio
 
 from actors.engine.audit import note_at_rest
 from actors.engine.requests import Act, Identity
-from actors.http.connection import path_of
+from actors.http.client.connection import path_of
 from actors.http.routes import TokenScope
-from actors.http.tokenadmin import MadeToken, RevokedToken, TokenInfo
-from actors.http.tokenadmin import create as create_noted
-from actors.http.tokenadmin import revoke as revoke_noted
+from actors.http.server.token_routes import MadeToken, RevokedToken, TokenInfo
+from actors.http.server.token_routes import create as create_noted
+from actors.http.server.token_routes import revoke as revoke_noted
 from actors.http.tokens import TokenBook
 from actors.query.audit import AuditPage, AuditQuery, list_audit
 from cli.listing import TextColumn, TextTable

@@ -14,7 +14,7 @@ from actors import Service, handler, step
 from actors.engine.requests import Act, Identity
 from actors.errors import UnavailableError
 from actors.fsck.doctor import examine, rebuild
-from actors.http.backups import BackupExistsError, noted
+from actors.http.server.backups import BackupExistsError, noted
 from journal import keys
 from journal.errors import DirectoryNotEmpty, JournalError, StoreDamaged, StoreError, StoreExists, Unavailable
 from journal.events import Status

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from actors.http.client import connect
-from actors.http.finding import token_path
+from actors.http.client.backend import connect
+from actors.http.token_path import token_path
 from cli.address import read_address
 from journal.events import Status, Target
 from tests.deployments.apps import write

@@ -15,7 +15,7 @@ import pytest
 
 from actors import runtime
 from actors.control import jobs
-from actors.http import finding
+from actors.http import token_path as finding
 from actors.http.routes import TokenScope
 from cli import words
 from cli.main import COMMANDS

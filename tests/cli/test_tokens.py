@@ -15,7 +15,7 @@ import pytest
 from actors.engine.requests import Act, Identity
 from actors.errors import UnavailableError
 from actors.http.routes import TokenScope
-from actors.http.tokenadmin import create, revoke, settle
+from actors.http.server.token_routes import create, revoke, settle
 from actors.http.tokens import DamagedTokensError, Grant, TokenBook, UnusableTokenError, make_token
 from actors.query.audit import AuditEntry, AuditPage
 from journal.errors import DirectoryLost

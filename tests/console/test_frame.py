@@ -11,8 +11,8 @@ import trio
 
 import actors
 from actors import Service, handler
-from actors.http.console.serving import ROUTES, policy, static_file
 from actors.http.routes import TokenScope
+from actors.http.server.console import ROUTES, policy, static_file
 from journal.events import Target
 from tests.console.proxy import proxied
 from tests.console.stage import Stage, axe_findings, hold_requests, is_stream, staged

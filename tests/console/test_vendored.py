@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
-from actors.http.console.serving import ROOT as SERVED
+from actors.http.server.console import ROOT as SERVED
 from tests.console.tools import ROOT, STATIC, TOOLS, packages, vendored
 
 VENDOR = STATIC / "vendor"

@@ -18,7 +18,7 @@ import msgspec
 import trio
 
 import actors
-from actors.http.finding import token_path
+from actors.http.token_path import token_path
 from tests.crash.spawner import Order
 
 if TYPE_CHECKING:

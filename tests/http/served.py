@@ -10,11 +10,11 @@ import attrs
 import httpx2
 import trio
 
-from actors.http.app import Api
-from actors.http.client import connect
-from actors.http.guard import LOOPBACK_NAMES, Guard
-from actors.http.server import DEFAULT_LIMITS as SERVER_LIMITS
-from actors.http.server import Closing, ServerLimits, serve
+from actors.http.client.backend import connect
+from actors.http.server.access import LOOPBACK_NAMES, Guard
+from actors.http.server.app import Api
+from actors.http.server.listener import DEFAULT_LIMITS as SERVER_LIMITS
+from actors.http.server.listener import Closing, ServerLimits, serve
 from actors.http.tokens import TokenBook, make_token
 from actors.runtime import Runtime, open_runtime
 from actors.values.limits import DEFAULT_LIMITS, Limits

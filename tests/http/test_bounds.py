@@ -14,9 +14,9 @@ import trio.testing
 
 import actors
 from actors import Limits, Service, handler, step
-from actors.http import server
 from actors.http.routes import TokenScope
-from actors.http.server import Rank, Seat, ServerLimits
+from actors.http.server import listener as server
+from actors.http.server.listener import Rank, Seat, ServerLimits
 from journal.events import Status, Target
 from tests.counter import Counter
 from tests.http.served import Served, serving, until_closed
@@ -127,7 +127,7 @@ async def test_a_head_that_drips_is_given_up_too(tmp_path: Path) -> None:
 async def test_a_body_that_does_not_come_in_time_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.http.exchange.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("actors.http.server.request_context.BODY_SECONDS", 0.2)
     async with serving(tmp_path, Counter) as served:
         asked = request(served, "POST /Counter/k/add", "connection: close", body=b"12345")[:-2]
         assert status_of(await served.raw(asked)) == 408
@@ -367,7 +367,7 @@ async def test_a_follower_that_leaves_is_noticed(tmp_path: Path) -> None:
 
 
 async def test_a_quiet_stream_is_kept_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.http.streaming.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("actors.http.server.event_streams.HEARTBEAT_SECONDS", 0.05)
     async with serving(tmp_path, Big) as served:
         sent = await served.runtime.client.send(Target("Big", None, "wait"))
         async with await served.connected() as stream:

@@ -9,7 +9,7 @@ import actors
 from actors import errors
 from actors.errors import ActorError, Refused, TerminalError
 from actors.http import problems
-from actors.http.connection import error_in
+from actors.http.client.connection import error_in
 from actors.http.problems import respond_with
 from cli.exits import Exit, exit_code_of
 from journal.errors import Damaged, DiskFull, MalformedIdError

@@ -8,9 +8,9 @@ import pytest
 
 import actors
 from actors import Actor, Service, handler
-from actors.http.guard import NOTED_AT_ONCE
 from actors.http.routes import TokenScope
-from actors.http.server import ServerLimits
+from actors.http.server.access import NOTED_AT_ONCE
+from actors.http.server.listener import ServerLimits
 from tests.http.served import Served, serving
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from actors.http.app import ROUTES
-from actors.http.openapi import make_document
+from actors.http.server.app import ROUTES
+from actors.http.server.openapi import make_document
 from actors.model.classes import definition_of
 from actors.model.info import service_info
 from cli.address import read_address

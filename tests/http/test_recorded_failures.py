@@ -10,10 +10,10 @@ import pytest
 import actors
 from actors import Service, handler
 from actors.control.client import Client
-from actors.http import connection
-from actors.http.calls import respond_with_outcome
-from actors.http.client import RemotePort
-from actors.http.connection import Connection
+from actors.http.client import connection
+from actors.http.client.backend import RemotePort
+from actors.http.client.connection import Connection
+from actors.http.server.calls import respond_with_outcome
 from actors.values.failures import failed
 from actors.values.outcomes import value_of
 from cli.doing.call import CallEndedError, result_of

@@ -8,10 +8,10 @@ import pytest
 
 import actors
 from actors import Service, handler
-from actors.http import console
-from actors.http.app import ROUTES
 from actors.http.problems import MethodNotAllowedError, NoSuchPathError
 from actors.http.routes import Route, Router, TokenScope
+from actors.http.server import console
+from actors.http.server.app import ROUTES
 from actors.values.names import RESERVED
 from tests.counter import Counter
 from tests.http.served import serving

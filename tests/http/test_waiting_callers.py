@@ -11,9 +11,9 @@ import trio.lowlevel
 
 import actors
 from actors import Service, handler, step
-from actors.http import connection
-from actors.http.client import connect
-from actors.http.server import ServerLimits
+from actors.http.client import connection
+from actors.http.client.backend import connect
+from actors.http.server.listener import ServerLimits
 from tests.http.served import serving
 
 if TYPE_CHECKING:

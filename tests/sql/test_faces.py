@@ -15,11 +15,11 @@ from click.testing import CliRunner, Result
 import actors
 from actors import Actor, handler
 from actors.control.client import Client
-from actors.http.app import Api
-from actors.http.client import RemotePort
-from actors.http.connection import Connection
-from actors.http.guard import Guard
-from actors.http.server import Closing
+from actors.http.client.backend import RemotePort
+from actors.http.client.connection import Connection
+from actors.http.server.access import Guard
+from actors.http.server.app import Api
+from actors.http.server.listener import Closing
 from cli.exits import exit_code_of
 from cli.main import root
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 import actors
-from actors.http.openapi import make_document
+from actors.http.server.openapi import make_document
 from actors.model.classes import definition_of
 from actors.model.info import service_info
 from actors.values import ValueProblem, codec_for

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from actors.http.exchange import Exchange
 from actors.http.routes import Route, TokenScope
+from actors.http.server.request_context import Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

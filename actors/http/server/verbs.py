@@ -6,7 +6,6 @@ from urllib.parse import unquote
 
 import attrs
 
-from actors.http.exchange import Exchange, read_json
 from actors.http.models import (
     JSON_LOSES_HEADER,
     AnswerModel,
@@ -21,6 +20,7 @@ from actors.http.models import (
 )
 from actors.http.problems import NoSuchPathError
 from actors.http.routes import JsonBody, Route, TokenScope
+from actors.http.server.request_context import Exchange, read_json
 from actors.values import Written, encode_json, write_by_own_type
 from actors.values.arguments import MAX_NAME, checked_text
 

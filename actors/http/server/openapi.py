@@ -9,10 +9,10 @@ import attrs
 import msgspec
 from starlette.responses import Response
 
-from actors.http.exchange import Exchange
 from actors.http.models import ID_PATTERN, PROBLEM_TYPE, Problem, SendQuery, SentModel
 from actors.http.routes import JsonBody, Route, TokenScope
-from actors.http.streaming import EVENT_STREAM
+from actors.http.server.event_streams import EVENT_STREAM
+from actors.http.server.request_context import Exchange
 from journal.events import Kind
 
 if TYPE_CHECKING:

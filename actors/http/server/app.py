@@ -16,31 +16,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from actors.errors import ActorError, InvalidArgumentError, Refused
-from actors.http import (
-    backups,
-    calls,
-    checks,
-    console,
-    control,
-    deployments,
-    gates,
-    jobs,
-    metrics,
-    objects,
-    openapi,
-    query,
-    reading,
-    tokenadmin,
-    watching,
-)
-from actors.http.bodies import check_json
-from actors.http.exchange import Exchange, query_of, read_body, read_query, seat_of, waiting_for_client
-from actors.http.guard import check_encoding, check_media_type, origin_of
 from actors.http.models import NoQuery
 from actors.http.problems import SECURITY_HEADERS, respond_with
 from actors.http.routes import JsonBody, Route, Router, TokenScope
-from actors.http.streaming import EventStream
-from actors.http.traffic import Traffic
+from actors.http.server import backups, calls, checks, console, deployments, gates, jobs, metrics, objects, openapi
+from actors.http.server import changes as watching
+from actors.http.server import invocations as reading
+from actors.http.server import queries as query
+from actors.http.server import token_routes as tokenadmin
+from actors.http.server import verbs as control
+from actors.http.server.access import check_encoding, check_media_type, origin_of
+from actors.http.server.bodies import check_json
+from actors.http.server.event_streams import EventStream
+from actors.http.server.request_context import Exchange, query_of, read_body, read_query, seat_of, waiting_for_client
+from actors.http.server.traffic import Traffic
 from journal.errors import BrokenInvariant, JournalError
 from journal.safe_logger import SafeLogger
 
@@ -48,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 
     from actors.control.local.backend import LocalClient
-    from actors.http.guard import Guard
-    from actors.http.server import Closing
+    from actors.http.server.access import Guard
+    from actors.http.server.listener import Closing
     from actors.http.tokens import Grant
 
     Message = MutableMapping[str, Any]

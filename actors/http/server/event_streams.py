@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from actors.http.exchange import Exchange
+    from actors.http.server.request_context import Exchange
     from actors.model.history import JournalEntry
     from actors.model.output import OutputChunk
 

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from actors.errors import InvalidArgumentError, InvalidKeyError, PayloadTooLargeError, UnavailableError
 from actors.http.problems import SlowBodyError
-from actors.http.traffic import Traffic
+from actors.http.server.traffic import Traffic
 from actors.values import ValueProblem, parse
 from journal.errors import BrokenInvariant
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from actors.control.local.backend import LocalClient
     from actors.http.routes import Route
-    from actors.http.server import Closing, Seat
+    from actors.http.server.listener import Closing, Seat
     from actors.http.tokens import Grant, TokenBook
     from actors.model.handles import InvocationHandle
 

@@ -25,8 +25,8 @@ from actors.errors import (
     is_built_in,
     type_name,
 )
-from actors.http.finding import URL_VARIABLE
 from actors.http.models import Problem
+from actors.http.token_path import URL_VARIABLE
 from actors.values.arguments import PATH_STEPS
 from actors.values.outcomes import error_of
 from journal.events import Failure

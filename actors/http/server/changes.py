@@ -11,10 +11,10 @@ import trio
 from starlette.responses import Response
 
 from actors.control.local.metrics import EndedSecond
-from actors.http.exchange import Exchange
 from actors.http.models import MAX_WAIT, Position
 from actors.http.routes import Route, TokenScope
-from actors.http.streaming import EventStream, position_of, wants_stream
+from actors.http.server.event_streams import EventStream, position_of, wants_stream
+from actors.http.server.request_context import Exchange
 from actors.query.changes import ChangeSet
 from journal.errors import BrokenInvariant
 

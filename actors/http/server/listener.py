@@ -28,9 +28,9 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr, wrap_app
 
-from actors.http.guard import HEAD_BYTES
 from actors.http.models import PROBLEM_TYPE
 from actors.http.problems import SECURITY_HEADERS, encode_unreadable
+from actors.http.server.access import HEAD_BYTES
 from actors.values.arguments import checked_count, checked_seconds
 from journal.errors import BrokenInvariant
 from journal.safe_logger import SafeLogger

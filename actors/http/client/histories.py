@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import httpx2
 
-from actors.http.connection import decoded, path_of
+from actors.http.client.connection import decoded, path_of
 from actors.http.models import MAX_WAIT, EventList, OutputList, OutputView
 from actors.model.history import JournalEntry
 from actors.model.output import OutputChunk
 
 if TYPE_CHECKING:
-    from actors.http.connection import Connection
+    from actors.http.client.connection import Connection
     from journal.ids import InvocationId
 
 T = TypeVar("T")

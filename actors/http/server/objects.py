@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from actors.control.objects import ObjectHandle
-from actors.http.exchange import Exchange
 from actors.http.models import (
     ChangeList,
     EditBody,
@@ -18,6 +17,7 @@ from actors.http.models import (
     ObjectsQuery,
 )
 from actors.http.routes import Route, TokenScope
+from actors.http.server.request_context import Exchange
 from actors.model.edit import name_of_item
 from actors.model.object_info import ObjectInfo
 from actors.values import Written, encode_json

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from actors.control.jobs import JobHandle, JobInfo, JobItems, JobPreview, Selection
-from actors.http.exchange import Exchange
 from actors.http.models import (
     WITH_IDS,
     AnswerModel,
@@ -18,6 +17,7 @@ from actors.http.models import (
     answer_model,
 )
 from actors.http.routes import Route, TokenScope
+from actors.http.server.request_context import Exchange
 
 
 async def preview_job(exchange: Exchange, body: PreviewBody) -> JobPreview:

@@ -13,10 +13,10 @@ from starlette.responses import Response
 from actors.control.local.checks import last_of
 from actors.control.local.jobs import check_choice
 from actors.core.jobs import MAX_ITEMS
-from actors.http.exchange import Exchange
 from actors.http.models import WITH_IDS, ChoiceBody, Key, Name
 from actors.http.routes import Route, TokenScope
-from actors.http.streaming import EventStream, wants_stream
+from actors.http.server.event_streams import EventStream, wants_stream
+from actors.http.server.request_context import Exchange
 from actors.model.checks import CheckReport, CheckSummary
 from actors.model.listing import Listing
 from journal.events import Status

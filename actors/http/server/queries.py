@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from actors.http.exchange import Exchange
 from actors.http.routes import Route, TokenScope
+from actors.http.server.request_context import Exchange
 from actors.query.sql.result import QueryResult, TableInfo
 from actors.query.sql.tables import listed
 

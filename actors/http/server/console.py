@@ -20,8 +20,8 @@ import attrs
 import trio
 from starlette.responses import Response
 
-from actors.http.exchange import Exchange
 from actors.http.routes import Route
+from actors.http.server.request_context import Exchange
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:

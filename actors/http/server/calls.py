@@ -16,7 +16,6 @@ from actors.errors import (
     UnknownOutcomeError,
 )
 from actors.http.durations import parse_duration
-from actors.http.exchange import Exchange
 from actors.http.models import (
     INVOCATION_HEADER,
     RESTATE_ID_HEADER,
@@ -31,6 +30,7 @@ from actors.http.models import (
 )
 from actors.http.problems import NotCompletedYetError, respond_with
 from actors.http.routes import JsonBody, Route, TokenScope
+from actors.http.server.request_context import Exchange
 from actors.model.classes import kind_in_words
 from actors.values.outcomes import value_of
 from journal.events import Kind, Status, Target

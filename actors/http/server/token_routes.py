@@ -16,9 +16,9 @@ import msgspec
 
 from actors.engine.requests import Act
 from actors.errors import NotPossibleError, Refused, UnavailableError, UnknownOutcomeError
-from actors.http.exchange import Exchange
 from actors.http.models import Reason, ReasonBody
 from actors.http.routes import Route, TokenScope
+from actors.http.server.request_context import Exchange
 from actors.http.tokens import NAME_PATTERN, OwedNote
 from journal.safe_logger import SafeLogger
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from actors.http.exchange import Exchange
 from actors.http.models import GateBody, GateList, ReasonBody
 from actors.http.routes import Route, TokenScope
+from actors.http.server.request_context import Exchange
 from actors.model.info import GateAnswer
 
 

@@ -10,9 +10,9 @@ import msgspec
 
 from actors.engine.requests import Act
 from actors.errors import InvalidArgumentError, NotPossibleError, Refused, UnavailableError
-from actors.http.exchange import Exchange
 from actors.http.models import Reason
 from actors.http.routes import Route, TokenScope
+from actors.http.server.request_context import Exchange
 from journal.errors import DirectoryNotEmpty, JournalError, StoreExists
 
 if TYPE_CHECKING:

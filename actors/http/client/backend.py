@@ -14,7 +14,7 @@ import msgspec
 from actors.control.client import Client, Sent
 from actors.core import commands as c
 from actors.errors import InvalidArgumentError
-from actors.http.connection import (
+from actors.http.client.connection import (
     CONNECT_SECONDS,
     Connection,
     as_json,
@@ -26,8 +26,8 @@ from actors.http.connection import (
     problem_in,
     succeeded,
 )
-from actors.http.finding import TOKEN_VARIABLE, URL_VARIABLE
-from actors.http.histories import RemoteEvents, RemoteMarks
+from actors.http.client.histories import RemoteEvents, RemoteMarks
+from actors.http.client.remote_control import RemoteControl, answer_of
 from actors.http.models import (
     INVOCATION_HEADER,
     JSON_LOSES_HEADER,
@@ -38,7 +38,7 @@ from actors.http.models import (
     SentModel,
     ServiceList,
 )
-from actors.http.remotecontrol import RemoteControl, answer_of
+from actors.http.token_path import TOKEN_VARIABLE, URL_VARIABLE
 from actors.model.handles import InvocationHandle
 from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo, ServiceInfo

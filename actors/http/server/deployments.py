@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from actors.control.deployments import CodeFile, DeploymentInfo
 from actors.core.deployments import DeploymentChange
-from actors.http.exchange import Exchange
 from actors.http.models import DeploymentList, FileList, ReasonBody
 from actors.http.routes import Route, TokenScope
+from actors.http.server.request_context import Exchange
 
 
 async def list_deployments(exchange: Exchange) -> DeploymentList:

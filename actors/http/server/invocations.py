@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from actors.control.local.health import Health, HealthReason
 from actors.core.output import LiveView, MarkFilter, SettledView, WholeView
-from actors.http.exchange import Exchange
 from actors.http.models import (
     AuditQueryModel,
     EventList,
@@ -27,7 +26,8 @@ from actors.http.models import (
     ServicesQuery,
 )
 from actors.http.routes import Route, TokenScope
-from actors.http.streaming import EventStream, as_events, as_output, position_of, wants_page, wants_stream
+from actors.http.server.event_streams import EventStream, as_events, as_output, position_of, wants_page, wants_stream
+from actors.http.server.request_context import Exchange
 from actors.http.tokens import TokenBook
 from actors.model.handles import InvocationHandle
 from actors.model.history import JournalEntry

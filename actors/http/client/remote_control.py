@@ -10,7 +10,7 @@ from actors.control.deployments import CodeFile, DeploymentInfo
 from actors.control.jobs import JobInfo, JobItems, JobPreview
 from actors.core.deployments import DeploymentChange
 from actors.errors import UnavailableError
-from actors.http.connection import as_json, decoded, key_header, path_of
+from actors.http.client.connection import as_json, decoded, key_header, path_of
 from actors.http.models import (
     AnswerModel,
     ChangeList,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from actors.core.gates import Scope
     from actors.core.jobs import Choice, JobSpec
-    from actors.http.connection import Connection
+    from actors.http.client.connection import Connection
     from actors.model.edit import Edit
     from actors.model.info import GateInfo
     from actors.model.listing import Listing
