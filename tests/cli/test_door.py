@@ -15,7 +15,7 @@ import pytest
 
 from actors import runtime
 from actors.control import jobs
-from actors.http import token_path as finding
+from actors.http import token_path
 from actors.http.routes import TokenScope
 from cli import words
 from cli.main import COMMANDS
@@ -78,7 +78,7 @@ def test_no_help_loads_anything_that_a_command_needs() -> None:
 def test_words_that_help_shows_are_those_of_the_project() -> None:
     assert tuple(status.value for status in Status) == words.STATUSES
     assert tuple(scope.value for scope in TokenScope) == words.SCOPES
-    assert (words.URL_VARIABLE, words.TOKEN_VARIABLE) == (finding.URL_VARIABLE, finding.TOKEN_VARIABLE)
+    assert (words.URL_VARIABLE, words.TOKEN_VARIABLE) == (token_path.URL_VARIABLE, token_path.TOKEN_VARIABLE)
     assert words.RETENTION_SECONDS == runtime.RETENTION_SECONDS
     assert (words.SLOWEST_RATE, words.FASTEST_RATE) == (jobs.SLOWEST, jobs.FASTEST)
 

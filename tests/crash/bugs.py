@@ -67,14 +67,14 @@ def _never_flush() -> None:
 
 def _forget_who_was_here() -> None:
     from actors.core import commands as c
-    from actors.engine import dispatcher as reception
+    from actors.engine import dispatcher
 
-    def invoke(self: reception.Reception, resident: Any, arrival: Any, command: Any) -> None:
+    def invoke(self: dispatcher.Reception, resident: Any, arrival: Any, command: Any) -> None:
         arrival.is_fresh = True
         real(self, resident, arrival, command)
 
-    real = reception._TAKEN[c.Invoke]
-    reception._TAKEN[c.Invoke] = invoke
+    real = dispatcher._TAKEN[c.Invoke]
+    dispatcher._TAKEN[c.Invoke] = invoke
 
 
 def _skip_letters() -> None:
@@ -100,7 +100,7 @@ def _keep_letters() -> None:
 
 
 def _run_steps_again() -> None:
-    from actors.engine import executor as stage
+    from actors.engine import executor
     from actors.engine.executor import Stage
     from journal import events as e
 
@@ -117,32 +117,32 @@ def _run_steps_again() -> None:
     real = attempts.script
     attempts.script = script
     Stage._take_up_steps = take_up
-    stage._wait_of = lambda *_: SimpleNamespace(attempts=0)
+    executor._wait_of = lambda *_: SimpleNamespace(attempts=0)
 
 
 def _forget_timers() -> None:
     from actors.core import commands as c
     from actors.core import effects as f
-    from actors.engine import machine as ledger
+    from actors.engine import machine
 
     is_due = _now_and_then(5)
 
-    def set_timer(self: ledger.Ledger, resident: Any, effect: Any, recorded: Any) -> None:
+    def set_timer(self: machine.Ledger, resident: Any, effect: Any, recorded: Any) -> None:
         if not (isinstance(effect.command, (c.FireTimer, c.StartDue)) and is_due()):
             real(self, resident, effect, recorded)
 
-    real = ledger._DEEDS[f.SetTimer]
-    ledger._DEEDS[f.SetTimer] = set_timer
+    real = machine._DEEDS[f.SetTimer]
+    machine._DEEDS[f.SetTimer] = set_timer
 
 
 def _fire_early() -> None:
-    from actors.engine import machine as ledger
+    from actors.engine import machine
 
     def letter(to: Any, at: float, command: Any) -> Any:
         return real(to, at - 0.1, command)
 
-    real = ledger.timer_letter
-    ledger.timer_letter = letter
+    real = machine.timer_letter
+    machine.timer_letter = letter
 
 
 def _serve_the_last_first() -> None:
@@ -182,13 +182,13 @@ def _lose_output() -> None:
 
 
 def _forget_in_snapshots() -> None:
-    from actors.engine import machine as ledger
+    from actors.engine import machine
 
     def encode(state: Any) -> bytes:
         return real(attrs.evolve(state, fields=dict(list(state.fields.items())[:-1])))
 
-    real = ledger.encode_snapshot
-    ledger.encode_snapshot = encode
+    real = machine.encode_snapshot
+    machine.encode_snapshot = encode
 
 
 def _lose_signals() -> None:
@@ -220,7 +220,7 @@ def _lose_changes() -> None:
 
 
 def _forget_items() -> None:
-    from actors.engine import machine as ledger
+    from actors.engine import machine
 
     is_due = _now_and_then(20)
 
@@ -228,12 +228,12 @@ def _forget_items() -> None:
         if not is_due():
             real(*arguments)
 
-    real = ledger.index_items
-    ledger.index_items = index
+    real = machine.index_items
+    machine.index_items = index
 
 
 def _forget_rows() -> None:
-    from actors.engine import machine as ledger
+    from actors.engine import machine
 
     is_due = _now_and_then(20)
 
@@ -241,8 +241,8 @@ def _forget_rows() -> None:
         if not is_due():
             real(*arguments)
 
-    real = ledger.index_invocation
-    ledger.index_invocation = index
+    real = machine.index_invocation
+    machine.index_invocation = index
 
 
 def _unchain_the_audit() -> None:

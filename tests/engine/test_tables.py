@@ -6,8 +6,7 @@ from typing import get_args
 
 from actors.core import commands as c
 from actors.core.effects import Effect
-from actors.engine import dispatcher as reception
-from actors.engine import machine as ledger
+from actors.engine import dispatcher, machine
 from actors.engine.requests import Look, Note, Watch
 from actors.model import history
 from journal.events import EVENT_TYPES
@@ -15,13 +14,13 @@ from tests.journal.samples import EVENTS
 
 
 def test_every_effect_has_its_deed() -> None:
-    assert set(ledger._DEEDS) == set(get_args(Effect))
+    assert set(machine._DEEDS) == set(get_args(Effect))
 
 
 def test_what_the_reception_takes_in_is_a_command_or_a_question() -> None:
     questions: set[type] = {Watch, Look, Note}
-    assert set(reception._TAKEN) <= {*get_args(c.Command), *questions}
-    assert questions <= set(reception._TAKEN)
+    assert set(dispatcher._TAKEN) <= {*get_args(c.Command), *questions}
+    assert questions <= set(dispatcher._TAKEN)
 
 
 def test_of_every_event_of_an_invocation_something_is_said_that_is_more_than_its_name() -> None:

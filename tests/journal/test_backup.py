@@ -18,8 +18,7 @@ import trio
 
 from journal.errors import DirectoryNotEmpty, DiskFull, StoreDamaged, StoreError, StoreExists
 from journal.ids import StreamId
-from journal.kv import rocks
-from journal.kv import small_files as smallfiles
+from journal.kv import rocks, small_files
 from journal.kv.backup import Manifest, Restored, read_manifest, restore_backup
 from journal.kv.data_directory import DataDirectory, encode_identity
 from journal.kv.small_files import seal, unseal
@@ -358,7 +357,7 @@ def test_a_full_disk_leaves_nothing_of_a_restore(backup: Path, tmp_path: Path) -
 
 def deaths(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     """Have the disk fail at one of the files that are made."""
-    left, create = [at], smallfiles.create_file
+    left, create = [at], small_files.create_file
 
     def dying(path: Path) -> Any:
         left[0] -= 1

@@ -16,8 +16,7 @@ import pytest
 import trio
 
 from journal.errors import DirectoryLost, DiskFull, InDoubt, StoreError, StoreFailed, StoreInUse
-from journal.kv import data_directory as datadir
-from journal.kv import rocks
+from journal.kv import data_directory, rocks
 from journal.kv.data_directory import DataDirectory
 from journal.log.kv_journal import StoredJournal
 from journal.log.open import open_for_reading, open_journal
@@ -36,7 +35,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 def _reached(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """How the files are reached: on Linux, and on systems that have no /proc."""
     if not request.param:
-        monkeypatch.setattr(datadir, "reached_through", lambda _, path: path)
+        monkeypatch.setattr(data_directory, "reached_through", lambda _, path: path)
 
 
 @asynccontextmanager
@@ -403,7 +402,7 @@ async def test_a_process_without_a_free_descriptor_keeps_its_directory(
         await partition.commit([append(A, 0, b"before")])
         with monkeypatch.context() as full:
             full.setattr(os, "scandir", exhausted)
-            full.setattr(datadir, "read_file", exhausted)
+            full.setattr(data_directory, "read_file", exhausted)
             (tmp_path / "data" / "STORE").touch()
             journal.directory.check()
         await partition.commit([append(A, 1, b"after")])
@@ -435,7 +434,7 @@ async def test_a_commit_waits_for_a_descriptor_and_does_not_fail(
 LOSING = """
 import os, sys, shutil, pathlib, trio
 from journal.errors import DirectoryLost
-from journal.opening import open_journal
+from journal.log.open import open_journal
 from tests.journal.test_rocks import A, append
 
 async def main():

@@ -19,12 +19,23 @@ from actors.errors import ActorError, InvalidArgumentError, Refused
 from actors.http.models import NoQuery
 from actors.http.problems import SECURITY_HEADERS, respond_with
 from actors.http.routes import JsonBody, Route, Router, TokenScope
-from actors.http.server import backups, calls, checks, console, deployments, gates, jobs, metrics, objects, openapi
-from actors.http.server import changes as watching
-from actors.http.server import invocations as reading
-from actors.http.server import queries as query
-from actors.http.server import token_routes as tokenadmin
-from actors.http.server import verbs as control
+from actors.http.server import (
+    backups,
+    calls,
+    changes,
+    checks,
+    console,
+    deployments,
+    gates,
+    invocations,
+    jobs,
+    metrics,
+    objects,
+    openapi,
+    queries,
+    token_routes,
+    verbs,
+)
 from actors.http.server.access import check_encoding, check_media_type, origin_of
 from actors.http.server.bodies import check_json
 from actors.http.server.event_streams import EventStream
@@ -48,19 +59,19 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 ROUTES: tuple[Route, ...] = (
-    *reading.ROUTES,
+    *invocations.ROUTES,
     *metrics.ROUTES,
-    *control.ROUTES,
+    *verbs.ROUTES,
     *gates.ROUTES,
     *objects.ROUTES,
     *deployments.ROUTES,
     *jobs.ROUTES,
     *checks.ROUTES,
-    *query.ROUTES,
-    *tokenadmin.ROUTES,
+    *queries.ROUTES,
+    *token_routes.ROUTES,
     *backups.ROUTES,
     *openapi.ROUTES,
-    *watching.ROUTES,
+    *changes.ROUTES,
     *console.ROUTES,
     *calls.ROUTES,
 )
