@@ -14,7 +14,6 @@ from actors.control.local.jobs import RUN, job_info, kept_items, run_of_job, unk
 from actors.core.deadlocks import WaitGraph
 from actors.core.fold import fold
 from actors.core.jobs import JobProgress
-from actors.engine.registry import read_deployments, read_gates
 from actors.environment import World
 from actors.errors import UnknownInvocationError
 from actors.model.classes import definition_of, service_name
@@ -26,6 +25,7 @@ from actors.query.invocations import list_invocations, row_of_id
 from actors.query.objects import KeptObjects
 from actors.query.sql.queries import Queries, QueryTarget
 from actors.system.job import Job
+from actors.system.registry_rows import read_deployments, read_gates
 from actors.values import codec_for, decode_kept
 from actors.values.limits import DEFAULT_LIMITS
 from actors.values.names import is_system

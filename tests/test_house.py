@@ -1,7 +1,4 @@
-"""The house: who may import whom, read from the sources; and what nobody may do at all.
-
-    cli, http ─► actors' public modules ─► engine ─► durable ─► core ─► journal.events, ids, errors
-                                           engine ─► journal.protocol ◄─ rocks, memory
+"""The house: a folder is a layer, and its place says what it may import, read from the sources; and what nobody may do at all.
 
 Imports for the type checker count as well: a room that needs another's types knows of it.
 """
@@ -30,6 +27,58 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("journal", "actors", "cli")
 DEARER_AT_MOST = 1.6
+
+ARROWS = {
+    "journal": "",
+    "journal.kv": "journal",
+    "journal.log": "journal journal.kv",
+    "actors.errors": "journal",
+    "actors.values": "actors.errors journal",
+    "actors.environment": "journal",
+    "actors.core": "actors.errors actors.values journal",
+    "actors.replay": "actors.core actors.errors actors.values journal",
+    "actors.model": "actors.core actors.errors actors.replay actors.values journal",
+    "actors.system": "actors.core actors.errors actors.model actors.values journal journal.kv journal.log",
+    "actors.code": (
+        "actors.core actors.environment actors.errors actors.model actors.system actors.values journal journal.log"
+    ),
+    "actors.engine": (
+        "actors.code actors.core actors.environment actors.errors actors.model actors.replay actors.system actors.values"
+        " journal journal.kv journal.log"
+    ),
+    "actors.query": (
+        "actors.core actors.environment actors.errors actors.model actors.system actors.values journal journal.kv journal.log"
+    ),
+    "actors.fsck": "actors.core actors.engine actors.errors actors.query journal journal.kv journal.log",
+    "actors.control": "actors.core actors.errors actors.model actors.query actors.values journal",
+    "actors.control.local": (
+        "actors.code actors.control actors.core actors.engine actors.environment actors.errors actors.model actors.query"
+        " actors.system actors.values journal journal.kv journal.log"
+    ),
+    "actors.runtime": (
+        "actors.code actors.control.local actors.core actors.engine actors.environment actors.errors actors.model"
+        " actors.query actors.system actors.values journal journal.kv journal.log"
+    ),
+    "actors.http": "actors.control actors.core actors.errors actors.model actors.values journal journal.kv",
+    "actors.http.client": (
+        "actors.control actors.core actors.errors actors.http actors.model actors.query actors.values journal"
+    ),
+    "actors.http.server": (
+        "actors.control actors.control.local actors.core actors.engine actors.errors actors.http actors.model actors.query"
+        " actors.values journal"
+    ),
+    "actors.http.console": "",
+    "actors": (
+        "actors.control actors.core actors.errors actors.http.client actors.model actors.query actors.replay actors.runtime"
+        " actors.values journal"
+    ),
+    "cli": (
+        "actors actors.code actors.control actors.control.local actors.core actors.engine actors.environment actors.errors"
+        " actors.fsck actors.http actors.http.client actors.http.server actors.model actors.query actors.runtime actors.system"
+        " actors.values journal journal.kv journal.log"
+    ),
+}
+"""Each room, from the bottom up, and the rooms that it imports. A room is a folder, or a module that is alone on its floor."""
 
 PURE = {"journal.events", "journal.ids", "journal.errors", "journal.stored_stream"}
 """What the core may know of the journal: facts and names, and that bytes can be damaged."""
@@ -122,19 +171,34 @@ ALL = [module for package in PACKAGES for module in modules(package)]
 # The arrows.
 
 
-@pytest.mark.parametrize("module", modules("journal"))
-def test_the_journal_imports_nothing_of_ours(module: str) -> None:
-    assert {name for name in ours(imports_of(module)) if not name.startswith("journal")} == set()
+def room_of(module: str) -> str:
+    """The innermost one."""
+    return max((room for room in ARROWS if f"{module}.".startswith(f"{room}.")), key=len)
 
 
-@pytest.mark.parametrize("module", sorted({*modules("actors.core"), *PURE}))
-def test_the_core_and_the_facts_are_pure(module: str) -> None:
-    known = {
-        name
+def test_the_rooms_stand_in_order() -> None:
+    rooms = [*ARROWS]
+    for floor, (room, below) in enumerate(ARROWS.items()):
+        assert {*below.split()} <= {*rooms[:floor]}, f"{room} imports a room that stands above it"
+
+
+@pytest.mark.parametrize("room", ARROWS)
+def test_a_room_imports_what_its_arrows_say(room: str) -> None:
+    imported = {
+        room_of(name): f"{module} imports {name}"
+        for module in ALL
+        if room_of(module) == room
         for name in ours(imports_of(module))
-        if not name.startswith(("actors.core.", "actors.values", "actors.errors"))
+        if room_of(name) != room
     }
-    assert known <= PURE
+    declared = {*ARROWS[room].split()}
+    assert [text for name, text in imported.items() if name not in declared] == []
+    assert declared - imported.keys() == set(), "declared, and not used"
+
+
+@pytest.mark.parametrize("module", sorted({*modules("actors.core"), *modules("actors.replay"), *PURE}))
+def test_the_core_and_the_facts_are_pure(module: str) -> None:
+    assert {name for name in ours(imports_of(module)) if name.startswith("journal")} <= PURE
     assert libraries(imports_of(module)) <= PURE_LIBRARIES | ALLOWED_BESIDES.get(module, set())
 
 
@@ -144,9 +208,15 @@ def test_chance_is_given_to_the_pure_ones(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", modules("actors") + modules("journal"))
-def test_nothing_below_the_shell_knows_it(module: str) -> None:
-    assert {name for name in ours(imports_of(module)) if name.startswith("cli")} == set()
+def test_nothing_below_the_shell_prints(module: str) -> None:
     assert libraries(imports_of(module)) & {"click", "rich", "structlog"} == set()
+
+
+@pytest.mark.parametrize(
+    "module", [m for room in ("core", "values", "replay", "model") for m in modules(f"actors.{room}")]
+)
+def test_what_users_hold_needs_no_event_loop(module: str) -> None:
+    assert "trio" not in libraries(imports_of(module, at_runtime=True))
 
 
 def test_imports_go_one_way() -> None:

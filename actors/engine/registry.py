@@ -6,17 +6,16 @@ an engine does not ask it: it reads the object once, before anything runs, and f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
 
 from actors.core.deployments import Deployments
 from actors.core.fold import advance, fold
 from actors.core.gates import NO_GATES, Gates
-from actors.model.classes import definition_of
-from actors.system.registry import Registry, registry_stream
+from actors.system.registry import registry_stream
+from actors.system.registry_rows import deployments_of, gates_of
 from journal.events import Erased, InvocationCompleted
-from journal.log.streams import load_stream, read_head
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -25,29 +24,9 @@ if TYPE_CHECKING:
     from actors.code.registry import Applications
     from actors.core.gates import Gate
     from actors.core.state import ObjectState
-    from journal.kv.store import Readable
     from journal.log.protocol import Journal
 
 log = SafeLogger(__name__)
-
-
-def read_deployments(rows: Readable, partitions: int) -> Deployments:
-    """What is registered, from rows as of one moment. Raises ``Damaged``."""
-    state = _read_registry(rows, partitions)
-    return Deployments() if state is None else _deployments_of(state)
-
-
-def read_gates(rows: Readable, partitions: int) -> Gates:
-    """The gates, likewise."""
-    state = _read_registry(rows, partitions)
-    return NO_GATES if state is None else Gates(_field(state, "gates"))
-
-
-def _read_registry(rows: Readable, partitions: int) -> ObjectState | None:
-    stream = registry_stream()
-    partition = stream % partitions
-    stored = load_stream(rows, partition, stream, read_head(rows, partition, stream))
-    return None if stored is None else fold(stream, stored)
 
 
 class RegistryView:
@@ -122,18 +101,8 @@ class RegistryView:
             await self._applications.obey(deployments)
 
     def _read_gates(self) -> Gates:
-        gates = NO_GATES if self._state is None else Gates(_field(self._state, "gates"))
+        gates = gates_of(self._state)
         return gates if self._closed_at_start is None else gates.with_closed(self._closed_at_start)
 
     def _read_deployments(self) -> Deployments:
-        return Deployments() if self._state is None else _deployments_of(self._state)
-
-
-def _deployments_of(state: ObjectState) -> Deployments:
-    return Deployments(tuple(_field(state, "deployments")), _field(state, "latest"))
-
-
-def _field(state: ObjectState, name: str) -> Any:
-    field = definition_of(Registry).fields[name]
-    data = state.fields.get(name)
-    return field.make() if data is None else field.decode(data)
+        return deployments_of(self._state)

@@ -10,13 +10,13 @@ import trio
 
 from actors.code.registry import LATEST
 from actors.control.local.checks import KEEP, Checker, last_of, loaded_aside
-from actors.engine.registry import read_deployments
 from actors.environment import World
 from actors.errors import BrokenDeploymentError
 from actors.model.checks import CheckReport, CheckSummary, OperationStatus, Verdict
 from actors.model.listing import Listing
 from actors.query.invocations import row_of_id
 from actors.system.code import read_code
+from actors.system.registry_rows import read_deployments
 from cli.at_rest import AtRest
 from cli.exits import Exit
 from cli.output import emit, emit_json, emit_table, remark, safe

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from actors.engine.registry import read_deployments
 from actors.query.sql.columns import Column, Path, Table, Type, Wanted
+from actors.system.registry_rows import read_deployments
 from journal import keys
 
 if TYPE_CHECKING:
