@@ -85,7 +85,7 @@ from journal.safelogger import SafeLogger
 
 if TYPE_CHECKING:
     from actors.core.limits import Limits
-    from actors.objects import ObjectBase, NameLookup
+    from actors.objects import NameLookup, ObjectBase
     from actors.references import Request
     from actors.system.inside import InsideClient
 
