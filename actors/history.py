@@ -130,7 +130,7 @@ def _because(reason: str) -> str:
 
 _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.InvocationAccepted: _accepted,
-    e.InvocationDue: lambda _: "its date has come",
+    e.InvocationDue: lambda _: "scheduled time reached",
     e.InvocationStarted: lambda _: "started",
     e.StepScheduled: _step,
     e.StepCompleted: lambda event: f"step {event.step} {_outcome(event.outcome)}",
@@ -167,7 +167,7 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.InvocationCompleted: lambda event: _outcome(event.outcome),
     e.InvocationRestarted: _restarted,
     e.CallsSpared: lambda _: "what it has called under a key goes on without it, for the invocation that repeats it",
-    e.HistoryKept: lambda _: "what stands before this was kept; from here on it is lived",
+    e.HistoryKept: lambda _: "events above were copied from the restarted invocation; execution continues here",
     e.FieldsRewound: lambda event: f"fields rewound: {', '.join(event.fields) or 'none'}",
 }
 """What is said of an event; of the others, which a handler has asked for by itself, ``describe`` knows more."""

@@ -167,7 +167,7 @@ class JobClient:
         return self.chosen(Choice(ids=unique), limit=limit, rate=rate)
 
     def refused_by(self, job: str, *, limit: int | None = None, rate: float | None = None) -> Selection:
-        """All that refused another job, which has ended: to ask them again, or something else.
+        """The invocations that a completed job could not change: to ask them again, or something else.
 
         ::
 

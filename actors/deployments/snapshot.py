@@ -103,7 +103,9 @@ def unpack(deployment: str, data: bytes) -> Snapshot:
         ) from error
     outside = [path for path in packed.files if path.startswith("/") or ".." in path.split("/")]
     if outside:
-        raise BrokenDeploymentError(f"{deployment} has a file outside of itself: {outside[0]!r}", deployment=deployment)
+        raise BrokenDeploymentError(
+            f"{deployment} contains a path outside its root: {outside[0]!r}", deployment=deployment
+        )
     snapshot = Snapshot(tuple(packed.entries), packed.files)
     if snapshot.deployment != deployment:
         raise BrokenDeploymentError(

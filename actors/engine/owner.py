@@ -154,7 +154,10 @@ class Owner:
         if self._is_closed:
             raise UnavailableError("the store is being opened again; try again")
         if len(self._inbox) >= self._limits.requests:
-            raise UnavailableError(f"{len(self._inbox)} requests wait to be taken in already; try again later")
+            limit = self._limits.requests
+            raise UnavailableError(
+                f"overloaded: {len(self._inbox)} requests queued (limit `requests`={limit}); retry later"
+            )
         self._take_in(arrival)
 
     async def answer(self, waiter: Waiter[T], of: InvocationId | None = None) -> T:
@@ -170,7 +173,7 @@ class Owner:
             self._waiters.discard(waiter)
 
     async def turn(self, gates: Gates) -> None:
-        """Let these say what may go on; returns when nothing goes on that they hold. Steps may be ending."""
+        """Install these gates; returns when nothing that they hold is running. Steps may still be ending."""
         if self._is_closed:
             return
         turned: Waiter[None] = Waiter()

@@ -26,7 +26,7 @@ from actors.values import Written, encode_json, write_by_own_type
 
 
 async def cancel(exchange: Exchange, body: CancelBody) -> AnswerModel:
-    """Stop it with its compensations."""
+    """Cancel it and run its compensations."""
     return answer_model(
         await exchange.invocation().cancel(
             reason=body.reason,
@@ -38,13 +38,13 @@ async def cancel(exchange: Exchange, body: CancelBody) -> AnswerModel:
 
 
 async def kill(exchange: Exchange, body: ReasonBody) -> AnswerModel:
-    """End it now, without compensation."""
+    """Kill it at once, without compensation."""
     handle = exchange.invocation()
     return answer_model(await handle.kill(reason=body.reason, idempotency_key=exchange.idempotency_key))
 
 
 async def pause(exchange: Exchange, body: PauseBody) -> AnswerModel:
-    """Hold it where it is."""
+    """Pause it where it is."""
     handle = exchange.invocation()
     return answer_model(
         await handle.pause(reason=body.reason, mode=body.mode, idempotency_key=exchange.idempotency_key)
@@ -86,12 +86,12 @@ def _point(text: str) -> str:
 
 
 async def purge(exchange: Exchange) -> AnswerModel:
-    """Forget the history and the result of one that has ended."""
+    """Delete the history and the result of a completed invocation."""
     return answer_model(await exchange.invocation().purge())
 
 
 async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
-    """Hand it a value under a name that it waits for, or will."""
+    """Send it a signal; the value is buffered until awaited."""
     name = exchange.path["name"]
     if len(name) > MAX_NAME:
         raise NoSuchPathError(f"the name of a signal has {len(name)} characters, the limit is {MAX_NAME}")

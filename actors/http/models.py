@@ -58,7 +58,9 @@ WITH_IDS = (64 << 10) + MAX_NAMED * 48
 ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
 
 IdText = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
-Reason = Annotated[str, msgspec.Meta(max_length=MAX_REASON, description="Why; kept in the history and in the audit.")]
+Reason = Annotated[
+    str, msgspec.Meta(max_length=MAX_REASON, description="Why; recorded in the history and in the audit.")
+]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_NAME)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_KEY)]
 StepName = Annotated[str, msgspec.Meta(max_length=_MAX_KEY)]
@@ -460,7 +462,10 @@ class ChoiceBody:
         factory=list
     )
     refused_by: Annotated[
-        str, msgspec.Meta(max_length=_MAX_NAME, description="The id of a job that has ended; all that refused it.")
+        str,
+        msgspec.Meta(
+            max_length=_MAX_NAME, description="The id of a completed job: the invocations that it could not change."
+        ),
     ] = ""
 
     def choice(self) -> Choice:

@@ -14,10 +14,10 @@ import click
     "--run",
     "runs_at_once",
     is_flag=True,
-    help="Let its work go on at the first start. Only where the original is gone for good.",
+    help="Resume its work at the first start. Only where the original is gone for good.",
 )
 def command(backup: Path, data: Path, runs_at_once: bool) -> None:
-    """Make the data directory DATA, which is empty or not there, from BACKUP.
+    """Create the data directory DATA, which must be empty or missing, from BACKUP.
 
     Every file is compared with the backup's manifest, and every event of the copy is checked. If anything is wrong the exit code is 1,
     the message names the files, and nothing is left in DATA. Links are not followed. Tokens are not in a backup: the first start makes
