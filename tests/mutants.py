@@ -11,6 +11,7 @@ look for it, unless it is where no storm comes: then it names the tests that loo
 
 from __future__ import annotations
 
+import argparse
 import ast
 import contextlib
 import functools
@@ -289,16 +290,19 @@ def _write_table(found: list[tuple[Mutant, Hunt]]) -> None:
 
 def main(arguments: list[str]) -> int:
     """Look for all of them, or those that are named; the exit code."""
-    if arguments[:1] == ["--play"]:
-        found = _play(next(mutant for mutant in MUTANTS if mutant.name == arguments[1]))
-        print(json.dumps(attrs.asdict(found)))
-        return 0
-    is_table = arguments[:1] == ["--table"]
-    names = arguments[is_table:]
+    parser = argparse.ArgumentParser("python -m tests.mutants", description=__doc__)
+    parser.add_argument("bug", nargs="*", help="one to plant; all of them if none is named")
+    parser.add_argument("--table", action="store_true", help="write what was found into tests/README.md")
+    parser.add_argument("--play", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    names: list[str] = options.bug
     unknown = {*names} - {mutant.name for mutant in MUTANTS}
     if unknown:
-        print(f"there is no bug {', '.join(sorted(unknown))}", file=sys.stderr)
-        return 2
+        parser.error(f"there is no bug {', '.join(sorted(unknown))}; tests/README.md has their names")
+    if options.play:
+        found = _play(next(mutant for mutant in MUTANTS if mutant.name == names[0]))
+        print(json.dumps(attrs.asdict(found)))
+        return 0
     results: list[tuple[Mutant, Hunt]] = []
     wanted = [mutant for mutant in MUTANTS if not names or mutant.name in names]
     with ThreadPoolExecutor(TOGETHER) as pool:
@@ -307,7 +311,7 @@ def main(arguments: list[str]) -> int:
             print(f"{mutant.name:45} {found.after:22} {found.broken or 'NOT FOUND ' + found.said}", flush=True)
     missed = sum(not found.broken for _, found in results)
     print(f"{len(wanted) - missed} of {len(wanted)} found, each within {SEEDS} storms or {SECONDS:.0f} s")
-    if is_table:
+    if options.table:
         _write_table(results)
     return 1 if missed else 0
 
