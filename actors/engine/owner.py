@@ -309,7 +309,7 @@ class Owner:
             except Damaged as damage:
                 # What was to be overwritten cannot be read. The others' events must not wait for that, nor this object's own.
                 extension = sealed.extensions.get(damage.stream)
-                if extension is None or not extension.forgo_rewriting():
+                if extension is None or not sealed.forgo_rewriting(extension):
                     raise
                 self._containment.blame(extension.resident, None, damage, is_whole=True)
             else:

@@ -196,6 +196,36 @@ async def test_what_cannot_be_erased_is_not_purged_and_keeps_its_row(is_asked_fo
         assert examine(lab.store, 1).is_sound
 
 
+class SlowDisk(MemoryStore):
+    """Each commit takes a second."""
+
+    async def commit(self, batch: Batch) -> None:
+        await trio.sleep(1.0)
+        await super().commit(batch)
+
+
+@on_virtual_time
+async def test_a_row_stays_whose_history_is_damaged_while_its_purge_waits() -> None:
+    lab = Lab(Notes, partitions=1, store=SlowDisk())
+    async with lab.running() as runtime, trio.open_nursery() as nursery:
+        handle = await runtime.client.actor(Notes, "broken").note.send("line")
+        assert await handle.result() == 1
+        nursery.start_soon(runtime.client.actor(Notes, "whole").note.send, "its commit is under way")
+        await trio.sleep(0.1)
+        nursery.start_soon(handle.purge)
+        await trio.sleep(0.1)
+        damage = Damage(lab, "Notes", "broken")
+    damage.repair()
+    assert examine(lab.store, 1).is_sound
+    async with lab.running() as runtime:
+        handle = runtime.client.invocation(handle.id)
+        assert await handle.result() == 1
+        await handle.purge()
+        with pytest.raises(actors.UnknownInvocationError):
+            await handle.result()
+    assert examine(lab.store, 1).is_sound
+
+
 BESIDE = {1: "whole", 5: "apart"}
 """By how many partitions there are, the key of an object in the same one as ``broken``, or in another."""
 
