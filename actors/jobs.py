@@ -114,7 +114,7 @@ class JobItem:
 
 @attrs.frozen(kw_only=True)
 class JobItems:
-    """Outcomes, in the order in which they were dealt with. ``next`` asks for those behind them; None: there are no more yet."""
+    """Outcomes, in the order in which they were dealt with. ``next`` asks for the following ones; None: there are no more yet."""
 
     items: tuple[JobItem, ...]
     next: int | None = None

@@ -210,7 +210,7 @@ async def follow_job(job: JobHandle) -> JobInfo:
                 info = await job.info()
                 advance(info.done, info.total)
     except KeyboardInterrupt:
-        remark(f"the job goes on: 'playhead jobs follow {job.id}' shows it, 'playhead jobs cancel {job.id}' stops it")
+        remark(f"the job continues: 'playhead jobs follow {job.id}' shows it, 'playhead jobs cancel {job.id}' stops it")
         raise
     return info
 

@@ -58,7 +58,7 @@ class Snapshot:
             largest = max(self.files, key=lambda path: len(self.files[path]))
             raise DeploymentTooLargeError(
                 f"the code of {', '.join(self.entries)} has {len(self.files)} files of {self.size} bytes together, the "
-                f"limits are {MAX_FILES} and {MAX_BYTES}; the largest is {largest}. Keep what is no code outside of the "
+                f"limits are {MAX_FILES} and {MAX_BYTES}; the largest is {largest}. Keep other files outside the "
                 "packages, or run without a deployment: open_runtime(…, code=None)"
             )
         return self

@@ -151,4 +151,4 @@ def _timer_id(command: Command) -> str:
         case c.KillInvocation():
             return f"{command.invocation_id}/kill"
         case _:
-            raise BrokenInvariant(f"{type(command).__name__} is no timer")
+            raise BrokenInvariant(f"{type(command).__name__} is not a timer")

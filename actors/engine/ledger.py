@@ -249,7 +249,7 @@ class Ledger:
     def tell_paused(self, waiter: Waiter[Outcome], of: InvocationId, reason: str) -> None:
         """Have one who does not want to wait for a pause to end know of it, once it is durable."""
         error = InvocationPausedError(
-            f"{of} is paused{f': {reason}' if reason else ''}. It goes on when it is resumed; ask again then, under the same "
+            f"{of} is paused{f': {reason}' if reason else ''}. Ask again after it is resumed, under the same "
             "idempotency key, or for its outcome"
         )
         error.invocation_id = of

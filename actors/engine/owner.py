@@ -357,7 +357,7 @@ class Owner:
         try:
             command, envelope = c.decode_command(letter.data)
         except CorruptRecord:
-            log.exception("letter %r to stream %016x cannot be read, and stays where it is", letter.id, letter.to)
+            log.exception("message %r to stream %016x cannot be read, and stays where it is", letter.id, letter.to)
             return
         at, inherited = self._clock.now(), self._inherited
         if inherited is not None and _is_of(inherited, self._partition.number, due, envelope):

@@ -52,7 +52,7 @@ async def pause(exchange: Exchange, body: PauseBody) -> AnswerModel:
 
 
 async def resume(exchange: Exchange, query: ResumeQuery, body: ResumeBody) -> AnswerModel:
-    """Let it go on where it stopped; while it is backing off, try again now."""
+    """Resume it where it stopped; while it is backing off, retry now."""
     return answer_model(
         await exchange.invocation().resume(
             reason=body.reason,
@@ -64,7 +64,7 @@ async def resume(exchange: Exchange, query: ResumeQuery, body: ResumeBody) -> An
 
 
 async def restart(exchange: Exchange, query: RestartQuery, body: RestartBody) -> AnswerModel:
-    """Do it again as a new invocation, from the start or from a step; what came before is kept."""
+    """Restart it as a new invocation, from the beginning or a step; earlier operations are kept."""
     return answer_model(
         await exchange.invocation().restart(
             body.from_step if query.from_step is None else _point(query.from_step),

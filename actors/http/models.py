@@ -168,7 +168,7 @@ class OutputList:
 
 @attrs.frozen(kw_only=True)
 class ReasonList:
-    """Why an invocation does not go on, in the order in which it would have to give way."""
+    """The reasons why an invocation is waiting, in the order in which they have to end."""
 
     reasons: list[Waiting]
 
@@ -259,7 +259,7 @@ class InvocationsQuery:
 
 @attrs.frozen(kw_only=True)
 class EventsQuery:
-    """Which events: those behind ``after`` (the header Last-Event-ID says the same), of this ``name``, so many at most.
+    """Which events: those after ``after`` (the header Last-Event-ID says the same), of this ``name``, at most ``limit``.
 
     If there are none yet, some are waited for, ``wait`` seconds at most.
     """
@@ -281,7 +281,7 @@ class OutputView(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class OutputQuery:
-    """Which pieces: those behind ``after`` (the header Last-Event-ID says the same), so many at most; as a ``view`` gives them.
+    """Which pieces: those after ``after`` (the header Last-Event-ID says the same), at most ``limit``; as a ``view`` gives them.
 
     If there are none yet, some are waited for, ``wait`` seconds at most.
     """
@@ -305,7 +305,7 @@ class AuditQueryModel:
 
 @attrs.frozen(kw_only=True)
 class ObjectsQuery:
-    """Which objects: of a service, behind the key ``after``, with keys that ``begin`` so; or of all."""
+    """Which objects: of a service, after the key ``after``, with keys that ``begin`` so; or of all."""
 
     service: Name | None = None
     after: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
@@ -322,7 +322,7 @@ class ObjectQuery:
 
 @attrs.frozen(kw_only=True)
 class ItemsQuery:
-    """Which items: from a position in a log on, or behind a key of a map as JSON; as of which event."""
+    """Which items: from a position in a log, or after a key of a map as JSON; and after which event."""
 
     at: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
     start: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
@@ -331,7 +331,7 @@ class ItemsQuery:
 
 @attrs.frozen(kw_only=True)
 class HistoryQuery:
-    """Which changes: those behind an event and before another, from the oldest on or from the newest back.
+    """Which changes: those after an event and before another, from the oldest on or from the newest back.
 
     What one event has changed is not torn apart: ``limit`` is exceeded by the rest of the last one.
     """
@@ -440,7 +440,7 @@ class RestartBody:
 
 @attrs.frozen(kw_only=True)
 class ResumeBody:
-    """How to go on, and on which code."""
+    """How to resume, and on which code."""
 
     reason: Reason = ""
     deployment: DeploymentWord = "keep"

@@ -45,7 +45,7 @@ def show(job: str, watch: bool, output: str, where: Where) -> None:
 @click.option("-o", "--output", type=click.Choice(["table", "json", "jsonl", "id"]), default="table", show_default=True)
 @where_options
 def follow(job: str, output: str, where: Where) -> None:
-    """Follow JOB until it ends. The exit code tells its result, as if it had been started here."""
+    """Follow JOB until it ends. The exit code shows its result, as if it had been started here."""
     from cli.doing import jobs
 
     jobs.follow(job, where, output)

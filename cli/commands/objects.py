@@ -160,7 +160,7 @@ def _parse_change(text: str) -> tuple[str, str | None, str]:
             return field, item, value
     field, equals, value = text.partition("=")
     if not (field and equals):
-        raise click.UsageError(f"{text!r} is no change: write FIELD=JSON, or FIELD[KEY]=JSON for an item of a map")
+        raise click.UsageError(f"{text!r} is not a change: write FIELD=JSON, or FIELD[KEY]=JSON for an item of a map")
     return field, None, value
 
 

@@ -25,7 +25,7 @@ def command(backup: Path, data: Path, runs_at_once: bool) -> None:
 
     The copy has a store id and an epoch of its own. What was under way when the backup was made (timers, retries, waiting and running
     invocations) may still go on in the original, so at the first start the gate 'backlog' is closed: it holds what was accepted
-    before. New calls are taken at once, and wait only behind a held invocation of their key. Look at it with 'playhead why ID', end
+    before. New calls are taken at once, and wait only for a held invocation of their key. Look at it with 'playhead why ID', end
     what should not run, and let the rest go on:
 
     \b

@@ -54,7 +54,7 @@ def _context(contexts: Contexts, name: str, url: str | None, token: str | None) 
             raise click.UsageError(f"no context {name!r}; pass --url to create it")
         return known if secret is None else attrs.evolve(known, token=secret)
     if not url.startswith(("http://", "https://")):
-        raise click.UsageError(f"{url!r} is no address of a server; write http://HOST:PORT")
+        raise click.UsageError(f"{url!r} is not the address of a server; write http://HOST:PORT")
     return Context(url=url, token=secret)  # a token is for the server that it was given for, and does not move along
 
 

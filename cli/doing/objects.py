@@ -66,7 +66,7 @@ def show_all(service: str | None, after: str, limit: int, where: Where, output: 
     found = trio.run(run)
     OBJECTS.show(found, output)
     if len(found) == limit:
-        remark(f"the first {limit}; there may be more: --limit shows more, SERVICE with --after goes on")
+        remark(f"the first {limit}; there may be more: --limit shows more, SERVICE with --after continues")
 
 
 def show_one(name: str, at: int | None, where: Where, output: str) -> None:
@@ -143,7 +143,7 @@ def show_items(name: str, field: str, start: str, at: int | None, limit: int, wh
     found = trio.run(run)
     ITEMS.show(found, output)
     if len(found) == limit:
-        remark(f"{limit} items; there may be more: --start goes on, --limit shows more")
+        remark(f"{limit} items; there may be more: --start continues, --limit shows more")
 
 
 @attrs.frozen

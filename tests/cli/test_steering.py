@@ -206,7 +206,7 @@ def test_fields_are_set_and_cleared_on_a_condition(shop: Terminal) -> None:
     newest = shop.run("playhead actors history Shop/a owner --newest-first --limit 1 -o jsonl")
     assert msgspec.json.decode(newest.out)["value"] == "nobody"
     number = msgspec.json.decode(newest.out)["number"]
-    assert f"--before {number} goes on" in newest.err
+    assert f"--before {number} continues" in newest.err
     older = shop.done(f"playhead actors history Shop/a owner --newest-first --before {number} -o jsonl")
     assert msgspec.json.decode(older)["value"] == "ada"
 
