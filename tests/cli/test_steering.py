@@ -50,7 +50,7 @@ def test_all_that_fit_are_shown_first_and_asked_only_with_consent(shop: Terminal
     assert said.code == 3
     assert said.out == ""
     assert "3 invocations where service = 'Waiter' and status <> 'completed'" in said.err
-    assert "say --yes" in said.err
+    assert "pass --yes" in said.err
     assert statuses(shop).count("cancelled") == 0
     dry = shop.run("playhead invocations cancel Waiter --dry-run -o id")
     assert (dry.code, len(dry.out.splitlines())) == (0, 3)
