@@ -174,7 +174,7 @@ def show_history(name: str, field: str, span: Span, where: Where, output: str) -
         remark(f"the history before event {history_from} is no longer kept: retention has purged it")
     if is_cut:
         way = "before" if span.newest_first else "after"
-        remark(f"{len(found)} changes; there may be more: --{way} {found[-1].number} goes on")
+        remark(f"{len(found)} changes; there may be more: --{way} {found[-1].number} continues")
 
 
 def show_fields(name: str, field: str | None, at: int | None, where: Where) -> None:
