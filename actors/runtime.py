@@ -198,13 +198,13 @@ async def _hold_backlog(port: LocalPort, directory: HeldDirectory | None) -> Non
     directory.check()
     directory.write_identity(attrs.evolve(identity, is_held=False))
     log.warning(
-        "%s is a copy: what was under way in its original is held by the gate 'backlog', and new work is not. 'playhead gates open "
-        "backlog' lets it go on",
+        "%s is a copy: invocations accepted before the backup are held by the gate 'backlog', new ones are not. 'playhead gates open "
+        "backlog' resumes them",
         directory.path,
     )
 
 
-_WHY_HELD = "restored from a backup: what was under way may still go on in the original"
+_WHY_HELD = "restored from a backup: its open invocations may still run in the original"
 
 
 def _gate_at_start(world: World, who: Identity) -> Gate:

@@ -88,7 +88,7 @@ def steer(selected: InvocationSelector, where: Where, how: How, act: Act, start:
 
 async def _one_by_one(client: Client, ids: tuple[InvocationId, ...], how: How, act: Act) -> Exit:
     if not ids:
-        remark("no ids came; nothing was done")
+        remark("no ids on stdin; nothing to do")
         return Exit.NOT_FOUND
     if how.is_dry:
         INVOCATIONS.show([await client.invocation(of).info() for of in ids], how.output)
@@ -192,7 +192,7 @@ def _is_agreed(count: int, how: How) -> bool:
     if how.is_sure:
         return True
     if not sys.stdin.isatty():
-        remark("nobody is here to agree; say --yes, or --dry-run to look only. Nothing was done")
+        remark("stdin is not a terminal: pass --yes to act, or --dry-run to preview. Nothing was done")
         return False
     if click.confirm(f"Ask {counted(count, 'invocation')}?", err=True):
         return True
@@ -210,7 +210,7 @@ async def follow_job(job: JobHandle) -> JobInfo:
                 info = await job.info()
                 advance(info.done, info.total)
     except KeyboardInterrupt:
-        remark(f"the job goes on: 'playhead jobs follow {job.id}' shows it, 'playhead jobs cancel {job.id}' stops it")
+        remark(f"the job continues: 'playhead jobs follow {job.id}' shows it, 'playhead jobs cancel {job.id}' stops it")
         raise
     return info
 

@@ -62,7 +62,7 @@ output_option = click.option(
     type=click.Choice(["table", "wide", "json", "jsonl", "id"]),
     default="table",
     show_default=True,
-    help="For people (wide: more of it), for programs, or ids for another command.",
+    help="table, wide: for people; json, jsonl: for programs; id: for pipes.",
 )
 
 report_option = click.option(
@@ -71,15 +71,13 @@ report_option = click.option(
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    help="For people, or for programs.",
+    help="Output format.",
 )
 """For what is one thing, not a list."""
 
-watch_option = click.option(
-    "--watch", is_flag=True, help="Show it again every second, until Ctrl-C. On a terminal only."
-)
+watch_option = click.option("--watch", is_flag=True, help="Refresh every second until Ctrl-C; on a terminal only.")
 
-reason_option = click.option("--reason", default="", help="Why; it is kept in the history and in the audit.")
+reason_option = click.option("--reason", default="", help="Why; recorded in the history and in the audit.")
 
 limit_option = click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000))
 

@@ -28,7 +28,7 @@ def parse_target(text: str) -> Target:
     if len(parts) == 3 and all(parts):
         return Target(parts[0], parts[1], parts[2])
     raise click.UsageError(
-        f"{text!r} is no target: write Service/key/handler, or Service/handler for a service (a slash in a key is %2F)"
+        f"{text!r} is not a target: write Service/key/handler, or Service/handler for a service (a slash in a key is %2F)"
     )
 
 

@@ -260,6 +260,8 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
             number += 1
     except (struct.error, ValueError, TypeError, RecursionError) as error:
         raise CorruptRecord(f"event {number} cannot be decoded: {error}") from error
+    if not recorded:
+        raise CorruptRecord(f"the record ends before event {number}")
     return recorded
 
 

@@ -1,6 +1,6 @@
 """Every check there is, one after the other: ``python -m tests``. Exits with 1 if any of them fails, and says which.
 
-Words behind it go to pytest: ``python -m tests -x tests/core`` runs the linters and types, then only these.
+Words after it go to pytest: ``python -m tests -x tests/core`` runs the linters and types, then only these.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ CHECKS = {
 
 def main(arguments: list[str]) -> int:
     """Run all of them, also after one has failed; the exit code."""
+    if arguments in (["-h"], ["--help"]):
+        print(__doc__)
+        return 0
     checks = _only(arguments) if arguments else CHECKS
     failed = [name for name, command in checks.items() if not _passes(name, command)]
     if failed:

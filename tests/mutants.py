@@ -11,6 +11,7 @@ look for it, unless it is where no storm comes: then it names the tests that loo
 
 from __future__ import annotations
 
+import argparse
 import ast
 import contextlib
 import functools
@@ -124,6 +125,9 @@ MUTANTS = (
     Mutant("lets-an-earlier-owner-write", "StoredPartition.check_claim", "if current is not self:", "if False:", "tests/journal/test_contract.py"),
     Mutant("completes-with-a-late-outcome", "_complete_step", "if wait is None or wait.kind is not WaitKind.STEP:", "if wait is None:", "tests/core/test_decide.py"),
     Mutant("lets-output-be-overtaken", "SettledView._settled", "while self._held and self._held[0].counts is not None:", "while self._held:", "tests/core/test_output.py"),
+    Mutant("takes-a-short-read-for-all-there-is", "read_events", "if number <= last:", "if False:"),
+    Mutant("takes-what-is-damaged-for-new", "Directory._read", "return Resident(stream, None, damage=damage)", "return Resident(stream, None)"),
+    Mutant("shows-a-log-with-items-missing", "ObjectItems._stored_items", "if len(found) != stop - start:", "if False:"),
     Mutant("keeps-a-snapshot-of-one-event-before", "StoredPartition._extend", "keys.snapshot(number, stream, last)", "keys.snapshot(number, stream, last - 1)"),
     Mutant("opens-to-a-revoked-token", "TokenBook._in_force", "if not token.is_revoked", "", "tests/cli/test_tokens.py"),
     Mutant("lets-a-page-of-another-site-in", "Guard._check_sender", "if origin is not None and", "if False and", "tests/http/test_guard.py"),
@@ -289,16 +293,19 @@ def _write_table(found: list[tuple[Mutant, Hunt]]) -> None:
 
 def main(arguments: list[str]) -> int:
     """Look for all of them, or those that are named; the exit code."""
-    if arguments[:1] == ["--play"]:
-        found = _play(next(mutant for mutant in MUTANTS if mutant.name == arguments[1]))
-        print(json.dumps(attrs.asdict(found)))
-        return 0
-    is_table = arguments[:1] == ["--table"]
-    names = arguments[is_table:]
+    parser = argparse.ArgumentParser("python -m tests.mutants", description=__doc__)
+    parser.add_argument("bug", nargs="*", help="one to plant; all of them if none is named")
+    parser.add_argument("--table", action="store_true", help="write what was found into tests/README.md")
+    parser.add_argument("--play", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    names: list[str] = options.bug
     unknown = {*names} - {mutant.name for mutant in MUTANTS}
     if unknown:
-        print(f"there is no bug {', '.join(sorted(unknown))}", file=sys.stderr)
-        return 2
+        parser.error(f"there is no bug {', '.join(sorted(unknown))}; tests/README.md has their names")
+    if options.play:
+        found = _play(next(mutant for mutant in MUTANTS if mutant.name == names[0]))
+        print(json.dumps(attrs.asdict(found)))
+        return 0
     results: list[tuple[Mutant, Hunt]] = []
     wanted = [mutant for mutant in MUTANTS if not names or mutant.name in names]
     with ThreadPoolExecutor(TOGETHER) as pool:
@@ -307,7 +314,7 @@ def main(arguments: list[str]) -> int:
             print(f"{mutant.name:45} {found.after:22} {found.broken or 'NOT FOUND ' + found.said}", flush=True)
     missed = sum(not found.broken for _, found in results)
     print(f"{len(wanted) - missed} of {len(wanted)} found, each within {SEEDS} storms or {SECONDS:.0f} s")
-    if is_table:
+    if options.table:
         _write_table(results)
     return 1 if missed else 0
 

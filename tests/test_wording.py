@@ -8,11 +8,13 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import trio
 
@@ -65,3 +67,70 @@ def test_what_is_raised_is_in_the_golden_file(tmp_path: Path) -> None:
     missing = [message for message in raised if not any(pattern.search(message) for pattern in patterns)]
     assert len(raised) > 100
     assert len(missing) <= 0.02 * len(raised), missing
+
+
+# What help says.
+
+VERBS = """Back Call Cancel Create Delete Explain Export Follow Get Hold Kill List Name Pause Print Query Read Replay Reset
+Restart Resume Revoke Run Send Serve Set Show Use Verify"""
+"""What commands here may begin with. A new one is added if it is a verb that a colleague would say."""
+
+
+def test_the_help_of_a_command_begins_with_an_imperative() -> None:
+    helps = {" ".join(words): (command.help or "-") for words, command in wording.commands() if len(words) > 1}
+    assert {name: text for name, text in helps.items() if text.split()[0].rstrip(",") not in VERBS.split()} == {}
+
+
+@pytest.mark.parametrize(
+    "name", [" ".join(words) for words, each in wording.commands() if isinstance(each, click.Group)]
+)
+def test_no_line_of_a_list_of_commands_is_cut_off(name: str, texts: dict[str, str]) -> None:
+    _, _, rest = texts["help.txt"].partition(f"== {name} ==\n")
+    listed = rest.partition("\n== ")[0].partition("\nCommands:\n")[2].splitlines()
+    assert listed
+    assert [line for line in listed if line.endswith(("...", "…"))] == []
+
+
+# Words.
+
+TICS = {
+    r"(?:^|[.;:,] )what (?!is\b|does\b|to\b)\w+": "a noun as subject: 'open invocations', not 'what runs'",
+    r"\b(?:goes|go|going|went) on\b": "continue, resume, run",
+    r"\b(?:some|no|any|every)body\b": "the caller, a user, no caller",
+    r"\bbehind\b": "after",
+    r"\bletters?\b": "message",
+    r"\b(?:told|tells?)\b": "report, show, say",
+    r"\b(?:stands?|stood)\b": "is",
+    r"(?<!there )\b(?:is|are|was|were) no\b(?! longer)": "is not a",
+    r"\bof (?:which|those|these)\b": "a second sentence",
+    r"\bwh(?:o|at|ich)ever\b": "every caller, any value",
+    r"\bso (?:many|long|much)\b": "the number or the time itself",
+    r"\bbut for\b": "except",
+    r"\bobey\w*": "apply, execute",
+    r"\banew\b": "again",
+    r"\bfor ever\b": "forever, without limit",
+}
+"""Turns of phrase that a native engineer would not write, and what to say instead."""
+
+CEILING = dict.fromkeys(TICS, 0) | {
+    r"(?:^|[.;:,] )what (?!is\b|does\b|to\b)\w+": 63,
+    r"\b(?:goes|go|going|went) on\b": 19,
+    r"\b(?:some|no|any|every)body\b": 5,
+    r"\bbehind\b": 5,
+    r"\bletters?\b": 7,
+    r"\b(?:told|tells?)\b": 10,
+    r"\b(?:stands?|stood)\b": 14,
+    r"(?<!there )\b(?:is|are|was|were) no\b(?! longer)": 1,
+    r"\bof (?:which|those|these)\b": 14,
+    r"\bwh(?:o|at|ich)ever\b": 2,
+    r"\bso (?:many|long|much)\b": 2,
+    r"\bobey\w*": 2,
+}
+"""How often each is still there. They are to be 0: a number may fall, and never rises."""
+
+
+@pytest.mark.parametrize("tic", TICS)
+def test_texts_do_not_fall_back_into_a_tic(tic: str, texts: dict[str, str]) -> None:
+    lines = [line.strip() for text in texts.values() for line in text.splitlines()]
+    found = [line for line in lines if re.search(tic, line, re.IGNORECASE)]
+    assert len(found) <= CEILING[tic], "\n".join([f"say instead: {TICS[tic]}", *found])

@@ -24,7 +24,7 @@ class GatePort(Protocol):
 class GateClient:
     """The gates of a runtime. While a gate is closed, what is in its scope is accepted and waits; nothing of it starts or goes on.
 
-    A scope is written ``everything``, ``backlog`` (all that was accepted before the gate was closed), ``service:Agent``,
+    A scope is written ``everything``, ``backlog`` (everything accepted before the gate was closed), ``service:Agent``,
     ``handler:Agent/run_task``, ``key:Chat/alice`` or ``deployment:dep_1…``. What an invocation waits for is still recorded while it is held: results of calls, dates,
     signals. A cancel is recorded and delivered when the gate opens; a kill works at once. Gates are durable.
 
@@ -51,7 +51,7 @@ class GateClient:
         return await self._port.close_gate(_checked_scope(scope), held, checked_text(reason, "reason"))
 
     async def open(self, scope: str | Scope, *, reason: str = "") -> GateAnswer:
-        """Let everything in the scope go on, but for narrower scopes that were closed by themselves.
+        """Resume everything in the scope, except narrower scopes that were closed individually.
 
         While a wider gate is closed, this makes an exception to it: close ``everything``, look, then open one service. An
         exception ends with the gate that it is an exception to. Opening what is not held changes nothing.

@@ -114,7 +114,7 @@ class JobItem:
 
 @attrs.frozen(kw_only=True)
 class JobItems:
-    """Outcomes, in the order in which they were dealt with. ``next`` asks for those behind them; None: there are no more yet."""
+    """Outcomes, in the order in which they were dealt with. ``next`` asks for the following ones; None: there are no more yet."""
 
     items: tuple[JobItem, ...]
     next: int | None = None
@@ -167,7 +167,7 @@ class JobClient:
         return self.chosen(Choice(ids=unique), limit=limit, rate=rate)
 
     def refused_by(self, job: str, *, limit: int | None = None, rate: float | None = None) -> Selection:
-        """All that refused another job, which has ended: to ask them again, or something else.
+        """The invocations that a completed job could not change: to ask them again, or something else.
 
         ::
 

@@ -130,7 +130,7 @@ def _decide_of_object(state: ObjectState | None, command: Command, now: float, l
 def unknown_invocation(invocation_id: InvocationId) -> UnknownInvocationError:
     """The refusal for an id that nothing is known of."""
     return UnknownInvocationError(
-        f"there is no invocation {invocation_id}: it never was, or its retention is over and it has been purged"
+        f"there is no invocation {invocation_id}: it never existed, or retention has purged it"
     )
 
 
@@ -150,7 +150,7 @@ def _invoke(state: ObjectState | None, command: c.Invoke, limits: Limits) -> lis
     if len(command.chain) > limits.call_depth:
         raise CallTooDeepError(
             f"{command.target}: calls within calls are {len(command.chain)} deep, the limit is {limits.call_depth}. "
-            "Send instead of calling where nobody needs the answer"
+            "Send instead of calling where the answer is not needed"
         )
     if state is None:
         created = e.ObjectCreated(service=command.target.service, key=command.target.key, kind=command.kind)

@@ -389,7 +389,7 @@ def _start_over(invocation: InvocationState) -> None:
     invocation.paused_at = None
     invocation.pause_cause = None
     for wait in invocation.waits.values():
-        if wait.kind is WaitKind.STEP_RETRY:
+        if wait.kind in (WaitKind.STEP, WaitKind.STEP_RETRY):  # one that was to be tried again may not have begun
             wait.kind, wait.at, wait.attempts, wait.max_attempts = WaitKind.STEP, None, 0, None
 
 

@@ -108,7 +108,7 @@ _NOW = float("inf")
 
 
 class GateState(enum.Enum):
-    """Whether what is in a scope may go on."""
+    """Whether the invocations of a scope may run."""
 
     OPEN = "open"
     CLOSED = "closed"

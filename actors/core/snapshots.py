@@ -47,5 +47,5 @@ def _contradiction_in(state: ObjectState, number: int) -> str | None:
             return f"{of} has no events"
         for step, wait in invocation.waits.items():
             if wait.callee is None and wait.kind in _OF_OTHERS:
-                return f"step {step} of {of} waits for nobody"
+                return f"step {step} of {of} has no waiter"
     return None

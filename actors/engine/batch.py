@@ -26,7 +26,8 @@ _POSTPONED = "/again"
 
 @attrs.define(eq=False)
 class Extension:
-    """What one object adds. A snapshot must be at event ``covered`` or behind it: some up to there are overwritten."""
+    """What one object adds. A snapshot must be at event ``covered`` or behind it: some up to there are overwritten. ``forgotten`` are
+    the rows that go with the histories that are overwritten."""
 
     resident: Resident
     expected: int
@@ -34,17 +35,12 @@ class Extension:
     touched: dict[InvocationId, None] = attrs.field(factory=dict)
     consumed: list[bytes] = attrs.field(factory=list)
     erased: list[int] = attrs.field(factory=list)
+    forgotten: list[bytes] = attrs.field(factory=list)
     covered: int = 0
     trim_to: int = 0
     snapshot: bytes | None = None
     may_be_empty: bool = False
     remove: bool = False
-
-    def forgo_rewriting(self) -> bool:
-        """Leave what is on disk as it is, and add the events alone; whether that makes a difference."""
-        rewrites = bool(self.erased or self.trim_to or self.snapshot is not None)
-        self.erased, self.covered, self.trim_to, self.snapshot = [], 0, 0, None
-        return rewrites
 
     def erase(self, number: int) -> None:
         """Overwrite an event: with the commit if it is from an earlier one, on the spot if it is to be written by this."""
@@ -88,6 +84,15 @@ class Forming:
             found = self.extensions[resident.stream] = Extension(resident, resident.version)
             resident.extensions += 1
         return found
+
+    def forgo_rewriting(self, extension: Extension) -> bool:
+        """Leave what is on disk of an object as it is, and add the events alone; whether that makes a difference."""
+        rewrites = bool(extension.erased or extension.trim_to or extension.snapshot is not None)
+        extension.erased, extension.covered, extension.trim_to, extension.snapshot = [], 0, 0, None
+        for key in extension.forgotten:
+            self.rows.pop(key, None)
+        extension.forgotten = []
+        return rewrites
 
     def appends(self) -> list[Append]:
         """As the journal takes it. All rows go with the first append: the commit is one."""
@@ -146,4 +151,4 @@ def _timer_id(command: Command) -> str:
         case c.KillInvocation():
             return f"{command.invocation_id}/kill"
         case _:
-            raise BrokenInvariant(f"{type(command).__name__} is no timer")
+            raise BrokenInvariant(f"{type(command).__name__} is not a timer")

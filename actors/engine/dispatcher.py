@@ -391,7 +391,7 @@ class Reception:
                 return
             verb = c.VERB_OF_COMMAND[type(command)].value
             raise AlreadyCompletedError(
-                f"{of} has ended, so there is nothing to {verb}. Its outcome can be read; purging forgets it",
+                f"{of} has ended, so there is nothing to {verb}. Its outcome can be read; purge deletes it",
                 status=Status.COMPLETED,
             )
         status_before = before.status

@@ -65,7 +65,7 @@ async def read_invocation(rows: Readable, partitions: int, of: InvocationId) -> 
     partition = stream % partitions
     data = rows.get(keys.invocation(partition, of))
     if data is None:
-        raise UnknownInvocationError(f"there is no invocation {of}: it never was, or it has been purged")
+        raise UnknownInvocationError(f"there is no invocation {of}: it never existed, or it has been purged")
     row = decode_row(InvocationRow, data)
     kept = _KeptStream(rows, partition, stream)
     # The row of an open one is written when its status changes; where its events lie, its object tells.

@@ -642,7 +642,7 @@ class Stage:
 
 
 _NO_STEPS: dict[StepId, StepTask] = {}
-_STOPPING = "it was told to stop, and its body has not given way"
+_STOPPING = "it was asked to stop, and has not ended"
 _EARLIER_TRY = "the thread of an earlier try was abandoned and has not ended"
 
 

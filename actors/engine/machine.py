@@ -249,7 +249,7 @@ class Ledger:
     def tell_paused(self, waiter: Waiter[Outcome], of: InvocationId, reason: str) -> None:
         """Have one who does not want to wait for a pause to end know of it, once it is durable."""
         error = InvocationPausedError(
-            f"{of} is paused{f': {reason}' if reason else ''}. It goes on when it is resumed; ask again then, under the same "
+            f"{of} is paused{f': {reason}' if reason else ''}. Ask again after it is resumed, under the same "
             "idempotency key, or for its outcome"
         )
         error.invocation_id = of
@@ -481,7 +481,10 @@ class Ledger:
                 # Its row stays, so that the history can still be found, and purged once the disk is repaired.
                 log.exception("%s cannot be erased", invocation_id)
                 continue
-            forget_invocation(self._forming.rows, self.partition.number, resident, row)
+            gone: dict[bytes, bytes | None] = {}
+            forget_invocation(gone, self.partition.number, resident, row)
+            self._forming.rows.update(gone)
+            extension.forgotten += gone
             extension.touched.pop(invocation_id, None)
             for recorded in history:
                 extension.erase(recorded.number)
@@ -518,7 +521,7 @@ class Ledger:
                 self._complete(sealed, extension)
             except BaseException as error:
                 # The events are the truth and are written; rows can be built again from them (``doctor``).
-                extension.forgo_rewriting()
+                sealed.forgo_rewriting(extension)
                 self._containment.blame(extension.resident, None, error, is_whole=True)
         return sealed
 

@@ -154,7 +154,10 @@ class Owner:
         if self._is_closed:
             raise UnavailableError("the store is being opened again; try again")
         if len(self._inbox) >= self._limits.requests:
-            raise UnavailableError(f"{len(self._inbox)} requests wait to be taken in already; try again later")
+            limit = self._limits.requests
+            raise UnavailableError(
+                f"overloaded: {len(self._inbox)} requests queued (limit `requests`={limit}); retry later"
+            )
         self._take_in(arrival)
 
     async def answer(self, waiter: Waiter[T], of: InvocationId | None = None) -> T:
@@ -170,7 +173,7 @@ class Owner:
             self._waiters.discard(waiter)
 
     async def turn(self, gates: Gates) -> None:
-        """Let these say what may go on; returns when nothing goes on that they hold. Steps may be ending."""
+        """Install these gates; returns when nothing that they hold is running. Steps may still be ending."""
         if self._is_closed:
             return
         turned: Waiter[None] = Waiter()
@@ -306,7 +309,7 @@ class Owner:
             except Damaged as damage:
                 # What was to be overwritten cannot be read. The others' events must not wait for that, nor this object's own.
                 extension = sealed.extensions.get(damage.stream)
-                if extension is None or not extension.forgo_rewriting():
+                if extension is None or not sealed.forgo_rewriting(extension):
                     raise
                 self._containment.blame(extension.resident, None, damage, is_whole=True)
             else:
@@ -354,7 +357,7 @@ class Owner:
         try:
             command, envelope = c.decode_command(letter.data)
         except CorruptRecord:
-            log.exception("letter %r to stream %016x cannot be read, and stays where it is", letter.id, letter.to)
+            log.exception("message %r to stream %016x cannot be read, and stays where it is", letter.id, letter.to)
             return
         at, inherited = self._clock.now(), self._inherited
         if inherited is not None and _is_of(inherited, self._partition.number, due, envelope):

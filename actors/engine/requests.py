@@ -39,8 +39,7 @@ class Act:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Note:
-    """A client did something at a rim, or was turned away there, and nothing was asked of any object: only the audit hears
-    of it."""
+    """An audit-only entry for an action, or a denied one, at the API boundary. No object takes part."""
 
     act: Act
     reply: Waiter[None]

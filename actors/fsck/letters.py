@@ -65,7 +65,7 @@ class MailCheck:
         next_arrival = 1 if data is None else decode_row(PartitionState, data).next_arrival
         for key, data in scan_all(self.rows, prefix, keys.after_prefix(prefix)):
             arrival = keys.arrival_of_letter(key)
-            where = f"letter {arrival} in partition {partition}"
+            where = f"message {arrival} in partition {partition}"
             if arrival >= next_arrival:
                 yield where, f"another would be written over it: the next one gets number {next_arrival}"
             yield from ((where, what) for what in self._wrongs_of_letter(partition, data))

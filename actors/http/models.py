@@ -58,7 +58,9 @@ WITH_IDS = (64 << 10) + MAX_NAMED * 48
 ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
 
 IdText = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
-Reason = Annotated[str, msgspec.Meta(max_length=MAX_REASON, description="Why; kept in the history and in the audit.")]
+Reason = Annotated[
+    str, msgspec.Meta(max_length=MAX_REASON, description="Why; recorded in the history and in the audit.")
+]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_NAME)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_KEY)]
 StepName = Annotated[str, msgspec.Meta(max_length=_MAX_KEY)]
@@ -166,7 +168,7 @@ class OutputList:
 
 @attrs.frozen(kw_only=True)
 class ReasonList:
-    """Why an invocation does not go on, in the order in which it would have to give way."""
+    """The reasons why an invocation is waiting, in the order in which they have to end."""
 
     reasons: list[Waiting]
 
@@ -257,7 +259,7 @@ class InvocationsQuery:
 
 @attrs.frozen(kw_only=True)
 class EventsQuery:
-    """Which events: those behind ``after`` (the header Last-Event-ID says the same), of this ``name``, so many at most.
+    """Which events: those after ``after`` (the header Last-Event-ID says the same), of this ``name``, at most ``limit``.
 
     If there are none yet, some are waited for, ``wait`` seconds at most.
     """
@@ -279,7 +281,7 @@ class OutputView(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class OutputQuery:
-    """Which pieces: those behind ``after`` (the header Last-Event-ID says the same), so many at most; as a ``view`` gives them.
+    """Which pieces: those after ``after`` (the header Last-Event-ID says the same), at most ``limit``; as a ``view`` gives them.
 
     If there are none yet, some are waited for, ``wait`` seconds at most.
     """
@@ -303,7 +305,7 @@ class AuditQueryModel:
 
 @attrs.frozen(kw_only=True)
 class ObjectsQuery:
-    """Which objects: of a service, behind the key ``after``, with keys that ``begin`` so; or of all."""
+    """Which objects: of a service, after the key ``after``, with keys that ``begin`` so; or of all."""
 
     service: Name | None = None
     after: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
@@ -320,7 +322,7 @@ class ObjectQuery:
 
 @attrs.frozen(kw_only=True)
 class ItemsQuery:
-    """Which items: from a position in a log on, or behind a key of a map as JSON; as of which event."""
+    """Which items: from a position in a log, or after a key of a map as JSON; and after which event."""
 
     at: Annotated[int, msgspec.Meta(ge=1, le=_MAX_POSITION)] | None = None
     start: Annotated[str, msgspec.Meta(max_length=_MAX_KEY)] = ""
@@ -329,7 +331,7 @@ class ItemsQuery:
 
 @attrs.frozen(kw_only=True)
 class HistoryQuery:
-    """Which changes: those behind an event and before another, from the oldest on or from the newest back.
+    """Which changes: those after an event and before another, from the oldest on or from the newest back.
 
     What one event has changed is not torn apart: ``limit`` is exceeded by the rest of the last one.
     """
@@ -438,7 +440,7 @@ class RestartBody:
 
 @attrs.frozen(kw_only=True)
 class ResumeBody:
-    """How to go on, and on which code."""
+    """How to resume, and on which code."""
 
     reason: Reason = ""
     deployment: DeploymentWord = "keep"
@@ -460,7 +462,10 @@ class ChoiceBody:
         factory=list
     )
     refused_by: Annotated[
-        str, msgspec.Meta(max_length=_MAX_NAME, description="The id of a job that has ended; all that refused it.")
+        str,
+        msgspec.Meta(
+            max_length=_MAX_NAME, description="The id of a completed job: the invocations that it could not change."
+        ),
     ] = ""
 
     def choice(self) -> Choice:

@@ -167,5 +167,5 @@ def encode_unreadable(status: int) -> bytes:
     if status == HeadTooLargeError.http_status:
         error = HeadTooLargeError("the head of the request is too long")
     else:
-        error = InvalidArgumentError("this is no request that can be read; speak HTTP/1.1")
+        error = InvalidArgumentError("the request is not valid HTTP/1.1")
     return _encode(attrs.evolve(problem_of(error), status=status))

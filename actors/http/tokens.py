@@ -268,7 +268,7 @@ class TokenBook:
     def _refuse_if_damaged(self) -> None:
         if self._damage:
             raise DamagedTokensError(
-                f"the tokens of the data directory cannot be read ({self._damage}), so nobody knows what this one is worth. "
+                f"the tokens of the data directory cannot be read ({self._damage}), so the scope of this one is unknown. "
                 "The server's own token, in the file 'token', works. To mend it: move the file TOKENS away, and make tokens "
                 "again with 'playhead tokens create'; those that were there open nothing then"
             )

@@ -278,7 +278,7 @@ def forget_definition(cls: type) -> None:
 
 def _define(cls: Any) -> Definition:
     if not (isinstance(cls, type) and issubclass(cls, ObjectBase)) or cls in _BASES:
-        raise DefinitionError(f"{shown(cls)} is no Actor, Service or Workflow")
+        raise DefinitionError(f"{shown(cls)} is not an Actor, Service or Workflow class")
     name = cls._naming.of(cls.__name__)
     for each in (name, *cls._naming.aliases):
         if each in RESERVED or len(each.encode()) > NAME_BYTES:

@@ -164,7 +164,7 @@ class _Editor:
     def _map(self, name: str) -> MapView[Any, Any]:
         field = self._field(name)
         if field.kind is not FieldKind.MAP:
-            raise NotPossibleError(f"{name} is no Map, so it has no items to set or to remove")
+            raise NotPossibleError(f"{name} is not a Map, so it has no items to set or remove")
         found = view_of(self._instance).read(field)
         if not isinstance(found, MapView):
             raise BrokenInvariant("a field of this kind is read as its view")

@@ -135,7 +135,7 @@ def _not_started(info: InvocationInfo) -> Iterator[Reason]:
     if info.started_at is not None:
         return
     if info.scheduled_for is not None:
-        yield Reason(waits_for=Waiting.DATE, text="its date has not come", until=info.scheduled_for)
+        yield Reason(waits_for=Waiting.DATE, text="its scheduled time has not been reached", until=info.scheduled_for)
     if info.behind is not None:
         yield Reason(
             waits_for=Waiting.INVOCATION,

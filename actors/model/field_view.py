@@ -341,7 +341,7 @@ class Own:
                 case e.MapChanged():
                     own.maps.setdefault(change.field, {}).update(change.items)
                 case _:
-                    raise BrokenInvariant(f"{type(change).__name__} is no change of a field")
+                    raise BrokenInvariant(f"{type(change).__name__} is not a change of a field")
         return own
 
 

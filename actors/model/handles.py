@@ -187,7 +187,7 @@ class OwnHandler(BoundHandler[P, R_co]):
         definition: Definition | None = own.get("_definition")
         if definition is None:
             raise OutsideHandlerError(
-                f"{type(instance).__name__}() was made by hand, and no engine knows it: get at an object with client.actor(), "
+                f"{type(instance).__name__}() is a plain instance that no runtime manages; get an object with client.actor(), "
                 "client.service() or client.workflow()"
             )
         super().__init__(own["_port"], definition, own.get("_key"), definition.attributes[attribute], NO_OPTIONS)

@@ -130,13 +130,13 @@ def _because(reason: str) -> str:
 
 _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.InvocationAccepted: _accepted,
-    e.InvocationDue: lambda _: "its date has come",
+    e.InvocationDue: lambda _: "scheduled time reached",
     e.InvocationStarted: lambda _: "started",
     e.StepScheduled: _step,
     e.StepCompleted: lambda event: f"step {event.step} {_outcome(event.outcome)}",
     e.StepAborted: lambda event: f"step {event.step} stopped, with no outcome",
     e.StepAttemptFailed: lambda event: f"step {event.step}, try {event.attempt}: {failure_in_words(event.failure)}",
-    e.StepRetried: lambda event: f"step {event.step} is tried again",
+    e.StepRetried: lambda event: f"step {event.step} is retried",
     e.TimerFired: lambda event: f"the timer at step {event.step} fired",
     e.CallCompleted: lambda event: f"the call at step {event.step} {_outcome(event.outcome)}",
     e.CallHandedOver: lambda event: f"the call at step {event.step} is answered by {event.callee}",
@@ -144,16 +144,16 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.SignalReassigned: lambda event: f"signal {event.name!r} is {_taken_by(event.step)}",
     e.OutputEmitted: _output,
     e.VerbAnswered: _answered,
-    e.ReadsPinned: lambda _: "what it has read is kept for its replay",
-    e.ItemsPinned: lambda _: "what it has read is kept for its replay",
+    e.ReadsPinned: lambda _: "the fields it has read are recorded for its replay",
+    e.ItemsPinned: lambda _: "the fields it has read are recorded for its replay",
     e.FieldsInitialized: lambda event: f"first values of {', '.join(event.fields)}",
     e.LogConverted: lambda event: f"{event.field} is a Log from here on, its {len(event.items)} items were a list",
     e.MapConverted: lambda event: (
         f"{event.field} is a Map from here on, its {len(event.items)} items were a dictionary"
     ),
     e.AttemptFailed: lambda event: f"attempt {event.attempt}: {failure_in_words(event.failure)}",
-    e.AttemptRetried: lambda _: "the handler is tried again",
-    e.InvocationSuspended: lambda _: "suspended: nothing of it is in memory",
+    e.AttemptRetried: lambda _: "the handler is retried",
+    e.InvocationSuspended: lambda _: "suspended: unloaded from memory",
     e.CancelRequested: lambda event: f"cancel requested{_because(event.reason)}",
     e.CancelHastened: lambda event: f"to be killed sooner{_because(event.reason)}",
     e.CancelOvertook: lambda _: (
@@ -166,8 +166,8 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.AttachRequested: lambda event: f"{event.by.invocation_id} waits for its end",
     e.InvocationCompleted: lambda event: _outcome(event.outcome),
     e.InvocationRestarted: _restarted,
-    e.CallsSpared: lambda _: "what it has called under a key goes on without it, for the invocation that repeats it",
-    e.HistoryKept: lambda _: "what stands before this was kept; from here on it is lived",
+    e.CallsSpared: lambda _: "its calls with an idempotency key continue, for the invocation that repeats it",
+    e.HistoryKept: lambda _: "events above were copied from the restarted invocation; execution continues here",
     e.FieldsRewound: lambda event: f"fields rewound: {', '.join(event.fields) or 'none'}",
 }
 """What is said of an event; of the others, which a handler has asked for by itself, ``describe`` knows more."""

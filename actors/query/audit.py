@@ -66,7 +66,7 @@ class AuditEntry:
 
 @attrs.frozen(kw_only=True)
 class AuditPage:
-    """Rows of the audit, newest first. ``next`` asks for the ones behind them; None: there are no more."""
+    """Rows of the audit, newest first. ``next`` asks for the rows after them; None: there are no more."""
 
     entries: list[AuditEntry]
     next: str | None = None

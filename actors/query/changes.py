@@ -37,7 +37,7 @@ class ChangedInvocation:
 
 @attrs.frozen(kw_only=True)
 class ChangeSet:
-    """What has changed up to ``position``, which asks for what comes behind it.
+    """What has changed up to ``position``, which asks for later changes.
 
     ``objects`` says, by what the ids of an object's invocations begin with, the number of the last event of its log.
     ``gone`` are invocations that were purged. ``registry``: gates or deployments have changed. Unless ``is_complete``, more has

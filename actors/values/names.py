@@ -74,7 +74,7 @@ def naming(name: object, aliases: object, what: str) -> Naming:
     for each in given:
         if not isinstance(each, str) or not each.isidentifier() or len(each.encode()) > NAME_BYTES:
             raise DefinitionError(
-                f"{what}: {shown(each)} is no name; expected an identifier of at most {NAME_BYTES} bytes, as Python has them"
+                f"{what}: {shown(each)} is not a name; expected a Python identifier of at most {NAME_BYTES} bytes"
             )
     if len(set(given)) < len(given):
         raise DefinitionError(f"{what}: {', '.join(map(str, given))} names one of them twice")

@@ -58,7 +58,7 @@ class Snapshot:
             largest = max(self.files, key=lambda path: len(self.files[path]))
             raise DeploymentTooLargeError(
                 f"the code of {', '.join(self.entries)} has {len(self.files)} files of {self.size} bytes together, the "
-                f"limits are {MAX_FILES} and {MAX_BYTES}; the largest is {largest}. Keep what is no code outside of the "
+                f"limits are {MAX_FILES} and {MAX_BYTES}; the largest is {largest}. Keep other files outside the "
                 "packages, or run without a deployment: open_runtime(…, code=None)"
             )
         return self
@@ -103,7 +103,9 @@ def unpack(deployment: str, data: bytes) -> Snapshot:
         ) from error
     outside = [path for path in packed.files if path.startswith("/") or ".." in path.split("/")]
     if outside:
-        raise BrokenDeploymentError(f"{deployment} has a file outside of itself: {outside[0]!r}", deployment=deployment)
+        raise BrokenDeploymentError(
+            f"{deployment} contains a path outside its root: {outside[0]!r}", deployment=deployment
+        )
     snapshot = Snapshot(tuple(packed.entries), packed.files)
     if snapshot.deployment != deployment:
         raise BrokenDeploymentError(

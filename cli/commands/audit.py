@@ -13,14 +13,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--by", default=None, help="Only what this one asked for, as user:ada or token:ops.")
+@click.option("--by", default=None, help="Only requests of this principal, such as user:ada or token:ops.")
 @click.option("--verb", default=None, help="Only this verb.")
-@click.option("--target", default=None, help="Only what was asked of this invocation, service or gate.")
+@click.option("--target", default=None, help="Only requests to this invocation, service or gate.")
 @limit_option
-@click.option("--after", default=None, help="Go on behind a page that was shown before.")
-@click.option(
-    "--check", is_flag=True, help="Follow the chain of hashes instead: exit code 1 if a row was tampered with."
-)
+@click.option("--after", default=None, help="Continue after a page that was shown before.")
+@click.option("--check", is_flag=True, help="Verify the hash chain instead: exit code 1 if a row was changed.")
 @output_option
 @where_options
 def command(
@@ -33,7 +31,7 @@ def command(
     output: str,
     where: Where,
 ) -> None:
-    """Show who steered what, newest first: also what was refused, and who was turned away."""
+    """Show who changed what, newest first, with refused and denied requests."""
     from cli.doing import audit
 
     if check:

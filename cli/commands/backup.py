@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 @reason_option
 @where_options
 def command(name: str | None, reason: str, where: Where) -> None:
-    """Copy everything that is kept to DATA/backups/NAME, and print where that is. NAME: the time, if none is given.
+    """Back up everything to DATA/backups/NAME and print its path. The default NAME is the time.
 
-    A server that runs does it itself, on its machine, and goes on meanwhile. Files that do not change any more are linked, not
+    A running server makes the copy itself, on its machine, and keeps serving. Files that no longer change are linked, not
     copied, so move the copy to another disk. It holds no token: 'playhead restore' makes a directory with tokens of its own.
     """
     from cli.doing import copies

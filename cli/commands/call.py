@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("target")
 @click.argument("argument", required=False)
-@click.option("--idempotency-key", default=None, help="Asking again under the same key finds the same invocation.")
+@click.option("--idempotency-key", default=None, help="A repeated call with the same key finds the same invocation.")
 @where_options
 def command(target: str, argument: str | None, idempotency_key: str | None, where: Where) -> None:
-    """Call TARGET (Service/key/handler, or Service/handler) with ARGUMENT as JSON, and print the result.
+    """Call TARGET (Service/key/handler, or Service/handler) with ARGUMENT as JSON and print the result.
 
-    One value for one parameter, an object for several, nothing for none; '-' reads it from stdin. What it waits for is said on
-    stderr if it takes a while.
+    One value for one parameter, an object for several, nothing for none; '-' reads it from stdin. If the call takes
+    long, stderr says what it waits for.
 
     \b
         playhead call Counter/alice/add 5

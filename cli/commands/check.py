@@ -21,7 +21,7 @@ MAX_CHECKED = 250_000
 
 @click.command()
 @click.argument("invocation_ids", nargs=-1)
-@click.option("--where", "condition", default=None, help="All invocations that match: a condition in SQL.")
+@click.option("--where", "condition", default=None, help="Select by an SQL condition on sys_invocation.")
 @click.option("--app", default=None, help="Code on disk: file.py or package.module.")
 @click.option("--deployment", default=None, help="A deployment by its id, 'latest', or 'keep': the one that it is on.")
 @click.option(
@@ -41,7 +41,7 @@ def command(
     output: str,
     where: Where,
 ) -> None:
-    """Replay invocations on other code, with no effect: what is kept, and where it would ask for something else.
+    """Replay invocations on other code, without effects. Shows what is kept, and where the code would do something else.
 
     A server that is named (--url, a context, PLAYHEAD_URL) replays them on its own code; otherwise the data directory is read.
     The exit code is 0 if every match was replayed and can be moved to that code, 1 if one cannot, 4 if nothing matches --where,

@@ -9,7 +9,7 @@ from cli.options import output_option
 
 @click.group()
 def command() -> None:
-    """Give servers names, and choose the one that commands are for.
+    """Name servers, and choose the one that commands use.
 
     A command goes by --url, then --data, then PLAYHEAD_URL, then --context or PLAYHEAD_CONTEXT, then the context in use;
     without any of these it takes the data directory ./playhead-data.
@@ -18,11 +18,11 @@ def command() -> None:
 
 @command.command()
 @click.argument("name", required=False)
-@click.option("--url", default=None, help="Where it is, if the name is new, or if it has moved.")
+@click.option("--url", default=None, help="Its address; required for a new name.")
 @click.option(
     "--token", default=None, help="Its token; '-' reads it from stdin, so that no list of processes shows it."
 )
-@click.option("--none", "is_none", is_flag=True, help="Use none: commands are for the data directory again.")
+@click.option("--none", "is_none", is_flag=True, help="Use no context: commands use the data directory again.")
 def use(name: str | None, url: str | None, token: str | None, is_none: bool) -> None:
     """Use the server NAME from now on.
 
@@ -61,7 +61,7 @@ def show() -> None:
 @command.command()
 @click.argument("name")
 def forget(name: str) -> None:
-    """Forget NAME and its token."""
+    """Delete NAME and its token."""
     from cli.doing import contexts
 
     contexts.forget(name)

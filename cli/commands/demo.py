@@ -6,9 +6,9 @@ import click
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="Keep the data directory, and say where it is.")
+@click.option("--keep", is_flag=True, help="Keep the data directory and print its path.")
 def command(keep: bool) -> None:
-    """See in under a minute what playhead is about. Offline, in a temporary directory; exit code 1 if a claim is false."""
+    """Show in under a minute what playhead is about. Offline, in a temporary directory; exit code 1 if a claim is false."""
     from cli.doing.demo import tell
 
     tell(is_kept=keep)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Show the deployments, choose the one that new work takes, forget what nothing runs on."""
+    """List deployments, choose the one for new work, and prune unused ones."""
 
 
 @command.command("list")
 @output_option
 @where_options
 def list_command(output: str, where: Where) -> None:
-    """List them, the newest first. One without open invocations that is not the latest is drained: it can be pruned."""
+    """List deployments, newest first. One without open invocations that is not the latest is drained: it can be pruned."""
     from cli.doing import deployments
 
     deployments.show_all(where, output)
@@ -43,7 +43,7 @@ def show(deployment: str, output: str, where: Where) -> None:
 @reason_option
 @where_options
 def latest(deployment: str, reason: str, where: Where) -> None:
-    """Let new invocations run on DEPLOYMENT, also if it is an older one."""
+    """Run new invocations on DEPLOYMENT, which may be an older one."""
     from cli.doing import deployments
 
     deployments.make_latest(deployment, reason, where)
@@ -51,11 +51,11 @@ def latest(deployment: str, reason: str, where: Where) -> None:
 
 @command.command()
 @click.argument("deployments", nargs=-1)
-@click.option("--drained", is_flag=True, help="All that nothing runs on, and that are not the latest.")
+@click.option("--drained", is_flag=True, help="All that have no open invocations and are not the latest.")
 @reason_option
 @where_options
 def prune(deployments: tuple[str, ...], drained: bool, reason: str, where: Where) -> None:
-    """Forget DEPLOYMENTS and their code. Refused while open invocations run on them."""
+    """Delete DEPLOYMENTS and their code. Refused while open invocations run on them."""
     if bool(deployments) == drained:
         raise click.UsageError("name deployments, or say --drained")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @drain_option
 @verbose_option
 def command(app: str, data: Path, host: str, port: int, drain: float, verbose: bool) -> int:
-    """Serve APP, and register a deployment whenever a file of it is saved. What is under way keeps its code.
+    """Serve APP and register a deployment when one of its files is saved. Open invocations keep their code.
 
     Code that cannot be imported is shown, and what was the latest stays so until it can be. A mistake that every try would
     repeat, such as a name that does not exist or a call that does not fit its function, fails an invocation at once.

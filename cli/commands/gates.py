@@ -11,14 +11,14 @@ from cli.options import output_option, report_option, where_options
 if TYPE_CHECKING:
     from cli.source import Where
 
-_REASON = click.option("--reason", default="", help="Why; it is shown by 'playhead why', and kept in the audit.")
+_REASON = click.option("--reason", default="", help="Why; shown by 'playhead why' and recorded in the audit.")
 
 
 @click.group()
 def command() -> None:
-    """Hold work back, and let it go on. What is held is accepted and waits.
+    """Pause and resume a service, handler, key or deployment, new calls included. New calls are accepted and wait.
 
-    A SCOPE is 'everything', 'backlog' (all that was accepted before the gate was closed), service:NAME, handler:NAME/HANDLER,
+    A SCOPE is 'everything', 'backlog' (everything accepted before the gate was closed), service:NAME, handler:NAME/HANDLER,
     key:NAME/KEY or deployment:ID.
     """
 
@@ -27,7 +27,7 @@ def command() -> None:
 @output_option
 @where_options
 def list_command(output: str, where: Where) -> None:
-    """List the gates that are closed, and the exceptions to them (their state is open)."""
+    """List closed gates and their exceptions, whose state is open."""
     from cli.doing import gates
 
     gates.show_all(where, output)
@@ -41,12 +41,12 @@ def list_command(output: str, where: Where) -> None:
     type=click.Choice(["drain", "now"]),
     default="drain",
     show_default=True,
-    help="Let running steps end and be recorded, or abort them; they run again later.",
+    help="drain: let running steps end; now: abort them, they run again later.",
 )
 @report_option
 @where_options
 def close(scope: str, reason: str, mode: str, output: str, where: Where) -> None:
-    """Hold everything in SCOPE, whatever was opened in it before.
+    """Hold everything in SCOPE, also what was opened before.
 
     \b
         playhead gates close service:Agent --reason 'the database is down for maintenance'
@@ -62,7 +62,7 @@ def close(scope: str, reason: str, mode: str, output: str, where: Where) -> None
 @report_option
 @where_options
 def open_command(scope: str, reason: str, output: str, where: Where) -> None:
-    """Let everything in SCOPE go on, but for narrower scopes that were closed by themselves.
+    """Resume SCOPE, except narrower scopes that were closed individually.
 
     While a wider gate is closed, this makes an exception to it.
     """

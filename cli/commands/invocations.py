@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """List, describe and steer invocations, on a running server; or look at a data directory at rest."""
+    """List, describe and control invocations on a running server, or read a stopped data directory."""
 
 
 command.add_command(check.command, "check")
@@ -26,10 +26,10 @@ command.add_command(check.command, "check")
 
 @command.command("list")
 @click.argument("selection", required=False, shell_complete=complete_selection)
-@click.option("--status", type=click.Choice(STATUSES), multiple=True, help="Only these; may be given more than once.")
-@click.option("--where", "condition", default=None, help="Only those that match: a condition in SQL.")
+@click.option("--status", type=click.Choice(STATUSES), multiple=True, help="Only these statuses; repeatable.")
+@click.option("--where", "condition", default=None, help="Select by an SQL condition on sys_invocation.")
 @limit_option
-@click.option("--system", is_flag=True, help="Also those of what is built in: jobs, gates and edits.")
+@click.option("--system", is_flag=True, help="Include built-in invocations: jobs, gates and edits.")
 @watch_option
 @output_option
 @where_options
@@ -70,7 +70,7 @@ def list_command(
 @report_option
 @where_options
 def describe(invocation_id: str, watch: bool, output: str, where: Where) -> None:
-    """Show everything that is known of one invocation, with its timeline."""
+    """Show the details and the timeline of one invocation."""
     from cli.doing import invocations
 
     invocations.describe(invocation_id, where, output, is_watched=watch)
@@ -91,11 +91,11 @@ def events(invocation_id: str, output: str, where: Where) -> None:
 
 @command.command()
 @click.argument("invocation_id")
-@click.option("--after", default=0, help="Begin behind the event of this number.")
+@click.option("--after", default=0, help="Start after this event number.")
 @report_option
 @where_options
 def follow(invocation_id: str, after: int, output: str, where: Where) -> None:
-    """Show the history of one invocation as it comes, until its end. As JSON: one line an event."""
+    """Follow the history of one invocation until it ends. As JSON: one line per event."""
     from cli.doing import invocations
 
     invocations.follow(invocation_id, after, where, output)
@@ -105,7 +105,7 @@ def follow(invocation_id: str, after: int, output: str, where: Where) -> None:
 @click.argument("which", nargs=-1, required=True, metavar="IDS...")
 @where_options
 def export(which: tuple[str, ...], where: Where) -> None:
-    """Write the whole history of each invocation as JSON lines: what is known of it, then its events, with their values.
+    """Export whole histories as JSON lines. Per invocation: its details, then its events with their values.
 
     IDS: ids, or '-' for ids from stdin. Each line has a 'kind': 'invocation' or 'event', and the 'id' of the invocation.
 

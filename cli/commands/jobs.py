@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Watch and stop bulk jobs. One is started by a verb for all that match: 'playhead invocations cancel --where …'."""
+    """List, follow and cancel bulk jobs. A command with --where starts one: 'playhead invocations cancel --where …'."""
 
 
 @command.command("list")
@@ -22,7 +22,7 @@ def command() -> None:
 @output_option
 @where_options
 def list_command(limit: int, output: str, where: Where) -> None:
-    """List the jobs that are retained, newest first."""
+    """List the retained jobs, newest first."""
     from cli.doing import jobs
 
     jobs.show_all(limit, where, output)
@@ -34,7 +34,7 @@ def list_command(limit: int, output: str, where: Where) -> None:
 @report_option
 @where_options
 def show(job: str, watch: bool, output: str, where: Where) -> None:
-    """Show how JOB stands."""
+    """Show the progress of JOB."""
     from cli.doing import jobs
 
     jobs.show_one(job, where, output, is_watched=watch)
@@ -45,7 +45,7 @@ def show(job: str, watch: bool, output: str, where: Where) -> None:
 @click.option("-o", "--output", type=click.Choice(["table", "json", "jsonl", "id"]), default="table", show_default=True)
 @where_options
 def follow(job: str, output: str, where: Where) -> None:
-    """Watch JOB until it has ended. The exit code says what came of it, as if it had been started here."""
+    """Follow JOB until it ends. The exit code shows its result, as if it had been started here."""
     from cli.doing import jobs
 
     jobs.follow(job, where, output)
@@ -53,11 +53,11 @@ def follow(job: str, output: str, where: Where) -> None:
 
 @command.command()
 @click.argument("job")
-@click.option("--refused", is_flag=True, help="Only those that were refused.")
+@click.option("--refused", is_flag=True, help="Only refused invocations.")
 @output_option
 @where_options
 def items(job: str, refused: bool, output: str, where: Where) -> None:
-    """Show what became of each invocation that JOB has dealt with."""
+    """List the result for each invocation that JOB has reached."""
     from cli.doing import jobs
 
     jobs.show_items(job, where, output, only_refused=refused)
@@ -68,7 +68,7 @@ def items(job: str, refused: bool, output: str, where: Where) -> None:
 @reason_option
 @where_options
 def cancel(job: str, reason: str, where: Where) -> None:
-    """Have JOB ask no more invocations. What it has asked stays."""
+    """Cancel JOB: it reaches no further invocations. What it has changed stays changed."""
     from cli.doing import jobs
 
     jobs.cancel(job, reason, where)

@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from cli.doing.objects import HowEdited
     from cli.source import Where
 
-_AT = click.option("--at", type=click.IntRange(min=1), default=None, help="As it was after the event of this number.")
+_AT = click.option("--at", type=click.IntRange(min=1), default=None, help="The state after this event number.")
 _OBJECT = click.argument("name", metavar="SERVICE/KEY", shell_complete=complete_selection)
 
 
 @click.group()
 def command() -> None:
-    """Look at keyed objects and their fields, now and as they were, and change them."""
+    """Show keyed objects and their fields, now and in the past, and edit them."""
 
 
 @command.command("list")
 @click.argument("service", required=False, shell_complete=complete_selection)
-@click.option("--after", default="", help="Go on behind this key; of one SERVICE.")
+@click.option("--after", default="", help="Continue after this key; needs SERVICE.")
 @limit_option
 @output_option
 @where_options
 def list_command(service: str | None, after: str, limit: int, output: str, where: Where) -> None:
-    """List objects that have been used, by service and key: all, or those of one SERVICE."""
+    """List objects by service and key, or those of one SERVICE."""
     if after and service is None:
         raise click.UsageError("--after is a key of one SERVICE: name it")
 
@@ -48,7 +48,7 @@ def list_command(service: str | None, after: str, limit: int, output: str, where
 @report_option
 @where_options
 def show(name: str, at: int | None, output: str, where: Where) -> None:
-    """Show an object: its fields, who holds it, who waits for it."""
+    """Show an object: its fields, its holder and its queue."""
     from cli.doing import objects
 
     objects.show_one(name, at, where, output)
@@ -57,7 +57,7 @@ def show(name: str, at: int | None, output: str, where: Where) -> None:
 @command.command()
 @_OBJECT
 @click.argument("field")
-@click.option("--start", default="", help="Of a log: from this position on. Of a map: behind this key, as JSON.")
+@click.option("--start", default="", help="A log: from this position. A map: after this key, as JSON.")
 @_AT
 @limit_option
 @output_option
@@ -72,16 +72,16 @@ def items(name: str, field: str, start: str, at: int | None, limit: int, output:
 @command.command()
 @_OBJECT
 @click.argument("field")
-@click.option("--after", default=0, help="Behind the event of this number.")
-@click.option("--before", type=int, help="Before the event of this number.")
-@click.option("--newest-first", is_flag=True, help="From the newest change back.")
+@click.option("--after", default=0, help="After this event number.")
+@click.option("--before", type=int, help="Before this event number.")
+@click.option("--newest-first", is_flag=True, help="Show the newest change first.")
 @limit_option
 @output_option
 @where_options
 def history(
     name: str, field: str, after: int, before: int | None, newest_first: bool, limit: int, output: str, where: Where
 ) -> None:
-    """Show what FIELD has been, oldest first: after which event, when, and by whom."""
+    """Show past values of FIELD, oldest first, and who wrote them."""
     from cli.doing import objects
 
     objects.show_history(name, field, objects.Span(after, before, newest_first, limit), where, output)
@@ -116,9 +116,9 @@ def _edit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     return with_options(
         with_how,
-        click.option("--if-version", type=int, default=None, help="Only if this event changed the fields last."),
+        click.option("--if-version", type=int, default=None, help="Refuse unless this event changed the fields last."),
         click.option(
-            "--queue", is_flag=True, help="Wait while the key is held, or others wait; otherwise it is refused."
+            "--queue", is_flag=True, help="Wait for the key while it is held or others wait; without it, refuse."
         ),
         reason_option,
         report_option,
@@ -131,7 +131,7 @@ def _edit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("changes", nargs=-1, required=True, metavar="FIELD=JSON...")
 @_edit_options
 def set_command(name: str, changes: tuple[str, ...], how: HowEdited) -> None:
-    """Give fields new values: all of them or none. An item of a map is FIELD[KEY], with its key as JSON.
+    """Set fields to new values: all of them or none. An item of a map is FIELD[KEY], with its key as JSON.
 
     \b
         playhead actors state set Counter/alice value=5 --reason 'counted by hand'
@@ -160,7 +160,7 @@ def _parse_change(text: str) -> tuple[str, str | None, str]:
             return field, item, value
     field, equals, value = text.partition("=")
     if not (field and equals):
-        raise click.UsageError(f"{text!r} is no change: write FIELD=JSON, or FIELD[KEY]=JSON for an item of a map")
+        raise click.UsageError(f"{text!r} is not a change: write FIELD=JSON, or FIELD[KEY]=JSON for an item of a map")
     return field, None, value
 
 
@@ -169,7 +169,7 @@ def _parse_change(text: str) -> tuple[str, str | None, str]:
 @click.argument("fields", nargs=-1, required=True, metavar="FIELD...")
 @_edit_options
 def clear_command(name: str, fields: tuple[str, ...], how: HowEdited) -> None:
-    """Give fields back their defaults, and maps no items. FIELD[KEY] removes one item of a map."""
+    """Reset fields to their defaults and empty maps. FIELD[KEY] removes one item of a map."""
     from cli.doing import objects
 
     clear: list[str] = []

@@ -14,10 +14,10 @@ import click
     "--run",
     "runs_at_once",
     is_flag=True,
-    help="Let its work go on at the first start. Only where the original is gone for good.",
+    help="Resume its work at the first start. Only where the original is gone for good.",
 )
 def command(backup: Path, data: Path, runs_at_once: bool) -> None:
-    """Make the data directory DATA, which is empty or not there, from BACKUP.
+    """Create the data directory DATA, which must be empty or missing, from BACKUP.
 
     Every file is compared with the backup's manifest, and every event of the copy is checked. If anything is wrong the exit code is 1,
     the message names the files, and nothing is left in DATA. Links are not followed. Tokens are not in a backup: the first start makes
@@ -25,7 +25,7 @@ def command(backup: Path, data: Path, runs_at_once: bool) -> None:
 
     The copy has a store id and an epoch of its own. What was under way when the backup was made (timers, retries, waiting and running
     invocations) may still go on in the original, so at the first start the gate 'backlog' is closed: it holds what was accepted
-    before. New calls are taken at once, and wait only behind a held invocation of their key. Look at it with 'playhead why ID', end
+    before. New calls are taken at once, and wait only for a held invocation of their key. Look at it with 'playhead why ID', end
     what should not run, and let the rest go on:
 
     \b

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("target")
 @click.argument("argument", required=False)
 @click.option("--delay", type=DURATION, default=None, help="Deliver it after 10s, 5m, 2h, 3d.")
-@click.option("--idempotency-key", default=None, help="Asking again under the same key finds the same invocation.")
+@click.option("--idempotency-key", default=None, help="A repeated call with the same key finds the same invocation.")
 @where_options
 def command(
     target: str,
@@ -27,7 +27,7 @@ def command(
     idempotency_key: str | None,
     where: Where,
 ) -> None:
-    """Send to TARGET (Service/key/handler, or Service/handler) with ARGUMENT as JSON; print the invocation's id.
+    """Send a one-way message to TARGET (Service/key/handler, or Service/handler) with ARGUMENT as JSON; print the invocation's id.
 
     \b
         playhead send Reminder/bob/ring '"tea"' --delay 1h

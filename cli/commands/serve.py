@@ -21,10 +21,10 @@ def where_served(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_options(
         command,
         click.argument("app"),
-        data_option("Where everything is kept; made if it is not there."),
+        data_option("The data directory; created if missing."),
         click.option("--host", default="127.0.0.1", show_default=True),
         click.option(
-            "--port", default=9070, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free."
+            "--port", default=9070, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free port."
         ),
     )
 
@@ -43,8 +43,8 @@ drain_option = click.option(
 
 @click.command()
 @where_served
-@click.option("--open", "is_open", is_flag=True, help="Needs no token; on loopback only.")
-@click.option("--allow-host", "hosts", multiple=True, help="A further name that clients may call it by; several times.")
+@click.option("--open", "is_open", is_flag=True, help="Require no token; on loopback only.")
+@click.option("--allow-host", "hosts", multiple=True, help="Another host name that clients may use; repeatable.")
 @click.option("--insecure-network", "is_insecure", is_flag=True, help="Listen beyond loopback, without TLS.")
 @click.option(
     "--durability",
@@ -58,7 +58,7 @@ drain_option = click.option(
     type=DURATION,
     default=RETENTION_SECONDS,
     show_default=True,
-    help="Keep results for so many seconds, or for 12h, 30d.",
+    help="How long to keep results: seconds, 12h, 30d.",
 )
 @click.option(
     "--limit",
@@ -68,7 +68,9 @@ drain_option = click.option(
     help="Change a limit of the runtime or the server; repeatable.",
 )
 @drain_option
-@click.option("--paused", is_flag=True, help="Hold everything: work is accepted and waits until the gate is opened.")
+@click.option(
+    "--paused", is_flag=True, help="Start with everything held: new calls are accepted and wait for 'gates open'."
+)
 @verbose_option
 def command(
     app: str,
@@ -85,9 +87,9 @@ def command(
     paused: bool,
     verbose: bool,
 ) -> int:
-    """Run APP (file.py or package.module) on a data directory, and take calls over HTTP.
+    """Run APP (file.py or package.module) on a data directory and accept calls over HTTP.
 
-    What was under way when the directory was last in use goes on. SIGTERM or Ctrl-C stops it within the seconds of --drain and a
+    Unfinished invocations resume. SIGTERM or Ctrl-C stops it within the seconds of --drain and a
     few more, whatever runs; a second one stops it at once. Steps that do not end are named, and begin again at the next start.
     """
     if host not in LOOPBACK and is_open:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--system", is_flag=True, help="Also what is built in.")
+@click.option("--system", is_flag=True, help="Include built-in services.")
 @output_option
 @where_options
 def command(name: str | None, system: bool, output: str, where: Where) -> None:
-    """List what is served; of one NAME, its handlers, what they take and what they give.
+    """List the services; with NAME, its handlers with their parameters and results.
 
-    At rest nothing is: then the classes that have left invocations, and the handlers that were called.
+    Of a stopped data directory: the classes with stored invocations, and the handlers that were called.
     """
     from cli.doing import services
 

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     type=click.Choice(["table", "json", "jsonl", "csv"]),
     default="table",
     show_default=True,
-    help="For people, or for programs.",
+    help="Output format.",
 )
 @where_options
 def command(statement: str | None, tables: bool, output: str, where: Where) -> None:
-    """Answer STATEMENT, one SELECT in SQLite's SQL; '-' reads it from stdin. Nothing can be changed with it.
+    """Run STATEMENT, one SELECT in SQLite's SQL; '-' reads it from stdin. Nothing can be changed with it.
 
     \b
         playhead sql "select last_error, count(*) from sys_invocation where status = 'paused' group by 1 order by 2 desc"

@@ -48,7 +48,7 @@ def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any
         return with_options(
             with_selection,
             click.argument("which", nargs=-1, metavar="[WHICH]...", shell_complete=complete_selection),
-            click.option("--where", "condition", default=None, help="All invocations that match: a condition in SQL."),
+            click.option("--where", "condition", default=None, help="Select by an SQL condition on sys_invocation."),
             _DRY_RUN,
             _YES,
             _RATE,
@@ -62,12 +62,14 @@ def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 _RATE = click.option("--rate", type=RATE, default=None, help="Bulk only: at most RATE per second.")
 _DETACH = click.option("--detach", is_flag=True, help="Bulk only: print the id of the job and do not wait for it.")
-_DRY_RUN = click.option("--dry-run", is_flag=True, help="Show which ones, and do nothing.")
-_YES = click.option("-y", "--yes", is_flag=True, help="Do not ask before a verb for all that match.")
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="List the selected invocations and change nothing.")
+_YES = click.option("-y", "--yes", is_flag=True, help="Skip the confirmation (bulk only).")
 
 
 _REQUIRE_COMPATIBLE = click.option(
-    "--require-compatible", is_flag=True, help="Refuse, one by one, where that code does not get through what is kept."
+    "--require-compatible",
+    is_flag=True,
+    help="Refuse each invocation whose history does not replay on that deployment.",
 )
 
 
@@ -81,11 +83,11 @@ def _steer(selected: InvocationSelector, where: Where, how: How, act: Act, start
 @_verb(OPEN)
 @reason_option
 @click.option("--children", type=click.Choice(["called", "all"]), default="called", show_default=True)
-@click.option("--kill-after", type=DURATION, default=None, help="Kill it after 30s, 5m, 2h if it has not ended.")
+@click.option("--kill-after", type=DURATION, default=None, help="Kill it if it has not ended after 30s, 5m, 2h.")
 def cancel(
     selected: InvocationSelector, how: How, reason: str, children: str, kill_after: float | None, where: Where
 ) -> None:
-    """Stop them, with their compensations. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
+    """Cancel invocations and run their compensations. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
 
     \b
         playhead invocations list Agent --status paused -o id | playhead invocations cancel -
@@ -104,7 +106,7 @@ def cancel(
 @_verb(OPEN)
 @reason_option
 def kill(selected: InvocationSelector, how: How, reason: str, where: Where) -> None:
-    """End them now, without compensation. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]."""
+    """Kill invocations at once, without compensation. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]."""
     _steer(
         selected,
         where,
@@ -122,12 +124,12 @@ def kill(selected: InvocationSelector, how: How, reason: str, where: Where) -> N
     type=click.Choice(["drain", "now"]),
     default="drain",
     show_default=True,
-    help="Let a running step end and record it, or abort it.",
+    help="drain: let a running step end; now: abort it, it runs again later.",
 )
 def pause(selected: InvocationSelector, how: How, reason: str, mode: str, where: Where) -> None:
-    """Hold them where they are. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
+    """Pause invocations where they are. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
 
-    What comes later is not held; a gate does that: 'playhead gates close'.
+    Later invocations are not paused; 'playhead gates close' holds those, too.
     """
     _steer(
         selected,
@@ -141,12 +143,12 @@ def pause(selected: InvocationSelector, how: How, reason: str, mode: str, where:
 @click.command()
 @_verb(HELD_BACK)
 @reason_option
-@click.option("--deployment", default="keep", show_default=True, help="The code to go on on: keep, latest, or an id.")
+@click.option("--deployment", default="keep", show_default=True, help="The code to run on: keep, latest, or an id.")
 @_REQUIRE_COMPATIBLE
 def resume(
     selected: InvocationSelector, how: How, reason: str, deployment: str, require_compatible: bool, where: Where
 ) -> None:
-    """Let them go on where they stopped; those that back off try again now.
+    """Resume paused invocations, and retry those that back off now.
 
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]. For ids, --dry-run replays them on that code with no effect, and
     the exit code is 1 if one would be paused there.
@@ -172,7 +174,7 @@ def resume(
 @click.command()
 @_verb(ENDED)
 def purge(selected: InvocationSelector, how: How, where: Where) -> None:
-    """Forget the histories and results of ones that have ended.
+    """Delete history and result of completed invocations.
 
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
     """
@@ -193,14 +195,14 @@ def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | Non
     "--from",
     "from_step",
     callback=_step,
-    help="Begin again at a step, by its name or its path, or at the end: keep every step.",
+    help="The step to restart at, by name or path; 'end' keeps every step.",
 )
-@click.option("--input", "text", default=None, help="Another argument, as JSON. Of ids only.")
+@click.option("--input", "text", default=None, help="Replacement argument (JSON); only with ids.")
 @click.option(
-    "--stop", type=click.Choice(["cancel", "kill"]), default=None, help="What to do with one that has not ended."
+    "--stop", type=click.Choice(["cancel", "kill"]), default=None, help="Stop an invocation that has not ended."
 )
-@click.option("--rewind-state", is_flag=True, help="Put the fields of its object back to what they were at the step.")
-@click.option("--no-hand-over", is_flag=True, help="Callers go on waiting for this one, not for the new one.")
+@click.option("--rewind-state", is_flag=True, help="Reset the object's fields to their values at the step.")
+@click.option("--no-hand-over", is_flag=True, help="Leave waiting callers on the original invocation.")
 @click.option("--deployment", default="keep", show_default=True, help="The code to run on: keep, latest, or an id.")
 @_REQUIRE_COMPATIBLE
 def restart(
@@ -216,7 +218,7 @@ def restart(
     require_compatible: bool,
     where: Where,
 ) -> None:
-    """Do them again, as new invocations, from the beginning or from a step; what came before is kept, and not run again.
+    """Restart as new invocations, from the beginning or a step. What came before that step is kept, not repeated.
 
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]. For ids, --dry-run says what is kept and what begins again.
 
@@ -270,7 +272,7 @@ def signal(
     output: str,
     where: Where,
 ) -> None:
-    """Send signal NAME with VALUE (JSON) to invocations; it is buffered until they wait for it.
+    """Send signal NAME with VALUE; buffered until awaited. VALUE is JSON.
 
     WHICH: an id, '-' for ids from stdin, or Service[/key][/handler].
 

@@ -17,18 +17,18 @@ _DATA = data_option("The data directory.")
 
 @click.group()
 def command() -> None:
-    """Make, list and revoke tokens. They count at once, also for a server that runs."""
+    """Create, list and revoke API tokens. A change takes effect at once, also on a running server."""
 
 
 @command.command()
 @click.argument("name")
 @click.option(
-    "--scope", type=click.Choice(SCOPES), required=True, help="How far it reaches; each scope holds those before it."
+    "--scope", type=click.Choice(SCOPES), required=True, help="Permission level; each includes the previous ones."
 )
 @reason_option
 @_DATA
 def create(name: str, scope: str, reason: str, data: Path) -> None:
-    """Make a token for NAME and print it. It is shown this once; only its hash is kept."""
+    """Create a token called NAME and print it. It is shown only once; only its hash is stored."""
     from cli.doing import tokens
 
     tokens.create(name, scope, reason, data)
@@ -38,7 +38,7 @@ def create(name: str, scope: str, reason: str, data: Path) -> None:
 @output_option
 @_DATA
 def list_tokens(output: str, data: Path) -> None:
-    """Show the tokens that have names."""
+    """List the named tokens."""
     from cli.doing import tokens
 
     tokens.show_all(data, output)
@@ -49,7 +49,7 @@ def list_tokens(output: str, data: Path) -> None:
 @reason_option
 @_DATA
 def revoke(name: str, reason: str, data: Path) -> None:
-    """Take the token of NAME back: it opens nothing any more."""
+    """Revoke the token called NAME: it is refused from now on."""
     from cli.doing import tokens
 
     tokens.revoke(name, reason, data)

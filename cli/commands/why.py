@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @report_option
 @where_options
 def command(invocation_id: str, output: str, where: Where) -> None:
-    """Say why an invocation does not go on: a gate, a pause, its date, its key, another try, a step, a timer, a signal.
+    """Explain why an invocation is waiting: a gate, a pause, its date, its key, a retry, a step, a timer, a signal.
 
     \b
         playhead why inv_1…

@@ -51,10 +51,10 @@ def _context(contexts: Contexts, name: str, url: str | None, token: str | None) 
     if url is None:
         known = contexts.find(name) if name in contexts.named else None
         if known is None:
-            raise click.UsageError(f"{name!r} is a new name: say with --url where it is")
+            raise click.UsageError(f"no context {name!r}; pass --url to create it")
         return known if secret is None else attrs.evolve(known, token=secret)
     if not url.startswith(("http://", "https://")):
-        raise click.UsageError(f"{url!r} is no address of a server; write http://HOST:PORT")
+        raise click.UsageError(f"{url!r} is not the address of a server; write http://HOST:PORT")
     return Context(url=url, token=secret)  # a token is for the server that it was given for, and does not move along
 
 

@@ -82,10 +82,10 @@ def _explain(restored: Restored) -> None:
     identity, origin = restored.identity, DataDirectory(restored.manifest.origin)
     remark(f"it is a copy as of {when(restored.manifest.made_at)}, with an id of its own")
     if identity.backlog is not None:
-        remark("what was done outside after that is done again where its work goes on")
+        remark("side effects after that moment happen again where invocations resume")
     if identity.is_held:
         remark(
-            "what was under way is held from the first start on; new calls are taken. Where the original is gone for good, let it go on: "
+            "open invocations are held from the first start on; new calls are accepted. Where the original is gone for good, resume them: "
             "'playhead gates open backlog'"
         )
     if _is_served(origin, identity.copy_of):

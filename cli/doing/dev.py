@@ -59,7 +59,7 @@ async def _register(client: LocalClient, snapshot: Snapshot, registered: set[str
     try:
         change = await client.register_deployment(snapshot)
     except BrokenDeploymentError as error:
-        remark(f"{error.traceback}{error}\nnew work goes on on the code before")
+        remark(f"{error.traceback}{error}\nnew invocations run on the previous code")
         return
     except Refused as error:
         remark(str(error))

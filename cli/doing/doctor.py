@@ -118,5 +118,5 @@ async def _rebuild(data: Path) -> Examination:
         found = await rebuild(
             journal, Identity(f"user:{user() or 'unknown'}", "process"), retention_seconds=RETENTION_SECONDS
         )
-    remark("what is kept beside the events says what they say" if found.is_sound else "not all of it could be mended")
+    remark("rows, indexes and items agree with the events" if found.is_sound else "not all of it could be mended")
     return found

@@ -66,7 +66,7 @@ def show_all(service: str | None, after: str, limit: int, where: Where, output: 
     found = trio.run(run)
     OBJECTS.show(found, output)
     if len(found) == limit:
-        remark(f"the first {limit}; there may be more: --limit shows more, SERVICE with --after goes on")
+        remark(f"the first {limit}; there may be more: --limit shows more, SERVICE with --after continues")
 
 
 def show_one(name: str, at: int | None, where: Where, output: str) -> None:
@@ -143,7 +143,7 @@ def show_items(name: str, field: str, start: str, at: int | None, limit: int, wh
     found = trio.run(run)
     ITEMS.show(found, output)
     if len(found) == limit:
-        remark(f"{limit} items; there may be more: --start goes on, --limit shows more")
+        remark(f"{limit} items; there may be more: --start continues, --limit shows more")
 
 
 @attrs.frozen
@@ -174,7 +174,7 @@ def show_history(name: str, field: str, span: Span, where: Where, output: str) -
         remark(f"the history before event {history_from} is no longer kept: retention has purged it")
     if is_cut:
         way = "before" if span.newest_first else "after"
-        remark(f"{len(found)} changes; there may be more: --{way} {found[-1].number} goes on")
+        remark(f"{len(found)} changes; there may be more: --{way} {found[-1].number} continues")
 
 
 def show_fields(name: str, field: str | None, at: int | None, where: Where) -> None:

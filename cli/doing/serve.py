@@ -151,7 +151,7 @@ async def run_server(
                     )
                 await _tell_of_backlog(runtime.client)
                 await stop.asked()
-                remark("stopping: what is under way goes on at the next start; once more stops at once")
+                remark("stopping: open invocations continue at the next start; a second signal stops at once")
                 closing.begin.set()
             await runtime.engine.drain(max(stop.seconds_left, _LEAST_DRAIN_SECONDS))
             stop.closing()
@@ -174,7 +174,7 @@ async def _tell_of_backlog(client: LocalClient) -> None:
     for gate in await client.gates.list():
         if gate.scope == str(BACKLOG) and gate.state is GateState.CLOSED:
             remark(
-                f"what was accepted before {when(gate.since)} is held ({gate.reason}); 'playhead gates open {gate.scope}' lets it go on"
+                f"what was accepted before {when(gate.since)} is held ({gate.reason}); 'playhead gates open {gate.scope}' resumes it"
             )
 
 

@@ -101,7 +101,7 @@ def _scan(rows: RdictIter, start: bytes, stop: bytes, *, limit: int, reverse: bo
                 rows.next()
         rows.status()
     except Exception as error:
-        raise CorruptRecord(f"rows cannot be read behind {found[-1][0] if found else start!r}: {error}") from error
+        raise CorruptRecord(f"rows cannot be read after {found[-1][0] if found else start!r}: {error}") from error
     finally:
         del rows
     return found

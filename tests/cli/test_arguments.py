@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from cli.exits import Exit
@@ -173,10 +174,25 @@ def test_a_message_of_several_lines_stays_one_message(capsys: pytest.CaptureFixt
     assert lines == ["inv_1 replays differently.", "    recorded:  step 'a'", "  playhead: forged\\x1b[2J"]
 
 
+def test_a_usage_error_of_several_lines_stays_one_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_understood(**_: object) -> None:
+        raise click.UsageError("not understood:\n  'a'\nError: forged\x1b[2J")
+
+    monkeypatch.setattr("cli.main.root", not_understood)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == Exit.USAGE
+    assert capsys.readouterr().err.splitlines() == [
+        "Error: not understood:",
+        "    'a'",
+        "  Error: forged\\x1b[2J",
+    ]
+
+
 def test_every_group_is_tried() -> None:
     import importlib
-
-    import click
 
     named = {
         name

@@ -50,7 +50,7 @@ def test_all_that_fit_are_shown_first_and_asked_only_with_consent(shop: Terminal
     assert said.code == 3
     assert said.out == ""
     assert "3 invocations where service = 'Waiter' and status <> 'completed'" in said.err
-    assert "say --yes" in said.err
+    assert "pass --yes" in said.err
     assert statuses(shop).count("cancelled") == 0
     dry = shop.run("playhead invocations cancel Waiter --dry-run -o id")
     assert (dry.code, len(dry.out.splitlines())) == (0, 3)
@@ -206,7 +206,7 @@ def test_fields_are_set_and_cleared_on_a_condition(shop: Terminal) -> None:
     newest = shop.run("playhead actors history Shop/a owner --newest-first --limit 1 -o jsonl")
     assert msgspec.json.decode(newest.out)["value"] == "nobody"
     number = msgspec.json.decode(newest.out)["number"]
-    assert f"--before {number} goes on" in newest.err
+    assert f"--before {number} continues" in newest.err
     older = shop.done(f"playhead actors history Shop/a owner --newest-first --before {number} -o jsonl")
     assert msgspec.json.decode(older)["value"] == "ada"
 

@@ -95,6 +95,13 @@ class Server:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
+    def wait_for(self, text: str) -> None:
+        """Wait until its log says so."""
+        deadline = time.monotonic() + 60
+        while text not in self.log():
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.01)
+
 
 @contextmanager
 def serving(folder: Path, *options: str) -> Iterator[Server]:
@@ -142,8 +149,7 @@ def test_one_sigterm_ends_it_whatever_runs(tmp_path: Path, handler: str, code: E
 def test_code_that_takes_signals_away_does_not_keep_them(tmp_path: Path) -> None:
     with serving(tmp_path, "--drain", "1") as server:
         server.send("be_deaf")
-        while "signal handlers" not in server.log():
-            time.sleep(0.01)
+        server.wait_for("signal handlers")
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(30) == Exit.DONE, server.log()
 
@@ -152,8 +158,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     with serving(tmp_path, "--drain", "600") as server:
         server.send("thread")
         server.process.send_signal(signal.SIGTERM)
-        while "stopping" not in server.log():
-            time.sleep(0.01)
+        server.wait_for("stopping")
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(30) == Exit.FORCED
 

@@ -11,7 +11,7 @@ import trio
 import trio.lowlevel
 
 import actors
-from actors import RetryPolicy, Service, Workflow, handler, step
+from actors import RetryPolicy, Service, TerminalError, Workflow, handler, step
 from actors.http.routes import TokenScope
 from journal.events import Target
 from tests.console.stage import Stage, axe_findings, hold_requests, staged
@@ -80,6 +80,19 @@ class Orator(Service):
         return await declaim("x" * size)
 
 
+@step
+async def stumble(stair: int) -> None:
+    if stair > 1:
+        raise TerminalError(f"stair {stair} is wet")
+
+
+class Stairs(Service):
+    @handler
+    async def climb(self) -> None:
+        for stair in (1, 2):
+            await stumble(stair)
+
+
 class Door(Service):
     @handler
     async def open(self, door: str) -> None:
@@ -129,7 +142,7 @@ class Desk(Service):
 def stage(tmp_path: Path) -> Iterator[Stage]:
     _LIFTED.clear()
     _STUTTERED.clear()
-    with staged(tmp_path, House, Door, Stones, Desk, Speaker) as running:
+    with staged(tmp_path, House, Door, Stones, Desk, Speaker, Stairs) as running:
         yield running
 
 
@@ -184,6 +197,20 @@ def test_the_output_is_that_of_the_try_that_did_not_fail(stage: Stage, open_page
     page.get_by_text("Emitted, 3 pieces").wait_for()
     page.get_by_text("a2 b2 c2").wait_for()
     page.get_by_text("2 more pieces of tries that failed").wait_for()
+
+
+def test_a_step_that_failed_shows_its_error_and_no_output(stage: Stage, open_page: Open) -> None:
+    sent = stage.do(stage.client.send, Target("Stairs", None, "climb"))
+    page = open_page(stage.address(f"/invocations/{sent.invocation_id}"))
+    detail = page.get_by_role("region", name="step stumble")
+    output = detail.get_by_role("term").filter(has_text="Output")
+    steps = page.get_by_role("button", name="step stumble")
+    steps.nth(1).wait_for()
+    steps.first.click()
+    output.wait_for()  # null is what that step has returned
+    steps.nth(1).click()
+    detail.get_by_text("stair 2 is wet").first.wait_for()
+    assert output.count() == 0
 
 
 def carried_and_restarting(stage: Stage, open_page: Open) -> tuple[Page, Locator, str]:

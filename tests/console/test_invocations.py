@@ -14,7 +14,7 @@ from actors.http.routes import TokenScope
 from journal.events import Target
 from tests.console.large import COUNT, Parcel, build
 from tests.console.proxy import proxied
-from tests.console.stage import Stage, axe_findings, is_stream, staged
+from tests.console.stage import Stage, axe_findings, hold_requests, is_stream, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,6 +51,25 @@ async def reach(name: str) -> None:
     raise Broken(f"nobody answers for {name}")
 
 
+@step
+async def grip(name: str) -> None:
+    _HELD[name] = trio.Event()
+    await _HELD[name].wait()
+
+
+_HELD: dict[str, trio.Event] = {}
+
+
+async def until_held(count: int) -> None:
+    while len(_HELD) < count:
+        await trio.sleep(0.01)
+
+
+async def let_go_of_held() -> None:
+    for event in _HELD.values():
+        event.set()
+
+
 class Agent(Service):
     @handler
     async def work(self, name: str) -> str:
@@ -59,6 +78,10 @@ class Agent(Service):
     @handler
     async def fail(self, name: str) -> None:
         await reach(name)
+
+    @handler
+    async def hold(self, name: str) -> None:
+        await grip(name)
 
 
 class Room(Actor):
@@ -645,6 +668,68 @@ def test_a_job_can_be_slowed_down_and_stopped(stage: Stage, open_page: Open) -> 
     assert job.state.value == "cancelled"
     assert job.rate == 2
     assert job.done < job.total == 25
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_a_job_is_said_to_continue_only_while_it_runs(is_stopped: bool, stage: Stage, open_page: Open) -> None:
+    stage.do(send_many, stage, "work", 25)
+    page = open_page(stage.address("/invocations"))
+    rows(page).nth(20).wait_for()
+    page.keyboard.press("a")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    if is_stopped:
+        dialog.get_by_label("At most per second").fill("0.1")
+    let_go = hold_requests(page, "/jobs/job_")
+    dialog.get_by_role("button", name="Pause 25 invocations").click()
+    note = dialog.get_by_text("The job continues")
+    note.wait_for()
+    let_go()
+    if is_stopped:
+        dialog.get_by_role("button", name="Stop the job").click()
+    dialog.get_by_role("status").get_by_text("cancelled" if is_stopped else "done", exact=True).wait_for()
+    note.wait_for(state="detached")
+    assert dialog.get_by_role("button", name="Stop the job").count() == 0
+
+
+def test_what_is_recorded_and_not_yet_obeyed_is_not_called_a_change(stage: Stage, open_page: Open) -> None:
+    ids = stage.do(send_many, stage, "hold", 2)
+    stage.do(until_held, 2)
+    page = open_page(stage.address("/invocations"))
+    rows(page).nth(1).wait_for()
+    page.keyboard.press("a")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Pause 2 invocations").click()
+    for of in ids:
+        cells = dialog.get_by_role("row").filter(has=page.get_by_role("link", name=of[-7:])).get_by_role("cell")
+        cells.nth(3).get_by_text("recorded, not yet seen").wait_for()
+        assert "running" in cells.nth(2).inner_text()
+    page.context.close()
+    stage.do(let_go_of_held)
+
+
+def test_a_signal_is_given_to_those_that_were_picked_by_mouse(stage: Stage, open_page: Open) -> None:
+    ids = [stage.do(send, stage, "work", "the verdict") for _ in range(3)]
+    stage.do(come_to, stage, "awaited_signal = 'the verdict'", 3)
+    page = open_page(stage.address("/invocations"))
+    rows(page).nth(2).wait_for()
+    for of in ids[:2]:
+        page.get_by_role("checkbox", name=f"select {of}").click()
+    page.get_by_text("2 invocations chosen").wait_for()
+    page.get_by_role("button", name="Signal", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    waits = dialog.get_by_role("group", name="They wait for").get_by_role("button")
+    waits.filter(has_text="another").click()
+    waits.filter(has_text="the verdict").click()
+    dialog.get_by_label("Value").fill("granted")
+    dialog.get_by_role("button", name="Signal 2 invocations").click()
+    dialog.get_by_text("2 changed").wait_for()
+    dialog.get_by_role("status").get_by_text("done", exact=True).wait_for()
+    dialog.get_by_role("button", name="Close", exact=True).last.click()
+    dialog.wait_for(state="detached")
+    assert [stage.do(stage.client.invocation(of).result) for of in ids[:2]] == ["granted"] * 2
+    assert stage.do(stage.client.invocation(ids[2]).info).outcome is None
 
 
 def test_a_steering_token_may_ask_one_and_not_many(stage: Stage, open_page: Open) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
+import actors
+from actors import Service, TerminalError, handler, step
 from actors.http.routes import TokenScope
 from journal.events import Target
 from tests.console.shop import CLASSES, fill
-from tests.console.stage import Stage, axe_findings, staged
+from tests.console.stage import Stage, axe_findings, hold_requests, staged
 from tests.console.test_invocations import come_to
 
 if TYPE_CHECKING:
@@ -26,9 +29,28 @@ if TYPE_CHECKING:
 CALM = "Nothing is paused, nothing waits for a signal, and no gate is closed."
 
 
+class Lost(Exception):
+    pass
+
+
+@step(retry=actors.RetryPolicy(initial_delay=600.0))
+async def carry(parcel: str) -> None:
+    raise Lost(f"{parcel} fell off")
+
+
+class Courier(Service):
+    @handler
+    async def deliver(self, parcel: str) -> None:
+        await carry(parcel)
+
+    @handler
+    async def refuse(self, parcel: str) -> None:
+        raise TerminalError(f"{parcel} fell off")
+
+
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    with staged(tmp_path, *CLASSES) as running:
+    with staged(tmp_path, *CLASSES, Courier) as running:
         yield running
 
 
@@ -59,6 +81,24 @@ def test_what_is_stuck_and_why_stands_on_top_and_leads_to_all_of_them(
     person.get_by_role("link").first.click()
     page.get_by_role("grid", name="Invocations").locator(".tbody .tr").nth(1).wait_for()
     assert "status = 'paused' and service = 'Order'" in page.get_by_label("where").input_value()
+
+
+@pytest.mark.parametrize(
+    ("title", "verb", "where"),
+    [
+        ("Failing, will be retried", "deliver", "status = 'backing_off'"),
+        ("Failed in the last 24 hours", "refuse", "outcome = 'failed'"),
+    ],
+)
+def test_a_group_of_failures_shows_its_latest_error(
+    title: str, verb: str, where: str, stage: Stage, open_page: Open
+) -> None:
+    for count, parcel in enumerate(("parcel 9", "parcel 89"), start=1):  # the first is the last by alphabet
+        stage.do(stage.client.send, Target("Courier", None, verb), b'"%b"' % parcel.encode())
+        stage.do(come_to, stage, where, count)
+    group = open_page(stage.address()).get_by_role("region", name=title).get_by_role("row").nth(1)
+    group.get_by_text("Courier/" + verb).wait_for()
+    assert "parcel 89 fell off" in group.inner_text()
 
 
 def test_what_waits_for_a_signal_is_there_with_its_name_and_since_when_and_leaves_when_it_has_come(
@@ -193,14 +233,60 @@ def test_jobs_are_listed_and_each_tells_what_became_of_its_items(stage: Stage, o
     page = open_page(stage.address("/jobs"), color_scheme=scheme)
     cells = page.get_by_role("grid", name="Jobs").get_by_role("gridcell")
     cells.first.wait_for()
-    shown = cells.evaluate_all(
-        "cells => cells.map(cell => getComputedStyle(cell)).map(s => [s.display, s.textOverflow])"
-    )
-    assert {tuple(one) for one in shown} == {("block", "ellipsis")}, "what is cut off says so"
     page.get_by_role("grid", name="Jobs").get_by_role("link", name="resume").click()
     page.get_by_text("2 changed").wait_for()
     page.get_by_role("row").nth(2).wait_for()
     assert axe_findings(page) == []
+
+
+def test_a_look_at_the_jobs_does_not_cause_the_next(stage: Stage, open_page: Open) -> None:
+    stage.do(stage.client.jobs.where("status = 'paused'").pause)
+    page = open_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/jobs?" in request.url else None)
+    page.clock.install()
+    page.goto(stage.address())
+    page.get_by_role("region", name="Latest jobs").get_by_role("link", name="pause").wait_for()
+    alarm = page.get_by_role("region", name="Needs attention")
+    looks: list[int] = []
+    for number in range(4):
+        stage.do(stage.client.jobs.list)  # recorded, as what the page asks is
+        stage.do(partial(stage.client.gates.close, "service:Order", reason=f"look {number}"))
+        alarm.get_by_text(f"look {number}").wait_for()  # so the page has heard of the look before it
+        page.clock.run_for(10_000)
+        looks.append(len(asked))
+        stage.do(stage.client.gates.open, "service:Order")
+        alarm.get_by_text(f"look {number}").wait_for(state="detached")
+    assert looks[-1] == looks[0]
+
+
+def test_what_is_stuck_is_read_before_all_are_counted(stage: Stage, open_page: Open) -> None:
+    page = open_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.post_data or "") if "/query" in request.url else None)
+    let_go = hold_requests(page, "/query", lambda request: "where status = ?" in (request.post_data or ""))
+    page.goto(stage.address())
+    page.get_by_text("No bulk job has been started").wait_for()
+    assert [text for text in asked if "where status = ?" not in text] == []
+    with page.expect_request(lambda request: "outcome, count(*)" in (request.post_data or "")):
+        let_go()
+    page.get_by_role("navigation", name="Invocations by status").wait_for()
+
+
+CUT = """cell => {
+    const style = getComputedStyle(cell);
+    return {is_cut: cell.scrollWidth > cell.clientWidth, how: [style.display, style.overflowX, style.textOverflow]};
+}"""
+
+
+@pytest.mark.parametrize("width", [768, 1440])
+def test_a_job_whose_condition_is_too_long_is_cut_with_an_ellipsis(width: int, stage: Stage, open_page: Open) -> None:
+    where = " or ".join(f"key = 'a guest with a long name, number {number}'" for number in range(20))
+    stage.do(stage.client.jobs.where(where).pause)
+    page = open_page(stage.address("/jobs"), viewport={"width": width, "height": 800})
+    condition = page.get_by_role("grid", name="Jobs").get_by_role("gridcell").filter(has_text="a guest")
+    condition.wait_for()
+    assert condition.evaluate(CUT) == {"is_cut": True, "how": ["block", "hidden", "ellipsis"]}
 
 
 def test_a_reading_token_sees_it_without_a_button_to_act(stage: Stage, open_page: Open) -> None:

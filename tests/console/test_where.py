@@ -140,6 +140,24 @@ def test_what_is_put_beside_a_condition_narrows_it_and_taken_away_leaves_it(
 
 
 @pytest.mark.parametrize(
+    ("text", "picked", "others"),
+    [
+        ("(status = 'paused' and key = 'and (') and status = 'paused'", "and (", "status = 'paused'"),
+        ("(key = 'and (' and status = 'paused')", "and (", "status = 'paused'"),
+        ("key = 'and (' and 1 -- and more\n", "", "key = 'and ('"),
+        ("key = 'and (' and status = 'paused' and key = 'k'", "k", "key = 'and (' and status = 'paused'"),
+    ],
+)
+def test_of_two_words_on_a_column_the_last_is_the_pick(
+    text: str, picked: str, others: str, parts: Parts, fitting: Callable[[str], set[int]]
+) -> None:
+    found = parts(text)
+    assert found["key"] == picked
+    assert fitting(found["narrowed"]) == fitting(others) & fitting("key = 'k'"), found
+    assert fitting(found["back"]) == fitting(others), found
+
+
+@pytest.mark.parametrize(
     ("text", "wrong"),
     [
         ("a) or (b", "a bracket closes that was not opened, at character 2"),

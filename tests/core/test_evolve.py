@@ -440,14 +440,19 @@ def test_it_backs_off_until_nothing_of_it_waits_for_another_try() -> None:
         assert story.status_of(IT) is after
 
 
+@pytest.mark.parametrize(
+    "step_was", [SUSPENDED, e.StepRetried(invocation_id=IT, step=STEP)], ids=["waiting", "retried"]
+)
 @pytest.mark.parametrize("goes_on", [e.InvocationResumed(invocation_id=IT, reason="why"), CANCEL_REQUESTED])
-def test_one_that_goes_on_after_a_pause_has_all_attempts_ahead_and_its_steps_run_at_once(goes_on: Event) -> None:
+def test_one_that_goes_on_after_a_pause_has_all_attempts_ahead_and_its_steps_run_at_once(
+    goes_on: Event, step_was: Event
+) -> None:
     story = given(
         accepted(),
         started(),
         STEP_SCHEDULED,
         STEP_FAILED,
-        SUSPENDED,
+        step_was,
         attrs.evolve(ATTEMPT_FAILED, attempt=4),
         paused(PauseCause.EXHAUSTED),
         goes_on,

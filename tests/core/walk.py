@@ -257,7 +257,8 @@ class Walker:
     def _check_history(self) -> None:
         """The events alone, as bytes, give the same object."""
         again: ObjectState | None = None
-        for recorded in decode_record(encode_record((r.stamp, r.event) for r in self.events), 1):
+        written = encode_record((r.stamp, r.event) for r in self.events)
+        for recorded in decode_record(written, 1) if written else ():
             again = evolve(again, recorded.number, recorded.stamp, recorded.event)
         assert again == self.state
 

@@ -7,7 +7,11 @@ import trio
 
 import actors
 from actors import Actor, Service, Workflow, handler, shared, step
+from journal import keys
 from journal.events import Status, Target
+from journal.ids import stream_of
+from journal.kv.store import Batch
+from journal.rows import PartitionState, decode_row, encode_row
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 
@@ -82,6 +86,12 @@ class Journaling(Actor):
     async def append(self, value: int) -> list[int]:
         self.seen.append(value)
         return self.seen
+
+
+class Forwarder(Actor):
+    @handler
+    async def pass_on(self, key: str, value: int) -> None:
+        await actors.actor(Journaling, key).append.send(value)
 
 
 class Once(Workflow):
@@ -159,11 +169,27 @@ async def test_two_sends_to_one_key_arrive_in_order(lab: Lab) -> None:
 async def test_partitions_speak_to_each_other_by_letter_with_the_same_promises() -> None:
     lab = Lab(Counter, Caller, Journaling, partitions=5)
     async with lab.running() as runtime:
-        keys = [f"k{i}" for i in range(12)]
-        assert await runtime.client.service(Caller).sum_up(keys * 2) == 12 * 1 + 12 * 2
+        counters = [f"k{i}" for i in range(12)]
+        assert await runtime.client.service(Caller).sum_up(counters * 2) == 12 * 1 + 12 * 2
         await runtime.client.service(Caller).send_in_order("x")
         await quiet()
         assert await runtime.client.actor(Journaling, "x").append(99) == [*range(10), 99]
+
+
+async def test_a_letter_is_not_taken_for_one_of_a_claim_that_left_no_number() -> None:
+    lab = Lab(Forwarder, Journaling, partitions=2)
+    sender = stream_of("Forwarder", "f") % 2
+    key = next(key for n in range(99) if stream_of("Journaling", key := f"j{n}") % 2 != sender)
+    number = keys.partition_state(sender)
+    for value in (1, 2):
+        async with lab.running() as runtime:
+            await runtime.client.actor(Forwarder, "f").pass_on(key, value)
+            await quiet()
+        state = decode_row(PartitionState, lab.store.get(number))
+        state.epoch -= 1  # what was sent is durable, and the claim's own number is lost
+        lab.store.apply(Batch({number: encode_row(state)}))
+    async with lab.running() as runtime:
+        assert await runtime.client.actor(Journaling, key).append(3) == [1, 2, 3]
 
 
 async def test_a_delayed_send_arrives_after_its_delay_also_when_the_process_was_gone(lab: Lab) -> None:
@@ -234,7 +260,7 @@ async def test_a_caller_that_stops_waiting_leaves_the_invocation_alone(lab: Lab)
         counter = runtime.client.actor(Counter, "x")
         with trio.move_on_after(1):
             await counter.add_slowly(1, 10.0)
-        with pytest.raises(actors.TooSlowError, match="it goes on as inv_1") as caught:
+        with pytest.raises(actors.TooSlowError, match="it continues as inv_1") as caught:
             await counter.add_slowly.options(timeout=2)(1, 30.0)
         assert caught.value.invocation_id is not None
         assert await runtime.client.invocation(caught.value.invocation_id).result() == 4

@@ -6,6 +6,7 @@ import logging
 import math
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 import trio
 
@@ -23,6 +24,7 @@ from journal import keys
 from journal.events import PauseCause, Status
 from journal.ids import stream_of
 from journal.kv.store import Batch
+from journal.log.inbox import decode_letter, encode_letter
 from journal.log.kv_journal import StoredJournal
 from tests.hostile.values import BODIES
 from tests.lab import WORLD, Lab, quiet
@@ -458,20 +460,22 @@ def journal_of(lab: Lab) -> StoredJournal:
     return StoredJournal(lab.store, partitions=lab.partitions, clock=lab.clock, secret="lab")
 
 
-async def test_a_letter_that_cannot_be_read_stays_and_the_others_are_handed_out() -> None:
+@pytest.mark.parametrize("is_its_command", [False, True])
+async def test_a_letter_that_cannot_be_read_stays_and_the_others_are_handed_out(is_its_command: bool) -> None:
     lab = Lab(Account, Bystander)
     async with lab.running() as runtime:
         handles = [await runtime.client.actor(Account, key).rest.send() for key in ("alice", "bob")]
         await quiet()
     prefix = keys.dated_letters(0)
-    first_letter, *_ = lab.store.scan(prefix, keys.after_prefix(prefix))
-    lab.store.apply(Batch({first_letter[0]: b"\x93\xff"}))
+    (key, letter), *_ = lab.store.scan(prefix, keys.after_prefix(prefix))
+    damaged = encode_letter(attrs.evolve(decode_letter(letter), data=b"\x93\xff")) if is_its_command else b"\x93\xff"
+    lab.store.apply(Batch({key: damaged}))
     async with lab.running() as runtime:
         await trio.sleep(20)
         await alive(runtime)
         infos = [await runtime.client.invocation(handle.id).info() for handle in handles]
         assert [info.status is Status.COMPLETED for info in infos].count(True) == 1
-    assert dict(lab.store.contents())[first_letter[0]] == b"\x93\xff"
+    assert dict(lab.store.contents())[key] == damaged
 
 
 async def test_a_history_that_cannot_be_overwritten_holds_up_no_commit() -> None:

@@ -150,6 +150,27 @@ async def test_a_damaged_object_is_named_with_its_event_and_others_go_on() -> No
         assert WORLD.count("kept until it is repaired") == 1
 
 
+@pytest.mark.parametrize("kept", ["nothing", "the stamp", "all but a byte"])
+@on_virtual_time
+async def test_an_object_whose_record_ends_early_is_set_aside_alone(kept: str) -> None:
+    lab = Lab(Notes, partitions=1)
+    async with lab.running() as runtime:
+        for key in ("broken", "whole"):
+            await runtime.client.actor(Notes, key).note("before")
+    stream = stream_of("Notes", "broken")
+    [(key, value)] = lab.store.scan(keys.record(0, stream, 1), keys.record(0, stream, 2**64 - 1), limit=1)
+    stamp_ends = 5 + int.from_bytes(value[1:5], "big")
+    ends = {"nothing": 0, "the stamp": stamp_ends, "all but a byte": len(value) - 1}
+    lab.store.apply(Batch({key: value[: ends[kept]]}))
+    async with lab.running() as runtime:
+        with pytest.raises(actors.ObjectSetAsideError):
+            await runtime.client.actor(Notes, "broken").note("after")
+        assert await runtime.client.actor(Notes, "whole").note("after") == 2
+    lab.store.apply(Batch({key: value}))
+    async with lab.running() as runtime:
+        assert await runtime.client.actor(Notes, "broken").note("after") == 2
+
+
 @on_virtual_time
 @pytest.mark.parametrize("is_asked_for", [True, False])
 async def test_what_cannot_be_erased_is_not_purged_and_keeps_its_row(is_asked_for: bool) -> None:
@@ -173,6 +194,36 @@ async def test_what_cannot_be_erased_is_not_purged_and_keeps_its_row(is_asked_fo
         with pytest.raises(actors.UnknownInvocationError):
             await handle.result()
         assert examine(lab.store, 1).is_sound
+
+
+class SlowDisk(MemoryStore):
+    """Each commit takes a second."""
+
+    async def commit(self, batch: Batch) -> None:
+        await trio.sleep(1.0)
+        await super().commit(batch)
+
+
+@on_virtual_time
+async def test_a_row_stays_whose_history_is_damaged_while_its_purge_waits() -> None:
+    lab = Lab(Notes, partitions=1, store=SlowDisk())
+    async with lab.running() as runtime, trio.open_nursery() as nursery:
+        handle = await runtime.client.actor(Notes, "broken").note.send("line")
+        assert await handle.result() == 1
+        nursery.start_soon(runtime.client.actor(Notes, "whole").note.send, "its commit is under way")
+        await trio.sleep(0.1)
+        nursery.start_soon(handle.purge)
+        await trio.sleep(0.1)
+        damage = Damage(lab, "Notes", "broken")
+    damage.repair()
+    assert examine(lab.store, 1).is_sound
+    async with lab.running() as runtime:
+        handle = runtime.client.invocation(handle.id)
+        assert await handle.result() == 1
+        await handle.purge()
+        with pytest.raises(actors.UnknownInvocationError):
+            await handle.result()
+    assert examine(lab.store, 1).is_sound
 
 
 BESIDE = {1: "whole", 5: "apart"}

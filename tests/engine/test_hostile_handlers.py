@@ -14,7 +14,7 @@ from trio.testing import MockClock
 import actors
 from actors import Actor, Limits, RetryPolicy, Service, handler, step
 from actors.values.limits import NEVER
-from journal.events import Status
+from journal.events import PauseCause, Status
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 
@@ -267,6 +267,8 @@ async def test_whatever_is_raised_is_a_failure_of_the_handler(lab: Lab, where: s
         info = await handle.info()
         assert info.status is Status.PAUSED
         assert info.last_failure is not None
+        pauses = [event.details["cause"] async for event in handle.events() if event.name == "InvocationPaused"]
+        assert pauses == [PauseCause.EXHAUSTED.value], "it is not taken for a fault of the engine"
         await alive(runtime)
     async with lab.running() as runtime:
         await alive(runtime)

@@ -29,6 +29,8 @@ from actors.system import job as system_job
 from actors.system.job import page_size
 from journal.errors import MalformedIdError
 from journal.events import Status
+from journal.kv.memory import MemoryStore, MemoryView
+from journal.kv.store import SCAN_PAGE
 from tests.lab import WORLD, Lab, quiet
 from tests.sql.kept import id_in
 from tests.virtual import on_virtual_time
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from actors.runtime import Runtime
 
 pytestmark = on_virtual_time
+
+Rows = list[tuple[bytes, bytes]]
 
 
 @step
@@ -228,6 +232,49 @@ async def test_a_job_asked_for_again_under_its_key_is_the_same_job_also_at_once_
         await pause(None)
         assert len({job.id for job in started}) == 4
         assert [info.id for info in await runtime.client.jobs.list()][:2] == [started[-1].id, started[-2].id]
+
+
+class Counted(MemoryStore):
+    """Counts the rows that are read from it and from its views."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows_read = 0
+
+    def scan(self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False) -> Rows:
+        return self.count(super().scan(start, stop, limit=limit, reverse=reverse))
+
+    async def view(self) -> MemoryView:
+        await super().view()
+        return CountedView(self)
+
+    def count(self, rows: Rows) -> Rows:
+        self.rows_read += len(rows)
+        return rows
+
+
+class CountedView(MemoryView):
+    def __init__(self, store: Counted) -> None:
+        super().__init__(store._rows, store._order)
+        self._store = store
+
+    def scan(self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False) -> Rows:
+        return self._store.count(super().scan(start, stop, limit=limit, reverse=reverse))
+
+
+async def test_the_newest_jobs_are_found_without_reading_invocations() -> None:
+    store = Counted()
+    async with Lab(Agent, store=store).running() as runtime:
+        await waiting(runtime, 2)
+        job = await runtime.client.jobs.where("service = 'Agent'").pause()
+        await job.result()
+        costs: list[int] = []
+        for more in (0, 300):
+            await waiting(runtime, more)
+            before = store.rows_read
+            assert [info.id for info in await runtime.client.jobs.list()] == [job.id]
+            costs.append(store.rows_read - before)
+        assert 0 < costs[1] < costs[0] + 10, costs
 
 
 async def test_a_key_that_a_job_of_another_kind_has_is_refused_and_is_free_again_after_a_day() -> None:

@@ -127,7 +127,7 @@ async def test_requests_beyond_those_that_can_wait_to_be_taken_in_are_refused_an
     assert len(answers) + len(refusals) == 25
     assert len(answers) >= 10
     assert refusals
-    assert "requests wait to be taken in already; try again later" in str(refusals[0])
+    assert "limit `requests`=10" in str(refusals[0])
 
 
 @pytest.mark.parametrize("write", WRITES)

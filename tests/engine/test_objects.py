@@ -225,7 +225,7 @@ async def test_an_edit_is_refused_while_the_key_is_held_unless_it_may_wait() -> 
         ({"clear": ["sales"]}, actors.NotPossibleError, "only grows"),
         ({"items": {"stock": {"tea": 1}}}, actors.InvalidArgumentError, "named as JSON"),
         ({"items": {"stock": {'"tea"': "many"}}}, actors.InvalidArgumentError, r'stock\["tea"\]: expected int'),
-        ({"items": {"owner": {'"tea"': 1}}}, actors.NotPossibleError, "is no Map"),
+        ({"items": {"owner": {'"tea"': 1}}}, actors.NotPossibleError, "is not a Map"),
     ],
 )
 async def test_an_edit_that_does_not_fit_is_refused_and_nothing_of_it_is_done(

@@ -31,9 +31,12 @@ FAIL_AT_ONCE = RetryPolicy(max_attempts=1, on_exhausted="fail")
 TWICE = RetryPolicy(max_attempts=2, initial_delay=1.0, factor=1.0, on_exhausted="fail")
 
 
+LONGEST_JOB_SECONDS = 3600.0
+
+
 @attrs.define(eq=False)
 class Job:
-    """A function in a thread that lasts until the test ends it."""
+    """A function in a thread that lasts until it is ended."""
 
     function: Callable[[], Any]
     over: trio.Event = attrs.field(factory=trio.Event)
@@ -45,7 +48,8 @@ class Job:
 
 
 class Workshop:
-    """Stands for worker threads: what is at work in them, and has it end when the test says so."""
+    """Stands for worker threads: what is at work in them, and has it end when the test says so, or after a long time: an engine
+    that waited for a thread would not end either, and neither would the test."""
 
     def __init__(self) -> None:
         self.jobs: list[Job] = []
@@ -53,7 +57,10 @@ class Workshop:
     async def run(self, function: Callable[[], Any]) -> Any:
         job = Job(function)
         self.jobs.append(job)
-        await job.over.wait()
+        with trio.move_on_after(LONGEST_JOB_SECONDS):
+            await job.over.wait()
+        if not job.over.is_set():
+            job.end()
         return job.result
 
     def end(self, number: int = 0) -> None:
@@ -391,10 +398,12 @@ def test_work_for_a_batch_inside_steps_grows_with_its_size() -> None:
             async with lab.running() as runtime:
                 sys.setprofile(count_call)
                 try:
-                    for _ in range(count):
-                        await runtime.client.service(Busy).one.send()
+                    handles = [await runtime.client.service(Busy).one.send() for _ in range(count)]
                 finally:
                     sys.setprofile(None)
+                OVER.set()
+                for handle in handles:  # all were at work
+                    await handle.result()
             return called
 
         return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))

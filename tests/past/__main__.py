@@ -1,10 +1,11 @@
-"""``python -m tests.past [NAME ...]``: list the past bugs, or run the tests of those that are named.
+"""List the past bugs, or run the tests of those that are named: ``python -m tests.past [NAME ...]``.
 
 Exits as pytest does; with 2 if a name is unknown.
 """
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import subprocess
 import sys
@@ -16,8 +17,11 @@ ROOT = Path(__file__).parents[2]
 UNKNOWN = 2
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Do what the arguments ask for; the exit code."""
+    parser = argparse.ArgumentParser("python -m tests.past", description=__doc__)
+    parser.add_argument("name", nargs="*", help="of a past bug whose tests are run; all are listed if none is named")
+    names = parser.parse_args(arguments).name
     if not names:
         print(listing())
         return 0

@@ -24,6 +24,7 @@ FAULTS = (
         "multi-line-message-was-escaped",
         "A message of several lines was printed as one, with its line breaks escaped.",
         "tests/cli/test_arguments.py::test_a_message_of_several_lines_stays_one_message",
+        "tests/cli/test_arguments.py::test_a_usage_error_of_several_lines_stays_one_error",
     ),
     Fault(
         "option-took-nan",

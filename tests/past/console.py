@@ -265,4 +265,44 @@ FAULTS = (
         "The key 'k', which is 'up' in tables, opened Kill with the focus where Enter killed.",
         "tests/console/test_invocation.py::test_keys_ask_verbs_and_a_reading_token_has_none",
     ),
+    Fault(
+        "group-showed-an-old-error",
+        "A group of failures showed the last of its errors by alphabet, and not the latest.",
+        "tests/console/test_overview.py::test_a_group_of_failures_shows_its_latest_error",
+    ),
+    Fault(
+        "ended-job-was-said-to-continue",
+        "The dialog of a job said that the job continues after it had ended.",
+        "tests/console/test_invocations.py::test_a_job_is_said_to_continue_only_while_it_runs",
+    ),
+    Fault(
+        "recorded-verb-was-shown-as-a-change",
+        "A verb that was only recorded was shown as a change from a status to the same status.",
+        "tests/console/test_invocations.py::test_what_is_recorded_and_not_yet_obeyed_is_not_called_a_change",
+    ),
+    Fault(
+        "failed-step-showed-an-output",
+        "A step that failed showed the output null.",
+        "tests/console/test_invocation.py::test_a_step_that_failed_shows_its_error_and_no_output",
+    ),
+    Fault(
+        "condition-was-cut-in-a-letter",
+        "The list of jobs cut a long condition in the middle of a letter, without an ellipsis.",
+        "tests/console/test_overview.py::test_a_job_whose_condition_is_too_long_is_cut_with_an_ellipsis",
+    ),
+    Fault(
+        "look-at-jobs-caused-the-next",
+        "The overview read the jobs again because reading them is recorded, for ever.",
+        "tests/console/test_overview.py::test_a_look_at_the_jobs_does_not_cause_the_next",
+    ),
+    Fault(
+        "stuck-waited-for-the-count",
+        "The overview showed what is stuck only when all invocations had been counted.",
+        "tests/console/test_overview.py::test_what_is_stuck_is_read_before_all_are_counted",
+    ),
+    Fault(
+        "condition-was-taken-for-a-pick",
+        "Taking a pick back took the written condition on the same column instead.",
+        "tests/console/test_where.py::test_of_two_words_on_a_column_the_last_is_the_pick",
+    ),
 )

@@ -270,4 +270,9 @@ FAULTS = (
         "A step that ended its process was paused as blocked, although its policy had ended it.",
         "tests/engine/test_lost_tries.py::test_the_policy_of_a_step_that_ends_its_process_comes_first",
     ),
+    Fault(
+        "list-of-jobs-read-all-invocations",
+        "The list of jobs read all invocations, and at 100,000 of them nobody else was answered meanwhile.",
+        "tests/engine/test_jobs.py::test_the_newest_jobs_are_found_without_reading_invocations",
+    ),
 )

@@ -40,4 +40,14 @@ FAULTS = (
         "A rewinding restart of an atomic handler showed half of its change, which stayed if the restart was killed.",
         "tests/engine/test_restart_atomic.py::test_one_that_is_killed_after_a_rewind_shows_no_half",
     ),
+    Fault(
+        "purge-lost-a-row-beside-damage",
+        "A purge whose history was damaged before its commit removed the invocation's row and kept its history.",
+        "tests/engine/test_damage_and_doubt.py::test_a_row_stays_whose_history_is_damaged_while_its_purge_waits",
+    ),
+    Fault(
+        "resumed-step-had-fewer-tries",
+        "A resume did not give back all attempts to a step that was to be tried again and had not begun.",
+        "tests/core/test_evolve.py::test_one_that_goes_on_after_a_pause_has_all_attempts_ahead_and_its_steps_run_at_once",
+    ),
 )

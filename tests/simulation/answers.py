@@ -19,6 +19,7 @@ def judge(storm: Storm, lives: dict[InvocationId, Life]) -> None:
     """Hold a storm against these."""
     _what_was_awaited(storm, lives)
     _what_was_seen(storm, lives)
+    _what_was_read(storm, lives)
     for life in lives.values():
         _what_was_called(storm, lives, life)
         _pauses(storm, life)
@@ -73,6 +74,18 @@ def _what_was_seen(storm: Storm, lives: dict[InvocationId, Life]) -> None:
         if life is not None and not life.of(e.InvocationRestarted):
             is_so = life.ended_durably >= at - LONGEST_COMMIT_SECONDS
             storm.law("what is durable is seen", is_so, f"{of} was seen open at {at}, it ended at {life.ended_durably}")
+
+
+def _what_was_read(storm: Storm, lives: dict[InvocationId, Life]) -> None:
+    """A history is read whole, and as it is, or not at all."""
+    for of, began, entries in storm.histories:
+        life = lives.get(of)
+        if life is None or of in storm.purged:
+            continue
+        known = [(r.number, type(r.event).__name__) for r in life.events]
+        durable = sum(at < began - SAME_TIME for at in life.at)
+        is_whole = len(entries) >= durable and entries == known[: len(entries)]
+        storm.law("a history is read as it is", is_whole, f"{of}: {entries}, it is {known}")
 
 
 def _pauses(storm: Storm, life: Life) -> None:

@@ -91,6 +91,10 @@ class Account(Actor):
     async def read(self) -> list[int]:
         return [self.left, self.right, len(self.seen)]
 
+    @shared
+    async def all_lines(self) -> tuple[int, list[int]]:
+        return len(self.lines), [*self.lines]
+
     @handler
     async def pay(self, to: str, amount: int, number: int) -> int:
         """Move money, or move none: what was taken is given back where the other side did not get it."""

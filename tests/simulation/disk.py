@@ -1,4 +1,5 @@
-"""A disk that lies, in memory: commits take their time, fail before or after they take effect, and what was not synced may be lost.
+"""A disk that lies, in memory: commits take their time, fail before or after they take effect, what was not synced may be lost, and
+what is read may be damaged (``misreads``).
 
 ``Disk`` is what outlives a process. ``Handle`` is the store of one process (the contract of :class:`journal.kv.store.Store`): it dies
 with the process, and whatever a dead process still does reaches nothing.
@@ -20,6 +21,7 @@ from journal.errors import CorruptRecord, DiskFull, InDoubt, StoreFailed, Unavai
 from journal.ids import StreamId
 from journal.kv.memory import MemoryStore, MemoryView
 from journal.kv.store import SCAN_PAGE, Batch, Durability, Trouble, TroubleKind, scan_all
+from tests.simulation.misreads import Misreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +38,8 @@ class Weather:
 
     ``fates`` are of its commits by number: ``refused`` (nothing is kept), ``lost`` and ``kept`` (both in doubt), ``broken`` (the
     disk fails for good; whether it is kept is drawn). ``full`` and ``stalls`` are spans of time. ``latency`` is the longest time
-    that a commit takes without a stall. ``shows_early``: reads see a batch before it is synced.
+    that a commit takes without a stall. ``shows_early``: reads see a batch before it is synced. ``misreads``: the accounts whose rows
+    are read wrongly, by key, and how (``misreads``).
     """
 
     fates: dict[int, str] = attrs.field(factory=dict)
@@ -44,6 +47,7 @@ class Weather:
     stalls: list[tuple[float, float]] = attrs.field(factory=list)
     latency: float = 0.0
     shows_early: bool = False
+    misreads: dict[str, str] = attrs.field(factory=dict)
 
 
 @attrs.define(eq=False)
@@ -61,6 +65,7 @@ class Disk(MemoryStore):
         self.record_times: dict[bytes, float] = {}
         self._digest = hashlib.sha256()
         self.damaged: set[bytes] = set()
+        self.misreads = Misreads()
         self.alive: Handle | None = None
 
     def digest(self) -> str:
@@ -85,33 +90,39 @@ class Disk(MemoryStore):
     def undo(self, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
         self.apply(Batch(rows=dict(reversed(changes))))
 
-    def check(self, key: bytes) -> None:
+    def heal(self) -> None:
+        """All that was written can be read again."""
+        self.damaged.clear()
+        self.misreads.kinds.clear()
+
+    def read(self, key: bytes, value: bytes | None, random: Random) -> bytes | None:
+        """A row as a reader gets it. Raises ``CorruptRecord``."""
         if key in self.damaged:
             raise CorruptRecord("a block of the disk has other bits than were written")
+        return self.misreads.value(key, value, random) if self.misreads.kinds else value
+
+    def read_rows(self, found: list[tuple[bytes, bytes]], random: Random) -> list[tuple[bytes, bytes]]:
+        """Rows as a reader gets them. Raises ``CorruptRecord``."""
+        if self.damaged and any(key in self.damaged for key, _ in found):
+            raise CorruptRecord("a block of the disk has other bits than were written")
+        return self.misreads.rows(found, random) if self.misreads.kinds else found
 
 
 class _View(MemoryView):
     """One moment of a disk, with its damage."""
 
-    def __init__(self, disk: Disk, view: MemoryView) -> None:
+    def __init__(self, disk: Disk, view: MemoryView, random: Random) -> None:
         super().__init__(view._rows, view._order)
         self._disk = disk
+        self._random = random
 
     def get(self, key: bytes) -> bytes | None:
-        self._disk.check(key)
-        return super().get(key)
+        return self._disk.read(key, super().get(key), self._random)
 
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        return _checked(self._disk, super().scan(start, stop, limit=limit, reverse=reverse))
-
-
-def _checked(disk: Disk, found: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    if disk.damaged:
-        for key, _ in found:
-            disk.check(key)
-    return found
+        return self._disk.read_rows(super().scan(start, stop, limit=limit, reverse=reverse), self._random)
 
 
 class Handle:
@@ -179,8 +190,7 @@ class Handle:
 
     def get(self, key: bytes) -> bytes | None:
         self._check()
-        self._disk.check(key)
-        return self._disk.get(key)
+        return self._disk.read(key, self._disk.get(key), self._random)
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         return [self.get(key) for key in keys]
@@ -189,7 +199,7 @@ class Handle:
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
         self._check()
-        return _checked(self._disk, self._disk.scan(start, stop, limit=limit, reverse=reverse))
+        return self._disk.read_rows(self._disk.scan(start, stop, limit=limit, reverse=reverse), self._random)
 
     async def view(self) -> MemoryView:
         self._check()
@@ -197,7 +207,7 @@ class Handle:
         while self._line and self._failure is None:  # it shows nothing that could still be lost
             await trio.sleep(0.001)
         self._check()
-        return _View(self._disk, await self._disk.view())
+        return _View(self._disk, await self._disk.view(), self._random)
 
     # Writing.
 

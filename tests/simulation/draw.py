@@ -10,6 +10,7 @@ import attrs
 from tests.hostile.errors import ERRORS
 from tests.hostile.values import VALUES
 from tests.simulation.disk import Weather
+from tests.simulation.misreads import KINDS
 from tests.simulation.plan import CELLS, GATES, JOBS, KEYS, STATUSES, VERBS, Deed, Life, Plan
 from tests.simulation.scenes import SCENES, Props, Scene
 from tests.simulation.versions import VERSIONS
@@ -29,6 +30,10 @@ def random_act(random: Random) -> list[str]:
     return [verb, given, random.choice(["raise", "except Exception", "except"])]
 
 
+_LIVES = {"": [0], "life": [1], "scene": [0, 0, 1], "lives": [1, 2, 2, 3]}
+"""How many random lives there may be, by what comes before them."""
+
+
 class _Draw:
     """Draws one plan. Each draws its own subset of deeds and faults, because a storm of everything hides what two of them do."""
 
@@ -36,15 +41,15 @@ class _Draw:
         self.random = Random(seed)
         self.numbers = iter(range(1, 1_000_000))
         self.kinds = self._some(_DEEDS)
-        self.faults = self._some(("fates", "full", "stalls", "latency", "damage", "jump", "dies"))
+        self.faults = self._some(("fates", "full", "stalls", "latency", "damage", "misreads", "jump", "dies"))
         self.verbs = self.random.sample(VERBS, self.random.randint(2, len(VERBS)))
 
     def _some(self, of: Any) -> list[Any]:
         return self.random.sample([*of], self.random.randint(1, len(of)))
 
     def plan(self, seed: int) -> Plan:
-        """Every other one is a drill: it brings an invocation into a status, steers it there, and may die over it. Of the others
-        every other one begins with a scene."""
+        """Every other one begins with a drill: it brings an invocation into a status, steers it there, and may die over it. Of the others
+        every other one begins with a scene, which may also follow a drill."""
         random = self.random
         limits = {
             "suspend_after_seconds": random.choice([0.5, 4.0, 60.0]),
@@ -55,14 +60,17 @@ class _Draw:
         }
         partitions = random.choice([1, 5])
         if seed % 2:
-            lives = [self._drill(*CELLS[seed // 2 % len(CELLS)]), *(self._life() for _ in range(random.choice([0, 1])))]
-        elif seed % 4:
-            scene = SCENES[seed // 4 % len(SCENES)](Props(random, self.numbers))
+            lives = [self._drill(*CELLS[seed // 2 % len(CELLS)])]
+            goes_on = random.choice(["", "life", "scene", "scene"])
+        else:
+            lives = []
+            goes_on = "scene" if seed % 4 else "lives"
+        if goes_on == "scene":
+            scene = SCENES[seed // (2 if seed % 2 else 4) % len(SCENES)](Props(random, self.numbers))
             limits |= scene.limits
             partitions = scene.partitions or partitions
-            lives = [*self._scene(scene), *(self._life() for _ in range(random.choice([0, 0, 1])))]
-        else:
-            lives = [self._life() for _ in range(random.choice([1, 2, 2, 3]))]
+            lives += self._scene(scene)
+        lives += [self._life() for _ in range(random.choice(_LIVES[goes_on]))]
         if not seed % 2 and not lives[0].code and random.random() < 0.3:
             lives = [self._of_some_version(life) for life in lives]
         return Plan(seed=seed, partitions=partitions, limits=limits, lives=lives)
@@ -83,7 +91,10 @@ class _Draw:
         if not scene.then:
             return [life]
         first, second = self.random.sample(VERSIONS, 2)
-        return [attrs.evolve(life, code=first), Life(seconds=4.0, deeds=scene.then, code=second)]
+        return [
+            attrs.evolve(life, code=first),
+            Life(seconds=4.0, deeds=scene.then, code=second, weather=scene.then_weather),
+        ]
 
     def _life(self) -> Life:
         random = self.random
@@ -93,6 +104,8 @@ class _Draw:
         deeds = [self._deed(at) for at in times]
         if "damage" in self.faults and random.random() < 0.3:
             deeds.append(Deed(at=round(random.uniform(0.0, seconds), 2), what="damage", given=[random.random()]))
+        if "misreads" in self.faults and random.random() < 0.5:
+            deeds.append(Deed(at=round(random.uniform(0.0, seconds), 2), what="misread", given=self.misread()))
         if "jump" in self.faults and random.random() < 0.5:
             jump = random.choice([-3600.0, -2.0, 0.7, 30.0, 3600.0])
             deeds.append(Deed(at=round(random.uniform(0.0, seconds), 2), what="jump", given=[jump]))
@@ -139,7 +152,17 @@ class _Draw:
             begin = round(random.uniform(0.0, seconds), 2)
             stalls.append((begin, begin + random.choice([0.3, 5.0])))
         latency = random.choice([0.001, 0.02]) if "latency" in self.faults else 0.0
-        return Weather(fates=fates, full=full, stalls=stalls, latency=latency, shows_early=random.random() < 0.5)
+        misreads = {}
+        if "misreads" in self.faults and random.random() < 0.3:
+            misreads = {random.choice(KEYS): random.choice(KINDS)}
+        return Weather(
+            fates=fates,
+            full=full,
+            stalls=stalls,
+            latency=latency,
+            shows_early=random.random() < 0.5,
+            misreads=misreads,
+        )
 
     def _deed(self, at: float) -> Deed:
         random = self.random
@@ -169,6 +192,13 @@ class _Draw:
 
     def look(self) -> list[Any]:
         return [self.random.choice(KEYS)]
+
+    def history(self) -> list[Any]:
+        return [self.random.randint(0, 7)]
+
+    def misread(self) -> list[Any]:
+        random = self.random
+        return [random.choice(KEYS), random.choice(KINDS), random.choice([0.1, 2.0, 10.0])]
 
     def pay(self) -> list[Any]:
         source, to = self.random.sample(KEYS, 2)
@@ -251,6 +281,7 @@ _DEEDS: dict[str, Any] = {
     "call": _Draw.call,
     "move": _Draw.move,
     "look": _Draw.look,
+    "history": _Draw.history,
     "pay": _Draw.pay,
     "errand": _Draw.errand,
     "claim": _Draw.claim,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from journal import events as e
 from journal import keys
 from journal.events import Mode, OutcomeKind
-from journal.ids import InvocationId, stream_of
+from journal.ids import InvocationId, stream_of, stream_of_invocation
 from journal.kv.store import scan_all
 from tests.simulation import answers, calls, codes, limits
 from tests.simulation.cast import Account
@@ -87,10 +87,10 @@ def _one_life(storm: Storm, life: Life) -> None:
             case e.StepCompleted(step=step):
                 outcomes[step] += 1
             case e.InvocationPaused(cause=cause, reason=reason):
-                is_own = life.accepted.restarts is not None or life.accepted.handler == "walk" or storm.was_damaged
-                storm.law(
-                    "a restart finds what it is to keep", "what it should keep" not in reason, f"{life.id}: {reason}"
-                )
+                is_doubted = stream_of_invocation(life.id) in storm.doubted
+                is_own = life.accepted.restarts is not None or life.accepted.handler == "walk" or is_doubted
+                is_found = "what it should keep" not in reason or is_doubted
+                storm.law("a restart finds what it is to keep", is_found, f"{life.id}: {reason}")
                 storm.law(
                     "only what is hostile or restarted is paused by itself",
                     is_own or cause in (e.PauseCause.REQUESTED, e.PauseCause.EXHAUSTED),
@@ -127,7 +127,9 @@ def _what_was_said(storm: Storm, lives: dict[InvocationId, Life]) -> None:
     for said in storm.said:
         life = lives.get(said.of)
         if said.verb == "purge":
-            storm.law("what was purged is gone", life is None or not said.changed, said.of)
+            # A history that is damaged between the decision and its commit is kept, and its object is set aside.
+            is_kept = life is not None and stream_of_invocation(said.of) not in storm.doubted
+            storm.law("what was purged is gone", not is_kept or not said.changed, said.of)
         elif life is not None and said.changed:
             _one_verb(storm, said, life)
     for life in lives.values():
@@ -304,7 +306,7 @@ def _faults(storm: Storm, lives: dict[InvocationId, Life]) -> None:
     """The engine blames nobody but what is hostile, unless the disk was damaged."""
     hostile = {life.id for life in lives.values() if life.service in ("Walker", "")} | storm.purged
     for said in storm.faults:
-        is_known = storm.was_damaged or said.partition(":")[0] in hostile
+        is_known = bool(storm.doubted) or said.partition(":")[0] in hostile
         storm.law("the engine has no faults of its own", is_known, said[:500])
 
 

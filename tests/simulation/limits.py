@@ -58,11 +58,15 @@ def _tries(storm: Storm, life: Life) -> None:
     if life.service not in OF_THE_CAST or life.accepted.restarts is not None:
         return
     counts: dict[str, int] = defaultdict(int)
+    is_paused = False
     for recorded in life.events:
         match recorded.event:
+            case e.InvocationPaused():
+                is_paused = True
             case e.StepAttemptFailed(step=step, attempt=attempt, retry_at=retry_at):
                 counts[step] += 1
                 is_so = attempt == counts[step] <= TRIES and (retry_at is None) == (attempt == TRIES)
                 storm.law("a step is tried as often as its policy says", is_so, f"{life.id} {step}: {recorded.event}")
-            case e.InvocationResumed() | e.CancelRequested():
+            case e.InvocationResumed() | e.CancelRequested() if is_paused:
                 counts.clear()
+                is_paused = False

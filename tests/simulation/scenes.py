@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from tests.simulation.disk import Weather
+from tests.simulation.misreads import KINDS
 from tests.simulation.plan import KEYS, Deed
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ LONG: list[Any] = ["step", 1.5, 0.3, 0]
 @attrs.frozen(kw_only=True)
 class Scene:
     """What leads to a situation. ``partitions`` is 0 where any number will do. ``then`` are deeds of the next process, which serves
-    other code."""
+    other code, with ``then_weather``."""
 
     deeds: list[Deed]
     then: list[Deed] = attrs.field(factory=list)
+    then_weather: Weather = attrs.field(factory=Weather)
     seconds: float = 4.0
     partitions: int = 0
     limits: dict[str, Any] = attrs.field(factory=dict)
@@ -217,6 +219,36 @@ def _damaged_peer(props: Props) -> Scene:
     return Scene(deeds=deeds, seconds=5.0, partitions=props.random.choice([1, 0]), limits={"idle_objects": 1})
 
 
+def _misread(props: Props) -> Scene:
+    """A process starts that reads what is kept of an object wrongly, while it is asked for, and its history, and others beside."""
+    random, numbers = props.random, [props.number() for _ in range(3)]
+    last: list[Any] = random.choice([["step", 0.1, 0.0, 0], ["sleep", 0.1], ["wait", "s"]])
+    deeds = [
+        props.ask(at, "b", number, [["line", props.number()], ["line", props.number()], last])
+        for at, number in zip((0.0, 0.1, random.choice([0.2, 2.3])), numbers, strict=True)
+    ]
+    if random.random() < 0.6:
+        deeds.append(props.steer(1.4, "purge", numbers[0]))
+    then = [
+        Deed(at=0.05, what="history", given=[random.choice([1, 2])]),
+        Deed(at=0.1, what="bystander", given=["d"]),
+        props.ask(props.moment(0.1, 1.0), random.choice("ab"), props.number(), [["send", "b", props.number()]]),
+        Deed(at=0.3, what="read lines", given=["b"]),
+        props.signal(0.6, numbers[1], "s"),
+    ]
+    if random.random() < 0.5:
+        step, rewinds = random.choice([0.0, "end"]), random.random() < 0.5
+        then.append(props.restart(props.moment(0.1, 1.0), numbers[1], step, rewind_state=rewinds))
+    return Scene(
+        deeds=deeds,
+        seconds=props.moment(2.5, 5.0),
+        then=then,
+        then_weather=Weather(misreads={"b": random.choice(KINDS)}),
+        partitions=random.choice([1, 0]),
+        limits={"idle_objects": random.choice([1, 100])},
+    )
+
+
 def _refused_commits(props: Props) -> Scene:
     """The disk refuses some commits, while clients look at what they asked for."""
     random = props.random
@@ -276,6 +308,7 @@ SCENES: tuple[Callable[[Props], Scene], ...] = (
     _dying_job,
     _full_mailbox,
     _damaged_peer,
+    _misread,
     _refused_commits,
     _letters,
     _moved,

@@ -54,7 +54,7 @@ def _smaller_life(life: Life) -> Iterator[Life]:
             yield attrs.evolve(life, deeds=[*deeds[:at], *deeds[at + size :]])
         size //= 2
     calm, weather = Weather(), life.weather
-    for name in ("fates", "full", "stalls", "latency", "shows_early"):
+    for name in ("fates", "full", "stalls", "latency", "shows_early", "misreads"):
         if getattr(weather, name) != getattr(calm, name):
             yield attrs.evolve(life, weather=attrs.evolve(weather, **{name: getattr(calm, name)}))
     for commit in weather.fates:

@@ -120,6 +120,7 @@ class Storm:
         self.calls: list[Seen] = []
         self.looks: list[tuple[Seen, list[int]]] = []
         self.edits: list[Seen] = []
+        self.histories: list[tuple[InvocationId, float, list[tuple[int, str]]]] = []
         self.outcomes: list[tuple[InvocationId, Any]] = []
         self.successors: dict[InvocationId, list[tuple[InvocationId, Any]]] = {}
         self.points: dict[InvocationId, str] = {}
@@ -127,7 +128,7 @@ class Storm:
         self.broken: list[tuple[str, str]] = []
         self.faults: list[str] = []
         self.shifts = [0.0]
-        self.was_damaged = False
+        self.doubted: set[int] = set()
         self.has_restarted = False
         self.has_rewound = False
         self.calm: list[tuple[float, float]] = []
@@ -140,7 +141,7 @@ class Storm:
     async def play(self) -> None:
         for life in self.plan.lives:
             await self._live(life)
-            self.disk.damaged.clear()
+            self.disk.heal()
             self._examine()
         if not self.broken:
             await self._come_to_the_end()
@@ -165,6 +166,8 @@ class Storm:
             )
             self.world.is_alive = True
             self.lab.store = handle
+            for key, kind in life.weather.misreads.items():
+                self._begin_misreads(key, kind)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._die_after, handle, life.seconds)
                 await self._serve(life, handle)
@@ -247,7 +250,7 @@ class Storm:
         except (ActorError, trio.BrokenResourceError):
             return
         except JournalError as error:
-            is_expected = self.disk.damaged or (self._handle is not None and self._handle.is_dead)
+            is_expected = self.doubted or (self._handle is not None and self._handle.is_dead)
             self.law("clients get typed errors", bool(is_expected), f"{deed.what}: {error!r}")
 
     # Work.
@@ -286,6 +289,23 @@ class Storm:
         left, right, seen.value = await self.client.actor(Account, key).read()
         seen.end = trio.current_time()
         self.looks.append((seen, [left, right]))
+
+    async def _read_lines(self, key: str) -> None:
+        count, lines = await self.client.actor(Account, key).all_lines()
+        self.law("a log is read as it is", count == len(lines), f"{key}: {lines}, {count} in all")
+
+    async def _history(self, at: int) -> None:
+        told = self.told[-8:]
+        if told:
+            of, began = told[at % len(told)].id, trio.current_time()
+            entries = [(entry.number, entry.name) async for entry in self.client.invocation(of).events()]
+            self.histories.append((of, began, entries))
+
+    async def _bystander(self, key: str) -> None:
+        """An object that nothing is wrong with answers while another one is misread."""
+        with trio.move_on_after(PATIENCE_SECONDS) as scope:
+            await self._look(key)
+        self.law("others go on beside damage", not scope.cancelled_caught, f"{key} did not answer")
 
     async def _pay(self, source: str, to: str, amount: int, number: int) -> None:
         handle = await self.client.actor(Account, source).pay.send(to, amount, number)
@@ -451,16 +471,29 @@ class Storm:
         rows = [
             row for row, _ in self.disk.contents() if row[:1] in b"ehs" and _stream_of(row) == stream_of("Account", key)
         ]
-        self.was_damaged |= bool(rows)
+        if rows:
+            self.doubted.add(stream_of("Account", key))
         self.disk.damaged.update(rows)
+
+    async def _misread(self, key: str, kind: str, seconds: float) -> None:
+        """What is kept of an account is read wrongly for a while."""
+        self._begin_misreads(key, kind)
+        await trio.sleep(seconds)
+        self.disk.misreads.kinds.pop(stream_of("Account", key), None)
+
+    def _begin_misreads(self, key: str, kind: str) -> None:
+        stream = stream_of("Account", key)
+        self.doubted.add(stream)
+        self.disk.misreads.kinds[stream] = kind
 
     async def _damage(self, at: float) -> None:
         """Other bits in a row of an account: nobody gets wrong values, and the others go on."""
         streams = {stream_of("Account", key) for key in KEYS}
         rows = [key for key, _ in self.disk.contents() if key[:1] in b"ehs" and _stream_of(key) in streams]
         if rows:
-            self.was_damaged = True
-            self.disk.damaged.add(rows[int(at * len(rows))])
+            row = rows[int(at * len(rows))]
+            self.doubted.add(_stream_of(row))
+            self.disk.damaged.add(row)
 
     # The end.
 

@@ -644,13 +644,13 @@ class LocalPort:
 
     def _check_room(self) -> None:
         if not self.engine.journal.has_room():
-            raise UnavailableError("the disk is nearly full, so no new work is taken; what is under way goes on")
+            raise UnavailableError("the disk is nearly full: new calls are refused, open invocations continue")
 
     async def _outcome_within(self, command: c.Invoke, request: Request, seconds: float) -> Outcome:
         with trio.move_on_after(seconds):
             return await self.engine.call(command, self.who, is_fresh=command.request is None)
         error = TooSlowError(
-            f"{request.target} did not answer within {seconds} seconds; it goes on as {command.invocation_id}"
+            f"{request.target} did not answer within {seconds} seconds; it continues as {command.invocation_id}"
         )
         error.invocation_id = command.invocation_id
         raise error

@@ -63,6 +63,6 @@ def _of_set_aside(names: Sequence[str]) -> Iterable[HealthReason]:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield HealthReason(
             code="objects-set-aside",
-            message=f"the engine failed on {names[0]}{more}: nothing of it goes on until the next start. The audit says why",
+            message=f"the engine failed on {names[0]}{more}: nothing of it runs until the next start. The audit says why",
             stops_work=False,
         )

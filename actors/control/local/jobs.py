@@ -283,7 +283,7 @@ def run_of_job(job: str) -> InvocationId:
 
 def unknown_job(job: str) -> UnknownJobError:
     """There is none of this id."""
-    return UnknownJobError(f"there is no job {job!r}: it never was, or it has been purged")
+    return UnknownJobError(f"there is no job {job!r}: it never existed, or it has been purged")
 
 
 def items_of(page: JobPage) -> tuple[JobItem, ...]:

@@ -120,7 +120,7 @@ def _checked_url(text: str) -> httpx2.URL:
     try:
         return httpx2.URL(checked_text(text, "url"))
     except (httpx2.InvalidURL, UnicodeError) as error:
-        raise InvalidArgumentError(f"url is {shown(text)}, which is no URL: {error}", path="url") from error
+        raise InvalidArgumentError(f"url is {shown(text)}, which is not a URL: {error}", path="url") from error
 
 
 class RemotePort(RemoteControl):
@@ -224,7 +224,7 @@ class RemotePort(RemoteControl):
                 response = await self._connection.send("POST", path, headers=headers, content=command.value)
                 return answer_of(decoded(response, AnswerModel))
             case _:
-                raise BrokenInvariant(f"{type(command).__name__} is no verb")
+                raise BrokenInvariant(f"{type(command).__name__} is not a verb")
 
     async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> Answer:
         return await self._verb(

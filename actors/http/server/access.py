@@ -146,7 +146,7 @@ def _follows_link(request: Request) -> bool:
 
 
 def check_media_type(request: Request, *, has_body: bool) -> None:
-    """A body must say that it is JSON: what does not, a form of any page could send."""
+    """Require application/json: any other type could be sent by a cross-site HTML form."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if has_body and kind != "application/json":
         raise WrongMediaTypeError(
@@ -196,7 +196,7 @@ def _check_length(request: Request) -> None:
 
 
 def origin_of(request: Request) -> str:
-    """Where a request comes from."""
+    """The address and port of the peer; not the header ``Origin``."""
     client = request.client
     return "" if client is None else f"{_literal(client.host)}:{client.port}"
 

@@ -251,7 +251,7 @@ def _segments(raw_path: bytes) -> list[str]:
     try:
         return [unquote_to_bytes(part).decode() for part in raw_path.split(b"/")[1:]]
     except UnicodeDecodeError:
-        raise InvalidArgumentError(f"the path {raw_path[:200]!r} is no UTF-8") from None
+        raise InvalidArgumentError(f"the path {raw_path[:200]!r} is not UTF-8") from None
 
 
 def _with_security_headers(send: Send) -> Send:

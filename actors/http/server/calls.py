@@ -57,7 +57,7 @@ async def call(exchange: Exchange, query: SendQuery, body: JsonBody) -> Response
 
 
 async def send(exchange: Exchange, query: SendQuery, body: JsonBody) -> SentModel:
-    """Have a handler do something, durably, without waiting for it."""
+    """Send a one-way message to a handler, durably."""
     target, _ = _target_of(exchange, tuple(exchange.path.values()), may_send=False)
     return await _sent(exchange, target, query, body)
 

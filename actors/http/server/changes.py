@@ -49,7 +49,7 @@ class Whoami:
 
 @attrs.frozen(kw_only=True)
 class ChangesQuery:
-    """Behind which position (the header Last-Event-ID says the same), and how many seconds to wait for something there.
+    """After which position (the header Last-Event-ID says the same), and how many seconds to wait for something there.
 
     Without a position nothing has changed yet, and the answer says where to begin.
     """
@@ -59,7 +59,7 @@ class ChangesQuery:
 
 
 async def whoami(exchange: Exchange) -> Whoami:
-    """Who asks, and how far the token reaches."""
+    """Show the principal of the token and its scope."""
     await trio.lowlevel.checkpoint()
     grant = exchange.grant
     if grant is None:
@@ -89,7 +89,7 @@ async def get_throughput(exchange: Exchange) -> Throughput:
 
 
 async def list_changes_since(exchange: Exchange, query: ChangesQuery) -> ChangeSet | Response:
-    """What has changed in the runtime behind a position; as a stream, all that does from now on."""
+    """List the changes in the runtime after a position; as a stream, all from now on."""
     after = query.after
     if after is not None or "last-event-id" in exchange.request.headers:
         after = position_of(exchange.request, after or 0)

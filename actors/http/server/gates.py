@@ -14,12 +14,12 @@ async def list_gates(exchange: Exchange) -> GateList:
 
 
 async def close_gate(exchange: Exchange, body: GateBody) -> GateAnswer:
-    """Hold everything in the scope: it is accepted and waits. Closing it twice changes nothing."""
+    """Hold everything in the scope: new calls are accepted and wait. Closing it twice changes nothing."""
     return await exchange.client.gates.close(exchange.path["scope"], mode=body.mode, reason=body.reason)
 
 
 async def open_gate(exchange: Exchange, body: ReasonBody) -> GateAnswer:
-    """Let everything in the scope go on, but for narrower scopes that were closed by themselves."""
+    """Resume everything in the scope, except narrower scopes that were closed individually."""
     return await exchange.client.gates.open(exchange.path["scope"], reason=body.reason)
 
 

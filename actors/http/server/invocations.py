@@ -47,7 +47,7 @@ async def health(exchange: Exchange) -> Health | Response:
 def _around(exchange: Exchange) -> Iterator[HealthReason]:
     if exchange.closing.begin.is_set():
         yield HealthReason(
-            code="stopping", message="the server stops; what is under way goes on when it is started again"
+            code="stopping", message="the server is stopping; open invocations continue after the next start"
         )
     if exchange.tokens is not None and _is_damaged(exchange.tokens):
         yield HealthReason(
@@ -66,7 +66,7 @@ def _is_damaged(tokens: TokenBook) -> bool:
 
 
 async def list_services(exchange: Exchange, query: ServicesQuery) -> ServiceList:
-    """What is served: classes, their handlers, and what these take and give."""
+    """List the services, their handlers, and the schemas of parameters and results."""
     return ServiceList(services=list(await exchange.client.services(system=query.system)))
 
 
@@ -85,12 +85,12 @@ async def list_invocations(exchange: Exchange, query: InvocationsQuery) -> Invoc
 
 
 async def get_invocation(exchange: Exchange) -> InvocationInfo:
-    """Everything that is known of one invocation."""
+    """Show the details of one invocation."""
     return await exchange.invocation().info()
 
 
 async def explain(exchange: Exchange) -> ReasonList:
-    """Why an invocation does not go on: what it waits for, until when, and because of whom."""
+    """Explain what an invocation waits for, until when, and who caused it."""
     return ReasonList(reasons=list(await exchange.invocation().why()))
 
 
@@ -124,7 +124,7 @@ async def _page(handle: InvocationHandle[Any], query: EventsQuery) -> EventList:
 
 
 async def read_output(exchange: Exchange, query: OutputQuery) -> OutputList | Response:
-    """What one invocation emits, each piece with its step, try and offset.
+    """The output of one invocation, each piece with its step, try and offset.
 
     A stream sends all of it, and what comes, until its end; a client that accepts JSON gets a page of it."""
     handle = exchange.invocation()
@@ -168,7 +168,7 @@ _VIEWS: dict[OutputView, Callable[[], MarkFilter[OutputChunk]]] = {
 
 
 async def list_audit(exchange: Exchange, query: AuditQueryModel) -> AuditPage:
-    """Who steered what, newest first."""
+    """List who changed what, newest first."""
     return await exchange.client.audit(
         by=query.by, verb=query.verb, target=query.target, limit=query.limit, after=query.after
     )

@@ -41,18 +41,18 @@ async def list_jobs(exchange: Exchange, query: JobsQuery) -> JobList:
 
 
 async def get_job(exchange: Exchange, query: JobQuery) -> JobInfo:
-    """How a job stands; with ``wait``, once it has ended."""
+    """Show the progress of a job; with ``wait``, once it has ended."""
     job = _named(exchange)
     return await exchange.wait(job.result()) if query.wait else await job.info()
 
 
 async def list_job_items(exchange: Exchange, query: JobItemsQuery) -> JobItems:
-    """What became of each invocation that a job has dealt with, a page at a time."""
+    """List the result for each invocation that a job has reached, by page."""
     return await _named(exchange).page(after=query.after)
 
 
 async def cancel_job(exchange: Exchange, body: ReasonBody) -> AnswerModel:
-    """Ask no more invocations. What has been asked stays, and is in the outcomes."""
+    """Cancel a job: it reaches no further invocations. Earlier results stay."""
     return answer_model(await _named(exchange).cancel(reason=body.reason))
 
 

@@ -42,7 +42,7 @@ async def list_items(exchange: Exchange, query: ItemsQuery) -> ItemList:
 
 
 async def list_changes(exchange: Exchange, query: HistoryQuery) -> ChangeList:
-    """What a field of an object has been, oldest or newest first: by whom it was changed, when, and to what."""
+    """List the past values of a field, oldest or newest first, with time and author."""
     changes = await _named(exchange).history(
         exchange.path["field"],
         after=query.after,

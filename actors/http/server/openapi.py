@@ -58,7 +58,7 @@ def make_document(routes: Iterable[Route], services: Sequence[ServiceInfo]) -> S
         "info": {
             "title": "playhead",
             "version": "1",
-            "description": "Call durable objects, and steer what runs. Errors are problems as RFC 9457 has them.",
+            "description": "Call durable objects and control invocations. Errors are problem details (RFC 9457).",
         },
         "security": [{"token": []}],
         "paths": paths,
@@ -155,7 +155,7 @@ _STREAMED: Schema = {
 
 
 def _failure(known: dict[Any, Schema]) -> Schema:
-    return {"description": "What is wrong, and what would work.", "content": {PROBLEM_TYPE: {"schema": known[Problem]}}}
+    return {"description": "The problem, and how to solve it.", "content": {PROBLEM_TYPE: {"schema": known[Problem]}}}
 
 
 def _path_parameter(name: str) -> Schema:
@@ -222,7 +222,7 @@ def _handler_operations(
             common
             | {
                 "operationId": f"{name}.send",
-                "summary": f"Send to {name}, and go on.",
+                "summary": f"Send a one-way message to {name}.",
                 "parameters": common["parameters"] + delay,
                 "responses": {"202": sent, "default": _failure(known)},
             },

@@ -113,7 +113,9 @@ class Exchange:
             nursery.cancel_scope.cancel()
         if results:
             return results[0]
-        raise errors[0] if errors else UnavailableError("the server stops; the call goes on when it is started again")
+        raise (
+            errors[0] if errors else UnavailableError("the server is stopping; the call continues after the next start")
+        )
 
     def waiting(self) -> AbstractContextManager[None]:
         """Have the server count the connection with those whose call waits, for the block."""

@@ -52,7 +52,7 @@ class TokenList:
 
 @attrs.frozen(kw_only=True)
 class MadeToken:
-    """A token that was made. It is told this once; only its hash is kept."""
+    """A token that was made. It is shown only once; only its hash is stored."""
 
     name: str
     scope: TokenScope
@@ -61,7 +61,7 @@ class MadeToken:
 
 @attrs.frozen(kw_only=True)
 class RevokedToken:
-    """A token that opens nothing any more."""
+    """A revoked token."""
 
     name: str
 
@@ -76,19 +76,19 @@ class TokenBody:
 
 
 async def list_tokens(exchange: Exchange) -> TokenList:
-    """The tokens that have names: what they are called, how far they reach, and nothing that opens anything."""
+    """List the named tokens with their scopes; never the tokens themselves."""
     tokens = _book_of(exchange).named()
     return TokenList(tokens=[TokenInfo(name=t.name, scope=t.scope, created_at=t.created_at) for t in tokens])
 
 
 async def create_token(exchange: Exchange, body: TokenBody) -> MadeToken:
-    """Make a token; it is told this once. It counts at once."""
+    """Create a token; it is shown only once. It is valid at once."""
     token = await create(_book_of(exchange), body.name, body.scope, body.reason, exchange.client)
     return MadeToken(name=body.name, scope=body.scope, token=token)
 
 
 async def revoke_token(exchange: Exchange, body: ReasonBody) -> RevokedToken:
-    """Take a token back: it opens nothing any more."""
+    """Revoke a token: it is refused from now on."""
     await revoke(_book_of(exchange), exchange.path["name"], body.reason, exchange.client)
     return RevokedToken(name=exchange.path["name"])
 
@@ -123,7 +123,7 @@ async def settle(book: TokenBook, auditor: Auditor) -> None:
         try:
             await _settle(book, auditor, None)
         except (UnavailableError, UnknownOutcomeError) as error:
-            log.warning("the audit lacks changes of tokens, and is told of them later: %s", error)
+            log.warning("the audit lacks changes of tokens; they are recorded later: %s", error)
 
 
 async def _noted(change: Callable[..., T], book: TokenBook, act: Act, auditor: Auditor) -> T:

@@ -26,7 +26,7 @@ from actors.values.arguments import MAX_NAME, checked_text
 
 
 async def cancel(exchange: Exchange, body: CancelBody) -> AnswerModel:
-    """Stop it with its compensations."""
+    """Cancel it and run its compensations."""
     return answer_model(
         await exchange.invocation().cancel(
             reason=body.reason,
@@ -38,13 +38,13 @@ async def cancel(exchange: Exchange, body: CancelBody) -> AnswerModel:
 
 
 async def kill(exchange: Exchange, body: ReasonBody) -> AnswerModel:
-    """End it now, without compensation."""
+    """Kill it at once, without compensation."""
     handle = exchange.invocation()
     return answer_model(await handle.kill(reason=body.reason, idempotency_key=exchange.idempotency_key))
 
 
 async def pause(exchange: Exchange, body: PauseBody) -> AnswerModel:
-    """Hold it where it is."""
+    """Pause it where it is."""
     handle = exchange.invocation()
     return answer_model(
         await handle.pause(reason=body.reason, mode=body.mode, idempotency_key=exchange.idempotency_key)
@@ -52,7 +52,7 @@ async def pause(exchange: Exchange, body: PauseBody) -> AnswerModel:
 
 
 async def resume(exchange: Exchange, query: ResumeQuery, body: ResumeBody) -> AnswerModel:
-    """Let it go on where it stopped; while it is backing off, try again now."""
+    """Resume it where it stopped; while it is backing off, retry now."""
     return answer_model(
         await exchange.invocation().resume(
             reason=body.reason,
@@ -64,7 +64,7 @@ async def resume(exchange: Exchange, query: ResumeQuery, body: ResumeBody) -> An
 
 
 async def restart(exchange: Exchange, query: RestartQuery, body: RestartBody) -> AnswerModel:
-    """Do it again as a new invocation, from the start or from a step; what came before is kept."""
+    """Restart it as a new invocation, from the beginning or a step; earlier operations are kept."""
     return answer_model(
         await exchange.invocation().restart(
             body.from_step if query.from_step is None else _point(query.from_step),
@@ -86,12 +86,12 @@ def _point(text: str) -> str:
 
 
 async def purge(exchange: Exchange) -> AnswerModel:
-    """Forget the history and the result of one that has ended."""
+    """Delete the history and the result of a completed invocation."""
     return answer_model(await exchange.invocation().purge())
 
 
 async def signal(exchange: Exchange, body: JsonBody) -> AnswerModel:
-    """Hand it a value under a name that it waits for, or will."""
+    """Send it a signal; the value is buffered until awaited."""
     name = exchange.path["name"]
     if len(name) > MAX_NAME:
         raise NoSuchPathError(f"the name of a signal has {len(name)} characters, the limit is {MAX_NAME}")

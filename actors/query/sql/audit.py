@@ -34,7 +34,7 @@ AUDITS = Table[_Entry](
     about="One row for each verb, gate, deployment change, edit, restart and job that was asked for, also where it was refused.",
     columns=(
         Column("partition", Type.INTEGER, "whose chain it is in", lambda entry, _: entry.partition),
-        Column("number", Type.INTEGER, "where it stands in the chain", lambda entry, _: entry.row.number),
+        Column("number", Type.INTEGER, "its position in the chain", lambda entry, _: entry.row.number),
         Column("at", Type.TIME, "when", lambda entry, _: entry.row.at),
         Column("by", Type.TEXT, "who", lambda entry, _: entry.row.by),
         Column("origin", Type.TEXT, "from where", lambda entry, _: entry.row.origin),

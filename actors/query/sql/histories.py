@@ -85,7 +85,7 @@ HISTORIES = Table[Recorded](
             "whose event it is; NULL for an object's own",
             lambda recorded, _: _field(recorded, "invocation_id"),
         ),
-        Column("number", Type.INTEGER, "where it stands in its object's log", lambda recorded, _: recorded.number),
+        Column("number", Type.INTEGER, "its position in its object's log", lambda recorded, _: recorded.number),
         Column("at", Type.TIME, "when it was decided", lambda recorded, _: recorded.stamp.at),
         Column("by", Type.TEXT, "who asked", lambda recorded, _: recorded.stamp.by),
         Column("cause", Type.TEXT, "what caused it", lambda recorded, _: recorded.stamp.cause),

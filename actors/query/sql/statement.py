@@ -128,7 +128,7 @@ class Statement:
         except apsw.Error as error:
             raise self._translated(error) from error
         except UnicodeError as error:
-            raise InvalidQueryError(f"a text of the query, or of its answer, is no UTF-8: {error}") from error
+            raise InvalidQueryError(f"a text of the query or of its result is not UTF-8: {error}") from error
 
     def _translated(self, error: apsw.Error) -> BaseException:
         if self.budget.stopped_by is not None:

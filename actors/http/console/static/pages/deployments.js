@@ -301,7 +301,7 @@ function OneFile({ id, file }) {
         ? html`<${ErrorBox} error=${error} retry=${reload} />`
         : html`<${Loading} />`
       : data.text === null
-        ? html`<p class="faint">It is no text; it has ${sized(data.size)}.</p>`
+        ? html`<p class="faint">It is not text; it has ${sized(data.size)}.</p>`
         : data.text === ""
           ? html`<p class="faint">It is empty.</p>`
           : html`<${Code} text=${data.text} path=${file.path} />`}
@@ -370,7 +370,7 @@ function FileDiff({ path, from, to }) {
   );
   if (data === undefined) return error ? html`<${ErrorBox} error=${error} retry=${reload} />` : html`<${Loading} />`;
   const [before, after] = data;
-  if (before === null || after === null) return html`<p class="faint">It is no text, and other than it was.</p>`;
+  if (before === null || after === null) return html`<p class="faint">It is not text. Its content has changed.</p>`;
   return html`<div class="counts body"><${Counts} before=${before} after=${after} /></div>
     <${Diff} before=${before} after=${after} label=${`changes of ${path}`} numbers />`;
 }
