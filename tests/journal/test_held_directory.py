@@ -185,7 +185,13 @@ def files_at(path: Path) -> dict[str, bytes]:
 
 
 async def lost(journal: StoredJournal) -> None:
-    with trio.fail_after(30), pytest.raises(DirectoryLost):
+    with pytest.raises(DirectoryLost):
+        await failed(journal)
+
+
+async def failed(journal: StoredJournal) -> None:
+    """Wait until the journal fails, and raise why."""
+    with trio.fail_after(30):
         await journal.failed()
 
 
@@ -258,7 +264,7 @@ async def test_the_new_directory_can_be_opened_by_the_process_that_lost_the_old_
     with pytest.raises(DirectoryLost):
         async with opened(held) as (journal, _):
             replaced(held, other)
-            await journal.failed()
+            await failed(journal)
     async with opened(held) as (journal, partition):
         assert await read(journal, A) == [b"theirs", b"theirs too"]
         await partition.commit([append(A, 2, b"more")])
@@ -324,7 +330,7 @@ async def test_a_link_that_is_pointed_elsewhere_loses_the_directory(tmp_path: Pa
         async with opened(tmp_path / "data") as (journal, _):
             (tmp_path / "data").unlink()
             (tmp_path / "data").symlink_to("two")
-            await journal.failed()
+            await failed(journal)
     assert contents(tmp_path / "two") == before
 
 
@@ -388,7 +394,7 @@ async def test_a_step_that_closes_every_descriptor_loses_the_directory(tmp_path:
             assert journal.directory is not None
             stranger = os.open(tmp_path, os.O_RDONLY)
             os.dup2(stranger, journal.directory._descriptor)
-            await journal.failed()
+            await failed(journal)
 
 
 async def test_a_process_without_a_free_descriptor_keeps_its_directory(
