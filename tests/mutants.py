@@ -72,7 +72,7 @@ MUTANTS = (
     Mutant("answers-nobody-who-joined", "_answer", "waiting = [*invocation.attached] if", "waiting: list[Caller] = [] if"),
     # Signals and restarts.
     Mutant("gives-a-signal-to-another-wait", "Signals.receive", "next((wait for wait in waits if wait.step == signal.step), None)", "None"),
-    Mutant("gives-a-restart-the-signal-of-another-wait", "keep", "_come_late(r.event, successor, takers, asking)", "_come_late(r.event, successor, {}, asking)", "tests/core/test_signals.py"),
+    Mutant("gives-a-restart-the-signal-of-another-wait", "_come_late", "taker if taker in asking else None", "min(asking, default=None)"),
     Mutant("restarts-with-todays-signals", "keep", "and r.event.signal not in consumed", ""),
     Mutant("loses-outcomes-in-a-restart", "_may_be_kept", "or is_completion(event) or", "or"),
     Mutant("forgets-an-item-in-a-rewind", "rewind_items", "rows[keys.log_item(partition, stream, field, index)] = None", "pass"),
@@ -116,6 +116,8 @@ MUTANTS = (
     Mutant("asks-again-in-a-job", "_obey", "if spec.verb is not JobVerb.PURGE:", "if False:"),
     Mutant("says-that-a-job-changed-all", "_fate", "if answer.changed else ItemResult.UNCHANGED", ""),
     # Code.
+    Mutant("goes-on-with-code-that-differs", "Execution._match", "if not is_same_request(recorded, event, also_known_as, parameters):", "if False:"),
+    Mutant("takes-other-arguments-for-the-same", "is_same_request", "or _has_same_arguments(recorded, attempted, parameters)", "or True"),
     Mutant("moves-nothing-to-other-code", "_on_moved", "invocation.deployment = event.deployment", "pass"),
     Mutant("begins-on-whatever-is-served", "Reception._invoke", "command.deployment = applications.pinned_to(service)", 'command.deployment = ""'),
     # The disk itself, and who may ask.

@@ -3,7 +3,7 @@
 A program is JSON: a list of nodes, each a verb and what it is given. A node's ``path`` names its place in the program, the same at
 every replay and in every restart of it.
 
-This is also the source of deployments (``tests.simulation.versions``), which differ in ``VERSION`` alone.
+This is also the source of deployments (``tests.simulation.versions``), which differ in ``VERSION``, and some in ``WAY``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,26 @@ from actors import Actor, CancelledError, RetryPolicy, Service, Workflow, handle
 from tests.simulation.world import BRIEF_SECONDS, RICH, STAGE
 
 VERSION = 0
+WAY = ""
 
 Node = list[Any]
+
+
+def as_this_code_does(program: list[Node]) -> list[Node]:
+    """The program as a work of this deployment goes through it: what it records fits no other ``WAY``."""
+    match WAY:
+        case "another order":
+            return [*program[1:], *program[:1]]
+        case "a step less":
+            return program[1:]
+        case "a step more":
+            return [["once", 0.0], *program]
+        case "a step more later":
+            return [*program[:1], ["once", 0.0], *program[1:]]
+        case "other arguments":
+            return [[node[0], node[1] + 1.0, *node[2:]] if node[0] == "step" else node for node in program]
+        case _:
+            return program
 
 
 class Flop(Exception):
@@ -72,7 +90,7 @@ class Account(Actor):
     async def work(self, number: int, program: list[Node]) -> int:
         """Do what the program says. The number of works that have gone through, with this one."""
         try:
-            for at, node in enumerate(program):
+            for at, node in enumerate(as_this_code_does(program)):
                 await self._do(node, str(at))
             await actors.sleep(1.0)
         except CancelledError:

@@ -13,7 +13,7 @@ from tests.simulation.disk import Weather
 from tests.simulation.misreads import KINDS
 from tests.simulation.plan import CELLS, GATES, JOBS, KEYS, STATUSES, VERBS, Deed, Life, Plan
 from tests.simulation.scenes import SCENES, Props, Scene
-from tests.simulation.versions import VERSIONS
+from tests.simulation.versions import VERSIONS, WAYS
 
 _CHEAP_ERRORS = [name for name in ERRORS if not any(w in name for w in ("long", "deep", "wide", "doubles", "digits"))]
 _CHEAP_VALUES = [
@@ -69,7 +69,10 @@ class _Draw:
             scene = SCENES[seed // (2 if seed % 2 else 4) % len(SCENES)](Props(random, self.numbers))
             limits |= scene.limits
             partitions = scene.partitions or partitions
-            lives += self._scene(scene)
+            played = self._scene(scene)
+            if scene.differs:  # what begins on no code runs on whatever is served
+                lives = [attrs.evolve(life, code=played[0].code) for life in lives]
+            lives += played
         lives += [self._life() for _ in range(random.choice(_LIVES[goes_on]))]
         if not seed % 2 and not lives[0].code and random.random() < 0.3:
             lives = [self._of_some_version(life) for life in lives]
@@ -91,6 +94,8 @@ class _Draw:
         if not scene.then:
             return [life]
         first, second = self.random.sample(VERSIONS, 2)
+        if scene.differs:
+            second = self.random.choice([*WAYS])
         return [
             attrs.evolve(life, code=first),
             Life(seconds=4.0, deeds=scene.then, code=second, weather=scene.then_weather),

@@ -89,6 +89,7 @@ def _one_life(storm: Storm, life: Life) -> None:
             case e.InvocationPaused(cause=cause, reason=reason):
                 is_doubted = stream_of_invocation(life.id) in storm.doubted
                 is_own = life.accepted.restarts is not None or life.accepted.handler == "walk" or is_doubted
+                is_own = is_own or life.id in storm.homes
                 is_found = "what it should keep" not in reason or is_doubted
                 storm.law("a restart finds what it is to keep", is_found, f"{life.id}: {reason}")
                 storm.law(
@@ -241,6 +242,8 @@ def _replays(storm: Storm, lives: dict[InvocationId, Life]) -> None:
                 kept = {ref.step for ref in successor.kept}
                 _kept(storm, lives[of], lives[again], kept)
                 _known(storm, lives[of], lives[again], kept, storm.points[again])
+                asking = {ref.step for ref in successor.again} - {storm.points[again]}
+                _asked_again(storm, lives[of], lives[again], kept | asking)
 
 
 def _kept(storm: Storm, before: Life, after: Life, kept: set[Any]) -> None:
@@ -253,8 +256,12 @@ def _kept(storm: Storm, before: Life, after: Life, kept: set[Any]) -> None:
     begun = storm.world.times.keys()
     again = {step for step in kept if f"{after.id}/{step}" in begun}
     storm.law("a restart repeats nothing that it keeps", not again, f"{after.id}: {again}")
+
+
+def _asked_again(storm: Storm, before: Life, after: Life, waits: set[Any]) -> None:
+    """Other waits than the one that it goes back to have the signals that they had; that one has none of these."""
     old_signals, new_signals = _signals(before), _signals(after)
-    for step in kept & old_signals.keys() & new_signals.keys():
+    for step in waits & old_signals.keys() & new_signals.keys():
         storm.law(
             "a restart gives each wait its own signal",
             old_signals[step] == new_signals[step],
@@ -278,9 +285,9 @@ def _known(storm: Storm, before: Life, after: Life, kept: set[Any], point: str) 
             known.add(event.step)
     if is_found:
         storm.law("a restart keeps what was known", known <= kept, f"{after.id} from {point}: {known - kept} are lost")
-    old, new = _signals(before).get(point), _signals(after).get(point)
-    is_new = old is None or old != new or b"-1" in old
-    storm.law("a restart asks again", is_new, f"{after.id} {point}: {new!r} again")
+    taken = _signals(after).get(point, b"-1")
+    is_new = b"-1" in taken or taken not in [event.value for event in before.of(e.SignalReceived)]
+    storm.law("a restart asks again", is_new, f"{after.id} {point}: {taken!r} again")
 
 
 def _signals(life: Life) -> dict[Any, bytes]:

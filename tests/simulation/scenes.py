@@ -24,11 +24,12 @@ LONG: list[Any] = ["step", 1.5, 0.3, 0]
 @attrs.frozen(kw_only=True)
 class Scene:
     """What leads to a situation. ``partitions`` is 0 where any number will do. ``then`` are deeds of the next process, which serves
-    other code, with ``then_weather``."""
+    other code, with ``then_weather``; code that ``differs`` does something else."""
 
     deeds: list[Deed]
     then: list[Deed] = attrs.field(factory=list)
     then_weather: Weather = attrs.field(factory=Weather)
+    differs: bool = False
     seconds: float = 4.0
     partitions: int = 0
     limits: dict[str, Any] = attrs.field(factory=dict)
@@ -75,16 +76,15 @@ def _approval(props: Props) -> Scene:
 
 
 def _two_waits(props: Props) -> Scene:
-    """Two waits for one signal, one of which may give up; and a restart from one of them."""
+    """Several waits for one signal, one of which may give up; and a restart from one of them."""
     number, key, random = props.number(), props.random.choice(KEYS), props.random
-    first: list[Any] = (
-        ["deadline", random.choice([0.1, 0.5]), ["wait", "s"]] if random.random() < 0.5 else ["wait", "s"]
-    )
-    program = [["nursery", [first, ["wait", "s"]]], ["wait", "s"]]
+    wait: list[Any] = ["wait", "s"]
+    first: list[Any] = random.choice([wait, wait, ["deadline", random.choice([0.1, 0.5]), wait]])
+    program = [["nursery", [first, wait]], wait]
     deeds = [props.ask(0.05, key, number, program)]
-    deeds += [props.signal(props.moment(0.1, 1.5), number, "s") for _ in range(random.choice([1, 2, 3]))]
-    if random.random() < 0.8:
-        deeds.append(props.restart(props.moment(0.8, 2.0), number, random.choice([0.0, 0.4, 0.7, "end"])))
+    deeds += [props.signal(props.moment(0.1, 0.7), number, "s") for _ in range(random.choice([1, 2, 2, 3]))]
+    if random.random() < 0.9:
+        deeds.append(props.restart(props.moment(0.7, 1.5), number, random.choice([0.0, 0.0, 0.4, 0.7, "end"])))
         deeds.append(props.signal(props.moment(2.1, 3.0), number, "s", which=1))
     return Scene(deeds=deeds)
 
@@ -152,11 +152,13 @@ def _stopped(props: Props) -> Scene:
 
 
 def _stopped_atomic(props: Props) -> Scene:
-    """An atomic handler is stopped between its two changes."""
+    """An atomic handler is looked at between its two changes, and stopped there."""
     number, key = props.number(), props.random.choice(KEYS)
+    stopped = props.moment(0.4, 1.3)
     deeds = [
         Deed(at=0.05, what="move", given=[key, number, 1.5]),
-        props.steer(props.moment(0.2, 1.3), props.random.choice(["kill", "cancel"]), number, kill_after=None),
+        Deed(at=props.moment(0.1, stopped), what="look", given=[key]),
+        props.steer(stopped, props.random.choice(["kill", "cancel"]), number, kill_after=None),
         Deed(at=props.moment(1.0, 2.0), what="look", given=[key]),
     ]
     return Scene(deeds=deeds)
@@ -261,13 +263,26 @@ def _refused_commits(props: Props) -> Scene:
 
 
 def _letters(props: Props) -> Scene:
-    """Many objects write to each other at once."""
+    """Many objects write to each other at once, and the process dies when some of that is on its way."""
     random = props.random
     deeds = [
         props.ask(0.05, key, props.number(), [["send", random.choice(KEYS), props.number()] for _ in range(4)])
         for key in KEYS
     ]
-    return Scene(deeds=deeds, seconds=props.moment(0.05, 1.0), partitions=5, weather=Weather(latency=0.02))
+    deeds.append(Deed(at=0.06, what="doom", given=[random.randint(1, 4), "after"]))
+    return Scene(deeds=deeds, seconds=1.0, partitions=5, weather=Weather(latency=0.02))
+
+
+def _joined(props: Props) -> Scene:
+    """Works wait for the end of another one, and the process dies before that, over it, or soon afterwards."""
+    random, number = props.random, props.number()
+    waits_for: list[Any] = random.choice([["step", 0.6, 0.0, 0], ["wait", "s"], ["sleep", 0.3]])
+    deeds = [props.ask(0.0, "a", number, [waits_for])]
+    deeds += [props.ask(0.1, key, props.number(), [["join", 0]]) for key in random.sample("bcd", 2)]
+    deeds.append(props.signal(0.5, number, "s"))
+    if random.random() < 0.3:
+        deeds.append(props.steer(props.moment(0.6, 1.2), random.choice(["kill", "cancel"]), number, kill_after=None))
+    return Scene(deeds=deeds, seconds=random.choice([props.moment(0.2, 1.4), props.moment(1.4, 1.9)]))
 
 
 def _moved(props: Props) -> Scene:
@@ -295,6 +310,28 @@ def _moved(props: Props) -> Scene:
     )
 
 
+def _moved_to_code_that_differs(props: Props) -> Scene:
+    """What was begun on one version of the code is moved to one that does something else, and perhaps back."""
+    number, key, random = props.number(), props.random.choice(KEYS), props.random
+    program = [["step", 0.1, 0.0, 0], ["wait", "s"], ["step", 0.1, 0.0, 1], ["wait", "t"]]
+    then = [
+        props.steer(0.2, "pause now", number),
+        props.signal(props.moment(0.3, 1.5), number, "s", which=1),
+        props.steer(props.moment(2.0, 3.0), "resume", number, 1, deployment=random.choice(["home", "home", "keep"])),
+    ]
+    if random.random() < 0.6:
+        then.append(props.steer(0.6, "resume", number, deployment="latest"))
+    else:
+        options: dict[str, Any] = {"stop": "kill", "rewind_state": False, "input": False, "deployment": "latest"}
+        then.append(props.steer(0.6, "restart", number, step=random.choice([0.5, 0.9]), **options))
+    return Scene(
+        deeds=[props.ask(0.05, key, number, program), props.signal(props.moment(0.1, 1.5), number, "s")],
+        seconds=props.moment(0.5, 1.8),
+        then=then,
+        differs=True,
+    )
+
+
 SCENES: tuple[Callable[[Props], Scene], ...] = (
     _approval,
     _two_waits,
@@ -311,7 +348,9 @@ SCENES: tuple[Callable[[Props], Scene], ...] = (
     _misread,
     _refused_commits,
     _letters,
+    _joined,
     _moved,
+    _moved_to_code_that_differs,
     _gated,
 )
 """Each storm of a scene takes the next one."""

@@ -124,6 +124,8 @@ class Storm:
         self.outcomes: list[tuple[InvocationId, Any]] = []
         self.successors: dict[InvocationId, list[tuple[InvocationId, Any]]] = {}
         self.points: dict[InvocationId, str] = {}
+        self.homes: dict[InvocationId, str] = {}
+        self.differed = 0
         self.closed: list[tuple[str, float, float]] = []
         self.broken: list[tuple[str, str]] = []
         self.faults: list[str] = []
@@ -358,7 +360,7 @@ class Storm:
                 self.paused_now.add(told.id)
                 answer = await handle.pause(mode="now")
             case "resume":
-                answer = await handle.resume(deployment=options.get("deployment", "keep"))
+                answer = await handle.resume(deployment=await self._deployment(told.id, options))
             case "signal":
                 number = options["number"]
                 answer = await handle.signal(options["name"], [options["name"], number])
@@ -376,6 +378,7 @@ class Storm:
             history = [r async for r in self._journal.read(stream_of_invocation(told.id))]
             steps = [r.event.step for r in history if isinstance(r.event, OPERATIONS) and belongs_to(r.event, told.id)]
             step = steps[int(step * len(steps))] if steps else ""
+        deployment = await self._deployment(told.id, options)
         new = {"number": told.number, "program": []} if options["input"] and told.kind == "work" else None
         self.has_restarted = True
         self.has_rewound |= options["rewind_state"]
@@ -384,12 +387,21 @@ class Storm:
             input=new,
             stop=options["stop"],
             rewind_state=options["rewind_state"],
-            deployment=options.get("deployment", "keep"),
+            deployment=deployment,
         )
         successor = answer.successor
         self.told.append(Told(successor.invocation_id, told.kind, told.number))
         self.successors.setdefault(told.id, []).append((successor.invocation_id, None if new else successor))
         self.points[successor.invocation_id] = step
+        if told.id in self.homes:
+            self.homes[successor.invocation_id] = self.homes[told.id]
+
+    async def _deployment(self, of: InvocationId, options: dict[str, Any]) -> str:
+        """The code to move it to; its ``home`` is what it ran on before it was first moved."""
+        wanted: str = options.get("deployment", "keep")
+        if wanted != "keep" and of not in self.homes:
+            self.homes[of] = (await self.client.invocation(of).info()).deployment
+        return (self.homes[of] or "keep") if wanted == "home" else wanted
 
     async def _pick(self, verb: str, wanted: str, at: int) -> Told | None:
         """The invocation to steer: one in the wanted status, if there is one within a while. Or one of the wanted number."""
@@ -542,9 +554,10 @@ class Storm:
                 handle = self.client.invocation(of)
                 try:
                     info = await handle.info()
-                    if turn > 2 and (
-                        info.target.service == "Walker" or "replays differently" in str(info.pause_reason)
-                    ):
+                    differs = "replays differently" in str(info.pause_reason)
+                    if differs and 2 < turn < 6 and self.homes.get(of):
+                        await handle.resume(deployment=self.homes[of])
+                    elif turn > 2 and (info.target.service == "Walker" or differs):
                         await handle.kill()
                         continue
                     await handle.resume()

@@ -1,4 +1,4 @@
-"""The classes of a storm as deployments, which do the same under other names."""
+"""The classes of a storm as deployments: some do the same under other names, some do something else."""
 
 from __future__ import annotations
 
@@ -17,12 +17,19 @@ if TYPE_CHECKING:
     from actors.code.loading import Loaded
 
 VERSIONS = (1, 2)
+"""Those that do the same."""
+
+WAYS = {3: "another order", 4: "a step less", 5: "a step more", 6: "a step more later", 7: "other arguments"}
+"""What the others do differently: see :func:`tests.simulation.cast.as_this_code_does`."""
 
 
 @functools.cache
 def snapshot(version: int) -> Snapshot:
     """The code of this version."""
-    source = Path(cast.__file__).read_text().replace("VERSION = 0", f"VERSION = {version}")
+    source = Path(cast.__file__).read_text()
+    source = source.replace("VERSION = 0", f"VERSION = {version}").replace(
+        'WAY = ""', f'WAY = "{WAYS.get(version, "")}"'
+    )
     return Snapshot(("storm_cast",), {"storm_cast.py": source.encode()})
 
 
@@ -37,4 +44,4 @@ def loaded(version: int) -> Loaded:
 @functools.cache
 def version_of(deployment: str) -> int:
     """Which version a deployment is; 0 if it is none."""
-    return next((version for version in VERSIONS if snapshot(version).deployment == deployment), 0)
+    return next((version for version in (*VERSIONS, *WAYS) if snapshot(version).deployment == deployment), 0)
