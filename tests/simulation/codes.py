@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.replay.execution import is_request
+from actors.core.requests import is_request
 from journal import events as e
 from journal.events import OutcomeKind, PauseCause
 from journal.ids import InvocationId
