@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.words import FASTEST_RATE, SLOWEST_RATE, TOKEN_VARIABLE, URL_VARIABLE
+from cli.words import DEFAULT_DATA, FASTEST_RATE, SLOWEST_RATE, TOKEN_VARIABLE, URL_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-DEFAULT_DATA = Path("playhead-data")
 
 
 class _Duration(click.types.FloatParamType):

@@ -20,7 +20,7 @@ from actors.http.token_path import TOKEN_VARIABLE, URL_VARIABLE, token_path
 from actors.values.arguments import MAX_NAME
 from cli.address import read_address
 from cli.contexts import context_in_use
-from cli.options import DEFAULT_DATA
+from cli.words import DEFAULT_DATA
 from journal.kv.data_directory import DataDirectory
 
 if TYPE_CHECKING:

@@ -5,11 +5,16 @@ Where they come from takes longer to import than help may take; a test holds eac
 
 from __future__ import annotations
 
+from pathlib import Path
+
 STATUSES = ("scheduled", "queued", "running", "suspended", "backing_off", "paused", "completed")
 """Of :class:`actors.Status`."""
 
 SCOPES = ("invoke", "read", "control", "admin")
 """Of a token, each with those before it."""
+
+DEFAULT_DATA = Path("playhead-data")
+"""The data directory, unless another one is said."""
 
 URL_VARIABLE = "PLAYHEAD_URL"
 TOKEN_VARIABLE = "PLAYHEAD_TOKEN"  # noqa: S105 - the name of a variable

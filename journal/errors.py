@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from journal.ids import StreamId
-
 
 class JournalError(Exception):
     """The base of everything that this package raises."""
@@ -40,7 +38,7 @@ class Fenced(JournalError):
 class Conflict(JournalError):
     """The stream has moved on since the writer last looked. Reload the object and decide again."""
 
-    def __init__(self, stream: StreamId, expected: int, found: int) -> None:
+    def __init__(self, stream: int, expected: int, found: int) -> None:
         super().__init__(
             f"stream {stream:016x} ends at event {found}, the append expected {expected}; reload the object"
         )
@@ -73,7 +71,7 @@ class DirectoryLost(StoreFailed):
 class Damaged(JournalError):
     """What is stored of one stream cannot be trusted. The others go on."""
 
-    def __init__(self, stream: StreamId, number: int, reason: str) -> None:
+    def __init__(self, stream: int, number: int, reason: str) -> None:
         super().__init__(
             f"stream {stream:016x}, event {number}: {reason}. Nothing of this object runs until it is repaired "
             "or restored from a backup; other objects are not touched"

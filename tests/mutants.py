@@ -124,7 +124,7 @@ MUTANTS = (
     Mutant("answers-before-the-log-is-flushed", "RocksStore._commit_group", "db.flush_wal(True)", "pass", "tests/journal/test_power.py"),
     Mutant("goes-on-after-a-failed-write", "RocksStore._refuse_if_failed", "if failure is not None:", "if False:", "tests/journal/test_rocks.py"),
     Mutant("ends-a-scan-at-damage", "_scan", "rows.status()", "pass", "tests/journal/test_rocks.py"),
-    Mutant("lets-an-earlier-owner-write", "StoredPartition.check_claim", "if current is not self:", "if False:", "tests/journal/test_contract.py"),
+    Mutant("lets-an-earlier-owner-write", "StoredPartition.check_claim", "if current is not self._claim:", "if False:", "tests/journal/test_contract.py"),
     Mutant("completes-with-a-late-outcome", "_complete_step", "if wait is None or wait.kind is not WaitKind.STEP:", "if wait is None:", "tests/core/test_decide.py"),
     Mutant("lets-output-be-overtaken", "SettledView._settled", "while self._held and self._held[0].counts is not None:", "while self._held:", "tests/core/test_output.py"),
     Mutant("takes-a-short-read-for-all-there-is", "read_events", "if number <= last:", "if False:"),

@@ -308,7 +308,7 @@ class Owner:
                 await self._partition.commit(sealed.appends(), sealed.letters, sealed.retracted)
             except Damaged as damage:
                 # What was to be overwritten cannot be read. The others' events must not wait for that, nor this object's own.
-                extension = sealed.extensions.get(damage.stream)
+                extension = sealed.extensions.get(StreamId(damage.stream))
                 if extension is None or not sealed.forgo_rewriting(extension):
                     raise
                 self._containment.blame(extension.resident, None, damage, is_whole=True)

@@ -68,6 +68,8 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from journal.errors import JournalError
+
 log = SafeLogger(__name__)
 
 _PID_WIDTH = 20
@@ -103,7 +105,7 @@ class DataDirectory:
         except (FileNotFoundError, NotADirectoryError):
             raise StoreMissing(self.path, "there is no playhead store here") from None
         except OSError as error:
-            raise refusal(self, error, doing="reading the file STORE") from error
+            raise self.refusal(error, doing="reading the file STORE") from error
         try:
             found = msgspec.json.decode(data, type=dict[str, object])["format"]
         except (ValueError, KeyError, RecursionError) as error:
@@ -124,7 +126,7 @@ class DataDirectory:
         try:
             return HighWaterMark.decode(read_file(self.root / _MARK))
         except OSError as error:
-            raise refusal(self, error, doing="reading the file MARK") from error
+            raise self.refusal(error, doing="reading the file MARK") from error
         except ValueError as error:
             raise StoreDamaged(
                 self.path, f"the file MARK is not as it was written ({error}); restore it with the rest from a backup"
@@ -228,7 +230,11 @@ class DataDirectory:
         try:
             yield
         except OSError as error:
-            raise refusal(self, error, doing=doing) from error
+            raise self.refusal(error, doing=doing) from error
+
+    def refusal(self, error: Exception, *, doing: str) -> JournalError:
+        """Why it cannot be used: :func:`journal.kv.os_errors.refusal`."""
+        return refusal(self.path, error, self.in_words(error), doing=doing)
 
     def in_words(self, error: object) -> str:
         """A text of RocksDB's, with paths as people know them."""

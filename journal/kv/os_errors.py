@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from journal.errors import DiskFull, JournalError, StoreDamaged, StoreError, StoreFailed, StoreInUse, Unavailable
 
 if TYPE_CHECKING:
-    from journal.kv.data_directory import DataDirectory
+    from pathlib import Path
 
 _LOCKED = re.compile(r"\block (file|hold)\b")
 
@@ -23,11 +23,11 @@ def is_full(error: Exception) -> bool:
     return _says(error, errno.ENOSPC)
 
 
-def refusal(directory: DataDirectory, error: Exception, *, doing: str) -> JournalError:
-    """Why a directory cannot be used, as who uses it can act on it. What is not the disk's fault is damage."""
+def refusal(path: Path, error: Exception, text: str, *, doing: str) -> JournalError:
+    """Why the directory ``path`` cannot be used, as its user can act on it. What is not the disk's fault is damage. ``text`` is the
+    error's, with paths as people know them."""
     if isinstance(error, JournalError):
         return error
-    path, text = directory.path, directory.in_words(error)
     if is_full(error):
         return DiskFull(f"{path}: the disk is full, and {doing} needs some room: free some, then start again ({text})")
     if _says(error, errno.EMFILE, errno.ENFILE):

@@ -39,7 +39,7 @@ from journal.errors import BrokenInvariant, DirectoryLost, DiskFull, InDoubt, Jo
 from journal.kv.backup import complete_backup
 from journal.kv.file_descriptors import lacks_descriptor
 from journal.kv.mark import HighWaterMark
-from journal.kv.os_errors import is_full, refusal
+from journal.kv.os_errors import is_full
 from journal.kv.preflight import Found, look_before_opening, set_aside
 from journal.kv.rocks_handles import keep_for_ever, write_batch, write_tables
 from journal.kv.rocks_handles import number_of as _number_of
@@ -162,7 +162,7 @@ class RocksStore(Reads):
             finally:
                 del checkpoint  # it would keep the store open
         except Exception as error:
-            raise refusal(target, error, doing="copying the store") from error
+            raise target.refusal(error, doing="copying the store") from error
         return HighWaterMark(reached, 0, target.logs())
 
     async def view(self) -> RocksView:
@@ -307,12 +307,12 @@ class RocksStore(Reads):
             self._directory.forget_written()  # the number of a log that was set aside is free again
             db = Rdict(str(self._directory.rocks), options, column_families={"default": options})
         except Exception as error:
-            raise refusal(self._directory, error, doing="opening it") from error
+            raise self._directory.refusal(error, doing="opening it") from error
         try:
             self._watch.begin(db)
         except Exception as error:
             db.close()
-            raise refusal(self._directory, error, doing="writing the file MARK") from error
+            raise self._directory.refusal(error, doing="writing the file MARK") from error
         return db
 
     def _close_handle(self, db: Rdict) -> HighWaterMark | None:

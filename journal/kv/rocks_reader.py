@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 from rocksdict import AccessType, BlockBasedOptions, Cache, DBRecoveryMode, Options, Rdict, ReadOptions
 
 from journal.errors import BrokenInvariant, CorruptRecord, Unavailable
-from journal.kv.os_errors import refusal
 from journal.kv.store import SCAN_PAGE
 
 if TYPE_CHECKING:
@@ -151,7 +150,7 @@ class RocksReader(Reads):
             self._db = Rdict(str(directory.rocks), options, access_type=AccessType.read_only(False))
         except Exception as error:
             self._rocks.close()
-            raise refusal(directory, error, doing="reading it") from error
+            raise directory.refusal(error, doing="reading it") from error
         self._rocks.callback(self._db.close)
 
     def _handle(self) -> Rdict:

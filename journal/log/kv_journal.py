@@ -17,16 +17,14 @@ from journal import keys
 from journal.clock import Clock, SystemClock
 from journal.ids import StreamId
 from journal.kv.store import Batch, scan_all
-from journal.log.changes import ChangeFeed
 from journal.log.committed_view import Settled
-from journal.log.inbox import decode_letter
-from journal.log.outbox import Postbox
+from journal.log.exchange import Exchange
 from journal.log.partition import StoredPartition
 from journal.log.streams import load_stream, naming, read_events, read_head
 from journal.rows import StreamHead, decode_row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from journal.events import Recorded
@@ -62,10 +60,9 @@ class StoredJournal:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._store = store
         self._settled = Settled(store)
-        self._claims: dict[int, StoredPartition] = {}
-        self._postboxes: dict[int, Postbox] = {}
-        self._followers: dict[StreamId, trio.Event] = {}
-        self.changes = ChangeFeed(self.clock)
+        self.exchange = Exchange(self._settled, self.clock, partitions)
+        self._claimed: dict[int, StoredPartition] = {}
+        self.changes = self.exchange.changes
 
     def has_room(self) -> bool:
         """Whether new work should be taken; work under way goes on until a write fails."""
@@ -82,28 +79,29 @@ class StoredJournal:
             raise ValueError(f"there are {self.partitions} partitions, no number {partition}")
         await self._store.recover()
         if self._settled.reveal():
-            for owned in self._claims.values():
+            for owned in self._claimed.values():
                 owned.look_again()
-        postbox = self._postbox(partition)
+        postbox = self.exchange.postbox(partition)
         postbox.state.epoch += 1
-        claimed = self._claims[partition] = StoredPartition(self, self._settled, partition, postbox.state.epoch)
+        claimed = self._claimed[partition] = StoredPartition(self.exchange, partition, postbox.state.epoch)
         try:
             batch = Batch()
             postbox.write_state(batch)
             await self._settled.commit(batch, on_settled=lambda: None)
             yield claimed
         finally:
-            if self._claims.get(partition) is claimed:
-                del self._claims[partition]
+            if self._claimed.get(partition) is claimed:
+                del self._claimed[partition]
+                del self.exchange.claims[partition]
 
     async def send(self, letter: Letter) -> None:
         """Put a letter into the mailbox of the object's owner; returns when it is durable."""
         batch = Batch()
-        posted = self.post(batch, (letter,))
+        posted = self.exchange.post(batch, (letter,))
 
         def on_settled() -> None:
             for position, letter in posted:
-                self.deliver(position, letter)
+                self.exchange.deliver(position, letter)
 
         # A letter that has come before may still be on its way to the disk: an empty batch arrives behind it.
         await self._settled.commit(batch, on_settled)
@@ -151,43 +149,6 @@ class StoredJournal:
         """Make a backup with what every commit that has returned left. Raises ``StoreError``, ``Unavailable``."""
         await self._store.copy_to(path, made_at=self.clock.now())
 
-    # For the partitions.
-
-    def owner_of(self, partition: int) -> StoredPartition | None:
-        """The claim that holds now."""
-        return self._claims.get(partition)
-
-    def post(self, batch: Batch, letters: Sequence[Letter]) -> list[tuple[bytes, Letter]]:
-        """Write letters into a batch; those that have not come before, with their positions."""
-        now = self.clock.now()
-        posted = [(self._postbox(letter.to % self.partitions).put(batch, letter, now), letter) for letter in letters]
-        return [(position, letter) for position, letter in posted if position is not None]
-
-    def deliver(self, position: bytes, letter: Letter) -> None:
-        """A letter was kept: tell the owner of its partition."""
-        owner = self._claims.get(letter.to % self.partitions)
-        if owner is not None:
-            owner.mailbox.put(position, letter)
-
-    def withdraw(self, position: bytes, partition: int) -> None:
-        """A letter was removed: tell the owner of its partition."""
-        owner = self._claims.get(partition)
-        if owner is None:
-            return
-        owner.mailbox.drop(position)
-        if keys.has_date(position) and (again := self._settled.get(position)) is not None:
-            # It was sent again, and that commit has returned before the one that removed it.
-            owner.mailbox.put(position, decode_letter(again))
-
-    def announce(self, heads: Mapping[StreamId, StreamHead], rows: Iterable[bytes]) -> None:
-        """Wake the followers of these streams, and note what has changed; ``rows`` are keys."""
-        self.changes.note(heads, rows)
-        if self._followers:
-            for stream in heads:
-                appended = self._followers.pop(stream, None)
-                if appended is not None:
-                    appended.set()
-
     # For the iterators.
 
     def read_page(self, stream: StreamId, after: int) -> list[Recorded]:
@@ -201,10 +162,6 @@ class StoredJournal:
         """The number of the last event that readers may see; 0 if there is none. Raises ``Damaged``."""
         return read_head(self._settled, stream % self.partitions, stream).last
 
-    def appended(self, stream: StreamId) -> trio.Event:
-        """Set at the next append to the stream."""
-        return self._followers.setdefault(stream, trio.Event())
-
     def _cut_under_way(self, partition: int, stream: StreamId, head: StreamHead) -> int:
         """Up to where a commit under way may have cleared the records."""
         key = keys.head(partition, stream)
@@ -212,12 +169,6 @@ class StoredJournal:
             return 0
         coming = self._settled.coming(key)
         return head.last if coming is None else decode_row(StreamHead, coming).trimmed
-
-    def _postbox(self, partition: int) -> Postbox:
-        postbox = self._postboxes.get(partition)
-        if postbox is None:
-            postbox = self._postboxes[partition] = Postbox(self._settled, partition)
-        return postbox
 
 
 class _Reading:
@@ -236,7 +187,7 @@ class _Reading:
     async def __anext__(self) -> Recorded:
         await trio.lowlevel.checkpoint()
         while not self._page:
-            appended = self._journal.appended(self._stream) if self._follow else None
+            appended = self._journal.exchange.appended(self._stream) if self._follow else None
             self._page.extend(self._journal.read_page(self._stream, self._after))
             if not self._page:
                 if appended is None or self._journal.last_of(self._stream) < self._after:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from journal import keys
 from journal.errors import BrokenInvariant, Conflict, Fenced
 from journal.kv.store import Batch
+from journal.log.exchange import Claim
 from journal.log.inbox import Mailbox
 from journal.log.protocol import Append, Due, Letter
 from journal.log.streams import (
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 
     from journal.events import Recorded
     from journal.ids import StreamId
-    from journal.log.committed_view import Settled
-    from journal.log.kv_journal import StoredJournal
+    from journal.log.exchange import Exchange
 
 _KNOWN_HEADS = 65_536
 
@@ -36,12 +36,14 @@ _KNOWN_HEADS = 65_536
 class StoredPartition:
     """A claimed partition of a :class:`journal.log.kv_journal.StoredJournal`."""
 
-    def __init__(self, journal: StoredJournal, settled: Settled, number: int, epoch: int) -> None:
+    def __init__(self, exchange: Exchange, number: int, epoch: int) -> None:
+        """The claim holds from here on; an earlier one of the partition is fenced."""
         self.number = number
         self.epoch = epoch
-        self.mailbox = Mailbox(settled, journal.clock, number)
-        self._journal = journal
-        self._settled = settled
+        self.mailbox = Mailbox(exchange.settled, exchange.clock, number)
+        self._exchange = exchange
+        self._settled = exchange.settled
+        self._claim = exchange.claims[number] = Claim(epoch, self.mailbox)
         # Each with its row, so that a commit need not look for what it replaces.
         self._heads: dict[StreamId, tuple[StreamHead, bytes | None]] = {}
 
@@ -57,19 +59,19 @@ class StoredPartition:
         heads = {append.stream: self._write_append(batch, append) for append in appends}
         if not (len(heads) == len(appends)):
             raise BrokenInvariant("what one object has to say in a commit is one append")
-        posted = self._journal.post(batch, letters) if letters else []
+        posted = self._exchange.post(batch, letters) if letters else []
         dropped = [self._retract(batch, letter) for letter in retracted]
 
         def on_settled() -> None:
             self._remember_heads(heads)
             for append in appends:
                 for position in append.consumed:
-                    self._journal.withdraw(position, self.number)
+                    self._exchange.withdraw(position, self.number)
             for position, letter in posted:
-                self._journal.deliver(position, letter)
+                self._exchange.deliver(position, letter)
             for position, partition in dropped:
-                self._journal.withdraw(position, partition)
-            self._journal.announce({stream: head for stream, (head, _) in heads.items()}, batch.rows)
+                self._exchange.withdraw(position, partition)
+            self._exchange.announce({stream: head for stream, (head, _) in heads.items()}, batch.rows)
 
         try:
             await self._settled.commit(batch, on_settled)
@@ -83,8 +85,8 @@ class StoredPartition:
 
     def check_claim(self) -> None:
         """Raise ``Fenced`` unless this claim is the latest."""
-        current = self._journal.owner_of(self.number)
-        if current is not self:
+        current = self._exchange.claims.get(self.number)
+        if current is not self._claim:
             raise Fenced(self.number, self.epoch, current.epoch if current is not None else self.epoch)
 
     async def load(self, stream: StreamId) -> Stored | None:
@@ -154,7 +156,7 @@ class StoredPartition:
     def _retract(self, batch: Batch, letter: Letter) -> tuple[bytes, int]:
         if letter.at is None:
             raise BrokenInvariant("only letters with a date can be retracted")
-        partition = letter.to % self._journal.partitions
+        partition = letter.to % self._exchange.partitions
         position = keys.dated_letter(partition, letter.at, letter.id)
         batch.rows[position] = None
         return position, partition
