@@ -219,16 +219,28 @@ def test_what_users_hold_needs_no_event_loop(module: str) -> None:
     assert "trio" not in libraries(imports_of(module, at_runtime=True))
 
 
-def test_imports_go_one_way() -> None:
-    """No module waits at its own import for one that waits for it."""
-    waits_for = {m: {name for name in imports_of(m, at_runtime=True) if name in ALL} for m in ALL}
-    finished: set[str] = set()
+def circles_in(room: str) -> list[str]:
+    """The modules of a room that wait, for their types or at run time, for one that waits for them."""
+    here = [module for module in ALL if room_of(module) == room]
+    waits_for = {module: {name for name in imports_of(module) if name in here} - {module} for module in here}
     while True:
-        ready = {m for m in ALL if m not in finished and waits_for[m] <= finished}
-        if not ready:
-            break
-        finished |= ready
-    assert sorted(m for m in ALL if m not in finished) == []
+        ends = {m for m in waits_for if not waits_for[m] or not any(m in others for others in waits_for.values())}
+        if not ends:
+            return sorted(waits_for)
+        waits_for = {m: others - ends for m, others in waits_for.items() if m not in ends}
+
+
+@pytest.mark.parametrize(
+    "room",
+    [
+        pytest.param(room, marks=pytest.mark.xfail(strict=True, reason=f"{room} is to be split"))
+        if room in ("actors.replay", "actors.engine", "actors.control.local")
+        else room
+        for room in ARROWS
+    ],
+)
+def test_imports_within_a_room_go_one_way(room: str) -> None:
+    assert circles_in(room) == []
 
 
 # What nobody may do.

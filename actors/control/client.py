@@ -14,7 +14,8 @@ from actors.control.objects import ObjectHandle, ObjectPort
 from actors.core.jobs import MAX_ITEMS
 from actors.errors import DefinitionError, InvalidArgumentError, UnavailableError
 from actors.model.checks import CheckPort
-from actors.model.classes import definition_of, kind_in_words
+from actors.model.classes import definition_of
+from actors.model.definitions import kind_in_words
 from actors.model.handles import InvocationHandle, Port, Reference, checked_key, checked_request_key, key_text
 from actors.model.listing import Listing
 from actors.query.audit import AuditQuery

@@ -17,10 +17,11 @@ from actors.engine.running_steps import RunningSteps
 from actors.engine.threads import Threads
 from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.errors import Interruption, NoLongerFitsError, NonDurableAwaitError, UnserializableError, module_of
-from actors.model.classes import NothingStored
+from actors.model.contexts import HandlerContext
+from actors.model.definitions import NothingStored
 from actors.model.field_view import FieldView, Pins
 from actors.model.mistakes import fails_fast
-from actors.model.verbs import HandlerContext, HandlerPort
+from actors.model.verbs import HandlerPort
 from actors.replay.execution import Execution, Progress, play
 from actors.replay.script import Script, script
 from actors.values import MissingParameters, UnknownParameter, ValueProblem
@@ -41,10 +42,9 @@ if TYPE_CHECKING:
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.watchdog import Watchdog
     from actors.environment import World
-    from actors.model.classes import Definition, NameLookup
-    from actors.model.field_view import Items
-    from actors.model.handlers import HandlerDefinition
+    from actors.model.definitions import Definition, HandlerDefinition, NameLookup
     from actors.model.inside import InsideClient
+    from actors.model.items import Items
     from actors.values.limits import Limits
     from journal.events import Recorded
     from journal.ids import InvocationId

@@ -16,9 +16,10 @@ from actors.engine.containment import passes
 from actors.engine.threads import StepThread, has_abandoned, key_of
 from actors.engine.watchdog import blocked_error, held_for_blocking
 from actors.errors import Interruption, OutsideHandlerError, PayloadTooLargeError, StepTimeoutError, UnserializableError
+from actors.model.contexts import HandlerContext, context_of, current_step
 from actors.model.info import StepPhase
 from actors.model.mistakes import fails_fast
-from actors.model.verbs import HandlerContext, StepBody, context_of, current_step
+from actors.model.verbs import StepBody
 from actors.replay.branches import current_branch
 from actors.values import ValueProblem
 from actors.values.error_groups import is_group, leaves_of

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class StoredNames:
-    """Looks for objects and invocations on disk (:class:`actors.model.classes.NameLookup`)."""
+    """Looks for objects and invocations on disk (:class:`actors.model.definitions.NameLookup`)."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

@@ -35,7 +35,7 @@ from actors.core import commands as c
 from actors.engine.frames import Place, is_in_users_code, place_of
 from actors.engine.meter import LoopMeter, Meter, Reading, own_seconds
 from actors.errors import BlockedLoopError, Interruption
-from actors.model.verbs import current_step
+from actors.model.contexts import current_step
 from actors.values.failures import text_of, type_of
 from journal.events import Failure, PauseCause
 from journal.in_flight import TURN_BYTES, turn_mark

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.errors import DefinitionError, UnknownServiceError
-from actors.model.classes import Definition, definition_of, service_name
-from actors.model.handlers import HandlerDefinition
+from actors.model.classes import definition_of, service_name
+from actors.model.definitions import Definition, HandlerDefinition
 from actors.values.names import is_system
 
 if TYPE_CHECKING:

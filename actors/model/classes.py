@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import typing
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import attrs
-
-from actors.errors import DefinitionError, FieldMisuseError, UnknownHandlerError, deployment_of_module, module_of
+from actors.errors import DefinitionError, FieldMisuseError
 from actors.model.declarations import check_methods, declare_fields, handlers_in, nearest
+from actors.model.definitions import Definition, HandlerDefinition, HandlerOptions
+from actors.model.edit import edit_fields
 from actors.model.fields import Field, FieldKind
-from actors.model.handlers import HandlerDefinition, HandlerOptions
-from actors.model.handles import new_id
 from actors.values.frozen_errors import permit_raising_all
 from actors.values.generics import NO_TYPES, concrete, type_arguments
 from actors.values.names import AS_IN_CODE, EDIT, NAME_BYTES, RESERVED, Naming, naming
 from actors.values.texts import shown
-from journal.events import Kind, Mode, Target
+from journal.events import Kind, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from journal.ids import InvocationId
 
 
 class ObjectBase:
@@ -140,114 +135,10 @@ class Workflow(ObjectBase):
 _BASES += (Actor, Service, Workflow)
 
 
-class NameLookup(Protocol):
-    """What is kept under which name, as of the last commit. Asked only of classes and handlers with aliases, under which nothing new
-    is kept: so what a commit under way creates need not be known."""
-
-    def has_objects(self, service: str) -> bool:
-        """Whether there is any object of this name."""
-        ...
-
-    def has_object(self, service: str, key: str) -> bool:
-        """Whether there is an object of this name and key."""
-        ...
-
-    def has_invocation(self, of: InvocationId) -> bool:
-        """Whether there is an invocation of this id."""
-        ...
-
-
-class NothingStored:
-    """For handlers that nobody obeys."""
-
-    def has_objects(self, service: str) -> bool:
-        return False
-
-    def has_object(self, service: str, key: str) -> bool:
-        return False
-
-    def has_invocation(self, of: InvocationId) -> bool:
-        return False
-
-
-@attrs.frozen(kw_only=True, slots=False)  # for the cached property, as HandlerDefinition
-class Definition:
-    """A class as the engine sees it.
-
-    ``aliases`` are what it was called before. An object keeps the name that it was stored under, and is reached under all of them.
-    """
-
-    name: str
-    aliases: tuple[str, ...] = ()
-    kind: Kind
-    cls: type[ObjectBase]
-    handlers: Mapping[str, HandlerDefinition]
-    """By their names, without aliases."""
-    fields: Mapping[str, Field]
-    prepared: tuple[Field, ...]
-    """Fields that an object may have to be given before a handler of this class sees it."""
-    attributes: Mapping[str, HandlerDefinition]
-    """Handlers by what they are in the code."""
-    called: Mapping[str, HandlerDefinition]
-    """Handlers by all names."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All that it is called, its own name first."""
-        return (self.name, *self.aliases)
-
-    @functools.cached_property
-    def deployment(self) -> str:
-        """The deployment that its module was loaded for; empty if it was imported as usual."""
-        return deployment_of_module(module_of(self.cls))
-
-    def handler(self, name: str) -> HandlerDefinition:
-        """The handler of this name, or alias. Raises :class:`UnknownHandlerError`."""
-        found = self.called.get(name)
-        if found is None and name == EDIT and self.kind is not Kind.SERVICE:
-            return _edit_handler()
-        if found is None:
-            known = ", ".join(sorted(self.handlers)) or "none"
-            raise UnknownHandlerError(f"{self.name} has no handler {name!r}; it has {known}")
-        return found
-
-    def home(self, name: str, key: str | None, stored: NameLookup) -> str:
-        """The name under which an object is kept that is asked for by this one, of the names of the class.
-
-        It is the first under which there is an object of the key: the name that was given, the class's own, an alias. One that
-        is not there yet will be kept under the class's own.
-        """
-        if key is None or not self.aliases:
-            return self.name
-        return next((each for each in (name, *self.names) if stored.has_object(each, key)), self.name)
-
-    def resolved(self, target: Target, stored: NameLookup) -> Target:
-        """What is asked for, by the names that are kept. Raises :class:`UnknownHandlerError`."""
-        service = self.home(target.service, target.key, stored)
-        handler = self.handler(target.handler).name
-        if service == target.service and handler == target.handler:
-            return target
-        return Target(service, target.key, handler)
-
-    def request_id(self, target: Target, request_key: str, secret: str, stored: NameLookup) -> InvocationId:
-        """The id of a request: that of the invocation that it has been under any name of the class and its handler, or the one that it
-        will be. See :func:`actors.model.handles.new_id`."""
-        names = self.handler(target.handler).names
-        services = self.names if target.key is None else (target.service,)
-        ids = [
-            new_id(target, request_key, 0, secret, asked=Target(service, target.key, name))
-            for service in services
-            for name in names
-        ]
-        return ids[0] if len(ids) == 1 else next(filter(stored.has_invocation, ids), ids[0])
-
-
-@functools.cache
-def _edit_handler() -> HandlerDefinition:
-    """What every keyed class has besides its own: see :mod:`actors.model.edit`."""
-    from actors.model.edit import edit_fields
-
-    return HandlerDefinition(name=EDIT, mode=Mode.EXCLUSIVE, options=HandlerOptions(atomic=True), function=edit_fields)
+_BUILT_IN = {
+    EDIT: HandlerDefinition(name=EDIT, mode=Mode.EXCLUSIVE, options=HandlerOptions(atomic=True), function=edit_fields)
+}
+"""What every keyed class has besides its own handlers: see :mod:`actors.model.edit`."""
 
 
 _definitions: dict[type, Definition] = {}
@@ -256,11 +147,6 @@ _definitions: dict[type, Definition] = {}
 def service_name(cls: type[ObjectBase]) -> str:
     """The name that its objects are called by."""
     return cls._namespace + cls._naming.of(cls.__name__)
-
-
-def kind_in_words(kind: Kind) -> str:
-    """As a sentence has it: "an actor"."""
-    return f"{'an' if kind is Kind.ACTOR else 'a'} {kind.value}"
 
 
 def definition_of(cls: Any) -> Definition:
@@ -311,6 +197,7 @@ def _define(cls: Any) -> Definition:
         handlers=handlers,
         attributes=attributes,
         called=called,
+        built_in={} if cls._kind is Kind.SERVICE else _BUILT_IN,
         fields=cls._fields,
         prepared=tuple(declared for declared in cls._fields.values() if declared.is_prepared),
     )

@@ -20,7 +20,6 @@ from journal.errors import BrokenInvariant
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from actors.model.classes import ObjectBase
 
 _encode = msgspec.json.Encoder().encode
 
@@ -87,7 +86,7 @@ async def edit_fields(instance: Any, edit: Edit) -> Edited:
 class _Editor:
     """Changes fields through the view of the attempt, as a handler would, and notes what they were."""
 
-    def __init__(self, instance: ObjectBase, json_loses: Mapping[str, str]) -> None:
+    def __init__(self, instance: Any, json_loses: Mapping[str, str]) -> None:
         self._instance = instance
         self._json_loses = json_loses
         self._fields: Mapping[str, Field] = type(instance)._fields

@@ -7,14 +7,15 @@ what was touched is encoded again and compared. An attempt starts from the objec
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from actors.errors import FieldMisuseError, InsideStepError, NoLongerFitsError
+from actors.model.contexts import current_step
 from actors.model.fields import FieldKind
 from actors.model.items import IMMUTABLE, UNREAD, LogView, MapView, may_only_read
-from actors.model.verbs import current_step
+from actors.model.own_changes import Own
 from actors.replay.branches import current_branch
 from actors.values import says_the_same
 from actors.values.limits import DEFAULT_LIMITS, within_limit
@@ -22,9 +23,10 @@ from journal import events as e
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from actors.model.fields import Field
+    from actors.model.items import Items
     from journal.events import Event
     from journal.ids import InvocationId
 
@@ -32,16 +34,6 @@ if TYPE_CHECKING:
 _NOTHING_PREPARED: Sequence[Event] = ()
 
 _LARGE_BYTES = 1 << 16
-
-
-class Items(Protocol):
-    """Where the items of ``Log`` and ``Map`` fields are read, as they were when the attempt's object was last left alone."""
-
-    def log_lengths(self) -> Mapping[str, int]: ...
-    def map_names(self) -> Container[str]: ...
-    def log_items(self, field: str, start: int, stop: int) -> Sequence[bytes]: ...
-    def map_item(self, field: str, key: bytes) -> bytes | None: ...
-    def map_items(self, field: str) -> Iterable[tuple[bytes, bytes]]: ...
 
 
 class FieldView:
@@ -319,30 +311,6 @@ class Pins:
     fields: Mapping[str, bytes]
     lengths: Mapping[str, int] | None
     items: dict[str, dict[str, bytes | None]]
-
-
-@attrs.define
-class Own:
-    """Changes of a handler, put together."""
-
-    fields: dict[str, bytes] = attrs.field(factory=dict)
-    logs: dict[str, list[bytes]] = attrs.field(factory=dict)
-    maps: dict[str, dict[str, bytes | None]] = attrs.field(factory=dict)
-
-    @classmethod
-    def of(cls, changes: Iterable[Event]) -> Own:
-        own = cls()
-        for change in changes:
-            match change:
-                case e.FieldsChanged():
-                    own.fields.update(change.fields)
-                case e.LogExtended():
-                    own.logs.setdefault(change.field, []).extend(change.items)
-                case e.MapChanged():
-                    own.maps.setdefault(change.field, {}).update(change.items)
-                case _:
-                    raise BrokenInvariant(f"{type(change).__name__} is not a change of a field")
-        return own
 
 
 def _without_slack(data: bytes) -> bytes:

@@ -9,19 +9,18 @@ import contextvars
 import enum
 import inspect
 import typing
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 import attrs
 
 from actors.errors import DefinitionError, UnserializableError
-from actors.values import Codec, ValueProblem, codec_for, decode_kept, key_codec_for
+from actors.values import Codec, ValueProblem, codec_for, decode_kept
 from actors.values.texts import shown
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from actors.model.field_view import FieldView
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -83,6 +82,13 @@ _MAKE_THE_SAME = (bool, bytes, dict, float, frozenset, int, list, set, str, tupl
 """Factories that give every object the same, so that it need not be recorded."""
 
 
+class FieldAccess(Protocol):
+    """What an attempt gives its object, so that attributes reach its fields (:class:`actors.model.field_view.FieldView`)."""
+
+    def read(self, field: Field) -> Any: ...
+    def write(self, field: Field, value: Any) -> None: ...
+
+
 class FieldKind(enum.Enum):
     """How a field is kept."""
 
@@ -115,6 +121,8 @@ class Field:
             self.codec = codec_for(arguments[0] if arguments else Any, what)
         elif origin is Map:
             self.kind = FieldKind.MAP
+            from actors.values.mapkeys import key_codec_for  # with all shapes; few classes have a Map
+
             self.key_codec = key_codec_for(arguments[0] if arguments else str, what)
             self.codec = codec_for(arguments[1] if arguments else Any, what)
         else:
@@ -188,9 +196,9 @@ class Field:
         view_of(instance).write(self, value)
 
 
-def view_of(instance: Any) -> FieldView:
+def view_of(instance: Any) -> FieldAccess:
     """The view that the attempt gave its object. Raises outside a handler."""
-    view: FieldView | None = instance.__dict__.get("_view")
+    view: FieldAccess | None = instance.__dict__.get("_view")
     if view is None:
         raise AttributeError(
             f"{type(instance).__name__} has fields only in its own handlers; from elsewhere, call a @shared handler"

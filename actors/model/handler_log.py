@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from actors.model.verbs import HandlerContext, context_of, current_step
+from actors.model.contexts import HandlerContext, context_of, current_step
 from actors.replay.branches import current_branch
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import sys
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-import attrs
-
 from actors.errors import DefinitionError, InvalidArgumentError
+from actors.model.definitions import HandlerDefinition, HandlerOptions
 from actors.model.handles import BoundHandler, OwnHandler
 from actors.model.step_copies import with_own_defaults
-from actors.values import Signature
 from actors.values.arguments import Seconds, checked_name, checked_seconds, is_a
-from actors.values.failures import is_terminal
-from actors.values.names import AS_IN_CODE, Naming, naming
-from actors.values.retries import DEFAULT_RETRY, RetryPolicy
+from actors.values.names import naming
+from actors.values.retries import RetryPolicy
 from actors.values.texts import shown
 from journal.events import Mode
 
@@ -25,50 +21,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
-
-
-@attrs.frozen(kw_only=True)
-class HandlerOptions:
-    """How a handler is called and run; see :func:`handler`."""
-
-    naming: Naming = AS_IN_CODE
-    retry: RetryPolicy | None = None
-    atomic: bool = False
-    retention: float | None = None
-
-
-# With slots, attrs implements cached properties by __getattr__, which makes each access to any attribute slow.
-@attrs.frozen(kw_only=True, eq=False, slots=False)
-class HandlerDefinition:
-    """A handler as the engine sees it, of one class. ``types`` are what the type variables of a generic class stand for."""
-
-    name: str
-    mode: Mode
-    options: HandlerOptions
-    function: Callable[..., Coroutine[Any, Any, Any]]
-    types: Mapping[Any, Any] = attrs.field(factory=dict)
-
-    attribute: str = ""
-    """What it is in the code."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All that it is called, its own name first."""
-        return (self.name, *self.options.naming.aliases)
-
-    @functools.cached_property
-    def signature(self) -> Signature:
-        """Parameters and result as JSON; looked up once every name exists."""
-        return Signature(self.function, skip_first=True, name=self.function.__qualname__, types=self.types)
-
-    @functools.cached_property
-    def retry(self) -> RetryPolicy:
-        """The policy for what it raises."""
-        return self.options.retry or DEFAULT_RETRY
-
-    def is_terminal(self, error: BaseException) -> bool:
-        """Whether another try is pointless after what it raised."""
-        return is_terminal(error, also=self.retry.terminal)
 
 
 class Handler(Generic[P, R_co]):

@@ -24,16 +24,15 @@ from actors.values.arguments import (
 )
 from actors.values.texts import is_utf8, shown
 from journal.events import Children, Kind, PauseMode, Status, Stop, Successor, Target
-from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of, stream_of_invocation
+from journal.ids import InvocationId, derived_unique, invocation_id, stream_of_invocation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from actors.core.output import MarkFilter
     from actors.model.checks import CheckPort, CheckReport
-    from actors.model.classes import Definition
+    from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.explain import Reason
-    from actors.model.handlers import HandlerDefinition
     from actors.model.history import JournalEntry
     from actors.model.info import InvocationInfo
     from actors.model.output import Chunks, OutputChunk
@@ -555,23 +554,6 @@ def checked_request_key(key: str | None) -> str | None:
     if not is_utf8(text):
         raise InvalidKeyError(f"idempotency_key is {shown(text)}, which cannot be written as UTF-8")
     return text
-
-
-def new_id(
-    target: Target, request_key: str | None, unique: int, secret: str = "", *, asked: Target | None = None
-) -> InvocationId:
-    """The id of a new invocation: where it lives, and what makes it this one.
-
-    Every invocation of a service lives by itself. A request's key always gives the same id in one store: its ``secret`` is part
-    of the hash, so that a guessed key is not a known id. Only a workflow's run goes without, as :func:`actors.workflow_id` does.
-    ``asked`` is the target by the names that the id is made of, if those are others (``Definition.request_id``).
-    """
-    if request_key is not None:
-        of = target if asked is None else asked
-        unique = derived_unique("request", secret, of.service, of.key or "", of.handler, request_key)
-    if target.key is None:
-        return invocation_id(StreamId(unique & (2**64 - 1)), unique)
-    return invocation_id(stream_of(target.service, target.key), unique)
 
 
 NOT_YET = InvocationId("")

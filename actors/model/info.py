@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
     from actors.core.deadlocks import Circle
     from actors.core.state import InvocationState, ObjectState, Wait
-    from actors.model.classes import Definition
-    from actors.model.fields import Field
-    from actors.model.handlers import HandlerDefinition
     from journal.rows import InvocationRow
 
 
@@ -252,45 +249,6 @@ class InvocationInfo:
     waits: tuple[WaitInfo, ...] = ()
     first_event: int = 0
     last_event: int = 0
-
-
-def service_info(definition: Definition) -> ServiceInfo:
-    """A class for readers."""
-    return ServiceInfo(
-        name=definition.name,
-        kind=definition.kind,
-        aliases=definition.aliases,
-        handlers=tuple(_handler_info(handler) for _, handler in sorted(definition.handlers.items())),
-        fields=tuple(map(_field_info, definition.fields.values())),
-        doc=_first_line(definition.cls),
-    )
-
-
-def _field_info(field: Field) -> FieldInfo:
-    return FieldInfo(
-        name=field.name,
-        kind=field.kind,
-        value=plain(field.codec.schema),
-        key=plain(field.key_codec.schema) if field.kind is FieldKind.MAP else None,
-        default=None if field.default is None else plain(field.default),
-    )
-
-
-def _handler_info(handler: HandlerDefinition) -> HandlerInfo:
-    signature = handler.signature
-    return HandlerInfo(
-        name=handler.name,
-        mode=handler.mode,
-        aliases=handler.options.naming.aliases,
-        parameters={name: plain(codec.schema) for name, codec in signature.parameters.items()},
-        required=signature.required,
-        result=plain(signature.returns.schema),
-        doc=_first_line(handler.function),
-    )
-
-
-def _first_line(documented: object) -> str:
-    return (documented.__doc__ or "").strip().partition("\n")[0]
 
 
 def info_of(

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from actors.model.verbs import current_step
-from journal.errors import BrokenInvariant
-
 if TYPE_CHECKING:
     from actors.core.jobs import Choice
     from actors.model.handles import InvocationHandle
@@ -19,11 +16,3 @@ class InsideClient(Protocol):
     def acting_as(self, by: str, origin: str) -> InsideClient: ...
     def invocation(self, of: InvocationId | str) -> InvocationHandle[Any]: ...
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]: ...
-
-
-def current_client() -> InsideClient:
-    """That of the step that runs."""
-    step = current_step.get()
-    if step is None:
-        raise BrokenInvariant("only the steps of built-in objects use it")
-    return step.client

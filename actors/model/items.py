@@ -8,19 +8,20 @@ import enum
 import sys
 import uuid
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
 
 from actors.errors import FieldMisuseError, UnserializableError
 from actors.model.fields import Log, Map
 from actors.values import ValueProblem, decode_kept, says_the_same
 from actors.values.limits import within_limit
 from journal import events as e
+from journal.ids import InvocationId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
-    from actors.model.field_view import FieldView, Own
     from actors.model.fields import Field
+    from actors.model.own_changes import Own
     from actors.values import Codec
     from journal.events import Event
 
@@ -55,6 +56,22 @@ _ONE_WATCHED = (object(), b"")
 _REFERENCES_OF_ONE_WATCHED = sys.getrefcount(_ONE_WATCHED[0])
 
 
+class ItemAccess(Protocol):
+    """What the collections of an attempt need of its fields (:class:`actors.model.field_view.FieldView`)."""
+
+    invocation_id: InvocationId
+    items: Items
+    is_writer: bool
+    payload_bytes: int
+
+    def check_turn(self, field: Field) -> None: ...
+    def check_writable(self, field: Field) -> None: ...
+    def pinned_items(self, field: Field) -> dict[str, bytes | None]: ...
+    def plain_log(self, field: Field) -> list[bytes] | None: ...
+    def plain_map(self, field: Field) -> dict[str, bytes] | None: ...
+    def log_length(self, field: Field) -> int: ...
+
+
 class LogView(Log[T]):
     """A ``Log`` as one attempt sees it: what is stored, then what it has appended.
 
@@ -63,7 +80,7 @@ class LogView(Log[T]):
     at the end of the turn, the others once more at the end of the handler.
     """
 
-    def __init__(self, view: FieldView, field: Field) -> None:
+    def __init__(self, view: ItemAccess, field: Field) -> None:
         self._view = view
         self._field = field
         self._codec = cast("Codec[T]", field.codec)
@@ -197,7 +214,7 @@ class LogView(Log[T]):
 class MapView(Map[K, V]):
     """A ``Map`` as one attempt sees it: what is stored, under what it has changed."""
 
-    def __init__(self, view: FieldView, field: Field) -> None:
+    def __init__(self, view: ItemAccess, field: Field) -> None:
         self._view = view
         self._field = field
         self._codec = cast("Codec[V]", field.codec)
@@ -363,3 +380,13 @@ def may_only_read(name: str) -> FieldMisuseError:
     return FieldMisuseError(
         f"a @shared handler may only read, and this one changes {name!r}; make it a @handler, or send to one"
     )
+
+
+class Items(Protocol):
+    """Where the items of ``Log`` and ``Map`` fields are read, as they were when the attempt's object was last left alone."""
+
+    def log_lengths(self) -> Mapping[str, int]: ...
+    def map_names(self) -> Container[str]: ...
+    def log_items(self, field: str, start: int, stop: int) -> Sequence[bytes]: ...
+    def map_item(self, field: str, key: bytes) -> bytes | None: ...
+    def map_items(self, field: str) -> Iterable[tuple[bytes, bytes]]: ...

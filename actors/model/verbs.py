@@ -13,9 +13,9 @@ import sys
 import types
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
-from contextvars import Context, ContextVar, copy_context
+from contextvars import Context, copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, TypeVarTuple, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
 import attrs
 
@@ -31,8 +31,10 @@ from actors.errors import (
     name_alone,
     plain_text,
 )
-from actors.model.classes import NothingStored, definition_of, kind_in_words
-from actors.model.handles import InvocationHandle, Reference, checked_key, key_text, new_id, with_successor
+from actors.model.classes import definition_of
+from actors.model.contexts import context_of, current_step
+from actors.model.definitions import NothingStored, kind_in_words
+from actors.model.handles import InvocationHandle, Reference, checked_key, key_text, with_successor
 from actors.model.step_arguments import encoded, parameter_names
 from actors.model.step_copies import StepCall, call_of, with_copies
 from actors.replay.branches import Branch, CancelScope, NurseryManager, Operation, current_branch
@@ -67,13 +69,12 @@ from actors.values.texts import shown
 from journal import events as e
 from journal.errors import CorruptRecord
 from journal.events import Answer, Kind, OutcomeKind
-from journal.ids import InvocationId, StepId, parse_invocation_id
+from journal.ids import InvocationId, parse_invocation_id
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from actors.model.classes import NameLookup, ObjectBase
+    from actors.model.classes import ObjectBase
     from actors.model.handles import Request
-    from actors.model.inside import InsideClient
     from actors.values.limits import Limits
 
 log = SafeLogger(__name__)
@@ -86,38 +87,6 @@ A = TypeVar("A", bound="ObjectBase")
 
 
 @attrs.define(eq=False)
-class HandlerContext:
-    """What the verbs need of the attempt that they run in. ``name`` is the handler's; ``deployment``: whose modules its code is, if not
-    the imported."""
-
-    invocation_id: InvocationId
-    service: str
-    key: str | None
-    name: str
-    seed: str
-    limits: Limits
-    retry: RetryPolicy
-    unique: Callable[[], int]
-    stored: NameLookup = attrs.field(factory=NothingStored)
-    secret: str = ""
-    deployment: str = ""
-    ended_steps: frozenset[StepId] = frozenset()
-    """Those of the history that is replayed, so that they do not run."""
-
-    def target_of(self, request: Request) -> e.Target:
-        """What a handler calls or sends to, by the name that it is kept under."""
-        definition = request.definition
-        return definition.resolved(request.target, self.stored) if definition.aliases else request.target
-
-    def id_of(self, request: Request, target: e.Target) -> InvocationId:
-        """The id of the invocation."""
-        if request.request_key is None:
-            return new_id(target, None, self.unique())
-        secret = "" if request.is_once else self.secret
-        return request.definition.request_id(target, request.request_key, secret, self.stored)
-
-
-@attrs.define(eq=False)
 class StepBody:
     """A side effect as the engine runs it; ``context`` holds the context variables of the handler where it asked."""
 
@@ -127,27 +96,6 @@ class StepBody:
     retry: RetryPolicy
     result: Codec[Any]
     name: str
-
-
-class StepSurroundings(Protocol):
-    """What a running step can reach of the engine."""
-
-    name: str
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def handler(self) -> HandlerContext: ...
-
-    @property
-    def client(self) -> InsideClient: ...
-
-    def emit(self, value: bytes) -> None: ...
-
-
-current_step: ContextVar[StepSurroundings | None] = ContextVar("current_step", default=None)
-"""Set in the task, or thread, of a running step."""
 
 
 def _branch(verb: str) -> Branch:
@@ -171,12 +119,6 @@ def _running_branch(verb: str) -> Branch:
     if not branch.execution.closed:
         branch.must_run(f"actors.{verb}()")
     return branch
-
-
-def context_of(branch: Branch) -> HandlerContext:
-    """What the verbs need of the attempt that the branch belongs to."""
-    context: HandlerContext = branch.execution.context
-    return context
 
 
 _sources: dict[tuple[Any, int], str] = {}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from actors.core.state import ObjectState
-    from actors.model.classes import Definition
+    from actors.model.definitions import Definition
     from journal.kv.store import Readable
     from journal.rows import StreamHead
 

@@ -38,8 +38,8 @@ from actors.errors import (
 from actors.model.classes import Actor, service_name
 from actors.model.fields import Log, field
 from actors.model.handlers import handler, shared
-from actors.model.inside import current_client
 from actors.model.verbs import run
+from actors.system.inside import current_client
 from actors.system.registry import AUDIT_SECONDS
 from actors.values.names import SYSTEM_NAMESPACE
 from actors.values.retries import RetryPolicy

@@ -7,9 +7,9 @@ through JSON once, in the first run as in every replay, so that both see the sam
 ``kinds`` is the list of types that are taken, ``shape`` explains how they are written and read.
 """
 
-from actors.values.codec import Codec, codec_for, decode_kept, key_codec_for, says_the_same
+from actors.values.codec import Codec, codec_for, decode_kept, says_the_same
+from actors.values.converter import converter
 from actors.values.document import MAX_DEPTH, parse
-from actors.values.hooks import converter
 from actors.values.owntype import Written, check_restored, write_by_own_type
 from actors.values.problem import ValueProblem
 from actors.values.results import check_result, result_codec
@@ -30,7 +30,6 @@ __all__ = [
     "converter",
     "decode_kept",
     "encode_json",
-    "key_codec_for",
     "parse",
     "result_codec",
     "says_the_same",

@@ -137,11 +137,11 @@ def codec_for(kind: Any, what: str = "") -> Codec[Any]:
     try:
         hash(kind)
     except TypeError:
-        return _named(Codec, kind, what)
-    return _named(_cached_codec, kind, what)
+        return named_codec(Codec, kind, what)
+    return named_codec(_cached_codec, kind, what)
 
 
-def _named(make: Callable[[Any], Codec[Any]], kind: Any, what: str) -> Codec[Any]:
+def named_codec(make: Callable[[Any], Codec[Any]], kind: Any, what: str) -> Codec[Any]:
     try:
         return make(kind)
     except DefinitionError as error:
@@ -167,15 +167,6 @@ def decode_kept(codec: Codec[T], data: bytes, name: object) -> T:
 def forget_codecs() -> None:
     """Make the codecs of all types again: a hook was registered."""
     _cached_codec.cache_clear()
-
-
-def key_codec_for(kind: Any, what: str) -> Codec[Any]:
-    """The codec of the keys of a ``Map``, of which no two are equal and written apart. Raises :class:`DefinitionError`, of
-    ``what``, for a type that cannot promise that."""
-    from actors.values.mapkeys import KeyCodec
-
-    codec_for(kind, what)
-    return _named(KeyCodec, kind, what)
 
 
 def says_the_same(codec: Codec[T], value: T, data: bytes) -> bool:

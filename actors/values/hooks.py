@@ -1,10 +1,7 @@
-"""Hooks of users, for types that only they know how to write: ``actors.converter()``."""
+"""Types that users have registered hooks for (:mod:`actors.values.converter`)."""
 
 from __future__ import annotations
 
-import functools
-import typing
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from actors.values.problem import Misfit, expected, name_of, reason_of, under_key
@@ -12,33 +9,15 @@ from actors.values.shape import ALL_SORTS, ANYTHING, Shape
 from actors.values.untyped import check_plain
 
 if TYPE_CHECKING:
-    from cattrs import Converter
+    from collections.abc import Callable
 
-_Matches = Callable[[Any], bool]
-_made: list[Any] = []
-"""The converter, if it has been asked for. Without one there are no hooks, and cattrs is not imported."""
-
-
-def converter() -> Converter:
-    """A cattrs converter for hooks of your own, for types that values have no rule for. Register them before the types are used.
-
-    ::
-
-        actors.converter().register_structure_hook(Money, lambda value, _: Money.parse(value))
-        actors.converter().register_unstructure_hook(Money, str)
-
-    A value that goes through a hook is read back before it is kept, and refused if it is not equal: by the ``__eq__`` of its class,
-    or by its attributes if the class has none.
-    """
-    if not _made:
-        _made.append(_class_of_converters()())
-    made: Converter = _made[0]
-    return made
+made_converter: list[Any] = []
+"""The one of :func:`actors.converter`, if it has been asked for. Without one there are no hooks, and cattrs is not imported."""
 
 
 def is_hooked(kind: Any) -> bool:
     """Whether users have registered a hook for the type."""
-    return bool(_made) and (_made[0].reads(kind) or _made[0].writes(kind))
+    return bool(made_converter) and (made_converter[0].reads(kind) or made_converter[0].writes(kind))
 
 
 class HookedShape(Shape):
@@ -49,7 +28,7 @@ class HookedShape(Shape):
     breadth = ANYTHING
 
     def __init__(self, kind: Any, own: Callable[[], Shape]) -> None:
-        converter = _made[0]
+        converter = made_converter[0]
         reads, writes = converter.reads(kind), converter.writes(kind)
         self.name = name_of(kind)
         self._kind = kind
@@ -97,96 +76,3 @@ def _misfit(error: BaseException) -> Misfit:
         error = inner
     problem = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else reason_of(error)
     return Misfit(problem).under(path)
-
-
-@functools.cache
-def _class_of_converters() -> Any:
-    """A converter that notes what users register, and asks the shapes for everything else: cattrs itself would bend it."""
-    import cattrs
-
-    from actors.values.codec import forget_codecs
-    from actors.values.kinds import shape_of
-
-    class ValueConverter(cattrs.Converter):
-        def __init__(self) -> None:
-            self._begin()
-            super().__init__(forbid_extra_keys=True)
-            for kind in (int, float, bool, str, bytes):
-                self.register_structure_hook(kind, _read_by_shape)
-                self.register_unstructure_hook(kind, shape_of(kind).write)
-            self.register_structure_hook_factory(lambda _: True, _reader_of)
-            self.register_unstructure_hook_factory(lambda _: True, lambda kind: shape_of(kind).write)
-            self._begin()  # users register theirs from here on
-
-        def _begin(self) -> None:
-            self._reads: list[_Matches] = []
-            self._writes: list[_Matches] = []
-
-        def reads(self, kind: Any) -> bool:
-            """Whether a registered hook makes values of the type."""
-            return any(_holds(matches, kind) for matches in self._reads)
-
-        def writes(self, kind: Any) -> bool:
-            """Whether a registered hook writes values of the type."""
-            return any(_holds(matches, kind) for matches in self._writes)
-
-        def _note(self, registered: list[_Matches], matches: _Matches) -> None:
-            registered.append(matches)
-            forget_codecs()
-
-        def register_structure_hook(self, cl: Any, func: Any = None) -> Any:
-            if func is not None:
-                self._note(self._reads, functools.partial(_covers, cl))
-            register: Any = super().register_structure_hook
-            return register(cl, func)
-
-        def register_structure_hook_func(self, check_func: Any, func: Any) -> None:
-            self._note(self._reads, check_func)
-            super().register_structure_hook_func(check_func, func)
-
-        def register_structure_hook_factory(self, predicate: Any, factory: Any = None) -> Any:
-            self._note(self._reads, predicate)
-            return super().register_structure_hook_factory(predicate, factory)
-
-        def register_unstructure_hook(self, cls: Any = None, func: Any = None) -> Any:
-            if func is not None:
-                self._note(self._writes, functools.partial(_covers, cls))
-            register: Any = super().register_unstructure_hook
-            return register(cls, func)
-
-        def register_unstructure_hook_func(self, check_func: Any, func: Any) -> None:
-            self._note(self._writes, check_func)
-            super().register_unstructure_hook_func(check_func, func)
-
-        def register_unstructure_hook_factory(self, predicate: Any, factory: Any = None) -> Any:
-            self._note(self._writes, predicate)
-            return super().register_unstructure_hook_factory(predicate, factory)
-
-    return ValueConverter
-
-
-def _read_by_shape(plain: Any, kind: Any) -> Any:
-    from actors.values.kinds import shape_of
-
-    return shape_of(kind).read(plain)
-
-
-def _reader_of(kind: Any) -> Callable[[Any, Any], Any]:
-    from actors.values.kinds import shape_of
-
-    read = shape_of(kind).read
-    return lambda plain, _: read(plain)
-
-
-def _covers(registered: Any, kind: Any) -> bool:
-    """Whether a hook for one type is taken for the other: for classes that inherit from it, too."""
-    if isinstance(registered, type) and isinstance(kind, type) and not typing.get_args(kind):
-        return issubclass(kind, registered)
-    return bool(registered == kind)
-
-
-def _holds(matches: _Matches, kind: Any) -> bool:
-    try:
-        return bool(matches(kind))
-    except Exception:  # cattrs passes such predicates over as well
-        return False

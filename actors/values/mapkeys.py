@@ -17,7 +17,7 @@ import attrs
 
 from actors.errors import DefinitionError
 from actors.values.classes import ClassShape, NamedTupleShape
-from actors.values.codec import Codec
+from actors.values.codec import Codec, codec_for, named_codec
 from actors.values.containers import SequenceShape, SetShape, TupleShape
 from actors.values.enumerations import EnumShape, FlagShape, LiteralShape
 from actors.values.fieldclasses import is_compared_by_all_fields
@@ -147,3 +147,10 @@ def _normal(key: decimal.Decimal) -> decimal.Decimal:
     while kept[-1] == 0:
         kept.pop()
     return decimal.Decimal((sign, tuple(kept), exponent + len(digits) - len(kept)))
+
+
+def key_codec_for(kind: Any, what: str) -> Codec[Any]:
+    """The codec of the keys of a ``Map``, of which no two are equal and written apart. Raises :class:`DefinitionError`, of
+    ``what``, for a type that cannot promise that."""
+    codec_for(kind, what)
+    return named_codec(KeyCodec, kind, what)

@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen(eq=False)
-class Claim:
+class PartitionClaim:
     """That a partition has an owner: its epoch, and the mailbox that it reads."""
 
     epoch: int
     mailbox: Mailbox
 
 
-class Exchange:
+class LetterExchange:
     """Shared by a journal and its partitions, so that neither needs to know the other."""
 
     def __init__(self, settled: Settled, clock: Clock, partitions: int) -> None:
         self.settled = settled
         self.clock = clock
         self.partitions = partitions
-        self.claims: dict[int, Claim] = {}
+        self.claims: dict[int, PartitionClaim] = {}
         self.changes = ChangeFeed(clock)
         self._postboxes: dict[int, Postbox] = {}
         self._followers: dict[StreamId, trio.Event] = {}

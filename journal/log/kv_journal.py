@@ -18,7 +18,7 @@ from journal.clock import Clock, SystemClock
 from journal.ids import StreamId
 from journal.kv.store import Batch, scan_all
 from journal.log.committed_view import Settled
-from journal.log.exchange import Exchange
+from journal.log.exchange import LetterExchange
 from journal.log.partition import StoredPartition
 from journal.log.streams import load_stream, naming, read_events, read_head
 from journal.rows import StreamHead, decode_row
@@ -60,7 +60,7 @@ class StoredJournal:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._store = store
         self._settled = Settled(store)
-        self.exchange = Exchange(self._settled, self.clock, partitions)
+        self.exchange = LetterExchange(self._settled, self.clock, partitions)
         self._claimed: dict[int, StoredPartition] = {}
         self.changes = self.exchange.changes
 

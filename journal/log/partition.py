@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from journal import keys
 from journal.errors import BrokenInvariant, Conflict, Fenced
 from journal.kv.store import Batch
-from journal.log.exchange import Claim
+from journal.log.exchange import PartitionClaim
 from journal.log.inbox import Mailbox
 from journal.log.protocol import Append, Due, Letter
 from journal.log.streams import (
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from journal.events import Recorded
     from journal.ids import StreamId
-    from journal.log.exchange import Exchange
+    from journal.log.exchange import LetterExchange
 
 _KNOWN_HEADS = 65_536
 
@@ -36,14 +36,14 @@ _KNOWN_HEADS = 65_536
 class StoredPartition:
     """A claimed partition of a :class:`journal.log.kv_journal.StoredJournal`."""
 
-    def __init__(self, exchange: Exchange, number: int, epoch: int) -> None:
+    def __init__(self, exchange: LetterExchange, number: int, epoch: int) -> None:
         """The claim holds from here on; an earlier one of the partition is fenced."""
         self.number = number
         self.epoch = epoch
         self.mailbox = Mailbox(exchange.settled, exchange.clock, number)
         self._exchange = exchange
         self._settled = exchange.settled
-        self._claim = exchange.claims[number] = Claim(epoch, self.mailbox)
+        self._claim = exchange.claims[number] = PartitionClaim(epoch, self.mailbox)
         # Each with its row, so that a commit need not look for what it replaces.
         self._heads: dict[StreamId, tuple[StreamHead, bytes | None]] = {}
 

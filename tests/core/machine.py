@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from actors.core.requests import is_request
-from actors.model.verbs import HandlerContext
+from actors.model.contexts import HandlerContext
 from actors.replay.execution import Execution, Progress, play
 from actors.replay.script import Script, script
 from actors.values.failures import failed, is_cancel, is_terminal

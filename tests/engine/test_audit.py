@@ -12,7 +12,7 @@ import actors
 from actors import Actor, Limits, Service, handler
 from actors.control.local.backend import LocalClient
 from actors.engine.requests import Act
-from actors.model.handles import new_id
+from actors.model.new_ids import new_id
 from actors.query.audit import AuditEntry
 from journal import keys
 from journal.events import Target

@@ -16,7 +16,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from actors.http.server.app import ROUTES
 from actors.http.server.openapi import make_document
 from actors.model.classes import definition_of
-from actors.model.info import service_info
+from actors.model.services import service_info
 from cli.address import read_address
 from tests.http import fuzzed_app
 from tests.http.served import serving

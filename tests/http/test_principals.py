@@ -8,7 +8,7 @@ import pytest
 
 from actors import Actor, Service, Workflow, handler, workflow_id
 from actors.http.routes import TokenScope
-from actors.model.handles import new_id
+from actors.model.new_ids import new_id
 from journal.events import Target
 from journal.kv.store import Durability
 from journal.log.open import open_journal

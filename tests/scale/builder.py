@@ -16,7 +16,7 @@ from actors.engine.watchdog import Watchdog
 from actors.environment import World
 from actors.model.app import App
 from actors.model.classes import definition_of
-from actors.model.handles import new_id
+from actors.model.new_ids import new_id
 from actors.runtime import RETENTION_SECONDS
 from actors.values.limits import DEFAULT_LIMITS
 from journal.events import Outcome, OutcomeKind, Stamp, Target

@@ -13,9 +13,10 @@ from trio.testing import MockClock
 import actors
 from actors.core.requests import is_completion, is_request, is_same_request
 from actors.model.classes import definition_of
+from actors.model.contexts import HandlerContext
 from actors.model.field_view import FieldView, Pins
 from actors.model.info import belongs_to
-from actors.model.verbs import HandlerContext, HandlerPort
+from actors.model.verbs import HandlerPort
 from actors.replay.execution import Execution, Progress, play
 from actors.replay.script import script
 from actors.values.failures import is_terminal

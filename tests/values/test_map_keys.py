@@ -15,7 +15,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 import actors
-from actors.values import ValueProblem, key_codec_for
+from actors.values import ValueProblem
+from actors.values.mapkeys import key_codec_for
 from tests.values.promise import same
 
 

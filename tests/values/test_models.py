@@ -336,7 +336,7 @@ class Purse:
 @pytest.fixture
 def converter(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A converter without hooks; those that a test registers are gone after it."""
-    monkeypatch.setattr(hooks_of_users, "_made", [])
+    monkeypatch.setattr(hooks_of_users, "made_converter", [])
     yield actors.converter()
     forget_codecs()
 

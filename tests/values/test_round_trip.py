@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 import actors
-from actors.values import ValueProblem, codec_for, key_codec_for
+from actors.values import ValueProblem, codec_for
+from actors.values.mapkeys import key_codec_for
 from actors.values.owntype import encode_by_own_type
 from tests.values.promise import same
 

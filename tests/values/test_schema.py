@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 import actors
 from actors.http.server.openapi import make_document
 from actors.model.classes import definition_of
-from actors.model.info import service_info
+from actors.model.services import service_info
 from actors.values import ValueProblem, codec_for
 from tests.values.test_round_trip import QUICK, types
 

@@ -35,10 +35,12 @@ from actors.errors import (
     UnknownServiceError,
 )
 from actors.model.checks import refuse_incompatible
-from actors.model.handles import InvocationHandle, checked_key, checked_request_key, new_id, with_successor
+from actors.model.handles import InvocationHandle, checked_key, checked_request_key, with_successor
 from actors.model.history import JournalEntry
-from actors.model.info import ServiceInfo, info_of, service_info
+from actors.model.info import ServiceInfo, info_of
 from actors.model.listing import Listing
+from actors.model.new_ids import new_id
+from actors.model.services import service_info
 from actors.model.verbs import check_value, encode_arguments, json_of, write_value
 from actors.query.audit import AuditQuery, ChainCheck, check_of, list_audit
 from actors.query.changes import changes_since
@@ -68,7 +70,7 @@ if TYPE_CHECKING:
     from actors.engine.engine import Engine
     from actors.environment import World
     from actors.model.checks import CheckReport, CheckSummary
-    from actors.model.classes import Definition
+    from actors.model.definitions import Definition
     from actors.model.edit import Edit, Edited
     from actors.model.handles import Request
     from actors.model.info import GateAnswer, GateInfo, InvocationInfo

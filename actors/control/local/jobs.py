@@ -23,7 +23,8 @@ from actors.errors import (
     UnknownJobError,
 )
 from actors.model.classes import service_name
-from actors.model.handles import InvocationHandle, new_id
+from actors.model.handles import InvocationHandle
+from actors.model.new_ids import new_id
 from actors.query.objects import KeptObjects
 from actors.system.job import Job, job_target
 from actors.values import ValueProblem, Written, codec_for, decode_kept

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from actors.control.local.backend import LocalPort
-    from actors.model.classes import Definition
+    from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.edit import Edit, Edited
-    from actors.model.handlers import HandlerDefinition
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
 
 

@@ -31,7 +31,7 @@ from actors.http.models import (
 from actors.http.problems import NotCompletedYetError, respond_with
 from actors.http.routes import JsonBody, Route, TokenScope
 from actors.http.server.request_context import Exchange
-from actors.model.classes import kind_in_words
+from actors.model.definitions import kind_in_words
 from actors.values.outcomes import value_of
 from journal.events import Kind, Status, Target
 from journal.ids import InvocationId, parse_invocation_id

@@ -1,0 +1,28 @@
+"""The ids of new invocations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from journal.events import Target
+from journal.ids import InvocationId, StreamId, derived_unique, invocation_id, stream_of
+
+if TYPE_CHECKING:
+    pass
+
+
+def new_id(
+    target: Target, request_key: str | None, unique: int, secret: str = "", *, asked: Target | None = None
+) -> InvocationId:
+    """The id of a new invocation: where it lives, and what makes it this one.
+
+    Every invocation of a service lives by itself. A request's key always gives the same id in one store: its ``secret`` is part
+    of the hash, so that a guessed key is not a known id. Only a workflow's run goes without, as :func:`actors.workflow_id` does.
+    ``asked`` is the target by the names that the id is made of, if those are others (``Definition.request_id``).
+    """
+    if request_key is not None:
+        of = target if asked is None else asked
+        unique = derived_unique("request", secret, of.service, of.key or "", of.handler, request_key)
+    if target.key is None:
+        return invocation_id(StreamId(unique & (2**64 - 1)), unique)
+    return invocation_id(stream_of(target.service, target.key), unique)

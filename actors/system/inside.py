@@ -1,0 +1,19 @@
+"""The client that the steps of built-in objects use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.model.contexts import current_step
+from journal.errors import BrokenInvariant
+
+if TYPE_CHECKING:
+    from actors.model.inside import InsideClient
+
+
+def current_client() -> InsideClient:
+    """That of the step that runs."""
+    step = current_step.get()
+    if step is None:
+        raise BrokenInvariant("only the steps of built-in objects use it")
+    return step.client
