@@ -412,7 +412,7 @@ class Owner:
         for waiter in list(self._waiters):
             waiter.fail(
                 UnknownOutcomeError(
-                    "the runtime stops, or its disk failed, before the answer was durable. The work goes on when it is "
+                    "the runtime stops, or its disk failed, before the answer was durable. The work continues when it is "
                     "started again; the same invocation id, or idempotency key, finds it"
                 )
             )

@@ -89,7 +89,7 @@ def _advice(
         where = "Restart from an earlier step, or from the beginning"
     if command.argument is None:
         return f"{where}, or guard the change in the code with actors.patched()"
-    return f"{where}, or leave out the input: what is kept was done for the old one"
+    return f"{where}, or leave out the input: the kept steps ran with the old one"
 
 
 async def _successor(

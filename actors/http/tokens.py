@@ -155,7 +155,7 @@ def _read_own(path: Path) -> str:
     if secret and not _OWN_TOKEN.fullmatch(secret):
         raise UnusableTokenError(
             f"the file 'token' of the data directory has {len(secret)} characters, expected at least {_SHORTEST} letters, "
-            "digits and signs without spaces, so that nobody guesses it. Remove it, and the next start makes a new one"
+            "digits and signs without spaces, so that it cannot be guessed. Remove it, and the next start makes a new one"
         )
     return secret
 

@@ -96,7 +96,7 @@ def check_methods(cls: type) -> None:
         for name in vars(base).keys() & _NEVER_CALLED.keys():
             raise DefinitionError(f"{base.__qualname__}.{name}: {_NEVER_CALLED[name]}")
         if vars(base).get("__slots__"):
-            raise DefinitionError(f"{base.__qualname__}.__slots__: what lies there is not kept; declare fields instead")
+            raise DefinitionError(f"{base.__qualname__}.__slots__: slots are not recorded; declare fields instead")
 
 
 def handlers_in(cls: type) -> dict[str, Handler[Any, Any]]:

@@ -87,7 +87,7 @@ def _left_behind(info: InvocationInfo) -> Iterator[Reason]:
             continue
         yield Reason(
             waits_for=Waiting.NOTHING,
-            text=f"the thread of step {name!r} was abandoned and has not ended: what it returns is dropped",
+            text=f"the thread of step {name!r} was abandoned and has not ended: its result will be dropped",
         )
 
 

@@ -52,7 +52,7 @@ def problem_of_lost(lost: str) -> ValueProblem:
     """What a reader says that names no type for what was lost."""
     place, _, kind = lost.rpartition(_DIGEST)[0].rpartition(_OF_TYPE)
     return ValueProblem(
-        f"it was sent with a type that JSON does not tell ({kind}), and the reader leaves its types open", place
+        f"it was sent with a type that JSON does not keep ({kind}), and the reader leaves its types open", place
     )
 
 

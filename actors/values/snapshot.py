@@ -109,6 +109,6 @@ def unpack(deployment: str, data: bytes) -> Snapshot:
     snapshot = Snapshot(tuple(packed.entries), packed.files)
     if snapshot.deployment != deployment:
         raise BrokenDeploymentError(
-            f"what is kept as the code of {deployment} is that of {snapshot.deployment}", deployment=deployment
+            f"the stored code of {deployment} is that of {snapshot.deployment}", deployment=deployment
         )
     return snapshot

@@ -102,7 +102,7 @@ class Story:
                 await self.interrupt(client)
                 await self.kill_in_the_middle(client)
             self.heading(
-                "4", "The process starts again on the same directory, and the agent goes on from its last step"
+                "4", "The process starts again on the same directory, and the agent continues after its last step"
             )
             async with self.serving() as client:
                 await self.go_on(client)

@@ -411,7 +411,7 @@ class HeldDirectory(OpenDirectory):
                 for name in _MADE:
                     (self.root / name).unlink(missing_ok=True)
             except OSError as error:
-                log.warning("%s: what was made could not be removed: %s", self.path, self.in_words(error))
+                log.warning("%s: the unfinished copy could not be removed: %s", self.path, self.in_words(error))
             raise
 
     def _write_new_mark(self, mark: HighWaterMark) -> None:

@@ -48,7 +48,7 @@ def decode_letter(data: bytes) -> Letter:
     try:
         return _decode(data)
     except (ValueError, RecursionError) as error:
-        raise CorruptRecord(f"a letter cannot be decoded: {error}") from error
+        raise CorruptRecord(f"a message cannot be decoded: {error}") from error
 
 
 class Mailbox:

@@ -155,7 +155,7 @@ class StoredPartition:
 
     def _retract(self, batch: Batch, letter: Letter) -> tuple[bytes, int]:
         if letter.at is None:
-            raise BrokenInvariant("only letters with a date can be retracted")
+            raise BrokenInvariant("only messages with a date can be retracted")
         partition = letter.to % self._exchange.partitions
         position = keys.dated_letter(partition, letter.at, letter.id)
         batch.rows[position] = None

@@ -316,7 +316,7 @@ async def test_a_message_that_is_damaged_or_lies_where_nobody_looks_for_it_is_fo
     lab, key = await with_a_letter(f"{FROM:016x}#5")
     before = rows_under(lab, key)
     plant(lab, {key: b"\xc1"})
-    assert "a letter cannot be decoded" in only(look(lab), can_be_rebuilt=False)
+    assert "a message cannot be decoded" in only(look(lab), can_be_rebuilt=False)
     elsewhere = keys.letter((TO + 1) % 5, 0)
     plant(lab, {key: None, elsewhere: before[key]})
     assert f"it is for stream {TO:016x}, which is in partition {TO % 5}" in only(look(lab), can_be_rebuilt=False)

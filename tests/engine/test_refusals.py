@@ -311,7 +311,7 @@ async def test_a_history_that_grows_for_ever_is_paused_with_advice() -> None:
         await trio.sleep(10)
         info = await handle.info()
         assert info.status is Status.PAUSED
-        assert "Let a long life go on in a new invocation" in info.pause_reason
+        assert "Continue a long life in a new invocation" in info.pause_reason
 
 
 async def test_a_handler_that_blocks_the_loop_is_named(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:

@@ -97,7 +97,9 @@ class Connection:
                 f"nothing answers at {self._http.base_url}: {error}. Start it with 'playhead serve', or set {URL_VARIABLE}"
             ) from error
         except httpx2.ReadTimeout as error:
-            raise TooSlowError(f"no answer came within {patience} seconds; what was asked for goes on") from error
+            raise TooSlowError(
+                f"no answer came within {patience} seconds; the request may still be carried out"
+            ) from error
         except httpx2.TransportError as error:
             raise UnknownOutcomeError(
                 f"the connection to {self._http.base_url} broke before the answer came ({error!r}); what was asked for may "
@@ -124,7 +126,7 @@ class Connection:
         while True:
             left = None if patience is None else patience - (trio.current_time() - began)
             if left is not None and left <= 0:
-                raise TooSlowError(f"no answer came within {patience} seconds; what was asked for goes on")
+                raise TooSlowError(f"no answer came within {patience} seconds; the request may still be carried out")
             try:
                 response = await self.send(method, path, patience=left, **kwargs)
                 if not _says_that_it_stops(response):

@@ -62,7 +62,9 @@ async def metrics(exchange: Exchange) -> Response:
         ),
         *_distribution("playhead_commit_events", "Events that one commit held.", figures.commit_events),
         *_metric("playhead_objects_in_memory", "gauge", "Objects that are folded and kept.", figures.objects_in_memory),
-        *_metric("playhead_arrivals", "gauge", "Calls, verbs and letters that wait to be taken in.", figures.arrivals),
+        *_metric(
+            "playhead_arrivals", "gauge", "Calls, verbs and messages in the queue of the engine.", figures.arrivals
+        ),
         *_metric("playhead_threads_busy", "gauge", "Threads at work for plain steps.", figures.busy_threads),
         *_metric(
             "playhead_threads_waited_for", "gauge", "Plain steps that wait for a thread.", figures.threads_waited_for
