@@ -12,10 +12,11 @@ import cattrs
 import pytest
 
 import actors
-from actors.code.loading import Loaded, find_loaded, load, unload
+from actors.code.loading import Loaded, load, unload
 from actors.errors import TerminalError, type_name
 from actors.values import codec_for
 from actors.values.failures import failure_of
+from actors.values.loaded_code import find_loaded
 from actors.values.outcomes import error_of
 from tests.deployments.apps import snapshot
 
