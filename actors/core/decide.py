@@ -356,7 +356,7 @@ def beyond_limits(invocation: InvocationState, limits: Limits) -> str | None:
         return None
     return (
         f"its history has {invocation.event_count} events and {invocation.value_bytes} bytes of values, the limits are "
-        f"{limits.history_events} and {limits.history_bytes}. Let a long life go on in a new invocation (send to "
+        f"{limits.history_events} and {limits.history_bytes}. Continue a long life in a new invocation (send to "
         "itself and return), or raise the limit and resume"
     )
 
