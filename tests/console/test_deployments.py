@@ -182,7 +182,7 @@ def test_a_pre_flight_of_very_many_shows_how_far_it_is_and_can_be_stopped(
         return await check(self, *args)
 
     monkeypatch.setattr(Checker, "check", check_two)
-    monkeypatch.setattr("actors.code.checker.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("actors.control.local.checks.PROGRESS_SECONDS", 0.0)
     page = open_page(deployed.stage.address(f"/deployments/{deployed.new}?tab=preflight"))
     page.get_by_role("button", name="Check", exact=True).click()
     page.get_by_text("2 of 6 invocations replayed", exact=True).wait_for()

@@ -90,7 +90,7 @@ async def test_what_rests_on_a_history_that_is_gone_is_a_refusal_of_its_own(tmp_
 async def test_a_check_of_many_tells_how_far_it_has_come_and_at_last_what_both_clients_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.code.checker.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("actors.control.local.checks.PROGRESS_SECONDS", 0.0)
     async with checked(tmp_path) as (served, handle), served.client() as remote:
         others = [await remote.send(Target("Import", None, "run"), b'"b"') for _ in range(29)]
         with trio.fail_after(30):
