@@ -114,6 +114,6 @@ def test_every_deep_profile_that_it_names_is_read_by_the_tests_that_it_names() -
 
 
 def test_every_test_that_it_names_exists() -> None:
-    paths = re.findall(r"(?<![\w/])tests/[\w/]+(?:\.py)?", README)
+    paths = re.findall(r"(?<![\w/])tests/[\w/]+(?:\.\w+)?", README)
     assert len(paths) > 5
     assert [path for path in paths if not (ROOT / path).exists()] == []
