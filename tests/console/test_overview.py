@@ -249,7 +249,7 @@ def test_a_look_at_the_jobs_does_not_cause_the_next(stage: Stage, open_page: Ope
     page.get_by_role("region", name="Latest jobs").get_by_role("link", name="pause").wait_for()
     alarm = page.get_by_role("region", name="Needs attention")
     looks: list[int] = []
-    for number in range(4):
+    for number in range(2):
         stage.do(stage.client.jobs.list)  # recorded, as what the page asks is
         stage.do(partial(stage.client.gates.close, "service:Order", reason=f"look {number}"))
         alarm.get_by_text(f"look {number}").wait_for()  # so the page has heard of the look before it
@@ -279,11 +279,10 @@ CUT = """cell => {
 }"""
 
 
-@pytest.mark.parametrize("width", [768, 1440])
-def test_a_job_whose_condition_is_too_long_is_cut_with_an_ellipsis(width: int, stage: Stage, open_page: Open) -> None:
+def test_a_job_whose_condition_is_too_long_is_cut_with_an_ellipsis(stage: Stage, open_page: Open) -> None:
     where = " or ".join(f"key = 'a guest with a long name, number {number}'" for number in range(20))
     stage.do(stage.client.jobs.where(where).pause)
-    page = open_page(stage.address("/jobs"), viewport={"width": width, "height": 800})
+    page = open_page(stage.address("/jobs"), viewport={"width": 1440, "height": 800})
     condition = page.get_by_role("grid", name="Jobs").get_by_role("gridcell").filter(has_text="a guest")
     condition.wait_for()
     assert condition.evaluate(CUT) == {"is_cut": True, "how": ["block", "hidden", "ellipsis"]}
