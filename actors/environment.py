@@ -69,7 +69,8 @@ class World:
     """The seams of an engine. The defaults are the real ones.
 
     ``offload`` returns when the function has ended, also if it was meant to stop; ``offload_detached`` returns as soon as it was
-    meant to, and leaves the function behind. ``in_flight`` replaces the record in the data directory.
+    meant to, and leaves the function behind. ``in_flight`` replaces the record in the data directory. Without ``has_watchdog`` no
+    thread looks for code that keeps the event loop to itself: it would measure real time where all else is virtual.
     """
 
     clock: Clock = attrs.field(factory=SystemClock)
@@ -77,6 +78,7 @@ class World:
     offload: Offload = attrs.field(factory=offload_to_threads)
     offload_detached: Offload = offload_detached
     in_flight: InFlight | None = None
+    has_watchdog: bool = True
     unique: Callable[[], int] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -39,6 +39,7 @@ class Lab:
         seed: int = 1,
         store: Any = None,
         run_detached: Offload = offload_inline,
+        has_watchdog: bool = True,
     ) -> None:
         self.classes = classes
         self.limits = limits or Limits()
@@ -48,6 +49,7 @@ class Lab:
         self.store = store if store is not None else MemoryStore()
         self._random = Random(seed)
         self._run_detached = run_detached
+        self._has_watchdog = has_watchdog
         self.in_flight: InFlight | None = None
 
     @asynccontextmanager
@@ -67,6 +69,7 @@ class Lab:
             offload=offload_inline,
             offload_detached=self._run_detached,
             in_flight=self.in_flight,
+            has_watchdog=self._has_watchdog,
         )
         async with open_runtime(
             *(classes or self.classes),

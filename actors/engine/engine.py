@@ -111,7 +111,8 @@ class Engine:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own every partition. Raises :class:`journal.errors.StoreFailed` when the disk can no longer be trusted, or the
         directory is not the one that was opened."""
-        self._setting.watchdog.start()
+        if self._setting.world.has_watchdog:
+            self._setting.watchdog.start()
         self._is_running = True
         try:
             await self.registry.load(closed=self._closed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_right
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ LONGEST_COMMIT_SECONDS = 0.2
 """Without a stall: several commits of the longest latency."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, slots=False)
 class Life:
     """An invocation as it is recorded. ``at`` is when each event was durable, by the virtual clock."""
 
@@ -55,7 +56,7 @@ class Life:
         """The number of the event that ended it."""
         return next(r.number for r in self.events if isinstance(r.event, e.InvocationCompleted))
 
-    @property
+    @functools.cached_property
     def ended_durably(self) -> float:
         """When its end was on the disk, by the virtual clock."""
         return next(
