@@ -128,7 +128,6 @@ MUTANTS = (
     Mutant("completes-with-a-late-outcome", "_complete_step", "if wait is None or wait.kind is not WaitKind.STEP:", "if wait is None:", "tests/core/test_decide.py"),
     Mutant("lets-output-be-overtaken", "SettledView._settled", "while self._held and self._held[0].counts is not None:", "while self._held:", "tests/core/test_output.py"),
     Mutant("takes-a-short-read-for-all-there-is", "read_events", "if number <= last:", "if False:"),
-    Mutant("takes-what-is-damaged-for-new", "Directory._read", "return Resident(stream, None, damage=damage)", "return Resident(stream, None)"),
     Mutant("shows-a-log-with-items-missing", "ObjectItems._stored_items", "if len(found) != stop - start:", "if False:"),
     Mutant("keeps-a-snapshot-of-one-event-before", "StoredPartition._extend", "keys.snapshot(number, stream, last)", "keys.snapshot(number, stream, last - 1)"),
     Mutant("opens-to-a-revoked-token", "TokenBook._in_force", "if not token.is_revoked", "", "tests/cli/test_tokens.py"),

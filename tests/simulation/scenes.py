@@ -188,14 +188,17 @@ def _dying_job(props: Props) -> Scene:
 
 
 def _gated(props: Props) -> Scene:
-    """Work is asked for behind a gate, which outlives the process."""
+    """Work is asked for behind a gate, which outlives the process, or is under way when it closes."""
     key, random = props.random.choice(KEYS), props.random
     scope = random.choice(["everything", f"key:Account/{key}"])
+    short: list[Any] = ["step", 0.1, 0.0, 0]
     deeds = [
         Deed(at=0.05, what="gate", given=["close", scope, random.choice(["drain", "now"])]),
-        props.ask(0.2, key, props.number(), [["step", 0.1, 0.0, 0]]),
+        props.ask(0.2, key, props.number(), [short]),
     ]
-    then = [props.ask(0.2, key, props.number(), [["step", 0.1, 0.0, 0]])]
+    if random.random() < 0.6:
+        deeds.append(props.ask(0.0, key, props.number(), [["sleep", 0.1], short, ["sleep", 0.1], short]))
+    then = [props.ask(0.2, key, props.number(), [short])]
     if random.random() < 0.3:
         then.append(Deed(at=2.0, what="gate", given=["open", scope, "drain"]))
     return Scene(deeds=deeds, seconds=props.moment(0.3, 1.0), then=then)
