@@ -457,6 +457,9 @@ class SignalReceived:
     ``signal`` is its number among the signals of the invocation. ``step`` is the wait that takes it; None: no handler waits for
     it, and it is kept. What a ``SignalReassigned`` or a ``SignalAwaited`` says of it later holds instead. ``json_loses`` names the
     types that the sender's value had and its JSON does not tell; empty if it tells all.
+
+    ``deferred``: it came for a restart that had not begun, of which nobody knows yet which waits it keeps. It has no number, and
+    comes again as soon as the restart has what it keeps. The handler is given that one.
     """
 
     invocation_id: InvocationId
@@ -465,6 +468,7 @@ class SignalReceived:
     signal: int = 0
     step: StepId | None = None
     json_loses: str = ""
+    deferred: bool = False
 
 
 @attrs.define(kw_only=True)

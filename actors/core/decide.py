@@ -732,21 +732,27 @@ def _withdraw_call(
 def _signal(
     _: ObjectState, invocation: InvocationState, command: c.SignalInvocation, __: float, limits: Limits
 ) -> list[Event]:
-    if sum(map(len, invocation.signals.values())) >= limits.signals:
+    if sum(map(len, invocation.signals.values())) + invocation.deferred_signals >= limits.signals:
         raise SignalBufferFullError(
             f"{limits.signals} signals wait for {invocation.invocation_id} already, and it has asked for none of them"
         )
-    waiting = (step for step, w in invocation.waits.items() if w.kind is WaitKind.SIGNAL and w.name == command.name)
-    return [
-        e.SignalReceived(
-            invocation_id=invocation.invocation_id,
-            name=command.name,
-            value=command.value,
-            json_loses=command.json_loses,
-            signal=invocation.signals_received + 1,
-            step=next(waiting, None),
-        )
-    ]
+    return [received_signal(invocation, command)]
+
+
+def received_signal(invocation: InvocationState, signal: c.SignalInvocation | e.SignalReceived) -> e.SignalReceived:
+    """A signal as the invocation receives it now: for its first wait of the name, if it has one. A restart that has yet to take over
+    what it keeps has waits that it does not know of: it defers the signal."""
+    waiting = (step for step, w in invocation.waits.items() if w.kind is WaitKind.SIGNAL and w.name == signal.name)
+    deferred = has_yet_to_keep(invocation)
+    return e.SignalReceived(
+        invocation_id=invocation.invocation_id,
+        name=signal.name,
+        value=signal.value,
+        json_loses=signal.json_loses,
+        signal=0 if deferred else invocation.signals_received + 1,
+        step=next(waiting, None),
+        deferred=deferred,
+    )
 
 
 def _purge(state: ObjectState | None, command: c.PurgeInvocations) -> list[Event]:

@@ -241,6 +241,9 @@ def _on_step_retried(_: ObjectState, invocation: InvocationState, event: e.StepR
 
 
 def _on_signal(_: ObjectState, invocation: InvocationState, event: e.SignalReceived, __: Stamp) -> None:
+    if event.deferred:
+        invocation.deferred_signals += 1
+        return
     invocation.value_bytes += len(event.value)
     invocation.signals_received = max(invocation.signals_received, event.signal)
     if event.step is not None and invocation.waits.pop(event.step, None) is not None:
@@ -412,6 +415,7 @@ def _on_spared(_: ObjectState, invocation: InvocationState, __: e.CallsSpared, _
 
 def _on_rewound(state: ObjectState, invocation: InvocationState, event: e.FieldsRewound, __: Stamp) -> None:
     invocation.has_kept = True
+    invocation.deferred_signals = 0  # they come again
     state.fields_version = state.version
     state.fields = dict(event.fields)
     state.lengths = dict(event.lengths)
@@ -419,6 +423,7 @@ def _on_rewound(state: ObjectState, invocation: InvocationState, event: e.Fields
 
 def _on_history_kept(_: ObjectState, invocation: InvocationState, event: e.HistoryKept, __: Stamp) -> None:
     invocation.has_kept = True
+    invocation.deferred_signals = 0  # they come again
     if not event.carries:
         # What was written in the part that is kept is in the object already, or was meant to be undone.
         invocation.changes = Changes()

@@ -148,7 +148,7 @@ def _continue(state: ObjectState | None, event: Any) -> list[Effect]:
 
 def _on_signal(state: ObjectState | None, event: e.SignalReceived) -> list[Effect]:
     invocation = _of(state, event)
-    if not invocation.is_started:
+    if not invocation.is_started or event.deferred:
         return []
     if invocation.status is Status.SUSPENDED and event.step not in invocation.waits:
         return []

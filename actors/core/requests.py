@@ -59,7 +59,12 @@ def is_request(event: Event) -> bool:
 
 def is_completion(event: Event) -> bool:
     """Whether the event is handed over to the handler."""
-    return event.__class__ in COMPLETIONS
+    return event.__class__ in COMPLETIONS and not is_deferred(event)
+
+
+def is_deferred(event: Event) -> bool:
+    """Whether it is a signal that comes again (``SignalReceived.deferred``)."""
+    return event.__class__ is e.SignalReceived and event.deferred
 
 
 def is_same_request(

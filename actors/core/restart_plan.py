@@ -20,7 +20,7 @@ import attrs
 
 from actors.core.history_cuts import ENDS, OPERATIONS, Cut, cut_at, cut_before_outcome
 from actors.core.output import void_pieces
-from actors.core.requests import describe, is_completion, is_request
+from actors.core.requests import describe, is_completion, is_deferred, is_request
 from actors.errors import UnknownStepError
 from journal import events as e
 from journal.events import OutcomeKind, Stamp, StepRef
@@ -94,6 +94,7 @@ def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
 
     Raises :class:`UnknownStepError`.
     """
+    history = _without_deferred(history)
     operations = [r.event for r in history if isinstance(r.event, (*OPERATIONS, e.SendScheduled))]
     by_path = [operation.step for operation in operations if operation.step == wanted]
     if by_path:
@@ -215,6 +216,7 @@ def keep(history: Sequence[Recorded], step: StepId, *, successor: InvocationId, 
 
     Raises :class:`UnknownStepError` if the step was begun by a compensation: a cancel is not kept, so it never comes to it.
     """
+    history = _without_deferred(history)
     takers = _takers(history)
     consumed = {signal for signal, taker in takers.items() if taker == step}
     before_last = False
@@ -251,6 +253,22 @@ def keep(history: Sequence[Recorded], step: StepId, *, successor: InvocationId, 
     dropped = tuple(_ref(r.event) for r in history[cut.at :] if isinstance(r.event, GIVEN_UP))
     anew = next((ref for ref in dropped if step == f"{_ANEW}{ref.step}"), None)
     return Kept(events, late, again, marks[0] if marks else None, dropped, before_last, anew)
+
+
+def _without_deferred(history: Sequence[Recorded]) -> Sequence[Recorded]:
+    """The same, with each signal once: a deferred one came again, unless the invocation never took over what it was to keep."""
+    if not any(is_deferred(recorded.event) for recorded in history):
+        return history
+    if any(isinstance(recorded.event, (e.HistoryKept, e.FieldsRewound)) for recorded in history):
+        return [recorded for recorded in history if not is_deferred(recorded.event)]
+    signals, kept = 0, []
+    for recorded in history:
+        event = recorded.event
+        if isinstance(event, e.SignalReceived):
+            signals += 1
+            event = attrs.evolve(event, deferred=False, signal=signals)
+        kept.append(attrs.evolve(recorded, event=event))
+    return kept
 
 
 def _prefix_of(history: Sequence[Recorded], point: StepId) -> int:

@@ -129,7 +129,7 @@ class InvocationState:
 
     ``spans`` are the ranges of event numbers among which its own lie. ``failed_attempts`` counts since it last went on by
     a client's will. ``parked``: nothing of it is in memory, and nothing needs to be. ``signals`` are the numbers of those that have come and that no wait has taken, by name; ``signals_received``
-    is the number of the last one. ``pausing`` is the reason of a pause
+    is the number of the last one, and ``deferred_signals`` counts those that come again. ``pausing`` is the reason of a pause
     that waits for running steps. ``held_back`` counts the completions that came while it was held, which its handler has not been
     given. ``value_bytes`` is what its events hold of users' values.
     ``obeyed`` are the latest requests that changed it. ``restarts`` is the one that it repeats, ``has_kept`` whether it has taken
@@ -159,6 +159,7 @@ class InvocationState:
     parked: bool = False
     signals: dict[str, list[int]] = attrs.field(factory=dict)
     signals_received: int = 0
+    deferred_signals: int = 0
     attached: list[Caller] = attrs.field(factory=list)
     changes: Changes = attrs.field(factory=Changes)
     cancel: Cancel | None = None

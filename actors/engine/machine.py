@@ -17,7 +17,7 @@ import trio
 
 from actors.core import commands as c
 from actors.core import effects as f
-from actors.core.decide import decide, unknown_invocation
+from actors.core.decide import decide, received_signal, unknown_invocation
 from actors.core.evolve import evolve, spans_with
 from actors.core.past import OF_NO_INVOCATION
 from actors.core.react import react
@@ -432,8 +432,16 @@ class Ledger:
             self._apply(resident, Stamp(self.now, "restart", of), [event])
         for stamp, event in beginning.kept:
             self._apply(resident, stamp, [event], _no_reaction)
+        await self._receive_deferred(resident, invocation)
         again = (Recorded(resident.version, Stamp(self.now, "restart", of), event) for event in beginning.again)
         self._do(resident, ((recorded, react(resident.state, recorded.event)) for recorded in again))
+
+    async def _receive_deferred(self, resident: Resident, invocation: InvocationState) -> None:
+        """Give a restart the signals that came before it had the waits that it keeps."""
+        for recorded in await self.history_of(resident, invocation.invocation_id):
+            if isinstance(recorded.event, e.SignalReceived) and recorded.event.deferred:
+                again = received_signal(invocation, recorded.event)
+                self._apply(resident, Stamp(self.now, "restart", recorded.stamp.by), [again], _no_reaction)
 
     def map_item(self, stream: StreamId, field: str, key: str) -> bytes | None:
         """An item of a map, as it will be when all that was decided is on disk."""

@@ -110,7 +110,8 @@ def show(value: bytes, limit: int = 80) -> str:
 
 
 def _signal(event: e.SignalReceived) -> str:
-    return f"signal {event.name!r}: {show(event.value)}, {_taken_by(event.step)}"
+    taken = "comes again once the restart has begun" if event.deferred else _taken_by(event.step)
+    return f"signal {event.name!r}: {show(event.value)}, {taken}"
 
 
 def _taken_by(step: StepId | None) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.core.requests import COMPLETIONS, REQUESTS, is_request
+from actors.core.requests import COMPLETIONS, REQUESTS, is_deferred, is_request
 from actors.errors import CancelledError
 from journal import events as e
 from journal.errors import CorruptRecord
@@ -79,6 +79,8 @@ def script(history: Iterable[Recorded]) -> Script:
         event = recorded.event
         kind = event.__class__
         if kind in COMPLETIONS:
+            if is_deferred(event):
+                continue
             if isinstance(event, e.HistoryKept):
                 made = len([r for r in requests if not isinstance(r, e.PatchMarked)])
                 kept_parts.append(KeptPart(made, event.carries))

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from journal.events import Event
 
 SAMPLES: dict[type, Any] = {type(event): of(IT, event) for event in EVENTS if hasattr(event, "invocation_id")}
+SAMPLES[e.SignalReceived] = attrs.evolve(SAMPLES[e.SignalReceived], deferred=False)
 AT: StepId = SAMPLES[e.StepScheduled].step
 SIGNAL: str = SAMPLES[e.SignalReceived].name
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 import actors
-from actors import RetryPolicy, Service, Status, handler, step
+from actors import Actor, Limits, RetryPolicy, Service, Status, handler, step
 from actors.model.explain import Waiting
 from tests.lab import WORLD, Lab
 from tests.virtual import on_virtual_time
@@ -164,6 +164,95 @@ async def test_two_waits_for_one_signal_are_never_mixed_up(how: str, step_again:
             ("carl" if step_again < keeps else "anna"),
             ("bob" if step_again < keeps else "carl"),
         ]
+
+
+class Desk(Actor):
+    @handler
+    async def two_at_once(self) -> list[str]:
+        got = ["", ""]
+
+        async def one(place: int) -> None:
+            got[place] = await actors.signal("approve", str)
+
+        async with actors.open_nursery() as nursery:
+            nursery.start_soon(one, 0)
+            nursery.start_soon(one, 1)
+        return [*got, await actors.signal("approve", str)]
+
+    @handler
+    async def busy(self) -> None:
+        await actors.sleep(100)
+
+
+async def queued_restart(client: actors.Client, point: str) -> actors.InvocationHandle[Any]:
+    """Of an invocation that took anna, bob and carl, behind another one."""
+    desk = client.actor(Desk, "d")
+    handle = await desk.two_at_once.send()
+    for who in ("anna", "bob", "carl"):
+        await trio.sleep(1)
+        await handle.signal("approve", who)
+    assert await handle.result() == ["anna", "bob", "carl"]
+    await desk.busy.send()
+    await trio.sleep(1)
+    restarted = await (handle.restart(point) if point else handle.restart())
+    again = client.invocation(restarted.successor.invocation_id)
+    assert (await again.info()).status is Status.QUEUED
+    return again
+
+
+@pytest.mark.parametrize(
+    ("point", "result"),
+    [
+        ("1.1.1", ["dora", "bob", "carl"]),
+        ("1.2.1", ["anna", "dora", "carl"]),
+        ("2", ["anna", "bob", "dora"]),
+        ("", ["dora", "emil", "fred"]),
+    ],
+)
+@pytest.mark.parametrize("dies", [False, True])
+async def test_a_restart_in_line_gives_what_it_is_sent_to_the_wait_that_it_goes_back_to(
+    point: str, result: list[str], dies: bool
+) -> None:
+    lab = Lab(Desk)
+    async with lab.running() as runtime:
+        again = await queued_restart(runtime.client, point)
+        for who in ("dora", "emil", "fred"):
+            await again.signal("approve", who)
+        if not dies:
+            assert await again.result() == result
+    async with lab.running() as runtime:
+        assert await runtime.client.invocation(again.id).result() == result
+
+
+async def test_a_restart_that_is_killed_in_line_leaves_its_signals_to_the_one_that_repeats_it() -> None:
+    async with Lab(Desk).running() as runtime:
+        again = await queued_restart(runtime.client, "1.1.1")
+        for who in ("dora", "emil", "fred"):
+            await again.signal("approve", who)
+        await again.kill()
+        third = await again.restart("end")
+        assert await runtime.client.invocation(third.successor.invocation_id).result() == ["dora", "emil", "fred"]
+
+
+async def test_signals_for_a_restart_in_line_are_limited() -> None:
+    async with Lab(Desk, limits=Limits(signals=2)).running() as runtime:
+        again = await queued_restart(runtime.client, "2")
+        for who in ("dora", "emil"):
+            await again.signal("approve", who)
+        with pytest.raises(actors.SignalBufferFullError):
+            await again.signal("approve", "fred")
+
+
+async def test_a_restart_of_a_restart_that_was_in_line_keeps_which_wait_took_what() -> None:
+    async with Lab(Desk).running() as runtime:
+        again = await queued_restart(runtime.client, "1.1.1")
+        await again.signal("approve", "dora")
+        assert await again.result() == ["dora", "bob", "carl"]
+        restarted = await again.restart("1.2.1")
+        third = runtime.client.invocation(restarted.successor.invocation_id)
+        await trio.sleep(1)
+        await third.signal("approve", "gina")
+        assert await third.result() == ["dora", "gina", "carl"]
 
 
 async def test_the_events_name_the_wait_that_each_signal_was_taken_by() -> None:

@@ -99,7 +99,13 @@ EVENTS: list[e.Event] = [
         again=True,
     ),
     e.SignalReceived(
-        invocation_id=INVOCATION, name="approval", value=b"true", signal=2, step=STEP, json_loses="$: tuple #1"
+        invocation_id=INVOCATION,
+        name="approval",
+        value=b"true",
+        signal=2,
+        step=STEP,
+        json_loses="$: tuple #1",
+        deferred=True,
     ),
     e.SignalReassigned(invocation_id=INVOCATION, signal=2, name="approval", step=STEP),
     e.OutputEmitted(invocation_id=INVOCATION, step=STEP, value=b'"token"', attempt=1, offset=7),

@@ -50,4 +50,10 @@ FAULTS = (
         "A resume did not give back all attempts to a step that was to be tried again and had not begun.",
         "tests/core/test_evolve.py::test_one_that_goes_on_after_a_pause_has_all_attempts_ahead_and_its_steps_run_at_once",
     ),
+    Fault(
+        "queued-restart-gave-a-signal-to-another-wait",
+        "A signal for a restart that had not begun was given to a wait that keeps its own, or to none.",
+        "tests/engine/test_signals.py::test_a_restart_in_line_gives_what_it_is_sent_to_the_wait_that_it_goes_back_to",
+        "tests/engine/test_signals.py::test_a_restart_of_a_restart_that_was_in_line_keeps_which_wait_took_what",
+    ),
 )

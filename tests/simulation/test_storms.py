@@ -72,8 +72,8 @@ def test_no_storm_breaks_a_law(capsys: pytest.CaptureFixture[str]) -> None:
         )
     if stories:
         pytest.fail("\n\n".join(story for told in stories.values() for story in told), pytrace=False)
-    assert {verb for _, verb, _ in cells} == {*VERBS}
     if FIRST == 0 and played >= 2_000:
+        assert {verb for _, verb, _ in cells} == {*VERBS}
         assert reached >= CELLS_REACHED, [cell for cell in CELLS if not cells[cell]]
 
 
