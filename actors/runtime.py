@@ -28,8 +28,10 @@ from actors.model.app import App
 from actors.query.unserved import UnservedClass, without_code
 from actors.system import SYSTEM_CLASSES
 from actors.values.arguments import MAX_NAME, Seconds, checked_count, checked_seconds, one_of
+from actors.values.error_groups import alone
 from actors.values.limits import DEFAULT_LIMITS, Limits
 from actors.values.snapshot import Snapshot
+from journal.errors import StoreFailed
 from journal.events import PauseMode
 from journal.in_flight import InFlight
 from journal.kv.store import Durability
@@ -174,7 +176,7 @@ async def open_runtime(
                 await engine.drain(drain_seconds)
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        raise _unwrapped(group) from None
+        raise alone(group, StoreFailed) from None  # without the nurseries around what broke it
     if error is not None:
         raise error
 
@@ -221,13 +223,6 @@ def _snapshot(
             return code
         case _:
             return snapshot_of(os.fspath(code))
-
-
-def _unwrapped(error: BaseException) -> BaseException:
-    """What broke the runtime, without the nurseries around it."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
 
 
 def _journal(

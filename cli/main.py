@@ -89,7 +89,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(141)
     except Exception as raised:
-        shown = alone(raised)
+        shown = _alone(raised)
         if not is_ours(shown):
             raise
         for line in (*getattr(shown, "__notes__", ()), f"playhead: {shown}"):
@@ -118,11 +118,11 @@ def _unreadable(number: int, word: bytes) -> str:
     )
 
 
-def alone(error: BaseException) -> BaseException:
-    """An error without the groups around it, if it is the only one in them."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+def _alone(error: BaseException) -> BaseException:
+    from actors.values.error_groups import alone
+    from journal.errors import StoreFailed
+
+    return alone(error, StoreFailed)
 
 
 def _shown_safely(error: click.ClickException) -> click.ClickException:

@@ -41,6 +41,13 @@ def leaves_of(error: BaseException, is_leaf: Callable[[BaseException], bool] = _
                 waiting.append(inner)
 
 
+def alone(error: BaseException, kind: type[BaseException]) -> BaseException:
+    """The error without the groups around it, if it is the only one in them, or if all in them are of ``kind``: then the first. Several
+    tasks may meet one failure at the same moment."""
+    leaves = [*leaves_of(error)]
+    return leaves[0] if len(leaves) == 1 or all(issubclass(type(leaf), kind) for leaf in leaves) else error
+
+
 def without(error: BaseException, kind: type[BaseException]) -> tuple[bool, BaseException | None]:
     """Whether any of it is of this kind, and what is left without that: None if all of it is.
 

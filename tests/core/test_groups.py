@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from actors.values.error_groups import leaves_of, without
+import pytest
+
+from actors.values.error_groups import alone, leaves_of, without
 from tests.hostile.errors import ERRORS, doubling_group, nested_group
 
 
@@ -34,3 +36,19 @@ def test_one_with_too_many_paths_is_not_taken_apart() -> None:
     group = doubling_group(60)
     mixed = ExceptionGroup("mixed", [group, KeyError("y")])
     assert without(mixed, KeyError) == (True, mixed)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_alone"),
+    [
+        (OSError("a"), True),
+        (ExceptionGroup("g", [ExceptionGroup("h", [OSError("a")])]), True),
+        (ExceptionGroup("g", [OSError("a"), ExceptionGroup("h", [OSError("b")])]), True),
+        (ExceptionGroup("g", [OSError("a"), ValueError("b")]), False),
+        (ExceptionGroup("g", [ValueError("a"), ValueError("b")]), False),
+    ],
+)
+def test_errors_of_one_failure_are_one_error_and_others_stay_together(error: Exception, is_alone: bool) -> None:
+    found = alone(error, OSError)
+    assert (found is error) == (not is_alone or not isinstance(error, ExceptionGroup))
+    assert not is_alone or str(found) == "a"

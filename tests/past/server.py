@@ -255,4 +255,10 @@ FAULTS = (
         "Tables that were removed under a server went unnoticed, and it acknowledged what the next start could not find.",
         "tests/journal/test_held_directory.py::test_a_lost_directory_is_noticed_while_idle[through /proc-its tables removed]",
     ),
+    Fault(
+        "disk-failure-that-two-tasks-met-had-exit-code-1",
+        "A failed disk that two tasks met at the same moment ended the server with exit code 1 and a traceback, not with 74.",
+        "tests/core/test_groups.py::test_errors_of_one_failure_are_one_error_and_others_stay_together",
+        "tests/crash/test_disks.py::test_a_failing_disk_ends_the_server_and_nothing_else",
+    ),
 )
