@@ -11,7 +11,6 @@ from actors.core.requests import is_request
 from journal import events as e
 from journal.events import OutcomeKind, PauseCause
 from journal.ids import InvocationId
-from tests.simulation.limits import OF_THE_CAST
 from tests.simulation.lives import LONGEST_COMMIT_SECONDS, SAME_TIME
 from tests.simulation.versions import WAYS, version_of
 
@@ -27,7 +26,7 @@ def judge(storm: Storm, lives: dict[InvocationId, Life]) -> None:
     does something else than what was recorded is found out before it does anything."""
     if all(process.code for process in storm.plan.lives):
         for life in lives.values():
-            is_pinned = life.service not in OF_THE_CAST or bool(life.accepted.deployment)
+            is_pinned = life.service not in storm.company.honest or bool(life.accepted.deployment)
             storm.law("each begins on some code", is_pinned, f"{life.id} of {life.service}")
     for of, at, version in storm.world.ran:
         life = lives.get(InvocationId(of))

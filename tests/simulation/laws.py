@@ -10,21 +10,16 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from journal import events as e
-from journal import keys
 from journal.events import Mode, OutcomeKind
-from journal.ids import InvocationId, stream_of, stream_of_invocation
-from journal.kv.store import scan_all
+from journal.ids import InvocationId, stream_of_invocation
 from tests.simulation import answers, calls, codes, limits
-from tests.simulation.cast import Account
 from tests.simulation.lives import SAME_TIME, Life, read_lives
-from tests.simulation.plan import KEYS
-from tests.simulation.world import RICH
 
 if TYPE_CHECKING:
     from actors.runtime import Runtime
     from journal.events import Recorded
-    from tests.simulation.disk import Disk
-    from tests.simulation.storm import Said, Seen, Storm
+    from tests.simulation.heard import Said
+    from tests.simulation.storm import Storm
 
 
 async def judge(storm: Storm, runtime: Runtime) -> None:
@@ -43,9 +38,8 @@ async def judge(storm: Storm, runtime: Runtime) -> None:
     _world(storm, lives)
     _held(storm, lives)
     _replays(storm, lives)
-    _linearizable(storm)
     _faults(storm, lives)
-    await _objects(storm, runtime, lives)
+    await storm.company.judge(runtime, lives)
     await _audit(storm, runtime)
 
 
@@ -315,77 +309,6 @@ def _faults(storm: Storm, lives: dict[InvocationId, Life]) -> None:
     for said in storm.faults:
         is_known = bool(storm.doubted) or said.partition(":")[0] in hostile
         storm.law("the engine has no faults of its own", is_known, said[:500])
-
-
-def _linearizable(storm: Storm) -> None:
-    """The versions that clients were told of an account are in an order that fits when they asked and were answered."""
-    for key in KEYS:
-        done = sorted((s.value, s.start, s.end) for s in storm.calls if s.key == key and s.value is not None)
-        latest = -inf  # the latest start among those with a smaller version
-        previous = None
-        for version, start, end in done:
-            storm.law("each key is linearizable", version != previous, f"{key}: version {version} was given twice")
-            storm.law("each key is linearizable", end >= latest, f"{key}: version {version} came before an earlier one")
-            latest, previous = max(latest, start), version
-        for look, (left, right) in storm.looks:
-            storm.law("an atomic change is seen whole", left == right, f"{look.key}: {left}, {right}")
-            if look.key != key or storm.successors:
-                continue
-            known = max(
-                (s.value or 0 for s in storm.calls if s.key == key and s.end < look.start - SAME_TIME), default=0
-            )
-            storm.law(
-                "a reader sees what was acknowledged", (look.value or 0) >= known, f"{key}: {look.value} < {known}"
-            )
-
-
-async def _objects(storm: Storm, runtime: Runtime, lives: dict[InvocationId, Life]) -> None:
-    """Each account is what its invocations made of it, in their order; and no money came or went."""
-    is_rewound = storm.has_rewound
-    purged = {told.number for told in storm.told if told.id in storm.purged}  # a restart has the same number
-    total, balances = 0, {}
-    for key in KEYS:
-        seen, balance, lines, label = await runtime.client.actor(Account, key).all_of_it()
-        total, balances[key] = total + balance, balance
-        rows = count_of_lines(storm.disk, storm.lab.partitions, key)
-        storm.law("an item has one row", rows == len(lines), f"{key}: {rows} rows of {lines}")
-        left, right, _ = await runtime.client.actor(Account, key).read()
-        # One that had succeeded and is restarted from its middle writes its second half only, over what came since.
-        storm.law("an atomic change is whole", storm.has_restarted or left == right, f"{key}: {left}, {right}")
-        if is_rewound:
-            continue
-        works = [life for life in lives.values() if _is_done(life, key)]
-        works.sort(key=lambda life: life.ended_at)
-        known = {life.number for life in works} - purged
-        expected = [life.number for life in works if life.number in known]
-        storm.law(
-            "an object is what was done", [n for n in seen if n in known] == expected, f"{key}: {seen} {expected}"
-        )
-        is_restarted = any(life.accepted.restarts is not None for life in lives.values())
-        storm.law("a line is written once", is_restarted or len(lines) == len({*lines}), f"{key}: {lines}")
-        _label(storm, [edit for edit in storm.edits if edit.key == key], label)
-    storm.law("money neither comes nor goes", is_rewound or total == RICH * len(KEYS), f"{total}: {balances}")
-
-
-def count_of_lines(disk: Disk, partitions: int, key: str) -> int:
-    """How many rows the disk has of the lines of an account."""
-    stream = stream_of("Account", key)
-    prefix = keys.items(stream % partitions, stream, "lines")
-    return sum(1 for _ in scan_all(disk, prefix, keys.after_prefix(prefix)))
-
-
-def _is_done(life: Life, key: str) -> bool:
-    return (life.service, life.key) == ("Account", key) and life.number is not None and life.is_done
-
-
-def _label(storm: Storm, edits: list[Seen], label: int) -> None:
-    by_number = {edit.value: edit for edit in edits}
-    if label == 0:
-        storm.law("an edit stays", all(edit.end == inf for edit in edits), f"{edits[:1]} is gone")
-        return
-    last = by_number[label]
-    later = [edit.value for edit in edits if edit.end != inf and edit.start > last.end]
-    storm.law("an edit stays", not later, f"{later} came after {label}, which is there")
 
 
 async def _audit(storm: Storm, runtime: Runtime) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from journal import events as e
 from journal.events import Mode
-from tests.simulation.cast import CAST
 
 if TYPE_CHECKING:
     from journal.events import Recorded
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from tests.simulation.lives import Life
     from tests.simulation.storm import Storm
 
-OF_THE_CAST = {cls.__name__ for cls in CAST}
 
 TRIES = 2
 """Of each step of the cast."""
@@ -55,7 +53,7 @@ def _mailbox(storm: Storm, events: list[Recorded]) -> None:
 
 def _tries(storm: Storm, life: Life) -> None:
     """Each try that failed is counted, and after the last one there is no other until somebody asks for it."""
-    if life.service not in OF_THE_CAST or life.accepted.restarts is not None:
+    if life.service not in storm.company.honest or life.accepted.restarts is not None:
         return
     counts: dict[str, int] = defaultdict(int)
     is_paused = False

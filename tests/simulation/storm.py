@@ -16,9 +16,8 @@ from collections import Counter
 from contextlib import contextmanager
 from math import inf
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-import attrs
 import trio
 import trio._core._run as trio_run  # the scheduler's dice have no public handle
 from trio.testing import MockClock
@@ -33,26 +32,28 @@ from actors.model.info import belongs_to
 from journal import keys
 from journal.errors import JournalError
 from journal.events import Status
-from journal.ids import stream_of, stream_of_invocation
+from journal.ids import stream_of_invocation
 from journal.kv.store import scan_all
 from journal.rows import InvocationRow, decode_row
 from tests.hostile.programs import Walker
 from tests.lab import Lab
 from tests.simulation import laws
-from tests.simulation.cast import CAST, Account, Claim, Errands
+from tests.simulation.bank import Bank
 from tests.simulation.disk import Disk, Handle, Weather
 from tests.simulation.draw import draw
+from tests.simulation.heard import Said, Told
 from tests.simulation.lives import LONGEST_COMMIT_SECONDS
-from tests.simulation.plan import KEYS
 from tests.simulation.versions import loaded, snapshot
 from tests.simulation.world import BRIEF_SECONDS, new_world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from actors import InvocationHandle
     from actors.runtime import Runtime
-    from journal.ids import InvocationId
+    from journal.ids import InvocationId, StreamId
+    from tests.simulation.lives import Life as InvocationLife
     from tests.simulation.plan import Deed, Life, Plan
 
 PATIENCE_SECONDS = 2.0
@@ -66,51 +67,52 @@ _OF_THE_DISK = (JournalError, actors.UnavailableError, actors.UnknownOutcomeErro
 """What a start says whose code cannot be recorded, and an engine that cannot go on."""
 
 
-@attrs.define(eq=False)
-class Told:
-    """An invocation whose acceptance a client was told of. ``is_loose``: it may be killed, restarted and purged, since nobody's
-    money is in it and no key of a request finds it."""
+class Company(Protocol):
+    """The actors of a storm, what clients ask of them, and the laws of their world: all that a storm does not know by itself.
 
-    id: InvocationId
-    kind: str
-    number: int
-    is_loose: bool = True
+    Each kind of deed that is not the storm's own is a method of its name, and is given what the plan says.
+    """
 
+    classes: tuple[type, ...]
+    honest: frozenset[str]
+    """The names of those that are not written to do harm."""
+    keys: Sequence[str]
+    """Those in a plan that mean an object whose rows may be damaged, or be read wrongly."""
 
-@attrs.define(eq=False)
-class Said:
-    """A verb that was answered: ``changed`` is what the answer said."""
+    def stream_of(self, key: str) -> StreamId:
+        """The object that a key means."""
+        ...
 
-    of: InvocationId
-    verb: str
-    changed: bool
-    number: int = 0
-    by_job: bool = False
+    async def brief(self) -> InvocationHandle[Any]:
+        """Something that has ended, and is kept for ``BRIEF_SECONDS``."""
+        ...
 
-
-@attrs.define(eq=False)
-class Seen:
-    """What a client saw of an account between two moments: its version, or the number that it wrote; None: no answer came."""
-
-    key: str
-    start: float
-    end: float
-    value: int | None
+    async def judge(self, runtime: Runtime, lives: dict[InvocationId, InvocationLife]) -> None:
+        """Hold what clients saw, and what is there in the end, against the laws of this world."""
+        ...
 
 
 class Storm:
     """One plan, played. What clients saw is what the laws are held against."""
 
-    def __init__(self, plan: Plan, cells: Counter[tuple[str, str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        cells: Counter[tuple[str, str, str]] | None = None,
+        company: Callable[[Storm], Company] | None = None,
+    ) -> None:
+        """``company``: by default :class:`tests.simulation.bank.Bank`."""
         self.plan = plan
+        self.company: Company = Bank(self) if company is None else company(self)
         self.cells: Counter[tuple[str, str, str]] = Counter() if cells is None else cells
         self.random = Random(plan.seed)
         self.disk = Disk()
         self.world = new_world()
         limits = Limits(**plan.limits)
-        self.lab = Lab(*CAST, Walker, limits=limits, partitions=plan.partitions, seed=plan.seed, has_watchdog=False)
+        self.lab = Lab(
+            *self.company.classes, limits=limits, partitions=plan.partitions, seed=plan.seed, has_watchdog=False
+        )
         self.told: list[Told] = []
-        self.requests: dict[str, tuple[str, int, list[Any]]] = {}
         self.found: dict[str, list[InvocationId]] = {}
         self.refused: set[int] = set()
         self.purged: set[InvocationId] = set()
@@ -118,9 +120,6 @@ class Storm:
         self.seen_ends: list[tuple[InvocationId, float]] = []
         self.seen_open: list[tuple[InvocationId, float]] = []
         self.said: list[Said] = []
-        self.calls: list[Seen] = []
-        self.looks: list[tuple[Seen, list[int]]] = []
-        self.edits: list[Seen] = []
         self.histories: list[tuple[InvocationId, float, list[tuple[int, str]]]] = []
         self.outcomes: list[tuple[InvocationId, Any]] = []
         self.successors: dict[InvocationId, list[tuple[InvocationId, Any]]] = {}
@@ -245,7 +244,8 @@ class Storm:
             handle.die()  # it was answered without a commit
 
     async def _do(self, deed: Deed) -> None:
-        method = getattr(self, "_" + deed.what.removesuffix(" more").replace(" ", "_"))
+        name = deed.what.removesuffix(" more").replace(" ", "_")
+        method = getattr(self.company, name, None) or getattr(self, f"_{name}")
         try:
             if deed.what.startswith("steer"):
                 await method(*deed.given, deed.dies)
@@ -257,46 +257,7 @@ class Storm:
             is_expected = self.doubted or (self._handle is not None and self._handle.is_dead)
             self.law("clients get typed errors", bool(is_expected), f"{deed.what}: {error!r}")
 
-    # Work.
-
-    async def _ask(self, key: str, number: int, program: list[Any], delay: float | None) -> None:
-        work = self.client.actor(Account, key).work.options(delay=delay)
-        try:
-            handle = await work.send(number, self._cast(program))
-        except actors.Refused:
-            self.refused.add(number)
-            raise
-        self.told.append(Told(handle.id, "work", number))
-
-    async def _ask_again(self, request: str, key: str, number: int, program: list[Any]) -> None:
-        key, number, program = self.requests.setdefault(request, (key, number, self._cast(program)))
-        handle = await self.client.actor(Account, key).work.options(idempotency_key=request).send(number, program)
-        self.found.setdefault(request, []).append(handle.id)
-        self.told.append(Told(handle.id, "work", number, is_loose=False))
-
-    async def _call(self, key: str, number: int, program: list[Any]) -> None:
-        seen = Seen(key, trio.current_time(), inf, None)
-        self.calls.append(seen)
-        try:
-            seen.value = await self.client.actor(Account, key).work(number, program)
-        except actors.MailboxFullError:
-            self.refused.add(number)
-            raise
-        seen.end = trio.current_time()
-
-    async def _move(self, key: str, number: int, seconds: float) -> None:
-        handle = await self.client.actor(Account, key).move.send(number, seconds)
-        self.told.append(Told(handle.id, "move", number))
-
-    async def _look(self, key: str) -> None:
-        seen = Seen(key, trio.current_time(), inf, None)
-        left, right, seen.value = await self.client.actor(Account, key).read()
-        seen.end = trio.current_time()
-        self.looks.append((seen, [left, right]))
-
-    async def _read_lines(self, key: str) -> None:
-        count, lines = await self.client.actor(Account, key).all_lines()
-        self.law("a log is read as it is", count == len(lines), f"{key}: {lines}, {count} in all")
+    # Looks.
 
     async def _history(self, at: int) -> None:
         told = self.told[-8:]
@@ -305,37 +266,6 @@ class Storm:
             of, began = told[at % len(told)].id, -inf if is_in_doubt else trio.current_time()
             entries = [(entry.number, entry.name) async for entry in self.client.invocation(of).events()]
             self.histories.append((of, began, entries))
-
-    async def _bystander(self, key: str) -> None:
-        """An object that nothing is wrong with answers while another one is misread."""
-        with trio.move_on_after(PATIENCE_SECONDS) as scope:
-            await self._look(key)
-        is_held = scope.cancelled_caught and any(d.what == "gate" for life in self.plan.lives for d in life.deeds)
-        self.law("others go on beside damage", is_held or not scope.cancelled_caught, f"{key} did not answer")
-
-    async def _pay(self, source: str, to: str, amount: int, number: int) -> None:
-        handle = await self.client.actor(Account, source).pay.send(to, amount, number)
-        self.told.append(Told(handle.id, "pay", number, is_loose=False))
-
-    async def _errand(self, number: int, seconds: float) -> None:
-        handle = await self.client.service(Errands).run.send(number, seconds)
-        self.told.append(Told(handle.id, "errand", number))
-
-    async def _claim(self, key: str, number: int) -> None:
-        handle = await self.client.workflow(Claim, key).run.send(number)
-        self.found.setdefault(f"claim {key}", []).append(handle.id)
-        self.told.append(Told(handle.id, "claim", number, is_loose=False))
-
-    async def _hostile(self, program: list[Any]) -> None:
-        handle = await self.client.actor(Walker, "h").walk.send(program)
-        self.told.append(Told(handle.id, "hostile", 0))
-
-    def _cast(self, node: Any) -> Any:
-        """The program with invocations that there are in the place of numbers."""
-        if isinstance(node, list) and node[:1] in (["cancel"], ["join"]):
-            told = self.told[-8:]
-            return [node[0], told[node[1] % len(told)].id] if told else ["emit", 0]
-        return [self._cast(inner) for inner in node] if isinstance(node, list) else node
 
     # Control.
 
@@ -465,12 +395,6 @@ class Storm:
             async for item in job.items():
                 self.said.append(Said(item.id, verb, item.result is actors.ItemResult.CHANGED, by_job=True))
 
-    async def _edit(self, key: str, number: int) -> None:
-        seen = Seen(key, trio.current_time(), inf, number)
-        self.edits.append(seen)
-        await self.client.object(Account, key).edit(set={"label": number})
-        seen.end = trio.current_time()
-
     # Faults.
 
     async def _jump(self, seconds: float) -> None:
@@ -485,26 +409,28 @@ class Storm:
     async def _damage_of(self, key: str) -> None:
         """Other bits wherever an account has events or snapshots."""
         rows = [
-            row for row, _ in self.disk.contents() if row[:1] in b"ehs" and _stream_of(row) == stream_of("Account", key)
+            row
+            for row, _ in self.disk.contents()
+            if row[:1] in b"ehs" and _stream_of(row) == self.company.stream_of(key)
         ]
         if rows:
-            self.doubted.add(stream_of("Account", key))
+            self.doubted.add(self.company.stream_of(key))
         self.disk.damaged.update(rows)
 
     async def _misread(self, key: str, kind: str, seconds: float) -> None:
         """What is kept of an account is read wrongly for a while."""
         self._begin_misreads(key, kind)
         await trio.sleep(seconds)
-        self.disk.misreads.kinds.pop(stream_of("Account", key), None)
+        self.disk.misreads.kinds.pop(self.company.stream_of(key), None)
 
     def _begin_misreads(self, key: str, kind: str) -> None:
-        stream = stream_of("Account", key)
+        stream = self.company.stream_of(key)
         self.doubted.add(stream)
         self.disk.misreads.kinds[stream] = kind
 
     async def _damage(self, at: float) -> None:
         """Other bits in a row of an account: nobody gets wrong values, and the others go on."""
-        streams = {stream_of("Account", key) for key in KEYS}
+        streams = {self.company.stream_of(key) for key in self.company.keys}
         rows = [key for key, _ in self.disk.contents() if key[:1] in b"ehs" and _stream_of(key) in streams]
         if rows:
             row = rows[int(at * len(rows))]
@@ -561,7 +487,7 @@ class Storm:
                     differs = "replays differently" in str(info.pause_reason)
                     if differs and 2 < turn < 6 and self.homes.get(of):
                         await handle.resume(deployment=self.homes[of])
-                    elif turn > 2 and (info.target.service == "Walker" or differs):
+                    elif turn > 2 and (info.target.service == Walker.__name__ or differs):
                         await handle.kill()
                         continue
                     await handle.resume()
@@ -576,8 +502,7 @@ class Storm:
 
     async def _check_retention(self) -> None:
         """What has ended is kept for its retention, and not much longer."""
-        handle = await self.client.actor(Account, "a").forget_me.send(1)
-        await handle.result()
+        handle = await self.company.brief()
         await trio.sleep(0.8 * BRIEF_SECONDS)
         self.law("results are kept for their retention", self._status_of(handle.id) == "completed", handle.id)
         await trio.sleep(0.2 * BRIEF_SECONDS + 60.0)
