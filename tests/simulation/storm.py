@@ -605,9 +605,13 @@ def _bounded_clock() -> MockClock:
     return clock
 
 
-def play(plan: Plan, cells: Counter[tuple[str, str, str]] | None = None) -> Storm:
+def play(
+    plan: Plan,
+    cells: Counter[tuple[str, str, str]] | None = None,
+    company: Callable[[Storm], Company] | None = None,
+) -> Storm:
     """Play it. An engine that contradicts itself stops, which is as good as a broken law."""
-    storm = Storm(plan, cells)
+    storm = Storm(plan, cells, company)
     with _same_dice(plan.seed), _heard() as storm.faults:
         try:
             trio.run(storm.play, clock=_bounded_clock())
