@@ -64,7 +64,7 @@ def is_completion(event: Event) -> bool:
 
 def is_deferred(event: Event) -> bool:
     """Whether it is a signal that comes again (``SignalReceived.deferred``)."""
-    return event.__class__ is e.SignalReceived and event.deferred
+    return isinstance(event, e.SignalReceived) and event.deferred
 
 
 def is_same_request(

@@ -192,6 +192,10 @@ class Stage:
         """Run the handler that is first in line, if it still may."""
         run = self.runs.popleft()
         resident, state = run.resident, run.resident.state
+        if self._ledger.directory.find(resident.stream) is not resident:
+            # It has left memory while the run waited for its turn. All that the object owes is found again when it is read.
+            self._submit(Arrival(resident.stream, c.StartWaiting(), self._stamp("engine", "it left memory")))
+            return
         invocation = None if state is None else state.invocations.get(run.invocation_id)
         if invocation is None or resident.damage is not None or not may_run(invocation):
             return

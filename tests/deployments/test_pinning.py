@@ -8,6 +8,7 @@ import pytest
 import trio
 
 import actors
+from actors import Limits
 from actors.code.discovery import snapshot_of
 from actors.code.loading import load, unload
 from actors.model.handles import InvocationHandle
@@ -112,6 +113,27 @@ async def test_old_code_is_loaded_when_something_runs_on_it_and_not_before(shop:
         await handle.signal("go", "on")
         assert await handle.result() == [1, 2]
         assert (await runtime.client.deployments.get(one)).is_loaded
+
+
+async def test_objects_that_leave_memory_while_their_code_is_loaded_run_once(shop: Shop) -> None:
+    shop.lab.limits = Limits(idle_objects=1)
+    shop.write(1, APP)
+    keys = [f"k{number}" for number in range(6)]
+    async with shop.running() as runtime:
+        sent = [await runtime.client.actor(shop.app.Counter, key).add.send(1) for key in keys]
+        for handle in sent:
+            await waits(handle)
+        await runtime.client.gates.close("everything", mode="now")
+        more = [await runtime.client.actor(shop.app.Counter, key).add.send(1) for key in keys]
+    shop.close()
+    shop.write(2, APP)
+    async with shop.running() as runtime:
+        for handle in (*sent, *more):
+            await runtime.client.invocation(handle.id).signal("go", "on")
+        await trio.sleep(1)
+        await runtime.client.gates.open("everything")
+        assert [await runtime.client.invocation(handle.id).result() for handle in sent] == [[1, 1]] * len(keys)
+        assert [await runtime.client.invocation(handle.id).result() for handle in more] == [[1, 2]] * len(keys)
 
 
 async def test_an_error_of_new_code_is_caught_by_old_code_as_its_own(shop: Shop) -> None:

@@ -56,4 +56,9 @@ FAULTS = (
         "tests/engine/test_signals.py::test_a_restart_in_line_gives_what_it_is_sent_to_the_wait_that_it_goes_back_to",
         "tests/engine/test_signals.py::test_a_restart_of_a_restart_that_was_in_line_keeps_which_wait_took_what",
     ),
+    Fault(
+        "object-that-left-memory-waited-for-its-code",
+        "An object that left memory while its code was loaded was changed in two places, and set aside, or its engine stopped.",
+        "tests/deployments/test_pinning.py::test_objects_that_leave_memory_while_their_code_is_loaded_run_once",
+    ),
 )
