@@ -213,6 +213,7 @@ def forget_invocation(rows: Rows, partition: int, resident: Resident, row: Invoc
     listed = resident.listings.pop(row.invocation_id, None)
     if listed is not None:
         rows[keys.open_by_status(partition, listed.status, row.invocation_id)] = None
+        _index_pinned(rows, partition, row.invocation_id, listed.deployment, "")
         _index_awaiting(rows, partition, row.invocation_id, listed.awaited, ())
     rows[keys.invocation(partition, row.invocation_id)] = None
     rows[keys.created(partition, row.created_at, row.invocation_id)] = None

@@ -61,4 +61,9 @@ FAULTS = (
         "An object that left memory while its code was loaded was changed in two places, and set aside, or its engine stopped.",
         "tests/deployments/test_pinning.py::test_objects_that_leave_memory_while_their_code_is_loaded_run_once",
     ),
+    Fault(
+        "purged-invocation-stayed-in-the-index-by-deployment",
+        "An invocation that was killed and purged in one commit was counted for its deployment for ever, which no prune could remove.",
+        "tests/engine/test_index.py::test_an_invocation_that_ends_and_is_purged_in_one_commit_leaves_no_index",
+    ),
 )

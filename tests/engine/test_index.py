@@ -1,0 +1,41 @@
+"""What is looked up by key is there as long as what it leads to, and not longer."""
+
+from __future__ import annotations
+
+from actors.engine.index import Rows, forget_invocation
+from actors.engine.loaded_object import IndexedState, Resident
+from journal import keys
+from journal.events import Kind, Mode, Status, Target
+from journal.ids import InvocationId, stream_of
+from journal.rows import InvocationRow
+
+IT = InvocationId("inv_1" + "0" * 33)
+
+
+def test_an_invocation_that_ends_and_is_purged_in_one_commit_leaves_no_index() -> None:
+    resident = Resident(stream_of("Notes", "a"), None)
+    resident.listings[IT] = IndexedState(Status.QUEUED, None, cancelled=False, deployment="dep_1")
+    row = InvocationRow(
+        invocation_id=IT,
+        target=Target("Notes", "a", "note"),
+        kind=Kind.ACTOR,
+        mode=Mode.EXCLUSIVE,
+        status=Status.COMPLETED,
+        created_at=1.0,
+        created_by="me",
+        modified_at=2.0,
+        spans=[(1, 2)],
+        purge_at=3.0,
+        deployment="dep_1",
+    )
+    rows: Rows = {}
+    forget_invocation(rows, 0, resident, row)
+    assert rows == dict.fromkeys(
+        [
+            keys.open_by_status(0, Status.QUEUED, IT),
+            keys.pinned(0, "dep_1", IT),
+            keys.invocation(0, IT),
+            keys.created(0, 1.0, IT),
+            keys.purge(0, 3.0, IT),
+        ]
+    )
