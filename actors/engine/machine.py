@@ -423,6 +423,7 @@ class Ledger:
                 now=self.now,
                 map_item=partial(self.map_item, resident.stream),
             )
+            deferred = await self._deferred_signals(resident, invocation)
         except (Refused, Damaged) as error:
             reason = f"what it should keep of {invocation.restarts.invocation_id} is not to be had: {error}"
             held = c.HoldAttempt(invocation_id=of, cause=PauseCause.MISMATCH, reason=reason, failure=failure_of(error))
@@ -432,16 +433,22 @@ class Ledger:
             self._apply(resident, Stamp(self.now, "restart", of), [event])
         for stamp, event in beginning.kept:
             self._apply(resident, stamp, [event], _no_reaction)
-        await self._receive_deferred(resident, invocation)
+        for stamp, signal in deferred:
+            self._apply(resident, stamp, [received_signal(invocation, signal)], _no_reaction)
         again = (Recorded(resident.version, Stamp(self.now, "restart", of), event) for event in beginning.again)
         self._do(resident, ((recorded, react(resident.state, recorded.event)) for recorded in again))
 
-    async def _receive_deferred(self, resident: Resident, invocation: InvocationState) -> None:
-        """Give a restart the signals that came before it had the waits that it keeps."""
-        for recorded in await self.history_of(resident, invocation.invocation_id):
-            if isinstance(recorded.event, e.SignalReceived) and recorded.event.deferred:
-                again = received_signal(invocation, recorded.event)
-                self._apply(resident, Stamp(self.now, "restart", recorded.stamp.by), [again], _no_reaction)
+    async def _deferred_signals(
+        self, resident: Resident, invocation: InvocationState
+    ) -> list[tuple[Stamp, e.SignalReceived]]:
+        """The signals that came before a restart had the waits that it keeps, as they come again."""
+        if not invocation.deferred_signals:
+            return []
+        return [
+            (Stamp(self.now, "restart", recorded.stamp.by), recorded.event)
+            for recorded in await self.history_of(resident, invocation.invocation_id)
+            if isinstance(recorded.event, e.SignalReceived) and recorded.event.deferred
+        ]
 
     def map_item(self, stream: StreamId, field: str, key: str) -> bytes | None:
         """An item of a map, as it will be when all that was decided is on disk."""
