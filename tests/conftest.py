@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rewrite", action="store_true", help="Write the golden files of tests/test_wording.py anew.")
+    parser.addoption("--rewrite", action="store_true", help="Rewrite the golden files of tests/test_wording.py.")
 
 
 @pytest.fixture(autouse=True)

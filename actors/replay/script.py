@@ -38,7 +38,7 @@ class KeptPart:
     carries: bool
 
     def leaves_at(self, made: int) -> bool:
-        """Whether what is written after so many requests is not in the object when the part is over."""
+        """Whether the object lacks, at the end of the part, a change that the handler makes after ``made`` requests."""
         return self.carries or made >= self.requests
 
 
@@ -128,7 +128,7 @@ class _Order:
         self._give_before(first, delivery)
 
     def attempt_failed(self, handed_over: int) -> None:
-        """The handler failed on the last of so many. A cancel behind that would never be given: it goes before."""
+        """The handler failed on the last of ``handed_over`` completions. A later cancel would never be given to it, so it goes before."""
         self._failing_after = handed_over
         self._bring_forward(handed_over)
 
@@ -136,12 +136,12 @@ class _Order:
         self._failing_after = None
 
     def cancel_overtook(self, handed_over: int) -> None:
-        """The handler returned on the last of so many without having met the cancel, which may have been given to it."""
+        """The handler returned on the last of ``handed_over`` completions and had not met the cancel, which may have been given to it."""
         if not self._bring_forward(handed_over) and handed_over > 0:
             self.deliveries[handed_over - 1] = attrs.evolve(self.deliveries[handed_over - 1], superseded=True)
 
     def _bring_forward(self, handed_over: int) -> bool:
-        """Have a cancel that stands behind so many completions given before the last of them; whether there is one."""
+        """Give a cancel that comes after ``handed_over`` completions before the last of them. Returns whether there is one."""
         for delivery in self.deliveries[handed_over:]:
             if isinstance(delivery.completion, e.CancelRequested):
                 self.deliveries.remove(delivery)
@@ -150,8 +150,8 @@ class _Order:
         return False
 
     def _give_before(self, first: int, cancel: Delivery) -> None:
-        """What stands from ``first`` on is superseded: it comes after the cancel. Before the first completion there is no await
-        yet: the cancel ends the handler before its first line."""
+        """Supersede the completions from ``first`` on: they come after the cancel. Before the first completion the handler has no
+        await yet, so the cancel ends it before its first line."""
         if first < 0:
             self.cancelled = CancelledError(cancel.completion.reason)
             return
