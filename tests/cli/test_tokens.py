@@ -71,9 +71,7 @@ def test_a_token_whose_maker_died_is_in_the_audit_once_when_it_is_served_again(s
 
 
 @pytest.mark.parametrize("where", DIES)
-def test_a_token_opens_nothing_once_its_revoker_has_died_and_the_next_change_has_the_audit_say_so(
-    stopped: Terminal, where: str
-) -> None:
+def test_a_revoked_token_opens_nothing_although_its_revoker_died(stopped: Terminal, where: str) -> None:
     data = stopped.folder / "playhead-data"
     secret = stopped.done("playhead tokens create ops --scope read")
     assert TokenBook(data).grant_of(secret) is not None
@@ -112,7 +110,7 @@ class Full:
         return AuditPage(entries=[AuditEntry(**{**empty, "request": request}) for request in self.requests])
 
 
-async def test_on_a_full_disk_a_token_is_revoked_at_once_and_the_audit_hears_of_it_in_order_when_there_is_room(
+async def test_a_token_is_revoked_on_a_full_disk_and_audited_later(
     tmp_path: Path,
 ) -> None:
     book, auditor = TokenBook(tmp_path), Full(is_full=True)

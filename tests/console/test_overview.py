@@ -101,9 +101,7 @@ def test_a_group_of_failures_shows_its_latest_error(
     assert "parcel 89 fell off" in group.inner_text()
 
 
-def test_what_waits_for_a_signal_is_there_with_its_name_and_since_when_and_leaves_when_it_has_come(
-    stage: Stage, open_page: Open, scheme: str
-) -> None:
+def test_an_invocation_is_listed_while_it_waits_for_a_signal(stage: Stage, open_page: Open, scheme: str) -> None:
     page = open_page(stage.address(), color_scheme=scheme)
     page.get_by_text(CALM).wait_for()
     argument = b'{"lines": [{"article": "chair", "count": 10, "price": 50.0}], "city": "city-1"}'

@@ -789,7 +789,7 @@ def test_a_command_for_one_that_has_ended_gives_nothing_or_says_so(what: str) ->
     story.leaves(BEHIND, Status.RUNNING)
 
 
-def test_the_object_forgets_ended_ones_so_asking_again_under_an_old_id_is_for_the_door_to_notice() -> None:
+def test_an_object_accepts_the_id_of_an_ended_invocation_again() -> None:
     given(*events_of(S.COMPLETED)).when(INVOKE).then(accepted())
 
 

@@ -207,9 +207,7 @@ def test_a_narrower_gate_that_was_closed_by_itself_stays_closed_when_a_wider_one
     assert scopes(gates) == [BOB]
 
 
-def test_opening_what_a_wider_gate_holds_makes_an_exception_and_opening_what_is_closed_by_itself_takes_it_away() -> (
-    None
-):
+def test_opening_a_narrower_scope_makes_or_takes_away_an_exception() -> None:
     assert scopes(after(closed(AGENT), opened(AGENT))) == []
     both = after(closed(EVERYTHING), closed(AGENT), opened(AGENT))
     assert (scopes(both), scopes(both, GateState.OPEN)) == ([EVERYTHING], [AGENT])

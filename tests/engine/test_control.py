@@ -436,7 +436,7 @@ async def test_a_queued_or_scheduled_one_ends_at_once_and_leaves_a_trace(lab: La
         assert said == ["open accepted with 10.0", "cancelled: not needed"]
 
 
-async def test_a_kill_stops_the_code_runs_no_compensation_and_the_next_one_starts_when_it_has_given_way(
+async def test_a_kill_runs_no_compensation_and_the_next_one_starts_after_it(
     lab: Lab,
 ) -> None:
     async with lab.running() as runtime:

@@ -333,7 +333,7 @@ async def test_what_is_not_due_for_its_retry_when_the_gate_opens_is_retried_when
 
 
 @pytest.mark.parametrize("asleep", [False, True], ids=["in memory", "suspended"])
-async def test_dates_and_signals_and_outcomes_that_come_meanwhile_are_recorded_and_acted_on_when_it_opens(
+async def test_dates_signals_and_outcomes_take_effect_when_the_gate_opens(
     asleep: bool,
 ) -> None:
     async with Lab(*CLASSES, limits=Limits(suspend_after_seconds=4.0)).running() as runtime:

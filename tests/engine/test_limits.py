@@ -111,7 +111,7 @@ async def test_a_history_of_many_bytes_is_paused_with_advice_and_goes_on_where_t
         assert await again.result() == 16_000
 
 
-async def test_requests_beyond_those_that_can_wait_to_be_taken_in_are_refused_and_the_others_are_answered() -> None:
+async def test_requests_beyond_the_queue_are_refused_and_the_others_answered() -> None:
     answers: list[int] = []
     refusals: list[actors.UnavailableError] = []
 

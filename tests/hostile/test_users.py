@@ -247,7 +247,7 @@ def ends_of(crimes: list[list[list[str]]], under: list[tuple[str, str]]) -> list
     return ends
 
 
-def test_an_invocation_is_paused_at_once_if_its_policy_cannot_be_used_and_else_as_the_policy_says() -> None:
+def test_a_retry_policy_that_cannot_be_used_pauses_its_invocation() -> None:
     under = [(policy, where) for policy in POLICIES for where in WHERE]
     ends = [end for end in ends_of([], under) if end.info.target.service == "Policies"]
     assert len(ends) == len(POLICIES) * len(WHERE)

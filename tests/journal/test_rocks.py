@@ -708,7 +708,7 @@ def ask_with_faults(mode: str, folder: Path, *arguments: str, suffix: str = "", 
     return ask_another_process(mode, folder / "data", *arguments, environment=environment | {"WRITER_PLANT": plant})
 
 
-async def test_after_a_failed_fsync_nothing_is_acknowledged_any_more_and_nothing_acknowledged_is_lost(
+async def test_after_a_failed_fsync_nothing_more_is_acknowledged_or_lost(
     tmp_path: Path,
 ) -> None:
     answer = ask_with_faults("fail-sync", tmp_path, suffix=".log")
@@ -743,9 +743,7 @@ async def test_after_a_write_that_failed_nothing_is_acknowledged_and_nothing_ack
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.EDQUOT], ids=errno.errorcode.get)
-async def test_when_tables_cannot_be_written_behind_the_commits_these_stop_and_nothing_acknowledged_is_lost(
-    tmp_path: Path, error: int
-) -> None:
+async def test_commits_stop_when_tables_cannot_be_written_and_lose_nothing(tmp_path: Path, error: int) -> None:
     answer = ask_with_faults("fail-flush", tmp_path, str(error), suffix=".sst")
     assert (answer["at_failure"], answer["afterwards"]) == ("InDoubt", "StoreFailed")
     assert answer["read"] == answer["acknowledged"] > 3

@@ -138,7 +138,7 @@ FAULTS = (
     Fault(
         "stalled-tables-hung-the-process",
         "A process whose disk failed under its tables stood still inside RocksDB and said nothing.",
-        "tests/journal/test_rocks.py::test_when_tables_cannot_be_written_behind_the_commits_these_stop_and_nothing_acknowledged_is_lost",
+        "tests/journal/test_rocks.py::test_commits_stop_when_tables_cannot_be_written_and_lose_nothing",
     ),
     Fault(
         "cut-manifest-deleted-the-tables",
@@ -168,7 +168,7 @@ FAULTS = (
     Fault(
         "failed-fsync-was-acknowledged",
         "After a failed fsync RocksDB reported success for later writes.",
-        "tests/journal/test_rocks.py::test_after_a_failed_fsync_nothing_is_acknowledged_any_more_and_nothing_acknowledged_is_lost",
+        "tests/journal/test_rocks.py::test_after_a_failed_fsync_nothing_more_is_acknowledged_or_lost",
     ),
     Fault(
         "fsync-stopped-the-interpreter",

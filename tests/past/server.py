@@ -128,7 +128,7 @@ FAULTS = (
     Fault(
         "revocation-was-missing-in-the-audit",
         "A revocation whose maker died on the way was never in the audit.",
-        "tests/cli/test_tokens.py::test_a_token_opens_nothing_once_its_revoker_has_died_and_the_next_change_has_the_audit_say_so",
+        "tests/cli/test_tokens.py::test_a_revoked_token_opens_nothing_although_its_revoker_died",
     ),
     Fault(
         "request-ids-could-be-guessed",

@@ -64,7 +64,7 @@ async def test_a_new_message_aborts_the_task_of_the_one_before_which_saves_its_n
         assert "saved: notes on 'to Rome'" in stage.ran()
 
 
-async def test_runs_that_hit_a_parsing_bug_are_paused_and_go_on_on_the_fix_and_finished_steps_are_not_repeated(
+async def test_runs_that_hit_a_bug_continue_on_the_fix_and_repeat_no_step(
     opened: Opened,
 ) -> None:
     async with opened("deploy_the_fix") as stage:

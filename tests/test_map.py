@@ -1,0 +1,22 @@
+"""The tests' own shape: the map of ``tests/README.md`` has every folder, and a test's name can be read at a glance."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+LONGEST_NAME = 90
+"""Characters. A new name has at most about 70."""
+
+
+def test_a_name_of_a_test_is_a_short_sentence() -> None:
+    files = {file: ast.parse(file.read_text()) for file in TESTS.rglob("test_*.py")}
+    functions = [
+        f"{file.relative_to(TESTS)}::{node.name}"
+        for file, tree in files.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+        if len(node.name) > LONGEST_NAME
+    ]
+    assert functions == []
