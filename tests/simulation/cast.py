@@ -22,9 +22,9 @@ WAY = ""
 Node = list[Any]
 
 
-def as_this_code_does(program: list[Node]) -> list[Node]:
-    """The program as a work of this deployment goes through it: what it records fits no other ``WAY``."""
-    match WAY:
+def as_done(program: list[Node], way: str) -> list[Node]:
+    """The program as a work of a deployment of this way goes through it: what it records fits no other way."""
+    match way:
         case "another order":
             return [*program[1:], *program[:1]]
         case "a step less":
@@ -90,7 +90,7 @@ class Account(Actor):
     async def work(self, number: int, program: list[Node]) -> int:
         """Do what the program says. The number of works that have gone through, with this one."""
         try:
-            for at, node in enumerate(as_this_code_does(program)):
+            for at, node in enumerate(as_done(program, WAY)):
                 await self._do(node, str(at))
             await actors.sleep(1.0)
         except CancelledError:

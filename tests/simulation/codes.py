@@ -6,11 +6,13 @@ from math import inf
 from typing import TYPE_CHECKING
 
 import attrs
+import msgspec
 
 from actors.core.requests import is_request
 from journal import events as e
 from journal.events import OutcomeKind, PauseCause
 from journal.ids import InvocationId
+from tests.simulation.cast import Node, as_done
 from tests.simulation.lives import LONGEST_COMMIT_SECONDS, SAME_TIME
 from tests.simulation.versions import WAYS, version_of
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
     from tests.simulation.lives import Life
     from tests.simulation.storm import Storm
+
+
+_ASK_ONCE = ("step", "once", "sleep", "wait")
+"""Nodes of a program that are one request each, so that the place of a request is the place of its node."""
 
 
 def judge(storm: Storm, lives: dict[InvocationId, Life]) -> None:
@@ -51,30 +57,73 @@ class _Stay:
 
 
 def _stays_on_code_that_differs(lives: dict[InvocationId, Life], life: Life) -> Iterator[_Stay]:
-    recorded_on = _way(life)
-    if life.accepted.restarts is not None:
-        before = lives.get(life.accepted.restarts.invocation_id)
-        recorded_on = recorded_on if before is None else _way(before)
-    way, requests, stay = recorded_on, 0, None
-    for recorded, at in zip(life.events, life.at, strict=True):
-        event = recorded.event
-        is_new_code = isinstance(event, (e.InvocationMoved, e.HistoryKept))
-        if is_new_code:
+    asked = _ways_asked(lives, life)
+    stay = None
+    for place, (way, recorded, at) in enumerate(zip(_ways_of_code(life), life.events, life.at, strict=True)):
+        if _is_new_code(life, place):
             if stay is not None:
                 stay.until = at
                 yield stay
-            way = _way(life) if isinstance(event, e.HistoryKept) else WAYS.get(version_of(event.deployment), "")
-            is_met = requests > (1 if way == "a step more later" else 0)
-            stay = _Stay(at) if way != recorded_on and is_met else None
+            stay = _Stay(at) if _has_met_a_difference(life, asked[:place], way) else None
         elif stay is not None:
-            stay.events.append(event)
-        requests += is_request(event)
+            stay.events.append(recorded.event)
     if stay is not None:
         yield stay
 
 
-def _way(life: Life) -> str:
-    return WAYS.get(version_of(life.accepted.deployment), "")
+def _is_new_code(life: Life, place: int) -> bool:
+    """Whether from this event on what is recorded may have been recorded on other code."""
+    return isinstance(life.events[place].event, e.InvocationMoved) or place == _end_of_kept(life)
+
+
+def _end_of_kept(life: Life) -> int:
+    """The place of the event that ends what a restart has taken over; -1 if it has taken over nothing."""
+    return max((place for place, r in enumerate(life.events) if isinstance(r.event, e.HistoryKept)), default=-1)
+
+
+def _ways_of_code(life: Life) -> Iterator[str]:
+    """The way of the code that the invocation is on, at each of its events."""
+    way = ""
+    for recorded in life.events:
+        if isinstance(recorded.event, (e.InvocationAccepted, e.InvocationMoved)):
+            way = WAYS.get(version_of(recorded.event.deployment), "")
+        yield way
+
+
+def _ways_asked(lives: dict[InvocationId, Life], life: Life) -> list[str | None]:
+    """For each event: the way of the code that asked for it, None if it is not a request that has a place in the program. A restart
+    takes over the requests of its predecessor, which may itself have taken them over from code of another way."""
+    before = None if life.accepted.restarts is None else lives.get(life.accepted.restarts.invocation_id)
+    taken_over = iter(() if before is None else [way for way in _ways_asked(lives, before) if way is not None])
+    end_of_kept = _end_of_kept(life)
+    asked: list[str | None] = []
+    is_cancelled = False
+    for place, (way, recorded) in enumerate(zip(_ways_of_code(life), life.events, strict=True)):
+        is_cancelled = is_cancelled or isinstance(recorded.event, e.CancelRequested)  # it compensates from there on
+        if is_cancelled or not is_request(recorded.event):
+            asked.append(None)
+        else:
+            asked.append(next(taken_over, None) if place < end_of_kept else way)
+    return asked
+
+
+def _has_met_a_difference(life: Life, asked: list[str | None], way: str) -> bool:
+    """Whether code of this way asks for something else in the place of a request that is recorded."""
+    if life.accepted.handler != "work":
+        return False
+    program = msgspec.json.decode(life.accepted.argument)["program"]
+    if any(node[0] not in _ASK_ONCE for node in program):
+        return False
+    is_now = _requests(program, way)
+    before = [
+        _requests(program, was)[place : place + 1] for place, was in enumerate(was for was in asked if was is not None)
+    ]
+    return any(request != is_now[place : place + 1] for place, request in enumerate(before))
+
+
+def _requests(program: list[Node], way: str) -> list[Node]:
+    """The requests of a work, in order; of a sleep the length makes no difference."""
+    return [node[:1] if node[0] == "sleep" else node for node in [*as_done(program, way), ["sleep", 1.0]]]
 
 
 def _stay(storm: Storm, life: Life, stay: _Stay, begins: list[tuple[str, float]]) -> None:

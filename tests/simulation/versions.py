@@ -20,7 +20,7 @@ VERSIONS = (1, 2)
 """Those that do the same."""
 
 WAYS = {3: "another order", 4: "a step less", 5: "a step more", 6: "a step more later", 7: "other arguments"}
-"""What the others do differently: see :func:`tests.simulation.cast.as_this_code_does`."""
+"""What the others do differently: see :func:`tests.simulation.cast.as_done`."""
 
 
 @functools.cache
