@@ -99,8 +99,10 @@ from actors.model.verbs import (
     current_time,
     emit,
     fail_after,
+    fail_at,
     invocation,
     move_on_after,
+    move_on_at,
     open_nursery,
     patched,
     random,
@@ -116,7 +118,7 @@ from actors.model.verbs import (
     workflow,
     workflow_id,
 )
-from actors.replay.branches import CancelScope, Nursery
+from actors.replay.scopes import CancelScope, Nursery
 from actors.values import converter
 from actors.values.limits import Limits
 from actors.values.retries import RetryPolicy
@@ -320,11 +322,13 @@ __all__ = [
     "current_time",
     "emit",
     "fail_after",
+    "fail_at",
     "field",
     "handler",
     "invocation",
     "logger",
     "move_on_after",
+    "move_on_at",
     "open_nursery",
     "open_runtime",
     "patched",

@@ -352,12 +352,14 @@ class SleepScheduled:
 
 @attrs.define(kw_only=True)
 class DeadlineScheduled:
-    """A handler entered a scope that is cancelled at ``expires_at``."""
+    """A handler entered a scope that is cancelled at ``expires_at``, or gave one another deadline: then ``block`` is where the scope
+    was entered."""
 
     invocation_id: InvocationId
     step: StepId
     expires_at: Date
     source: str = ""
+    block: StepId = ROOT_STEP
 
 
 @attrs.define(kw_only=True)

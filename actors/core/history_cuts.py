@@ -124,7 +124,7 @@ def _cut_as_lived(history: Sequence[Recorded], begun: int, at: int, lived: int) 
     """The handler had been given so many completions when it took the signal."""
     came = [place for place, r in enumerate(history[:at]) if is_completion(r.event)]
     last = came[lived - 1] if lived else next(i for i, r in enumerate(history) if isinstance(r.event, _BEGINNINGS))
-    around = _deadlines_around(history, begun)
+    around = _deadlines_around(history, begun, at)
     not_lived = frozenset(place for place in came[lived:] if _passes(history[place].event) in around)
     return Cut(at, history[last].stamp.at, not_lived)
 
@@ -134,7 +134,7 @@ def _cut_as_lived(history: Sequence[Recorded], begun: int, at: int, lived: int) 
 
 def _cut_before_end(history: Sequence[Recorded], begun: int, end: int) -> Cut:
     if end == len(history) or _may_have_been_stopped(history, begun, end):
-        around = _deadlines_around(history, begun)
+        around = _deadlines_around(history, begun, end)
         for at in range(begun, end):
             deadline = _passes(history[at].event)
             if deadline in around:
@@ -156,21 +156,22 @@ def _passes(event: Any) -> StepId | None:
     return event.step if isinstance(event, e.TimerFired) else None
 
 
-def _deadlines_around(history: Sequence[Recorded], begun: int) -> frozenset[StepId]:
-    """Those in which the operation was begun that begins there."""
+def _deadlines_around(history: Sequence[Recorded], begun: int, end: int) -> frozenset[StepId]:
+    """Those, set before ``end``, whose block holds the operation that begins at ``begun``. One that was set later stops it too, if
+    its block was entered before: a scope can be given another deadline."""
     operation: Any = history[begun].event
-    entered: set[StepId] = set()
-    for recorded in history[:begun]:
+    blocks: dict[StepId, StepId] = {}
+    for at, recorded in enumerate(history[:end]):
         event = recorded.event
         if isinstance(event, e.DeadlineScheduled):
-            entered.add(event.step)
-        elif isinstance(event, e.WaitDropped):
-            entered.discard(event.step)
-    return frozenset(step for step in entered if _can_hold(step, operation.step))
+            blocks[event.step] = event.block or event.step
+        elif isinstance(event, e.WaitDropped) and at < begun:
+            blocks.pop(event.step, None)
+    return frozenset(step for step, block in blocks.items() if _can_hold(block, operation.step))
 
 
 def _can_hold(block: StepId, inner: StepId) -> bool:
-    """Whether a block that is entered at one place can hold the other: in the same branch or in one that it starts, later on."""
+    """Whether a block that is entered at one place can hold the other: in the same branch or in one that it starts, from there on."""
     branch, _, place = block.rpartition(".")
     path = f"{branch}." if branch else ""
-    return inner.startswith(path) and int(inner[len(path) :].partition(".")[0]) > int(place)
+    return inner.startswith(path) and int(inner[len(path) :].partition(".")[0]) >= int(place)

@@ -37,8 +37,9 @@ from actors.model.definitions import NothingStored, kind_in_words
 from actors.model.handles import InvocationHandle, Reference, checked_key, key_text, with_successor
 from actors.model.step_arguments import encoded, parameter_names
 from actors.model.step_copies import StepCall, call_of, with_copies
-from actors.replay.branches import Branch, CancelScope, NurseryManager, Operation, current_branch
+from actors.replay.branches import Branch, Operation, current_branch
 from actors.replay.collection import is_collecting
+from actors.replay.scopes import CancelScope, NurseryManager
 from actors.values import (
     Codec,
     ValueProblem,
@@ -225,7 +226,21 @@ def move_on_after(seconds: Seconds, *, shield: bool = False) -> CancelScope:
     return CancelScope(relative=span, shield=shield)
 
 
-def fail_after(seconds: Seconds, *, shield: bool = False) -> FailAfter:
+def move_on_at(deadline: Instant, *, shield: bool = False) -> CancelScope:
+    """As :func:`move_on_after`, with a date: seconds since 1970 UTC, or a datetime with a zone.
+
+    Raises :class:`InvalidArgumentError` for what is not a date.
+
+    ::
+
+        with actors.move_on_at(order.expires_at) as scope:
+            await actors.signal("payment")
+    """
+    _branch("move_on_at")
+    return CancelScope(deadline=deadline, shield=shield)
+
+
+def fail_after(seconds: Seconds, *, shield: bool = False) -> FailingBlock:
     """As :func:`move_on_after`, but raises :class:`TooSlowError`.
 
     ::
@@ -234,16 +249,27 @@ def fail_after(seconds: Seconds, *, shield: bool = False) -> FailAfter:
             await actors.actor(Price, "gold").quote()
     """
     span = checked_seconds(seconds, "seconds", at_most=math.inf)
-    return FailAfter(move_on_after(span, shield=shield), span)
+    return FailingBlock(move_on_after(span, shield=shield), span)
 
 
-class FailAfter:
-    """The block of :func:`fail_after`.
+def fail_at(deadline: Instant, *, shield: bool = False) -> FailingBlock:
+    """As :func:`move_on_at`, but raises :class:`TooSlowError`.
+
+    ::
+
+        with actors.fail_at(datetime(2030, 1, 1, tzinfo=UTC)):
+            await actors.actor(Price, "gold").quote()
+    """
+    return FailingBlock(move_on_at(deadline, shield=shield), None)
+
+
+class FailingBlock:
+    """The block of :func:`fail_after` and :func:`fail_at`.
 
     Not a generator: ``contextlib`` assigns the traceback of what passes through, which a frozen class of errors may refuse.
     """
 
-    def __init__(self, scope: CancelScope, seconds: float) -> None:
+    def __init__(self, scope: CancelScope, seconds: float | None) -> None:
         self._scope = scope
         self._seconds = seconds
 
@@ -255,6 +281,8 @@ class FailAfter:
     ) -> bool:
         is_caught = self._scope.__exit__(kind, error, traceback)
         if self._scope.cancelled_caught:
+            if self._seconds is None:
+                raise TooSlowError("not done by the deadline")
             raise TooSlowError(f"not done within {self._seconds} seconds")
         return is_caught
 

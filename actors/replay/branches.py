@@ -20,14 +20,12 @@ import attrs
 
 from actors.errors import AttemptEnded, Cancelled, CancelledError, OutsideHandlerError
 from actors.replay.collection import is_collecting
-from actors.values.arguments import Instant, Seconds, checked_instant, checked_seconds
 from actors.values.error_groups import is_group, without
 from journal.errors import BrokenInvariant
-from journal.ids import InvocationId, StepId
+from journal.ids import ROOT_STEP, InvocationId, StepId
 
 if TYPE_CHECKING:
     import random
-    import types
     from collections.abc import Awaitable, Callable, Coroutine, Generator
 
     from actors.replay.execution import Execution
@@ -102,7 +100,7 @@ class Opening(Asked):
 class Joining(Asked):
     """A branch waits for the children of its nursery."""
 
-    nursery: Nursery
+    nursery: NurseryState
 
 
 class Branch:
@@ -130,8 +128,8 @@ class Branch:
         path: str,
         coroutine: Coroutine[object, Any, Any],
         *,
-        nursery: Nursery | None,
-        scope: CancelScope | None,
+        nursery: NurseryState | None,
+        scope: CancelStatus | None,
         context: Context,
         name: str,
     ) -> None:
@@ -190,54 +188,44 @@ class Branch:
         return False
 
 
-class CancelScope:
-    """A block whose awaits can all be cancelled together; as ``trio.CancelScope``, but durable.
+class CancelStatus:
+    """What the driver knows of a scope: where it stands in the tree, what cancels it, and whether that has happened.
 
-    ``deadline`` is wall time, in seconds or as a datetime with a zone; a durable timer cancels the scope then, also after a
-    crash. ``relative`` is a deadline counted from the start of the block. With ``shield``, cancellations from outside wait until
-    the block is left, the invocation's own among them.
-
-    ::
-
-        with actors.CancelScope() as scope:
-            nursery.start_soon(watch, scope)
-            await generate(prompt)
-        if scope.cancelled_caught:
-            ...
+    trio splits its scopes the same way (``CancelStatus`` beside ``CancelScope``): users hold the face, and what the tree needs
+    is no part of it. ``deadline`` and ``relative`` are what was asked for; once the block is entered ``deadline`` alone counts,
+    as it is recorded. ``place`` is where the block was entered: with it a restart can tell which operations a timer stops that
+    was set later, perhaps by another branch.
     """
 
     __slots__ = (
-        "_branch",
-        "_deadline",
-        "_relative",
-        "_timer",
+        "branch",
         "cancel_called",
         "cancelled_caught",
+        "deadline",
+        "has_been_left",
         "parent",
+        "place",
+        "relative",
         "shield",
+        "timer",
     )
 
-    def __init__(
-        self, *, deadline: Instant | None = None, relative: Seconds | None = None, shield: bool = False
-    ) -> None:
+    def __init__(self, *, deadline: float = math.inf, relative: float | None = None, shield: bool = False) -> None:
+        self.deadline = deadline
+        self.relative = relative
         self.shield = shield
         self.cancel_called = False
         self.cancelled_caught = False
-        self.parent: CancelScope | None = None
-        self._deadline = None if deadline is None else checked_instant(deadline, "deadline")
-        self._relative = None if relative is None else checked_seconds(relative, "relative", at_most=math.inf)
-        self._branch: Branch | None = None
-        self._timer: StepId | None = None
-
-    @property
-    def deadline(self) -> float | None:
-        """When the scope is cancelled, wall seconds, or None."""
-        return self._deadline
+        self.has_been_left = False
+        self.branch: Branch | None = None
+        self.parent: CancelStatus | None = None
+        self.place = ROOT_STEP
+        self.timer: StepId | None = None
 
     @property
     def is_effectively_cancelled(self) -> bool:
         """Whether it, or one outside that no shield keeps away, has been cancelled."""
-        scope: CancelScope | None = self
+        scope: CancelStatus | None = self
         while scope is not None:
             if scope.cancel_called:
                 return True
@@ -246,49 +234,77 @@ class CancelScope:
             scope = scope.parent
         return False
 
-    def cancel(self) -> None:
-        """Cancel every await in the block, now and until it is left."""
-        if self._branch is not None and not self._branch.execution.closed:
-            self._branch.execution.must_run_some_branch("CancelScope.cancel()")
-        self.interrupt()
+    @property
+    def execution(self) -> Execution | None:
+        """The attempt whose awaits the scope can still cancel."""
+        if self.branch is None or self.has_been_left or self.branch.execution.closed:
+            return None
+        return self.branch.execution
 
     def interrupt(self) -> None:
-        """The same, by the driver."""
+        """Cancel every await in the block, now and until it is left."""
         if self.cancel_called:
             return
         self.cancel_called = True
-        if self._branch is not None and not self._branch.execution.closed:
-            self._branch.execution.interrupt_below(self)
-
-    def __enter__(self) -> CancelScope:
-        branch = current_branch.get()
-        if branch is None:
-            raise OutsideHandlerError("actors.CancelScope works only in a handler that the engine runs")
-        if self._branch is not None:
-            raise RuntimeError("a CancelScope can be entered once; make a new one")
-        if not branch.execution.closed:
-            branch.must_run("a CancelScope")
-        self._branch = branch
-        self.parent = branch.scope
-        branch.scope = self
-        if (self._deadline is not None or self._relative is not None) and not branch.execution.closed:
-            self._timer = branch.next_step()
-            branch.execution.schedule_deadline(self, branch, self._timer, self._deadline, self._relative)
-        return self
-
-    def set_deadline(self, at: float) -> None:
-        """Note when the timer is due, as it is recorded."""
-        self._deadline = at
+        if self.execution is not None:
+            self.execution.interrupt_below(self)
 
     def expire(self) -> None:
         """The timer has fired."""
-        self._timer = None
+        self.timer = None
         self.interrupt()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: types.TracebackType | None
-    ) -> bool:
-        branch = self._branch
+    def set_shield(self, shield: bool) -> None:
+        """Raise or lower the shield; what it kept away arrives when it is lowered."""
+        is_lowered = self.shield and not shield
+        self.shield = shield
+        if is_lowered and self.execution is not None:
+            self.execution.interrupt_behind_shield(self)
+
+    def set_deadline(self, at: float) -> None:
+        """Replace the timer, if the block is entered and not cancelled, for the branch that runs now."""
+        execution = self.execution
+        if execution is None or self.cancel_called:
+            self.deadline, self.relative = at, None
+            return
+        asking = execution.resuming
+        if asking is None:
+            raise BrokenInvariant("code of a handler runs in a branch")
+        self.disarm(asking)
+        self.deadline = at
+        self.arm(asking)
+
+    def enter(self, branch: Branch, place: StepId | None = None) -> None:
+        """Put it below the innermost scope of the branch."""
+        self.branch = branch
+        self.parent = branch.scope
+        self.place = branch.following_step if place is None else place
+        branch.scope = self
+        if not branch.execution.closed:
+            self.arm(branch)
+
+    def arm(self, asking: Branch) -> None:
+        """Have a timer cancel it at the deadline, if it has one."""
+        execution, relative = asking.execution, self.relative
+        if relative is not None:
+            self.deadline, self.relative = execution.live_now + relative, None
+        elif self.deadline == math.inf:
+            return
+        step = asking.next_step()
+        # Where the block begins with its timer, the timer says where that is.
+        block = ROOT_STEP if step == self.place else self.place
+        self.timer = step
+        self.deadline = execution.schedule_deadline(self, asking, step, block)
+
+    def disarm(self, asking: Branch) -> None:
+        """Let the timer, if there is one, pass unheard."""
+        timer, self.timer = self.timer, None
+        if timer is not None:
+            asking.execution.drop_deadline(asking, timer)
+
+    def leave(self, error: BaseException | None) -> bool:
+        """Take it out of the tree; whether the error was the scope's own, and ends here."""
+        branch = self.branch
         if branch is None:
             raise BrokenInvariant("a scope that is left has been entered")
         execution = branch.execution
@@ -302,8 +318,9 @@ class CancelScope:
                     "yields inside of one must be closed before the block around it is left: use contextlib.aclosing()"
                 )
         branch.scope = self.parent
-        if self._timer is not None and not execution.closed:
-            execution.drop_deadline(branch, self._timer)
+        if not execution.closed:
+            self.disarm(branch)
+        self.has_been_left = True
         if error is None or not self._absorbs:
             return False
         return self._catch(error)
@@ -325,32 +342,20 @@ class CancelScope:
         return others is None
 
 
-class Nursery:
-    """Where children run; as ``trio.Nursery``, but durable. Made by :func:`actors.open_nursery`.
+class NurseryState:
+    """What the driver knows of a nursery: its children, and what it will raise."""
 
-    ::
-
-        async with actors.open_nursery() as nursery:
-            nursery.start_soon(search, "a")
-            nursery.cancel_scope.cancel()
-    """
-
-    def __init__(self, branch: Branch, path: StepId) -> None:
-        self.cancel_scope = CancelScope()
+    def __init__(self, branch: Branch, path: StepId, scope: CancelStatus) -> None:
         self.parent = branch
-        self._path = path
+        self.scope = scope
+        self.path = path
         self._started = 0
         self._children: dict[Branch, None] = {}
         self._errors: list[BaseException] = []
         self._closed = False
 
-    @property
-    def has_children(self) -> bool:
-        """Whether any child still runs."""
-        return bool(self._children)
-
-    def start_soon(self, async_fn: Callable[..., Awaitable[object]], *args: Any, name: str | None = None) -> None:
-        """Start a child. Children start in the order of these calls, and every replay starts them in the same."""
+    def start_soon(self, async_fn: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str | None) -> None:
+        """Start a child, unless the attempt is over."""
         if self._closed:
             raise RuntimeError("the nursery is closed to new children: its block has been left")
         execution = self.parent.execution
@@ -360,10 +365,10 @@ class Nursery:
         self._started += 1
         child = Branch(
             execution,
-            f"{self._path}.{self._started}.",
+            f"{self.path}.{self._started}.",
             _as_coroutine(async_fn, args),
             nursery=self,
-            scope=self.cancel_scope,
+            scope=self.scope,
             context=copy_context(),
             name=name or str(getattr(async_fn, "__qualname__", async_fn)),
         )
@@ -381,7 +386,7 @@ class Nursery:
     def add_error(self, error: BaseException) -> None:
         """Something that the nursery will raise when it is left; until then nothing in it goes on."""
         self._errors.append(error)
-        self.cancel_scope.interrupt()
+        self.scope.interrupt()
 
     async def leave(self, error: BaseException | None) -> BaseException | None:
         """Wait for the children; what is to be raised then."""
@@ -412,44 +417,6 @@ class Nursery:
                 cancel.errors += tuple(others)
                 return cancel
         return BaseExceptionGroup("unhandled errors in a durable nursery", errors)
-
-
-class NurseryManager:
-    """The block of :func:`actors.open_nursery`."""
-
-    def __init__(self) -> None:
-        self._nursery: Nursery | None = None
-
-    async def __aenter__(self) -> Nursery:
-        branch = current_branch.get()
-        if branch is None:
-            raise OutsideHandlerError("actors.open_nursery() works only in a handler that the engine runs")
-        nursery = self._nursery = Nursery(branch, await Opening(branch))
-        nursery.cancel_scope.__enter__()
-        return nursery
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: types.TracebackType | None
-    ) -> bool:
-        nursery = self._nursery
-        if nursery is None:
-            raise BrokenInvariant("a nursery that is left has been entered")
-        combined = await nursery.leave(error)
-        scope = nursery.cancel_scope
-        if scope.__exit__(None if combined is None else type(combined), combined, None):
-            combined = None
-        if combined is None and scope.parent is not None and scope.parent.is_effectively_cancelled:
-            combined = Cancelled()
-        if combined is None:
-            return True
-        if combined is error:
-            return False
-        # As in trio: the group stands for what it holds, so no "during handling of" between them.
-        try:
-            raise combined
-        finally:
-            combined.__context__ = None
-            del combined, error
 
 
 async def _as_coroutine(async_fn: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:

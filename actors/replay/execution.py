@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from actors.core.requests import REQUESTS, Completion, contrast, describe, is_same_request, is_same_step
 from actors.core.signals import Signals
 from actors.errors import AttemptEnded, Cancelled, CancelledError, NonDeterminismError, NonDurableAwaitError
-from actors.replay.branches import Branch, CancelScope, Joining, Opening, Operation, not_driven
+from actors.replay.branches import Branch, CancelStatus, Joining, Opening, Operation, not_driven
 from actors.replay.collection import is_collecting
 from actors.replay.generators import Generators
 from actors.replay.script import KeptPart, Script
@@ -128,7 +128,7 @@ class Execution:
         self._branches: dict[Branch, None] = {}
         self._generators = Generators()
         self.cleanup_failures: Sequence[tuple[str, BaseException]] = self._generators.failures
-        self._deadlines: dict[StepId, CancelScope] = {}
+        self._deadlines: dict[StepId, CancelStatus] = {}
         self._dropped: set[StepId] = set()
         self._signals = Signals()
         self._patched: dict[str, bool] = {}
@@ -394,25 +394,21 @@ class Execution:
             known = self._patched[name] = mark is not None or not self.is_replaying
         return known
 
-    def schedule_deadline(
-        self, scope: CancelScope, branch: Branch, step: StepId, at: float | None, relative: float | None
-    ) -> None:
-        """Arm a scope's timer."""
-        if at is None:
-            if relative is None:
-                raise BrokenInvariant("a scope has a date, or the time until then")
-            at = self.live_now + relative
-        at = min(at, NEVER)
-        event = e.DeadlineScheduled(invocation_id=self.invocation_id, step=step, expires_at=at)
-        recorded = self.request(branch, event, "a CancelScope")
-        scope.set_deadline(recorded.expires_at)
+    def schedule_deadline(self, scope: CancelStatus, asking: Branch, step: StepId, block: StepId) -> float:
+        """Arm a scope's timer; its date as it is recorded."""
+        event = e.DeadlineScheduled(
+            invocation_id=self.invocation_id, step=step, expires_at=min(scope.deadline, NEVER), block=block
+        )
+        recorded = self.request(asking, event, "a CancelScope")
         self._deadlines[step] = scope
+        expires_at: float = recorded.expires_at
+        return expires_at
 
-    def drop_deadline(self, branch: Branch, step: StepId) -> None:
-        """Disarm it: its block has been left."""
+    def drop_deadline(self, asking: Branch, step: StepId) -> None:
+        """Disarm it: its block has been left, or has another deadline."""
         del self._deadlines[step]
         self._dropped.add(step)
-        self.request(branch, e.WaitDropped(invocation_id=self.invocation_id, step=step), "the end of a CancelScope")
+        self.request(asking, e.WaitDropped(invocation_id=self.invocation_id, step=step), "the end of a CancelScope")
 
     # Cancellation.
 
@@ -423,11 +419,23 @@ class Execution:
         error, self._pending_cancel = self._pending_cancel, None
         return error
 
-    def interrupt_below(self, scope: CancelScope) -> None:
+    def interrupt_below(self, scope: CancelStatus) -> None:
         """Every branch in the scope that waits, and that the cancellation reaches, is interrupted; oldest first."""
         for branch in self._branches:
             if _is_below(branch, scope) and branch.scope is not None and branch.scope.is_effectively_cancelled:
                 self._interrupt(branch, Cancelled())
+
+    def interrupt_behind_shield(self, scope: CancelStatus) -> None:
+        """A shield is lowered: what it kept away arrives, the invocation's own cancel among it."""
+        self.interrupt_below(scope)
+        self._interrupt_root()
+
+    def _interrupt_root(self) -> None:
+        root = None if self._has_ended else next(iter(self._branches), None)
+        if self._pending_cancel is None or root is None or root.is_shielded:
+            return
+        if self._interrupt(root, self._pending_cancel):
+            self._pending_cancel = None
 
     def _interrupt(self, branch: Branch, error: BaseException) -> bool:
         """Make the branch stop waiting; whether ``error`` will be raised there."""
@@ -465,11 +473,7 @@ class Execution:
     def _cancel_root(self, reason: str) -> None:
         self.has_been_given_cancel = True
         self._pending_cancel = CancelledError(reason)
-        root = None if self._has_ended else next(iter(self._branches), None)
-        if root is None or root.is_shielded:
-            return
-        if self._interrupt(root, self._pending_cancel):
-            self._pending_cancel = None
+        self._interrupt_root()
 
     # Completions.
 
@@ -578,7 +582,7 @@ def _gave_way(completion: Completion) -> bool:
     return isinstance(completion, e.CallCompleted) and completion.outcome.kind is OutcomeKind.CANCELLED
 
 
-def _is_below(branch: Branch, scope: CancelScope) -> bool:
+def _is_below(branch: Branch, scope: CancelStatus) -> bool:
     at = branch.scope
     while at is not None:
         if at is scope:

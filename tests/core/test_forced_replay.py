@@ -6,6 +6,7 @@ signals that nobody asked for, and a cancel at any moment. ``PLAYHEAD_SEEDS`` ra
 
 from __future__ import annotations
 
+import math
 import os
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -188,6 +189,44 @@ async def shielded() -> list[Any]:
     return seen
 
 
+async def moved_deadlines() -> list[Any]:
+    seen: list[Any] = []
+
+    async def child(name: str, scope: actors.CancelScope) -> None:
+        seen.append(await work(name))
+        scope.deadline += 5
+        seen.append(await actors.signal(name, str))
+
+    with actors.move_on_after(2) as scope:
+        async with actors.open_nursery() as nursery:
+            nursery.start_soon(child, "x", scope)
+            nursery.start_soon(child, "y", nursery.cancel_scope)
+            nursery.cancel_scope.deadline = 3
+            seen.append(await work("a"))
+            scope.deadline = math.inf
+            seen.append(await work("b"))
+    return [*seen, scope.cancelled_caught, nursery.cancel_scope.cancelled_caught, await work("after")]
+
+
+async def lowered_shield() -> list[Any]:
+    seen: list[Any] = []
+
+    async def child(scope: actors.CancelScope) -> None:
+        seen.append(await work("child"))
+        scope.shield = False
+
+    try:
+        with actors.move_on_after(3), actors.CancelScope(shield=True) as scope:
+            async with actors.open_nursery() as nursery:
+                nursery.start_soon(child, scope)
+                seen.append(await work("a"))
+                await actors.sleep(4)
+    except CancelledError:
+        with actors.CancelScope(shield=True):
+            seen.append(await work("compensation"))
+    return seen
+
+
 async def a_child_breaks() -> list[str]:
     try:
         async with actors.open_nursery() as nursery:
@@ -220,6 +259,8 @@ HANDLERS: list[Callable[[], Awaitable[object]]] = [
     children_with_deadlines,
     saga,
     shielded,
+    moved_deadlines,
+    lowered_shield,
     a_child_breaks,
     verbs_and_patches,
 ]

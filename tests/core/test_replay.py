@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -237,6 +238,96 @@ def test_a_deadline_that_is_not_needed_is_dropped() -> None:
     machine = Machine(it).give(step_done("2"))
     assert machine.result is False
     assert asked(machine) == [("DeadlineScheduled", "1"), ("StepScheduled", "2"), ("WaitDropped", "1")]
+
+
+def test_a_deadline_that_is_moved_drops_its_timer_and_sets_another() -> None:
+    async def it() -> bool:
+        with actors.move_on_after(5) as scope:
+            await work()
+            scope.deadline += 7
+            await work()
+        return scope.cancelled_caught
+
+    machine = Machine(it).give(step_done("2"))
+    assert asked(machine)[2:] == [("WaitDropped", "1"), ("DeadlineScheduled", "3"), ("StepScheduled", "4")]
+    first, second = (event for event in machine.requests if isinstance(event, e.DeadlineScheduled))
+    assert (second.expires_at - first.expires_at, second.block) == (7, "1")
+    machine.give(timer("1"))
+    assert machine.waits_for == {"4": None}, "the old timer is no longer heard"
+    again = machine.replayed().give(timer("3"))
+    assert again.waits_for == {"4": actors.Cancelled}
+
+
+def test_a_child_moves_the_deadline_of_the_block_around_it() -> None:
+    async def child(scope: actors.CancelScope) -> None:
+        await work()
+        scope.deadline = 100
+
+    async def it() -> bool:
+        with actors.CancelScope() as scope:
+            async with actors.open_nursery() as nursery:
+                nursery.start_soon(child, scope)
+                await actors.signal("never")
+        return scope.cancelled_caught
+
+    machine = Machine(it).give(step_done("1.1.1"))
+    assert asked(machine)[-1] == ("DeadlineScheduled", "1.1.2")
+    assert machine.replayed().give(timer("1.1.2")).result is True
+
+
+def test_a_deadline_is_read_as_trio_has_it() -> None:
+    async def it() -> list[object]:
+        with pytest.raises(RuntimeError):
+            _ = actors.move_on_after(5).deadline
+        with actors.CancelScope() as scope, actors.move_on_at(30) as other:
+            seen: list[object] = [scope.deadline == math.inf, other.deadline]
+            other.deadline = math.inf
+            scope.deadline = 40
+        scope.deadline = 50
+        return [*seen, scope.deadline]
+
+    assert Machine(it).result == [True, 30, 50]
+
+
+def test_fail_at_raises_when_its_date_has_come() -> None:
+    async def it() -> str:
+        try:
+            with actors.fail_at(30):
+                await work()
+        except TooSlowError:
+            return "too slow"
+        return "in time"
+
+    assert Machine(it).give(timer("1"), step_aborted("2")).result == "too slow"
+
+
+def test_a_shield_that_is_lowered_lets_in_what_it_kept_away() -> None:
+    async def child(scope: actors.CancelScope) -> None:
+        await actors.signal("lower", bool)
+        scope.shield = False
+
+    async def it() -> str:
+        try:
+            async with actors.open_nursery() as nursery:
+                with actors.CancelScope(shield=True) as scope:
+                    nursery.start_soon(child, scope)
+                    await actors.sleep(5)
+        except CancelledError as cancelled:
+            return cancelled.reason
+        return "?"
+
+    machine = Machine(it).give(cancel("enough"))
+    assert machine.waits_for == {"1.1.1": None, "2": None}
+    assert machine.give(signal("lower", True)).result == "enough"
+
+
+def test_scopes_and_nurseries_show_what_trio_shows_and_no_more() -> None:
+    def shown(of: type) -> set[str]:
+        return {name for name in dir(of) if not name.startswith("_")}
+
+    assert shown(actors.CancelScope) == {"cancel", "cancel_called", "cancelled_caught", "deadline", "shield"}
+    assert shown(actors.CancelScope) <= shown(trio.CancelScope)
+    assert shown(actors.Nursery) == {"cancel_scope", "start_soon"}
 
 
 def test_a_timer_that_comes_although_it_was_dropped_changes_nothing() -> None:

@@ -64,7 +64,7 @@ class Walk:
             await work()
             raise
 
-    async def _block(self, program: Program, path: str) -> None:
+    async def _block(self, program: Program, path: str, scope: actors.CancelScope | None = None) -> None:
         for place, (what, *rest) in enumerate(program):
             at = f"{path}/{place}"
             if what == "wait":
@@ -74,14 +74,17 @@ class Walk:
             elif what == "sleep":
                 await actors.sleep(1)
             elif what == "deadline":
-                with actors.move_on_after(1):
-                    await self._block(rest[0], at)
+                with actors.move_on_after(1) as scope:
+                    await self._block(rest[0], at, scope)
+            elif what == "move":
+                if scope is not None:
+                    scope.deadline += 1
             elif what == "race":
                 await self._race(rest[0], at)
             else:
                 async with actors.open_nursery() as nursery:
                     for number, child in enumerate(rest[0]):
-                        nursery.start_soon(self._block, child, f"{at}.{number}")
+                        nursery.start_soon(self._block, child, f"{at}.{number}", scope or nursery.cancel_scope)
 
     async def _race(self, children: list[Program], at: str) -> None:
         async def run(child: Program, path: str, scope: actors.CancelScope) -> None:
@@ -96,7 +99,9 @@ class Walk:
 def program(random: Random, depth: int = 0) -> Program:
     nodes: Program = []
     for _ in range(random.randint(1, 3)):
-        kinds = ["wait", "wait", "wait", "work", "sleep"] + (["deadline", "nursery", "race"] * 2 if depth < 2 else [])
+        kinds = ["wait", "wait", "wait", "work", "sleep", "move"] + (
+            ["deadline", "nursery", "race"] * 2 if depth < 2 else []
+        )
         match random.choice(kinds):
             case "wait":
                 nodes.append(["wait", random.choice("xxy")])
@@ -227,8 +232,8 @@ def was_over_when_begun(history: list[Event], step: StepId) -> bool:
     """Whether a deadline of its branch, or of one around, had passed in the journal before it was begun. The handler had perhaps
     not been given that yet; then what it began was over at once."""
     begun = next(at for at, x in enumerate(history) if isinstance(x, OPERATIONS) and x.step == step)
-    deadlines = {x.step for x in history[:begun] if isinstance(x, e.DeadlineScheduled)}
-    passed = [x.step for x in history[:begun] if isinstance(x, e.TimerFired) and x.step in deadlines]
+    blocks = {x.step: x.block or x.step for x in history[:begun] if isinstance(x, e.DeadlineScheduled)}
+    passed = [blocks[x.step] for x in history[:begun] if isinstance(x, e.TimerFired) and x.step in blocks]
     was_stopped = any(isinstance(x, (e.WaitDropped, e.StepAborted)) and x.step == step for x in history[begun:])
     return was_stopped and any(step.startswith(deadline.rpartition(".")[0]) for deadline in passed)
 

@@ -56,6 +56,12 @@ async def scope(deadline: Any = None, relative: Any = None) -> None:
         await actors.sleep(1)
 
 
+async def moved(deadline: Any) -> None:
+    with actors.CancelScope() as scope:
+        scope.deadline = deadline
+        await actors.sleep(1)
+
+
 async def block(enter: Callable[[Any], Any], seconds: Any) -> None:
     with enter(seconds):
         await actors.sleep(1)
@@ -79,7 +85,10 @@ VERBS: dict[str, tuple[str, Callable[[Any], Awaitable[Any]]]] = {
     "sleep_until": ("at", actors.sleep_until),
     "move_on_after": ("seconds", lambda v: block(actors.move_on_after, v)),
     "fail_after": ("seconds", lambda v: block(actors.fail_after, v)),
+    "move_on_at": ("deadline", lambda v: block(actors.move_on_at, v)),
+    "fail_at": ("deadline", lambda v: block(actors.fail_at, v)),
     "deadline": ("deadline", lambda v: scope(deadline=v)),
+    "moved": ("deadline", moved),
     "relative": ("relative", lambda v: scope(relative=v)),
     "run": ("timeout", lambda v: actors.run(nothing.function, timeout=v)),
     "delay": ("delay", lambda v: target().options(delay=v).send()),
@@ -291,8 +300,10 @@ async def stays_well(lab: Lab) -> None:
             await runtime.client.actor(Bystander, "b").add()
 
 
-@pytest.mark.parametrize("value", NUMBERS)
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    ("verb", "value"),
+    [(verb, value) for verb in VERBS for value in NUMBERS if (VERBS[verb][0], value) != ("deadline", "inf")],
+)
 async def test_a_number_that_is_no_time_is_refused_by_its_parameter(lab: Lab, verb: str, value: str) -> None:
     async with lab.running() as runtime:
         with pytest.raises(actors.InvalidArgumentError, match=rf"\A{VERBS[verb][0]} is "):
@@ -376,8 +387,8 @@ def test_a_policy_fails_fast_or_does_not_or_leaves_it_open(value: Any) -> None:
     assert [RetryPolicy(fail_fast=known).fail_fast for known in (True, False, None)] == [True, False, None]
 
 
-def test_a_scope_has_no_deadline_that_is_assigned() -> None:
-    for name in ("deadline", "relative_deadline", "timeout"):
+def test_a_scope_takes_no_other_attribute_for_its_deadline() -> None:
+    for name in ("relative_deadline", "timeout"):
         with pytest.raises(AttributeError):
             setattr(actors.CancelScope(), name, 5)
 

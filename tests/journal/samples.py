@@ -60,7 +60,9 @@ EVENTS: list[e.Event] = [
     e.StepRetried(invocation_id=INVOCATION, step=STEP),
     e.StepAborted(invocation_id=INVOCATION, step=STEP),
     e.SleepScheduled(invocation_id=INVOCATION, step=STEP, wake_at=1_700_000_060.5, source="bank.py:13"),
-    e.DeadlineScheduled(invocation_id=INVOCATION, step=STEP, expires_at=1_700_000_060.5, source="bank.py:14"),
+    e.DeadlineScheduled(
+        invocation_id=INVOCATION, step=STEP, expires_at=1_700_000_060.5, source="bank.py:14", block=StepId("3.1.1")
+    ),
     e.TimerFired(invocation_id=INVOCATION, step=STEP),
     e.WaitDropped(invocation_id=INVOCATION, step=STEP),
     e.CallScheduled(

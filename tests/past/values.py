@@ -378,7 +378,7 @@ FAULTS = (
     Fault(
         "scope-deadline-was-lost",
         "A relative_deadline that was assigned to a CancelScope was lost.",
-        "tests/engine/test_entries.py::test_a_scope_has_no_deadline_that_is_assigned",
+        "tests/engine/test_entries.py::test_a_scope_takes_no_other_attribute_for_its_deadline",
     ),
     Fault(
         "fail-fast-took-any-value",

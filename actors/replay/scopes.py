@@ -1,0 +1,194 @@
+"""What a handler holds of its scopes and nurseries: as much as trio shows of its own, and nothing of the tree behind it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from actors.errors import Cancelled, OutsideHandlerError
+from actors.replay.branches import CancelStatus, NurseryState, Opening, current_branch
+from actors.values.arguments import Instant, Seconds, checked_instant, checked_seconds, checked_truth, is_a
+from journal.errors import BrokenInvariant
+
+if TYPE_CHECKING:
+    import types
+    from collections.abc import Awaitable, Callable
+
+    from journal.ids import StepId
+
+
+class CancelScope:
+    """A block whose awaits can all be cancelled together; as ``trio.CancelScope``, but durable.
+
+    ``deadline`` is wall time, in seconds or as a datetime with a zone; a durable timer cancels the scope then, also after a
+    crash. ``relative`` is a deadline counted from the start of the block. With ``shield``, cancellations from outside wait until
+    the block is left, the invocation's own among them.
+
+    ::
+
+        with actors.CancelScope() as scope:
+            nursery.start_soon(watch, scope)
+            await generate(prompt)
+        if scope.cancelled_caught:
+            ...
+    """
+
+    __slots__ = ("_status",)
+
+    def __init__(
+        self, *, deadline: Instant | None = None, relative: Seconds | None = None, shield: bool = False
+    ) -> None:
+        self._status = CancelStatus(
+            deadline=math.inf if deadline is None else _checked_deadline(deadline),
+            relative=None if relative is None else checked_seconds(relative, "relative", at_most=math.inf),
+            shield=checked_truth(shield, "shield"),
+        )
+
+    def __repr__(self) -> str:
+        status = self._status
+        where = "unentered" if status.branch is None else "left" if status.has_been_left else "entered"
+        return f"<actors.CancelScope {where}{', cancelled' if status.cancel_called else ''}>"
+
+    @property
+    def cancel_called(self) -> bool:
+        """Whether the scope has been cancelled, by :meth:`cancel` or by its deadline."""
+        return self._status.cancel_called
+
+    @property
+    def cancelled_caught(self) -> bool:
+        """Whether the block has ended by the scope's own cancellation."""
+        return self._status.cancelled_caught
+
+    @property
+    def deadline(self) -> float:
+        """When the scope is cancelled, in wall seconds since 1970; ``math.inf`` if never.
+
+        Assigning a date, from any branch of the handler, moves the deadline: the old timer is dropped and a new one set, and both
+        are recorded. After the cancellation it changes nothing. Raises ``RuntimeError`` when it is read before the start of
+        a block with a ``relative`` deadline, and :class:`InvalidArgumentError` when something other than a date is assigned.
+
+        ::
+
+            with actors.move_on_after(60) as scope:
+                async for line in lines:
+                    scope.deadline = actors.current_time() + 60
+        """
+        if self._status.relative is not None:
+            raise RuntimeError("a deadline that counts from the start of the block is known once the block is entered")
+        return self._status.deadline
+
+    @deadline.setter
+    def deadline(self, at: Instant) -> None:
+        date = _checked_deadline(at)
+        self._check_is_running("setting CancelScope.deadline")
+        self._status.set_deadline(date)
+
+    @property
+    def shield(self) -> bool:
+        """Whether cancellations from outside are kept away. Lowered, they arrive at the awaits in the block at once."""
+        return self._status.shield
+
+    @shield.setter
+    def shield(self, shield: bool) -> None:
+        wanted = checked_truth(shield, "shield")
+        self._check_is_running("setting CancelScope.shield")
+        self._status.set_shield(wanted)
+
+    def cancel(self) -> None:
+        """Cancel every await in the block, now and until it is left."""
+        self._check_is_running("CancelScope.cancel()")
+        self._status.interrupt()
+
+    def _check_is_running(self, what: str) -> None:
+        """Raise :class:`OutsideHandlerError` unless the engine runs code of the handler that has entered the block."""
+        if self._status.execution is not None:
+            self._status.execution.must_run_some_branch(what)
+
+    def __enter__(self) -> CancelScope:
+        branch = current_branch.get()
+        if branch is None:
+            raise OutsideHandlerError("actors.CancelScope works only in a handler that the engine runs")
+        if self._status.branch is not None:
+            raise RuntimeError("a CancelScope can be entered once; make a new one")
+        if not branch.execution.closed:
+            branch.must_run("a CancelScope")
+        self._status.enter(branch)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: types.TracebackType | None
+    ) -> bool:
+        return self._status.leave(error)
+
+
+def _checked_deadline(value: Instant) -> float:
+    """A date, or infinity for none, as trio has it."""
+    if is_a(value, float) and value == math.inf:
+        return math.inf
+    return checked_instant(value, "deadline")
+
+
+class Nursery:
+    """Where children run; as ``trio.Nursery``, but durable. Made by :func:`actors.open_nursery`.
+
+    ::
+
+        async with actors.open_nursery() as nursery:
+            nursery.start_soon(search, "a")
+            nursery.cancel_scope.cancel()
+    """
+
+    __slots__ = ("_cancel_scope", "_state")
+
+    def __init__(self, state: NurseryState, cancel_scope: CancelScope) -> None:
+        self._state = state
+        self._cancel_scope = cancel_scope
+
+    @property
+    def cancel_scope(self) -> CancelScope:
+        """The scope around the children and the block."""
+        return self._cancel_scope
+
+    def start_soon(self, async_fn: Callable[..., Awaitable[object]], *args: Any, name: str | None = None) -> None:
+        """Start a child. Children start in the order of these calls, and every replay starts them in the same."""
+        self._state.start_soon(async_fn, args, name)
+
+
+class NurseryManager:
+    """The block of :func:`actors.open_nursery`."""
+
+    def __init__(self) -> None:
+        self._state: NurseryState | None = None
+
+    async def __aenter__(self) -> Nursery:
+        branch = current_branch.get()
+        if branch is None:
+            raise OutsideHandlerError("actors.open_nursery() works only in a handler that the engine runs")
+        path: StepId = await Opening(branch)
+        scope = CancelScope()
+        self._state = NurseryState(branch, path, scope._status)
+        self._state.scope.enter(branch, path)
+        return Nursery(self._state, scope)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: types.TracebackType | None
+    ) -> bool:
+        state = self._state
+        if state is None:
+            raise BrokenInvariant("a nursery that is left has been entered")
+        combined = await state.leave(error)
+        scope = state.scope
+        if scope.leave(combined):
+            combined = None
+        if combined is None and scope.parent is not None and scope.parent.is_effectively_cancelled:
+            combined = Cancelled()
+        if combined is None:
+            return True
+        if combined is error:
+            return False
+        # As in trio: the group stands for what it holds, so no "during handling of" between them.
+        try:
+            raise combined
+        finally:
+            combined.__context__ = None
+            del combined, error
