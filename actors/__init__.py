@@ -128,18 +128,20 @@ from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from actors.control.client import Client
-    from actors.control.deployments import CodeFile, DeploymentClient, DeploymentInfo
+    from actors.control.deployments import DeploymentClient
     from actors.control.gates import GateClient
-    from actors.control.jobs import JobClient, JobHandle, JobInfo, JobItem, JobItems, JobPreview, Selection
+    from actors.control.jobs import JobClient, JobHandle, Selection
     from actors.control.objects import ObjectHandle
     from actors.core.gates import GateState, Scope, ScopeKind
     from actors.core.jobs import ItemResult, JobState, JobVerb
     from actors.http.client.backend import connect
     from actors.model.checks import CheckReport, CheckSummary
+    from actors.model.deployment_info import CodeFile, DeploymentInfo
     from actors.model.edit import Edited
     from actors.model.explain import Reason, Waiting
     from actors.model.history import JournalEntry
     from actors.model.info import GateAnswer, GateInfo, InvocationInfo
+    from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.model.output import OutputChunk
     from actors.query.sql.result import QueryResult
@@ -147,12 +149,12 @@ if TYPE_CHECKING:
 
 _LATER = {
     "Client": "actors.control.client",
-    "CodeFile": "actors.control.deployments",
+    "CodeFile": "actors.model.deployment_info",
     "Edited": "actors.model.edit",
     "CheckReport": "actors.model.checks",
     "CheckSummary": "actors.model.checks",
     "DeploymentClient": "actors.control.deployments",
-    "DeploymentInfo": "actors.control.deployments",
+    "DeploymentInfo": "actors.model.deployment_info",
     "FieldChange": "actors.model.object_info",
     "GateAnswer": "actors.model.info",
     "GateClient": "actors.control.gates",
@@ -163,10 +165,10 @@ _LATER = {
     "ItemResult": "actors.core.jobs",
     "JobClient": "actors.control.jobs",
     "JobHandle": "actors.control.jobs",
-    "JobInfo": "actors.control.jobs",
-    "JobItem": "actors.control.jobs",
-    "JobItems": "actors.control.jobs",
-    "JobPreview": "actors.control.jobs",
+    "JobInfo": "actors.model.job_info",
+    "JobItem": "actors.model.job_info",
+    "JobItems": "actors.model.job_info",
+    "JobPreview": "actors.model.job_info",
     "JobState": "actors.core.jobs",
     "JobVerb": "actors.core.jobs",
     "JournalEntry": "actors.model.history",

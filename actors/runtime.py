@@ -15,7 +15,7 @@ import trio
 
 from actors.code.discovery import snapshot_of, snapshot_of_classes
 from actors.code.registry import Applications
-from actors.control.local.backend import LocalClient, LocalPort
+from actors.control.local.backend import LocalBackend, LocalClient
 from actors.core.gates import BACKLOG, EVERYTHING, Gate, GateState
 from actors.engine.attempt import Setting
 from actors.engine.engine import Engine
@@ -161,7 +161,7 @@ async def open_runtime(
                 who = Identity(f"user:{_user()}", "process")
                 closed = _gate_at_start(surroundings, who) if paused else None
                 engine = Engine(opened, applications, setting, retention_seconds=retention_seconds, closed=closed)
-                port = LocalPort(engine, surroundings, limits, who)
+                port = LocalBackend(engine, surroundings, limits, who)
                 client = setting.client = LocalClient(port)
                 await nursery.start(engine.run)
                 try:
@@ -181,7 +181,7 @@ async def open_runtime(
         raise error
 
 
-async def _settle(port: LocalPort, engine: Engine, snapshot: Snapshot | None, closed: Gate | None) -> None:
+async def _settle(port: LocalBackend, engine: Engine, snapshot: Snapshot | None, closed: Gate | None) -> None:
     """Have the registry say what holds from the start."""
     if closed is not None:
         await port.close_gate(closed.scope, closed.mode, closed.reason)
@@ -191,7 +191,7 @@ async def _settle(port: LocalPort, engine: Engine, snapshot: Snapshot | None, cl
         await port.serve_as(snapshot)
 
 
-async def _hold_backlog(port: LocalPort, directory: HeldDirectory | None) -> None:
+async def _hold_backlog(port: LocalBackend, directory: HeldDirectory | None) -> None:
     """Keep a copy from doing what its original may still do, once: after that the gate says whether it may."""
     identity = None if directory is None else directory.identity()
     if directory is None or identity is None or identity.backlog is None or not identity.is_held:

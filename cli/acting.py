@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.control.client import Client
-    from actors.control.jobs import JobHandle, JobInfo, JobPreview, Selection
+    from actors.control.jobs import JobHandle, Selection
     from actors.model.handles import InvocationHandle
+    from actors.model.job_info import JobInfo, JobPreview
     from cli.selecting import InvocationSelector
     from cli.source import Where
 

@@ -37,10 +37,10 @@ from journal.log.streams import load_stream, read_events, read_head
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors.control.deployments import DeploymentInfo
-    from actors.control.jobs import JobInfo, JobItem
     from actors.core.gates import Gates
     from actors.core.state import ObjectState
+    from actors.model.deployment_info import DeploymentInfo
+    from actors.model.job_info import JobInfo, JobItem
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.query.audit import AuditCheck, AuditPage, AuditQuery
     from actors.query.sql.result import QueryResult

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from actors.control.client import Client
-    from actors.control.deployments import DeploymentInfo
-    from actors.control.jobs import JobInfo, JobItem
     from actors.http.client.connection import Connection
+    from actors.model.deployment_info import DeploymentInfo
     from actors.model.history import JournalEntry
     from actors.model.info import GateInfo, InvocationInfo, ServiceInfo
+    from actors.model.job_info import JobInfo, JobItem
     from actors.model.listing import Listing
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.query.audit import AuditCheck, AuditPage, AuditQuery
@@ -57,10 +57,10 @@ class Where:
 async def live(where: Where) -> AsyncIterator[Client]:
     """A client of a running server. Raises :class:`actors.UnavailableError` if there is none."""
     from actors.control.client import Client
-    from actors.http.client.backend import RemotePort
+    from actors.http.client.backend import HttpBackend
 
     async with connected(where) as connection:
-        yield Client(RemotePort(connection))
+        yield Client(HttpBackend(connection))
 
 
 @asynccontextmanager

@@ -10,8 +10,8 @@ from cli.output import ago, when
 from cli.targets import written_target
 
 if TYPE_CHECKING:
-    from actors.control.jobs import JobInfo, JobItem
     from actors.model.info import GateInfo, InvocationInfo
+    from actors.model.job_info import JobInfo, JobItem
 
 
 def status_of(info: InvocationInfo) -> str:

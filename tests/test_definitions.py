@@ -175,7 +175,7 @@ def test_a_class_needs_no_decorator_of_a_data_class() -> None:
 
 
 def test_names_that_are_taken_are_refused() -> None:
-    for name in ("key", "_view", "_port", "_fields", "_kind", "_definition"):
+    for name in ("key", "_view", "_backend", "_fields", "_kind", "_definition"):
         with pytest.raises(actors.DefinitionError, match=f"Made.{name}: this name is taken"):
             body(**{name: lambda self: None})()
 

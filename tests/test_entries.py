@@ -26,7 +26,8 @@ from actors.control.objects import ObjectHandle
 from actors.http.client.backend import connect
 from actors.http.server.app import ROUTES
 from actors.model.handlers import shared
-from actors.model.handles import BoundHandler, InvocationHandle
+from actors.model.handles import InvocationHandle
+from actors.model.references import BoundHandler
 from actors.model.verbs import run
 from actors.runtime import open_runtime
 from actors.values.texts import shown

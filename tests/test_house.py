@@ -59,7 +59,7 @@ ARROWS = {
         "actors.code actors.control.local actors.core actors.engine actors.environment actors.errors actors.model"
         " actors.query actors.system actors.values journal journal.kv journal.log"
     ),
-    "actors.http": "actors.control actors.core actors.errors actors.model actors.values journal journal.kv",
+    "actors.http": "actors.core actors.errors actors.model actors.values journal journal.kv",
     "actors.http.client": (
         "actors.control actors.core actors.errors actors.http actors.model actors.query actors.values journal"
     ),

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import attrs
-
-from actors.control.deployments import DeploymentClient, DeploymentPort
-from actors.control.gates import GateClient, GatePort
-from actors.control.jobs import JobClient, JobPort
-from actors.control.objects import ObjectHandle, ObjectPort
+from actors.control.deployments import DeploymentClient
+from actors.control.gates import GateClient
+from actors.control.jobs import JobClient
+from actors.control.objects import ObjectHandle
 from actors.core.jobs import MAX_ITEMS
-from actors.errors import DefinitionError, InvalidArgumentError, UnavailableError
-from actors.model.checks import CheckPort
+from actors.errors import DefinitionError, InvalidArgumentError
 from actors.model.classes import definition_of
 from actors.model.definitions import kind_in_words
-from actors.model.handles import InvocationHandle, Port, Reference, checked_key, checked_request_key, key_text
+from actors.model.handles import InvocationHandle
+from actors.model.keys import checked_key, checked_request_key, key_text
 from actors.model.listing import Listing
+from actors.model.references import Reference
 from actors.query.audit import AuditQuery
 from actors.query.sql.result import check_parameters
 from actors.values.arguments import (
@@ -40,6 +39,7 @@ from journal.ids import InvocationId, parse_invocation_id
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from actors.control.backend import Backend, Sent
     from actors.model.checks import CheckSummary
     from actors.model.classes import ObjectBase
     from actors.model.info import InvocationInfo, ServiceInfo
@@ -53,33 +53,6 @@ if TYPE_CHECKING:
 A = TypeVar("A", bound="ObjectBase")
 
 
-@attrs.frozen(kw_only=True)
-class Sent:
-    """What became of a message: the invocation that it is, and whether it was here before."""
-
-    invocation_id: InvocationId
-    is_new: bool
-
-
-class ClientPort(Port, Protocol):
-    """What a client needs of whatever carries it: the runtime in this process, or a connection to one."""
-
-    @property
-    def limits(self) -> Limits: ...
-    async def call_by_name(
-        self, target: Target, argument: bytes, idempotency_key: str | None
-    ) -> tuple[InvocationId, Outcome]: ...
-    async def send_by_name(
-        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
-    ) -> Sent: ...
-    async def find(self, listing: Listing) -> list[InvocationInfo]: ...
-    async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]: ...
-    async def audit(self, query: AuditQuery) -> AuditPage: ...
-    async def verify_audit(self) -> AuditCheck: ...
-    async def changes(self, after: int | None, wait: float) -> ChangeSet: ...
-    async def query(self, sql: str, parameters: Parameters) -> QueryResult: ...
-
-
 class Client:
     """Speaks to the objects of a runtime, in this process or over HTTP (:func:`actors.connect`).
 
@@ -90,8 +63,8 @@ class Client:
         print(await task.result())
     """
 
-    def __init__(self, port: ClientPort) -> None:
-        self._port = port
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     def __deepcopy__(self, memo: object) -> Client:
         """Itself: it is a connection, and no value."""
@@ -100,7 +73,7 @@ class Client:
     @property
     def limits(self) -> Limits:
         """What the runtime takes."""
-        return self._port.limits
+        return self._backend.limits
 
     def actor(self, cls: type[A], key: str) -> A:
         """A keyed object; its handlers can be called, and sent to."""
@@ -116,7 +89,7 @@ class Client:
 
     def invocation(self, of: InvocationId | str) -> InvocationHandle[Any]:
         """One invocation, by its id. Raises :class:`actors.MalformedIdError`."""
-        return InvocationHandle(self._port, parse_invocation_id(checked_text(of, "of")))
+        return InvocationHandle(self._backend, parse_invocation_id(checked_text(of, "of")))
 
     async def call(
         self, target: Target, argument: bytes = b"", *, idempotency_key: str | None = None
@@ -125,7 +98,7 @@ class Client:
 
         Returns how it ended, whatever that is. Raises a ``Refused`` if it was not taken.
         """
-        return await self._port.call_by_name(target, argument, checked_request_key(idempotency_key))
+        return await self._backend.call_by_name(target, argument, checked_request_key(idempotency_key))
 
     async def send(
         self,
@@ -137,16 +110,12 @@ class Client:
     ) -> Sent:
         """Send by name; returns once it is durable. ``delay`` in seconds, or as a timedelta."""
         span = seconds_or_none(delay, "delay")
-        return await self._port.send_by_name(target, argument, checked_request_key(idempotency_key), span)
+        return await self._backend.send_by_name(target, argument, checked_request_key(idempotency_key), span)
 
     @property
     def gates(self) -> GateClient:
         """What is held: a service, a handler, a key, everything. See :class:`actors.GateClient`."""
-        if not isinstance(self._port, GatePort):
-            raise UnavailableError(
-                "gates cannot be reached over this connection; use the client of the runtime's process"
-            )
-        return GateClient(self._port)
+        return GateClient(self._backend)
 
     async def check(
         self,
@@ -170,30 +139,22 @@ class Client:
 
             summary = await client.check(where="status = 'paused'", app="shop/app.py")
         """
-        if not isinstance(self._port, CheckPort):
-            raise UnavailableError("histories cannot be checked over this connection")
         listing = _listing(status, service, key, handler, where, checked_count(limit, "limit"))
-        return await self._port.check_all(listing, checked_name(deployment, "deployment", MAX_WORDS), app)
+        return await self._backend.check_all(listing, checked_name(deployment, "deployment", MAX_WORDS), app)
 
     @property
     def deployments(self) -> DeploymentClient:
         """The code that there is, and which of it new work runs on. See :class:`actors.DeploymentClient`."""
-        if not isinstance(self._port, DeploymentPort):
-            raise UnavailableError("deployments cannot be reached over this connection")
-        return DeploymentClient(self._port)
+        return DeploymentClient(self._backend)
 
     @property
     def jobs(self) -> JobClient:
         """One verb for every invocation that a condition fits. See :class:`actors.JobClient`."""
-        if not isinstance(self._port, JobPort):
-            raise UnavailableError(
-                "jobs cannot be reached over this connection; use the client of the runtime's process"
-            )
-        return JobClient(self._port)
+        return JobClient(self._backend)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
         """What is served: classes, their handlers, and what these take and give. With ``system``, what is built in as well."""
-        return await self._port.services(system=system)
+        return await self._backend.services(system=system)
 
     async def invocations(
         self,
@@ -211,32 +172,24 @@ class Client:
         ``where`` is a condition in SQL over ``sys_invocation``; raises :class:`actors.InvalidQueryError` where it is none.
         """
         listing = _listing(status, service, key, handler, where, checked_count(limit, "limit"), system=system)
-        return await self._port.find(listing)
+        return await self._backend.find(listing)
 
     def object(self, cls: type[ObjectBase] | str, key: str) -> ObjectHandle:
         """A keyed object as it is kept, by its class or its name: its fields now and then, and changes to them."""
         service = checked_name(cls, "cls") if isinstance(cls, str) else definition_of(cls).name
-        return ObjectHandle(self._objects, service, key_text(key, service))
+        return ObjectHandle(self._backend, service, key_text(key, service))
 
     async def objects(
         self, service: str | None = None, *, after: str = "", begin: str = "", limit: int = 100
     ) -> list[ObjectName]:
         """Keyed objects that have been used, by service and key; of one service, behind the key ``after``, or of all that are
         not built in. With ``begin``, only those whose keys begin with it."""
-        return await self._objects.object_names(
+        return await self._backend.object_names(
             text_or_none(service, "service"),
             checked_text(after, "after"),
             checked_count(limit, "limit"),
             checked_text(begin, "begin"),
         )
-
-    @property
-    def _objects(self) -> ObjectPort:
-        if not isinstance(self._port, ObjectPort):
-            raise UnavailableError(
-                "objects cannot be looked at over this connection; use the client of the runtime's process"
-            )
-        return self._port
 
     async def query(self, sql: str, parameters: Parameters = ()) -> QueryResult:
         """The answer to one SELECT over the tables of the runtime (``playhead sql --tables``), as of one moment.
@@ -248,7 +201,7 @@ class Client:
             found = await client.query("select id from sys_invocation where status = ?", ["paused"])
         """
         check_parameters(parameters)
-        return await self._port.query(checked_text(sql, "sql", MAX_COUNT), parameters)
+        return await self._backend.query(checked_text(sql, "sql", MAX_COUNT), parameters)
 
     async def audit(
         self,
@@ -273,7 +226,7 @@ class Client:
             limit=checked_count(limit, "limit"),
             after=text_or_none(after, "after"),
         )
-        return await self._port.audit(query)
+        return await self._backend.audit(query)
 
     async def changes(self, after: int | None = None, *, wait: Seconds = 0.0) -> ChangeSet:
         """What has changed behind the ``position`` of an earlier answer: invocations, objects, gates and deployments.
@@ -286,11 +239,11 @@ class Client:
             for invocation in (await client.changes(seen, wait=30)).invocations:
                 print(invocation.id, invocation.status)
         """
-        return await self._port.changes(count_or_none(after, "after", at_least=0), checked_seconds(wait, "wait"))
+        return await self._backend.changes(count_or_none(after, "after", at_least=0), checked_seconds(wait, "wait"))
 
     async def verify_audit(self) -> AuditCheck:
         """Follow the audit's chain of hashes from the first row: whether a row was changed or taken out."""
-        return await self._port.verify_audit()
+        return await self._backend.verify_audit()
 
     def _reference(self, cls: type[A], key: str | None, kind: Kind) -> A:
         definition = definition_of(cls)
@@ -298,7 +251,7 @@ class Client:
             raise DefinitionError(
                 f"{definition.name} is {kind_in_words(definition.kind)}; use client.{definition.kind.value}()"
             )
-        return cast("A", Reference(self._port, definition, checked_key(definition, key, self.limits.key_bytes)))
+        return cast("A", Reference(self._backend, definition, checked_key(definition, key, self.limits.key_bytes)))
 
 
 def _listing(

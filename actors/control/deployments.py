@@ -2,60 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
-
-import attrs
+from typing import TYPE_CHECKING
 
 from actors.values.arguments import checked_text
 
 if TYPE_CHECKING:
+    from actors.control.backend import Backend
     from actors.core.deployments import DeploymentChange
-
-
-@attrs.frozen(kw_only=True)
-class DeploymentInfo:
-    """A deployment. ``open_invocations`` run on it and have not ended: when there are none, it is drained.
-
-    ``is_latest``: new invocations take it. ``is_served``: the process runs it from its own files. ``is_loaded``: its code is in
-    memory. ``passed_over`` says who moved ``latest`` away from it, and why.
-    """
-
-    id: str
-    entries: tuple[str, ...]
-    files: int
-    size: int
-    registered_at: float
-    registered_by: str
-    is_latest: bool
-    is_served: bool
-    is_loaded: bool
-    passed_over: str = ""
-    open_invocations: int = 0
-
-
-@attrs.frozen(kw_only=True)
-class CodeFile:
-    """A file of a deployment: its path as imports see it (``shop/orders.py``), its bytes, and their SHA-256.
-
-    ``text`` is what it says, where one file is asked for and is text in UTF-8.
-    """
-
-    path: str
-    size: int
-    digest: str
-    text: str | None = None
-
-
-@runtime_checkable
-class DeploymentPort(Protocol):
-    """What carries deployments: the runtime in this process, or a connection to one."""
-
-    async def list_deployments(self) -> tuple[DeploymentInfo, ...]: ...
-    async def get_deployment(self, deployment: str) -> DeploymentInfo: ...
-    async def list_code(self, deployment: str) -> tuple[CodeFile, ...]: ...
-    async def read_code(self, deployment: str, path: str) -> CodeFile: ...
-    async def make_latest(self, deployment: str, reason: str) -> DeploymentChange: ...
-    async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange: ...
+    from actors.model.deployment_info import CodeFile, DeploymentInfo
 
 
 class DeploymentClient:
@@ -67,20 +21,20 @@ class DeploymentClient:
             print(deployment.id, deployment.is_latest, deployment.open_invocations)
     """
 
-    def __init__(self, port: DeploymentPort) -> None:
-        self._port = port
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     async def list(self) -> tuple[DeploymentInfo, ...]:
         """All that are registered, the newest first."""
-        return await self._port.list_deployments()
+        return await self._backend.list_deployments()
 
     async def get(self, deployment: str) -> DeploymentInfo:
         """One of them. Raises :class:`actors.UnknownDeploymentError`."""
-        return await self._port.get_deployment(checked_text(deployment, "deployment"))
+        return await self._backend.get_deployment(checked_text(deployment, "deployment"))
 
     async def files(self, deployment: str) -> tuple[CodeFile, ...]:
         """The files of its code, by path. Raises :class:`actors.UnknownDeploymentError`."""
-        return await self._port.list_code(checked_text(deployment, "deployment"))
+        return await self._backend.list_code(checked_text(deployment, "deployment"))
 
     async def read(self, deployment: str, path: str) -> CodeFile:
         """One file of its code, with its text. Raises :class:`actors.UnknownFileError` if it has no such file.
@@ -89,7 +43,7 @@ class DeploymentClient:
 
             print((await client.deployments.read(deployment.id, "shop/orders.py")).text)
         """
-        return await self._port.read_code(checked_text(deployment, "deployment"), checked_text(path, "path"))
+        return await self._backend.read_code(checked_text(deployment, "deployment"), checked_text(path, "path"))
 
     async def make_latest(self, deployment: str, *, reason: str = "") -> DeploymentChange:
         """Let new invocations run on it, also if it is an older one. A start on the code that it takes the place of does not
@@ -97,11 +51,13 @@ class DeploymentClient:
 
         Raises :class:`actors.UnknownDeploymentError`, and :class:`actors.BrokenDeploymentError` if it cannot be imported here.
         """
-        return await self._port.make_latest(checked_text(deployment, "deployment"), checked_text(reason, "reason"))
+        return await self._backend.make_latest(checked_text(deployment, "deployment"), checked_text(reason, "reason"))
 
     async def prune(self, deployment: str, *, reason: str = "") -> DeploymentChange:
         """Forget a deployment and its code.
 
         Raises :class:`actors.DeploymentInUseError` while it is the latest, or open invocations run on it, with their number.
         """
-        return await self._port.prune_deployment(checked_text(deployment, "deployment"), checked_text(reason, "reason"))
+        return await self._backend.prune_deployment(
+            checked_text(deployment, "deployment"), checked_text(reason, "reason")
+        )

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from actors.core.gates import Scope, parse_scope
 from actors.values.arguments import checked_text, one_of
 from journal.events import PauseMode
 
 if TYPE_CHECKING:
+    from actors.control.backend import Backend
     from actors.model.info import GateAnswer, GateInfo
-
-
-@runtime_checkable
-class GatePort(Protocol):
-    """What carries gates: the runtime in this process, or a connection to one."""
-
-    async def close_gate(self, scope: Scope, mode: PauseMode, reason: str) -> GateAnswer: ...
-    async def open_gate(self, scope: Scope, reason: str) -> GateAnswer: ...
-    async def list_gates(self) -> tuple[GateInfo, ...]: ...
 
 
 class GateClient:
@@ -35,8 +27,8 @@ class GateClient:
         await client.gates.open("service:Agent", reason="the database is back")
     """
 
-    def __init__(self, port: GatePort) -> None:
-        self._port = port
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     async def close(
         self, scope: str | Scope, *, mode: str | PauseMode = PauseMode.DRAIN, reason: str = ""
@@ -48,7 +40,7 @@ class GateClient:
         ``UnknownHandlerError``, ``InvalidKeyError``, ``TooManyGatesError``.
         """
         held = one_of(PauseMode, mode, "mode")
-        return await self._port.close_gate(_checked_scope(scope), held, checked_text(reason, "reason"))
+        return await self._backend.close_gate(_checked_scope(scope), held, checked_text(reason, "reason"))
 
     async def open(self, scope: str | Scope, *, reason: str = "") -> GateAnswer:
         """Resume everything in the scope, except narrower scopes that were closed individually.
@@ -56,11 +48,11 @@ class GateClient:
         While a wider gate is closed, this makes an exception to it: close ``everything``, look, then open one service. An
         exception ends with the gate that it is an exception to. Opening what is not held changes nothing.
         """
-        return await self._port.open_gate(_checked_scope(scope), checked_text(reason, "reason"))
+        return await self._backend.open_gate(_checked_scope(scope), checked_text(reason, "reason"))
 
     async def list(self) -> tuple[GateInfo, ...]:
         """The gates that are closed, and the exceptions to them (``state`` is ``open``)."""
-        return await self._port.list_gates()
+        return await self._backend.list_gates()
 
 
 def _checked_scope(scope: str | Scope) -> Scope:

@@ -6,14 +6,13 @@ is asked once, and what became of it is kept.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
-import attrs
-
-from actors.core.jobs import MAX_ITEMS, Choice, ItemResult, JobSpec, JobState, JobVerb
+from actors.core.jobs import MAX_ITEMS, Choice, JobSpec, JobVerb
 from actors.errors import InvalidArgumentError
-from actors.model.handles import checked_request_key
-from actors.model.info import InvocationInfo
+from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
+from actors.model.keys import checked_request_key
+from actors.model.payloads import json_of
 from actors.values import parse
 from actors.values.arguments import (
     MAX_COUNT,
@@ -29,12 +28,13 @@ from actors.values.arguments import (
     seconds_or_none,
 )
 from actors.values.texts import shown
-from journal.events import Children, PauseMode, Status, Stop
+from journal.events import Children, PauseMode, Stop
 from journal.ids import InvocationId, parse_invocation_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from actors.control.backend import Backend
     from journal.events import Answer
 
 SLOWEST, FASTEST = 0.01, 1e6
@@ -42,96 +42,6 @@ SLOWEST, FASTEST = 0.01, 1e6
 
 LONGEST_SAMPLE = 1_000
 """Invocations that a preview shows."""
-
-
-@attrs.frozen(kw_only=True)
-class JobPreview:
-    """What a job would take now: how many invocations are chosen, and the oldest that a condition fits, or the first of others,
-    as far as they are there. Nothing has changed."""
-
-    count: int
-    sample: tuple[InvocationInfo, ...]
-
-
-@attrs.frozen(kw_only=True)
-class JobInfo:
-    """How a job stands. Times are wall seconds.
-
-    Its invocations are those that ``where`` fitted, those that were ``named`` by their ids, so many, or those that the job
-    ``refused_by`` was refused. ``matched`` was their number when the job began; it takes ``total`` of them, fewer only if it was
-    given a ``limit``. ``done`` are dealt with: ``changed``, ``unchanged``, or ``refused`` (counted by the type of the refusal).
-    ``failure`` says why it failed, or what it does not get past. ``invocation_id`` is the job as an invocation, ``status`` how
-    that stands: it can be paused and resumed like others.
-    """
-
-    id: str
-    invocation_id: InvocationId
-    verb: JobVerb
-    where: str
-    options: dict[str, Any]
-    limit: int | None
-    rate: float | None
-    state: JobState
-    status: Status
-    started_by: str
-    started_at: float
-    ended_at: float | None = None
-    matched: int = 0
-    total: int = 0
-    done: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    refused: dict[str, int] = attrs.field(factory=dict)
-    failure: str = ""
-    named: int = 0
-    refused_by: str = ""
-
-    @property
-    def which(self) -> str:
-        """Which invocations, in words."""
-        return words_of(self)
-
-
-def words_of(chosen: JobSpec | JobInfo) -> str:
-    """Which invocations, in words."""
-    if chosen.named:
-        return f"of {chosen.named} named"
-    return f"of those that {chosen.refused_by} was refused" if chosen.refused_by else f"where {chosen.where}"
-
-
-@attrs.frozen(kw_only=True)
-class JobItem:
-    """What became of one invocation: its status before and after, or the type of the refusal; where that was asked for, also
-    the ``reason`` for which the code would not get through its history."""
-
-    id: InvocationId
-    result: ItemResult
-    before: Status | None = None
-    after: Status | None = None
-    error: str = ""
-    reason: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class JobItems:
-    """Outcomes, in the order in which they were dealt with. ``next`` asks for the following ones; None: there are no more yet."""
-
-    items: tuple[JobItem, ...]
-    next: int | None = None
-
-
-@runtime_checkable
-class JobPort(Protocol):
-    """What carries jobs: the runtime in this process, or a connection to one."""
-
-    async def preview_job(self, choice: Choice, sample: int) -> JobPreview: ...
-    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str: ...
-    async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]: ...
-    async def job_info(self, job: str) -> JobInfo: ...
-    async def await_job(self, job: str) -> JobInfo: ...
-    async def cancel_job(self, job: str, reason: str) -> Answer: ...
-    async def job_items(self, job: str, after: int) -> JobItems: ...
-    def json_of(self, value: Any, what: str) -> bytes: ...
 
 
 class JobClient:
@@ -145,8 +55,8 @@ class JobClient:
         print((await job.result()).changed)
     """
 
-    def __init__(self, port: JobPort) -> None:
-        self._port = port
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     def where(self, predicate: str, *, limit: int | None = None, rate: float | None = None) -> Selection:
         """The invocations that a condition in SQL over ``sys_invocation`` fits; nothing is read before something is asked.
@@ -178,15 +88,15 @@ class JobClient:
     def chosen(self, choice: Choice, *, limit: int | None = None, rate: float | None = None) -> Selection:
         """The invocations of a choice, whichever way it was made."""
         asked_a_second = None if rate is None else checked_number(rate, "rate", at_least=SLOWEST, at_most=FASTEST)
-        return Selection(self._port, choice, count_or_none(limit, "limit", at_most=MAX_ITEMS), asked_a_second)
+        return Selection(self._backend, choice, count_or_none(limit, "limit", at_most=MAX_ITEMS), asked_a_second)
 
     async def list(self, *, limit: int = 20) -> tuple[JobInfo, ...]:
         """The jobs that are retained, newest first."""
-        return await self._port.list_jobs(checked_count(limit, "limit"))
+        return await self._backend.list_jobs(checked_count(limit, "limit"))
 
     def job(self, job: str) -> JobHandle:
         """One job, by its id."""
-        return JobHandle(self._port, checked_text(job, "job"))
+        return JobHandle(self._backend, checked_text(job, "job"))
 
 
 class Selection:
@@ -200,8 +110,8 @@ class Selection:
         job = await client.jobs.where("service = 'Agent'", rate=50).pause(reason="a parsing bug")
     """
 
-    def __init__(self, port: JobPort, choice: Choice, limit: int | None, rate: float | None) -> None:
-        self._port = port
+    def __init__(self, backend: Backend, choice: Choice, limit: int | None, rate: float | None) -> None:
+        self._backend = backend
         self._choice = choice
         self._limit = limit
         self._rate = rate
@@ -209,7 +119,7 @@ class Selection:
     async def preview(self, *, sample: int = 10) -> JobPreview:
         """How many there are now, and the oldest of them. Changes nothing."""
         wanted = checked_count(sample, "sample", at_least=0, at_most=LONGEST_SAMPLE)
-        return await self._port.preview_job(self._choice, wanted)
+        return await self._backend.preview_job(self._choice, wanted)
 
     async def cancel(
         self, *, reason: str = "", children: str | Children = Children.CALLED, kill_after: Seconds | None = None
@@ -262,7 +172,7 @@ class Selection:
     async def signal(self, name: str, value: Any = None) -> JobHandle:
         """Hand each of them a value under a name: one that JSON itself has."""
         name = checked_name(name, "name", MAX_NAME)
-        data = self._port.json_of(value, f"signal {name!r}")
+        data = json_of(value, f"signal {name!r}")
         return await self.start(JobVerb.SIGNAL, {"name": name, "value": parse(data)})
 
     async def purge(self) -> JobHandle:
@@ -284,7 +194,9 @@ class Selection:
             limit=self._limit,
             rate=self._rate,
         )
-        return JobHandle(self._port, await self._port.start_job(spec, choice.ids, checked_request_key(idempotency_key)))
+        return JobHandle(
+            self._backend, await self._backend.start_job(spec, choice.ids, checked_request_key(idempotency_key))
+        )
 
 
 def _moved(deployment: str | None, require_compatible: bool) -> dict[str, Any]:
@@ -303,8 +215,8 @@ class JobHandle:
             print(item.id, item.result, item.error)
     """
 
-    def __init__(self, port: JobPort, job: str) -> None:
-        self._port = port
+    def __init__(self, backend: Backend, job: str) -> None:
+        self._backend = backend
         self.id = job
 
     def __repr__(self) -> str:
@@ -312,19 +224,19 @@ class JobHandle:
 
     async def info(self) -> JobInfo:
         """How it stands. Raises ``UnknownJobError``."""
-        return await self._port.job_info(self.id)
+        return await self._backend.job_info(self.id)
 
     async def result(self) -> JobInfo:
         """Wait until it has ended, whichever way; how it stands then. Raises ``UnknownJobError``."""
-        return await self._port.await_job(self.id)
+        return await self._backend.await_job(self.id)
 
     async def cancel(self, *, reason: str = "") -> Answer:
         """Ask no more invocations. What has been asked stays, and is in the outcomes. Raises ``AlreadyCompletedError``."""
-        return await self._port.cancel_job(self.id, checked_text(reason, "reason"))
+        return await self._backend.cancel_job(self.id, checked_text(reason, "reason"))
 
     async def page(self, *, after: int = 0) -> JobItems:
         """Outcomes so far: a page of them, from the beginning or behind another page (its ``next``)."""
-        return await self._port.job_items(self.id, checked_count(after, "after", at_least=0))
+        return await self._backend.job_items(self.id, checked_count(after, "after", at_least=0))
 
     async def items(self) -> AsyncIterator[JobItem]:
         """All outcomes so far."""

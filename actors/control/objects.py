@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from actors.errors import InvalidArgumentError
 from actors.model.edit import Edit, Edited, name_of_item
-from actors.model.handles import checked_request_key
+from actors.model.keys import checked_request_key
 from actors.values import ValueProblem, Written, parse, write_by_own_type
 from actors.values.arguments import MAX_COUNT, checked_count, checked_text, count_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
-
-
-@runtime_checkable
-class ObjectPort(Protocol):
-    """What carries looks at objects, and edits of them."""
-
-    async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]: ...
-    async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo: ...
-    async def object_items(
-        self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
-    ) -> list[ItemInfo]: ...
-    async def field_history(
-        self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
-    ) -> list[FieldChange]: ...
-    async def edit_object(
-        self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
-    ) -> Edited: ...
+    from actors.control.backend import Backend
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo
 
 
 @attrs.frozen(eq=False)
@@ -46,7 +30,7 @@ class ObjectHandle:
         await counter.edit(set={"value": 5}, if_version=3, reason="counted by hand")
     """
 
-    _port: ObjectPort
+    _backend: Backend
     service: str
     key: str
 
@@ -55,11 +39,11 @@ class ObjectHandle:
 
         Raises ``HistoryGoneError`` where too much of its log has been purged, ``InvalidArgumentError`` for no such event.
         """
-        return await self._port.object_info(self.service, self.key, count_or_none(at, "at"))
+        return await self._backend.object_info(self.service, self.key, count_or_none(at, "at"))
 
     async def items(self, field: str, *, at: int | None = None, start: str = "", limit: int = 100) -> list[ItemInfo]:
         """Items of a ``Log`` from position ``start`` on, or of a ``Map`` behind the key ``start`` (as JSON)."""
-        return await self._port.object_items(
+        return await self._backend.object_items(
             self.service,
             self.key,
             checked_text(field, "field"),
@@ -77,7 +61,7 @@ class ObjectHandle:
         has changed is not torn apart: ``limit`` is exceeded by the rest of the last one. ``info().history_from`` tells
         whether older changes have been purged.
         """
-        return await self._port.field_history(
+        return await self._backend.field_history(
             self.service,
             self.key,
             checked_text(field, "field"),
@@ -132,7 +116,7 @@ class ObjectHandle:
             if_version=count_or_none(if_version, "if_version", at_least=0),
             json_loses={name: value.json_loses for name, value in by_name.items() if value.json_loses},
         )
-        return await self._port.edit_object(
+        return await self._backend.edit_object(
             self.service,
             self.key,
             edit,

@@ -21,7 +21,7 @@ from actors.model.contexts import HandlerContext
 from actors.model.definitions import NothingStored
 from actors.model.field_view import FieldView, Pins
 from actors.model.mistakes import fails_fast
-from actors.model.verbs import HandlerPort
+from actors.model.verbs import HandlerBackend
 from actors.replay.execution import Execution, Progress, play
 from actors.replay.script import Script, script
 from actors.values import MissingParameters, UnknownParameter, ValueProblem
@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 log = SafeLogger(__name__)
 
-_PORT = HandlerPort()
+_BACKEND = HandlerBackend()
 _FOREIGN_LIBRARIES = ("trio", "anyio", "asyncio", "sniffio")
 
 
@@ -378,7 +378,7 @@ def _pins(history: Sequence[Recorded]) -> Pins | None:
 def _instance(definition: Definition, state: ObjectState, view: FieldView) -> object:
     own: dict[str, Any] = {
         "_view": view,
-        "_port": _PORT,
+        "_backend": _BACKEND,
         "_definition": definition,
         "_fields_version": state.fields_version,
     }

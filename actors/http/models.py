@@ -12,14 +12,14 @@ from typing import Annotated, Any, Literal
 import attrs
 import msgspec
 
-from actors.control.deployments import CodeFile, DeploymentInfo
-from actors.control.jobs import JobInfo
 from actors.core.jobs import MAX_NAMED, Choice, JobVerb
 from actors.http.durations import DURATION
+from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.model.explain import Reason as Waiting
 from actors.model.handles import Restarted
 from actors.model.history import JournalEntry
 from actors.model.info import GateInfo, InvocationInfo, ServiceInfo
+from actors.model.job_info import JobInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectName
 from actors.model.output import OutputChunk
 from actors.values.arguments import MAX_NAME, MAX_SECONDS, MAX_WORDS

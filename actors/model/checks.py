@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -14,12 +14,7 @@ from journal.events import Target
 from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
-    import os
-
-    from actors.core.commands import ResumeInvocation
-    from actors.model.listing import Listing
-    from actors.values.snapshot import Snapshot
-    from journal.events import Answer
+    pass
 
 SAMPLES = 10
 """Ids that a cohort names."""
@@ -167,21 +162,6 @@ class CheckSummary:
             and not self.skipped_count
             and all(cohort.verdict is Verdict.SAME for cohort in self.cohorts)
         )
-
-
-@runtime_checkable
-class CheckPort(Protocol):
-    """What can replay histories: the runtime in this process."""
-
-    async def check(
-        self, of: InvocationId, deployment: str, code: str | os.PathLike[str] | Snapshot | None
-    ) -> CheckReport: ...
-    async def check_all(
-        self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
-    ) -> CheckSummary: ...
-    async def resume_if_compatible(self, command: ResumeInvocation, idempotency_key: str | None) -> Answer:
-        """Do it if the code that it would go on on gets through what is recorded. Raises :class:`actors.IncompatibleError`."""
-        ...
 
 
 def refuse_incompatible(report: CheckReport) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 class ObjectBase:
     """What actors, services and workflows have in common. Instances are made by the engine, one for each attempt, with
-    ``_view``, ``_key``, ``_definition`` and ``_port`` in their dictionaries. ``_namespace`` stands before the names of those
+    ``_view``, ``_key``, ``_definition`` and ``_backend`` in their dictionaries. ``_namespace`` stands before the names of those
     that are built in. ``_declared`` is what the body of the class says of fields, ``_fields`` what all its bases make of it."""
 
     _kind: ClassVar[Kind]
@@ -76,7 +76,7 @@ class ObjectBase:
         return key
 
 
-_TAKEN = frozenset({"_definition", "_fields_version", "_key", "_kind", "_port", "_view", *vars(ObjectBase)})
+_TAKEN = frozenset({"_definition", "_fields_version", "_key", "_kind", "_backend", "_view", *vars(ObjectBase)})
 """Names that no member of a class may have."""
 
 _BASES: list[type] = [ObjectBase]

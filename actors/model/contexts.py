@@ -17,8 +17,8 @@ from journal.ids import InvocationId, StepId
 
 if TYPE_CHECKING:
     from actors.model.definitions import NameLookup
-    from actors.model.handles import Request
     from actors.model.inside import InsideClient
+    from actors.model.requests import Request
     from actors.values.limits import Limits
 
 

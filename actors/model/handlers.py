@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from actors.errors import DefinitionError, InvalidArgumentError
 from actors.model.definitions import HandlerDefinition, HandlerOptions
-from actors.model.handles import BoundHandler, OwnHandler
+from actors.model.references import BoundHandler, OwnHandler
 from actors.model.step_copies import with_own_defaults
 from actors.values.arguments import Seconds, checked_name, checked_seconds, is_a
 from actors.values.names import naming

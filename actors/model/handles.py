@@ -8,50 +8,40 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, Ty
 import attrs
 
 from actors.core import commands as c
-from actors.errors import DefinitionError, InternalError, InvalidKeyError, OutsideHandlerError, UnavailableError
+from actors.errors import InternalError
+from actors.model.keys import checked_request_key
+from actors.model.payloads import write_value
 from actors.values.arguments import (
     MAX_NAME,
     MAX_WORDS,
-    PATH_STEPS,
     Seconds,
     checked_count,
     checked_name,
     checked_point,
     checked_text,
-    is_a,
     one_of,
     seconds_or_none,
 )
-from actors.values.texts import is_utf8, shown
-from journal.events import Children, Kind, PauseMode, Status, Stop, Successor, Target
+from journal.events import Children, PauseMode, Status, Stop, Successor
 from journal.ids import InvocationId, derived_unique, invocation_id, stream_of_invocation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable
 
     from actors.core.output import MarkFilter
-    from actors.model.checks import CheckPort, CheckReport
-    from actors.model.definitions import Definition, HandlerDefinition
+    from actors.model.checks import CheckReport
     from actors.model.explain import Reason
     from actors.model.history import JournalEntry
     from actors.model.info import InvocationInfo
     from actors.model.output import Chunks, OutputChunk
-    from actors.values import Codec, Written
+    from actors.model.requests import Request
+    from actors.values import Codec
     from actors.values.snapshot import Snapshot
     from journal.events import Answer, Outcome
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
-
-
-@attrs.frozen(kw_only=True)
-class CallOptions:
-    """How one call is made."""
-
-    delay: float | None = None
-    idempotency_key: str | None = None
-    timeout: float | None = None
 
 
 @attrs.frozen
@@ -71,174 +61,64 @@ class Restarted:
     successor: Successor
 
 
-class Port(Protocol):
-    """Who carries calls and verbs: a running handler, or a client outside."""
+class HandleBackend(Protocol):
+    """The part of a backend that references and handles use. A running handler has one as well, which records what it is asked."""
 
-    async def call(self, request: Request) -> Any: ...
-    async def send(self, request: Request) -> InvocationHandle[Any]: ...
-    async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any: ...
-    async def outcome(self, of: InvocationId) -> Outcome: ...
-    async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer: ...
-    async def info(self, of: InvocationId) -> InvocationInfo: ...
-    def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]: ...
-    def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]: ...
-    def write_value(self, value: Any, what: str) -> Written: ...
+    async def call(self, request: Request) -> Any:
+        """Call a handler and wait for its result, as a value of the type that the handler declares.
 
-
-@attrs.define(eq=False)
-class Request:
-    """A call as it leaves the one who calls. ``request_key`` makes it the same request when it comes again."""
-
-    target: Target
-    definition: Definition
-    handler: HandlerDefinition
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    options: CallOptions
-    request_key: str | None
-    is_once: bool = False
-    """A workflow's run, whose id anybody can work out; see :func:`new_id`."""
-
-    @property
-    def other_targets(self) -> tuple[str, ...]:
-        """The same target by the other names of its class and its handler."""
-        definition, handler = self.definition, self.handler
-        if not definition.aliases and len(handler.names) == 1:
-            return ()
-        return tuple(
-            str(Target(service, self.target.key, name)) for service in definition.names for name in handler.names
-        )
-
-    def __str__(self) -> str:
-        """What its result is called where it does not fit."""
-        return f"the result of {self.target}"
-
-
-class BoundHandler(Generic[P, R_co]):
-    """A handler of one object: call it, or ``send`` to it and go on."""
-
-    def __init__(
-        self,
-        port: Port,
-        definition: Definition,
-        key: str | None,
-        handler: HandlerDefinition,
-        options: CallOptions,
-    ) -> None:
-        self._port = port
-        self._definition = definition
-        self._key = key
-        self._handler = handler
-        self._options = options
-        self._target = Target(definition.name, key, handler.name)
-        self.__qualname__ = handler.function.__qualname__
-
-    def __deepcopy__(self, memo: object) -> BoundHandler[P, R_co]:
-        """Itself: there is nothing in it that changes."""
-        return self
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
-        """Call it, and wait for the result. Raises what the handler raised for good."""
-        if self._options.delay is not None:
-            raise DefinitionError(f"{self.__qualname__}: a delay goes with send(), a call waits for its answer")
-        return self._port.call(self._request(args, kwargs))
-
-    def send(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, InvocationHandle[R_co]]:
-        """Have it done, durably, without waiting for it."""
-        return self._port.send(self._request(args, kwargs))
-
-    def options(
-        self,
-        *,
-        delay: Seconds | None = None,
-        idempotency_key: str | None = None,
-        timeout: Seconds | None = None,
-    ) -> BoundHandler[P, R_co]:
-        """The same handler, called otherwise.
-
-        ``delay``: seconds until a sent message arrives. ``idempotency_key``: asking again under the same key finds the same
-        invocation. ``timeout``: seconds until the wait is given up; a handler's call is then cancelled, a client's goes on.
-        Both may be timedeltas. Raises ``InvalidArgumentError``, ``InvalidKeyError``.
-
-        ::
-
-            await actors.actor(Reminder, "bob").ring.options(delay=3600).send("tea")
+        The call is durable before it begins to wait. Raises what the handler raised for good, a
+        :class:`actors.TerminalError`; a ``Refused`` if it was not accepted; :class:`actors.TooSlowError` after the timeout.
         """
-        options = CallOptions(
-            delay=seconds_or_none(delay, "delay"),
-            idempotency_key=checked_request_key(idempotency_key),
-            timeout=seconds_or_none(timeout, "timeout"),
-        )
-        return BoundHandler(self._port, self._definition, self._key, self._handler, options)
+        ...
 
-    def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
-        definition, handler, options = self._definition, self._handler, self._options
-        is_once = definition.kind is Kind.WORKFLOW and handler.name == "run"
-        request_key = f"workflow {self._key}" if is_once else options.idempotency_key
-        return Request(self._target, definition, handler, args, kwargs, options, request_key, is_once)
+    async def send(self, request: Request) -> InvocationHandle[Any]:
+        """Send a message; it is durable on return. Raises a ``Refused`` if it was not accepted."""
+        ...
 
+    async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
+        """Wait for the end of an invocation; its result. Raises a :class:`actors.TerminalError` if it has none, and
+        :class:`actors.UnknownInvocationError`."""
+        ...
 
-class OwnHandler(BoundHandler[P, R_co]):
-    """A handler as it is found on its own instance: called, it is the plain method; ``send`` goes through the mailbox."""
+    async def outcome(self, of: InvocationId) -> Outcome:
+        """Wait for the end of an invocation; how it ended. Raises :class:`actors.UnknownInvocationError`."""
+        ...
 
-    def __init__(self, instance: Any, attribute: str, function: Callable[..., Coroutine[Any, Any, R_co]]) -> None:
-        own = instance.__dict__
-        definition: Definition | None = own.get("_definition")
-        if definition is None:
-            raise OutsideHandlerError(
-                f"{type(instance).__name__}() is a plain instance that no runtime manages; get an object with client.actor(), "
-                "client.service() or client.workflow()"
-            )
-        super().__init__(own["_port"], definition, own.get("_key"), definition.attributes[attribute], NO_OPTIONS)
-        self._instance = instance
-        self._function = function
+    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
+        """Execute a verb: cancel, kill, pause, resume, restart, signal or purge. Its event is durable on return.
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
-        return self._function(self._instance, *args, **kwargs)
+        A verb that comes again under the same key is answered as the first time. Raises :class:`actors.UnknownInvocationError`,
+        :class:`actors.AlreadyCompletedError`, or another ``Refused`` of that verb; then nothing was changed.
+        """
+        ...
 
+    async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> Answer:
+        """Resume, if the code that it would run on replays what is recorded. Raises :class:`actors.IncompatibleError`."""
+        ...
 
-MAX_REQUEST_KEY = 256
-"""Characters of an idempotency key."""
+    async def check(
+        self, of: InvocationId, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> CheckReport:
+        """Replay an invocation on a deployment, or on code on disk, with no effect and nothing written.
 
-NO_OPTIONS = CallOptions()
+        Raises :class:`actors.UnknownInvocationError`, :class:`actors.UnknownDeploymentError`,
+        :class:`actors.BrokenDeploymentError`, :class:`actors.HistoryGoneError`, and :class:`actors.UnavailableError` where the
+        code cannot be loaded from here.
+        """
+        ...
 
+    async def info(self, of: InvocationId) -> InvocationInfo:
+        """Everything that is known of an invocation. Raises :class:`actors.UnknownInvocationError`."""
+        ...
 
-class Reference:
-    """An object somewhere: its handlers can be called. To the type checker it is an instance of its class."""
+    def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
+        """Its history after event ``after``; with ``follow``, until its end."""
+        ...
 
-    _port: Port
-    _definition: Definition
-    _key: str | None
-
-    def __init__(self, port: Port, definition: Definition, key: str | None) -> None:
-        self.__dict__.update(_port=port, _definition=definition, _key=key)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(
-            f"{self!r} is only a reference, and setting {name!r} here would change nothing there; call a handler, or edit "
-            "the object through client.object()"
-        )
-
-    def __getattr__(self, name: str) -> BoundHandler[Any, Any]:
-        handler = self._definition.attributes.get(name)
-        if handler is not None:
-            bound: BoundHandler[Any, Any] = BoundHandler(self._port, self._definition, self._key, handler, NO_OPTIONS)
-            self.__dict__[name] = bound  # found there from now on
-            return bound
-        if name in self._definition.fields:
-            raise AttributeError(
-                f"{name} is a field of {self._definition.name}, and this is only a reference to it; "
-                "read it through a @shared handler"
-            )
-        known = ", ".join(sorted(self._definition.attributes))
-        raise AttributeError(f"{self._definition.name} has no handler {name!r}; it has {known}")
-
-    def __deepcopy__(self, memo: object) -> Reference:
-        """Itself: there is nothing in it that changes."""
-        return self
-
-    def __repr__(self) -> str:
-        return f"<reference to {self._definition.name}{'' if self._key is None else '/' + self._key}>"
+    def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
+        """The pieces of its output, each with what becomes of it; with ``follow``, until its end."""
+        ...
 
 
 class InvocationHandle(Generic[R_co]):
@@ -254,8 +134,8 @@ class InvocationHandle(Generic[R_co]):
         print((await task.info()).status)
     """
 
-    def __init__(self, port: Port, of: InvocationId, returns: Codec[Any] | None = None) -> None:
-        self._port = port
+    def __init__(self, backend: HandleBackend, of: InvocationId, returns: Codec[Any] | None = None) -> None:
+        self._backend = backend
         self._returns = returns
         self.id = of
 
@@ -268,12 +148,12 @@ class InvocationHandle(Generic[R_co]):
 
     async def result(self) -> R_co:
         """Wait for the end; the result, or what it was otherwise, raised. Works for as long as it is retained."""
-        result: R_co = await self._port.attach(self.id, self._returns)
+        result: R_co = await self._backend.attach(self.id, self._returns)
         return result
 
     async def outcome(self) -> Outcome:
         """Wait for the end; how it ended, whatever that is. Not in a handler: there, ``result`` tells."""
-        return await self._port.outcome(self.id)
+        return await self._backend.outcome(self.id)
 
     async def cancel(
         self,
@@ -295,12 +175,12 @@ class InvocationHandle(Generic[R_co]):
             children=one_of(Children, children, "children"),
             kill_after=seconds_or_none(kill_after, "kill_after"),
         )
-        return await self._port.obey(command, checked_request_key(idempotency_key))
+        return await self._backend.execute(command, checked_request_key(idempotency_key))
 
     async def kill(self, *, reason: str = "", idempotency_key: str | None = None) -> Answer:
         """End it now, without compensation, and what it has called with it."""
         words = checked_text(reason, "reason")
-        return await self._port.obey(
+        return await self._backend.execute(
             c.KillInvocation(invocation_id=self.id, reason=words), checked_request_key(idempotency_key)
         )
 
@@ -310,7 +190,7 @@ class InvocationHandle(Generic[R_co]):
         """Hold it. ``drain`` lets a running step end and records it first; ``now`` aborts the step."""
         words = checked_text(reason, "reason")
         command = c.PauseInvocation(invocation_id=self.id, reason=words, mode=one_of(PauseMode, mode, "mode"))
-        return await self._port.obey(command, checked_request_key(idempotency_key))
+        return await self._backend.execute(command, checked_request_key(idempotency_key))
 
     @overload
     async def resume(
@@ -356,8 +236,8 @@ class InvocationHandle(Generic[R_co]):
         words = checked_text(reason, "reason")
         command = c.ResumeInvocation(invocation_id=self.id, reason=words, deployment=_wanted(deployment))
         if require_compatible:
-            return await self._checking().resume_if_compatible(command, checked_request_key(idempotency_key))
-        return await self._port.obey(command, checked_request_key(idempotency_key))
+            return await self._backend.resume_if_compatible(command, checked_request_key(idempotency_key))
+        return await self._backend.execute(command, checked_request_key(idempotency_key))
 
     async def check(
         self, *, deployment: str = "latest", app: str | os.PathLike[str] | Snapshot | None = None
@@ -373,14 +253,7 @@ class InvocationHandle(Generic[R_co]):
             report = await client.invocation(claim).check(app="claims/app.py")
             assert report.is_compatible, report.summary
         """
-        return await self._checking().check(self.id, checked_name(deployment, "deployment", MAX_WORDS), app)
-
-    def _checking(self) -> CheckPort:
-        from actors.model.checks import CheckPort  # what few processes need, none should wait for
-
-        if not isinstance(self._port, CheckPort):
-            raise UnavailableError("histories cannot be checked from here; use the client of the runtime's process")
-        return self._port
+        return await self._backend.check(self.id, checked_name(deployment, "deployment", MAX_WORDS), app)
 
     async def restart(
         self,
@@ -423,7 +296,7 @@ class InvocationHandle(Generic[R_co]):
             answer = await runtime.client.invocation(claim).restart("reimburse", reason="rate fixed")
             print(answer.successor.invocation_id, answer.successor.again)
         """
-        written = None if input is None else self._port.write_value(input, "input")
+        written = None if input is None else write_value(input, "input")
         command = c.RestartInvocation(
             invocation_id=self.id,
             successor=NOT_YET,
@@ -438,7 +311,7 @@ class InvocationHandle(Generic[R_co]):
             dry_run=dry_run,
             require_compatible=require_compatible,
         )
-        answer = await self._port.obey(command, checked_request_key(idempotency_key))
+        answer = await self._backend.execute(command, checked_request_key(idempotency_key))
         if answer.successor is None:
             raise InternalError(
                 f"the restart of {self.id} was answered without the new invocation; read its 'successors'"
@@ -448,19 +321,19 @@ class InvocationHandle(Generic[R_co]):
     async def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> Answer:
         """Hand it a value, which ``await actors.signal(name, type)`` in it returns. Kept until it asks."""
         name = checked_name(name, "name", MAX_NAME)
-        written = self._port.write_value(value, f"signal {name!r}")
+        written = write_value(value, f"signal {name!r}")
         command = c.SignalInvocation(
             invocation_id=self.id, name=name, value=written.data, json_loses=written.json_loses
         )
-        return await self._port.obey(command, checked_request_key(idempotency_key))
+        return await self._backend.execute(command, checked_request_key(idempotency_key))
 
     async def purge(self) -> Answer:
         """Forget its history and its result; what it wrote into its object stays. Only once it has ended."""
-        return await self._port.obey(c.PurgeInvocations(invocation_ids=[self.id]))
+        return await self._backend.execute(c.PurgeInvocations(invocation_ids=[self.id]))
 
     async def info(self) -> InvocationInfo:
         """Everything that is known of it: status, times, what it waits for, its last failure, its outcome."""
-        return await self._port.info(self.id)
+        return await self._backend.info(self.id)
 
     async def why(self) -> tuple[Reason, ...]:
         """What stands before it: a gate, a pause, its date, the key, another try, a step, a timer, a signal, another invocation."""
@@ -470,11 +343,11 @@ class InvocationHandle(Generic[R_co]):
 
     def events(self, *, after: int = 0) -> AsyncIterator[JournalEntry]:
         """Its history so far, behind the event of number ``after``."""
-        return self._port.events(self.id, _checked_event(after), follow=False)
+        return self._backend.events(self.id, _checked_event(after), follow=False)
 
     def follow(self, *, after: int = 0) -> AsyncIterator[JournalEntry]:
         """Its history so far, then what comes, as it becomes durable, until its end."""
-        return self._port.events(self.id, _checked_event(after), follow=True)
+        return self._backend.events(self.id, _checked_event(after), follow=True)
 
     def output(self, *, after: int = 0) -> AsyncIterator[Any]:
         """The values that it emits, in order, until its end; behind the piece of number ``after``.
@@ -501,7 +374,7 @@ class InvocationHandle(Generic[R_co]):
         from actors.model.output import Chunks
 
         view: MarkFilter[OutputChunk] = LiveView() if live else SettledView()
-        return Chunks(self._port.marks(self.id, _checked_event(after), follow=True), view)
+        return Chunks(self._backend.marks(self.id, _checked_event(after), follow=True), view)
 
 
 def _checked_event(after: int) -> int:
@@ -511,49 +384,6 @@ def _checked_event(after: int) -> int:
 def _wanted(deployment: str) -> str | None:
     """As a command says it: None for the one that it is on."""
     return None if deployment == "keep" else checked_name(deployment, "deployment", MAX_WORDS)
-
-
-def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | None:
-    """The key as it may be used. Raises :class:`InvalidKeyError`."""
-    if definition.kind is Kind.SERVICE:
-        if key is not None:
-            raise InvalidKeyError(f"{definition.name} is a service and has no key, found {key!r}")
-        return None
-    text = key_text(key, definition.name)
-    if text in PATH_STEPS:
-        raise InvalidKeyError(
-            f"{definition.name}: the key {text!r} cannot be used: HTTP clients take it for a step in the path; use another"
-        )
-    length = len(text) if text.isascii() else len(text.encode())
-    if length > limit_bytes:
-        raise InvalidKeyError(f"{definition.name}: the key has {length} bytes, the limit is {limit_bytes}")
-    return text
-
-
-def key_text(key: object, service: str) -> str:
-    """The key as a plain ``str``. Raises :class:`InvalidKeyError` for what is no text, empty, or not UTF-8."""
-    if type(key) is str and key and key.isascii():
-        return key
-    text = str.__str__(key) if is_a(key, str) else ""
-    if not text:
-        raise InvalidKeyError(f"{service} needs a key, text of at least one character; found {shown(key)}")
-    if not is_utf8(text):
-        raise InvalidKeyError(f"{service}: the key {shown(text)} cannot be written as UTF-8")
-    return text
-
-
-def checked_request_key(key: str | None) -> str | None:
-    """An idempotency key as it may be used. Raises :class:`InvalidKeyError`."""
-    if key is None:
-        return None
-    if not is_a(key, str):
-        raise InvalidKeyError(f"idempotency_key is {shown(key)}, expected text")
-    text = str.__str__(key)
-    if not 0 < len(text) <= MAX_REQUEST_KEY:
-        raise InvalidKeyError(f"idempotency_key has {len(text)} characters, expected 1 to {MAX_REQUEST_KEY}")
-    if not is_utf8(text):
-        raise InvalidKeyError(f"idempotency_key is {shown(text)}, which cannot be written as UTF-8")
-    return text
 
 
 NOT_YET = InvocationId("")

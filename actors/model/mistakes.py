@@ -14,7 +14,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from actors.model.classes import ObjectBase
-from actors.model.handles import Reference
+from actors.model.references import Reference
 from actors.values.error_groups import leaves_of
 from actors.values.failures import frames_of, text_of
 

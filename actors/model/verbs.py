@@ -34,7 +34,10 @@ from actors.errors import (
 from actors.model.classes import definition_of
 from actors.model.contexts import context_of, current_step
 from actors.model.definitions import NothingStored, kind_in_words
-from actors.model.handles import InvocationHandle, Reference, checked_key, key_text, with_successor
+from actors.model.handles import InvocationHandle, with_successor
+from actors.model.keys import checked_key, key_text
+from actors.model.payloads import check_value, json_of
+from actors.model.references import Reference
 from actors.model.step_arguments import encoded, parameter_names
 from actors.model.step_copies import StepCall, call_of, with_copies
 from actors.replay.branches import Branch, Operation, current_branch
@@ -43,14 +46,11 @@ from actors.replay.scopes import CancelScope, NurseryManager
 from actors.values import (
     Codec,
     ValueProblem,
-    Written,
     check_restored,
     check_result,
     codec_for,
     decode_kept,
-    encode_json,
     result_codec,
-    write_by_own_type,
 )
 from actors.values.arguments import (
     MAX_NAME,
@@ -75,8 +75,7 @@ from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from actors.model.classes import ObjectBase
-    from actors.model.handles import Request
-    from actors.values.limits import Limits
+    from actors.model.requests import Request
 
 log = SafeLogger(__name__)
 
@@ -621,7 +620,7 @@ def _reference(cls: type[A], key: str | None, kind: Kind, verb: str) -> A:
             f"use actors.{definition.kind.value}()"
         )
     limits = context_of(branch).limits
-    return cast("A", Reference(HandlerPort(), definition, checked_key(definition, key, limits.key_bytes)))
+    return cast("A", Reference(HandlerBackend(), definition, checked_key(definition, key, limits.key_bytes)))
 
 
 def invocation(of: InvocationId | str) -> InvocationHandle[Any]:
@@ -632,7 +631,7 @@ def invocation(of: InvocationId | str) -> InvocationHandle[Any]:
         await actors.invocation(self.current_task).cancel(reason="superseded")
     """
     _branch("invocation")
-    return InvocationHandle(HandlerPort(), parse_invocation_id(checked_text(of, "of")))
+    return InvocationHandle(HandlerBackend(), parse_invocation_id(checked_text(of, "of")))
 
 
 def current_invocation() -> InvocationId:
@@ -725,7 +724,7 @@ async def _next_signal(branch: Branch, name: str, source: str, schema: bytes) ->
     return received
 
 
-class HandlerPort:
+class HandlerBackend:
     """Calls and verbs of a running handler."""
 
     async def call(self, request: Request) -> Any:
@@ -745,7 +744,7 @@ class HandlerPort:
                 step=branch.following_step,
                 callee=context.id_of(request, target),
                 target=target,
-                argument=encode_arguments(request, context.limits),
+                argument=request.encode_arguments(context.limits),
                 parameter=request.handler.signature.parameter,
                 request=request.request_key,
                 source=_source_of_await(),
@@ -768,7 +767,7 @@ class HandlerPort:
                 step=branch.following_step,
                 callee=context.id_of(request, target),
                 target=target,
-                argument=encode_arguments(request, context.limits),
+                argument=request.encode_arguments(context.limits),
                 parameter=request.handler.signature.parameter,
                 scheduled_for=None if delay is None else execution.live_now + delay,
                 request=request.request_key,
@@ -792,7 +791,7 @@ class HandlerPort:
         data = value_of(completed.outcome, of, deployment=context_of(branch).deployment)
         return decode_kept(returns or codec_for(Any), data, f"the result of {of}")
 
-    async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
+    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
         # The verb goes out with the event that keeps it, once, so a key of its own is needed for a restart's id alone.
         branch = _branch("invocation")
         check_value(command, context_of(branch).limits)
@@ -822,6 +821,14 @@ class HandlerPort:
     async def info(self, of: InvocationId) -> Any:
         raise OutsideHandlerError("info() changes with time and would not replay; read it outside, through the client")
 
+    async def check(self, of: InvocationId, deployment: str, code: Any) -> Any:
+        raise OutsideHandlerError("check() reads code and history; use it outside, through the client")
+
+    async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> Any:
+        raise OutsideHandlerError(
+            "resume(require_compatible=True) reads code and history; use it outside, through the client"
+        )
+
     def events(self, of: InvocationId, after: int, *, follow: bool) -> Any:
         raise OutsideHandlerError(
             "events() change with time and would not replay; read them outside, through the client"
@@ -831,9 +838,6 @@ class HandlerPort:
         raise OutsideHandlerError(
             "output() changes with time and would not replay; read it outside, through the client"
         )
-
-    def write_value(self, value: Any, what: str) -> Written:
-        return write_value(value, what)
 
 
 def _target_of(command: Any) -> InvocationId:
@@ -851,44 +855,7 @@ def _source_of_await() -> str:
     return _source(depth)
 
 
-_OWN_MODULES = ("actors.model.verbs", "actors.model.handles", "actors.core.", "contextlib")
-
-
-def encode_arguments(request: Request, limits: Limits) -> bytes:
-    """The arguments as JSON. Raises :class:`InvalidArgumentError`, :class:`PayloadTooLargeError`, ``TypeError``."""
-    try:
-        data = request.handler.signature.encode(request.args, request.kwargs)
-    except ValueProblem as error:
-        raise InvalidArgumentError(f"{request.target}: {error.path}: {error.problem}", path=error.path) from error
-    if len(data) > limits.payload_bytes:
-        within_limit(data, limits.payload_bytes, f"the argument of {request.target}")
-    return data
-
-
-def check_value(command: c.Command, limits: Limits) -> None:
-    """Raise :class:`PayloadTooLargeError` for a verb with a value of the user's that is too large."""
-    match command:
-        case c.SignalInvocation():
-            within_limit(command.value, limits.payload_bytes, f"signal {command.name!r}")
-        case c.RestartInvocation(argument=bytes() as argument):
-            within_limit(argument, limits.payload_bytes, "the input of a restart")
-
-
-def write_value(value: Any, what: str) -> Written:
-    """Any value by its own type, for a reader that names one. Raises :class:`UnserializableError`, naming ``what``."""
-    try:
-        return write_by_own_type(value)
-    except ValueProblem as error:
-        raise UnserializableError(f"{what}: {error.path}: {error.problem}", path=error.path) from error
-
-
-def json_of(value: Any, what: str) -> bytes:
-    """A value that JSON itself has. Raises :class:`UnserializableError`, naming ``what``."""
-    try:
-        return encode_json(value)
-    except ValueProblem as error:
-        problem = f"{what}: {error.path}: {error.problem}; give it as lists, dictionaries, texts and numbers"
-        raise UnserializableError(problem, path=error.path) from error
+_OWN_MODULES = ("actors.model.verbs", "actors.model.handles", "actors.model.references", "actors.core.", "contextlib")
 
 
 # Odds and ends that must be the same at every replay.

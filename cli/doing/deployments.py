@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from actors.control.client import Client
-    from actors.control.deployments import DeploymentInfo
     from actors.core.deployments import DeploymentChange
+    from actors.model.deployment_info import DeploymentInfo
     from cli.source import Where
 
 T = TypeVar("T")

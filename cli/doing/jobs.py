@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from actors.control.client import Client
-    from actors.control.jobs import JobInfo
+    from actors.model.job_info import JobInfo
     from cli.at_rest import AtRest
     from cli.source import Live, Where
 

@@ -10,7 +10,7 @@ from cli.output import emit, remark
 from cli.source import live
 
 if TYPE_CHECKING:
-    from actors.control.client import Sent
+    from actors.control.backend import Sent
     from cli.source import Where
     from journal.events import Target
 

@@ -36,8 +36,9 @@ from tests.sql.kept import id_in
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
-    from actors.control.jobs import JobHandle, JobItem
+    from actors.control.jobs import JobHandle
     from actors.engine.requests import Arrival
+    from actors.model.job_info import JobItem
     from actors.runtime import Runtime
 
 pytestmark = on_virtual_time

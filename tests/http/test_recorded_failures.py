@@ -11,7 +11,7 @@ import actors
 from actors import Service, handler
 from actors.control.client import Client
 from actors.http.client import connection
-from actors.http.client.backend import RemotePort
+from actors.http.client.backend import HttpBackend
 from actors.http.client.connection import Connection
 from actors.http.server.calls import respond_with_outcome
 from actors.values.failures import failed
@@ -61,7 +61,7 @@ async def test_a_recorded_failure_takes_one_request(kind: type[ActorError], monk
         return httpx2.Response(told.status_code, headers=dict(told.headers), content=told.body)
 
     async with httpx2.AsyncClient(base_url="http://test", transport=httpx2.MockTransport(answer)) as http:
-        client = Client(RemotePort(Connection(http)))
+        client = Client(HttpBackend(Connection(http)))
         with pytest.raises(actors.TerminalError) as called:
             await client.service(Thrower).throw(kind.__name__)
         with pytest.raises(actors.TerminalError) as awaited:

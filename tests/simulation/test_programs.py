@@ -16,7 +16,7 @@ from actors.model.classes import definition_of
 from actors.model.contexts import HandlerContext
 from actors.model.field_view import FieldView, Pins
 from actors.model.info import belongs_to
-from actors.model.verbs import HandlerPort
+from actors.model.verbs import HandlerBackend
 from actors.replay.execution import Execution, Progress, play
 from actors.replay.script import script
 from actors.values.failures import is_terminal
@@ -144,7 +144,7 @@ def replayed(of: InvocationId, history: list[Recorded], fields: dict[str, bytes]
     arguments = declared.signature.decode(accepted.argument, accepted.parameter)
     view = FieldView(of, fields, NoItems(), is_writer=True, pinned=Pins(fields, {}, {}))
     instance = object.__new__(Walker)
-    instance.__dict__.update(_view=view, _port=HandlerPort(), _key="w")
+    instance.__dict__.update(_view=view, _backend=HandlerBackend(), _key="w")
 
     async def root() -> bytes:
         return declared.signature.returns.encode(await declared.function(instance, **arguments))

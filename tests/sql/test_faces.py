@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 import actors
 from actors import Actor, handler
 from actors.control.client import Client
-from actors.http.client.backend import RemotePort
+from actors.http.client.backend import HttpBackend
 from actors.http.client.connection import Connection
 from actors.http.server.access import Guard
 from actors.http.server.app import Api
@@ -48,7 +48,7 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
         app = Api(runtime.client, Guard(tokens=None), Closing())
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-            yield Client(RemotePort(Connection(http)))
+            yield Client(HttpBackend(Connection(http)))
 
 
 async def test_an_answer_has_columns_and_rows(client: Client) -> None:

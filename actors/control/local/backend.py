@@ -12,7 +12,8 @@ import attrs
 import trio
 
 from actors.code.discovery import snapshot_of
-from actors.control.client import Client, Sent
+from actors.control.backend import Sent
+from actors.control.client import Client
 from actors.control.local.checks import KEEP, Checker, checked_code, last_of
 from actors.control.local.deployments import DeploymentKeeper
 from actors.control.local.event_stream import Events, Marks
@@ -35,20 +36,21 @@ from actors.errors import (
     UnknownServiceError,
 )
 from actors.model.checks import refuse_incompatible
-from actors.model.handles import InvocationHandle, checked_key, checked_request_key, with_successor
+from actors.model.handles import InvocationHandle, with_successor
 from actors.model.history import JournalEntry
 from actors.model.info import ServiceInfo, info_of
+from actors.model.keys import checked_key, checked_request_key
 from actors.model.listing import Listing
 from actors.model.new_ids import new_id
+from actors.model.payloads import check_value
 from actors.model.services import service_info
-from actors.model.verbs import check_value, encode_arguments, json_of, write_value
 from actors.query.audit import AuditQuery, ChainCheck, check_of, list_audit
 from actors.query.changes import changes_since
 from actors.query.invocations import row_of_id
 from actors.query.objects import KeptObjects
 from actors.query.sql.queries import Queries, QueryTarget
 from actors.query.unserved import UnservedClass, unserved_classes
-from actors.values import Codec, ValueProblem, Written, codec_for, decode_kept
+from actors.values import Codec, ValueProblem, codec_for, decode_kept
 from actors.values.arguments import Seconds, seconds_or_none
 from actors.values.limits import within_limit
 from actors.values.names import is_system
@@ -62,8 +64,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
-    from actors.control.deployments import CodeFile, DeploymentInfo
-    from actors.control.jobs import JobInfo, JobItems, JobPreview
     from actors.core.deployments import DeploymentChange
     from actors.core.gates import Scope
     from actors.core.jobs import JobSpec
@@ -71,11 +71,13 @@ if TYPE_CHECKING:
     from actors.environment import World
     from actors.model.checks import CheckReport, CheckSummary
     from actors.model.definitions import Definition
+    from actors.model.deployment_info import CodeFile, DeploymentInfo
     from actors.model.edit import Edit, Edited
-    from actors.model.handles import Request
     from actors.model.info import GateAnswer, GateInfo, InvocationInfo
+    from actors.model.job_info import JobInfo, JobItems, JobPreview
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
     from actors.model.output import OutputChunk
+    from actors.model.requests import Request
     from actors.query.audit import AuditCheck, AuditPage
     from actors.query.changes import ChangeSet
     from actors.query.sql.result import Parameters, QueryResult
@@ -91,19 +93,19 @@ _LOOKS_TOGETHER = 100
 class LocalClient(Client):
     """A client in the process of the runtime, which can speak for others."""
 
-    _port: LocalPort
+    _backend: LocalBackend
 
     @property
     def who(self) -> Identity:
         """Who it speaks for."""
-        return self._port.who
+        return self._backend.who
 
     def acting_as(self, by: str, origin: str, *, realm: str = "") -> LocalClient:
         """The same for another client: ``by`` is who, ``origin`` from where. Events and the audit name them.
 
         Idempotency keys of different realms are different keys, so that nobody gets at the outcome of another's request.
         """
-        return LocalClient(self._port.acting_as(Identity(by, origin, realm)))
+        return LocalClient(self._backend.acting_as(Identity(by, origin, realm)))
 
     def as_command(
         self,
@@ -117,81 +119,81 @@ class LocalClient(Client):
         """A call or a message with the id that it has, or would have. ``parameter`` is the one that ``argument`` is the value of,
         empty if that names its parameters; None: the signature tells. Raises a :class:`actors.Refused`."""
         key = checked_request_key(idempotency_key)
-        return self._port.invoke_by_name(target, argument, key, seconds_or_none(delay, "delay"), parameter)
+        return self._backend.invoke_by_name(target, argument, key, seconds_or_none(delay, "delay"), parameter)
 
     async def send_command(self, command: c.Invoke) -> Sent:
         """Send the message; returns once it is durable."""
-        return await self._port.send_command(command)
+        return await self._backend.send_command(command)
 
     async def outcome_of_call(self, command: c.Invoke, *, leaves_at_pause: bool) -> Outcome:
         """Make the call; how it ends. Raises :class:`actors.InvocationPausedError` with ``leaves_at_pause`` when it is paused."""
-        return await self._port.outcome_of_call(command, leaves_at_pause=leaves_at_pause)
+        return await self._backend.outcome_of_call(command, leaves_at_pause=leaves_at_pause)
 
     async def outcome_of(self, of: InvocationId, *, leaves_at_pause: bool) -> Outcome:
         """How an invocation ends, likewise."""
-        return await self._port.outcome(of, leaves_at_pause=leaves_at_pause)
+        return await self._backend.outcome(of, leaves_at_pause=leaves_at_pause)
 
     def kind_of(self, service: str) -> Kind:
         """What a class is. Raises :class:`actors.UnknownServiceError`."""
-        return self._port.definition_of(service).kind
+        return self._backend.definition_of(service).kind
 
     def has_handler(self, service: str, name: str) -> bool:
         """Whether a class has a handler of this name. Raises :class:`actors.UnknownServiceError`."""
-        return name in self._port.definition_of(service).called
+        return name in self._backend.definition_of(service).called
 
     def id_of_request(self, target: Target, idempotency_key: str | None) -> InvocationId:
         """The invocation that a call under this key is, or would be; of a workflow's run without one."""
-        return self._port.id_of_request(target, checked_request_key(idempotency_key))
+        return self._backend.id_of_request(target, checked_request_key(idempotency_key))
 
     async def register_deployment(self, code: str | os.PathLike[str] | Snapshot) -> DeploymentChange:
         """Register the code of ``file.py`` or ``package.module`` as it is now, and let new work run on it.
 
         Raises :class:`actors.BrokenDeploymentError`, and nothing has changed, if it cannot be imported.
         """
-        return await self._port.register_deployment(code)
+        return await self._backend.register_deployment(code)
 
     def supersede(self, deployment: str) -> None:
         """Let restarts that would keep this deployment take the latest, as long as this process runs: a later save of the same
         code has taken its place."""
-        self._port.engine.applications.supersede(deployment)
+        self._backend.engine.applications.supersede(deployment)
 
     def output_marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
         """The pieces of an invocation's output, and what becomes of them, as they are recorded."""
-        return self._port.marks(of, after, follow=follow)
+        return self._backend.marks(of, after, follow=follow)
 
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many invocations are chosen, and the ids of so many of them: of those that a condition fits the oldest."""
-        return await self._port.chosen(choice, at_most=at_most)
+        return await self._backend.chosen(choice, at_most=at_most)
 
     def check_each(self, listing: Listing, choice: Choice, deployment: str) -> AsyncGenerator[CheckSummary]:
         """Replay many on a deployment; tells how far it has come, and at last what it has come to. See :meth:`check`."""
-        return self._port.check_each(listing, choice, deployment, None)
+        return self._backend.check_each(listing, choice, deployment, None)
 
     async def copy_to(self, path: Path) -> None:
         """Make a backup at ``path`` with everything that is kept, as of now, for ``playhead restore``. Raises ``JournalError``."""
-        await self._port.engine.journal.copy_to(path)
+        await self._backend.engine.journal.copy_to(path)
 
     def health(self, others: Iterable[HealthReason] = ()) -> Health:
         """Whether the runtime does its work, and what is wrong if it does not. ``others``: reasons from around it."""
-        return health_of(self._port.engine, others)
+        return health_of(self._backend.engine, others)
 
     async def figures(self) -> Figures:
         """How much there is of what."""
-        return await figures_of(self._port.engine)
+        return await figures_of(self._backend.engine)
 
     def ended_lately(self) -> tuple[EndedSecond, ...]:
         """How much ended, by the second, in the last minutes of this process."""
-        return ended_lately(self._port.engine)
+        return ended_lately(self._backend.engine)
 
     async def note(self, act: Act, *, refusal: str = "", dropped: int = 0) -> None:
         """Have the audit say that a client did something that is asked of no object, or was turned away.
 
         ``dropped``: how many others were turned away since the last note, without one.
         """
-        await self._port.engine.note(act, self._port.who, refusal=refusal, dropped=dropped)
+        await self._backend.engine.note(act, self._backend.who, refusal=refusal, dropped=dropped)
 
 
-class LocalPort:
+class LocalBackend:
     """Calls and verbs of clients outside the handlers, in the process of the runtime."""
 
     def __init__(
@@ -220,9 +222,9 @@ class LocalPort:
     def _objects(self) -> ObjectCaller:
         return ObjectCaller(self)
 
-    def acting_as(self, who: Identity) -> LocalPort:
+    def acting_as(self, who: Identity) -> LocalBackend:
         """The same for another client."""
-        return LocalPort(self.engine, self.world, self.limits, who, self._queries)
+        return LocalBackend(self.engine, self.world, self.limits, who, self._queries)
 
     async def call(self, request: Request) -> Any:
         command = self._invoke(request)
@@ -376,7 +378,7 @@ class LocalPort:
 
     async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> Answer:
         if await self._has_obeyed(command, idempotency_key):
-            return await self.obey(command, idempotency_key)  # asked again: it may have gone on since
+            return await self.execute(command, idempotency_key)  # asked again: it may have gone on since
         report = await self.check(command.invocation_id, command.deployment or KEEP, None)
         try:
             refuse_incompatible(report)
@@ -393,7 +395,7 @@ class LocalPort:
             command = attrs.evolve(
                 command, deployment=report.deployment
             )  # what was checked, whatever is latest by then
-        return await self.obey(command, idempotency_key)
+        return await self.execute(command, idempotency_key)
 
     async def _has_obeyed(self, command: c.ResumeInvocation, idempotency_key: str | None) -> bool:
         request = self.in_realm(checked_request_key(idempotency_key))
@@ -472,7 +474,7 @@ class LocalPort:
         codec = returns if returns is not None else self._codec_of(await self.info(of))
         return decode_kept(codec, data, f"the result of {of}")
 
-    async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
+    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
         request = self.in_realm(checked_request_key(idempotency_key))
         command = with_successor(command, self.world.unique, request)
         if isinstance(command, c.RestartInvocation) and not command.dry_run:
@@ -497,12 +499,6 @@ class LocalPort:
 
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
         return Marks(Events(self, of, after, follow=follow))
-
-    def write_value(self, value: Any, what: str) -> Written:
-        return write_value(value, what)
-
-    def json_of(self, value: Any, what: str) -> bytes:
-        return json_of(value, what)
 
     async def call_by_name(
         self, target: Target, argument: bytes, idempotency_key: str | None
@@ -591,7 +587,7 @@ class LocalPort:
         target = request.target
         if definition.aliases or handler.name != target.handler:
             target = definition.resolved(target, self.engine.stored)
-        argument = encode_arguments(request, self.limits)
+        argument = request.encode_arguments(self.limits)
         key, parameter = request.request_key, request.handler.signature.parameter
         secret = "" if key is None or request.is_once else self.engine.journal.secret
         return self.command(target, key, argument, parameter, request.options.delay, secret)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.control.deployments import CodeFile, DeploymentInfo
 from actors.engine.requests import Act, Identity
 from actors.errors import BrokenDeploymentError, DeploymentInUseError, Refused, UnknownFileError
+from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.query.counts import count_rows
 from actors.system.code import code_target, pieces_of, read_code, read_packed
 from actors.values.snapshot import pack, unpack

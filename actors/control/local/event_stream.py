@@ -16,14 +16,14 @@ from journal.ids import InvocationId, stream_of_invocation
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors.control.local.backend import LocalPort
+    from actors.control.local.backend import LocalBackend
 
 
 class Events:
     """The history of an invocation as an iterator. A class, so that leaving it half-way needs no closing."""
 
-    def __init__(self, port: LocalPort, of: InvocationId, after: int, *, follow: bool) -> None:
-        self._port = port
+    def __init__(self, backend: LocalBackend, of: InvocationId, after: int, *, follow: bool) -> None:
+        self._backend = backend
         self._of = of
         self._after = after
         self._follow = follow
@@ -59,8 +59,8 @@ class Events:
         raise StopAsyncIteration
 
     async def _open(self) -> None:
-        info = await self._port.info(self._of)
-        journal = self._port.engine.journal
+        info = await self._backend.info(self._of)
+        journal = self._backend.engine.journal
         self._after = max(self._after, info.first_event - 1)
         stream = stream_of_invocation(self._of)
         if info.status is Status.COMPLETED:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import trio
 
-from actors.control.jobs import JobInfo, JobItem, JobItems, JobPreview, words_of
 from actors.core import commands as c
 from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec, JobState
 from actors.engine.requests import Act
@@ -24,6 +23,7 @@ from actors.errors import (
 )
 from actors.model.classes import service_name
 from actors.model.handles import InvocationHandle
+from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview, words_of
 from actors.model.new_ids import new_id
 from actors.query.objects import KeptObjects
 from actors.system.job import Job, job_target
@@ -37,7 +37,7 @@ from journal.ids import InvocationId, StreamId, derived_unique, invocation_id
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from actors.control.local.backend import LocalPort
+    from actors.control.local.backend import LocalBackend
     from actors.model.info import InvocationInfo
     from journal.events import Answer
     from journal.log.protocol import Journal, RowSource
@@ -64,8 +64,8 @@ _ENDED = {
 class JobCaller:
     """Starts jobs, and looks after them."""
 
-    def __init__(self, port: LocalPort) -> None:
-        self._port = port
+    def __init__(self, backend: LocalBackend) -> None:
+        self._backend = backend
 
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many are chosen, and the ids of so many of them: the oldest that a condition fits, the first of others."""
@@ -73,8 +73,8 @@ class JobCaller:
             return len(choice.ids), [*choice.ids[:at_most]]
         if choice.refused_by:
             await self._check_ended(choice.refused_by)
-            return await refused_by(self._port.engine.journal, choice.refused_by, at_most=at_most)
-        return await self._port.matching(choice.where, at_most=at_most)
+            return await refused_by(self._backend.engine.journal, choice.refused_by, at_most=at_most)
+        return await self._backend.matching(choice.where, at_most=at_most)
 
     async def preview(self, choice: Choice, sample: int) -> JobPreview:
         """What a job would take."""
@@ -86,23 +86,23 @@ class JobCaller:
     async def start(self, spec: JobSpec, ids: tuple[InvocationId, ...], key: str | None) -> str:
         """Have a job accepted, durably; its id. ``ids`` are those that it names. A ``key`` under which one was asked for within the
         last day gives that job; raises ``IdempotencyConflictError`` if it was to do something else."""
-        async with self._port.engine.one_job_at_a_time:
+        async with self._backend.engine.one_job_at_a_time:
             job = None if key is None else self._known(key)
             if job is None:
                 await self._check(spec, Choice(where=spec.where, ids=ids, refused_by=spec.refused_by))
-                job = _name_of(self._port.world.unique(), key)
+                job = _name_of(self._backend.world.unique(), key)
             await self._run_as(job, spec, ids)
         return job
 
     def _known(self, key: str) -> str | None:
         """The job of the last day that was asked for under this key."""
-        since_ms = int((self._port.world.clock.now() - _KEPT_SECONDS) * 1000)
-        recent = takewhile(lambda job: _milliseconds_of(job) >= since_ms, newest_jobs(self._port.engine.journal))
+        since_ms = int((self._backend.world.clock.now() - _KEPT_SECONDS) * 1000)
+        recent = takewhile(lambda job: _milliseconds_of(job) >= since_ms, newest_jobs(self._backend.engine.journal))
         mark = _mark_of(key)
         return next((job for job in recent if job.endswith(mark)), None)
 
     async def _run_as(self, job: str, spec: JobSpec, ids: tuple[InvocationId, ...]) -> None:
-        port = self._port
+        port = self._backend
         target = job_target(job, RUN)
         _, handler = port.engine.app.handler_of(target)
         argument = handler.signature.encode((), {"spec": spec, "by": port.who.by, "ids": ids})
@@ -124,7 +124,7 @@ class JobCaller:
     async def list(self, limit: int) -> tuple[JobInfo, ...]:
         """The newest jobs."""
         found: list[JobInfo] = []
-        for job in newest_jobs(self._port.engine.journal):
+        for job in newest_jobs(self._backend.engine.journal):
             if len(found) == limit:
                 break
             with suppress(UnknownJobError):  # its run is no longer retained
@@ -140,13 +140,13 @@ class JobCaller:
     async def result(self, job: str) -> JobInfo:
         """How it stands when it has ended."""
         await self._run(job)
-        await self._port.outcome(run_of_job(job))
+        await self._backend.outcome(run_of_job(job))
         return await self.info(job)
 
     async def cancel(self, job: str, reason: str) -> Answer:
         """Stop it."""
         await self._run(job)
-        return await InvocationHandle[Any](self._port, run_of_job(job)).cancel(reason=reason)
+        return await InvocationHandle[Any](self._backend, run_of_job(job)).cancel(reason=reason)
 
     async def items(self, job: str, after: int) -> JobItems:
         """A page of outcomes."""
@@ -168,24 +168,24 @@ class JobCaller:
 
     async def _run(self, job: str) -> InvocationInfo:
         try:
-            return await self._port.info(run_of_job(job))
+            return await self._backend.info(run_of_job(job))
         except UnknownInvocationError:
             raise unknown_job(job) from None
 
     async def _read(self, job: str, handler: str, **arguments: Any) -> Any:
-        _, value = await self._port.registry.tell(job_target(job, handler), None, **arguments)
+        _, value = await self._backend.registry.tell(job_target(job, handler), None, **arguments)
         return value
 
     async def _info_of(self, of: InvocationId) -> InvocationInfo | None:
         try:
-            return await self._port.info(of)
+            return await self._backend.info(of)
         except UnknownInvocationError:
             return None  # purged since
 
     async def _check(self, spec: JobSpec, choice: Choice) -> None:
         check_choice(choice)
         await _check_options(spec)
-        within_limit(_options_as_json(spec), self._port.limits.payload_bytes, f"the options of {spec.verb.value}")
+        within_limit(_options_as_json(spec), self._backend.limits.payload_bytes, f"the options of {spec.verb.value}")
         count, _ = await self.chosen(choice, at_most=0)
         if spec.limit is None and count > MAX_ITEMS:
             raise TooManyItemsError(
@@ -196,12 +196,12 @@ class JobCaller:
 class _Listener:
     """Takes the verb that a handle asks for, and does nothing about it."""
 
-    async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
+    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
         nothing = Successor(InvocationId("")) if isinstance(command, c.RestartInvocation) else None
         return Answer(False, Status.RUNNING, Status.RUNNING, nothing)
 
     async def resume_if_compatible(self, command: c.Command, idempotency_key: str | None) -> Answer:
-        return await self.obey(command, idempotency_key)
+        return await self.execute(command, idempotency_key)
 
     async def check(self, *_: Any) -> Any:
         raise TypeError("a job does what it is asked; 'playhead invocations check --where …' only looks")

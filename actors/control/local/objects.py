@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from actors.engine.requests import Act
 from actors.errors import InvalidArgumentError, NotPossibleError, UnknownServiceError
-from actors.model.handles import checked_key
+from actors.model.keys import checked_key
 from actors.query.objects import KeptObjects, checked_limit
 from actors.values import ValueProblem, decode_kept
 from actors.values.limits import within_limit
@@ -18,7 +18,7 @@ from journal.events import Kind, Target
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from actors.control.local.backend import LocalPort
+    from actors.control.local.backend import LocalBackend
     from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.edit import Edit, Edited
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class ObjectCaller:
     """Looks at objects in rows as of one moment, and has them edited in the name of a client."""
 
-    def __init__(self, port: LocalPort) -> None:
-        self._port = port
+    def __init__(self, backend: LocalBackend) -> None:
+        self._backend = backend
 
     async def names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
         limit, names = checked_limit(limit), self._names_of(service)
@@ -39,7 +39,7 @@ class ObjectCaller:
     def _names_of(self, service: str | None) -> Sequence[str | None]:
         """The names under which objects of a class may lie."""
         try:
-            return [None] if service is None else self._port.engine.app.find(service).names
+            return [None] if service is None else self._backend.engine.app.find(service).names
         except UnknownServiceError:
             return [service]
 
@@ -79,15 +79,15 @@ class ObjectCaller:
         target = Target(service, key, EDIT)
         handler = definition.handler(EDIT)
         argument = within_limit(
-            _as_json(handler, edit, target), self._port.limits.payload_bytes, f"the edit of {target}"
+            _as_json(handler, edit, target), self._backend.limits.payload_bytes, f"the edit of {target}"
         )
-        request = self._port.in_realm(idempotency_key)
-        command = self._port.command(
-            target, request, argument, handler.signature.parameter, None, self._port.engine.journal.secret
+        request = self._backend.in_realm(idempotency_key)
+        command = self._backend.command(
+            target, request, argument, handler.signature.parameter, None, self._backend.engine.journal.secret
         )
         command.if_free = not queue
         act = Act(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=reason)
-        outcome = await self._port.engine.call(command, self._port.who, is_fresh=command.request is None, act=act)
+        outcome = await self._backend.engine.call(command, self._backend.who, is_fresh=command.request is None, act=act)
         data = value_of(outcome, command.invocation_id)
         edited: Edited = decode_kept(handler.signature.returns, data, f"the result of {target}")
         return edited
@@ -97,19 +97,19 @@ class ObjectCaller:
 
         Raises :class:`actors.UnknownServiceError`, ``InvalidKeyError``, ``NotPossibleError``.
         """
-        app, stored = self._port.engine.app, self._port.engine.stored
+        app, stored = self._backend.engine.app, self._backend.engine.stored
         if service not in app and not is_system(service) and stored.has_object(service, key):
             return None, service
         definition = app.find(service)
         if definition.kind is Kind.SERVICE:
             raise NotPossibleError(f"{service} is a service: it has no keys and no fields")
-        checked_key(definition, key, self._port.limits.key_bytes)
+        checked_key(definition, key, self._backend.limits.key_bytes)
         return definition, definition.home(service, key, stored)
 
     @asynccontextmanager
     async def _kept_objects(self) -> AsyncIterator[KeptObjects]:
-        async with self._port.engine.journal.view() as rows:
-            yield KeptObjects(rows, self._port.engine.journal.partitions)
+        async with self._backend.engine.journal.view() as rows:
+            yield KeptObjects(rows, self._backend.engine.journal.partitions)
 
 
 def _as_json(handler: HandlerDefinition, edit: Edit, target: Target) -> bytes:

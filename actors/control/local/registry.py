@@ -10,8 +10,8 @@ from actors.core import commands as c
 from actors.core.gates import Scope, ScopeKind
 from actors.engine.requests import Act, Identity
 from actors.errors import Refused, UnknownHandlerError, UnknownServiceError
-from actors.model.handles import checked_key
 from actors.model.info import GateAnswer, GateInfo, gate_answer, gate_info
+from actors.model.keys import checked_key
 from actors.model.new_ids import new_id
 from actors.system.registry import registry_target
 from actors.values import decode_kept

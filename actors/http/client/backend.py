@@ -11,7 +11,8 @@ from urllib.parse import quote
 import httpx2
 import msgspec
 
-from actors.control.client import Client, Sent
+from actors.control.backend import Sent
+from actors.control.client import Client
 from actors.core import commands as c
 from actors.errors import InvalidArgumentError
 from actors.http.client.connection import (
@@ -42,7 +43,6 @@ from actors.http.token_path import TOKEN_VARIABLE, URL_VARIABLE
 from actors.model.handles import InvocationHandle
 from actors.model.history import JournalEntry
 from actors.model.info import InvocationInfo, ServiceInfo
-from actors.model.verbs import encode_arguments, json_of, write_value
 from actors.query.audit import AuditCheck, AuditPage
 from actors.query.changes import ChangeSet
 from actors.query.sql.result import QueryResult
@@ -58,12 +58,11 @@ from journal.ids import InvocationId, parse_invocation_id
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from actors.model.handles import Request
     from actors.model.listing import Listing
     from actors.model.output import OutputChunk
+    from actors.model.requests import Request
     from actors.query.audit import AuditQuery
     from actors.query.sql.result import Parameters
-    from actors.values import Written
     from journal.events import Target
 
 DEFAULT_URL = "http://127.0.0.1:9070"
@@ -85,7 +84,7 @@ async def connect(
             print(await client.actor(Counter, "bob").add(5))
     """
     async with open_connection(url, token=token, user=user) as connection:
-        yield Client(RemotePort(connection))
+        yield Client(HttpBackend(connection))
 
 
 @asynccontextmanager
@@ -123,7 +122,7 @@ def _checked_url(text: str) -> httpx2.URL:
         raise InvalidArgumentError(f"url is {shown(text)}, which is not a URL: {error}", path="url") from error
 
 
-class RemotePort(RemoteControl):
+class HttpBackend(RemoteControl):
     """Calls and verbs over a connection."""
 
     limits: Limits = DEFAULT_LIMITS
@@ -131,13 +130,13 @@ class RemotePort(RemoteControl):
     # Calls.
 
     async def call(self, request: Request) -> Any:
-        argument = encode_arguments(request, self.limits)
+        argument = request.encode_arguments(self.limits)
         key, patience = request.options.idempotency_key, request.options.timeout
         response = await self._called(request.target, argument, key, patience, _form_of(request))
         return decode_kept(request.handler.signature.returns, succeeded(response), request)
 
     async def send(self, request: Request) -> InvocationHandle[Any]:
-        argument = encode_arguments(request, self.limits)
+        argument = request.encode_arguments(self.limits)
         options = request.options
         form = _form_of(request)
         sent = await self._sent(request.target, argument, options.idempotency_key, options.delay, form)
@@ -194,7 +193,7 @@ class RemotePort(RemoteControl):
 
     # Verbs.
 
-    async def obey(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
+    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
         match command:
             case c.CancelInvocation():
                 body = {"reason": command.reason, "children": command.children.value, "kill_after": command.kill_after}
@@ -292,12 +291,6 @@ class RemotePort(RemoteControl):
 
     def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
         return RemoteMarks(self._connection, of, after, follow=follow)
-
-    def write_value(self, value: Any, what: str) -> Written:
-        return write_value(value, what)
-
-    def json_of(self, value: Any, what: str) -> bytes:
-        return json_of(value, what)
 
 
 def _form_of(request: Request) -> dict[str, str]:

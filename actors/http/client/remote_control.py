@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.control.deployments import CodeFile, DeploymentInfo
-from actors.control.jobs import JobInfo, JobItems, JobPreview
 from actors.core.deployments import DeploymentChange
 from actors.errors import UnavailableError
 from actors.http.client.connection import as_json, decoded, key_header, path_of
@@ -23,8 +21,10 @@ from actors.http.models import (
     ObjectList,
 )
 from actors.model.checks import CheckReport, CheckSummary
+from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.model.edit import Edited
 from actors.model.info import GateAnswer
+from actors.model.job_info import JobInfo, JobItems, JobPreview
 from actors.model.object_info import ObjectInfo
 from journal.events import Answer
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from actors.control.deployments import CodeFile, DeploymentInfo
 from actors.core.deployments import DeploymentChange
 from actors.http.models import DeploymentList, FileList, ReasonBody
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
+from actors.model.deployment_info import CodeFile, DeploymentInfo
 
 
 async def list_deployments(exchange: Exchange) -> DeploymentList:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.control.jobs import JobHandle, JobInfo, JobItems, JobPreview, Selection
+from actors.control.jobs import JobHandle, Selection
 from actors.http.models import (
     WITH_IDS,
     AnswerModel,
@@ -18,6 +18,7 @@ from actors.http.models import (
 )
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
+from actors.model.job_info import JobInfo, JobItems, JobPreview
 
 
 async def preview_job(exchange: Exchange, body: PreviewBody) -> JobPreview:

@@ -1,0 +1,240 @@
+"""The one protocol between the remote control and a runtime.
+
+::
+
+    Client ── GateClient, JobClient, DeploymentClient, ObjectHandle, InvocationHandle
+       │
+    Backend ─┬─ LocalBackend     the engine of this process
+             ├─ HttpBackend      a server, over a connection
+             └─ OfflineBackend   a data directory that no process runs: reads only
+
+A backend gets checked arguments and answers with public records. The checks of what users pass stand above it, in the clients
+and handles; checks that need the code or the state stand below it. So three backends answer one question alike, or raise an
+error of the same type.
+
+What returns from a method that changes something is durable: the runtime has committed the events and their audit row before it
+answers. If a method raises :class:`actors.UnavailableError` or :class:`actors.UnknownOutcomeError` the change may have
+happened; sent again under the same idempotency key it happens once. Every other error that is a ``Refused`` says that nothing
+was changed. What is read is as of the last commit, or later.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from actors.model.handles import HandleBackend
+from journal.ids import InvocationId
+
+if TYPE_CHECKING:
+    from actors.core.deployments import DeploymentChange
+    from actors.core.gates import Scope
+    from actors.core.jobs import Choice, JobSpec
+    from actors.model.checks import CheckSummary
+    from actors.model.deployment_info import CodeFile, DeploymentInfo
+    from actors.model.edit import Edit, Edited
+    from actors.model.info import GateAnswer, GateInfo, InvocationInfo, ServiceInfo
+    from actors.model.job_info import JobInfo, JobItems, JobPreview
+    from actors.model.listing import Listing
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from actors.query.audit import AuditCheck, AuditPage, AuditQuery
+    from actors.query.changes import ChangeSet
+    from actors.query.sql.result import Parameters, QueryResult
+    from actors.values.limits import Limits
+    from actors.values.snapshot import Snapshot
+    from journal.events import Answer, Outcome, PauseMode, Target
+
+
+@attrs.frozen(kw_only=True)
+class Sent:
+    """What became of a message: the invocation that it is, and whether it was new."""
+
+    invocation_id: InvocationId
+    is_new: bool
+
+
+class Backend(HandleBackend, Protocol):
+    """What a client needs of a runtime. What it needs for one invocation is in :class:`HandleBackend`."""
+
+    # Calls.
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the runtime, as far as they are known here."""
+        ...
+
+    async def call_by_name(
+        self, target: Target, argument: bytes, idempotency_key: str | None
+    ) -> tuple[InvocationId, Outcome]:
+        """Call a handler with a JSON argument, and wait for the end of the invocation.
+
+        The call is durable before it begins to wait. Raises :class:`actors.UnknownServiceError`,
+        :class:`actors.UnknownHandlerError`, :class:`actors.InvalidArgumentError`, :class:`actors.PayloadTooLargeError`,
+        :class:`actors.IdempotencyConflictError`.
+        """
+        ...
+
+    async def send_by_name(
+        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
+    ) -> Sent:
+        """Send a message with a JSON argument; it is durable on return. ``delay`` is in seconds. Raises as :meth:`call_by_name`."""
+        ...
+
+    # Reading.
+
+    async def find(self, listing: Listing) -> list[InvocationInfo]:
+        """The newest invocations that match. Raises :class:`actors.InvalidQueryError`, :class:`actors.QueryTooSlowError`."""
+        ...
+
+    async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
+        """The classes that are served, and those that only have stored objects. ``system`` adds the built-in ones."""
+        ...
+
+    async def query(self, sql: str, parameters: Parameters) -> QueryResult:
+        """The answer to one SELECT, as of one moment.
+
+        Raises :class:`actors.InvalidQueryError`, :class:`actors.QueryTooSlowError`, :class:`actors.QueryTooLargeError`.
+        """
+        ...
+
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        """A page of the audit, newest first. Raises :class:`actors.InvalidArgumentError` for a cursor that is not one."""
+        ...
+
+    async def verify_audit(self) -> AuditCheck:
+        """Whether the chain of hashes of the audit is whole, from its first row."""
+        ...
+
+    async def changes(self, after: int | None, wait: float) -> ChangeSet:
+        """What has changed after a position; waits at most ``wait`` seconds for a change."""
+        ...
+
+    # Objects.
+
+    async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
+        """Keyed objects that have been used, by service and key: after the key ``after``, with keys that begin with ``begin``."""
+        ...
+
+    async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
+        """An object now, or after event ``at`` of its log.
+
+        Raises :class:`actors.UnknownServiceError`, :class:`actors.HistoryGoneError`, :class:`actors.InvalidArgumentError`.
+        """
+        ...
+
+    async def object_items(
+        self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
+    ) -> list[ItemInfo]:
+        """Items of a log from position ``start``, or of a map after the key ``start``. Raises as :meth:`object_info`, and
+        :class:`actors.UnknownFieldError`."""
+        ...
+
+    async def field_history(
+        self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
+    ) -> list[FieldChange]:
+        """The past values of a field, as far as they are retained. Raises as :meth:`object_items`."""
+        ...
+
+    async def edit_object(
+        self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
+    ) -> Edited:
+        """Change fields, all of it or nothing; durable on return.
+
+        Raises :class:`actors.KeyHeldError`, :class:`actors.VersionConflictError`, :class:`actors.UnknownFieldError`,
+        :class:`actors.InvalidArgumentError`, :class:`actors.NotPossibleError`.
+        """
+        ...
+
+    # Checks.
+
+    async def check_all(
+        self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
+    ) -> CheckSummary:
+        """Replay all that match on other code, with no effect; see :meth:`HandleBackend.check`."""
+        ...
+
+    # Gates.
+
+    async def close_gate(self, scope: Scope, mode: PauseMode, reason: str) -> GateAnswer:
+        """Hold everything in the scope. On return the gate is durable, and this runtime starts and resumes nothing in the scope.
+
+        Raises :class:`actors.UnknownServiceError`, :class:`actors.UnknownHandlerError`, :class:`actors.InvalidKeyError`,
+        :class:`actors.UnknownDeploymentError`, :class:`actors.TooManyGatesError`.
+        """
+        ...
+
+    async def open_gate(self, scope: Scope, reason: str) -> GateAnswer:
+        """Resume everything in the scope; durable on return. Raises as :meth:`close_gate`."""
+        ...
+
+    async def list_gates(self) -> tuple[GateInfo, ...]:
+        """The closed gates, and the exceptions to them."""
+        ...
+
+    # Deployments.
+
+    async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
+        """All that are registered, the newest first."""
+        ...
+
+    async def get_deployment(self, deployment: str) -> DeploymentInfo:
+        """One of them. Raises :class:`actors.UnknownDeploymentError`."""
+        ...
+
+    async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
+        """Its files by path, without their texts. Raises :class:`actors.UnknownDeploymentError`."""
+        ...
+
+    async def read_code(self, deployment: str, path: str) -> CodeFile:
+        """One file with its text. Raises :class:`actors.UnknownDeploymentError`, :class:`actors.UnknownFileError`."""
+        ...
+
+    async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
+        """Let new invocations run on it; durable on return.
+
+        Raises :class:`actors.UnknownDeploymentError`, :class:`actors.BrokenDeploymentError`.
+        """
+        ...
+
+    async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange:
+        """Forget it and its code; durable on return.
+
+        Raises :class:`actors.UnknownDeploymentError`, :class:`actors.DeploymentInUseError`.
+        """
+        ...
+
+    # Jobs.
+
+    async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
+        """How many invocations a job would take, and ``sample`` of them.
+
+        Raises :class:`actors.InvalidQueryError`, :class:`actors.InvalidArgumentError`, :class:`actors.TooManyItemsError`.
+        """
+        ...
+
+    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
+        """Start a job, and return its id once it is durable. Raises as :meth:`preview_job`, and
+        :class:`actors.IdempotencyConflictError`."""
+        ...
+
+    async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
+        """The jobs that are retained, newest first."""
+        ...
+
+    async def job_info(self, job: str) -> JobInfo:
+        """The state of a job. Raises :class:`actors.UnknownJobError`."""
+        ...
+
+    async def await_job(self, job: str) -> JobInfo:
+        """The state of a job once it has ended. Raises :class:`actors.UnknownJobError`."""
+        ...
+
+    async def cancel_job(self, job: str, reason: str) -> Answer:
+        """Cancel a job; durable on return. Raises :class:`actors.UnknownJobError`, :class:`actors.AlreadyCompletedError`."""
+        ...
+
+    async def job_items(self, job: str, after: int) -> JobItems:
+        """The page of results with number ``after``. Raises :class:`actors.UnknownJobError`."""
+        ...

@@ -1,0 +1,39 @@
+"""Values that a verb takes along: written as JSON, and no larger than the limit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.core import commands as c
+from actors.errors import UnserializableError
+from actors.values import ValueProblem, Written, encode_json, write_by_own_type
+from actors.values.limits import within_limit
+
+if TYPE_CHECKING:
+    from actors.values.limits import Limits
+
+
+def check_value(command: c.Command, limits: Limits) -> None:
+    """Raise :class:`PayloadTooLargeError` for a verb with a value of the user's that is too large."""
+    match command:
+        case c.SignalInvocation():
+            within_limit(command.value, limits.payload_bytes, f"signal {command.name!r}")
+        case c.RestartInvocation(argument=bytes() as argument):
+            within_limit(argument, limits.payload_bytes, "the input of a restart")
+
+
+def write_value(value: Any, what: str) -> Written:
+    """Any value by its own type, for a reader that names one. Raises :class:`UnserializableError`, naming ``what``."""
+    try:
+        return write_by_own_type(value)
+    except ValueProblem as error:
+        raise UnserializableError(f"{what}: {error.path}: {error.problem}", path=error.path) from error
+
+
+def json_of(value: Any, what: str) -> bytes:
+    """A value that JSON itself has. Raises :class:`UnserializableError`, naming ``what``."""
+    try:
+        return encode_json(value)
+    except ValueProblem as error:
+        problem = f"{what}: {error.path}: {error.problem}; give it as lists, dictionaries, texts and numbers"
+        raise UnserializableError(problem, path=error.path) from error

@@ -1,0 +1,143 @@
+"""How a handler is called from somewhere else: typed from its own signature, the same for handlers and for clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from actors.errors import DefinitionError, OutsideHandlerError
+from actors.model.keys import checked_request_key
+from actors.model.requests import NO_OPTIONS, CallOptions, Request
+from actors.values.arguments import Seconds, seconds_or_none
+from journal.events import Kind, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from actors.model.definitions import Definition, HandlerDefinition
+    from actors.model.handles import HandleBackend, InvocationHandle
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class BoundHandler(Generic[P, R_co]):
+    """A handler of one object: call it, or ``send`` to it and go on."""
+
+    def __init__(
+        self,
+        backend: HandleBackend,
+        definition: Definition,
+        key: str | None,
+        handler: HandlerDefinition,
+        options: CallOptions,
+    ) -> None:
+        self._backend = backend
+        self._definition = definition
+        self._key = key
+        self._handler = handler
+        self._options = options
+        self._target = Target(definition.name, key, handler.name)
+        self.__qualname__ = handler.function.__qualname__
+
+    def __deepcopy__(self, memo: object) -> BoundHandler[P, R_co]:
+        """Itself: there is nothing in it that changes."""
+        return self
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+        """Call it, and wait for the result. Raises what the handler raised for good."""
+        if self._options.delay is not None:
+            raise DefinitionError(f"{self.__qualname__}: a delay goes with send(), a call waits for its answer")
+        return self._backend.call(self._request(args, kwargs))
+
+    def send(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, InvocationHandle[R_co]]:
+        """Have it done, durably, without waiting for it."""
+        return self._backend.send(self._request(args, kwargs))
+
+    def options(
+        self,
+        *,
+        delay: Seconds | None = None,
+        idempotency_key: str | None = None,
+        timeout: Seconds | None = None,
+    ) -> BoundHandler[P, R_co]:
+        """The same handler, called otherwise.
+
+        ``delay``: seconds until a sent message arrives. ``idempotency_key``: asking again under the same key finds the same
+        invocation. ``timeout``: seconds until the wait is given up; a handler's call is then cancelled, a client's goes on.
+        Both may be timedeltas. Raises ``InvalidArgumentError``, ``InvalidKeyError``.
+
+        ::
+
+            await actors.actor(Reminder, "bob").ring.options(delay=3600).send("tea")
+        """
+        options = CallOptions(
+            delay=seconds_or_none(delay, "delay"),
+            idempotency_key=checked_request_key(idempotency_key),
+            timeout=seconds_or_none(timeout, "timeout"),
+        )
+        return BoundHandler(self._backend, self._definition, self._key, self._handler, options)
+
+    def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        definition, handler, options = self._definition, self._handler, self._options
+        is_once = definition.kind is Kind.WORKFLOW and handler.name == "run"
+        request_key = f"workflow {self._key}" if is_once else options.idempotency_key
+        return Request(self._target, definition, handler, args, kwargs, options, request_key, is_once)
+
+
+class OwnHandler(BoundHandler[P, R_co]):
+    """A handler as it is found on its own instance: called, it is the plain method; ``send`` goes through the mailbox."""
+
+    def __init__(self, instance: Any, attribute: str, function: Callable[..., Coroutine[Any, Any, R_co]]) -> None:
+        own = instance.__dict__
+        definition: Definition | None = own.get("_definition")
+        if definition is None:
+            raise OutsideHandlerError(
+                f"{type(instance).__name__}() is a plain instance that no runtime manages; get an object with client.actor(), "
+                "client.service() or client.workflow()"
+            )
+        super().__init__(own["_backend"], definition, own.get("_key"), definition.attributes[attribute], NO_OPTIONS)
+        self._instance = instance
+        self._function = function
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+        return self._function(self._instance, *args, **kwargs)
+
+
+class Reference:
+    """An object somewhere: its handlers can be called. To the type checker it is an instance of its class."""
+
+    _backend: HandleBackend
+    _definition: Definition
+    _key: str | None
+
+    def __init__(self, backend: HandleBackend, definition: Definition, key: str | None) -> None:
+        self.__dict__.update(_backend=backend, _definition=definition, _key=key)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(
+            f"{self!r} is only a reference, and setting {name!r} here would change nothing there; call a handler, or edit "
+            "the object through client.object()"
+        )
+
+    def __getattr__(self, name: str) -> BoundHandler[Any, Any]:
+        handler = self._definition.attributes.get(name)
+        if handler is not None:
+            bound: BoundHandler[Any, Any] = BoundHandler(
+                self._backend, self._definition, self._key, handler, NO_OPTIONS
+            )
+            self.__dict__[name] = bound  # found there from now on
+            return bound
+        if name in self._definition.fields:
+            raise AttributeError(
+                f"{name} is a field of {self._definition.name}, and this is only a reference to it; "
+                "read it through a @shared handler"
+            )
+        known = ", ".join(sorted(self._definition.attributes))
+        raise AttributeError(f"{self._definition.name} has no handler {name!r}; it has {known}")
+
+    def __deepcopy__(self, memo: object) -> Reference:
+        """Itself: there is nothing in it that changes."""
+        return self
+
+    def __repr__(self) -> str:
+        return f"<reference to {self._definition.name}{'' if self._key is None else '/' + self._key}>"

@@ -1,0 +1,67 @@
+"""A call of a handler, as it leaves the caller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors.errors import InvalidArgumentError
+from actors.values import ValueProblem
+from actors.values.limits import within_limit
+from journal.events import Target
+
+if TYPE_CHECKING:
+    from actors.model.definitions import Definition, HandlerDefinition
+    from actors.values.limits import Limits
+
+
+@attrs.frozen(kw_only=True)
+class CallOptions:
+    """How one call is made."""
+
+    delay: float | None = None
+    idempotency_key: str | None = None
+    timeout: float | None = None
+
+
+NO_OPTIONS = CallOptions()
+
+
+@attrs.define(eq=False)
+class Request:
+    """A call as it leaves the one who calls. ``request_key`` makes it the same request when it comes again."""
+
+    target: Target
+    definition: Definition
+    handler: HandlerDefinition
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    options: CallOptions
+    request_key: str | None
+    is_once: bool = False
+    """A workflow's run, whose id anybody can work out; see :func:`new_id`."""
+
+    @property
+    def other_targets(self) -> tuple[str, ...]:
+        """The same target by the other names of its class and its handler."""
+        definition, handler = self.definition, self.handler
+        if not definition.aliases and len(handler.names) == 1:
+            return ()
+        return tuple(
+            str(Target(service, self.target.key, name)) for service in definition.names for name in handler.names
+        )
+
+    def __str__(self) -> str:
+        """What its result is called where it does not fit."""
+        return f"the result of {self.target}"
+
+    def encode_arguments(self, limits: Limits) -> bytes:
+        """The arguments as JSON. Raises :class:`InvalidArgumentError`, :class:`PayloadTooLargeError`, ``TypeError``."""
+        try:
+            data = self.handler.signature.encode(self.args, self.kwargs)
+        except ValueProblem as error:
+            raise InvalidArgumentError(f"{self.target}: {error.path}: {error.problem}", path=error.path) from error
+        if len(data) > limits.payload_bytes:
+            within_limit(data, limits.payload_bytes, f"the argument of {self.target}")
+        return data
