@@ -1,21 +1,43 @@
-"""Every check there is, one after the other: ``python -m tests``. Exits with 1 if any of them fails, and says which.
+"""Every check there is: ``python -m tests``. Exits with 1 if any of them fails, and says which.
+
+The linters and type checkers run beside each other, then the tests, a process for each processor. While tests run, a line says how
+many have ended; once none has ended for half a minute, it names the one that runs. A table of processor seconds for each folder
+ends it.
 
 Words after it go to pytest: ``python -m tests -x tests/core`` runs the linters and types, then only these.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from tests.budget import Spent, table
 
 ROOT = Path(__file__).parents[1]
 
+LINTERS = {
+    "ruff check": ("ruff", "check", "."),
+    "ruff format": ("ruff", "format", "--check", "."),
+    "mypy --strict": ("mypy",),
+    "basedpyright": ("basedpyright", "--pythonpath", sys.executable),
+}
+"""By name, the module to run and its arguments. Their settings are in ``pyproject.toml``."""
+
+PYTEST = ("pytest", "-q", "-o", "console_output_style=classic", "-p", "tests.budget", "-p", "tests.progress")
+
+TOGETHER = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
+"""A process for each processor, four at most: a container may see more processors than it may use. A file stays in one process."""
+
 OPTIMIZED = (
-    "tests/core",
-    "tests/journal",
-    "tests/engine",
+    *("-W", "ignore::pytest.PytestConfigWarning"),
+    *("tests/core", "tests/journal", "tests/engine"),
     "--ignore=tests/journal/test_agreement.py",
     "--ignore=tests/journal/test_power.py",
     "--deselect=tests/journal/test_contract.py::test_a_million_sleepers_cost_memory_for_the_next_ones_only",
@@ -27,21 +49,14 @@ Left out are the two searches for disagreement and for losses in a power cut, an
 rest together, and what they search through is the same code under other dates."""
 
 ALONE = ("tests/benchmarks", "tests/console", "tests/scale")
-"""Run with the machine to themselves, because they measure or drive a browser. All others share it, a process for each processor,
-four at most: a container may see more processors than it may use."""
+"""Run with the machine to themselves, because they measure it or drive a browser."""
 
-TOGETHER = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
-
-CHECKS = {
-    "ruff check": ("ruff", "check", "."),
-    "ruff format": ("ruff", "format", "--check", "."),
-    "mypy --strict": ("mypy",),
-    "basedpyright": ("basedpyright", "--pythonpath", sys.executable),
-    "pytest": ("pytest", *TOGETHER, *(f"--ignore={folder}" for folder in ALONE)),
-    "pytest, alone": ("pytest", *ALONE),
-    "pytest, python -O": ("pytest", "-W", "ignore::pytest.PytestConfigWarning", *OPTIMIZED),
+LANES = {
+    "pytest": (*TOGETHER, *(f"--ignore={folder}" for folder in ALONE)),
+    "pytest, python -O": (*TOGETHER, *OPTIMIZED),
+    "pytest, alone": ALONE,
 }
-"""By name, the module to run and its arguments. Their settings are in ``pyproject.toml``."""
+"""By name, the arguments for pytest."""
 
 
 def main(arguments: list[str]) -> int:
@@ -49,28 +64,44 @@ def main(arguments: list[str]) -> int:
     if arguments in (["-h"], ["--help"]):
         print(__doc__)
         return 0
-    checks = _only(arguments) if arguments else CHECKS
-    failed = [name for name, command in checks.items() if not _passes(name, command)]
-    if failed:
-        print(f"\nFAILED: {', '.join(failed)}", flush=True)
-        return 1
-    print(f"\nall passed: {', '.join(checks)}", flush=True)
-    return 0
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        failed = [name for name, passes in zip(LINTERS, pool.map(_lint, LINTERS), strict=True) if not passes]
+    spent: dict[str, Spent] = {}
+    for lane, words in {"pytest": tuple(arguments)}.items() if arguments else LANES.items():
+        passes, spent[lane] = _test(lane, words)
+        if not passes:
+            failed.append(lane)
+    print("\n== processor time", *table(spent), sep="\n", flush=True)
+    print(f"\nFAILED: {', '.join(failed)}" if failed else "\nall passed", flush=True)
+    return 1 if failed else 0
 
 
-def _only(words: list[str]) -> dict[str, tuple[str, ...]]:
-    """The linters and types, and pytest with these words instead of its own."""
-    linters = {name: command for name, command in CHECKS.items() if not name.startswith("pytest")}
-    return {**linters, "pytest": ("pytest", *words)}
-
-
-def _passes(name: str, command: tuple[str, ...]) -> bool:
-    print(f"\n== {name}", flush=True)
+def _lint(name: str) -> bool:
+    """Run one linter, and print what it says when it has ended: another one runs beside it."""
     started = time.monotonic()
-    optimize = ["-O"] if name.endswith("-O") else []
-    code = subprocess.run([sys.executable, *optimize, "-m", *command], cwd=ROOT).returncode
-    print(f"== {name}: {'passed' if code == 0 else f'FAILED ({code})'}, {time.monotonic() - started:.0f} s", flush=True)
-    return code == 0
+    ended = subprocess.run([sys.executable, "-m", *LINTERS[name]], cwd=ROOT, capture_output=True, text=True)
+    print(f"\n== {name}\n{ended.stdout}{ended.stderr}{_verdict(name, ended.returncode, started)}", flush=True)
+    return ended.returncode == 0
+
+
+def _test(lane: str, words: tuple[str, ...]) -> tuple[bool, Spent]:
+    """Run pytest, whose output goes to the terminal; whether it passes, and what it took of the processor."""
+    print(f"\n== {lane}", flush=True)
+    started = time.monotonic()
+    environment = {**os.environ, "PYTHONOPTIMIZE": "1"} if lane.endswith("-O") else None
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "cpu.json")
+        command = [sys.executable, "-m", *PYTEST, f"--cpu-file={file}", *words]
+        code = subprocess.run(command, cwd=ROOT, env=environment).returncode
+        spent = Spent()
+        if file.exists():
+            spent.add(json.loads(file.read_text()))
+    print(_verdict(lane, code, started), flush=True)
+    return code == 0, spent
+
+
+def _verdict(name: str, code: int, started: float) -> str:
+    return f"== {name}: {'passed' if code == 0 else f'FAILED ({code})'}, {time.monotonic() - started:.0f} s"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+from tests.budget import budgets
+
 TESTS = Path(__file__).parent
 LONGEST_NAME = 90
 """Characters. A new name has at most about 70."""
@@ -20,3 +22,8 @@ def test_a_name_of_a_test_is_a_short_sentence() -> None:
         if len(node.name) > LONGEST_NAME
     ]
     assert functions == []
+
+
+def test_the_map_has_a_row_with_a_budget_for_each_folder() -> None:
+    folders = {folder.name for folder in TESTS.iterdir() if any(folder.glob("test_*.py"))}
+    assert folders | {"*"} == budgets().keys()
