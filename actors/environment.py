@@ -65,7 +65,7 @@ async def offload_inline(function: Callable[[], Any]) -> Any:
 
 
 @attrs.define(eq=False)
-class World:
+class Environment:
     """The seams of an engine. The defaults are the real ones.
 
     ``offload`` returns when the function has ended, also if it was meant to stop; ``offload_detached`` returns as soon as it was
@@ -85,11 +85,11 @@ class World:
         self.unique = Ulids(self.clock.now, self.random).next
 
 
-def world_of_run() -> World:
+def world_of_run() -> Environment:
     """The world on the clock of this trio run: under ``trio.testing.MockClock`` all time is virtual."""
     if not is_mocked():
-        return World()
-    return World(
+        return Environment()
+    return Environment(
         clock=MockedClock(),
         offload=standing_still(offload_to_threads()),
         offload_detached=standing_still(offload_detached),

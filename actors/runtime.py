@@ -14,15 +14,15 @@ import attrs
 import trio
 
 from actors.code.discovery import snapshot_of, snapshot_of_classes
-from actors.code.registry import Applications
+from actors.code.registry import CodeRegistry
 from actors.control.local.backend import LocalBackend, LocalClient
 from actors.core.gates import BACKLOG, EVERYTHING, Gate, GateState
-from actors.engine.attempt import Setting
+from actors.engine.attempt import EngineContext
 from actors.engine.engine import Engine
-from actors.engine.requests import Identity
+from actors.engine.requests import Principal
 from actors.engine.stored_names import StoredNames
 from actors.engine.watchdog import Watchdog
-from actors.environment import World, world_of_run
+from actors.environment import Environment, world_of_run
 from actors.errors import DefinitionError, plain_text
 from actors.model.app import App
 from actors.query.unserved import UnservedClass, without_code
@@ -95,7 +95,7 @@ async def open_runtime(
     partitions: int = 1,
     limits: Limits = DEFAULT_LIMITS,
     retention: Seconds = RETENTION_SECONDS,
-    world: World | None = None,
+    world: Environment | None = None,
     paused: bool = False,
     fail_fast: bool = False,
     drain: Seconds = DRAIN_SECONDS,
@@ -143,13 +143,13 @@ async def open_runtime(
     app = App(classes, system=SYSTEM_CLASSES)
     error: BaseException | None = None
     try:
-        with Applications(app, served_as=snapshot, offload=surroundings.offload_detached) as applications:
+        with CodeRegistry(app, served_as=snapshot, offload=surroundings.offload_detached) as applications:
             async with (
                 _journal(path, journal, kept_for, partitions, surroundings) as opened,
                 _on_record(surroundings, opened) as in_flight,
                 trio.open_nursery() as nursery,
             ):
-                setting = Setting(
+                context = EngineContext(
                     world=surroundings,
                     limits=limits,
                     watchdog=Watchdog(limits.blocking_seconds, in_flight),
@@ -158,11 +158,11 @@ async def open_runtime(
                     secret=opened.secret,
                     fail_fast=fail_fast,
                 )
-                who = Identity(f"user:{_user()}", "process")
+                who = Principal(f"user:{_user()}", "process")
                 closed = _gate_at_start(surroundings, who) if paused else None
-                engine = Engine(opened, applications, setting, retention_seconds=retention_seconds, closed=closed)
+                engine = Engine(opened, applications, context, retention_seconds=retention_seconds, closed=closed)
                 port = LocalBackend(engine, surroundings, limits, who)
-                client = setting.client = LocalClient(port)
+                client = context.client = LocalClient(port)
                 await nursery.start(engine.run)
                 try:
                     await _settle(port, engine, snapshot, closed)
@@ -209,7 +209,7 @@ async def _hold_backlog(port: LocalBackend, directory: HeldDirectory | None) -> 
 _WHY_HELD = "restored from a backup: its open invocations may still run in the original"
 
 
-def _gate_at_start(world: World, who: Identity) -> Gate:
+def _gate_at_start(world: Environment, who: Principal) -> Gate:
     return Gate(scope=EVERYTHING, state=GateState.CLOSED, since=world.clock.now(), by=who.by, reason="started paused")
 
 
@@ -230,7 +230,7 @@ def _journal(
     journal: Journal | None,
     durability: Durability,
     partitions: int,
-    world: World,
+    world: Environment,
 ) -> AbstractAsyncContextManager[Journal]:
     if journal is not None:
         return _as_it_is(journal)
@@ -242,7 +242,7 @@ def _journal(
 
 
 @asynccontextmanager
-async def _on_record(world: World, journal: Journal) -> AsyncIterator[InFlight | None]:
+async def _on_record(world: Environment, journal: Journal) -> AsyncIterator[InFlight | None]:
     """The record of the code that runs. At the end of the block it says that no try was lost."""
     await trio.lowlevel.checkpoint()
     if world.in_flight is not None or journal.directory is None:

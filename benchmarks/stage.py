@@ -11,7 +11,7 @@ import actors
 from actors.code.discovery import snapshot_of_classes
 from benchmarks.measure import Tally
 from journal.kv.store import SCAN_PAGE
-from journal.log.kv_journal import StoredJournal
+from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ async def on_stage(
     """Run classes on a store in this room, or on the one that lies ``at`` another place; their code is kept with it, as always."""
     async with open_journal(at or room.path / "data", durability=room.durability) as journal:
         weighing = Weighing(journal._store)
-        weighed = StoredJournal(weighing, partitions=journal.partitions)
+        weighed = KvJournal(weighing, partitions=journal.partitions)
         async with actors.open_runtime(
             *classes,
             journal=weighed,

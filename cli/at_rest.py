@@ -14,7 +14,7 @@ from actors.control.local.jobs import RUN, job_info, kept_items, run_of_job, unk
 from actors.core.deadlocks import WaitGraph
 from actors.core.fold import fold
 from actors.core.jobs import JobProgress
-from actors.environment import World
+from actors.environment import Environment
 from actors.errors import UnknownInvocationError
 from actors.model.classes import definition_of, service_name
 from actors.model.history import JournalEntry, entries_of
@@ -62,7 +62,7 @@ class AtRest:
     def __init__(self, reader: RocksReader, identity: StoreIdentity) -> None:
         self.partitions = identity.partitions
         self.reader = reader
-        self._queries = Queries(World(), DEFAULT_LIMITS)
+        self._queries = Queries(Environment(), DEFAULT_LIMITS)
         self._kept = KeptObjects(reader, identity.partitions)
         self._asked = QueryTarget(view=self._view, partitions=self.partitions)
 

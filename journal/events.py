@@ -25,13 +25,13 @@ Date: TypeAlias = Annotated[float, msgspec.Meta(ge=-LAST_DATE, le=LAST_DATE)]
 """Wall seconds since 1970. NaN is none, and would make a key that no index can hold."""
 
 
-class Word(enum.Enum):
+class Constant(enum.Enum):
     """One of a few words. A member is there once, so its identity is its hash; Enum's own goes through Python code each time."""
 
     __hash__ = object.__hash__
 
 
-class Kind(Word):
+class Kind(Constant):
     """What an object is."""
 
     ACTOR = "actor"
@@ -39,14 +39,14 @@ class Kind(Word):
     WORKFLOW = "workflow"
 
 
-class Mode(Word):
+class Mode(Constant):
     """Whether an invocation needs its object for itself."""
 
     EXCLUSIVE = "exclusive"
     SHARED = "shared"
 
 
-class Status(Word):
+class Status(Constant):
     """Where an invocation is in its life. ``core.transitions`` draws the arrows."""
 
     SCHEDULED = "scheduled"
@@ -58,7 +58,7 @@ class Status(Word):
     COMPLETED = "completed"
 
 
-class OutcomeKind(Word):
+class OutcomeKind(Constant):
     """How something ended."""
 
     SUCCEEDED = "succeeded"
@@ -67,7 +67,7 @@ class OutcomeKind(Word):
     KILLED = "killed"
 
 
-class PauseCause(Word):
+class PauseCause(Constant):
     """Why an invocation is held."""
 
     REQUESTED = "requested"
@@ -83,14 +83,14 @@ class PauseCause(Word):
     """Its code kept the event loop to itself."""
 
 
-class Children(Word):
+class Children(Constant):
     """Whom a cancel reaches besides its target."""
 
     CALLED = "called"
     ALL = "all"
 
 
-class Verb(Word):
+class Verb(Constant):
     """What may be asked of an invocation from outside."""
 
     CANCEL = "cancel"
@@ -102,14 +102,14 @@ class Verb(Word):
     RESTART = "restart"
 
 
-class Stop(Word):
+class Stop(Constant):
     """How an invocation that has not ended is stopped before it is started again."""
 
     CANCEL = "cancel"
     KILL = "kill"
 
 
-class PauseMode(Word):
+class PauseMode(Constant):
     """What a pause does with a step that is running: wait for its end, or abort it."""
 
     DRAIN = "drain"
@@ -646,7 +646,7 @@ class CancelRequested:
 
 
 @attrs.define(kw_only=True)
-class CancelHastened:
+class CancelDeadlineMoved:
     """It was cancelled before, and has less time now: patience ends at ``kill_at``, which is earlier than it was. The handler hears
     nothing of it."""
 
@@ -656,7 +656,7 @@ class CancelHastened:
 
 
 @attrs.define(kw_only=True)
-class CancelOvertook:
+class CancelDeliveredEarlier:
     """The handler returned on the last of ``handed_over`` completions, and had not met its cancel. Nothing of that turn is kept:
     it is replayed, and given the cancel before that completion. Happens once at most."""
 
@@ -742,7 +742,7 @@ class FieldsRewound:
 
 
 @attrs.define(kw_only=True)
-class HistoryKept:
+class HistoryCopied:
     """What stands before this is kept from the invocation that is repeated; what comes behind it is lived.
 
     As far as it is kept, the handler sees its object as it was when the one that is repeated started: ``fields``,
@@ -760,7 +760,7 @@ class HistoryKept:
 
 
 @attrs.define(kw_only=True)
-class CallsSpared:
+class CallsDetached:
     """What it has called under a key goes on when it is stopped: it is stopped because a restart repeats what it is a part of,
     and the same call will be made again."""
 
@@ -768,7 +768,7 @@ class CallsSpared:
 
 
 @attrs.define(kw_only=True)
-class CallHandedOver:
+class CallTransferred:
     """The callee was restarted, and its successor will answer."""
 
     invocation_id: InvocationId
@@ -828,11 +828,11 @@ Event: TypeAlias = (
     | InvocationMoved
     | InvocationRestarted
     | FieldsRewound
-    | HistoryKept
-    | CallHandedOver
-    | CancelHastened
-    | CancelOvertook
-    | CallsSpared
+    | HistoryCopied
+    | CallTransferred
+    | CancelDeadlineMoved
+    | CancelDeliveredEarlier
+    | CallsDetached
     | FieldsInitialized
     | LogConverted
     | MapConverted

@@ -33,8 +33,8 @@ _OPEN = b"a"
 _PURGE = b"p"
 _OWING = b"o"
 _ITEM = b"v"
-_LETTER = b"l"
-_DATED_LETTER = b"t"
+_MESSAGE = b"l"
+_DATED_MESSAGE = b"t"
 _SEEN = b"d"
 _SEEN_BY_TIME = b"D"
 _PARTITION_STATE = b"m"
@@ -278,54 +278,54 @@ def items_of_object(partition: int, stream: StreamId) -> bytes:
     return _OF_STREAM.pack(_ITEM, partition, stream)
 
 
-def letter(partition: int, arrival: int) -> bytes:
+def message(partition: int, arrival: int) -> bytes:
     """A letter without a date, in the order of arrival."""
-    return _DATED.pack(_LETTER, partition, arrival)
+    return _DATED.pack(_MESSAGE, partition, arrival)
 
 
-def letters(partition: int) -> bytes:
+def messages(partition: int) -> bytes:
     """The prefix of the letters without a date."""
-    return _PARTITION.pack(_LETTER, partition)
+    return _PARTITION.pack(_MESSAGE, partition)
 
 
-def arrival_of_letter(key: bytes) -> int:
+def arrival_of_message(key: bytes) -> int:
     """The number that a letter without a date got when it came, from its key."""
     return int.from_bytes(key[3:11], "big")
 
 
-def dated_letter(partition: int, at: float, letter_id: str) -> bytes:
+def dated_message(partition: int, at: float, message_id: str) -> bytes:
     """A letter with a date: by date to the microsecond, then by id."""
-    return _DATED.pack(_DATED_LETTER, partition, microseconds(at)) + letter_id.encode()
+    return _DATED.pack(_DATED_MESSAGE, partition, microseconds(at)) + message_id.encode()
 
 
-def dated_letters(partition: int) -> bytes:
+def dated_messages(partition: int) -> bytes:
     """The prefix of the letters with a date."""
-    return _PARTITION.pack(_DATED_LETTER, partition)
+    return _PARTITION.pack(_DATED_MESSAGE, partition)
 
 
-def has_date(letter_key: bytes) -> bool:
+def has_date(message_key: bytes) -> bool:
     """Whether the key is that of a letter with a date."""
-    return letter_key.startswith(_DATED_LETTER)
+    return message_key.startswith(_DATED_MESSAGE)
 
 
-def date_of_letter(key: bytes) -> float:
+def date_of_message(key: bytes) -> float:
     """When a dated letter is due, from its key; seconds."""
     return int.from_bytes(key[3:11], "big") / 1e6
 
 
-def id_of_dated_letter(key: bytes) -> str:
+def id_of_dated_message(key: bytes) -> str:
     """The id of a letter with a date, from its key."""
     return key[11:].decode()
 
 
-def seen(partition: int, letter_id: str) -> bytes:
+def seen(partition: int, message_id: str) -> bytes:
     """That a letter without a date has come, so that it comes once. By id."""
-    return _PARTITION.pack(_SEEN, partition) + letter_id.encode()
+    return _PARTITION.pack(_SEEN, partition) + message_id.encode()
 
 
-def seen_by_time(partition: int, at: float, letter_id: str) -> bytes:
+def seen_by_time(partition: int, at: float, message_id: str) -> bytes:
     """The same by the time it came, so that it can be forgotten in order."""
-    return _DATED.pack(_SEEN_BY_TIME, partition, microseconds(at)) + letter_id.encode()
+    return _DATED.pack(_SEEN_BY_TIME, partition, microseconds(at)) + message_id.encode()
 
 
 def seen_by_time_prefix(partition: int) -> bytes:
@@ -343,7 +343,7 @@ def date_of_seen(key: bytes) -> float:
     return microseconds_of_seen(key) / 1e6
 
 
-def letter_id_of_seen(key: bytes) -> str:
+def message_id_of_seen(key: bytes) -> str:
     """The letter's id in the index by time."""
     return key[11:].decode()
 

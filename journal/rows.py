@@ -26,12 +26,12 @@ class Backlog:
     numbers below these, which have not been taken in yet. ``epochs``: of the last owner that each partition had there."""
 
     before: float
-    letters: tuple[int, ...]
+    messages: tuple[int, ...]
     epochs: tuple[int, ...]
 
-    def has_letter(self, partition: int, position: bytes) -> bool:
+    def has_message(self, partition: int, position: bytes) -> bool:
         """Whether the letter at this position is of it."""
-        return not keys.has_date(position) and position < keys.letter(partition, self.letters[partition])
+        return not keys.has_date(position) and position < keys.message(partition, self.messages[partition])
 
     def has_epoch(self, partition: int, epoch: int) -> bool:
         """Whether an owner of this epoch was one of the original's."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @attrs.define
-class Stored:
+class StoredStream:
     """What is kept of an object: a snapshot of it as of event ``snapshot_at``, and the events behind that; up to event
     ``trimmed`` the stream is cut off."""
 

@@ -10,13 +10,13 @@ import trio
 import trio.testing
 
 from actors import Limits
-from actors.environment import World, offload_inline
+from actors.environment import Environment, offload_inline
 from actors.runtime import Runtime, open_runtime
 from journal import keys
 from journal.ids import stream_of
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
-from journal.log.kv_journal import StoredJournal
+from journal.log.kv_journal import KvJournal
 from tests.virtual import VirtualClock
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class Lab:
         code: Snapshot | None = None,
     ) -> AsyncIterator[Runtime]:
         """The runtime, until the block is left: then it is gone at once, like a process that was killed, without a drain."""
-        journal = StoredJournal(self.store, partitions=self.partitions, clock=self.clock, secret="lab")
-        world = World(
+        journal = KvJournal(self.store, partitions=self.partitions, clock=self.clock, secret="lab")
+        world = Environment(
             clock=self.clock,
             random=self._random,
             offload=offload_inline,

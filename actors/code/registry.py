@@ -47,7 +47,7 @@ class LoadFailure:
     again_at: float
 
 
-class Applications:
+class CodeRegistry:
     """An :class:`App` for each deployment that is loaded.
 
     ``served`` are the classes that the runtime was given, ``served_as`` the deployment that they are; empty: none, and then
@@ -71,7 +71,7 @@ class Applications:
         self._failures: dict[str, LoadFailure] = {}
         self._latest_failed = trio.Event()
 
-    def __enter__(self) -> Applications:
+    def __enter__(self) -> CodeRegistry:
         return self
 
     def __exit__(

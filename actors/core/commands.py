@@ -230,7 +230,7 @@ def is_rehearsed(command: RestartInvocation) -> bool:
 
 
 @attrs.define(kw_only=True)
-class HandOverCall:
+class TransferCall:
     """Another invocation will answer the call."""
 
     invocation_id: InvocationId
@@ -280,7 +280,7 @@ class FailAttempt:
 
 
 @attrs.define(kw_only=True)
-class HoldAttempt:
+class PauseAttempt:
     """A handler cannot go on as the code is: it replays differently, or has used up a limit. Pause it, saying why."""
 
     invocation_id: InvocationId
@@ -335,7 +335,7 @@ class EmitOutput:
 
 
 @attrs.define(kw_only=True)
-class SettlePause:
+class FinishDrain:
     """No step of it runs any more: a pause that waited for that takes effect."""
 
     invocation_id: InvocationId
@@ -357,18 +357,18 @@ Command: TypeAlias = (
     | SignalInvocation
     | PurgeInvocations
     | RestartInvocation
-    | HandOverCall
+    | TransferCall
     | WithdrawCall
     | RecordProgress
     | FinishAttempt
     | FailAttempt
-    | HoldAttempt
+    | PauseAttempt
     | SuspendAttempt
     | CompleteStep
     | FailStep
     | AbortStep
     | EmitOutput
-    | SettlePause
+    | FinishDrain
 )
 
 _TAGS: dict[type, int] = {
@@ -386,7 +386,7 @@ _TAGS: dict[type, int] = {
     SignalInvocation: 0x0C,
     PurgeInvocations: 0x0D,
     RestartInvocation: 0x0E,
-    HandOverCall: 0x0F,
+    TransferCall: 0x0F,
     WithdrawCall: 0x10,
 }
 

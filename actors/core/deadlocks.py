@@ -37,7 +37,7 @@ FARTHEST = 10_000
 """Invocations that one search visits at most. A circle behind more of them is not found."""
 
 
-class NotAtHand(Exception):
+class ObjectNotLoaded(Exception):
     """The search comes to an object that is not in memory."""
 
     def __init__(self, stream: StreamId) -> None:
@@ -58,7 +58,7 @@ class Edge:
 
 
 @attrs.frozen
-class Circle:
+class WaitCycle:
     """Edges, each from where the one before leads to, the last to where the first begins; and those that they join, by name, the
     first once more at the end."""
 
@@ -118,17 +118,17 @@ def edges_from(state: ObjectState, invocation: InvocationState) -> Iterator[Edge
 
 
 class WaitGraph:
-    """The graph over these objects. Every method raises :class:`NotAtHand`."""
+    """The graph over these objects. Every method raises :class:`ObjectNotLoaded`."""
 
     def __init__(self, object_of: ObjectOf) -> None:
         self._object_of = object_of
 
-    def circle_around(self, of: InvocationId) -> Circle | None:
+    def circle_around(self, of: InvocationId) -> WaitCycle | None:
         """The circle that an invocation is in, if it is in one."""
         came_by = self._reach(of, until=of)
         return self._circle(_path(came_by, of, of)) if of in came_by else None
 
-    def closed_by(self, edges: Sequence[Edge], target: str) -> Circle | None:
+    def closed_by(self, edges: Sequence[Edge], target: str) -> WaitCycle | None:
         """The circle that these edges would close, which lead from one to the next. ``target`` is the first that they lead to."""
         waiter, start = edges[0].waiter, edges[-1].awaited
         came_by = self._reach(start, until=waiter)
@@ -162,10 +162,10 @@ class WaitGraph:
                 ahead.append(edge.awaited)
         return came_by
 
-    def _circle(self, edges: Sequence[Edge], targets: dict[InvocationId, str] | None = None) -> Circle:
+    def _circle(self, edges: Sequence[Edge], targets: dict[InvocationId, str] | None = None) -> WaitCycle:
         known = targets or {}
         ids = [edge.waiter for edge in edges] + [edges[0].waiter]
-        return Circle(tuple(edges), tuple(CircleLink(of, known.get(of) or self._target_of(of)) for of in ids))
+        return WaitCycle(tuple(edges), tuple(CircleLink(of, known.get(of) or self._target_of(of)) for of in ids))
 
     def _target_of(self, of: InvocationId) -> str:
         state = self._object_of(stream_of_invocation(of))

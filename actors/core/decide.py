@@ -252,7 +252,7 @@ def _finish_attempt(
         return [*command.events, *_complete(state, invocation, command.outcome)]
     outcome = outcome_when_cancelled(command, cancel.reason)
     if outcome is not command.outcome and not cancel.overtook:
-        return [e.CancelOvertook(invocation_id=invocation.invocation_id, handed_over=command.handed_over)]
+        return [e.CancelDeliveredEarlier(invocation_id=invocation.invocation_id, handed_over=command.handed_over)]
     return [*command.events, *_complete(state, invocation, outcome)]
 
 
@@ -335,7 +335,7 @@ def _retry_attempt(_: ObjectState, invocation: InvocationState, __: Any, ___: fl
 
 
 def _hold_attempt(
-    _: ObjectState, invocation: InvocationState, command: c.HoldAttempt, __: float, ___: Limits
+    _: ObjectState, invocation: InvocationState, command: c.PauseAttempt, __: float, ___: Limits
 ) -> list[Event]:
     return _paused_at(invocation, command.cause, command.reason, command.failure)
 
@@ -519,7 +519,7 @@ def _hasten(
     """It is delivered once, so all that asking again can do is to shorten the patience, never to lengthen it."""
     if kill_at is None or (cancel.kill_at is not None and cancel.kill_at <= kill_at):
         return []
-    return [e.CancelHastened(invocation_id=invocation.invocation_id, kill_at=kill_at, reason=command.reason)]
+    return [e.CancelDeadlineMoved(invocation_id=invocation.invocation_id, kill_at=kill_at, reason=command.reason)]
 
 
 def _kill(
@@ -532,7 +532,7 @@ def _kill(
 def _spare_calls(invocation: InvocationState, command: c.CancelInvocation | c.KillInvocation) -> list[Event]:
     if not command.spares or invocation.spares or not invocation.is_started:
         return []
-    return [e.CallsSpared(invocation_id=invocation.invocation_id)]
+    return [e.CallsDetached(invocation_id=invocation.invocation_id)]
 
 
 def _pause(
@@ -715,12 +715,12 @@ def _is_free_without(state: ObjectState, ended: InvocationState | None) -> bool:
 
 
 def _hand_over_call(
-    _: ObjectState, invocation: InvocationState, command: c.HandOverCall, __: float, ___: Limits
+    _: ObjectState, invocation: InvocationState, command: c.TransferCall, __: float, ___: Limits
 ) -> list[Event]:
     wait = invocation.waits.get(command.step)
     if wait is None or wait.kind not in (WaitKind.CALL, WaitKind.ATTACH) or wait.callee == command.callee:
         return []
-    return [e.CallHandedOver(invocation_id=invocation.invocation_id, step=command.step, callee=command.callee)]
+    return [e.CallTransferred(invocation_id=invocation.invocation_id, step=command.step, callee=command.callee)]
 
 
 def _withdraw_call(
@@ -805,7 +805,7 @@ _DECISIONS: dict[type, Callable[..., list[Event]]] = {
     c.FinishAttempt: _finish_attempt,
     c.FailAttempt: _fail_attempt,
     c.RetryAttempt: _retry_attempt,
-    c.HoldAttempt: _hold_attempt,
+    c.PauseAttempt: _hold_attempt,
     c.SuspendAttempt: _suspend,
     c.FireTimer: _fire_timer,
     c.CompleteStep: _complete_step,
@@ -818,9 +818,9 @@ _DECISIONS: dict[type, Callable[..., list[Event]]] = {
     c.CancelInvocation: _cancel,
     c.KillInvocation: _kill,
     c.PauseInvocation: _pause,
-    c.SettlePause: _settle_pause,
+    c.FinishDrain: _settle_pause,
     c.ResumeInvocation: _resume,
     c.SignalInvocation: _signal,
-    c.HandOverCall: _hand_over_call,
+    c.TransferCall: _hand_over_call,
     c.WithdrawCall: _withdraw_call,
 }

@@ -64,7 +64,7 @@ class RetractTimer:
 
 
 @attrs.define
-class StopSends:
+class StopSentInvocations:
     """Cancel, or kill, what the invocation has sent one-way. Inner; the history names them."""
 
     invocation_id: InvocationId
@@ -72,7 +72,7 @@ class StopSends:
 
 
 @attrs.define
-class CheckPause:
+class CheckDrained:
     """If no step of the invocation runs in this process, say so: its pause waits for that. Inner."""
 
     invocation_id: InvocationId
@@ -87,7 +87,7 @@ class RunStep:
 
 
 @attrs.define
-class Announce:
+class NotifyWaiters:
     """Tell everybody outside who waits for the invocation how it ended. Outer."""
 
     invocation_id: InvocationId
@@ -95,7 +95,7 @@ class Announce:
 
 
 @attrs.define
-class AnnouncePause:
+class NotifyPaused:
     """Tell those outside who wait for the invocation, and do not want to wait for a pause to end, that it is paused. Outer."""
 
     invocation_id: InvocationId
@@ -103,7 +103,7 @@ class AnnouncePause:
 
 
 @attrs.define
-class KeepItems:
+class WriteItems:
     """Write the items that a handler left in ``Log`` and ``Map`` fields; ``lengths`` are the logs' before. Inner: rows of the
     same batch."""
 
@@ -112,14 +112,14 @@ class KeepItems:
 
 
 @attrs.define
-class KeepHistory:
+class CopyHistory:
     """Give the invocation what its restart keeps of the one that it repeats. Inner: events of the same batch."""
 
     invocation_id: InvocationId
 
 
 @attrs.define
-class HandOver:
+class TransferWaiters:
     """The clients outside that wait for the one invocation wait for the other from now on. Inner."""
 
     invocation_id: InvocationId
@@ -149,14 +149,14 @@ Effect: TypeAlias = (
     | Deliver
     | SetTimer
     | RetractTimer
-    | StopSends
-    | CheckPause
+    | StopSentInvocations
+    | CheckDrained
     | RunStep
-    | Announce
-    | AnnouncePause
-    | KeepItems
-    | KeepHistory
-    | HandOver
+    | NotifyWaiters
+    | NotifyPaused
+    | WriteItems
+    | CopyHistory
+    | TransferWaiters
     | RewindItems
     | EraseHistory
 )

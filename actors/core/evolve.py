@@ -336,7 +336,7 @@ def _on_cancel(_: ObjectState, invocation: InvocationState, event: e.CancelReque
     invocation.status = transitions.status_now(invocation)
 
 
-def _on_hastened(_: ObjectState, invocation: InvocationState, event: e.CancelHastened, __: Stamp) -> None:
+def _on_hastened(_: ObjectState, invocation: InvocationState, event: e.CancelDeadlineMoved, __: Stamp) -> None:
     cancel = invocation.cancel
     if cancel is None:
         raise IllegalEvent(f"{invocation.invocation_id} cannot be hastened: it is not cancelled")
@@ -347,7 +347,7 @@ def _on_hastened(_: ObjectState, invocation: InvocationState, event: e.CancelHas
     cancel.kill_at = event.kill_at
 
 
-def _on_overtook(_: ObjectState, invocation: InvocationState, __: e.CancelOvertook, ___: Stamp) -> None:
+def _on_overtook(_: ObjectState, invocation: InvocationState, __: e.CancelDeliveredEarlier, ___: Stamp) -> None:
     if invocation.cancel is None:
         raise IllegalEvent(f"{invocation.invocation_id} overtook a cancel, and it is not cancelled")
     invocation.cancel.overtook = True
@@ -409,7 +409,7 @@ def _on_restarted(state: ObjectState, invocation: InvocationState, event: e.Invo
         invocation.caller, invocation.attached = None, []
 
 
-def _on_spared(_: ObjectState, invocation: InvocationState, __: e.CallsSpared, ___: Stamp) -> None:
+def _on_spared(_: ObjectState, invocation: InvocationState, __: e.CallsDetached, ___: Stamp) -> None:
     invocation.spares = True
 
 
@@ -421,7 +421,7 @@ def _on_rewound(state: ObjectState, invocation: InvocationState, event: e.Fields
     state.lengths = dict(event.lengths)
 
 
-def _on_history_kept(_: ObjectState, invocation: InvocationState, event: e.HistoryKept, __: Stamp) -> None:
+def _on_history_kept(_: ObjectState, invocation: InvocationState, event: e.HistoryCopied, __: Stamp) -> None:
     invocation.has_kept = True
     invocation.deferred_signals = 0  # they come again
     if not event.carries:
@@ -429,7 +429,7 @@ def _on_history_kept(_: ObjectState, invocation: InvocationState, event: e.Histo
         invocation.changes = Changes()
 
 
-def _on_handed_over(_: ObjectState, invocation: InvocationState, event: e.CallHandedOver, __: Stamp) -> None:
+def _on_handed_over(_: ObjectState, invocation: InvocationState, event: e.CallTransferred, __: Stamp) -> None:
     invocation.waits[event.step].callee = event.callee
 
 
@@ -495,8 +495,8 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.AttemptRetried: _on_attempt_retried,
     e.InvocationSuspended: _on_suspended,
     e.CancelRequested: _on_cancel,
-    e.CancelHastened: _on_hastened,
-    e.CancelOvertook: _on_overtook,
+    e.CancelDeadlineMoved: _on_hastened,
+    e.CancelDeliveredEarlier: _on_overtook,
     e.PauseRequested: _on_pause_requested,
     e.InvocationPaused: _on_paused,
     e.InvocationResumed: _on_resumed,
@@ -505,7 +505,7 @@ _EVOLVE: dict[type, Callable[[ObjectState, InvocationState, Any, Stamp], None]] 
     e.InvocationCompleted: _on_completed,
     e.InvocationRestarted: _on_restarted,
     e.FieldsRewound: _on_rewound,
-    e.HistoryKept: _on_history_kept,
-    e.CallHandedOver: _on_handed_over,
-    e.CallsSpared: _on_spared,
+    e.HistoryCopied: _on_history_kept,
+    e.CallTransferred: _on_handed_over,
+    e.CallsDetached: _on_spared,
 }

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from actors.core.state import ObjectState
     from journal.events import Recorded
     from journal.ids import StreamId
-    from journal.stored_stream import Stored
+    from journal.stored_stream import StoredStream
 
 
-def fold(stream: StreamId, stored: Stored) -> ObjectState:
+def fold(stream: StreamId, stored: StoredStream) -> ObjectState:
     """The object as what is stored of it says. Raises ``Damaged``."""
     state: ObjectState | None = None
     if stored.snapshot is not None:

@@ -35,11 +35,11 @@ OPERATIONS = (
 ENDS = (e.StepCompleted, e.StepAborted, e.TimerFired, e.CallCompleted, e.VerbAnswered, e.WaitDropped)
 """What ends them; a signal besides."""
 
-_BEGINNINGS = (e.InvocationStarted, e.HistoryKept)
+_BEGINNINGS = (e.InvocationStarted, e.HistoryCopied)
 
 
 @attrs.frozen
-class Cut:
+class HistoryCut:
     """A place in a history: before the event at ``at``. ``moment`` is when the handler stood there.
 
     ``not_lived`` are deadlines around the step that passed before that event, and that the handler had not been given then.
@@ -52,7 +52,7 @@ class Cut:
     stopped_by: StepId | None = None
 
 
-def cut_before_outcome(history: Sequence[Recorded], step: StepId) -> Cut:
+def cut_before_outcome(history: Sequence[Recorded], step: StepId) -> HistoryCut:
     """Before the outcome of the step, or at the end if it has none; never behind a cancel of the invocation.
 
     Raises :class:`UnknownStepError` if the step was begun after the cancel.
@@ -81,15 +81,15 @@ def _ends(event: Any, step: StepId) -> bool:
     return isinstance(event, ENDS) and event.step == step
 
 
-def cut_at(history: Sequence[Recorded], at: int, stopped_by: StepId | None = None) -> Cut:
+def cut_at(history: Sequence[Recorded], at: int, stopped_by: StepId | None = None) -> HistoryCut:
     """At this place, as if the handler had lived up to there."""
-    return Cut(at, history[min(at, len(history) - 1)].stamp.at, stopped_by=stopped_by)
+    return HistoryCut(at, history[min(at, len(history) - 1)].stamp.at, stopped_by=stopped_by)
 
 
 # Signals.
 
 
-def _cut_before_signal(history: Sequence[Recorded], begun: int, wait: e.SignalAwaited, cancelled: int) -> Cut:
+def _cut_before_signal(history: Sequence[Recorded], begun: int, wait: e.SignalAwaited, cancelled: int) -> HistoryCut:
     if wait.ready:
         return _cut_as_lived(history, begun, begun + 1, wait.handed_over)
     end = _taken_or_left_at(history, begun, wait.step)
@@ -120,19 +120,19 @@ def _taken_or_left_at(history: Sequence[Recorded], begun: int, step: StepId) -> 
     return taken
 
 
-def _cut_as_lived(history: Sequence[Recorded], begun: int, at: int, lived: int) -> Cut:
+def _cut_as_lived(history: Sequence[Recorded], begun: int, at: int, lived: int) -> HistoryCut:
     """The handler had been given so many completions when it took the signal."""
     came = [place for place, r in enumerate(history[:at]) if is_completion(r.event)]
     last = came[lived - 1] if lived else next(i for i, r in enumerate(history) if isinstance(r.event, _BEGINNINGS))
     around = _deadlines_around(history, begun, at)
     not_lived = frozenset(place for place in came[lived:] if _passes(history[place].event) in around)
-    return Cut(at, history[last].stamp.at, not_lived)
+    return HistoryCut(at, history[last].stamp.at, not_lived)
 
 
 # Deadlines.
 
 
-def _cut_before_end(history: Sequence[Recorded], begun: int, end: int) -> Cut:
+def _cut_before_end(history: Sequence[Recorded], begun: int, end: int) -> HistoryCut:
     if end == len(history) or _may_have_been_stopped(history, begun, end):
         around = _deadlines_around(history, begun, end)
         for at in range(begun, end):

@@ -36,7 +36,7 @@ class Snapshots(Protocol):
 
 
 @attrs.define
-class Past:
+class ObjectHistory:
     """Reads the events of one object, those that are not durable yet included.
 
     ``trimmed`` is how many events are cut off in front, ``durable`` the last one on disk, ``recent`` are those behind it.

@@ -44,7 +44,7 @@ def pending(state: ObjectState, gates: Gates = NO_GATES) -> list[Effect]:
     owed: list[Effect] = []
     for invocation in state.invocations.values():
         if invocation.pausing is not None:
-            owed.append(f.CheckPause(invocation.invocation_id))
+            owed.append(f.CheckDrained(invocation.invocation_id))
         elif may_run(invocation) and not gates.holding_invocation(state, invocation):
             owed.append(f.StartAttempt(invocation.invocation_id))
     return owed
@@ -118,7 +118,7 @@ def _begin(invocation: InvocationState) -> list[Effect]:
     """Begin or continue it. A restart that could not read what it keeps reads it first."""
     of = invocation.invocation_id
     if invocation.restarts is not None and has_yet_to_keep(invocation):
-        return [f.KeepHistory(of), f.StartAttempt(of)]
+        return [f.CopyHistory(of), f.StartAttempt(of)]
     return [f.StartAttempt(of)]
 
 
@@ -277,19 +277,19 @@ def _on_cancel(state: ObjectState | None, event: e.CancelRequested) -> list[Effe
     if event.kill_at is not None:
         owed.append(f.SetTimer(event.kill_at, _kill_when_impatient(event.invocation_id)))
     if event.children is Children.ALL:
-        owed.append(f.StopSends(event.invocation_id, event.reason))
+        owed.append(f.StopSentInvocations(event.invocation_id, event.reason))
     owed.append(f.Continue(event.invocation_id, event))
     return owed
 
 
-def _on_hastened(state: ObjectState | None, event: e.CancelHastened) -> list[Effect]:
+def _on_hastened(state: ObjectState | None, event: e.CancelDeadlineMoved) -> list[Effect]:
     return [
         *_retract_kill(_of(state, event)),
         f.SetTimer(event.kill_at, _kill_when_impatient(event.invocation_id)),
     ]
 
 
-def _on_overtook(_: ObjectState | None, event: e.CancelOvertook) -> list[Effect]:
+def _on_overtook(_: ObjectState | None, event: e.CancelDeliveredEarlier) -> list[Effect]:
     return [f.EndAttempt(event.invocation_id, abort_steps=False), f.StartAttempt(event.invocation_id)]
 
 
@@ -309,7 +309,7 @@ def _on_pause_requested(_: ObjectState | None, event: e.PauseRequested) -> list[
 
 def _on_paused(state: ObjectState | None, event: e.InvocationPaused) -> list[Effect]:
     invocation = _of(state, event)
-    told = f.AnnouncePause(event.invocation_id, event.reason)
+    told = f.NotifyPaused(event.invocation_id, event.reason)
     if not invocation.is_started:
         return [told]
     # Held by request, with steps still running: the request was for now. Held at a limit: what they say has no room.
@@ -335,11 +335,11 @@ def _on_restarted(state: ObjectState | None, event: e.InvocationRestarted) -> li
     owed: list[Effect] = [
         f.Deliver(
             stream_of_invocation(caller.invocation_id),
-            c.HandOverCall(invocation_id=caller.invocation_id, step=caller.step, callee=event.successor),
+            c.TransferCall(invocation_id=caller.invocation_id, step=caller.step, callee=event.successor),
         )
         for caller in waiting
     ]
-    return [*owed, f.HandOver(event.invocation_id, event.successor)]
+    return [*owed, f.TransferWaiters(event.invocation_id, event.successor)]
 
 
 def _on_rewound(state: ObjectState | None, event: e.FieldsRewound) -> list[Effect]:
@@ -348,11 +348,11 @@ def _on_rewound(state: ObjectState | None, event: e.FieldsRewound) -> list[Effec
 
 
 def _on_log_converted(_: ObjectState | None, event: e.LogConverted) -> list[Effect]:
-    return [f.KeepItems(Changes(logs={event.field: event.items}), {})]
+    return [f.WriteItems(Changes(logs={event.field: event.items}), {})]
 
 
 def _on_map_converted(_: ObjectState | None, event: e.MapConverted) -> list[Effect]:
-    return [f.KeepItems(Changes(maps={event.field: {**event.items}}), {})]
+    return [f.WriteItems(Changes(maps={event.field: {**event.items}}), {})]
 
 
 def _on_resumed(state: ObjectState | None, event: e.InvocationResumed) -> list[Effect]:
@@ -368,13 +368,13 @@ def _on_completed(state: ObjectState | None, event: e.InvocationCompleted) -> li
         owed.append(f.EndAttempt(event.invocation_id, abort_steps=True))
         changes = invocation.changes
         if (changes.logs or changes.maps) and keeps_changes(invocation, event.outcome.kind):
-            owed.append(f.KeepItems(changes, dict(state.lengths)))
+            owed.append(f.WriteItems(changes, dict(state.lengths)))
         owed += _clear_waits(invocation, event.outcome.kind)
     elif invocation.scheduled_for is not None:
         owed.append(f.RetractTimer(invocation.scheduled_for, c.StartDue(invocation_id=event.invocation_id)))
     if invocation.caller is not None or invocation.attached:
         owed += _answer(invocation, event.outcome)
-    owed.append(f.Announce(event.invocation_id, event.outcome))
+    owed.append(f.NotifyWaiters(event.invocation_id, event.outcome))
     return owed
 
 
@@ -436,8 +436,8 @@ _REACTIONS: dict[type, Callable[[ObjectState | None, Any], list[Effect]]] = {
     e.AttemptRetried: _on_attempt_retried,
     e.InvocationSuspended: _on_suspended,
     e.CancelRequested: _on_cancel,
-    e.CancelHastened: _on_hastened,
-    e.CancelOvertook: _on_overtook,
+    e.CancelDeadlineMoved: _on_hastened,
+    e.CancelDeliveredEarlier: _on_overtook,
     e.PauseRequested: _on_pause_requested,
     e.InvocationPaused: _on_paused,
     e.InvocationResumed: _on_resumed,

@@ -44,7 +44,7 @@ Completion: TypeAlias = (
     | e.SignalReceived
     | e.VerbAnswered
     | e.CancelRequested
-    | e.HistoryKept
+    | e.HistoryCopied
 )
 """What is handed over to it."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors.core.history_cuts import ENDS, OPERATIONS, Cut, cut_at, cut_before_outcome
+from actors.core.history_cuts import ENDS, OPERATIONS, HistoryCut, cut_at, cut_before_outcome
 from actors.core.output import void_pieces
 from actors.core.requests import describe, is_completion, is_deferred, is_request
 from actors.errors import UnknownStepError
@@ -49,12 +49,12 @@ _WITH_ARGUMENTS = (e.StepScheduled, e.CallScheduled, e.AttachScheduled, e.VerbSc
 _CHANGES = (e.FieldsChanged, e.LogExtended, e.MapChanged)
 
 _OUTCOMES = (e.StepCompleted, e.TimerFired, e.CallCompleted, e.VerbAnswered)
-_KEPT_BESIDES = (e.ReadsPinned, e.ItemsPinned, e.HistoryKept)
+_KEPT_BESIDES = (e.ReadsPinned, e.ItemsPinned, e.HistoryCopied)
 _NAMES_SHOWN = 20
 
 
 @attrs.frozen
-class Kept:
+class RestartPlan:
     """What a restart takes over, in order, renamed and with the original stamps; ``late`` signals come behind it.
 
     ``again`` are those of the events that have no outcome, so that what they ask for must be asked for again. ``pinned`` is
@@ -66,7 +66,7 @@ class Kept:
     events: list[tuple[Stamp, Event]]
     late: list[tuple[Stamp, Event]]
     again: list[Event]
-    pinned: e.HistoryKept | None
+    pinned: e.HistoryCopied | None
     dropped: tuple[StepRef, ...] = ()
     before_last: bool = False
     asked_anew: StepRef | None = None
@@ -177,7 +177,7 @@ def _entries(history: Sequence[Recorded]) -> list[int]:
 
 def _is_entry(recorded: Recorded) -> bool:
     event = recorded.event
-    return is_request(event) or (is_completion(event) and not isinstance(event, e.HistoryKept))
+    return is_request(event) or (is_completion(event) and not isinstance(event, e.HistoryCopied))
 
 
 def in_words(point: StepId) -> str:
@@ -211,7 +211,9 @@ def _ref(operation: Any) -> StepRef:
     return StepRef(operation.step, _label(operation))
 
 
-def keep(history: Sequence[Recorded], step: StepId, *, successor: InvocationId, now: float, again_by: str) -> Kept:
+def plan_restart(
+    history: Sequence[Recorded], step: StepId, *, successor: InvocationId, now: float, again_by: str
+) -> RestartPlan:
     """What ``successor`` keeps of the history when it goes back to before the outcome of ``step``, or up to another point.
 
     Raises :class:`UnknownStepError` if the step was begun by a compensation: a cancel is not kept, so it never comes to it.
@@ -249,17 +251,17 @@ def keep(history: Sequence[Recorded], step: StepId, *, successor: InvocationId, 
         for r in history[cut.at :]
         if isinstance(r.event, e.SignalReceived) and r.event.signal not in consumed
     ]
-    marks = [r.event for r in history[cut.at :] if isinstance(r.event, e.HistoryKept)]
+    marks = [r.event for r in history[cut.at :] if isinstance(r.event, e.HistoryCopied)]
     dropped = tuple(_ref(r.event) for r in history[cut.at :] if isinstance(r.event, GIVEN_UP))
     anew = next((ref for ref in dropped if step == f"{_ANEW}{ref.step}"), None)
-    return Kept(events, late, again, marks[0] if marks else None, dropped, before_last, anew)
+    return RestartPlan(events, late, again, marks[0] if marks else None, dropped, before_last, anew)
 
 
 def _without_deferred(history: Sequence[Recorded]) -> Sequence[Recorded]:
     """The same, with each signal once: a deferred one came again, unless the invocation never took over what it was to keep."""
     if not any(is_deferred(recorded.event) for recorded in history):
         return history
-    if any(isinstance(recorded.event, (e.HistoryKept, e.FieldsRewound)) for recorded in history):
+    if any(isinstance(recorded.event, (e.HistoryCopied, e.FieldsRewound)) for recorded in history):
         return [recorded for recorded in history if not is_deferred(recorded.event)]
     signals, kept = 0, []
     for recorded in history:
@@ -309,7 +311,7 @@ def _end_of(history: Sequence[Recorded]) -> int:
             return position
         if isinstance(recorded.event, e.InvocationCompleted) and recorded.event.outcome.kind is not OutcomeKind.KILLED:
             return last
-        if is_completion(recorded.event) and not isinstance(recorded.event, e.HistoryKept):
+        if is_completion(recorded.event) and not isinstance(recorded.event, e.HistoryCopied):
             last = position + 1
     return len(history)
 
@@ -413,7 +415,9 @@ def _waiting(chosen: Iterable[Recorded], step: StepId) -> frozenset[int]:
     return frozenset(map(id, open_.values()))
 
 
-def _begun_again(event: Any, begun_at: float, successor: InvocationId, step: StepId, cut: Cut, *, now: float) -> Any:
+def _begun_again(
+    event: Any, begun_at: float, successor: InvocationId, step: StepId, cut: HistoryCut, *, now: float
+) -> Any:
     delay = now - cut.moment
     match event:
         case e.SleepScheduled():
@@ -437,9 +441,9 @@ def _new_callee(call: e.CallScheduled, successor: InvocationId) -> InvocationId:
     return invocation_id(stream_of(call.target.service, call.target.key), unique)
 
 
-def nothing_of(history: Iterable[Recorded]) -> Kept:
+def nothing_of(history: Iterable[Recorded]) -> RestartPlan:
     """What a restart from the beginning keeps: nothing, so that everything is done once more."""
-    return Kept([], [], [], None, tuple(_ref(r.event) for r in history if isinstance(r.event, GIVEN_UP)))
+    return RestartPlan([], [], [], None, tuple(_ref(r.event) for r in history if isinstance(r.event, GIVEN_UP)))
 
 
 FROM_THE_START = ROOT_STEP

@@ -14,7 +14,7 @@ import attrs
 import msgspec
 
 from journal.errors import BrokenInvariant
-from journal.events import Caller, Failure, Kind, Lineage, Link, Mode, PauseCause, Status, Word
+from journal.events import Caller, Constant, Failure, Kind, Lineage, Link, Mode, PauseCause, Status
 from journal.ids import InvocationId, StepId
 
 REQUEST = "request:"
@@ -50,7 +50,7 @@ _DECODER = msgspec.json.Decoder(float_hook=_number)
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
-class WaitKind(Word):
+class WaitKind(Constant):
     """What an invocation can wait for."""
 
     STEP = "step"

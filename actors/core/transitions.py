@@ -80,8 +80,8 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.AttemptRetried: frozenset({Status.BACKING_OFF}),
     e.InvocationSuspended: ACTIVE,
     e.CancelRequested: _STARTED_OR_HELD,
-    e.CancelHastened: _STARTED_OR_HELD,
-    e.CancelOvertook: ACTIVE,
+    e.CancelDeadlineMoved: _STARTED_OR_HELD,
+    e.CancelDeliveredEarlier: ACTIVE,
     e.PauseRequested: ACTIVE,
     e.InvocationPaused: OPEN - {Status.PAUSED},
     e.InvocationResumed: ACTIVE | {Status.PAUSED},
@@ -90,9 +90,9 @@ LEGAL: dict[type, frozenset[Status]] = {
     e.InvocationCompleted: OPEN,
     e.InvocationRestarted: OPEN,
     e.FieldsRewound: frozenset({Status.RUNNING}),
-    e.HistoryKept: frozenset({Status.RUNNING}),
-    e.CallsSpared: _STARTED_OR_HELD,
-    e.CallHandedOver: _STARTED_OR_HELD,
+    e.HistoryCopied: frozenset({Status.RUNNING}),
+    e.CallsDetached: _STARTED_OR_HELD,
+    e.CallTransferred: _STARTED_OR_HELD,
 }
 
 

@@ -22,8 +22,8 @@ from actors.model.definitions import NothingStored
 from actors.model.field_view import FieldView, Pins
 from actors.model.mistakes import fails_fast
 from actors.model.verbs import HandlerBackend
-from actors.replay.execution import Execution, Progress, play
-from actors.replay.script import Script, script
+from actors.replay.execution import Execution, Progress, replay
+from actors.replay.plan import ReplayPlan, replay_plan
 from actors.values import MissingParameters, UnknownParameter, ValueProblem
 from actors.values.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
 from actors.values.limits import within_limit
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.core.state import InvocationState, ObjectState
     from actors.engine.watchdog import Watchdog
-    from actors.environment import World
+    from actors.environment import Environment
     from actors.model.definitions import Definition, HandlerDefinition, NameLookup
     from actors.model.inside import InsideClient
     from actors.model.items import Items
@@ -59,10 +59,10 @@ _FOREIGN_LIBRARIES = ("trio", "anyio", "asyncio", "sniffio")
 
 
 @attrs.define(eq=False, kw_only=True)
-class Setting:
+class EngineContext:
     """What every attempt of an owner needs."""
 
-    world: World
+    world: Environment
     limits: Limits
     watchdog: Watchdog
     stored: NameLookup = attrs.field(factory=NothingStored)
@@ -90,7 +90,7 @@ class Attempt:
 
     def __init__(
         self,
-        setting: Setting,
+        context: EngineContext,
         definition: Definition,
         state: ObjectState,
         invocation: InvocationState,
@@ -101,37 +101,37 @@ class Attempt:
         handler = self.handler = definition.handler(invocation.handler)
         self.seen = history[-1].number
         self.last_active = 0.0
-        self._setting = setting
+        self._context = context
         self.name = f"{state.name}/{invocation.handler}"
         self.may_be_interrupted = not is_system(state.service)
-        self.mark = b"" if setting.in_flight is None else turn_mark(invocation.invocation_id)
+        self.mark = b"" if context.in_flight is None else turn_mark(invocation.invocation_id)
         accepted = history[0].event
         if not isinstance(accepted, e.InvocationAccepted):
             raise CorruptRecord(
                 f"the history of {self.invocation_id} begins with {type(accepted).__name__}, no acceptance"
             )
         arguments = decode_argument(handler, accepted)
-        payload_bytes = setting.limits.payload_bytes if self.may_be_interrupted else sys.maxsize
+        payload_bytes = context.limits.payload_bytes if self.may_be_interrupted else sys.maxsize
         view = self._view = _view(definition, state, invocation, history, items, payload_bytes)
         instance = _instance(definition, state, view)
-        self.script: Script = script(history)
+        self.script: ReplayPlan = replay_plan(history)
         self.context = HandlerContext(
             invocation_id=invocation.invocation_id,
             service=state.service,
             key=state.key,
             name=invocation.handler,
             seed=seed_of(invocation.invocation_id, invocation.restarts),
-            limits=setting.limits,
+            limits=context.limits,
             retry=handler.retry,
-            unique=setting.world.unique,
-            stored=setting.stored,
-            secret=setting.secret,
+            unique=context.world.unique,
+            stored=context.stored,
+            secret=context.secret,
             deployment=definition.deployment,
             ended_steps=self.script.ended_steps,
         )
         self.execution = self.execution_type(
             invocation.invocation_id,
-            partial(_root, handler, instance, view, arguments, setting.limits),
+            partial(_root, handler, instance, view, arguments, context.limits),
             requests=self.script.requests,
             lived_turns=self.script.lived_turns,
             kept_parts=self.script.kept_parts,
@@ -143,9 +143,9 @@ class Attempt:
 
     def start(self, now: float) -> list[Command]:
         """Run it through its history; the commands that follow."""
-        commands = self._turn(play, self.execution, self.script, now)
+        commands = self._turn(replay, self.execution, self.script, now)
         prepared = self._view.take_prepared()
-        if not prepared or any(isinstance(command, c.HoldAttempt) for command in commands):
+        if not prepared or any(isinstance(command, c.PauseAttempt) for command in commands):
             return commands  # code that does not fit leaves the object alone
         return [c.RecordProgress(invocation_id=self.invocation_id, events=[*prepared]), *commands]
 
@@ -160,7 +160,7 @@ class Attempt:
         """Forget it. The handler's cleanup runs, as Python unwinds it, and nothing of it counts."""
         if self.execution.has_branches:
             with suppress(Interruption):
-                self._setting.watchdog.run(self, _outside_trio, self.execution.close)
+                self._context.watchdog.run(self, _outside_trio, self.execution.close)
 
     @property
     def progress(self) -> int:
@@ -179,13 +179,13 @@ class Attempt:
 
     def _turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
         try:
-            commands: list[Command] = self._setting.watchdog.run(self, _outside_trio, self._take_turn, take, *args)
+            commands: list[Command] = self._context.watchdog.run(self, _outside_trio, self._take_turn, take, *args)
         except Interruption:
             commands = []
         except BaseException as error:
             # What the handler raises is in its execution. This is of its values, or of its classes of errors.
             commands = [self._hold(PauseCause.HANDLER, error)]
-        watchdog, in_flight = self._setting.watchdog, self._setting.in_flight
+        watchdog, in_flight = self._context.watchdog, self._context.in_flight
         if in_flight is not None and in_flight.strikes:
             in_flight.forgive(self.mark)
         if watchdog.interrupted is None:
@@ -193,7 +193,7 @@ class Attempt:
         # Also where the handler has swallowed the interruption: what it did then would not be repeated by a replay.
         self.execution.progress = []
         place = watchdog.take_interrupted()
-        return [held_for_blocking(self.invocation_id, blocked_error(self.name, self._setting.limits, place), place)]
+        return [held_for_blocking(self.invocation_id, blocked_error(self.name, self._context.limits, place), place)]
 
     def _take_turn(self, take: Callable[..., Progress], *args: Any) -> list[Command]:
         progress = take(*args)
@@ -237,7 +237,7 @@ class Attempt:
         if is_cancel(error, self.handler.retry.terminal):
             return self._finish_raised(cancelled_by(error))
         policy = self.handler.retry
-        if is_terminal(error, policy.terminal) or fails_fast(error, policy, by_default=self._setting.fail_fast):
+        if is_terminal(error, policy.terminal) or fails_fast(error, policy, by_default=self._context.fail_fast):
             return self._finish_raised(failed(error))
         events, self.execution.progress = self.execution.progress, []
         recorded: list[Command] = []
@@ -266,7 +266,7 @@ class Attempt:
             handed_over=self.execution.handed_over,
             has_been_given_cancel=self.execution.has_been_given_cancel,
             policy=attrs.evolve(self.handler.retry),  # checked again, since the engine reckons with it
-            jitter=self._setting.world.random.random(),
+            jitter=self._context.world.random.random(),
         )
 
     def _hold(self, cause: PauseCause, error: BaseException | None) -> Command:
@@ -274,7 +274,7 @@ class Attempt:
             raise BrokenInvariant("an attempt is held for an error")
         if cause is PauseCause.HANDLER:
             return held_for(self.invocation_id, cause, failure_of(error))
-        return c.HoldAttempt(
+        return c.PauseAttempt(
             invocation_id=self.invocation_id, cause=cause, reason=text_of(error), failure=failure_of(error)
         )
 
@@ -360,7 +360,7 @@ def writer_beside(state: ObjectState) -> InvocationId | None:
 
 def _kept(history: Sequence[Recorded]) -> list[Pins]:
     """How the object was in the parts of the history that restarts have kept."""
-    marks = [recorded.event for recorded in history if isinstance(recorded.event, e.HistoryKept)]
+    marks = [recorded.event for recorded in history if isinstance(recorded.event, e.HistoryCopied)]
     return [Pins(mark.fields, mark.lengths, mark.maps) for mark in marks]
 
 

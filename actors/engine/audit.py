@@ -12,14 +12,14 @@ import attrs
 
 from actors.core import commands as c
 from actors.core.state import REQUEST
-from actors.engine.requests import Act, Note
+from actors.engine.requests import AuditOnly, ControlAction
 from journal import keys
 from journal.ids import StreamId
 from journal.log.protocol import Append
 from journal.rows import FIRST_LINK, AuditRow, decode_audit, encode_audit, link_of_audit
 
 if TYPE_CHECKING:
-    from actors.engine.requests import Arrival, Identity
+    from actors.engine.requests import ObjectRequest, Principal
     from journal.events import Answer
     from journal.log.protocol import Journal
 
@@ -62,7 +62,7 @@ class AuditTrail:
         return keys.audit(self._partition, self._number), value
 
 
-async def note_at_rest(journal: Journal, act: Act, who: Identity, refusal: str = "") -> None:
+async def note_at_rest(journal: Journal, act: ControlAction, who: Principal, refusal: str = "") -> None:
     """The same as :meth:`actors.engine.engine.Engine.note`, in a journal that nobody runs."""
     partition = NOBODY % journal.partitions
     row = AuditRow(
@@ -83,50 +83,58 @@ async def note_at_rest(journal: Journal, act: Act, who: Identity, refusal: str =
         await claimed.commit([Append(stream=NOBODY, expected=0, events=(), rows={key: value})])
 
 
-def act_of(arrival: Arrival) -> Act | None:
+def act_of(request: ObjectRequest) -> ControlAction | None:
     """What the audit says of it; None if it steers nothing, or follows from something that is audited."""
-    if arrival.act is not None or arrival.stamp.by == "engine":
-        return arrival.act
-    act = _act_of_command(arrival)
-    cause = arrival.stamp.cause
+    if request.act is not None or request.stamp.by == "engine":
+        return request.act
+    act = _act_of_command(request)
+    cause = request.stamp.cause
     return act if act is None or not cause.startswith(REQUEST) else attrs.evolve(act, request=cause[len(REQUEST) :])
 
 
-def _act_of_command(arrival: Arrival) -> Act | None:
-    command = arrival.command
+def _act_of_command(request: ObjectRequest) -> ControlAction | None:
+    command = request.command
     match command:
-        case Note():
+        case AuditOnly():
             return command.act
-        case c.PurgeInvocations() if _is_asked_for(arrival, command):
-            return Act(verb="purge", target=" ".join(command.invocation_ids))
-        case c.SignalInvocation() if _is_asked_for(arrival, command):
-            return Act(verb="signal", target=command.invocation_id, detail=command.name)
-        case c.RestartInvocation() if not command.dry_run and _is_asked_for(arrival, command):
+        case c.PurgeInvocations() if _is_asked_for(request, command):
+            return ControlAction(verb="purge", target=" ".join(command.invocation_ids))
+        case c.SignalInvocation() if _is_asked_for(request, command):
+            return ControlAction(verb="signal", target=command.invocation_id, detail=command.name)
+        case c.RestartInvocation() if not command.dry_run and _is_asked_for(request, command):
             detail = f"as {command.successor}" + (f" from {command.from_step}" if command.from_step else "")
-            return Act(verb="restart", target=command.invocation_id, detail=detail, reason=command.reason)
+            return ControlAction(verb="restart", target=command.invocation_id, detail=detail, reason=command.reason)
         case c.CancelInvocation() | c.KillInvocation() | c.PauseInvocation() | c.ResumeInvocation() if _is_asked_for(
-            arrival, command
+            request, command
         ):
             verb = c.VERB_OF_COMMAND[type(command)].value
-            return Act(verb=verb, target=command.invocation_id, detail=_detail_of(command), reason=command.reason)
+            return ControlAction(
+                verb=verb, target=command.invocation_id, detail=_detail_of(command), reason=command.reason
+            )
         case _:
             return None
 
 
-def _is_asked_for(arrival: Arrival, command: Any) -> bool:
+def _is_asked_for(request: ObjectRequest, command: Any) -> bool:
     """Whether a client waits for the answer. No client waits for what follows from another verb, or from a date."""
-    return arrival.reply is not None or command.reply_to is not None
+    return request.reply is not None or command.reply_to is not None
 
 
 def row_of_act(
-    arrival: Arrival, act: Act, *, at: float, answer: Answer | None = None, changed: bool = False, refusal: str = ""
+    request: ObjectRequest,
+    act: ControlAction,
+    *,
+    at: float,
+    answer: Answer | None = None,
+    changed: bool = False,
+    refusal: str = "",
 ) -> AuditRow:
     """The row, but for its number."""
     return AuditRow(
         number=0,
         at=at,
-        by=arrival.stamp.by,
-        origin=arrival.origin,
+        by=request.stamp.by,
+        origin=request.origin,
         verb=act.verb,
         target=act.target,
         detail=act.detail,
@@ -136,7 +144,7 @@ def row_of_act(
         before="" if answer is None else answer.before.value,
         after="" if answer is None else answer.after.value,
         refusal=refusal,
-        dropped=arrival.command.dropped if isinstance(arrival.command, Note) else 0,
+        dropped=request.command.dropped if isinstance(request.command, AuditOnly) else 0,
     )
 
 

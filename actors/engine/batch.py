@@ -10,13 +10,13 @@ from actors.core import commands as c
 from journal.codec import Record
 from journal.errors import BrokenInvariant
 from journal.ids import ROOT_STEP, InvocationId, StepId, StreamId
-from journal.log.protocol import Append, Letter
+from journal.log.protocol import Append, Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from actors.core.commands import Command
-    from actors.engine.loaded_object import Resident
+    from actors.engine.loaded_object import LoadedObject
     from journal.events import Stamp
     from journal.rows import InvocationRow
 
@@ -25,11 +25,11 @@ _POSTPONED = "/again"
 
 
 @attrs.define(eq=False)
-class Extension:
+class PendingAppend:
     """What one object adds. A snapshot must be at event ``covered`` or behind it: some up to there are overwritten. ``forgotten`` are
     the rows that go with the histories that are overwritten."""
 
-    resident: Resident
+    loaded: LoadedObject
     expected: int
     events: Record = attrs.field(factory=Record)
     touched: dict[InvocationId, None] = attrs.field(factory=dict)
@@ -52,18 +52,18 @@ class Extension:
 
 
 @attrs.define(eq=False)
-class Forming:
+class CommitBatch:
     """A commit before it is sealed. ``new`` are those of its ``rows`` that are known not to be on disk; ``consumed`` are letters to
     objects that take no part in it. ``released`` is done, in order, once it is durable. ``ended``, ``failed_attempts`` and
     ``failed_steps`` are for the tally: the rows of invocations that end with it, and the service and handler of what failed."""
 
     partition: int
-    extensions: dict[StreamId, Extension] = attrs.field(factory=dict)
+    pending_appends: dict[StreamId, PendingAppend] = attrs.field(factory=dict)
     rows: dict[bytes, bytes | None] = attrs.field(factory=dict)
     consumed: list[bytes] = attrs.field(factory=list)
     new: list[bytes] = attrs.field(factory=list)
-    letters: list[Letter] = attrs.field(factory=list)
-    retracted: list[Letter] = attrs.field(factory=list)
+    messages: list[Message] = attrs.field(factory=list)
+    retracted: list[Message] = attrs.field(factory=list)
     released: list[Callable[[], None]] = attrs.field(factory=list)
     ended: list[InvocationRow] = attrs.field(factory=list)
     failed_attempts: list[tuple[str, str]] = attrs.field(factory=list)
@@ -75,23 +75,23 @@ class Forming:
     @property
     def is_written(self) -> bool:
         """Whether there is anything for the disk."""
-        return bool(self.extensions or self.rows or self.consumed or self.letters or self.retracted)
+        return bool(self.pending_appends or self.rows or self.consumed or self.messages or self.retracted)
 
-    def extension(self, resident: Resident) -> Extension:
+    def pending_append(self, loaded: LoadedObject) -> PendingAppend:
         """What this object adds."""
-        found = self.extensions.get(resident.stream)
+        found = self.pending_appends.get(loaded.stream)
         if found is None:
-            found = self.extensions[resident.stream] = Extension(resident, resident.version)
-            resident.extensions += 1
+            found = self.pending_appends[loaded.stream] = PendingAppend(loaded, loaded.version)
+            loaded.pending_appends += 1
         return found
 
-    def forgo_rewriting(self, extension: Extension) -> bool:
+    def forgo_rewriting(self, pending_append: PendingAppend) -> bool:
         """Leave what is on disk of an object as it is, and add the events alone; whether that makes a difference."""
-        rewrites = bool(extension.erased or extension.trim_to or extension.snapshot is not None)
-        extension.erased, extension.covered, extension.trim_to, extension.snapshot = [], 0, 0, None
-        for key in extension.forgotten:
+        rewrites = bool(pending_append.erased or pending_append.trim_to or pending_append.snapshot is not None)
+        pending_append.erased, pending_append.covered, pending_append.trim_to, pending_append.snapshot = [], 0, 0, None
+        for key in pending_append.forgotten:
             self.rows.pop(key, None)
-        extension.forgotten = []
+        pending_append.forgotten = []
         return rewrites
 
     def appends(self) -> list[Append]:
@@ -99,15 +99,15 @@ class Forming:
         appends = [
             Append(
                 stream=stream,
-                expected=extension.expected,
-                events=extension.events,
-                consumed=extension.consumed,
-                snapshot=extension.snapshot,
-                erased=extension.erased,
-                trim_to=extension.trim_to,
-                remove=extension.remove,
+                expected=pending_append.expected,
+                events=pending_append.events,
+                consumed=pending_append.consumed,
+                snapshot=pending_append.snapshot,
+                erased=pending_append.erased,
+                trim_to=pending_append.trim_to,
+                remove=pending_append.remove,
             )
-            for stream, extension in self.extensions.items()
+            for stream, pending_append in self.pending_appends.items()
         ]
         if self.rows or self.consumed:
             # What happened to a damaged object is noted, and the object itself left alone: another stream carries the rows.
@@ -117,27 +117,27 @@ class Forming:
         return appends
 
 
-def timer_letter(to: StreamId, at: float, command: Command) -> Letter:
+def timer_message(to: StreamId, at: float, command: Command) -> Message:
     """A durable timer. The same command at the same date is the same letter, so it can be retracted."""
-    return Letter(_timer_id(command), to, c.encode_command(command, cause="timer", by="timer"), at)
+    return Message(_timer_id(command), to, c.encode_command(command, cause="timer", by="timer"), at)
 
 
-def postponed_letter(to: StreamId, at: float, command: Any, stamp: Stamp, *, epoch: int) -> Letter:
+def postponed_message(to: StreamId, at: float, command: Any, stamp: Stamp, *, epoch: int) -> Message:
     """A message that the owner of this epoch could not take, to come again."""
     step: StepId = getattr(command, "step", ROOT_STEP)
     name = command.invocation_id if step == ROOT_STEP else f"{command.invocation_id}/{step}"
     data = c.encode_command(command, cause=stamp.cause, by=stamp.by, postponed=epoch)
-    return Letter(f"{name}{_POSTPONED}", to, data, at)
+    return Message(f"{name}{_POSTPONED}", to, data, at)
 
 
-def is_postponed(letter_id: str) -> bool:
+def is_postponed(message_id: str) -> bool:
     """Whether a letter with a date is a message that comes again, and no timer."""
-    return letter_id.endswith(_POSTPONED)
+    return message_id.endswith(_POSTPONED)
 
 
-def invocation_of_timer(letter_id: str) -> InvocationId:
+def invocation_of_timer(message_id: str) -> InvocationId:
     """Whose timer the letter of this id is."""
-    return InvocationId(letter_id.partition("/")[0])
+    return InvocationId(message_id.partition("/")[0])
 
 
 def _timer_id(command: Command) -> str:

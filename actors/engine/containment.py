@@ -11,7 +11,7 @@ object catches what is raised and *blames* that object::
                        the invocation is paused, with cause ``handler`` or ``engine`` and the traceback as its reason
                        if it cannot be, or if no invocation can be named: the object is set aside until the next start
 
-That works because nothing of an object reaches the common batch before all of it is decided and encoded (``Ledger``,
+That works because nothing of an object reaches the common batch before all of it is decided and encoded (``Machine``,
 ``journal.codec.Record``). A set-aside object answers every request with :class:`ObjectSetAsideError`; its events on disk are whole. The audit and the
 runtime's health tell of it, and ``doctor`` does until something happens to the object again.
 
@@ -40,9 +40,9 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.engine.loaded_object import Resident
-    from actors.engine.machine import Ledger
-    from actors.engine.object_cache import Directory
+    from actors.engine.loaded_object import LoadedObject
+    from actors.engine.machine import Machine
+    from actors.engine.object_cache import ObjectCache
     from journal.events import Failure
     from journal.ids import InvocationId
 
@@ -69,17 +69,17 @@ def passes(error: BaseException) -> bool:
     return issubclass(kind, JournalError) and not issubclass(kind, _ABOUT_ONE_OBJECT)
 
 
-def held_for(of: InvocationId, cause: PauseCause, failure: Failure) -> c.HoldAttempt:
+def held_for(of: InvocationId, cause: PauseCause, failure: Failure) -> c.PauseAttempt:
     """The pause of an invocation for what it, or the engine, has done."""
     reason = f"{_BLAMED[cause]}: {failure_in_words(failure)}\n{failure.traceback}"
-    return c.HoldAttempt(invocation_id=of, cause=cause, reason=reason, failure=failure)
+    return c.PauseAttempt(invocation_id=of, cause=cause, reason=reason, failure=failure)
 
 
 @attrs.define(eq=False)
 class Fault:
     """What an object is blamed for. ``invocation_id``: the one to pause. ``is_whole``: no pause of one would help."""
 
-    resident: Resident
+    loaded: LoadedObject
     invocation_id: InvocationId | None
     cause: PauseCause
     failure: Failure
@@ -89,15 +89,15 @@ class Fault:
 class Containment:
     """The faults of one owner's objects. ``wake`` has the owner settle what was blamed outside of its rounds."""
 
-    def __init__(self, directory: Directory, wake: Callable[[], None]) -> None:
-        self._directory = directory
+    def __init__(self, cache: ObjectCache, wake: Callable[[], None]) -> None:
+        self._cache = cache
         self._wake = wake
         self.faults: deque[Fault] = deque()
         """To be settled before the objects go on, and before a commit is sealed."""
 
     def blame(
         self,
-        resident: Resident,
+        loaded: LoadedObject,
         of: InvocationId | None,
         error: BaseException,
         *,
@@ -111,60 +111,60 @@ class Containment:
         failure = failure_of(error)
         if isinstance(error, Unwritable):
             cause = PauseCause.HANDLER  # the engine writes what handlers say
-        log.error("%s: %s: %s\n%s", of or _name_of(resident), failure.type, failure.message, failure.traceback)
+        log.error("%s: %s: %s\n%s", of or _name_of(loaded), failure.type, failure.message, failure.traceback)
         is_whole = is_whole or isinstance(error, EffectLost)
-        self.faults.append(Fault(resident, of, cause, failure, is_whole))
+        self.faults.append(Fault(loaded, of, cause, failure, is_whole))
         self._wake()
 
-    async def settle(self, ledger: Ledger) -> None:
+    async def settle(self, machine: Machine) -> None:
         """Pause the invocations that are blamed, or set their objects aside."""
         while self.faults:
-            await self._settle(ledger, self.faults.popleft())
+            await self._settle(machine, self.faults.popleft())
 
-    async def _settle(self, ledger: Ledger, fault: Fault) -> None:
-        resident = fault.resident
-        await self._read_again_if_torn(ledger, fault)
-        if resident.damage is not None:
+    async def _settle(self, machine: Machine, fault: Fault) -> None:
+        loaded = fault.loaded
+        await self._read_again_if_torn(machine, fault)
+        if loaded.damage is not None:
             return
         if fault.invocation_id is not None and not fault.is_whole:
             try:
-                ledger.decide_as_engine(resident, held_for(fault.invocation_id, fault.cause, fault.failure))
+                machine.decide_as_engine(loaded, held_for(fault.invocation_id, fault.cause, fault.failure))
             except BaseException as error:
                 if passes(error):
                     raise
                 fault.failure, fault.is_whole = failure_of(error), True
-                await self._read_again_if_torn(ledger, fault)
-        if fault.is_whole and resident.damage is None:
-            set_aside(ledger, resident, fault.failure)
+                await self._read_again_if_torn(machine, fault)
+        if fault.is_whole and loaded.damage is None:
+            set_aside(machine, loaded, fault.failure)
 
-    async def _read_again_if_torn(self, ledger: Ledger, fault: Fault) -> None:
-        resident = fault.resident
-        if not resident.is_torn:
+    async def _read_again_if_torn(self, machine: Machine, fault: Fault) -> None:
+        loaded = fault.loaded
+        if not loaded.is_torn:
             return
         try:
-            await self._directory.read_again(resident)
+            await self._cache.read_again(loaded)
         except BaseException as error:
             if passes(error):
                 raise
-            set_aside(ledger, resident, failure_of(error))
+            set_aside(machine, loaded, failure_of(error))
 
 
-def set_aside(ledger: Ledger, resident: Resident, failure: Failure) -> None:
+def set_aside(machine: Machine, loaded: LoadedObject, failure: Failure) -> None:
     """Let nothing of the object go on until the next start. What it has decided as a whole is written."""
-    name = _name_of(resident)
+    name = _name_of(loaded)
     log.error("%s is set aside: %s: %s\n%s", name, failure.type, failure.message, failure.traceback)
-    ledger.note_set_aside(resident, name, failure_in_words(failure))
-    resident.damage = ObjectSetAsideError(
+    machine.note_set_aside(loaded, name, failure_in_words(failure))
+    loaded.damage = ObjectSetAsideError(
         f"{name} is set aside because the engine failed on it: {failure_in_words(failure)}. Nothing of it runs until the "
         "runtime is started again; other objects go on. Report this as a fault of playhead, with the log"
     )
-    resident.is_set_aside = True
-    ledger.performer.forget(resident)
-    for waiters in resident.waiters.values():
+    loaded.is_set_aside = True
+    machine.performer.forget(loaded)
+    for waiters in loaded.waiters.values():
         for waiter in waiters:
-            waiter.fail(resident.damage)
-    resident.waiters.clear()
+            waiter.fail(loaded.damage)
+    loaded.waiters.clear()
 
 
-def _name_of(resident: Resident) -> str:
-    return f"object {resident.stream:016x}" if resident.state is None else resident.state.name
+def _name_of(loaded: LoadedObject) -> str:
+    return f"object {loaded.stream:016x}" if loaded.state is None else loaded.state.name

@@ -12,37 +12,37 @@ from typing import TYPE_CHECKING
 import trio
 
 from actors.core import commands as c
-from actors.core.deadlocks import Circle, Edge, NotAtHand, WaitGraph
+from actors.core.deadlocks import Edge, ObjectNotLoaded, WaitCycle, WaitGraph
 from actors.core.fold import fold
-from actors.engine.requests import Arrival
+from actors.engine.requests import ObjectRequest
 from actors.values.failures import failed, failure_of
 from journal import keys
 from journal.errors import BrokenInvariant, Damaged
 from journal.events import Stamp, Status
 from journal.ids import InvocationId, StreamId, stream_of_invocation
-from journal.log.protocol import Letter
+from journal.log.protocol import Message
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from actors.core.state import ObjectState
-    from actors.engine.object_cache import Directory
+    from actors.engine.object_cache import ObjectCache
     from journal.log.protocol import Journal
 
-    DirectoryOf = Callable[[int], Directory | None]
+    DirectoryOf = Callable[[int], ObjectCache | None]
 
 log = SafeLogger(__name__)
 
 _READ_TOGETHER = 64
 
 
-class Circles:
-    """The circles as one owner sees them. Every search raises :class:`NotAtHand` for an object that must be loaded first."""
+class DeadlockDetector:
+    """The circles as one owner sees them. Every search raises :class:`ObjectNotLoaded` for an object that must be loaded first."""
 
     def __init__(self, journal: Journal, directory_of: DirectoryOf) -> None:
         self._journal = journal
-        self._directory_of = directory_of
+        self._cache_of = directory_of
         self._loaded: dict[StreamId, ObjectState | None] = {}
         self._graph = WaitGraph(self._object_of)
 
@@ -52,7 +52,7 @@ class Circles:
         if error is not None:
             raise error
 
-    def around(self, of: InvocationId) -> Circle | None:
+    def around(self, of: InvocationId) -> WaitCycle | None:
         """The circle that an invocation is in."""
         return self._graph.circle_around(of)
 
@@ -69,16 +69,16 @@ class Circles:
         self._loaded.clear()
 
     def _object_of(self, stream: StreamId) -> ObjectState | None:
-        directory = self._directory_of(stream % self._journal.partitions)
-        resident = None if directory is None else directory.find(stream)
-        if resident is not None:
-            return resident.state
+        cache = self._cache_of(stream % self._journal.partitions)
+        loaded = None if cache is None else cache.find(stream)
+        if loaded is not None:
+            return loaded.state
         if stream not in self._loaded:
-            raise NotAtHand(stream)
+            raise ObjectNotLoaded(stream)
         return self._loaded[stream]
 
 
-class CircleBreaker:
+class DeadlockBreaker:
     """Lets waits fail that closed a circle before the process started: from then on only those are looked for that a new wait
     would close."""
 
@@ -86,14 +86,14 @@ class CircleBreaker:
         self,
         journal: Journal,
         partition: int,
-        circles: Circles,
-        take_in: Callable[[Arrival], None],
+        detector: DeadlockDetector,
+        take_in: Callable[[ObjectRequest], None],
         settled: Callable[[], Awaitable[None]],
     ) -> None:
         """``take_in`` brings a command to an object of the partition, ``settled`` waits until it has been obeyed."""
         self._journal = journal
         self._partition = partition
-        self._circles = circles
+        self._detector = detector
         self._take_in = take_in
         self._settled = settled
 
@@ -108,21 +108,21 @@ class CircleBreaker:
                 if circle is not None:
                     await self._break(circle)
 
-    async def _around(self, of: InvocationId) -> Circle | None:
+    async def _around(self, of: InvocationId) -> WaitCycle | None:
         while True:
             await trio.lowlevel.checkpoint()
             try:
-                circle = self._circles.around(of)
-            except NotAtHand as missing:
-                await self._circles.load(missing.stream)
+                circle = self._detector.around(of)
+            except ObjectNotLoaded as missing:
+                await self._detector.load(missing.stream)
                 continue
             except Exception as error:  # of the objects around it; the others are looked at all the same
                 log.error("%s: whether it waits in a circle is unknown:\n%s", of, failure_of(error).traceback)  # noqa: TRY400 - bounded
                 circle = None
-            self._circles.forget()
+            self._detector.forget()
             return circle
 
-    async def _break(self, circle: Circle) -> None:
+    async def _break(self, circle: WaitCycle) -> None:
         edge = circle.closing
         if edge.step is None:
             raise BrokenInvariant("a handler waits there")
@@ -137,8 +137,8 @@ class CircleBreaker:
         of = command.invocation_id
         stream, stamp = stream_of_invocation(of), Stamp(self._journal.clock.now(), "waits", "engine")
         if stream % self._journal.partitions == self._partition:
-            self._take_in(Arrival(stream, command, stamp))
+            self._take_in(ObjectRequest(stream, command, stamp))
             await self._settled()
         else:
             data = c.encode_command(command, cause=stamp.cause, by=stamp.by)
-            await self._journal.send(Letter(f"circle {type(command).__name__} {of}", stream, data))
+            await self._journal.send(Message(f"circle {type(command).__name__} {of}", stream, data))

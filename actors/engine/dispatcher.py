@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core import commands as c
-from actors.core.deadlocks import Edge, NotAtHand, edges_of_call
+from actors.core.deadlocks import Edge, ObjectNotLoaded, edges_of_call
 from actors.core.decide import check_same_request, needed_by, unknown_invocation
 from actors.core.react import pending
 from actors.core.state import existing
-from actors.engine.batch import postponed_letter
+from actors.engine.batch import postponed_message
 from actors.engine.containment import passes
 from actors.engine.index import row_of
-from actors.engine.requests import Accepted, Arrival, Look, Note, Watch
-from actors.engine.restart_beginning import calls_of, is_to_be_repeated, repetition_of, was_stopped
+from actors.engine.requests import Accepted, AuditOnly, AwaitOutcome, Describe, ObjectRequest
+from actors.engine.restart_history import calls_of, is_to_be_repeated, repetition_of, was_stopped
 from actors.engine.restart_preparation import prepare_restart, resolve
 from actors.errors import (
     ActorError,
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 
     from actors.core.state import InvocationState
     from actors.engine.containment import Containment
-    from actors.engine.deadlocks import Circles
-    from actors.engine.loaded_object import Resident
-    from actors.engine.machine import Ledger
-    from actors.engine.waiter import Waiter
+    from actors.engine.deadlocks import DeadlockDetector
+    from actors.engine.loaded_object import LoadedObject
+    from actors.engine.machine import Machine
+    from actors.engine.waiter import Reply
     from journal.events import Caller, Outcome
 
 log = SafeLogger(__name__)
@@ -66,114 +66,116 @@ _VERBS = (
 )
 
 
-class Reception:
+class Dispatcher:
     """Between the inbox and the ledger."""
 
-    def __init__(self, ledger: Ledger, containment: Containment, circles: Circles) -> None:
-        self._ledger = ledger
+    def __init__(self, machine: Machine, containment: Containment, detector: DeadlockDetector) -> None:
+        self._machine = machine
         self._containment = containment
-        self._circles = circles
+        self._detector = detector
 
-    async def take(self, arrival: Arrival) -> None:
+    async def take(self, request: ObjectRequest) -> None:
         """Take one arrival in."""
-        directory = self._ledger.directory
-        resident = directory.present(arrival.to)
-        if resident is None:
-            resident = await directory.get(arrival.to)
+        cache = self._machine.cache
+        loaded = cache.present(request.to)
+        if loaded is None:
+            loaded = await cache.get(request.to)
         try:
-            if resident.damage is not None:
-                is_done = self._turn_away(resident, arrival, _set_aside(arrival, resident.damage))
-            elif arrival.command.__class__ in _TAKEN_LATER:
-                is_done = await self._read_and_take(resident, arrival)
+            if loaded.damage is not None:
+                is_done = self._turn_away(loaded, request, _set_aside(request, loaded.damage))
+            elif request.command.__class__ in _TAKEN_LATER:
+                is_done = await self._read_and_take(loaded, request)
             else:
                 try:
-                    self._take(resident, arrival)
+                    self._take(loaded, request)
                     is_done = True
-                except NotAtHand as missing:
-                    is_done = await self._read_and_take(resident, arrival, missing)
+                except ObjectNotLoaded as missing:
+                    is_done = await self._read_and_take(loaded, request, missing)
                 except (TerminalError, CorruptRecord, Damaged) as refusal:
-                    is_done = self._turned_down(resident, arrival, refusal)
+                    is_done = self._turned_down(loaded, request, refusal)
         except BaseException as error:
             if passes(error):
                 raise
-            is_done = self._blame(resident, arrival, error)
-        if arrival.position is not None:
+            is_done = self._blame(loaded, request, error)
+        if request.position is not None:
             if is_done:
-                self._ledger.consume(resident, arrival.position)  # else the letter stays where it is
+                self._machine.consume(loaded, request.position)  # else the letter stays where it is
         elif not is_done:
-            self._keep(arrival)
-        elif resident.is_over and resident.is_idle:
-            self._ledger.directory.forget(resident.stream)
+            self._keep(request)
+        elif loaded.is_over and loaded.is_idle:
+            self._machine.cache.forget(loaded.stream)
 
-    async def _read_and_take(self, resident: Resident, arrival: Arrival, missing: NotAtHand | None = None) -> bool:
+    async def _read_and_take(
+        self, loaded: LoadedObject, request: ObjectRequest, missing: ObjectNotLoaded | None = None
+    ) -> bool:
         """Take in what needs more than the object has in memory; whether it has been dealt with, and need not come again."""
         try:
-            if isinstance(arrival.command, c.RestartInvocation):
-                await self._restart(resident, arrival, arrival.command)
-            elif isinstance(arrival.command, c.PurgeInvocations):
-                await self._purge(resident, arrival, arrival.command)
+            if isinstance(request.command, c.RestartInvocation):
+                await self._restart(loaded, request, request.command)
+            elif isinstance(request.command, c.PurgeInvocations):
+                await self._purge(loaded, request, request.command)
             elif missing is not None:
-                await self._take_with(resident, arrival, missing)
+                await self._take_with(loaded, request, missing)
         except (TerminalError, CorruptRecord, Damaged) as refusal:
-            return self._turned_down(resident, arrival, refusal)
+            return self._turned_down(loaded, request, refusal)
         return True
 
     def _turned_down(
-        self, resident: Resident, arrival: Arrival, refusal: TerminalError | CorruptRecord | Damaged
+        self, loaded: LoadedObject, request: ObjectRequest, refusal: TerminalError | CorruptRecord | Damaged
     ) -> bool:
         """Say why it is not taken in; whether it has been dealt with."""
         if isinstance(refusal, TerminalError):
-            self._refuse(resident, arrival, refusal)
+            self._refuse(loaded, request, refusal)
             return True
-        return self._turn_away(resident, arrival, _set_aside(arrival, refusal))
+        return self._turn_away(loaded, request, _set_aside(request, refusal))
 
-    def _turn_away(self, resident: Resident, arrival: Arrival, refusal: ObjectSetAsideError) -> bool:
+    def _turn_away(self, loaded: LoadedObject, request: ObjectRequest, refusal: ObjectSetAsideError) -> bool:
         """What the object needs cannot be read. Who asked is told, and then nothing of it may be done later; anything else waits for
         the repair. Whether it has been dealt with."""
-        if not _is_asked_for(arrival):
+        if not _is_asked_for(request):
             return False
-        self._refuse(resident, arrival, refusal)
+        self._refuse(loaded, request, refusal)
         return True
 
-    def _keep(self, arrival: Arrival) -> None:
+    def _keep(self, request: ObjectRequest) -> None:
         """It cannot be taken in now, and no letter has it: it comes again as one."""
-        if c.can_be_sent(arrival.command):
-            again_at = self._ledger.now + _POSTPONE_SECONDS
-            epoch = self._ledger.partition.epoch
-            self._ledger.send(postponed_letter(arrival.to, again_at, arrival.command, arrival.stamp, epoch=epoch))
+        if c.can_be_sent(request.command):
+            again_at = self._machine.now + _POSTPONE_SECONDS
+            epoch = self._machine.partition.epoch
+            self._machine.send(postponed_message(request.to, again_at, request.command, request.stamp, epoch=epoch))
 
-    async def _take_with(self, resident: Resident, arrival: Arrival, missing: NotAtHand) -> None:
+    async def _take_with(self, loaded: LoadedObject, request: ObjectRequest, missing: ObjectNotLoaded) -> None:
         """Take it in once what must be known of other objects is loaded."""
         try:
             while True:
-                await self._circles.load(missing.stream)
+                await self._detector.load(missing.stream)
                 try:
-                    self._take(resident, arrival)
-                except NotAtHand as another:
+                    self._take(loaded, request)
+                except ObjectNotLoaded as another:
                     missing = another
                 else:
                     return
         finally:
-            self._circles.forget()
+            self._detector.forget()
 
-    def _blame(self, resident: Resident, arrival: Arrival, error: BaseException) -> bool:
+    def _blame(self, loaded: LoadedObject, request: ObjectRequest, error: BaseException) -> bool:
         """Taking it in has raised. Those who asked are told; where nobody did, its invocation is paused, or its object set aside.
         Whether it has been dealt with."""
-        if isinstance(arrival.command, c.StartWaiting):
-            self._containment.blame(resident, None, error, is_whole=True)
-            if arrival.reply is not None:
-                self._ledger.when_durable(partial(arrival.reply.set, None))  # it is told that all have begun that can
+        if isinstance(request.command, c.StartWaiting):
+            self._containment.blame(loaded, None, error, is_whole=True)
+            if request.reply is not None:
+                self._machine.when_durable(partial(request.reply.set, None))  # it is told that all have begun that can
             return True
-        if _is_asked_for(arrival):
-            self._containment.blame(resident, None, error)
-            self._refuse_because_of(resident, arrival, error)
+        if _is_asked_for(request):
+            self._containment.blame(loaded, None, error)
+            self._refuse_because_of(loaded, request, error)
             return True
-        of: InvocationId | None = getattr(arrival.command, "invocation_id", None)
-        self._containment.blame(resident, of, error, is_whole=of is None)
+        of: InvocationId | None = getattr(request.command, "invocation_id", None)
+        self._containment.blame(loaded, of, error, is_whole=of is None)
         return False
 
-    def _refuse_because_of(self, resident: Resident, arrival: Arrival, error: BaseException) -> None:
-        name, text = _name_of(arrival), text_of(error)
+    def _refuse_because_of(self, loaded: LoadedObject, request: ObjectRequest, error: BaseException) -> None:
+        name, text = _name_of(request), text_of(error)
         if isinstance(error, Unwritable):
             refusal: TerminalError = InvalidArgumentError(f"{name}: {text}")
         else:
@@ -181,107 +183,109 @@ class Reception:
                 f"{name}: the engine failed: {type_of(error)}: {text}. Nothing was changed; report this"
             )
         try:
-            self._refuse(resident, arrival, refusal)
+            self._refuse(loaded, request, refusal)
         except BaseException as another:
-            self._containment.blame(resident, None, another)
-            arrival.fail(refusal)
+            self._containment.blame(loaded, None, another)
+            request.fail(refusal)
 
-    def _take(self, resident: Resident, arrival: Arrival) -> None:
-        command: Any = arrival.command
+    def _take(self, loaded: LoadedObject, request: ObjectRequest) -> None:
+        command: Any = request.command
         taken = _TAKEN.get(command.__class__)
         if taken is None:
-            self._ledger.decide(resident, command, arrival.stamp)
+            self._machine.decide(loaded, command, request.stamp)
         else:
-            taken(self, resident, arrival, command)
+            taken(self, loaded, request, command)
 
-    def _note(self, resident: Resident, arrival: Arrival, note: Note) -> None:
-        self._ledger.audit(resident, arrival, changed=not note.refusal, refusal=note.refusal)
-        self._ledger.when_durable(partial(note.reply.set, None))
+    def _note(self, loaded: LoadedObject, request: ObjectRequest, note: AuditOnly) -> None:
+        self._machine.audit(loaded, request, changed=not note.refusal, refusal=note.refusal)
+        self._machine.when_durable(partial(note.reply.set, None))
 
-    def _start_waiting(self, resident: Resident, arrival: Arrival, command: c.StartWaiting) -> None:
-        if resident.state is not None:
-            self._ledger.decide(resident, command, arrival.stamp)
-            self._ledger.owe(resident, pending(resident.state, self._ledger.gates))
-        if arrival.reply is not None:
-            self._ledger.when_durable(partial(arrival.reply.set, None))
+    def _start_waiting(self, loaded: LoadedObject, request: ObjectRequest, command: c.StartWaiting) -> None:
+        if loaded.state is not None:
+            self._machine.decide(loaded, command, request.stamp)
+            self._machine.owe(loaded, pending(loaded.state, self._machine.gates))
+        if request.reply is not None:
+            self._machine.when_durable(partial(request.reply.set, None))
 
     # Work.
 
-    def _invoke(self, resident: Resident, arrival: Arrival, command: c.Invoke) -> None:
-        applications, service = self._ledger.applications, command.target.service
+    def _invoke(self, loaded: LoadedObject, request: ObjectRequest, command: c.Invoke) -> None:
+        applications, service = self._machine.applications, command.target.service
         command.deployment = applications.pinned_to(service)
         app = applications.find(command.deployment, service)
         if app is None:
             raise BrokenInvariant("what new invocations take is loaded")
         definition, handler = app.handler_of(command.target)
         command.kind, command.mode, command.atomic = definition.kind, handler.mode, handler.options.atomic
-        ended = None if arrival.is_fresh else self._ledger.ended(resident, command.invocation_id)
+        ended = None if request.is_fresh else self._machine.ended(loaded, command.invocation_id)
         if ended is not None:
             check_same_request(ended.argument_digest, command)
-            latest = self._latest_of(resident, command, ended)
+            latest = self._latest_of(loaded, command, ended)
             if isinstance(latest, InvocationRow):
-                self._repeat_answer(resident, arrival, command, latest)
+                self._repeat_answer(loaded, request, command, latest)
             else:
-                self._call_again(resident, arrival, command, latest)
+                self._call_again(loaded, request, command, latest)
             return
         if command.caller is not None:
-            edges = edges_of_call(resident.state, command)
+            edges = edges_of_call(loaded.state, command)
             if edges:
-                self._circles.refuse(edges, str(command.target))
-        events = self._ledger.decide(resident, command, arrival.stamp)
-        if arrival.act is not None:
-            self._ledger.audit(resident, arrival, changed=bool(events))
-        if arrival.reply is not None:
+                self._detector.refuse(edges, str(command.target))
+        events = self._machine.decide(loaded, command, request.stamp)
+        if request.act is not None:
+            self._machine.audit(loaded, request, changed=bool(events))
+        if request.reply is not None:
             accepted = Accepted(command.invocation_id, bool(events))
-            self._ledger.when_durable(partial(arrival.reply.set, accepted))
-        if arrival.outcome is not None:
-            self._wait(resident, command.invocation_id, arrival.outcome)
+            self._machine.when_durable(partial(request.reply.set, accepted))
+        if request.outcome is not None:
+            self._wait(loaded, command.invocation_id, request.outcome)
 
-    def _start_due(self, resident: Resident, arrival: Arrival, command: c.StartDue) -> None:
+    def _start_due(self, loaded: LoadedObject, request: ObjectRequest, command: c.StartDue) -> None:
         """A message for later joins the queue. The one that waits for it may hold what it now waits for: that wait fails, and the
         message stays."""
-        deadlocks = [*self._deadlocks_when_due(resident, command.invocation_id)]
-        self._ledger.decide(resident, command, arrival.stamp)
+        deadlocks = [*self._deadlocks_when_due(loaded, command.invocation_id)]
+        self._machine.decide(loaded, command, request.stamp)
         for caller, error in deadlocks:
-            self._ledger.complete_call(resident, caller, failed(error))
+            self._machine.complete_call(loaded, caller, failed(error))
 
-    def _deadlocks_when_due(self, resident: Resident, of: InvocationId) -> Iterator[tuple[Caller, DeadlockError]]:
-        state, due = resident.state, _open_state(resident, of)
+    def _deadlocks_when_due(self, loaded: LoadedObject, of: InvocationId) -> Iterator[tuple[Caller, DeadlockError]]:
+        state, due = loaded.state, _open_state(loaded, of)
         if state is None or due is None or state.holder is None or due.mode is Mode.SHARED:
             return
         for caller in due.attached if due.caller is None else [due.caller, *due.attached]:
             edges = [Edge(caller.invocation_id, of, 0.0, caller.step), Edge(of, state.holder, 0.0)]
             try:
-                self._circles.refuse(edges, f"{state.name}/{due.handler}")
+                self._detector.refuse(edges, f"{state.name}/{due.handler}")
             except DeadlockError as error:
                 yield caller, error
 
-    def _repeat_answer(self, resident: Resident, arrival: Arrival, command: c.Invoke, ended: InvocationRow) -> None:
+    def _repeat_answer(
+        self, loaded: LoadedObject, request: ObjectRequest, command: c.Invoke, ended: InvocationRow
+    ) -> None:
         """It was asked for before, and has ended."""
         if ended.outcome is None:
             raise BrokenInvariant("a row without an outcome is of an open invocation")
-        self._ledger.audit(resident, arrival, changed=False)
-        if arrival.reply is not None:
+        self._machine.audit(loaded, request, changed=False)
+        if request.reply is not None:
             accepted = Accepted(command.invocation_id, is_new=False)
-            self._ledger.when_durable(partial(arrival.reply.set, accepted))
-        if arrival.outcome is not None:
-            self._ledger.when_durable(partial(arrival.outcome.set, ended.outcome))
+            self._machine.when_durable(partial(request.reply.set, accepted))
+        if request.outcome is not None:
+            self._machine.when_durable(partial(request.outcome.set, ended.outcome))
         if command.caller is not None:
-            self._ledger.complete_call(resident, command.caller, ended.outcome)
+            self._machine.complete_call(loaded, command.caller, ended.outcome)
 
-    def _latest_of(self, resident: Resident, command: c.Invoke, ended: InvocationRow) -> InvocationRow | c.Command:
+    def _latest_of(self, loaded: LoadedObject, command: c.Invoke, ended: InvocationRow) -> InvocationRow | c.Command:
         """What answers a request that was made before: the row of the one that has ended, or, of a call that a restart makes
         again and that was stopped meanwhile, how to have it repeated."""
-        if command.caller is None or not is_to_be_repeated(ended, command.repeats, self._ledger.row_of):
+        if command.caller is None or not is_to_be_repeated(ended, command.repeats, self._machine.row_of):
             return ended
         while ended.successors:
-            row = self._ledger.ended(resident, ended.successors[-1])
+            row = self._machine.ended(loaded, ended.successors[-1])
             if row is None:
                 return c.Attach(invocation_id=ended.successors[-1], by=command.caller)
             ended = row
         return repetition_of(ended, command) if was_stopped(ended) else ended
 
-    def _call_again(self, resident: Resident, arrival: Arrival, command: c.Invoke, by: c.Command) -> None:
+    def _call_again(self, loaded: LoadedObject, request: ObjectRequest, command: c.Invoke, by: c.Command) -> None:
         """The caller waits for the invocation that takes the place of the one that was stopped."""
         caller = command.caller
         if caller is None:
@@ -289,105 +293,103 @@ class Reception:
         if not isinstance(by, (c.Attach, c.RestartInvocation)):
             raise BrokenInvariant("it is there already, or it is made")
         callee = by.invocation_id if isinstance(by, c.Attach) else by.successor
-        handed_over = c.HandOverCall(invocation_id=caller.invocation_id, step=caller.step, callee=callee)
-        self._ledger.deliver(
-            resident, stream_of_invocation(caller.invocation_id), handed_over, by=command.invocation_id
-        )
-        self._ledger.deliver(resident, arrival.to, by, by=caller.invocation_id)
+        handed_over = c.TransferCall(invocation_id=caller.invocation_id, step=caller.step, callee=callee)
+        self._machine.deliver(loaded, stream_of_invocation(caller.invocation_id), handed_over, by=command.invocation_id)
+        self._machine.deliver(loaded, request.to, by, by=caller.invocation_id)
 
-    def _refuse(self, resident: Resident, arrival: Arrival, refusal: TerminalError) -> None:
-        self._ledger.audit(resident, arrival, refusal=f"{type(refusal).__name__}: {refusal}")
-        self._ledger.when_durable(partial(arrival.fail, refusal))
-        command = arrival.command
+    def _refuse(self, loaded: LoadedObject, request: ObjectRequest, refusal: TerminalError) -> None:
+        self._machine.audit(loaded, request, refusal=f"{type(refusal).__name__}: {refusal}")
+        self._machine.when_durable(partial(request.fail, refusal))
+        command = request.command
         match command:
             case c.Invoke() if command.caller is not None:
-                self._ledger.complete_call(resident, command.caller, failed(refusal))
-            case c.Invoke() if arrival.reply is None and arrival.outcome is None:
-                self._postpone(arrival, command, refusal)
+                self._machine.complete_call(loaded, command.caller, failed(refusal))
+            case c.Invoke() if request.reply is None and request.outcome is None:
+                self._postpone(request, command, refusal)
             case c.Attach():
-                self._ledger.complete_call(resident, command.by, failed(refusal))
+                self._machine.complete_call(loaded, command.by, failed(refusal))
             case c.RestartInvocation() if command.caller is not None:
-                self._ledger.complete_call(resident, command.caller, failed(refusal))
+                self._machine.complete_call(loaded, command.caller, failed(refusal))
             case c.PurgeInvocations() | c.RestartInvocation() if command.reply_to is not None:
-                self._refuse_verb(resident, command.reply_to, refusal)
+                self._refuse_verb(loaded, command.reply_to, refusal)
             case _ if isinstance(command, _VERBS) and command.reply_to is not None:
-                self._refuse_verb(resident, command.reply_to, refusal)
+                self._refuse_verb(loaded, command.reply_to, refusal)
 
-    def _postpone(self, arrival: Arrival, command: c.Invoke, refusal: ActorError) -> None:
+    def _postpone(self, request: ObjectRequest, command: c.Invoke, refusal: ActorError) -> None:
         """A message that was sent is not lost: what cannot be taken now comes again later. Unless it never can be."""
         if not isinstance(refusal, _PASSING):
             log.error("%s: a message to %s is dropped: %s", command.invocation_id, command.target, refusal)
             return
         log.warning("%s: a message to %s waits: %s", command.invocation_id, command.target, refusal)
-        self._keep(arrival)
+        self._keep(request)
 
     # Questions.
 
-    def _watch(self, resident: Resident, _: Arrival, watch: Watch) -> None:
-        if _open_state(resident, watch.invocation_id) is not None:
-            self._wait(resident, watch.invocation_id, watch.waiter)
+    def _watch(self, loaded: LoadedObject, _: ObjectRequest, watch: AwaitOutcome) -> None:
+        if _open_state(loaded, watch.invocation_id) is not None:
+            self._wait(loaded, watch.invocation_id, watch.waiter)
             return
-        ended = self._known(resident, watch.invocation_id)
+        ended = self._known(loaded, watch.invocation_id)
         if ended.outcome is None:
             raise BrokenInvariant("a row without an outcome is of an open invocation")
-        self._ledger.when_durable(partial(watch.waiter.set, ended.outcome))
+        self._machine.when_durable(partial(watch.waiter.set, ended.outcome))
 
-    def _wait(self, resident: Resident, of: InvocationId, waiter: Waiter[Outcome]) -> None:
-        resident.waiters.setdefault(of, []).append(waiter)
+    def _wait(self, loaded: LoadedObject, of: InvocationId, waiter: Reply[Outcome]) -> None:
+        loaded.waiters.setdefault(of, []).append(waiter)
         if waiter.leaves_at_pause:
-            state = existing(resident.state).invocations[of]
+            state = existing(loaded.state).invocations[of]
             if state.status is Status.PAUSED:
-                self._ledger.tell_paused(waiter, of, state.pause_reason)
+                self._machine.tell_paused(waiter, of, state.pause_reason)
 
-    def _look(self, resident: Resident, _: Arrival, look: Look) -> None:
-        open_state = _open_state(resident, look.invocation_id)
-        performer = self._ledger.performer
-        left = performer.left_behind(resident, look.invocation_id)
+    def _look(self, loaded: LoadedObject, _: ObjectRequest, look: Describe) -> None:
+        open_state = _open_state(loaded, look.invocation_id)
+        performer = self._machine.performer
+        left = performer.left_behind(loaded, look.invocation_id)
         if open_state is None:
-            info = info_of(self._known(resident, look.invocation_id), None, left=left)
+            info = info_of(self._known(loaded, look.invocation_id), None, left=left)
         else:
-            row = row_of(existing(resident.state), open_state)
-            doing, code_wait = performer.doing(resident, open_state), performer.code_wait(open_state)
+            row = row_of(existing(loaded.state), open_state)
+            doing, code_wait = performer.doing(loaded, open_state), performer.code_wait(open_state)
             info = info_of(
                 row,
                 open_state,
-                self._ledger.gates,
-                state=resident.state,
+                self._machine.gates,
+                state=loaded.state,
                 doing=doing,
                 code_wait=code_wait,
-                circle=self._circles.around(look.invocation_id),
+                circle=self._detector.around(look.invocation_id),
                 left=left,
             )
-        self._ledger.when_durable(partial(look.reply.set, info))
+        self._machine.when_durable(partial(look.reply.set, info))
 
-    def _known(self, resident: Resident, of: InvocationId) -> InvocationRow:
-        ended = self._ledger.ended(resident, of)
+    def _known(self, loaded: LoadedObject, of: InvocationId) -> InvocationRow:
+        ended = self._machine.ended(loaded, of)
         if ended is None:
             raise unknown_invocation(of)
         return ended
 
     # Verbs.
 
-    def _attach(self, resident: Resident, arrival: Arrival, command: c.Attach) -> None:
-        ended = self._ledger.ended(resident, command.invocation_id)
+    def _attach(self, loaded: LoadedObject, request: ObjectRequest, command: c.Attach) -> None:
+        ended = self._machine.ended(loaded, command.invocation_id)
         if ended is None:
-            opened = _open_state(resident, command.invocation_id)
-            if opened is not None and resident.state is not None:
+            opened = _open_state(loaded, command.invocation_id)
+            if opened is not None and loaded.state is not None:
                 edge = Edge(command.by.invocation_id, opened.invocation_id, 0.0, command.by.step)
-                self._circles.refuse([edge], f"{resident.state.name}/{opened.handler}")
-            self._ledger.decide(resident, command, arrival.stamp)
+                self._detector.refuse([edge], f"{loaded.state.name}/{opened.handler}")
+            self._machine.decide(loaded, command, request.stamp)
             return
         if ended.outcome is None:
             raise BrokenInvariant("a row without an outcome is of an open invocation")
-        self._ledger.complete_call(resident, command.by, ended.outcome)
+        self._machine.complete_call(loaded, command.by, ended.outcome)
 
-    def _obey(self, resident: Resident, arrival: Arrival, command: Any) -> None:
+    def _obey(self, loaded: LoadedObject, request: ObjectRequest, command: Any) -> None:
         of: InvocationId = command.invocation_id
-        before = _open_state(resident, of)
+        before = _open_state(loaded, of)
         if before is None:
-            obeyed = self._known(resident, of).obeyed.get(arrival.stamp.cause)
+            obeyed = self._known(loaded, of).obeyed.get(request.stamp.cause)
             if obeyed is not None:
-                self._answer(resident, arrival, command.reply_to, of, Answer(True, obeyed, Status.COMPLETED))
+                self._answer(loaded, request, command.reply_to, of, Answer(True, obeyed, Status.COMPLETED))
                 return
             verb = c.VERB_OF_COMMAND[type(command)].value
             raise AlreadyCompletedError(
@@ -395,32 +397,32 @@ class Reception:
                 status=Status.COMPLETED,
             )
         status_before = before.status
-        obeyed = before.obeyed.get(arrival.stamp.cause)
+        obeyed = before.obeyed.get(request.stamp.cause)
         if obeyed is not None:
-            self._answer(resident, arrival, command.reply_to, of, Answer(True, obeyed, status_before))
+            self._answer(loaded, request, command.reply_to, of, Answer(True, obeyed, status_before))
             return
-        state = resident.state
+        state = loaded.state
         if isinstance(command, c.ResumeInvocation) and command.deployment is not None and state is not None:
-            deployment = resolve(self._ledger, state, before.handler, command.deployment)
+            deployment = resolve(self._machine, state, before.handler, command.deployment)
             command = attrs.evolve(command, deployment=deployment)
         if isinstance(command, c.CancelInvocation):
-            command = attrs.evolve(command, held_back=resident.held_back.get(of, 0))
-        events = self._ledger.decide(resident, command, arrival.stamp)
-        after = _open_state(resident, of)
+            command = attrs.evolve(command, held_back=loaded.held_back.get(of, 0))
+        events = self._machine.decide(loaded, command, request.stamp)
+        after = _open_state(loaded, of)
         status_after = Status.COMPLETED if after is None else after.status
-        self._answer(resident, arrival, command.reply_to, of, Answer(bool(events), status_before, status_after))
+        self._answer(loaded, request, command.reply_to, of, Answer(bool(events), status_before, status_after))
 
-    async def _restart(self, resident: Resident, arrival: Arrival, command: c.RestartInvocation) -> None:
+    async def _restart(self, loaded: LoadedObject, request: ObjectRequest, command: c.RestartInvocation) -> None:
         of = command.invocation_id
-        history = await self._ledger.history_of(resident, of)
-        state = resident.state
+        history = await self._machine.history_of(loaded, of)
+        state = loaded.state
         if state is None:
             raise unknown_invocation(of)
-        is_made = self._is_known(resident, command.successor)
-        kept = await prepare_restart(self._ledger, resident, state, command, history, is_made=is_made)
-        before = _status_of(resident, of)
+        is_made = self._is_known(loaded, command.successor)
+        kept = await prepare_restart(self._machine, loaded, state, command, history, is_made=is_made)
+        before = _status_of(loaded, of)
         made = InvocationId("") if command.dry_run else command.successor
-        waits = calls_of(history, kept, _open_state(resident, of), self._ledger.row_of)
+        waits = calls_of(history, kept, _open_state(loaded, of), self._machine.row_of)
         successor = attrs.evolve(
             kept.successor(made),
             stopped=waits.stopped,
@@ -430,88 +432,92 @@ class Reception:
         )
         answer = Answer(False, before, before, successor)
         if not command.dry_run and not is_made:
-            self._ledger.decide(resident, command, arrival.stamp)
+            self._machine.decide(loaded, command, request.stamp)
         if not command.dry_run:
-            answer = attrs.evolve(answer, changed=True, after=_status_of(resident, of))
-        self._answer(resident, arrival, command.reply_to, of, answer)
+            answer = attrs.evolve(answer, changed=True, after=_status_of(loaded, of))
+        self._answer(loaded, request, command.reply_to, of, answer)
 
-    def _is_known(self, resident: Resident, of: InvocationId) -> bool:
-        return _open_state(resident, of) is not None or self._ledger.ended(resident, of) is not None
+    def _is_known(self, loaded: LoadedObject, of: InvocationId) -> bool:
+        return _open_state(loaded, of) is not None or self._machine.ended(loaded, of) is not None
 
-    async def _purge(self, resident: Resident, arrival: Arrival, command: c.PurgeInvocations) -> None:
-        ended = [i for i in command.invocation_ids if self._ledger.ended(resident, i) is not None]
-        is_asked_for = arrival.stamp.by != "engine"  # whose retention is over is purged by the engine
-        if is_asked_for and not ended and _open_state(resident, command.invocation_ids[0]) is None:
+    async def _purge(self, loaded: LoadedObject, request: ObjectRequest, command: c.PurgeInvocations) -> None:
+        ended = [i for i in command.invocation_ids if self._machine.ended(loaded, i) is not None]
+        is_asked_for = request.stamp.by != "engine"  # whose retention is over is purged by the engine
+        if is_asked_for and not ended and _open_state(loaded, command.invocation_ids[0]) is None:
             raise unknown_invocation(command.invocation_ids[0])
         if is_asked_for:
             for invocation_id in ended:  # if it cannot be read, it cannot be erased: refuse before anything is decided
-                await self._ledger.history_of(resident, invocation_id)
-        state = resident.state
+                await self._machine.history_of(loaded, invocation_id)
+        state = loaded.state
         over = ended if state is None else [i for i in ended if needed_by(state, i) is None]
         purged = command.invocation_ids if is_asked_for else over
         if purged:
-            self._ledger.decide(resident, attrs.evolve(command, invocation_ids=purged), arrival.stamp)
+            self._machine.decide(loaded, attrs.evolve(command, invocation_ids=purged), request.stamp)
         answer = Answer(True, Status.COMPLETED, Status.COMPLETED)
-        self._answer(resident, arrival, command.reply_to, command.invocation_ids[0], answer)
+        self._answer(loaded, request, command.reply_to, command.invocation_ids[0], answer)
 
     def _answer(
-        self, resident: Resident, arrival: Arrival, reply_to: Caller | None, of: InvocationId, answer: Answer
+        self, loaded: LoadedObject, request: ObjectRequest, reply_to: Caller | None, of: InvocationId, answer: Answer
     ) -> None:
-        self._ledger.audit(resident, arrival, answer=answer)
-        if arrival.reply is not None:
-            self._ledger.when_durable(partial(arrival.reply.set, answer))
+        self._machine.audit(loaded, request, answer=answer)
+        if request.reply is not None:
+            self._machine.when_durable(partial(request.reply.set, answer))
         if reply_to is not None:
             command = c.CompleteVerb(invocation_id=reply_to.invocation_id, step=reply_to.step, answer=answer)
-            self._ledger.deliver(resident, stream_of_invocation(reply_to.invocation_id), command, by=of)
+            self._machine.deliver(loaded, stream_of_invocation(reply_to.invocation_id), command, by=of)
 
-    def _refuse_verb(self, resident: Resident, to: Caller, refusal: TerminalError) -> None:
+    def _refuse_verb(self, loaded: LoadedObject, to: Caller, refusal: TerminalError) -> None:
         command = c.CompleteVerb(invocation_id=to.invocation_id, step=to.step, answer=None, refusal=failure_of(refusal))
-        self._ledger.deliver(resident, stream_of_invocation(to.invocation_id), command, by=None)
+        self._machine.deliver(loaded, stream_of_invocation(to.invocation_id), command, by=None)
 
 
-def _is_asked_for(arrival: Arrival) -> bool:
+def _is_asked_for(request: ObjectRequest) -> bool:
     """Whether a client outside, or another object, waits for what becomes of it."""
-    command: Any = arrival.command
-    if arrival.reply is not None or arrival.outcome is not None or isinstance(command, (Watch, Look, Note, c.Attach)):
+    command: Any = request.command
+    if (
+        request.reply is not None
+        or request.outcome is not None
+        or isinstance(command, (AwaitOutcome, Describe, AuditOnly, c.Attach))
+    ):
         return True
     return getattr(command, "caller", None) is not None or getattr(command, "reply_to", None) is not None
 
 
-def _set_aside(arrival: Arrival, damage: CorruptRecord | Damaged | ObjectSetAsideError) -> ObjectSetAsideError:
-    return ObjectSetAsideError(f"{_name_of(arrival)}: {damage}")
+def _set_aside(request: ObjectRequest, damage: CorruptRecord | Damaged | ObjectSetAsideError) -> ObjectSetAsideError:
+    return ObjectSetAsideError(f"{_name_of(request)}: {damage}")
 
 
-def _status_of(resident: Resident, of: InvocationId) -> Status:
-    state = _open_state(resident, of)
+def _status_of(loaded: LoadedObject, of: InvocationId) -> Status:
+    state = _open_state(loaded, of)
     return Status.COMPLETED if state is None else state.status
 
 
-def _name_of(arrival: Arrival) -> str:
+def _name_of(request: ObjectRequest) -> str:
     """What the arrival is for, as people know it."""
-    match arrival.command:
+    match request.command:
         case c.Invoke():
-            return str(arrival.command.target)
+            return str(request.command.target)
         case c.PurgeInvocations():
-            return arrival.command.invocation_ids[0]
+            return request.command.invocation_ids[0]
         case command:
-            return getattr(command, "invocation_id", f"stream {arrival.to:016x}")
+            return getattr(command, "invocation_id", f"stream {request.to:016x}")
 
 
-def _open_state(resident: Resident, of: InvocationId) -> InvocationState | None:
-    return None if resident.state is None else resident.state.invocations.get(of)
+def _open_state(loaded: LoadedObject, of: InvocationId) -> InvocationState | None:
+    return None if loaded.state is None else loaded.state.invocations.get(of)
 
 
 _TAKEN_LATER = frozenset({c.RestartInvocation, c.PurgeInvocations})
 """What reads the histories of invocations."""
 
-_TAKEN: dict[type, Callable[[Reception, Resident, Arrival, Any], None]] = {
-    Watch: Reception._watch,
-    Look: Reception._look,
-    Note: Reception._note,
-    c.StartWaiting: Reception._start_waiting,
-    c.StartDue: Reception._start_due,
-    c.Invoke: Reception._invoke,
-    c.Attach: Reception._attach,
-    **dict.fromkeys(_VERBS, Reception._obey),
+_TAKEN: dict[type, Callable[[Dispatcher, LoadedObject, ObjectRequest, Any], None]] = {
+    AwaitOutcome: Dispatcher._watch,
+    Describe: Dispatcher._look,
+    AuditOnly: Dispatcher._note,
+    c.StartWaiting: Dispatcher._start_waiting,
+    c.StartDue: Dispatcher._start_due,
+    c.Invoke: Dispatcher._invoke,
+    c.Attach: Dispatcher._attach,
+    **dict.fromkeys(_VERBS, Dispatcher._obey),
 }
 """How what arrives is taken in. What is not here is decided as it is: it comes from the object itself, or from its like."""

@@ -16,10 +16,10 @@ import msgspec
 from actors.core import commands as c
 from actors.core.decide import outcome_when_cancelled
 from actors.core.fold import fold
-from actors.core.past import Maps, Past
+from actors.core.past import Maps, ObjectHistory
 from actors.core.requests import contrast, describe, is_request
-from actors.engine.attempt import Attempt, Setting, decode_argument, writer_beside
-from actors.engine.restart_beginning import acceptance_of
+from actors.engine.attempt import Attempt, EngineContext, decode_argument, writer_beside
+from actors.engine.restart_history import acceptance_of
 from actors.engine.rows import ObjectItems
 from actors.engine.watchdog import Watchdog, Work, blocked_error
 from actors.errors import ActorError, AttemptEnded, HistoryGoneError, Interruption, UnknownInvocationError
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from actors.core.commands import Command
     from actors.core.state import InvocationState, ObjectState
-    from actors.environment import World
+    from actors.environment import Environment
     from actors.model.app import App
     from journal.events import Event, Outcome
     from journal.ids import InvocationId, StreamId
@@ -83,7 +83,7 @@ async def read_invocation(rows: Readable, partitions: int, of: InvocationId) -> 
 _BEGINNINGS = (
     e.InvocationStarted,
     e.FieldsRewound,
-    e.HistoryKept,
+    e.HistoryCopied,
     e.FieldsInitialized,
     e.LogConverted,
     e.MapConverted,
@@ -101,7 +101,7 @@ async def _object_as_it_began(kept: _KeptStream, row: InvocationRow, began: int)
 
 
 class _KeptStream:
-    """One object's rows; as much of a partition as :class:`Past` needs."""
+    """One object's rows; as much of a partition as :class:`ObjectHistory` needs."""
 
     def __init__(self, rows: Readable, partition: int, stream: StreamId) -> None:
         self._rows = rows
@@ -109,8 +109,8 @@ class _KeptStream:
         self._stream = stream
         self._head = read_head(rows, partition, stream)
 
-    def past(self) -> Past:
-        return Past(self, self._stream, self._head.trimmed, self._head.last, ())
+    def past(self) -> ObjectHistory:
+        return ObjectHistory(self, self._stream, self._head.trimmed, self._head.last, ())
 
     def state(self) -> ObjectState:
         stored = load_stream(self._rows, self._partition, self._stream, self._head)
@@ -190,7 +190,7 @@ class _Rehearsal(Attempt):
     execution_type = _Noting
 
 
-def rehearse(kept: KeptInvocation, app: App, deployment: str, world: World) -> CheckReport:
+def rehearse(kept: KeptInvocation, app: App, deployment: str, world: Environment) -> CheckReport:
     """Replay it, and say what became of that. May be called in any thread; runs the handler's own code."""
     row = kept.row
     base = CheckReport(
@@ -200,15 +200,15 @@ def rehearse(kept: KeptInvocation, app: App, deployment: str, world: World) -> C
         verdict=Verdict.SAME,
         recorded_outcome=None if row.outcome is None else outcome_info(row.outcome),
     )
-    setting = Setting(world=world, limits=DEFAULT_LIMITS, watchdog=Watchdog(DEFAULT_LIMITS.blocking_seconds))
-    setting.watchdog.start()
+    context = EngineContext(world=world, limits=DEFAULT_LIMITS, watchdog=Watchdog(DEFAULT_LIMITS.blocking_seconds))
+    context.watchdog.start()
     try:
-        return _rehearse(base, kept, app, setting)
+        return _rehearse(base, kept, app, context)
     finally:
-        setting.watchdog.stop()
+        context.watchdog.stop()
 
 
-def _rehearse(base: CheckReport, kept: KeptInvocation, app: App, setting: Setting) -> CheckReport:
+def _rehearse(base: CheckReport, kept: KeptInvocation, app: App, context: EngineContext) -> CheckReport:
     row = kept.row
     try:
         definition = app.find(row.target.service)
@@ -217,15 +217,15 @@ def _rehearse(base: CheckReport, kept: KeptInvocation, app: App, setting: Settin
             decode_argument(handler, acceptance_of(kept.history))
             return base
         invocation = kept.state.invocations[row.invocation_id]
-        make = partial(_Rehearsal, setting, definition, kept.state, invocation, kept.history, kept.items)
-        attempt = setting.watchdog.run(Work(row.invocation_id, str(row.target), may_be_interrupted=True), make)
+        make = partial(_Rehearsal, context, definition, kept.state, invocation, kept.history, kept.items)
+        attempt = context.watchdog.run(Work(row.invocation_id, str(row.target), may_be_interrupted=True), make)
     except Interruption:
-        error = blocked_error(str(row.target), setting.limits, setting.watchdog.take_interrupted())
+        error = blocked_error(str(row.target), context.limits, context.watchdog.take_interrupted())
         return attrs.evolve(base, verdict=Verdict.RAISES, failure=failure_info(failure_of(error)))
     except ActorError as error:
         return attrs.evolve(base, verdict=Verdict.RAISES, failure=failure_info(failure_of(error)))
     try:
-        commands = attempt.start(setting.world.clock.now())
+        commands = attempt.start(context.world.clock.now())
         execution = attempt.execution
         if not isinstance(execution, _Noting):
             raise BrokenInvariant("the type that a rehearsal asks for")
@@ -237,13 +237,13 @@ def _rehearse(base: CheckReport, kept: KeptInvocation, app: App, setting: Settin
 def _judge(base: CheckReport, row: InvocationRow, execution: _Noting, commands: list[Command]) -> CheckReport:
     report = _with_operations(base, execution, commands)
     last = commands[-1] if commands else None
-    has_raised = isinstance(last, (c.FailAttempt, c.HoldAttempt))
+    has_raised = isinstance(last, (c.FailAttempt, c.PauseAttempt))
     if execution.mismatch is not None or (execution.left_over is not None and not has_raised):
         return attrs.evolve(report, verdict=Verdict.DIVERGES, divergence=_divergence(execution))
     match last:
         case c.FailAttempt():
             return attrs.evolve(report, verdict=Verdict.RAISES, failure=failure_info(last.failure))
-        case c.HoldAttempt():
+        case c.PauseAttempt():
             return attrs.evolve(report, verdict=Verdict.RAISES, failure=failure_info(last.failure))
         case c.FinishAttempt():
             outcome = last.outcome

@@ -25,7 +25,7 @@ NOTED: dict[type, int] = {
     e.InvocationResumed: logging.INFO,
     e.InvocationMoved: logging.INFO,
     e.CancelRequested: logging.INFO,
-    e.CancelHastened: logging.INFO,
+    e.CancelDeadlineMoved: logging.INFO,
     e.InvocationRestarted: logging.INFO,
     e.InvocationCompleted: logging.INFO,
 }

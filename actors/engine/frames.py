@@ -47,7 +47,7 @@ _SHOWN = 10
 
 
 @attrs.frozen
-class Place:
+class CodeLocation:
     """Where users' code was: the line, ``file.py:12``, and the frames that led there, as a traceback shows them."""
 
     line: str
@@ -78,7 +78,7 @@ def _is_of_the_collector(frame: FrameType) -> bool:
     return code.co_name == "__del__" or is_of_weak_references or is_listening
 
 
-def place_of(frame: FrameType) -> Place:
+def place_of(frame: FrameType) -> CodeLocation:
     """Where the innermost code of users' is, and what it has called."""
     shown: list[FrameType] = [frame]
     called: list[FrameType] = []
@@ -93,7 +93,7 @@ def place_of(frame: FrameType) -> Place:
     shown = called or shown
     own = next(filter(_is_own, shown), shown[0])
     summary = traceback.StackSummary.extract((at, at.f_lineno) for at in reversed(shown[:_SHOWN]))
-    return Place(f"{own.f_code.co_filename}:{own.f_lineno}", "".join(summary.format()).rstrip())
+    return CodeLocation(f"{own.f_code.co_filename}:{own.f_lineno}", "".join(summary.format()).rstrip())
 
 
 def _is_own(frame: FrameType) -> bool:

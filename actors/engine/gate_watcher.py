@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from actors.core import commands as c
-from actors.engine.requests import Arrival
-from actors.engine.waiter import Waiter
+from actors.engine.requests import ObjectRequest
+from actors.engine.waiter import Reply
 from actors.errors import TerminalError
 from journal import keys
 from journal.errors import CorruptRecord
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from actors.core.gates import Gates
-    from actors.engine.executor import Stage
-    from actors.engine.machine import Ledger
+    from actors.engine.executor import Executor
+    from actors.engine.machine import Machine
     from journal.log.protocol import Journal
 
 _WOKEN_TOGETHER = 256
@@ -35,20 +35,20 @@ _MAY_BE_HELD = (Status.RUNNING, Status.BACKING_OFF, Status.QUEUED)
 """A suspended one is held as well, and there is nothing to wake: what it waits for has not come."""
 
 
-class Gatekeeper:
+class GateWatcher:
     """The gates of one owner. ``settled`` returns when everything decided so far is durable."""
 
     def __init__(
         self,
         journal: Journal,
-        ledger: Ledger,
-        stage: Stage,
-        take_in: Callable[[Arrival], None],
+        machine: Machine,
+        stage: Executor,
+        take_in: Callable[[ObjectRequest], None],
         settled: Callable[[], Awaitable[None]],
     ) -> None:
         self._journal = journal
-        self._ledger = ledger
-        self._stage = stage
+        self._machine = machine
+        self._executor = stage
         self._take_in = take_in
         self._settled = settled
         self._left: list[Gates] = []
@@ -56,8 +56,8 @@ class Gatekeeper:
 
     def turn(self, gates: Gates) -> None:
         """From here on these say what may go on. What they hold has ended in memory when this returns."""
-        before, self._ledger.gates = self._ledger.gates, gates
-        self._stage.hold()
+        before, self._machine.gates = self._machine.gates, gates
+        self._executor.hold()
         if before.let_through_more_as(gates):
             self._left.append(before)
             self._opened.set()
@@ -73,7 +73,7 @@ class Gatekeeper:
                 await self._wake(status, left)
 
     async def _wake(self, status: Status, left: list[Gates]) -> None:
-        prefix = keys.open_prefix(self._ledger.partition.number, status)
+        prefix = keys.open_prefix(self._machine.partition.number, status)
         start, stop = prefix, keys.after_prefix(prefix)
         while page := self._journal.rows(start, stop, limit=_WOKEN_TOGETHER):
             start = page[-1][0] + b"\x00"
@@ -82,7 +82,7 @@ class Gatekeeper:
 
     def _released(self, ids: list[InvocationId], left: list[Gates]) -> Iterator[StreamId]:
         for invocation_id in ids:
-            data = self._journal.row(keys.invocation(self._ledger.partition.number, invocation_id))
+            data = self._journal.row(keys.invocation(self._machine.partition.number, invocation_id))
             if data is None:
                 continue
             try:
@@ -91,16 +91,16 @@ class Gatekeeper:
                 yield stream_of_invocation(invocation_id)  # its object knows what may go on
                 continue
             was_held = any(_holds(gates, row) for gates in left)
-            if was_held and not _holds(self._ledger.gates, row):
+            if was_held and not _holds(self._machine.gates, row):
                 yield stream_of_invocation(invocation_id)
 
     async def start_waiting(self, streams: Iterable[StreamId], cause: str) -> None:
         """Let objects go on with what they were doing, and begin what they may; returns when that is on disk."""
-        stamp = Stamp(self._ledger.now, cause, "engine")
-        last: Waiter[None] | None = None
+        stamp = Stamp(self._machine.now, cause, "engine")
+        last: Reply[None] | None = None
         for stream in streams:
-            last = Waiter()
-            self._take_in(Arrival(stream, c.StartWaiting(), stamp, reply=last))
+            last = Reply()
+            self._take_in(ObjectRequest(stream, c.StartWaiting(), stamp, reply=last))
         if last is None:
             await trio.lowlevel.checkpoint()
         else:

@@ -12,9 +12,9 @@ from journal.events import Status, Target
 from journal.rows import AwaitedSignal, InvocationRow, encode_row
 
 if TYPE_CHECKING:
-    from actors.core.effects import KeepItems, RewindItems
+    from actors.core.effects import RewindItems, WriteItems
     from actors.core.state import InvocationState, ObjectState
-    from actors.engine.loaded_object import Resident
+    from actors.engine.loaded_object import LoadedObject
     from journal.events import Outcome
     from journal.ids import InvocationId, StreamId
 
@@ -88,24 +88,24 @@ def listing_of(invocation: InvocationState) -> IndexedState:
 
 
 def index_invocation(
-    rows: Rows, new: list[bytes], partition: int, resident: Resident, invocation_id: InvocationId
+    rows: Rows, new: list[bytes], partition: int, loaded: LoadedObject, invocation_id: InvocationId
 ) -> None:
     """Write the row of an invocation, and move it in the indexes, if what they say has changed. ``new`` gets the keys of rows
     that cannot be there yet."""
-    ended = resident.ended.get(invocation_id)
-    listed = resident.listings.get(invocation_id)
+    ended = loaded.ended.get(invocation_id)
+    listed = loaded.listings.get(invocation_id)
     if ended is not None:
         _index_ended(rows, new, partition, ended, listed)
-        resident.listings.pop(invocation_id, None)
+        loaded.listings.pop(invocation_id, None)
         return
-    state = existing(resident.state)
+    state = existing(loaded.state)
     invocation = state.invocations.get(invocation_id)
     if invocation is None:
         return  # it had ended before, and its row says what there was to say
     listing = listing_of(invocation)
     if listing == listed:
         return
-    resident.listings[invocation_id] = listing
+    loaded.listings[invocation_id] = listing
     key = keys.invocation(partition, invocation_id)
     rows[key] = encode_row(row_of(state, invocation))
     if listed is None:
@@ -172,16 +172,16 @@ def index_name(rows: Rows, partition: int, state: ObjectState, *, there: bool) -
         rows[keys.object_name(partition, state.service, state.key)] = b"" if there else None
 
 
-def index_owing(rows: Rows, partition: int, resident: Resident) -> None:
+def index_owing(rows: Rows, partition: int, loaded: LoadedObject) -> None:
     """Note whether a start must look at the object; under its name, so that a start passes over what a gate holds."""
-    state = resident.state
+    state = loaded.state
     owing = state is not None and owes(state)
-    if owing != resident.owing_on_disk:
-        resident.owing_on_disk = owing
-        rows[keys.owing(partition, resident.stream)] = None if not owing or state is None else state.service.encode()
+    if owing != loaded.owing_on_disk:
+        loaded.owing_on_disk = owing
+        rows[keys.owing(partition, loaded.stream)] = None if not owing or state is None else state.service.encode()
 
 
-def index_items(rows: Rows, partition: int, stream: StreamId, kept: KeepItems) -> None:
+def index_items(rows: Rows, partition: int, stream: StreamId, kept: WriteItems) -> None:
     """Write the items that a handler has left."""
     for field, items in kept.changes.logs.items():
         start = kept.lengths.get(field, 0)
@@ -207,10 +207,10 @@ def rewind_items(rows: Rows, partition: int, stream: StreamId, rewind: RewindIte
             rows[keys.map_item(partition, stream, field, key.encode())] = value
 
 
-def forget_invocation(rows: Rows, partition: int, resident: Resident, row: InvocationRow) -> None:
+def forget_invocation(rows: Rows, partition: int, loaded: LoadedObject, row: InvocationRow) -> None:
     """Remove every row of an ended invocation, also of one whose end is not on disk yet."""
-    resident.ended.pop(row.invocation_id, None)
-    listed = resident.listings.pop(row.invocation_id, None)
+    loaded.ended.pop(row.invocation_id, None)
+    listed = loaded.listings.pop(row.invocation_id, None)
     if listed is not None:
         rows[keys.open_by_status(partition, listed.status, row.invocation_id)] = None
         _index_pinned(rows, partition, row.invocation_id, listed.deployment, "")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from actors.core.state import ObjectState
     from actors.engine.attempt import Attempt
     from actors.engine.steps import StepTask
-    from actors.engine.waiter import Waiter
+    from actors.engine.waiter import Reply
     from actors.errors import ObjectSetAsideError
     from journal.errors import Damaged
     from journal.events import Event, Failure, Outcome, Stamp, Status
@@ -38,12 +38,12 @@ class IndexedState:
 
 
 @attrs.define(eq=False)
-class Resident:
+class LoadedObject:
     """One object, as the owner of its partition has it.
 
     The state runs ahead of the disk by ``recent``, the events that no commit has confirmed. ``ended`` are the rows of
     invocations that ended since the last commit was sealed. If a commit fails, all of it is dropped and read again.
-    ``extensions`` are the commits under way, or forming, that it has a part in. ``steps`` run; ``due_steps`` begin once what
+    ``pending_appends`` are the commits under way, or forming, that it has a part in. ``steps`` run; ``due_steps`` begin once what
     asked for them is durable. ``held_back`` counts the completions that handlers have not been given because a gate is closed
     before them. ``damage`` says why nothing of it goes on; ``is_set_aside``: because of the
     engine, until the next start, so it does not leave memory. ``is_torn``: its state is no longer what its events say. ``weight`` is
@@ -60,14 +60,14 @@ class Resident:
     steps: dict[InvocationId, dict[StepId, StepTask]] = attrs.field(factory=dict)
     due_steps: set[tuple[InvocationId, StepId]] = attrs.field(factory=set)
     held_back: dict[InvocationId, int] = attrs.field(factory=dict)
-    waiters: dict[InvocationId, list[Waiter[Outcome]]] = attrs.field(factory=dict)
+    waiters: dict[InvocationId, list[Reply[Outcome]]] = attrs.field(factory=dict)
     listings: dict[InvocationId, IndexedState] = attrs.field(factory=dict)
     owing_on_disk: bool = False
     snapshot_at: int = 0
     events_since_snapshot: int = 0
     bytes_since_snapshot: int = 0
     snapshot_bytes: int = 0
-    extensions: int = 0
+    pending_appends: int = 0
     weight: int = 0
     damage: Damaged | ObjectSetAsideError | None = None
     is_set_aside: bool = False
@@ -92,7 +92,7 @@ class Resident:
             or self.waiters
             or self.recent
             or self.ended
-            or self.extensions
+            or self.pending_appends
             or self.is_set_aside
         )
 

@@ -20,14 +20,14 @@ import trio
 
 from actors.core import commands as c
 from actors.engine.containment import Containment
-from actors.engine.deadlocks import CircleBreaker, Circles
-from actors.engine.dispatcher import Reception
-from actors.engine.executor import Stage
-from actors.engine.gate_watcher import Gatekeeper
-from actors.engine.machine import Ledger
-from actors.engine.object_cache import Directory
-from actors.engine.requests import Arrival
-from actors.engine.waiter import Waiter
+from actors.engine.deadlocks import DeadlockBreaker, DeadlockDetector
+from actors.engine.dispatcher import Dispatcher
+from actors.engine.executor import Executor
+from actors.engine.gate_watcher import GateWatcher
+from actors.engine.machine import Machine
+from actors.engine.object_cache import ObjectCache
+from actors.engine.requests import ObjectRequest
+from actors.engine.waiter import Reply
 from actors.errors import TerminalError, UnavailableError, UnknownOutcomeError
 from actors.model.classes import service_name
 from actors.system.code import Code
@@ -41,12 +41,12 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
 
-    from actors.code.registry import Applications
+    from actors.code.registry import CodeRegistry
     from actors.core.gates import Gates
-    from actors.engine.attempt import Setting
-    from actors.engine.batch import Forming
+    from actors.engine.attempt import EngineContext
+    from actors.engine.batch import CommitBatch
     from actors.engine.deadlocks import DirectoryOf
-    from actors.engine.totals import Tally
+    from actors.engine.totals import EngineCounters
     from journal.log.protocol import Due, Journal, Partition
     from journal.rows import Backlog
 
@@ -75,81 +75,81 @@ _LONGEST_NAP_SECONDS = 3600.0
 _MICROSECOND = 1e-6
 
 
-class Owner:
+class PartitionProcessor:
     """Runs the objects of one claimed partition for as long as :meth:`run` does."""
 
     def __init__(
         self,
         journal: Journal,
         partition: Partition,
-        applications: Applications,
-        setting: Setting,
+        applications: CodeRegistry,
+        context: EngineContext,
         *,
         gates: Gates,
-        tally: Tally,
+        counters: EngineCounters,
         retention_seconds: float,
         opened: trio.Event,
         directory_of: DirectoryOf,
     ) -> None:
-        self._tally = tally
+        self._counters = counters
         self._opened = opened
         self._journal = journal
         self._partition = partition
         self._inherited = journal.backlog
-        self._clock = setting.world.clock
-        self._steps = setting.steps
-        self._limits = setting.limits
-        directory = Directory(partition, limit=setting.limits.idle_objects, limit_bytes=setting.limits.resident_bytes)
-        self._directory = directory
-        self._containment = Containment(directory, self._wake)
-        self._ledger = Ledger(
+        self._clock = context.world.clock
+        self._steps = context.steps
+        self._limits = context.limits
+        cache = ObjectCache(partition, limit=context.limits.idle_objects, limit_bytes=context.limits.resident_bytes)
+        self._cache = cache
+        self._containment = Containment(cache, self._wake)
+        self._machine = Machine(
             journal,
             partition,
-            directory,
+            cache,
             applications,
-            setting,
+            context,
             gates=gates,
             retention_seconds=retention_seconds,
             containment=self._containment,
         )
-        self._stage = self._ledger.performer = Stage(self._ledger, setting, self._take_in, self._containment)
-        self._reception = Reception(self._ledger, self._containment, Circles(journal, directory_of))
-        self._breaker = CircleBreaker(
-            journal, partition.number, Circles(journal, directory_of), self._take_in, self.settled
+        self._executor = self._machine.performer = Executor(self._machine, context, self._take_in, self._containment)
+        self._dispatcher = Dispatcher(self._machine, self._containment, DeadlockDetector(journal, directory_of))
+        self._breaker = DeadlockBreaker(
+            journal, partition.number, DeadlockDetector(journal, directory_of), self._take_in, self.settled
         )
-        self._gatekeeper = Gatekeeper(journal, self._ledger, self._stage, self._take_in, self.settled)
-        self._turns: deque[tuple[Gates, Waiter[None]]] = deque()
-        self._resting: list[Waiter[None]] = []
-        self._inbox: deque[Arrival] = deque()
-        self._sealed: Forming | None = None
+        self._gate_watcher = GateWatcher(journal, self._machine, self._executor, self._take_in, self.settled)
+        self._turns: deque[tuple[Gates, Reply[None]]] = deque()
+        self._resting: list[Reply[None]] = []
+        self._inbox: deque[ObjectRequest] = deque()
+        self._sealed: CommitBatch | None = None
         self._released: deque[Callable[[], None]] = deque()
         self._arrived = trio.Event()
         self._seal_wanted = trio.Event()
         self._release_wanted = trio.Event()
-        self._waiters: set[Waiter[Any]] = set()
+        self._waiters: set[Reply[Any]] = set()
         self._is_closed = False
 
     @property
-    def directory(self) -> Directory:
+    def cache(self) -> ObjectCache:
         """The objects of its partition that are in memory."""
-        return self._directory
+        return self._cache
 
     @property
     def objects_in_memory(self) -> int:
         """How many objects are folded and kept."""
-        return len(self._directory)
+        return len(self._cache)
 
     @property
     def set_aside(self) -> Iterable[str]:
         """The names of the objects that it failed on, of which nothing goes on until the next start."""
-        return self._directory.set_aside.values()
+        return self._cache.set_aside.values()
 
     @property
     def arrivals(self) -> int:
         """How much waits to be taken in."""
         return len(self._inbox)
 
-    def submit(self, arrival: Arrival) -> None:
+    def submit(self, request: ObjectRequest) -> None:
         """Take something in from outside; the client is answered through it. Raises :class:`UnavailableError`."""
         if self._is_closed:
             raise UnavailableError("the store is being opened again; try again")
@@ -158,9 +158,9 @@ class Owner:
             raise UnavailableError(
                 f"overloaded: {len(self._inbox)} requests queued (limit `requests`={limit}); retry later"
             )
-        self._take_in(arrival)
+        self._take_in(request)
 
-    async def answer(self, waiter: Waiter[T], of: InvocationId | None = None) -> T:
+    async def answer(self, waiter: Reply[T], of: InvocationId | None = None) -> T:
         """Wait for an answer that this owner owes, on the invocation ``of``. Raises :class:`UnknownOutcomeError` if the owner
         ends before."""
         self._waiters.add(waiter)
@@ -176,22 +176,22 @@ class Owner:
         """Install these gates; returns when nothing that they hold is running. Steps may still be ending."""
         if self._is_closed:
             return
-        turned: Waiter[None] = Waiter()
+        turned: Reply[None] = Reply()
         self._turns.append((gates, turned))
         self._wake()
         await self.answer(turned)
 
     async def settled(self) -> None:
         """Return when everything decided so far is durable."""
-        waiter: Waiter[None] = Waiter()
-        self._ledger.when_durable(partial(waiter.set, None))
+        waiter: Reply[None] = Reply()
+        self._machine.when_durable(partial(waiter.set, None))
         self._wake()
         await self.answer(waiter)
 
     async def rest(self) -> None:
         """Return when nothing waits to be taken in, no handler is to run, and all that was decided is durable."""
         while self._has_work and not self._is_closed:
-            rested: Waiter[None] = Waiter()
+            rested: Reply[None] = Reply()
             self._resting.append(rested)
             await self.answer(rested)
         if not self._is_closed:
@@ -199,7 +199,7 @@ class Owner:
 
     @property
     def _has_work(self) -> bool:
-        return bool(self._inbox or self._stage.runs)
+        return bool(self._inbox or self._executor.runs)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the partition. Ends only by an error, or by being cancelled.
@@ -208,7 +208,7 @@ class Owner:
         """
         try:
             async with trio.open_nursery() as nursery:
-                self._stage.open(nursery, self._wake)
+                self._executor.open(nursery, self._wake)
                 nursery.start_soon(self._decide_in_rounds)
                 nursery.start_soon(self._commit_what_is_sealed)
                 nursery.start_soon(self._release)
@@ -216,18 +216,18 @@ class Owner:
                 nursery.start_soon(self._go_on_when_opened)
                 nursery.start_soon(self._suspend_what_idles)
                 nursery.start_soon(self._purge_what_is_over)
-                nursery.start_soon(self._gatekeeper.wake_what_was_held)
+                nursery.start_soon(self._gate_watcher.wake_what_was_held)
                 task_status.started()
         finally:
             self._close()
             if not self._steps.is_draining:
                 with trio.CancelScope(shield=True):
-                    await self._stage.unwind()
+                    await self._executor.unwind()
 
     # Rounds.
 
-    def _take_in(self, arrival: Arrival) -> None:
-        self._inbox.append(arrival)
+    def _take_in(self, request: ObjectRequest) -> None:
+        self._inbox.append(request)
         self._wake()
 
     def _wake(self) -> None:
@@ -244,42 +244,42 @@ class Owner:
             else:
                 while self._resting:
                     self._resting.pop().set(None)
-            if self._sealed is None and self._ledger.has_news:
-                self._sealed = self._ledger.seal()
+            if self._sealed is None and self._machine.has_news:
+                self._sealed = self._machine.seal()
                 self._seal_wanted.set()
             await trio.lowlevel.checkpoint()
 
     async def _round(self) -> None:
-        self._ledger.now = self._clock.now()
+        self._machine.now = self._clock.now()
         while self._turns:
             gates, turned = self._turns.popleft()
-            self._gatekeeper.turn(gates)
+            self._gate_watcher.turn(gates)
             turned.set(None)
         for done in range(_ROUND):
             if done >= _ENOUGH_TO_COMMIT and self._sealed is None:
                 break  # the disk has nothing to do: it can have this while the rest is decided
             if self._containment.faults:
-                await self._containment.settle(self._ledger)
-            if self._ledger.deliveries:
+                await self._containment.settle(self._machine)
+            if self._machine.deliveries:
                 await self._take_deliveries()
-            if self._stage.runs:
-                await self._stage.run_next()
+            if self._executor.runs:
+                await self._executor.run_next()
             elif self._inbox:
-                await self._reception.take(self._inbox.popleft())
+                await self._dispatcher.take(self._inbox.popleft())
             else:
                 break
         await self._take_deliveries()
-        self._directory.shrink()
+        self._cache.shrink()
         # Last, and with no wait behind it before the commit is sealed: none may hold an object that is half changed.
         while self._containment.faults:
-            await self._containment.settle(self._ledger)
+            await self._containment.settle(self._machine)
             await self._take_deliveries()
 
     async def _take_deliveries(self) -> None:
-        while self._ledger.deliveries:
-            arrival = await self._ledger.next_delivery()
-            if arrival is not None:
-                await self._reception.take(arrival)
+        while self._machine.deliveries:
+            request = await self._machine.next_delivery()
+            if request is not None:
+                await self._dispatcher.take(request)
 
     async def _commit_what_is_sealed(self) -> None:
         while True:
@@ -295,23 +295,23 @@ class Owner:
                 except JournalError:
                     self._refuse_from_now_on()  # steps may take long to give way, and nobody should wait for that
                     raise
-                self._tally.count(sealed, trio.current_time() - began)
-            self._ledger.settle(sealed)
+                self._counters.count(sealed, trio.current_time() - began)
+            self._machine.settle(sealed)
             self._sealed = None
             self._released.extend(sealed.released)
             self._release_wanted.set()
             self._wake()
 
-    async def _commit(self, sealed: Forming) -> None:
+    async def _commit(self, sealed: CommitBatch) -> None:
         while True:
             try:
-                await self._partition.commit(sealed.appends(), sealed.letters, sealed.retracted)
+                await self._partition.commit(sealed.appends(), sealed.messages, sealed.retracted)
             except Damaged as damage:
                 # What was to be overwritten cannot be read. The others' events must not wait for that, nor this object's own.
-                extension = sealed.extensions.get(StreamId(damage.stream))
-                if extension is None or not sealed.forgo_rewriting(extension):
+                pending_append = sealed.pending_appends.get(StreamId(damage.stream))
+                if pending_append is None or not sealed.forgo_rewriting(pending_append):
                     raise
-                self._containment.blame(extension.resident, None, damage, is_whole=True)
+                self._containment.blame(pending_append.loaded, None, damage, is_whole=True)
             else:
                 return
 
@@ -329,7 +329,7 @@ class Owner:
     async def _go_on_when_opened(self) -> None:
         await self._opened.wait()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._read_letters)
+            nursery.start_soon(self._read_messages)
             nursery.start_soon(self._take_up)
             nursery.start_soon(self._breaker.run)
 
@@ -344,33 +344,33 @@ class Owner:
             start = page[-1][0] + b"\x00"
             named = [(StreamId(keys.stream_of_owing(key)), service.decode(errors="replace")) for key, service in page]
             streams = [stream for stream, service in named if only is None or service in only]
-            wanted = [stream for stream in streams if not self._ledger.gates.holds_all_of(dict(named)[stream])]
-            await self._gatekeeper.start_waiting(wanted, "the runtime has started")
+            wanted = [stream for stream in streams if not self._machine.gates.holds_all_of(dict(named)[stream])]
+            await self._gate_watcher.start_waiting(wanted, "the runtime has started")
 
-    async def _read_letters(self) -> None:
-        async for due in self._partition.letters():
-            for letter in due:
-                self._take_letter(letter)
+    async def _read_messages(self) -> None:
+        async for due in self._partition.messages():
+            for message in due:
+                self._take_message(message)
 
-    def _take_letter(self, due: Due) -> None:
-        letter = due.letter
+    def _take_message(self, due: Due) -> None:
+        message = due.message
         try:
-            command, envelope = c.decode_command(letter.data)
+            command, envelope = c.decode_command(message.data)
         except CorruptRecord:
-            log.exception("message %r to stream %016x cannot be read, and stays where it is", letter.id, letter.to)
+            log.exception("message %r to stream %016x cannot be read, and stays where it is", message.id, message.to)
             return
         at, inherited = self._clock.now(), self._inherited
         if inherited is not None and _is_of(inherited, self._partition.number, due, envelope):
             at = min(at, inherited.before - _MICROSECOND)  # a gate before the backlog holds it too
         stamp = Stamp(at, envelope.cause, envelope.by)
-        self._take_in(Arrival(letter.to, command, stamp, position=due.position))
+        self._take_in(ObjectRequest(message.to, command, stamp, position=due.position))
 
     async def _suspend_what_idles(self) -> None:
         seconds = self._limits.suspend_after_seconds
         while True:
-            await self._stage.some_attempt.wait()
+            await self._executor.some_attempt.wait()
             await trio.sleep(seconds / 4)
-            self._stage.suspend_idle(seconds)
+            self._executor.suspend_idle(seconds)
 
     async def _purge_what_is_over(self) -> None:
         while True:
@@ -386,10 +386,10 @@ class Owner:
         for invocation_id in over:
             by_stream.setdefault(stream_of_invocation(invocation_id), []).append(invocation_id)
         stamp = Stamp(self._clock.now(), "retention", "engine")
-        last: Waiter[None] | None = None
+        last: Reply[None] | None = None
         for stream, invocation_ids in by_stream.items():
-            last = Waiter()
-            self._take_in(Arrival(stream, c.PurgeInvocations(invocation_ids=invocation_ids), stamp, reply=last))
+            last = Reply()
+            self._take_in(ObjectRequest(stream, c.PurgeInvocations(invocation_ids=invocation_ids), stamp, reply=last))
         if last is not None:
             # What could not be purged (another was faster, its object is damaged) is looked at again the next time.
             with contextlib.suppress(TerminalError):
@@ -401,10 +401,10 @@ class Owner:
         due_at = keys.date_of_purge(following[0][0]) if following else None
         seconds = _LONGEST_NAP_SECONDS if due_at is None else max(0.0, due_at - self._clock.now())
         with trio.move_on_after(min(seconds, _LONGEST_NAP_SECONDS)):
-            await self._ledger.purge_sooner(due_at).wait()
+            await self._machine.purge_sooner(due_at).wait()
 
     def _close(self) -> None:
-        self._stage.close()
+        self._executor.close()
         self._refuse_from_now_on()
 
     def _refuse_from_now_on(self) -> None:
@@ -419,4 +419,4 @@ class Owner:
 
 
 def _is_of(backlog: Backlog, partition: int, due: Due, envelope: c.Envelope) -> bool:
-    return backlog.has_letter(partition, due.position) or backlog.has_epoch(partition, envelope.postponed)
+    return backlog.has_message(partition, due.position) or backlog.has_epoch(partition, envelope.postponed)

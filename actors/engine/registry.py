@@ -21,7 +21,7 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from actors.code.registry import Applications
+    from actors.code.registry import CodeRegistry
     from actors.core.gates import Gate
     from actors.core.state import ObjectState
     from journal.log.protocol import Journal
@@ -33,7 +33,7 @@ class RegistryView:
     """The registry as of event ``version`` of its log, which is never far behind. ``turn_gates`` obeys other gates."""
 
     def __init__(
-        self, journal: Journal, turn_gates: Callable[[Gates], Awaitable[None]], applications: Applications
+        self, journal: Journal, turn_gates: Callable[[Gates], Awaitable[None]], applications: CodeRegistry
     ) -> None:
         self.version = 0
         self._applications = applications

@@ -8,14 +8,14 @@ import attrs
 
 if TYPE_CHECKING:
     from actors.core.commands import Command
-    from actors.engine.waiter import Waiter
+    from actors.engine.waiter import Reply
     from actors.model.info import InvocationInfo
     from journal.events import Outcome, Stamp
     from journal.ids import InvocationId, StreamId
 
 
 @attrs.frozen
-class Identity:
+class Principal:
     """Who asks, and from where: ``user:ada`` in this ``process``, ``token:ops`` at ``127.0.0.1:5123``.
 
     ``realm`` keeps the idempotency keys of strangers apart; those of whom the process belongs to are in none.
@@ -27,7 +27,7 @@ class Identity:
 
 
 @attrs.frozen(kw_only=True)
-class Act:
+class ControlAction:
     """What the audit is to say of something that is asked for."""
 
     verb: str
@@ -38,29 +38,29 @@ class Act:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Note:
+class AuditOnly:
     """An audit-only entry for an action, or a denied one, at the API boundary. No object takes part."""
 
-    act: Act
-    reply: Waiter[None]
+    act: ControlAction
+    reply: Reply[None]
     refusal: str = ""
     dropped: int = 0
 
 
 @attrs.define(eq=False)
-class Watch:
+class AwaitOutcome:
     """A client outside waits for the end of an invocation."""
 
     invocation_id: InvocationId
-    waiter: Waiter[Outcome]
+    waiter: Reply[Outcome]
 
 
 @attrs.define(eq=False)
-class Look:
+class Describe:
     """A client outside wants to know how an invocation stands."""
 
     invocation_id: InvocationId
-    reply: Waiter[InvocationInfo]
+    reply: Reply[InvocationInfo]
 
 
 @attrs.frozen(eq=False)
@@ -72,7 +72,7 @@ class Accepted:
 
 
 @attrs.define(eq=False)
-class Arrival:
+class ObjectRequest:
     """Something for an object.
 
     ``reply`` and ``outcome`` wait outside: for the answer, and for the end of what is asked for. ``position`` is the letter
@@ -81,14 +81,14 @@ class Arrival:
     """
 
     to: StreamId
-    command: Command | Watch | Look | Note
+    command: Command | AwaitOutcome | Describe | AuditOnly
     stamp: Stamp
-    reply: Waiter[Any] | None = None
-    outcome: Waiter[Outcome] | None = None
+    reply: Reply[Any] | None = None
+    outcome: Reply[Outcome] | None = None
     position: bytes | None = None
     is_fresh: bool = False
     origin: str = "handler"
-    act: Act | None = None
+    act: ControlAction | None = None
 
     def fail(self, error: BaseException) -> None:
         """Tell everybody who waits for this."""
@@ -96,7 +96,7 @@ class Arrival:
             self.reply.fail(error)
         if self.outcome is not None:
             self.outcome.fail(error)
-        if isinstance(self.command, Watch):
+        if isinstance(self.command, AwaitOutcome):
             self.command.waiter.fail(error)
-        elif isinstance(self.command, (Look, Note)):
+        elif isinstance(self.command, (Describe, AuditOnly)):
             self.command.reply.fail(error)

@@ -17,7 +17,7 @@ from actors.core.state import InvocationState
 from actors.engine.attempt import writer_beside
 from actors.engine.dry_run import KeptInvocation, rehearse
 from actors.engine.index import row_of
-from actors.engine.restart_beginning import beginning_of
+from actors.engine.restart_history import history_of_restart
 from actors.engine.rows import ObjectItems
 from actors.model.checks import Verdict, refusal_of
 from journal import events as e
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from actors.core import commands as c
-    from actors.core.past import Past
-    from actors.core.restart_plan import Kept
+    from actors.core.past import ObjectHistory
+    from actors.core.restart_plan import RestartPlan
     from actors.core.state import ObjectState
     from actors.engine.rows import ItemRows
-    from actors.environment import World
+    from actors.environment import Environment
     from actors.model.app import App
     from actors.model.checks import CheckReport
     from journal.events import Event
@@ -40,16 +40,16 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen(kw_only=True)
-class Surroundings:
+class RestartTarget:
     """Where the new invocation will live: its object, what is stored of it, and what it was."""
 
-    world: World
+    world: Environment
     app: App
     stream: StreamId
     partition: int
     state: ObjectState
     rows: ItemRows
-    past: Past
+    past: ObjectHistory
     map_item: Callable[[str, str], bytes | None]
     now: float
 
@@ -58,8 +58,8 @@ async def check_kept_part(
     command: c.RestartInvocation,
     original: e.InvocationAccepted,
     history: Sequence[Recorded],
-    kept: Kept,
-    around: Surroundings,
+    kept: RestartPlan,
+    around: RestartTarget,
 ) -> None:
     """Raise :class:`actors.errors.IncompatibleError` unless the handler gets through what is kept. Nothing is changed."""
     successor = await _successor(command, original, history, around)
@@ -93,7 +93,7 @@ def _advice(
 
 
 async def _successor(
-    command: c.RestartInvocation, original: e.InvocationAccepted, history: Sequence[Recorded], around: Surroundings
+    command: c.RestartInvocation, original: e.InvocationAccepted, history: Sequence[Recorded], around: RestartTarget
 ) -> KeptInvocation:
     """The new invocation as it would be when it has taken over what it keeps."""
     state, now = around.state, around.now
@@ -116,7 +116,7 @@ async def _successor(
         deployment=command.deployment or "",
         restarts=accepted.restarts,
     )
-    beginning = await beginning_of(invocation, state, history, around.past, now=now, map_item=around.map_item)
+    beginning = await history_of_restart(invocation, state, history, around.past, now=now, map_item=around.map_item)
     stamp = Stamp(now, "restart", command.successor)
     started = e.InvocationStarted(invocation_id=command.successor)
     events: list[tuple[Stamp, Event]] = [(stamp, accepted), (stamp, started), *beginning.kept]

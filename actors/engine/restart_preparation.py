@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from actors.core import commands as c
 from actors.core.decide import unknown_invocation, with_input
 from actors.core.inputs import is_same_input
-from actors.core.restart_plan import FROM_THE_START, Kept, asked_anew, find_point, keep, nothing_of
+from actors.core.restart_plan import FROM_THE_START, RestartPlan, asked_anew, find_point, nothing_of, plan_restart
 from actors.engine.attempt import decode_argument
-from actors.engine.restart_beginning import acceptance_of, check_past, check_rewindable, has_fields
-from actors.engine.restart_check import Surroundings, check_kept_part
+from actors.engine.restart_check import RestartTarget, check_kept_part
+from actors.engine.restart_history import acceptance_of, check_past, check_rewindable, has_fields
 from actors.errors import IncompatibleError, InvalidArgumentError, NoLongerFitsError, NotPossibleError
 from actors.values import ValueProblem
 from journal.events import Target
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actors.core.state import ObjectState
-    from actors.engine.loaded_object import Resident
-    from actors.engine.machine import Ledger
+    from actors.engine.loaded_object import LoadedObject
+    from actors.engine.machine import Machine
     from actors.model.app import App
     from journal.events import InvocationAccepted, Recorded
 
 
 async def prepare_restart(
-    ledger: Ledger,
-    resident: Resident,
+    machine: Machine,
+    loaded: LoadedObject,
     state: ObjectState,
     command: c.RestartInvocation,
     history: Sequence[Recorded],
     *,
     is_made: bool,
-) -> Kept:
+) -> RestartPlan:
     """Fill in what the command does not say yet; what it keeps. One that ``is_made`` has been accepted before.
 
     Raises ``Refused``: what does not fit, and why.
     """
     accepted = acceptance_of(history)
-    pinned = _deployment_of(ledger, resident, command)
+    pinned = _deployment_of(machine, loaded, command)
     command.original = accepted
-    command.held_back = resident.held_back.get(command.invocation_id, 0)
+    command.held_back = loaded.held_back.get(command.invocation_id, 0)
     if command.deployment is None:
-        command.deployment = ledger.applications.kept_for_restart(pinned)
+        command.deployment = machine.applications.kept_for_restart(pinned)
     else:
-        command.deployment = resolve(ledger, state, accepted.handler, command.deployment)
-    app = await _code(ledger, state, command)
+        command.deployment = resolve(machine, state, accepted.handler, command.deployment)
+    app = await _code(machine, state, command)
     target = Target(state.service, state.key, accepted.handler)
     if app is not None:
         _read_argument(app, target, command, accepted)
@@ -66,37 +66,37 @@ async def prepare_restart(
         command.step = asked_anew(history, command.step, rewinds=command.rewind_state)
     kept = nothing_of(history)
     if command.step != FROM_THE_START:
-        kept = keep(history, command.step, successor=command.successor, now=ledger.now, again_by="")
+        kept = plan_restart(history, command.step, successor=command.successor, now=machine.now, again_by="")
     if writes and (command.step != FROM_THE_START or command.rewind_state):
-        await check_past(history, kept, state, ledger.directory.past(resident))
+        await check_past(history, kept, state, machine.cache.past(loaded))
     if app is not None and kept.events and c.is_rehearsed(command) and not is_made:
-        await check_kept_part(command, accepted, history, kept, _surroundings(ledger, resident, state, app))
+        await check_kept_part(command, accepted, history, kept, _surroundings(machine, loaded, state, app))
     return kept
 
 
-def resolve(ledger: Ledger, state: ObjectState, handler: str, wanted: str) -> str:
+def resolve(machine: Machine, state: ObjectState, handler: str, wanted: str) -> str:
     """The deployment that is meant. Raises ``Refused`` if it is known that the handler is not there."""
-    deployment = ledger.applications.resolve(wanted, state.service)
-    app = ledger.applications.find(deployment, state.service)
+    deployment = machine.applications.resolve(wanted, state.service)
+    app = machine.applications.find(deployment, state.service)
     if app is not None:
         app.find(state.service).handler(handler)
     return deployment
 
 
-def _deployment_of(ledger: Ledger, resident: Resident, command: c.RestartInvocation) -> str:
+def _deployment_of(machine: Machine, loaded: LoadedObject, command: c.RestartInvocation) -> str:
     of = command.invocation_id
-    opened = None if resident.state is None else resident.state.invocations.get(of)
-    known = ledger.ended(resident, of) if opened is None else opened
+    opened = None if loaded.state is None else loaded.state.invocations.get(of)
+    known = machine.ended(loaded, of) if opened is None else opened
     if known is None:
         raise unknown_invocation(of)
     return known.deployment
 
 
-async def _code(ledger: Ledger, state: ObjectState, command: c.RestartInvocation) -> App | None:
+async def _code(machine: Machine, state: ObjectState, command: c.RestartInvocation) -> App | None:
     """What it will run on; None if that is loaded when it runs, and the argument is decoded then."""
     deployment = command.deployment or ""
-    app = ledger.applications.find(deployment, state.service)
-    return await ledger.applications.load(deployment) if app is None and c.needs_code(command) else app
+    app = machine.applications.find(deployment, state.service)
+    return await machine.applications.load(deployment) if app is None and c.needs_code(command) else app
 
 
 def _read_argument(app: App, target: Target, command: c.RestartInvocation, accepted: InvocationAccepted) -> None:
@@ -116,15 +116,15 @@ def _read_argument(app: App, target: Target, command: c.RestartInvocation, accep
             ) from error
 
 
-def _surroundings(ledger: Ledger, resident: Resident, state: ObjectState, app: App) -> Surroundings:
-    return Surroundings(
-        world=ledger.world,
+def _surroundings(machine: Machine, loaded: LoadedObject, state: ObjectState, app: App) -> RestartTarget:
+    return RestartTarget(
+        world=machine.world,
         app=app,
-        stream=resident.stream,
-        partition=ledger.partition.number,
+        stream=loaded.stream,
+        partition=machine.partition.number,
         state=state,
-        rows=ledger.rows,
-        past=ledger.directory.past(resident),
-        map_item=partial(ledger.map_item, resident.stream),
-        now=ledger.now,
+        rows=machine.rows,
+        past=machine.cache.past(loaded),
+        map_item=partial(machine.map_item, loaded.stream),
+        now=machine.now,
     )

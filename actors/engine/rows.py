@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PAGE = 512
 
 
-class RowsAhead:
+class PendingRows:
     """The rows on disk, with what the forming commit and the one under way will have written."""
 
     def __init__(self, journal: Journal) -> None:

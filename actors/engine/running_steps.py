@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class LeftStep:
+class UnstoppedStep:
     """A step that runs on though its runtime has ended: in a thread, or as a task that swallows its cancellation."""
 
     invocation_id: InvocationId

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
 
     from actors.core.commands import Command
-    from actors.engine.attempt import Attempt, Setting
+    from actors.engine.attempt import Attempt, EngineContext
     from actors.engine.watchdog import Watchdog
     from actors.model.inside import InsideClient
     from journal.ids import StepId
@@ -58,17 +58,17 @@ class StepTask:
     _is_over = False
     _has_ended = False
 
-    def __init__(self, attempt: Attempt, step: StepId, body: StepBody, setting: Setting, *, number: int) -> None:
+    def __init__(self, attempt: Attempt, step: StepId, body: StepBody, context: EngineContext, *, number: int) -> None:
         self.invocation_id = attempt.invocation_id
         self.step = step
         self.name = body.name
         self._of = attempt.name
         self.may_be_interrupted = attempt.may_be_interrupted
-        self.mark = b"" if setting.in_flight is None else turn_mark(attempt.invocation_id, step)
-        self.started_at = setting.world.clock.now()
+        self.mark = b"" if context.in_flight is None else turn_mark(attempt.invocation_id, step)
+        self.started_at = context.world.clock.now()
         self._number = number
         self._body = body
-        self._setting = setting
+        self._context = context
         self._scope = trio.CancelScope()
         self._offsets = itertools.count()
 
@@ -93,7 +93,7 @@ class StepTask:
     @property
     def client(self) -> InsideClient:
         """What it reaches the runtime through, if it is of a built-in object."""
-        return self._setting.client
+        return self._context.client
 
     @property
     def is_stopping(self) -> bool:
@@ -155,7 +155,7 @@ class StepTask:
                 if self._body.result.is_plain(value):
                     return self._succeeded(value)
                 try:
-                    return self._setting.watchdog.run(self, self._succeeded, value)
+                    return self._context.watchdog.run(self, self._succeeded, value)
                 except BaseException as raised:  # of the result's classes, which are the user's
                     error = raised
             command = None if error is None else self._command_after(error)
@@ -169,7 +169,7 @@ class StepTask:
     def emit(self, value: bytes) -> None:
         """A piece of output, from the body's task or thread. Raises :class:`PayloadTooLargeError`, and
         :class:`OutsideHandlerError` in a thread that has been abandoned: its try is over, and what it says is lost."""
-        within_limit(value, self._setting.limits.payload_bytes, f"emit() in step {self.name!r}")
+        within_limit(value, self._context.limits.payload_bytes, f"emit() in step {self.name!r}")
         if self._is_over:
             raise self._emitted_late()
         offset = next(self._offsets)
@@ -198,8 +198,8 @@ class StepTask:
         if _is_async(body.call.function):
             self._note_begin()
             if body.options.timeout is None:
-                return await _in_turns(self._setting.watchdog, self, body.call)
-            return await self._in_time(partial(_in_turns, self._setting.watchdog, self, body.call))
+                return await _in_turns(self._context.watchdog, self, body.call)
+            return await self._in_time(partial(_in_turns, self._context.watchdog, self, body.call))
         thread = StepThread(self.invocation_id, self.step, self.name)
         await self._take_thread(thread)
         self._note_begin()
@@ -207,7 +207,7 @@ class StepTask:
 
     async def _take_thread(self, thread: StepThread) -> None:
         """Wait for a thread. It is no part of the step's time."""
-        threads = self._setting.threads
+        threads = self._context.threads
         if has_abandoned(self.key):
             self.phase = StepPhase.EARLIER_TRY
             if not await threads.wait_for_earlier(self.key):
@@ -221,18 +221,18 @@ class StepTask:
 
     async def _call_in_thread(self, thread: StepThread) -> Any:
         self._thread = thread
-        result = await self._setting.threads.run(thread, self._body.call)
+        result = await self._context.threads.run(thread, self._body.call)
         if not inspect.isawaitable(result):
             return result
-        return await _in_turns(self._setting.watchdog, self, lambda: result)
+        return await _in_turns(self._context.watchdog, self, lambda: result)
 
     def _note_begin(self) -> None:
-        if self._setting.in_flight is not None:
-            self._slot = self._setting.in_flight.begin(self.invocation_id, self.step, self._number)
+        if self._context.in_flight is not None:
+            self._slot = self._context.in_flight.begin(self.invocation_id, self.step, self._number)
 
     def _note_end(self) -> None:
         """The try has not ended the process, and neither have the classes of its result."""
-        in_flight = self._setting.in_flight
+        in_flight = self._context.in_flight
         if in_flight is None:
             return
         if self._slot is not None:
@@ -256,7 +256,7 @@ class StepTask:
             return self._ended(
                 failed(UnserializableError(f"the result of step {self.name!r}: {path}: {problem}", path=path))
             )
-        limit = self._setting.limits.payload_bytes
+        limit = self._context.limits.payload_bytes
         if len(data) > limit:
             message = (
                 f"the result of step {self.name!r} has {len(data)} bytes of JSON, the limit is {limit} (payload_bytes)"
@@ -266,7 +266,7 @@ class StepTask:
 
     def _command_after(self, error: BaseException) -> Command | None:
         """What to say of a body that raised; None if it gave way because it was stopped."""
-        watchdog = self._setting.watchdog
+        watchdog = self._context.watchdog
         interruption = first_of(error, Interruption)
         if interruption is None and not self._scope.cancel_called:
             try:
@@ -276,7 +276,7 @@ class StepTask:
         if interruption is not None:
             place = interruption.args[0] if interruption.args else watchdog.take_interrupted()
             name = f"step {self.name!r} of {self._of}"
-            return held_for_blocking(self.invocation_id, blocked_error(name, self._setting.limits, place), place)
+            return held_for_blocking(self.invocation_id, blocked_error(name, self._context.limits, place), place)
         if not _is_stopped(error):
             log.warning("%s: while it was stopped, step %r raised %s", self.key, self.name, text_of(error))
         return None
@@ -284,14 +284,14 @@ class StepTask:
     def _failed(self, error: BaseException) -> Command:
         policy = self._body.retry
         is_final = self._body.options.at_most_once or is_terminal(error, policy.terminal)
-        if is_final or fails_fast(error, policy, by_default=self._setting.fail_fast):
+        if is_final or fails_fast(error, policy, by_default=self._context.fail_fast):
             return self._ended(failed(error))
         return c.FailStep(
             invocation_id=self.invocation_id,
             step=self.step,
             failure=failure_of(error),
             policy=attrs.evolve(policy),  # checked again, since the engine reckons with it
-            jitter=self._setting.world.random.random(),
+            jitter=self._context.world.random.random(),
         )
 
     def _ended(self, outcome: Outcome) -> Command:

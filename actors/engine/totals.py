@@ -17,7 +17,7 @@ from journal.errors import BrokenInvariant
 from journal.events import OutcomeKind
 
 if TYPE_CHECKING:
-    from actors.engine.batch import Forming
+    from actors.engine.batch import CommitBatch
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _EVENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
@@ -67,7 +67,7 @@ class Recent:
 
 
 @attrs.define(eq=False)
-class Tally:
+class EngineCounters:
     """The totals, and what ended lately. ``ended`` are invocations by service, handler and outcome; ``failed_attempts`` by service and handler, and
     ``failed_steps``, which are attempts of steps, by those of their invocation."""
 
@@ -78,10 +78,12 @@ class Tally:
     commit_seconds: Histogram = attrs.field(factory=lambda: Histogram(_SECONDS))
     commit_events: Histogram = attrs.field(factory=lambda: Histogram(_EVENTS))
 
-    def count(self, kept: Forming, seconds: float) -> None:
+    def count(self, kept: CommitBatch, seconds: float) -> None:
         """This commit is durable, after so long."""
         self.commit_seconds.add(seconds)
-        self.commit_events.add(sum([len(extension.events.entries) for extension in kept.extensions.values()]))
+        self.commit_events.add(
+            sum([len(pending_append.events.entries) for pending_append in kept.pending_appends.values()])
+        )
         ended = self.ended
         for row in kept.ended:
             if row.outcome is None:

@@ -9,7 +9,7 @@ import trio
 T = TypeVar("T")
 
 
-class Waiter(Generic[T]):
+class Reply(Generic[T]):
     """One task waits for one answer. The answer is given once; an answer to one that has gone is lost, harmlessly."""
 
     __slots__ = ("_error", "_is_answered", "_task", "_value", "leaves_at_pause")

@@ -32,7 +32,7 @@ import attrs
 from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to ask from another thread which task runs
 
 from actors.core import commands as c
-from actors.engine.frames import Place, is_in_users_code, place_of
+from actors.engine.frames import CodeLocation, is_in_users_code, place_of
 from actors.engine.meter import LoopMeter, Meter, Reading, own_seconds
 from actors.errors import BlockedLoopError, Interruption
 from actors.model.contexts import current_step
@@ -99,7 +99,7 @@ class Work:
         return turn_mark(self.invocation_id)
 
 
-def blocked_error(name: str, limits: Limits, place: Place | None) -> BlockedLoopError:
+def blocked_error(name: str, limits: Limits, place: CodeLocation | None) -> BlockedLoopError:
     """What is said of code that was interrupted at this place."""
     line = "" if place is None else f"{place.line}: "
     return BlockedLoopError(
@@ -109,10 +109,10 @@ def blocked_error(name: str, limits: Limits, place: Place | None) -> BlockedLoop
     )
 
 
-def held_for_blocking(of: InvocationId, error: BlockedLoopError, place: Place | None) -> c.HoldAttempt:
+def held_for_blocking(of: InvocationId, error: BlockedLoopError, place: CodeLocation | None) -> c.PauseAttempt:
     """The pause that follows."""
     failure = Failure(type_of(error), text_of(error), "" if place is None else place.frames)
-    return c.HoldAttempt(invocation_id=of, cause=PauseCause.BLOCKED, reason=failure.message, failure=failure)
+    return c.PauseAttempt(invocation_id=of, cause=PauseCause.BLOCKED, reason=failure.message, failure=failure)
 
 
 @attrs.define(eq=False)
@@ -143,7 +143,7 @@ class Watchdog:
         self._record = None if in_flight is None else in_flight.memory
         self._turn: Turn | None = None
         self._since = 0.0
-        self.interrupted: Place | None = None
+        self.interrupted: CodeLocation | None = None
         """Where the last turn was interrupted, if it was, whatever its code has made of that."""
         self._lock = threading.Lock()
         self._loop = threading.get_ident()
@@ -200,7 +200,7 @@ class Watchdog:
                 self._take_back()
             raise
 
-    def take_interrupted(self) -> Place | None:
+    def take_interrupted(self) -> CodeLocation | None:
         """Where the last turn was interrupted, if it was."""
         interrupted, self.interrupted = self.interrupted, None
         return interrupted
@@ -322,7 +322,7 @@ class Watchdog:
         if stretch is not None and self._is_too_long(stretch) and is_in_users_code(frame):
             raise Interruption(self._note(frame))
 
-    def _note(self, frame: FrameType) -> Place:
+    def _note(self, frame: FrameType) -> CodeLocation:
         place = self.interrupted = place_of(frame)
         return place
 

@@ -21,13 +21,13 @@ from actors.core.fold import advance, fold
 from actors.core.react import owes, timers_of
 from actors.core.state import ObjectState, WaitKind, with_request
 from actors.engine.audit import note_at_rest
-from actors.engine.batch import invocation_of_timer, is_postponed, timer_letter
+from actors.engine.batch import invocation_of_timer, is_postponed, timer_message
 from actors.engine.index import row_of
 from actors.engine.loaded_object import IndexedState
-from actors.engine.requests import Act
+from actors.engine.requests import ControlAction
 from actors.errors import ActorError
 from actors.fsck.items import is_whole, items_after, wrongs_of_logs
-from actors.fsck.letters import Awaited, MailCheck
+from actors.fsck.messages import Awaited, MessageCheck
 from actors.query.audit import ChainCheck
 from journal import events as e
 from journal import keys
@@ -35,13 +35,13 @@ from journal.errors import CorruptRecord, Damaged
 from journal.events import Recorded, Status
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 from journal.kv.store import scan_all
-from journal.log.inbox import decode_letter, encode_letter
+from journal.log.inbox import decode_message, encode_message
 from journal.log.protocol import Append
 from journal.log.streams import load_stream, read_events, read_head
 from journal.rows import InvocationRow, decode_row, encode_row
 
 if TYPE_CHECKING:
-    from actors.engine.requests import Identity
+    from actors.engine.requests import Principal
     from journal.kv.store import Readable
     from journal.log.protocol import Journal
 
@@ -60,7 +60,7 @@ class Finding:
 
 
 @attrs.frozen(kw_only=True)
-class Examination:
+class FsckReport:
     """What was looked at, and what was found."""
 
     objects: int
@@ -74,10 +74,10 @@ class Examination:
         return not self.findings
 
 
-def examine(rows: Readable, partitions: int) -> Examination:
+def examine(rows: Readable, partitions: int) -> FsckReport:
     """Look at everything, as of one moment. ``rows`` do not change meanwhile."""
     parts = [_examined(rows, partition, 0.0) for partition in range(partitions)]
-    mail = MailCheck(rows, partitions, {stream for part in parts for stream in part.unread})
+    mail = MessageCheck(rows, partitions, {stream for part in parts for stream in part.unread})
     try:
         wrongs = [*mail.wrongs(wait for part in parts for wait in part.awaited)]
     except CorruptRecord as error:
@@ -85,7 +85,7 @@ def examine(rows: Readable, partitions: int) -> Examination:
     return _summed(parts, [Finding(where=where, what=what, can_be_rebuilt=False) for where, what in wrongs])
 
 
-async def rebuild(journal: Journal, who: Identity, *, retention_seconds: float) -> Examination:
+async def rebuild(journal: Journal, who: Principal, *, retention_seconds: float) -> FsckReport:
     """Write rows, indexes, timers and items again from the events, where they differ; what is found afterwards. Nobody runs the journal.
 
     An ended invocation whose row was lost is retained for ``retention_seconds`` from its end on.
@@ -99,14 +99,14 @@ async def rebuild(journal: Journal, who: Identity, *, retention_seconds: float) 
                 chunk = dict(changes[start : start + _WRITTEN_TOGETHER])
                 await claimed.commit([Append(stream=nothing, expected=0, events=(), rows=chunk)])
         if changes:
-            act = Act(verb="rebuild-indexes", target=f"partition {partition}", detail=f"{len(changes)} rows")
+            act = ControlAction(verb="rebuild-indexes", target=f"partition {partition}", detail=f"{len(changes)} rows")
             await note_at_rest(journal, act, who)
     async with journal.view() as view:
         return examine(view, journal.partitions)
 
 
-def _summed(parts: Sequence[_Partition], besides: Iterable[Finding]) -> Examination:
-    return Examination(
+def _summed(parts: Sequence[_Partition], besides: Iterable[Finding]) -> FsckReport:
+    return FsckReport(
         objects=sum(part.objects for part in parts),
         events=sum(part.events for part in parts),
         invocations=sum(part.invocations for part in parts),
@@ -178,8 +178,8 @@ class _Partition:
                 if wait.callee is not None and wait.kind is not WaitKind.VERB
             )
         for timer in timers_of(state):
-            letter = timer_letter(stream, timer.at, timer.command)
-            self._timers[keys.dated_letter(self.partition, timer.at, letter.id)] = encode_letter(letter)
+            message = timer_message(stream, timer.at, timer.command)
+            self._timers[keys.dated_message(self.partition, timer.at, message.id)] = encode_message(message)
         for recorded in history:
             if isinstance(recorded.event, e.InvocationCompleted):
                 self._ended[recorded.event.invocation_id] = stream
@@ -329,15 +329,15 @@ class _Partition:
     # What comes by itself.
 
     def _examine_timers(self) -> None:
-        there = ((key, value) for key, value in self._under(keys.dated_letters(self.partition)) if self._is_timer(key))
+        there = ((key, value) for key, value in self._under(keys.dated_messages(self.partition)) if self._is_timer(key))
         self._compare_rows("the timers", there, self._timers, _is_same_timer)
 
     def _is_timer(self, key: bytes) -> bool:
         """Whether it is one that the objects that were read must know of."""
-        letter_id = keys.id_of_dated_letter(key)
-        if is_postponed(letter_id):
+        message_id = keys.id_of_dated_message(key)
+        if is_postponed(message_id):
             return False
-        return key in self._timers or stream_of_invocation(invocation_of_timer(letter_id)) not in self.unread
+        return key in self._timers or stream_of_invocation(invocation_of_timer(message_id)) not in self.unread
 
     # Items.
 
@@ -376,7 +376,7 @@ class _Partition:
 def _is_same_timer(expected: bytes, there: bytes) -> bool:
     """By what they bring: another version may have written it otherwise."""
     try:
-        one, other = decode_letter(expected), decode_letter(there)
+        one, other = decode_message(expected), decode_message(there)
         return one.to == other.to and c.decode_command(one.data)[0] == c.decode_command(other.data)[0]
     except CorruptRecord:
         return False

@@ -33,7 +33,7 @@ def items_after(partition: int, stream: StreamId, history: Iterable[Recorded]) -
     for recorded in history:
         try:
             for effect in react(state, recorded.event):
-                if isinstance(effect, f.KeepItems):
+                if isinstance(effect, f.WriteItems):
                     index_items(rows, partition, stream, effect)
                 elif isinstance(effect, f.RewindItems):
                     rewind_items(rows, partition, stream, effect)

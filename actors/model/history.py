@@ -140,7 +140,7 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.StepRetried: lambda event: f"step {event.step} is retried",
     e.TimerFired: lambda event: f"the timer at step {event.step} fired",
     e.CallCompleted: lambda event: f"the call at step {event.step} {_outcome(event.outcome)}",
-    e.CallHandedOver: lambda event: f"the call at step {event.step} is answered by {event.callee}",
+    e.CallTransferred: lambda event: f"the call at step {event.step} is answered by {event.callee}",
     e.SignalReceived: _signal,
     e.SignalReassigned: lambda event: f"signal {event.name!r} is {_taken_by(event.step)}",
     e.OutputEmitted: _output,
@@ -156,8 +156,8 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.AttemptRetried: lambda _: "the handler is retried",
     e.InvocationSuspended: lambda _: "suspended: unloaded from memory",
     e.CancelRequested: lambda event: f"cancel requested{_because(event.reason)}",
-    e.CancelHastened: lambda event: f"to be killed sooner{_because(event.reason)}",
-    e.CancelOvertook: lambda _: (
+    e.CancelDeadlineMoved: lambda event: f"to be killed sooner{_because(event.reason)}",
+    e.CancelDeliveredEarlier: lambda _: (
         "it returned before it met its cancel; its last turn is undone, and the cancel comes first"
     ),
     e.PauseRequested: lambda event: f"pause requested, once its steps have ended{_because(event.reason)}",
@@ -167,8 +167,8 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.AttachRequested: lambda event: f"{event.by.invocation_id} waits for its end",
     e.InvocationCompleted: lambda event: _outcome(event.outcome),
     e.InvocationRestarted: _restarted,
-    e.CallsSpared: lambda _: "its calls with an idempotency key continue, for the invocation that repeats it",
-    e.HistoryKept: lambda _: "events above were copied from the restarted invocation; execution continues here",
+    e.CallsDetached: lambda _: "its calls with an idempotency key continue, for the invocation that repeats it",
+    e.HistoryCopied: lambda _: "events above were copied from the restarted invocation; execution continues here",
     e.FieldsRewound: lambda event: f"fields rewound: {', '.join(event.fields) or 'none'}",
 }
 """What is said of an event; of the others, which a handler has asked for by itself, ``describe`` knows more."""

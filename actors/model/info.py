@@ -32,7 +32,7 @@ from journal.ids import InvocationId, StepId
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from actors.core.deadlocks import Circle
+    from actors.core.deadlocks import WaitCycle
     from actors.core.state import InvocationState, ObjectState, Wait
     from journal.rows import InvocationRow
 
@@ -259,7 +259,7 @@ def info_of(
     state: ObjectState | None = None,
     doing: Mapping[StepId, StepDoing] | None = None,
     code_wait: CodeWait | None = None,
-    circle: Circle | None = None,
+    circle: WaitCycle | None = None,
     left: LeftBehind = NOTHING_LEFT,
 ) -> InvocationInfo:
     """What is known, from its row, from its own and its object's state while it is open, from the gates before it, and from what

@@ -11,7 +11,7 @@ import attrs
 import msgspec
 
 from actors.core.fold import fold
-from actors.core.past import Past
+from actors.core.past import ObjectHistory
 from actors.errors import InvalidArgumentError
 from actors.model.fields import FieldKind
 from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
@@ -178,7 +178,7 @@ class KeptObjects:
 
 @attrs.define
 class _Kept:
-    """One object's rows; as much of a partition as :class:`Past` needs."""
+    """One object's rows; as much of a partition as :class:`ObjectHistory` needs."""
 
     rows: Readable
     name: str
@@ -191,9 +191,9 @@ class _Kept:
         stored = load_stream(self.rows, self.partition, self.stream, self.head)
         return None if stored is None else fold(self.stream, stored)
 
-    def past(self) -> Past:
+    def past(self) -> ObjectHistory:
         """The object as it was."""
-        return Past(self, self.stream, self.head.trimmed, self.head.last, ())
+        return ObjectHistory(self, self.stream, self.head.trimmed, self.head.last, ())
 
     async def state_at(self, at: int | None) -> ObjectState | None:
         """The object now, or after event ``at``. Raises ``InvalidArgumentError`` for an event that it does not have; one that was
@@ -339,7 +339,7 @@ class _Changes:
                 return self._left(recorded, event.invocation_id, [("", item) for item in event.items])
             case e.MapConverted() if event.field == field:
                 return self._left(recorded, event.invocation_id, [*event.items.items()])
-            case e.HistoryKept(carries=False):
+            case e.HistoryCopied(carries=False):
                 self._written.pop(event.invocation_id, None)
             case e.FieldsRewound():
                 values = [("", event.fields[field])] if field in event.fields else []

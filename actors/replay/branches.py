@@ -53,7 +53,7 @@ _ENDINGS = 1_000
 
 
 @attrs.define(eq=False)
-class Asked:
+class Trap:
     """What a branch yields to its driver. Anything else comes from something that is not durable.
 
     The driver acts when it is given it, and not before: it has then been awaited, and by the branch that is being resumed. Code
@@ -63,7 +63,7 @@ class Asked:
 
     branch: Branch
 
-    def __await__(self) -> Generator[Asked, Any, Any]:
+    def __await__(self) -> Generator[Trap, Any, Any]:
         branch = self.branch
         if branch.execution.resuming is not branch:
             yield from branch.refuse(self)
@@ -71,7 +71,7 @@ class Asked:
 
 
 @attrs.define(eq=False)
-class Operation(Asked):
+class Operation(Trap):
     """Something durable that a branch awaits. ``event`` is what it asks for, and once it has begun, what is recorded.
 
     ``also_known_as`` are other names that a step may be recorded under, ``parameters`` says what its arguments are called.
@@ -92,12 +92,12 @@ class Operation(Asked):
         return step
 
 
-class Opening(Asked):
+class EnterNursery(Trap):
     """A branch enters a nursery, and is told its path. It does not wait."""
 
 
 @attrs.define(eq=False)
-class Joining(Asked):
+class JoinChildren(Trap):
     """A branch waits for the children of its nursery."""
 
     nursery: NurseryState
@@ -143,7 +143,7 @@ class Branch:
         self._started = 1
         self.following_step = StepId(f"{path}1")
         self.endings = 0
-        self.waits_at: Operation | Joining | None = None
+        self.waits_at: Operation | JoinChildren | None = None
         self.random: random.Random | None = None
         context.run(current_branch.set, self)
 
@@ -159,7 +159,7 @@ class Branch:
         self.following_step = StepId(f"{self.path}{self._started}")
         return step
 
-    def refuse(self, asked: Asked) -> Generator[Asked, Any, None]:
+    def refuse(self, asked: Trap) -> Generator[Trap, Any, None]:
         """Raise, because the driver is not resuming this branch.
 
         The end of an attempt shows at awaits only; what does not wait has no effect any more. A handler that catches even
@@ -380,7 +380,11 @@ class NurseryState:
         del self._children[child]
         if error is not None and not issubclass(type(error), Cancelled):
             self.add_error(error)
-        if not self._children and isinstance(self.parent.waits_at, Joining) and self.parent.waits_at.nursery is self:
+        if (
+            not self._children
+            and isinstance(self.parent.waits_at, JoinChildren)
+            and self.parent.waits_at.nursery is self
+        ):
             self.parent.execution.make_ready(self.parent)
 
     def add_error(self, error: BaseException) -> None:
@@ -396,7 +400,7 @@ class NurseryState:
             cancel = self.parent.execution.take_pending_cancel(self.parent)
             if cancel is not None:
                 self.add_error(cancel)
-            await Joining(self.parent, self)
+            await JoinChildren(self.parent, self)
         self._closed = True
         return self._combined()
 

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from actors.core.requests import REQUESTS, Completion, contrast, describe, is_same_request, is_same_step
 from actors.core.signals import Signals
 from actors.errors import AttemptEnded, Cancelled, CancelledError, NonDeterminismError, NonDurableAwaitError
-from actors.replay.branches import Branch, CancelStatus, Joining, Opening, Operation, not_driven
+from actors.replay.branches import Branch, CancelStatus, EnterNursery, JoinChildren, Operation, not_driven
 from actors.replay.collection import is_collecting
 from actors.replay.generators import Generators
-from actors.replay.script import KeptPart, Script
+from actors.replay.plan import CopiedPart, ReplayPlan
 from actors.values.limits import NEVER
 from journal import events as e
 from journal.errors import BrokenInvariant
@@ -95,7 +95,7 @@ class Execution:
         handler: Callable[[], Coroutine[Any, Any, bytes]],
         *,
         requests: Iterable[Event],
-        kept_parts: Sequence[KeptPart] = (),
+        kept_parts: Sequence[CopiedPart] = (),
         lived_turns: int = 0,
         state: StateView,
         name: str,
@@ -278,10 +278,10 @@ class Execution:
                     if not self._begin(branch, yielded):
                         return
                     value = yielded.event
-            elif kind is Joining:
+            elif kind is JoinChildren:
                 branch.waits_at = yielded
                 return
-            elif kind is Opening:
+            elif kind is EnterNursery:
                 value, error = branch.next_step(), None
             else:
                 foreign += 1
@@ -440,7 +440,7 @@ class Execution:
     def _interrupt(self, branch: Branch, error: BaseException) -> bool:
         """Make the branch stop waiting; whether ``error`` will be raised there."""
         waits_at = branch.waits_at
-        if isinstance(waits_at, Joining):
+        if isinstance(waits_at, JoinChildren):
             if isinstance(error, CancelledError):
                 waits_at.nursery.add_error(error)
                 return True
@@ -483,7 +483,7 @@ class Execution:
             self._guarded(self._give_signal, completion)
         elif kind is e.CancelRequested:
             self._guarded(self._cancel_root, completion.reason)
-        elif kind is e.HistoryKept:
+        elif kind is e.HistoryCopied:
             self._go_on_living()
         elif kind is e.TimerFired and completion.step in self._deadlines:
             self._guarded(self._deadlines.pop(completion.step).expire)
@@ -565,7 +565,7 @@ class Execution:
         )
 
 
-def play(execution: Execution, script: Script, live_now: float) -> Progress:
+def replay(execution: Execution, script: ReplayPlan, live_now: float) -> Progress:
     """Take the turns of a history, as far as the handler goes."""
     progress = execution.start(script.started, live_now, cancelled=script.cancelled)
     for delivery in script.deliveries:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import Cancelled, OutsideHandlerError
-from actors.replay.branches import CancelStatus, NurseryState, Opening, current_branch
+from actors.replay.branches import CancelStatus, EnterNursery, NurseryState, current_branch
 from actors.values.arguments import Instant, Seconds, checked_instant, checked_seconds, checked_truth, is_a
 from journal.errors import BrokenInvariant
 
@@ -164,7 +164,7 @@ class NurseryManager:
         branch = current_branch.get()
         if branch is None:
             raise OutsideHandlerError("actors.open_nursery() works only in a handler that the engine runs")
-        path: StepId = await Opening(branch)
+        path: StepId = await EnterNursery(branch)
         scope = CancelScope()
         self._state = NurseryState(branch, path, scope._status)
         self._state.scope.enter(branch, path)

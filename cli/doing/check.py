@@ -10,7 +10,7 @@ import trio
 
 from actors.code.registry import LATEST
 from actors.control.local.checks import KEEP, Checker, last_of, loaded_aside
-from actors.environment import World
+from actors.environment import Environment
 from actors.errors import BrokenDeploymentError
 from actors.model.checks import CheckReport, CheckSummary, OperationStatus, Verdict
 from actors.model.listing import Listing
@@ -86,12 +86,12 @@ async def _at_rest(
     async with AsyncExitStack() as stack:
         stack.callback(reader.close)
         kept = AtRest(reader, identity)
-        checker = Checker(reader, identity.partitions, World())
+        checker = Checker(reader, identity.partitions, Environment())
         if condition is None:
             return [await _check_one(checker, kept, of, app, deployment) for of in ids]
         count, wanted = await kept.newest_ids(Listing(where=condition, limit=limit))
         code = _code(kept, app, deployment or LATEST)
-        name, loaded = await stack.enter_async_context(loaded_aside(code, World()))
+        name, loaded = await stack.enter_async_context(loaded_aside(code, Environment()))
         return await last_of(checker.check_each(wanted, name, loaded, is_complete=count <= limit))
 
 
@@ -100,7 +100,7 @@ async def _check_one(
 ) -> CheckReport:
     pinned = row_of_id(kept, of).deployment
     wanted = pinned if deployment == KEEP else deployment or LATEST
-    async with loaded_aside(_code(kept, app, wanted), World()) as (name, loaded):
+    async with loaded_aside(_code(kept, app, wanted), Environment()) as (name, loaded):
         return await checker.check(of, name, loaded)
 
 

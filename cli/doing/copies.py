@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from actors.engine.audit import note_at_rest
-from actors.engine.requests import Identity
+from actors.engine.requests import Principal
 from actors.fsck.doctor import examine
 from actors.http.server.backups import Backup, backup_path, noted
 from cli.doing.doctor import contents_of, show
@@ -24,7 +24,7 @@ from journal.log.open import open_journal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from actors.fsck.doctor import Examination
+    from actors.fsck.doctor import FsckReport
     from cli.source import Where
     from journal.kv.backup import Restored
     from journal.kv.rocks_reader import RocksReader
@@ -42,7 +42,7 @@ def back_up(name: str | None, reason: str, where: Where) -> None:
         DataDirectory(where.data).identity()  # raises where there is no store, so that none is made
         async with open_journal(where.data) as journal:
             path = backup_path(where.data, named)
-            who = Identity(f"user:{user() or 'unknown'}", "process")
+            who = Principal(f"user:{user() or 'unknown'}", "process")
             await noted(partial(journal.copy_to, path), named, reason, partial(note_at_rest, journal, who=who))
             return str(path)
 
@@ -52,7 +52,7 @@ def back_up(name: str | None, reason: str, where: Where) -> None:
 def restore(backup: Path, data: Path, *, runs_at_once: bool) -> None:
     """Copy it and check the copy. Ends the command with exit code 1, and leaves nothing, if something is wrong with it."""
     _warn_of_others(backup)
-    examinations: list[Examination] = []
+    examinations: list[FsckReport] = []
 
     def check(rows: RocksReader, identity: StoreIdentity) -> None:
         examinations.append(examine(rows, identity.partitions))

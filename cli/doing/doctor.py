@@ -9,8 +9,8 @@ import attrs
 import click
 import trio
 
-from actors.engine.requests import Identity
-from actors.fsck.doctor import Examination, Finding, examine, rebuild
+from actors.engine.requests import Principal
+from actors.fsck.doctor import Finding, FsckReport, examine, rebuild
 from actors.fsck.set_aside import find_set_aside
 from actors.runtime import RETENTION_SECONDS
 from cli.exits import Exit
@@ -38,7 +38,7 @@ def examine_directory(data: Path, output: str, *, is_rebuilt: bool) -> None:
         raise click.exceptions.Exit(Exit.FAILED)
 
 
-def look(data: Path) -> Examination:
+def look(data: Path) -> FsckReport:
     """Examine it as it lies there; its files as well, unless a process is writing them."""
     reader, identity = open_for_reading(data)
     try:
@@ -79,7 +79,7 @@ _REMEDIES = {
 }
 
 
-def show(found: Examination) -> None:
+def show(found: FsckReport) -> None:
     """What was found, for people."""
     shown: Counter[str] = Counter()
     for finding in found.findings:
@@ -93,13 +93,13 @@ def show(found: Examination) -> None:
     emit(f"{contents_of(found)}: {_verdict(found)}")
 
 
-def contents_of(found: Examination) -> str:
+def contents_of(found: FsckReport) -> str:
     """How much is kept, for a sentence."""
     counts = ((found.objects, "object"), (found.events, "event"), (found.invocations, "invocation"))
     return ", ".join(counted(count, noun) for count, noun in counts)
 
 
-def _verdict(found: Examination) -> str:
+def _verdict(found: FsckReport) -> str:
     if found.is_sound:
         return "all is as it should be"
     rebuilt = sum(1 for finding in found.findings if finding.can_be_rebuilt)
@@ -112,11 +112,11 @@ def _verdict(found: Examination) -> str:
     return ", ".join(f"{count} findings {of_kind}" for of_kind, count in counts.items() if count)
 
 
-async def _rebuild(data: Path) -> Examination:
+async def _rebuild(data: Path) -> FsckReport:
     DataDirectory(data).identity()  # raises where there is no store, so that none is made
     async with open_journal(data) as journal:
         found = await rebuild(
-            journal, Identity(f"user:{user() or 'unknown'}", "process"), retention_seconds=RETENTION_SECONDS
+            journal, Principal(f"user:{user() or 'unknown'}", "process"), retention_seconds=RETENTION_SECONDS
         )
     remark("rows, indexes and items agree with the events" if found.is_sound else "not all of it could be mended")
     return found

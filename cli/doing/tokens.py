@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from actors.engine.audit import note_at_rest
-from actors.engine.requests import Act, Identity
+from actors.engine.requests import ControlAction, Principal
 from actors.http.client.connection import path_of
 from actors.http.routes import TokenScope
 from actors.http.server.token_routes import MadeToken, RevokedToken, TokenInfo
@@ -88,19 +88,19 @@ async def _at_rest(data: Path) -> AsyncIterator[_AuditAtRest]:
     """The audit of a directory that nobody runs."""
     DataDirectory(data).identity()
     async with open_journal(data) as journal:
-        yield _AuditAtRest(journal, partial(note_at_rest, journal), Identity(f"user:{user() or 'unknown'}", "process"))
+        yield _AuditAtRest(journal, partial(note_at_rest, journal), Principal(f"user:{user() or 'unknown'}", "process"))
 
 
 @attrs.frozen
 class _AuditAtRest:
     rows: RowSource
-    tell: Callable[[Act, Identity, str], Awaitable[None]]
-    who: Identity
+    tell: Callable[[ControlAction, Principal, str], Awaitable[None]]
+    who: Principal
 
     def acting_as(self, by: str, origin: str) -> _AuditAtRest:
-        return attrs.evolve(self, who=Identity(by, origin))
+        return attrs.evolve(self, who=Principal(by, origin))
 
-    async def note(self, act: Act, *, refusal: str = "") -> None:
+    async def note(self, act: ControlAction, *, refusal: str = "") -> None:
         await self.tell(act, self.who, refusal)
 
     async def audit(self, *, verb: str, target: str, limit: int, after: str | None) -> AuditPage:

@@ -193,14 +193,14 @@ def _backlog_of(rows: RocksReader, partitions: int) -> Backlog | None:
             states[partition] = decode_row(PartitionState, state)
     return Backlog(
         before=(newest + 1) / 1e6,
-        letters=tuple(state.next_arrival for state in states),
+        messages=tuple(state.next_arrival for state in states),
         epochs=tuple(state.epoch for state in states),
     )
 
 
 def _has_work(rows: RocksReader, partition: int) -> bool:
     places = [keys.open_prefix(partition, status) for status in Status if status is not Status.COMPLETED]
-    places += [keys.letters(partition), keys.dated_letters(partition)]
+    places += [keys.messages(partition), keys.dated_messages(partition)]
     return any(rows.scan(place, keys.after_prefix(place), limit=1) for place in places)
 
 

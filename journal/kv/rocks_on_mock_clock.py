@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from journal.kv.store import Batch
 
 
-class StillRocksStore(RocksStore):
+class MockClockRocksStore(RocksStore):
     """The clock does not jump while a task waits for the thread of the store."""
 
     async def commit(self, batch: Batch) -> None:

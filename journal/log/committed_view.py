@@ -46,7 +46,7 @@ class _Commit:
         return self.before[key] if settled is None else settled[1]
 
 
-class Settled:
+class CommittedView:
     """Reads what is settled, and commits. Every commit to the store goes through here."""
 
     def __init__(self, store: Store) -> None:

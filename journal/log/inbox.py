@@ -19,7 +19,7 @@ import trio
 
 from journal import keys
 from journal.errors import CorruptRecord
-from journal.log.protocol import Due, Letter
+from journal.log.protocol import Due, Message
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ WINDOW = 10_000
 
 _HANDED_OUT_TOGETHER = 256
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Letter).decode
+_decode = msgspec.msgpack.Decoder(Message).decode
 
 
-def encode_letter(letter: Letter) -> bytes:
+def encode_message(message: Message) -> bytes:
     """The letter as it stands in the table."""
-    return _encode(letter)
+    return _encode(message)
 
 
-def decode_letter(data: bytes) -> Letter:
+def decode_message(data: bytes) -> Message:
     """Back. Raises :class:`CorruptRecord`."""
     try:
         return _decode(data)
@@ -51,7 +51,7 @@ def decode_letter(data: bytes) -> Letter:
         raise CorruptRecord(f"a message cannot be decoded: {error}") from error
 
 
-class Mailbox:
+class Inbox:
     """What is due in a partition. ``put`` and ``drop`` are told what commits wrote; ``next_due`` hands it out in order."""
 
     def __init__(self, store: Readable, clock: Clock, partition: int) -> None:
@@ -59,28 +59,28 @@ class Mailbox:
         self._clock = clock
         self._partition = partition
         self._arrived: deque[Due] = deque()
-        self._next_arrival_key = keys.letters(partition)
+        self._next_arrival_key = keys.messages(partition)
         self._all_arrived_read = False
         self._heap: list[bytes] = []
-        self._dated: dict[bytes, Letter] = {}
+        self._dated: dict[bytes, Message] = {}
         # Every dated letter with a key below the horizon is in memory; None: all of them are.
-        self._horizon: bytes | None = keys.dated_letters(partition)
+        self._horizon: bytes | None = keys.dated_messages(partition)
         # One with a date may be sent again, or be read again from the table, while its first coming is dealt with.
         self._dated_handed_out: set[bytes] = set()
         self._changed = trio.Event()
 
-    def put(self, position: bytes, letter: Letter) -> None:
+    def put(self, position: bytes, message: Message) -> None:
         """A letter was written, and is in the table from now on."""
-        if letter.at is None:
+        if message.at is None:
             if self._all_arrived_read or position < self._next_arrival_key:
-                self._arrived.append(Due(position, letter))
+                self._arrived.append(Due(position, message))
                 self._next_arrival_key = max(self._next_arrival_key, position + b"\x00")
         elif position in self._dated_handed_out:
             return
         elif self._horizon is None or position < self._horizon:
             if position not in self._dated:
                 heapq.heappush(self._heap, position)
-            self._dated[position] = letter
+            self._dated[position] = message
             if len(self._heap) > 2 * WINDOW:
                 self._let_go_of_later_ones()
         self._wake()
@@ -95,7 +95,7 @@ class Mailbox:
         self._all_arrived_read = False
         self._heap.clear()
         self._dated.clear()
-        self._horizon = keys.dated_letters(self._partition)
+        self._horizon = keys.dated_messages(self._partition)
         self._wake()
 
     async def next_due(self) -> list[Due]:
@@ -117,8 +117,8 @@ class Mailbox:
         return [self._arrived.popleft() for _ in range(min(len(self._arrived), _HANDED_OUT_TOGETHER))]
 
     def _read_arrived(self) -> None:
-        page = self._read_page(self._next_arrival_key, keys.letters(self._partition))
-        self._arrived.extend(Due(key, letter) for key, letter in self._readable(page))
+        page = self._read_page(self._next_arrival_key, keys.messages(self._partition))
+        self._arrived.extend(Due(key, message) for key, message in self._readable(page))
         if page:
             self._next_arrival_key = page[-1][0] + b"\x00"
         self._all_arrived_read = len(page) < WINDOW
@@ -128,7 +128,7 @@ class Mailbox:
         due: list[Due] = []
         while len(due) < _HANDED_OUT_TOGETHER:
             first = self._first_dated()
-            if first is None or keys.date_of_letter(first) > now:
+            if first is None or keys.date_of_message(first) > now:
                 break
             heapq.heappop(self._heap)
             due.append(Due(first, self._dated.pop(first)))
@@ -144,8 +144,8 @@ class Mailbox:
             self._read_dated(self._horizon)
 
     def _read_dated(self, start: bytes) -> None:
-        page = self._read_page(start, keys.dated_letters(self._partition))
-        self._dated.update((key, letter) for key, letter in self._readable(page) if key not in self._dated_handed_out)
+        page = self._read_page(start, keys.dated_messages(self._partition))
+        self._dated.update((key, message) for key, message in self._readable(page) if key not in self._dated_handed_out)
         self._heap = [key for key, _ in page if key in self._dated]  # sorted, so it is a heap
         self._horizon = page[-1][0] + b"\x00" if len(page) == WINDOW else None
 
@@ -155,11 +155,11 @@ class Mailbox:
         except CorruptRecord as error:
             raise CorruptRecord(f"the mailbox of partition {self._partition}: {error}") from error
 
-    def _readable(self, page: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, Letter]]:
+    def _readable(self, page: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, Message]]:
         """The letters, without those that are damaged: each of these concerns one object, and the others go on."""
         for key, value in page:
             try:
-                yield key, decode_letter(value)
+                yield key, decode_message(value)
             except CorruptRecord as error:
                 log.error("the message under %s is not delivered, and stays where it is: %s", key.hex(), error)  # noqa: TRY400 - the record tells all
 
@@ -183,5 +183,5 @@ class Mailbox:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(cancel_when_changed)
-            await self._clock.sleep_until(keys.date_of_letter(first))
+            await self._clock.sleep_until(keys.date_of_message(first))
             nursery.cancel_scope.cancel()

@@ -17,9 +17,9 @@ from journal import keys
 from journal.clock import Clock, SystemClock
 from journal.ids import StreamId
 from journal.kv.store import Batch, scan_all
-from journal.log.committed_view import Settled
-from journal.log.exchange import LetterExchange
-from journal.log.partition import StoredPartition
+from journal.log.committed_view import CommittedView
+from journal.log.exchange import MessageExchange
+from journal.log.partition import KvPartition
 from journal.log.streams import load_stream, naming, read_events, read_head
 from journal.rows import StreamHead, decode_row
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from journal.events import Recorded
     from journal.kv.data_directory import HeldDirectory
     from journal.kv.store import Durability, Readable, Store, Trouble
-    from journal.log.protocol import Letter
+    from journal.log.protocol import Message
     from journal.rows import Backlog
-    from journal.stored_stream import Stored
+    from journal.stored_stream import StoredStream
 
 _READ_TOGETHER = 512
 
 
-class StoredJournal:
+class KvJournal:
     """A journal whose partitions all live in one store of this process."""
 
     def __init__(
@@ -59,9 +59,9 @@ class StoredJournal:
         self.backlog = backlog
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._store = store
-        self._settled = Settled(store)
-        self.exchange = LetterExchange(self._settled, self.clock, partitions)
-        self._claimed: dict[int, StoredPartition] = {}
+        self._settled = CommittedView(store)
+        self.exchange = MessageExchange(self._settled, self.clock, partitions)
+        self._claimed: dict[int, KvPartition] = {}
         self.changes = self.exchange.changes
 
     def has_room(self) -> bool:
@@ -73,7 +73,7 @@ class StoredJournal:
         return self._store.troubles()
 
     @asynccontextmanager
-    async def claim(self, partition: int, owner: str) -> AsyncIterator[StoredPartition]:
+    async def claim(self, partition: int, owner: str) -> AsyncIterator[KvPartition]:
         """Own the partition for the block; fences earlier owners. ``owner`` is for people who read errors."""
         if not 0 <= partition < self.partitions:
             raise ValueError(f"there are {self.partitions} partitions, no number {partition}")
@@ -83,7 +83,7 @@ class StoredJournal:
                 owned.look_again()
         postbox = self.exchange.postbox(partition)
         postbox.state.epoch += 1
-        claimed = self._claimed[partition] = StoredPartition(self.exchange, partition, postbox.state.epoch)
+        claimed = self._claimed[partition] = KvPartition(self.exchange, partition, postbox.state.epoch)
         try:
             batch = Batch()
             postbox.write_state(batch)
@@ -94,14 +94,14 @@ class StoredJournal:
                 del self._claimed[partition]
                 del self.exchange.claims[partition]
 
-    async def send(self, letter: Letter) -> None:
+    async def send(self, message: Message) -> None:
         """Put a letter into the mailbox of the object's owner; returns when it is durable."""
         batch = Batch()
-        posted = self.exchange.post(batch, (letter,))
+        posted = self.exchange.post(batch, (message,))
 
         def on_settled() -> None:
-            for position, letter in posted:
-                self.exchange.deliver(position, letter)
+            for position, message in posted:
+                self.exchange.deliver(position, message)
 
         # A letter that has come before may still be on its way to the disk: an empty batch arrives behind it.
         await self._settled.commit(batch, on_settled)
@@ -126,7 +126,7 @@ class StoredJournal:
         """At most ``limit`` rows of ``[start, stop)`` in order, or from the end. Raises ``CorruptRecord``."""
         return self._settled.scan(start, stop, limit=limit, reverse=reverse)
 
-    async def load(self, stream: StreamId) -> Stored | None:
+    async def load(self, stream: StreamId) -> StoredStream | None:
         """The object as every commit that has returned left it, or None if there is none. Raises ``Damaged``."""
         partition = stream % self.partitions
         async with self.view() as rows:
@@ -174,7 +174,7 @@ class StoredJournal:
 class _Reading:
     """An iterator over a stream. A class, because a generator left half-way needs closing and this does not."""
 
-    def __init__(self, journal: StoredJournal, stream: StreamId, after: int, *, follow: bool) -> None:
+    def __init__(self, journal: KvJournal, stream: StreamId, after: int, *, follow: bool) -> None:
         self._journal = journal
         self._stream = stream
         self._after = after
@@ -200,7 +200,7 @@ class _Reading:
 class _Heads:
     """The heads of a partition, as they are when each is reached."""
 
-    def __init__(self, settled: Settled, partition: int) -> None:
+    def __init__(self, settled: CommittedView, partition: int) -> None:
         prefix = keys.heads(partition)
         self._rows = scan_all(settled, prefix, keys.after_prefix(prefix))
 

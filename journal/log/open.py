@@ -12,10 +12,10 @@ from journal.kv.data_directory import DataDirectory
 from journal.kv.memory import MemoryStore
 from journal.kv.preflight import read_at_rest, refuse_if_unbegun
 from journal.kv.rocks import RESERVE_BYTES, RocksStore
-from journal.kv.rocks_on_mock_clock import StillRocksStore
+from journal.kv.rocks_on_mock_clock import MockClockRocksStore
 from journal.kv.rocks_reader import RocksReader
 from journal.kv.store import Durability
-from journal.log.kv_journal import StoredJournal
+from journal.log.kv_journal import KvJournal
 from journal.mock_clock import is_mocked
 from journal.rows import FORMAT, StoreIdentity
 
@@ -34,7 +34,7 @@ async def open_journal(
     partitions: int = 1,
     clock: Clock | None = None,
     reserve_bytes: int = RESERVE_BYTES,
-) -> AsyncIterator[StoredJournal]:
+) -> AsyncIterator[KvJournal]:
     """The journal in a data directory, created if there is none. ``partitions`` counts only then.
 
     Raises a :class:`journal.errors.StoreError`: ``StoreInUse`` while another process has it open, ``StoreFormat`` when
@@ -55,10 +55,10 @@ async def open_journal(
                 )
             )
         identity = directory.bind()
-        kind = StillRocksStore if is_mocked() else RocksStore
+        kind = MockClockRocksStore if is_mocked() else RocksStore
         store = kind(directory, durability=durability, reserve_bytes=reserve_bytes)
         try:
-            yield StoredJournal(
+            yield KvJournal(
                 store,
                 partitions=identity.partitions,
                 clock=clock,
@@ -92,6 +92,6 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[RocksReader, StoreId
     return reader, identity
 
 
-def memory_journal(*, partitions: int = 1, clock: Clock | None = None) -> StoredJournal:
+def memory_journal(*, partitions: int = 1, clock: Clock | None = None) -> KvJournal:
     """A journal that keeps nothing."""
-    return StoredJournal(MemoryStore(), partitions=partitions, clock=clock)
+    return KvJournal(MemoryStore(), partitions=partitions, clock=clock)

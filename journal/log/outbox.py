@@ -11,32 +11,32 @@ from typing import TYPE_CHECKING
 
 from journal import keys
 from journal.errors import CorruptRecord
-from journal.log.inbox import encode_letter
-from journal.log.protocol import DEDUPLICATION_SECONDS, Letter
+from journal.log.inbox import encode_message
+from journal.log.protocol import DEDUPLICATION_SECONDS, Message
 from journal.rows import PartitionState, decode_row, encode_row
 
 if TYPE_CHECKING:
     from journal.kv.store import Batch, Readable
-    from journal.log.committed_view import Settled
+    from journal.log.committed_view import CommittedView
 
 _FORGOTTEN_TOGETHER = 8
 _SEEN = struct.Struct(">QQ")
 """Of a letter without a date: when it came first, in microseconds, and the number that it got."""
 
 
-def first_came_at(store: Readable, partition: int, letter_id: str) -> float | None:
+def first_came_at(store: Readable, partition: int, message_id: str) -> float | None:
     """When a letter without a date came first, in wall seconds, as far as that is remembered."""
-    seen = store.get(keys.seen(partition, letter_id))
+    seen = store.get(keys.seen(partition, message_id))
     return None if seen is None else _SEEN.unpack(seen)[0] / 1e6
 
 
-class Postbox:
+class Outbox:
     """Puts letters into batches. A batch must be handed over before the next checkpoint, and before the next one begins.
 
     Numbers are never given twice, also if the batch is not kept; so they rise, and may leave some out.
     """
 
-    def __init__(self, settled: Settled, partition: int) -> None:
+    def __init__(self, settled: CommittedView, partition: int) -> None:
         self._settled = settled
         self._partition = partition
         data = settled.get(keys.partition_state(partition))
@@ -50,22 +50,22 @@ class Postbox:
         """Write the partition's number and counter as they are now."""
         batch.rows[keys.partition_state(self._partition)] = encode_row(self.state)
 
-    def put(self, batch: Batch, letter: Letter, now: float) -> bytes | None:
+    def put(self, batch: Batch, message: Message, now: float) -> bytes | None:
         """Write a letter into the batch; its position, or None if it has come before."""
-        if letter.at is not None:
-            position = keys.dated_letter(self._partition, letter.at, letter.id)
-            batch.rows[position] = encode_letter(letter)
+        if message.at is not None:
+            position = keys.dated_message(self._partition, message.at, message.id)
+            batch.rows[position] = encode_message(message)
             return position
         if now >= self._nothing_to_forget_before:
             self._forget_old_ids(batch, now)
-        key = keys.seen(self._partition, letter.id)
+        key = keys.seen(self._partition, message.id)
         seen = self._look_up(batch, key)
         if seen is not None and self._counts(batch, seen, now):
             return None
-        position = keys.letter(self._partition, self.state.next_arrival)
-        batch.rows[position] = encode_letter(letter)
+        position = keys.message(self._partition, self.state.next_arrival)
+        batch.rows[position] = encode_message(message)
         batch.rows[key] = _SEEN.pack(keys.microseconds(now), self.state.next_arrival)
-        batch.rows[keys.seen_by_time(self._partition, now, letter.id)] = b""
+        batch.rows[keys.seen_by_time(self._partition, now, message.id)] = b""
         self.state.next_arrival += 1
         self.write_state(batch)
         return position
@@ -75,7 +75,7 @@ class Postbox:
         came, arrival = _SEEN.unpack(seen)
         if now < came / 1e6 + DEDUPLICATION_SECONDS:
             return True
-        return self._look_up(batch, keys.letter(self._partition, arrival)) is not None
+        return self._look_up(batch, keys.message(self._partition, arrival)) is not None
 
     def _forget_old_ids(self, batch: Batch, now: float) -> None:
         """Forget some ids that do not count any more. One whose letter still waits is looked at again after a while."""
@@ -92,8 +92,8 @@ class Postbox:
             self._nothing_to_forget_before = now + DEDUPLICATION_SECONDS
 
     def _forget_or_keep(self, batch: Batch, by_time: bytes, now: float) -> None:
-        letter_id = keys.letter_id_of_seen(by_time)
-        key = keys.seen(self._partition, letter_id)
+        message_id = keys.message_id_of_seen(by_time)
+        key = keys.seen(self._partition, message_id)
         seen = self._look_up(batch, key)
         if seen is None:
             return
@@ -101,7 +101,7 @@ class Postbox:
             batch.rows[key] = None
         elif _SEEN.unpack(seen)[0] <= keys.microseconds_of_seen(by_time):
             # It has not come again since, so this was its only place in the index.
-            batch.rows[keys.seen_by_time(self._partition, now, letter_id)] = b""
+            batch.rows[keys.seen_by_time(self._partition, now, message_id)] = b""
 
     def _look_up(self, batch: Batch, key: bytes) -> bytes | None:
         """The value when this batch, and all before it, have been kept."""

@@ -8,8 +8,8 @@ from journal import keys
 from journal.errors import BrokenInvariant, Conflict, Fenced
 from journal.kv.store import Batch
 from journal.log.exchange import PartitionClaim
-from journal.log.inbox import Mailbox
-from journal.log.protocol import Append, Due, Letter
+from journal.log.inbox import Inbox
+from journal.log.protocol import Append, Due, Message
 from journal.log.streams import (
     NO_STREAM,
     clear_stream,
@@ -21,26 +21,26 @@ from journal.log.streams import (
     read_snapshot,
 )
 from journal.rows import StreamHead, encode_row
-from journal.stored_stream import Stored
+from journal.stored_stream import StoredStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from journal.events import Recorded
     from journal.ids import StreamId
-    from journal.log.exchange import LetterExchange
+    from journal.log.exchange import MessageExchange
 
 _KNOWN_HEADS = 65_536
 
 
-class StoredPartition:
-    """A claimed partition of a :class:`journal.log.kv_journal.StoredJournal`."""
+class KvPartition:
+    """A claimed partition of a :class:`journal.log.kv_journal.KvJournal`."""
 
-    def __init__(self, exchange: LetterExchange, number: int, epoch: int) -> None:
+    def __init__(self, exchange: MessageExchange, number: int, epoch: int) -> None:
         """The claim holds from here on; an earlier one of the partition is fenced."""
         self.number = number
         self.epoch = epoch
-        self.mailbox = Mailbox(exchange.settled, exchange.clock, number)
+        self.mailbox = Inbox(exchange.settled, exchange.clock, number)
         self._exchange = exchange
         self._settled = exchange.settled
         self._claim = exchange.claims[number] = PartitionClaim(epoch, self.mailbox)
@@ -50,8 +50,8 @@ class StoredPartition:
     async def commit(
         self,
         appends: Sequence[Append],
-        letters: Sequence[Letter] = (),
-        retracted: Sequence[Letter] = (),
+        messages: Sequence[Message] = (),
+        retracted: Sequence[Message] = (),
     ) -> None:
         """Append all of it or nothing; returns when it is durable. Appends to one stream must await each other."""
         self.check_claim()
@@ -59,16 +59,16 @@ class StoredPartition:
         heads = {append.stream: self._write_append(batch, append) for append in appends}
         if not (len(heads) == len(appends)):
             raise BrokenInvariant("what one object has to say in a commit is one append")
-        posted = self._exchange.post(batch, letters) if letters else []
-        dropped = [self._retract(batch, letter) for letter in retracted]
+        posted = self._exchange.post(batch, messages) if messages else []
+        dropped = [self._retract(batch, message) for message in retracted]
 
         def on_settled() -> None:
             self._remember_heads(heads)
             for append in appends:
                 for position in append.consumed:
                     self._exchange.withdraw(position, self.number)
-            for position, letter in posted:
-                self._exchange.deliver(position, letter)
+            for position, message in posted:
+                self._exchange.deliver(position, message)
             for position, partition in dropped:
                 self._exchange.withdraw(position, partition)
             self._exchange.announce({stream: head for stream, (head, _) in heads.items()}, batch.rows)
@@ -79,9 +79,9 @@ class StoredPartition:
             self._heads.clear()
             raise
 
-    def letters(self) -> AsyncIterator[Sequence[Due]]:
+    def messages(self) -> AsyncIterator[Sequence[Due]]:
         """The mailbox: what is due, in order, each once for this claim; waits for more."""
-        return _Letters(self)
+        return _Messages(self)
 
     def check_claim(self) -> None:
         """Raise ``Fenced`` unless this claim is the latest."""
@@ -89,7 +89,7 @@ class StoredPartition:
         if current is not self._claim:
             raise Fenced(self.number, self.epoch, current.epoch if current is not None else self.epoch)
 
-    async def load(self, stream: StreamId) -> Stored | None:
+    async def load(self, stream: StreamId) -> StoredStream | None:
         """The object as it is kept, or None if there is none. Raises ``Damaged``."""
         return load_stream(self._settled, self.number, stream, self._head(stream)[0])
 
@@ -153,11 +153,11 @@ class StoredPartition:
         row = batch.rows[key] = encode_row(head)
         return head, row
 
-    def _retract(self, batch: Batch, letter: Letter) -> tuple[bytes, int]:
-        if letter.at is None:
+    def _retract(self, batch: Batch, message: Message) -> tuple[bytes, int]:
+        if message.at is None:
             raise BrokenInvariant("only messages with a date can be retracted")
-        partition = letter.to % self._exchange.partitions
-        position = keys.dated_letter(partition, letter.at, letter.id)
+        partition = message.to % self._exchange.partitions
+        position = keys.dated_message(partition, message.at, message.id)
         batch.rows[position] = None
         return position, partition
 
@@ -174,13 +174,13 @@ class StoredPartition:
         self._heads.update(heads)
 
 
-class _Letters:
+class _Messages:
     """The mailbox as an iterator, for as long as the claim holds."""
 
-    def __init__(self, partition: StoredPartition) -> None:
+    def __init__(self, partition: KvPartition) -> None:
         self._partition = partition
 
-    def __aiter__(self) -> _Letters:
+    def __aiter__(self) -> _Messages:
         return self
 
     async def __anext__(self) -> Sequence[Due]:

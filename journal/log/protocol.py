@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from journal.kv.store import Durability, Readable, Trouble
     from journal.log.changes import ChangeFeed
     from journal.rows import Backlog
-    from journal.stored_stream import Stored
+    from journal.stored_stream import StoredStream
 
 DEDUPLICATION_SECONDS = 600.0
 """How long the id of a letter without a date is remembered, in seconds."""
 
 
 @attrs.frozen
-class Letter:
+class Message:
     """Something wanted of an object: a call, a send, a verb, or, with a date (``at``, wall seconds), a durable timer."""
 
     id: str
@@ -50,7 +50,7 @@ class Due:
     """A letter as the mailbox hands it out. ``position`` is what an append names as consumed."""
 
     position: bytes
-    letter: Letter
+    message: Message
 
 
 def _record(events: Record | Iterable[tuple[Stamp, Event]]) -> Record:
@@ -92,21 +92,21 @@ class Partition(Protocol):
     async def commit(
         self,
         appends: Sequence[Append],
-        letters: Sequence[Letter] = (),
-        retracted: Sequence[Letter] = (),
+        messages: Sequence[Message] = (),
+        retracted: Sequence[Message] = (),
     ) -> None:
         """Append all of it or nothing; returns when it is durable.
 
-        ``letters`` are sent with it. ``retracted`` ones, dated and sent by this owner, need not come any more, and may
+        ``messages`` are sent with it. ``retracted`` ones, dated and sent by this owner, need not come any more, and may
         come all the same. Raises ``Conflict``, ``InDoubt``, ``Unavailable``, ``Fenced``.
         """
         ...
 
-    def letters(self) -> AsyncIterator[Sequence[Due]]:
+    def messages(self) -> AsyncIterator[Sequence[Due]]:
         """The mailbox: what is due, in order, each once for this claim; waits for more."""
         ...
 
-    async def load(self, stream: StreamId) -> Stored | None:
+    async def load(self, stream: StreamId) -> StoredStream | None:
         """The object as it is kept, or None if there is none. Raises ``Damaged``."""
         ...
 
@@ -148,7 +148,7 @@ class Journal(Protocol):
         """Own the partition for the block; fences earlier owners."""
         ...
 
-    async def send(self, letter: Letter) -> None:
+    async def send(self, message: Message) -> None:
         """Put a letter into the mailbox of the object's owner; returns when it is durable."""
         ...
 
@@ -160,7 +160,7 @@ class Journal(Protocol):
         """The same, then what is appended from now on, as it becomes durable, until the stream is removed."""
         ...
 
-    async def load(self, stream: StreamId) -> Stored | None:
+    async def load(self, stream: StreamId) -> StoredStream | None:
         """The object as every commit that has returned left it, or None if there is none. Raises ``Damaged``."""
         ...
 

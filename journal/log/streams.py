@@ -15,7 +15,7 @@ from journal.errors import CorruptRecord, Damaged
 from journal.ids import StreamId
 from journal.kv.store import scan_all
 from journal.rows import StreamHead, decode_row
-from journal.stored_stream import Stored
+from journal.stored_stream import StoredStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,7 +49,7 @@ def read_head_and_row(store: Readable, partition: int, stream: StreamId) -> tupl
         raise Damaged(stream, 0, f"the head: {error}") from error
 
 
-def load_stream(store: Readable, partition: int, stream: StreamId, head: StreamHead) -> Stored | None:
+def load_stream(store: Readable, partition: int, stream: StreamId, head: StreamHead) -> StoredStream | None:
     """The object as it is kept, or None if there is none. Raises ``Damaged``."""
     if head.last == 0:
         return None
@@ -60,7 +60,7 @@ def load_stream(store: Readable, partition: int, stream: StreamId, head: StreamH
         if snapshot is None:
             raise Damaged(stream, head.snapshot, "the snapshot is missing")
     events = read_events(store, partition, stream, head.snapshot + 1, head.last)
-    return Stored(head.last, head.trimmed, head.snapshot, snapshot, events)
+    return StoredStream(head.last, head.trimmed, head.snapshot, snapshot, events)
 
 
 def read_snapshot(store: Readable, partition: int, stream: StreamId, at: int) -> tuple[int, bytes] | None:

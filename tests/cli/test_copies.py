@@ -11,7 +11,7 @@ import trio
 
 import actors
 from actors import Service, handler, step
-from actors.engine.requests import Act, Identity
+from actors.engine.requests import ControlAction, Principal
 from actors.errors import UnavailableError
 from actors.fsck.doctor import examine, rebuild
 from actors.http.server.backups import BackupExistsError, noted
@@ -26,10 +26,10 @@ from tests.http.served import serving
 from tests.terminal import ROOT
 
 if TYPE_CHECKING:
-    from actors.fsck.doctor import Examination
+    from actors.fsck.doctor import FsckReport
     from tests.terminal import Terminal
 
-ME = Identity("user:me", "process")
+ME = Principal("user:me", "process")
 DAY = 86_400.0
 
 
@@ -77,7 +77,7 @@ def rows_of(path: Path) -> dict[bytes, bytes]:
         reader.close()
 
 
-def look(path: Path) -> Examination:
+def look(path: Path) -> FsckReport:
     reader, identity = open_for_reading(path)
     try:
         return examine(reader, identity.partitions)
@@ -90,7 +90,7 @@ async def change(path: Path, rows: dict[bytes, bytes | None]) -> None:
         await journal._store.commit(Batch(dict(rows)))
 
 
-async def mended(path: Path) -> Examination:
+async def mended(path: Path) -> FsckReport:
     async with open_journal(path) as journal:
         return await rebuild(journal, ME, retention_seconds=DAY)
 
@@ -293,7 +293,7 @@ async def test_only_what_is_there_is_a_backup_that_exists(error: JournalError, r
     async def copy() -> None:
         raise error
 
-    async def note(act: Act, *, refusal: str = "") -> None:
+    async def note(act: ControlAction, *, refusal: str = "") -> None:
         noted_refusals.append(refusal)
 
     with pytest.raises(refusal):

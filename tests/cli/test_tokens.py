@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from actors.engine.requests import Act, Identity
+from actors.engine.requests import ControlAction, Principal
 from actors.errors import UnavailableError
 from actors.http.routes import TokenScope
 from actors.http.server.token_routes import create, revoke, settle
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.terminal import Terminal
 
-ADA = Identity("token:ada", "10.0.0.1:1")
+ADA = Principal("token:ada", "10.0.0.1:1")
 DIES = {
     "before the audit is told": "doing.note_at_rest = die",
     "before the file forgets what it owed": "TokenBook.settle = die",
@@ -91,15 +91,15 @@ def test_a_revoked_token_opens_nothing_although_its_revoker_died(stopped: Termin
 class Full:
     """An audit on a disk that may be full."""
 
-    who: Identity = ADA
+    who: Principal = ADA
     is_full: bool = False
     told: list[tuple[str, str, str, str]] = attrs.field(factory=list)
     requests: list[str | None] = attrs.field(factory=list)
 
     def acting_as(self, by: str, origin: str) -> Full:
-        return Full(Identity(by, origin), self.is_full, self.told, self.requests)
+        return Full(Principal(by, origin), self.is_full, self.told, self.requests)
 
-    async def note(self, act: Act, *, refusal: str = "") -> None:
+    async def note(self, act: ControlAction, *, refusal: str = "") -> None:
         if self.is_full:
             raise UnavailableError("the disk is full")
         self.told.append((self.who.by, act.verb, act.detail, act.reason))
@@ -121,7 +121,7 @@ async def test_a_token_is_revoked_on_a_full_disk_and_audited_later(
     assert book.named() == []
     await settle(book, auditor)
     assert auditor.told == []
-    there_is_room = Full(Identity("user:me", "process"), told=auditor.told, requests=auditor.requests)
+    there_is_room = Full(Principal("user:me", "process"), told=auditor.told, requests=auditor.requests)
     for _ in range(2):
         await settle(book, there_is_room)
         assert auditor.told == [

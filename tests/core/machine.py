@@ -13,8 +13,8 @@ import msgspec
 
 from actors.core.requests import is_request
 from actors.model.contexts import HandlerContext
-from actors.replay.execution import Execution, Progress, play
-from actors.replay.script import Script, script
+from actors.replay.execution import Execution, Progress, replay
+from actors.replay.plan import ReplayPlan, replay_plan
 from actors.values.failures import failed, is_cancel, is_terminal
 from actors.values.limits import DEFAULT_LIMITS, Limits
 from actors.values.retries import DEFAULT_RETRY
@@ -60,9 +60,9 @@ class Machine:
         for event in history:
             self._record(event)
         self._held_back: list[Recorded] = []
-        lines = script(self.history)
+        lines = replay_plan(self.history)
         self.execution = self._execution(lines)
-        self.progress = play(self.execution, lines, self._now)
+        self.progress = replay(self.execution, lines, self._now)
         self._note()
 
     def give(self, *completions: Event) -> Machine:
@@ -135,7 +135,7 @@ class Machine:
     def _now(self) -> float:
         return float(len(self.history))
 
-    def _execution(self, lines: Script) -> Execution:
+    def _execution(self, lines: ReplayPlan) -> Execution:
         async def root() -> bytes:
             return msgspec.json.encode(await self.handler())
 

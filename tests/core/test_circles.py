@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from actors.core import commands as c
-from actors.core.deadlocks import FARTHEST, Circle, Edge, NotAtHand, WaitGraph, edges_of_call
+from actors.core.deadlocks import FARTHEST, Edge, ObjectNotLoaded, WaitCycle, WaitGraph, edges_of_call
 from actors.core.state import InvocationState, ObjectState, Wait, WaitKind
 from journal.events import Caller, Kind, Mode, Status, Target
 from journal.ids import InvocationId, StepId, StreamId, invocation_id, stream_of, stream_of_invocation
@@ -78,7 +78,7 @@ def crossed(world: World) -> tuple[InvocationId, InvocationId]:
     return a, b
 
 
-def around(circle: Circle | None) -> list[InvocationId]:
+def around(circle: WaitCycle | None) -> list[InvocationId]:
     assert circle is not None
     return [link.invocation_id for link in circle.links]
 
@@ -183,11 +183,11 @@ def test_an_object_that_is_not_at_hand_is_named(world: World) -> None:
 
     def object_of(stream: StreamId) -> ObjectState | None:
         if stream == gone:
-            raise NotAtHand(stream)
+            raise ObjectNotLoaded(stream)
         return world.object_of(stream)
 
     a = world.runs("a", waits=invocation_id(gone, 7))
-    with pytest.raises(NotAtHand) as caught:
+    with pytest.raises(ObjectNotLoaded) as caught:
         WaitGraph(object_of).circle_around(a)
     assert caught.value.stream == gone
 

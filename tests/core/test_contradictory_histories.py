@@ -7,8 +7,8 @@ import pytest
 from actors.core.deadlocks import edges_from
 from actors.core.evolve import IllegalEvent, evolve
 from actors.core.state import InvocationState, ObjectState, Wait, WaitKind
-from actors.engine.restart_beginning import acceptance_of
-from actors.replay.script import script
+from actors.engine.restart_history import acceptance_of
+from actors.replay.plan import replay_plan
 from journal import events as e
 from journal.errors import CorruptRecord
 from journal.events import Kind, Mode, Recorded, Stamp, Status
@@ -45,12 +45,12 @@ def test_a_history_begins_with_its_acceptance(history: list[Recorded]) -> None:
 
 def test_a_history_that_is_replayed_says_when_it_started() -> None:
     with pytest.raises(CorruptRecord):
-        script(recorded(e.InvocationResumed(invocation_id=IT, reason="")))
+        replay_plan(recorded(e.InvocationResumed(invocation_id=IT, reason="")))
 
 
 def test_what_overtakes_a_cancel_has_one() -> None:
     with pytest.raises(IllegalEvent):
-        evolve(an_object(), 2, STAMP, e.CancelOvertook(invocation_id=IT, handed_over=1))
+        evolve(an_object(), 2, STAMP, e.CancelDeliveredEarlier(invocation_id=IT, handed_over=1))
 
 
 def test_a_wait_for_a_call_names_it() -> None:

@@ -91,7 +91,7 @@ ENDS_CANCELLED = completed(IT, Outcome(OutcomeKind.CANCELLED, reason="why"))
 ENDS_KILLED = completed(IT, Outcome(OutcomeKind.KILLED, reason="why"))
 NEXT = started(BEHIND)
 CANCELS = e.CancelRequested(invocation_id=IT, reason="why")
-HASTENS = e.CancelHastened(invocation_id=IT, kill_at=NOW + 30, reason="why")
+HASTENS = e.CancelDeadlineMoved(invocation_id=IT, kill_at=NOW + 30, reason="why")
 HOLDS = paused(reason="why")
 DRAINS = e.PauseRequested(invocation_id=IT, reason="why")
 MOVES = e.InvocationMoved(invocation_id=IT, deployment="dep_b")
@@ -463,9 +463,9 @@ BY_ITSELF: dict[str, Command] = {
     "a step's output": c.EmitOutput(invocation_id=IT, step=STEP, value=b"1", offset=2),
     "a call's outcome": c.CompleteCall(invocation_id=IT, step=STEP, outcome=SUCCEEDED),
     "a verb's answer": c.CompleteVerb(invocation_id=IT, step=STEP, answer=None, refusal=BROKEN),
-    "a callee's successor": c.HandOverCall(invocation_id=IT, step=STEP, callee=CALLEE),
+    "a callee's successor": c.TransferCall(invocation_id=IT, step=STEP, callee=CALLEE),
     "its withdrawal": c.WithdrawCall(invocation_id=IT, outcome=CANNOT_BE),
-    "no step runs": c.SettlePause(invocation_id=IT),
+    "no step runs": c.FinishDrain(invocation_id=IT),
     "it has idled for long": c.SuspendAttempt(invocation_id=IT),
     "a gate opens": c.StartWaiting(),
 }
@@ -537,7 +537,7 @@ COMING = list(itertools.product(BY_ITSELF, Situation))
 
 
 def test_the_table_of_what_comes_by_itself_covers_every_command_that_does() -> None:
-    by_a_handler = {c.RecordProgress, c.FinishAttempt, c.FailAttempt, c.HoldAttempt}
+    by_a_handler = {c.RecordProgress, c.FinishAttempt, c.FailAttempt, c.PauseAttempt}
     asked_for = {type(command) for command in VERBS.values()}
     assert {type(command) for command in BY_ITSELF.values()} == {*get_args(c.Command)} - asked_for - by_a_handler - {
         c.Invoke
@@ -690,7 +690,7 @@ def test_going_on_after_a_pause_puts_all_attempts_ahead_again(what: str) -> None
 def test_a_handler_that_cannot_go_on_is_held_with_the_reason() -> None:
     (
         given(*events_of(S.RUNNING_IDLE))
-        .when(c.HoldAttempt(invocation_id=IT, cause=PauseCause.MISMATCH, reason="differs", failure=BROKEN))
+        .when(c.PauseAttempt(invocation_id=IT, cause=PauseCause.MISMATCH, reason="differs", failure=BROKEN))
         .then(e.InvocationPaused(invocation_id=IT, cause=PauseCause.MISMATCH, reason="differs", failure=BROKEN))
         .leaves(IT, Status.PAUSED)
     )
@@ -701,7 +701,7 @@ def test_a_handler_that_cannot_go_on_is_held_with_the_reason() -> None:
 RETURNS = c.FinishAttempt(
     invocation_id=IT, events=[e.FieldsChanged(invocation_id=IT, fields={"a": b"1"})], outcome=SUCCEEDED, handed_over=3
 )
-OVERTAKES = e.CancelOvertook(invocation_id=IT, handed_over=3)
+OVERTAKES = e.CancelDeliveredEarlier(invocation_id=IT, handed_over=3)
 
 
 def test_one_that_returns_without_having_met_its_cancel_is_given_it_before_what_it_returned_on() -> None:
@@ -744,7 +744,7 @@ BY_A_HANDLER: dict[str, Command] = {
     "progress": c.RecordProgress(invocation_id=IT, events=[e.PatchMarked(invocation_id=IT, name="new")]),
     "its end": c.FinishAttempt(invocation_id=IT, events=[], outcome=SUCCEEDED, has_met_cancel=True),
     "its failure": c.FailAttempt(invocation_id=IT, failure=BROKEN, handed_over=0, policy=TRY_AGAIN, jitter=0.0),
-    "its giving up": c.HoldAttempt(invocation_id=IT, cause=PauseCause.LIMIT, reason="too long"),
+    "its giving up": c.PauseAttempt(invocation_id=IT, cause=PauseCause.LIMIT, reason="too long"),
 }
 COMMANDS: dict[str, Command] = {**VERBS, **BY_ITSELF, **BY_A_HANDLER, "invoke": INVOKE}
 

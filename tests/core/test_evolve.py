@@ -108,8 +108,8 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
         Status.BACKING_OFF: Status.RUNNING,
         Status.PAUSED: Status.RUNNING,
     },
-    e.CancelHastened: {**_STAYS_ONCE_STARTED},
-    e.CancelOvertook: {**_SAID_BY_A_HANDLER},
+    e.CancelDeadlineMoved: {**_STAYS_ONCE_STARTED},
+    e.CancelDeliveredEarlier: {**_SAID_BY_A_HANDLER},
     e.PauseRequested: {**_SAID_BY_A_HANDLER},
     e.InvocationPaused: {status: Status.PAUSED for status in _STAYS if status is not Status.PAUSED},
     e.InvocationResumed: {**_SAID_BY_A_HANDLER, Status.PAUSED: Status.RUNNING},
@@ -118,9 +118,9 @@ ARROWS: dict[type, dict[Status, Status | None]] = {
     e.InvocationCompleted: dict.fromkeys(_STAYS),
     e.InvocationRestarted: {**_STAYS},
     e.FieldsRewound: {Status.RUNNING: Status.RUNNING},
-    e.HistoryKept: {Status.RUNNING: Status.RUNNING},
-    e.CallHandedOver: {**_STAYS_ONCE_STARTED},
-    e.CallsSpared: {**_STAYS_ONCE_STARTED},
+    e.HistoryCopied: {Status.RUNNING: Status.RUNNING},
+    e.CallTransferred: {**_STAYS_ONCE_STARTED},
+    e.CallsDetached: {**_STAYS_ONCE_STARTED},
 }
 
 WAITS_FOR: dict[type, WaitKind] = {
@@ -133,7 +133,7 @@ WAITS_FOR: dict[type, WaitKind] = {
     e.CallCompleted: WaitKind.CALL,
     e.CallCancelRequested: WaitKind.CALL,
     e.VerbAnswered: WaitKind.VERB,
-    e.CallHandedOver: WaitKind.CALL,
+    e.CallTransferred: WaitKind.CALL,
 }
 """What must be waited for, so that the event means something."""
 
@@ -161,7 +161,7 @@ def stands(status: Status, event: type) -> ObjectState:
     if status is Status.SUSPENDED:
         invocation.waits[SAMPLES[e.SignalReceived].step] = Wait(WaitKind.SIGNAL, 1.0, SIGNAL)
     state = ObjectState(service="Door", key="front", kind=Kind.ACTOR, version=7, invocations={IT: invocation})
-    if event in (e.CancelHastened, e.CancelOvertook):
+    if event in (e.CancelDeadlineMoved, e.CancelDeliveredEarlier):
         invocation.cancel = Cancel("why", "tests", 3.0)
     if event is e.InvocationRestarted:
         of = SAMPLES[event].successor
@@ -218,7 +218,7 @@ def test_whoever_waited_for_one_that_is_handed_over_waits_for_its_successor() ->
 
 
 def test_what_the_kept_part_of_a_history_wrote_is_not_written_again() -> None:
-    kept = e.HistoryKept(invocation_id=IT, fields={}, lengths={}, maps={})
+    kept = e.HistoryCopied(invocation_id=IT, fields={}, lengths={}, maps={})
     changed = e.FieldsChanged(invocation_id=IT, fields={"a": b"1"})
     later = e.FieldsChanged(invocation_id=IT, fields={"b": b"2"})
     story = given(accepted(), started(), changed, kept, later, completed())
@@ -227,7 +227,7 @@ def test_what_the_kept_part_of_a_history_wrote_is_not_written_again() -> None:
 
 
 def test_what_it_wrote_is_written_with_the_rest_where_it_is_carried() -> None:
-    kept = e.HistoryKept(invocation_id=IT, fields={}, lengths={}, maps={}, carries=True)
+    kept = e.HistoryCopied(invocation_id=IT, fields={}, lengths={}, maps={}, carries=True)
     changed = e.FieldsChanged(invocation_id=IT, fields={"a": b"1"})
     later = e.FieldsChanged(invocation_id=IT, fields={"b": b"2"})
     story = given(accepted(), started(), changed, kept, later, completed())

@@ -57,7 +57,7 @@ BEGIN = c.StartDue(invocation_id=IT)
 IMPATIENT = c.KillInvocation(invocation_id=IT, reason="cancelled, and not ended in time")
 START = f.StartAttempt(IT)
 STOPS = f.EndAttempt(IT, abort_steps=True)
-TOLD = f.AnnouncePause(IT, "held")
+TOLD = f.NotifyPaused(IT, "held")
 LEAVES_STEPS = f.EndAttempt(IT, abort_steps=False)
 
 SLEEP = e.SleepScheduled(invocation_id=IT, step=STEP, wake_at=DUE)
@@ -69,7 +69,7 @@ SEND = e.SendScheduled(
 )
 ASKED = c.PauseInvocation(invocation_id=CALLEE, reason="why")
 VERB = e.VerbScheduled(invocation_id=IT, step=STEP, verb=e.Verb.PAUSE, of=CALLEE, argument=c.encode_verb(ASKED))
-SPARED = e.CallsSpared(invocation_id=IT)
+SPARED = e.CallsDetached(invocation_id=IT)
 GIVES_UP = f.Deliver(
     stream_of_invocation(IT),
     c.CompleteCall(
@@ -172,12 +172,12 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     (
         RUNNING,
         e.LogConverted(invocation_id=IT, field="lines", items=[b"1"]),
-        [f.KeepItems(Changes(logs={"lines": [b"1"]}), {})],
+        [f.WriteItems(Changes(logs={"lines": [b"1"]}), {})],
     ),
     (
         RUNNING,
         e.MapConverted(invocation_id=IT, field="items", items={"x": b"1"}),
-        [f.KeepItems(Changes(maps={"items": {"x": b"1"}}), {})],
+        [f.WriteItems(Changes(maps={"items": {"x": b"1"}}), {})],
     ),
     (RUNNING, ATTEMPT_FAILED, [STOPS, f.SetTimer(DUE, RETRY)]),
     (RUNNING, ATTEMPT_EXHAUSTED, [STOPS]),
@@ -196,19 +196,19 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
         e.CancelRequested(invocation_id=IT, reason="why", children=Children.ALL, kill_at=DUE),
         [
             f.SetTimer(DUE, IMPATIENT),
-            f.StopSends(IT, "why"),
+            f.StopSentInvocations(IT, "why"),
             f.Continue(IT, e.CancelRequested(invocation_id=IT, reason="why", children=Children.ALL, kill_at=DUE)),
         ],
     ),
-    ([*RUNNING, CANCEL_REQUESTED], e.CancelHastened(invocation_id=IT, kill_at=DUE), [f.SetTimer(DUE, IMPATIENT)]),
+    ([*RUNNING, CANCEL_REQUESTED], e.CancelDeadlineMoved(invocation_id=IT, kill_at=DUE), [f.SetTimer(DUE, IMPATIENT)]),
     (
         [*RUNNING, attrs.evolve(CANCEL_REQUESTED, kill_at=DUE + 1)],
-        e.CancelHastened(invocation_id=IT, kill_at=DUE),
+        e.CancelDeadlineMoved(invocation_id=IT, kill_at=DUE),
         [f.RetractTimer(DUE + 1, IMPATIENT), f.SetTimer(DUE, IMPATIENT)],
     ),
     (
         [*RUNNING, CANCEL_REQUESTED],
-        e.CancelOvertook(invocation_id=IT, handed_over=3),
+        e.CancelDeliveredEarlier(invocation_id=IT, handed_over=3),
         [LEAVES_STEPS, f.StartAttempt(IT)],
     ),
     ([*RUNNING, STEP_SCHEDULED], PAUSE_REQUESTED, [LEAVES_STEPS]),
@@ -230,23 +230,23 @@ OWED: list[tuple[list[Event], Event, list[Effect]]] = [
     ([*RUNNING, STEP_SCHEDULED, PAUSE_REQUESTED], e.InvocationResumed(invocation_id=IT, reason="why"), [START]),
     (RUNNING, e.AttachRequested(invocation_id=IT, by=CALLER), []),
     ([accepted(restarts=e.Lineage(AHEAD))], started(), [START]),
-    ([accepted(restarts=e.Lineage(AHEAD, STEP))], started(), [f.KeepHistory(IT), START]),
-    ([accepted(restarts=e.Lineage(AHEAD, rewinds=True))], started(), [f.KeepHistory(IT), START]),
+    ([accepted(restarts=e.Lineage(AHEAD, STEP))], started(), [f.CopyHistory(IT), START]),
+    ([accepted(restarts=e.Lineage(AHEAD, rewinds=True))], started(), [f.CopyHistory(IT), START]),
     (RUNNING, attrs.evolve(RESTARTED, hands_over=False), []),
     (
         [accepted(caller=CALLER), started(), e.AttachRequested(invocation_id=IT, by=OTHER_CALLER)],
         RESTARTED,
         [
-            f.Deliver(ELSEWHERE, c.HandOverCall(invocation_id=w.invocation_id, step=w.step, callee=BEHIND))
+            f.Deliver(ELSEWHERE, c.TransferCall(invocation_id=w.invocation_id, step=w.step, callee=BEHIND))
             for w in (CALLER, OTHER_CALLER)
         ]
-        + [f.HandOver(IT, BEHIND)],
+        + [f.TransferWaiters(IT, BEHIND)],
     ),
     (RUNNING, REWOUND, [f.RewindItems(REWOUND, {})]),
     ([*RUNNING, SIGNAL_AWAITED], e.SignalReassigned(invocation_id=IT, signal=1, name="go", step=STEP), []),
-    (RUNNING, e.HistoryKept(invocation_id=IT, fields={}, lengths={}, maps={}), []),
+    (RUNNING, e.HistoryCopied(invocation_id=IT, fields={}, lengths={}, maps={}), []),
     ([*RUNNING, CALL], SPARED, []),
-    ([*RUNNING, CALL], e.CallHandedOver(invocation_id=IT, step=STEP, callee=AHEAD), []),
+    ([*RUNNING, CALL], e.CallTransferred(invocation_id=IT, step=STEP, callee=AHEAD), []),
 ]
 """What is owed for an event after these others. Calls, completions and the end have tables of their own."""
 
@@ -356,7 +356,7 @@ def test_the_end_clears_up_whatever_was_waited_for(kind: WaitKind, ended: Outcom
     assert owed([*RUNNING, *WAITING[kind]], completed(outcome=outcome)) == [
         STOPS,
         *left_behind(kind, ended),
-        f.Announce(IT, outcome),
+        f.NotifyWaiters(IT, outcome),
     ]
 
 
@@ -392,13 +392,13 @@ def test_the_end_clears_up_everything_at_once() -> None:
         f.RetractTimer(DUE + 1, IMPATIENT),
         f.RetractTimer(DUE, FIRE),
         f.Deliver(TO_CALLEE, CANCELLED_CHILD),
-        f.Announce(IT, Outcome(OutcomeKind.CANCELLED)),
+        f.NotifyWaiters(IT, Outcome(OutcomeKind.CANCELLED)),
     ]
 
 
 def test_the_end_of_one_that_never_started_stops_nothing() -> None:
     outcome = Outcome(OutcomeKind.CANCELLED)
-    announced = f.Announce(IT, outcome)
+    announced = f.NotifyWaiters(IT, outcome)
     assert owed([accepted(AHEAD), started(AHEAD), accepted()], completed(outcome=outcome)) == [announced]
     scheduled = accepted(scheduled_for=DUE)
     assert owed([scheduled], completed(outcome=outcome)) == [f.RetractTimer(DUE, BEGIN), announced]
@@ -416,7 +416,7 @@ def test_the_end_answers_the_caller_first_then_whoever_has_attached_then_those_o
     assert effects[-3:] == [
         f.Deliver(ELSEWHERE, c.CompleteCall(invocation_id=CALLER.invocation_id, step=CALLER.step, outcome=outcome)),
         f.Deliver(stream_of_invocation(BEHIND), c.CompleteCall(invocation_id=BEHIND, step=other.step, outcome=outcome)),
-        f.Announce(IT, outcome),
+        f.NotifyWaiters(IT, outcome),
     ]
 
 
@@ -433,24 +433,26 @@ def test_items_are_kept_unless_the_handler_is_atomic_and_did_not_succeed(ended: 
         e.LogExtended(invocation_id=IT, field="lines", items=[b"3"]),
         e.MapChanged(invocation_id=IT, field="items", items={"x": b"1"}),
     ]
-    kept = [effect for effect in owed(history, completed(outcome=outcome_of(ended))) if isinstance(effect, f.KeepItems)]
+    kept = [
+        effect for effect in owed(history, completed(outcome=outcome_of(ended))) if isinstance(effect, f.WriteItems)
+    ]
     if atomic and ended is not OutcomeKind.SUCCEEDED:
         assert kept == []
     else:
         changes = Changes({}, {"lines": [b"3"]}, {"items": {"x": b"1"}}, size=2)
-        assert kept == [f.KeepItems(changes, {"lines": 2})]
+        assert kept == [f.WriteItems(changes, {"lines": 2})]
 
 
 def test_lengths_that_go_with_items_are_those_before_them() -> None:
     history: list[Event] = [accepted(), started(), e.LogExtended(invocation_id=IT, field="lines", items=[b"3"])]
     story = given(*history)
-    (kept,) = (effect for effect in react(story.state, completed()) if isinstance(effect, f.KeepItems))
+    (kept,) = (effect for effect in react(story.state, completed()) if isinstance(effect, f.WriteItems))
     fold(story.state, [completed()])
     assert kept.lengths == {}, "what the object does later does not show in what is owed"
 
 
 def test_a_handler_that_wrote_nothing_has_nothing_to_keep() -> None:
-    assert owed(RUNNING, completed()) == [STOPS, f.Announce(IT, SUCCEEDED)]
+    assert owed(RUNNING, completed()) == [STOPS, f.NotifyWaiters(IT, SUCCEEDED)]
 
 
 # What a start owes.
@@ -474,7 +476,7 @@ def test_a_start_owes_an_attempt_to_those_that_may_run_and_a_look_to_those_that_
     if situation in ATTEMPT_IS_PENDING:
         expected = [START]
     elif situation is S.PAUSING:
-        expected = [f.CheckPause(IT)]
+        expected = [f.CheckDrained(IT)]
     assert [effect for effect in pending(story.state) if getattr(effect, "invocation_id", None) == IT] == expected
     assert may_run(story.invocation(IT)) is (situation in ATTEMPT_IS_PENDING)
 
@@ -504,7 +506,7 @@ def test_a_kill_ends_the_attempt_answers_everybody_and_starts_the_next_one() -> 
             STOPS,
             f.RetractTimer(DUE, FIRE),
             f.Deliver(ELSEWHERE, c.CompleteCall(invocation_id=CALLER.invocation_id, step=CALLER.step, outcome=outcome)),
-            f.Announce(IT, outcome),
+            f.NotifyWaiters(IT, outcome),
             f.StartAttempt(BEHIND),
         )
     )
@@ -518,7 +520,7 @@ def test_a_pause_that_drains_lets_the_step_end_and_then_stops_everything() -> No
         .owes(LEAVES_STEPS)
         .when(c.CompleteStep(invocation_id=IT, step=STEP, outcome=SUCCEEDED))
         .then(ended, paused(reason="why"))
-        .owes(STOPS, f.AnnouncePause(IT, "why"))
+        .owes(STOPS, f.NotifyPaused(IT, "why"))
         .when(c.ResumeInvocation(invocation_id=IT, reason="why"))
         .owes(START)
     )
@@ -540,10 +542,10 @@ def test_a_retry_that_is_brought_forward_needs_no_timer_any_more() -> None:
 
 def test_every_effect_is_owed_for_something() -> None:
     mentioned = {type(effect) for _, _, effects in OWED for effect in effects}
-    elsewhere = {f.Announce, f.KeepItems, f.CheckPause}
+    elsewhere = {f.NotifyWaiters, f.WriteItems, f.CheckDrained}
     assert mentioned | elsewhere == {*get_args(f.Effect)}
 
 
 def test_a_failure_is_no_outcome_while_there_are_attempts_left() -> None:
     effects = owed([accepted(caller=CALLER), started()], attrs.evolve(ATTEMPT_FAILED, failure=BROKEN))
-    assert not any(isinstance(effect, (f.Announce, f.Deliver)) for effect in effects)
+    assert not any(isinstance(effect, (f.NotifyWaiters, f.Deliver)) for effect in effects)

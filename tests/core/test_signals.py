@@ -16,7 +16,7 @@ import pytest
 
 import actors
 from actors import CancelledError, step
-from actors.core.restart_plan import OPERATIONS, Kept, keep
+from actors.core.restart_plan import OPERATIONS, RestartPlan, plan_restart
 from actors.replay.branches import Operation, current_branch
 from actors.replay.execution import Progress
 from journal import events as e
@@ -221,9 +221,9 @@ def restartable(history: list[Event]) -> list[StepId]:
     return found
 
 
-def restarted(life: Life, step: StepId) -> tuple[Kept, Life]:
-    kept = keep(life.machine.history, step, successor=IT, now=AGAIN_AT, again_by="restart")
-    mark = e.HistoryKept(invocation_id=IT, fields={}, lengths={}, maps={})
+def restarted(life: Life, step: StepId) -> tuple[RestartPlan, Life]:
+    kept = plan_restart(life.machine.history, step, successor=IT, now=AGAIN_AT, again_by="restart")
+    mark = e.HistoryCopied(invocation_id=IT, fields={}, lengths={}, maps={})
     history = [STARTED, *(event for _, event in kept.events), mark, *(event for _, event in kept.late)]
     return kept, begin(life.walk.program, history, life.sent)
 
@@ -305,8 +305,8 @@ def given(handler: Callable[[], Awaitable[object]], *completions: Event) -> Mach
 
 
 def again_from(machine: Machine, step: str) -> Machine:
-    kept = keep(machine.history, StepId(step), successor=IT, now=AGAIN_AT, again_by="restart")
-    mark = e.HistoryKept(invocation_id=IT, fields={}, lengths={}, maps={})
+    kept = plan_restart(machine.history, StepId(step), successor=IT, now=AGAIN_AT, again_by="restart")
+    mark = e.HistoryCopied(invocation_id=IT, fields={}, lengths={}, maps={})
     return Machine(machine.handler, [STARTED, *(x for _, x in kept.events), mark, *(x for _, x in kept.late)])
 
 

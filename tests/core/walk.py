@@ -127,10 +127,10 @@ class Walker:
                 self._timers[key] = effect.command
             case f.RetractTimer():
                 self._timers.pop((effect.at, repr(effect.command)), None)
-            case f.KeepHistory():
+            case f.CopyHistory():
                 of = effect.invocation_id
                 self._happen(e.FieldsRewound(invocation_id=of, fields={}, lengths={}, logs={}, maps={}, before={}))
-                self._happen(e.HistoryKept(invocation_id=of, fields={}, lengths={}, maps={}))
+                self._happen(e.HistoryCopied(invocation_id=of, fields={}, lengths={}, maps={}))
             case f.EndAttempt() if effect.abort_steps:
                 for of, step in [running for running in self._running if running[0] == effect.invocation_id]:
                     del self._running[of, step]
@@ -234,7 +234,7 @@ class Walker:
         attempts = [i.invocation_id for i in state.invocations.values() if wants_an_attempt(i)]
         assert [o.invocation_id for o in pending(state) if isinstance(o, f.StartAttempt)] == attempts
         pauses = [i.invocation_id for i in state.invocations.values() if i.pausing is not None]
-        assert [o.invocation_id for o in pending(state) if isinstance(o, f.CheckPause)] == pauses
+        assert [o.invocation_id for o in pending(state) if isinstance(o, f.CheckDrained)] == pauses
         assert [o for o in pending(state, self._gates) if isinstance(o, f.StartAttempt)] == (
             [] if self.is_held else [f.StartAttempt(of) for of in attempts]
         )
@@ -420,7 +420,7 @@ def _come_late(walker: Walker, which: int, how: int) -> None:
         c.StartDue(invocation_id=of),
         c.FireTimer(invocation_id=of, step=step),
         c.RetryAttempt(invocation_id=of),
-        c.SettlePause(invocation_id=of),
+        c.FinishDrain(invocation_id=of),
         c.CompleteCall(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1")),
         c.CompleteVerb(invocation_id=of, step=step, answer=None, refusal=BROKEN),
         c.WithdrawCall(invocation_id=of, outcome=Outcome(OutcomeKind.FAILED, failure=BROKEN)),
@@ -538,7 +538,7 @@ def _handler_ends(walker: Walker, which: int, how: int) -> None:
         ),
         c.FailAttempt(invocation_id=of, failure=BROKEN, handed_over=0, policy=POLICIES[how % 3], jitter=0.5),
         c.FailAttempt(invocation_id=of, failure=BROKEN, handed_over=0, policy=POLICIES[2], jitter=0.5),
-        c.HoldAttempt(invocation_id=of, cause=PauseCause.MISMATCH, reason="differs", failure=BROKEN),
+        c.PauseAttempt(invocation_id=of, cause=PauseCause.MISMATCH, reason="differs", failure=BROKEN),
     ]
     walker.ask(endings[how % len(endings)])
 
@@ -603,7 +603,7 @@ def _what_it_waits_for_comes(walker: Walker, which: int, how: int) -> None:
         assert invocation is not None
         of = invocation.invocation_id
         if wait.kind in (WaitKind.CALL, WaitKind.ATTACH):
-            again = c.HandOverCall(invocation_id=of, step=step, callee=nth(90 + how))
+            again = c.TransferCall(invocation_id=of, step=step, callee=nth(90 + how))
             ends = c.CompleteCall(invocation_id=of, step=step, outcome=Outcome(OutcomeKind.SUCCEEDED, b"1"))
             walker.ask(again if how % 3 == 0 else ends)
             return

@@ -42,9 +42,9 @@ def _now_and_then(one_in: int) -> Callable[[], bool]:
 
 
 def _answer_too_early() -> None:
-    from actors.engine.machine import Ledger
+    from actors.engine.machine import Machine
 
-    Ledger.when_durable = lambda self, action: action()
+    Machine.when_durable = lambda self, action: action()
 
 
 def _never_flush() -> None:
@@ -69,45 +69,45 @@ def _forget_who_was_here() -> None:
     from actors.core import commands as c
     from actors.engine import dispatcher
 
-    def invoke(self: dispatcher.Reception, resident: Any, arrival: Any, command: Any) -> None:
-        arrival.is_fresh = True
-        real(self, resident, arrival, command)
+    def invoke(self: dispatcher.Dispatcher, loaded: Any, request: Any, command: Any) -> None:
+        request.is_fresh = True
+        real(self, loaded, request, command)
 
     real = dispatcher._TAKEN[c.Invoke]
     dispatcher._TAKEN[c.Invoke] = invoke
 
 
-def _skip_letters() -> None:
-    from actors.engine.dispatcher import Reception
+def _skip_messages() -> None:
+    from actors.engine.dispatcher import Dispatcher
 
     is_due = _now_and_then(15)
 
-    async def take(self: Reception, arrival: Any) -> None:
-        if arrival.position is not None and is_due():
-            resident = await self._ledger.directory.get(arrival.to)
-            self._ledger.consume(resident, arrival.position)
+    async def take(self: Dispatcher, request: Any) -> None:
+        if request.position is not None and is_due():
+            loaded = await self._machine.cache.get(request.to)
+            self._machine.consume(loaded, request.position)
         else:
-            await real(self, arrival)
+            await real(self, request)
 
-    real = Reception.take
-    Reception.take = take
+    real = Dispatcher.take
+    Dispatcher.take = take
 
 
-def _keep_letters() -> None:
-    from actors.engine.machine import Ledger
+def _keep_messages() -> None:
+    from actors.engine.machine import Machine
 
-    Ledger.consume = lambda self, resident, position: None
+    Machine.consume = lambda self, loaded, position: None
 
 
 def _run_steps_again() -> None:
     from actors.engine import executor
-    from actors.engine.executor import Stage
+    from actors.engine.executor import Executor
     from journal import events as e
 
-    def take_up(self: Stage, resident: Any, attempt: Any, steps: Any) -> None:
+    def take_up(self: Executor, loaded: Any, attempt: Any, steps: Any) -> None:
         recorded = {event.step for event in attempt.script.requests if isinstance(event, e.StepScheduled)}
         for step in sorted(recorded & attempt.execution.parked.keys()):
-            self.run_step(resident, attempt.invocation_id, step)
+            self.run_step(loaded, attempt.invocation_id, step)
 
     def script(history: list[Any]) -> Any:
         return real(r for r in history if not isinstance(r.event, e.StepCompleted))
@@ -116,7 +116,7 @@ def _run_steps_again() -> None:
 
     real = attempts.script
     attempts.script = script
-    Stage._take_up_steps = take_up
+    Executor._take_up_steps = take_up
     executor._wait_of = lambda *_: SimpleNamespace(attempts=0)
 
 
@@ -127,9 +127,9 @@ def _forget_timers() -> None:
 
     is_due = _now_and_then(5)
 
-    def set_timer(self: machine.Ledger, resident: Any, effect: Any, recorded: Any) -> None:
+    def set_timer(self: machine.Machine, loaded: Any, effect: Any, recorded: Any) -> None:
         if not (isinstance(effect.command, (c.FireTimer, c.StartDue)) and is_due()):
-            real(self, resident, effect, recorded)
+            real(self, loaded, effect, recorded)
 
     real = machine._DEEDS[f.SetTimer]
     machine._DEEDS[f.SetTimer] = set_timer
@@ -138,11 +138,11 @@ def _forget_timers() -> None:
 def _fire_early() -> None:
     from actors.engine import machine
 
-    def letter(to: Any, at: float, command: Any) -> Any:
+    def message(to: Any, at: float, command: Any) -> Any:
         return real(to, at - 0.1, command)
 
-    real = machine.timer_letter
-    machine.timer_letter = letter
+    real = machine.timer_message
+    machine.timer_message = message
 
 
 def _serve_the_last_first() -> None:
@@ -193,17 +193,17 @@ def _forget_in_snapshots() -> None:
 
 def _lose_signals() -> None:
     from actors.core import commands as c
-    from actors.engine.machine import Ledger
+    from actors.engine.machine import Machine
 
     is_due = _now_and_then(5)
 
-    def decide(self: Ledger, resident: Any, command: Any, stamp: Any) -> list[Any]:
+    def decide(self: Machine, loaded: Any, command: Any, stamp: Any) -> list[Any]:
         if isinstance(command, c.SignalInvocation) and is_due():
             return []
-        return real(self, resident, command, stamp)
+        return real(self, loaded, command, stamp)
 
-    real = Ledger.decide
-    Ledger.decide = decide
+    real = Machine.decide
+    Machine.decide = decide
 
 
 def _lose_changes() -> None:
@@ -265,8 +265,8 @@ BUGS = {
     "answers before it is durable": Bug(_answer_too_early, "lost|was not kept"),
     "never syncs": Bug(_never_flush, "lost|was not kept", power=True),
     "forgets who was here": Bug(_forget_who_was_here, "was not kept|ended 2 times"),
-    "skips a letter": Bug(_skip_letters, "has not ended|has no end"),
-    "keeps letters": Bug(_keep_letters, "letters are left", to_the_end=True),
+    "skips a letter": Bug(_skip_messages, "has not ended|has no end"),
+    "keeps letters": Bug(_keep_messages, "letters are left", to_the_end=True),
     "runs a recorded step again": Bug(_run_steps_again, "ran again after its outcome was on disk"),
     "forgets a timer": Bug(_forget_timers, "has not ended"),
     "fires a timer early": Bug(_fire_early, "early"),

@@ -21,7 +21,7 @@ from journal.kv.store import scan_all
 from journal.log.open import open_for_reading
 from journal.log.streams import read_events
 from journal.rows import InvocationRow, StreamHead, decode_audit, decode_row
-from journal.stored_stream import Stored
+from journal.stored_stream import StoredStream
 from tests.crash.bank import LAST_SEEN, MARKS, OPENING_BALANCE, POSTED_TOGETHER
 from tests.crash.operations import Heard, number_of, operation
 
@@ -74,7 +74,7 @@ class Stream:
     def state(self) -> ObjectState | None:
         """The fold of all its events; None: they do not follow from each other."""
         try:
-            return fold(self.id, Stored(self.head.last, 0, 0, None, self.events))
+            return fold(self.id, StoredStream(self.head.last, 0, 0, None, self.events))
         except Damaged:
             return None
 
@@ -92,7 +92,7 @@ class Remains:
     streams: list[Stream]
     rows: dict[InvocationId, InvocationRow]
     items: dict[StreamId, dict[bytes, bytes]]
-    letters: int
+    messages: int
     audited: set[tuple[str, str]]
     """What was done to what, as the audit has it."""
 
@@ -112,7 +112,7 @@ class Remains:
     @property
     def is_under_way(self) -> bool:
         """Whether something is left for a server to do."""
-        return self.letters > 0 or any(row.status is not Status.COMPLETED for row in self.rows.values())
+        return self.messages > 0 or any(row.status is not Status.COMPLETED for row in self.rows.values())
 
 
 def read(directory: Path) -> Remains:
@@ -127,10 +127,10 @@ def read(directory: Path) -> Remains:
             for _, value in _under(reader, keys.invocations(partition))
         ]
         items = {s.id: dict(_under(reader, keys.items_of_object(s.partition, s.id))) for s in streams}
-        letters = sum(
+        messages = sum(
             1
             for partition in partitions
-            for prefix in (keys.letters(partition), keys.dated_letters(partition))
+            for prefix in (keys.messages(partition), keys.dated_messages(partition))
             for _ in _under(reader, prefix)
         )
         acts = [
@@ -139,7 +139,7 @@ def read(directory: Path) -> Remains:
     finally:
         reader.close()
     audited = {(act.verb, act.target) for act in acts}
-    return Remains(streams, {row.invocation_id: row for row in rows}, items, letters, audited)
+    return Remains(streams, {row.invocation_id: row for row in rows}, items, messages, audited)
 
 
 def recorded_steps(directory: Path) -> set[str]:
@@ -179,8 +179,8 @@ def wrongs(
     for stream in remains.streams:
         yield from wrongs_of_stream(stream)
     yield from wrongs_of_accounts(remains)
-    if remains.letters:
-        yield f"{remains.letters} letters are left"
+    if remains.messages:
+        yield f"{remains.messages} letters are left"
 
 
 def wrongs_of_acknowledgements(remains: Remains, acknowledged: Iterable[Heard]) -> Iterator[str]:
@@ -342,7 +342,7 @@ def wrongs_of_stream(stream: Stream) -> Iterator[str]:
     elif stream.head.snapshot and not any(isinstance(r.event, e.Erased) for r in stream.events):
         # What was purged is in the snapshot alone; of the users' objects here nothing is.
         rest = [r for r in stream.events if r.number > stream.head.snapshot]
-        partly = fold(stream.id, Stored(stream.head.last, 0, stream.head.snapshot, stream.snapshot, rest))
+        partly = fold(stream.id, StoredStream(stream.head.last, 0, stream.head.snapshot, stream.snapshot, rest))
         if encode_snapshot(partly) != encode_snapshot(stream.state):
             yield f"{stream.name}: the snapshot and the events disagree"
     came = arrivals(stream.events)

@@ -11,7 +11,7 @@ import trio
 import actors
 from actors import Actor, Limits, Service, handler
 from actors.control.local.backend import LocalClient
-from actors.engine.requests import Act
+from actors.engine.requests import ControlAction
 from actors.model.new_ids import new_id
 from actors.query.audit import AuditEntry
 from journal import keys
@@ -154,7 +154,7 @@ async def test_someone_turned_away_leaves_a_row_and_no_object() -> None:
     lab = Lab(Slow)
     async with lab.running() as runtime:
         stranger = runtime.client.acting_as("anonymous", "10.0.0.7:1")
-        await stranger.note(Act(verb="PATCH", target="/invocations/x/kill"), refusal="401", dropped=7)
+        await stranger.note(ControlAction(verb="PATCH", target="/invocations/x/kill"), refusal="401", dropped=7)
         (row,) = await rows(runtime.client)
         assert (row.by, row.verb, row.target, row.refusal, row.dropped) == (
             "anonymous",
@@ -197,8 +197,8 @@ async def test_refused_tries_do_not_fill_the_memory_with_objects_that_are_not_th
             with pytest.raises(actors.UnknownInvocationError):
                 await runtime.client.invocation(f"inv_1{number:033}").kill()
         await quiet()
-        (owner,) = runtime.engine._owners.values()
-        assert len(owner._directory) == 0
+        (owner,) = runtime.engine._processors.values()
+        assert len(owner._cache) == 0
         task = await start(runtime.client)
         await runtime.client.invocation(task).kill()
         assert len(await rows(runtime.client)) == 21

@@ -166,7 +166,7 @@ async def test_two_sends_to_one_key_arrive_in_order(lab: Lab) -> None:
         assert await runtime.client.actor(Journaling, "x").append(99) == [*range(10), 99]
 
 
-async def test_partitions_speak_to_each_other_by_letter_with_the_same_promises() -> None:
+async def test_partitions_speak_to_each_other_by_message_with_the_same_promises() -> None:
     lab = Lab(Counter, Caller, Journaling, partitions=5)
     async with lab.running() as runtime:
         counters = [f"k{i}" for i in range(12)]
@@ -176,7 +176,7 @@ async def test_partitions_speak_to_each_other_by_letter_with_the_same_promises()
         assert await runtime.client.actor(Journaling, "x").append(99) == [*range(10), 99]
 
 
-async def test_a_letter_is_not_taken_for_one_of_a_claim_that_left_no_number() -> None:
+async def test_a_message_is_not_taken_for_one_of_a_claim_that_left_no_number() -> None:
     lab = Lab(Forwarder, Journaling, partitions=2)
     sender = stream_of("Forwarder", "f") % 2
     key = next(key for n in range(99) if stream_of("Journaling", key := f"j{n}") % 2 != sender)

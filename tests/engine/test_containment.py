@@ -16,7 +16,7 @@ from actors import Actor, RetryPolicy, Service, handler, step
 from actors.control.local.health import HealthStatus
 from actors.core import effects as f
 from actors.core.evolve import evolve
-from actors.engine.requests import Identity
+from actors.engine.requests import Principal
 from actors.fsck.doctor import examine, rebuild
 from actors.fsck.set_aside import find_set_aside
 from journal import events as e
@@ -24,8 +24,8 @@ from journal import keys
 from journal.events import PauseCause, Status
 from journal.ids import stream_of
 from journal.kv.store import Batch
-from journal.log.inbox import decode_letter, encode_letter
-from journal.log.kv_journal import StoredJournal
+from journal.log.inbox import decode_message, encode_message
+from journal.log.kv_journal import KvJournal
 from tests.hostile.values import BODIES
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
@@ -209,10 +209,10 @@ class Faults:
         deeds = actors.engine.machine._DEEDS
         done: Any = deeds[kind]
 
-        def broken(ledger: Any, resident: Any, effect: Any, recorded: Any) -> None:
-            if self.armed and resident.state.service == "Account":
+        def broken(machine: Any, loaded: Any, effect: Any, recorded: Any) -> None:
+            if self.armed and loaded.state.service == "Account":
                 raise ZeroDivisionError("planted")
-            done(ledger, resident, effect, recorded)
+            done(machine, loaded, effect, recorded)
 
         self._monkeypatch.setitem(deeds, kind, broken)
 
@@ -380,7 +380,7 @@ async def test_rows_that_cannot_be_written_leave_the_events_on_disk_and_can_be_b
         await alive(runtime)
     assert not examine(lab.store, 1).is_sound
     faults.armed = False
-    await rebuild(journal_of(lab), Identity("tests", "tests"), retention_seconds=3600.0)
+    await rebuild(journal_of(lab), Principal("tests", "tests"), retention_seconds=3600.0)
     assert examine(lab.store, 1).is_sound
     async with lab.running() as runtime:
         await trio.sleep(5)
@@ -398,7 +398,7 @@ async def test_a_lost_effect_sets_its_object_aside_and_the_doctor_finds_it(fault
         await alive(runtime)
     assert [finding.where for finding in examine(lab.store, 1).findings] == ["the timers"]
     faults.armed = False
-    await rebuild(journal_of(lab), Identity("tests", "tests"), retention_seconds=3600.0)
+    await rebuild(journal_of(lab), Principal("tests", "tests"), retention_seconds=3600.0)
     async with lab.running() as runtime:
         assert await runtime.client.invocation(handle.id).result() == 0
 
@@ -456,19 +456,19 @@ async def test_an_answer_on_which_the_engine_fails_is_given_again(faults: Faults
 # What lies on the disk.
 
 
-def journal_of(lab: Lab) -> StoredJournal:
-    return StoredJournal(lab.store, partitions=lab.partitions, clock=lab.clock, secret="lab")
+def journal_of(lab: Lab) -> KvJournal:
+    return KvJournal(lab.store, partitions=lab.partitions, clock=lab.clock, secret="lab")
 
 
 @pytest.mark.parametrize("is_its_command", [False, True])
-async def test_a_letter_that_cannot_be_read_stays_and_the_others_are_handed_out(is_its_command: bool) -> None:
+async def test_a_message_that_cannot_be_read_stays_and_the_others_are_handed_out(is_its_command: bool) -> None:
     lab = Lab(Account, Bystander)
     async with lab.running() as runtime:
         handles = [await runtime.client.actor(Account, key).rest.send() for key in ("alice", "bob")]
         await quiet()
-    prefix = keys.dated_letters(0)
-    (key, letter), *_ = lab.store.scan(prefix, keys.after_prefix(prefix))
-    damaged = encode_letter(attrs.evolve(decode_letter(letter), data=b"\x93\xff")) if is_its_command else b"\x93\xff"
+    prefix = keys.dated_messages(0)
+    (key, message), *_ = lab.store.scan(prefix, keys.after_prefix(prefix))
+    damaged = encode_message(attrs.evolve(decode_message(message), data=b"\x93\xff")) if is_its_command else b"\x93\xff"
     lab.store.apply(Batch({key: damaged}))
     async with lab.running() as runtime:
         await trio.sleep(20)

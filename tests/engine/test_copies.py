@@ -12,15 +12,15 @@ import trio
 import actors
 from actors import Actor, RetryPolicy, Service, handler, step
 from actors.core import commands as c
-from actors.engine.batch import postponed_letter
-from actors.environment import World
+from actors.engine.batch import postponed_message
+from actors.environment import Environment
 from actors.runtime import Runtime, open_runtime
 from journal.clock import SystemClock
 from journal.events import Stamp, Status, Target
 from journal.ids import InvocationId, StreamId, stream_of_invocation
 from journal.kv.backup import restore_backup
 from journal.log.open import open_journal
-from journal.log.protocol import Letter
+from journal.log.protocol import Message
 from tests.lab import WORLD, quiet
 
 DAY = 86_400.0
@@ -99,7 +99,7 @@ OLD = {"after the sleep", "compensated", "after the call", "delayed", "carried"}
 
 @asynccontextmanager
 async def running(path: Path, *, tomorrow: bool = False) -> AsyncIterator[Runtime]:
-    world = World(clock=Tomorrow()) if tomorrow else World()
+    world = Environment(clock=Tomorrow()) if tomorrow else Environment()
     async with open_runtime(Work, Counter, path=path, world=world, durability="os") as runtime:
         yield runtime
 
@@ -120,22 +120,22 @@ async def leave_work(path: Path) -> None:
                 await trio.sleep(0.001)
 
 
-def on_its_way(to: StreamId, command: c.Invoke, stamp: Stamp) -> Letter:
-    return Letter("carried", to, c.encode_command(command, cause=stamp.cause, by=stamp.by))
+def on_its_way(to: StreamId, command: c.Invoke, stamp: Stamp) -> Message:
+    return Message("carried", to, c.encode_command(command, cause=stamp.cause, by=stamp.by))
 
 
-def refused_once(to: StreamId, command: c.Invoke, stamp: Stamp) -> Letter:
+def refused_once(to: StreamId, command: c.Invoke, stamp: Stamp) -> Message:
     """As one that its object could not take, because it could not be read."""
-    return postponed_letter(to, stamp.at, command, stamp, epoch=1)
+    return postponed_message(to, stamp.at, command, stamp, epoch=1)
 
 
-async def add_letter(path: Path, letter_of: Callable[[StreamId, c.Invoke, Stamp], Letter]) -> None:
+async def add_message(path: Path, message_of: Callable[[StreamId, c.Invoke, Stamp], Message]) -> None:
     """A message to another object that it had not taken in when the backup was made."""
     target = Target("Work", None, "note")
     of = InvocationId("inv_1" + "0" * 33)
     command = c.Invoke(invocation_id=of, target=target, argument=b'{"name":"carried"}')
     async with open_journal(path) as journal:
-        await journal.send(letter_of(stream_of_invocation(of), command, Stamp(SystemClock().now(), "test", "test")))
+        await journal.send(message_of(stream_of_invocation(of), command, Stamp(SystemClock().now(), "test", "test")))
 
 
 async def copied(folder: Path, *, is_held: bool = True) -> Path:
@@ -191,12 +191,12 @@ async def test_a_copy_does_it_once_its_gate_is_opened(tmp_path: Path) -> None:
         assert await runtime.client.gates.list() == (), "it stays open"
 
 
-@pytest.mark.parametrize("letter_of", [on_its_way, refused_once])
+@pytest.mark.parametrize("message_of", [on_its_way, refused_once])
 async def test_a_message_on_its_way_at_the_backup_is_held_as_well(
-    letter_of: Callable[[StreamId, c.Invoke, Stamp], Letter], tmp_path: Path
+    message_of: Callable[[StreamId, c.Invoke, Stamp], Message], tmp_path: Path
 ) -> None:
     await leave_work(tmp_path / "data")
-    await add_letter(tmp_path / "data", letter_of)
+    await add_message(tmp_path / "data", message_of)
     copy = await copied(tmp_path)
     async with running(copy) as runtime:
         WORLD.clear()

@@ -272,8 +272,8 @@ async def test_a_message_to_a_damaged_object_is_kept_once_however_long_it_waits(
     async with lab.running() as runtime:
         await runtime.client.actor(Notes, "whole").pass_on("broken", "kept")
         await trio.sleep(60)
-    letters = [key for key, _ in lab.store.contents() if key[:1] in b"lt"]
-    assert len(letters) == 1
+    messages = [key for key, _ in lab.store.contents() if key[:1] in b"lt"]
+    assert len(messages) == 1
     damage.repair()
     async with lab.running() as runtime:
         await trio.sleep(5)

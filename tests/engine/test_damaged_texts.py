@@ -14,8 +14,8 @@ from journal.errors import JournalError, StoreDamaged
 from journal.events import Kind
 from journal.ids import InvocationId, StreamId
 from journal.kv.data_directory import DataDirectory
-from journal.log.inbox import decode_letter, encode_letter
-from journal.log.protocol import Letter
+from journal.log.inbox import decode_message, encode_message
+from journal.log.protocol import Message
 from journal.rows import FIRST_LINK, FORMAT, AuditRow, StoreIdentity, decode_audit, encode_audit
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ COMMAND = c.KillInvocation(invocation_id=InvocationId("inv_1"), reason="enough o
 
 STORED: dict[str, tuple[bytes, Callable[[bytes], object]]] = {
     "a row": (encode_audit(ROW, FIRST_LINK)[0], decode_audit),
-    "a letter": (encode_letter(Letter("a letter", StreamId(1), b"")), decode_letter),
+    "a letter": (encode_message(Message("a letter", StreamId(1), b"")), decode_message),
     "a command": (c.encode_command(COMMAND, cause="the cause", by="user:alice"), c.decode_command),
     "a snapshot": (encode_snapshot(STATE), partial(decode_snapshot, StreamId(1), 3)),
 }

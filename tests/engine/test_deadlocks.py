@@ -241,7 +241,7 @@ async def test_a_key_that_is_only_busy_is_waited_for(lab: Lab) -> None:
 
 async def test_a_circle_of_before_is_found_when_the_process_starts(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(deadlocks.Circles, "refuse", lambda *_: None)
+        patch.setattr(deadlocks.DeadlockDetector, "refuse", lambda *_: None)
         async with lab.running() as runtime:
             one = await runtime.client.actor(Account, "a").pay.send("b", 1, 1.0)
             other = await runtime.client.actor(Account, "b").pay.send("a", 1, 2.0)
@@ -274,7 +274,7 @@ async def test_a_free_object_costs_no_search(lab: Lab, monkeypatch: pytest.Monke
         WORLD.note("searched")
         return
 
-    monkeypatch.setattr(deadlocks.Circles, "refuse", refuse)
+    monkeypatch.setattr(deadlocks.DeadlockDetector, "refuse", refuse)
     async with lab.running() as runtime:
         assert await runtime.client.actor(Account, "a").pay("b", 1, 0.0) == "paid"
     assert WORLD.entries == []

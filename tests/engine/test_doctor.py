@@ -11,16 +11,16 @@ import trio
 import actors
 from actors import Actor, Log, Map, handler, step
 from actors.core import commands as c
-from actors.engine.batch import postponed_letter
-from actors.engine.requests import Identity
+from actors.engine.batch import postponed_message
+from actors.engine.requests import Principal
 from actors.fsck.doctor import examine, rebuild
 from journal import keys
 from journal.events import Stamp, Target
 from journal.ids import InvocationId, StreamId, invocation_id, stream_of
 from journal.kv.store import Batch, scan_all
-from journal.log.inbox import decode_letter, encode_letter
-from journal.log.kv_journal import StoredJournal
-from journal.log.protocol import Letter
+from journal.log.inbox import decode_message, encode_message
+from journal.log.kv_journal import KvJournal
+from journal.log.protocol import Message
 from journal.rows import PartitionState, encode_row
 from tests.lab import Lab
 from tests.virtual import on_virtual_time
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from actors.fsck.doctor import Finding
 
-ME = Identity("user:me", "process")
+ME = Principal("user:me", "process")
 DAY = 86_400.0
 
 
@@ -111,7 +111,7 @@ def plant(lab: Lab, rows: dict[bytes, bytes | None]) -> None:
 
 
 async def mended(lab: Lab) -> tuple[Finding, ...]:
-    journal = StoredJournal(lab.store, partitions=lab.partitions, clock=lab.clock, secret="lab")
+    journal = KvJournal(lab.store, partitions=lab.partitions, clock=lab.clock, secret="lab")
     return (await rebuild(journal, ME, retention_seconds=DAY)).findings
 
 
@@ -125,56 +125,56 @@ def only(findings: Iterable[Finding], *, can_be_rebuilt: bool) -> str:
 async def test_each_sort_of_timer_that_is_lost_is_found_and_set_again_as_it_was() -> None:
     lab = await lived()
     assert look(lab) == ()
-    before = rows_under(lab, keys.dated_letters(0))
+    before = rows_under(lab, keys.dated_messages(0))
     assert len(before) == 5, "of a sleep, a retry, a step's retry, a delay, and a kill that a cancel asked for"
     for key in before:
         plant(lab, {key: None})
         assert only(look(lab), can_be_rebuilt=True) == f"the timers: nothing under {key.hex()}"
         assert await mended(lab) == ()
-        assert rows_under(lab, keys.dated_letters(0)) == before
+        assert rows_under(lab, keys.dated_messages(0)) == before
 
 
 @on_virtual_time
 async def test_a_timer_that_nobody_waits_for_is_found_and_taken_out() -> None:
     lab = await lived()
-    before = rows_under(lab, keys.dated_letters(0))
+    before = rows_under(lab, keys.dated_messages(0))
     strangers = invocation_id(stream_of("Patient", "nobody"), 7)
-    letter = Letter(
+    message = Message(
         f"{strangers}/due",
         stream_of("Patient", "nobody"),
         c.encode_command(c.StartDue(invocation_id=strangers), cause="timer", by="timer"),
         5_000.0,
     )
-    plant(lab, {keys.dated_letter(0, 5_000.0, letter.id): encode_letter(letter)})
+    plant(lab, {keys.dated_message(0, 5_000.0, message.id): encode_message(message)})
     assert only(look(lab), can_be_rebuilt=True).startswith("the timers: too much under")
     assert await mended(lab) == ()
-    assert rows_under(lab, keys.dated_letters(0)) == before
+    assert rows_under(lab, keys.dated_messages(0)) == before
 
 
 @on_virtual_time
 @pytest.mark.parametrize("how", ["another command", "another object", "no letter"])
 async def test_a_timer_that_says_something_else_is_found_and_set_right(how: str) -> None:
     lab = await lived()
-    before = rows_under(lab, keys.dated_letters(0))
+    before = rows_under(lab, keys.dated_messages(0))
     key, data = next(iter(before.items()))
-    letter = decode_letter(data)
-    of = InvocationId(letter.id.partition("/")[0])
+    message = decode_message(data)
+    of = InvocationId(message.id.partition("/")[0])
     kills = c.encode_command(c.KillInvocation(invocation_id=of, reason="wrong"), cause="timer", by="timer")
     wrong = {
-        "another command": encode_letter(attrs.evolve(letter, data=kills)),
-        "another object": encode_letter(attrs.evolve(letter, to=StreamId(letter.to + 1))),
+        "another command": encode_message(attrs.evolve(message, data=kills)),
+        "another object": encode_message(attrs.evolve(message, to=StreamId(message.to + 1))),
         "no letter": b"\xc1",
     }
     plant(lab, {key: wrong[how]})
     assert only(look(lab), can_be_rebuilt=True) == f"the timers: another value under {key.hex()}"
     assert await mended(lab) == ()
-    assert rows_under(lab, keys.dated_letters(0)) == before
+    assert rows_under(lab, keys.dated_messages(0)) == before
 
 
 @on_virtual_time
 async def test_a_mended_timer_comes() -> None:
     lab = await lived()
-    plant(lab, dict.fromkeys(rows_under(lab, keys.dated_letters(0))))
+    plant(lab, dict.fromkeys(rows_under(lab, keys.dated_messages(0))))
     await mended(lab)
     async with lab.running() as runtime:
         [asleep] = await runtime.client.invocations(service="Patient", key="sleeps")
@@ -271,39 +271,39 @@ async def test_a_caller_whose_callee_is_gone_is_found() -> None:
 FROM, TO = stream_of("Patient", "a"), stream_of("Patient", "to")
 
 
-async def with_a_letter(cause: str) -> tuple[Lab, bytes]:
+async def with_a_message(cause: str) -> tuple[Lab, bytes]:
     """A message that waits in the mailbox of a partition that nobody has read since, and its key."""
     lab = await lived(partitions=5)
     of = invocation_id(TO, 7)
     invoke = c.Invoke(invocation_id=of, target=Target("Patient", "to", "write"), argument=b"{}")
-    journal = StoredJournal(lab.store, partitions=lab.partitions, clock=lab.clock, secret="lab")
-    await journal.send(Letter("passed on", TO, c.encode_command(invoke, cause=cause, by="somebody")))
-    [key] = rows_under(lab, keys.letters(TO % 5))
+    journal = KvJournal(lab.store, partitions=lab.partitions, clock=lab.clock, secret="lab")
+    await journal.send(Message("passed on", TO, c.encode_command(invoke, cause=cause, by="somebody")))
+    [key] = rows_under(lab, keys.messages(TO % 5))
     return lab, key
 
 
 @on_virtual_time
 async def test_a_message_that_an_event_has_sent_is_sound() -> None:
-    lab, _ = await with_a_letter(f"{FROM:016x}#5")
+    lab, _ = await with_a_message(f"{FROM:016x}#5")
     assert look(lab) == ()
 
 
 @on_virtual_time
 async def test_a_message_whose_sender_has_no_such_event_is_found() -> None:
-    lab, _ = await with_a_letter(f"{FROM:016x}#500")
+    lab, _ = await with_a_message(f"{FROM:016x}#500")
     assert f"event 500 of stream {FROM:016x} has sent it, and that stream ends at" in only(
         look(lab), can_be_rebuilt=False
     )
-    lab, _ = await with_a_letter("nobody")
+    lab, _ = await with_a_message("nobody")
     assert "its cause, 'nobody', names no event" in only(look(lab), can_be_rebuilt=False)
 
 
 @on_virtual_time
 async def test_of_a_message_whose_sender_was_purged_since_nothing_is_said_also_if_it_has_begun_anew() -> None:
     again = stream_of("Patient", "again")
-    lab, _ = await with_a_letter(f"{again:016x}#500")
+    lab, _ = await with_a_message(f"{again:016x}#500")
     assert look(lab) == ()
-    data = rows_under(lab, keys.letters(TO % 5))
+    data = rows_under(lab, keys.messages(TO % 5))
     async with lab.running() as runtime:
         await trio.sleep(1)
         await runtime.client.actor(Patient, "again").write("anew", 1)
@@ -313,11 +313,11 @@ async def test_of_a_message_whose_sender_was_purged_since_nothing_is_said_also_i
 
 @on_virtual_time
 async def test_a_message_that_is_damaged_or_lies_where_nobody_looks_for_it_is_found() -> None:
-    lab, key = await with_a_letter(f"{FROM:016x}#5")
+    lab, key = await with_a_message(f"{FROM:016x}#5")
     before = rows_under(lab, key)
     plant(lab, {key: b"\xc1"})
     assert "a message cannot be decoded" in only(look(lab), can_be_rebuilt=False)
-    elsewhere = keys.letter((TO + 1) % 5, 0)
+    elsewhere = keys.message((TO + 1) % 5, 0)
     plant(lab, {key: None, elsewhere: before[key]})
     assert f"it is for stream {TO:016x}, which is in partition {TO % 5}" in only(look(lab), can_be_rebuilt=False)
     plant(lab, {elsewhere: None, **before, keys.partition_state(TO % 5): encode_row(PartitionState(next_arrival=1))})
@@ -329,9 +329,9 @@ async def test_a_message_that_comes_again_is_no_timer_and_is_looked_at_as_one_th
     lab = await lived()
     of = invocation_id(TO, 7)
     invoke = c.Invoke(invocation_id=of, target=Target("Patient", "to", "write"), argument=b"{}")
-    letter = postponed_letter(TO, 5_000.0, invoke, Stamp(1.0, f"{FROM:016x}#5", "somebody"), epoch=1)
-    key = keys.dated_letter(0, 5_000.0, letter.id)
-    plant(lab, {key: encode_letter(letter)})
+    message = postponed_message(TO, 5_000.0, invoke, Stamp(1.0, f"{FROM:016x}#5", "somebody"), epoch=1)
+    key = keys.dated_message(0, 5_000.0, message.id)
+    plant(lab, {key: encode_message(message)})
     assert look(lab) == ()
-    plant(lab, {key: encode_letter(attrs.evolve(letter, data=b"\xc1"))})
-    assert f"message {letter.id} in partition 0" in only(look(lab), can_be_rebuilt=False)
+    plant(lab, {key: encode_message(attrs.evolve(message, data=b"\xc1"))})
+    assert f"message {message.id} in partition 0" in only(look(lab), can_be_rebuilt=False)

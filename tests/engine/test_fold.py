@@ -12,7 +12,7 @@ from actors.core.snapshots import decode_snapshot, encode_snapshot
 from journal import events as e
 from journal.errors import Damaged
 from journal.events import Event, Outcome, OutcomeKind, Recorded
-from journal.stored_stream import Stored
+from journal.stored_stream import StoredStream
 from tests.core.situations import (
     AHEAD,
     CANCEL_REQUESTED,
@@ -51,14 +51,14 @@ ILLEGAL: dict[str, list[Event]] = {
         CREATED,
         accepted(),
         started(),
-        e.CancelHastened(invocation_id=IT, kill_at=5.0, reason=""),
+        e.CancelDeadlineMoved(invocation_id=IT, kill_at=5.0, reason=""),
     ],
     "more patience than before": [
         CREATED,
         accepted(),
         started(),
         attrs.evolve(CANCEL_REQUESTED, kill_at=5.0),
-        e.CancelHastened(invocation_id=IT, kill_at=6.0, reason=""),
+        e.CancelDeadlineMoved(invocation_id=IT, kill_at=6.0, reason=""),
     ],
     "a successor that was not accepted": [
         CREATED,
@@ -69,9 +69,9 @@ ILLEGAL: dict[str, list[Event]] = {
 }
 
 
-def stored(events: list[Event], *, snapshot: bytes | None = None, at: int = 0) -> Stored:
+def stored(events: list[Event], *, snapshot: bytes | None = None, at: int = 0) -> StoredStream:
     recorded = [Recorded(number, stamp_of(number), event) for number, event in enumerate(events, at + 1)]
-    return Stored(at + len(events), 0, at, snapshot, recorded)
+    return StoredStream(at + len(events), 0, at, snapshot, recorded)
 
 
 @pytest.mark.parametrize("which", ILLEGAL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.engine.index import Rows, forget_invocation
-from actors.engine.loaded_object import IndexedState, Resident
+from actors.engine.loaded_object import IndexedState, LoadedObject
 from journal import keys
 from journal.events import Kind, Mode, Status, Target
 from journal.ids import InvocationId, stream_of
@@ -13,8 +13,8 @@ IT = InvocationId("inv_1" + "0" * 33)
 
 
 def test_an_invocation_that_ends_and_is_purged_in_one_commit_leaves_no_index() -> None:
-    resident = Resident(stream_of("Notes", "a"), None)
-    resident.listings[IT] = IndexedState(Status.QUEUED, None, cancelled=False, deployment="dep_1")
+    loaded = LoadedObject(stream_of("Notes", "a"), None)
+    loaded.listings[IT] = IndexedState(Status.QUEUED, None, cancelled=False, deployment="dep_1")
     row = InvocationRow(
         invocation_id=IT,
         target=Target("Notes", "a", "note"),
@@ -29,7 +29,7 @@ def test_an_invocation_that_ends_and_is_purged_in_one_commit_leaves_no_index() -
         deployment="dep_1",
     )
     rows: Rows = {}
-    forget_invocation(rows, 0, resident, row)
+    forget_invocation(rows, 0, loaded, row)
     assert rows == dict.fromkeys(
         [
             keys.open_by_status(0, Status.QUEUED, IT),

@@ -9,13 +9,13 @@ import pytest
 import actors
 from actors import Actor, ActorError, Status, UnavailableError, UnknownOutcomeError, handler
 from actors.core.jobs import JobState, JobVerb
-from actors.engine.dispatcher import Reception
+from actors.engine.dispatcher import Dispatcher
 from journal.errors import CorruptRecord, MalformedIdError, Unavailable
 from tests.lab import Damage, Lab, quiet
 from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
-    from actors.engine.requests import Arrival
+    from actors.engine.requests import ObjectRequest
 
 pytestmark = on_virtual_time
 
@@ -50,17 +50,17 @@ FINAL = [
 
 def failing(monkeypatch: pytest.MonkeyPatch, one: str, error: Exception, *, times: int) -> None:
     """Have what jobs ask of an invocation fail so often."""
-    taken, left = Reception.take, [times]
+    taken, left = Dispatcher.take, [times]
 
-    async def sometimes(self: Reception, arrival: Arrival) -> None:
-        asked = getattr(arrival.command, "invocation_id", None)
-        if arrival.stamp.by.startswith("job:") and asked == one and left[0]:
+    async def sometimes(self: Dispatcher, request: ObjectRequest) -> None:
+        asked = getattr(request.command, "invocation_id", None)
+        if request.stamp.by.startswith("job:") and asked == one and left[0]:
             left[0] -= 1
-            arrival.fail(error)
+            request.fail(error)
         else:
-            await taken(self, arrival)
+            await taken(self, request)
 
-    monkeypatch.setattr(Reception, "take", sometimes)
+    monkeypatch.setattr(Dispatcher, "take", sometimes)
 
 
 @pytest.mark.parametrize("kind", FINAL)

@@ -24,7 +24,7 @@ from actors import (
     step,
 )
 from actors.core.jobs import MAX_NAMED, Choice, ItemResult, JobSpec, JobState, JobVerb
-from actors.engine.dispatcher import Reception
+from actors.engine.dispatcher import Dispatcher
 from actors.system import job as system_job
 from actors.system.job import page_size
 from journal.errors import MalformedIdError
@@ -37,7 +37,7 @@ from tests.virtual import on_virtual_time
 
 if TYPE_CHECKING:
     from actors.control.jobs import JobHandle
-    from actors.engine.requests import Arrival
+    from actors.engine.requests import ObjectRequest
     from actors.model.job_info import JobItem
     from actors.runtime import Runtime
 
@@ -327,15 +327,15 @@ async def test_a_job_that_is_cancelled_asks_no_more_and_tells_what_it_has_done()
 async def test_a_job_that_is_cancelled_while_answers_are_on_their_way_tells_of_them_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    taken, asked, some = Reception.take, [0], trio.Event()
+    taken, asked, some = Dispatcher.take, [0], trio.Event()
 
-    async def counted(self: Reception, arrival: Arrival) -> None:
-        await taken(self, arrival)
-        asked[0] += arrival.stamp.by.startswith("job:")
+    async def counted(self: Dispatcher, request: ObjectRequest) -> None:
+        await taken(self, request)
+        asked[0] += request.stamp.by.startswith("job:")
         if asked[0] == 100:
             some.set()
 
-    monkeypatch.setattr(Reception, "take", counted)
+    monkeypatch.setattr(Dispatcher, "take", counted)
     async with Lab(Agent).running() as runtime:
         ids = await waiting(runtime, 600)
         job = await runtime.client.jobs.where("service = 'Agent'").pause()
@@ -422,17 +422,17 @@ async def test_jobs_run_behind_a_closed_gate_and_are_hidden_from_those_they_stee
 async def test_a_store_that_takes_nothing_for_a_while_delays_a_job_and_refuses_no_item(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    taken = Reception.take
+    taken = Dispatcher.take
     left = [30]
 
-    async def sometimes(self: Reception, arrival: Arrival) -> None:
-        if arrival.stamp.by.startswith("job:") and left[0]:
+    async def sometimes(self: Dispatcher, request: ObjectRequest) -> None:
+        if request.stamp.by.startswith("job:") and left[0]:
             left[0] -= 1
-            arrival.fail(actors.UnavailableError("not now"))
+            request.fail(actors.UnavailableError("not now"))
         else:
-            await taken(self, arrival)
+            await taken(self, request)
 
-    monkeypatch.setattr(Reception, "take", sometimes)
+    monkeypatch.setattr(Dispatcher, "take", sometimes)
     async with Lab(Agent).running() as runtime:
         await waiting(runtime, 20)
         info = await (await runtime.client.jobs.where("service = 'Agent'").pause()).result()

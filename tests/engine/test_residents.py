@@ -11,8 +11,8 @@ import trio
 
 import actors
 from actors import Actor, Limits, Service, handler, open_runtime
-from actors.engine.loaded_object import Resident
-from actors.engine.object_cache import Directory
+from actors.engine.loaded_object import LoadedObject
+from actors.engine.object_cache import ObjectCache
 from tests.core.situations import accepted, started
 from tests.core.story import STREAM, given
 from tests.lab import Lab
@@ -139,6 +139,6 @@ def test_what_a_handler_has_written_is_counted_once() -> None:
     changes = state.invocations[state.holder].changes
     changes.extend("lines", [b"1", b"22"])
     changes.logs["lines"] = Counted(changes.logs["lines"])
-    resident = Resident(STREAM, state)
-    Directory(cast("Partition", None), limit=1, limit_bytes=1).weigh(resident)
-    assert resident.weight == 3
+    loaded = LoadedObject(STREAM, state)
+    ObjectCache(cast("Partition", None), limit=1, limit_bytes=1).weigh(loaded)
+    assert loaded.weight == 3

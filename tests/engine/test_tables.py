@@ -7,7 +7,7 @@ from typing import get_args
 from actors.core import commands as c
 from actors.core.effects import Effect
 from actors.engine import dispatcher, machine
-from actors.engine.requests import Look, Note, Watch
+from actors.engine.requests import AuditOnly, AwaitOutcome, Describe
 from actors.model import history
 from journal.events import EVENT_TYPES
 from tests.journal.samples import EVENTS
@@ -18,7 +18,7 @@ def test_every_effect_has_its_deed() -> None:
 
 
 def test_what_the_reception_takes_in_is_a_command_or_a_question() -> None:
-    questions: set[type] = {Watch, Look, Note}
+    questions: set[type] = {AwaitOutcome, Describe, AuditOnly}
     assert set(dispatcher._TAKEN) <= {*get_args(c.Command), *questions}
     assert questions <= set(dispatcher._TAKEN)
 

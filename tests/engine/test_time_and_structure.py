@@ -9,8 +9,8 @@ import actors
 from actors import Service, handler, step
 from actors.core import commands as c
 from actors.core.commands import Command
-from actors.engine.loaded_object import Resident
-from actors.engine.machine import Ledger
+from actors.engine.loaded_object import LoadedObject
+from actors.engine.machine import Machine
 from journal.events import Event, Stamp, Status
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import EPOCH, on_virtual_time
@@ -356,7 +356,7 @@ async def test_more_handlers_than_fit_in_memory_all_end() -> None:
     async with lab.running() as runtime:
         handles = [await runtime.client.service(Structure).nap.send(100 + i) for i in range(40)]
         await trio.sleep(10)
-        assert len(runtime.engine._owners[0]._stage._live) <= 6
+        assert len(runtime.engine._processors[0]._executor._live) <= 6
         for handle in handles:
             assert await handle.result() >= 100
 
@@ -365,14 +365,14 @@ async def test_those_that_make_room_are_asked_once_each_however_many_start_at_on
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[str] = []
-    decide = Ledger.decide
+    decide = Machine.decide
 
-    def noted(self: Ledger, resident: Resident, command: Command, stamp: Stamp) -> list[Event]:
+    def noted(self: Machine, loaded: LoadedObject, command: Command, stamp: Stamp) -> list[Event]:
         if isinstance(command, c.SuspendAttempt):
             asked.append(command.invocation_id)
-        return decide(self, resident, command, stamp)
+        return decide(self, loaded, command, stamp)
 
-    monkeypatch.setattr(Ledger, "decide", noted)
+    monkeypatch.setattr(Machine, "decide", noted)
     async with Lab(Structure, limits=actors.Limits(live_attempts=5)).running() as runtime:
         async with trio.open_nursery() as nursery:
             for _ in range(100):

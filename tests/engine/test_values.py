@@ -58,7 +58,7 @@ class Dog(BaseModel):
 @attrs.frozen
 class Seat:
     row: int
-    letter: str
+    message: str
 
 
 @attrs.define

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-import actors.engine.machine as ledger
+import actors.engine.machine as machine
 import journal.codec as codec
 from actors.core import effects as f
 from journal import events as e
@@ -40,7 +40,7 @@ EVENTS: tuple[type, ...] = (
     e.InvocationCompleted,
 )
 READ_AGAIN = tuple(kind for kind in EVENTS if codec._CODES[kind][1] is not None)
-EFFECTS: tuple[type, ...] = (f.StartAttempt, f.Continue, f.EndAttempt, f.Deliver, f.SetTimer, f.RunStep, f.KeepItems)
+EFFECTS: tuple[type, ...] = (f.StartAttempt, f.Continue, f.EndAttempt, f.Deliver, f.SetTimer, f.RunStep, f.WriteItems)
 FUNCTIONS = ("index_invocation", "index_name", "index_owing", "index_items", "note", "row_of")
 
 PLACES: dict[str, tuple[str, ...]] = {
@@ -100,7 +100,7 @@ class Fault:
         return stream == self.stream or getattr(argument, "key", None) == self.key
 
     def _in_evolving(self, patch: pytest.MonkeyPatch) -> None:
-        evolve = ledger.evolve
+        evolve = machine.evolve
 
         def broken(state: Any, number: int, stamp: Any, event: Any) -> Any:
             after = evolve(state, number, stamp, event)
@@ -108,7 +108,7 @@ class Fault:
                 self._meet(event)  # the state has been changed by half
             return after
 
-        patch.setattr(ledger, "evolve", broken)
+        patch.setattr(machine, "evolve", broken)
 
     def _in_encoding(self, patch: pytest.MonkeyPatch) -> None:
         encode = codec._encode
@@ -136,19 +136,19 @@ class Fault:
 
     def _in_doing(self, patch: pytest.MonkeyPatch) -> None:
         kind = getattr(f, self.what)
-        done: Any = ledger._DEEDS[kind]
+        done: Any = machine._DEEDS[kind]
 
-        def broken(its: Any, resident: Any, effect: Any, recorded: Any) -> None:
-            self._meet(resident)
-            done(its, resident, effect, recorded)
+        def broken(its: Any, loaded: Any, effect: Any, recorded: Any) -> None:
+            self._meet(loaded)
+            done(its, loaded, effect, recorded)
 
-        patch.setitem(ledger._DEEDS, kind, broken)
+        patch.setitem(machine._DEEDS, kind, broken)
 
     def _in_calling(self, patch: pytest.MonkeyPatch) -> None:
-        done = getattr(ledger, self.what)
+        done = getattr(machine, self.what)
 
         def broken(*args: Any, **kwargs: Any) -> Any:
             self._meet(*args)
             return done(*args, **kwargs)
 
-        patch.setattr(ledger, self.what, broken)
+        patch.setattr(machine, self.what, broken)

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, settings
 
 import actors
 from actors import Actor, handler
-from actors.engine.requests import Identity
-from actors.fsck.doctor import Examination, examine, rebuild
+from actors.engine.requests import Principal
+from actors.fsck.doctor import FsckReport, examine, rebuild
 from journal import keys
 from journal.events import Status
-from journal.log.kv_journal import StoredJournal
+from journal.log.kv_journal import KvJournal
 from journal.log.open import open_for_reading
 from journal.rows import PartitionState, decode_row
 from tests.lab import Lab
@@ -72,7 +72,7 @@ class Trial:
             assert data is not None, "the partition has been claimed"
             assert decode_row(PartitionState, data).epoch == self._claims, "no owner has ended"
 
-    def examine(self) -> Examination:
+    def examine(self) -> FsckReport:
         """What the doctor finds."""
         if self.path is None:
             return examine(self.lab.store, 1)
@@ -90,8 +90,8 @@ class Trial:
 
     async def rebuild(self) -> None:
         """As the doctor does."""
-        journal = StoredJournal(self.lab.store, partitions=1, clock=self.lab.clock, secret="lab")
-        await rebuild(journal, Identity("tests", "tests"), retention_seconds=3600.0)
+        journal = KvJournal(self.lab.store, partitions=1, clock=self.lab.clock, secret="lab")
+        await rebuild(journal, Principal("tests", "tests"), retention_seconds=3600.0)
         data = journal.row(keys.partition_state(0))
         assert data is not None, "the partition has been claimed"
         self._claims = decode_row(PartitionState, data).epoch

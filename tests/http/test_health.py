@@ -15,7 +15,7 @@ from journal.errors import DirectoryLost, StoreFailed
 from journal.kv import rocks
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Trouble, TroubleKind
-from journal.log.kv_journal import StoredJournal
+from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal
 from tests.counter import Counter
 from tests.http.served import Served, serving
@@ -64,7 +64,7 @@ class Troubled(MemoryStore):
 )
 async def test_trouble_with_the_store_is_told(tmp_path: Path, trouble: Trouble, status_code: int, status: str) -> None:
     store = Troubled()
-    async with serving(tmp_path, Counter, journal=StoredJournal(store)) as served:
+    async with serving(tmp_path, Counter, journal=KvJournal(store)) as served:
         store.told = (trouble,)
         found, told = await health(served)
         assert (found, told["status"], codes(told)) == (status_code, status, [trouble.kind.value])

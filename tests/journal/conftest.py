@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from journal.kv.memory import MemoryStore
-from journal.log.kv_journal import StoredJournal
+from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal
 from tests.virtual import VirtualClock
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 class OpenJournal(Protocol):
     """Opens the same journal again and again, as a process that is started again does."""
 
-    def __call__(self, *, partitions: int = 1) -> AbstractAsyncContextManager[StoredJournal]: ...
+    def __call__(self, *, partitions: int = 1) -> AbstractAsyncContextManager[KvJournal]: ...
 
 
 @pytest.fixture(params=["memory", "rocks"])
 def open_again(request: pytest.FixtureRequest, tmp_path: Path) -> OpenJournal:
     if request.param == "rocks":
 
-        def on_disk(*, partitions: int = 1) -> AbstractAsyncContextManager[StoredJournal]:
+        def on_disk(*, partitions: int = 1) -> AbstractAsyncContextManager[KvJournal]:
             return open_journal(tmp_path / "data", partitions=partitions, clock=VirtualClock())
 
         return on_disk
@@ -35,7 +35,7 @@ def open_again(request: pytest.FixtureRequest, tmp_path: Path) -> OpenJournal:
     store = MemoryStore()
 
     @asynccontextmanager
-    async def in_memory(*, partitions: int = 1) -> AsyncIterator[StoredJournal]:
-        yield StoredJournal(store, partitions=partitions, clock=VirtualClock())
+    async def in_memory(*, partitions: int = 1) -> AsyncIterator[KvJournal]:
+        yield KvJournal(store, partitions=partitions, clock=VirtualClock())
 
     return in_memory

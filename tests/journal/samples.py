@@ -171,7 +171,7 @@ EVENTS: list[e.Event] = [
         maps={"items": {'"apple"': b"2"}},
         before={"items": {'"apple"': None}},
     ),
-    e.HistoryKept(
+    e.HistoryCopied(
         invocation_id=INVOCATION,
         fields={"balance": b"5"},
         lengths={"lines": 2},
@@ -179,10 +179,10 @@ EVENTS: list[e.Event] = [
         before_last=True,
         carries=True,
     ),
-    e.CallHandedOver(invocation_id=INVOCATION, step=STEP, callee=OTHER),
-    e.CallsSpared(invocation_id=INVOCATION),
-    e.CancelOvertook(invocation_id=INVOCATION, handed_over=4),
-    e.CancelHastened(invocation_id=INVOCATION, kill_at=31.5, reason="it takes too long"),
+    e.CallTransferred(invocation_id=INVOCATION, step=STEP, callee=OTHER),
+    e.CallsDetached(invocation_id=INVOCATION),
+    e.CancelDeliveredEarlier(invocation_id=INVOCATION, handed_over=4),
+    e.CancelDeadlineMoved(invocation_id=INVOCATION, kill_at=31.5, reason="it takes too long"),
     e.FieldsInitialized(invocation_id=INVOCATION, fields={"ident": b'"7f"'}),
     e.LogConverted(invocation_id=INVOCATION, field="lines", items=[b'"a"', b'"b"']),
     e.MapConverted(invocation_id=INVOCATION, field="items", items={'"apple"': b"2"}),

@@ -32,11 +32,11 @@ from journal.events import Recorded, Stamp
 from journal.ids import StreamId
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch
-from journal.log.inbox import decode_letter
-from journal.log.kv_journal import StoredJournal
+from journal.log.inbox import decode_message
+from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal
-from journal.log.protocol import DEDUPLICATION_SECONDS, Append, Due, Letter, Partition
-from journal.stored_stream import Stored
+from journal.log.protocol import DEDUPLICATION_SECONDS, Append, Due, Message, Partition
+from journal.stored_stream import StoredStream
 from tests.journal.samples import EVENTS
 
 PARTITIONS = 2
@@ -91,7 +91,7 @@ async def due_now(partition: Partition) -> list[Due]:
     taken: list[Due] = []
 
     async def take() -> None:
-        async for due in partition.letters():
+        async for due in partition.messages():
             taken.extend(due)
 
     async with trio.open_nursery() as nursery:
@@ -107,7 +107,7 @@ class View:
 
     streams: dict[StreamId, list[Recorded]]
     behind: dict[StreamId, list[Recorded]]
-    stored: dict[StreamId, Stored | None]
+    stored: dict[StreamId, StoredStream | None]
     heads: list[tuple[StreamId, int]]
     store: dict[bytes, bytes]
 
@@ -122,14 +122,14 @@ class Journals:
     directory: Path
     clock: SetClock
     memory: MemoryStore = attrs.field(factory=MemoryStore)
-    both: list[StoredJournal] = attrs.field(factory=list)
+    both: list[KvJournal] = attrs.field(factory=list)
     claims: list[list[Partition]] = attrs.field(factory=list)
     stack: AsyncExitStack = attrs.field(factory=AsyncExitStack)
 
     async def open(self) -> None:
         on_disk = open_journal(self.directory, partitions=PARTITIONS, clock=self.clock)
         self.both = [
-            StoredJournal(self.memory, partitions=PARTITIONS, clock=self.clock),
+            KvJournal(self.memory, partitions=PARTITIONS, clock=self.clock),
             await self.stack.enter_async_context(on_disk),
         ]
         self.claims = [
@@ -141,21 +141,21 @@ class Journals:
         await self.stack.aclose()
 
     async def commit(
-        self, number: int, appends: Sequence[Append], letters: Sequence[Letter], retracted: Sequence[Letter]
+        self, number: int, appends: Sequence[Append], messages: Sequence[Message], retracted: Sequence[Message]
     ) -> list[str]:
         """What became of it, in each."""
         outcomes = []
         for claims in self.claims:
             try:
-                await claims[number].commit(appends, letters, retracted)
+                await claims[number].commit(appends, messages, retracted)
                 outcomes.append("committed")
             except Conflict as conflict:
                 outcomes.append(str(conflict))
         return outcomes
 
-    async def send(self, letter: Letter) -> None:
+    async def send(self, message: Message) -> None:
         for journal in self.both:
-            await journal.send(letter)
+            await journal.send(message)
 
     async def due(self, number: int) -> list[list[Due]]:
         return [await due_now(claims[number]) for claims in self.claims]
@@ -193,10 +193,10 @@ class ModelStream:
     def kept(self, after: int = 0) -> list[Recorded]:
         return [r for r in self.events if r.number > max(after, self.trimmed)]
 
-    def stored(self) -> Stored | None:
+    def stored(self) -> StoredStream | None:
         if not self.ends:
             return None
-        return Stored(
+        return StoredStream(
             last=self.last,
             trimmed=self.trimmed,
             snapshot_at=self.snapshot_at,
@@ -219,37 +219,37 @@ class ModelStream:
 class ModelMailbox:
     """The letters of a partition: those without a date as they came, those with one by date; which are handed out."""
 
-    arrived: list[Letter] = attrs.field(factory=list)
-    dated: dict[tuple[float, str], Letter] = attrs.field(factory=dict)
+    arrived: list[Message] = attrs.field(factory=list)
+    dated: dict[tuple[float, str], Message] = attrs.field(factory=dict)
     seen: dict[str, float] = attrs.field(factory=dict)
     out: dict[str, Due] = attrs.field(factory=dict)
 
-    def put(self, letter: Letter, now: float) -> None:
-        if letter.at is not None:
-            self.dated[letter.at, letter.id] = letter
-        elif letter not in self.arrived and now >= self.seen.get(letter.id, 0.0) + DEDUPLICATION_SECONDS:
-            self.seen[letter.id] = now
-            self.arrived.append(letter)
+    def put(self, message: Message, now: float) -> None:
+        if message.at is not None:
+            self.dated[message.at, message.id] = message
+        elif message not in self.arrived and now >= self.seen.get(message.id, 0.0) + DEDUPLICATION_SECONDS:
+            self.seen[message.id] = now
+            self.arrived.append(message)
 
-    def remove(self, letter: Letter) -> None:
-        self.out.pop(letter.id, None)
-        if letter.at is not None:
-            self.dated.pop((letter.at, letter.id), None)
+    def remove(self, message: Message) -> None:
+        self.out.pop(message.id, None)
+        if message.at is not None:
+            self.dated.pop((message.at, message.id), None)
         else:
-            self.arrived.remove(letter)
+            self.arrived.remove(message)
 
     def next_date(self, now: float) -> float | None:
         return min((at for at, _ in self.dated if at > now), default=None)
 
-    def due(self, now: float) -> list[Letter]:
+    def due(self, now: float) -> list[Message]:
         dated = [self.dated[key] for key in sorted(self.dated) if key[0] <= now]
-        return [letter for letter in self.arrived + dated if letter.id not in self.out]
+        return [message for message in self.arrived + dated if message.id not in self.out]
 
 
 stamps = st.sampled_from([Stamp(1.0, "a", "b"), Stamp(2.5, "c", "d")])
 entries = st.lists(st.tuples(stamps, st.sampled_from(EVENTS)), min_size=1, max_size=4)
 items = st.dictionaries(st.integers(0, 2), st.none() | st.binary(max_size=4), max_size=3)
-letters = st.lists(st.integers(0, 5), max_size=2)
+messages = st.lists(st.integers(0, 5), max_size=2)
 streams = st.sampled_from(STREAMS)
 
 
@@ -261,7 +261,7 @@ class Agreement(RuleBasedStateMachine):
         self.clock = SetClock()
         self.generation, self.generation_began = 0, EPOCH
         self.changed = True
-        self.dealt_with: list[Letter] = []
+        self.dealt_with: list[Message] = []
         self.journals = Journals(self.folder / "data", self.clock)
         self.streams: dict[StreamId, ModelStream] = {}
         self.rows: dict[bytes, bytes] = {}
@@ -276,13 +276,13 @@ class Agreement(RuleBasedStateMachine):
                 self.trio.end()
                 shutil.rmtree(self.folder)
 
-    @rule(stream=streams, also=streams, new=entries, letters=letters)
-    def append(self, stream: StreamId, also: StreamId, new: list[tuple[Stamp, e.Event]], letters: list[int]) -> None:
+    @rule(stream=streams, also=streams, new=entries, messages=messages)
+    def append(self, stream: StreamId, also: StreamId, new: list[tuple[Stamp, e.Event]], messages: list[int]) -> None:
         """Append to a stream, and to another one if it lives in the same partition, and send letters with it."""
         number = stream % PARTITIONS
         together = {stream, also} if also % PARTITIONS == number else {stream}
         appends = [Append(stream=s, expected=self.last_of(s), events=new) for s in sorted(together)]
-        self.commit(number, appends, [self.letter(n) for n in letters])
+        self.commit(number, appends, [self.message(n) for n in messages])
 
     @rule(data=st.data(), stream=streams, new=entries, rows=items)
     def append_with_all_there_is(
@@ -320,9 +320,13 @@ class Agreement(RuleBasedStateMachine):
         return self.streams.get(stream, ModelStream()).last
 
     def commit(
-        self, number: int, appends: Sequence[Append], letters: Sequence[Letter] = (), retracted: Sequence[Letter] = ()
+        self,
+        number: int,
+        appends: Sequence[Append],
+        messages: Sequence[Message] = (),
+        retracted: Sequence[Message] = (),
     ) -> None:
-        assert self.trio.do(self.journals.commit, number, appends, letters, retracted) == ["committed"] * 2
+        assert self.trio.do(self.journals.commit, number, appends, messages, retracted) == ["committed"] * 2
         self.changed = True
         for append in appends:
             if append.remove:
@@ -337,21 +341,21 @@ class Agreement(RuleBasedStateMachine):
                     self.rows[key] = value
             mailbox = self.mailboxes[number]
             for due in [due for due in mailbox.out.values() if due.position in append.consumed]:
-                mailbox.remove(due.letter)
-                self.dealt_with.append(due.letter)
-        for letter in retracted:
-            self.mailboxes[number].remove(letter)
-        for letter in letters:
-            self.mailboxes[letter.to % PARTITIONS].put(letter, self.clock.at)
+                mailbox.remove(due.message)
+                self.dealt_with.append(due.message)
+        for message in retracted:
+            self.mailboxes[number].remove(message)
+        for message in messages:
+            self.mailboxes[message.to % PARTITIONS].put(message, self.clock.at)
 
-    @rule(stream=streams, off_by=st.sampled_from([-2, -1, 1, 2]), letters=letters)
-    def append_to_another_end(self, stream: StreamId, off_by: int, letters: list[int]) -> None:
+    @rule(stream=streams, off_by=st.sampled_from([-2, -1, 1, 2]), messages=messages)
+    def append_to_another_end(self, stream: StreamId, off_by: int, messages: list[int]) -> None:
         """Nothing of a commit with a conflict is kept, neither the other appends nor the letters."""
         number = stream % PARTITIONS
         (other,) = (s for s in STREAMS if s % PARTITIONS == number and s != stream)
         good = Append(stream=other, expected=self.last_of(other), events=[ENTRY])
         bad = Append(stream=stream, expected=max(-1, self.last_of(stream) + off_by), events=[ENTRY])
-        outcomes = self.trio.do(self.journals.commit, number, [good, bad], [self.letter(n) for n in letters], [])
+        outcomes = self.trio.do(self.journals.commit, number, [good, bad], [self.message(n) for n in messages], [])
         assert outcomes == [str(Conflict(stream, bad.expected, self.last_of(stream)))] * 2
 
     @precondition(lambda self: self.streams)
@@ -361,41 +365,41 @@ class Agreement(RuleBasedStateMachine):
         append = Append(stream=stream, expected=self.last_of(stream), events=[], remove=True)
         self.commit(stream % PARTITIONS, [append])
 
-    def letter(self, number: int) -> Letter:
+    def message(self, number: int) -> Message:
         """Some have a date. From time to time all get new ids, because ids are forgotten after a while."""
         at = self.generation_began + 40 * number if number % 2 else None
-        return Letter(f"{self.generation}-{number}", STREAMS[number * 2 % 5 % 4], b"%d" % number, at)
+        return Message(f"{self.generation}-{number}", STREAMS[number * 2 % 5 % 4], b"%d" % number, at)
 
     @rule(number=st.integers(0, 5))
     def send(self, number: int) -> None:
-        letter = self.letter(number)
+        message = self.message(number)
         self.changed = True
-        self.trio.do(self.journals.send, letter)
-        self.mailboxes[letter.to % PARTITIONS].put(letter, self.clock.at)
+        self.trio.do(self.journals.send, message)
+        self.mailboxes[message.to % PARTITIONS].put(message, self.clock.at)
 
     @precondition(lambda self: self.dealt_with)
     @rule(data=st.data())
     def send_again_what_was_dealt_with(self, data: st.DataObject) -> None:
         """One with a date comes again; one without does not, for a while."""
-        letter = data.draw(st.sampled_from(self.dealt_with), "letter")
-        self.trio.do(self.journals.send, letter)
-        self.mailboxes[letter.to % PARTITIONS].put(letter, self.clock.at)
+        message = data.draw(st.sampled_from(self.dealt_with), "letter")
+        self.trio.do(self.journals.send, message)
+        self.mailboxes[message.to % PARTITIONS].put(message, self.clock.at)
         self.take_what_is_due()
 
     @precondition(lambda self: any(mailbox.dated for mailbox in self.mailboxes))
     @rule(data=st.data())
     def retract(self, data: st.DataObject) -> None:
-        dated = [letter for mailbox in self.mailboxes for letter in mailbox.dated.values()]
-        letter = data.draw(st.sampled_from(dated), "letter")
-        self.commit(letter.to % PARTITIONS, (), (), [letter])
+        dated = [message for mailbox in self.mailboxes for message in mailbox.dated.values()]
+        message = data.draw(st.sampled_from(dated), "letter")
+        self.commit(message.to % PARTITIONS, (), (), [message])
 
     @rule()
     def take_what_is_due(self) -> None:
         for number, mailbox in enumerate(self.mailboxes):
             in_memory, on_disk = self.trio.do(self.journals.due, number)
             assert in_memory == on_disk
-            assert [due.letter for due in on_disk] == mailbox.due(self.clock.at)
-            mailbox.out.update({due.letter.id: due for due in on_disk})
+            assert [due.message for due in on_disk] == mailbox.due(self.clock.at)
+            mailbox.out.update({due.message.id: due for due in on_disk})
 
     @precondition(lambda self: any(mailbox.next_date(self.clock.at) for mailbox in self.mailboxes))
     @rule(short_by=st.sampled_from([0.0, 0.25]))
@@ -444,10 +448,10 @@ class Agreement(RuleBasedStateMachine):
         ]
         assert on_disk.rows_below(keys.items_of_object(0, STREAMS[0])[:1]) == self.rows
         for number, mailbox in enumerate(self.mailboxes):
-            arrived = on_disk.rows_below(keys.letters(number)).values()
-            assert [decode_letter(data) for data in arrived] == mailbox.arrived
-            dated = on_disk.rows_below(keys.dated_letters(number)).values()
-            assert [decode_letter(data) for data in dated] == [mailbox.dated[key] for key in sorted(mailbox.dated)]
+            arrived = on_disk.rows_below(keys.messages(number)).values()
+            assert [decode_message(data) for data in arrived] == mailbox.arrived
+            dated = on_disk.rows_below(keys.dated_messages(number)).values()
+            assert [decode_message(data) for data in dated] == [mailbox.dated[key] for key in sorted(mailbox.dated)]
 
 
 _EXAMPLES = os.environ.get("AGREEMENT_EXAMPLES")
@@ -483,15 +487,15 @@ class SlowStore(MemoryStore):
 
 
 def ids(due: Sequence[Due]) -> list[str]:
-    return [d.letter.id for d in due]
+    return [d.message.id for d in due]
 
 
-def undated(letter_id: str, stream: StreamId = STREAMS[0]) -> Letter:
-    return Letter(letter_id, stream, b"")
+def undated(message_id: str, stream: StreamId = STREAMS[0]) -> Message:
+    return Message(message_id, stream, b"")
 
 
-async def test_two_letters_sent_at_once_to_a_partition_without_an_owner_both_arrive() -> None:
-    journal = StoredJournal(MemoryStore(), clock=SetClock())
+async def test_two_messages_sent_at_once_to_a_partition_without_an_owner_both_arrive() -> None:
+    journal = KvJournal(MemoryStore(), clock=SetClock())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(journal.send, undated("a"))
         nursery.start_soon(journal.send, undated("b"))
@@ -499,17 +503,17 @@ async def test_two_letters_sent_at_once_to_a_partition_without_an_owner_both_arr
         assert sorted(ids(await due_now(partition))) == ["a", "b"]
 
 
-async def test_two_letters_of_one_commit_to_a_partition_without_an_owner_both_arrive() -> None:
-    journal = StoredJournal(MemoryStore(), partitions=2, clock=SetClock())
+async def test_two_messages_of_one_commit_to_a_partition_without_an_owner_both_arrive() -> None:
+    journal = KvJournal(MemoryStore(), partitions=2, clock=SetClock())
     async with journal.claim(0, "me") as partition:
         await partition.commit((), [undated("a", STREAMS[1]), undated("b", STREAMS[3])])
     async with journal.claim(1, "me") as partition:
         assert ids(await due_now(partition)) == ["a", "b"]
 
 
-async def test_a_letter_on_its_way_while_a_partition_changes_hands_is_not_overwritten() -> None:
+async def test_a_message_on_its_way_while_a_partition_changes_hands_is_not_overwritten() -> None:
     store = SlowStore()
-    journal = StoredJournal(store, clock=SetClock())
+    journal = KvJournal(store, clock=SetClock())
     async with journal.claim(0, "old") as old:
         store.gate = trio.Event()
 
@@ -526,24 +530,24 @@ async def test_a_letter_on_its_way_while_a_partition_changes_hands_is_not_overwr
             store.gate.set()
 
 
-async def test_a_letter_read_before_its_commit_has_returned_comes_once() -> None:
+async def test_a_message_read_before_its_commit_has_returned_comes_once() -> None:
     store = SlowStore(shows_early=True)
-    journal = StoredJournal(store, clock=SetClock())
+    journal = KvJournal(store, clock=SetClock())
     before = [str(number) for number in range(300)]  # more than are handed out together
-    for letter_id in before:
-        await journal.send(undated(letter_id))
+    for message_id in before:
+        await journal.send(undated(message_id))
     async with journal.claim(0, "me") as partition:
         store.gate = trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(journal.send, undated("last"))
             await trio.testing.wait_all_tasks_blocked()
-            first = await anext(partition.letters())
+            first = await anext(partition.messages())
             store.gate.set()
         assert ids(first) + ids(await due_now(partition)) == [*before, "last"]
 
 
-async def test_a_letter_sent_twice_at_once_comes_once() -> None:
-    journal = StoredJournal(MemoryStore(), clock=SetClock())
+async def test_a_message_sent_twice_at_once_comes_once() -> None:
+    journal = KvJournal(MemoryStore(), clock=SetClock())
     async with journal.claim(0, "me") as partition:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(journal.send, undated("a"))
@@ -551,9 +555,9 @@ async def test_a_letter_sent_twice_at_once_comes_once() -> None:
         assert ids(await due_now(partition)) == ["a"]
 
 
-async def test_a_letter_that_still_waits_is_not_doubled_by_sending_it_again_however_late() -> None:
+async def test_a_message_that_still_waits_is_not_doubled_by_sending_it_again_however_late() -> None:
     clock = SetClock()
-    journal = StoredJournal(MemoryStore(), clock=clock)
+    journal = KvJournal(MemoryStore(), clock=clock)
     for _ in range(3):
         await journal.send(undated("a"))
         clock.at += DEDUPLICATION_SECONDS + 1
@@ -561,9 +565,9 @@ async def test_a_letter_that_still_waits_is_not_doubled_by_sending_it_again_howe
         assert ids(await due_now(partition)) == ["a"]
 
 
-async def test_a_letter_whose_id_is_forgotten_comes_again() -> None:
+async def test_a_message_whose_id_is_forgotten_comes_again() -> None:
     clock = SetClock()
-    journal = StoredJournal(MemoryStore(), clock=clock)
+    journal = KvJournal(MemoryStore(), clock=clock)
     async with journal.claim(0, "me") as partition:
         await journal.send(undated("a"))
         (due,) = await due_now(partition)
@@ -573,13 +577,13 @@ async def test_a_letter_whose_id_is_forgotten_comes_again() -> None:
         assert ids(await due_now(partition)) == ["a"]
 
 
-async def test_a_cancelled_wait_for_letters_takes_none_away() -> None:
-    journal = StoredJournal(MemoryStore(), clock=SetClock())
+async def test_a_cancelled_wait_for_messages_takes_none_away() -> None:
+    journal = KvJournal(MemoryStore(), clock=SetClock())
     async with journal.claim(0, "me") as partition:
         await journal.send(undated("a"))
         with trio.CancelScope() as scope:
             scope.cancel()
-            async for _ in partition.letters():
+            async for _ in partition.messages():
                 break
         assert ids(await due_now(partition)) == ["a"]
 
@@ -594,7 +598,7 @@ async def test_a_cancelled_wait_for_letters_takes_none_away() -> None:
 )
 async def test_a_stream_reads_well_while_it_is_being_shortened(shortening: Append) -> None:
     store = SlowStore(shows_early=True)
-    journal = StoredJournal(store, clock=SetClock())
+    journal = KvJournal(store, clock=SetClock())
     async with journal.claim(0, "me") as partition:
         await partition.commit([Append(stream=STREAMS[0], expected=0, events=[ENTRY])])
         await partition.commit([Append(stream=STREAMS[0], expected=1, events=[ENTRY, ENTRY])])
@@ -610,7 +614,7 @@ async def test_a_stream_reads_well_while_it_is_being_shortened(shortening: Appen
 
 async def test_rows_and_heads_are_those_of_the_commits_that_have_returned() -> None:
     store = SlowStore(shows_early=True)
-    journal = StoredJournal(store, clock=SetClock())
+    journal = KvJournal(store, clock=SetClock())
     key = keys.log_item(0, STREAMS[0], "f", 0)
     async with journal.claim(0, "me") as partition:
         store.gate = trio.Event()
@@ -624,7 +628,7 @@ async def test_rows_and_heads_are_those_of_the_commits_that_have_returned() -> N
 
 
 async def test_what_is_cut_off_is_gone_also_if_the_same_append_erases_some_of_it() -> None:
-    journal = StoredJournal(MemoryStore(), clock=SetClock())
+    journal = KvJournal(MemoryStore(), clock=SetClock())
     stream = STREAMS[0]
     async with journal.claim(0, "me") as partition:
         for number in range(3):

@@ -23,7 +23,7 @@ from journal.kv.backup import Manifest, Restored, read_manifest, restore_backup
 from journal.kv.data_directory import DataDirectory, encode_identity
 from journal.kv.small_files import seal, unseal
 from journal.log.open import open_for_reading, open_journal
-from journal.log.protocol import Letter
+from journal.log.protocol import Message
 from tests.journal.test_rocks import A, append, contents, disk_of, read
 
 MADE_AT = 1_000.0
@@ -409,13 +409,13 @@ def test_what_a_death_leaves_of_a_backup_is_not_a_store(made: Path, tmp_path: Pa
 async def test_a_copy_knows_its_backlog(tmp_path: Path) -> None:
     async with open_journal(tmp_path / "data", partitions=2) as journal:
         for number in range(3):
-            await journal.send(Letter(f"letter {number}", StreamId(1), b""))
+            await journal.send(Message(f"letter {number}", StreamId(1), b""))
         await journal.copy_to(tmp_path / "backup")
     for is_held in (True, False):
         identity = restored(tmp_path / "backup", tmp_path / f"copy-{is_held}", is_held=is_held).identity
         assert identity.is_held is is_held
         assert identity.backlog is not None
-        assert (identity.backlog.letters, identity.backlog.epochs) == ((1, 4), (0, 0))
+        assert (identity.backlog.messages, identity.backlog.epochs) == ((1, 4), (0, 0))
 
 
 def test_where_nothing_is_under_way_nothing_is_held(backup: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from journal.events import Stamp
 from journal.ids import InvocationId, StreamId, invocation_id
 from journal.kv.memory import MemoryStore
 from journal.log import changes as module
-from journal.log.kv_journal import StoredJournal
+from journal.log.kv_journal import KvJournal
 from journal.log.protocol import Append, Partition
 from tests.lab import quiet
 from tests.virtual import VirtualClock
@@ -25,12 +25,12 @@ pytestmark = pytest.mark.virtual_time
 
 
 @pytest.fixture
-def journal() -> StoredJournal:
-    return StoredJournal(MemoryStore(), clock=VirtualClock())
+def journal() -> KvJournal:
+    return KvJournal(MemoryStore(), clock=VirtualClock())
 
 
 @pytest.fixture
-async def partition(journal: StoredJournal) -> AsyncIterator[Partition]:
+async def partition(journal: KvJournal) -> AsyncIterator[Partition]:
     async with journal.claim(0, "test") as claimed:
         yield claimed
 
@@ -54,7 +54,7 @@ async def append(partition: Partition, stream: int, *, expected: int = 0, rows: 
 
 
 async def test_what_was_committed_since_is_told_once_each_with_its_last_event(
-    journal: StoredJournal, partition: Partition
+    journal: KvJournal, partition: Partition
 ) -> None:
     begin = journal.changes.look()
     one, two = id_of(1), id_of(2)
@@ -70,7 +70,7 @@ async def test_what_was_committed_since_is_told_once_each_with_its_last_event(
 
 
 async def test_more_than_the_limit_is_said_to_be_incomplete_and_the_latest_are_told(
-    journal: StoredJournal, partition: Partition
+    journal: KvJournal, partition: Partition
 ) -> None:
     begin = journal.changes.look()
     for stream in range(5):
@@ -80,7 +80,7 @@ async def test_more_than_the_limit_is_said_to_be_incomplete_and_the_latest_are_t
 
 
 async def test_whoever_comes_back_too_late_or_from_an_earlier_process_is_told(
-    journal: StoredJournal, partition: Partition
+    journal: KvJournal, partition: Partition
 ) -> None:
     begin = journal.changes.look()
     await trio.sleep(module.KEPT_SECONDS + 1)
@@ -92,15 +92,13 @@ async def test_whoever_comes_back_too_late_or_from_an_earlier_process_is_told(
     assert not journal.changes.since(2**62, limit=10).is_complete
 
 
-async def test_a_later_process_has_later_positions(journal: StoredJournal) -> None:
+async def test_a_later_process_has_later_positions(journal: KvJournal) -> None:
     before = journal.changes.look()
     await trio.sleep(0.001)
-    assert StoredJournal(MemoryStore(), clock=journal.clock).changes.look() > before
+    assert KvJournal(MemoryStore(), clock=journal.clock).changes.look() > before
 
 
-async def test_only_so_many_are_kept(
-    journal: StoredJournal, partition: Partition, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_only_so_many_are_kept(journal: KvJournal, partition: Partition, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT", 3)
     begin = journal.changes.look()
     for stream in range(5):
@@ -110,7 +108,7 @@ async def test_only_so_many_are_kept(
     assert journal.changes.since(begin + 2, limit=10).is_complete
 
 
-async def test_waiting_ends_with_the_next_change_however_late(journal: StoredJournal, partition: Partition) -> None:
+async def test_waiting_ends_with_the_next_change_however_late(journal: KvJournal, partition: Partition) -> None:
     begin = journal.changes.look()
     ended: list[float] = []
 

@@ -17,9 +17,9 @@ from journal.events import Recorded, Stamp
 from journal.ids import InvocationId, StreamId
 from journal.kv.backup import restore_backup
 from journal.kv.store import Durability
-from journal.log.kv_journal import StoredJournal
+from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal
-from journal.log.protocol import DEDUPLICATION_SECONDS, Append, Due, Letter, Partition
+from journal.log.protocol import DEDUPLICATION_SECONDS, Append, Due, Message, Partition
 from journal.log.streams import read_events, read_head
 from tests.journal.conftest import OpenJournal
 from tests.journal.samples import EVENTS, STAMP
@@ -47,13 +47,13 @@ def values(recorded: list[Recorded]) -> list[int]:
     return [int(r.event.value) for r in recorded if isinstance(r.event, e.SignalReceived)]
 
 
-async def all_of(journal: StoredJournal, stream: StreamId = STREAM, after: int = 0) -> list[Recorded]:
+async def all_of(journal: KvJournal, stream: StreamId = STREAM, after: int = 0) -> list[Recorded]:
     return [recorded async for recorded in journal.read(stream, after)]
 
 
 async def take(partition: Partition, count: int) -> list[Due]:
     taken: list[Due] = []
-    async for due in partition.letters():
+    async for due in partition.messages():
         taken += due
         if len(taken) >= count:
             break
@@ -256,81 +256,83 @@ async def test_heads_name_every_stream_of_the_partition_and_no_other(open_again:
         assert [head async for head in journal.heads(1)] == [(s, 2) for s in streams if s % 2 == 1]
 
 
-async def test_a_letter_waits_until_an_append_consumes_it(open_again: OpenJournal) -> None:
+async def test_a_message_waits_until_an_append_consumes_it(open_again: OpenJournal) -> None:
     async with open_again() as journal:
-        await journal.send(Letter("a", STREAM, b"hello"))
-        await journal.send(Letter("b", STREAM, b"world"))
+        await journal.send(Message("a", STREAM, b"hello"))
+        await journal.send(Message("b", STREAM, b"world"))
         async with journal.claim(0, "first") as partition:
             due = await take(partition, 2)
-            assert [d.letter.data for d in due] == [b"hello", b"world"]
+            assert [d.message.data for d in due] == [b"hello", b"world"]
             await partition.commit([Append(stream=STREAM, expected=0, events=[signal(1)], consumed=[due[0].position])])
         async with journal.claim(0, "second") as partition:
-            assert [d.letter.data for d in await take(partition, 1)] == [b"world"]
+            assert [d.message.data for d in await take(partition, 1)] == [b"world"]
 
 
-async def test_a_letter_comes_once_however_often_it_is_sent(open_again: OpenJournal, autojump_clock: MockClock) -> None:
+async def test_a_message_comes_once_however_often_it_is_sent(
+    open_again: OpenJournal, autojump_clock: MockClock
+) -> None:
     async with open_again() as journal, journal.claim(0, "me") as partition:
         for _ in range(3):
-            await journal.send(Letter("a", STREAM, b"hello"))
+            await journal.send(Message("a", STREAM, b"hello"))
         due = await take(partition, 1)
         assert len(due) == 1
         await partition.commit([Append(stream=STREAM, expected=0, events=[], consumed=[due[0].position])])
-        await journal.send(Letter("a", STREAM, b"hello"))
+        await journal.send(Message("a", STREAM, b"hello"))
         assert await nothing_is_due(partition)
         await trio.sleep(DEDUPLICATION_SECONDS)
-        await journal.send(Letter("b", STREAM, b"later"))
-        assert [d.letter.id for d in await take(partition, 1)] == ["b"]
-        await journal.send(Letter("a", STREAM, b"hello"))
-        assert [d.letter.id for d in await take(partition, 1)] == ["a"]
+        await journal.send(Message("b", STREAM, b"later"))
+        assert [d.message.id for d in await take(partition, 1)] == ["b"]
+        await journal.send(Message("a", STREAM, b"hello"))
+        assert [d.message.id for d in await take(partition, 1)] == ["a"]
 
 
-async def test_a_dated_letter_comes_at_its_date_and_not_before(
+async def test_a_dated_message_comes_at_its_date_and_not_before(
     open_again: OpenJournal, autojump_clock: MockClock
 ) -> None:
     async with open_again() as journal, journal.claim(0, "me") as partition:
         start = journal.clock.now()
         await partition.commit(
-            (), [Letter("late", STREAM, b"2", at=start + 7200), Letter("soon", STREAM, b"1", at=start + 60)]
+            (), [Message("late", STREAM, b"2", at=start + 7200), Message("soon", STREAM, b"1", at=start + 60)]
         )
         (soon,) = await take(partition, 1)
-        assert soon.letter.id == "soon"
+        assert soon.message.id == "soon"
         assert start + 60 <= journal.clock.now() < start + 61
         (late,) = await take(partition, 1)
-        assert late.letter.id == "late"
+        assert late.message.id == "late"
         assert start + 7200 <= journal.clock.now() < start + 7201
 
 
-async def test_overdue_letters_come_in_the_order_of_their_dates_after_a_restart(
+async def test_overdue_messages_come_in_the_order_of_their_dates_after_a_restart(
     open_again: OpenJournal, autojump_clock: MockClock
 ) -> None:
     async with open_again() as journal, journal.claim(0, "me") as partition:
         now = journal.clock.now()
-        letters = [Letter(str(i), STREAM, b"", at=now + 100 - i) for i in range(10)]
-        await partition.commit((), letters)
+        messages = [Message(str(i), STREAM, b"", at=now + 100 - i) for i in range(10)]
+        await partition.commit((), messages)
     await trio.sleep(1000)
     async with open_again() as journal, journal.claim(0, "me") as partition:
-        assert [d.letter.id for d in await take(partition, 10)] == [str(i) for i in reversed(range(10))]
+        assert [d.message.id for d in await take(partition, 10)] == [str(i) for i in reversed(range(10))]
 
 
-async def test_a_retracted_letter_need_not_come(open_again: OpenJournal, autojump_clock: MockClock) -> None:
+async def test_a_retracted_message_need_not_come(open_again: OpenJournal, autojump_clock: MockClock) -> None:
     async with open_again() as journal, journal.claim(0, "me") as partition:
-        letter = Letter("t", STREAM, b"", at=EPOCH + 60)
-        await partition.commit((), [letter])
-        await partition.commit((), (), [letter])
+        message = Message("t", STREAM, b"", at=EPOCH + 60)
+        await partition.commit((), [message])
+        await partition.commit((), (), [message])
         assert await nothing_is_due(partition, within_seconds=120)
 
 
-async def test_letters_of_a_commit_that_fails_are_not_sent(open_again: OpenJournal, autojump_clock: MockClock) -> None:
+async def test_messages_of_a_commit_that_fails_are_not_sent(open_again: OpenJournal, autojump_clock: MockClock) -> None:
     async with open_again() as journal, journal.claim(0, "me") as partition:
         with pytest.raises(Conflict):
-            await partition.commit([append(7, 1)], [Letter("a", STREAM, b"")])
+            await partition.commit([append(7, 1)], [Message("a", STREAM, b"")])
         assert await nothing_is_due(partition)
 
 
-async def test_a_letter_finds_the_partition_of_its_object(open_again: OpenJournal, autojump_clock: MockClock) -> None:
+async def test_a_message_finds_the_partition_of_its_object(open_again: OpenJournal, autojump_clock: MockClock) -> None:
     async with open_again(partitions=2) as journal, journal.claim(0, "me") as even, journal.claim(1, "me") as odd:
-        await even.commit((), [Letter("a", StreamId(7), b"to odd")])
-        assert [d.letter.data for d in await take(odd, 1)] == [b"to odd"]
+        await even.commit((), [Message("a", StreamId(7), b"to odd")])
+        assert [d.message.data for d in await take(odd, 1)] == [b"to odd"]
         assert await nothing_is_due(even)
 
 
@@ -339,11 +341,11 @@ async def test_a_million_sleepers_cost_memory_for_the_next_ones_only(
 ) -> None:
     monkeypatch.setattr("journal.log.inbox.WINDOW", 10)
     async with open_again() as journal, journal.claim(0, "me") as partition:
-        letters = [Letter(f"{i:03}", STREAM, b"", at=EPOCH + 1000 + i % 50) for i in range(200)]
-        for letter in letters:
-            await partition.commit((), [letter])
-        expected = sorted(letters, key=lambda letter: (letter.at, letter.id))
-        assert [d.letter for d in await take(partition, 200)] == expected
+        messages = [Message(f"{i:03}", STREAM, b"", at=EPOCH + 1000 + i % 50) for i in range(200)]
+        for message in messages:
+            await partition.commit((), [message])
+        expected = sorted(messages, key=lambda message: (message.at, message.id))
+        assert [d.message for d in await take(partition, 200)] == expected
 
 
 async def test_following_a_stream_gives_what_is_there_then_what_comes(open_again: OpenJournal) -> None:
@@ -388,7 +390,7 @@ async def test_a_backup_has_what_every_commit_has_left_or_is_refused(open_again:
         assert values(await all_of(journal)) == [1, 2, 3, 4]
 
 
-async def everything_in(journal: StoredJournal, stream: StreamId = STREAM) -> list[int]:
+async def everything_in(journal: KvJournal, stream: StreamId = STREAM) -> list[int]:
     async with journal.view() as view:
         head = read_head(view, 0, stream)
         return values(read_events(view, 0, stream, 1, head.last))

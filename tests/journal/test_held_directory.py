@@ -18,7 +18,7 @@ import trio
 from journal.errors import DirectoryLost, DiskFull, InDoubt, StoreError, StoreFailed, StoreInUse
 from journal.kv import data_directory, rocks
 from journal.kv.data_directory import DataDirectory
-from journal.log.kv_journal import StoredJournal
+from journal.log.kv_journal import KvJournal
 from journal.log.open import open_for_reading, open_journal
 from journal.log.protocol import Partition
 from tests.journal import writer
@@ -39,7 +39,7 @@ def _reached(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @asynccontextmanager
-async def opened(path: Path | str) -> AsyncIterator[tuple[StoredJournal, Partition]]:
+async def opened(path: Path | str) -> AsyncIterator[tuple[KvJournal, Partition]]:
     async with open_journal(path) as journal, journal.claim(0, "me") as partition:
         yield journal, partition
 
@@ -184,12 +184,12 @@ def files_at(path: Path) -> dict[str, bytes]:
     return contents(path) if path.exists() else {}
 
 
-async def lost(journal: StoredJournal) -> None:
+async def lost(journal: KvJournal) -> None:
     with pytest.raises(DirectoryLost):
         await failed(journal)
 
 
-async def failed(journal: StoredJournal) -> None:
+async def failed(journal: KvJournal) -> None:
     """Wait until the journal fails, and raise why."""
     with trio.fail_after(30):
         await journal.failed()

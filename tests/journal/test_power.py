@@ -28,7 +28,7 @@ from journal.ids import StreamId
 from journal.kv.backup import restore_backup
 from journal.kv.data_directory import DataDirectory
 from journal.kv.store import Durability
-from journal.log.kv_journal import StoredJournal
+from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal
 from tests.journal import writer
 from tests.journal.shim import cut_power, note_as_synced, preloaded, shared_control
@@ -113,7 +113,7 @@ async def _wrongs_in(directory: Path, acknowledged: Acknowledged) -> list[str]:
         ]
 
 
-async def _read(journal: StoredJournal, stream: StreamId) -> list[Recorded]:
+async def _read(journal: KvJournal, stream: StreamId) -> list[Recorded]:
     return [recorded async for recorded in journal.read(stream)]
 
 

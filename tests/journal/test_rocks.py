@@ -50,7 +50,7 @@ from journal.events import Stamp
 from journal.ids import InvocationId, StreamId
 from journal.kv import rocks
 from journal.kv.store import Batch
-from journal.log.kv_journal import StoredJournal
+from journal.log.kv_journal import KvJournal
 from journal.log.open import open_for_reading, open_journal
 from journal.log.protocol import Append, Partition
 from journal.log.streams import read_head
@@ -73,16 +73,14 @@ def append(stream: StreamId, expected: int, *values: bytes) -> Append:
     return Append(stream=stream, expected=expected, events=[event(value) for value in values])
 
 
-async def read(journal: StoredJournal, stream: StreamId, after: int = 0) -> list[bytes]:
+async def read(journal: KvJournal, stream: StreamId, after: int = 0) -> list[bytes]:
     recorded = [recorded async for recorded in journal.read(stream, after)]
     assert [r.number for r in recorded] == list(range(after + 1, after + 1 + len(recorded)))
     return [r.event.value for r in recorded if isinstance(r.event, e.SignalReceived)]
 
 
 @asynccontextmanager
-async def opened(
-    path: Path, *, reserve_bytes: int = rocks.RESERVE_BYTES
-) -> AsyncIterator[tuple[StoredJournal, Partition]]:
+async def opened(path: Path, *, reserve_bytes: int = rocks.RESERVE_BYTES) -> AsyncIterator[tuple[KvJournal, Partition]]:
     async with open_journal(path, reserve_bytes=reserve_bytes) as journal, journal.claim(0, "me") as partition:
         yield journal, partition
 

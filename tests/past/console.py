@@ -286,7 +286,7 @@ FAULTS = (
         "tests/console/test_invocation.py::test_a_step_that_failed_shows_its_error_and_no_output",
     ),
     Fault(
-        "condition-was-cut-in-a-letter",
+        "condition-was-cut-in-a-message",
         "The list of jobs cut a long condition in the middle of a letter, without an ellipsis.",
         "tests/console/test_overview.py::test_a_job_whose_condition_is_too_long_is_cut_with_an_ellipsis",
     ),

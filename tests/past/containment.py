@@ -151,9 +151,9 @@ FAULTS = (
         "tests/hostile/test_faults.py::test_a_fault_of_the_engine_stops_nothing_but_the_object_that_it_meets",
     ),
     Fault(
-        "damaged-letter-held-up-others",
+        "damaged-message-held-up-others",
         "One message that could not be read held up all messages after it.",
-        "tests/engine/test_containment.py::test_a_letter_that_cannot_be_read_stays_and_the_others_are_handed_out",
+        "tests/engine/test_containment.py::test_a_message_that_cannot_be_read_stays_and_the_others_are_handed_out",
     ),
     Fault(
         "answer-to-damaged-object-was-lost",

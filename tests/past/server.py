@@ -158,7 +158,7 @@ FAULTS = (
     Fault(
         "os-durability-reordered-commits",
         'With durability "os" a commit could overtake one that waited through a write stall.',
-        "tests/journal/test_letters.py::test_a_letter_is_not_overtaken_while_the_disk_takes_no_writes",
+        "tests/journal/test_messages.py::test_a_message_is_not_overtaken_while_the_disk_takes_no_writes",
     ),
     Fault(
         "silent-sockets-locked-everybody-out",

@@ -26,9 +26,9 @@ FAULTS = (
         "tests/core/test_decide.py::test_a_pause_waits_for_the_last_running_step_and_for_nothing_else",
     ),
     Fault(
-        "letters-shared-a-place",
+        "messages-shared-a-place",
         "Two messages of one commit to a partition without an owner got the same place, and the first was lost.",
-        "tests/journal/test_letters.py::test_letters_of_one_commit_to_a_partition_that_nobody_owns_all_arrive",
+        "tests/journal/test_messages.py::test_messages_of_one_commit_to_a_partition_that_nobody_owns_all_arrive",
     ),
     Fault(
         "helpers-asserted-nothing-under-o",

@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from actors.code.registry import Applications
+from actors.code.registry import CodeRegistry
 from actors.core import commands as c
 from actors.core.gates import NO_GATES
-from actors.engine.attempt import Setting
+from actors.engine.attempt import EngineContext
 from actors.engine.containment import Containment
-from actors.engine.machine import Ledger
-from actors.engine.object_cache import Directory
+from actors.engine.machine import Machine
+from actors.engine.object_cache import ObjectCache
 from actors.engine.watchdog import Watchdog
-from actors.environment import World
+from actors.environment import Environment
 from actors.model.app import App
 from actors.model.classes import definition_of
 from actors.model.new_ids import new_id
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from actors.engine.loaded_object import Resident
+    from actors.engine.loaded_object import LoadedObject
     from journal.events import Event
     from journal.ids import InvocationId
     from journal.log.protocol import Journal, Partition
@@ -51,32 +51,32 @@ class Builder:
 
     def __init__(self, journal: Journal, partition: Partition, *classes: type) -> None:
         self._partition = partition
-        self._world = World()
-        applications = Applications(App(classes), served_as=None, offload=self._world.offload)
-        self._directory = Directory(partition, limit=1_000, limit_bytes=1 << 30)
-        setting = Setting(world=self._world, limits=DEFAULT_LIMITS, watchdog=Watchdog())
-        self._ledger = Ledger(
+        self._world = Environment()
+        applications = CodeRegistry(App(classes), served_as=None, offload=self._world.offload)
+        self._cache = ObjectCache(partition, limit=1_000, limit_bytes=1 << 30)
+        context = EngineContext(world=self._world, limits=DEFAULT_LIMITS, watchdog=Watchdog())
+        self._machine = Machine(
             journal,
             partition,
-            self._directory,
+            self._cache,
             applications,
-            setting,
+            context,
             gates=NO_GATES,
             retention_seconds=RETENTION_SECONDS,
-            containment=Containment(self._directory, lambda: None),
+            containment=Containment(self._cache, lambda: None),
         )
-        self._ledger.performer = Nobody()
+        self._machine.performer = Nobody()
 
     async def begin(
         self, cls: type, key: str | None, handler: str, argument: bytes = b""
-    ) -> tuple[Resident, InvocationId]:
+    ) -> tuple[LoadedObject, InvocationId]:
         """A handler begins."""
         definition = definition_of(cls)
         target = Target(definition.name, key, handler)
         of = new_id(target, None, self._world.unique())
-        resident = await self._directory.get(stream_of_invocation(of))
+        loaded = await self._cache.get(stream_of_invocation(of))
         self._decide(
-            resident,
+            loaded,
             c.Invoke(
                 invocation_id=of,
                 target=target,
@@ -85,32 +85,32 @@ class Builder:
                 mode=definition.handler(handler).mode,
             ),
         )
-        return resident, of
+        return loaded, of
 
-    def progress(self, resident: Resident, of: InvocationId, events: Sequence[Event]) -> None:
+    def progress(self, loaded: LoadedObject, of: InvocationId, events: Sequence[Event]) -> None:
         """It goes on: these are the facts of it."""
-        self._decide(resident, c.RecordProgress(invocation_id=of, events=[*events]))
+        self._decide(loaded, c.RecordProgress(invocation_id=of, events=[*events]))
 
-    def suspend(self, resident: Resident, of: InvocationId, waits_for: Event) -> None:
+    def suspend(self, loaded: LoadedObject, of: InvocationId, waits_for: Event) -> None:
         """It waits for something and leaves memory."""
-        self.progress(resident, of, [waits_for])
-        self._decide(resident, c.SuspendAttempt(invocation_id=of))
+        self.progress(loaded, of, [waits_for])
+        self._decide(loaded, c.SuspendAttempt(invocation_id=of))
 
-    def end(self, resident: Resident, of: InvocationId, changes: Sequence[Event], result: bytes) -> None:
+    def end(self, loaded: LoadedObject, of: InvocationId, changes: Sequence[Event], result: bytes) -> None:
         """It has changed its object, and returns."""
         outcome = Outcome(OutcomeKind.SUCCEEDED, result)
-        self._decide(resident, c.FinishAttempt(invocation_id=of, events=[*changes], outcome=outcome))
+        self._decide(loaded, c.FinishAttempt(invocation_id=of, events=[*changes], outcome=outcome))
 
     async def commit(self) -> None:
         """Write it down."""
-        sealed = self._ledger.seal()
-        await self._partition.commit(sealed.appends(), sealed.letters, sealed.retracted)
-        self._ledger.settle(sealed)
-        self._directory.shrink()
+        sealed = self._machine.seal()
+        await self._partition.commit(sealed.appends(), sealed.messages, sealed.retracted)
+        self._machine.settle(sealed)
+        self._cache.shrink()
 
-    def _decide(self, resident: Resident, command: Any) -> None:
-        self._ledger.now = self._world.clock.now()
-        events = self._ledger.decide(resident, command, Stamp(self._ledger.now, "#1", "tests"))
+    def _decide(self, loaded: LoadedObject, command: Any) -> None:
+        self._machine.now = self._world.clock.now()
+        events = self._machine.decide(loaded, command, Stamp(self._machine.now, "#1", "tests"))
         assert events, f"{command} changed nothing"
 
 

@@ -17,7 +17,7 @@ import actors
 from actors import Actor, Log, Map, handler, shared
 from journal import events as e
 from journal.kv.store import SCAN_PAGE, Batch, Durability
-from journal.log.kv_journal import StoredJournal
+from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal
 from tests.scale.builder import Builder, building
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from actors.engine.loaded_object import Resident
+    from actors.engine.loaded_object import LoadedObject
     from journal.kv.store import Store
 
 SIZES = (100, 1_000, 10_000, 100_000)
@@ -127,7 +127,7 @@ async def counted(path: Path) -> AsyncIterator[tuple[Counting, Old]]:
     """The runtime on this store, opened anew."""
     async with open_journal(path, durability=Durability.OS) as journal:
         counting = Counting(journal._store)
-        reader: Any = StoredJournal(counting, partitions=journal.partitions)
+        reader: Any = KvJournal(counting, partitions=journal.partitions)
         async with actors.open_runtime(Old, journal=reader) as runtime:
             yield counting, runtime.client.actor(Old, KEY)
 
@@ -149,18 +149,18 @@ async def has_lived(path: Path, invocations: int) -> None:
     async with building(path, Old) as builder:
         done = 0
         while True:
-            resident = await has_lived_once(builder, done)
+            loaded = await has_lived_once(builder, done)
             done += 1
-            if done >= invocations and resident.events_since_snapshot == BEHIND_SNAPSHOT:
+            if done >= invocations and loaded.events_since_snapshot == BEHIND_SNAPSHOT:
                 return
 
 
-async def has_lived_once(builder: Builder, total: int) -> Resident:
-    resident, of = await builder.begin(Old, KEY, "add", b"1")
+async def has_lived_once(builder: Builder, total: int) -> LoadedObject:
+    loaded, of = await builder.begin(Old, KEY, "add", b"1")
     change = e.FieldsChanged(invocation_id=of, fields={"total": b"%d" % (100_000 + total)})
-    builder.end(resident, of, [change], b"1")
+    builder.end(loaded, of, [change], b"1")
     await builder.commit()
-    return resident
+    return loaded
 
 
 async def grow(path: Path, start: int, stop: int) -> None:

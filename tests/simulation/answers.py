@@ -52,7 +52,7 @@ def _what_was_called(storm: Storm, lives: dict[InvocationId, Life], life: Life) 
         match recorded.event:
             case e.CallScheduled(step=step, callee=callee) | e.AttachScheduled(step=step, callee=callee):
                 callees[step] = callee
-            case e.CallHandedOver(step=step, callee=callee):
+            case e.CallTransferred(step=step, callee=callee):
                 callees[step] = callee
             case e.CallCompleted(step=step, outcome=outcome) if outcome.kind is OutcomeKind.SUCCEEDED:
                 callee = callees[step]

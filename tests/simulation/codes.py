@@ -78,7 +78,7 @@ def _is_new_code(life: Life, place: int) -> bool:
 
 def _end_of_kept(life: Life) -> int:
     """The place of the event that ends what a restart has taken over; -1 if it has taken over nothing."""
-    return max((place for place, r in enumerate(life.events) if isinstance(r.event, e.HistoryKept)), default=-1)
+    return max((place for place, r in enumerate(life.events) if isinstance(r.event, e.HistoryCopied)), default=-1)
 
 
 def _ways_of_code(life: Life) -> Iterator[str]:

@@ -205,7 +205,7 @@ def _held(storm: Storm, lives: dict[InvocationId, Life]) -> None:
                 storm.law("nothing begins behind a gate", not is_held, f"{key} at {at}: {scope} since {since}")
 
 
-_LETS_GO = (e.InvocationResumed, e.CancelRequested, e.CancelHastened, e.InvocationCompleted)
+_LETS_GO = (e.InvocationResumed, e.CancelRequested, e.CancelDeadlineMoved, e.InvocationCompleted)
 
 
 def _is_in(scope: str, life: Life) -> bool:

@@ -17,8 +17,8 @@ from actors.model.contexts import HandlerContext
 from actors.model.field_view import FieldView, Pins
 from actors.model.info import belongs_to
 from actors.model.verbs import HandlerBackend
-from actors.replay.execution import Execution, Progress, play
-from actors.replay.script import script
+from actors.replay.execution import Execution, Progress, replay
+from actors.replay.plan import replay_plan
 from actors.values.failures import is_terminal
 from actors.values.limits import DEFAULT_LIMITS
 from actors.values.retries import DEFAULT_RETRY
@@ -151,11 +151,11 @@ def replayed(of: InvocationId, history: list[Recorded], fields: dict[str, bytes]
 
     numbers = iter(range(1, 1_000_000))
     context = HandlerContext(of, "Walker", "w", "walk", of, DEFAULT_LIMITS, DEFAULT_RETRY, lambda: next(numbers))
-    lines = script(history)
+    lines = replay_plan(history)
     execution = Execution(
         of, root, requests=lines.requests, state=view, name="walk", is_terminal=is_terminal, context=context
     )
-    return play(execution, lines, history[-1].stamp.at), execution
+    return replay(execution, lines, history[-1].stamp.at), execution
 
 
 def check_every_prefix(of: InvocationId, history: list[Recorded]) -> None:
@@ -183,7 +183,7 @@ def is_overtaken(prefix: list[Recorded], rest: list[Recorded]) -> bool:
         match recorded.event:
             case e.CancelRequested(overtakes=count) if count:
                 overtaken = completions[completions.index(recorded.number) - count]
-            case e.CancelOvertook(handed_over=count) if count:
+            case e.CancelDeliveredEarlier(handed_over=count) if count:
                 overtaken = completions[count - 1]
             case _:
                 continue

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from actors import Limits
-from actors.environment import World, offload_inline
+from actors.environment import Environment, offload_inline
 from actors.model.listing import Listing
 from actors.query.sql.queries import Queries, QueryTarget
 from actors.query.sql.turns import Turns
@@ -32,7 +32,7 @@ ROWS = [row(n, created_at=NOW - n) for n in range(300)]
 class Kept:
     """Three hundred rows, asked as a runtime's are."""
 
-    def __init__(self, world: World, rows: Sequence[InvocationRow] = ROWS) -> None:
+    def __init__(self, world: Environment, rows: Sequence[InvocationRow] = ROWS) -> None:
         self.source = in_memory(rows)
         self.queries = Queries(world, Limits(query_seconds=PATIENCE_SECONDS))
         self.asked = QueryTarget(view=self._view, partitions=1)
@@ -56,7 +56,7 @@ async def test_other_tasks_run_while_a_query_is_worked_out() -> None:
             rounds += 1
             await trio.lowlevel.checkpoint()
 
-    kept = Kept(World())
+    kept = Kept(Environment())
     with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(never_rest)
@@ -66,7 +66,7 @@ async def test_other_tasks_run_while_a_query_is_worked_out() -> None:
 
 
 async def test_several_at_once_all_come_to_an_end() -> None:
-    kept = Kept(World())
+    kept = Kept(Environment())
     found: list[int] = []
 
     async def ask() -> None:
@@ -80,7 +80,7 @@ async def test_several_at_once_all_come_to_an_end() -> None:
 
 
 async def test_a_query_that_nobody_waits_for_any_more_does_not_wait_for_its_turn() -> None:
-    kept = Kept(World())
+    kept = Kept(Environment())
     with trio.fail_after(PATIENCE_SECONDS):
         for _ in range(20):
             with trio.move_on_after(0.01) as scope:
@@ -90,7 +90,7 @@ async def test_a_query_that_nobody_waits_for_any_more_does_not_wait_for_its_turn
 
 async def test_what_is_worked_out_in_the_loops_own_thread_waits_for_nobody() -> None:
     with trio.fail_after(PATIENCE_SECONDS):
-        assert await Kept(World(offload=offload_inline)).count() == PAIRS
+        assert await Kept(Environment(offload=offload_inline)).count() == PAIRS
 
 
 async def test_a_list_that_looks_at_many_and_finds_none_is_worked_out_beside_the_loop() -> None:
@@ -101,7 +101,7 @@ async def test_a_list_that_looks_at_many_and_finds_none_is_worked_out_beside_the
         return await trio.to_thread.run_sync(function)
 
     many = [row(n, created_at=NOW - n) for n in range(5_000)]
-    kept = Kept(World(offload=offload), many)
+    kept = Kept(Environment(offload=offload), many)
     with trio.fail_after(PATIENCE_SECONDS):
         assert await kept.queries.listed(kept.asked, Listing(service="Nobody")) == []
         newest = await kept.queries.listed(kept.asked, Listing(limit=3, system=True))

@@ -24,7 +24,7 @@ from actors.control.local.objects import ObjectCaller
 from actors.control.local.registry import RegistryCaller
 from actors.core import commands as c
 from actors.core.jobs import Choice
-from actors.engine.requests import Act, Identity
+from actors.engine.requests import ControlAction, Principal
 from actors.errors import (
     IncompatibleError,
     InvalidArgumentError,
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from actors.core.gates import Scope
     from actors.core.jobs import JobSpec
     from actors.engine.engine import Engine
-    from actors.environment import World
+    from actors.environment import Environment
     from actors.model.checks import CheckReport, CheckSummary
     from actors.model.definitions import Definition
     from actors.model.deployment_info import CodeFile, DeploymentInfo
@@ -96,7 +96,7 @@ class LocalClient(Client):
     _backend: LocalBackend
 
     @property
-    def who(self) -> Identity:
+    def who(self) -> Principal:
         """Who it speaks for."""
         return self._backend.who
 
@@ -105,7 +105,7 @@ class LocalClient(Client):
 
         Idempotency keys of different realms are different keys, so that nobody gets at the outcome of another's request.
         """
-        return LocalClient(self._backend.acting_as(Identity(by, origin, realm)))
+        return LocalClient(self._backend.acting_as(Principal(by, origin, realm)))
 
     def as_command(
         self,
@@ -185,7 +185,7 @@ class LocalClient(Client):
         """How much ended, by the second, in the last minutes of this process."""
         return ended_lately(self._backend.engine)
 
-    async def note(self, act: Act, *, refusal: str = "", dropped: int = 0) -> None:
+    async def note(self, act: ControlAction, *, refusal: str = "", dropped: int = 0) -> None:
         """Have the audit say that a client did something that is asked of no object, or was turned away.
 
         ``dropped``: how many others were turned away since the last note, without one.
@@ -197,7 +197,7 @@ class LocalBackend:
     """Calls and verbs of clients outside the handlers, in the process of the runtime."""
 
     def __init__(
-        self, engine: Engine, world: World, limits: Limits, who: Identity, queries: Queries | None = None
+        self, engine: Engine, world: Environment, limits: Limits, who: Principal, queries: Queries | None = None
     ) -> None:
         self.engine = engine
         self.limits = limits
@@ -222,7 +222,7 @@ class LocalBackend:
     def _objects(self) -> ObjectCaller:
         return ObjectCaller(self)
 
-    def acting_as(self, who: Identity) -> LocalBackend:
+    def acting_as(self, who: Principal) -> LocalBackend:
         """The same for another client."""
         return LocalBackend(self.engine, self.world, self.limits, who, self._queries)
 
@@ -383,7 +383,7 @@ class LocalBackend:
         try:
             refuse_incompatible(report)
         except IncompatibleError as refusal:
-            act = Act(
+            act = ControlAction(
                 verb="resume",
                 target=command.invocation_id,
                 detail=f"on {report.deployment}",

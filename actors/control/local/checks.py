@@ -26,8 +26,8 @@ from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-    from actors.code.registry import Applications
-    from actors.environment import World
+    from actors.code.registry import CodeRegistry
+    from actors.environment import Environment
     from journal.ids import InvocationId
     from journal.kv.store import Readable
 
@@ -38,7 +38,7 @@ PROGRESS_SECONDS = 0.5
 
 
 @asynccontextmanager
-async def loaded_aside(code: str | os.PathLike[str] | Snapshot, world: World) -> AsyncIterator[tuple[str, App]]:
+async def loaded_aside(code: str | os.PathLike[str] | Snapshot, world: Environment) -> AsyncIterator[tuple[str, App]]:
     """Code that is registered nowhere, loaded for the block. Raises :class:`actors.BrokenDeploymentError`."""
     snapshot = code
     if not isinstance(snapshot, Snapshot):
@@ -54,7 +54,7 @@ async def loaded_aside(code: str | os.PathLike[str] | Snapshot, world: World) ->
 class Checker:
     """Replays invocations as one view of the journal has them."""
 
-    def __init__(self, rows: Readable, partitions: int, world: World) -> None:
+    def __init__(self, rows: Readable, partitions: int, world: Environment) -> None:
         self._rows = rows
         self._partitions = partitions
         self._world = world
@@ -95,8 +95,8 @@ async def last_of(summaries: AsyncGenerator[CheckSummary]) -> CheckSummary:
 
 @asynccontextmanager
 async def checked_code(
-    applications: Applications,
-    world: World,
+    applications: CodeRegistry,
+    world: Environment,
     deployment: str,
     code: str | os.PathLike[str] | Snapshot | None,
     pinned: str,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from actors.engine.requests import Act, Identity
+from actors.engine.requests import ControlAction, Principal
 from actors.errors import BrokenDeploymentError, DeploymentInUseError, Refused, UnknownFileError
 from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.query.counts import count_rows
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from actors.control.local.registry import RegistryCaller
     from actors.core.deployments import Deployment, DeploymentChange
     from actors.engine.engine import Engine
-    from actors.environment import World
+    from actors.environment import Environment
     from actors.values.snapshot import Snapshot
     from journal.log.protocol import RowSource
 
@@ -31,7 +31,7 @@ log = SafeLogger(__name__)
 class DeploymentKeeper:
     """Speaks to the registry, and to the objects that keep code, in the name of a client."""
 
-    def __init__(self, engine: Engine, world: World, registry: RegistryCaller, who: Identity) -> None:
+    def __init__(self, engine: Engine, world: Environment, registry: RegistryCaller, who: Principal) -> None:
         self._engine = engine
         self._world = world
         self._registry = registry
@@ -66,7 +66,7 @@ class DeploymentKeeper:
         if not self._is_kept(deployment):
             for number, of, piece in pieces_of(pack(snapshot)):
                 await self._registry.tell(code_target(deployment, "keep"), None, number=number, of=of, piece=piece)
-        act = Act(verb="register-deployment", target=deployment)
+        act = ControlAction(verb="register-deployment", target=deployment)
         change: DeploymentChange = await self._registry.ask(
             "register_deployment",
             act,
@@ -80,7 +80,7 @@ class DeploymentKeeper:
 
     async def make_latest(self, deployment: str, reason: str) -> DeploymentChange:
         """Let new invocations run on it. Raises ``UnknownDeploymentError``, ``BrokenDeploymentError``."""
-        act = Act(verb="make-latest", target=deployment, reason=reason)
+        act = ControlAction(verb="make-latest", target=deployment, reason=reason)
         try:
             self._engine.applications.registered.find(deployment)
             await self._engine.applications.load(deployment)
@@ -94,7 +94,7 @@ class DeploymentKeeper:
 
     async def prune(self, deployment: str, reason: str) -> DeploymentChange:
         """Forget a deployment that nothing runs on. Raises ``DeploymentInUseError``, ``UnknownDeploymentError``."""
-        act = Act(verb="prune-deployment", target=deployment, reason=reason)
+        act = ControlAction(verb="prune-deployment", target=deployment, reason=reason)
         try:
             await self._check_drained(deployment)
         except Refused as refusal:

@@ -12,7 +12,7 @@ import trio
 
 from actors.core import commands as c
 from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec, JobState
-from actors.engine.requests import Act
+from actors.engine.requests import ControlAction
 from actors.errors import (
     DefinitionError,
     InvalidArgumentError,
@@ -106,7 +106,7 @@ class JobCaller:
         target = job_target(job, RUN)
         _, handler = port.engine.app.handler_of(target)
         argument = handler.signature.encode((), {"spec": spec, "by": port.who.by, "ids": ids})
-        act = Act(
+        act = ControlAction(
             verb="start-job",
             target=job,
             detail=f"{spec.verb.value} {words_of(spec)}",

@@ -65,7 +65,7 @@ class EndedSecond:
 
 def ended_lately(engine: Engine) -> tuple[EndedSecond, ...]:
     """By the second, of the last minutes that this engine has run, oldest first; seconds in which none ended are left out."""
-    found = sorted(engine.tally.recent.by_second.items())
+    found = sorted(engine.counters.recent.by_second.items())
     return tuple(EndedSecond(at=at, succeeded=good, otherwise=bad) for at, (good, bad) in found)
 
 
@@ -76,7 +76,7 @@ async def figures_of(engine: Engine) -> Figures:
         for status in Status
         if status is not Status.COMPLETED
     }
-    tally, threads = engine.tally, engine.threads
+    counters, threads = engine.counters, engine.threads
     return Figures(
         open_invocations=counted,
         objects_in_memory=engine.objects_in_memory,
@@ -87,11 +87,11 @@ async def figures_of(engine: Engine) -> Figures:
         busy_threads=threads.busy,
         threads_waited_for=threads.waiting,
         abandoned_threads=len(threads.abandoned),
-        ended=dict(tally.ended),
-        failed_attempts=dict(tally.failed_attempts),
-        failed_steps=dict(tally.failed_steps),
-        commit_seconds=_distribution(tally.commit_seconds),
-        commit_events=_distribution(tally.commit_events),
+        ended=dict(counters.ended),
+        failed_attempts=dict(counters.failed_attempts),
+        failed_steps=dict(counters.failed_steps),
+        commit_seconds=_distribution(counters.commit_seconds),
+        commit_events=_distribution(counters.commit_events),
     )
 
 

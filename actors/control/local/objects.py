@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from actors.engine.requests import Act
+from actors.engine.requests import ControlAction
 from actors.errors import InvalidArgumentError, NotPossibleError, UnknownServiceError
 from actors.model.keys import checked_key
 from actors.query.objects import KeptObjects, checked_limit
@@ -86,7 +86,7 @@ class ObjectCaller:
             target, request, argument, handler.signature.parameter, None, self._backend.engine.journal.secret
         )
         command.if_free = not queue
-        act = Act(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=reason)
+        act = ControlAction(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=reason)
         outcome = await self._backend.engine.call(command, self._backend.who, is_fresh=command.request is None, act=act)
         data = value_of(outcome, command.invocation_id)
         edited: Edited = decode_kept(handler.signature.returns, data, f"the result of {target}")

@@ -8,7 +8,7 @@ import attrs
 
 from actors.core import commands as c
 from actors.core.gates import Scope, ScopeKind
-from actors.engine.requests import Act, Identity
+from actors.engine.requests import ControlAction, Principal
 from actors.errors import Refused, UnknownHandlerError, UnknownServiceError
 from actors.model.info import GateAnswer, GateInfo, gate_answer, gate_info
 from actors.model.keys import checked_key
@@ -21,7 +21,7 @@ from actors.values.outcomes import value_of
 if TYPE_CHECKING:
     from actors.core.gates import GateChange
     from actors.engine.engine import Engine
-    from actors.environment import World
+    from actors.environment import Environment
     from actors.values.limits import Limits
     from journal.events import PauseMode, Target
     from journal.ids import InvocationId
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 class RegistryCaller:
     """Asks the registry in the name of a client, and waits until this process goes by the answer."""
 
-    def __init__(self, engine: Engine, world: World, limits: Limits, who: Identity) -> None:
+    def __init__(self, engine: Engine, world: Environment, limits: Limits, who: Principal) -> None:
         self._engine = engine
         self._world = world
         self._limits = limits
         self._who = who
 
-    async def ask(self, handler: str, act: Act, **arguments: Any) -> Any:
+    async def ask(self, handler: str, act: ControlAction, **arguments: Any) -> Any:
         """Have a handler of the registry done. ``act`` is what the audit says of it."""
         invocation_id, result = await self.tell(registry_target(handler), act, **arguments)
         seen = await self._engine.look(invocation_id, self._who)
         await self._engine.registry.reached(seen.last_event)
         return result
 
-    async def tell(self, target: Target, act: Act | None, **arguments: Any) -> tuple[InvocationId, Any]:
+    async def tell(self, target: Target, act: ControlAction | None, **arguments: Any) -> tuple[InvocationId, Any]:
         """Have a handler of something that is built in done; the invocation that it was, and its result.
 
         It needs no room on the disk to spare: who closes a gate may well do it because the disk is full.
@@ -61,7 +61,7 @@ class RegistryCaller:
         value = value_of(outcome, invocation_id)
         return invocation_id, decode_kept(definition.signature.returns, value, f"the result of {target}")
 
-    async def refuse(self, act: Act, refusal: Refused) -> None:
+    async def refuse(self, act: ControlAction, refusal: Refused) -> None:
         """Note in the audit that something was asked for that the registry need not hear of."""
         await self._engine.note(act, self._who, refusal=f"{type(refusal).__name__}: {refusal}")
 
@@ -70,7 +70,7 @@ class RegistryCaller:
     async def close_gate(self, scope: Scope, mode: PauseMode, reason: str, *, since: float | None = None) -> GateAnswer:
         """Hold everything in the scope; when this returns, nothing of it goes on here except steps that are ending. ``since``: from
         when on, if not from now."""
-        act = Act(verb="close-gate", target=str(scope), detail=mode.value, reason=reason)
+        act = ControlAction(verb="close-gate", target=str(scope), detail=mode.value, reason=reason)
         try:
             self._check_scope(scope)
         except Refused as refusal:
@@ -80,7 +80,7 @@ class RegistryCaller:
 
     async def open_gate(self, scope: Scope, reason: str) -> GateAnswer:
         """Let everything in the scope go on, but for what was closed by itself."""
-        act = Act(verb="open-gate", target=str(scope), reason=reason)
+        act = ControlAction(verb="open-gate", target=str(scope), reason=reason)
         try:
             if (
                 self._engine.registry.gates.rule_of(scope) is None
@@ -91,7 +91,7 @@ class RegistryCaller:
             raise
         return await self._ask_of_all(scope, "open_gate", act, reason=reason)
 
-    async def _ask_of_all(self, scope: Scope, handler: str, act: Act, **arguments: Any) -> GateAnswer:
+    async def _ask_of_all(self, scope: Scope, handler: str, act: ControlAction, **arguments: Any) -> GateAnswer:
         """Ask it of a scope by each name that what it holds may lie under; the answer for the scope that was given."""
         changes: list[GateChange] = [
             await self.ask(handler, act, scope=each, by=self._who.by, **arguments) for each in self._names_of(scope)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from actors.engine.requests import Act
+from actors.engine.requests import ControlAction
 from actors.errors import ActorError, ForbiddenError, InvalidArgumentError, Refused, UnauthorizedError
 from actors.http.models import USER_HEADER
 from actors.http.problems import HeadTooLargeError, MisdirectedRequestError, WrongMediaTypeError
@@ -106,7 +106,7 @@ class Guard:
         dropped = self._denials.take()
         if dropped is None:
             return
-        act = Act(verb=request.method, target=request.url.path[:_SHOWN])
+        act = ControlAction(verb=request.method, target=request.url.path[:_SHOWN])
         with suppress(ActorError):  # they are turned away, noted or not
             await client.note(act, refusal=f"{type(refusal).__name__}: {refusal}", dropped=dropped)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import msgspec
 
-from actors.engine.requests import Act
+from actors.engine.requests import ControlAction
 from actors.errors import InvalidArgumentError, NotPossibleError, Refused, UnavailableError
 from actors.http.models import Reason
 from actors.http.routes import Route, TokenScope
@@ -65,7 +65,7 @@ async def noted(
     copy: Callable[[], Awaitable[None]], name: str, reason: str, note: Callable[..., Awaitable[None]]
 ) -> None:
     """Make it, and have the audit say so; also if it is refused."""
-    act = Act(verb="backup", target=f"backup:{name}", reason=reason)
+    act = ControlAction(verb="backup", target=f"backup:{name}", reason=reason)
     try:
         await copy()
     except JournalError as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 import attrs
 import msgspec
 
-from actors.engine.requests import Act
+from actors.engine.requests import ControlAction
 from actors.errors import NotPossibleError, Refused, UnavailableError, UnknownOutcomeError
 from actors.http.models import Reason, ReasonBody
 from actors.http.routes import Route, TokenScope
@@ -25,7 +25,7 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actors.engine.requests import Identity
+    from actors.engine.requests import Principal
     from actors.http.tokens import TokenBook
     from actors.query.audit import AuditPage
 
@@ -97,22 +97,25 @@ class Auditor(Protocol):
     """Who tells the audit, for another: a client in a server, or a command on a directory at rest."""
 
     @property
-    def who(self) -> Identity: ...
+    def who(self) -> Principal: ...
     def acting_as(self, by: str, origin: str) -> Auditor: ...
-    async def note(self, act: Act, *, refusal: str = "") -> None: ...
+    async def note(self, act: ControlAction, *, refusal: str = "") -> None: ...
     async def audit(self, *, verb: str, target: str, limit: int, after: str | None) -> AuditPage: ...
 
 
 async def create(book: TokenBook, name: str, scope: TokenScope, reason: str, auditor: Auditor) -> str:
     """Make a token, and have the audit say so."""
-    act = Act(verb="create-token", target=f"token:{name}", detail=f"scope {scope.value}", reason=reason)
+    act = ControlAction(verb="create-token", target=f"token:{name}", detail=f"scope {scope.value}", reason=reason)
     return await _noted(partial(book.create, name, scope), book, act, auditor)
 
 
 async def revoke(book: TokenBook, name: str, reason: str, auditor: Auditor) -> None:
     """Take a token back, likewise."""
     await _noted(
-        partial(book.revoke, name), book, Act(verb="revoke-token", target=f"token:{name}", reason=reason), auditor
+        partial(book.revoke, name),
+        book,
+        ControlAction(verb="revoke-token", target=f"token:{name}", reason=reason),
+        auditor,
     )
 
 
@@ -126,7 +129,7 @@ async def settle(book: TokenBook, auditor: Auditor) -> None:
             log.warning("the audit lacks changes of tokens; they are recorded later: %s", error)
 
 
-async def _noted(change: Callable[..., T], book: TokenBook, act: Act, auditor: Auditor) -> T:
+async def _noted(change: Callable[..., T], book: TokenBook, act: ControlAction, auditor: Auditor) -> T:
     owed = OwedNote(
         request=f"token {secrets.token_hex(16)}",
         verb=act.verb,
@@ -151,7 +154,7 @@ async def _settle(book: TokenBook, auditor: Auditor, fresh: OwedNote | None) -> 
     for owed in book.owed():
         if owed == fresh or not await _is_told(owed, auditor):
             late = "" if owed == fresh else f"{', ' if owed.detail else ''}noted later"
-            act = Act(
+            act = ControlAction(
                 verb=owed.verb, target=owed.target, detail=owed.detail + late, reason=owed.reason, request=owed.request
             )
             await auditor.acting_as(owed.by, owed.origin).note(act)

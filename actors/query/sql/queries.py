@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from actors.environment import World
+    from actors.environment import Environment
     from actors.model.info import ServiceInfo
     from actors.model.listing import Listing
     from actors.query.sql.budget import Budget
@@ -54,7 +54,7 @@ class QueryTarget:
 class Queries:
     """Answers questions in SQL. ``limits`` bound how many at once, and what one may take."""
 
-    def __init__(self, world: World, limits: Limits) -> None:
+    def __init__(self, world: Environment, limits: Limits) -> None:
         self._world = world
         self._limits = limits
         self._places = Places(limits.queries)

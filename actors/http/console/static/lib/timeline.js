@@ -29,7 +29,7 @@ const MARKS = new Set([
   "InvocationResumed",
   "InvocationMoved",
   "InvocationRestarted",
-  "HistoryKept",
+  "HistoryCopied",
   "FieldsRewound",
 ]);
 
@@ -62,7 +62,7 @@ export function timelineOf(entries) {
   const signals = new Map();
   /** @type {Map<string, Piece[]>} of steps that have not ended */
   const emitted = new Map();
-  const keptUpTo = entries.findLastIndex((entry) => entry.name === "HistoryKept");
+  const keptUpTo = entries.findLastIndex((entry) => entry.name === "HistoryCopied");
   /** @type {number | null} */
   let end = null;
 
@@ -216,7 +216,7 @@ export function timelineOf(entries) {
       case "AttachScheduled":
         begin(entry, "attach", "wait for its end", { callee: details.callee });
         break;
-      case "CallHandedOver": {
+      case "CallTransferred": {
         const span = open.get(details.step);
         if (span) span.callee = details.callee;
         break;

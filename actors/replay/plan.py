@@ -21,7 +21,7 @@ _NO_STEPS: frozenset[StepId] = frozenset()
 
 
 @attrs.define(eq=False)
-class Delivery:
+class OrderedCompletion:
     """A completion in its turn."""
 
     completion: Any
@@ -30,7 +30,7 @@ class Delivery:
 
 
 @attrs.frozen
-class KeptPart:
+class CopiedPart:
     """A part of the history that a restart has kept. ``requests``: how many it ends with, counted from the beginning.
     ``carries``: what the handler wrote in it stays a change of its own."""
 
@@ -43,7 +43,7 @@ class KeptPart:
 
 
 @attrs.define(eq=False)
-class Script:
+class ReplayPlan:
     """A history as a replay goes through it: when it began, whether it was cancelled before its first line, the requests
     that it must make, the parts that restarts have kept, the completions that it is given; and how many turns it is known
     to have taken, whatever it asked for in them."""
@@ -51,8 +51,8 @@ class Script:
     started: Stamp
     cancelled: CancelledError | None
     requests: list[Event]
-    kept_parts: list[KeptPart]
-    deliveries: list[Delivery]
+    kept_parts: list[CopiedPart]
+    deliveries: list[OrderedCompletion]
     lived_turns: int
 
     @property
@@ -63,7 +63,7 @@ class Script:
         return frozenset(d.completion.step for d in self.deliveries if d.completion.__class__ is e.StepCompleted)
 
 
-def script(history: Iterable[Recorded]) -> Script:
+def replay_plan(history: Iterable[Recorded]) -> ReplayPlan:
     """Put the history of one invocation into the order in which its handler lives through it.
 
     That is the order of the journal, except for a cancel. One that finds the handler held is given *before* what came
@@ -72,7 +72,7 @@ def script(history: Iterable[Recorded]) -> Script:
     """
     started: Stamp | None = None
     requests: list[Event] = []
-    kept_parts: list[KeptPart] = []
+    kept_parts: list[CopiedPart] = []
     lived_turns = 0
     order = _Order()
     for recorded in history:
@@ -81,11 +81,11 @@ def script(history: Iterable[Recorded]) -> Script:
         if kind in COMPLETIONS:
             if is_deferred(event):
                 continue
-            if isinstance(event, e.HistoryKept):
+            if isinstance(event, e.HistoryCopied):
                 made = len([r for r in requests if not isinstance(r, e.PatchMarked)])
-                kept_parts.append(KeptPart(made, event.carries))
-            order.add(Delivery(event, recorded.stamp))
-            if kind is e.HistoryKept:
+                kept_parts.append(CopiedPart(made, event.carries))
+            order.add(OrderedCompletion(event, recorded.stamp))
+            if kind is e.HistoryCopied:
                 lived_turns = len(order.deliveries)
         elif kind in REQUESTS:
             if is_request(event):
@@ -97,26 +97,26 @@ def script(history: Iterable[Recorded]) -> Script:
             lived_turns = max(lived_turns, event.handed_over)
         elif kind is e.InvocationSuspended:
             lived_turns = len(order.deliveries) + 1
-        elif isinstance(event, e.CancelOvertook):
+        elif isinstance(event, e.CancelDeliveredEarlier):
             order.cancel_overtook(event.handed_over)
         elif kind is e.AttemptRetried or kind is e.InvocationResumed:
             order.attempt_begins()
     if started is None:
         raise CorruptRecord("a history that is replayed does not say when its handler started")
-    return Script(started, order.cancelled, requests, kept_parts, order.deliveries, lived_turns)
+    return ReplayPlan(started, order.cancelled, requests, kept_parts, order.deliveries, lived_turns)
 
 
 class _Order:
     """Completions in the order in which a handler is given them."""
 
     def __init__(self) -> None:
-        self.deliveries: list[Delivery] = []
+        self.deliveries: list[OrderedCompletion] = []
         self.cancelled: CancelledError | None = None
         self._failing_after: int | None = None
 
-    def add(self, delivery: Delivery) -> None:
+    def add(self, delivery: OrderedCompletion) -> None:
         cancel = delivery.completion
-        if isinstance(cancel, e.HistoryKept) and cancel.before_last:
+        if isinstance(cancel, e.HistoryCopied) and cancel.before_last:
             self.deliveries.insert(max(0, len(self.deliveries) - 1), delivery)
             return
         if not isinstance(cancel, e.CancelRequested):
@@ -149,7 +149,7 @@ class _Order:
                 return True
         return False
 
-    def _give_before(self, first: int, cancel: Delivery) -> None:
+    def _give_before(self, first: int, cancel: OrderedCompletion) -> None:
         """Supersede the completions from ``first`` on: they come after the cancel. Before the first completion the handler has no
         await yet, so the cancel ends it before its first line."""
         if first < 0:

@@ -17,7 +17,7 @@ from journal import keys
 from journal.errors import CorruptRecord
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
 from journal.kv.store import scan_all
-from journal.log.inbox import decode_letter
+from journal.log.inbox import decode_message
 from journal.log.outbox import first_came_at
 from journal.log.streams import read_events, read_head
 from journal.rows import InvocationRow, PartitionState, decode_row
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from actors.core.commands import Command
     from journal.kv.store import Readable
-    from journal.log.protocol import Letter
+    from journal.log.protocol import Message
 
 
 @attrs.frozen
@@ -40,7 +40,7 @@ class Awaited:
 
 
 @attrs.define(eq=False)
-class MailCheck:
+class MessageCheck:
     """Looks at the letters of all partitions. ``unread`` are the streams that cannot be read."""
 
     rows: Readable
@@ -52,46 +52,46 @@ class MailCheck:
     def wrongs(self, awaited: Iterable[Awaited]) -> Iterator[tuple[str, str]]:
         """Where something is wrong, and what."""
         for partition in range(self.partitions):
-            yield from self._wrongs_of_letters(partition)
+            yield from self._wrongs_of_messages(partition)
             yield from self._wrongs_of_postponed(partition)
         for wait in awaited:
             if not self._may_be_answered(wait):
                 what = f"it waits at step {wait.step} for {wait.of}, which is not open, and no answer is under way"
                 yield f"invocation {wait.by}", what
 
-    def _wrongs_of_letters(self, partition: int) -> Iterator[tuple[str, str]]:
-        prefix = keys.letters(partition)
+    def _wrongs_of_messages(self, partition: int) -> Iterator[tuple[str, str]]:
+        prefix = keys.messages(partition)
         data = self.rows.get(keys.partition_state(partition))
         next_arrival = 1 if data is None else decode_row(PartitionState, data).next_arrival
         for key, data in scan_all(self.rows, prefix, keys.after_prefix(prefix)):
-            arrival = keys.arrival_of_letter(key)
+            arrival = keys.arrival_of_message(key)
             where = f"message {arrival} in partition {partition}"
             if arrival >= next_arrival:
                 yield where, f"another would be written over it: the next one gets number {next_arrival}"
-            yield from ((where, what) for what in self._wrongs_of_letter(partition, data))
+            yield from ((where, what) for what in self._wrongs_of_message(partition, data))
 
     def _wrongs_of_postponed(self, partition: int) -> Iterator[tuple[str, str]]:
-        prefix = keys.dated_letters(partition)
+        prefix = keys.dated_messages(partition)
         for key, data in scan_all(self.rows, prefix, keys.after_prefix(prefix)):
-            letter_id = keys.id_of_dated_letter(key)
-            if is_postponed(letter_id):
-                where = f"message {letter_id} in partition {partition}"
-                yield from ((where, what) for what in self._wrongs_of_letter(partition, data))
+            message_id = keys.id_of_dated_message(key)
+            if is_postponed(message_id):
+                where = f"message {message_id} in partition {partition}"
+                yield from ((where, what) for what in self._wrongs_of_message(partition, data))
 
-    def _wrongs_of_letter(self, partition: int, data: bytes) -> Iterator[str]:
+    def _wrongs_of_message(self, partition: int, data: bytes) -> Iterator[str]:
         try:
-            letter = decode_letter(data)
-            command, envelope = c.decode_command(letter.data)
+            message = decode_message(data)
+            command, envelope = c.decode_command(message.data)
         except CorruptRecord as error:
             yield str(error)
             return
-        if letter.to % self.partitions != partition:
-            yield f"it is for stream {letter.to:016x}, which is in partition {letter.to % self.partitions}"
-        if letter.to not in self.unread:
-            yield from self._wrongs_of_sender(letter, envelope.cause)
+        if message.to % self.partitions != partition:
+            yield f"it is for stream {message.to:016x}, which is in partition {message.to % self.partitions}"
+        if message.to not in self.unread:
+            yield from self._wrongs_of_sender(message, envelope.cause)
         self._note(command)
 
-    def _wrongs_of_sender(self, letter: Letter, cause: str) -> Iterator[str]:
+    def _wrongs_of_sender(self, message: Message, cause: str) -> Iterator[str]:
         stream, _, number = cause.partition("#")
         try:
             sender, event = StreamId(int(stream, 16)), int(number)
@@ -101,21 +101,21 @@ class MailCheck:
         if sender in self.unread:
             return
         head = read_head(self.rows, sender % self.partitions, sender)
-        if 0 < head.last < event and not self._may_have_begun_anew(sender, letter):
+        if 0 < head.last < event and not self._may_have_begun_anew(sender, message):
             yield f"event {event} of stream {sender:016x} has sent it, and that stream ends at event {head.last}"
 
-    def _may_have_begun_anew(self, sender: StreamId, letter: Letter) -> bool:
+    def _may_have_begun_anew(self, sender: StreamId, message: Message) -> bool:
         """Whether the sender was purged with all its events since, and is used again; as far as that is known."""
         partition = sender % self.partitions
         head = read_head(self.rows, partition, sender)
         [first] = read_events(self.rows, partition, sender, head.trimmed + 1, head.trimmed + 1)
-        came_at = first_came_at(self.rows, letter.to % self.partitions, letter.id)
+        came_at = first_came_at(self.rows, message.to % self.partitions, message.id)
         return head.trimmed == 0 and (came_at is None or came_at < first.stamp.at)
 
     def _note(self, command: Command) -> None:
         if isinstance(command, (c.Invoke, c.Attach)):
             self._asked.add(command.invocation_id)
-        elif isinstance(command, (c.CompleteCall, c.HandOverCall)):
+        elif isinstance(command, (c.CompleteCall, c.TransferCall)):
             self._answered.add((command.invocation_id, command.step))
 
     def _may_be_answered(self, wait: Awaited) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from actors.core import commands as c
-from actors.core.restart_plan import FROM_THE_START, Kept, keep
+from actors.core.restart_plan import FROM_THE_START, RestartPlan, plan_restart
 from actors.core.state import WaitKind
 from actors.errors import NotPossibleError
 from journal import events as e
@@ -18,19 +18,19 @@ from journal.ids import InvocationId, derived_unique, invocation_id, stream_of_i
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from actors.core.past import Maps, Past
+    from actors.core.past import Maps, ObjectHistory
     from actors.core.state import InvocationState, ObjectState
     from journal.events import Event, Recorded
     from journal.rows import InvocationRow
 
-NOTHING_KEPT = Kept([], [], [], None)
+NOTHING_KEPT = RestartPlan([], [], [], None)
 
-_GOING_LIVE = (e.InvocationStarted, e.HistoryKept, e.FieldsInitialized, e.LogConverted, e.MapConverted)
+_GOING_LIVE = (e.InvocationStarted, e.HistoryCopied, e.FieldsInitialized, e.LogConverted, e.MapConverted)
 """After the last of these the handler has its object as it was when it first saw it, but for what it wrote itself."""
 
 
 @attrs.frozen
-class Beginning:
+class RestartHistory:
     """``rewound`` happens; ``kept`` has happened, and is appended as it is; what ``again`` asks for is asked for again."""
 
     rewound: list[Event]
@@ -47,15 +47,15 @@ class _Base:
     maps: Maps
 
 
-async def beginning_of(
+async def history_of_restart(
     invocation: InvocationState,
     state: ObjectState,
     history: Sequence[Recorded],
-    past: Past,
+    past: ObjectHistory,
     *,
     now: float,
     map_item: Callable[[str, str], bytes | None],
-) -> Beginning:
+) -> RestartHistory:
     """What ``invocation`` takes over from the one that it repeats, whose history this is. Its object is ``state``.
 
     Raises :class:`actors.errors.HistoryGoneError`, ``UnknownStepError``.
@@ -66,7 +66,7 @@ async def beginning_of(
     of, stamp = invocation.invocation_id, Stamp(now, f"restart of {lineage.invocation_id}", invocation.accepted_by)
     kept = NOTHING_KEPT
     if lineage.step != FROM_THE_START:
-        kept = keep(history, lineage.step, successor=of, now=now, again_by=stamp.cause)
+        kept = plan_restart(history, lineage.step, successor=of, now=now, again_by=stamp.cause)
     base = _Base({}, {}, {})
     if has_fields(state.kind, invocation.mode):
         base = await _base(history, kept, state, past)
@@ -74,10 +74,10 @@ async def beginning_of(
     written = NOTHING_KEPT if invocation.atomic else kept
     rewound: list[Event] = [_rewound(of, written, base, map_item)] if lineage.rewinds else []
     if lineage.step == FROM_THE_START:
-        return Beginning(rewound, [], [])
+        return RestartHistory(rewound, [], [])
     if not kept.events and not lineage.rewinds:
         base = _Base(state.fields, state.lengths, {})  # nothing that it saw is kept: it sees its object as it is
-    mark = e.HistoryKept(
+    mark = e.HistoryCopied(
         invocation_id=of,
         fields=dict(base.fields),
         lengths=dict(base.lengths),
@@ -85,10 +85,10 @@ async def beginning_of(
         before_last=kept.before_last,
         carries=invocation.atomic and (lineage.rewinds or _is_unwritten(history, kept)),
     )
-    return Beginning(rewound, [*kept.events, (stamp, mark), *kept.late], kept.again)
+    return RestartHistory(rewound, [*kept.events, (stamp, mark), *kept.late], kept.again)
 
 
-def _is_unwritten(history: Sequence[Recorded], kept: Kept) -> bool:
+def _is_unwritten(history: Sequence[Recorded], kept: RestartPlan) -> bool:
     """Whether what the kept part of an atomic one wrote is not in its object."""
     if kept.pinned is not None and not kept.pinned.carries:
         return False
@@ -109,7 +109,7 @@ def acceptance_of(history: Sequence[Recorded]) -> e.InvocationAccepted:
     return first
 
 
-async def check_past(history: Sequence[Recorded], kept: Kept, state: ObjectState, past: Past) -> None:
+async def check_past(history: Sequence[Recorded], kept: RestartPlan, state: ObjectState, past: ObjectHistory) -> None:
     """Raise :class:`actors.errors.HistoryGoneError` if the fields of then can no longer be had."""
     await _base(history, kept, state, past)
 
@@ -127,7 +127,7 @@ def _went_live(history: Sequence[Recorded]) -> int | None:
     return next((r.number for r in reversed(history) if isinstance(r.event, _GOING_LIVE)), None)
 
 
-async def _base(history: Sequence[Recorded], kept: Kept, state: ObjectState, past: Past) -> _Base:
+async def _base(history: Sequence[Recorded], kept: RestartPlan, state: ObjectState, past: ObjectHistory) -> _Base:
     if kept.pinned is not None:
         return _Base(kept.pinned.fields, kept.pinned.lengths, kept.pinned.maps)
     went_live = _went_live(history)
@@ -139,7 +139,7 @@ async def _base(history: Sequence[Recorded], kept: Kept, state: ObjectState, pas
     return _Base(then.fields, then.lengths, await past.items_changed_since(went_live))
 
 
-def _rewound(of: Any, kept: Kept, base: _Base, map_item: Callable[[str, str], bytes | None]) -> e.FieldsRewound:
+def _rewound(of: Any, kept: RestartPlan, base: _Base, map_item: Callable[[str, str], bytes | None]) -> e.FieldsRewound:
     """The object as it was when the one that is repeated reached the step: the base, and what it had written by then."""
     fields, lengths = dict(base.fields), dict(base.lengths)
     logs: dict[str, list[bytes]] = {}
@@ -187,7 +187,7 @@ _MOST_LIVES = 1_000
 RowOf: TypeAlias = "Callable[[InvocationId], InvocationRow | None]"
 
 
-def calls_of(history: Sequence[Recorded], kept: Kept, opened: InvocationState | None, row_of: RowOf) -> Calls:
+def calls_of(history: Sequence[Recorded], kept: RestartPlan, opened: InvocationState | None, row_of: RowOf) -> Calls:
     """Of the one whose history this is; ``opened`` is its state if it has not ended."""
     accepted = acceptance_of(history)
     waits = {} if opened is None else {s: w for s, w in opened.waits.items() if w.kind is WaitKind.CALL}

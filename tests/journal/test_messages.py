@@ -15,10 +15,10 @@ from journal.ids import StreamId
 from journal.kv import rocks
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch, Durability
-from journal.log.inbox import decode_letter
-from journal.log.kv_journal import StoredJournal
+from journal.log.inbox import decode_message
+from journal.log.kv_journal import KvJournal
 from journal.log.open import open_journal
-from journal.log.protocol import Append, Due, Letter, Partition
+from journal.log.protocol import Append, Due, Message, Partition
 from tests.journal.samples import EVENTS, STAMP
 
 FROM, TO = StreamId(0x10), StreamId(0x11)
@@ -49,51 +49,51 @@ def store() -> Held:
 
 
 @pytest.fixture
-def journal(store: Held) -> StoredJournal:
-    return StoredJournal(store, partitions=2)
+def journal(store: Held) -> KvJournal:
+    return KvJournal(store, partitions=2)
 
 
-def letters(*names: str) -> list[Letter]:
-    return [Letter(name, TO, name.encode()) for name in names]
+def messages(*names: str) -> list[Message]:
+    return [Message(name, TO, name.encode()) for name in names]
 
 
 async def arrived(partition: Partition) -> list[str]:
     """What comes until nothing more does."""
     names: list[str] = []
     with trio.move_on_after(0.5):
-        async for due in partition.letters():
-            names += [d.letter.id for d in due]
+        async for due in partition.messages():
+            names += [d.message.id for d in due]
     return names
 
 
-async def test_letters_of_one_commit_to_a_partition_that_nobody_owns_all_arrive(
-    journal: StoredJournal, autojump_clock: trio.testing.MockClock
+async def test_messages_of_one_commit_to_a_partition_that_nobody_owns_all_arrive(
+    journal: KvJournal, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with journal.claim(0, "sender") as sender:
-        await sender.commit((), letters("a", "b", "c"))
+        await sender.commit((), messages("a", "b", "c"))
         async with journal.claim(1, "receiver") as receiver:
             assert await arrived(receiver) == ["a", "b", "c"]
 
 
-async def test_letters_of_several_commits_at_once_to_a_partition_that_nobody_owns_all_arrive(
-    journal: StoredJournal, store: Held, autojump_clock: trio.testing.MockClock
+async def test_messages_of_several_commits_at_once_to_a_partition_that_nobody_owns_all_arrive(
+    journal: KvJournal, store: Held, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with journal.claim(0, "sender") as sender, trio.open_nursery() as nursery:
         for name in "abcdefgh":
-            nursery.start_soon(sender.commit, (), letters(name))
+            nursery.start_soon(sender.commit, (), messages(name))
         for name in "ijklmnop":
-            nursery.start_soon(journal.send, *letters(name))
+            nursery.start_soon(journal.send, *messages(name))
         await trio.testing.wait_all_tasks_blocked()
         async with journal.claim(1, "receiver") as receiver:
             assert sorted(await arrived(receiver)) == [*"abcdefghijklmnop"]
 
 
-async def test_a_letter_that_is_under_way_while_its_partition_is_claimed_arrives_once_it_is_durable(
-    journal: StoredJournal, store: Held, autojump_clock: trio.testing.MockClock
+async def test_a_message_that_is_under_way_while_its_partition_is_claimed_arrives_once_it_is_durable(
+    journal: KvJournal, store: Held, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with journal.claim(0, "sender") as sender, trio.open_nursery() as nursery:
         store.is_held = True
-        nursery.start_soon(sender.commit, (), letters("a"))
+        nursery.start_soon(sender.commit, (), messages("a"))
         await trio.testing.wait_all_tasks_blocked()
         async with journal.claim(1, "receiver") as receiver:
             assert await arrived(receiver) == [], "its bytes are there, and it is not durable"
@@ -101,12 +101,12 @@ async def test_a_letter_that_is_under_way_while_its_partition_is_claimed_arrives
             assert await arrived(receiver) == ["a"]
 
 
-async def test_a_dated_letter_that_is_under_way_while_its_partition_is_claimed_arrives_too(
-    journal: StoredJournal, store: Held, autojump_clock: trio.testing.MockClock
+async def test_a_dated_message_that_is_under_way_while_its_partition_is_claimed_arrives_too(
+    journal: KvJournal, store: Held, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with journal.claim(0, "sender") as sender, trio.open_nursery() as nursery:
         store.is_held = True
-        nursery.start_soon(sender.commit, (), [Letter("a", TO, b"", at=1.0)])
+        nursery.start_soon(sender.commit, (), [Message("a", TO, b"", at=1.0)])
         await trio.testing.wait_all_tasks_blocked()
         async with journal.claim(1, "receiver") as receiver:
             assert await arrived(receiver) == []
@@ -114,13 +114,13 @@ async def test_a_dated_letter_that_is_under_way_while_its_partition_is_claimed_a
             assert await arrived(receiver) == ["a"]
 
 
-async def test_a_letter_that_is_consumed_as_soon_as_it_comes_does_not_come_again(
-    journal: StoredJournal, autojump_clock: trio.testing.MockClock
+async def test_a_message_that_is_consumed_as_soon_as_it_comes_does_not_come_again(
+    journal: KvJournal, autojump_clock: trio.testing.MockClock
 ) -> None:
     seen: list[Due] = []
 
     async def receive(receiver: Partition) -> None:
-        async for due in receiver.letters():
+        async for due in receiver.messages():
             seen.extend(due)
             expected = len(seen) - len(due)
             events = [(STAMP, EVENTS[0])] * len(due)
@@ -134,22 +134,22 @@ async def test_a_letter_that_is_consumed_as_soon_as_it_comes_does_not_come_again
     ):
         nursery.start_soon(receive, receiver)
         for number in range(100):
-            await sender.commit((), letters(f"{number}"))
+            await sender.commit((), messages(f"{number}"))
         await trio.sleep(1)
         nursery.cancel_scope.cancel()
-    assert [due.letter.id for due in seen] == [f"{number}" for number in range(100)]
+    assert [due.message.id for due in seen] == [f"{number}" for number in range(100)]
 
 
-async def test_a_page_that_leaves_out_a_letter_under_way_does_not_lose_it(
-    journal: StoredJournal, store: Held, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+async def test_a_page_that_leaves_out_a_message_under_way_does_not_lose_it(
+    journal: KvJournal, store: Held, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
 ) -> None:
     monkeypatch.setattr("journal.log.inbox.WINDOW", 2)
     async with journal.claim(0, "sender") as sender, trio.open_nursery() as nursery:
         store.is_held = True
-        nursery.start_soon(sender.commit, (), letters("a"))
+        nursery.start_soon(sender.commit, (), messages("a"))
         await trio.testing.wait_all_tasks_blocked()
         for name in "bcdef":
-            await journal.send(*letters(name))
+            await journal.send(*messages(name))
         async with journal.claim(1, "receiver") as receiver:
             assert await arrived(receiver) == [*"bcdef"]
             store.release()
@@ -160,21 +160,21 @@ async def test_a_page_that_leaves_out_a_letter_under_way_does_not_lose_it(
 async def test_what_is_posted_at_once_has_places_of_its_own_also_after_a_restart(
     tmp_path: object, durability: Durability
 ) -> None:
-    async def post_many(journal: StoredJournal, names: str) -> None:
+    async def post_many(journal: KvJournal, names: str) -> None:
         async with trio.open_nursery() as nursery:
             for name in names:
-                nursery.start_soon(journal.send, *letters(name))
+                nursery.start_soon(journal.send, *messages(name))
 
     for names in ("abcdefghij", "klmnopqrst"):
         async with open_journal(str(tmp_path), durability=durability, partitions=2) as journal:
             await post_many(journal, names)
     async with open_journal(str(tmp_path)) as journal:
-        prefix = keys.letters(1)
+        prefix = keys.messages(1)
         rows = journal.rows(prefix, keys.after_prefix(prefix), limit=100)
     assert len(rows) == 20
 
 
-async def test_a_letter_is_not_overtaken_while_the_disk_takes_no_writes(
+async def test_a_message_is_not_overtaken_while_the_disk_takes_no_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     is_stopped, held_up, let_through = [True], threading.Event(), threading.Event()
@@ -190,13 +190,13 @@ async def test_a_letter_is_not_overtaken_while_the_disk_takes_no_writes(
     monkeypatch.setattr(rocks, "_number_of", answered)
     monkeypatch.setattr(rocks._Watch, "wait_until_writes_flow", hold_up)
     async with open_journal(tmp_path, durability=Durability.OS) as journal, trio.open_nursery() as nursery:
-        nursery.start_soon(journal.send, *letters("first"))
+        nursery.start_soon(journal.send, *messages("first"))
         await trio.to_thread.run_sync(held_up.wait)
         is_stopped[0] = False
-        nursery.start_soon(journal.send, *letters("second"))
+        nursery.start_soon(journal.send, *messages("second"))
         await trio.testing.wait_all_tasks_blocked()
         let_through.set()
     async with open_journal(tmp_path, durability=Durability.OS) as journal:
-        await journal.send(*letters("third"))
-        rows = journal.rows(keys.letters(0), keys.after_prefix(keys.letters(0)), limit=10)
-        assert [decode_letter(data).id for _, data in rows] == ["first", "second", "third"]
+        await journal.send(*messages("third"))
+        rows = journal.rows(keys.messages(0), keys.after_prefix(keys.messages(0)), limit=10)
+        assert [decode_message(data).id for _, data in rows] == ["first", "second", "third"]
