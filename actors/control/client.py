@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from actors.control.backend import Backend, Sent
     from actors.model.checks import CheckSummary
-    from actors.model.classes import ObjectBase
+    from actors.model.classes import Actor, ObjectBase, Service, Workflow
     from actors.model.info import InvocationInfo, ServiceInfo
     from actors.model.object_info import ObjectName
     from actors.query.audit import AuditCheck, AuditPage
@@ -50,7 +50,10 @@ if TYPE_CHECKING:
     from actors.values.limits import Limits
     from journal.events import Outcome
 
-A = TypeVar("A", bound="ObjectBase")
+A = TypeVar("A", bound="Actor")
+S = TypeVar("S", bound="Service")
+W = TypeVar("W", bound="Workflow")
+Object = TypeVar("Object", bound="ObjectBase")
 
 
 class Client:
@@ -79,11 +82,11 @@ class Client:
         """A keyed object; its handlers can be called, and sent to."""
         return self._reference(cls, key, Kind.ACTOR)
 
-    def service(self, cls: type[A]) -> A:
+    def service(self, cls: type[S]) -> S:
         """A service."""
         return self._reference(cls, None, Kind.SERVICE)
 
-    def workflow(self, cls: type[A], key: str) -> A:
+    def workflow(self, cls: type[W], key: str) -> W:
         """A workflow; its ``run`` executes once for each key."""
         return self._reference(cls, key, Kind.WORKFLOW)
 
@@ -174,7 +177,7 @@ class Client:
         listing = _listing(status, service, key, handler, where, checked_count(limit, "limit"), system=system)
         return await self._backend.find(listing)
 
-    def object(self, cls: type[ObjectBase] | str, key: str) -> ObjectHandle:
+    def object(self, cls: type[Actor | Workflow] | str, key: str) -> ObjectHandle:
         """A keyed object as it is kept, by its class or its name: its fields now and then, and changes to them."""
         service = checked_name(cls, "cls") if isinstance(cls, str) else definition_of(cls).name
         return ObjectHandle(self._backend, service, key_text(key, service))
@@ -245,13 +248,13 @@ class Client:
         """Follow the audit's chain of hashes from the first row: whether a row was changed or taken out."""
         return await self._backend.verify_audit()
 
-    def _reference(self, cls: type[A], key: str | None, kind: Kind) -> A:
+    def _reference(self, cls: type[Object], key: str | None, kind: Kind) -> Object:
         definition = definition_of(cls)
         if definition.kind is not kind:
             raise DefinitionError(
                 f"{definition.name} is {kind_in_words(definition.kind)}; use client.{definition.kind.value}()"
             )
-        return cast("A", Reference(self._backend, definition, checked_key(definition, key, self.limits.key_bytes)))
+        return cast("Object", Reference(self._backend, definition, checked_key(definition, key, self.limits.key_bytes)))
 
 
 def _listing(

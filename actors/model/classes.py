@@ -11,6 +11,7 @@ from actors.model.declarations import check_methods, declare_fields, handlers_in
 from actors.model.definitions import Definition, HandlerDefinition, HandlerOptions
 from actors.model.edit import edit_fields
 from actors.model.fields import Field, FieldKind
+from actors.model.shared_handlers import check_assigns_no_field
 from actors.values.frozen_errors import permit_raising_all
 from actors.values.generics import NO_TYPES, concrete, type_arguments
 from actors.values.names import AS_IN_CODE, EDIT, NAME_BYTES, RESERVED, Naming, naming
@@ -187,6 +188,8 @@ def _define(cls: Any) -> Definition:
     _check_workflow(cls, handlers)
     for declared in handlers.values():
         _ = declared.signature
+        if declared.mode is Mode.SHARED:
+            check_assigns_no_field(declared, cls._fields)
     _resolve_fields(cls, types)
     permit_raising_all()  # its handlers may raise one through a context manager before the engine meets the class
     return Definition(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from actors.errors import DefinitionError, OutsideHandlerError
+from actors.errors import DefinitionError, FieldMisuseError, OutsideHandlerError
 from actors.model.keys import checked_request_key
 from actors.model.requests import NO_OPTIONS, CallOptions, Request
 from actors.values.arguments import Seconds, seconds_or_none
@@ -114,7 +114,7 @@ class Reference:
         self.__dict__.update(_backend=backend, _definition=definition, _key=key)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(
+        raise FieldMisuseError(
             f"{self!r} is only a reference, and setting {name!r} here would change nothing there; call a handler, or edit "
             "the object through client.object()"
         )
@@ -128,12 +128,18 @@ class Reference:
             self.__dict__[name] = bound  # found there from now on
             return bound
         if name in self._definition.fields:
-            raise AttributeError(
+            raise FieldMisuseError(
                 f"{name} is a field of {self._definition.name}, and this is only a reference to it; "
                 "read it through a @shared handler"
             )
         known = ", ".join(sorted(self._definition.attributes))
         raise AttributeError(f"{self._definition.name} has no handler {name!r}; it has {known}")
+
+    def __delattr__(self, name: str) -> None:
+        raise FieldMisuseError(
+            f"{self!r} is only a reference, and deleting {name!r} here would change nothing there; call a handler, or edit "
+            "the object through client.object()"
+        )
 
     def __deepcopy__(self, memo: object) -> Reference:
         """Itself: there is nothing in it that changes."""

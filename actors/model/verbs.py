@@ -74,7 +74,9 @@ from journal.ids import InvocationId, parse_invocation_id
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from actors.model.classes import ObjectBase
+    from typing_extensions import TypeForm  # read by type checkers alone
+
+    from actors.model.classes import Actor, ObjectBase, Service, Workflow
     from actors.model.requests import Request
 
 log = SafeLogger(__name__)
@@ -83,7 +85,10 @@ T = TypeVar("T")
 P = ParamSpec("P")
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
-A = TypeVar("A", bound="ObjectBase")
+A = TypeVar("A", bound="Actor")
+S = TypeVar("S", bound="Service")
+W = TypeVar("W", bound="Workflow")
+Object = TypeVar("Object", bound="ObjectBase")
 
 
 @attrs.define(eq=False)
@@ -591,7 +596,7 @@ def actor(cls: type[A], key: str) -> A:
     return _reference(cls, key, Kind.ACTOR, "actor")
 
 
-def service(cls: type[A]) -> A:
+def service(cls: type[S]) -> S:
     """A service, to call or to send to from a handler.
 
     ::
@@ -601,7 +606,7 @@ def service(cls: type[A]) -> A:
     return _reference(cls, None, Kind.SERVICE, "service")
 
 
-def workflow(cls: type[A], key: str) -> A:
+def workflow(cls: type[W], key: str) -> W:
     """A workflow, to call or to send to from a handler.
 
     ::
@@ -611,7 +616,7 @@ def workflow(cls: type[A], key: str) -> A:
     return _reference(cls, key, Kind.WORKFLOW, "workflow")
 
 
-def _reference(cls: type[A], key: str | None, kind: Kind, verb: str) -> A:
+def _reference(cls: type[Object], key: str | None, kind: Kind, verb: str) -> Object:
     branch = _branch(verb)
     definition = definition_of(cls)
     if definition.kind is not kind:
@@ -620,7 +625,7 @@ def _reference(cls: type[A], key: str | None, kind: Kind, verb: str) -> A:
             f"use actors.{definition.kind.value}()"
         )
     limits = context_of(branch).limits
-    return cast("A", Reference(HandlerBackend(), definition, checked_key(definition, key, limits.key_bytes)))
+    return cast("Object", Reference(HandlerBackend(), definition, checked_key(definition, key, limits.key_bytes)))
 
 
 def invocation(of: InvocationId | str) -> InvocationHandle[Any]:
@@ -644,7 +649,7 @@ def current_invocation() -> InvocationId:
     return _branch("current_invocation").execution.invocation_id
 
 
-def workflow_id(cls: type[ObjectBase], key: str) -> InvocationId:
+def workflow_id(cls: type[Workflow], key: str) -> InvocationId:
     """The id of a workflow's run, which its key determines. Works anywhere; of a class with aliases, in a handler: elsewhere it is not
     known which workflows lie under an older name, and the id is the one under the class's own.
 
@@ -667,7 +672,9 @@ def workflow_id(cls: type[ObjectBase], key: str) -> InvocationId:
 @overload
 async def signal(name: str, kind: type[T]) -> T: ...
 @overload
-async def signal(name: str, kind: types.UnionType = ...) -> Any: ...
+async def signal(name: str, kind: TypeForm[T]) -> T: ...
+@overload
+async def signal(name: str) -> Any: ...
 async def signal(name: str, kind: Any = Any) -> Any:
     """Wait for a value from outside, sent as ``handle.signal(name, value)``. Values of a name come in order.
 

@@ -137,7 +137,7 @@ class Shelf(Actor):
 
     @shared
     async def write_in_a_reader(self) -> None:
-        self.names = ["no"]
+        setattr(self, "names", ["no"])  # noqa: B010 - written out, the class is refused
 
     @handler
     async def undeclared(self) -> None:

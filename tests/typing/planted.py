@@ -28,7 +28,15 @@ class Careless(Service):
         await count_words("a", separator=1)  # error: arg-type, reportArgumentType
         body: str = await fetch("url")  # error: assignment, reportAssignmentType
         approved: str = await actors.signal("approved", bool)  # error: arg-type, reportAssignmentType
-        print(text, sent, later, body, approved)
+        chosen: str = await actors.signal("chosen", int | None)  # error: arg-type, reportAssignmentType
+        actors.actor(Agent, "bob")  # error: type-var, reportArgumentType
+        actors.service(Counter)  # error: type-var, reportArgumentType
+        actors.workflow(Counter, "bob")  # error: type-var, reportArgumentType
+        actors.workflow_id(Counter, "bob")  # error: arg-type, reportArgumentType
+        with actors.move_on_at("tomorrow") as scope:  # error: arg-type, reportArgumentType
+            scope.deadline = "tomorrow"  # error: assignment, reportAttributeAccessIssue
+            scope.expire()  # error: attr-defined, reportAttributeAccessIssue
+        print(text, sent, later, body, approved, chosen)
 
 
 async def outside(client: Client) -> None:
@@ -39,4 +47,9 @@ async def outside(client: Client) -> None:
     await client.service(Agent).answer(b"why")  # error: arg-type, reportArgumentType
     await client.workflow(Signup, "ada").run()  # error: call-arg, reportCallIssue
     await client.actor(Counter).add(1)  # error: call-arg, reportCallIssue
+    client.actor(Agent, "bob")  # error: type-var, reportArgumentType
+    client.actor(Signup, "bob")  # error: type-var, reportArgumentType
+    client.service(Counter)  # error: type-var, reportArgumentType
+    client.workflow(Counter, "bob")  # error: type-var, reportArgumentType
+    client.object(Agent, "bob")  # error: arg-type, reportArgumentType
     print(text, handle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import Literal, assert_type
 
 import actors
 from actors import Actor, Client, InvocationHandle, InvocationId, Log, Map, Service, Workflow, handler, shared, step
@@ -57,9 +57,11 @@ class Agent(Service):
         assert_type(await actors.run(plain, 1, "a"), float)
         assert_type(await actors.signal("approved", bool), bool)
         assert_type(await actors.signal("words", list[str]), list[str])
-        maybe: int | None = await actors.signal("number", int | None)
+        assert_type(await actors.signal("number", int | None), int | None)
+        assert_type(await actors.signal("either", int | str | None), int | str | None)
+        assert_type(await actors.signal("word", Literal["yes", "no"]), Literal["yes", "no"])
         anything: object = await actors.signal("anything")
-        print(maybe, anything)
+        print(anything)
         counter = actors.actor(Counter, "bob")
         assert_type(await counter.add(1), int)
         assert_type(await counter.add(1, note="why"), int)
@@ -68,6 +70,8 @@ class Agent(Service):
         assert_type(await (await counter.add.send(1)).result(), int)
         assert_type(await actors.service(Agent).answer("why"), list[str])
         with actors.move_on_after(5) as scope:
+            assert_type(scope.deadline, float)
+            scope.deadline += 5
             await actors.sleep(1)
         assert_type(scope.cancelled_caught, bool)
         async with actors.open_nursery() as nursery:

@@ -1,0 +1,82 @@
+"""What a shared handler may not do, found in its source when its class is defined.
+
+A shared handler that assigns a field raises when it comes to that line, which may be after weeks and in one branch out of
+many. A type checker cannot see the mistake: to it ``self`` is the same class in every method.
+
+The bytecode says whether an attribute of that name is assigned at all, which is seldom and costs microseconds to know; but not
+to which object. The source says that. It may be missing, or be a later one than the code, so it is asked second and
+believed only where the bytecode agrees. Where it says nothing, the line itself raises when it runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import inspect
+import textwrap
+import types
+from typing import TYPE_CHECKING
+
+from actors.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from actors.model.definitions import HandlerDefinition
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+def check_assigns_no_field(handler: HandlerDefinition, fields: Collection[str]) -> None:
+    """Raise :class:`DefinitionError` if the code of a shared handler assigns or deletes a field of its object."""
+    assigned = {name for name in _assigned_names(handler.function.__code__) if name in fields}
+    tree = _tree_of(handler.function) if assigned else None
+    if tree is None:
+        return
+    own = next(iter(inspect.signature(handler.function).parameters))
+    for found in _assignments(tree.body, own):
+        if found.attr in assigned:
+            line = handler.function.__code__.co_firstlineno + found.lineno - 1
+            raise DefinitionError(
+                f"{handler.function.__qualname__} is @shared and assigns {own}.{found.attr} in line {line}: a shared handler only "
+                "reads. Make it a @handler"
+            )
+
+
+def _assigned_names(code: types.CodeType) -> Iterator[str]:
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("STORE_ATTR", "DELETE_ATTR"):
+            yield instruction.argval
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _assigned_names(constant)
+
+
+def _tree_of(function: Callable[..., object]) -> ast.AsyncFunctionDef | None:
+    try:
+        parsed = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return None  # typed at a prompt, or changed on disk since
+    found = parsed.body[0] if parsed.body else None
+    return found if isinstance(found, ast.AsyncFunctionDef) and found.name == function.__name__ else None
+
+
+def _assignments(body: list[ast.stmt], own: str) -> Iterator[ast.Attribute]:
+    """Where attributes of the object are stored or deleted, also in functions inside that see the same object."""
+    left: list[ast.AST] = [*reversed(body)]
+    while left:
+        node = left.pop()
+        if isinstance(node, _Function) and own in _parameters(node):
+            continue
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.ctx, (ast.Store, ast.Del))
+            and isinstance(node.value, ast.Name)
+            and node.value.id == own
+        ):
+            yield node
+        left += reversed([*ast.iter_child_nodes(node)])
+
+
+def _parameters(function: _Function) -> set[str]:
+    return {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
