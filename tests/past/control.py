@@ -193,7 +193,7 @@ FAULTS = (
     Fault(
         "field-set-through-a-reference",
         "A field that was set through a reference was lost without a word.",
-        "tests/engine/test_refusals.py::test_a_field_cannot_be_set_through_a_reference",
+        "tests/engine/test_refusals.py::test_a_field_cannot_be_used_through_a_reference",
     ),
     Fault(
         "job-ran-twice-after-a-lost-answer",
