@@ -15,7 +15,8 @@ import trio
 
 from actors.code.discovery import snapshot_of, snapshot_of_classes
 from actors.code.registry import CodeRegistry
-from actors.control.local.backend import LocalBackend, LocalClient
+from actors.control.local.backend import LocalBackend
+from actors.control.local.client import LocalClient
 from actors.core.gates import BACKLOG, EVERYTHING, Gate, GateState
 from actors.engine.attempt import EngineContext
 from actors.engine.engine import Engine
@@ -161,12 +162,12 @@ async def open_runtime(
                 who = Principal(f"user:{_user()}", "process")
                 closed = _gate_at_start(surroundings, who) if paused else None
                 engine = Engine(opened, applications, context, retention_seconds=retention_seconds, closed=closed)
-                port = LocalBackend(engine, surroundings, limits, who)
-                client = context.client = LocalClient(port)
+                backend = LocalBackend(engine, surroundings, limits, who)
+                client = context.client = LocalClient(backend)
                 await nursery.start(engine.run)
                 try:
-                    await _settle(port, engine, snapshot, closed)
-                    unserved = await port.unserved()
+                    await _settle(backend, engine, snapshot, closed)
+                    unserved = await backend.unserved()
                     for each in unserved:
                         log.warning("%s", without_code(each))
                     engine.open()
@@ -181,22 +182,22 @@ async def open_runtime(
         raise error
 
 
-async def _settle(port: LocalBackend, engine: Engine, snapshot: Snapshot | None, closed: Gate | None) -> None:
+async def _settle(backend: LocalBackend, engine: Engine, snapshot: Snapshot | None, closed: Gate | None) -> None:
     """Have the registry say what holds from the start."""
     if closed is not None:
-        await port.close_gate(closed.scope, closed.mode, closed.reason)
+        await backend.close_gate(closed.scope, closed.mode, closed.reason)
         await engine.registry.trust()
-    await _hold_backlog(port, engine.journal.directory)
+    await _hold_backlog(backend, engine.journal.directory)
     if snapshot is not None:
-        await port.serve_as(snapshot)
+        await backend.serve_as(snapshot)
 
 
-async def _hold_backlog(port: LocalBackend, directory: HeldDirectory | None) -> None:
+async def _hold_backlog(backend: LocalBackend, directory: HeldDirectory | None) -> None:
     """Keep a copy from doing what its original may still do, once: after that the gate says whether it may."""
     identity = None if directory is None else directory.identity()
     if directory is None or identity is None or identity.backlog is None or not identity.is_held:
         return
-    await port.registry.close_gate(BACKLOG, PauseMode.DRAIN, _WHY_HELD, since=identity.backlog.before)
+    await backend.close_gate(BACKLOG, PauseMode.DRAIN, _WHY_HELD, since=identity.backlog.before)
     directory.check()
     directory.write_identity(attrs.evolve(identity, is_held=False))
     log.warning(

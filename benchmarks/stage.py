@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from actors.control.local.backend import LocalClient
+    from actors.control.local.client import LocalClient
     from benchmarks.measure import Room
     from journal.kv.store import Batch, Store
 

@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from actors.control.local.deployments import info_of_deployment
-from actors.control.local.jobs import RUN, job_info, kept_items, run_of_job, unknown_job
+from actors.control.local.jobs import RUN, info_of_job, kept_items, run_of_job, unknown_job
 from actors.core.deadlocks import WaitGraph
 from actors.core.fold import fold
 from actors.core.jobs import JobProgress
@@ -207,7 +207,7 @@ class AtRest:
         run = await self._run_of(job)
         kept = await self._kept.info(service_name(Job), job, definition_of(Job))
         fields = {name: kept.fields[name] for name in (field.name for field in attrs.fields(JobProgress))}
-        return job_info(job, run, decode_kept(codec_for(JobProgress), msgspec.json.encode(fields), job))
+        return info_of_job(job, run, decode_kept(codec_for(JobProgress), msgspec.json.encode(fields), job))
 
     async def job_items(self, job: str) -> list[JobItem]:
         """What became of each invocation that it has dealt with."""

@@ -23,7 +23,7 @@ from benchmarks.peers.processes import free_port, running, until_ready
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from actors.control.local.backend import LocalClient
+    from actors.control.local.client import LocalClient
 
 ROOT = Path(__file__).parents[2]
 

@@ -20,7 +20,7 @@ from cli.output import remark
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from actors.control.local.backend import LocalClient
+    from actors.control.local.client import LocalClient
     from actors.values.snapshot import Snapshot
     from cli.exits import Exit
 

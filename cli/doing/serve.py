@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from actors.control.local.backend import LocalClient
+    from actors.control.local.client import LocalClient
     from journal.log.protocol import Journal
 
 _LEAVING_SECONDS = 5.0

@@ -10,7 +10,7 @@ import trio
 
 import actors
 from actors import Actor, Limits, Service, handler
-from actors.control.local.backend import LocalClient
+from actors.control.local.client import LocalClient
 from actors.engine.requests import ControlAction
 from actors.model.new_ids import new_id
 from actors.query.audit import AuditEntry

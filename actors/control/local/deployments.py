@@ -3,48 +3,43 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
+import trio
 
-from actors.engine.requests import ControlAction, Principal
+from actors.code.discovery import snapshot_of
+from actors.control.local.registry import LocalRegistry
+from actors.engine.requests import ControlAction
 from actors.errors import BrokenDeploymentError, DeploymentInUseError, Refused, UnknownFileError
 from actors.model.deployment_info import CodeFile, DeploymentInfo
 from actors.query.counts import count_rows
 from actors.system.code import code_target, pieces_of, read_code, read_packed
-from actors.values.snapshot import pack, unpack
+from actors.values.snapshot import Snapshot, pack, unpack
 from journal import keys
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from actors.control.local.registry import RegistryCaller
     from actors.core.deployments import Deployment, DeploymentChange
-    from actors.engine.engine import Engine
-    from actors.environment import Environment
     from actors.values.snapshot import Snapshot
     from journal.log.protocol import RowSource
 
 log = SafeLogger(__name__)
 
 
-class DeploymentKeeper:
+class LocalDeployments(LocalRegistry):
     """Speaks to the registry, and to the objects that keep code, in the name of a client."""
-
-    def __init__(self, engine: Engine, world: Environment, registry: RegistryCaller, who: Principal) -> None:
-        self._engine = engine
-        self._world = world
-        self._registry = registry
-        self._who = who
 
     async def serve_as(self, snapshot: Snapshot) -> None:
         """Have it registered that this process serves this code, unless nothing would change."""
-        applications = self._engine.applications
+        applications = self.engine.applications
         is_registered = any(known.id == snapshot.deployment for known in applications.registered.known)
         if is_registered and self._is_kept(snapshot.deployment) and applications.is_settled:
             await applications.trust()
         else:
-            await self.register(snapshot)
+            await self.register_deployment(snapshot)
             await applications.trust()
         if applications.latest != snapshot.deployment:
             passed_over = applications.registered.find(snapshot.deployment).passed_over
@@ -55,26 +50,29 @@ class DeploymentKeeper:
                 passed_over,
             )
 
-    async def register(self, snapshot: Snapshot) -> DeploymentChange:
+    async def register_deployment(self, code: str | os.PathLike[str] | Snapshot) -> DeploymentChange:
         """Keep the code, then know it; it is the latest from then on, unless ``latest`` was moved away from it.
 
         Raises :class:`BrokenDeploymentError`, and nothing has changed, if it cannot be imported.
         """
+        snapshot = code
+        if not isinstance(snapshot, Snapshot):
+            snapshot = await self.world.offload(partial(snapshot_of, os.fspath(snapshot)))
         deployment = snapshot.deployment
-        if self._engine.applications.served_as != deployment:
-            await self._engine.applications.try_out(snapshot)
+        if self.engine.applications.served_as != deployment:
+            await self.engine.applications.try_out(snapshot)
         if not self._is_kept(deployment):
             for number, of, piece in pieces_of(pack(snapshot)):
-                await self._registry.tell(code_target(deployment, "keep"), None, number=number, of=of, piece=piece)
+                await self.call_built_in(code_target(deployment, "keep"), None, number=number, of=of, piece=piece)
         act = ControlAction(verb="register-deployment", target=deployment)
-        change: DeploymentChange = await self._registry.ask(
+        change: DeploymentChange = await self.ask_registry(
             "register_deployment",
             act,
             deployment=deployment,
             entries=[*snapshot.entries],
             files=len(snapshot.files),
             size=snapshot.size,
-            by=self._who.by,
+            by=self.who.by,
         )
         return change
 
@@ -82,44 +80,46 @@ class DeploymentKeeper:
         """Let new invocations run on it. Raises ``UnknownDeploymentError``, ``BrokenDeploymentError``."""
         act = ControlAction(verb="make-latest", target=deployment, reason=reason)
         try:
-            self._engine.applications.registered.find(deployment)
-            await self._engine.applications.load(deployment)
+            self.engine.applications.registered.find(deployment)
+            await self.engine.applications.load(deployment)
         except Refused as refusal:
-            await self._registry.refuse(act, refusal)
+            await self.note_refusal(act, refusal)
             raise
-        change: DeploymentChange = await self._registry.ask(
-            "make_latest", act, deployment=deployment, reason=reason, by=self._who.by
+        change: DeploymentChange = await self.ask_registry(
+            "make_latest", act, deployment=deployment, reason=reason, by=self.who.by
         )
         return change
 
-    async def prune(self, deployment: str, reason: str) -> DeploymentChange:
+    async def prune_deployment(self, deployment: str, reason: str) -> DeploymentChange:
         """Forget a deployment that nothing runs on. Raises ``DeploymentInUseError``, ``UnknownDeploymentError``."""
         act = ControlAction(verb="prune-deployment", target=deployment, reason=reason)
         try:
             await self._check_drained(deployment)
         except Refused as refusal:
-            await self._registry.refuse(act, refusal)
+            await self.note_refusal(act, refusal)
             raise
-        change: DeploymentChange = await self._registry.ask(
-            "prune_deployment", act, deployment=deployment, reason=reason, by=self._who.by
+        change: DeploymentChange = await self.ask_registry(
+            "prune_deployment", act, deployment=deployment, reason=reason, by=self.who.by
         )
-        await self._registry.tell(code_target(deployment, "forget"), None)
+        await self.call_built_in(code_target(deployment, "forget"), None)
         return change
 
-    async def list(self) -> tuple[DeploymentInfo, ...]:
+    async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
         """All that are registered, the newest first."""
-        return tuple([await self._info(known) for known in reversed(self._engine.applications.registered.known)])
+        await trio.lowlevel.checkpoint()
+        return tuple([await self._info(known) for known in reversed(self.engine.applications.registered.known)])
 
-    async def get(self, deployment: str) -> DeploymentInfo:
+    async def get_deployment(self, deployment: str) -> DeploymentInfo:
         """One of them. Raises :class:`UnknownDeploymentError`."""
-        return await self._info(self._engine.applications.registered.find(deployment))
+        await trio.lowlevel.checkpoint()
+        return await self._info(self.engine.applications.registered.find(deployment))
 
-    async def files(self, deployment: str) -> tuple[CodeFile, ...]:
+    async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
         """The files of its code, by path. Raises ``UnknownDeploymentError``, ``BrokenDeploymentError``."""
         snapshot = await self._code(deployment)
         return tuple(_file(path, snapshot.files[path]) for path in sorted(snapshot.files))
 
-    async def read(self, deployment: str, path: str) -> CodeFile:
+    async def read_code(self, deployment: str, path: str) -> CodeFile:
         """One of them, with its text. Raises ``UnknownFileError`` as well."""
         snapshot = await self._code(deployment)
         content = snapshot.files.get(path)
@@ -130,25 +130,25 @@ class DeploymentKeeper:
         return attrs.evolve(_file(path, content), text=_text(content))
 
     async def _code(self, deployment: str) -> Snapshot:
-        self._engine.applications.registered.find(deployment)
-        packed = read_packed(self._engine.journal, deployment)
-        snapshot: Snapshot = await self._world.offload(partial(unpack, deployment, packed))
+        self.engine.applications.registered.find(deployment)
+        packed = read_packed(self.engine.journal, deployment)
+        snapshot: Snapshot = await self.world.offload(partial(unpack, deployment, packed))
         return snapshot
 
     async def _info(self, known: Deployment) -> DeploymentInfo:
-        applications = self._engine.applications
+        applications = self.engine.applications
         return attrs.evolve(
-            await info_of_deployment(self._engine.journal, known, applications.latest),
+            await info_of_deployment(self.engine.journal, known, applications.latest),
             is_served=known.id == applications.served_as,
             is_loaded=applications.is_loaded(known.id),
         )
 
     async def _check_drained(self, deployment: str) -> None:
-        applications = self._engine.applications
+        applications = self.engine.applications
         applications.registered.find(deployment)
         if deployment == applications.served_as:
             raise DeploymentInUseError(f"{deployment} is what this process serves; stop it, or serve other code, first")
-        count = await _count_pinned(self._engine.journal, deployment)
+        count = await _count_pinned(self.engine.journal, deployment)
         if count:
             raise DeploymentInUseError(
                 f"{count} open invocations run on {deployment}; let them end, or move them with resume(deployment=…)",
@@ -157,7 +157,7 @@ class DeploymentKeeper:
 
     def _is_kept(self, deployment: str) -> bool:
         try:
-            read_code(self._engine.journal, deployment)
+            read_code(self.engine.journal, deployment)
         except BrokenDeploymentError:
             return False
         return True

@@ -14,16 +14,26 @@ from journal.events import Status
 from journal.ids import InvocationId, stream_of_invocation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from actors.control.local.backend import LocalBackend
+    from actors.model.info import InvocationInfo
+    from journal.log.protocol import Journal
 
 
 class Events:
     """The history of an invocation as an iterator. A class, so that leaving it half-way needs no closing."""
 
-    def __init__(self, backend: LocalBackend, of: InvocationId, after: int, *, follow: bool) -> None:
-        self._backend = backend
+    def __init__(
+        self,
+        info: Callable[[InvocationId], Awaitable[InvocationInfo]],
+        journal: Journal,
+        of: InvocationId,
+        after: int,
+        *,
+        follow: bool,
+    ) -> None:
+        self._info = info
+        self._journal = journal
         self._of = of
         self._after = after
         self._follow = follow
@@ -59,8 +69,8 @@ class Events:
         raise StopAsyncIteration
 
     async def _open(self) -> None:
-        info = await self._backend.info(self._of)
-        journal = self._backend.engine.journal
+        info = await self._info(self._of)
+        journal = self._journal
         self._after = max(self._after, info.first_event - 1)
         stream = stream_of_invocation(self._of)
         if info.status is Status.COMPLETED:

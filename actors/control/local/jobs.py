@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import trio
 
+from actors.control.local.registry import LocalRegistry
+from actors.control.local.verbs import LocalVerbs
 from actors.core import commands as c
 from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec, JobState
 from actors.engine.requests import ControlAction
@@ -37,7 +39,6 @@ from journal.ids import InvocationId, StreamId, derived_unique, invocation_id
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from actors.control.local.backend import LocalBackend
     from actors.model.info import InvocationInfo
     from journal.events import Answer
     from journal.log.protocol import Journal, RowSource
@@ -61,11 +62,8 @@ _ENDED = {
 }
 
 
-class JobCaller:
+class LocalJobs(LocalVerbs, LocalRegistry):
     """Starts jobs, and looks after them."""
-
-    def __init__(self, backend: LocalBackend) -> None:
-        self._backend = backend
 
     async def chosen(self, choice: Choice, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many are chosen, and the ids of so many of them: the oldest that a condition fits, the first of others."""
@@ -73,39 +71,39 @@ class JobCaller:
             return len(choice.ids), [*choice.ids[:at_most]]
         if choice.refused_by:
             await self._check_ended(choice.refused_by)
-            return await refused_by(self._backend.engine.journal, choice.refused_by, at_most=at_most)
-        return await self._backend.matching(choice.where, at_most=at_most)
+            return await refused_by(self.engine.journal, choice.refused_by, at_most=at_most)
+        return await self.matching(choice.where, at_most=at_most)
 
-    async def preview(self, choice: Choice, sample: int) -> JobPreview:
+    async def preview_job(self, choice: Choice, sample: int) -> JobPreview:
         """What a job would take."""
         check_choice(choice)
         count, ids = await self.chosen(choice, at_most=sample)
         found = [await self._info_of(of) for of in ids]
         return JobPreview(count=count, sample=tuple(info for info in found if info is not None))
 
-    async def start(self, spec: JobSpec, ids: tuple[InvocationId, ...], key: str | None) -> str:
-        """Have a job accepted, durably; its id. ``ids`` are those that it names. A ``key`` under which one was asked for within the
+    async def start_job(self, spec: JobSpec, ids: tuple[InvocationId, ...], idempotency_key: str | None) -> str:
+        """Have a job accepted, durably; its id. ``ids`` are those that it names. A key under which one was asked for within the
         last day gives that job; raises ``IdempotencyConflictError`` if it was to do something else."""
-        async with self._backend.engine.one_job_at_a_time:
-            job = None if key is None else self._known(key)
+        key = self.in_realm(idempotency_key)
+        async with self.engine.one_job_at_a_time:
+            job = None if key is None else self._known_job(key)
             if job is None:
-                await self._check(spec, Choice(where=spec.where, ids=ids, refused_by=spec.refused_by))
-                job = _name_of(self._backend.world.unique(), key)
+                await self._check_job(spec, Choice(where=spec.where, ids=ids, refused_by=spec.refused_by))
+                job = _name_of(self.world.unique(), key)
             await self._run_as(job, spec, ids)
         return job
 
-    def _known(self, key: str) -> str | None:
+    def _known_job(self, key: str) -> str | None:
         """The job of the last day that was asked for under this key."""
-        since_ms = int((self._backend.world.clock.now() - _KEPT_SECONDS) * 1000)
-        recent = takewhile(lambda job: _milliseconds_of(job) >= since_ms, newest_jobs(self._backend.engine.journal))
+        since_ms = int((self.world.clock.now() - _KEPT_SECONDS) * 1000)
+        recent = takewhile(lambda job: _milliseconds_of(job) >= since_ms, newest_jobs(self.engine.journal))
         mark = _mark_of(key)
         return next((job for job in recent if job.endswith(mark)), None)
 
     async def _run_as(self, job: str, spec: JobSpec, ids: tuple[InvocationId, ...]) -> None:
-        port = self._backend
         target = job_target(job, RUN)
-        _, handler = port.engine.app.handler_of(target)
-        argument = handler.signature.encode((), {"spec": spec, "by": port.who.by, "ids": ids})
+        _, handler = self.engine.app.handler_of(target)
+        argument = handler.signature.encode((), {"spec": spec, "by": self.who.by, "ids": ids})
         act = ControlAction(
             verb="start-job",
             target=job,
@@ -119,73 +117,73 @@ class JobCaller:
             parameter=handler.signature.parameter,
             request=RUN,
         )
-        await port.engine.invoke(command, port.who, is_fresh=False, act=act)
+        await self.engine.invoke(command, self.who, is_fresh=False, act=act)
 
-    async def list(self, limit: int) -> tuple[JobInfo, ...]:
+    async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
         """The newest jobs."""
         found: list[JobInfo] = []
-        for job in newest_jobs(self._backend.engine.journal):
+        for job in newest_jobs(self.engine.journal):
             if len(found) == limit:
                 break
             with suppress(UnknownJobError):  # its run is no longer retained
-                found.append(await self.info(job))
+                found.append(await self.job_info(job))
         return tuple(found)
 
-    async def info(self, job: str) -> JobInfo:
+    async def job_info(self, job: str) -> JobInfo:
         """How it stands."""
-        run = await self._run(job)
-        progress: JobProgress = await self._read(job, "progress")
-        return job_info(job, run, progress)
+        run = await self._invocation_of(job)
+        progress: JobProgress = await self._read_job(job, "progress")
+        return info_of_job(job, run, progress)
 
-    async def result(self, job: str) -> JobInfo:
+    async def await_job(self, job: str) -> JobInfo:
         """How it stands when it has ended."""
-        await self._run(job)
-        await self._backend.outcome(run_of_job(job))
-        return await self.info(job)
+        await self._invocation_of(job)
+        await self.outcome(run_of_job(job))
+        return await self.job_info(job)
 
-    async def cancel(self, job: str, reason: str) -> Answer:
+    async def cancel_job(self, job: str, reason: str) -> Answer:
         """Stop it."""
-        await self._run(job)
-        return await InvocationHandle[Any](self._backend, run_of_job(job)).cancel(reason=reason)
+        await self._invocation_of(job)
+        return await self.execute(c.CancelInvocation(invocation_id=run_of_job(job), reason=reason))
 
-    async def items(self, job: str, after: int) -> JobItems:
+    async def job_items(self, job: str, after: int) -> JobItems:
         """A page of outcomes."""
-        await self._run(job)
+        await self._invocation_of(job)
         page: JobPage | None
-        page, count = await self._read(job, "page", number=after)
+        page, count = await self._read_job(job, "page", number=after)
         return JobItems(
             items=() if page is None else items_of(page),
             next=after + 1 if page is not None and after + 1 < count else None,
         )
 
     async def _check_ended(self, job: str) -> None:
-        run = await self._run(job)
+        run = await self._invocation_of(job)
         if run.outcome is None:
             raise InvalidArgumentError(
                 f"{job} has not ended; what it was refused is known when it has: wait for it, or cancel it",
                 path="$.refused_by",
             )
 
-    async def _run(self, job: str) -> InvocationInfo:
+    async def _invocation_of(self, job: str) -> InvocationInfo:
         try:
-            return await self._backend.info(run_of_job(job))
+            return await self.info(run_of_job(job))
         except UnknownInvocationError:
             raise unknown_job(job) from None
 
-    async def _read(self, job: str, handler: str, **arguments: Any) -> Any:
-        _, value = await self._backend.registry.tell(job_target(job, handler), None, **arguments)
+    async def _read_job(self, job: str, handler: str, **arguments: Any) -> Any:
+        _, value = await self.call_built_in(job_target(job, handler), None, **arguments)
         return value
 
     async def _info_of(self, of: InvocationId) -> InvocationInfo | None:
         try:
-            return await self._backend.info(of)
+            return await self.info(of)
         except UnknownInvocationError:
             return None  # purged since
 
-    async def _check(self, spec: JobSpec, choice: Choice) -> None:
+    async def _check_job(self, spec: JobSpec, choice: Choice) -> None:
         check_choice(choice)
         await _check_options(spec)
-        within_limit(_options_as_json(spec), self._backend.limits.payload_bytes, f"the options of {spec.verb.value}")
+        within_limit(_options_as_json(spec), self.limits.payload_bytes, f"the options of {spec.verb.value}")
         count, _ = await self.chosen(choice, at_most=0)
         if spec.limit is None and count > MAX_ITEMS:
             raise TooManyItemsError(
@@ -320,7 +318,7 @@ def _jobs_of(rows: RowSource, partition: int) -> Iterator[str]:
         stop = page[-1][0]
 
 
-def job_info(job: str, run: InvocationInfo, progress: JobProgress) -> JobInfo:
+def info_of_job(job: str, run: InvocationInfo, progress: JobProgress) -> JobInfo:
     """How a job stands, from the invocation that it is and from its fields. Raises ``UnavailableError``."""
     spec = progress.spec
     if spec is None:

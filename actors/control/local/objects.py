@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from actors.control.local.calls import LocalCalls
 from actors.engine.requests import ControlAction
 from actors.errors import InvalidArgumentError, NotPossibleError, UnknownServiceError
 from actors.model.keys import checked_key
@@ -18,19 +19,15 @@ from journal.events import Kind, Target
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from actors.control.local.backend import LocalBackend
     from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.edit import Edit, Edited
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
 
 
-class ObjectCaller:
+class LocalObjects(LocalCalls):
     """Looks at objects in rows as of one moment, and has them edited in the name of a client."""
 
-    def __init__(self, backend: LocalBackend) -> None:
-        self._backend = backend
-
-    async def names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
+    async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
         limit, names = checked_limit(limit), self._names_of(service)
         async with self._kept_objects() as kept:
             found = [each for name in names for each in kept.names(name, after, limit, begin=begin)]
@@ -39,23 +36,23 @@ class ObjectCaller:
     def _names_of(self, service: str | None) -> Sequence[str | None]:
         """The names under which objects of a class may lie."""
         try:
-            return [None] if service is None else self._backend.engine.app.find(service).names
+            return [None] if service is None else self.engine.app.find(service).names
         except UnknownServiceError:
             return [service]
 
-    async def info(self, service: str, key: str, at: int | None) -> ObjectInfo:
+    async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
         definition, service = self._class_of(service, key)
         async with self._kept_objects() as kept:
             return await kept.info(service, key, definition, at)
 
-    async def items(
+    async def object_items(
         self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
     ) -> list[ItemInfo]:
         _, service = self._class_of(service, key)
         async with self._kept_objects() as kept:
             return await kept.items(service, key, field, at=at, start=start, limit=checked_limit(limit))
 
-    async def history(
+    async def field_history(
         self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
     ) -> list[FieldChange]:
         _, service = self._class_of(service, key)
@@ -65,7 +62,7 @@ class ObjectCaller:
                 service, key, field, after=after, before=before, newest_first=newest_first, limit=limit
             )
 
-    async def edit(
+    async def edit_object(
         self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
     ) -> Edited:
         definition, service = self._class_of(service, key)
@@ -78,16 +75,12 @@ class ObjectCaller:
             raise NotPossibleError(f"{service} is built in: its fields change by its own handlers only")
         target = Target(service, key, EDIT)
         handler = definition.handler(EDIT)
-        argument = within_limit(
-            _as_json(handler, edit, target), self._backend.limits.payload_bytes, f"the edit of {target}"
-        )
-        request = self._backend.in_realm(idempotency_key)
-        command = self._backend.command(
-            target, request, argument, handler.signature.parameter, None, self._backend.engine.journal.secret
-        )
+        argument = within_limit(_as_json(handler, edit, target), self.limits.payload_bytes, f"the edit of {target}")
+        request = self.in_realm(idempotency_key)
+        command = self.command(target, request, argument, handler.signature.parameter, None, self.engine.journal.secret)
         command.if_free = not queue
         act = ControlAction(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=reason)
-        outcome = await self._backend.engine.call(command, self._backend.who, is_fresh=command.request is None, act=act)
+        outcome = await self.engine.call(command, self.who, is_fresh=command.request is None, act=act)
         data = value_of(outcome, command.invocation_id)
         edited: Edited = decode_kept(handler.signature.returns, data, f"the result of {target}")
         return edited
@@ -97,19 +90,19 @@ class ObjectCaller:
 
         Raises :class:`actors.UnknownServiceError`, ``InvalidKeyError``, ``NotPossibleError``.
         """
-        app, stored = self._backend.engine.app, self._backend.engine.stored
+        app, stored = self.engine.app, self.engine.stored
         if service not in app and not is_system(service) and stored.has_object(service, key):
             return None, service
         definition = app.find(service)
         if definition.kind is Kind.SERVICE:
             raise NotPossibleError(f"{service} is a service: it has no keys and no fields")
-        checked_key(definition, key, self._backend.limits.key_bytes)
+        checked_key(definition, key, self.limits.key_bytes)
         return definition, definition.home(service, key, stored)
 
     @asynccontextmanager
     async def _kept_objects(self) -> AsyncIterator[KeptObjects]:
-        async with self._backend.engine.journal.view() as rows:
-            yield KeptObjects(rows, self._backend.engine.journal.partitions)
+        async with self.engine.journal.view() as rows:
+            yield KeptObjects(rows, self.engine.journal.partitions)
 
 
 def _as_json(handler: HandlerDefinition, edit: Edit, target: Target) -> bytes:

@@ -24,7 +24,7 @@ from actors.http.tokens import Grant
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from actors.control.local.backend import LocalClient
+    from actors.control.local.client import LocalClient
     from actors.http.routes import Route
     from actors.http.tokens import TokenBook
 

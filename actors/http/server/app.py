@@ -47,7 +47,7 @@ from journal.safe_logger import SafeLogger
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 
-    from actors.control.local.backend import LocalClient
+    from actors.control.local.client import LocalClient
     from actors.http.server.access import Guard
     from actors.http.server.listener import Closing
     from actors.http.tokens import Grant

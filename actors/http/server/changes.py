@@ -21,7 +21,7 @@ from journal.errors import BrokenInvariant
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from actors.control.local.backend import LocalClient
+    from actors.control.local.client import LocalClient
 
 TOGETHER_SECONDS = 0.05
 """Changes that come within so long of each other are told together."""

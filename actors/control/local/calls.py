@@ -1,0 +1,162 @@
+"""Calls and messages of a client in this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from actors.control.backend import Sent
+from actors.control.local.services import LocalServices
+from actors.core import commands as c
+from actors.errors import InvalidArgumentError, InvalidKeyError, TooSlowError, UnknownServiceError
+from actors.model.keys import checked_key
+from actors.model.new_ids import new_id
+from actors.values import ValueProblem, decode_kept
+from actors.values.limits import within_limit
+from actors.values.names import is_system
+from actors.values.outcomes import value_of
+from journal.events import Kind, Target
+from journal.ids import InvocationId
+
+if TYPE_CHECKING:
+    from actors.model.definitions import Definition
+    from actors.model.requests import Request
+    from journal.events import Outcome
+
+
+class LocalCalls(LocalServices):
+    """Calls and messages, by reference and by name."""
+
+    async def call(self, request: Request) -> Any:
+        command = self._invoke(request)
+        if request.options.timeout is None:
+            outcome = await self.engine.call(command, self.who, is_fresh=command.request is None)
+        else:
+            outcome = await self._outcome_within(command, request, request.options.timeout)
+        data = value_of(outcome, command.invocation_id)
+        return decode_kept(request.handler.signature.returns, data, request)
+
+    async def _outcome_within(self, command: c.Invoke, request: Request, seconds: float) -> Outcome:
+        with trio.move_on_after(seconds):
+            return await self.engine.call(command, self.who, is_fresh=command.request is None)
+        error = TooSlowError(
+            f"{request.target} did not answer within {seconds} seconds; it continues as {command.invocation_id}"
+        )
+        error.invocation_id = command.invocation_id
+        raise error
+
+    async def call_by_name(
+        self, target: Target, argument: bytes, idempotency_key: str | None
+    ) -> tuple[InvocationId, Outcome]:
+        command = self.invoke_by_name(target, argument, idempotency_key, None)
+        return command.invocation_id, await self.outcome_of_call(command)
+
+    async def outcome_of_call(self, command: c.Invoke, *, leaves_at_pause: bool = False) -> Outcome:
+        """How a call ends. Raises :class:`actors.InvocationPausedError` if it is paused and nobody is to wait on."""
+        is_fresh = command.request is None
+        return await self.engine.call(command, self.who, is_fresh=is_fresh, leaves_at_pause=leaves_at_pause)
+
+    async def send_by_name(
+        self, target: Target, argument: bytes, idempotency_key: str | None, delay: float | None
+    ) -> Sent:
+        return await self.send_command(self.invoke_by_name(target, argument, idempotency_key, delay))
+
+    async def send_command(self, command: c.Invoke) -> Sent:
+        """Send a message; returns once it is durable."""
+        accepted = await self.engine.invoke(command, self.who, is_fresh=command.request is None)
+        return Sent(invocation_id=accepted.invocation_id, is_new=accepted.is_new)
+
+    def definition_of(self, service: str) -> Definition:
+        """A class that may be called by name. Raises :class:`actors.UnknownServiceError`."""
+        if is_system(service):
+            raise UnknownServiceError(
+                f"{service} is built in, and cannot be called by name: use the client's own words"
+            )
+        return self.engine.app.find(service)
+
+    def id_of_request(self, target: Target, idempotency_key: str | None) -> InvocationId:
+        """The invocation that a call under this key is, or would be."""
+        definition, target = self._named(target)
+        request_key = self._request_key(definition, target, idempotency_key)
+        if request_key is None:
+            raise InvalidKeyError(f"{target}: without an idempotency key every call is another invocation")
+        return definition.request_id(target, request_key, self._secret_of(definition, target), self.engine.stored)
+
+    def invoke_by_name(
+        self,
+        target: Target,
+        argument: bytes,
+        idempotency_key: str | None,
+        delay: float | None,
+        parameter: str | None = None,
+    ) -> c.Invoke:
+        """A call or a message as a command, with its id. Raises a :class:`actors.Refused`."""
+        definition, target = self._named(target)
+        handler = definition.handler(target.handler)
+        within_limit(argument, self.limits.payload_bytes, f"the argument of {target}")
+        request_key = self._request_key(definition, target, idempotency_key)
+        try:
+            read = handler.signature.read
+            arguments, parameter = self.engine.run_watched(f"the argument of {target}", read, argument, parameter)
+            if request_key is not None:
+                # The same request may come again in another spelling: with spaces, in another order, 1e3 for 1000.
+                argument, parameter = handler.signature.encode((), arguments), handler.signature.parameter
+        except ValueProblem as error:
+            raise InvalidArgumentError(f"{target}: {error.path}: {error.problem}", path=error.path) from error
+        return self.command(target, request_key, argument, parameter, delay, self._secret_of(definition, target))
+
+    def command(
+        self,
+        target: Target,
+        request_key: str | None,
+        argument: bytes,
+        parameter: str,
+        delay: float | None,
+        secret: str,
+    ) -> c.Invoke:
+        self.check_room()
+        if request_key is None:
+            of = new_id(target, None, self.world.unique())
+        else:
+            of = self.engine.app.find(target.service).request_id(target, request_key, secret, self.engine.stored)
+        return c.Invoke(
+            invocation_id=of,
+            target=target,
+            argument=argument,
+            parameter=parameter,
+            scheduled_for=None if not delay else self.world.clock.now() + delay,
+            request=request_key,
+        )
+
+    # Objects.
+
+    def _invoke(self, request: Request) -> c.Invoke:
+        # Refuse here what would be refused there, so that a typo does not travel.
+        definition, handler = self.engine.app.handler_of(request.target)
+        target = request.target
+        if definition.aliases or handler.name != target.handler:
+            target = definition.resolved(target, self.engine.stored)
+        argument = request.encode_arguments(self.limits)
+        key, parameter = request.request_key, request.handler.signature.parameter
+        secret = "" if key is None or request.is_once else self.engine.journal.secret
+        return self.command(target, key, argument, parameter, request.options.delay, secret)
+
+    def _named(self, target: Target) -> tuple[Definition, Target]:
+        """Something that is called by name, with the names that it is kept under."""
+        definition = self.definition_of(target.service)
+        definition.handler(target.handler)
+        checked_key(definition, target.key, self.limits.key_bytes)
+        return definition, definition.resolved(target, self.engine.stored)
+
+    def _request_key(self, definition: Definition, target: Target, idempotency_key: str | None) -> str | None:
+        if _is_once(definition, target):
+            return f"workflow {target.key}"
+        return self.in_realm(idempotency_key)
+
+    def _secret_of(self, definition: Definition, target: Target) -> str:
+        return "" if _is_once(definition, target) else self.engine.journal.secret
+
+
+def _is_once(definition: Definition, target: Target) -> bool:
+    return definition.kind is Kind.WORKFLOW and target.handler == "run"

@@ -1,0 +1,151 @@
+"""What a client in this process may read of invocations, classes, the audit and the change feed."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from actors.control.local.event_stream import Events, Marks
+from actors.control.local.services import LocalServices
+from actors.errors import Refused, UnavailableError
+from actors.model.history import JournalEntry
+from actors.model.info import ServiceInfo, info_of
+from actors.model.listing import Listing
+from actors.model.services import service_info
+from actors.query.audit import AuditQuery, ChainCheck, check_of, list_audit
+from actors.query.changes import changes_since
+from actors.query.invocations import row_of_id
+from actors.query.objects import KeptObjects
+from actors.query.sql.queries import QueryTarget
+from actors.query.unserved import UnservedClass, unserved_classes
+from journal.errors import JournalError
+from journal.ids import InvocationId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from actors.model.info import InvocationInfo
+    from actors.model.output import OutputChunk
+    from actors.query.audit import AuditCheck, AuditPage
+    from actors.query.changes import ChangeSet
+    from actors.query.sql.result import Parameters, QueryResult
+    from journal.events import Outcome
+    from journal.rows import InvocationRow
+
+_LOOKS_TOGETHER = 100
+"""Open invocations of a list that are looked up at the same time."""
+
+
+class LocalInvocations(LocalServices):
+    """Invocations, services, the audit and the change feed, as they are read."""
+
+    async def find(self, listing: Listing) -> list[InvocationInfo]:
+        listings = self._by_all_names(listing)
+        rows = [row for each in listings for row in await self._rows(each)]
+        if len(listings) > 1:
+            rows = sorted(rows, key=lambda row: (row.created_at, row.invocation_id), reverse=True)[: listing.limit]
+        found: list[InvocationInfo] = []
+        for first in range(0, len(rows), _LOOKS_TOGETHER):
+            found += await self._infos(rows[first : first + _LOOKS_TOGETHER])
+        return found
+
+    async def info(self, of: InvocationId) -> InvocationInfo:
+        try:
+            return await self.engine.look(of, self.who)
+        except UnavailableError:
+            # Nothing can be decided, and what was decided can be read.
+            return info_of(row_of_id(self.engine.journal, of), None, self.engine.registry.gates)
+
+    async def outcome(self, of: InvocationId, *, leaves_at_pause: bool = False) -> Outcome:
+        return await self.engine.watch(of, self.who, leaves_at_pause=leaves_at_pause)
+
+    def events(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[JournalEntry]:
+        return Events(self.info, self.engine.journal, of, after, follow=follow)
+
+    def marks(self, of: InvocationId, after: int, *, follow: bool) -> AsyncIterator[OutputChunk]:
+        return Marks(Events(self.info, self.engine.journal, of, after, follow=follow))
+
+    async def query(self, sql: str, parameters: Parameters) -> QueryResult:
+        return await self.queries.query(self.query_target(), sql, parameters)
+
+    async def matching(self, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
+        """How many invocations the predicate fits, and the ids of so many of them, the oldest first."""
+        return await self.queries.matching(self.query_target(), predicate, at_most=at_most)
+
+    async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
+        async with self.engine.journal.view() as rows:
+            kept = KeptObjects(rows, self.engine.journal.partitions)
+            lacking = [name for name in kept.services() if name not in self.engine.app]
+            unserved = [
+                ServiceInfo(name=name, kind=kept.kind_of(name), handlers=(), is_served=False) for name in lacking
+            ]
+        return (*self._served(system=system), *unserved)
+
+    async def unserved(self) -> tuple[UnservedClass, ...]:
+        """The classes that have stored objects and are not served."""
+        async with self.engine.journal.view() as rows:
+            return unserved_classes(KeptObjects(rows, self.engine.journal.partitions), self.engine.app)
+
+    async def audit(self, query: AuditQuery) -> AuditPage:
+        await trio.lowlevel.checkpoint()
+        return list_audit(self.engine.journal, query)
+
+    async def verify_audit(self) -> AuditCheck:
+        chains = [ChainCheck(partition) for partition in range(self.engine.journal.partitions)]
+        for chain in chains:
+            while not chain.is_done:
+                chain.go_on(self.engine.journal)
+                await trio.lowlevel.checkpoint()
+        return check_of(chains)
+
+    async def changes(self, after: int | None, wait: float) -> ChangeSet:
+        await trio.lowlevel.checkpoint()
+        if after is not None and wait:
+            with trio.move_on_after(wait):
+                await self.engine.journal.changes.wait(after)
+        return changes_since(self.engine.journal, after)
+
+    async def _rows(self, listing: Listing) -> list[InvocationRow]:
+        if listing.where is not None:
+            return await self.queries.newest(self.query_target(), listing, listing.where)
+        return await self.queries.listed(self.query_target(), listing)
+
+    def _by_all_names(self, listing: Listing) -> list[Listing]:
+        """A listing of a class, or of a handler of it, by each name that what it wants may be kept under."""
+        if listing.service is None or listing.service not in self.engine.app:
+            return [listing]
+        definition = self.engine.app.find(listing.service)
+        handlers: Sequence[str | None] = (listing.handler,)
+        if listing.handler is not None and listing.handler in definition.called:
+            handlers = definition.called[listing.handler].names
+        return [attrs.evolve(listing, service=name, handler=each) for name in definition.names for each in handlers]
+
+    async def _infos(self, rows: Sequence[InvocationRow]) -> list[InvocationInfo]:
+        """The rows as infos: a list says of an open invocation what :meth:`info` says, with its pause and its waits."""
+        found = [info_of(row, None, self.engine.registry.gates) for row in rows]
+
+        async def look(at: int) -> None:
+            with contextlib.suppress(Refused, JournalError):  # purged since, or its object is damaged: the row stays
+                found[at] = await self.info(rows[at].invocation_id)
+
+        async with trio.open_nursery() as nursery:
+            for at, row in enumerate(rows):
+                if row.outcome is None:
+                    nursery.start_soon(look, at)
+        return found
+
+    def query_target(self) -> QueryTarget:
+        journal = self.engine.journal
+        return QueryTarget(
+            view=journal.view,
+            partitions=journal.partitions,
+            asker=self.who.realm,
+            services=self._served(system=True),
+        )
+
+    def _served(self, *, system: bool) -> tuple[ServiceInfo, ...]:
+        app = self.engine.app
+        return tuple(service_info(definition) for definition in (*app, *(app.built_in() if system else ())))

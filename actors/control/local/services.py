@@ -1,0 +1,41 @@
+"""The services of this process that the parts of the local backend work with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.errors import UnavailableError
+from actors.query.sql.queries import Queries
+
+if TYPE_CHECKING:
+    from actors.engine.engine import Engine
+    from actors.engine.requests import Principal
+    from actors.environment import Environment
+    from actors.values.limits import Limits
+
+
+class LocalServices:
+    """The engine, the queries that take turns, and the client in whose name all of it is used.
+
+    Each part of the backend derives from this or from the parts that it needs; none knows the whole backend.
+    """
+
+    def __init__(
+        self, engine: Engine, world: Environment, limits: Limits, who: Principal, queries: Queries | None = None
+    ) -> None:
+        self.engine = engine
+        self.limits = limits
+        self.world = world
+        self.who = who
+        self.queries = queries if queries is not None else Queries(world, limits)
+
+    def in_realm(self, idempotency_key: str | None) -> str | None:
+        """The key as it is told from the same key of another client."""
+        if idempotency_key is None or not self.who.realm:
+            return idempotency_key
+        return f"{self.who.realm}:{idempotency_key}"
+
+    def check_room(self) -> None:
+        """Raise :class:`actors.UnavailableError` while the disk is too full for new work."""
+        if not self.engine.journal.has_room():
+            raise UnavailableError("the disk is nearly full: new calls are refused, open invocations continue")
