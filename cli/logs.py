@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from cli.output import safe
+from cli.render.output import safe
 
 
 def set_up_logs(*, verbose: bool) -> None:

@@ -68,8 +68,8 @@ def root() -> None:
 
 def main() -> None:
     """Run a command; an error becomes a sentence and an exit code."""
-    from cli.exits import exit_code_of
-    from cli.output import escape_what_streams_cannot_show, remark
+    from cli.exit_codes import exit_code_of
+    from cli.render.output import err, escape_what_streams_cannot_show
 
     escape_what_streams_cannot_show()
     try:
@@ -83,7 +83,7 @@ def main() -> None:
         _shown_safely(error).show()
         sys.exit(error.exit_code)
     except click.Abort:
-        remark("aborted")
+        err("aborted")
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
@@ -93,7 +93,7 @@ def main() -> None:
         if not is_ours(shown):
             raise
         for line in (*getattr(shown, "__notes__", ()), f"playhead: {shown}"):
-            remark(line)
+            err(line)
         sys.exit(exit_code_of(shown))
 
 
@@ -127,7 +127,7 @@ def _alone(error: BaseException) -> BaseException:
 
 def _shown_safely(error: click.ClickException) -> click.ClickException:
     """The same error, whose message may quote what a terminal would obey."""
-    from cli.output import safe_lines
+    from cli.render.output import safe_lines
 
     message = safe_lines(error.format_message())
     return (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.words import DEFAULT_DATA, FASTEST_RATE, SLOWEST_RATE, TOKEN_VARIABLE, URL_VARIABLE
+from cli.constants import DEFAULT_DATA, FASTEST_RATE, SLOWEST_RATE, TOKEN_VARIABLE, URL_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,19 +92,19 @@ def data_option(about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
     )
 
 
-def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say where; the command gets them as ``where``."""
+def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which server; the command gets them as ``server``."""
 
     @functools.wraps(command)
-    def with_where(
+    def with_server(
         *args: Any, url: str | None, token: str | None, data: Path | None, context: str | None, **kwargs: Any
     ) -> Any:
-        from cli.source import where_of
+        from cli.source import resolve_server
 
-        return command(*args, where=where_of(url=url, token=token, data=data, context=context), **kwargs)
+        return command(*args, server=resolve_server(url=url, token=token, data=data, context=context), **kwargs)
 
     return with_options(
-        with_where,
+        with_server,
         click.option(
             "--url", default=None, help=f"A server [default: {URL_VARIABLE}, a context, or the one that holds DATA]."
         ),

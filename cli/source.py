@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 import click
-import trio
 
 from actors.errors import UnavailableError, plain_text
 from actors.http.token_path import TOKEN_VARIABLE, URL_VARIABLE, token_path
 from actors.values.arguments import MAX_NAME
 from cli.address import read_address
+from cli.constants import DEFAULT_DATA
 from cli.contexts import context_in_use
-from cli.words import DEFAULT_DATA
 from journal.kv.data_directory import DataDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from actors.control.client import Client
@@ -45,7 +44,7 @@ T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
-class Where:
+class ServerOptions:
     """What the options say."""
 
     url: str | None = None
@@ -54,37 +53,27 @@ class Where:
 
 
 @asynccontextmanager
-async def live(where: Where) -> AsyncIterator[Client]:
+async def live(server: ServerOptions) -> AsyncIterator[Client]:
     """A client of a running server. Raises :class:`actors.UnavailableError` if there is none."""
     from actors.control.client import Client
     from actors.http.client.backend import HttpBackend
 
-    async with connected(where) as connection:
+    async with connected(server) as connection:
         yield Client(HttpBackend(connection))
 
 
 @asynccontextmanager
-async def connected(where: Where) -> AsyncIterator[Connection]:
+async def connected(server: ServerOptions) -> AsyncIterator[Connection]:
     """The same, for what only a server can be asked."""
     from actors.http.client.backend import open_connection
 
-    url, token = where.url, where.token or os.environ.get(TOKEN_VARIABLE) or None
+    url, token = server.url, server.token or os.environ.get(TOKEN_VARIABLE) or None
     if url is None:
-        url = _url_of(where.data)
+        url = _url_of(server.data)
     if token is None:
-        token = _own_token(where.data, url)
+        token = _own_token(server.data, url)
     async with open_connection(url, token=token, user=user()) as connection:
         yield connection
-
-
-def seen(where: Where, look: Callable[[Live | AtRest], Awaitable[T]]) -> T:
-    """What a look at it shows."""
-
-    async def run() -> T:
-        async with readable(where) as source:
-            return await look(source)
-
-    return trio.run(run)
 
 
 def _own_token(data: Path, url: str) -> str | None:
@@ -216,23 +205,23 @@ class Live:
 
 
 @asynccontextmanager
-async def readable(where: Where) -> AsyncIterator[Live | AtRest]:
+async def readable(server: ServerOptions) -> AsyncIterator[Live | AtRest]:
     """Something to read: the running server if there is one, else the directory as it lies there."""
-    if where.url is None and not DataDirectory(where.data).is_held():
+    if server.url is None and not DataDirectory(server.data).is_held():
         from cli.at_rest import AtRest
         from journal.log.open import open_for_reading
 
-        reader, identity = open_for_reading(where.data)
+        reader, identity = open_for_reading(server.data)
         try:
             yield AtRest(reader, identity)
         finally:
             reader.close()
         return
-    async with live(where) as client:
+    async with live(server) as client:
         yield Live(client)
 
 
-def where_of(*, url: str | None, token: str | None, data: Path | None, context: str | None) -> Where:
+def resolve_server(*, url: str | None, token: str | None, data: Path | None, context: str | None) -> ServerOptions:
     """What was said comes first; a context only where nothing names a server or a directory."""
     if context is not None and url is not None:
         raise click.UsageError("--url and --context both name a server; leave one of them out")
@@ -240,5 +229,5 @@ def where_of(*, url: str | None, token: str | None, data: Path | None, context: 
         url = os.environ.get(URL_VARIABLE)
     named = context_in_use(context) if url is None and (context is not None or data is None) else None
     if named is not None:
-        return Where(url=named.url, token=token or named.token, data=data or DEFAULT_DATA)
-    return Where(url=url, token=token, data=data or DEFAULT_DATA)
+        return ServerOptions(url=named.url, token=token or named.token, data=data or DEFAULT_DATA)
+    return ServerOptions(url=url, token=token, data=data or DEFAULT_DATA)

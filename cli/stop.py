@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from cli.exits import Exit
+from cli.exit_codes import Exit
 from journal.errors import BrokenInvariant
 from journal.safe_logger import SafeLogger
 

@@ -7,12 +7,12 @@ from urllib.parse import quote, unquote
 
 import click
 
-from cli.output import UNSAFE
+from cli.render.output import UNSAFE
 
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
-    from cli.source import Where
+    from cli.source import ServerOptions
     from journal.events import Target
 
 _COMPLETION_SECONDS = 2.0
@@ -120,23 +120,23 @@ def written_target(target: Target) -> str:
 
 def complete_selection(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The services that a running server has, for a shell that completes a word; none if there is no server."""
-    from cli.source import where_of
+    from cli.source import resolve_server
 
     try:
         said = {name: ctx.params.get(name) for name in ("url", "token", "data", "context")}
-        return [name for name in _service_names(where_of(**said)) if name.startswith(incomplete)]
+        return [name for name in _service_names(resolve_server(**said)) if name.startswith(incomplete)]
     except Exception:  # a shell has nobody to tell
         return []
 
 
-def _service_names(where: Where) -> list[str]:
+def _service_names(server: ServerOptions) -> list[str]:
     import trio
 
     from cli.source import live
 
     async def run() -> list[str]:
         with trio.fail_after(_COMPLETION_SECONDS):
-            async with live(where) as client:
+            async with live(server) as client:
                 return [service.name for service in await client.services()]
 
     return trio.run(run)

@@ -12,7 +12,7 @@ from actors.core import commands as c
 from actors.http.models import EventList
 from actors.model.history import JournalEntry, entry_of
 from actors.query.sql.histories import HISTORIES
-from cli.doing.invocations import timeline_lines
+from cli.render.invocations import timeline_lines
 from journal import events as e
 from journal.events import Children, Event, Recorded, Stop, Verb
 from tests.journal.samples import EVENTS, INVOCATION, OTHER, STAMP, STEP

@@ -12,7 +12,7 @@ import actors
 import playhead
 from actors import DefinitionError
 from actors.code.discovery import snapshot_of
-from cli.loading import load_app
+from cli.apps import load_app
 
 if TYPE_CHECKING:
     from pathlib import Path

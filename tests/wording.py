@@ -65,7 +65,7 @@ def _are_errors(above: set[str], found: set[str]) -> bool:
 
 
 LOG_LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
-TERMINAL = {"emit", "remark", "echo", "print"}
+TERMINAL = {"out", "err", "echo", "print"}
 TRANSPARENT = {"join", "tuple", "list", "safe", "str", "removesuffix", "removeprefix", "strip", "replace"}
 """Calls that pass a text on: whom the text is for, the call around them tells."""
 

@@ -1,5 +1,4 @@
-"""One file for each command: its words, its options and its help.
+"""One file for each command: its words, its options, its help, and its work.
 
-Nothing that takes long to import is imported here, so that help answers at once; what a command does is in ``cli.doing`` or
-beside it, and imported when it is run.
+A command is a thin shell over the client. Its functions import what takes long to load, so that help answers at once.
 """

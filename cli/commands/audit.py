@@ -1,4 +1,4 @@
-"""``playhead audit``: who steered what, when, from where and why."""
+"""``playhead audit``: who changed what, when, from where and why."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import limit_option, output_option, where_options
+from cli.options import limit_option, output_option, server_options
+from cli.render.output import err, out, out_json
+from cli.targets import parse_selection
 
 if TYPE_CHECKING:
-    from cli.source import Where
+    from actors.query.audit import AuditPage, AuditQuery
+    from cli.at_rest import AtRest
+    from cli.source import Live, ServerOptions
 
 
 @click.command()
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--after", default=None, help="Continue after a page that was shown before.")
 @click.option("--check", is_flag=True, help="Verify the hash chain instead: exit code 1 if a row was changed.")
 @output_option
-@where_options
+@server_options
 def command(
     by: str | None,
     verb: str | None,
@@ -29,12 +33,81 @@ def command(
     after: str | None,
     check: bool,
     output: str,
-    where: Where,
+    server: ServerOptions,
 ) -> None:
     """Show who changed what, newest first, with refused and denied requests."""
-    from cli.doing import audit
+    from actors.query.audit import AuditQuery
 
     if check:
-        audit.check(where, output)
+        _check_chain(server, output)
     else:
-        audit.show(where, output, by=by, verb=verb, target=target, limit=limit, after=after)
+        _show_page(server, output, AuditQuery(by=by, verb=verb, target=target, limit=limit, after=after))
+
+
+def _show_page(server: ServerOptions, output: str, query: AuditQuery) -> None:
+    from cli.render.tables import AUDIT_ENTRIES
+    from cli.run import read
+
+    async def find(source: Live | AtRest) -> AuditPage:
+        page = await source.audit(query)
+        if not page.entries and query.target is not None:
+            await _refuse_unknown_target(source, query.target)
+        return page
+
+    page = read(server, find)
+    if output == "json":
+        out_json(page)
+        return
+    AUDIT_ENTRIES.show(page.entries, output)
+    if page.next is not None:
+        err(f"there is more: --after {page.next}")
+
+
+async def _refuse_unknown_target(source: Live | AtRest, target: str) -> None:
+    """Raise if the audit has nothing of a target, and no invocation, class, object, deployment or job has that name."""
+    from actors.query.audit import AuditQuery
+    from cli.exit_codes import Exit
+    from cli.selection import refuse_unknown
+    from journal.ids import parse_invocation_id
+
+    if (await source.audit(AuditQuery(target=target, limit=1))).entries or _is_scope(target):
+        return
+    if target.startswith("inv_"):
+        await source.info(parse_invocation_id(target))
+    elif target.startswith("dep_"):
+        await source.deployment(target)
+    elif target.startswith("job_"):
+        await source.job(target)
+    elif ":" in target:  # token:NAME or backup:NAME, which have a row from their beginning
+        err(f"the audit has no target {target!r}")
+        raise click.exceptions.Exit(Exit.NOT_FOUND)
+    else:
+        await refuse_unknown(source, parse_selection(target))
+
+
+def _is_scope(target: str) -> bool:
+    from actors.core.gates import parse_scope
+    from actors.errors import InvalidScopeError
+
+    try:
+        parse_scope(target)
+    except InvalidScopeError:
+        return False
+    return True
+
+
+def _check_chain(server: ServerOptions, output: str) -> None:
+    """Whether the chain of hashes holds. Ends the command with exit code 1 if it does not."""
+    from cli.exit_codes import Exit
+    from cli.run import read
+
+    checked = read(server, lambda source: source.verify_audit())
+    if output == "json":
+        out_json(checked)
+    else:
+        for head in checked.heads:
+            out(f"partition {head.partition}: {head.number} rows, up to {head.link}")
+        for broken in checked.broken:
+            err(broken)
+    if not checked.is_whole:
+        raise click.exceptions.Exit(Exit.FAILED)

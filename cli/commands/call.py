@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import where_options
+from cli.options import server_options
+from cli.render.output import err, out_json
 from cli.targets import parse_argument, parse_target
 
 if TYPE_CHECKING:
-    from cli.source import Where
+    from actors.control.client import Client
+    from actors.model.handles import InvocationHandle
+    from cli.source import ServerOptions
+    from journal.events import Outcome
+
+
+_PATIENCE_SECONDS = 3.0
+"""How long a call may take before the command says what it waits for, and how often it looks."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("target")
 @click.argument("argument", required=False)
 @click.option("--idempotency-key", default=None, help="A repeated call with the same key finds the same invocation.")
-@where_options
-def command(target: str, argument: str | None, idempotency_key: str | None, where: Where) -> None:
+@server_options
+def command(target: str, argument: str | None, idempotency_key: str | None, server: ServerOptions) -> None:
     """Call TARGET (Service/key/handler, or Service/handler) with ARGUMENT as JSON and print the result.
 
     One value for one parameter, an object for several, nothing for none; '-' reads it from stdin. If the call takes
@@ -29,6 +38,55 @@ def command(target: str, argument: str | None, idempotency_key: str | None, wher
         playhead call Counter/alice/add 5
         playhead call Agent/run_task '"hello"'
     """
-    from cli.doing.call import call
+    import msgspec
 
-    call(parse_target(target), parse_argument(argument, sys.stdin), idempotency_key, where)
+    from cli.outcomes import result_of
+    from cli.run import ask
+
+    called, body = parse_target(target), parse_argument(argument, sys.stdin)
+
+    async def call(client: Client) -> bytes:
+        sent = await client.send(called, body, idempotency_key=idempotency_key)
+        handle = client.invocation(sent.invocation_id)
+        return result_of(await _outcome(handle), handle.id)
+
+    out_json(msgspec.json.decode(ask(server, call)))
+
+
+async def _outcome(handle: InvocationHandle[Any]) -> Outcome:
+    """How it ended; while that takes, why."""
+    import trio
+
+    ended: list[Outcome] = []
+    errors: list[Exception] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_say_why, handle)
+        try:
+            ended.append(await handle.outcome())
+        except Exception as error:  # kept from the nursery, which would wrap it
+            errors.append(error)
+        nursery.cancel_scope.cancel()
+    if errors:
+        raise errors[0]
+    return ended[0]
+
+
+async def _say_why(handle: InvocationHandle[Any]) -> None:
+    import trio
+
+    from actors.errors import ActorError
+    from actors.model.explain import reasons
+    from cli.render.reasons import line_of
+    from journal.events import Status
+
+    said = ""
+    while True:
+        await trio.sleep(_PATIENCE_SECONDS)
+        with suppress(ActorError):  # what is wrong with the connection, the call itself says
+            info = await handle.info()
+            if info.status is Status.COMPLETED:  # its outcome is on the way
+                return
+            why = "; ".join(map(line_of, reasons(info)))
+            if why != said:
+                err(f"{handle.id}: {why}")
+                said = why

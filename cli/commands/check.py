@@ -7,14 +7,26 @@ written and no step is executed.
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import report_option, where_options
+from cli.options import report_option, server_options
+from cli.render.output import err
 
 if TYPE_CHECKING:
-    from cli.source import Where
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from actors.control.client import Client
+    from actors.control.local.checks import Checker
+    from actors.model.checks import CheckReport, CheckSummary
+    from actors.values.snapshot import Snapshot
+    from cli.at_rest import AtRest
+    from cli.source import ServerOptions
+    from journal.ids import InvocationId
+
 
 MAX_CHECKED = 250_000
 
@@ -31,7 +43,7 @@ MAX_CHECKED = 250_000
     help=f"With --where, replay only the newest [default: all, at most {MAX_CHECKED:,}].",
 )
 @report_option
-@where_options
+@server_options
 def command(
     invocation_ids: tuple[str, ...],
     condition: str | None,
@@ -39,7 +51,7 @@ def command(
     deployment: str | None,
     limit: int,
     output: str,
-    where: Where,
+    server: ServerOptions,
 ) -> None:
     """Replay invocations on other code, without effects. Shows what is kept, and where the code would do something else.
 
@@ -50,19 +62,115 @@ def command(
     \b
         playhead invocations check --where "status = 'paused'" --app shop/app.py
     """
+    import trio
+
+    from journal.ids import parse_invocation_id
+
     if bool(invocation_ids) == (condition is not None):
         raise click.UsageError("name invocations, or say --where")
     if app is not None and deployment is not None:
         raise click.UsageError("--app names code on disk, --deployment code that is registered; take one")
 
-    from cli.doing import check
+    ids = tuple(parse_invocation_id(text) for text in invocation_ids)
+    if server.url is None:
+        _show_answer(trio.run(_at_rest, server.data, ids, condition, app, deployment, limit), condition, output)
+        return
+    if app is not None:
+        raise click.UsageError(
+            "a server replays on code that it has: register it there, or say --data where the data lies"
+        )
+    check_by_server(server, ids, condition, deployment or "latest", limit, output)
 
-    asked = (where, check.parse_ids(invocation_ids), condition)
-    if check.is_by_server(where):
-        if app is not None:
-            raise click.UsageError(
-                "a server replays on code that it has: register it there, or say --data where the data lies"
-            )
-        check.check_by_server(*asked, deployment or "latest", limit, output)
-    else:
-        check.check_at_rest(*asked, app, deployment, limit, output)
+
+def check_by_server(
+    server: ServerOptions, ids: Sequence[InvocationId], condition: str | None, deployment: str, limit: int, output: str
+) -> None:
+    """Let the server replay them. Ends the command with an exit code that shows the result."""
+
+    from cli.run import ask
+
+    async def check(client: Client) -> CheckSummary | list[CheckReport]:
+        if condition is not None:
+            return await client.check(deployment=deployment, where=condition, limit=limit)
+        return [await client.invocation(of).check(deployment=deployment) for of in ids]
+
+    _show_answer(ask(server, check), condition, output)
+
+
+def _show_answer(answer: CheckSummary | list[CheckReport], condition: str | None, output: str) -> None:
+    from actors.model.checks import CheckSummary
+    from cli.render.checks import show_check
+
+    show_check(answer, output)
+    if isinstance(answer, CheckSummary) and not (answer.checked or answer.skipped):
+        err(f"nothing was checked: no invocation fits {condition}")
+    raise click.exceptions.Exit(_exit_code_of(answer))
+
+
+async def _at_rest(
+    data: Path, ids: Sequence[InvocationId], condition: str | None, app: str | None, deployment: str | None, limit: int
+) -> CheckSummary | list[CheckReport]:
+    """Replay those that are named, or the newest that the condition fits; a server may have the directory open."""
+    from actors.code.registry import LATEST
+    from actors.control.local.checks import Checker, last_of, loaded_aside
+    from actors.environment import Environment
+    from actors.model.listing import Listing
+    from cli.at_rest import AtRest
+    from journal.log.open import open_for_reading
+
+    reader, identity = open_for_reading(data)
+    async with AsyncExitStack() as stack:
+        stack.callback(reader.close)
+        kept = AtRest(reader, identity)
+        checker = Checker(reader, identity.partitions, Environment())
+        if condition is None:
+            return [await _check_one(checker, kept, of, app, deployment) for of in ids]
+        count, wanted = await kept.newest_ids(Listing(where=condition, limit=limit))
+        code = _code(kept, app, deployment or LATEST)
+        name, loaded = await stack.enter_async_context(loaded_aside(code, Environment()))
+        return await last_of(checker.check_each(wanted, name, loaded, is_complete=count <= limit))
+
+
+async def _check_one(
+    checker: Checker, kept: AtRest, of: InvocationId, app: str | None, deployment: str | None
+) -> CheckReport:
+    from actors.code.registry import LATEST
+    from actors.control.local.checks import KEEP, loaded_aside
+    from actors.environment import Environment
+    from actors.query.invocations import row_of_id
+
+    pinned = row_of_id(kept, of).deployment
+    wanted = pinned if deployment == KEEP else deployment or LATEST
+    async with loaded_aside(_code(kept, app, wanted), Environment()) as (name, loaded):
+        return await checker.check(of, name, loaded)
+
+
+def _code(kept: AtRest, app: str | None, deployment: str) -> str | Snapshot:
+    from actors.code.registry import LATEST
+    from actors.errors import BrokenDeploymentError
+    from actors.system.code import read_code
+    from actors.system.registry_rows import read_deployments
+
+    if app is not None:
+        return app
+    registered = read_deployments(kept.reader, kept.partitions)
+    wanted = registered.latest if deployment == LATEST else deployment
+    if not wanted:
+        raise BrokenDeploymentError("no code is kept here for that; name code on disk with --app", deployment="")
+    registered.find(wanted)
+    return read_code(kept, wanted)
+
+
+def _exit_code_of(answer: CheckSummary | list[CheckReport]) -> int:
+    """Done only if every match was replayed and can be moved; failed if one cannot; partial if some were not replayed; not found
+    if nothing matches. A script that checks before a release takes 0 for a yes."""
+    from actors.model.checks import Verdict
+    from cli.exit_codes import Exit
+
+    if isinstance(answer, list):
+        return Exit.DONE if all(report.is_compatible for report in answer) else Exit.FAILED
+    if any(cohort.verdict is not Verdict.SAME for cohort in answer.cohorts):
+        return Exit.FAILED
+    if not (answer.checked or answer.skipped):
+        return Exit.NOT_FOUND
+    return Exit.DONE if answer.is_compatible else Exit.PARTIAL

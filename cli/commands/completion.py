@@ -6,7 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from cli.main import COMPLETION_VARIABLE, NAME, root
-from cli.output import emit
+from cli.render.output import out
 
 
 @click.command()
@@ -23,4 +23,4 @@ def command(shell: str) -> None:
         from journal.errors import BrokenInvariant
 
         raise BrokenInvariant("click knows these three")
-    emit(kind(root, {}, NAME, COMPLETION_VARIABLE).source())
+    out(kind(root, {}, NAME, COMPLETION_VARIABLE).source())

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING
+
 import click
 
 from cli.options import output_option
+from cli.render.output import err, out, safe
+
+if TYPE_CHECKING:
+    from cli.contexts import Context, Contexts
+    from cli.render.tables import ContextInfo
 
 
 @click.group()
@@ -30,38 +38,74 @@ def use(name: str | None, url: str | None, token: str | None, is_none: bool) -> 
         playhead context use staging --url http://127.0.0.1:9071 --token - < token
         playhead context use staging
     """
+    from cli.contexts import Contexts, contexts_path, read_contexts, write_contexts
+
     if (name is None) != is_none:
         raise click.UsageError("name a context, or say --none")
-
-    from cli.doing import contexts
-
+    contexts = read_contexts()
     if name is None:
-        contexts.use_none()
-    else:
-        contexts.use(name, url, token)
+        write_contexts(Contexts(named=contexts.named, current=None))
+        err("no context is in use")
+        return
+    write_contexts(Contexts(named=contexts.named | {name: _context(contexts, name, url, token)}, current=name))
+    err(f"commands are for {name!r} now; it is kept in {contexts_path()}")
+
+
+def _context(contexts: Contexts, name: str, url: str | None, token: str | None) -> Context:
+    from cli.contexts import Context
+
+    secret = sys.stdin.read().strip() if token == "-" else token  # noqa: S105 - a word for stdin
+    if url is None:
+        known = contexts.find(name) if name in contexts.named else None
+        if known is None:
+            raise click.UsageError(f"no context {name!r}; pass --url to create it")
+        return known if secret is None else Context(url=known.url, token=secret)
+    if not url.startswith(("http://", "https://")):
+        raise click.UsageError(f"{url!r} is not the address of a server; write http://HOST:PORT")
+    return Context(url=url, token=secret)  # a token is for the server that it was given for, and does not move along
 
 
 @command.command("list")
 @output_option
 def list_command(output: str) -> None:
     """List the contexts; the one in use has a star."""
-    from cli.doing import contexts
+    from cli.contexts import read_contexts
+    from cli.render.tables import CONTEXTS
 
-    contexts.show_all(output)
+    CONTEXTS.show(_named(read_contexts()), output)
 
 
 @command.command()
 def show() -> None:
     """Show the context in use."""
-    from cli.doing import contexts
+    from cli.contexts import read_contexts
 
-    contexts.show_current()
+    for one in _named(read_contexts()):
+        if one.is_current:
+            out(f"{safe(one.name)}  {safe(one.url)}")
+            return
+    err("no context is in use; commands are for the data directory")
 
 
 @command.command()
 @click.argument("name")
 def forget(name: str) -> None:
     """Delete NAME and its token."""
-    from cli.doing import contexts
+    from cli.contexts import Contexts, read_contexts, write_contexts
 
-    contexts.forget(name)
+    contexts = read_contexts()
+    contexts.find(name)
+    named = {other: context for other, context in contexts.named.items() if other != name}
+    write_contexts(Contexts(named=named, current=None if contexts.current == name else contexts.current))
+    err(f"{name!r} is forgotten")
+
+
+def _named(contexts: Contexts) -> list[ContextInfo]:
+    from cli.render.tables import ContextInfo
+
+    return [
+        ContextInfo(
+            name=name, url=context.url, has_token=context.token is not None, is_current=name == contexts.current
+        )
+        for name, context in sorted(contexts.named.items())
+    ]

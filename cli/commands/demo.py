@@ -9,6 +9,6 @@ import click
 @click.option("--keep", is_flag=True, help="Keep the data directory and print its path.")
 def command(keep: bool) -> None:
     """Show in under a minute what playhead is about. Offline, in a temporary directory; exit code 1 if a claim is false."""
-    from cli.doing.demo import tell
+    from cli.demo.story import tell_story
 
-    tell(is_kept=keep)
+    tell_story(is_kept=keep)

@@ -1,4 +1,4 @@
-"""``playhead deployments``: the code that there is, and which of it new work runs on."""
+"""``playhead deployments``: the registered code, and which of it new work runs on."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import output_option, reason_option, report_option, where_options
+from cli.options import output_option, reason_option, report_option, server_options
+from cli.render.output import err, out, out_json
 
 if TYPE_CHECKING:
-    from cli.source import Where
+    from actors.control.client import Client
+    from cli.source import ServerOptions
 
 
 @click.group()
@@ -19,46 +21,66 @@ def command() -> None:
 
 @command.command("list")
 @output_option
-@where_options
-def list_command(output: str, where: Where) -> None:
+@server_options
+def list_command(output: str, server: ServerOptions) -> None:
     """List deployments, newest first. One without open invocations that is not the latest is drained: it can be pruned."""
-    from cli.doing import deployments
+    from cli.render.tables import DEPLOYMENTS
+    from cli.run import read
 
-    deployments.show_all(where, output)
+    DEPLOYMENTS.show(read(server, lambda source: source.deployments()), output)
 
 
 @command.command()
 @click.argument("deployment")
 @report_option
-@where_options
-def show(deployment: str, output: str, where: Where) -> None:
+@server_options
+def show(deployment: str, output: str, server: ServerOptions) -> None:
     """Show one deployment."""
-    from cli.doing import deployments
+    from cli.render.deployments import deployment_lines
+    from cli.run import read
 
-    deployments.show_one(deployment, where, output)
+    found = read(server, lambda source: source.deployment(deployment))
+    if output == "json":
+        out_json(found)
+        return
+    for line in deployment_lines(found):
+        out(line)
 
 
 @command.command()
 @click.argument("deployment")
 @reason_option
-@where_options
-def latest(deployment: str, reason: str, where: Where) -> None:
+@server_options
+def latest(deployment: str, reason: str, server: ServerOptions) -> None:
     """Run new invocations on DEPLOYMENT, which may be an older one."""
-    from cli.doing import deployments
+    from cli.run import ask
 
-    deployments.make_latest(deployment, reason, where)
+    change = ask(server, lambda client: client.deployments.make_latest(deployment, reason=reason))
+    out(f"{change.after}  {'changed' if change.changed else 'unchanged'}  {change.before or 'none'} -> {change.after}")
+    if not change.changed:
+        err(f"{deployment} was the latest already")
 
 
 @command.command()
 @click.argument("deployments", nargs=-1)
 @click.option("--drained", is_flag=True, help="All that have no open invocations and are not the latest.")
 @reason_option
-@where_options
-def prune(deployments: tuple[str, ...], drained: bool, reason: str, where: Where) -> None:
+@server_options
+def prune(deployments: tuple[str, ...], drained: bool, reason: str, server: ServerOptions) -> None:
     """Delete DEPLOYMENTS and their code. Refused while open invocations run on them."""
+    from cli.run import ask
+
     if bool(deployments) == drained:
         raise click.UsageError("name deployments, or say --drained")
 
-    from cli.doing.deployments import prune_all
+    async def prune_each(client: Client) -> None:
+        for deployment in deployments or await _drained(client):
+            await client.deployments.prune(deployment, reason=reason)
+            out(f"{deployment}  pruned")
 
-    prune_all(deployments, reason, where)
+    ask(server, prune_each)
+
+
+async def _drained(client: Client) -> list[str]:
+    found = await client.deployments.list()
+    return [d.id for d in found if not (d.is_latest or d.is_served or d.open_invocations)]

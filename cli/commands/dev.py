@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cli.commands.serve import drain_option, verbose_option, where_served
+from cli.commands.serve import app_options, drain_option, verbose_option
+from cli.render.output import err
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from actors.control.local.client import LocalClient
+    from actors.values.snapshot import Snapshot
+
+
+_LOOK_AGAIN_MILLISECONDS = 1_000
+"""How often the files are looked at, whatever the system says of changes."""
 
 
 @click.command()
-@where_served
+@app_options
 @drain_option
 @verbose_option
 def command(app: str, data: Path, host: str, port: int, drain: float, verbose: bool) -> int:
@@ -22,6 +31,74 @@ def command(app: str, data: Path, host: str, port: int, drain: float, verbose: b
     Code that cannot be imported is shown, and what was the latest stays so until it can be. A mistake that every try would
     repeat, such as a name that does not exist or a call that does not fit its function, fails an invocation at once.
     """
-    from cli.doing.dev import dev
+    from actors.runtime import RETENTION_SECONDS
+    from cli.apps import load_app
+    from cli.logs import set_up_logs
+    from cli.server import run_server, run_to_the_end
 
-    return dev(app, data, host, port, drain=drain, is_verbose=verbose)
+    set_up_logs(verbose=verbose)
+    if app.endswith(".py"):
+        app = str(Path(app).absolute())  # a step may change the working directory
+    serve = partial(run_server, load_app(app), app, data, host, port, hosts=frozenset({host}), is_open=False)
+    beside = partial(register_what_is_saved, app)
+    run = partial(serve, durability="os", retention=RETENTION_SECONDS, is_paused=False, fail_fast=True, beside=beside)
+    return run_to_the_end(partial(run, drain=drain))
+
+
+async def register_what_is_saved(app: str, client: LocalClient) -> None:
+    """Register the code of ``app`` whenever it has changed, for ever."""
+    import trio
+
+    from actors.code.discovery import snapshot_of
+    from actors.errors import DefinitionError, DeploymentTooLargeError
+
+    registered: set[str] = set()
+    last = await trio.to_thread.run_sync(snapshot_of, app)
+    while True:
+        await _wait_for_change(_folders(app, last))
+        try:
+            snapshot = await trio.to_thread.run_sync(snapshot_of, app)
+        except (DefinitionError, DeploymentTooLargeError, OSError) as error:
+            err(f"{app} cannot be read: {error}")
+            continue
+        if snapshot.deployment != last.deployment:
+            last = snapshot
+            await _register(client, snapshot, registered)
+
+
+async def _register(client: LocalClient, snapshot: Snapshot, registered: set[str]) -> None:
+    from actors.errors import BrokenDeploymentError, Refused
+
+    try:
+        change = await client.register_deployment(snapshot)
+    except BrokenDeploymentError as error:
+        err(f"{error.traceback}{error}\nnew invocations run on the previous code")
+        return
+    except Refused as error:
+        err(str(error))
+        return
+    registered.add(snapshot.deployment)
+    if change.before != change.after:
+        client.supersede(change.before)
+    err(f"new work runs on {change.after}")
+    for deployment in await client.deployments.list():
+        is_needed = deployment.is_latest or deployment.is_served or deployment.open_invocations
+        if deployment.id in registered and not is_needed:
+            await client.deployments.prune(deployment.id, reason="a later save took its place")
+
+
+def _folders(app: str, snapshot: Snapshot) -> set[Path]:
+    from actors.code.discovery import entry_of
+
+    _, root = entry_of(app)
+    return {folder for folder in ((root / path).parent for path in snapshot.files) if folder.is_dir()} or {root}
+
+
+async def _wait_for_change(folders: Collection[Path]) -> None:
+    import watchfiles
+
+    changes = watchfiles.awatch(
+        *folders, recursive=False, rust_timeout=_LOOK_AGAIN_MILLISECONDS, yield_on_timeout=True, debounce=100
+    )
+    async for _ in changes:
+        return

@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.options import data_option, report_option
+from cli.render.output import err, out_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from actors.fsck.doctor import Finding, FsckReport
+    from journal.kv.data_directory import DataDirectory
+    from journal.kv.inventory import Stranger
 
 
 @click.command()
@@ -24,6 +30,77 @@ def command(rebuild: bool, output: str, data: Path) -> None:
 
     Nothing is changed without --rebuild. The exit code is 0 if everything is as it should be (afterwards), else 1.
     """
-    from cli.doing import doctor
+    import trio
 
-    doctor.examine_directory(data, output, is_rebuilt=rebuild)
+    from cli.exit_codes import Exit
+    from cli.render.findings import show_findings
+
+    found = trio.run(_rebuilt, data) if rebuild else look(data)
+    if output == "json":
+        out_json(found)
+    else:
+        show_findings(found)
+    if not found.is_sound:
+        raise click.exceptions.Exit(Exit.FAILED)
+
+
+def look(data: Path) -> FsckReport:
+    """Examine it as it lies there; its files as well, unless a process is writing them."""
+    import attrs
+
+    from actors.fsck.doctor import examine
+    from actors.fsck.set_aside import find_set_aside
+    from journal.kv.inventory import strangers
+    from journal.log.open import open_for_reading
+
+    reader, identity = open_for_reading(data)
+    try:
+        found = examine(reader, identity.partitions)
+        found = attrs.evolve(found, findings=(*found.findings, *find_set_aside(reader, identity.partitions)))
+        if reader.directory.is_held():
+            return found
+        findings = (*found.findings, *_of_directory(reader.directory), *map(_of_stranger, strangers(reader)))
+        return attrs.evolve(found, findings=findings)
+    finally:
+        reader.close()
+
+
+def _of_directory(directory: DataDirectory) -> Iterator[Finding]:
+    from actors.fsck.doctor import Finding
+
+    if not directory.is_backup():
+        for path, mode in directory.writable_by_others():
+            yield Finding(
+                where=f"file {path.name}",
+                what=f"others may write to it (mode {mode:o})",
+                can_be_rebuilt=False,
+                remedy="run 'chmod go-w' on it",
+            )
+
+
+def _of_stranger(stranger: Stranger) -> Finding:
+    from actors.fsck.doctor import Finding
+    from journal.kv.inventory import FileDisposition
+
+    remedies = {
+        FileDisposition.REMOVED: "the next start removes it",
+        FileDisposition.SET_ASIDE: "its changes do not follow on those of the store, so the next start gives it another name and does not read it",
+        FileDisposition.TAKEN_IN: "move it away before the next start, which would take it for the store's own",
+    }
+    return Finding(
+        where=f"file db/{stranger.name}",
+        what="neither the manifest nor MARK names it: a crash has left it, or another process has written it",
+        can_be_rebuilt=False,
+        remedy=remedies[stranger.fate],
+    )
+
+
+async def _rebuilt(data: Path) -> FsckReport:
+    from actors.fsck.doctor import rebuild
+    from actors.runtime import RETENTION_SECONDS
+    from cli.offline_audit import open_audit
+
+    async with open_audit(data) as audit:
+        found = await rebuild(audit.journal, audit.who, retention_seconds=RETENTION_SECONDS)
+    err("rows, indexes and items agree with the events" if found.is_sound else "not all of it could be mended")
+    return found

@@ -1,4 +1,4 @@
-"""``playhead gates``: hold a service, a handler, a key, a deployment or everything, and let it go on."""
+"""``playhead gates``: hold a service, a handler, a key, a deployment or everything, and resume it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import output_option, report_option, where_options
+from cli.options import output_option, report_option, server_options
+from cli.render.output import err, out, out_json, safe
 
 if TYPE_CHECKING:
-    from cli.source import Where
+    from actors.model.info import GateAnswer
+    from cli.source import ServerOptions
+
 
 _REASON = click.option("--reason", default="", help="Why; shown by 'playhead why' and recorded in the audit.")
 
@@ -25,12 +28,13 @@ def command() -> None:
 
 @command.command("list")
 @output_option
-@where_options
-def list_command(output: str, where: Where) -> None:
+@server_options
+def list_command(output: str, server: ServerOptions) -> None:
     """List closed gates and their exceptions, whose state is open."""
-    from cli.doing import gates
+    from cli.render.tables import GATES
+    from cli.run import read
 
-    gates.show_all(where, output)
+    GATES.show(read(server, lambda source: source.gates()), output)
 
 
 @command.command()
@@ -44,28 +48,38 @@ def list_command(output: str, where: Where) -> None:
     help="drain: let running steps end; now: abort them, they run again later.",
 )
 @report_option
-@where_options
-def close(scope: str, reason: str, mode: str, output: str, where: Where) -> None:
+@server_options
+def close(scope: str, reason: str, mode: str, output: str, server: ServerOptions) -> None:
     """Hold everything in SCOPE, also what was opened before.
 
     \b
         playhead gates close service:Agent --reason 'the database is down for maintenance'
     """
-    from cli.doing import gates
+    from cli.run import ask
 
-    gates.change(where, output, lambda client: client.close(scope, mode=mode, reason=reason))
+    _show_change(ask(server, lambda client: client.gates.close(scope, mode=mode, reason=reason)), output)
 
 
 @command.command("open")
 @click.argument("scope")
 @_REASON
 @report_option
-@where_options
-def open_command(scope: str, reason: str, output: str, where: Where) -> None:
+@server_options
+def open_command(scope: str, reason: str, output: str, server: ServerOptions) -> None:
     """Resume SCOPE, except narrower scopes that were closed individually.
 
     While a wider gate is closed, this makes an exception to it.
     """
-    from cli.doing import gates
+    from cli.run import ask
 
-    gates.change(where, output, lambda client: client.open(scope, reason=reason))
+    _show_change(ask(server, lambda client: client.gates.open(scope, reason=reason)), output)
+
+
+def _show_change(answer: GateAnswer, output: str) -> None:
+    if output == "json":
+        out_json(answer)
+        return
+    change = "changed" if answer.changed else "unchanged"
+    out(f"{safe(answer.scope)}  {change}  {answer.before.value} -> {answer.after.value}")
+    if answer.gate is not None and answer.gate.scope != answer.scope:
+        err(f"it is held by the gate {answer.gate.scope}")

@@ -1,4 +1,4 @@
-"""``playhead invocations``: list, describe and steer them."""
+"""``playhead invocations``: list, describe and control them. The verbs are in :mod:`cli.commands.verbs`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.commands import check
-from cli.commands.steering import VERBS
-from cli.options import limit_option, output_option, report_option, watch_option, where_options
+from cli.commands.verbs import VERBS
+from cli.constants import STATUSES
+from cli.options import limit_option, output_option, report_option, server_options, watch_option
+from cli.render.output import err, out, out_json, out_json_line
 from cli.targets import complete_selection, parse_selection
-from cli.words import STATUSES
 
 if TYPE_CHECKING:
-    from cli.source import Where
+    from collections.abc import Iterable
+
+    from actors.control.client import Client
+    from actors.model.history import JournalEntry
+    from actors.model.info import InvocationInfo
+    from actors.model.listing import Listing
+    from cli.at_rest import AtRest
+    from cli.source import Live, ServerOptions
+    from journal.ids import InvocationId
 
 
 @click.group()
@@ -32,7 +41,7 @@ command.add_command(check.command, "check")
 @click.option("--system", is_flag=True, help="Include built-in invocations: jobs, gates and edits.")
 @watch_option
 @output_option
-@where_options
+@server_options
 def list_command(
     selection: str | None,
     status: tuple[str, ...],
@@ -41,7 +50,7 @@ def list_command(
     system: bool,
     watch: bool,
     output: str,
-    where: Where,
+    server: ServerOptions,
 ) -> None:
     """List invocations, newest first. SELECTION is Service, Service/key, Service/key/handler, or Service/handler of a
     service without keys; each part is exact.
@@ -49,31 +58,88 @@ def list_command(
     \b
         playhead invocations list --where "status = 'paused' and last_error_type like '%Connection%'"
     """
-    named = None if selection is None else parse_selection(selection)
+    import attrs
 
     from actors.model.listing import Listing
-    from cli.doing import invocations
+    from cli.render.tables import INVOCATIONS
+    from cli.render.watch import check_watchable
+    from cli.run import read
+    from cli.selection import refuse_unknown, resolved
     from journal.events import Status
 
-    listing = Listing(
-        status=frozenset(Status(text) for text in status) or None,
-        where=condition,
-        limit=limit,
-        system=system,
-    )
-    invocations.show_all(named, listing, where, output, is_watched=watch)
+    named = None if selection is None else parse_selection(selection)
+    statuses = frozenset(Status(text) for text in status) or None
+    listing = Listing(status=statuses, where=condition, limit=limit, system=system)
+    if watch:
+        check_watchable(output)
+
+    async def find(source: Live | AtRest) -> list[InvocationInfo]:
+        wanted = listing
+        if named is not None:
+            service, key, handler = await resolved(source, named)
+            wanted = attrs.evolve(listing, service=service, key=key, handler=handler)
+        if watch:
+            await _watch_listing(source, wanted, is_wide=output == "wide")
+        found = await source.find(wanted)
+        if named is not None and not found:
+            await refuse_unknown(source, named)
+        return found
+
+    found = read(server, find)
+    INVOCATIONS.show(found, output)
+    if len(found) == limit:
+        err(f"the newest {limit}; there may be more: --limit shows more, --status, --where and SELECTION narrow it")
+
+
+async def _watch_listing(source: Live | AtRest, listing: Listing, *, is_wide: bool) -> None:
+    from cli.render.tables import INVOCATIONS
+    from cli.render.watch import watch
+
+    async def look() -> tuple[Iterable[str], bool]:
+        return INVOCATIONS.lines(await source.find(listing), is_wide=is_wide), False
+
+    await watch(look)
 
 
 @command.command()
 @click.argument("invocation_id")
 @watch_option
 @report_option
-@where_options
-def describe(invocation_id: str, watch: bool, output: str, where: Where) -> None:
+@server_options
+def describe(invocation_id: str, watch: bool, output: str, server: ServerOptions) -> None:
     """Show the details and the timeline of one invocation."""
-    from cli.doing import invocations
+    from cli.render.invocations import invocation_lines
+    from cli.render.watch import check_watchable
+    from cli.run import read
+    from journal.ids import parse_invocation_id
 
-    invocations.describe(invocation_id, where, output, is_watched=watch)
+    of = parse_invocation_id(invocation_id)
+    if watch:
+        check_watchable(output)
+        read(server, lambda source: _watch_one(source, of))
+        return
+
+    async def find(source: Live | AtRest) -> tuple[InvocationInfo, list[JournalEntry]]:
+        return await source.info(of), await source.events(of)
+
+    info, entries = read(server, find)
+    if output == "json":
+        out_json({"invocation": info, "events": entries})
+        return
+    for line in invocation_lines(info, entries):
+        out(line)
+
+
+async def _watch_one(source: Live | AtRest, of: InvocationId) -> None:
+    from cli.render.invocations import invocation_lines
+    from cli.render.watch import watch
+    from journal.events import Status
+
+    async def look() -> tuple[Iterable[str], bool]:
+        info = await source.info(of)
+        return invocation_lines(info, await source.events(of)), info.status is Status.COMPLETED
+
+    await watch(look)
 
 
 @command.command()
@@ -81,30 +147,55 @@ def describe(invocation_id: str, watch: bool, output: str, where: Where) -> None
 @click.option(
     "-o", "--output", type=click.Choice(["table", "wide", "json", "jsonl"]), default="table", show_default=True
 )
-@where_options
-def events(invocation_id: str, output: str, where: Where) -> None:
+@server_options
+def events(invocation_id: str, output: str, server: ServerOptions) -> None:
     """Show the history of one invocation."""
-    from cli.doing import invocations
+    from cli.render.invocations import timeline_lines
+    from cli.run import read
+    from journal.ids import parse_invocation_id
 
-    invocations.show_events(invocation_id, where, output)
+    of = parse_invocation_id(invocation_id)
+    entries = read(server, lambda source: source.events(of))
+    match output:
+        case "json":
+            out_json(entries)
+        case "jsonl":
+            for entry in entries:
+                out_json_line(entry)
+        case _:
+            for line in timeline_lines(entries, is_wide=output == "wide"):
+                out(line)
 
 
 @command.command()
 @click.argument("invocation_id")
 @click.option("--after", default=0, help="Start after this event number.")
 @report_option
-@where_options
-def follow(invocation_id: str, after: int, output: str, where: Where) -> None:
+@server_options
+def follow(invocation_id: str, after: int, output: str, server: ServerOptions) -> None:
     """Follow the history of one invocation until it ends. As JSON: one line per event."""
-    from cli.doing import invocations
+    from cli.render.invocations import timeline_line
+    from cli.run import ask
+    from journal.ids import parse_invocation_id
 
-    invocations.follow(invocation_id, after, where, output)
+    of = parse_invocation_id(invocation_id)
+
+    async def show_each(client: Client) -> None:
+        start: float | None = None
+        async for entry in client.invocation(of).follow(after=after):
+            start = entry.at if start is None else start
+            if output == "json":
+                out_json_line(entry)
+            else:
+                out(timeline_line(entry, start))
+
+    ask(server, show_each)
 
 
 @command.command()
 @click.argument("which", nargs=-1, required=True, metavar="IDS...")
-@where_options
-def export(which: tuple[str, ...], where: Where) -> None:
+@server_options
+def export(which: tuple[str, ...], server: ServerOptions) -> None:
     """Export whole histories as JSON lines. Per invocation: its details, then its events with their values.
 
     IDS: ids, or '-' for ids from stdin. Each line has a 'kind': 'invocation' or 'event', and the 'id' of the invocation.
@@ -112,9 +203,20 @@ def export(which: tuple[str, ...], where: Where) -> None:
     \b
         playhead invocations list Writer -o id | playhead invocations export - > histories.jsonl
     """
-    from cli.doing import invocations
+    from cli.run import read
+    from cli.selection import select
 
-    invocations.export(which, where)
+    selected = select(which, None, None)
+    if not selected.is_by_ids:
+        raise click.UsageError("name them by their ids; 'playhead invocations list -o id' gives the ids of a selection")
+
+    async def write_each(source: Live | AtRest) -> None:
+        for of in selected.ids:
+            out_json_line({"kind": "invocation", "id": of, "invocation": await source.info(of)})
+            for entry in await source.events(of):
+                out_json_line({"kind": "event", "id": of, "event": entry})
+
+    read(server, write_each)
 
 
 for verb in VERBS:

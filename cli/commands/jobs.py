@@ -1,4 +1,4 @@
-"""``playhead jobs``: what was asked of many invocations at once, and what came of it."""
+"""``playhead jobs``: bulk jobs and their results."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import output_option, reason_option, report_option, watch_option, where_options
+from cli.options import output_option, reason_option, report_option, server_options, watch_option
+from cli.render.output import out, out_json
 
 if TYPE_CHECKING:
-    from cli.source import Where
+    from collections.abc import Iterable
+
+    from actors.control.client import Client
+    from actors.model.job_info import JobInfo
+    from cli.at_rest import AtRest
+    from cli.source import Live, ServerOptions
 
 
 @click.group()
@@ -20,55 +26,97 @@ def command() -> None:
 @command.command("list")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
 @output_option
-@where_options
-def list_command(limit: int, output: str, where: Where) -> None:
+@server_options
+def list_command(limit: int, output: str, server: ServerOptions) -> None:
     """List the retained jobs, newest first."""
-    from cli.doing import jobs
+    from cli.render.tables import JOBS
+    from cli.run import read
 
-    jobs.show_all(limit, where, output)
+    JOBS.show(read(server, lambda source: source.jobs(limit)), output)
 
 
 @command.command()
 @click.argument("job")
 @watch_option
 @report_option
-@where_options
-def show(job: str, watch: bool, output: str, where: Where) -> None:
+@server_options
+def show(job: str, watch: bool, output: str, server: ServerOptions) -> None:
     """Show the progress of JOB."""
-    from cli.doing import jobs
+    from cli.render.jobs import job_lines
+    from cli.render.watch import check_watchable
+    from cli.run import read
 
-    jobs.show_one(job, where, output, is_watched=watch)
+    if watch:
+        check_watchable(output)
+        read(server, lambda source: _watch_job(source, job))
+        return
+    info = read(server, lambda source: source.job(job))
+    if output == "json":
+        out_json(info)
+        return
+    for line in job_lines(info):
+        out(line)
+
+
+async def _watch_job(source: Live | AtRest, job: str) -> None:
+    from cli.render.jobs import job_lines
+    from cli.render.watch import watch
+
+    async def look() -> tuple[Iterable[str], bool]:
+        info = await source.job(job)
+        return job_lines(info), info.ended_at is not None
+
+    await watch(look)
 
 
 @command.command()
 @click.argument("job")
 @click.option("-o", "--output", type=click.Choice(["table", "json", "jsonl", "id"]), default="table", show_default=True)
-@where_options
-def follow(job: str, output: str, where: Where) -> None:
+@server_options
+def follow(job: str, output: str, server: ServerOptions) -> None:
     """Follow JOB until it ends. The exit code shows its result, as if it had been started here."""
-    from cli.doing import jobs
+    from cli.exit_codes import Exit
+    from cli.jobs import follow_job, report
+    from cli.run import ask
 
-    jobs.follow(job, where, output)
+    code = report(ask(server, lambda client: follow_job(client.jobs.job(job))), output)
+    if code is not Exit.DONE:
+        raise click.exceptions.Exit(code)
 
 
 @command.command()
 @click.argument("job")
 @click.option("--refused", is_flag=True, help="Only refused invocations.")
 @output_option
-@where_options
-def items(job: str, refused: bool, output: str, where: Where) -> None:
+@server_options
+def items(job: str, refused: bool, output: str, server: ServerOptions) -> None:
     """List the result for each invocation that JOB has reached."""
-    from cli.doing import jobs
+    from actors.core.jobs import ItemResult
+    from cli.render.tables import JOB_ITEMS
+    from cli.run import read
 
-    jobs.show_items(job, where, output, only_refused=refused)
+    found = read(server, lambda source: source.job_items(job))
+    JOB_ITEMS.show([item for item in found if not refused or item.result is ItemResult.REFUSED], output)
 
 
 @command.command()
 @click.argument("job")
 @reason_option
-@where_options
-def cancel(job: str, reason: str, where: Where) -> None:
+@server_options
+def cancel(job: str, reason: str, server: ServerOptions) -> None:
     """Cancel JOB: it reaches no further invocations. What it has changed stays changed."""
-    from cli.doing import jobs
 
-    jobs.cancel(job, reason, where)
+    from actors.core.jobs import JobState
+    from cli.exit_codes import Exit
+    from cli.jobs import report
+    from cli.run import ask
+
+    async def cancelled(client: Client) -> JobInfo:
+        handle = client.jobs.job(job)
+        await handle.cancel(reason=reason)
+        return await handle.result()
+
+    info = ask(server, cancelled)
+    report(info, "table")
+    if info.state is not JobState.CANCELLED:
+        raise click.exceptions.Exit(Exit.REFUSED)  # it ended before the word came

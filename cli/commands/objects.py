@@ -1,21 +1,25 @@
-"""``playhead actors``: keyed objects, their fields now and then, and changes to them."""
+"""``playhead actors``: keyed objects, their fields now and in the past, and changes to them."""
 
 from __future__ import annotations
 
 import functools
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from cli.options import limit_option, output_option, reason_option, report_option, where_options, with_options
-from cli.targets import complete_selection, parse_value
+from cli.options import limit_option, output_option, reason_option, report_option, server_options, with_options
+from cli.render.output import err, out, out_json, safe
+from cli.targets import NamedTarget, complete_selection, parse_object, parse_value, written_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.doing.objects import HowEdited
-    from cli.source import Where
+    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+    from cli.at_rest import AtRest
+    from cli.selection import Source
+    from cli.source import Live, ServerOptions
+
 
 _AT = click.option("--at", type=click.IntRange(min=1), default=None, help="The state after this event number.")
 _OBJECT = click.argument("name", metavar="SERVICE/KEY", shell_complete=complete_selection)
@@ -31,27 +35,74 @@ def command() -> None:
 @click.option("--after", default="", help="Continue after this key; needs SERVICE.")
 @limit_option
 @output_option
-@where_options
-def list_command(service: str | None, after: str, limit: int, output: str, where: Where) -> None:
+@server_options
+def list_command(service: str | None, after: str, limit: int, output: str, server: ServerOptions) -> None:
     """List objects by service and key, or those of one SERVICE."""
+    from cli.render.tables import OBJECTS
+    from cli.run import read
+    from cli.selection import refuse_unknown
+
     if after and service is None:
         raise click.UsageError("--after is a key of one SERVICE: name it")
 
-    from cli.doing import objects
+    async def find(source: Live | AtRest) -> list[ObjectName]:
+        found = await source.objects(service, after, limit)
+        if service is not None and not found:
+            await refuse_unknown(source, NamedTarget(service))
+        return found
 
-    objects.show_all(service, after, limit, where, output)
+    found = read(server, find)
+    OBJECTS.show(found, output)
+    if len(found) == limit:
+        err(f"the first {limit}; there may be more: --limit shows more, SERVICE with --after continues")
 
 
 @command.command()
 @_OBJECT
 @_AT
 @report_option
-@where_options
-def show(name: str, at: int | None, output: str, where: Where) -> None:
+@server_options
+def show(name: str, at: int | None, output: str, server: ServerOptions) -> None:
     """Show an object: its fields, its holder and its queue."""
-    from cli.doing import objects
+    from cli.render.objects import object_lines
 
-    objects.show_one(name, at, where, output)
+    info = _info(name, at, server)
+    if output == "json":
+        out_json(info)
+        return
+    for line in object_lines(info):
+        out(line)
+
+
+def _info(name: str, at: int | None, server: ServerOptions) -> ObjectInfo:
+    from cli.run import read
+
+    service, key = parse_object(name)
+    return read(server, lambda source: _known(source, service, key, at))
+
+
+async def _known(source: Source, service: str, key: str, at: int | None) -> ObjectInfo:
+    """The object. Raises a :class:`actors.Refused` if there is no such service, or the key was never used."""
+    from cli.selection import refuse_unknown
+
+    info = await source.object_info(service, key, at)
+    if info.version == 0:
+        await refuse_unknown(source, NamedTarget(service, key))
+    return info
+
+
+async def _refuse_unknown_field(source: Source, service: str, key: str, field: str) -> None:
+    """Raise a :class:`actors.Refused` if what was asked of a field found nothing because there is no such field."""
+    from actors.errors import UnknownFieldError
+
+    info = await _known(source, service, key, None)
+    served = [one for one in await source.served() if service in (one.name, *one.aliases)]
+    declared = [each.name for one in served for each in one.fields]
+    known = list(dict.fromkeys([*declared, *info.fields, *info.logs, *info.maps]))
+    if field not in known:
+        raise UnknownFieldError(
+            f"{written_object(service, key)} has no field {field!r}; its fields: {', '.join(known) or 'none'}"
+        )
 
 
 @command.command()
@@ -61,12 +112,29 @@ def show(name: str, at: int | None, output: str, where: Where) -> None:
 @_AT
 @limit_option
 @output_option
-@where_options
-def items(name: str, field: str, start: str, at: int | None, limit: int, output: str, where: Where) -> None:
+@server_options
+def items(name: str, field: str, start: str, at: int | None, limit: int, output: str, server: ServerOptions) -> None:
     """List the items of FIELD, a log or a map."""
-    from cli.doing import objects
+    from actors.errors import NotPossibleError
+    from cli.render.tables import ITEMS
+    from cli.run import read
 
-    objects.show_items(name, field, start, at, limit, where, output)
+    service, key = parse_object(name)
+
+    async def find(source: Live | AtRest) -> list[ItemInfo]:
+        found = await source.object_items(service, key, field, at, start, limit)
+        if not found:
+            await _refuse_unknown_field(source, service, key, field)
+            if field in (await source.object_info(service, key, at)).fields:
+                raise NotPossibleError(
+                    f"{field} is a plain field and has no items; 'playhead actors state get' shows it"
+                )
+        return found
+
+    found = read(server, find)
+    ITEMS.show(found, output)
+    if len(found) == limit:
+        err(f"{limit} items; there may be more: --start continues, --limit shows more")
 
 
 @command.command()
@@ -77,14 +145,39 @@ def items(name: str, field: str, start: str, at: int | None, limit: int, output:
 @click.option("--newest-first", is_flag=True, help="Show the newest change first.")
 @limit_option
 @output_option
-@where_options
+@server_options
 def history(
-    name: str, field: str, after: int, before: int | None, newest_first: bool, limit: int, output: str, where: Where
+    name: str,
+    field: str,
+    after: int,
+    before: int | None,
+    newest_first: bool,
+    limit: int,
+    output: str,
+    server: ServerOptions,
 ) -> None:
     """Show past values of FIELD, oldest first, and who wrote them."""
-    from cli.doing import objects
+    from cli.render.tables import CHANGES
+    from cli.run import read
 
-    objects.show_history(name, field, objects.Span(after, before, newest_first, limit), where, output)
+    service, key = parse_object(name)
+
+    async def find(source: Live | AtRest) -> tuple[list[FieldChange], int]:
+        found = await source.field_history(
+            service, key, field, after=after, before=before, newest_first=newest_first, limit=limit
+        )
+        if not found:
+            await _refuse_unknown_field(source, service, key, field)
+        return found, (await source.object_info(service, key, None)).history_from
+
+    found, history_from = read(server, find)
+    CHANGES.show(found, output)
+    is_cut = len(found) >= limit
+    if after + 1 < history_from and not (is_cut and newest_first):
+        err(f"the history before event {history_from} is no longer kept: retention has purged it")
+    if is_cut:
+        way = "before" if newest_first else "after"
+        err(f"{len(found)} changes; there may be more: --{way} {found[-1].number} continues")
 
 
 @command.group()
@@ -96,33 +189,48 @@ def state() -> None:
 @_OBJECT
 @click.argument("field", required=False)
 @_AT
-@where_options
-def get_command(name: str, field: str | None, at: int | None, where: Where) -> None:
+@server_options
+def get_command(name: str, field: str | None, at: int | None, server: ServerOptions) -> None:
     """Print the fields of an object as JSON, or the value of one FIELD."""
-    from cli.doing import objects
+    info = _info(name, at, server)
+    if field is None:
+        out_json(info.fields)
+    elif field in info.fields:
+        out_json(info.fields[field])
+    else:
+        others = ", ".join([*info.fields, *info.logs, *info.maps]) or "none"
+        hint = "; 'playhead actors items' shows logs and maps" if field in (*info.logs, *info.maps) else ""
+        raise click.UsageError(f"{name} has no plain field {field!r}{hint}; its fields: {others}")
 
-    objects.show_fields(name, field, at, where)
+
+class EditOptions(NamedTuple):
+    """How fields are changed, for every kind of change."""
+
+    if_version: int | None
+    is_queued: bool
+    reason: str
+    output: str
+    server: ServerOptions
 
 
 def _edit_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How fields are changed, whatever becomes of them. The command gets it as ``how``."""
+    """The options of every edit; the command gets them as ``options``."""
 
     @functools.wraps(command)
-    def with_how(*, if_version: int | None, queue: bool, reason: str, output: str, where: Where, **kwargs: Any) -> None:
-        from cli.doing.objects import HowEdited
-
-        how = HowEdited(if_version=if_version, is_queued=queue, reason=reason, output=output, where=where)
-        command(how=how, **kwargs)
+    def with_options_of_edit(
+        *, if_version: int | None, queue: bool, reason: str, output: str, server: ServerOptions, **kwargs: Any
+    ) -> None:
+        command(options=EditOptions(if_version, queue, reason, output, server), **kwargs)
 
     return with_options(
-        with_how,
+        with_options_of_edit,
         click.option("--if-version", type=int, default=None, help="Refuse unless this event changed the fields last."),
         click.option(
             "--queue", is_flag=True, help="Wait for the key while it is held or others wait; without it, refuse."
         ),
         reason_option,
         report_option,
-        where_options,
+        server_options,
     )
 
 
@@ -130,15 +238,13 @@ def _edit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_OBJECT
 @click.argument("changes", nargs=-1, required=True, metavar="FIELD=JSON...")
 @_edit_options
-def set_command(name: str, changes: tuple[str, ...], how: HowEdited) -> None:
+def set_command(name: str, changes: tuple[str, ...], options: EditOptions) -> None:
     """Set fields to new values: all of them or none. An item of a map is FIELD[KEY], with its key as JSON.
 
     \b
         playhead actors state set Counter/alice value=5 --reason 'counted by hand'
         playhead actors state set Shop/a 'stock["tea"]=3'
     """
-    from cli.doing import objects
-
     fields: dict[str, Any] = {}
     items: dict[str, dict[str, Any]] = {}
     for change in changes:
@@ -148,7 +254,7 @@ def set_command(name: str, changes: tuple[str, ...], how: HowEdited) -> None:
             fields[field] = value
         else:
             items.setdefault(field, {})[item] = value
-    objects.edit(name, how, set=fields, items=items)
+    _edit(name, options, set=fields, items=items)
 
 
 def _parse_change(text: str) -> tuple[str, str | None, str]:
@@ -168,10 +274,8 @@ def _parse_change(text: str) -> tuple[str, str | None, str]:
 @_OBJECT
 @click.argument("fields", nargs=-1, required=True, metavar="FIELD...")
 @_edit_options
-def clear_command(name: str, fields: tuple[str, ...], how: HowEdited) -> None:
+def clear_command(name: str, fields: tuple[str, ...], options: EditOptions) -> None:
     """Reset fields to their defaults and empty maps. FIELD[KEY] removes one item of a map."""
-    from cli.doing import objects
-
     clear: list[str] = []
     remove: dict[str, list[str]] = {}
     for text in fields:
@@ -180,4 +284,25 @@ def clear_command(name: str, fields: tuple[str, ...], how: HowEdited) -> None:
             remove.setdefault(field, []).append(rest[:-1])
         else:
             clear.append(text)
-    objects.edit(name, how, clear=clear, remove=remove)
+    _edit(name, options, clear=clear, remove=remove)
+
+
+def _edit(name: str, options: EditOptions, **changes: Any) -> None:
+    """Change fields, and say what that changed. ``changes`` are those of :meth:`actors.ObjectHandle.edit`."""
+    from cli.render.text_table import value_as_json
+    from cli.run import ask
+
+    service, key = parse_object(name)
+    edited = ask(
+        options.server,
+        lambda client: client.object(service, key).edit(
+            **changes, if_version=options.if_version, queue=options.is_queued, reason=options.reason
+        ),
+    )
+    if options.output == "json":
+        out_json({"changed": edited.changed, "before": edited.before, "after": edited.after})
+        return
+    for field, before in edited.before.items():
+        after = edited.after[field]
+        change = "changed" if before != after else "unchanged"
+        out(f"{safe(field)}  {change}  {safe(value_as_json(before))} -> {safe(value_as_json(after))}")

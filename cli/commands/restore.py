@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import stat
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from cli.render.output import err, out, when
+
+if TYPE_CHECKING:
+    from actors.fsck.doctor import FsckReport
+    from journal.kv.backup import Restored
+    from journal.kv.data_directory import DataDirectory
+    from journal.kv.rocks_reader import RocksReader
+    from journal.rows import StoreIdentity
 
 
 @click.command()
@@ -31,6 +43,58 @@ def command(backup: Path, data: Path, runs_at_once: bool) -> None:
     \b
         playhead gates open backlog
     """
-    from cli.doing import copies
+    from actors.fsck.doctor import examine
+    from cli.render.findings import contents_of, show_findings
+    from journal.errors import StoreDamaged
+    from journal.kv.backup import restore_backup
 
-    copies.restore(backup, data, runs_at_once=runs_at_once)
+    _warn_of_others(backup)
+    examinations: list[FsckReport] = []
+
+    def check(rows: RocksReader, identity: StoreIdentity) -> None:
+        examinations.append(examine(rows, identity.partitions))
+        if not examinations[0].is_sound:
+            show_findings(examinations[0])
+            raise StoreDamaged(
+                backup.absolute(),
+                f"the backup is not sound, and nothing was left in {data}. Take another one",
+            )
+
+    restored = restore_backup(backup, data, check=check, is_held=not runs_at_once, now=time.time())
+    (found,) = examinations
+    out(f"{contents_of(found)} are in {data}")
+    _explain(restored)
+
+
+def _warn_of_others(backup: Path) -> None:
+    mode = backup.stat().st_mode
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        err(
+            f"others may write to {backup} (mode {stat.S_IMODE(mode):o}): a user who changes a backup can change its manifest too, so "
+            "nothing shows whether that was done"
+        )
+
+
+def _explain(restored: Restored) -> None:
+    from journal.kv.data_directory import DataDirectory
+
+    identity, origin = restored.identity, DataDirectory(restored.manifest.origin)
+    err(f"it is a copy as of {when(restored.manifest.made_at)}, with an id of its own")
+    if identity.backlog is not None:
+        err("side effects after that moment happen again where invocations resume")
+    if identity.is_held:
+        err(
+            "open invocations are held from the first start on; new calls are accepted. Where the original is gone for good, resume them: "
+            "'playhead gates open backlog'"
+        )
+    if _is_served(origin, identity.copy_of):
+        err(f"the original is in use: {origin.path}, by process {origin.holder_pid()}")
+
+
+def _is_served(origin: DataDirectory, store_id: str) -> bool:
+    from journal.errors import StoreError
+
+    try:
+        return origin.is_held() and origin.identity().store_id == store_id
+    except (OSError, StoreError):
+        return False

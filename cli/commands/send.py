@@ -1,4 +1,4 @@
-"""``playhead send``: have a handler do something, and go on."""
+"""``playhead send``: a one-way message to a handler."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import DURATION, where_options
+from cli.options import DURATION, server_options
+from cli.render.output import err, out
 from cli.targets import parse_argument, parse_target
 
 if TYPE_CHECKING:
-    from cli.source import Where
+    from cli.source import ServerOptions
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -19,19 +20,19 @@ if TYPE_CHECKING:
 @click.argument("argument", required=False)
 @click.option("--delay", type=DURATION, default=None, help="Deliver it after 10s, 5m, 2h, 3d.")
 @click.option("--idempotency-key", default=None, help="A repeated call with the same key finds the same invocation.")
-@where_options
+@server_options
 def command(
-    target: str,
-    argument: str | None,
-    delay: float | None,
-    idempotency_key: str | None,
-    where: Where,
+    target: str, argument: str | None, delay: float | None, idempotency_key: str | None, server: ServerOptions
 ) -> None:
     """Send a one-way message to TARGET (Service/key/handler, or Service/handler) with ARGUMENT as JSON; print the invocation's id.
 
     \b
         playhead send Reminder/bob/ring '"tea"' --delay 1h
     """
-    from cli.doing.send import send
+    from cli.run import ask
 
-    send(parse_target(target), parse_argument(argument, sys.stdin), delay, idempotency_key, where)
+    called, body = parse_target(target), parse_argument(argument, sys.stdin)
+    sent = ask(server, lambda client: client.send(called, body, idempotency_key=idempotency_key, delay=delay))
+    out(sent.invocation_id)
+    if not sent.is_new:
+        err("it had been sent before; nothing was sent again")

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.constants import RETENTION_SECONDS
 from cli.options import DURATION, UP_TO_A_DAY, data_option, with_options
-from cli.words import RETENTION_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def where_served(command: Callable[..., Any]) -> Callable[..., Any]:
+def app_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What is served, on which data directory, and where it listens."""
     return with_options(
         command,
@@ -42,7 +43,7 @@ drain_option = click.option(
 
 
 @click.command()
-@where_served
+@app_options
 @click.option("--open", "is_open", is_flag=True, help="Require no token; on loopback only.")
 @click.option("--allow-host", "hosts", multiple=True, help="Another host name that clients may use; repeatable.")
 @click.option("--insecure-network", "is_insecure", is_flag=True, help="Listen beyond loopback, without TLS.")
@@ -92,6 +93,8 @@ def command(
     Unfinished invocations resume. SIGTERM or Ctrl-C stops it within the seconds of --drain and a
     few more, whatever runs; a second one stops it at once. Steps that do not end are named, and begin again at the next start.
     """
+    from cli.server import serve_app
+
     if host not in LOOPBACK and is_open:
         raise click.UsageError(f"--open needs no token, so it listens on loopback only, not on {host}")
     if host not in LOOPBACK and not is_insecure:
@@ -101,9 +104,7 @@ def command(
             "where the network itself is trusted, say --insecure-network"
         )
 
-    from cli.doing import serve
-
-    return serve.serve_app(
+    return serve_app(
         app,
         data,
         host,

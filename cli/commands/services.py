@@ -1,4 +1,4 @@
-"""``playhead services``: what is served, and what can be asked of it."""
+"""``playhead services``: the classes that are served, and their handlers."""
 
 from __future__ import annotations
 
@@ -6,22 +6,31 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import output_option, where_options
+from cli.options import output_option, server_options
 
 if TYPE_CHECKING:
-    from cli.source import Where
+    from cli.source import ServerOptions
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("--system", is_flag=True, help="Include built-in services.")
 @output_option
-@where_options
-def command(name: str | None, system: bool, output: str, where: Where) -> None:
+@server_options
+def command(name: str | None, system: bool, output: str, server: ServerOptions) -> None:
     """List the services; with NAME, its handlers with their parameters and results.
 
     Of a stopped data directory: the classes with stored invocations, and the handlers that were called.
     """
-    from cli.doing import services
+    from actors.errors import UnknownServiceError
+    from cli.render.tables import HANDLERS, SERVICES, OfferedHandler
+    from cli.run import read
 
-    services.show(name, where, output, with_system=system)
+    found = read(server, lambda source: source.services(system=system))
+    if name is None:
+        SERVICES.show(found, output)
+        return
+    service = next((one for one in found if one.name == name), None)
+    if service is None:
+        raise UnknownServiceError(f"no service {name!r}; there are: {', '.join(s.name for s in found) or 'none'}")
+    HANDLERS.show([OfferedHandler(service=name, handler=handler) for handler in service.handlers], output)

@@ -1,4 +1,4 @@
-"""``playhead sql``: ask anything about what the journal keeps."""
+"""``playhead sql``: any question about what the journal keeps."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import where_options
+from cli.options import server_options
+from cli.render.output import is_terminal, out, out_json, out_json_line, out_table, safe
 
 if TYPE_CHECKING:
-    from cli.source import Where
+    from actors.query.sql.result import QueryResult, Value
+    from cli.source import ServerOptions
 
 
 @click.command()
@@ -24,18 +26,53 @@ if TYPE_CHECKING:
     show_default=True,
     help="Output format.",
 )
-@where_options
-def command(statement: str | None, tables: bool, output: str, where: Where) -> None:
+@server_options
+def command(statement: str | None, tables: bool, output: str, server: ServerOptions) -> None:
     """Run STATEMENT, one SELECT in SQLite's SQL; '-' reads it from stdin. Nothing can be changed with it.
 
     \b
         playhead sql "select last_error, count(*) from sys_invocation where status = 'paused' group by 1 order by 2 desc"
     """
-    from cli.doing import sql
+    from actors.query.sql.tables import describe
+    from cli.run import read
 
     if tables:
-        sql.show_tables()
+        out(describe())
         return
     if statement is None:
         raise click.UsageError("give a SELECT, '-' to read one from stdin, or --tables to see what there is")
-    sql.ask(sys.stdin.read() if statement == "-" else statement, where, output)
+    select = sys.stdin.read() if statement == "-" else statement
+    _PRINTERS[output](read(server, lambda source: source.query(select)))
+
+
+def _table(result: QueryResult) -> None:
+    out_table([safe(name) for name in result.columns], [[_cell(value) for value in row] for row in result.rows])
+
+
+def _json(result: QueryResult) -> None:
+    out_json([dict(zip(result.columns, row, strict=True)) for row in result.rows])
+
+
+def _json_lines(result: QueryResult) -> None:
+    for row in result.rows:
+        out_json_line(dict(zip(result.columns, row, strict=True)))
+
+
+def _csv(result: QueryResult) -> None:
+    """As RFC 4180 has it. What a terminal would obey is made visible where one reads it."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    shown = safe if is_terminal() else str
+    rows.writerow(map(shown, result.columns))
+    rows.writerows([shown(_cell(value)) for value in row] for row in result.rows)
+    sys.stdout.write(text.getvalue())  # click.echo would take escape sequences out of the data
+
+
+def _cell(value: Value) -> str:
+    return "" if value is None else str(value)
+
+
+_PRINTERS = {"table": _table, "json": _json, "jsonl": _json_lines, "csv": _csv}

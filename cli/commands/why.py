@@ -6,22 +6,32 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import report_option, where_options
+from cli.options import report_option, server_options
+from cli.render.output import out, out_json, safe
 
 if TYPE_CHECKING:
-    from cli.source import Where
+    from cli.source import ServerOptions
 
 
 @click.command()
 @click.argument("invocation_id")
 @report_option
-@where_options
-def command(invocation_id: str, output: str, where: Where) -> None:
+@server_options
+def command(invocation_id: str, output: str, server: ServerOptions) -> None:
     """Explain why an invocation is waiting: a gate, a pause, its date, its key, a retry, a step, a timer, a signal.
 
     \b
         playhead why inv_1…
     """
-    from cli.doing.why import show
+    from actors.model.explain import reasons
+    from cli.render.reasons import line_of
+    from cli.run import read
+    from journal.ids import parse_invocation_id
 
-    show(invocation_id, where, output)
+    of = parse_invocation_id(invocation_id)
+    found = reasons(read(server, lambda source: source.info(of)))
+    if output == "json":
+        out_json(found)
+        return
+    for reason in found:
+        out(safe(line_of(reason)))

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from cli.exits import Exit
+from cli.exit_codes import Exit
 from cli.main import COMMANDS, main
-from cli.output import emit_json, escape_what_streams_cannot_show, remark, safe
+from cli.render.output import err, escape_what_streams_cannot_show, out_json, safe
 from cli.targets import parse_argument, parse_object, parse_target, written_object, written_target
 from journal.events import Target
 from tests.terminal import ROOT
@@ -155,21 +155,21 @@ def test_a_value_from_stdin_that_is_not_utf8_is_refused(
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-8"])  # of ASCII click makes UTF-8 by itself
 def test_a_character_that_a_stream_lacks_is_escaped(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    out, err = io.BytesIO(), io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding=encoding))
-    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(err, encoding=encoding))
+    written, remarked = io.BytesIO(), io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(remarked, encoding=encoding))
     escape_what_streams_cannot_show()
     value = {"name": "Zoë 茶 👩‍👧 …"}
-    emit_json(value)
-    remark(value["name"])
+    out_json(value)
+    err(value["name"])
     sys.stdout.flush()
     sys.stderr.flush()
-    assert json.loads(out.getvalue().decode(encoding)) == value
-    assert err.getvalue().decode(encoding).startswith("Zo")
+    assert json.loads(written.getvalue().decode(encoding)) == value
+    assert remarked.getvalue().decode(encoding).startswith("Zo")
 
 
 def test_a_message_of_several_lines_stays_one_message(capsys: pytest.CaptureFixture[str]) -> None:
-    remark("inv_1 replays differently.\n  recorded:  step 'a'\nplayhead: forged\x1b[2J")
+    err("inv_1 replays differently.\n  recorded:  step 'a'\nplayhead: forged\x1b[2J")
     lines = capsys.readouterr().err.splitlines()
     assert lines == ["inv_1 replays differently.", "    recorded:  step 'a'", "  playhead: forged\\x1b[2J"]
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 import actors
 from actors import Service, handler
-from cli.exits import Exit, exit_code_of
+from cli.exit_codes import Exit, exit_code_of
 from cli.main import root
 from journal import keys
 from journal.events import Target

@@ -17,7 +17,7 @@ from actors import runtime
 from actors.control import jobs
 from actors.http import token_path
 from actors.http.routes import TokenScope
-from cli import words
+from cli import constants
 from cli.main import COMMANDS
 from journal.events import Status
 from tests.terminal import ROOT, Terminal, terminal
@@ -76,11 +76,11 @@ def test_no_help_loads_anything_that_a_command_needs() -> None:
 
 
 def test_words_that_help_shows_are_those_of_the_project() -> None:
-    assert tuple(status.value for status in Status) == words.STATUSES
-    assert tuple(scope.value for scope in TokenScope) == words.SCOPES
-    assert (words.URL_VARIABLE, words.TOKEN_VARIABLE) == (token_path.URL_VARIABLE, token_path.TOKEN_VARIABLE)
-    assert words.RETENTION_SECONDS == runtime.RETENTION_SECONDS
-    assert (words.SLOWEST_RATE, words.FASTEST_RATE) == (jobs.SLOWEST, jobs.FASTEST)
+    assert tuple(status.value for status in Status) == constants.STATUSES
+    assert tuple(scope.value for scope in TokenScope) == constants.SCOPES
+    assert (constants.URL_VARIABLE, constants.TOKEN_VARIABLE) == (token_path.URL_VARIABLE, token_path.TOKEN_VARIABLE)
+    assert constants.RETENTION_SECONDS == runtime.RETENTION_SECONDS
+    assert (constants.SLOWEST_RATE, constants.FASTEST_RATE) == (jobs.SLOWEST, jobs.FASTEST)
 
 
 def test_every_command_has_help_that_begins_with_a_sentence(shell: Terminal) -> None:

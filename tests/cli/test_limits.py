@@ -8,7 +8,7 @@ import pytest
 
 from actors.http.server.listener import ServerLimits
 from actors.values.limits import Limits
-from cli.doing.limits import parse_limits
+from cli.limits import parse_limits
 
 
 def test_limits_of_the_runtime_and_the_server_are_set_by_name() -> None:

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from cli.address import read_address
-from cli.exits import Exit
+from cli.exit_codes import Exit
 from tests.cli.test_serve import requested
 from tests.terminal import ROOT
 

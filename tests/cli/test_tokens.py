@@ -30,18 +30,19 @@ if TYPE_CHECKING:
 
 ADA = Principal("token:ada", "10.0.0.1:1")
 DIES = {
-    "before the audit is told": "doing.note_at_rest = die",
+    "before the audit is told": "cli.offline_audit.note_at_rest = die",
     "before the file forgets what it owed": "TokenBook.settle = die",
 }
 _DYING = """
 import os, sys
 from pathlib import Path
-import cli.doing.tokens as doing
+import cli.offline_audit
+from cli.commands import tokens
 from actors.http.tokens import TokenBook
 def die(*_, **__):
     os._exit(9)
 {where}
-doing.{deed}, data=Path(sys.argv[1]))
+tokens.{deed}, data=Path(sys.argv[1]))
 """
 
 
@@ -61,7 +62,7 @@ def noted(shell: Terminal) -> list[tuple[str, str, str, bool]]:
 @pytest.mark.parametrize("where", DIES)
 def test_a_token_whose_maker_died_is_in_the_audit_once_when_it_is_served_again(stopped: Terminal, where: str) -> None:
     data = stopped.folder / "playhead-data"
-    dying(data, "create('ops', 'read', 'for the graphs'", where)
+    dying(data, "create.callback(name='ops', scope='read', reason='for the graphs'", where)
     assert [token.name for token in TokenBook(data).named()] == ["ops"]
     for _ in range(2):
         stopped.done(f"playhead serve {ROOT / 'tests' / 'cli' / 'shop.py'} --durability os &")
@@ -75,7 +76,7 @@ def test_a_revoked_token_opens_nothing_although_its_revoker_died(stopped: Termin
     data = stopped.folder / "playhead-data"
     secret = stopped.done("playhead tokens create ops --scope read")
     assert TokenBook(data).grant_of(secret) is not None
-    dying(data, "revoke('ops', 'it leaked'", where)
+    dying(data, "revoke.callback(name='ops', reason='it leaked'", where)
     assert TokenBook(data).grant_of(secret) is None
     assert stopped.done("playhead tokens list -o id") == ""
     stopped.done("playhead tokens create ops --scope admin")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from cli.loading import load_app
+from cli.apps import load_app
 from examples.remote_control import claim, deploy_the_fix
 from journal.events import Target
 from tests.console.stage import Stage, axe_findings, staged

@@ -27,7 +27,7 @@ import trio
 import actors
 from actors.model.classes import definition_of
 from actors.runtime import open_runtime
-from cli.doing.doctor import look
+from cli.commands.doctor import look
 from journal import keys
 from journal.errors import JournalError
 from journal.ids import StreamId

@@ -20,7 +20,7 @@ import trio
 
 import actors
 from actors import JobState
-from cli.doing.doctor import look
+from cli.commands.doctor import look
 from journal.events import Status
 from tests.crash import judge
 from tests.crash.bank import Account, Bank

@@ -18,7 +18,7 @@ import attrs
 import msgspec
 
 import actors.http.server.listener
-import cli.doing.serve  # noqa: F401  the command imports it only when it runs, and each child would do so again
+import cli.server  # noqa: F401  the command imports it only when it runs, and each child would do so again
 from actors.model.classes import definition_of
 from cli.main import main as playhead
 from tests.crash.bank import Account, Bank

@@ -18,7 +18,7 @@ import trio
 
 import actors
 from actors.runtime import open_runtime
-from cli.doing.doctor import look
+from cli.commands.doctor import look
 from journal.errors import StoreMissing
 from tests.crash import judge
 from tests.crash.bank import Account, Bank

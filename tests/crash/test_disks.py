@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from cli.exits import Exit
+from cli.exit_codes import Exit
 from tests.crash.lives import Lives, open_lives
 from tests.journal.shim import Control, shared_control
 

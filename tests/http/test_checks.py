@@ -14,7 +14,7 @@ import actors
 from actors.code.discovery import snapshot_of
 from actors.code.loading import load, unload
 from actors.core.jobs import ItemResult
-from cli.exits import Exit, exit_code_of
+from cli.exit_codes import Exit, exit_code_of
 from cli.main import root
 from journal.events import Target
 from tests.cli.test_check import APP

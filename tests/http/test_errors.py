@@ -11,7 +11,7 @@ from actors.errors import ActorError, Refused, TerminalError
 from actors.http import problems
 from actors.http.client.connection import error_in
 from actors.http.problems import respond_with
-from cli.exits import Exit, exit_code_of
+from cli.exit_codes import Exit, exit_code_of
 from journal.errors import Damaged, DiskFull, MalformedIdError
 from journal.ids import StreamId
 

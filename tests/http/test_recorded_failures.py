@@ -16,8 +16,8 @@ from actors.http.client.connection import Connection
 from actors.http.server.calls import respond_with_outcome
 from actors.values.failures import failed
 from actors.values.outcomes import value_of
-from cli.doing.call import CallEndedError, result_of
-from cli.exits import Exit, exit_code_of
+from cli.exit_codes import Exit, exit_code_of
+from cli.outcomes import CallEndedError, result_of
 from journal.ids import parse_invocation_id
 from tests.http.served import serving
 from tests.http.test_errors import KINDS, made

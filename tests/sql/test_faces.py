@@ -20,7 +20,7 @@ from actors.http.client.connection import Connection
 from actors.http.server.access import Guard
 from actors.http.server.app import Api
 from actors.http.server.listener import Closing
-from cli.exits import exit_code_of
+from cli.exit_codes import exit_code_of
 from cli.main import root
 
 if TYPE_CHECKING:

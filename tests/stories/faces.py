@@ -24,7 +24,7 @@ import trio
 
 import actors
 from cli.address import read_address
-from cli.loading import load_app
+from cli.apps import load_app
 from cli.targets import parse_target
 
 if TYPE_CHECKING:

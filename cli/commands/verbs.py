@@ -1,4 +1,4 @@
-"""The verbs of ``playhead invocations``: one for one invocation, for several, or for all that a condition fits."""
+"""The verbs of ``playhead invocations``: each for ids, for a service, key or handler, or for all that match a condition."""
 
 from __future__ import annotations
 
@@ -8,24 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import DURATION, RATE, output_option, reason_option, where_options, with_options
+from cli.commands.check import check_by_server
+from cli.options import DURATION, RATE, output_option, reason_option, server_options, with_options
+from cli.render.output import err, out, out_json
 from cli.targets import complete_selection, parse_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from cli.acting import Act, How, Start
-    from cli.selecting import InvocationSelector
-    from cli.source import Where
+    from actors.control.client import Client
+    from actors.model.handles import Restarted
+    from cli.selection import InvocationSelector
+    from cli.source import ServerOptions
+    from cli.verbs import ExecOptions
+    from journal.events import Answer
+    from journal.ids import InvocationId
+
 
 OPEN = "status <> 'completed'"
 ENDED = "status = 'completed'"
 HELD_BACK = "status in ('paused', 'backing_off')"
-"""Those of a selection that a verb can do something for. Of ids that are named one by one, none is left out."""
+"""The part of a selection that a verb can change. Of ids, none is left out."""
 
 
 def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """What all verbs take: which invocations, and how to go about it. The command gets ``selected`` and ``how``."""
+    """The arguments of every verb: which invocations, and how to act. The command gets ``selected`` and ``options``."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
@@ -39,11 +46,11 @@ def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any
             detach: bool,
             **kwargs: Any,
         ) -> Any:
-            from cli.acting import How
-            from cli.selecting import select
+            from cli.selection import select
+            from cli.verbs import ExecOptions
 
-            how = How(output=output, is_dry=dry_run, is_sure=yes, is_detached=detach, rate=rate)
-            return command(selected=select(which, condition, among), how=how, **kwargs)
+            options = ExecOptions(output=output, is_dry=dry_run, is_sure=yes, is_detached=detach, rate=rate)
+            return command(selected=select(which, condition, among), options=options, **kwargs)
 
         return with_options(
             with_selection,
@@ -54,7 +61,7 @@ def _verb(among: str | None) -> Callable[[Callable[..., Any]], Callable[..., Any
             _RATE,
             _DETACH,
             output_option,
-            where_options,
+            server_options,
         )
 
     return decorate
@@ -73,19 +80,18 @@ _REQUIRE_COMPATIBLE = click.option(
 )
 
 
-def _steer(selected: InvocationSelector, where: Where, how: How, act: Act, start: Start) -> None:
-    from cli.acting import steer
-
-    steer(selected, where, how, act, start)
-
-
 @click.command()
 @_verb(OPEN)
 @reason_option
 @click.option("--children", type=click.Choice(["called", "all"]), default="called", show_default=True)
 @click.option("--kill-after", type=DURATION, default=None, help="Kill it if it has not ended after 30s, 5m, 2h.")
 def cancel(
-    selected: InvocationSelector, how: How, reason: str, children: str, kill_after: float | None, where: Where
+    selected: InvocationSelector,
+    options: ExecOptions,
+    reason: str,
+    children: str,
+    kill_after: float | None,
+    server: ServerOptions,
 ) -> None:
     """Cancel invocations and run their compensations. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
 
@@ -93,10 +99,12 @@ def cancel(
         playhead invocations list Agent --status paused -o id | playhead invocations cancel -
         playhead invocations cancel --where "last_error_type like '%ConnectionError'" --reason 'the endpoint is gone'
     """
-    _steer(
+    from cli.verbs import execute
+
+    execute(
         selected,
-        where,
-        how,
+        server,
+        options,
         lambda handle: handle.cancel(reason=reason, children=children, kill_after=kill_after),
         lambda several: several.cancel(reason=reason, children=children, kill_after=kill_after),
     )
@@ -105,12 +113,14 @@ def cancel(
 @click.command()
 @_verb(OPEN)
 @reason_option
-def kill(selected: InvocationSelector, how: How, reason: str, where: Where) -> None:
+def kill(selected: InvocationSelector, options: ExecOptions, reason: str, server: ServerOptions) -> None:
     """Kill invocations at once, without compensation. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]."""
-    _steer(
+    from cli.verbs import execute
+
+    execute(
         selected,
-        where,
-        how,
+        server,
+        options,
         lambda handle: handle.kill(reason=reason),
         lambda several: several.kill(reason=reason),
     )
@@ -126,15 +136,17 @@ def kill(selected: InvocationSelector, how: How, reason: str, where: Where) -> N
     show_default=True,
     help="drain: let a running step end; now: abort it, it runs again later.",
 )
-def pause(selected: InvocationSelector, how: How, reason: str, mode: str, where: Where) -> None:
+def pause(selected: InvocationSelector, options: ExecOptions, reason: str, mode: str, server: ServerOptions) -> None:
     """Pause invocations where they are. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
 
     Later invocations are not paused; 'playhead gates close' holds those, too.
     """
-    _steer(
+    from cli.verbs import execute
+
+    execute(
         selected,
-        where,
-        how,
+        server,
+        options,
         lambda handle: handle.pause(reason=reason, mode=mode),
         lambda several: several.pause(reason=reason, mode=mode),
     )
@@ -146,22 +158,27 @@ def pause(selected: InvocationSelector, how: How, reason: str, mode: str, where:
 @click.option("--deployment", default="keep", show_default=True, help="The code to run on: keep, latest, or an id.")
 @_REQUIRE_COMPATIBLE
 def resume(
-    selected: InvocationSelector, how: How, reason: str, deployment: str, require_compatible: bool, where: Where
+    selected: InvocationSelector,
+    options: ExecOptions,
+    reason: str,
+    deployment: str,
+    require_compatible: bool,
+    server: ServerOptions,
 ) -> None:
     """Resume paused invocations, and retry those that back off now.
 
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]. For ids, --dry-run replays them on that code with no effect, and
     the exit code is 1 if one would be paused there.
     """
-    if how.is_dry and selected.is_by_ids:
-        from cli.doing.check import check_by_server
+    from cli.verbs import execute
 
-        check_by_server(where, selected.ids, None, deployment, 0, how.output)
+    if options.is_dry and selected.is_by_ids:
+        check_by_server(server, selected.ids, None, deployment, 0, options.output)
         return
-    _steer(
+    execute(
         selected,
-        where,
-        how,
+        server,
+        options,
         lambda handle: handle.resume(reason=reason, deployment=deployment, require_compatible=require_compatible),
         lambda several: several.resume(
             reason=reason,
@@ -173,12 +190,14 @@ def resume(
 
 @click.command()
 @_verb(ENDED)
-def purge(selected: InvocationSelector, how: How, where: Where) -> None:
+def purge(selected: InvocationSelector, options: ExecOptions, server: ServerOptions) -> None:
     """Delete history and result of completed invocations.
 
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
     """
-    _steer(selected, where, how, lambda handle: handle.purge(), lambda several: several.purge())
+    from cli.verbs import execute
+
+    execute(selected, server, options, lambda handle: handle.purge(), lambda several: several.purge())
 
 
 def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -207,7 +226,7 @@ def _step(_: click.Context, __: click.Parameter, value: str | None) -> str | Non
 @_REQUIRE_COMPATIBLE
 def restart(
     selected: InvocationSelector,
-    how: How,
+    options: ExecOptions,
     reason: str,
     from_step: str | None,
     text: str | None,
@@ -216,7 +235,7 @@ def restart(
     no_hand_over: bool,
     deployment: str,
     require_compatible: bool,
-    where: Where,
+    server: ServerOptions,
 ) -> None:
     """Restart as new invocations, from the beginning or a step. What came before that step is kept, not repeated.
 
@@ -225,6 +244,8 @@ def restart(
     \b
         playhead invocations restart inv_1… --from reimburse --deployment latest --reason 'the rate is fixed'
     """
+    from cli.verbs import execute
+
     if text is not None and not selected.is_by_ids:
         raise click.UsageError("--input is for invocations that are named by their ids")
     value = parse_value(text, sys.stdin)
@@ -236,19 +257,55 @@ def restart(
         "require_compatible": require_compatible,
     }
     one = several | {"input": value, "deployment": deployment}
-    if how.is_dry and selected.is_by_ids:
-        from cli.doing.restart_plans import show_plans
-
-        show_plans(selected.ids, where, how.output, from_step, one)
+    if options.is_dry and selected.is_by_ids:
+        _show_plans(selected.ids, server, options.output, from_step, one)
         return
     moved = None if deployment == "keep" else deployment
-    _steer(
+    execute(
         selected,
-        where,
-        how,
+        server,
+        options,
         lambda handle: handle.restart(from_step, **one),
         lambda selection: selection.restart(from_step, **several, deployment=moved),
     )
+
+
+def _show_plans(
+    ids: Iterable[InvocationId], server: ServerOptions, output: str, from_step: str | None, asked: dict[str, Any]
+) -> None:
+    """Show what a restart of each would keep, what would run again, and what would be repeated if the code reaches it."""
+
+    from actors.errors import Refused
+    from actors.model.handles import Restarted
+    from cli.exit_codes import exit_code_of
+    from cli.render.restart_plans import plan_lines
+    from cli.run import ask
+    from cli.verbs import about
+    from journal.errors import JournalError
+
+    async def plan_each(client: Client) -> list[tuple[str, Answer | Restarted | Exception]]:
+        found: list[tuple[str, Answer | Restarted | Exception]] = []
+        for of in ids:
+            try:
+                found.append((of, await client.invocation(of).restart(from_step, **asked, dry_run=True)))
+            except (Refused, JournalError) as error:
+                found.append((of, error))
+        return found
+
+    found = ask(server, plan_each)
+    if output in ("json", "jsonl"):
+        out_json([{"id": of, "plan": answer.successor} for of, answer in found if isinstance(answer, Restarted)])
+    errors = [(of, answer) for of, answer in found if isinstance(answer, Exception)]
+    for of, answer in found:
+        if isinstance(answer, Restarted) and output in ("table", "wide"):
+            out(of)
+            for line in plan_lines(answer.successor):
+                out(line)
+    for of, error in errors:
+        err(about(of, error))
+    err("nothing was done")
+    if errors:
+        raise click.exceptions.Exit(exit_code_of(errors[0][1]))
 
 
 @click.command()
@@ -261,7 +318,7 @@ def restart(
 @_RATE
 @_DETACH
 @output_option
-@where_options
+@server_options
 def signal(
     words: tuple[str, ...],
     condition: str | None,
@@ -270,7 +327,7 @@ def signal(
     rate: float | None,
     detach: bool,
     output: str,
-    where: Where,
+    server: ServerOptions,
 ) -> None:
     """Send signal NAME with VALUE; buffered until awaited. VALUE is JSON.
 
@@ -280,6 +337,9 @@ def signal(
         playhead invocations signal inv_1… approval true
         playhead invocations signal --where "awaited_signal = 'approval'" approval true --yes
     """
+    from cli.selection import select
+    from cli.verbs import ExecOptions, execute
+
     which, named = ((), words) if condition is not None else (words[:1], words[1:])
     if not 1 <= len(named) <= 2:
         raise click.UsageError(
@@ -290,13 +350,10 @@ def signal(
         raise click.UsageError("stdin is either the ids or the value")
     decoded = parse_value(text, sys.stdin)
 
-    from cli.acting import How
-    from cli.selecting import select
-
-    _steer(
+    execute(
         select(which, condition, OPEN),
-        where,
-        How(output=output, is_dry=dry_run, is_sure=yes, rate=rate, is_detached=detach),
+        server,
+        ExecOptions(output=output, is_dry=dry_run, is_sure=yes, rate=rate, is_detached=detach),
         lambda handle: handle.signal(name, decoded),
         lambda several: several.signal(name, decoded),
     )

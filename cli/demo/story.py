@@ -22,10 +22,10 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.errors import ActorError
-from cli import demo_app
 from cli.address import read_address
-from cli.output import safe
-from cli.source import Where, live
+from cli.demo.app import LEDGER_VARIABLE
+from cli.render.output import safe
+from cli.source import ServerOptions, live
 from journal.errors import BrokenInvariant
 from journal.events import OutcomeKind, Status, Target
 from journal.ids import InvocationId
@@ -41,7 +41,7 @@ _PATIENCE_SECONDS = 30.0
 _FIRST, _SECOND = "why is the sky blue", "why is the sunset red"
 
 
-def tell(*, is_kept: bool) -> None:
+def tell_story(*, is_kept: bool) -> None:
     """Tell it in a temporary directory. Ends the command with exit code 1 if a claim is false."""
     directory = Path(tempfile.mkdtemp(prefix="playhead-demo-"))
     story = Story(directory, Console(highlight=False))
@@ -201,12 +201,12 @@ class Story:
         server = self.server = self._start()
         self.say(f"   [dim]playhead serve (pid {server.pid})[/]")
         await self._answers(server)
-        async with live(Where(data=self.data)) as client:
+        async with live(ServerOptions(data=self.data)) as client:
             yield client
 
     def _start(self) -> subprocess.Popen[bytes]:
-        environment = os.environ | {demo_app.LEDGER_VARIABLE: str(self.ledger_path)}
-        command = [sys.executable, "-m", "playhead", "serve", "cli.demo_app", "--data", str(self.data), "--port", "0"]
+        environment = os.environ | {LEDGER_VARIABLE: str(self.ledger_path)}
+        command = [sys.executable, "-m", "playhead", "serve", "cli.demo.app", "--data", str(self.data), "--port", "0"]
         with (self.directory / "server.log").open("ab") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 

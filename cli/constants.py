@@ -1,6 +1,6 @@
 """Words and figures that help shows, and that the project has elsewhere.
 
-Where they come from takes longer to import than help may take; a test holds each against its origin.
+ServerOptions they come from takes longer to import than help may take; a test holds each against its origin.
 """
 
 from __future__ import annotations

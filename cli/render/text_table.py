@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 import click
+import msgspec
 
-from cli.output import emit, emit_json, emit_json_line, is_coloured, is_terminal, safe, table_lines
+from cli.render.output import is_coloured, is_terminal, out, out_json, out_json_line, safe, table_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,16 +41,16 @@ class TextTable(Generic[T]):
         """All of them, in one of the formats."""
         match output:
             case "json":
-                emit_json(list(rows))
+                out_json(list(rows))
             case "jsonl":
                 for row in rows:
-                    emit_json_line(row)
+                    out_json_line(row)
             case "id":
                 for row in rows:
-                    emit(safe(self.id_of(row)))
+                    out(safe(self.id_of(row)))
             case _:
                 for line in self.lines(rows, is_wide=output == "wide"):
-                    emit(line)
+                    out(line)
 
     def lines(self, rows: Sequence[T], *, is_wide: bool = False) -> Iterator[str]:
         """As a table; on a terminal in colours, and cut where the line ends unless it is wide."""
@@ -78,6 +79,11 @@ def coloured(text: str) -> str:
     """The text in the colour of the status that it names, if it names one."""
     colour = _COLOURS.get(text.partition(" ")[0])
     return text if colour is None else click.style(text, fg=colour)
+
+
+def value_as_json(value: Any) -> str:
+    """A value in a cell or a line."""
+    return msgspec.json.encode(value).decode()
 
 
 def facts_lines(facts: Sequence[tuple[str, Any]]) -> Iterator[str]:

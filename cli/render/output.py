@@ -54,12 +54,12 @@ def _as_json_escapes(error: UnicodeError) -> tuple[str, int]:
     return escaped, error.end
 
 
-def emit(text: str) -> None:
+def out(text: str) -> None:
     """One line of data."""
     click.echo(text)
 
 
-def remark(text: str) -> None:
+def err(text: str) -> None:
     """Something for people; not data. Every line after the first is indented, so that no message passes for two."""
     click.echo(safe_lines(text), err=True)
 
@@ -69,21 +69,21 @@ def safe_lines(text: str) -> str:
     return "\n  ".join(map(safe, text.split("\n")))
 
 
-def emit_json(value: Any) -> None:
+def out_json(value: Any) -> None:
     """Data for programs: one JSON document, indented, with every control character escaped."""
     import json
 
     import msgspec
 
     plain = msgspec.to_builtins(value)
-    emit(safe_json(json.dumps(plain, indent=2, ensure_ascii=False)))
+    out(safe_json(json.dumps(plain, indent=2, ensure_ascii=False)))
 
 
-def emit_json_line(value: Any) -> None:
+def out_json_line(value: Any) -> None:
     """Data for programs: one of many, on a line of its own."""
     import msgspec
 
-    emit(safe_json(msgspec.json.encode(value).decode()))
+    out(safe_json(msgspec.json.encode(value).decode()))
 
 
 def safe_json(text: str) -> str:
@@ -92,10 +92,10 @@ def safe_json(text: str) -> str:
     return text.translate(kept)
 
 
-def emit_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def out_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns as wide as their content; the last one takes what is left of the line."""
     for line in table_lines(header, rows):
-        emit(line)
+        out(line)
 
 
 def table_lines(

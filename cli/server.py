@@ -24,12 +24,12 @@ from actors.runtime import DRAIN_SECONDS, collect_garbage_rarely, open_runtime
 from actors.values.limits import DEFAULT_LIMITS, Limits
 from cli.address import Address, write_address
 from cli.allocator import give_back_large_blocks
+from cli.apps import load_app
 from cli.descriptors import allow_many_descriptors
-from cli.doing.limits import parse_limits
-from cli.exits import Exit
-from cli.loading import load_app
+from cli.exit_codes import Exit
+from cli.limits import parse_limits
 from cli.logs import set_up_logs
-from cli.output import remark, when
+from cli.render.output import err, when
 from cli.stop import GracefulShutdown, leave_at_once, leave_soon
 from journal.errors import BrokenInvariant, StoreFailed
 
@@ -67,7 +67,7 @@ def serve_app(
     collect_garbage_rarely()
     give_back_large_blocks()
     if durability != "fsync":
-        remark(f"durability {durability!r}: what is acknowledged now would not survive a power cut")
+        err(f"durability {durability!r}: what is acknowledged now would not survive a power cut")
     names = frozenset(name.lower() for name in (host, *hosts))
     run = partial(run_server, classes, app, data, host, port, hosts=names, is_open=is_open)
     run = partial(run, limits=runtime_limits, server_limits=server_limits)
@@ -140,18 +140,18 @@ async def run_server(
                 url = f"http://{'[' + host + ']' if ':' in host else host}:{bound}"
                 write_address(directory, Address(url, os.getpid()))
                 names = ", ".join(sorted(cls.__name__ for cls in classes))
-                remark(f"serving {names} from {app} on {url}, data in {directory.path}, durability {durability}")
-                remark("no token is needed" if is_open else f"the token lies in {token_path(directory.path)}")
-                remark(f"the console is at {url}/ui/")
+                err(f"serving {names} from {app} on {url}, data in {directory.path}, durability {durability}")
+                err("no token is needed" if is_open else f"the token lies in {token_path(directory.path)}")
+                err(f"the console is at {url}/ui/")
                 for unserved in runtime.unserved:
-                    remark(without_code(unserved))
+                    err(without_code(unserved))
                 if is_paused:
-                    remark(
+                    err(
                         "everything is held: the gate 'everything' is closed, also at the next start, until it is opened"
                     )
                 await _tell_of_backlog(runtime.client)
                 await stop.asked()
-                remark("stopping: open invocations continue at the next start; a second signal stops at once")
+                err("stopping: open invocations continue at the next start; a second signal stops at once")
                 closing.begin.set()
             await runtime.engine.drain(max(stop.seconds_left, _LEAST_DRAIN_SECONDS))
             stop.closing()
@@ -173,7 +173,7 @@ def _within(drain: float, limits: ServerLimits) -> ServerLimits:
 async def _tell_of_backlog(client: LocalClient) -> None:
     for gate in await client.gates.list():
         if gate.scope == str(BACKLOG) and gate.state is GateState.CLOSED:
-            remark(
+            err(
                 f"what was accepted before {when(gate.since)} is held ({gate.reason}); 'playhead gates open {gate.scope}' resumes it"
             )
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 import click
 import trio
 
-from cli.output import is_terminal
+from cli.render.output import is_terminal
 
 Look = Callable[[], Awaitable[tuple[Iterable[str], bool]]]
 """The lines to show now, and whether they will not change any more."""

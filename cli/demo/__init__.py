@@ -1,0 +1,1 @@
+"""The story that ``playhead demo`` tells, and the app that it runs."""

@@ -1,0 +1,55 @@
+"""The audit of a data directory that no process runs, for commands that change the directory themselves."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from actors.engine.audit import note_at_rest
+from actors.engine.requests import Principal
+from actors.query.audit import AuditQuery, list_audit
+from cli.source import user
+from journal.kv.data_directory import DataDirectory
+from journal.log.open import open_journal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from actors.engine.requests import ControlAction
+    from actors.query.audit import AuditPage
+    from journal.log.protocol import Journal
+
+
+@attrs.frozen
+class OfflineAudit:
+    """Adds rows in the name of the person at the command line, and reads them."""
+
+    journal: Journal
+    who: Principal
+
+    def acting_as(self, by: str, origin: str) -> OfflineAudit:
+        return attrs.evolve(self, who=Principal(by, origin))
+
+    async def note(self, act: ControlAction, *, refusal: str = "") -> None:
+        await note_at_rest(self.journal, act, self.who, refusal)
+
+    async def audit(self, *, verb: str, target: str, limit: int, after: str | None) -> AuditPage:
+        await trio.lowlevel.checkpoint()
+        return list_audit(self.journal, AuditQuery(verb=verb, target=target, limit=limit, after=after))
+
+
+def person() -> Principal:
+    """The person at the command line, as the audit names them."""
+    return Principal(f"user:{user() or 'unknown'}", "process")
+
+
+@asynccontextmanager
+async def open_audit(data: Path) -> AsyncIterator[OfflineAudit]:
+    """Open the journal of a directory that exists. Raises :class:`journal.errors.StoreMissing` instead of creating one."""
+    DataDirectory(data).identity()
+    async with open_journal(data) as journal:
+        yield OfflineAudit(journal, person())

@@ -1,0 +1,31 @@
+"""A keyed object, in lines for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cli.render.output import counted
+from cli.render.text_table import facts_lines, value_as_json
+from cli.targets import written_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from actors.model.object_info import ObjectInfo
+
+
+def object_lines(info: ObjectInfo) -> Iterator[str]:
+    """Its version, its holder, its queue and its fields."""
+    facts: list[tuple[str, Any]] = [
+        ("object", f"{written_object(info.service, info.key)} ({info.kind.value})"),
+        ("version", f"{info.version}, fields of {info.fields_version}"),
+        ("history", f"kept from event {info.history_from}" if info.history_from > 1 else ""),
+        ("held by", info.holder),
+        ("waiting", f"{info.waiting_count}: {', '.join(info.waiting[:3])}" if info.waiting_count else ""),
+        ("open", info.open_invocations or ""),
+    ]
+    yield from facts_lines(facts)
+    yield ""
+    yield from facts_lines([(field, value_as_json(value)) for field, value in info.fields.items()])
+    yield from facts_lines([(field, f"a log of {counted(length, 'item')}") for field, length in info.logs.items()])
+    yield from facts_lines([(field, "a map") for field in info.maps])

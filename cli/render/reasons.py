@@ -1,0 +1,19 @@
+"""Why an invocation waits, as a line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cli.render.output import until_in_words, when
+
+if TYPE_CHECKING:
+    from actors.model.explain import Reason
+
+
+def line_of(reason: Reason) -> str:
+    """A reason for people."""
+    since = f", since {when(reason.since)}" if reason.since is not None else ""
+    until = "" if reason.until is None else f", {until_in_words(reason.until)}"
+    by = f", by {reason.by}" if reason.by else ""
+    because = f": {reason.because}" if reason.because else ""
+    return f"{reason.text}{since}{until}{by}{because}"

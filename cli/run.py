@@ -1,0 +1,39 @@
+"""The one way in which commands enter trio: a question to a running server, or a look at a server or a stopped directory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from cli.source import live, readable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from actors.control.client import Client
+    from cli.at_rest import AtRest
+    from cli.source import Live, ServerOptions
+
+
+T = TypeVar("T")
+
+
+def ask(server: ServerOptions, question: Callable[[Client], Awaitable[T]]) -> T:
+    """What a running server answers. Raises :class:`actors.UnavailableError` if there is none."""
+
+    async def run() -> T:
+        async with live(server) as client:
+            return await question(client)
+
+    return trio.run(run)
+
+
+def read(server: ServerOptions, look: Callable[[Live | AtRest], Awaitable[T]]) -> T:
+    """What a look at a running server shows, or at the data directory if none runs."""
+
+    async def run() -> T:
+        async with readable(server) as source:
+            return await look(source)
+
+    return trio.run(run)

@@ -1,0 +1,197 @@
+"""The execution of a verb on invocations, and what is shown before, during and after it.
+
+This process asks invocations that are named by their ids, one after the other. A job in the server asks all that match a condition,
+after a preview and a confirmation: the job continues when this process ends.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+
+from actors.errors import Refused
+from actors.model.handles import Restarted
+from cli.exit_codes import Exit, exit_code_of
+from cli.jobs import follow_job, progress, report
+from cli.render.output import counted, err, out, out_json, out_json_line
+from cli.render.tables import INVOCATIONS
+from cli.run import ask
+from cli.selection import refuse_unknown
+from cli.source import Live
+from journal.errors import JournalError
+from journal.events import Answer
+
+if TYPE_CHECKING:
+    from actors.control.client import Client
+    from actors.control.jobs import JobHandle, Selection
+    from actors.model.handles import InvocationHandle
+    from actors.model.job_info import JobPreview
+    from cli.selection import InvocationSelector
+    from cli.source import ServerOptions
+    from journal.events import Status
+    from journal.ids import InvocationId
+
+
+Act = Callable[["InvocationHandle[Any]"], Awaitable[Answer | Restarted]]
+Start = Callable[["Selection"], Awaitable["JobHandle"]]
+
+_SAMPLE = 5
+_SHOW_PROGRESS_FROM = 10
+
+
+@attrs.frozen(kw_only=True)
+class ExecOptions:
+    """How a verb is asked for."""
+
+    output: str = "table"
+    is_dry: bool = False
+    is_sure: bool = False
+    is_detached: bool = False
+    rate: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Result:
+    """What became of one invocation: what the verb changed, or why not."""
+
+    id: InvocationId
+    changed: bool = False
+    before: Status | None = None
+    after: Status | None = None
+    new_invocation_id: InvocationId | None = None
+    error: str = ""
+    message: str = ""
+
+
+def execute(selected: InvocationSelector, server: ServerOptions, options: ExecOptions, act: Act, start: Start) -> None:
+    """Do it; ends the command with an exit code that says whether all of it could be done."""
+
+    async def carry_out(client: Client) -> Exit:
+        if not selected.is_by_ids:
+            return await _by_job(client, selected, options, start)
+        return await _one_by_one(client, selected.ids, options, act)
+
+    code = ask(server, carry_out)
+    if code is not Exit.DONE:
+        raise click.exceptions.Exit(code)
+
+
+# One by one.
+
+
+async def _one_by_one(client: Client, ids: tuple[InvocationId, ...], options: ExecOptions, act: Act) -> Exit:
+    if not ids:
+        err("no ids on stdin; nothing to do")
+        return Exit.NOT_FOUND
+    if options.is_dry:
+        INVOCATIONS.show([await client.invocation(of).info() for of in ids], options.output)
+        err(f"{counted(len(ids), 'invocation')} would be asked; nothing was done")
+        return Exit.DONE
+    results: list[Result] = []
+    errors: list[Exception] = []
+    with progress(len(ids), is_shown=len(ids) >= _SHOW_PROGRESS_FROM) as advance:
+        for done, of in enumerate(ids, 1):
+            result, error = await _asked(client.invocation(of), act)
+            results.append(result)
+            errors += [] if error is None else [error]
+            if options.output != "json":
+                _show(result, options.output)
+            advance(done, len(ids))
+    if options.output == "json":
+        out_json(results)
+    if not errors:
+        return Exit.DONE
+    return Exit.PARTIAL if len(errors) < len(ids) else exit_code_of(errors[0])
+
+
+async def _asked(handle: InvocationHandle[Any], act: Act) -> tuple[Result, Exception | None]:
+    try:
+        answer = await act(handle)
+    except (Refused, JournalError) as error:
+        err(about(handle.id, error))
+        return Result(id=handle.id, error=type(error).__name__, message=str(error)), error
+    successor = None if answer.successor is None else answer.successor.invocation_id
+    return Result(
+        id=handle.id,
+        changed=answer.changed,
+        before=answer.before,
+        after=answer.after,
+        new_invocation_id=successor,
+    ), None
+
+
+def about(of: str, error: Exception) -> str:
+    """What an error says, with the id that it is about: most name it themselves."""
+    text = str(error)
+    return text if of in text else f"{of}: {text}"
+
+
+def _show(result: Result, output: str) -> None:
+    if output == "jsonl":
+        out_json_line(result)
+    elif output == "id":
+        if not result.error:
+            out(result.new_invocation_id or result.id)
+    elif not result.error:
+        change = "changed" if result.changed else "unchanged"
+        new = "" if result.new_invocation_id is None else f"  as {result.new_invocation_id}"
+        out(f"{result.id}  {change}  {_status(result.before)} -> {_status(result.after)}{new}")
+
+
+def _status(status: Status | None) -> str:
+    return "?" if status is None else status.value
+
+
+# By a job.
+
+
+async def _by_job(client: Client, selected: InvocationSelector, options: ExecOptions, start: Start) -> Exit:
+    source = Live(client)
+    condition = await selected.predicate(source)
+    selection = client.jobs.where(condition, rate=options.rate)
+    preview = await selection.preview(sample=_SAMPLE)
+    if preview.count == 0 and selected.named is not None:
+        await refuse_unknown(source, selected.named)
+    err(f"{counted(preview.count, 'invocation')} where {' '.join(condition.splitlines())}")
+    if options.is_dry:
+        if options.output == "json":
+            out_json(preview)
+        else:
+            INVOCATIONS.show(preview.sample, options.output)
+            _say_how_many_more(preview)
+        err("nothing was done")
+        return Exit.NOT_FOUND if preview.count == 0 else Exit.DONE
+    if preview.count == 0:
+        err("nothing was done")
+        return Exit.NOT_FOUND
+    for line in INVOCATIONS.lines(preview.sample):
+        click.echo(line, err=True)
+    _say_how_many_more(preview)
+    if not _is_agreed(preview.count, options):
+        return Exit.REFUSED
+    job = await start(selection)
+    if options.is_detached:
+        out(job.id)
+        return Exit.DONE
+    return report(await follow_job(job), options.output)
+
+
+def _say_how_many_more(preview: JobPreview) -> None:
+    if preview.count > len(preview.sample):
+        err(f"… and {preview.count - len(preview.sample):,} more")
+
+
+def _is_agreed(count: int, options: ExecOptions) -> bool:
+    if options.is_sure:
+        return True
+    if not sys.stdin.isatty():
+        err("stdin is not a terminal: pass --yes to act, or --dry-run to preview. Nothing was done")
+        return False
+    if click.confirm(f"Ask {counted(count, 'invocation')}?", err=True):
+        return True
+    err("nothing was done")
+    return False
