@@ -1,6 +1,5 @@
-"""What it means, without doing any of it: no trio, no disk, no clock, no randomness, no logging.
+"""The rules of the system as pure functions: no trio, no disk, no clock, no randomness, no logging.
 
-``decide`` turns a command into events, or refuses it. ``evolve`` is the only place where state changes. ``react`` names
-what the outside owes because of an event, ``pending`` the same from the state alone. ``replay`` drives a handler's
-coroutine through the events that it has caused before, and on from there.
+``decide`` turns a command into events, or refuses it. ``evolve`` applies an event to an object's state and is the only code that
+changes it. ``react`` names the effects that an event requires; ``pending`` derives the same effects from a state, for recovery.
 """

@@ -1,6 +1,6 @@
-"""What may be asked of an object. A command may arrive twice; the second time changes nothing.
+"""Commands: the requests that an object can receive. A command may arrive twice; the second time changes nothing.
 
-Those that travel between partitions or wait for a date have a tag, as events do (``encode_command``).
+Commands that travel between partitions, or wait for a date, have a stable tag, as events do (``encode_command``).
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from journal.ids import ROOT_STEP, InvocationId, StepId
 
 @attrs.define(kw_only=True)
 class Invoke:
-    """Do some work. The id is the sender's, so that asking again is harmless.
+    """Run a handler. The sender chooses the id, so a repeated request is harmless.
 
-    ``kind``, ``mode`` and ``atomic`` are what the class declares, ``deployment`` is the code that new work runs on; they are
-    filled in where the command arrives. ``if_free``: refuse it rather than have it wait. ``repeats`` is the invocation that the
-    caller repeats, if it does: what had been called by that one, and was stopped, is repeated, too. ``parameter`` is as in
-    :class:`journal.events.InvocationAccepted`.
+    ``kind``, ``mode`` and ``atomic`` come from the class and ``deployment`` is the code that new work runs on; all four are
+    filled in where the command arrives. ``if_free`` refuses the invocation instead of queueing it. ``repeats`` is set when a
+    restarted caller makes its calls again: it names the caller's earlier invocation, and a call that was stopped with that
+    invocation is repeated as well. ``parameter`` is as in :class:`journal.events.InvocationAccepted`.
     """
 
     invocation_id: InvocationId
@@ -68,7 +68,7 @@ class StartDue:
 
 @attrs.define(kw_only=True)
 class StartWaiting:
-    """A gate has opened: whatever of this object waits for its turn, and for nothing else, starts."""
+    """A gate has opened: start every invocation of this object that waits only for its turn."""
 
 
 @attrs.define(kw_only=True)
@@ -81,14 +81,14 @@ class FireTimer:
 
 @attrs.define(kw_only=True)
 class RetryAttempt:
-    """The wait after a failed attempt is over."""
+    """The delay after a failed attempt is over."""
 
     invocation_id: InvocationId
 
 
 @attrs.define(kw_only=True)
 class CompleteCall:
-    """The outcome of a call that the invocation made, or of an invocation that it attached to."""
+    """Deliver the outcome of a call that the invocation made, or of an invocation that it attached to."""
 
     invocation_id: InvocationId
     step: StepId
@@ -97,7 +97,7 @@ class CompleteCall:
 
 @attrs.define(kw_only=True)
 class CompleteVerb:
-    """What became of a verb that the invocation asked for."""
+    """Deliver the result of a verb (cancel, restart, …) that the invocation requested."""
 
     invocation_id: InvocationId
     step: StepId
@@ -107,7 +107,7 @@ class CompleteVerb:
 
 @attrs.define(kw_only=True)
 class Attach:
-    """Tell ``by`` when this invocation ends."""
+    """Send the outcome of this invocation to ``by`` when it completes."""
 
     invocation_id: InvocationId
     by: Caller
@@ -115,11 +115,11 @@ class Attach:
 
 @attrs.define(kw_only=True)
 class CancelInvocation:
-    """Stop it, with its compensations. ``kill_after`` seconds later it is killed if it still lives.
+    """Cancel the invocation and let its compensations run. It is killed ``kill_after`` seconds later if it has not completed.
 
-    Asked again, the earlier end of patience holds; the rest is as it was asked for first. ``held_back`` counts completions that
-    its handler has not been given because of a gate; filled in where the command arrives. ``spares``: it is stopped by a restart
-    of what has called it, and what it has called under a key is spared.
+    A repeated cancel can only move the kill to an earlier time; everything else stays as first requested. ``held_back`` counts
+    the completions that a gate has kept from the handler; it is filled in where the command arrives. ``spares`` is set when the
+    invocation is stopped because its caller is restarted: the calls that it made with an idempotency key then continue.
     """
 
     invocation_id: InvocationId
@@ -133,7 +133,7 @@ class CancelInvocation:
 
 @attrs.define(kw_only=True)
 class KillInvocation:
-    """End it now, without compensation. ``spares`` as for a cancel."""
+    """End the invocation now, without compensation. ``spares`` is as for a cancel."""
 
     invocation_id: InvocationId
     reason: str
@@ -143,7 +143,7 @@ class KillInvocation:
 
 @attrs.define(kw_only=True)
 class PauseInvocation:
-    """Hold it."""
+    """Pause the invocation."""
 
     invocation_id: InvocationId
     reason: str
@@ -153,9 +153,9 @@ class PauseInvocation:
 
 @attrs.define(kw_only=True)
 class ResumeInvocation:
-    """Let it go on where it stopped; if it is backing off, try again now.
+    """Continue a paused invocation where it stopped. If it is backing off, retry it now.
 
-    ``deployment`` moves it to other code before that; ``latest`` becomes the id where the command arrives.
+    ``deployment`` moves it to other code first; ``latest`` is replaced by an id where the command arrives.
     """
 
     invocation_id: InvocationId
@@ -166,7 +166,7 @@ class ResumeInvocation:
 
 @attrs.define(kw_only=True)
 class SignalInvocation:
-    """Hand it a value under a name."""
+    """Deliver a value to the invocation under a signal name."""
 
     invocation_id: InvocationId
     name: str
@@ -177,7 +177,7 @@ class SignalInvocation:
 
 @attrs.define(kw_only=True)
 class PurgeInvocations:
-    """Forget the histories and results of these; all of them have ended."""
+    """Delete the histories and results of these invocations, all of which have completed."""
 
     invocation_ids: list[InvocationId]
     reply_to: Caller | None = None
@@ -185,17 +185,18 @@ class PurgeInvocations:
 
 @attrs.define(kw_only=True)
 class RestartInvocation:
-    """Do it again as ``successor``, from the beginning or keeping what came before the outcome of a step.
+    """Run the invocation again as ``successor``, from the beginning or from a step, keeping everything before that step's
+    outcome.
 
-    ``from_step`` is a step's name or path, or ``end``; empty: from the beginning. ``argument`` takes the place of the original's;
-    ``json_loses`` names the types that the sender had there and its JSON does not tell.
-    ``stop`` says how the original is stopped if it has not ended. ``hand_over``: what waits for the original then waits for
-    the successor. ``dry_run``: only say what would be kept. ``deployment`` is the code that it
-    runs on, None: the original's. ``require_compatible``: only if that code gets through what is kept. ``caller`` waits for the
-    successor, if it is a call that is repeated; ``chain`` is its chain.
+    ``from_step`` is the name or path of a step, or ``end``; empty means the beginning. ``argument`` replaces the original
+    argument; ``json_loses`` names the types in it that its JSON does not preserve. ``stop`` says how to stop the original if it
+    has not completed. With ``hand_over``, everything that waits for the original then waits for the successor. With ``dry_run``,
+    the command only reports what would be kept. ``deployment`` is the code that the successor runs on; None keeps the original's.
+    ``require_compatible`` refuses the restart unless the kept history replays on that code. ``caller`` waits for the successor if
+    a call is repeated; ``chain`` is that caller's chain.
 
-    The rest is filled in where the command arrives: the ``original``'s acceptance, the ``step``, the ``parameter`` that
-    ``argument`` is the value of (as in :class:`journal.events.InvocationAccepted`), and, as for a cancel, ``held_back``.
+    The rest is filled in where the command arrives: the acceptance of the ``original``, the ``step``, the ``parameter`` that
+    receives ``argument`` (as in :class:`journal.events.InvocationAccepted`) and, as for a cancel, ``held_back``.
     """
 
     invocation_id: InvocationId
@@ -220,12 +221,12 @@ class RestartInvocation:
 
 
 def needs_code(command: RestartInvocation) -> bool:
-    """Whether the code that it will run on is needed before it is accepted: to read other input, or to be tried."""
+    """Whether the successor's code must be loaded before the restart is accepted, to check its input or to replay on it."""
     return command.argument is not None or command.require_compatible
 
 
 def is_rehearsed(command: RestartInvocation) -> bool:
-    """Whether the handler is replayed through what the restart keeps before it is accepted."""
+    """Whether the kept history is replayed before the restart is accepted."""
     return bool(command.from_step) and needs_code(command)
 
 
@@ -240,7 +241,8 @@ class TransferCall:
 
 @attrs.define(kw_only=True)
 class WithdrawCall:
-    """A call that has not begun, and never can because its caller holds what it waits for, ends with this outcome."""
+    """Complete a call with this outcome although it has not begun: it never can, because its caller holds the key that it waits
+    for."""
 
     invocation_id: InvocationId
     outcome: Outcome
@@ -248,7 +250,7 @@ class WithdrawCall:
 
 @attrs.define(kw_only=True)
 class RecordProgress:
-    """A handler ran until everything in it waits; these are the facts of it, in order."""
+    """Record the events of one turn: the handler has run until every branch of it waits. They are in order."""
 
     invocation_id: InvocationId
     events: list[Event]
@@ -256,8 +258,8 @@ class RecordProgress:
 
 @attrs.define(kw_only=True)
 class FinishAttempt:
-    """A handler has ended; ``events`` are the last facts of it. ``handed_over`` counts the completions that it has been given,
-    ``has_met_cancel`` says whether its cancel, if there is one, has been raised in it."""
+    """The handler has returned or raised. ``events`` are those of its last turn, ``handed_over`` counts the completions that it
+    received, and ``has_met_cancel`` says whether a pending cancel was raised in it."""
 
     invocation_id: InvocationId
     events: list[Event]
@@ -268,8 +270,8 @@ class FinishAttempt:
 
 @attrs.define(kw_only=True)
 class FailAttempt:
-    """A handler raised something worth retrying. ``jitter`` is a random number in [0, 1). ``has_been_given_cancel``: its cancel,
-    if there is one, is among the ``handed_over`` completions."""
+    """The handler raised an error that is worth a retry. ``jitter`` is a random number in [0, 1). ``has_been_given_cancel`` says
+    whether a pending cancel is among the ``handed_over`` completions."""
 
     invocation_id: InvocationId
     failure: Failure
@@ -281,7 +283,7 @@ class FailAttempt:
 
 @attrs.define(kw_only=True)
 class PauseAttempt:
-    """A handler cannot go on as the code is: it replays differently, or has used up a limit. Pause it, saying why."""
+    """Pause the invocation because its handler cannot continue on this code: the replay differs, or a limit is reached."""
 
     invocation_id: InvocationId
     cause: PauseCause
@@ -291,14 +293,14 @@ class PauseAttempt:
 
 @attrs.define(kw_only=True)
 class SuspendAttempt:
-    """Nothing of it needs to stay in memory."""
+    """The handler waits, and nothing of it has to stay in memory."""
 
     invocation_id: InvocationId
 
 
 @attrs.define(kw_only=True)
 class CompleteStep:
-    """A step's body has ended with an outcome that holds."""
+    """The body of a step has ended with a final outcome."""
 
     invocation_id: InvocationId
     step: StepId
@@ -307,7 +309,7 @@ class CompleteStep:
 
 @attrs.define(kw_only=True)
 class FailStep:
-    """A step's body raised something worth retrying. ``jitter`` is a random number in [0, 1)."""
+    """The body of a step raised an error that is worth a retry. ``jitter`` is a random number in [0, 1)."""
 
     invocation_id: InvocationId
     step: StepId
@@ -318,7 +320,7 @@ class FailStep:
 
 @attrs.define(kw_only=True)
 class AbortStep:
-    """A step's body was stopped and has ended."""
+    """The body of a step was stopped and has ended."""
 
     invocation_id: InvocationId
     step: StepId
@@ -326,7 +328,7 @@ class AbortStep:
 
 @attrs.define(kw_only=True)
 class EmitOutput:
-    """A running step has a piece of output; ``offset`` counts those of this run of its body."""
+    """A running step emitted a piece of output; ``offset`` counts the pieces of this run of its body."""
 
     invocation_id: InvocationId
     step: StepId
@@ -336,7 +338,7 @@ class EmitOutput:
 
 @attrs.define(kw_only=True)
 class FinishDrain:
-    """No step of it runs any more: a pause that waited for that takes effect."""
+    """No step of the invocation runs any more, so a pause that waited for its steps takes effect."""
 
     invocation_id: InvocationId
 
@@ -393,8 +395,8 @@ _TAGS: dict[type, int] = {
 
 @attrs.define
 class Envelope:
-    """A command on its way: who asked, what caused it, and the command with its tag. ``postponed``:
-    the epoch of the owner that could not take it in, if it comes again; else 0."""
+    """A command in transit: who asked, the cause, and the encoded command with its tag. ``postponed`` is 0, or, if a processor
+    had to put the command off, the epoch of that processor."""
 
     cause: str
     by: str
@@ -409,17 +411,17 @@ _DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {tag: msgspec.msgpack.Decod
 
 
 def can_be_sent(command: object) -> bool:
-    """Whether the command may travel as a letter. The others come from the object itself, or from its steps."""
+    """Whether the command may travel as a message. The others come from the object itself or from its steps."""
     return command.__class__ in _TAGS
 
 
 def encode_command(command: Command, *, cause: str, by: str, postponed: int = 0) -> bytes:
-    """The command as a letter carries it."""
+    """Encode the command as the body of a message."""
     return _encode(Envelope(cause, by, _TAGS[type(command)], _encode(command), postponed))
 
 
 def decode_command(data: bytes) -> tuple[Command, Envelope]:
-    """Back. Raises :class:`journal.errors.CorruptRecord`."""
+    """Decode the body of a message. Raises :class:`journal.errors.CorruptRecord`."""
     try:
         envelope = _decode_envelope(data)
         return _DECODERS[envelope.tag].decode(envelope.body), envelope
@@ -441,7 +443,7 @@ VERB_OF_COMMAND: dict[type, Verb] = {kind: verb for verb, kind in _VERBS.items()
 
 
 def encode_verb(command: Command) -> bytes:
-    """The command as an event of the handler that asked for it keeps it."""
+    """Encode the command for the event that records a handler's request for it."""
     return _encode(command)
 
 
@@ -459,11 +461,11 @@ _OF_THE_JOURNEY = frozenset(
         "parameter",
     }
 )
-"""Fields of a verb that say whom it is for, or are filled in where it arrives."""
+"""Fields of a verb that address it, or that are filled in where it arrives."""
 
 
 def verb_options(verb: Verb, argument: bytes) -> dict[str, Any]:
-    """What a verb was asked with, by the names of its options; users' values are JSON as bytes.
+    """The options of a recorded verb, by name; user values are JSON as bytes.
 
     Raises :class:`journal.errors.CorruptRecord`.
     """
@@ -475,7 +477,7 @@ def verb_options(verb: Verb, argument: bytes) -> dict[str, Any]:
 
 
 def decode_verb(verb: Verb, argument: bytes, *, reply_to: Caller) -> Command:
-    """Back, with the place where the answer goes."""
+    """Decode a recorded verb. Its answer goes to ``reply_to``."""
     command: Any = _VERB_DECODERS[verb].decode(argument)
     command.reply_to = reply_to
     answerable: Command = command

@@ -1,16 +1,15 @@
-"""Who waits for whom, and where that leads back to itself.
+"""The wait-for graph of invocations, and how a cycle in it is found.
 
-The graph has an edge from each invocation to every one whose end it waits for: to those that it has called or waits for by
-their ids; from one that is queued to the one that holds the key; from one that repeats another to that one. It is nowhere
-kept: each edge is read off the state of the object that it begins in. A circle is closed by the edge that comes last, so it
-is enough to look, whenever an edge is added that leads to something that itself waits, whether the graph leads back from
-there. What is free waits for nothing, and costs no search.
+An invocation waits for each one that it has called or attached to; one in a queue waits for the holder of the key; a restart may
+wait for the invocation that it repeats. The graph is not stored: each edge is read from the state of the object where it begins.
+The last edge closes a cycle, so a search is needed only when an edge is added whose target itself waits. A call to a free object
+waits for nothing and costs no search.
 
-Prior art: the lock managers of databases keep this graph for transactions (PostgreSQL, ``src/backend/storage/lmgr/README``,
-"The Deadlock Detection Algorithm"). They look once a lock has been waited for for a while; here looking is cheaper than a timer.
+Prior art: the lock managers of databases keep this graph for transactions (PostgreSQL, ``src/backend/storage/lmgr/README``, "The
+Deadlock Detection Algorithm"). They search after a lock has been awaited for some time; here the search is cheaper than a timer.
 
-A scope with a deadline around a wait does not make it less of a deadlock: until then nothing of the circle goes on, and what
-the deadline ends has failed as well.
+Alternative refused: to ignore waits inside a scope with a deadline. The cycle would still stop everything in it until the
+deadline, and the work that the deadline ends has failed as well.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ if TYPE_CHECKING:
     ObjectOf = Callable[[StreamId], ObjectState | None]
 
 FARTHEST = 10_000
-"""Invocations that one search visits at most. A circle behind more of them is not found."""
+"""The number of invocations that one search visits at most. A cycle that is longer is not found."""
 
 
 class ObjectNotLoaded(Exception):
-    """The search comes to an object that is not in memory."""
+    """The search has reached an object that is not in memory."""
 
     def __init__(self, stream: StreamId) -> None:
         super().__init__(stream)
@@ -47,8 +46,8 @@ class ObjectNotLoaded(Exception):
 
 @attrs.frozen
 class Edge:
-    """One wait: at a ``step`` of the handler, or, without one, for its turn. ``is_own``: only its waiter has asked for what is
-    awaited, by this call."""
+    """One wait: at a ``step`` of the handler, or, without a step, in the queue. ``is_own`` says that this call alone asked for
+    the awaited invocation."""
 
     waiter: InvocationId
     awaited: InvocationId
@@ -59,26 +58,26 @@ class Edge:
 
 @attrs.frozen
 class WaitCycle:
-    """Edges, each from where the one before leads to, the last to where the first begins; and those that they join, by name, the
-    first once more at the end."""
+    """A cycle of edges, each beginning where the one before ends, and the invocations on it by name, with the first repeated at
+    the end."""
 
     edges: tuple[Edge, ...]
     links: tuple[CircleLink, ...]
 
     @property
     def closing(self) -> Edge:
-        """The one that was added last, of those that a handler waits at: it can be told that it failed."""
+        """The newest edge at which a handler waits, so that its handler can be given the error."""
         return max((edge for edge in self.edges if edge.step is not None), key=lambda edge: (edge.since, edge.waiter))
 
     @property
     def error(self) -> DeadlockError:
-        """What the handler at the closing edge is told."""
+        """The error that the handler at the closing edge receives."""
         first = self.edges.index(self.closing)
         return deadlock([*self.links[first:-1], *self.links[: first + 1]])
 
 
 def deadlock(links: Iterable[CircleLink]) -> DeadlockError:
-    """The error that names these, from the one that is told to itself."""
+    """The error that names these invocations, starting and ending with the one that receives it."""
     chain = tuple(links)
     path, ids = " → ".join(link.target for link in chain), " → ".join(link.invocation_id for link in chain)
     return DeadlockError(
@@ -89,7 +88,7 @@ def deadlock(links: Iterable[CircleLink]) -> DeadlockError:
 
 
 def edges_of_call(state: ObjectState | None, command: c.Invoke) -> list[Edge]:
-    """The edges that a call adds if it is taken now; none if it waits for nothing that may wait itself."""
+    """The edges that the call adds if it is accepted now; none if the object is free."""
     if state is None or command.caller is None:
         return []
     caller, callee = command.caller, command.invocation_id
@@ -101,7 +100,7 @@ def edges_of_call(state: ObjectState | None, command: c.Invoke) -> list[Edge]:
 
 
 def edges_from(state: ObjectState, invocation: InvocationState) -> Iterator[Edge]:
-    """What the invocation waits for, as far as it is the end of others."""
+    """The waits of the invocation for other invocations."""
     of = invocation.invocation_id
     if invocation.is_started:
         for step, wait in invocation.waits.items():
@@ -124,12 +123,12 @@ class WaitGraph:
         self._object_of = object_of
 
     def circle_around(self, of: InvocationId) -> WaitCycle | None:
-        """The circle that an invocation is in, if it is in one."""
+        """The cycle that contains the invocation, if there is one."""
         came_by = self._reach(of, until=of)
         return self._circle(_path(came_by, of, of)) if of in came_by else None
 
     def closed_by(self, edges: Sequence[Edge], target: str) -> WaitCycle | None:
-        """The circle that these edges would close, which lead from one to the next. ``target`` is the first that they lead to."""
+        """The cycle that these edges would close, if any. They form a path; ``target`` is where the first of them ends."""
         waiter, start = edges[0].waiter, edges[-1].awaited
         came_by = self._reach(start, until=waiter)
         if start != waiter and waiter not in came_by:
@@ -138,13 +137,13 @@ class WaitGraph:
         return self._circle([*edges, *back], {edges[0].awaited: target})
 
     def error_of(self, edges: Sequence[Edge], target: str) -> DeadlockError | None:
-        """What the one is told that asks for these edges, if they would close a circle."""
+        """The error for the sender of these edges, if they would close a cycle."""
         circle = self.closed_by(edges, target)
         return None if circle is None else deadlock(circle.links)
 
     def _reach(self, start: InvocationId, *, until: InvocationId) -> dict[InvocationId, Edge]:
-        """Everything that ``start`` waits for, however far away, each with the edge that the search came by; as far as
-        ``until``, which may be where it starts."""
+        """Every invocation that ``start`` waits for, directly or not, each with the edge that led to it. The search stops at
+        ``until``, which may be ``start`` itself."""
         came_by: dict[InvocationId, Edge] = {}
         ahead = [start]
         while ahead and len(came_by) < FARTHEST:

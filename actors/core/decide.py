@@ -1,7 +1,7 @@
-"""A command and the object as it is: the events that follow, or why not.
+"""Decides on a command: given an object's state, the events that follow from it, or the reason why it is refused.
 
-Nothing is looked up and nothing is done here. A command that has been obeyed before, or that comes too late to matter,
-gives no events; a command that cannot be obeyed raises a :class:`actors.errors.Refused` that says what would work.
+Nothing is looked up and nothing is done here. A command that was applied before, or that comes too late to matter, gives no
+events. A command that cannot be applied raises an :class:`actors.errors.Refused` that says what would work.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ if TYPE_CHECKING:
 def decide(
     state: ObjectState | None, command: Command, now: float, limits: Limits, gates: Gates = NO_GATES
 ) -> list[Event]:
-    """The events that the command leads to; empty if it changes nothing. Raises ``Refused`` or ``DeadlockError``.
+    """The events that follow from the command; none if it changes nothing. Raises ``Refused`` or ``DeadlockError``.
 
-    Nothing that a gate holds starts; it waits for :class:`actors.core.commands.StartWaiting`.
+    An invocation that a gate holds does not start; it waits for :class:`actors.core.commands.StartWaiting`.
     """
     events = _decide(state, command, now, limits)
     return _without_held(state, events, limits, gates) if events and not gates.are_none else events
 
 
 def _without_held(state: ObjectState | None, events: list[Event], limits: Limits, gates: Gates) -> list[Event]:
-    """The events, but for the beginnings of what a gate holds: that is in the queue, and stays there.
+    """The events without the starts that a gate forbids; those invocations stay in the queue.
 
-    A reader needs no turn, so no queue would limit how many wait: they are counted.
+    A shared handler needs no turn, so no queue limits how many of them wait: they are counted here.
     """
     owner = state if state is not None else events[0]
     if not isinstance(owner, (ObjectState, e.ObjectCreated)):
@@ -109,7 +109,7 @@ def _decide(state: ObjectState | None, command: Command, now: float, limits: Lim
     if invocation is None:
         if isinstance(command, _FROM_OUTSIDE):
             raise unknown_invocation(of)
-        return []  # it has ended; what is said to it, or for it, comes too late
+        return []  # it has completed: this command comes too late
     return decision(state, invocation, command, now, limits)
 
 
@@ -128,17 +128,17 @@ def _decide_of_object(state: ObjectState | None, command: Command, now: float, l
 
 
 def unknown_invocation(invocation_id: InvocationId) -> UnknownInvocationError:
-    """The refusal for an id that nothing is known of."""
+    """The refusal for an unknown id."""
     return UnknownInvocationError(
         f"there is no invocation {invocation_id}: it never existed, or retention has purged it"
     )
 
 
-# Taking work.
+# Accepting work.
 
 
 def check_same_request(argument_digest: bytes, command: c.Invoke) -> None:
-    """Raise ``IdempotencyConflictError`` if the request that comes again asks for something else."""
+    """Raise ``IdempotencyConflictError`` if a repeated request asks for something else."""
     if command.request is not None and not has_digest(command, argument_digest):
         raise IdempotencyConflictError(
             f"{command.target} was asked for under the key {command.request!r} before, with another argument, as "
@@ -176,7 +176,7 @@ def _invoke(state: ObjectState | None, command: c.Invoke, limits: Limits) -> lis
 
 
 def _join(state: ObjectState, asked_for: InvocationState, caller: Caller | None) -> list[Event]:
-    """A call under a key that finds the invocation that it asks for: the caller waits for it with the others."""
+    """Attach the caller to an invocation that its idempotency key already names."""
     if caller is None or caller == asked_for.caller or caller in asked_for.attached:
         return []
     return [e.AttachRequested(invocation_id=asked_for.invocation_id, by=caller)]
@@ -213,7 +213,7 @@ def _accept(state: ObjectState | None, command: c.Invoke) -> list[Event]:
 
 
 def _check_deadlock(state: ObjectState, command: c.Invoke) -> None:
-    """Circles through other objects are looked for where the command arrives; one of its own callers is known here."""
+    """Refuse a call to an object that one of its own callers holds. Cycles through other objects are found by the dispatcher."""
     if command.caller is None or state.holder is None:
         return
     for position, link in enumerate(command.chain):
@@ -234,7 +234,7 @@ def _start_due(state: ObjectState, invocation: InvocationState, _: Any, __: floa
     return [due]
 
 
-# What a handler does.
+# The handler.
 
 
 def _record_progress(_: ObjectState, __: Any, command: c.RecordProgress, ___: float, ____: Limits) -> list[Event]:
@@ -244,9 +244,9 @@ def _record_progress(_: ObjectState, __: Any, command: c.RecordProgress, ___: fl
 def _finish_attempt(
     state: ObjectState, invocation: InvocationState, command: c.FinishAttempt, _: float, __: Limits
 ) -> list[Event]:
-    """A handler that returned without having met its cancel has not ended: its last turn does not count, and it is given the
-    cancel at the await before. Where that helps nothing, since it shields itself, what it did stands, and the outcome says that
-    it was cancelled."""
+    """Complete the invocation, unless its handler returned without meeting a pending cancel. Then the last turn is void, and the
+    replay delivers the cancel at the await before it. If the handler still does not meet it (a shield), its work stands and the
+    outcome is *cancelled*."""
     cancel = invocation.cancel
     if cancel is None:
         return [*command.events, *_complete(state, invocation, command.outcome)]
@@ -257,20 +257,20 @@ def _finish_attempt(
 
 
 def outcome_when_cancelled(command: c.FinishAttempt, reason: str) -> Outcome:
-    """The outcome of one that was cancelled: it did not succeed unless it has met the cancel, and made something of it."""
+    """The outcome of a cancelled invocation: it succeeds only if its handler met the cancel and returned a value all the same."""
     if command.has_met_cancel or command.outcome.kind is not OutcomeKind.SUCCEEDED:
         return command.outcome
     return Outcome(OutcomeKind.CANCELLED, reason=reason)
 
 
 def _complete(state: ObjectState, invocation: InvocationState, outcome: Outcome) -> list[Event]:
-    """The end of an invocation, and the beginning of the one that waited behind it."""
+    """Complete the invocation and start the next one."""
     completed = e.InvocationCompleted(invocation_id=invocation.invocation_id, outcome=outcome)
     return [completed, *_start_next(state, without=invocation), *_start_behind(state, invocation)]
 
 
 def _start_behind(state: ObjectState, ended: InvocationState) -> list[Event]:
-    """Start those that repeat the one that ends, and waited for that only."""
+    """Start the restarts that waited only for this invocation to complete."""
     return [
         e.InvocationStarted(invocation_id=waiting.invocation_id)
         for waiting in state.invocations.values()
@@ -279,7 +279,8 @@ def _start_behind(state: ObjectState, ended: InvocationState) -> list[Event]:
 
 
 def _start_next(state: ObjectState, *, without: InvocationState) -> list[Event]:
-    """Start the head of the queue once ``without`` has left: nobody may pass one that is held."""
+    """Start the head of the queue once ``without`` has left. A paused head is not overtaken: the queue is first come, first
+    served."""
     if state.holder not in (None, without.invocation_id):
         return []
     for waiting in state.queue:
@@ -294,7 +295,8 @@ def _fail_attempt(
     state: ObjectState, invocation: InvocationState, command: c.FailAttempt, now: float, _: Limits
 ) -> list[Event]:
     attempt = invocation.failed_attempts + 1
-    # One that failed while its cancel was on its way is tried again at once: it is given the cancel before what it failed on.
+    # A handler that failed while its cancel was on its way is retried at once: the cancel is delivered before the completion that
+    # it failed on.
     is_cancelled = invocation.cancel is not None and not command.has_been_given_cancel
     exhausted = is_exhausted(command.policy, attempt) and not is_cancelled
     delay = 0.0 if is_cancelled or exhausted else delay_seconds(command.policy, attempt, command.jitter)
@@ -351,7 +353,7 @@ def _paused_at(
 
 
 def beyond_limits(invocation: InvocationState, limits: Limits) -> str | None:
-    """Why its history may not grow any more, or None."""
+    """The limit that the history has reached, in words, or None."""
     if invocation.event_count <= limits.history_events and invocation.value_bytes <= limits.history_bytes:
         return None
     return (
@@ -365,11 +367,11 @@ def _suspend(_: ObjectState, invocation: InvocationState, __: Any, ___: float, _
     if invocation.status not in ACTIVE or invocation.pausing is not None or invocation.parked:
         return []
     if has_running_steps(invocation):
-        return []  # it has been woken since it was found idle, or a step of it waits for its turn
+        return []  # it has been woken since it was found idle, or one of its steps waits for a slot
     return [e.InvocationSuspended(invocation_id=invocation.invocation_id)]
 
 
-# What becomes of what a handler waits for.
+# Completions.
 
 
 def _fire_timer(
@@ -383,7 +385,7 @@ def _fire_timer(
             return []
         return [e.StepRetried(invocation_id=invocation.invocation_id, step=command.step)]
     if wait.kind not in (WaitKind.SLEEP, WaitKind.DEADLINE):
-        return []  # a retry that has begun already
+        return []  # a retry that has already begun
     return [e.TimerFired(invocation_id=invocation.invocation_id, step=command.step)]
 
 
@@ -516,7 +518,8 @@ def _cancel(
 def _hasten(
     invocation: InvocationState, cancel: Cancel, command: c.CancelInvocation, kill_at: float | None
 ) -> list[Event]:
-    """It is delivered once, so all that asking again can do is to shorten the patience, never to lengthen it."""
+    """Move the kill of a cancelled invocation to an earlier time. A cancel is delivered once, so a repeated one can only shorten
+    the wait."""
     if kill_at is None or (cancel.kill_at is not None and cancel.kill_at <= kill_at):
         return []
     return [e.CancelDeadlineMoved(invocation_id=invocation.invocation_id, kill_at=kill_at, reason=command.reason)]
@@ -554,7 +557,7 @@ def has_running_steps(invocation: InvocationState) -> bool:
 
 
 def _pause_if_settled(invocation: InvocationState, ended: object) -> list[Event]:
-    """A pause that waits takes effect with the last running step."""
+    """Pause the invocation now if no step of it runs."""
     if invocation.pausing is None:
         return []
     running = any(w.kind is WaitKind.STEP for step, w in invocation.waits.items() if step != ended)
@@ -583,7 +586,7 @@ def _resume(
         return [
             *moved,
             *_start_if_its_turn(state, invocation),
-        ]  # a gate before the code that it leaves may have held it
+        ]  # a gate on the code that it leaves may have held it
     if invocation.status is not Status.PAUSED:
         return moved
     resumed: Event = e.InvocationResumed(invocation_id=invocation.invocation_id, reason=command.reason)
@@ -630,7 +633,7 @@ def _retry_now(invocation: InvocationState) -> list[Event]:
 
 
 def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float, limits: Limits) -> list[Event]:
-    """That the original is known, and what it was, is the caller's to find out: an ended one is not in the state."""
+    """Accept a restart. The caller has found the original: a completed invocation is not in the state."""
     if state is None:
         raise BrokenInvariant("an original that is known has an object")
     if command.original is None:
@@ -644,7 +647,7 @@ def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float
             "compensations, stop='kill' does not",
             status=original.status,
         )
-    # An invocation of a service has its stream for itself. One that repeats it lives there, too, and waits for no turn.
+    # Each invocation of a service has a stream of its own, and its restarts live in the same one and wait for no turn.
     mode = Mode.SHARED if state.kind is Kind.SERVICE else command.original.mode
     if mode is Mode.EXCLUSIVE and len(state.queue) >= limits.mailbox:
         raise MailboxFullError(
@@ -682,20 +685,20 @@ def _restart(state: ObjectState | None, command: c.RestartInvocation, now: float
 
 
 def with_input(command: c.RestartInvocation, original: e.InvocationAccepted) -> e.InvocationAccepted:
-    """The acceptance of the one that is repeated, with the restart's input if it has one."""
+    """The acceptance of the original, with the restart's argument if it has one."""
     if command.argument is None:
         return original
     return attrs.evolve(original, argument=command.argument, parameter=command.parameter)
 
 
 def lineage_of(command: c.RestartInvocation, original: e.InvocationAccepted) -> e.Lineage:
-    """What the new invocation knows of the one that it repeats."""
+    """The link from the successor to the original."""
     seed = "" if command.step == ROOT_STEP else seed_of(original.invocation_id, original.restarts)
     return e.Lineage(command.invocation_id, command.step, command.rewind_state, seed)
 
 
 def seed_of(invocation_id: InvocationId, restarts: e.Lineage | None) -> str:
-    """What chance in the handler is drawn from: the same wherever a part of its history is lived again."""
+    """The seed of the handler's random numbers, the same wherever a part of its history is replayed."""
     return invocation_id if restarts is None or not restarts.seed else restarts.seed
 
 
@@ -740,8 +743,8 @@ def _signal(
 
 
 def received_signal(invocation: InvocationState, signal: c.SignalInvocation | e.SignalReceived) -> e.SignalReceived:
-    """A signal as the invocation receives it now: for its first wait of the name, if it has one. A restart that has yet to take over
-    what it keeps has waits that it does not know of: it defers the signal."""
+    """Record a signal for its first wait of that name, if there is one. A restart that has not copied its history yet has waits
+    that it does not know of, so it defers the signal."""
     waiting = (step for step, w in invocation.waits.items() if w.kind is WaitKind.SIGNAL and w.name == signal.name)
     deferred = has_yet_to_keep(invocation)
     return e.SignalReceived(
@@ -756,7 +759,7 @@ def received_signal(invocation: InvocationState, signal: c.SignalInvocation | e.
 
 
 def _purge(state: ObjectState | None, command: c.PurgeInvocations) -> list[Event]:
-    """Only ended ones; that they are known is the caller's to check, since ended ones are not in the state."""
+    """Purge completed invocations. The caller has checked that they exist: they are not in the state."""
     for invocation_id in command.invocation_ids:
         invocation = None if state is None else state.invocations.get(invocation_id)
         if invocation is not None:
@@ -777,9 +780,9 @@ def _purge(state: ObjectState | None, command: c.PurgeInvocations) -> list[Event
 
 
 def needed_by(state: ObjectState, ended: InvocationId) -> InvocationState | None:
-    """The restart that needs the history of an invocation that has ended, and has not taken over what it keeps.
+    """The restart that still needs the history of a completed invocation, because it has not copied it yet.
 
-    One that writes fields needs its object as it was, too, and what has changed since: for that, the history of every other.
+    A restart that rewinds fields also needs the object as it was, and so the history of every other invocation since.
     """
     for waiting in state.invocations.values():
         if waiting.restarts is None or not has_yet_to_keep(waiting):

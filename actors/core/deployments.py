@@ -1,4 +1,4 @@
-"""Which deployments there are, and which of them new work runs on: the rules, without the code."""
+"""The registered deployments and the one that new work runs on: the rules, without the code itself."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import attrs
 from actors.errors import DeploymentInUseError, TooManyDeploymentsError, UnknownDeploymentError
 
 MAX_DEPLOYMENTS = 1_000
-"""Deployments that may be registered at a time."""
+"""The number of deployments that can be registered at a time."""
 
 
 @attrs.frozen(kw_only=True)
 class Deployment:
-    """What is known of a deployment, besides its code.
+    """What is known of a deployment, apart from its code.
 
-    ``passed_over`` says who moved ``latest`` away from it, and why: then serving it does not make it the latest again.
+    ``passed_over`` says who moved ``latest`` away from it, and why: serving it again does not make it the latest.
     """
 
     id: str
@@ -28,8 +28,7 @@ class Deployment:
 
 @attrs.frozen
 class DeploymentChange:
-    """What became of something that was asked of the registry's deployments: whether anything changed, and ``latest``
-    before and after."""
+    """The result of a request to the registry: whether anything changed, and ``latest`` before and after."""
 
     changed: bool
     before: str
@@ -38,17 +37,17 @@ class DeploymentChange:
 
 @attrs.frozen
 class Deployments:
-    """All that are registered, in the order in which they were, and the ``latest``: what new invocations take."""
+    """The registered deployments, in order of registration, and ``latest``, which new invocations run on."""
 
     known: tuple[Deployment, ...] = ()
     latest: str = ""
 
     def has(self, deployment: str) -> bool:
-        """Whether it is registered."""
+        """Whether the deployment is registered."""
         return any(known.id == deployment for known in self.known)
 
     def find(self, deployment: str) -> Deployment:
-        """Raises :class:`UnknownDeploymentError`."""
+        """The deployment. Raises :class:`UnknownDeploymentError`."""
         for found in self.known:
             if found.id == deployment:
                 return found
@@ -57,7 +56,8 @@ class Deployments:
         )
 
     def served(self, new: Deployment) -> Deployments:
-        """After ``new`` was registered and is served: it is the latest, unless ``latest`` was moved away from it."""
+        """The deployments after ``new`` is registered and served: it becomes the latest, unless ``latest`` was moved away from
+        it."""
         old = next((known for known in self.known if known.id == new.id), None)
         if old is not None:
             return attrs.evolve(self, latest=self.latest if old.passed_over and self.latest else new.id)
@@ -68,7 +68,7 @@ class Deployments:
         return Deployments((*self.known, new), new.id)
 
     def moved(self, to: str, because: str) -> Deployments:
-        """After a client has moved ``latest``. What it moves away from does not come back by being served."""
+        """The deployments after a client has moved ``latest``. Serving the former latest does not bring it back."""
         target = self.find(to)
         if target.id == self.latest:
             return self
@@ -77,7 +77,7 @@ class Deployments:
         return Deployments(known, to)
 
     def pruned(self, deployment: str) -> Deployments:
-        """Without this one. Raises :class:`DeploymentInUseError` for the latest."""
+        """The deployments without this one. Raises :class:`DeploymentInUseError` for the latest."""
         self.find(deployment)
         if deployment == self.latest:
             raise DeploymentInUseError(

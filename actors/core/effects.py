@@ -1,7 +1,7 @@
-"""What the outside owes because of an event. Each may be done twice.
+"""Effects: the work that events require of the engine. Each may be done twice.
 
-*Inner* effects stay among the objects of this journal: they are done at once, and what they cause joins the next batch.
-*Outer* ones leave it (a side effect begins, a client outside gets an answer): they wait until what they rest on is durable.
+*Inner* effects stay within this journal. They are done at once, and the events that they cause join the next batch. *Outer*
+effects leave it (a side effect begins, a client gets an answer): they wait until the events that they rest on are durable.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from journal.ids import InvocationId, StepId, StreamId
 
 @attrs.define
 class StartAttempt:
-    """Run the handler, from its beginning through all that it has caused. Inner: replaying has no effect outside."""
+    """Run the handler from its beginning through its history. Inner: a replay has no effect outside."""
 
     invocation_id: InvocationId
 
 
 @attrs.define
 class Continue:
-    """Hand the event to the handler; if it is not in memory, start an attempt, which reads the event with the rest. Inner."""
+    """Give the event to the handler. If the handler is not in memory, start an attempt, which reads the event with the rest.
+    Inner."""
 
     invocation_id: InvocationId
     event: Event
@@ -33,7 +34,7 @@ class Continue:
 
 @attrs.define
 class EndAttempt:
-    """Forget the attempt. ``abort_steps``: stop its running steps as well; else they end and are recorded. Inner."""
+    """Drop the attempt. With ``abort_steps``, stop its running steps as well; without, they end and are recorded. Inner."""
 
     invocation_id: InvocationId
     abort_steps: bool
@@ -41,7 +42,7 @@ class EndAttempt:
 
 @attrs.define
 class Deliver:
-    """Bring a command to an object: directly if it is owned here, as a letter if not. Inner."""
+    """Send a command to an object: directly if this process owns its partition, else as a message. Inner."""
 
     to: StreamId
     command: Command
@@ -49,7 +50,7 @@ class Deliver:
 
 @attrs.define
 class SetTimer:
-    """Bring a command to this object at a date (wall seconds). Inner: a letter of the same batch."""
+    """Send a command to this object at a date (wall seconds). Inner: a message in the same batch."""
 
     at: float
     command: Command
@@ -57,7 +58,7 @@ class SetTimer:
 
 @attrs.define
 class RetractTimer:
-    """The command need not come any more. Inner."""
+    """Withdraw the command that a timer was to send. Inner."""
 
     at: float
     command: Command
@@ -65,7 +66,7 @@ class RetractTimer:
 
 @attrs.define
 class StopSentInvocations:
-    """Cancel, or kill, what the invocation has sent one-way. Inner; the history names them."""
+    """Cancel or kill the invocations that this one sent one-way, as its history names them. Inner."""
 
     invocation_id: InvocationId
     reason: str
@@ -73,7 +74,7 @@ class StopSentInvocations:
 
 @attrs.define
 class CheckDrained:
-    """If no step of the invocation runs in this process, say so: its pause waits for that. Inner."""
+    """Check whether a step of the invocation runs in this process; if none does, its pause takes effect. Inner."""
 
     invocation_id: InvocationId
 
@@ -88,7 +89,7 @@ class RunStep:
 
 @attrs.define
 class NotifyWaiters:
-    """Tell everybody outside who waits for the invocation how it ended. Outer."""
+    """Give the outcome to every client that waits for the invocation. Outer."""
 
     invocation_id: InvocationId
     outcome: Outcome
@@ -96,7 +97,7 @@ class NotifyWaiters:
 
 @attrs.define
 class NotifyPaused:
-    """Tell those outside who wait for the invocation, and do not want to wait for a pause to end, that it is paused. Outer."""
+    """Report the pause to every client that does not want to wait for its end. Outer."""
 
     invocation_id: InvocationId
     reason: str
@@ -104,8 +105,8 @@ class NotifyPaused:
 
 @attrs.define
 class WriteItems:
-    """Write the items that a handler left in ``Log`` and ``Map`` fields; ``lengths`` are the logs' before. Inner: rows of the
-    same batch."""
+    """Write the items that a handler changed in ``Log`` and ``Map`` fields; ``lengths`` are the lengths of the logs before.
+    Inner: rows of the same batch."""
 
     changes: Changes
     lengths: dict[str, int]
@@ -113,14 +114,14 @@ class WriteItems:
 
 @attrs.define
 class CopyHistory:
-    """Give the invocation what its restart keeps of the one that it repeats. Inner: events of the same batch."""
+    """Copy into a restart the part of the original's history that it keeps. Inner: events of the same batch."""
 
     invocation_id: InvocationId
 
 
 @attrs.define
 class TransferWaiters:
-    """The clients outside that wait for the one invocation wait for the other from now on. Inner."""
+    """Let the clients that wait for the one invocation wait for its successor. Inner."""
 
     invocation_id: InvocationId
     successor: InvocationId
@@ -128,8 +129,8 @@ class TransferWaiters:
 
 @attrs.define
 class RewindItems:
-    """Make the items of ``Log`` and ``Map`` fields what the event says; ``lengths`` are the logs' before. Inner: rows of the
-    same batch."""
+    """Reset the items of ``Log`` and ``Map`` fields to those in the event; ``lengths`` are the lengths of the logs before. Inner:
+    rows of the same batch."""
 
     event: FieldsRewound
     lengths: dict[str, int]
@@ -137,7 +138,7 @@ class RewindItems:
 
 @attrs.define
 class EraseHistory:
-    """Remove the rows and overwrite the events of these invocations. Inner: rows of the same batch."""
+    """Delete the rows of these invocations and overwrite their events. Inner: rows of the same batch."""
 
     invocation_ids: list[InvocationId]
 

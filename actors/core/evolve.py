@@ -1,7 +1,7 @@
-"""The only place where state changes: one event, one change.
+"""Applies events to an object's state, one at a time. No other code changes it.
 
-Replaying the events of a stream through here gives the object as it is. The state is changed in place; code that needs the
-state before an event looks before.
+The fold of a stream through ``evolve`` is the object. The state is changed in place, because a copy for each event costs more
+than everything else here; code that needs the state before an event reads it before.
 """
 
 from __future__ import annotations
@@ -29,18 +29,17 @@ if TYPE_CHECKING:
     from journal.events import Event, Stamp
 
 _SPAN_GAP = 32
-"""Others' events that may lie within a span; reading them and passing over is cheaper than naming another range."""
+"""The number of other invocations' events that a span may contain. Reading and skipping them is cheaper than a further span."""
 
 
 class IllegalEvent(Exception):
-    """The event cannot follow those before it. Stored, its stream is damaged; new, the decision that led to it is wrong."""
+    """The event cannot follow the events before it. If it is stored, the stream is damaged; if it is new, the decision was wrong."""
 
 
 def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -> ObjectState:
-    """The object after the event. Raises :class:`IllegalEvent`; what is left of the state then is of no use.
+    """The object after the event. After an :class:`IllegalEvent` the state is unusable.
 
-    The checks are code and not assertions because they are the check of what comes from a disk, which ``python -O`` must not take
-    away.
+    The checks are code rather than assertions because events come from a disk, and ``python -O`` must not remove them.
     """
     if state is None:
         return _create(number, event)
@@ -55,7 +54,7 @@ def evolve(state: ObjectState | None, number: int, stamp: Stamp, event: Event) -
     invocation = state.invocations.get(of)
     if invocation is None:
         if change is _on_restarted:
-            return state  # what has ended may be repeated, and is no longer in the state
+            return state  # a completed invocation may be restarted, and is no longer in the state
         raise IllegalEvent(f"{type(event).__name__} cannot happen to {of}, which is not open")
     if invocation.status not in transitions.LEGAL[event.__class__]:
         raise IllegalEvent(f"{type(event).__name__} cannot happen to {of}, which is {invocation.status.value}")
@@ -87,12 +86,12 @@ def _create(number: int, event: Event) -> ObjectState:
 def _evolve_object(state: ObjectState, number: int, stamp: Stamp, event: Event) -> None:
     if isinstance(event, e.InvocationAccepted):
         _accept(state, number, stamp, event)
-    elif not isinstance(event, (e.InvocationsPurged, e.Erased)):  # what those concern is no longer in the state
+    elif not isinstance(event, (e.InvocationsPurged, e.Erased)):  # their invocations are no longer in the state
         raise IllegalEvent(f"{type(event).__name__} cannot be event {number}: an object is created once")
 
 
 def spans_with(spans: list[tuple[int, int]], number: int) -> list[tuple[int, int]]:
-    """The ranges, as they cover one more event of the same invocation, behind them."""
+    """The spans, extended by one more event of the same invocation at the end."""
     first, last = spans[-1]
     if number - last <= _SPAN_GAP:
         return [*spans[:-1], (first, number)]
@@ -196,7 +195,7 @@ def _settle(_: ObjectState, invocation: InvocationState, event: Any, __: Stamp) 
 
 
 def _on_wait_dropped(_: ObjectState, invocation: InvocationState, event: e.WaitDropped, __: Stamp) -> None:
-    # What it waited for may have come already, and the handler, catching up, dropped it before it was given it.
+    # Its completion may have come already: the handler, still catching up, dropped the wait before it received it.
     invocation.waits.pop(event.step, None)
 
 
@@ -211,7 +210,7 @@ def _on_outcome(
 
 
 def _complete(invocation: InvocationState) -> None:
-    """Something has come that its handler is to be given."""
+    """A completion has come for the handler."""
     if invocation.status is Status.PAUSED or invocation.pausing is not None:
         invocation.held_back += 1
     _wake(invocation)
@@ -263,7 +262,7 @@ def _on_reassigned(_: ObjectState, invocation: InvocationState, event: e.SignalR
 
 
 def _take_signal(invocation: InvocationState, name: str, signal: int) -> None:
-    """It is kept no more, if it was: it may have been meant for a wait that is over."""
+    """The signal is no longer buffered, if it was: it may have been meant for a wait that has ended."""
     left = [kept for kept in invocation.signals.get(name, ()) if kept != signal]
     if left:
         invocation.signals[name] = left
@@ -272,7 +271,7 @@ def _take_signal(invocation: InvocationState, name: str, signal: int) -> None:
 
 
 def _nothing(_: ObjectState, __: InvocationState, ___: Event, ____: Stamp) -> None:
-    """The event is for the handler's replay; nothing here depends on it."""
+    """Change nothing: the event matters to the replay only."""
 
 
 def _on_fields(_: ObjectState, invocation: InvocationState, event: e.FieldsChanged, __: Stamp) -> None:
@@ -282,7 +281,7 @@ def _on_fields(_: ObjectState, invocation: InvocationState, event: e.FieldsChang
 
 
 def _on_initialized(state: ObjectState, invocation: InvocationState, event: e.FieldsInitialized, __: Stamp) -> None:
-    # The version of the fields stays: nobody has seen them without these values.
+    # The version of the fields stays: no client has seen them without these values.
     invocation.value_bytes += sum(map(len, event.fields.values()))
     state.fields = {**event.fields, **state.fields}
 
@@ -359,7 +358,7 @@ def _on_pause_requested(_: ObjectState, invocation: InvocationState, event: e.Pa
 
 
 def _on_paused(_: ObjectState, invocation: InvocationState, event: e.InvocationPaused, stamp: Stamp) -> None:
-    if invocation.pausing is None:  # else who asked for it is known, and this is only its coming true
+    if invocation.pausing is None:  # otherwise the requester is known, and this event only carries the request out
         invocation.paused_by = stamp.by
     invocation.paused_at = stamp.at
     invocation.status = Status.PAUSED
@@ -373,7 +372,7 @@ def _on_paused(_: ObjectState, invocation: InvocationState, event: e.InvocationP
 def _on_resumed(_: ObjectState, invocation: InvocationState, __: e.InvocationResumed, ___: Stamp) -> None:
     invocation.held_back = 0
     if invocation.status is not Status.PAUSED:
-        invocation.pausing = None  # it was asked to pause, and had not obeyed yet
+        invocation.pausing = None  # it had been asked to pause and was not paused yet
         return
     _start_over(invocation)
     invocation.status = transitions.status_when_resumed(invocation)
@@ -384,7 +383,7 @@ def _on_moved(_: ObjectState, invocation: InvocationState, event: e.InvocationMo
 
 
 def _start_over(invocation: InvocationState) -> None:
-    """All attempts lie ahead again: of the handler, and of its steps, which run at once."""
+    """Reset the attempts of the handler and of its steps, which run at once."""
     invocation.retry_at = None
     invocation.parked = False
     invocation.failed_attempts = 0
@@ -392,7 +391,7 @@ def _start_over(invocation: InvocationState) -> None:
     invocation.paused_at = None
     invocation.pause_cause = None
     for wait in invocation.waits.values():
-        if wait.kind in (WaitKind.STEP, WaitKind.STEP_RETRY):  # one that was to be tried again may not have begun
+        if wait.kind in (WaitKind.STEP, WaitKind.STEP_RETRY):  # a step that was to be retried may not have begun
             wait.kind, wait.at, wait.attempts, wait.max_attempts = WaitKind.STEP, None, 0, None
 
 
@@ -415,7 +414,7 @@ def _on_spared(_: ObjectState, invocation: InvocationState, __: e.CallsDetached,
 
 def _on_rewound(state: ObjectState, invocation: InvocationState, event: e.FieldsRewound, __: Stamp) -> None:
     invocation.has_kept = True
-    invocation.deferred_signals = 0  # they come again
+    invocation.deferred_signals = 0  # they are received again
     state.fields_version = state.version
     state.fields = dict(event.fields)
     state.lengths = dict(event.lengths)
@@ -423,9 +422,9 @@ def _on_rewound(state: ObjectState, invocation: InvocationState, event: e.Fields
 
 def _on_history_kept(_: ObjectState, invocation: InvocationState, event: e.HistoryCopied, __: Stamp) -> None:
     invocation.has_kept = True
-    invocation.deferred_signals = 0  # they come again
+    invocation.deferred_signals = 0  # they are received again
     if not event.carries:
-        # What was written in the part that is kept is in the object already, or was meant to be undone.
+        # The object already has the writes of the copied part, or a rewind has undone them.
         invocation.changes = Changes()
 
 
@@ -446,12 +445,12 @@ def _on_completed(state: ObjectState, invocation: InvocationState, event: e.Invo
 
 
 def keeps_changes(invocation: InvocationState, kind: OutcomeKind) -> bool:
-    """Whether what the handler wrote stays: always, but for an atomic one that did not succeed."""
+    """Whether the handler's writes are kept: always, except for an atomic handler that did not succeed."""
     return bool(invocation.changes) and (kind is OutcomeKind.SUCCEEDED or not invocation.atomic)
 
 
 def _keep(state: ObjectState, changes: Changes) -> None:
-    # A new dictionary: readers beside the writer hold the old one.
+    # A new dictionary: shared handlers that run beside the writer hold the old one.
     state.fields_version = state.version
     state.fields = {**state.fields, **changes.fields}
     for field, items in changes.logs.items():

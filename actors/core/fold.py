@@ -1,4 +1,4 @@
-"""An object from what is stored of it. Everything that is read is checked here, or has been checked by the journal."""
+"""Builds an object's state from its stored stream. Everything that is read is checked here or by the journal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def fold(stream: StreamId, stored: StoredStream) -> ObjectState:
-    """The object as what is stored of it says. Raises ``Damaged``."""
+    """The state after the stored snapshot and events. Raises ``Damaged``."""
     state: ObjectState | None = None
     if stored.snapshot is not None:
         state = decode_snapshot(stream, stored.snapshot_at, stored.snapshot)
@@ -28,7 +28,7 @@ def fold(stream: StreamId, stored: StoredStream) -> ObjectState:
 
 
 def advance(stream: StreamId, state: ObjectState | None, recorded: Recorded) -> ObjectState:
-    """The object after one more stored event. Raises ``Damaged`` if the event cannot follow those before it."""
+    """The state after one more stored event. Raises ``Damaged`` if the event cannot follow those before it."""
     try:
         return evolve(state, recorded.number, recorded.stamp, recorded.event)
     except IllegalEvent as error:

@@ -1,16 +1,26 @@
-"""Gates: rules that say what may neither start nor go on for now.
+"""Gates: rules that hold invocations back while an operator works on something. ::
 
-A gate that is closed holds every invocation in its scope. Scopes lie in each other: ``everything`` holds all of them, a
-service holds its handlers and its keys. To let some of what a closed gate holds go on, a narrower scope is opened: it
-becomes an *exception*, a rule that is open, and pierces every closed gate that its scope lies in, but no other. So an
-invocation is held if any closed gate matches it that no matching exception lies in. Exceptions in which no closed gate is
-left to pierce are dropped, and closing a scope drops those within it: after that, all of it is closed.
+    everything                  closed ──┐  a closed gate holds every scope inside it
+      service:Chat                       │
+        key:Chat/alice          open   ──┘  an exception lets its scope through the wider gates
+        key:Chat/bob            closed      and a narrower closed gate holds again
+    deployment:dep_1            closed      lies across services
 
-``backlog`` is everything that was accepted before the gate was closed; new work passes. A store that was restored from a backup begins
-with it closed, because its original may still be doing that work.
+A scope is a set of invocations, and scopes are nested: ``everything`` contains all of them, a service contains its handlers and
+its keys. Closing a scope holds it whole, so the exceptions inside it are dropped. Opening a scope that a wider gate still holds
+creates an *exception*, which is dropped together with the last closed gate around it.
 
-Nothing here is an event of the invocations that are held. What may start is asked at the time, so a hundred thousand
-invocations under a gate cost nothing, neither when it closes nor while they wait.
+Invariant: an invocation is held if a closed gate matches it and no matching exception lies inside that gate. The answer depends
+on the set of rules alone, and not on the order in which they were made.
+
+``backlog`` contains the invocations that were accepted before its gate was closed; new work passes. A store that was restored
+from a backup starts with this gate closed, because its original may still be doing that work.
+
+Prior art: a routing table, in which the most specific entry that matches decides (longest prefix).
+
+Alternative refused: to pause each invocation in the scope, with an event. A hundred thousand events would be written to close the
+gate and as many to open it, and invocations that arrive meanwhile would escape it. Here the rules are asked when something is
+about to start, so a closed gate costs nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class ScopeKind(enum.Enum):
-    """What a gate stands in front of."""
+    """The kinds of scope."""
 
     EVERYTHING = "everything"
     BACKLOG = "backlog"
@@ -43,11 +53,12 @@ class ScopeKind(enum.Enum):
 
 @attrs.frozen
 class Scope:
-    """Some invocations: all, all that were accepted before the gate was closed, those of a service, of one of its handlers, of
-    one of its keys, or of a deployment.
+    """A set of invocations: all, those accepted before the gate was closed (``backlog``), or those of a service, a handler, a key
+    or a deployment.
 
-    ``name`` is the handler's, the key, or the deployment's id. As text: ``everything``, ``backlog``, ``service:Agent``,
-    ``handler:Agent/run_task``, ``key:Chat/alice``, ``deployment:dep_1…``; whatever takes a scope takes its text.
+    ``name`` is the name of the handler, the key, or the id of the deployment. As text: ``everything``, ``backlog``,
+    ``service:Agent``, ``handler:Agent/run_task``, ``key:Chat/alice``, ``deployment:dep_1…``. Every parameter that takes a scope
+    accepts its text.
 
     ::
 
@@ -70,7 +81,7 @@ class Scope:
                 return f"{self.kind.value}:{self.service}/{self.name}"
 
     def contains(self, other: Scope) -> bool:
-        """Whether the other lies in this one and is not the same: every invocation there is here as well."""
+        """Whether this scope contains all of the other's invocations and is not the same scope."""
         if self.kind is ScopeKind.EVERYTHING:
             return other.kind is not ScopeKind.EVERYTHING
         within_service = other.kind in (ScopeKind.HANDLER, ScopeKind.KEY) and other.service == self.service
@@ -83,7 +94,7 @@ _WHOLE = {str(scope): scope for scope in (EVERYTHING, BACKLOG)}
 
 
 def parse_scope(text: str | Scope) -> Scope:
-    """The scope that the text names. Raises :class:`actors.InvalidScopeError`."""
+    """Parse the text of a scope. Raises :class:`actors.InvalidScopeError`."""
     if isinstance(text, Scope):
         return text
     if text in _WHOLE:
@@ -104,7 +115,7 @@ def parse_scope(text: str | Scope) -> Scope:
 
 
 _NOW = float("inf")
-"""What is accepted now is in no backlog."""
+"""A date for work that is being accepted now, which is in no backlog."""
 
 
 class GateState(enum.Enum):
@@ -118,7 +129,7 @@ class GateState(enum.Enum):
 class Gate:
     """One rule: its scope is closed, or, as an exception to a wider gate, open.
 
-    ``mode`` says what closing did with steps that were running: let them end and be recorded, or abort them.
+    ``mode`` says what closing did with running steps: let them end and be recorded, or abort them.
     """
 
     scope: Scope
@@ -130,13 +141,13 @@ class Gate:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it holds what it matches."""
+        """Whether the rule holds its scope."""
         return self.state is GateState.CLOSED
 
 
 @attrs.frozen(kw_only=True)
 class GateChange:
-    """What closing or opening a scope did: whether any rule changed, and the state of the scope before and after.
+    """The result of closing or opening a scope: whether a rule changed, and the state of the scope before and after.
 
     ``gate`` is the closed gate that holds the scope now, its own or a wider one.
     """
@@ -149,7 +160,7 @@ class GateChange:
 
 
 class Gates:
-    """The rules that are in force, by scope. ``are_none``: nothing is held."""
+    """The rules in force, by scope. ``are_none`` means that nothing is held."""
 
     def __init__(self, rules: Iterable[Gate] = ()) -> None:
         self._rules = {gate.scope: gate for gate in rules}
@@ -163,14 +174,15 @@ class Gates:
         return len(self._rules)
 
     def rule_of(self, scope: Scope) -> Gate | None:
-        """The rule of exactly this scope."""
+        """The rule with exactly this scope."""
         return self._rules.get(scope)
 
     def holding(
         self, service: str, key: str | None, handler: str, deployment: str = "", *, accepted_at: float = _NOW
     ) -> list[Gate]:
-        """The gates that hold such an invocation, the widest first; none: it may go on. ``accepted_at``: by default it is being
-        accepted. None holds an edit: a gate may be closed just so that fields can be put right."""
+        """The closed gates that hold such an invocation, widest first; an empty list means that it may run. Without
+        ``accepted_at`` it is being accepted now. Edits are never held: a gate may be closed for the purpose of correcting fields.
+        """
         if self.are_none or is_system(service) or handler == EDIT:
             return []
         scopes = _scopes_of(service, key, handler, deployment)
@@ -178,19 +190,19 @@ class Gates:
         return _unpierced([rule for rule in matching if rule.scope != BACKLOG or accepted_at < rule.since])
 
     def holding_invocation(self, state: ObjectState, invocation: InvocationState) -> list[Gate]:
-        """The gates that hold this one."""
+        """The closed gates that hold this invocation."""
         return self.holding(
             state.service, state.key, invocation.handler, invocation.deployment, accepted_at=invocation.accepted_at
         )
 
     def holding_scope(self, scope: Scope) -> Gate | None:
-        """The widest gate that holds all of a scope, but for narrower exceptions: its own, or one that it lies in."""
+        """The widest gate that holds the scope, its own or one around it. Narrower exceptions inside the scope do not count."""
         around = [rule for rule in self._rules.values() if rule.scope == scope or rule.scope.contains(scope)]
         held = _unpierced(sorted(around, key=lambda rule: _WIDTH[rule.scope.kind]))
         return held[0] if held else None
 
     def holds_all_of(self, service: str) -> bool:
-        """Whether no invocation of the service can go on, whichever it is."""
+        """Whether every invocation of the service is held."""
         if is_system(service):
             return False
         wide = [self._rules.get(EVERYTHING), self._rules.get(Scope(ScopeKind.SERVICE, service))]
@@ -198,14 +210,14 @@ class Gates:
         return is_closed and not self._excepted & {service, ""}
 
     def let_through_more_as(self, after: Gates) -> bool:
-        """Whether anything that is held by these may go on under the others."""
+        """Whether an invocation that these rules hold may run under the others."""
         closed, excepted = _scopes_by_state(self)
         closed_after, excepted_after = _scopes_by_state(after)
         return not closed <= closed_after or not excepted_after <= excepted
 
     def with_closed(self, gate: Gate) -> Gates:
-        """The rules after closing a scope: all of it is closed. The same rules if it was, in the same mode, and nothing has
-        joined the backlog since."""
+        """The rules after closing a scope, which is then held whole. They stay the same if it was closed in the same mode already
+        and the backlog has not grown."""
         kept = {scope: rule for scope, rule in self._rules.items() if rule.is_closed or not gate.scope.contains(scope)}
         own = kept.get(gate.scope)
         has_grown = own is not None and gate.scope == BACKLOG and gate.since > own.since
@@ -214,7 +226,7 @@ class Gates:
         return Gates(kept.values())
 
     def with_opened(self, exception: Gate) -> Gates:
-        """The rules after opening a scope: nothing holds it as a whole. Narrower gates that are closed stay so."""
+        """The rules after opening a scope, which is then not held as a whole. Narrower closed gates stay closed."""
         rest = Gates(rule for rule in self._rules.values() if rule.scope != exception.scope or not rule.is_closed)
         if rest.holding_scope(exception.scope) is not None:
             rest = Gates([*rest, exception])
@@ -235,7 +247,7 @@ _WIDTH = {kind: position for position, kind in enumerate(ScopeKind)}
 
 
 def _scopes_of(service: str, key: str | None, handler: str, deployment: str) -> Iterator[Scope]:
-    """All scopes that an invocation is in, the widest first."""
+    """All scopes of an invocation, widest first."""
     yield EVERYTHING
     yield BACKLOG
     yield Scope(ScopeKind.DEPLOYMENT, name=deployment)
@@ -251,12 +263,12 @@ def _unpierced(matching: list[Gate]) -> list[Gate]:
 
 
 def close_gate(gates: Gates, gate: Gate) -> tuple[Gates, GateChange]:
-    """Close a scope."""
+    """Close the gate's scope."""
     return _changed(gates, gates.with_closed(gate), gate.scope)
 
 
 def open_gate(gates: Gates, exception: Gate) -> tuple[Gates, GateChange]:
-    """Open a scope; ``exception`` is the rule that stands for it where a wider gate stays closed."""
+    """Open a scope; ``exception`` becomes its rule if a wider gate stays closed."""
     return _changed(gates, gates.with_opened(exception), exception.scope)
 
 

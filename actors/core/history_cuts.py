@@ -1,9 +1,9 @@
-"""Where a history is cut, so that an invocation can go back to the moment before the outcome of a step was known.
+"""Cuts a history at the moment before the outcome of a step was known, so that an invocation can go back there.
 
-The order of the journal is not the order in which the handler lived where it was held by a pause, a gate or a retry: what came
-meanwhile stands before what the handler did when it went on. So a deadline around the step may have passed in the journal, but
-not yet in the handler; kept, it would end the step at once. And a deadline that did stop the step, or was about to, starts again
-with all its time, or going back to the step would only stop it once more.
+The order of the journal is not the order in which the handler lived while a pause, a gate or a retry held it: the journal has the
+events of the meantime before the work that the handler did on them afterwards. Two deadlines therefore need care. One around the
+step may have passed in the journal and not yet in the handler; if it were kept, it would end the step at once. And one that did
+stop the step, or was about to, starts again with its full time, since otherwise it would stop the step a second time.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ OPERATIONS = (
     e.SignalAwaited,
     e.VerbScheduled,
 )
-"""What a handler waits for, one by one."""
+"""The operations that a handler waits for one by one."""
 
 ENDS = (e.StepCompleted, e.StepAborted, e.TimerFired, e.CallCompleted, e.VerbAnswered, e.WaitDropped)
-"""What ends them; a signal besides."""
+"""The events that end an operation; a signal ends one as well."""
 
 _BEGINNINGS = (e.InvocationStarted, e.HistoryCopied)
 
 
 @attrs.frozen
 class HistoryCut:
-    """A place in a history: before the event at ``at``. ``moment`` is when the handler stood there.
+    """A place in a history: before the event at index ``at``. ``moment`` is the time when the handler was there.
 
-    ``not_lived`` are deadlines around the step that passed before that event, and that the handler had not been given then.
+    ``not_lived`` are deadlines around the step that passed before that event, although the handler had not received them.
     ``stopped_by`` is the deadline that ended the step.
     """
 
@@ -53,7 +53,7 @@ class HistoryCut:
 
 
 def cut_before_outcome(history: Sequence[Recorded], step: StepId) -> HistoryCut:
-    """Before the outcome of the step, or at the end if it has none; never behind a cancel of the invocation.
+    """Cut before the outcome of the step, or at the end if it has none, but never after a cancel of the invocation.
 
     Raises :class:`UnknownStepError` if the step was begun after the cancel.
     """
@@ -82,7 +82,7 @@ def _ends(event: Any, step: StepId) -> bool:
 
 
 def cut_at(history: Sequence[Recorded], at: int, stopped_by: StepId | None = None) -> HistoryCut:
-    """At this place, as if the handler had lived up to there."""
+    """Cut at this index, as if the handler had lived up to it."""
     return HistoryCut(at, history[min(at, len(history) - 1)].stamp.at, stopped_by=stopped_by)
 
 
@@ -106,7 +106,7 @@ def _is_signal(event: Any, signal: int) -> bool:
 
 
 def _taken_or_left_at(history: Sequence[Recorded], begun: int, step: StepId) -> int:
-    """Where the wait, which began there, took its signal or was left; the end if it waits."""
+    """The index at which the wait that begins there took its signal or was left; the end if it still waits."""
     taken, signal = len(history), 0
     for at in range(begun, len(history)):
         event: Any = history[at].event
@@ -121,7 +121,7 @@ def _taken_or_left_at(history: Sequence[Recorded], begun: int, step: StepId) -> 
 
 
 def _cut_as_lived(history: Sequence[Recorded], begun: int, at: int, lived: int) -> HistoryCut:
-    """The handler had been given so many completions when it took the signal."""
+    """The cut at the point where the handler had received as many completions as it had when it took the signal."""
     came = [place for place, r in enumerate(history[:at]) if is_completion(r.event)]
     last = came[lived - 1] if lived else next(i for i, r in enumerate(history) if isinstance(r.event, _BEGINNINGS))
     around = _deadlines_around(history, begun, at)
@@ -143,8 +143,8 @@ def _cut_before_end(history: Sequence[Recorded], begun: int, end: int) -> Histor
 
 
 def _may_have_been_stopped(history: Sequence[Recorded], begun: int, end: int) -> bool:
-    """Whether the handler may have been about to leave it. A step ends in its own time, and may have an outcome all the same; for
-    the rest the handler says so, perhaps after something had come that it was then never given."""
+    """Whether the handler may have been about to leave the operation. A step ends in its own time and may have an outcome
+    nevertheless. For other operations the handler says so, possibly after the arrival of something that it never received."""
     operation: Any = history[begun].event
     if isinstance(operation, e.StepScheduled) or isinstance(history[end].event, e.CancelRequested):
         return True
@@ -157,8 +157,8 @@ def _passes(event: Any) -> StepId | None:
 
 
 def _deadlines_around(history: Sequence[Recorded], begun: int, end: int) -> frozenset[StepId]:
-    """Those, set before ``end``, whose block holds the operation that begins at ``begun``. One that was set later stops it too, if
-    its block was entered before: a scope can be given another deadline."""
+    """The deadlines set before index ``end`` whose block contains the operation that begins at ``begun``. A deadline set later
+    counts too if its block was entered before, because a scope can be given another deadline."""
     operation: Any = history[begun].event
     blocks: dict[StepId, StepId] = {}
     for at, recorded in enumerate(history[:end]):
@@ -171,7 +171,7 @@ def _deadlines_around(history: Sequence[Recorded], begun: int, end: int) -> froz
 
 
 def _can_hold(block: StepId, inner: StepId) -> bool:
-    """Whether a block that is entered at one place can hold the other: in the same branch or in one that it starts, from there on."""
+    """Whether a block entered at one place can contain the other: in the same branch or in one started from it, after that place."""
     branch, _, place = block.rpartition(".")
     path = f"{branch}." if branch else ""
     return inner.startswith(path) and int(inner[len(path) :].partition(".")[0]) >= int(place)

@@ -1,9 +1,9 @@
-"""An argument in its two forms: the value of one parameter, or an object that names parameters.
+"""The two forms of an argument: the value of the only parameter, or an object that names parameters.
 
-Which form it has depends on how many parameters the handler had when the call was made, so the same call has another form once the
-code has one parameter more or less. It is still the same call, and a replay and an idempotency key must find it.
+The form depends on the number of parameters that the handler had when the call was made, so the same call has the other form once
+the code has gained or lost a parameter. A replay and an idempotency key must recognise it all the same.
 
-A value is compared with a value whatever their parameters are called: a parameter may be renamed.
+Two single values are compared whatever their parameters are called: a parameter may be renamed.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ class Input(Protocol):
 
 
 def is_same_input(one: Input, other: Input) -> bool:
-    """Whether they are one argument, byte for byte, in whatever form."""
+    """Whether they are the same argument, byte for byte, in either form."""
     if one.parameter is None or other.parameter is None or (one.parameter and other.parameter):
         return one.argument == other.argument
     return _named(one) == _named(other)
 
 
 def digest_of(given: Input) -> bytes:
-    """What tells the argument from that of another request. An object that names parameters differs from the same value."""
+    """A digest of the argument. An object that names parameters and a single value with the same JSON have different digests."""
     if given.parameter is None or (given.parameter and given.argument):
         return digest(given.argument)
     return digest(_named(given), _NAMED)
 
 
 def has_digest(given: Input, wanted: bytes) -> bool:
-    """Whether the digest is the argument's, in whatever form that was."""
+    """Whether the digest belongs to this argument, in either form."""
     return wanted == digest_of(given) or wanted == _digest_of_other_form(given)
 
 

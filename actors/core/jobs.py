@@ -1,4 +1,4 @@
-"""Bulk jobs as data: one verb for every invocation that a condition fits."""
+"""Bulk jobs as data: one verb for every invocation that matches a condition."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from journal.events import Status
 from journal.ids import InvocationId
 
 MAX_ITEMS = 250_000
-"""Invocations that one job takes."""
+"""The number of invocations in one job, at most."""
 
 MAX_NAMED = 10_000
-"""Invocations that can be chosen by their ids."""
+"""The number of invocations that can be selected by id, at most."""
 
 
 class JobVerb(enum.Enum):
-    """What a job can ask of each invocation."""
+    """The verbs that a job can apply."""
 
     CANCEL = "cancel"
     KILL = "kill"
@@ -30,7 +30,7 @@ class JobVerb(enum.Enum):
 
 
 class JobState(enum.Enum):
-    """Where a job is."""
+    """The states of a job."""
 
     SELECTING = "selecting"
     RUNNING = "running"
@@ -41,7 +41,7 @@ class JobState(enum.Enum):
 
 
 class ItemResult(enum.Enum):
-    """What became of one invocation: the verb changed it, or had nothing to change, or was refused."""
+    """The result for one invocation: the verb changed it, had nothing to change, or was refused."""
 
     CHANGED = "changed"
     UNCHANGED = "unchanged"
@@ -50,7 +50,7 @@ class ItemResult(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class Choice:
-    """Which invocations: those that a condition fits, those of these ids, or those that another job was refused."""
+    """A selection of invocations: those that match a condition, those with these ids, or those that another job could not change."""
 
     where: str = ""
     ids: tuple[InvocationId, ...] = ()
@@ -59,10 +59,11 @@ class Choice:
 
 @attrs.frozen(kw_only=True)
 class JobSpec:
-    """What a job is to do. ``options`` are those of the verb, as ``InvocationHandle`` takes them; ``limit`` is how many
-    invocations it takes at most, the oldest first, or the first of those that were named; ``rate`` is how many a second.
+    """A job's task: the verb, its ``options`` (as ``InvocationHandle`` takes them), at most ``limit`` invocations, ``rate`` of
+    them per second.
 
-    Its invocations are those of its :class:`Choice`. Of ids it says how many they are: they are many, and it is looked at often.
+    The oldest invocations are taken first; of named ones, the first named. For a selection by id, the spec records their number
+    instead of the ids, because it is read often and they may be many.
     """
 
     verb: JobVerb
@@ -76,20 +77,20 @@ class JobSpec:
 
 @attrs.frozen(kw_only=True)
 class Selected:
-    """The invocations that the condition fitted at one moment: how many, and the ids of those that are taken."""
+    """The invocations that matched the condition at one moment: how many, and the ids that the job takes."""
 
     matched: int
     ids: str
 
     def split(self) -> list[str]:
-        """The ids."""
+        """The ids as a list."""
         return self.ids.split()
 
 
 @attrs.frozen(kw_only=True)
 class ItemStatus:
-    """One way in which items ended. Many end alike, so a page names each way once. ``reason`` is where the code diverges, of
-    those that were refused for that."""
+    """One result that items of a page have. Many items share a result, so a page stores each once. ``reason`` is the place where
+    the code diverges, for items that were refused for that."""
 
     result: ItemResult
     before: Status | None = None
@@ -100,7 +101,7 @@ class ItemStatus:
 
 @attrs.frozen(kw_only=True)
 class Applied:
-    """What a page came to: for each item from its beginning that has an answer, the number of its fate."""
+    """The results of a page: for each item that has one, from the first on, the index of its result."""
 
     fates: list[ItemStatus]
     items: list[int]
@@ -108,7 +109,7 @@ class Applied:
 
 @attrs.frozen(kw_only=True)
 class Recalled:
-    """Items of a page that were asked before the job was stopped, and what that came to."""
+    """The items of a page that were requested before the job was cancelled, and their results."""
 
     ids: str
     applied: Applied
@@ -116,7 +117,7 @@ class Recalled:
 
 @attrs.frozen(kw_only=True)
 class JobPage:
-    """A page as it is kept."""
+    """A page of a job, as it is stored."""
 
     ids: str
     fates: list[ItemStatus]
@@ -125,7 +126,7 @@ class JobPage:
 
 @attrs.frozen(kw_only=True)
 class JobProgress:
-    """How far a job has come."""
+    """The progress of a job."""
 
     spec: JobSpec | None
     is_selected: bool

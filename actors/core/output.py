@@ -1,12 +1,12 @@
-"""What an invocation emits, and which of it counts.
+"""The output of an invocation, and which pieces of it count.
 
-A step that is tried again emits again. All of it is recorded, each piece with the try that it came from and its offset in that
-run of the step's body. The *line* of a step is what its try emitted that did not fail; what a try emitted that failed, or that
-was cut off and run again, is void. A handler's own pieces are never void: they are recorded with a turn that holds.
+A step that is retried emits its output again. Every piece is recorded, with its try and its offset within that run of the step's
+body. Pieces of a try that failed, or that was cut off and run again, are *void*; the pieces of the try that did not fail count. A
+handler's own pieces are never void, because they are recorded with a turn that holds.
 
-Two views go through the same marks. The settled one gives each piece of a line once, in the order in which they were emitted, as
-soon as it is known that it will not become void, and that nothing before it is open. The live one gives every piece when it
-comes, and says when what a step has emitted so far is void.
+Readers choose one of two views of the same marks. The *settled* view gives each piece that counts exactly once, in order, as soon
+as the piece can no longer become void and no piece before it is undecided. The *live* view gives every piece at once, and reports
+when the output of a step so far has become void.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class OutputKind(enum.Enum):
-    """What happens to the output: another piece; what a step has emitted so far is void; it is final; all has ended."""
+    """The kinds of mark: a piece, a step whose pieces so far are void, a step whose pieces are final, the end of the output."""
 
     CHUNK = "chunk"
     RESET = "reset"
@@ -38,7 +38,7 @@ class OutputKind(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class Mark:
-    """Something that happens to the output, by the event ``number``. ``attempt`` is 0 for the handler's own pieces."""
+    """A change of the output, recorded by event ``number``. ``attempt`` is 0 for the handler's own pieces."""
 
     kind: OutputKind
     number: int
@@ -49,12 +49,12 @@ class Mark:
     value: bytes = b""
 
     def as_reset(self) -> Mark:
-        """The mark that says that what came before this piece is void."""
+        """The mark that declares everything before this piece void."""
         return attrs.evolve(self, kind=OutputKind.RESET, number=self.number - 1, value=b"")
 
 
 def mark_of(recorded: Recorded) -> Mark | None:
-    """What an event means for the output."""
+    """The mark that the event makes, if any."""
     event, number, at = recorded.event, recorded.number, recorded.stamp.at
     match event:
         case e.OutputEmitted():
@@ -80,7 +80,7 @@ def mark_of(recorded: Recorded) -> Mark | None:
 
 
 class Marked(Protocol):
-    """What a view must know: of a mark, or of the same for readers."""
+    """The fields of a mark that a view needs, here and in a client."""
 
     @property
     def kind(self) -> OutputKind: ...
@@ -97,7 +97,7 @@ M = TypeVar("M", bound=Marked)
 
 
 class MarkFilter(Protocol[M]):
-    """Gives of the marks that it is fed with those that a reader wants, when the reader may have them."""
+    """Filters marks: gives the marks that a reader wants, when the reader may have them."""
 
     def feed(self, mark: M) -> Iterable[M]: ...
     def flush(self) -> Iterable[M]: ...
@@ -105,21 +105,21 @@ class MarkFilter(Protocol[M]):
 
 @attrs.define(eq=False)
 class _Held(Generic[M]):
-    """A piece whose fate is open (None), or that counts, or does not."""
+    """A piece, and whether it counts; None while that is undecided."""
 
     mark: M
     counts: bool | None
 
 
 class SettledView(Generic[M]):
-    """Gives each piece that counts once, in order. ``feed`` it with marks, and let it ``flush`` when no more come."""
+    """Gives each piece that counts once, in order. ``feed`` it the marks, and call ``flush`` at the end."""
 
     def __init__(self) -> None:
         self._held: deque[_Held[M]] = deque()
         self._open: dict[StepId, list[_Held[M]]] = {}
 
     def feed(self, mark: M) -> Iterator[M]:
-        """The pieces that are settled by the mark."""
+        """The pieces that this mark settles."""
         match mark.kind:
             case OutputKind.CHUNK:
                 self._add(mark)
@@ -130,7 +130,7 @@ class SettledView(Generic[M]):
         yield from self._settled()
 
     def flush(self) -> Iterator[M]:
-        """What is still open, as no later mark can make it void."""
+        """The undecided pieces, which count now: no later mark can make them void."""
         for step in list(self._open):
             self._decide(step, counts=True)
         yield from self._settled()
@@ -157,7 +157,7 @@ class SettledView(Generic[M]):
 
 
 class LiveView(Generic[M]):
-    """Gives every piece at once, and a reset where those that a step has emitted so far are void."""
+    """Gives every piece at once, and a reset when the pieces of a step so far are void."""
 
     def __init__(self) -> None:
         self._open: set[StepId] = set()
@@ -182,24 +182,24 @@ class LiveView(Generic[M]):
                 self._open.clear()
 
     def flush(self) -> Iterable[M]:
-        """Nothing is held back."""
+        """Nothing: no piece is held back."""
         return ()
 
 
 class WholeView(Generic[M]):
-    """Gives every mark: what another view needs, elsewhere."""
+    """Gives every mark, for a view that is computed elsewhere."""
 
     def feed(self, mark: M) -> Iterable[M]:
-        """The mark."""
+        """The mark itself."""
         return (mark,)
 
     def flush(self) -> Iterable[M]:
-        """Nothing is held back."""
+        """Nothing: no mark is held back."""
         return ()
 
 
 def void_pieces(history: Iterable[Recorded]) -> frozenset[int]:
-    """The numbers of the events with pieces that do not count, as far as that is known."""
+    """The numbers of the events whose pieces are known to be void."""
     view, emitted, counted = SettledView[Mark](), set[int](), set[int]()
     for recorded in history:
         mark = mark_of(recorded)

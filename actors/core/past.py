@@ -1,4 +1,4 @@
-"""An object as it was: after any of its events that are still kept."""
+"""The earlier states of an object, as of any event that is still stored."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _READ_TOGETHER = 512
 
 OF_NO_INVOCATION = (e.Erased, e.ObjectCreated, e.InvocationsPurged)
-"""Events in an object's log that belong to no invocation, so that nobody needs them once those around them are erased."""
+"""Events of an object's log that belong to no invocation, and are of no use once those around them are erased."""
 
 Maps = dict[str, dict[str, bytes | None]]
 
 
 class Snapshots(Protocol):
-    """As much of a partition as it takes to see the past of an object."""
+    """The parts of a partition that are needed to rebuild an earlier state."""
 
     async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None: ...
     async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]: ...
@@ -37,9 +37,10 @@ class Snapshots(Protocol):
 
 @attrs.define
 class ObjectHistory:
-    """Reads the events of one object, those that are not durable yet included.
+    """Reads the events of one object, including those that are not durable yet.
 
-    ``trimmed`` is how many events are cut off in front, ``durable`` the last one on disk, ``recent`` are those behind it.
+    ``trimmed`` is the number of events removed from the front, ``durable`` the last one on disk, and ``recent`` the events after
+    it.
     """
 
     partition: Snapshots
@@ -49,7 +50,7 @@ class ObjectHistory:
     recent: Sequence[Recorded]
 
     async def object_at(self, number: int) -> ObjectState:
-        """The object after event ``number``. Raises :class:`HistoryGoneError`, ``Damaged``."""
+        """The state after event ``number``. Raises :class:`HistoryGoneError` or ``Damaged``."""
         found = await self.partition.snapshot(self.stream, min(number, self.durable))
         if found is None and self.trimmed:
             raise _gone(self.stream, number)
@@ -65,7 +66,7 @@ class ObjectHistory:
         return state
 
     async def items_changed_since(self, number: int) -> Maps:
-        """Of the items of maps that were changed after event ``number``: what they were. Raises :class:`HistoryGoneError`."""
+        """The former values of the map items that changed after event ``number``. Raises :class:`HistoryGoneError`."""
         were: Maps = {}
         async with aclosing(self.events(number + 1, None)) as events:
             async for recorded in events:
@@ -83,7 +84,7 @@ class ObjectHistory:
         return were
 
     async def kept_from(self) -> int:
-        """The number of the first event that is kept, leaving out those of no invocation; 1 if nothing has been purged."""
+        """The number of the first stored event that belongs to an invocation; 1 if nothing has been purged."""
         number, is_cut = self.trimmed, self.trimmed > 0
         async with aclosing(self.events(number + 1, None)) as events:
             async for recorded in events:

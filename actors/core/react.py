@@ -1,6 +1,6 @@
-"""What the outside owes: because of an event (``react``), and because of a state as it was found (``pending``).
+"""Names the effects that follow from an event (``react``), and those that a loaded state requires (``pending``).
 
-``react`` is asked before the event changes the state, so that it still sees what the event ends.
+``react`` is called before the event changes the state, so that it can see what the event ends.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _NOTHING: list[Effect] = []
 
 
 def react(state: ObjectState | None, event: Event) -> list[Effect]:
-    """What follows from the event, given the object as it was before."""
+    """The effects of the event on this object, whose state is the one before the event."""
     reaction: Callable[[ObjectState | None, Any], list[Effect]] | None = _REACTIONS.get(event.__class__)
     return _NOTHING if reaction is None else reaction(state, event)
 
 
 def pending(state: ObjectState, gates: Gates = NO_GATES) -> list[Effect]:
-    """What is owed by an object that was just read, as if every event of its had been reacted to a moment ago.
+    """The effects that a newly loaded object requires, as if every event of it had just been reacted to.
 
-    Timers are letters and come by themselves; calls and answers went out with the events that wanted them. Whatever a gate
-    holds is owed no attempt.
+    Timers are messages and arrive by themselves; calls and answers were sent with the events that caused them. An invocation that
+    a gate holds gets no attempt.
     """
     owed: list[Effect] = []
     for invocation in state.invocations.values():
@@ -51,7 +51,7 @@ def pending(state: ObjectState, gates: Gates = NO_GATES) -> list[Effect]:
 
 
 def timers_of(state: ObjectState) -> list[f.SetTimer]:
-    """The dates that the object waits for. Each is a letter in its mailbox, and no other letter with a date is for it."""
+    """The timers of the object. Each is a message in its inbox, and the inbox has no other message with a date for it."""
     return [timer for invocation in state.invocations.values() for timer in _timers_of(invocation)]
 
 
@@ -69,9 +69,9 @@ def _timers_of(invocation: InvocationState) -> Iterator[f.SetTimer]:
 
 
 def owes(state: ObjectState) -> bool:
-    """Whether a start must look at the object without being asked.
+    """Whether recovery must load the object without being asked.
 
-    One that waits for nothing is held by a gate, which may have opened just before.
+    An invocation that waits for nothing is held by a gate, which may have been opened just before the end of the process.
     """
     for invocation in state.invocations.values():
         if invocation.pausing is not None or may_run(invocation):
@@ -89,7 +89,7 @@ def _has_a_free_turn(state: ObjectState) -> bool:
 
 
 def may_run(invocation: InvocationState) -> bool:
-    """Whether an attempt of it belongs in memory."""
+    """Whether an attempt of the invocation should be in memory."""
     return (
         invocation.status in ACTIVE
         and not invocation.parked
@@ -109,13 +109,13 @@ def _on_accepted(_: ObjectState | None, event: e.InvocationAccepted) -> list[Eff
 
 
 def _on_started(state: ObjectState | None, event: e.InvocationStarted) -> list[Effect]:
-    # An invocation that nothing was known of a moment ago repeats nothing.
+    # An invocation that was unknown until now restarts nothing.
     invocation = None if state is None else state.invocations.get(event.invocation_id)
     return [f.StartAttempt(event.invocation_id)] if invocation is None else _begin(invocation)
 
 
 def _begin(invocation: InvocationState) -> list[Effect]:
-    """Begin or continue it. A restart that could not read what it keeps reads it first."""
+    """Begin or continue the invocation. A restart that has not copied its history copies it first."""
     of = invocation.invocation_id
     if invocation.restarts is not None and has_yet_to_keep(invocation):
         return [f.CopyHistory(of), f.StartAttempt(of)]
@@ -123,12 +123,12 @@ def _begin(invocation: InvocationState) -> list[Effect]:
 
 
 def has_yet_to_keep(invocation: InvocationState) -> bool:
-    """Whether it is a restart that will take over a part of another history, and has not done so."""
+    """Whether this is a restart that has yet to copy a part of another history."""
     return not invocation.has_kept and keeps_something(invocation.restarts)
 
 
 def keeps_something(lineage: e.Lineage | None) -> bool:
-    """Whether a restart takes anything over from the one that it repeats, besides the argument."""
+    """Whether the restart keeps more of the original than the argument."""
     return lineage is not None and (lineage.step != ROOT_STEP or lineage.rewinds)
 
 
@@ -137,7 +137,7 @@ def _on_step_scheduled(_: ObjectState | None, event: e.StepScheduled) -> list[Ef
 
 
 def _continue(state: ObjectState | None, event: Any) -> list[Effect]:
-    """The handler is given the event, unless it is held: then it will read it with the rest."""
+    """Give the event to the handler, unless the invocation is paused: then its next attempt reads the event with the rest."""
     invocation = _of(state, event)
     if invocation.status is Status.PAUSED or invocation.pausing is not None:
         return []
@@ -240,7 +240,7 @@ def _on_call_cancel(state: ObjectState | None, event: e.CallCancelRequested) -> 
 
 
 def _give_up_call(of: InvocationId, step: StepId) -> c.CompleteCall:
-    """As if the callee had been cancelled: its caller waits no longer, and it goes on for the one that calls it again."""
+    """Treat the callee as cancelled. The caller stops waiting, and the callee continues for the restart that calls it again."""
     outcome = Outcome(OutcomeKind.CANCELLED, reason="it goes on, for the invocation that repeats this one")
     return c.CompleteCall(invocation_id=of, step=step, outcome=outcome)
 
@@ -312,8 +312,8 @@ def _on_paused(state: ObjectState | None, event: e.InvocationPaused) -> list[Eff
     told = f.NotifyPaused(event.invocation_id, event.reason)
     if not invocation.is_started:
         return [told]
-    # Held by request, with steps still running: the request was for now. Held at a limit: what they say has no room.
-    # Held for another reason: let them end.
+    # A pause on request with mode "now" aborts running steps. So does a limit, because their results have no room. With any other
+    # cause they may end.
     stops_steps = event.cause in (PauseCause.REQUESTED, PauseCause.LIMIT)
     owed: list[Effect] = [f.EndAttempt(event.invocation_id, abort_steps=stops_steps), told]
     owed += _retract_retry(invocation)

@@ -1,4 +1,4 @@
-"""What a handler asks for, and what it is given: two sets of events, and when two requests are the same one."""
+"""The two kinds of event in a handler's history: requests and completions; and the comparison of two requests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Request: TypeAlias = (
     | e.LogExtended
     | e.MapChanged
 )
-"""What a handler causes by itself."""
+"""The events that a handler causes by itself."""
 
 Completion: TypeAlias = (
     e.StepCompleted
@@ -46,24 +46,24 @@ Completion: TypeAlias = (
     | e.CancelRequested
     | e.HistoryCopied
 )
-"""What is handed over to it."""
+"""The events that are given to a handler."""
 
 REQUESTS: frozenset[type] = frozenset(get_args(Request))
 COMPLETIONS: frozenset[type] = frozenset(get_args(Completion))
 
 
 def is_request(event: Event) -> bool:
-    """Whether a handler caused the event by itself. A step's own output comes from the step."""
+    """Whether a handler caused the event by itself. The output of a step comes from the step."""
     return event.__class__ in REQUESTS and not (isinstance(event, e.OutputEmitted) and event.attempt > 0)
 
 
 def is_completion(event: Event) -> bool:
-    """Whether the event is handed over to the handler."""
+    """Whether the event is given to the handler."""
     return event.__class__ in COMPLETIONS and not is_deferred(event)
 
 
 def is_deferred(event: Event) -> bool:
-    """Whether it is a signal that comes again (``SignalReceived.deferred``)."""
+    """Whether the event is a signal that will be received again (``SignalReceived.deferred``)."""
     return isinstance(event, e.SignalReceived) and event.deferred
 
 
@@ -73,8 +73,8 @@ def is_same_request(
     also_known_as: tuple[str, ...] = (),
     parameters: Callable[[], tuple[str, ...]] = tuple,
 ) -> bool:
-    """Whether the handler asks for what the journal has. Times and ids may differ: the recorded ones hold. ``also_known_as``
-    are other names of the step, or of the target, that it asks for."""
+    """Whether the handler makes the recorded request. Times and ids may differ: the recorded ones hold. ``also_known_as`` are
+    other names of the step, or of the target."""
     kind = attempted.__class__
     if recorded.__class__ is not kind:
         return False
@@ -97,7 +97,7 @@ def is_same_request(
 def _has_same_arguments(
     recorded: e.StepScheduled, attempted: e.StepScheduled, parameters: Callable[[], tuple[str, ...]]
 ) -> bool:
-    """Whether a step is given what is recorded, as far as that can be told; by position or by name makes no difference."""
+    """Whether the step has its recorded arguments, where they can be compared. Positional and named arguments are equal."""
     if not recorded.is_compared or not attempted.is_compared:
         return True
     if recorded.argument_bytes or attempted.argument_bytes:
@@ -113,7 +113,7 @@ def _digest_of(step: e.StepScheduled) -> str:
 
 
 def digest_of_values(arguments: bytes, opaque: Sequence[str]) -> str:
-    """What tells the arguments of a step from others, without those that are not values."""
+    """A digest of those arguments of a step that are values."""
     return digest(_values(arguments, opaque)).hex()
 
 
@@ -134,7 +134,7 @@ def _by_name(arguments: bytes, names: Sequence[str]) -> dict[str, bytes]:
 
 
 def _name_of(place: str, names: Sequence[str]) -> str:
-    """The parameter that an argument is for, given by position or by name."""
+    """The parameter that receives an argument, given by position or by name."""
     return names[int(place)] if place.isdecimal() and int(place) < len(names) else place
 
 
@@ -153,7 +153,7 @@ _SAME_CHANGES: dict[type, _Comparison] = {
     e.PatchMarked: _same("name"),
     e.SignalReassigned: _same("signal", "step"),
 }
-"""What must agree of requests that have no step."""
+"""The fields that must agree between requests without a step."""
 
 _OF_TARGETS = (e.CallScheduled, e.SendScheduled)
 
@@ -164,11 +164,11 @@ _SAME_AT_ITS_PLACE: dict[type, _Comparison] = {
     e.VerbScheduled: _same("verb", "of"),
     e.AttachScheduled: _same("callee"),
 }
-"""What must agree of requests besides their step."""
+"""The fields that must agree between requests besides their step."""
 
 
 def describe(event: Any) -> str:
-    """A request in words, with the line that asked."""
+    """A request in words, with the line of code that made it."""
     match event:
         case e.StepScheduled():
             what = f"step {event.name!r}"
@@ -210,7 +210,7 @@ def describe(event: Any) -> str:
 
 
 def contrast(recorded: Any, attempted: Any) -> tuple[str, str]:
-    """Two requests in words; of steps that differ in nothing else, with those of their arguments that are compared."""
+    """Two requests in words. For steps that differ only in their arguments, the compared arguments."""
     if not is_same_step(recorded, attempted):
         return describe(recorded), describe(attempted)
     one, other = _values(recorded.argument, recorded.opaque), _values(attempted.argument, attempted.opaque)
@@ -220,7 +220,7 @@ def contrast(recorded: Any, attempted: Any) -> tuple[str, str]:
 
 
 def is_same_step(recorded: Any, attempted: Any) -> bool:
-    """Whether they are one step, so that its arguments are the difference."""
+    """Whether they are the same step, so that only its arguments differ."""
     is_step = isinstance(recorded, e.StepScheduled) and isinstance(attempted, e.StepScheduled)
     return is_step and (recorded.name, recorded.step) == (attempted.name, attempted.step)
 
@@ -230,7 +230,7 @@ def _length_in_common(one: bytes, other: bytes) -> int:
 
 
 def _arguments(step: e.StepScheduled, values: bytes, same: int) -> str:
-    """The arguments, from where they begin to differ if they are long."""
+    """The arguments; long ones from the first difference on."""
     if step.argument_bytes:
         return f"arguments of {step.argument_bytes} bytes"
     if not values:

@@ -1,15 +1,24 @@
-"""What a restart keeps of a history, and what begins again.
+"""Plans a restart: what it keeps of a history, and what it does again. ::
 
-To restart *from a step* is to go back to the moment before its outcome was known. Everything that had been recorded by then is
-kept: outcomes of other steps, also of those that ran beside it, answers of calls, signals. What had begun by then and had no
-outcome begins again, the step itself first of all. Signals that came later are kept too, except the one that was the outcome
-of the step: nobody should have to approve twice. A wait that a restart goes back to takes none of those that are kept; it asks.
+    original   accept ── step a ── step b ── signal x ── b completed ── step c ── failed
+                                                       ▲
+                         restart from b: cut here ─────┘
+    successor  accept ── step a ── signal x ┃ step b runs again ── step c ── …
+               └─ copied, with their stamps ┘
 
-To restart *from the end* is to keep every outcome that there is. What the handler did after the last one, and failed in, it does
-again. Restate's clients name a prefix of the journal instead, which may end anywhere.
+A restart *from a step* goes back to the moment before the outcome of the step was known. It keeps everything recorded by then:
+outcomes of other steps, including those that ran beside it, answers of calls, signals. Operations that had begun by then and had
+no outcome begin again, the step itself first of all. Later signals are kept too, so that a person need not approve twice, except
+the signal that was the outcome of the step. A wait to which the restart goes back takes no kept signal: it asks again. A restart
+*from the end* keeps every outcome and repeats what the handler did after the last one.
 
-The kept events are copied, with their stamps, so the history of the new invocation stands for itself. Sleeps and deadlines that
-were under way have the time ahead of them that they had at that moment.
+Invariant: the successor's history is complete without the original's. Events are copied rather than referred to, so the original
+can be purged, and the successor can be restarted in its turn. A sleep or deadline that was running has as much time left as it
+had at the cut.
+
+Prior art: Restate's restart names a prefix of the journal, and Temporal's reset a workflow task; both can end at a point where a
+sibling step was running. Alternative refused: a prefix only. Its end depends on the timing of sibling branches, so a user who
+means "before step b" cannot find the right entry. A prefix can still be named (``entry N``).
 """
 
 from __future__ import annotations
@@ -32,19 +41,19 @@ if TYPE_CHECKING:
     from journal.events import Event, Recorded, Successor
 
 GIVEN_UP = (*OPERATIONS, e.SendScheduled)
-"""What is done once more if the handler comes to it again."""
+"""The operations that are done again if the handler comes to them again."""
 
 THE_END = StepId("end")
-"""The point of a restart that keeps all. No step has such a path."""
+"""The point of a restart that keeps every outcome. No step has this path."""
 
 _ENTRY = "entry "
-"""How the point of a restart begins that keeps the journal up to an entry."""
+"""The prefix of a point that keeps the journal up to an entry."""
 
 _ANEW = "anew "
-"""How the point of a restart begins that keeps what came before a step was asked for: see :func:`asked_anew`."""
+"""The prefix of a point before a step was requested: see :func:`asked_anew`."""
 
 _WITH_ARGUMENTS = (e.StepScheduled, e.CallScheduled, e.AttachScheduled, e.VerbScheduled)
-"""Operations whose argument may come from the input."""
+"""The operations whose argument may come from the input."""
 
 _CHANGES = (e.FieldsChanged, e.LogExtended, e.MapChanged)
 
@@ -55,12 +64,12 @@ _NAMES_SHOWN = 20
 
 @attrs.frozen
 class RestartPlan:
-    """What a restart takes over, in order, renamed and with the original stamps; ``late`` signals come behind it.
+    """The part of a history that a restart keeps, in order, renamed and with the original stamps; ``late`` signals come after it.
 
-    ``again`` are those of the events that have no outcome, so that what they ask for must be asked for again. ``pinned`` is
-    the mark of an earlier restart that the cut fell before: it knows how the object was. ``dropped`` are operations behind the cut.
-    ``before_last``: what follows the last completion is done again. ``asked_anew`` is the step that is not kept at all, not even
-    with its argument: the handler asks for it as it now does.
+    ``again`` are the kept events that have no outcome, so that their operations must be requested again. ``pinned`` is the mark
+    of an earlier restart if the cut is before it: it has the object as it was. ``dropped`` are the operations after the cut.
+    ``before_last`` says that the work after the last completion is done again. ``asked_anew`` is the step that is not kept at
+    all, not even its argument: the handler requests it as the code now does.
     """
 
     events: list[tuple[Stamp, Event]]
@@ -72,7 +81,7 @@ class RestartPlan:
     asked_anew: StepRef | None = None
 
     def successor(self, of: InvocationId) -> Successor:
-        """The same for people."""
+        """The public record of the plan."""
         again = {event.step for event in self.again if isinstance(event, OPERATIONS)}
         operations = self.operations
         anew = () if self.asked_anew is None else (self.asked_anew,)
@@ -85,12 +94,12 @@ class RestartPlan:
 
     @property
     def operations(self) -> list[Any]:
-        """Those that the successor asks for as they are recorded."""
+        """The operations that the successor requests as recorded."""
         return [event for _, event in self.events if isinstance(event, OPERATIONS)]
 
 
 def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
-    """The step that a person means, by its path or by its name; or the end, or an entry of the journal, as a step of its own.
+    """The point that a user names: a step by path or by name, the end, or an entry of the journal.
 
     Raises :class:`UnknownStepError`.
     """
@@ -121,11 +130,11 @@ def find_point(history: Sequence[Recorded], wanted: str) -> StepId:
 
 
 def asked_anew(history: Sequence[Recorded], step: StepId, *, rewinds: bool) -> StepId:
-    """The point before ``step`` was asked for, for a restart with other input or other code, which may give it another argument.
+    """The point before ``step`` was requested, for a restart with other input or code, which may give the step another argument.
 
-    It is ``step`` itself, which then keeps the recorded argument, where going back further would lose something: more was asked
-    for, or came, before the outcome of the step, or a deadline that was set before the step has passed. What the turn of the step
-    wrote into fields would be written twice, unless the restart ``rewinds`` them.
+    The result is ``step`` itself, whose recorded argument is then kept, if going back further would lose something: another
+    request or completion before the outcome of the step, or an earlier deadline that has passed. The fields that the handler
+    wrote in the turn of the step would be written twice, unless the restart ``rewinds`` them.
     """
     begun = _begun_with_argument(history, step)
     if begun is None or _has_passed_deadline(history, begun) or _is_cancelled_before(history, begun):
@@ -171,7 +180,7 @@ def _entry(history: Sequence[Recorded], wanted: str) -> StepId:
 
 
 def _entries(history: Sequence[Recorded]) -> list[int]:
-    """Where the entries of the journal stand, as Restate counts them: the input, then what was asked for and what has come."""
+    """The indexes of the journal's entries as Restate counts them: the input, then each request and each completion."""
     return [0, *(position for position, recorded in enumerate(history) if _is_entry(recorded))]
 
 
@@ -181,7 +190,7 @@ def _is_entry(recorded: Recorded) -> bool:
 
 
 def in_words(point: StepId) -> str:
-    """Where a restart begins again, for people."""
+    """The point of a restart, in words."""
     if point == ROOT_STEP:
         return "the beginning"
     if point == THE_END:
@@ -214,9 +223,10 @@ def _ref(operation: Any) -> StepRef:
 def plan_restart(
     history: Sequence[Recorded], step: StepId, *, successor: InvocationId, now: float, again_by: str
 ) -> RestartPlan:
-    """What ``successor`` keeps of the history when it goes back to before the outcome of ``step``, or up to another point.
+    """Plan a restart as ``successor`` from before the outcome of ``step``, or from another point.
 
-    Raises :class:`UnknownStepError` if the step was begun by a compensation: a cancel is not kept, so it never comes to it.
+    Raises :class:`UnknownStepError` if the step belongs to a compensation: a cancel is not kept, so the successor never reaches
+    it.
     """
     history = _without_deferred(history)
     takers = _takers(history)
@@ -258,7 +268,7 @@ def plan_restart(
 
 
 def _without_deferred(history: Sequence[Recorded]) -> Sequence[Recorded]:
-    """The same, with each signal once: a deferred one came again, unless the invocation never took over what it was to keep."""
+    """The history with each signal once: a deferred signal was received again, unless the invocation never copied its history."""
     if not any(is_deferred(recorded.event) for recorded in history):
         return history
     if any(isinstance(recorded.event, (e.HistoryCopied, e.FieldsRewound)) for recorded in history):
@@ -274,7 +284,7 @@ def _without_deferred(history: Sequence[Recorded]) -> Sequence[Recorded]:
 
 
 def _prefix_of(history: Sequence[Recorded], point: StepId) -> int:
-    """How many of the events are kept by a point that is not a step."""
+    """The number of events that a point keeps if it is not a step."""
     if point == THE_END:
         return _end_of(history)
     begun = _begun_with_argument(history, StepId(point.removeprefix(_ANEW)))
@@ -295,7 +305,7 @@ def _may_be_kept(event: Event, consumed: Collection[int]) -> bool:
 
 
 def _without_taker(recorded: Recorded, step: StepId) -> Recorded:
-    """A signal that had come for the wait, which took another one in the end, is not for it when it asks again."""
+    """A signal that came for this wait, which then took another one, is not for the wait when it asks again."""
     event = recorded.event
     if not isinstance(event, (e.SignalReceived, e.SignalReassigned)) or event.step != step:
         return recorded
@@ -303,8 +313,8 @@ def _without_taker(recorded: Recorded, step: StepId) -> Recorded:
 
 
 def _end_of(history: Sequence[Recorded]) -> int:
-    """Behind all that is kept; never behind a cancel. What a handler that has come to its end did in its last turn is done again,
-    by other code perhaps."""
+    """The end of the kept part, never after a cancel. The last turn of a handler that has completed is done again, possibly by
+    other code."""
     last = 0
     for position, recorded in enumerate(history):
         if isinstance(recorded.event, e.CancelRequested):
@@ -322,7 +332,7 @@ def _behind_entry(history: Sequence[Recorded], point: StepId) -> int:
 
 
 def _up_to(history: Sequence[Recorded], cut: int) -> list[Recorded]:
-    """What stands before the cut, with the outcomes of what was asked for there, wherever they lie."""
+    """The events before the cut, with the outcomes of the operations requested there, wherever these are."""
     asked = {r.event.step for r in history[:cut] if isinstance(r.event, (*OPERATIONS, e.DeadlineScheduled))}
     chosen = [r for r in history[:cut] if _may_be_kept(r.event, ())]
     for recorded in history[cut:]:
@@ -335,7 +345,7 @@ def _up_to(history: Sequence[Recorded], cut: int) -> list[Recorded]:
 
 
 def _ends_with_completion(chosen: Sequence[Recorded]) -> bool:
-    """Whether nothing was asked for after the last completion: what followed is not in the history, or is not kept."""
+    """Whether the handler requested nothing after the last completion: its next requests are not recorded, or not kept."""
     for recorded in reversed(chosen):
         if _is_entry(recorded):
             return is_completion(recorded.event)
@@ -345,13 +355,13 @@ def _ends_with_completion(chosen: Sequence[Recorded]) -> bool:
 def _come_late(
     signal: e.SignalReceived, successor: InvocationId, takers: Mapping[int, StepId | None], asking: Collection[StepId]
 ) -> e.SignalReceived:
-    """It comes again, for the wait that took it if that begins again too."""
+    """A late signal. It goes to the wait that took it if that wait begins again too."""
     taker = takers[signal.signal]
     return attrs.evolve(signal, invocation_id=successor, step=taker if taker in asking else None)
 
 
 def _takers(history: Iterable[Recorded]) -> dict[int, StepId | None]:
-    """By the number of a signal: the wait that has taken it."""
+    """The wait that took each signal, by the number of the signal."""
     takers: dict[int, StepId | None] = {}
     taken: dict[StepId, int] = {}
     for recorded in history:
@@ -361,18 +371,18 @@ def _takers(history: Iterable[Recorded]) -> dict[int, StepId | None]:
                 step: StepId | None = event.step
                 if step is not None:
                     if step in taken:
-                        takers[taken[step]] = None  # it had come for the wait, which then took another one
+                        takers[taken[step]] = None  # the signal came for this wait, which then took another one
                     taken[step] = event.signal
                 takers[event.signal] = step
             case e.SignalAwaited(ready=True):
                 takers[event.signal] = event.step
             case e.WaitDropped() if event.step in taken:
-                takers[taken[event.step]] = None  # the handler left the wait before it was given the signal
+                takers[taken[event.step]] = None  # the handler left the wait before it received the signal
     return takers
 
 
 def _as_handed_over(chosen: list[Recorded], history: Sequence[Recorded]) -> list[Recorded]:
-    """The same, with the completions counted that are left."""
+    """The kept events, with the completions counted that are left."""
     kept = {r.number for r in chosen}
     left: list[int] = [0]
     for recorded in history:
@@ -393,12 +403,12 @@ def _steps_with_outcome(chosen: Iterable[Recorded]) -> frozenset[StepId]:
 
 
 def _is_lost_output(event: Event, outcomes: frozenset[StepId]) -> bool:
-    """Whether it is a piece that a step emitted which runs again, and emits again."""
+    """Whether this is output of a step that runs again and emits it again."""
     return isinstance(event, e.OutputEmitted) and event.attempt > 0 and event.step not in outcomes
 
 
 def _waiting(chosen: Iterable[Recorded], step: StepId) -> frozenset[int]:
-    """Those of the records that ask for something and have no answer among them; of a signal that was taken at once, ``step``."""
+    """The kept records that request something and have no answer among them; for a signal taken at once, only ``step``."""
     open_: dict[StepId, Recorded] = {}
     for recorded in chosen:
         event: Any = recorded.event
@@ -434,7 +444,7 @@ def _begun_again(
 
 
 def _new_callee(call: e.CallScheduled, successor: InvocationId) -> InvocationId:
-    """Another invocation of the same handler; always the same one for the same place of the same successor."""
+    """The id of another invocation of the same handler, always the same for this place in this successor."""
     unique = derived_unique("restart", successor, call.step)
     if call.target.key is None:
         return invocation_id(StreamId(unique & (2**64 - 1)), unique)
@@ -442,9 +452,9 @@ def _new_callee(call: e.CallScheduled, successor: InvocationId) -> InvocationId:
 
 
 def nothing_of(history: Iterable[Recorded]) -> RestartPlan:
-    """What a restart from the beginning keeps: nothing, so that everything is done once more."""
+    """The plan of a restart from the beginning: it keeps nothing and repeats everything."""
     return RestartPlan([], [], [], None, tuple(_ref(r.event) for r in history if isinstance(r.event, GIVEN_UP)))
 
 
 FROM_THE_START = ROOT_STEP
-"""The point of a restart that keeps nothing."""
+"""The plan of a restart that keeps nothing."""

@@ -1,12 +1,12 @@
-"""Which wait of a handler takes which signal.
+"""Matches signals with the waits of a handler.
 
-Values of a name go to the waits of that name in order, the first value to the first wait. ``SignalReceived`` names the wait that
-was first when the signal came. The handler is given the signal later, when it has caught up, and may have left that wait by
-then (a deadline, a cancel), or have begun another: then a ``SignalReassigned`` names what happened. A wait that begins when a
-signal is kept already names it itself. So every signal that was taken can be traced to its wait without a guess; restarts do
-(``core/restart.py``).
+The values of a name go to the waits of that name in order, the first value to the first wait. ``SignalReceived`` names the wait
+that was first when the signal came. The handler receives the signal later, when it has caught up. By then it may have left that
+wait (a deadline, a cancel) or begun another; ``SignalReassigned`` records the wait that took the signal in fact. A wait that
+begins while a signal is buffered names that signal itself. Every signal that was taken can therefore be traced to its wait
+without a guess, and a restart does so (``core/restart_plan.py``).
 
-A restart that goes back to a wait asks again: that wait takes only a signal that comes for it, and none that is kept.
+A wait to which a restart goes back asks again: it takes a signal that is sent for it, and no buffered one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Signals:
-    """The waits of a handler for signals, and the signals that it has been given and no wait has taken, both in order by name."""
+    """The waits of a handler for signals, and the buffered signals that it has received, both in order by name."""
 
     __slots__ = ("_kept", "_waits")
 
@@ -31,16 +31,16 @@ class Signals:
         self._kept: dict[str, list[e.SignalReceived]] = {}
 
     def with_kept(self, wait: e.SignalAwaited, handed_over: int) -> e.SignalAwaited:
-        """The wait as it begins: with the signal that it takes at once, if one is kept."""
+        """The wait as it begins: with the signal that it takes at once, if one is buffered."""
         kept = self._kept.get(wait.name)
         return attrs.evolve(wait, ready=True, signal=kept[0].signal, handed_over=handed_over) if kept else wait
 
     def has_kept(self, wait: e.SignalAwaited) -> bool:
-        """Whether the signal that it took, if it took one at once, has been received."""
+        """Whether the signal that the wait takes at once, if any, has been received."""
         return not wait.ready or any(signal.signal == wait.signal for signal in self._kept.get(wait.name, ()))
 
     def begin_wait(self, wait: e.SignalAwaited) -> e.SignalReceived | None:
-        """The signal that it takes; None: it waits."""
+        """Begin a wait. Returns the signal that it takes; None if it waits."""
         if not wait.ready:
             self._waits.setdefault(wait.name, []).append(wait)
             return None
@@ -50,11 +50,11 @@ class Signals:
         return taken
 
     def drop_wait(self, wait: e.SignalAwaited) -> None:
-        """It is left without a signal."""
+        """End a wait without a signal."""
         self._waits[wait.name].remove(wait)
 
     def receive(self, signal: e.SignalReceived) -> tuple[StepId | None, bool]:
-        """Where it goes: the wait that takes it, or None if it is kept; and whether that is not as it was recorded."""
+        """Receive a signal. Returns the wait that takes it, or None if it is buffered; and whether that differs from the record."""
         waits = self._waits.get(signal.name, [])
         taker = next((wait for wait in waits if wait.step == signal.step), None)
         if taker is None:

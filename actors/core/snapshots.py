@@ -1,4 +1,4 @@
-"""An object's state as bytes."""
+"""Encodes an object's state as bytes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _decode_state = msgspec.msgpack.Decoder(ObjectState).decode
 
 
 def encode_snapshot(state: ObjectState) -> bytes:
-    """The state as a snapshot keeps it."""
+    """Encode the state for a snapshot."""
     return _encode_state(state)
 
 
 def decode_snapshot(stream: StreamId, number: int, data: bytes) -> ObjectState:
-    """Back. Raises ``Damaged``."""
+    """Decode a snapshot. Raises ``Damaged``."""
     try:
         state = _decode_state(data)
     except (ValueError, RecursionError) as error:
@@ -36,7 +36,7 @@ def decode_snapshot(stream: StreamId, number: int, data: bytes) -> ObjectState:
 
 
 def _contradiction_in(state: ObjectState, number: int) -> str | None:
-    """What every fold has, and a snapshot that decodes need not have."""
+    """The first contradiction in a decoded state, if any: every state that comes from events has these properties."""
     if state.version != number:
         return f"it is of event {state.version}"
     for of in state.queue if state.holder is None else (state.holder, *state.queue):

@@ -1,7 +1,7 @@
-"""What is known of an object: the fold of its events.
+"""The state of an object: the fold of its events.
 
-Small on purpose. Ended invocations are not in it, histories are not in it (only where they lie), items of ``Log`` and
-``Map`` fields are not in it. A snapshot is this, as msgpack.
+It is small on purpose, because a snapshot is this class as msgpack and many objects are in memory. It does not contain completed
+invocations, histories (only their positions), or the items of ``Log`` and ``Map`` fields.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from journal.events import Caller, Constant, Failure, Kind, Lineage, Link, Mode,
 from journal.ids import InvocationId, StepId
 
 REQUEST = "request:"
-"""What the cause of an event begins with when a client outside asked for it under a key of its own."""
+"""The prefix of an event's cause if a client requested it under an idempotency key."""
 
 _REMEMBERED_REQUESTS = 16
 
 
 def with_request(obeyed: dict[str, Status], cause: str, before: Status) -> dict[str, Status]:
-    """The requests that have been obeyed, each with the status that it found, and this one; the latest are remembered."""
+    """The latest requests that were applied, each with the status that it found, including this one."""
     if not cause.startswith(REQUEST) or cause in obeyed:
         return obeyed
     kept = list(obeyed.items())[1 - _REMEMBERED_REQUESTS :]
@@ -32,9 +32,9 @@ def with_request(obeyed: dict[str, Status], cause: str, before: Status) -> dict[
 
 
 def digest(argument: bytes, mark: bytes = b"") -> bytes:
-    """Sixteen bytes that tell one argument from another, however its JSON is spelled: white space, the order of names, escapes
-    and the ways to write a number do not count. ``mark`` tells different uses of the same JSON apart."""
-    with contextlib.suppress(msgspec.DecodeError, RecursionError):  # as of no argument at all
+    """Sixteen bytes that identify an argument however its JSON is written: white space, the order of names, escapes and the form
+    of numbers do not count. ``mark`` separates different uses of the same JSON."""
+    with contextlib.suppress(msgspec.DecodeError, RecursionError):  # as if there were no argument
         argument = _ENCODER.encode(_DECODER.decode(argument))
     return hashlib.sha256(mark + argument).digest()[:16]
 
@@ -65,8 +65,8 @@ class WaitKind(Constant):
 
 @attrs.define
 class Wait:
-    """Something that has been started and has not ended: what, since when, under which name, until when, of whom.
-    ``is_fixed``: a key determines the id of the callee."""
+    """An operation that has begun and not ended: its kind, start, name, date and callee. ``is_fixed`` says that an idempotency
+    key determines the id of the callee."""
 
     kind: WaitKind
     since: float
@@ -80,7 +80,7 @@ class Wait:
 
 @attrs.define
 class Cancel:
-    """A cancel that has been asked for. ``overtook``: the handler returned once without having met it."""
+    """A cancel that was requested. ``overtook`` says that the handler returned once without meeting it."""
 
     reason: str
     by: str
@@ -91,9 +91,10 @@ class Cancel:
 
 @attrs.define
 class Changes:
-    """What a handler has written and not yet left to its object: that happens when it ends.
+    """The writes of a handler that are not in its object yet; they move there when it completes.
 
-    Until then a replay starts from the object as it was, and makes the same changes again. ``size`` is the bytes of all values.
+    Until then a replay starts from the object as it was and makes the same writes again. ``size`` is the number of bytes of all
+    values.
     """
 
     fields: dict[str, bytes] = attrs.field(factory=dict)
@@ -102,18 +103,18 @@ class Changes:
     size: int = 0
 
     def write(self, fields: dict[str, bytes], size: int) -> None:
-        """Change fields; ``size`` is how many bytes the new values have."""
+        """Set fields; ``size`` is the number of bytes of the new values."""
         known = self.fields
         self.size += size - sum([len(known[name]) for name in known.keys() & fields.keys()]) if known else size
         known.update(fields)
 
     def extend(self, field: str, items: list[bytes]) -> None:
-        """A ``Log`` has more items."""
+        """Append items to a ``Log``."""
         self.size += sum(map(len, items))
         self.logs.setdefault(field, []).extend(items)
 
     def change(self, field: str, items: dict[str, bytes | None]) -> None:
-        """Items of a ``Map`` have other values, or none."""
+        """Set or delete items of a ``Map``."""
         kept = self.maps.setdefault(field, {})
         for key, value in items.items():
             self.size += len(value or b"") - len(kept.get(key) or b"")
@@ -125,16 +126,16 @@ class Changes:
 
 @attrs.define(kw_only=True)
 class InvocationState:
-    """An invocation that has not ended.
+    """An invocation that has not completed.
 
-    ``spans`` are the ranges of event numbers among which its own lie. ``failed_attempts`` counts since it last went on by
-    a client's will. ``parked``: nothing of it is in memory, and nothing needs to be. ``signals`` are the numbers of those that have come and that no wait has taken, by name; ``signals_received``
-    is the number of the last one, and ``deferred_signals`` counts those that come again. ``pausing`` is the reason of a pause
-    that waits for running steps. ``held_back`` counts the completions that came while it was held, which its handler has not been
-    given. ``value_bytes`` is what its events hold of users' values.
-    ``obeyed`` are the latest requests that changed it. ``restarts`` is the one that it repeats, ``has_kept`` whether it has taken
-    over what it keeps of that; ``behind`` is the one whose end it waits for, ``successors`` are those that repeat it. ``spares``: what it has called under a key goes on when it is
-    stopped.
+    ``spans`` are ranges of event numbers that contain its events. ``failed_attempts`` counts the failures since a client last
+    resumed it. ``parked`` says that nothing of it is in memory and nothing has to be. ``signals`` are the numbers of the buffered
+    signals by name, ``signals_received`` is the number of the last one, and ``deferred_signals`` counts those that will be
+    received again. ``pausing`` is the reason of a pause that waits for running steps. ``held_back`` counts the completions that
+    came while it was paused and that its handler has not received. ``value_bytes`` is the size of the user values in its events.
+    ``obeyed`` are the latest requests that changed it. ``restarts`` names the invocation that it repeats, ``has_kept`` says
+    whether it has copied that history, ``behind`` names the invocation for whose end it waits, and ``successors`` are its own
+    restarts. ``spares`` says that its calls with an idempotency key continue when it is stopped.
     """
 
     invocation_id: InvocationId
@@ -188,9 +189,8 @@ class InvocationState:
 
 @attrs.define(kw_only=True)
 class ObjectState:
-    """An object. ``holder`` is the invocation that has it for itself, ``queue`` those that wait for it, in order.
-    ``fields_version`` is the number of the event that changed its fields last, ``maps`` are the fields that have had items by
-    keys."""
+    """An object. ``holder`` is the invocation that has the key, ``queue`` those that wait for it, in order. ``fields_version`` is
+    the number of the event that last changed the fields; ``maps`` names the fields that have had items with keys."""
 
     service: str
     key: str | None
@@ -206,7 +206,7 @@ class ObjectState:
 
     @property
     def name(self) -> str:
-        """As people write it."""
+        """The name of the object, as users write it."""
         return self.service if self.key is None else f"{self.service}/{self.key}"
 
 

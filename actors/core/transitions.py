@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from actors.core.state import InvocationState
 
 OPEN = frozenset(Status) - {Status.COMPLETED}
-"""Everything that has not ended."""
+"""The statuses of an invocation that has not completed."""
 
 STARTED = frozenset({Status.RUNNING, Status.SUSPENDED, Status.BACKING_OFF})
-"""Its handler has begun, and nobody holds it."""
+"""The statuses in which the handler has begun and is not paused."""
 
 ACTIVE = frozenset({Status.RUNNING, Status.BACKING_OFF})
-"""Its handler may say something."""
+"""The statuses in which the handler may record requests."""
 
 _NOT_STARTED = frozenset({Status.SCHEDULED, Status.QUEUED})
 _STARTED_OR_HELD = STARTED | {Status.PAUSED}
@@ -97,14 +97,14 @@ LEGAL: dict[type, frozenset[Status]] = {
 
 
 def status_now(invocation: InvocationState) -> Status:
-    """Backing off while the handler, or any of its steps, waits for another attempt; else running or suspended."""
+    """Backing off while the handler or one of its steps waits for a retry, else running or suspended."""
     if invocation.retry_at is not None or any(w.kind is WaitKind.STEP_RETRY for w in invocation.waits.values()):
         return Status.BACKING_OFF
     return Status.SUSPENDED if invocation.parked else Status.RUNNING
 
 
 def status_when_resumed(invocation: InvocationState) -> Status:
-    """Where a held invocation goes on."""
+    """The status of a paused invocation after it is resumed."""
     if invocation.is_started:
         return Status.RUNNING
     return Status.QUEUED if invocation.scheduled_for is None else Status.SCHEDULED

@@ -1,1 +1,1 @@
-"""Drives a handler's coroutines through a history, without any I/O."""
+"""Replays a handler's history through its coroutines, without any I/O."""

@@ -1,13 +1,24 @@
-"""Branches, scopes and nurseries of one handler: trio's structure, without trio, and the same at every replay.
+"""The branches of one handler: trio's tree of tasks, without trio, and the same in every replay. ::
 
-A handler is a tree of *branches*, one for its root and one for each child of a nursery. A branch is a coroutine that awaits
-durable operations: it yields each to its driver (``Execution``), which begins it and resumes the branch with what ended it.
-Completions are handed over one at a time, in the order of the journal. Nothing runs by itself: branches become ready in a
-fixed order and run one after the other, so a replay that is given the same events does the same things.
+    root          1 step ── 2 open_nursery ── 3 call ── ...
+                            │
+    child 1                 ├── 2.1.1 sleep ── ...
+    child 2                 └── 2.2.1 step ── 2.2.2 signal ── ...
 
-Scopes form a tree beside them, as in trio (``trio/_core/_run.py``, ``CancelStatus``): a scope that is cancelled reaches
-every branch below it up to a shield, at every await until it is left. The invocation's own cancel is no scope: it is given
-to the root once (``Execution``).
+A handler is a tree of branches: one for its body and one for each child of a nursery. A branch is a coroutine that awaits durable
+operations. It yields each operation as a ``Trap`` to its driver, ``Execution``, which begins the operation and later resumes the
+branch with the completion.
+
+Invariant: equal completions in equal order give equal requests in equal order. Completions are given one at a time, in the order
+of the journal. No branch runs by itself: ready branches run one after the other in a fixed order, and an operation is named for
+the place where it was started, not for the time.
+
+Prior art: the tree of scopes is trio's (``trio/_core/_run.py``, ``CancelStatus``): a cancelled scope reaches every branch below
+it up to a shield, at each await until it is left. The invocation's own cancel is not a scope; ``Execution`` raises it in the root
+once.
+
+Alternative refused: to run the children as trio tasks. trio starts sibling tasks in random order, and other tasks run between
+their awaits, so no replay could repeat the order.
 """
 
 from __future__ import annotations
@@ -34,7 +45,7 @@ T = TypeVar("T")
 
 
 def not_driven(name: str, of: InvocationId, what: str) -> OutsideHandlerError:
-    """The refusal of what code asks for that the engine is not running at this moment."""
+    """The refusal of an operation that code requests while the engine is not running that code."""
     return OutsideHandlerError(
         f"{what} in {name} ({of}) is refused: the engine is not running that code at this "
         "moment. A finaliser, the cleanup of an async generator that was left before its end and another thread cannot use "
@@ -43,10 +54,10 @@ def not_driven(name: str, of: InvocationId, what: str) -> OutsideHandlerError:
 
 
 _OVER = Context()
-"""Of a branch that has ended."""
+"""The context of a branch that has ended."""
 
 current_branch: ContextVar[Branch | None] = ContextVar("current_branch", default=None)
-"""The branch whose code is running: set once in each branch's own context."""
+"""The branch whose code is running, set once in each branch's own context."""
 
 _ENDINGS = 1_000
 """How often a branch may be told that its attempt has ended."""
@@ -54,11 +65,12 @@ _ENDINGS = 1_000
 
 @attrs.define(eq=False)
 class Trap:
-    """What a branch yields to its driver. Anything else comes from something that is not durable.
+    """The value that a branch yields to its driver. A yield of anything else comes from an await that is not durable.
 
-    The driver acts when it is given it, and not before: it has then been awaited, and by the branch that is being resumed. Code
-    that runs by other means (a finaliser, a coroutine that is stepped by hand) yields to nobody who would act. The alternative
-    was to act first and to yield afterwards; then the answer to what a finaliser had asked for went to the next await.
+    The driver acts when it receives the trap and not before: then the operation has been awaited, and by the branch that is being
+    resumed. Code that runs by other means (a finaliser, a coroutine that is stepped by hand) has no driver to yield to.
+    Alternative refused: to act first and to yield afterwards; then the next await of the branch received the answer to a
+    finaliser's request.
     """
 
     branch: Branch
@@ -72,11 +84,10 @@ class Trap:
 
 @attrs.define(eq=False)
 class Operation(Trap):
-    """Something durable that a branch awaits. ``event`` is what it asks for, and once it has begun, what is recorded.
+    """A durable operation that a branch awaits. ``event`` is the request and, once it has begun, the recorded event.
 
-    ``also_known_as`` are other names that a step may be recorded under, ``parameters`` says what its arguments are called.
-    ``interruption`` is what the branch will be given instead, once what it waits for has been stopped. ``body`` is for the
-    engine, which runs it.
+    ``also_known_as`` are other names that a step may be recorded under; ``parameters`` gives the names of its arguments.
+    ``interruption`` is the error that the branch receives once the operation has been stopped. ``body`` is run by the engine.
     """
 
     event: Any
@@ -87,13 +98,13 @@ class Operation(Trap):
 
     @property
     def step(self) -> StepId:
-        """Where it was started."""
+        """The id of the place where the operation was started."""
         step: StepId = self.event.step
         return step
 
 
 class EnterNursery(Trap):
-    """A branch enters a nursery, and is told its path. It does not wait."""
+    """A branch enters a nursery and receives its path. It does not wait."""
 
 
 @attrs.define(eq=False)
@@ -104,8 +115,8 @@ class JoinChildren(Trap):
 
 
 class Branch:
-    """One line of execution: a coroutine, where it stands, and the scopes around it. ``following_step`` is where it will start
-    its next operation."""
+    """One line of execution: a coroutine, its position, and the scopes around it. ``following_step`` is the id of its next
+    operation."""
 
     __slots__ = (
         "_started",
@@ -148,12 +159,13 @@ class Branch:
         context.run(current_branch.set, self)
 
     def end(self) -> Context:
-        """Let go of its context and of what it waits for, which refer to it: so the garbage collector has nothing to do for it."""
+        """Drop the references to its context and to its current wait, which refer back to it, so that no reference cycle is left
+        for the garbage collector."""
         context, self.context, self.waits_at = self.context, _OVER, None
         return context
 
     def next_step(self) -> StepId:
-        """Where an operation of this branch is started, now."""
+        """The id for an operation that this branch starts now."""
         step = self.following_step
         self._started += 1
         self.following_step = StepId(f"{self.path}{self._started}")
@@ -162,8 +174,8 @@ class Branch:
     def refuse(self, asked: Trap) -> Generator[Trap, Any, None]:
         """Raise, because the driver is not resuming this branch.
 
-        The end of an attempt shows at awaits only; what does not wait has no effect any more. A handler that catches even
-        that, again and again, would never give the thread back: it is left standing at its await.
+        The end of an attempt is visible only at awaits; anything else has no effect any more. A handler that catches even this,
+        again and again, would never give the thread back: it is left suspended at its await.
         """
         if not self.execution.closed:
             raise not_driven(self.name, self.execution.invocation_id, "an await")
@@ -173,13 +185,13 @@ class Branch:
         raise AttemptEnded
 
     def must_run(self, what: str) -> None:
-        """Raise :class:`OutsideHandlerError` unless it is this branch that the driver is resuming."""
+        """Raise :class:`OutsideHandlerError` unless the driver is resuming this branch."""
         if self.execution.resuming is not self or is_collecting():
             raise not_driven(self.name, self.execution.invocation_id, what)
 
     @property
     def is_shielded(self) -> bool:
-        """Whether a scope around it keeps outer cancellations away."""
+        """Whether a scope around the branch shields it from outer cancellations."""
         scope = self.scope
         while scope is not None:
             if scope.shield:
@@ -189,12 +201,12 @@ class Branch:
 
 
 class CancelStatus:
-    """What the driver knows of a scope: where it stands in the tree, what cancels it, and whether that has happened.
+    """The driver's side of a scope: its place in the tree, the timer that cancels it, and whether it is cancelled.
 
-    trio splits its scopes the same way (``CancelStatus`` beside ``CancelScope``): users hold the face, and what the tree needs
-    is no part of it. ``deadline`` and ``relative`` are what was asked for; once the block is entered ``deadline`` alone counts,
-    as it is recorded. ``place`` is where the block was entered: with it a restart can tell which operations a timer stops that
-    was set later, perhaps by another branch.
+    trio divides its scopes in the same way (``CancelStatus`` and ``CancelScope``), so that users hold none of the tree.
+    ``deadline`` and ``relative`` are the user's; once the block is entered only ``deadline`` counts, as it is recorded. ``place``
+    is where the block was entered: it shows a restart which operations are stopped by a timer that was set later, possibly by
+    another branch.
     """
 
     __slots__ = (
@@ -224,7 +236,7 @@ class CancelStatus:
 
     @property
     def is_effectively_cancelled(self) -> bool:
-        """Whether it, or one outside that no shield keeps away, has been cancelled."""
+        """Whether this scope is cancelled, or one around it that no shield keeps away."""
         scope: CancelStatus | None = self
         while scope is not None:
             if scope.cancel_called:
@@ -242,7 +254,7 @@ class CancelStatus:
         return self.branch.execution
 
     def interrupt(self) -> None:
-        """Cancel every await in the block, now and until it is left."""
+        """Cancel every await in the block, now and until the block is left."""
         if self.cancel_called:
             return
         self.cancel_called = True
@@ -250,19 +262,19 @@ class CancelStatus:
             self.execution.interrupt_below(self)
 
     def expire(self) -> None:
-        """The timer has fired."""
+        """Cancel the scope because its timer has fired."""
         self.timer = None
         self.interrupt()
 
     def set_shield(self, shield: bool) -> None:
-        """Raise or lower the shield; what it kept away arrives when it is lowered."""
+        """Set the shield. Cancellations that it kept away arrive when it is lowered."""
         is_lowered = self.shield and not shield
         self.shield = shield
         if is_lowered and self.execution is not None:
             self.execution.interrupt_behind_shield(self)
 
     def set_deadline(self, at: float) -> None:
-        """Replace the timer, if the block is entered and not cancelled, for the branch that runs now."""
+        """Replace the timer, if the block is entered and not cancelled, on behalf of the running branch."""
         execution = self.execution
         if execution is None or self.cancel_called:
             self.deadline, self.relative = at, None
@@ -275,7 +287,7 @@ class CancelStatus:
         self.arm(asking)
 
     def enter(self, branch: Branch, place: StepId | None = None) -> None:
-        """Put it below the innermost scope of the branch."""
+        """Make this the innermost scope of the branch."""
         self.branch = branch
         self.parent = branch.scope
         self.place = branch.following_step if place is None else place
@@ -284,32 +296,32 @@ class CancelStatus:
             self.arm(branch)
 
     def arm(self, asking: Branch) -> None:
-        """Have a timer cancel it at the deadline, if it has one."""
+        """Set a timer that cancels the scope at its deadline, if it has one."""
         execution, relative = asking.execution, self.relative
         if relative is not None:
             self.deadline, self.relative = execution.live_now + relative, None
         elif self.deadline == math.inf:
             return
         step = asking.next_step()
-        # Where the block begins with its timer, the timer says where that is.
+        # If the block begins with its timer, the timer's event records the place.
         block = ROOT_STEP if step == self.place else self.place
         self.timer = step
         self.deadline = execution.schedule_deadline(self, asking, step, block)
 
     def disarm(self, asking: Branch) -> None:
-        """Let the timer, if there is one, pass unheard."""
+        """Drop the timer, if there is one."""
         timer, self.timer = self.timer, None
         if timer is not None:
             asking.execution.drop_deadline(asking, timer)
 
     def leave(self, error: BaseException | None) -> bool:
-        """Take it out of the tree; whether the error was the scope's own, and ends here."""
+        """Leave the block. Returns whether the error was this scope's own, and ends here."""
         branch = self.branch
         if branch is None:
             raise BrokenInvariant("a scope that is left has been entered")
         execution = branch.execution
         if execution.resuming is not branch and isinstance(error, GeneratorExit):
-            return False  # the generator around it is finalised, and nothing of it counts
+            return False  # the generator around it is being finalised, and nothing of it counts
         if not execution.closed:
             branch.must_run("the end of a CancelScope")
             if branch.scope is not self:
@@ -343,7 +355,7 @@ class CancelStatus:
 
 
 class NurseryState:
-    """What the driver knows of a nursery: its children, and what it will raise."""
+    """The driver's side of a nursery: its children, and the errors that it will raise."""
 
     def __init__(self, branch: Branch, path: StepId, scope: CancelStatus) -> None:
         self.parent = branch
@@ -376,7 +388,7 @@ class NurseryState:
         execution.add(child)
 
     def child_ended(self, child: Branch, error: BaseException | None) -> None:
-        """Take note of a child's end; an error cancels its siblings."""
+        """Handle the end of a child; an error cancels its siblings."""
         del self._children[child]
         if error is not None and not issubclass(type(error), Cancelled):
             self.add_error(error)
@@ -388,12 +400,12 @@ class NurseryState:
             self.parent.execution.make_ready(self.parent)
 
     def add_error(self, error: BaseException) -> None:
-        """Something that the nursery will raise when it is left; until then nothing in it goes on."""
+        """Add an error that the nursery raises when it is left, and cancel everything in it."""
         self._errors.append(error)
         self.scope.interrupt()
 
     async def leave(self, error: BaseException | None) -> BaseException | None:
-        """Wait for the children; what is to be raised then."""
+        """Wait for the children. Returns the error to raise, if any."""
         if error is not None:
             self.add_error(error)
         if self._children and not self.parent.execution.closed:
@@ -410,8 +422,8 @@ class NurseryState:
             return Cancelled()
         if not errors:
             return None
-        # The invocation's cancel passes unwrapped, so that "except CancelledError" around a nursery works. What failed for good
-        # goes with it. What is worth another try does not: the cancel arrives again when it has worked.
+        # The invocation's cancel is raised unwrapped, so that "except CancelledError" around a nursery works. Final errors are
+        # raised with it. Errors worth a retry are not: the cancel is delivered again after the retry.
         cancel = next(
             (cast("CancelledError", error) for error in errors if issubclass(type(error), CancelledError)), None
         )

@@ -1,7 +1,7 @@
-"""Whether the garbage collector is at work here.
+"""Detects code that the garbage collector is running.
 
-It runs finalisers in the middle of whatever code has just allocated something: in the turn of any handler, in a worker thread,
-and at another moment in every replay. Code that may only do what every replay does again asks this first.
+The collector runs finalisers in the middle of any code that has just allocated an object: in the turn of any handler, in a worker
+thread, and at a different moment in every replay. Code that may do only what every replay repeats checks this first.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 
 
 class _Collector:
-    """The thread that collects, while it does. A finaliser may switch threads, so the others are told apart."""
+    """The thread that is collecting, if any. A finaliser may switch threads, so the other threads must be told apart."""
 
     def __init__(self) -> None:
         self.thread: int | None = None
@@ -25,5 +25,5 @@ gc.callbacks.append(_collector.note)
 
 
 def is_collecting() -> bool:
-    """Whether the garbage collector runs this code."""
+    """Whether the garbage collector runs the calling code."""
     return _collector.thread is not None and _collector.thread == threading.get_ident()

@@ -1,15 +1,22 @@
-"""Drives a handler's coroutines through what they have caused before, and on from there.
+"""Drives a handler through its recorded history and on from there. ::
 
-There is no difference between replaying and running but who knows the answer. The handler runs until all of it waits. Then
-one *completion* (a step's outcome, a timer, a signal, …) is handed over, it runs until all of it waits again, and so on.
-What it asks for on the way (its *requests*) is held against the journal, in order, as long as the journal has more; from
-there on it is new, and becomes events. Completions are handed over in the order of the journal, whenever that is.
+        plan (recorded)                         handler
+        requests     1 2 3 4 ── compare ◄────── requests      a turn: run until all branches wait
+        completions  a b c   ── give one ─────► resumes          │
+                                                                 ▼
+                             after the last recorded request: new events ──► progress
 
-One run from completion to waiting is a *turn*. A turn is kept whole or not at all: if the handler raises something worth
-retrying, the requests of that turn are as if it had never happened.
+Replaying and running differ only in the source of the answers. The handler runs until every branch waits. Then one *completion*
+(the outcome of a step, a timer, a signal, …) is given to it, it runs until every branch waits again, and so on. Its *requests*
+are compared with the journal, in order, as long as the journal has more; after that they are new and become events.
 
-Prior art: the state machine of restatedev/sdk-shared-core, the workflow machines of temporalio/sdk-core. Both let the code
-run in an event loop of its own; here the coroutine is all there is.
+Invariant: a *turn*, the run from a completion to the next standstill, is kept whole or not at all. If the handler raises an error
+that is worth a retry, the requests of that turn are dropped, as if it had never happened. So every recorded prefix is one that
+the code can produce.
+
+Prior art: the state machine of restatedev/sdk-shared-core and the workflow machines of temporalio/sdk-core. Both run the code in
+an event loop of its own. Alternative refused: such a loop. Its scheduling would have to be deterministic too, and a handler that
+is replayed at each wake-up should cost no more than its coroutines.
 """
 
 from __future__ import annotations
@@ -52,11 +59,11 @@ _ADVICE_ON_ARGUMENTS = (
 )
 
 _FOREIGN_AWAITS = 3
-"""How often a handler may await something that is not durable before it is given up."""
+"""How many awaits that are not durable a handler may make before it is stopped."""
 
 
 class Progress(enum.Enum):
-    """Where a handler stands after a turn."""
+    """The position of a handler after a turn."""
 
     WAITING = "waiting"
     RETURNED = "returned"
@@ -65,29 +72,29 @@ class Progress(enum.Enum):
 
 
 class StateView(Protocol):
-    """The handler's object, as far as the replay must know it."""
+    """The parts of the handler's object that a replay needs."""
 
     def take_changes(self, *, ended: bool) -> Sequence[Event]:
-        """What was changed since the last time. Unless the handler has ended, what it has read may matter later."""
+        """The changes since the last call. Unless the handler has ended, the fields that it has read may matter later."""
         ...
 
     def go_on_from(self, changes: Sequence[Event]) -> None:
-        """The part of the history that a restart kept is over: from here on the handler sees its object as it is. Of what it
-        has changed so far only these changes are its own."""
+        """Leave the part of the history that a restart copied: from here on the handler sees its object as it is. Only these of
+        its changes so far are its own."""
         ...
 
 
 class Execution:
     """One attempt of a handler.
 
-    ``start`` takes the first turn, ``hand_over`` one more; both bring everything to a standstill and say where it stands.
-    ``progress`` collects the new events of the turns that hold. ``parked`` is everything it waits for, by step;
-    ``interrupted`` are steps that should stop. ``resuming`` is the branch whose code runs now. ``is_terminal`` says whether
-    another try is pointless after an error. ``context`` is what the verbs need besides; nothing here looks at it.
+    ``start`` takes the first turn and ``hand_over`` one more. Each runs the handler to a standstill and returns its position.
+    ``progress`` collects the new events of the turns that hold. ``parked`` are the operations that it waits for, by step;
+    ``interrupted`` are the steps that should stop. ``resuming`` is the branch whose code runs now. ``is_terminal`` says whether
+    an error makes a retry pointless. ``context`` is for the durable verbs; nothing here uses it.
     """
 
     is_aloud = True
-    """Whether the handler may say anything in the log."""
+    """Whether messages of the handler's log are passed on."""
 
     def __init__(
         self,
@@ -150,8 +157,8 @@ class Execution:
         return self._take_turn()
 
     def hand_over(self, completion: Completion, stamp: Stamp, live_now: float, *, superseded: bool = False) -> Progress:
-        """Take a turn with a completion. ``superseded``: a cancel has overtaken it, so what is to be interrupted while
-        waiting for it is interrupted after all."""
+        """Take a turn with a completion. ``superseded`` says that a cancel has overtaken it, so a branch to be interrupted while
+        it waits for it is interrupted after all."""
         self.now, self.live_now = stamp.at, live_now
         self.handed_over += 1
         self._complete(completion, superseded)
@@ -167,27 +174,27 @@ class Execution:
 
     @property
     def is_repeating(self) -> bool:
-        """Whether what the handler says now was said before, or is said by code that is over."""
+        """Whether a message of the handler's log repeats an earlier one or comes from code whose attempt is over."""
         return self.closed or self.handed_over < self._lived_turns or not self.is_aloud or self.is_replaying
 
     @property
     def has_met_cancel(self) -> bool:
-        """Whether the invocation's cancel has been raised in the handler; of a handler that has ended."""
+        """Whether the invocation's cancel has been raised in the handler; valid once the handler has ended."""
         return self.has_been_given_cancel and self._pending_cancel is None
 
     @property
     def has_branches(self) -> bool:
-        """Whether any code of the handler is still there."""
+        """Whether any code of the handler is left."""
         return bool(self._branches)
 
     def close(self) -> None:
-        """End the attempt: every branch is closed, innermost first. Nothing that they do meanwhile counts."""
+        """End the attempt: close every branch, innermost first. Nothing that their cleanups request counts."""
         self.closed = True
         self.parked.clear()
         self._generators.watch(self._close_branches)
 
     def finish_raised(self) -> Progress:
-        """What the handler raised is its outcome, so what it did in its last turn stays; if the journal agrees."""
+        """Make the error that the handler raised its outcome. The work of its last turn stays, if it agrees with the journal."""
         if self.error is None:
             raise BrokenInvariant("a handler that raised has an error")
         if self.is_replaying:
@@ -224,7 +231,7 @@ class Execution:
     def _record_changes(self, *, ended: bool) -> None:
         try:
             changes = self.state.take_changes(ended=ended)
-        except BaseException as error:  # of what has been changed, or of a class of the user's that is asked about it
+        except BaseException as error:  # encoding a change, or asking a user's class about it, may fail
             self.error = error
             self._cannot_be_recorded = True
             return
@@ -254,7 +261,7 @@ class Execution:
                 self.resuming = None
 
     def _resume(self, branch: Branch, value: Any, error: BaseException | None) -> None:
-        """Until it waits, or has ended."""
+        """Run the branch until it waits or has ended."""
         branch.waits_at = None
         self.resuming = branch
         run, coroutine = branch.context.run, branch.coroutine
@@ -266,7 +273,7 @@ class Execution:
             except StopIteration as stop:
                 self._end_branch(branch, stop.value, None)
                 return
-            except BaseException as raised:  # whatever it is, it is the handler's, and is judged by type later
+            except BaseException as raised:  # any error of the handler is its own; it is judged by its type later
                 self._end_branch(branch, None, raised)
                 return
             if self.mismatch is not None:
@@ -309,13 +316,13 @@ class Execution:
             self.result = value
 
     def _due_at(self, branch: Branch) -> BaseException | None:
-        """What is to be raised at a durable await of the branch before anything begins there."""
+        """The error to raise at a durable await of the branch before the operation begins, if any."""
         if branch.scope is not None and branch.scope.is_effectively_cancelled:
             return Cancelled()
         return None if self._pending_cancel is None else self.take_pending_cancel(branch)
 
     def _begin(self, branch: Branch, operation: Operation) -> bool:
-        """Ask for it. Whether the branch goes on at once, with what is then the operation's event."""
+        """Begin the operation. Returns whether the branch continues at once, with the operation's event."""
         if operation.event.__class__ is e.SignalAwaited:
             operation.event = self._signals.with_kept(operation.event, self.handed_over)
         try:
@@ -339,20 +346,20 @@ class Execution:
         branch.waits_at = self.parked[event.step] = operation
         return False
 
-    # What branches ask for.
+    # Requests of branches.
 
     def add(self, branch: Branch) -> None:
-        """A child begins: it takes its first steps when the branch that runs now waits."""
+        """Add a child. It takes its first steps when the running branch waits."""
         self._branches[branch] = None
         self._ready.append((branch, None, None))
 
     def make_ready(self, branch: Branch, value: Any = None, error: BaseException | None = None) -> None:
-        """Resume a branch that waits, in its turn."""
+        """Let a waiting branch resume in its turn."""
         branch.waits_at = None
         self._ready.append((branch, value, error))
 
     def request(self, branch: Branch, event: Event, what: str) -> Any:
-        """A branch starts an operation that nobody waits for. Returns the event as it is recorded, or as it will be."""
+        """Start an operation that no branch waits for. Returns its event, recorded or new."""
         if self.closed:
             raise AttemptEnded
         branch.must_run(what)
@@ -374,16 +381,16 @@ class Execution:
             self._turn.append(event)
             return event
         while isinstance(self._recorded[0], e.PatchMarked):
-            self._recorded.popleft()  # the code no longer asks for it: every old run has gone through
+            self._recorded.popleft()  # the code no longer asks for the patch: every old run has gone through
         recorded = self._recorded[0]
         if not is_same_request(recorded, event, also_known_as, parameters):
             self.mismatch = self._differs(recorded, event)
-            self.closed = True  # whatever the handler makes of this, the attempt is over
+            self.closed = True  # whatever the handler does with this error, the attempt is over
             raise AttemptEnded
         return self._recorded.popleft()
 
     def is_patched(self, name: str) -> bool:
-        """Whether the code behind ``patched(name)`` is to run: yes in everything new, no where the journal went without."""
+        """Whether the code under ``patched(name)`` runs: always in new work, and in a replay if the journal has the mark."""
         known = self._patched.get(name)
         if known is None:
             mark = next((r for r in self._recorded if isinstance(r, e.PatchMarked) and r.name == name), None)
@@ -395,7 +402,7 @@ class Execution:
         return known
 
     def schedule_deadline(self, scope: CancelStatus, asking: Branch, step: StepId, block: StepId) -> float:
-        """Arm a scope's timer; its date as it is recorded."""
+        """Set the timer of a scope. Returns its date as recorded."""
         event = e.DeadlineScheduled(
             invocation_id=self.invocation_id, step=step, expires_at=min(scope.deadline, NEVER), block=block
         )
@@ -405,7 +412,7 @@ class Execution:
         return expires_at
 
     def drop_deadline(self, asking: Branch, step: StepId) -> None:
-        """Disarm it: its block has been left, or has another deadline."""
+        """Drop the timer: its block was left, or has another deadline."""
         del self._deadlines[step]
         self._dropped.add(step)
         self.request(asking, e.WaitDropped(invocation_id=self.invocation_id, step=step), "the end of a CancelScope")
@@ -413,20 +420,20 @@ class Execution:
     # Cancellation.
 
     def take_pending_cancel(self, branch: Branch) -> CancelledError | None:
-        """The invocation's cancel, to be raised here, if it has not found an await to be raised at, and this is one."""
+        """The invocation's cancel, if it has not been raised yet and this is an await where it can be."""
         if self._pending_cancel is None or branch.nursery is not None or branch.is_shielded:
             return None
         error, self._pending_cancel = self._pending_cancel, None
         return error
 
     def interrupt_below(self, scope: CancelStatus) -> None:
-        """Every branch in the scope that waits, and that the cancellation reaches, is interrupted; oldest first."""
+        """Interrupt every waiting branch in the scope that the cancellation reaches, oldest first."""
         for branch in self._branches:
             if _is_below(branch, scope) and branch.scope is not None and branch.scope.is_effectively_cancelled:
                 self._interrupt(branch, Cancelled())
 
     def interrupt_behind_shield(self, scope: CancelStatus) -> None:
-        """A shield is lowered: what it kept away arrives, the invocation's own cancel among it."""
+        """Deliver what a lowered shield kept away, including the invocation's own cancel."""
         self.interrupt_below(scope)
         self._interrupt_root()
 
@@ -438,18 +445,18 @@ class Execution:
             self._pending_cancel = None
 
     def _interrupt(self, branch: Branch, error: BaseException) -> bool:
-        """Make the branch stop waiting; whether ``error`` will be raised there."""
+        """Stop the branch's wait. Returns whether ``error`` will be raised there."""
         waits_at = branch.waits_at
         if isinstance(waits_at, JoinChildren):
             if isinstance(error, CancelledError):
                 waits_at.nursery.add_error(error)
                 return True
-            return False  # its children are below the scope too, and it waits for them
+            return False  # its children are inside the scope too, and it waits for them
         if waits_at is None:
             return False
         if waits_at.interruption is not None:
             if isinstance(error, CancelledError):
-                waits_at.interruption = error  # the await is ending; what it ends with is the invocation's cancel
+                waits_at.interruption = error  # the await is ending, and ends with the invocation's cancel
                 return True
             return False
         if isinstance(waits_at.event, e.StepScheduled):
@@ -522,7 +529,7 @@ class Execution:
             return
         interruption = parked.interruption
         if isinstance(completion, e.StepAborted) and interruption is None:
-            return  # as the code is now nobody stops this step: it has no outcome, so it runs again
+            return  # this code does not stop the step any more: it has no outcome, so it runs again
         del self.parked[step]
         if interruption is None or not (superseded or _gave_way(completion)):
             self._hand_back(parked, interruption, completion)
@@ -530,7 +537,7 @@ class Execution:
             self.make_ready(parked.branch, error=interruption)
 
     def _hand_back(self, parked: Operation, interruption: BaseException | None, completion: Any) -> None:
-        """The wait ended in its own way. A cancel of the invocation that meant to end it waits for the next await."""
+        """End the wait with its own completion. A cancel of the invocation that was to end it waits for the next await."""
         if isinstance(interruption, CancelledError):
             self._pending_cancel = interruption
         self.make_ready(parked.branch, completion)
@@ -576,7 +583,7 @@ def replay(execution: Execution, script: ReplayPlan, live_now: float) -> Progres
 
 
 def _gave_way(completion: Completion) -> bool:
-    """Whether what was to be interrupted was."""
+    """Whether the operation that was to be interrupted was."""
     if isinstance(completion, e.StepAborted):
         return True
     return isinstance(completion, e.CallCompleted) and completion.outcome.kind is OutcomeKind.CANCELLED
@@ -592,8 +599,9 @@ def _is_below(branch: Branch, scope: CancelStatus) -> bool:
 
 
 def _close(branch: Branch) -> None:
-    # What a handler's cleanup raises, in an attempt that is over, concerns nobody; nor that it waits instead of ending. One
-    # that waits is finalised once more when it is let go, which must be here: elsewhere no verb would know it as closed.
+    # Errors in the cleanup of an attempt that is over are ignored, and so is a cleanup that waits instead of ending. A coroutine
+    # that waits is finalised once more when its last reference is dropped, which must happen here: elsewhere the verbs would not
+    # know that its attempt is closed.
     with contextlib.suppress(BaseException):
         branch.coroutine.close()
     branch.coroutine = _nothing()
@@ -601,7 +609,7 @@ def _close(branch: Branch) -> None:
 
 
 async def _nothing() -> None:
-    """What is left of a branch that has been closed."""
+    """Replaces the coroutine of a closed branch."""
 
 
 def _foreign_await(branch: Branch, yielded: object) -> NonDurableAwaitError:
@@ -613,14 +621,14 @@ def _foreign_await(branch: Branch, yielded: object) -> NonDurableAwaitError:
 
 
 def _await_chain(awaitable: Any) -> tuple[str, str]:
-    """The innermost line of the handler's own file that waits, and what it waits for."""
+    """The innermost line of the handler's own file that awaits, and the object that it awaits."""
     home, where, what = None, "?", "something"
     at = awaitable
     while at is not None:
         frame = getattr(at, "cr_frame", None) or getattr(at, "gi_frame", None) or getattr(at, "ag_frame", None)
         following = getattr(at, "cr_await", None) or getattr(at, "gi_yieldfrom", None) or getattr(at, "ag_await", None)
         if frame is not None and home is None and not str(frame.f_globals.get("__name__")).startswith("actors."):
-            home = frame.f_code.co_filename  # outside of it are the engine's own frames
+            home = frame.f_code.co_filename  # the frames outside are the engine's own
         if frame is not None and frame.f_code.co_filename == home:
             where = f"{home}:{frame.f_lineno}"
             what = getattr(following, "__qualname__", None) or type(following).__name__

@@ -1,11 +1,11 @@
-"""The async generators of one handler: kept until it ends, and never finalised by other code.
+"""Keeps the async generators of a handler until it ends, so that no other code finalises them.
 
-An async generator that is left before its end (``break``, an exception) still has its cleanup ahead of it. Python leaves that
-to the event loop, at the moment when the generator is collected as garbage: under trio's hooks in a system task of trio's,
-without hooks wherever the collector strikes (in another handler's turn, in a worker thread), and in every replay at another
-moment. So every turn of a handler has hooks of its own. The handler keeps the generators that it has begun, so that none of
-them is collected while it lives; when it ends, those that are left are closed, the last one first, without durable operations.
-Cleanup that needs them belongs into ``async with contextlib.aclosing(...)``, which closes the generator where it is left.
+An async generator that is left before its end (``break``, an exception) still has cleanup to run. Python leaves that to the event
+loop at the moment when the generator is collected: with trio's hooks in a system task, without hooks wherever the collector runs
+(in another handler's turn, in a worker thread), and at a different moment in every replay. Each turn of a handler therefore has
+its own hooks. The handler keeps the generators that it has begun, so none of them is collected while it lives. When it ends,
+those that are left are closed, the last one first, without durable operations. A cleanup that needs durable operations belongs in
+``async with contextlib.aclosing(...)``, which closes the generator where it is left.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FIRST_LOOK = 16
-"""How many generators may be kept before those that have ended are let go."""
+"""The number of generators at which those that have ended are first dropped."""
 
 
 class Generators:
     """The async generators that a handler has begun and that have not ended.
 
-    ``begun`` are they, except perhaps some that have ended. ``failures`` are what
-    cleanups raised when the handler ended, each with its generator's name.
+    ``begun`` may contain some that have ended. ``failures`` are the errors that cleanups raised when the handler ended, each with
+    the name of its generator.
     """
 
     __slots__ = ("_look_at", "begun", "failures")
@@ -35,7 +35,7 @@ class Generators:
         self._look_at = _FIRST_LOOK
 
     def watch(self, function: Callable[[], None]) -> None:
-        """Call a function that runs code of the handler: what it begins is added."""
+        """Call a function that runs code of the handler, and keep the generators that it begins."""
         outer = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(self._begin, _leave_alone)
         try:
@@ -56,7 +56,7 @@ class Generators:
             if not _has_ended(generator):
                 try:
                     _close(generator)
-                except BaseException as error:  # the cleanup is its author's, and may raise anything
+                except BaseException as error:  # the cleanup is user code and may raise anything
                     self.failures.append((generator.__qualname__, error))
 
 
@@ -75,4 +75,4 @@ def _close(generator: Any) -> None:
 
 
 def _leave_alone(_: Any) -> None:
-    """Python drops the frame of a generator that its finaliser leaves alone: nothing of it runs any more."""
+    """Python drops the frame of a generator that its finaliser leaves alone: none of its code runs any more."""

@@ -1,4 +1,4 @@
-"""A history in the order in which its handler lives through it."""
+"""Puts a history into the order in which its handler lived through it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_STEPS: frozenset[StepId] = frozenset()
 
 @attrs.define(eq=False)
 class OrderedCompletion:
-    """A completion in its turn."""
+    """A completion in that order."""
 
     completion: Any
     stamp: Stamp
@@ -31,8 +31,8 @@ class OrderedCompletion:
 
 @attrs.frozen
 class CopiedPart:
-    """A part of the history that a restart has kept. ``requests``: how many it ends with, counted from the beginning.
-    ``carries``: what the handler wrote in it stays a change of its own."""
+    """A part of the history that a restart has copied. ``requests`` is the number of requests up to its end. With ``carries``,
+    the handler's writes in it are changes of its own."""
 
     requests: int
     carries: bool
@@ -44,9 +44,9 @@ class CopiedPart:
 
 @attrs.define(eq=False)
 class ReplayPlan:
-    """A history as a replay goes through it: when it began, whether it was cancelled before its first line, the requests
-    that it must make, the parts that restarts have kept, the completions that it is given; and how many turns it is known
-    to have taken, whatever it asked for in them."""
+    """A history in the order of its replay: the start, whether it was cancelled before its first line, the requests that it must
+    make, the parts that restarts have copied, the completions that it is given, and the number of turns that it is known to have
+    taken."""
 
     started: Stamp
     cancelled: CancelledError | None
@@ -64,11 +64,11 @@ class ReplayPlan:
 
 
 def replay_plan(history: Iterable[Recorded]) -> ReplayPlan:
-    """Put the history of one invocation into the order in which its handler lives through it.
+    """Order the history of one invocation as its handler lived through it.
 
-    That is the order of the journal, except for a cancel. One that finds the handler held is given *before* what came
-    meanwhile; one that finds it failing, or that it has returned without, before the completion that it failed or returned on.
-    So it arrives at an await, and compensations run.
+    That is the order of the journal, except for a cancel. A cancel that finds the handler paused is given *before* the
+    completions of the meantime. One that finds it failing, or returned, is given before the completion on which it failed or
+    returned. So the cancel arrives at an await and compensations run.
     """
     started: Stamp | None = None
     requests: list[Event] = []
@@ -107,7 +107,7 @@ def replay_plan(history: Iterable[Recorded]) -> ReplayPlan:
 
 
 class _Order:
-    """Completions in the order in which a handler is given them."""
+    """Completions in the order in which the handler is given them."""
 
     def __init__(self) -> None:
         self.deliveries: list[OrderedCompletion] = []
@@ -128,7 +128,8 @@ class _Order:
         self._give_before(first, delivery)
 
     def attempt_failed(self, handed_over: int) -> None:
-        """The handler failed on the last of ``handed_over`` completions. A later cancel would never be given to it, so it goes before."""
+        """The handler failed on the last of ``handed_over`` completions. It would never receive a later cancel, so the cancel
+        goes before."""
         self._failing_after = handed_over
         self._bring_forward(handed_over)
 
@@ -136,12 +137,13 @@ class _Order:
         self._failing_after = None
 
     def cancel_overtook(self, handed_over: int) -> None:
-        """The handler returned on the last of ``handed_over`` completions and had not met the cancel, which may have been given to it."""
+        """The handler returned on the last of ``handed_over`` completions without meeting the cancel, which it may have been
+        given."""
         if not self._bring_forward(handed_over) and handed_over > 0:
             self.deliveries[handed_over - 1] = attrs.evolve(self.deliveries[handed_over - 1], superseded=True)
 
     def _bring_forward(self, handed_over: int) -> bool:
-        """Give a cancel that comes after ``handed_over`` completions before the last of them. Returns whether there is one."""
+        """Move a cancel from after ``handed_over`` completions to before the last of them. Returns whether there is one."""
         for delivery in self.deliveries[handed_over:]:
             if isinstance(delivery.completion, e.CancelRequested):
                 self.deliveries.remove(delivery)
@@ -150,7 +152,7 @@ class _Order:
         return False
 
     def _give_before(self, first: int, cancel: OrderedCompletion) -> None:
-        """Supersede the completions from ``first`` on: they come after the cancel. Before the first completion the handler has no
+        """Mark the completions from ``first`` on as superseded by the cancel. Before the first completion the handler has no
         await yet, so the cancel ends it before its first line."""
         if first < 0:
             self.cancelled = CancelledError(cancel.completion.reason)

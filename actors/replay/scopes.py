@@ -1,4 +1,4 @@
-"""What a handler holds of its scopes and nurseries: as much as trio shows of its own, and nothing of the tree behind it."""
+"""The users' side of scopes and nurseries: as much as trio shows of its own, and nothing of the tree."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class CancelScope:
-    """A block whose awaits can all be cancelled together; as ``trio.CancelScope``, but durable.
+    """A block whose awaits can all be cancelled together: a durable ``trio.CancelScope``.
 
     ``deadline`` is wall time, in seconds or as a datetime with a zone; a durable timer cancels the scope then, also after a
     crash. ``relative`` is a deadline counted from the start of the block. With ``shield``, cancellations from outside wait until
-    the block is left, the invocation's own among them.
+    the block is left, the invocation's own included.
 
     ::
 
@@ -64,8 +64,8 @@ class CancelScope:
         """When the scope is cancelled, in wall seconds since 1970; ``math.inf`` if never.
 
         Assigning a date, from any branch of the handler, moves the deadline: the old timer is dropped and a new one set, and both
-        are recorded. After the cancellation it changes nothing. Raises ``RuntimeError`` when it is read before the start of
-        a block with a ``relative`` deadline, and :class:`InvalidArgumentError` when something other than a date is assigned.
+        are recorded. After the cancellation an assignment changes nothing. Raises ``RuntimeError`` if it is read before the start
+        of a block with a ``relative`` deadline, and :class:`InvalidArgumentError` if the assigned value is not a date.
 
         ::
 
@@ -85,7 +85,8 @@ class CancelScope:
 
     @property
     def shield(self) -> bool:
-        """Whether cancellations from outside are kept away. Lowered, they arrive at the awaits in the block at once."""
+        """Whether cancellations from outside are kept away. When the shield is lowered, they arrive at the awaits in the block at
+        once."""
         return self._status.shield
 
     @shield.setter
@@ -100,7 +101,7 @@ class CancelScope:
         self._status.interrupt()
 
     def _check_is_running(self, what: str) -> None:
-        """Raise :class:`OutsideHandlerError` unless the engine runs code of the handler that has entered the block."""
+        """Raise :class:`OutsideHandlerError` unless the engine is running code of the handler that entered the block."""
         if self._status.execution is not None:
             self._status.execution.must_run_some_branch(what)
 
@@ -122,14 +123,14 @@ class CancelScope:
 
 
 def _checked_deadline(value: Instant) -> float:
-    """A date, or infinity for none, as trio has it."""
+    """A valid date, or infinity for none, as in trio."""
     if is_a(value, float) and value == math.inf:
         return math.inf
     return checked_instant(value, "deadline")
 
 
 class Nursery:
-    """Where children run; as ``trio.Nursery``, but durable. Made by :func:`actors.open_nursery`.
+    """A group of child branches: a durable ``trio.Nursery``. Made by :func:`actors.open_nursery`.
 
     ::
 
@@ -150,7 +151,7 @@ class Nursery:
         return self._cancel_scope
 
     def start_soon(self, async_fn: Callable[..., Awaitable[object]], *args: Any, name: str | None = None) -> None:
-        """Start a child. Children start in the order of these calls, and every replay starts them in the same."""
+        """Start a child. Children start in the order of these calls, in every replay."""
         self._state.start_soon(async_fn, args, name)
 
 
@@ -186,7 +187,7 @@ class NurseryManager:
             return True
         if combined is error:
             return False
-        # As in trio: the group stands for what it holds, so no "during handling of" between them.
+        # As in trio: the group represents the errors in it, so it has no "during handling of" context.
         try:
             raise combined
         finally:
