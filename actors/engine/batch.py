@@ -7,21 +7,51 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.core import commands as c
+from actors.errors import ObjectSetAsideError, TerminalError
+from actors.values.failures import failure_of
 from journal.codec import Record
 from journal.errors import BrokenInvariant
 from journal.ids import ROOT_STEP, InvocationId, StepId, StreamId
 from journal.log.protocol import Append, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
     from actors.core.commands import Command
     from actors.engine.loaded_object import LoadedObject
-    from journal.events import Stamp
-    from journal.rows import InvocationRow
+    from actors.engine.waiter import Reply
+    from journal.events import Answer, Stamp
+    from journal.rows import AuditRow, InvocationRow
 
 
 _POSTPONED = "/again"
+
+
+@attrs.define(eq=False)
+class Purge:
+    """A purge that joins the commit, and what is said of it: ``reply`` waits outside, ``row`` is for the audit, ``message`` is for the
+    handler that asked.
+
+    The histories are read before it is decided, and again as they are overwritten. If they can no longer be read then, they stay,
+    and nobody must have been told of a change. So all of this waits in the commit, even the answer to an object of the same
+    partition, and is exchanged before the commit reaches the disk (``refuse``).
+    """
+
+    invocation_ids: Collection[InvocationId]
+    answer: Answer
+    reply: Reply[Any] | None
+    row: AuditRow | None
+    message: Message | None
+    refusal: TerminalError | None = None
+
+    def tell(self) -> None:
+        """Answer the one who waits outside, now that the commit is durable."""
+        if self.reply is None:
+            return
+        if self.refusal is None:
+            self.reply.set(self.answer)
+        else:
+            self.reply.fail(self.refusal)
 
 
 @attrs.define(eq=False)
@@ -39,6 +69,7 @@ class PendingAppend:
     covered: int = 0
     trim_to: int = 0
     snapshot: bytes | None = None
+    purges: list[Purge] = attrs.field(factory=list)
     may_be_empty: bool = False
     remove: bool = False
 
@@ -54,12 +85,13 @@ class PendingAppend:
 @attrs.define(eq=False)
 class CommitBatch:
     """A commit before it is sealed. ``new`` are those of its ``rows`` that are known not to be on disk; ``consumed`` are letters to
-    objects that take no part in it. ``released`` is done, in order, once it is durable. ``ended``, ``failed_attempts`` and
+    objects that take no part in it. The rows of its ``audit`` are chained when it goes to the disk. ``released`` is done, in order, once it is durable. ``ended``, ``failed_attempts`` and
     ``failed_steps`` are for the tally: the rows of invocations that end with it, and the service and handler of what failed."""
 
     partition: int
     pending_appends: dict[StreamId, PendingAppend] = attrs.field(factory=dict)
     rows: dict[bytes, bytes | None] = attrs.field(factory=dict)
+    audit: list[AuditRow] = attrs.field(factory=list)
     consumed: list[bytes] = attrs.field(factory=list)
     new: list[bytes] = attrs.field(factory=list)
     messages: list[Message] = attrs.field(factory=list)
@@ -75,7 +107,7 @@ class CommitBatch:
     @property
     def is_written(self) -> bool:
         """Whether there is anything for the disk."""
-        return bool(self.pending_appends or self.rows or self.consumed or self.messages or self.retracted)
+        return bool(self.pending_appends or self.rows or self.audit or self.consumed or self.messages or self.retracted)
 
     def pending_append(self, loaded: LoadedObject) -> PendingAppend:
         """What this object adds."""
@@ -85,8 +117,10 @@ class CommitBatch:
             loaded.pending_appends += 1
         return found
 
-    def forgo_rewriting(self, pending_append: PendingAppend) -> bool:
+    def forgo_rewriting(self, pending_append: PendingAppend, because: BaseException) -> bool:
         """Leave what is on disk of an object as it is, and add the events alone; whether that makes a difference."""
+        for purge in pending_append.purges:
+            self.refuse(purge, because)
         rewrites = bool(pending_append.erased or pending_append.trim_to or pending_append.snapshot is not None)
         pending_append.erased, pending_append.covered, pending_append.trim_to, pending_append.snapshot = [], 0, 0, None
         for key in pending_append.forgotten:
@@ -94,8 +128,22 @@ class CommitBatch:
         pending_append.forgotten = []
         return rewrites
 
-    def appends(self) -> list[Append]:
-        """As the journal takes it. All rows go with the first append: the commit is one."""
+    def refuse(self, purge: Purge, because: BaseException) -> None:
+        """Have everybody hear that the histories stay. The first reason holds."""
+        if purge.refusal is not None:
+            return
+        refusal = purge.refusal = ObjectSetAsideError(
+            f"{' '.join(purge.invocation_ids)}: {because}. The histories are kept; purge them again after the repair"
+        )
+        if purge.row is not None:
+            purge.row.changed = False
+            purge.row.before = purge.row.after = ""
+            purge.row.refusal = f"{type(refusal).__name__}: {refusal}"
+        if purge.message is not None:
+            self.messages[self.messages.index(purge.message)] = _refused(purge.message, refusal)
+
+    def appends(self, audit: Mapping[bytes, bytes]) -> list[Append]:
+        """As the journal takes it, with the rows of the audit. All rows go with the first append: the commit is one."""
         appends = [
             Append(
                 stream=stream,
@@ -109,12 +157,22 @@ class CommitBatch:
             )
             for stream, pending_append in self.pending_appends.items()
         ]
-        if self.rows or self.consumed:
+        if self.rows or audit or self.consumed:
             # What happened to a damaged object is noted, and the object itself left alone: another stream carries the rows.
             carrier = appends[0] if appends else Append(stream=StreamId(self.partition), expected=0, events=())
-            carrier.rows, carrier.new, carrier.consumed = self.rows, self.new, [*carrier.consumed, *self.consumed]
+            carrier.rows, carrier.new = {**self.rows, **audit} if audit else self.rows, self.new
+            carrier.consumed = [*carrier.consumed, *self.consumed]
             appends = appends or [carrier]
         return appends
+
+
+def _refused(answer: Message, refusal: TerminalError) -> Message:
+    """The answer to a verb with a refusal in its place."""
+    command, envelope = c.decode_command(answer.data)
+    if not isinstance(command, c.CompleteVerb):
+        raise BrokenInvariant("the answer to a verb completes it")
+    said = attrs.evolve(command, answer=None, refusal=failure_of(refusal))
+    return attrs.evolve(answer, data=c.encode_command(said, cause=envelope.cause, by=envelope.by))
 
 
 def timer_message(to: StreamId, at: float, command: Command) -> Message:

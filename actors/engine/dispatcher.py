@@ -451,10 +451,12 @@ class Dispatcher:
         state = loaded.state
         over = ended if state is None else [i for i in ended if needed_by(state, i) is None]
         purged = command.invocation_ids if is_asked_for else over
+        answer = Answer(True, Status.COMPLETED, Status.COMPLETED)
         if purged:
             self._machine.decide(loaded, attrs.evolve(command, invocation_ids=purged), request.stamp)
-        answer = Answer(True, Status.COMPLETED, Status.COMPLETED)
-        self._answer(loaded, request, command.reply_to, command.invocation_ids[0], answer)
+            self._machine.answer_purge(loaded, request, command, answer)
+        elif request.reply is not None:
+            self._machine.when_durable(partial(request.reply.set, answer))
 
     def _answer(
         self, loaded: LoadedObject, request: ObjectRequest, reply_to: Caller | None, of: InvocationId, answer: Answer

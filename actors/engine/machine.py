@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -24,7 +25,7 @@ from actors.core.react import react
 from actors.core.snapshots import encode_snapshot
 from actors.core.state import existing, with_request
 from actors.engine.audit import SET_ASIDE, AuditTrail, act_of, detail_of_set_aside, row_of_act
-from actors.engine.batch import CommitBatch, PendingAppend, timer_message
+from actors.engine.batch import CommitBatch, PendingAppend, Purge, timer_message
 from actors.engine.containment import EffectLost, passes
 from actors.engine.event_log import NOTED, note
 from actors.engine.index import (
@@ -46,7 +47,7 @@ from journal import keys
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
 from journal.events import OutcomeKind, PauseCause, Recorded, Stamp
 from journal.ids import InvocationId, StepId, StreamId, stream_of_invocation
-from journal.log.protocol import Message
+from journal.log.protocol import Append, Message
 from journal.rows import AuditRow, InvocationRow, decode_row, encode_row
 from journal.safe_logger import SafeLogger
 
@@ -116,7 +117,7 @@ class Machine:
         self.cache = cache
         self.applications = applications
         self.rows = PendingRows(journal)
-        self._trail = AuditTrail(journal, partition.number)
+        self._trail = self._next_trail = AuditTrail(journal, partition.number)
         self._purge_due_at: float | None = None
         self._purge_sooner = trio.Event()
         self._unique = context.world.unique
@@ -312,7 +313,25 @@ class Machine:
             return
         # The number of an event would not do: an answer may go without one, and a stream that was purged counts from 1 again. Nor
         # would the number of the claim and a count: a claim that died young may leave its number to the next.
-        self.send(Message(f"{self._unique():032x}", to, c.encode_command(command, cause=cause, by=stamp.by)))
+        self.send(self._letter(to, command, cause, stamp.by))
+
+    def _letter(self, to: StreamId, command: Command, cause: str, by: str) -> Message:
+        return Message(f"{self._unique():032x}", to, c.encode_command(command, cause=cause, by=by))
+
+    def answer_purge(
+        self, loaded: LoadedObject, request: ObjectRequest, command: c.PurgeInvocations, answer: Answer
+    ) -> None:
+        """Have everybody hear of a purge, with the commit that it joins."""
+        message, caller = None, command.reply_to
+        if caller is not None:
+            said = c.CompleteVerb(invocation_id=caller.invocation_id, step=caller.step, answer=answer)
+            cause = f"{loaded.stream:016x}#{loaded.version}"
+            message = self._letter(stream_of_invocation(caller.invocation_id), said, cause, command.invocation_ids[0])
+            self.send(message)
+        row = self.audit(loaded, request, answer=answer)
+        purge = Purge(command.invocation_ids, answer, request.reply, row, message)
+        self._batch.pending_append(loaded).purges.append(purge)
+        self.when_durable(purge.tell)
 
     def complete_call(self, source: LoadedObject, caller: Caller, outcome: Outcome) -> None:
         """Tell a caller how the invocation it waits for has ended."""
@@ -338,13 +357,14 @@ class Machine:
         answer: Answer | None = None,
         changed: bool = False,
         refusal: str = "",
-    ) -> None:
+    ) -> AuditRow | None:
         """Note what became of something that was asked for, if it is of the kind that is audited."""
         act = act_of(request)
         if act is None:
-            return
+            return None
         row = row_of_act(request, act, at=self.now, answer=answer, changed=changed, refusal=refusal)
         self._chain(row)
+        return row
 
     def note_set_aside(self, loaded: LoadedObject, name: str, why: str) -> None:
         """Have people know of an object that the engine failed on."""
@@ -364,8 +384,7 @@ class Machine:
         self._chain(row)
 
     def _chain(self, row: AuditRow) -> None:
-        key, value = self._trail.extend(row)
-        self._batch.rows[key] = value
+        self._batch.audit.append(row)
 
     def when_durable(self, action: Callable[[], None]) -> None:
         """Do it once everything decided so far is durable."""
@@ -500,9 +519,12 @@ class Machine:
                 continue
             try:
                 history = await self.cache.history(loaded, invocation_id, row.spans)
-            except Damaged:
+            except Damaged as damage:
                 # Its row stays, so that the history can still be found, and purged once the disk is repaired.
                 log.exception("%s cannot be erased", invocation_id)
+                for purge in pending_append.purges:
+                    if invocation_id in purge.invocation_ids:
+                        self._batch.refuse(purge, damage)
                 continue
             gone: dict[bytes, bytes | None] = {}
             forget_invocation(gone, self.partition.number, loaded, row)
@@ -544,12 +566,18 @@ class Machine:
                 self._complete(sealed, pending_append)
             except BaseException as error:
                 # The events are the truth and are written; rows can be built again from them (``doctor``).
-                sealed.forgo_rewriting(pending_append)
+                sealed.forgo_rewriting(pending_append, error)
                 self._containment.blame(pending_append.loaded, None, error, is_whole=True)
         return sealed
 
+    def appends(self, sealed: CommitBatch) -> list[Append]:
+        """What the journal is given, with the audit chained behind what is durable of it."""
+        self._next_trail = copy(self._trail)
+        return sealed.appends(dict(map(self._next_trail.extend, sealed.audit)))
+
     def settle(self, sealed: CommitBatch) -> None:
         """The commit is durable."""
+        self._trail = self._next_trail
         for pending_append in sealed.pending_appends.values():
             loaded = pending_append.loaded
             loaded.pending_appends -= 1

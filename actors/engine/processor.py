@@ -305,11 +305,11 @@ class PartitionProcessor:
     async def _commit(self, sealed: CommitBatch) -> None:
         while True:
             try:
-                await self._partition.commit(sealed.appends(), sealed.messages, sealed.retracted)
+                await self._partition.commit(self._machine.appends(sealed), sealed.messages, sealed.retracted)
             except Damaged as damage:
                 # What was to be overwritten cannot be read. The others' events must not wait for that, nor this object's own.
                 pending_append = sealed.pending_appends.get(StreamId(damage.stream))
-                if pending_append is None or not sealed.forgo_rewriting(pending_append):
+                if pending_append is None or not sealed.forgo_rewriting(pending_append, damage):
                     raise
                 self._containment.blame(pending_append.loaded, None, damage, is_whole=True)
             else:

@@ -57,6 +57,13 @@ class Notes(Actor):
             return str(error)
         return "answered"
 
+    @handler
+    async def purge(self, of: actors.InvocationId) -> bool:
+        try:
+            return (await actors.invocation(of).purge()).changed
+        except actors.ObjectSetAsideError:
+            return False
+
 
 @attrs.frozen
 class Line:
@@ -212,15 +219,19 @@ async def test_a_row_stays_whose_history_is_damaged_while_its_purge_waits() -> N
         assert await handle.result() == 1
         nursery.start_soon(runtime.client.actor(Notes, "whole").note.send, "its commit is under way")
         await trio.sleep(0.1)
-        nursery.start_soon(handle.purge)
+        nursery.start_soon(refused_purge, handle)
         await trio.sleep(0.1)
         damage = Damage(lab, "Notes", "broken")
     damage.repair()
     assert examine(lab.store, 1).is_sound
     async with lab.running() as runtime:
+        [purged] = (await runtime.client.audit(target=handle.id)).entries
+        assert (purged.verb, purged.changed) == ("purge", False)
+        assert purged.refusal.startswith("ObjectSetAsideError")
         handle = runtime.client.invocation(handle.id)
         assert await handle.result() == 1
         await handle.purge()
+        assert (await runtime.client.verify_audit()).is_whole
         with pytest.raises(actors.UnknownInvocationError):
             await handle.result()
     assert examine(lab.store, 1).is_sound
@@ -228,6 +239,38 @@ async def test_a_row_stays_whose_history_is_damaged_while_its_purge_waits() -> N
 
 BESIDE = {1: "whole", 5: "apart"}
 """By how many partitions there are, the key of an object in the same one as ``broken``, or in another."""
+
+
+async def refused_purge(handle: actors.InvocationHandle[Any]) -> None:
+    with pytest.raises(actors.ObjectSetAsideError):
+        await handle.purge()
+
+
+async def send_at(date: float, handler: Any) -> None:
+    await trio.sleep_until(date)
+    await handler.send()
+
+
+@pytest.mark.parametrize("partitions", BESIDE)
+@on_virtual_time
+async def test_a_handler_hears_that_its_purge_was_refused(partitions: int) -> None:
+    lab = Lab(Notes, partitions=partitions, store=SlowDisk())
+    async with lab.running() as runtime:
+        client = runtime.client
+        handle = await client.actor(Notes, "broken").note.send("line")
+        assert await handle.result() == 1
+        busy_at, damaged_at = {1: (0.0, 0.2), 5: (1.0, 1.5)}[partitions]  # with a commit, when the purge is decided
+        begun = trio.current_time()
+        async with trio.open_nursery() as asking:
+            asking.start_soon(send_at, begun + busy_at, client.actor(Notes, "broken").wait)
+            await trio.sleep(0.1)
+            asking.start_soon(hear_of_a_refusal, client.actor(Notes, BESIDE[partitions]), handle.id)
+            await trio.sleep_until(begun + damaged_at)
+            Damage(lab, "Notes", "broken")
+
+
+async def hear_of_a_refusal(notes: Any, of: actors.InvocationId) -> None:
+    assert await notes.purge(of) is False
 
 
 @pytest.mark.parametrize("partitions", BESIDE)

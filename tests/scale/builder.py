@@ -104,7 +104,7 @@ class Builder:
     async def commit(self) -> None:
         """Write it down."""
         sealed = self._machine.seal()
-        await self._partition.commit(sealed.appends(), sealed.messages, sealed.retracted)
+        await self._partition.commit(self._machine.appends(sealed), sealed.messages, sealed.retracted)
         self._machine.settle(sealed)
         self._cache.shrink()
 
