@@ -9,6 +9,7 @@ Words after it go to pytest: ``python -m tests -x tests/core`` runs the linters 
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import subprocess
@@ -32,7 +33,10 @@ LINTERS = {
 
 PYTEST = ("pytest", "-q", "-o", "console_output_style=classic", "-p", "tests.budget", "-p", "tests.progress")
 
-TOGETHER = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
+TOGETHER = (
+    *("-p", "tests.longest_first", "--numprocesses=auto", "--maxprocesses=4"),
+    *("--dist=loadfile", "--no-loadscope-reorder"),
+)
 """A process for each processor, four at most: a container may see more processors than it may use. A file stays in one process."""
 
 OPTIMIZED = (
@@ -48,8 +52,8 @@ tests and of their helpers (``tests/conftest.py``), so these hold there, too; it
 Left out are the two searches for disagreement and for losses in a power cut, and a million timers: they take longer than all the
 rest together, and what they search through is the same code under other dates."""
 
-ALONE = ("tests/benchmarks", "tests/console", "tests/scale")
-"""Run with the machine to themselves, because they measure it or drive a browser."""
+ALONE = ("tests/benchmarks", "tests/scale")
+"""Run with the machine to themselves, because they measure it."""
 
 LANES = {
     "pytest": (*TOGETHER, *(f"--ignore={folder}" for folder in ALONE)),
@@ -64,6 +68,7 @@ def main(arguments: list[str]) -> int:
     if arguments in (["-h"], ["--help"]):
         print(__doc__)
         return 0
+    _compile()
     with ThreadPoolExecutor(max_workers=2) as pool:
         failed = [name for name, passes in zip(LINTERS, pool.map(_lint, LINTERS), strict=True) if not passes]
     spent: dict[str, Spent] = {}
@@ -74,6 +79,12 @@ def main(arguments: list[str]) -> int:
     print("\n== processor time", *table(spent), sep="\n", flush=True)
     print(f"\nFAILED: {', '.join(failed)}" if failed else "\nall passed", flush=True)
     return 1 if failed else 0
+
+
+def _compile() -> None:
+    """Keep the packages' bytecode, also where PYTHONDONTWRITEBYTECODE is set: tests start many hundred processes that import them."""
+    for package in ("actors", "cli", "journal", "playhead"):
+        compileall.compile_dir(ROOT / package, quiet=1, optimize=[0, 1])
 
 
 def _lint(name: str) -> bool:

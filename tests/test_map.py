@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 from tests.budget import budgets
+from tests.longest_first import LONGEST
 
 TESTS = Path(__file__).parent
 LONGEST_NAME = 90
@@ -27,3 +28,7 @@ def test_a_name_of_a_test_is_a_short_sentence() -> None:
 def test_the_map_has_a_row_with_a_budget_for_each_folder() -> None:
     folders = {folder.name for folder in TESTS.iterdir() if any(folder.glob("test_*.py"))}
     assert folders | {"*"} == budgets().keys()
+
+
+def test_the_files_that_begin_first_exist() -> None:
+    assert [file for file in LONGEST if not (TESTS.parent / file).exists()] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -38,16 +39,21 @@ def packages() -> Path:
     lock = (TOOLS / "package-lock.json").read_bytes()
     cache_folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "playhead-tests"
     folder = cache_folder / hashlib.sha256(lock).hexdigest()[:16]
-    done = folder / "installed"
-    if not done.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(TOOLS / name, folder / name)
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        assert installed.returncode == 0, f"npm ci has failed: {installed.stdout}{installed.stderr}"
-        done.touch()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock_file:  # processes that run tests beside each other install it once
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
+        if not (folder / "installed").exists():
+            _install(npm, folder)
     return folder / "node_modules"
+
+
+def _install(npm: str, folder: Path) -> None:
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(TOOLS / name, folder / name)
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert installed.returncode == 0, f"npm ci has failed: {installed.stdout}{installed.stderr}"
+    (folder / "installed").touch()
 
 
 def vendored() -> list[dict[str, object]]:

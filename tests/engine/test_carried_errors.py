@@ -465,29 +465,24 @@ def test_an_error_that_cannot_be_made_again_is_named(which: str) -> None:
 
 
 @on_virtual_time
-@pytest.mark.parametrize("where", ["raise_it", "in_a_step", "in_a_thread"])
 @pytest.mark.parametrize("which", [*ITSELF, *OTHERWISE])
-async def test_it_arrives_at_a_client_and_out_of_a_step(lab: Lab, where: str, which: str) -> None:
+async def test_it_arrives_at_a_client_out_of_a_step_and_in_a_handler(lab: Lab, which: str) -> None:
     async with lab.running() as runtime:
-        with pytest.raises(TerminalError) as caught:
-            await getattr(runtime.client.service(Raising), where)(which)
-        assert_arrived(caught.value, which) if which in ITSELF else assert_named(caught.value, which)
-        assert caught.value.invocation_id is not None
+        service = runtime.client.service(Raising)
+        for where in ("raise_it", "in_a_step", "in_a_thread"):
+            with pytest.raises(TerminalError) as caught:
+                await getattr(service, where)(which)
+            assert_arrived(caught.value, which) if which in ITSELF else assert_named(caught.value, which)
+            assert caught.value.invocation_id is not None
+        assert await service.through_a_call(which) == which  # through context managers
 
 
-@on_virtual_time
-@pytest.mark.parametrize("which", [*ITSELF, *OTHERWISE])
-async def test_it_arrives_in_a_handler_through_context_managers(lab: Lab, which: str) -> None:
-    async with lab.running() as runtime:
-        assert await runtime.client.service(Raising).through_a_call(which) == which
-
-
-@pytest.mark.parametrize("which", [*ITSELF, *OTHERWISE])
-async def test_it_arrives_over_http(tmp_path: Path, which: str) -> None:
+async def test_it_arrives_over_http(tmp_path: Path) -> None:
     async with serving(tmp_path, Raising) as served, served.client() as client:
-        with pytest.raises(TerminalError) as caught:
-            await client.service(Raising).raise_it(which)
-        assert_arrived(caught.value, which) if which in ITSELF else assert_named(caught.value, which)
+        for which in (*ITSELF, *OTHERWISE):
+            with pytest.raises(TerminalError) as caught:
+                await client.service(Raising).raise_it(which)
+            assert_arrived(caught.value, which) if which in ITSELF else assert_named(caught.value, which)
 
 
 @on_virtual_time
@@ -500,11 +495,11 @@ async def test_details_that_cannot_be_kept_are_refused(lab: Lab, which: str) -> 
         assert caught.value.details is None
 
 
-@pytest.mark.parametrize("which", BENT)
-async def test_details_that_cannot_be_kept_are_refused_over_http(tmp_path: Path, which: str) -> None:
+async def test_details_that_cannot_be_kept_are_refused_over_http(tmp_path: Path) -> None:
     async with serving(tmp_path, Raising) as served, served.client() as client:
-        with pytest.raises(actors.UnserializableError):
-            await client.service(Raising).bent(which)
+        for which in BENT:
+            with pytest.raises(actors.UnserializableError):
+                await client.service(Raising).bent(which)
 
 
 def test_details_of_an_error_that_is_not_terminal_are_left_out_if_they_cannot_be_kept() -> None:
