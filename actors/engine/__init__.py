@@ -1,5 +1,6 @@
-"""What runs: one owner for each claimed partition, on trio.
+"""The engine: runs the objects of each claimed partition, on trio.
 
-An owner takes what has arrived for its objects, decides, commits together, acts (``processor``). Objects that are in use are in
-memory (``loaded``, ``directory``); their handlers are driven there (``attempt``); side effects are trio tasks (``steps``).
+A partition processor takes requests, decides, commits together and acts (``processor``). Objects in use are kept in memory
+(``loaded_object``, ``object_cache``). Their handlers run in the processor's task (``attempt``); side effects are trio tasks of
+their own (``steps``).
 """

@@ -1,4 +1,4 @@
-"""One attempt of one invocation: its handler, driven from event to event, and what became of each turn."""
+"""Runs one attempt of one invocation: drives its handler from event to event and turns each result into commands."""
 
 from __future__ import annotations
 
@@ -60,26 +60,26 @@ _FOREIGN_LIBRARIES = ("trio", "anyio", "asyncio", "sniffio")
 
 @attrs.define(eq=False, kw_only=True)
 class EngineContext:
-    """What every attempt of an owner needs."""
+    """The services that every attempt of a processor uses."""
 
     world: Environment
     limits: Limits
     watchdog: Watchdog
     stored: NameLookup = attrs.field(factory=NothingStored)
     secret: str = ""
-    """Of the store: part of the ids of requests with an idempotency key."""
+    """The secret of the store, which is part of the ids of requests with an idempotency key."""
     in_flight: InFlight | None = None
-    """The record of the code that runs, for the next process."""
+    """Records which user code has the event loop, for the next process."""
     fail_fast: bool = False
-    """Whether a mistake in the code is an outcome at once, where a policy does not say."""
+    """Whether a mistake in the code is an outcome at once, if no policy says otherwise."""
     threads: Threads = attrs.field(
         init=False,
         default=attrs.Factory(lambda self: Threads(self.world.offload_detached, self.limits), takes_self=True),
     )
-    """Of its steps that are plain functions."""
+    """The threads for steps that are plain functions."""
     steps: RunningSteps = attrs.field(init=False, factory=RunningSteps)
     client: InsideClient = attrs.field(init=False)
-    """What steps of built-in objects speak through."""
+    """The client for the steps of built-in objects."""
 
 
 class Attempt:
@@ -142,7 +142,7 @@ class Attempt:
         )
 
     def start(self, now: float) -> list[Command]:
-        """Run it through its history; the commands that follow."""
+        """Replay the history and run on from there. Returns the commands that follow."""
         commands = self._turn(replay, self.execution, self.script, now)
         prepared = self._view.take_prepared()
         if not prepared or any(isinstance(command, c.PauseAttempt) for command in commands):
@@ -150,30 +150,30 @@ class Attempt:
         return [c.RecordProgress(invocation_id=self.invocation_id, events=[*prepared]), *commands]
 
     def hand_over(self, recorded: Recorded, now: float) -> list[Command]:
-        """Give it one more event; the commands that follow."""
+        """Give the handler one more event. Returns the commands that follow."""
         if recorded.number <= self.seen:
             return []
         self.seen = recorded.number
         return self._turn(self.execution.hand_over, recorded.event, recorded.stamp, now)
 
     def close(self) -> None:
-        """Forget it. The handler's cleanup runs, as Python unwinds it, and nothing of it counts."""
+        """Drop the attempt. The cleanup of the handler runs as Python unwinds it, and none of it counts."""
         if self.execution.has_branches:
             with suppress(Interruption):
                 self._context.watchdog.run(self, _outside_trio, self.execution.close)
 
     @property
     def progress(self) -> int:
-        """How much it has been given: a replay of a long history takes its time, and is not stuck."""
+        """The number of completions given so far. A replay of a long history takes time; while this number grows it is not stuck."""
         return self.execution.handed_over
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it has not come to an end."""
+        """Whether the handler has not ended."""
         return bool(self.execution.parked) or self.execution.error is None
 
     def take_interrupted(self) -> list[Any]:
-        """Steps that should stop, since the last time."""
+        """The steps that should stop, since the last call."""
         interrupted, self.execution.interrupted = self.execution.interrupted, []
         return interrupted
 
@@ -183,14 +183,14 @@ class Attempt:
         except Interruption:
             commands = []
         except BaseException as error:
-            # What the handler raises is in its execution. This is of its values, or of its classes of errors.
+            # The handler's own errors are in its execution. This one comes from its values or from its classes of errors.
             commands = [self._hold(PauseCause.HANDLER, error)]
         watchdog, in_flight = self._context.watchdog, self._context.in_flight
         if in_flight is not None and in_flight.strikes:
             in_flight.forgive(self.mark)
         if watchdog.interrupted is None:
             return commands
-        # Also where the handler has swallowed the interruption: what it did then would not be repeated by a replay.
+        # Also if the handler has swallowed the interruption: a replay would not repeat what it did then.
         self.execution.progress = []
         place = watchdog.take_interrupted()
         return [held_for_blocking(self.invocation_id, blocked_error(self.name, self._context.limits, place), place)]
@@ -265,7 +265,7 @@ class Attempt:
             failure=failure_of(error),
             handed_over=self.execution.handed_over,
             has_been_given_cancel=self.execution.has_been_given_cancel,
-            policy=attrs.evolve(self.handler.retry),  # checked again, since the engine reckons with it
+            policy=attrs.evolve(self.handler.retry),  # checked again, because the engine computes with it
             jitter=self._context.world.random.random(),
         )
 
@@ -296,7 +296,7 @@ async def _root(
 
 
 def decode_argument(handler: HandlerDefinition, accepted: e.InvocationAccepted) -> dict[str, Any]:
-    """What the handler is given. Raises :class:`NoLongerFitsError`, which says what would help."""
+    """The arguments for the handler. Raises :class:`NoLongerFitsError`, which says what would help."""
     try:
         return handler.signature.arguments(accepted.argument, accepted.parameter)
     except ValueProblem as error:
@@ -353,13 +353,13 @@ def _view(
 
 
 def writer_beside(state: ObjectState) -> InvocationId | None:
-    """The handler whose recorded changes a reader sees: the one that runs, unless it is atomic."""
+    """The running handler whose recorded changes a shared handler sees: none while that one is atomic."""
     holder = state.holder
     return holder if holder is not None and not state.invocations[holder].atomic else None
 
 
 def _kept(history: Sequence[Recorded]) -> list[Pins]:
-    """How the object was in the parts of the history that restarts have kept."""
+    """The object as it was in the parts of the history that restarts have copied."""
     marks = [recorded.event for recorded in history if isinstance(recorded.event, e.HistoryCopied)]
     return [Pins(mark.fields, mark.lengths, mark.maps) for mark in marks]
 
@@ -390,8 +390,8 @@ def _instance(definition: Definition, state: ObjectState, view: FieldView) -> ob
 
 
 def _outside_trio(function: Callable[..., T], *args: Any) -> T:
-    """Call it as if no trio task were running, so that trio's own functions refuse a handler instead of acting on the
-    engine's task: a scope opened there would otherwise bind to it without yielding."""
+    """Call the function as if no trio task were running, so that trio's own functions refuse a handler. Otherwise a scope that it
+    opens would bind to the engine's task without a yield."""
     context = vars(GLOBAL_RUN_CONTEXT)
     task = context.pop("task", None)
     if task is None:
@@ -403,7 +403,7 @@ def _outside_trio(function: Callable[..., T], *args: Any) -> T:
 
 
 def _foreign_await(error: BaseException, name: str) -> NonDurableAwaitError | None:
-    """What a library says when its event loop is not there, in our words."""
+    """An error of a library that needs an event loop, in terms of durable code."""
     if not issubclass(type(error), (RuntimeError, TypeError)) or module_of(type(error)).startswith("actors"):
         return None
     frames = frames_of(error)

@@ -1,6 +1,6 @@
-"""The audit of one partition: who steered what, in a chain in which no row can be changed or left out unseen.
+"""The audit log of one partition: who controlled what, as a hash chain in which a changed or missing row shows.
 
-A row is written in the same commit as what it is about, so there is never one without the other.
+A row is written in the same commit as the change that it describes, so neither exists without the other.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 
 NOBODY = StreamId(0)
-"""Where what concerns no object is noted."""
+"""The target of entries that concern no object."""
 
 
 SET_ASIDE = "set-aside"
-"""The verb of the engine, for an object that it failed on."""
+"""The engine's verb for an object that it has set aside after an internal error."""
 
 _SET_ASIDE_AT = re.compile(r"stream ([0-9a-f]{16}), event ([0-9]{1,18})")
 
 
 def detail_of_set_aside(stream: StreamId, version: int) -> str:
-    """What the audit says of an object that the engine failed on: which it is, and which event was its last."""
+    """The audit detail of a set-aside object: its name and its last event."""
     return f"stream {stream:016x}, event {version}"
 
 
 def place_of_set_aside(row: AuditRow) -> tuple[StreamId, int] | None:
-    """Back; None if the row is of something else."""
+    """Parse such a detail. None for an entry of another verb."""
     found = _SET_ASIDE_AT.fullmatch(row.detail) if row.verb == SET_ASIDE else None
     return None if found is None else (StreamId(int(found[1], 16)), int(found[2]))
 
@@ -56,14 +56,14 @@ class AuditTrail:
             self._number, self._link = decode_audit(data).number, link_of_audit(data)
 
     def extend(self, row: AuditRow) -> tuple[bytes, bytes]:
-        """The key and the value of the next row."""
+        """Link a row to the chain. Returns its key and its value."""
         self._number += 1
         value, self._link = encode_audit(attrs.evolve(row, number=self._number), self._link)
         return keys.audit(self._partition, self._number), value
 
 
 async def note_at_rest(journal: Journal, act: ControlAction, who: Principal, refusal: str = "") -> None:
-    """The same as :meth:`actors.engine.engine.Engine.note`, in a journal that nobody runs."""
+    """Write an audit-only entry, as :meth:`actors.engine.engine.Engine.note` does, into a journal that no engine runs."""
     partition = NOBODY % journal.partitions
     row = AuditRow(
         number=0,
@@ -84,7 +84,7 @@ async def note_at_rest(journal: Journal, act: ControlAction, who: Principal, ref
 
 
 def act_of(request: ObjectRequest) -> ControlAction | None:
-    """What the audit says of it; None if it steers nothing, or follows from something that is audited."""
+    """The audit entry of a request; None if it controls nothing, or follows from a request that has an entry."""
     if request.act is not None or request.stamp.by == "engine":
         return request.act
     act = _act_of_command(request)
@@ -116,7 +116,7 @@ def _act_of_command(request: ObjectRequest) -> ControlAction | None:
 
 
 def _is_asked_for(request: ObjectRequest, command: Any) -> bool:
-    """Whether a client waits for the answer. No client waits for what follows from another verb, or from a date."""
+    """Whether a client waits for the answer. No client waits for a verb that follows from another verb or from a date."""
     return request.reply is not None or command.reply_to is not None
 
 
@@ -129,7 +129,7 @@ def row_of_act(
     changed: bool = False,
     refusal: str = "",
 ) -> AuditRow:
-    """The row, but for its number."""
+    """The audit row, without its number."""
     return AuditRow(
         number=0,
         at=at,

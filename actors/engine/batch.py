@@ -1,4 +1,8 @@
-"""What joins the next commit."""
+"""Collects the changes of the next commit.
+
+A batch grows while the commit before it is written, so that one sync of the disk serves every request that arrived meanwhile
+(group commit). It is sealed as a whole: a cause and its consequences are on disk together or not at all.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +60,8 @@ class Purge:
 
 @attrs.define(eq=False)
 class PendingAppend:
-    """What one object adds. A snapshot must be at event ``covered`` or behind it: some up to there are overwritten. ``forgotten`` are
-    the rows that go with the histories that are overwritten."""
+    """The changes of one object. A snapshot must be at event ``covered`` or later, because some events up to there are
+    overwritten. ``forgotten`` are the rows to delete with the histories that are overwritten."""
 
     loaded: LoadedObject
     expected: int
@@ -74,7 +78,7 @@ class PendingAppend:
     remove: bool = False
 
     def erase(self, number: int) -> None:
-        """Overwrite an event: with the commit if it is from an earlier one, on the spot if it is to be written by this."""
+        """Overwrite an event: with the commit if it is on disk, at once if it is part of this batch."""
         self.covered = max(self.covered, number)
         if number <= self.expected:
             self.erased.append(number)
@@ -106,11 +110,11 @@ class CommitBatch:
 
     @property
     def is_written(self) -> bool:
-        """Whether there is anything for the disk."""
+        """Whether there is anything to write."""
         return bool(self.pending_appends or self.rows or self.audit or self.consumed or self.messages or self.retracted)
 
     def pending_append(self, loaded: LoadedObject) -> PendingAppend:
-        """What this object adds."""
+        """The changes of this object."""
         found = self.pending_appends.get(loaded.stream)
         if found is None:
             found = self.pending_appends[loaded.stream] = PendingAppend(loaded, loaded.version)
@@ -118,7 +122,7 @@ class CommitBatch:
         return found
 
     def forgo_rewriting(self, pending_append: PendingAppend, because: BaseException) -> bool:
-        """Leave what is on disk of an object as it is, and add the events alone; whether that makes a difference."""
+        """Leave an object's stored events as they are and only append to them. Returns whether that makes a difference."""
         for purge in pending_append.purges:
             self.refuse(purge, because)
         rewrites = bool(pending_append.erased or pending_append.trim_to or pending_append.snapshot is not None)
@@ -158,7 +162,7 @@ class CommitBatch:
             for stream, pending_append in self.pending_appends.items()
         ]
         if self.rows or audit or self.consumed:
-            # What happened to a damaged object is noted, and the object itself left alone: another stream carries the rows.
+            # The request to a damaged object is audited and the object itself left alone, so another stream carries the rows.
             carrier = appends[0] if appends else Append(stream=StreamId(self.partition), expected=0, events=())
             carrier.rows, carrier.new = {**self.rows, **audit} if audit else self.rows, self.new
             carrier.consumed = [*carrier.consumed, *self.consumed]
@@ -176,12 +180,12 @@ def _refused(answer: Message, refusal: TerminalError) -> Message:
 
 
 def timer_message(to: StreamId, at: float, command: Command) -> Message:
-    """A durable timer. The same command at the same date is the same letter, so it can be retracted."""
+    """The message of a durable timer. The same command at the same date gives the same message, so it can be retracted."""
     return Message(_timer_id(command), to, c.encode_command(command, cause="timer", by="timer"), at)
 
 
 def postponed_message(to: StreamId, at: float, command: Any, stamp: Stamp, *, epoch: int) -> Message:
-    """A message that the owner of this epoch could not take, to come again."""
+    """A message that the processor of this epoch could not take, to be sent again at a later date."""
     step: StepId = getattr(command, "step", ROOT_STEP)
     name = command.invocation_id if step == ROOT_STEP else f"{command.invocation_id}/{step}"
     data = c.encode_command(command, cause=stamp.cause, by=stamp.by, postponed=epoch)
@@ -189,12 +193,12 @@ def postponed_message(to: StreamId, at: float, command: Any, stamp: Stamp, *, ep
 
 
 def is_postponed(message_id: str) -> bool:
-    """Whether a letter with a date is a message that comes again, and no timer."""
+    """Whether a message with a date is a postponed message and not a timer."""
     return message_id.endswith(_POSTPONED)
 
 
 def invocation_of_timer(message_id: str) -> InvocationId:
-    """Whose timer the letter of this id is."""
+    """The invocation whose timer has this message id."""
     return InvocationId(message_id.partition("/")[0])
 
 

@@ -1,23 +1,23 @@
-"""Where an exception that nothing else handles stops: at the invocation that it came from, at worst at the object.
+"""Contains unhandled exceptions: each stops at the invocation that it came from, at worst at the object.
 
-A handler's code, its values, its classes of errors and its policies all run, or are looked at, in the owner's task or in a step's.
-Whatever one of them raises there must neither end the owner nor come again at its next start. So every place that works for one
-object catches what is raised and *blames* that object::
+A handler's code, its values, its classes of errors and its policies all run in the processor's task or in a step's. An exception
+there must neither end the processor nor come again at its next start. So all code that works for one object catches the exception
+and *blames* that object::
 
     raised while working for an object
-        about the owner as a whole (trio cancels it, its journal fails): passes on, and the owner ends
-        anything else: blame(object, invocation, error), and the next object's turn
+        about the processor as a whole (trio cancels it, its journal fails): passes on, and the processor ends
+        anything else: blame(object, invocation, error), and continue with the next object
             settle():  the object is read again if the exception left its state half changed; nothing of that is written
                        the invocation is paused, with cause ``handler`` or ``engine`` and the traceback as its reason
                        if it cannot be, or if no invocation can be named: the object is set aside until the next start
 
-That works because nothing of an object reaches the common batch before all of it is decided and encoded (``Machine``,
-``journal.codec.Record``). A set-aside object answers every request with :class:`ObjectSetAsideError`; its events on disk are whole. The audit and the
-runtime's health tell of it, and ``doctor`` does until something happens to the object again.
+Invariant: nothing of an object reaches the common batch before all of it is decided and encoded (``Machine``,
+``journal.codec.Record``). A set-aside object answers every request with :class:`ObjectSetAsideError`; its events on disk are
+whole. The audit log and the runtime's health report it, and ``playhead doctor`` does until the object has new events.
 
-Prior art: a supervisor of Erlang/OTP restarts the one child that failed; Temporal fails a workflow's task and not its worker. The
-alternative refused: to end the owner and read everything again, as after a failed write. The same exception would come again at
-once, and everybody would pay for it.
+Prior art: a supervisor of Erlang/OTP restarts only the child that failed; Temporal fails a workflow's task and not its worker.
+Alternative refused: to end the processor and read everything again, as after a failed write. The same exception would come again
+at once, and every object of the partition would be down.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ _BLAMED = {
 
 
 class EffectLost(Exception):
-    """An event has been recorded, and what follows from it could not be done. Its object waits for what will not come."""
+    """An event was recorded and one of its effects could not be carried out. The object would wait for it forever."""
 
 
 def passes(error: BaseException) -> bool:
-    """Whether the error is about the owner as a whole. A user's code can raise a stray ``trio.Cancelled`` as well as anything."""
+    """Whether the error concerns the processor as a whole. User code can raise anything, even a stray ``trio.Cancelled``."""
     kind = type(error)
     if issubclass(kind, trio.Cancelled):
         return trio.current_effective_deadline() == -math.inf
@@ -70,14 +70,15 @@ def passes(error: BaseException) -> bool:
 
 
 def held_for(of: InvocationId, cause: PauseCause, failure: Failure) -> c.PauseAttempt:
-    """The pause of an invocation for what it, or the engine, has done."""
+    """The command that pauses an invocation after an error of its own or of the engine."""
     reason = f"{_BLAMED[cause]}: {failure_in_words(failure)}\n{failure.traceback}"
     return c.PauseAttempt(invocation_id=of, cause=cause, reason=reason, failure=failure)
 
 
 @attrs.define(eq=False)
 class Fault:
-    """What an object is blamed for. ``invocation_id``: the one to pause. ``is_whole``: no pause of one would help."""
+    """An error that an object is blamed for. ``invocation_id`` is the one to pause; ``is_whole`` says that pausing one would not
+    help."""
 
     loaded: LoadedObject
     invocation_id: InvocationId | None
@@ -87,13 +88,13 @@ class Fault:
 
 
 class Containment:
-    """The faults of one owner's objects. ``wake`` has the owner settle what was blamed outside of its rounds."""
+    """The faults of one processor's objects. ``wake`` makes the processor settle faults that arise between its rounds."""
 
     def __init__(self, cache: ObjectCache, wake: Callable[[], None]) -> None:
         self._cache = cache
         self._wake = wake
         self.faults: deque[Fault] = deque()
-        """To be settled before the objects go on, and before a commit is sealed."""
+        """The faults to settle before the objects continue and before a commit is sealed."""
 
     def blame(
         self,
@@ -104,13 +105,14 @@ class Containment:
         cause: PauseCause = PauseCause.ENGINE,
         is_whole: bool = False,
     ) -> None:
-        """Note that working for an object raised. Never raises.
+        """Record that work for an object raised. Never raises.
 
-        ``of`` is paused. If it is None nothing is, because another caller has been told; with ``is_whole`` the object is set aside.
+        ``of`` is paused. If it is None nothing is paused, because the caller has received the error; with ``is_whole`` the object
+        is set aside.
         """
         failure = failure_of(error)
         if isinstance(error, Unwritable):
-            cause = PauseCause.HANDLER  # the engine writes what handlers say
+            cause = PauseCause.HANDLER  # the engine's log contains texts of handlers
         log.error("%s: %s: %s\n%s", of or _name_of(loaded), failure.type, failure.message, failure.traceback)
         is_whole = is_whole or isinstance(error, EffectLost)
         self.faults.append(Fault(loaded, of, cause, failure, is_whole))
@@ -150,7 +152,7 @@ class Containment:
 
 
 def set_aside(machine: Machine, loaded: LoadedObject, failure: Failure) -> None:
-    """Let nothing of the object go on until the next start. What it has decided as a whole is written."""
+    """Stop all work on the object until the next start. Its complete decisions are still written."""
     name = _name_of(loaded)
     log.error("%s is set aside: %s: %s\n%s", name, failure.type, failure.message, failure.traceback)
     machine.note_set_aside(loaded, name, failure_in_words(failure))

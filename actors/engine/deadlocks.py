@@ -1,8 +1,8 @@
-"""Looks for circles of waits among all objects that this process owns, in memory or not.
+"""Searches for wait cycles among all objects that this process owns, in memory or not.
 
-Objects of other partitions are looked at where their owners have them. Nothing else runs between the search and the decision
-that it is for, so of two waits that close a circle from both sides, the second one finds the first. Partitions that another
-process owns are not looked into: across processes, a circle is found if the callers of a call hold the key that it asks for.
+Objects of other partitions are looked up in the caches of their processors. Nothing runs between a search and the decision that
+it serves, so of two waits that close a cycle from both sides the second finds the first. Partitions of another process are not
+searched: across processes a cycle is found only if a caller of the call holds the key that it asks for.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ _READ_TOGETHER = 64
 
 
 class DeadlockDetector:
-    """The circles as one owner sees them. Every search raises :class:`ObjectNotLoaded` for an object that must be loaded first."""
+    """The wait cycles as one processor sees them. Every search raises :class:`ObjectNotLoaded` for an object that must be loaded
+    first."""
 
     def __init__(self, journal: Journal, directory_of: DirectoryOf) -> None:
         self._journal = journal
@@ -47,25 +48,25 @@ class DeadlockDetector:
         self._graph = WaitGraph(self._object_of)
 
     def refuse(self, edges: Sequence[Edge], target: str) -> None:
-        """Raise :class:`actors.errors.DeadlockError` if these edges would close a circle; see ``WaitGraph.closed_by``."""
+        """Raise :class:`actors.errors.DeadlockError` if these edges would close a cycle; see ``WaitGraph.closed_by``."""
         error = self._graph.error_of(edges, target)
         if error is not None:
             raise error
 
     def around(self, of: InvocationId) -> WaitCycle | None:
-        """The circle that an invocation is in."""
+        """The cycle that contains the invocation, if any."""
         return self._graph.circle_around(of)
 
     async def load(self, stream: StreamId) -> None:
-        """Have the object at hand, until :meth:`forget`."""
+        """Load the object and keep it until :meth:`forget`."""
         try:
             stored = await self._journal.load(stream)
             self._loaded[stream] = None if stored is None else fold(stream, stored)
         except Damaged:
-            self._loaded[stream] = None  # it says so itself when it is asked
+            self._loaded[stream] = None  # a damaged object reports that itself when it is used
 
     def forget(self) -> None:
-        """What was loaded may have changed since."""
+        """Drop the loaded objects, which may change from here on."""
         self._loaded.clear()
 
     def _object_of(self, stream: StreamId) -> ObjectState | None:
@@ -79,8 +80,7 @@ class DeadlockDetector:
 
 
 class DeadlockBreaker:
-    """Lets waits fail that closed a circle before the process started: from then on only those are looked for that a new wait
-    would close."""
+    """Fails waits that closed a cycle before the process started. Later cycles are found when the wait that closes them begins."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class DeadlockBreaker:
         take_in: Callable[[ObjectRequest], None],
         settled: Callable[[], Awaitable[None]],
     ) -> None:
-        """``take_in`` brings a command to an object of the partition, ``settled`` waits until it has been obeyed."""
+        """``take_in`` sends a command to an object of the partition; ``settled`` waits until it has been applied."""
         self._journal = journal
         self._partition = partition
         self._detector = detector
@@ -98,7 +98,7 @@ class DeadlockBreaker:
         self._settled = settled
 
     async def run(self) -> None:
-        """Look around everything that is queued: every circle that involves a key leads through one that is."""
+        """Check every queued invocation: each cycle that involves a key passes through one."""
         prefix = keys.open_prefix(self._partition, Status.QUEUED)
         start, stop = prefix, keys.after_prefix(prefix)
         while page := self._journal.rows(start, stop, limit=_READ_TOGETHER):
@@ -116,7 +116,7 @@ class DeadlockBreaker:
             except ObjectNotLoaded as missing:
                 await self._detector.load(missing.stream)
                 continue
-            except Exception as error:  # of the objects around it; the others are looked at all the same
+            except Exception as error:  # one of the objects around it is damaged; the others are checked all the same
                 log.error("%s: whether it waits in a circle is unknown:\n%s", of, failure_of(error).traceback)  # noqa: TRY400 - bounded
                 circle = None
             self._detector.forget()

@@ -1,4 +1,4 @@
-"""Takes in what arrives: finds the object, lets it decide, and answers the client."""
+"""Dispatches requests: finds the object, lets it decide, and answers the client."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _VERBS = (
 
 
 class Dispatcher:
-    """Between the inbox and the ledger."""
+    """Stands between the inbox and the machine."""
 
     def __init__(self, machine: Machine, containment: Containment, detector: DeadlockDetector) -> None:
         self._machine = machine
@@ -75,7 +75,7 @@ class Dispatcher:
         self._detector = detector
 
     async def take(self, request: ObjectRequest) -> None:
-        """Take one arrival in."""
+        """Handle one request."""
         cache = self._machine.cache
         loaded = cache.present(request.to)
         if loaded is None:
@@ -99,7 +99,7 @@ class Dispatcher:
             is_done = self._blame(loaded, request, error)
         if request.position is not None:
             if is_done:
-                self._machine.consume(loaded, request.position)  # else the letter stays where it is
+                self._machine.consume(loaded, request.position)  # otherwise its message stays in the inbox
         elif not is_done:
             self._keep(request)
         elif loaded.is_over and loaded.is_idle:
@@ -108,7 +108,8 @@ class Dispatcher:
     async def _read_and_take(
         self, loaded: LoadedObject, request: ObjectRequest, missing: ObjectNotLoaded | None = None
     ) -> bool:
-        """Take in what needs more than the object has in memory; whether it has been dealt with, and need not come again."""
+        """Handle a request that needs more than the object has in memory. Returns whether it is dealt with and need not come
+        again."""
         try:
             if isinstance(request.command, c.RestartInvocation):
                 await self._restart(loaded, request, request.command)
@@ -123,29 +124,29 @@ class Dispatcher:
     def _turned_down(
         self, loaded: LoadedObject, request: ObjectRequest, refusal: TerminalError | CorruptRecord | Damaged
     ) -> bool:
-        """Say why it is not taken in; whether it has been dealt with."""
+        """Answer with a refusal. Returns whether the request is dealt with."""
         if isinstance(refusal, TerminalError):
             self._refuse(loaded, request, refusal)
             return True
         return self._turn_away(loaded, request, _set_aside(request, refusal))
 
     def _turn_away(self, loaded: LoadedObject, request: ObjectRequest, refusal: ObjectSetAsideError) -> bool:
-        """What the object needs cannot be read. Who asked is told, and then nothing of it may be done later; anything else waits for
-        the repair. Whether it has been dealt with."""
+        """Refuse a request whose object cannot be read. A client gets the error, and then none of it may happen later; a message
+        waits for the repair. Returns whether the request is dealt with."""
         if not _is_asked_for(request):
             return False
         self._refuse(loaded, request, refusal)
         return True
 
     def _keep(self, request: ObjectRequest) -> None:
-        """It cannot be taken in now, and no letter has it: it comes again as one."""
+        """Send the request to this partition again as a message, because it cannot be handled now and no message carries it."""
         if c.can_be_sent(request.command):
             again_at = self._machine.now + _POSTPONE_SECONDS
             epoch = self._machine.partition.epoch
             self._machine.send(postponed_message(request.to, again_at, request.command, request.stamp, epoch=epoch))
 
     async def _take_with(self, loaded: LoadedObject, request: ObjectRequest, missing: ObjectNotLoaded) -> None:
-        """Take it in once what must be known of other objects is loaded."""
+        """Handle the request once every object that it depends on is loaded."""
         try:
             while True:
                 await self._detector.load(missing.stream)
@@ -159,12 +160,14 @@ class Dispatcher:
             self._detector.forget()
 
     def _blame(self, loaded: LoadedObject, request: ObjectRequest, error: BaseException) -> bool:
-        """Taking it in has raised. Those who asked are told; where nobody did, its invocation is paused, or its object set aside.
-        Whether it has been dealt with."""
+        """Handle an exception raised by a request. Waiting clients get the error; without one, the invocation is paused or its
+        object set aside. Returns whether the request is dealt with."""
         if isinstance(request.command, c.StartWaiting):
             self._containment.blame(loaded, None, error, is_whole=True)
             if request.reply is not None:
-                self._machine.when_durable(partial(request.reply.set, None))  # it is told that all have begun that can
+                self._machine.when_durable(
+                    partial(request.reply.set, None)
+                )  # the sender waits for every start that is possible now
             return True
         if _is_asked_for(request):
             self._containment.blame(loaded, None, error)
@@ -207,7 +210,7 @@ class Dispatcher:
         if request.reply is not None:
             self._machine.when_durable(partial(request.reply.set, None))
 
-    # Work.
+    # Invocations.
 
     def _invoke(self, loaded: LoadedObject, request: ObjectRequest, command: c.Invoke) -> None:
         applications, service = self._machine.applications, command.target.service
@@ -240,7 +243,7 @@ class Dispatcher:
             self._wait(loaded, command.invocation_id, request.outcome)
 
     def _start_due(self, loaded: LoadedObject, request: ObjectRequest, command: c.StartDue) -> None:
-        """A message for later joins the queue. The one that waits for it may hold what it now waits for: that wait fails, and the
+        """Queue a delayed message that is due. If the one that waits for it holds what it would wait for, that wait fails and the
         message stays."""
         deadlocks = [*self._deadlocks_when_due(loaded, command.invocation_id)]
         self._machine.decide(loaded, command, request.stamp)
@@ -261,7 +264,7 @@ class Dispatcher:
     def _repeat_answer(
         self, loaded: LoadedObject, request: ObjectRequest, command: c.Invoke, ended: InvocationRow
     ) -> None:
-        """It was asked for before, and has ended."""
+        """Answer a repeated request whose invocation has completed."""
         if ended.outcome is None:
             raise BrokenInvariant("a row without an outcome is of an open invocation")
         self._machine.audit(loaded, request, changed=False)
@@ -274,8 +277,8 @@ class Dispatcher:
             self._machine.complete_call(loaded, command.caller, ended.outcome)
 
     def _latest_of(self, loaded: LoadedObject, command: c.Invoke, ended: InvocationRow) -> InvocationRow | c.Command:
-        """What answers a request that was made before: the row of the one that has ended, or, of a call that a restart makes
-        again and that was stopped meanwhile, how to have it repeated."""
+        """The row that answers a repeated request: that of the completed invocation. If the call is made again by a restart and
+        was stopped with the caller's earlier invocation, how to repeat it."""
         if command.caller is None or not is_to_be_repeated(ended, command.repeats, self._machine.row_of):
             return ended
         while ended.successors:
@@ -286,7 +289,7 @@ class Dispatcher:
         return repetition_of(ended, command) if was_stopped(ended) else ended
 
     def _call_again(self, loaded: LoadedObject, request: ObjectRequest, command: c.Invoke, by: c.Command) -> None:
-        """The caller waits for the invocation that takes the place of the one that was stopped."""
+        """Let the caller wait for the invocation that replaces the stopped one."""
         caller = command.caller
         if caller is None:
             raise BrokenInvariant("only calls are repeated")
@@ -316,7 +319,7 @@ class Dispatcher:
                 self._refuse_verb(loaded, command.reply_to, refusal)
 
     def _postpone(self, request: ObjectRequest, command: c.Invoke, refusal: ActorError) -> None:
-        """A message that was sent is not lost: what cannot be taken now comes again later. Unless it never can be."""
+        """Postpone a one-way message that cannot be accepted now, unless it never can be: a sent message is not lost."""
         if not isinstance(refusal, _PASSING):
             log.error("%s: a message to %s is dropped: %s", command.invocation_id, command.target, refusal)
             return
@@ -442,11 +445,13 @@ class Dispatcher:
 
     async def _purge(self, loaded: LoadedObject, request: ObjectRequest, command: c.PurgeInvocations) -> None:
         ended = [i for i in command.invocation_ids if self._machine.ended(loaded, i) is not None]
-        is_asked_for = request.stamp.by != "engine"  # whose retention is over is purged by the engine
+        is_asked_for = request.stamp.by != "engine"  # the engine purges invocations whose retention is over
         if is_asked_for and not ended and _open_state(loaded, command.invocation_ids[0]) is None:
             raise unknown_invocation(command.invocation_ids[0])
         if is_asked_for:
-            for invocation_id in ended:  # if it cannot be read, it cannot be erased: refuse before anything is decided
+            for (
+                invocation_id
+            ) in ended:  # a history that cannot be read cannot be erased: refuse before anything is decided
                 await self._machine.history_of(loaded, invocation_id)
         state = loaded.state
         over = ended if state is None else [i for i in ended if needed_by(state, i) is None]
@@ -474,7 +479,7 @@ class Dispatcher:
 
 
 def _is_asked_for(request: ObjectRequest) -> bool:
-    """Whether a client outside, or another object, waits for what becomes of it."""
+    """Whether a client or another object waits for the result."""
     command: Any = request.command
     if (
         request.reply is not None
@@ -495,7 +500,7 @@ def _status_of(loaded: LoadedObject, of: InvocationId) -> Status:
 
 
 def _name_of(request: ObjectRequest) -> str:
-    """What the arrival is for, as people know it."""
+    """The name of the request's target, for messages."""
     match request.command:
         case c.Invoke():
             return str(request.command.target)
@@ -510,7 +515,7 @@ def _open_state(loaded: LoadedObject, of: InvocationId) -> InvocationState | Non
 
 
 _TAKEN_LATER = frozenset({c.RestartInvocation, c.PurgeInvocations})
-"""What reads the histories of invocations."""
+"""The requests that read histories of invocations."""
 
 _TAKEN: dict[type, Callable[[Dispatcher, LoadedObject, ObjectRequest, Any], None]] = {
     AwaitOutcome: Dispatcher._watch,
@@ -522,4 +527,5 @@ _TAKEN: dict[type, Callable[[Dispatcher, LoadedObject, ObjectRequest, Any], None
     c.Attach: Dispatcher._attach,
     **dict.fromkeys(_VERBS, Dispatcher._obey),
 }
-"""How what arrives is taken in. What is not here is decided as it is: it comes from the object itself, or from its like."""
+"""The handler of each kind of request. A command that is missing here is decided directly: it comes from the object itself or
+from another object."""

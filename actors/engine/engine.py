@@ -1,4 +1,4 @@
-"""All partitions that this process owns, each with its owner, and a new owner when one has failed."""
+"""Runs a processor for each partition that this process owns, and a new one when one has failed."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ log = SafeLogger(__name__)
 
 _CLAIM_AGAIN_SECONDS = 1.0
 _REST_SECONDS = 1.0
-"""How long handlers may go on with what the last steps have brought them, before the end."""
+"""How long handlers may continue with the results of the last steps before the engine ends."""
 _GIVES_WAY = (InDoubt, Conflict, Fenced, Unavailable, Damaged)
-"""After these a new owner reads everything again. An object that is damaged is then found to be, before anything is decided on it."""
+"""After these errors a new processor reads everything again. It finds a damaged object before anything is decided on it."""
 
 
 class Engine:
-    """Runs an app on a journal, for as long as :meth:`run` does. What it is asked is taken in order, per object.
+    """Runs an app on a journal, for as long as :meth:`run` does. Requests to one object are taken in order.
 
-    A gate that is ``closed`` is so before anything runs; it is the caller's to have it kept (``RegistryView.trust``).
+    A gate in ``closed`` is closed before anything runs; the caller then records it in the registry (``RegistryView.trust``).
     """
 
     def __init__(
@@ -76,16 +76,16 @@ class Engine:
         self._opened = trio.Event()
         self._is_running = False
         self.left: tuple[UnstoppedStep, ...] = ()
-        # From before they take up what was under way, so that none misses a gate.
+        # Listed before a processor takes up unfinished work, so that none misses a gate.
         self._gated: dict[int, PartitionProcessor] = {}
         self.registry = RegistryView(journal, self._turn_gates, applications)
         self.one_job_at_a_time = trio.Lock()
-        """Held from looking whether a job is there until it is, so that one asked for twice at once is one."""
+        """Held while a job is looked up and created, so that two equal requests at once create one."""
         applications.read_from(journal)
 
     @property
     def app(self) -> App:
-        """What new invocations run on."""
+        """The code that new invocations run on."""
         return self.applications.newest
 
     @property
@@ -95,22 +95,22 @@ class Engine:
 
     @property
     def objects_in_memory(self) -> int:
-        """How many objects are folded and kept."""
+        """The number of objects in memory."""
         return sum(processor.objects_in_memory for processor in self._processors.values())
 
     @property
     def set_aside(self) -> list[str]:
-        """The names of the objects that it failed on, of which nothing goes on until the next start."""
+        """The names of the objects that are set aside until the next start, after an internal error."""
         return [name for processor in self._processors.values() for name in processor.set_aside]
 
     @property
     def arrivals(self) -> int:
-        """How much waits to be taken in."""
+        """The number of queued requests."""
         return sum(processor.arrivals for processor in self._processors.values())
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Own every partition. Raises :class:`journal.errors.StoreFailed` when the disk can no longer be trusted, or the
-        directory is not the one that was opened."""
+        """Run every partition. Raises :class:`journal.errors.StoreFailed` if the disk can no longer be trusted, or the directory
+        has been replaced."""
         if self._context.world.has_watchdog:
             self._context.watchdog.start()
         self._is_running = True
@@ -119,7 +119,7 @@ class Engine:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.registry.follow)
                 nursery.start_soon(self.applications.retry_latest)
-                nursery.start_soon(self.journal.failed)  # an idle engine would not hear of it by a commit
+                nursery.start_soon(self.journal.failed)  # an idle engine makes no commit that would show it
                 for number in range(self.journal.partitions):
                     await nursery.start(self._own, number)
                 task_status.started()
@@ -129,18 +129,19 @@ class Engine:
 
     @property
     def has_all_partitions(self) -> bool:
-        """Whether every partition has an owner, which takes what is asked of its objects."""
+        """Whether every partition has a processor that accepts requests."""
         return len(self._processors) == self.journal.partitions
 
     def open(self) -> None:
-        """What the registry says holds: users' objects may go on with what they were doing."""
+        """The registry has been read and its rules hold: user objects may continue."""
         self._opened.set()
 
     async def drain(self, seconds: float) -> None:
-        """Have nothing run any more that cannot be repeated, to end the engine.
+        """Stop everything that cannot be repeated, to end the engine.
 
-        No step begins; those that are tasks are cancelled, and begin again at the next start; those in threads have so long to
-        end, and their outcome is kept. ``left`` are those that have not ended by then. Done once, and not cancelled on the way.
+        No step begins. Steps that are tasks are cancelled and begin again at the next start; those in threads get ``seconds`` to
+        end, and their outcomes are kept. ``left`` names those that have not ended by then. Happens once, and is not cancelled on
+        the way.
         """
         if self._context.steps.is_draining:
             return
@@ -160,7 +161,7 @@ class Engine:
             log.error("the runtime ends without waiting for %s", step)
 
     def run_watched(self, name: str, function: Callable[..., T], *args: Any) -> T:
-        """Call users' code that is of no invocation. Raises :class:`BlockedLoopError` if it had to be interrupted."""
+        """Call user code that belongs to no invocation. Raises :class:`BlockedLoopError` if it had to be interrupted."""
         watchdog = self._context.watchdog
         try:
             return watchdog.run(Work(InvocationId("-"), name, may_be_interrupted=True), function, *args)
@@ -208,15 +209,15 @@ class Engine:
         for processor in list(self._gated.values()):
             with contextlib.suppress(
                 UnknownOutcomeError
-            ):  # it has ended, and the next one begins with the gates as they are
+            ):  # it has ended, and the next one starts with the current gates
                 await processor.turn(gates)
 
-    # Asking.
+    # Requests.
 
     async def invoke(
         self, command: c.Invoke, who: Principal, *, is_fresh: bool, act: ControlAction | None = None
     ) -> Accepted:
-        """Have some work accepted, durably. ``act``: what the audit says of it."""
+        """Accept an invocation durably. ``act`` is its audit entry."""
         reply: Reply[Accepted] = Reply()
         processor, request = self._request(command, who)
         request.reply, request.is_fresh, request.act = reply, is_fresh, act
@@ -232,9 +233,9 @@ class Engine:
         act: ControlAction | None = None,
         leaves_at_pause: bool = False,
     ) -> Outcome:
-        """Have some work done; its outcome, once that is durable. ``act``: what the audit says of it.
+        """Run an invocation and return its outcome once that is durable. ``act`` is its audit entry.
 
-        ``leaves_at_pause``: raise :class:`actors.InvocationPausedError` when it is paused, instead of waiting on.
+        With ``leaves_at_pause``, raise :class:`actors.InvocationPausedError` when it is paused instead of waiting on.
         """
         outcome: Reply[Outcome] = Reply(leaves_at_pause=leaves_at_pause)
         processor, request = self._request(command, who)
@@ -243,7 +244,7 @@ class Engine:
         return await processor.answer(outcome, command.invocation_id)
 
     async def obey(self, command: Command, of: InvocationId, who: Principal, *, request: str | None = None) -> Answer:
-        """A verb. Asked again under the same ``request`` it is answered as the first time."""
+        """Apply a verb. Repeated under the same ``request`` key, it gets the same answer."""
         reply: Reply[Answer] = Reply()
         stream = stream_of_invocation(of)
         processor = self._processor_of(stream)
@@ -252,17 +253,17 @@ class Engine:
         return await processor.answer(reply, of)
 
     async def watch(self, of: InvocationId, who: Principal, *, leaves_at_pause: bool = False) -> Outcome:
-        """The outcome of an invocation, when it has one. ``leaves_at_pause`` as for :meth:`call`."""
+        """The outcome of an invocation, once it has one. ``leaves_at_pause`` is as for :meth:`call`."""
         outcome: Reply[Outcome] = Reply(leaves_at_pause=leaves_at_pause)
         return await self._ask(of, AwaitOutcome(of, outcome), who, outcome)
 
     async def look(self, of: InvocationId, who: Principal) -> InvocationInfo:
-        """How an invocation stands."""
+        """The current state of an invocation."""
         reply: Reply[InvocationInfo] = Reply()
         return await self._ask(of, Describe(of, reply), who, reply)
 
     async def note(self, act: ControlAction, who: Principal, *, refusal: str = "", dropped: int = 0) -> None:
-        """Have the audit say, durably, that a client has done something at a rim, or was turned away there."""
+        """Write an audit-only entry, durably: an action of a client at the API boundary, or a denied one."""
         reply: Reply[None] = Reply()
         processor = self._processor_of(NOBODY)
         note = AuditOnly(act=act, reply=reply, refusal=refusal, dropped=dropped)
@@ -292,7 +293,7 @@ class Engine:
 
 
 def _give_way_or_raise(number: int, group: BaseExceptionGroup[BaseException]) -> None:
-    """After what a new owner can mend, let there be one; anything else, and a disk that failed, ends the engine."""
+    """Return if a new processor can mend the error; raise any other error and end the engine, as after a failed disk."""
     mendable, rest = group.split(_GIVES_WAY)
     if rest is not None:
         raise rest

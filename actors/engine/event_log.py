@@ -1,4 +1,4 @@
-"""What a person on call would ask a log for: what failed, what is held, and who steered."""
+"""Logs the events that an operator on call would ask for: failures, pauses, and who controlled what."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ NOTED: dict[type, int] = {
     e.InvocationRestarted: logging.INFO,
     e.InvocationCompleted: logging.INFO,
 }
-"""The events that may be worth a line, and how loud it is."""
+"""The events that may be worth a line, and its level."""
 
 
 _PAUSED = {
     PauseCause.REQUESTED: logging.INFO,
-    PauseCause.CODE: logging.DEBUG,  # the engine says once how many: thousands may run on the same code
+    PauseCause.CODE: logging.DEBUG,  # the engine reports their number once: thousands may run on the same code
 }
 
 
 def note(state: ObjectState | None, event: Event, stamp: Stamp) -> None:
-    """One line for an event that matters, with the traceback of what failed for the last time; none for what goes as it should."""
+    """Log one line for an event that matters, with the traceback of a final failure; nothing for normal progress."""
     level = NOTED.get(event.__class__)
     if level is not None:
         _note(state, event, stamp, level)
@@ -57,12 +57,12 @@ def _note(state: ObjectState | None, event: Any, stamp: Stamp, level: int) -> No
     failure = None if is_own else _last_failure(opened, event)
     traceback = "" if failure is None else failure.traceback.rstrip()
     text = f"{event.invocation_id}{target}: {summary_of(event)}{by}"
-    # Apart as well, for a log that keeps to one line an event.
+    # In a field of its own as well, for logs that keep one line an event.
     log.log(level, "%s%s", text, f"\n{traceback}" if traceback else "", extra={"traceback": traceback})
 
 
 def _last_failure(invocation: InvocationState | None, event: Any) -> Failure | None:
-    """The failure whose traceback belongs in the log: one that is not tried again, and that was not told a moment ago."""
+    """The failure whose traceback is logged: a final one, which has not been logged a moment ago."""
     match event:
         case e.AttemptFailed(retry_at=None) | e.StepAttemptFailed(retry_at=None):
             failure: Failure = event.failure

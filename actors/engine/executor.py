@@ -1,8 +1,16 @@
-"""Where handlers and steps run: attempts in memory, steps as tasks.
+"""Runs handlers and steps: attempts in memory, steps as tasks. ::
 
-An attempt belongs in memory exactly while :func:`actors.core.react.may_run` says so and no gate holds it. A step's task may
-outlive its attempt: while a pause or a gate drains, it ends and is recorded; when its invocation is killed, it is stopped and
-nothing that it says counts, and the next invocation of the key waits for its end, but not for ever.
+    machine (decides) ── StartAttempt, Continue, EndAttempt, RunStep ──► executor
+           ▲                                                                ├─ attempts: a queue of ready ones, run in turn
+           └────── RecordProgress, FinishAttempt, CompleteStep, … ──────────└─ steps: one trio task each
+
+Invariant: an attempt is in memory exactly while :func:`actors.core.react.may_run` allows it and no gate holds it. A step may
+outlive its attempt: while a pause or a gate drains, it ends and is recorded. When its invocation is killed, it is stopped and
+none of its results count, and the next invocation of the key waits for its end, up to a limit.
+
+Prior art: the invoker of restatedev/restate, which runs invocations beside the partition processor. Alternative refused: a task
+for each handler. A handler only computes between two events, and a task switch would cost more than its turn; here the ready
+handlers run one after the other in the processor's task, which also keeps the order of decisions.
 """
 
 from __future__ import annotations
@@ -65,18 +73,18 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 _WOKEN_TOGETHER = 64
-"""Of those that have waited for the same code, so many go on before calls and verbs get their turn."""
+"""How many invocations that waited for the same code continue before calls and verbs get their turn."""
 
 _STRIKES = 2
-"""Processes in a row that may die while an invocation has the event loop. The next process pauses it."""
+"""How many processes in a row may die while an invocation has the event loop. The next process pauses it."""
 
 UNWIND_SECONDS = 10.0
-"""How long the next invocation of a key waits for the steps of a killed one to give way."""
+"""How long the next invocation of a key waits for the steps of a killed one to stop."""
 
 
 @attrs.define(eq=False)
 class ReadyAttempt:
-    """A handler is to run: with one more event, or from the beginning of its history."""
+    """A handler that is ready to run: with one more event, or from the beginning of its history."""
 
     loaded: LoadedObject
     invocation_id: InvocationId
@@ -84,7 +92,7 @@ class ReadyAttempt:
 
 
 class Executor:
-    """The performer of a ledger's decisions. ``submit`` brings what steps say back to the objects."""
+    """Carries out the effects of a machine's decisions. ``submit`` sends results of steps to their objects."""
 
     def __init__(
         self,
@@ -99,13 +107,13 @@ class Executor:
         self._submit = submit
         self._limits = context.limits
         self.runs: deque[ReadyAttempt] = deque()
-        """Handlers that are to run, the first in line first."""
+        """The handlers that are ready to run, first in line first."""
         self._for_code: dict[str, dict[InvocationId, LoadedObject]] = {}
         self._live: dict[InvocationId, tuple[LoadedObject, Attempt]] = {}
-        # Those of them that have been asked to leave, and have done nothing since. They are asked by an arrival, which is taken
-        # when no run is left: one that has something to hand over must not be suspended before.
+        # Attempts that have been asked to suspend and have done nothing since. The question is a request, which is taken when no
+        # attempt is ready: one with a result to give must not be suspended before.
         self._leaving: set[InvocationId] = set()
-        # Those that could: no step of theirs runs, and they have not been asked. The longest idle first.
+        # Attempts that could be suspended: no step of theirs runs, and they have not been asked. Longest idle first.
         self._movable: OrderedDict[InvocationId, LoadedObject] = OrderedDict()
         self._waiting_steps: OrderedDict[tuple[InvocationId, StepId], LoadedObject] = OrderedDict()
         self._running_steps = 0
@@ -116,12 +124,12 @@ class Executor:
         self.wake: Callable[[], None]
 
     def open(self, nursery: trio.Nursery, wake: Callable[[], None]) -> None:
-        """Steps become tasks of this nursery; ``wake`` tells the owner that there are runs."""
+        """Start steps as tasks of this nursery; ``wake`` tells the processor that attempts are ready."""
         self._nursery = nursery
         self.wake = wake
 
     def close(self) -> None:
-        """Forget every attempt; nothing is recorded."""
+        """Drop every attempt; nothing is recorded."""
         self._is_closed = True
         for _, attempt in self._live.values():
             attempt.close()
@@ -129,23 +137,23 @@ class Executor:
         self._movable.clear()
 
     async def unwind(self) -> None:
-        """Stop the steps, so that the next owner of the partition does not begin one beside them; but not for ever."""
+        """Stop the steps, up to a limit of time, so that the partition's next processor does not run one beside them."""
         for task in self._tasks:
             task.abandon()
         await wait_for(self._tasks, UNWIND_SECONDS)
 
-    # What the ledger asks for.
+    # Effects of the machine.
 
     def start_attempt(self, loaded: LoadedObject, of: InvocationId) -> None:
-        """Run its handler, in its turn."""
+        """Queue the handler to run from the beginning of its history."""
         self.runs.append(ReadyAttempt(loaded, of))
 
     def continue_attempt(self, loaded: LoadedObject, of: InvocationId, recorded: Recorded) -> None:
-        """Give its handler one more event, in its turn."""
+        """Queue the handler to run with one more event."""
         self.runs.append(ReadyAttempt(loaded, of, recorded))
 
     def end_attempt(self, loaded: LoadedObject, of: InvocationId, *, abort_steps: bool) -> None:
-        """Forget its attempt; with ``abort_steps``, stop its steps and forget them too."""
+        """Drop the attempt; with ``abort_steps``, stop its steps and drop them too."""
         attempt = loaded.attempts.pop(of, None)
         self._live.pop(of, None)
         self._movable.pop(of, None)
@@ -162,12 +170,13 @@ class Executor:
             self._settle_pause(loaded, of)
 
     def forget(self, loaded: LoadedObject) -> None:
-        """Let nothing of the object run any more."""
+        """Drop everything of the object that runs."""
         for of in {*loaded.attempts, *loaded.steps}:
             self.end_attempt(loaded, of, abort_steps=True)
 
     def hold(self) -> None:
-        """End the attempts that gates hold. Their steps end and are recorded, unless a gate that is shut at once aborts them."""
+        """End the attempts that gates hold. Their steps end and are recorded, unless the mode of a gate is "now", which aborts
+        them."""
         for of, (loaded, _) in list(self._live.items()):
             if loaded.state is None:
                 raise BrokenInvariant("an attempt is of an invocation")
@@ -193,11 +202,11 @@ class Executor:
     # Handlers.
 
     async def run_next(self) -> None:
-        """Run the handler that is first in line, if it still may."""
+        """Run the first handler in line, if it still may run."""
         run = self.runs.popleft()
         loaded, state = run.loaded, run.loaded.state
         if self._machine.cache.find(loaded.stream) is not loaded:
-            # It has left memory while the run waited for its turn. All that the object owes is found again when it is read.
+            # The object left memory while the attempt was queued. Its effects are derived again when it is loaded.
             self._submit(ObjectRequest(loaded.stream, c.StartWaiting(), self._stamp("engine", "it left memory")))
             return
         invocation = None if state is None else state.invocations.get(run.invocation_id)
@@ -249,7 +258,7 @@ class Executor:
         except (ActorError, CorruptRecord) as error:
             self._hold(of, loaded, PauseCause.MISMATCH, error)
             return
-        except BaseException as error:  # the argument is decoded by the user's classes
+        except BaseException as error:  # user classes decode the argument
             self._containment.blame(loaded, of, error, cause=PauseCause.HANDLER)
             return
         if loaded.held_back:
@@ -290,7 +299,7 @@ class Executor:
             raise blocked_error(name, self._limits, watchdog.take_interrupted()) from None
 
     def _wait_for_code(self, loaded: LoadedObject, invocation: InvocationState) -> None:
-        """Its code is not there. It runs when it is."""
+        """Wait for the deployment's code, and run then."""
         deployment = invocation.deployment
         if deployment not in self._for_code:
             self._for_code[deployment] = {}
@@ -301,7 +310,7 @@ class Executor:
         error: BaseException | None = None
         try:
             await self._machine.applications.load_patiently(deployment)
-        except BaseException as raised:  # its modules run as they are imported
+        except BaseException as raised:  # the modules of the code run while they are imported
             if passes(raised):
                 raise
             error = raised
@@ -314,13 +323,13 @@ class Executor:
             else:
                 self._hold_without_code(loaded, of, deployment, error)
             if number % _WOKEN_TOGETHER == 0:
-                await trio.lowlevel.checkpoint()  # calls and verbs are taken in between
+                await trio.lowlevel.checkpoint()  # calls and verbs are taken between
 
     def _hold_without_code(self, loaded: LoadedObject, of: InvocationId, deployment: str, error: BaseException) -> None:
         invocation = None if loaded.state is None else loaded.state.invocations.get(of)
         if invocation is None or invocation.deployment != deployment:
             return
-        # The log has the traceback: with each of thousands it would be as many times 16 KiB.
+        # The log has the traceback: in thousands of histories it would take 16 KiB each.
         failure = e.Failure(type_of(error), text_of(error))
         reason = f"{failure.message}. Resume it on another deployment, or once this one can be loaded"
         held = c.PauseAttempt(invocation_id=of, cause=PauseCause.CODE, reason=reason, failure=failure)
@@ -353,7 +362,7 @@ class Executor:
     # Steps.
 
     def run_step(self, loaded: LoadedObject, of: InvocationId, step: StepId) -> None:
-        """Begin a side effect, now that what it rests on is durable; unless nobody wants it any more. Never raises."""
+        """Begin a side effect, now that the events that it rests on are durable, unless it is no longer wanted. Never raises."""
         if loaded.damage is not None:
             return
         try:
@@ -365,7 +374,7 @@ class Executor:
         loaded.due_steps.discard((of, step))
         attempt = loaded.attempts.get(of)
         if attempt is None:
-            self.runs.append(ReadyAttempt(loaded, of))  # if it may run, its attempt takes the step up
+            self.runs.append(ReadyAttempt(loaded, of))  # if the invocation may run, its attempt begins the step
             self.wake()
             self._settle_pause(loaded, of)
             return
@@ -374,9 +383,9 @@ class Executor:
         if parked is None or parked.interruption is not None or step in loaded.steps.get(of, _NO_STEPS):
             return
         if wait is None:
-            return  # it has its outcome, which the handler has not been given yet
+            return  # it has its outcome, which the handler has not received yet
         if self._context.steps.is_draining:
-            return  # the next start takes it up
+            return  # the next start begins it
         if self._running_steps >= self._limits.running_steps:
             self._waiting_steps[of, step] = loaded
             return
@@ -392,14 +401,16 @@ class Executor:
         command: Command | None = None
         try:
             command = await task.run(partial(self._emit, loaded))
-        except BaseException as error:  # the body's own errors are in the command; this is of its result, or its policy
+        except (
+            BaseException
+        ) as error:  # the errors of the body are in the command; this one comes from its result or its policy
             if isinstance(error, trio.Cancelled):
                 raise
             if task.is_wanted:
                 self._containment.blame(loaded, task.invocation_id, error, cause=PauseCause.HANDLER)
         finally:
             self._forget_step(loaded, task)
-        # No checkpoint from here on: what waits for the end of the task runs after its outcome was taken.
+        # No checkpoint from here on: tasks that wait for this one to end run after its outcome was taken.
         while self._waiting_steps and self._running_steps < self._limits.running_steps:
             (of, step), waiting = self._waiting_steps.popitem(last=False)
             self.run_step(waiting, of, step)
@@ -432,7 +443,7 @@ class Executor:
         self._running_steps -= 1
 
     def _settle_pause(self, loaded: LoadedObject, of: InvocationId) -> None:
-        """A pause that drains has waited long enough when no step runs, also if one was asked for and never began."""
+        """Let a draining pause take effect once no step runs, also if a step was requested and never began."""
         if of not in loaded.attempts and of not in loaded.steps:
             self._submit(
                 ObjectRequest(loaded.stream, c.FinishDrain(invocation_id=of), self._stamp(of, "steps have ended"))
@@ -450,14 +461,14 @@ class Executor:
         return Stamp(self._context.world.clock.now(), cause, by)
 
     def _take_up_steps(self, loaded: LoadedObject, attempt: Attempt, steps: set[StepId]) -> None:
-        """Steps that began before this attempt, or whose task was abandoned, and that have no outcome."""
+        """Begin the steps that have no outcome: they began before this attempt, or their task was abandoned."""
         of = attempt.invocation_id
         if loaded.attempts.get(of) is not attempt:
             return
         for step in sorted(steps & attempt.execution.parked.keys()):
             parked = attempt.execution.parked[step]
             if step in loaded.steps.get(of, _NO_STEPS) or (of, step) in loaded.due_steps:
-                continue  # its end looks again, or it is about to begin
+                continue  # its end checks again, or it is about to begin
             if parked.interruption is not None:
                 self._interrupt(loaded, of, step)
             elif isinstance(parked.event, e.StepScheduled) and parked.event.at_most_once:
@@ -479,7 +490,7 @@ class Executor:
         self._machine.decide_as_engine(loaded, command)
 
     def _lost_try(self, loaded: LoadedObject, of: InvocationId, step: StepId) -> LostTry | None:
-        """The step's next try, as the store counts, if it ran when a process died."""
+        """The next try of a step, as the store counts them, if it was running when a process died."""
         in_flight, wait = self._context.in_flight, _wait_of(loaded, of, step)
         return None if in_flight is None or wait is None else in_flight.lost.get((of, step, wait.attempts + 1))
 
@@ -502,8 +513,8 @@ class Executor:
         self._machine.when_durable(partial(in_flight.forget, lost))
 
     def _hold_if_struck_out(self, loaded: LoadedObject, of: InvocationId, step: StepId = ROOT_STEP) -> bool:
-        """Pause an invocation whose handler, or whose step, had the event loop when each of the last processes died; whether it was
-        paused. Not after the policy of the step has ended or paused it."""
+        """Pause an invocation whose handler or step had the event loop when each of the last processes died. Returns whether it
+        was paused. The step's own policy comes first."""
         in_flight = self._context.in_flight
         if in_flight is None or not in_flight.strikes:
             return False
@@ -524,7 +535,7 @@ class Executor:
         return True
 
     def _interrupt(self, loaded: LoadedObject, of: InvocationId, step: StepId) -> None:
-        """Stop a step, so that its handler can go on. One that does not run has nothing to unwind."""
+        """Stop a step so that its handler can continue. A step that does not run has nothing to unwind."""
         task = loaded.steps.get(of, _NO_STEPS).get(step)
         if task is None:
             self._machine.decide_as_engine(loaded, c.AbortStep(invocation_id=of, step=step))
@@ -532,7 +543,7 @@ class Executor:
             task.abort()
 
     def _go_on_after_unwinding(self, loaded: LoadedObject, of: InvocationId) -> None:
-        """An abandoned step has ended: what waited for that goes on."""
+        """Continue what waited for an abandoned step, which has ended."""
         state = loaded.state
         attempt = loaded.attempts.get(of)
         if attempt is not None and state is not None and of in state.invocations:
@@ -543,7 +554,7 @@ class Executor:
         self.wake()
 
     def _waits_for_unwinding(self, loaded: LoadedObject, invocation: InvocationState) -> bool:
-        """Whether steps of an invocation that was ended still hold the key, in a sense."""
+        """Whether steps of an invocation that was ended still occupy the key."""
         if not (loaded.steps or self._context.threads.abandoned) or invocation.mode is not Mode.EXCLUSIVE:
             return False
         run = ReadyAttempt(loaded, invocation.invocation_id)
@@ -557,7 +568,7 @@ class Executor:
         return True
 
     def _unwinding(self, loaded: LoadedObject, of: InvocationId) -> tuple[list[StepThread], list[StepTask]]:
-        """What was left of the other invocations of its object."""
+        """The steps that other invocations of the object have left."""
         left = self._context.threads.abandoned
         threads = [t for t in left if t.invocation_id != of and t.invocation_id.startswith(loaded.prefix)]
         tasks = [t for other, tasks in loaded.steps.items() if other != of for t in tasks.values() if not t.is_wanted]
@@ -574,7 +585,7 @@ class Executor:
     # Memory.
 
     def suspend_idle(self, seconds: float) -> None:
-        """Let go of the attempts that have waited for so long."""
+        """Suspend the attempts that have been idle for this long."""
         now = self._context.world.clock.now()
         for of, loaded in list(self._movable.items()):
             if now - loaded.attempts[of].last_active < seconds:
@@ -594,10 +605,10 @@ class Executor:
         self._leaving.add(of)
         self._submit(ObjectRequest(loaded.stream, c.SuspendAttempt(invocation_id=of), self._stamp("engine", "idle")))
 
-    # What there is to say of it.
+    # Introspection.
 
     def code_wait(self, invocation: InvocationState) -> CodeWait | None:
-        """What holds up one that runs on code that is not loaded."""
+        """The code that the invocation waits for, if it is not loaded."""
         deployment = invocation.deployment
         if invocation.invocation_id not in self._for_code.get(deployment, ()):
             return None
@@ -608,7 +619,7 @@ class Executor:
         return CodeWait(deployment=deployment, error=text_of(failure.error), tries=failure.tries, again_at=again_at)
 
     def doing(self, loaded: LoadedObject, invocation: InvocationState) -> dict[StepId, StepDoing]:
-        """What the steps that the invocation waits for are at."""
+        """The progress of the steps that the invocation waits for."""
         of = invocation.invocation_id
         tasks = loaded.steps.get(of, _NO_STEPS)
         found: dict[StepId, StepDoing] = {}
@@ -625,7 +636,7 @@ class Executor:
         return found
 
     def left_behind(self, loaded: LoadedObject, of: InvocationId) -> LeftBehind:
-        """What was stopped and has not ended: of the invocation itself, and of those that its beginning waits for."""
+        """The stopped steps that have not ended: of the invocation itself, and of those whose end its start waits for."""
         steps = tuple(thread.name for thread in self._context.threads.abandoned if thread.invocation_id == of)
         state = loaded.state
         if state is None or state.holder != of or of in loaded.attempts:
@@ -660,7 +671,7 @@ _ABANDONED_THREAD = "a thread cannot be stopped, and its own has not ended"
 
 
 def _unwinding_seconds(left: Sequence[StepThread | StepTask]) -> float:
-    """How long it is to be waited for."""
+    """How long to wait for the stopped steps."""
     return max((one.abandoned_at for one in left), default=-inf) + UNWIND_SECONDS - trio.current_time()
 
 

@@ -1,4 +1,4 @@
-"""Whose code a thread is in, and at which line."""
+"""Finds the user code that a thread is running, and its line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _NOT_IN_THE_MIDST_OF = ("actors.engine.", "journal.", "trio.", "outcome.")
-"""Code that would be left half done. The rest of this package that runs in a turn works on the attempt alone, which is dropped."""
+"""Code that must not be interrupted half way. The other code of this package that runs in a turn changes only the attempt, which
+is dropped."""
 
 _CALLERS = frozenset(
     {
@@ -30,7 +31,7 @@ _CALLERS = frozenset(
         ("trio._core._run", "unrolled_run"),
     }
 )
-"""The functions of it that call users' code."""
+"""The functions of this package that call user code."""
 
 _AROUND = (
     "<attrs generated",
@@ -38,24 +39,24 @@ _AROUND = (
     *(f"{Path(str(file)).parent}/" for file in (trio.__file__, outcome.__file__, keys.__file__)),
     f"{Path(__file__).parents[1]}/",
 )
-"""Where the code lies that is not users' and not a library that they call."""
+"""The places of code that is neither the users' nor a library that they call."""
 
 _DEBUGGERS = frozenset({"bdb", "pdb", "pydevd", "debugpy", "_pydevd_bundle", "_pydevd_frame_eval"})
-"""Code under one of them waits for a person."""
+"""Code under a debugger waits for a person."""
 
 _SHOWN = 10
 
 
 @attrs.frozen
 class CodeLocation:
-    """Where users' code was: the line, ``file.py:12``, and the frames that led there, as a traceback shows them."""
+    """A place in user code: the line (``file.py:12``) and the frames that led there, as in a traceback."""
 
     line: str
     frames: str
 
 
 def is_in_users_code(frame: FrameType) -> bool:
-    """Whether the frame is users' code, or what it has called, so that an exception may be raised there."""
+    """Whether the frame is user code, or called by it, so that an exception may be raised there."""
     is_foreign = False
     for at in _outwards(frame):
         name = str(at.f_globals.get("__name__", ""))
@@ -71,7 +72,8 @@ def is_in_users_code(frame: FrameType) -> bool:
 
 
 def _is_of_the_collector(frame: FrameType) -> bool:
-    """Whether Python itself has called the function, in the midst of something else, and would drop what it raises."""
+    """Whether Python itself called the function (a finaliser, a callback of a weak reference) and would ignore an exception from
+    it."""
     code = frame.f_code
     is_of_weak_references = frame.f_globals.get("__name__") in ("weakref", "_weakrefset")
     is_listening = any(getattr(called, "__code__", None) is code for called in gc.callbacks)
@@ -79,7 +81,7 @@ def _is_of_the_collector(frame: FrameType) -> bool:
 
 
 def place_of(frame: FrameType) -> CodeLocation:
-    """Where the innermost code of users' is, and what it has called."""
+    """The innermost place in user code, and the library code that it has called."""
     shown: list[FrameType] = [frame]
     called: list[FrameType] = []
     for at in _outwards(frame):
@@ -87,9 +89,9 @@ def place_of(frame: FrameType) -> CodeLocation:
         if not at.f_code.co_filename.startswith(_AROUND):
             called.append(at)
         elif any(map(_is_own, called)) or (name, at.f_code.co_qualname) in _CALLERS:
-            break  # what lies further out is the program around
+            break  # the frames outside are the surrounding program
         elif called:
-            shown, called = called, []  # a library that this package has called; users' code may lie further out
+            shown, called = called, []  # a library that this package has called; user code may be further out
     shown = called or shown
     own = next(filter(_is_own, shown), shown[0])
     summary = traceback.StackSummary.extract((at, at.f_lineno) for at in reversed(shown[:_SHOWN]))

@@ -1,8 +1,8 @@
-"""Turns the gates of one partition, and wakes what they held.
+"""Applies the gates of one partition, and starts the invocations that an opened gate held.
 
-Closing looks only at what is in memory. Opening looks for what was held in the index of open invocations, in pages, and waits for
-each page to be on disk before the next: a hundred thousand that were held start as steadily as they were taken in. A crash in
-between loses nothing: one that then waits for nothing is found by the start (``core.react.owes``).
+Closing a gate checks only objects in memory. Opening one searches the index of open invocations page by page, and waits until
+each page is on disk before the next, so that a hundred thousand held invocations start as steadily as new ones are accepted. A
+crash in between loses nothing: recovery finds an invocation that waits for nothing (``core.react.owes``).
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 
 _WOKEN_TOGETHER = 256
 _MAY_BE_HELD = (Status.RUNNING, Status.BACKING_OFF, Status.QUEUED)
-"""A suspended one is held as well, and there is nothing to wake: what it waits for has not come."""
+"""The statuses that an opened gate may change. A suspended invocation is held too, but there is nothing to start: its completion
+has not come."""
 
 
 class GateWatcher:
-    """The gates of one owner. ``settled`` returns when everything decided so far is durable."""
+    """The gates of one processor. ``settled`` returns when every decision so far is durable."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class GateWatcher:
         self._opened = trio.Event()
 
     def turn(self, gates: Gates) -> None:
-        """From here on these say what may go on. What they hold has ended in memory when this returns."""
+        """Apply these gates. When this returns, nothing that they hold is in memory."""
         before, self._machine.gates = self._machine.gates, gates
         self._executor.hold()
         if before.let_through_more_as(gates):
@@ -63,12 +64,12 @@ class GateWatcher:
             self._opened.set()
 
     async def wake_what_was_held(self) -> None:
-        """After each opening, let everything go on that was held and is no more; for ever."""
+        """After each opening, start the invocations that were held and are not any more. Runs forever."""
         while True:
             await self._opened.wait()
             self._opened = trio.Event()
             left, self._left = self._left, []
-            await self._settled()  # what was decided under them is in the index from here on
+            await self._settled()  # from here on the index has every invocation that was accepted under them
             for status in _MAY_BE_HELD:
                 await self._wake(status, left)
 
@@ -88,14 +89,14 @@ class GateWatcher:
             try:
                 row = decode_row(InvocationRow, data)
             except CorruptRecord:
-                yield stream_of_invocation(invocation_id)  # its object knows what may go on
+                yield stream_of_invocation(invocation_id)  # the object knows which of its invocations may run
                 continue
             was_held = any(_holds(gates, row) for gates in left)
             if was_held and not _holds(self._machine.gates, row):
                 yield stream_of_invocation(invocation_id)
 
     async def start_waiting(self, streams: Iterable[StreamId], cause: str) -> None:
-        """Let objects go on with what they were doing, and begin what they may; returns when that is on disk."""
+        """Load objects and start what they may start. Returns when that is on disk."""
         stamp = Stamp(self._machine.now, cause, "engine")
         last: Reply[None] | None = None
         for stream in streams:

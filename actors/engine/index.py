@@ -1,4 +1,4 @@
-"""The rows that follow from what an object has become: what can be looked up without reading its log."""
+"""Maintains the index rows of objects and invocations, so that both can be found without reading logs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def row_of(
     completed_at: float | None = None,
     purge_at: float | None = None,
 ) -> InvocationRow:
-    """What is known of the invocation."""
+    """The row of an open or completed invocation."""
     return InvocationRow(
         invocation_id=invocation.invocation_id,
         target=Target(state.service, state.key, invocation.handler),
@@ -76,7 +76,7 @@ def _step_tries(invocation: InvocationState) -> int:
 
 
 def listing_of(invocation: InvocationState) -> IndexedState:
-    """What a row of it says."""
+    """The part of an open invocation's row that its indexes depend on."""
     return IndexedState(
         invocation.status,
         invocation.last_failure,
@@ -90,8 +90,8 @@ def listing_of(invocation: InvocationState) -> IndexedState:
 def index_invocation(
     rows: Rows, new: list[bytes], partition: int, loaded: LoadedObject, invocation_id: InvocationId
 ) -> None:
-    """Write the row of an invocation, and move it in the indexes, if what they say has changed. ``new`` gets the keys of rows
-    that cannot be there yet."""
+    """Write the row of an invocation, and move it in the indexes, if its indexed state has changed. ``new`` receives the keys of
+    rows that cannot exist yet."""
     ended = loaded.ended.get(invocation_id)
     listed = loaded.listings.get(invocation_id)
     if ended is not None:
@@ -101,7 +101,7 @@ def index_invocation(
     state = existing(loaded.state)
     invocation = state.invocations.get(invocation_id)
     if invocation is None:
-        return  # it had ended before, and its row says what there was to say
+        return  # it had completed before, and its row is final
     listing = listing_of(invocation)
     if listing == listed:
         return
@@ -141,7 +141,7 @@ def _index_awaiting(
     before: tuple[AwaitedSignal, ...],
     now: tuple[AwaitedSignal, ...],
 ) -> None:
-    """One that waits for several signals stands where the one is that it has waited for longest."""
+    """Index the signal that the invocation has awaited longest."""
     if before[:1] == now[:1]:
         return
     if before:
@@ -167,13 +167,14 @@ def _index_ended(rows: Rows, new: list[bytes], partition: int, row: InvocationRo
 
 
 def index_name(rows: Rows, partition: int, state: ObjectState, *, there: bool) -> None:
-    """Note that a keyed object is there, or no longer."""
+    """Add a keyed object to the index of names, or remove it."""
     if state.key is not None:
         rows[keys.object_name(partition, state.service, state.key)] = b"" if there else None
 
 
 def index_owing(rows: Rows, partition: int, loaded: LoadedObject) -> None:
-    """Note whether a start must look at the object; under its name, so that a start passes over what a gate holds."""
+    """Record whether recovery must load the object. The entry has the service's name, so that recovery can skip what a gate
+    holds."""
     state = loaded.state
     owing = state is not None and owes(state)
     if owing != loaded.owing_on_disk:
@@ -182,7 +183,7 @@ def index_owing(rows: Rows, partition: int, loaded: LoadedObject) -> None:
 
 
 def index_items(rows: Rows, partition: int, stream: StreamId, kept: WriteItems) -> None:
-    """Write the items that a handler has left."""
+    """Write the items that a handler changed."""
     for field, items in kept.changes.logs.items():
         start = kept.lengths.get(field, 0)
         for offset, item in enumerate(items):
@@ -193,7 +194,7 @@ def index_items(rows: Rows, partition: int, stream: StreamId, kept: WriteItems) 
 
 
 def rewind_items(rows: Rows, partition: int, stream: StreamId, rewind: RewindItems) -> None:
-    """Make the items of collections what they were."""
+    """Reset the items of collections to their former values."""
     event = rewind.event
     for field, now in rewind.lengths.items():
         for index in range(event.lengths.get(field, 0), now):
@@ -208,7 +209,7 @@ def rewind_items(rows: Rows, partition: int, stream: StreamId, rewind: RewindIte
 
 
 def forget_invocation(rows: Rows, partition: int, loaded: LoadedObject, row: InvocationRow) -> None:
-    """Remove every row of an ended invocation, also of one whose end is not on disk yet."""
+    """Delete every row of a completed invocation, also if its completion is not on disk yet."""
     loaded.ended.pop(row.invocation_id, None)
     listed = loaded.listings.pop(row.invocation_id, None)
     if listed is not None:

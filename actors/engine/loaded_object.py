@@ -1,4 +1,4 @@
-"""An object in memory: its state, the attempts that run, those who wait for it, and what is not on disk yet."""
+"""An object in memory: its state, its attempts, its waiting clients, and its events that are not on disk yet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @attrs.define
 class IndexedState:
-    """What the row of an open invocation says on disk."""
+    """The row of an open invocation on disk."""
 
     status: Status
     failure: Failure | None
@@ -39,15 +39,15 @@ class IndexedState:
 
 @attrs.define(eq=False)
 class LoadedObject:
-    """One object, as the owner of its partition has it.
+    """One object, as the processor of its partition holds it.
 
-    The state runs ahead of the disk by ``recent``, the events that no commit has confirmed. ``ended`` are the rows of
-    invocations that ended since the last commit was sealed. If a commit fails, all of it is dropped and read again.
-    ``pending_appends`` are the commits under way, or forming, that it has a part in. ``steps`` run; ``due_steps`` begin once what
-    asked for them is durable. ``held_back`` counts the completions that handlers have not been given because a gate is closed
-    before them. ``damage`` says why nothing of it goes on; ``is_set_aside``: because of the
-    engine, until the next start, so it does not leave memory. ``is_torn``: its state is no longer what its events say. ``weight`` is
-    how many bytes its fields, and what its handler has changed, had when it was last weighed.
+    The state is ahead of the disk by ``recent``, the events that no commit has confirmed. ``ended`` are the rows of invocations
+    that completed since the last commit was sealed. After a failed commit all of it is dropped and read again.
+    ``pending_appends`` counts the unfinished commits that it has a part in. ``steps`` run; ``due_steps`` begin once their
+    requests are durable. ``held_back`` counts the completions that a gate has kept from handlers. ``damage`` is the reason why
+    the object cannot be used; ``is_set_aside`` says that an internal error is that reason, so that the object stays in memory
+    until the next start. ``is_torn`` says that the state no longer matches its events. ``weight`` is the number of bytes of its
+    fields and pending changes when last measured.
     """
 
     stream: StreamId
@@ -75,17 +75,17 @@ class LoadedObject:
 
     @property
     def prefix(self) -> str:
-        """What the ids of its invocations begin with."""
+        """The prefix of the ids of its invocations."""
         return object_prefix(self.stream)
 
     @property
     def version(self) -> int:
-        """The number of the last event."""
+        """The number of its last event."""
         return 0 if self.state is None else self.state.version
 
     @property
     def is_idle(self) -> bool:
-        """Whether it can leave memory: nothing runs, nobody waits, everything is on disk."""
+        """Whether it can leave memory: nothing runs, no client waits, everything is on disk."""
         return not (
             self.attempts
             or self.steps
@@ -98,41 +98,41 @@ class LoadedObject:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing new can come to it: it is gone, or a call of a service that has ended."""
+        """Whether nothing new can reach it: it was removed, or it is a service's invocation that has completed."""
         state = self.state
         return state is None or (self.damage is None and state.key is None and not state.invocations)
 
     def recent_events(self, first: int, last: int) -> Iterator[Recorded]:
-        """Those of the events ``first`` to ``last`` that are not durable yet. Their numbers have no hole."""
+        """The events ``first`` to ``last`` that are not durable yet. Their numbers have no gap."""
         if not self.recent:
             return iter(())
         start = self.recent[0].number
         return islice(self.recent, max(0, first - start), max(0, last + 1 - start))
 
     def confirm(self, number: int) -> None:
-        """Events up to this one are durable."""
+        """Events up to this number are durable."""
         self.durable = number
         recent = self.recent
         while recent and recent[0].number <= number:
             recent.popleft()
 
     def forget_recent(self, after: int) -> None:
-        """Take back the events after this number, which no commit has written."""
+        """Drop the events after this number, which no commit has written."""
         while self.recent and self.recent[-1].number > after:
             self.recent.pop()
 
     def forget_rows_of_open(self) -> None:
-        """Take back the rows of invocations that did not end after all."""
+        """Drop the rows of invocations that did not complete after all."""
         is_open = set() if self.state is None else self.state.invocations.keys()
         self.ended = {of: row for of, row in self.ended.items() if of not in is_open}
 
     def forget_erased(self, behind: int, events: Iterable[tuple[Stamp, Event]]) -> None:
-        """Take over what has become of the events behind this number, which no commit has written yet."""
+        """Replace the events after this number, which no commit has written, by their erased form."""
         self.forget_recent(behind)
         self.recent.extend(Recorded(behind + 1 + at, stamp, event) for at, (stamp, event) in enumerate(events))
 
     def vanish(self) -> None:
-        """As if it had never been; the commit that is being sealed removes it."""
+        """Reset the object as if it had never existed; the commit that is being sealed removes it."""
         self.state = None
         self.durable = self.trimmed = self.snapshot_at = 0
         self.recent.clear()

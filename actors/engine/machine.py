@@ -1,8 +1,20 @@
-"""Decides, and keeps what was decided: in memory at once, on disk with the commit that forms.
+"""Decides on commands, and keeps the decisions: in memory at once, on disk with the next commit. ::
 
-Everything that changes an object goes through :meth:`Machine.decide`. What follows from a decision inside the journal is done
-here, in the same commit; what concerns running code is passed on to the :class:`EffectPerformer`; what leaves the process waits in
+    command ──► decide ──► events ──► encode all ──► evolve each ──► effects of each
+                             │           │              │               │
+                          (refusal)   batch.append   state, recent   inner: deliveries, executor
+                                                                     outer: batch.released, once durable
+
+Every change of an object goes through :meth:`Machine.decide`. Effects inside the journal are carried out here, in the same
+commit; effects on running code go to the :class:`EffectPerformer`; effects that leave the process wait in
 ``CommitBatch.released``.
+
+Invariant: the state in memory is the fold of the events on disk, in the batch, and in the commit on its way; in that order and
+without a gap. If a commit fails, all state is dropped with the processor and read again.
+
+Prior art: the state machine of a Restate partition processor, and event sourcing's decide and evolve. Alternative refused: to
+change the state only when its events are durable. Each call in a chain would then wait for a sync of the disk; here a chain of
+any length on one partition is one commit.
 """
 
 from __future__ import annotations
@@ -70,7 +82,7 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 SNAPSHOT_EVENTS = 128
-"""Events behind the last snapshot after which a new one is due; later if the snapshot is larger than they are."""
+"""The number of events after the last snapshot at which a new one is due; later if the snapshot is larger than they are."""
 
 _READ_TOGETHER = 64
 
@@ -79,7 +91,7 @@ Delivery: TypeAlias = ObjectRequest | f.StopSentInvocations | f.CopyHistory | f.
 
 
 class EffectPerformer(Protocol):
-    """Who runs handlers and steps."""
+    """Runs handlers and steps."""
 
     def start_attempt(self, loaded: LoadedObject, of: InvocationId) -> None: ...
     def continue_attempt(self, loaded: LoadedObject, of: InvocationId, recorded: Recorded) -> None: ...
@@ -93,7 +105,7 @@ class EffectPerformer(Protocol):
 
 
 class Machine:
-    """What one owner has decided. ``now`` is wall time, set at the beginning of each round; ``gates`` say what may go on."""
+    """The decisions of one processor. ``now`` is wall time, set at the beginning of each round; ``gates`` are the rules in force."""
 
     performer: EffectPerformer
 
@@ -125,28 +137,28 @@ class Machine:
         self._limits = context.limits
         self._retention_seconds = retention_seconds
         self.deliveries: deque[tuple[LoadedObject, Delivery]] = deque()
-        """What objects have for each other that belongs in the commit that forms."""
+        """Requests between objects that belong in the current batch."""
         self._batch = self._new_batch()
 
-    # Deciding.
+    # Decisions.
 
     def decide(self, loaded: LoadedObject, command: Command, stamp: Stamp) -> list[Event]:
-        """Let the object obey the command; the events that it led to. Raises ``Refused`` or ``DeadlockError``."""
+        """Apply the command to the object. Returns the events. Raises ``Refused`` or ``DeadlockError``."""
         events = decide(loaded.state, command, self.now, self._limits, self.gates)
         if events:
             self._apply(loaded, stamp, events)
         return events
 
     def decide_as_engine(self, loaded: LoadedObject, command: Command) -> None:
-        """The same, with the engine as the one who asks."""
+        """Apply a command of the engine's own."""
         self.decide(loaded, command, Stamp(self.now, "engine", "engine"))
 
     def _apply(self, loaded: LoadedObject, stamp: Stamp, events: Sequence[Event], reaction: Reaction = react) -> None:
-        """Record all of the events, or none of them; then do what follows from them.
+        """Record all of the events, or none of them; then carry out their effects.
 
-        They are encoded before the first of them changes the object, and nothing outside of the object is touched before the last of
-        them has. So whatever raises until then leaves the commit that forms as it was. The object's own state may be half changed:
-        it is *torn*, and read again before anything else is decided (``Containment``).
+        All events are encoded before the first changes the object, and nothing outside the object is touched before the last has.
+        An exception up to that point leaves the batch as it was. The object's own state may be half changed: it is *torn*, and
+        read again before anything else is decided (``Containment``).
         """
         pending_append = self._batch.pending_append(loaded)
         record, recent, touched = pending_append.events, loaded.recent, pending_append.touched
@@ -189,7 +201,7 @@ class Machine:
             raise EffectLost(f"{type(effect).__name__} of {loaded.stream:016x}") from error
 
     def _note(self, loaded: LoadedObject, number: int, stamp: Stamp, event: Event) -> None:
-        """What an event means for rows and for people, as long as the state is the one before it."""
+        """Derive the rows, counts and log lines of an event from the state before it."""
         state = loaded.state
         if isinstance(event, e.InvocationCompleted):
             row = loaded.ended[event.invocation_id] = self._row_at_end(existing(state), number, event, stamp)
@@ -220,7 +232,7 @@ class Machine:
         purge_at = stamp.at + self._retention_of(state, invocation)
         if self._purge_due_at is None or purge_at < self._purge_due_at:
             self._purge_due_at = purge_at
-            self.when_durable(self._hurry_purge)  # a search for it reads what is on disk
+            self.when_durable(self._hurry_purge)  # the search reads rows from the disk
         row = row_of(state, invocation, outcome=event.outcome, completed_at=stamp.at, purge_at=purge_at)
         row.obeyed = with_request(row.obeyed, stamp.cause, invocation.status)
         row.spans = spans_with(row.spans, number)
@@ -236,7 +248,7 @@ class Machine:
         retention = handler.options.retention
         return self._retention_seconds if retention is None else retention
 
-    # What follows from what happened.
+    # Effects.
 
     def _announce(self, loaded: LoadedObject, effect: f.NotifyWaiters, _: Recorded) -> None:
         for waiter in loaded.waiters.pop(effect.invocation_id, ()):
@@ -248,7 +260,7 @@ class Machine:
             self.tell_paused(waiter, effect.invocation_id, effect.reason)
 
     def tell_paused(self, waiter: Reply[Outcome], of: InvocationId, reason: str) -> None:
-        """Have one who does not want to wait for a pause to end know of it, once it is durable."""
+        """Report a pause to a client that does not want to wait for its end, once the pause is durable."""
         error = InvocationPausedError(
             f"{of} is paused{f': {reason}' if reason else ''}. Ask again after it is resumed, under the same "
             "idempotency key, or for its outcome"
@@ -291,7 +303,7 @@ class Machine:
         return [] if gates.are_none else gates.holding_invocation(state, state.invocations[of])
 
     def owe(self, loaded: LoadedObject, effects: Iterable[f.Effect]) -> None:
-        """Do what a state that was just read owes."""
+        """Carry out the effects that a newly loaded state requires."""
         nothing = Recorded(loaded.version, Stamp(self.now, "engine", "engine"), e.Erased())
         self._do(loaded, [(nothing, effects)])
 
@@ -304,15 +316,15 @@ class Machine:
         by: InvocationId | None,
         number: int | None = None,
     ) -> None:
-        """Bring a command to another object: within this round if it lives here, as a letter of this commit if not."""
+        """Send a command to another object: within this round if its partition is this one, else as a message in this batch."""
         cause = f"{source.stream:016x}#{source.version if number is None else number}"
         stamp = Stamp(self.now, cause, by or "engine")
         if to % self._partitions == self.partition.number:
             is_fresh = isinstance(command, c.Invoke) and command.request is None
             self.deliveries.append((source, ObjectRequest(to, command, stamp, is_fresh=is_fresh)))
             return
-        # The number of an event would not do: an answer may go without one, and a stream that was purged counts from 1 again. Nor
-        # would the number of the claim and a count: a claim that died young may leave its number to the next.
+        # The number of an event cannot be the message's id: an answer may have no event, and a purged stream counts from 1 again.
+        # Nor can the number of the claim with a counter: a claim that failed early may leave its number to the next.
         self.send(self._letter(to, command, cause, stamp.by))
 
     def _letter(self, to: StreamId, command: Command, cause: str, by: str) -> Message:
@@ -334,16 +346,16 @@ class Machine:
         self.when_durable(purge.tell)
 
     def complete_call(self, source: LoadedObject, caller: Caller, outcome: Outcome) -> None:
-        """Tell a caller how the invocation it waits for has ended."""
+        """Send the outcome of an invocation to a caller."""
         command = c.CompleteCall(invocation_id=caller.invocation_id, step=caller.step, outcome=outcome)
         self.deliver(source, stream_of_invocation(caller.invocation_id), command, by=None)
 
     def send(self, message: Message) -> None:
-        """Send a letter with the commit that forms."""
+        """Send a message with the current batch."""
         self._batch.messages.append(message)
 
     def consume(self, loaded: LoadedObject, position: bytes) -> None:
-        """A letter has been dealt with."""
+        """Remove a message from the inbox: it has been handled."""
         if loaded.damage is not None or loaded.is_torn:
             self._batch.consumed.append(position)  # nothing may be added to the object
         else:
@@ -358,7 +370,7 @@ class Machine:
         changed: bool = False,
         refusal: str = "",
     ) -> AuditRow | None:
-        """Note what became of something that was asked for, if it is of the kind that is audited."""
+        """Write the audit entry of a request, if it is of an audited kind."""
         act = act_of(request)
         if act is None:
             return None
@@ -367,7 +379,7 @@ class Machine:
         return row
 
     def note_set_aside(self, loaded: LoadedObject, name: str, why: str) -> None:
-        """Have people know of an object that the engine failed on."""
+        """Log and audit that an object is set aside."""
         self.cache.set_aside[loaded.stream] = name
         detail = detail_of_set_aside(loaded.stream, max(loaded.version, loaded.durable))
         row = AuditRow(
@@ -387,11 +399,11 @@ class Machine:
         self._batch.audit.append(row)
 
     def when_durable(self, action: Callable[[], None]) -> None:
-        """Do it once everything decided so far is durable."""
+        """Run the action once every decision so far is durable."""
         self._batch.released.append(action)
 
     async def next_delivery(self) -> ObjectRequest | None:
-        """Take the next one. An arrival is the caller's to take in; the rest is done here."""
+        """Take the next delivery. Returns a request for the dispatcher; handles everything else here."""
         source, delivery = self.deliveries.popleft()
         if isinstance(delivery, ObjectRequest):
             return delivery
@@ -426,7 +438,7 @@ class Machine:
     # Restarts.
 
     async def history_of(self, loaded: LoadedObject, of: InvocationId) -> list[Recorded]:
-        """The events of an invocation, open or ended. Raises ``UnknownInvocationError``, ``Damaged``."""
+        """The events of an invocation, open or completed. Raises ``UnknownInvocationError`` or ``Damaged``."""
         opened = None if loaded.state is None else loaded.state.invocations.get(of)
         known = opened or self.ended(loaded, of)
         if known is None:
@@ -434,7 +446,7 @@ class Machine:
         return await self.cache.history(loaded, of, known.spans)
 
     async def _keep_history(self, loaded: LoadedObject, of: InvocationId) -> None:
-        """Give an invocation that just started what it takes over, in the same commit."""
+        """Copy into a restart that has just started the history that it keeps, in the same batch."""
         invocation = existing(loaded.state).invocations.get(of)
         if invocation is None:
             return
@@ -468,7 +480,7 @@ class Machine:
     async def _deferred_signals(
         self, loaded: LoadedObject, invocation: InvocationState
     ) -> list[tuple[Stamp, e.SignalReceived]]:
-        """The signals that came before a restart had the waits that it keeps, as they come again."""
+        """The signals that came before a restart had its copied waits, as they are received again."""
         if not invocation.deferred_signals:
             return []
         return [
@@ -478,13 +490,13 @@ class Machine:
         ]
 
     def map_item(self, stream: StreamId, field: str, key: str) -> bytes | None:
-        """An item of a map, as it will be when all that was decided is on disk."""
+        """An item of a map, including changes that are not on disk yet."""
         return self.rows.get(keys.map_item(self.partition.number, stream, field, key.encode()))
 
-    # Ended invocations.
+    # Completed invocations.
 
     def ended(self, loaded: LoadedObject, of: InvocationId) -> InvocationRow | None:
-        """The row of an invocation that has ended and is retained. Raises ``CorruptRecord``."""
+        """The row of a completed invocation whose retention has not ended. Raises ``CorruptRecord``."""
         row = loaded.ended.get(of)
         if row is not None or (loaded.state is not None and of in loaded.state.invocations):
             return row
@@ -497,13 +509,13 @@ class Machine:
         return row
 
     def row_of(self, of: InvocationId) -> InvocationRow | None:
-        """The row of any invocation of this journal, as it was written last."""
+        """The latest row of any invocation of this journal."""
         partition = stream_of_invocation(of) % self._partitions
         data = self.rows.get(keys.invocation(partition, of))
         return None if data is None else decode_row(InvocationRow, data)
 
     def purge_sooner(self, due_at: float | None) -> trio.Event:
-        """Set when a retention ends before ``due_at``, the first end that is known of."""
+        """An event that is set when a retention ends before ``due_at``, the earliest end known so far."""
         self._purge_due_at = due_at
         self._purge_sooner = trio.Event()
         return self._purge_sooner
@@ -520,7 +532,7 @@ class Machine:
             try:
                 history = await self.cache.history(loaded, invocation_id, row.spans)
             except Damaged as damage:
-                # Its row stays, so that the history can still be found, and purged once the disk is repaired.
+                # Its row stays, so that the history can be found, and purged, after the disk is repaired.
                 log.exception("%s cannot be erased", invocation_id)
                 for purge in pending_append.purges:
                     if invocation_id in purge.invocation_ids:
@@ -536,12 +548,12 @@ class Machine:
         loaded.forget_erased(pending_append.expected, pending_append.events.entries)
         pending_append.may_be_empty = True
         first_kept = await self._first_kept(loaded, frozenset(pending_append.erased))
-        # As far as a snapshot, so that the object as of any event that stays can be had.
+        # Trim to a snapshot, so that the object can be rebuilt as of every event that stays.
         found = await self.partition.snapshot(loaded.stream, first_kept - 1)
         pending_append.trim_to = 0 if found is None else found[0]
 
     async def _first_kept(self, loaded: LoadedObject, erased: frozenset[int]) -> int:
-        """The number of the first durable event that anybody may still want to read."""
+        """The number of the first durable event that a reader or a restart may still need."""
         first = loaded.trimmed + 1
         while first <= loaded.durable:
             last = min(first + _READ_TOGETHER - 1, loaded.durable)
@@ -555,17 +567,17 @@ class Machine:
 
     @property
     def has_news(self) -> bool:
-        """Whether there is anything to commit, or to release."""
+        """Whether there is anything to commit or to release."""
         return bool(self._batch)
 
     def seal(self) -> CommitBatch:
-        """Close the commit that forms, with the rows that follow from it; the next one begins."""
+        """Close the batch, with the index rows that follow from it; the next one begins."""
         sealed, self._batch = self._batch, self._new_batch()
         for pending_append in sealed.pending_appends.values():
             try:
                 self._complete(sealed, pending_append)
             except BaseException as error:
-                # The events are the truth and are written; rows can be built again from them (``doctor``).
+                # The events are the truth and are written; the index rows can be rebuilt from them (``doctor``).
                 sealed.forgo_rewriting(pending_append, error)
                 self._containment.blame(pending_append.loaded, None, error, is_whole=True)
         return sealed
@@ -619,7 +631,7 @@ class Machine:
         loaded.events_since_snapshot = loaded.bytes_since_snapshot = 0
 
     def _is_empty(self, loaded: LoadedObject) -> bool:
-        """Whether nothing is left of the object but its name."""
+        """Whether nothing of the object is left except its name."""
         state = loaded.state
         if state is None or state.invocations or state.fields or state.lengths or loaded.waiters:
             return False
@@ -636,7 +648,7 @@ class Machine:
 
 
 def _no_reaction(_: ObjectState | None, __: Event) -> list[f.Effect]:
-    """What is kept from another invocation has had its effects."""
+    """The copied events had their effects in the original."""
     return []
 
 
@@ -664,4 +676,4 @@ _DEEDS: dict[type[f.Effect], _Deed] = {
     f.CopyHistory: Machine._queue,
     f.EraseHistory: Machine._queue,
 }
-"""How each effect is done. A test holds this against the union of effects."""
+"""The function for each effect. A test compares the keys with the union of effects."""

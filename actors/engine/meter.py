@@ -1,9 +1,9 @@
-"""How much of the time that passes is the event loop's own doing.
+"""Measures how much time the event loop itself has used.
 
-A process that is stopped (SIGSTOP, a debugger, a machine that starves it) and a long run of the garbage collector hold up
-everything, and no handler is to blame. Between two looks so much counts: the time that has passed, without that of the collector;
-and if the look itself came late, because nothing of the process ran or a thread held the interpreter, no more than the loop's
-thread was at work. Code that waits in a system call is at work in no sense, but does not keep others from looking.
+A process that is stopped (SIGSTOP, a debugger, a starved machine) and a long run of the garbage collector delay everything, and
+no handler is to blame. Between two readings, the time that has passed counts, without that of the collector. If the second
+reading came late, because the process did not run or a thread held the interpreter, at most the processor time of the loop's
+thread counts. Code that waits in a system call uses no processor time, but does not delay a reading.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import attrs
 
 @attrs.frozen
 class Reading:
-    """At one moment: seconds that have passed, that the loop's thread has used the processor, that the collector has run."""
+    """A reading: wall seconds, processor seconds of the loop's thread, and seconds of garbage collection."""
 
     now: float
     busy: float
@@ -26,7 +26,7 @@ class Reading:
 
 
 class Meter(Protocol):
-    """Reads what it takes. ``collected`` is of runs that have ended, and is read at every turn."""
+    """Takes readings. ``collected`` counts collections that have ended; it is read in every turn."""
 
     collected: float
 
@@ -36,7 +36,7 @@ class Meter(Protocol):
 
 
 def own_seconds(before: Reading, after: Reading, *, longest: float) -> float:
-    """How much of the time between two looks is the loop's own, if the second was to come within ``longest`` seconds."""
+    """The seconds between two readings that the loop itself used; the second reading was planned within ``longest`` seconds."""
     elapsed = after.now - before.now
     if elapsed > longest:
         elapsed = min(elapsed, after.busy - before.busy)
@@ -44,7 +44,7 @@ def own_seconds(before: Reading, after: Reading, *, longest: float) -> float:
 
 
 class LoopMeter:
-    """Of the thread in which it was started."""
+    """Measures the thread in which it was started."""
 
     def __init__(self) -> None:
         self.collected = 0.0
@@ -52,17 +52,17 @@ class LoopMeter:
         self._processor: int | None = None
 
     def start(self) -> None:
-        """Measure this thread."""
+        """Begin to measure this thread."""
         if hasattr(time, "pthread_getcpuclockid"):
             self._processor = time.pthread_getcpuclockid(threading.get_ident())
         gc.callbacks.append(self._note)
 
     def stop(self) -> None:
-        """Measure no more."""
+        """Stop measuring."""
         gc.callbacks.remove(self._note)
 
     def read(self) -> Reading:
-        """Now; in any thread."""
+        """Take a reading, from any thread."""
         now, since = time.monotonic(), self._collecting_since
         busy = time.process_time() if self._processor is None else time.clock_gettime(self._processor)
         return Reading(now, busy, self.collected + (0.0 if since is None else now - since))

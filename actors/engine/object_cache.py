@@ -1,4 +1,4 @@
-"""The objects of a partition that are in memory, and how the others get there."""
+"""Keeps the objects of a partition that are in use in memory, and loads the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ObjectCache:
-    """Residents by stream, the ones used last at the end. Those that nobody needs leave from the front."""
+    """Loaded objects by stream, most recently used last. Idle objects leave from the front."""
 
     def __init__(self, partition: Partition, *, limit: int, limit_bytes: int) -> None:
         self._partition = partition
@@ -32,7 +32,7 @@ class ObjectCache:
         self._bytes = 0
         self._loaded: OrderedDict[StreamId, LoadedObject] = OrderedDict()
         self.set_aside: dict[StreamId, str] = {}
-        """The names of those that the engine failed on."""
+        """The names of the objects that the engine has set aside."""
 
     def __iter__(self) -> Iterator[LoadedObject]:
         return iter(self._loaded.values())
@@ -45,14 +45,14 @@ class ObjectCache:
         return self._loaded.get(stream)
 
     def present(self, stream: StreamId) -> LoadedObject | None:
-        """The object, if it is in memory, as one that is used."""
+        """The object, if it is in memory, marked as used."""
         loaded = self._loaded.get(stream)
         if loaded is not None:
             self._loaded.move_to_end(stream)
         return loaded
 
     async def get(self, stream: StreamId) -> LoadedObject:
-        """The object, read if need be. A damaged one is there too, and says so (``LoadedObject.damage``)."""
+        """The object, loaded if necessary. A damaged one is returned too, with ``LoadedObject.damage`` set."""
         loaded = self.present(stream)
         if loaded is not None:
             return loaded
@@ -62,8 +62,8 @@ class ObjectCache:
         return loaded
 
     async def read_again(self, loaded: LoadedObject) -> None:
-        """Let an object be what its events say, those that are not durable yet included. Raises ``Damaged``."""
-        # One that has none on disk may have vanished a moment ago, and be there until that is durable.
+        """Rebuild the object's state from its events, including those that are not durable yet. Raises ``Damaged``."""
+        # An object without events on disk may have been removed a moment ago, and exists until the removal is durable.
         stored = await self._partition.load(loaded.stream) if loaded.durable else None
         state = None if stored is None else fold(loaded.stream, stored)
         for recorded in loaded.recent:
@@ -73,8 +73,8 @@ class ObjectCache:
         loaded.forget_rows_of_open()
 
     async def history(self, loaded: LoadedObject, of: InvocationId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
-        """All events of an invocation, those that are not durable yet included."""
-        # Before the wait, during which some of it may become durable.
+        """All events of an invocation, including those that are not durable yet."""
+        # Read before the wait, during which some of them may become durable.
         recent = self.recent_history(loaded, of, spans)
         if spans[0][0] > loaded.durable:
             return recent
@@ -85,19 +85,19 @@ class ObjectCache:
     def recent_history(
         self, loaded: LoadedObject, of: InvocationId, spans: Sequence[tuple[int, int]]
     ) -> list[Recorded]:
-        """Those of its events that are not durable yet: no more of them than is wanted, for there may be thousands."""
+        """The invocation's events that are not durable yet, and no others: there may be thousands."""
         return [r for first, last in spans for r in loaded.recent_events(first, last) if belongs_to(r.event, of)]
 
     def past(self, loaded: LoadedObject) -> ObjectHistory:
-        """The object as it was."""
+        """The earlier states of the object."""
         return ObjectHistory(self._partition, loaded.stream, loaded.trimmed, loaded.durable, tuple(loaded.recent))
 
     def forget(self, stream: StreamId) -> None:
-        """Drop an object: what it was is on disk."""
+        """Drop the object from memory; it is on disk."""
         self._bytes -= self._loaded.pop(stream).weight
 
     def weigh(self, loaded: LoadedObject) -> None:
-        """Take note of what its fields have become, and of what its handler has written and not left to it yet."""
+        """Measure the bytes of the object's fields and of its handler's pending changes."""
         state = loaded.state
         weight = 0
         if state is not None:
@@ -109,7 +109,7 @@ class ObjectCache:
         loaded.weight = weight
 
     def shrink(self) -> None:
-        """Let objects go that nobody has used for long, down to the limits."""
+        """Drop the least recently used idle objects, down to the limits."""
         excess = len(self._loaded) - self._limit
         if excess > 0:
             for loaded in list(islice(self._loaded.values(), excess)):

@@ -1,12 +1,24 @@
-"""The owner of a partition: take what has arrived for its objects, decide, commit together, act.
+"""Runs the objects of one partition: take requests, decide, commit together, act. ::
 
-One task decides, in rounds; while one commit is on its way to the disk the next one forms. State runs ahead of the disk: an
-object goes on with what it has decided, and only what leaves the process (an answer, the beginning of a side effect) waits.
-If a commit fails the owner ends, with all that it knows, and another one begins from what is on disk.
+    requests ─► inbox ─► dispatcher ─► machine ─► batch ─► seal ─► commit ─► release
+                  ▲                       │  ▲                       │          │
+                  │ deliveries            ▼  │ results            (fails)    answers to clients,
+                  └────────────────── executor: handlers, steps      │       side effects begin
+                                                                     ▼
+                                                         the processor ends; a new one reads the disk
 
-Two things are queued within a round. *Deliveries*, from object to object, are all taken before a commit is sealed, so that a
-cause and what it causes are on disk together. *Runs* of handlers may wait for a later commit: that a handler is to run follows
-from its object's state.
+One task decides, in rounds, while the commit before is on its way to the disk. The state in memory is ahead of the disk: an
+object continues with its decisions at once, and only effects that leave the process (an answer, a side effect) wait for the
+commit. If a commit fails, the processor ends with everything that it has in memory, and a new one starts from the disk.
+
+Invariants: nothing outside learns of an event before it is on disk. At most one commit is on its way, and commits are in the
+order of the decisions. All *deliveries* from object to object are taken before a batch is sealed, so a cause and its effects
+inside the partition are on disk together. *Ready handlers* may wait for a later batch: the object's state says that they are to
+run.
+
+Prior art: group commit in databases (PostgreSQL, RocksDB), and the partition processor of restatedev/restate, which also applies
+one ordered log per partition. Alternative refused: to wait for the disk before the next decision. A chain of ten calls would then
+cost ten syncs instead of one, and a thousand clients as many commits.
 """
 
 from __future__ import annotations
@@ -55,20 +67,20 @@ T = TypeVar("T")
 log = SafeLogger(__name__)
 
 _NEEDED_TO_OPEN = frozenset({service_name(Registry), service_name(Code)})
-"""Whose objects say what holds from the start: what they were doing must go on before that."""
+"""The services whose objects hold the rules of all others; their unfinished work must complete before user objects continue."""
 
 _TAKEN_UP_TOGETHER = 64
-"""Objects that go on after a start before calls and verbs get their turn."""
+"""How many objects continue after a start before calls and verbs get their turn."""
 
 _ROUND = 256
-"""Arrivals and runs that one round takes before the other tasks of the process get their turn."""
+"""How many requests and handlers one round takes before the other tasks of the process get their turn."""
 
 _ENOUGH_TO_COMMIT = 128
-"""Of these, so many are worth a commit of their own as long as none is on its way. Fewer than half a round cost more in commits
-than is won by the disk's beginning earlier."""
+"""The number of these that justifies a commit while none is on its way. A smaller commit costs more than an earlier start of the
+disk gains."""
 
 _WAKE_TOGETHER = 128
-"""Outside waiters that are woken in one tick; ten thousand at once would make the loop deaf for a tenth of a second."""
+"""How many waiting clients are woken in one tick; waking ten thousand at once would block the loop for a tenth of a second."""
 
 _PURGED_TOGETHER = 500
 _LONGEST_NAP_SECONDS = 3600.0
@@ -131,26 +143,26 @@ class PartitionProcessor:
 
     @property
     def cache(self) -> ObjectCache:
-        """The objects of its partition that are in memory."""
+        """The objects of the partition that are in memory."""
         return self._cache
 
     @property
     def objects_in_memory(self) -> int:
-        """How many objects are folded and kept."""
+        """The number of objects in memory."""
         return len(self._cache)
 
     @property
     def set_aside(self) -> Iterable[str]:
-        """The names of the objects that it failed on, of which nothing goes on until the next start."""
+        """The names of the objects that are set aside until the next start, after an internal error."""
         return self._cache.set_aside.values()
 
     @property
     def arrivals(self) -> int:
-        """How much waits to be taken in."""
+        """The number of queued requests."""
         return len(self._inbox)
 
     def submit(self, request: ObjectRequest) -> None:
-        """Take something in from outside; the client is answered through it. Raises :class:`UnavailableError`."""
+        """Queue a request from a client, which is answered through it. Raises :class:`UnavailableError`."""
         if self._is_closed:
             raise UnavailableError("the store is being opened again; try again")
         if len(self._inbox) >= self._limits.requests:
@@ -161,8 +173,8 @@ class PartitionProcessor:
         self._take_in(request)
 
     async def answer(self, waiter: Reply[T], of: InvocationId | None = None) -> T:
-        """Wait for an answer that this owner owes, on the invocation ``of``. Raises :class:`UnknownOutcomeError` if the owner
-        ends before."""
+        """Wait for this processor's answer about the invocation ``of``. Raises :class:`UnknownOutcomeError` if the processor ends
+        first."""
         self._waiters.add(waiter)
         try:
             return await waiter.wait()
@@ -173,7 +185,7 @@ class PartitionProcessor:
             self._waiters.discard(waiter)
 
     async def turn(self, gates: Gates) -> None:
-        """Install these gates; returns when nothing that they hold is running. Steps may still be ending."""
+        """Apply these gates. When this returns, nothing that they hold is running; steps may still be ending."""
         if self._is_closed:
             return
         turned: Reply[None] = Reply()
@@ -182,14 +194,14 @@ class PartitionProcessor:
         await self.answer(turned)
 
     async def settled(self) -> None:
-        """Return when everything decided so far is durable."""
+        """Wait until every decision so far is durable."""
         waiter: Reply[None] = Reply()
         self._machine.when_durable(partial(waiter.set, None))
         self._wake()
         await self.answer(waiter)
 
     async def rest(self) -> None:
-        """Return when nothing waits to be taken in, no handler is to run, and all that was decided is durable."""
+        """Wait until no request is queued, no handler is ready, and every decision is durable."""
         while self._has_work and not self._is_closed:
             rested: Reply[None] = Reply()
             self._resting.append(rested)
@@ -202,9 +214,9 @@ class PartitionProcessor:
         return bool(self._inbox or self._executor.runs)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Own the partition. Ends only by an error, or by being cancelled.
+        """Run the partition. Ends only with an error or by cancellation.
 
-        Users' objects go on once the runtime is ``opened``: opening it waits for no handler, however long one takes.
+        User objects continue once the runtime is ``opened``, so that opening it waits for no handler.
         """
         try:
             async with trio.open_nursery() as nursery:
@@ -257,7 +269,7 @@ class PartitionProcessor:
             turned.set(None)
         for done in range(_ROUND):
             if done >= _ENOUGH_TO_COMMIT and self._sealed is None:
-                break  # the disk has nothing to do: it can have this while the rest is decided
+                break  # the disk is idle: it can write this while the rest is decided
             if self._containment.faults:
                 await self._containment.settle(self._machine)
             if self._machine.deliveries:
@@ -270,7 +282,7 @@ class PartitionProcessor:
                 break
         await self._take_deliveries()
         self._cache.shrink()
-        # Last, and with no wait behind it before the commit is sealed: none may hold an object that is half changed.
+        # Last, and without a wait before the batch is sealed: the batch must not contain an object that is half changed.
         while self._containment.faults:
             await self._containment.settle(self._machine)
             await self._take_deliveries()
@@ -293,7 +305,7 @@ class PartitionProcessor:
                 try:
                     await self._commit(sealed)
                 except JournalError:
-                    self._refuse_from_now_on()  # steps may take long to give way, and nobody should wait for that
+                    self._refuse_from_now_on()  # steps may take long to stop, and clients should not wait for that
                     raise
                 self._counters.count(sealed, trio.current_time() - began)
             self._machine.settle(sealed)
@@ -307,7 +319,8 @@ class PartitionProcessor:
             try:
                 await self._partition.commit(self._machine.appends(sealed), sealed.messages, sealed.retracted)
             except Damaged as damage:
-                # What was to be overwritten cannot be read. The others' events must not wait for that, nor this object's own.
+                # An event that was to be overwritten cannot be read. The other objects' events must not wait for that, nor this
+                # object's own.
                 pending_append = sealed.pending_appends.get(StreamId(damage.stream))
                 if pending_append is None or not sealed.forgo_rewriting(pending_append, damage):
                     raise
@@ -324,7 +337,7 @@ class PartitionProcessor:
                     self._released.popleft()()
                 await trio.lowlevel.checkpoint()
 
-    # What comes by itself.
+    # Background tasks.
 
     async def _go_on_when_opened(self) -> None:
         await self._opened.wait()
@@ -334,9 +347,10 @@ class PartitionProcessor:
             nursery.start_soon(self._breaker.run)
 
     async def _take_up(self, only: Container[str] | None = None) -> None:
-        """Take up what was under way. Only objects that owe something are read, and of those only what gates may let go on.
+        """Continue the unfinished work of the last process. Only objects that require effects are loaded, and of those only the
+        ones that gates let run.
 
-        One page after the other, so that calls and verbs are taken in between, however much there is.
+        It works page by page, so that calls and verbs are taken between pages.
         """
         prefix = keys.owing_prefix(self._partition.number)
         start, stop = prefix, keys.after_prefix(prefix)
@@ -361,7 +375,7 @@ class PartitionProcessor:
             return
         at, inherited = self._clock.now(), self._inherited
         if inherited is not None and _is_of(inherited, self._partition.number, due, envelope):
-            at = min(at, inherited.before - _MICROSECOND)  # a gate before the backlog holds it too
+            at = min(at, inherited.before - _MICROSECOND)  # the date puts it under a gate on the backlog, too
         stamp = Stamp(at, envelope.cause, envelope.by)
         self._take_in(ObjectRequest(message.to, command, stamp, position=due.position))
 
@@ -391,7 +405,7 @@ class PartitionProcessor:
             last = Reply()
             self._take_in(ObjectRequest(stream, c.PurgeInvocations(invocation_ids=invocation_ids), stamp, reply=last))
         if last is not None:
-            # What could not be purged (another was faster, its object is damaged) is looked at again the next time.
+            # Invocations that could not be purged (the object is damaged, or a client was faster) are checked again next time.
             with contextlib.suppress(TerminalError):
                 await last.wait()
 

@@ -1,7 +1,7 @@
-"""What the registry says, as an engine sees it.
+"""The registry as an engine sees it.
 
-The registry is an object like others (:class:`actors.system.Registry`), and its partition may be owned by another process. So
-an engine does not ask it: it reads the object once, before anything runs, and follows its log from there.
+The registry is an object (:class:`actors.system.Registry`), and another process may own its partition. An engine therefore does
+not ask it: it reads the object once, before anything runs, and follows its log from there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ log = SafeLogger(__name__)
 
 
 class RegistryView:
-    """The registry as of event ``version`` of its log, which is never far behind. ``turn_gates`` obeys other gates."""
+    """The registry as of event ``version`` of its log, which is seldom more than a commit old. ``turn_gates`` applies other
+    gates."""
 
     def __init__(
         self, journal: Journal, turn_gates: Callable[[Gates], Awaitable[None]], applications: CodeRegistry
@@ -46,9 +47,9 @@ class RegistryView:
         self._advanced = trio.Event()
 
     async def load(self, *, closed: Gate | None) -> None:
-        """Read the registry as it is kept. Raises ``Damaged``.
+        """Read the stored registry. Raises ``Damaged``.
 
-        ``closed`` is taken for closed, whatever the registry says, until :meth:`trust` is called.
+        The gate in ``closed`` counts as closed, whatever the registry says, until :meth:`trust` is called.
         """
         self._closed_at_start = closed
         self.version = await self._read()
@@ -56,16 +57,16 @@ class RegistryView:
         await self._applications.obey(self._read_deployments())
 
     async def trust(self) -> None:
-        """What was taken for closed at the start is in the registry by now."""
+        """The gate that was closed at the start is in the registry now."""
         self._closed_at_start = None
         await self._turn()
 
     async def follow(self) -> None:
-        """Keep up with its log, for ever."""
+        """Follow the log forever."""
         while True:
             async for recorded in self._journal.follow(self._stream, self.version):
                 if recorded.number != self.version + 1 or isinstance(recorded.event, Erased):
-                    break  # purged before it was seen: what came of it is in the object
+                    break  # purged before it was seen: its result is in the object
                 self._state = advance(self._stream, self._state, recorded)
                 if isinstance(recorded.event, InvocationCompleted):
                     await self._turn()
@@ -75,7 +76,7 @@ class RegistryView:
             self._advance(version)
 
     async def reached(self, version: int) -> None:
-        """Return when the event of this number is seen, and obeyed."""
+        """Wait until the event with this number has been seen and applied."""
         while self.version < version:
             await self._advanced.wait()
 

@@ -1,4 +1,4 @@
-"""What arrives for an object: commands, and people who want to know something."""
+"""The requests that a processor receives: commands, and questions of clients."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Principal:
-    """Who asks, and from where: ``user:ada`` in this ``process``, ``token:ops`` at ``127.0.0.1:5123``.
+    """The identity of a client and its address: ``user:ada`` in this ``process``, ``token:ops`` at ``127.0.0.1:5123``.
 
-    ``realm`` keeps the idempotency keys of strangers apart; those of whom the process belongs to are in none.
+    ``realm`` is the namespace of its idempotency keys, so that two tokens do not share keys. It is empty for the process's own
+    user.
     """
 
     by: str
@@ -28,7 +29,7 @@ class Principal:
 
 @attrs.frozen(kw_only=True)
 class ControlAction:
-    """What the audit is to say of something that is asked for."""
+    """The audit entry of a control request."""
 
     verb: str
     target: str
@@ -49,7 +50,7 @@ class AuditOnly:
 
 @attrs.define(eq=False)
 class AwaitOutcome:
-    """A client outside waits for the end of an invocation."""
+    """A client waits for the outcome of an invocation."""
 
     invocation_id: InvocationId
     waiter: Reply[Outcome]
@@ -57,7 +58,7 @@ class AwaitOutcome:
 
 @attrs.define(eq=False)
 class Describe:
-    """A client outside wants to know how an invocation stands."""
+    """A client asks for the state of an invocation."""
 
     invocation_id: InvocationId
     reply: Reply[InvocationInfo]
@@ -65,7 +66,7 @@ class Describe:
 
 @attrs.frozen(eq=False)
 class Accepted:
-    """The answer to an invocation that was asked for; ``is_new``: it was not here before."""
+    """The answer to a request for an invocation; ``is_new`` says that it did not exist before."""
 
     invocation_id: InvocationId
     is_new: bool
@@ -73,11 +74,11 @@ class Accepted:
 
 @attrs.define(eq=False)
 class ObjectRequest:
-    """Something for an object.
+    """A command or question for an object.
 
-    ``reply`` and ``outcome`` wait outside: for the answer, and for the end of what is asked for. ``position`` is the letter
-    that brought it. ``is_fresh``: its id was made just now, so it cannot have been here before. ``act``: what the audit says of
-    it; for a verb that is known without it.
+    ``reply`` receives the answer and ``outcome`` the outcome of the invocation. ``position`` is the position of the message that
+    carried the request. ``is_fresh`` says that its id was just created, so it cannot exist already. ``act`` is the audit entry,
+    for requests from which it cannot be derived.
     """
 
     to: StreamId
@@ -91,7 +92,7 @@ class ObjectRequest:
     act: ControlAction | None = None
 
     def fail(self, error: BaseException) -> None:
-        """Tell everybody who waits for this."""
+        """Answer every waiting client with the error."""
         if self.reply is not None:
             self.reply.fail(error)
         if self.outcome is not None:

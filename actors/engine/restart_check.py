@@ -1,8 +1,8 @@
-"""What a restart would meet in the part that it keeps: the handler is replayed through it, with the argument and on the code that
-the new invocation gets, before the restart is accepted.
+"""Checks a restart before it is accepted: replays the handler through the kept history, with the argument and on the code of the
+successor.
 
-A step's argument is compared in a replay. One that came from the old input differs with another input, so the new invocation
-would stop there at once, and no resume could help it. The restart is refused instead, and names the operation.
+A replay compares the arguments of steps. An argument that came from the old input differs under another input, so the successor
+would stop there at once, and no resume could help. The restart is refused instead, and the refusal names the operation.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class RestartTarget:
-    """Where the new invocation will live: its object, what is stored of it, and what it was."""
+    """The place of the successor: its object, the stored rows, and the state of that object."""
 
     world: Environment
     app: App
@@ -61,7 +61,7 @@ async def check_kept_part(
     kept: RestartPlan,
     around: RestartTarget,
 ) -> None:
-    """Raise :class:`actors.errors.IncompatibleError` unless the handler gets through what is kept. Nothing is changed."""
+    """Raise :class:`actors.errors.IncompatibleError` unless the handler replays the kept history. Nothing is changed."""
     successor = await _successor(command, original, history, around)
     report = rehearse(successor, around.app, command.deployment or "", around.world)
     missed = [one for one in kept.operations if one.step not in {passed.step for passed in report.operations}]
@@ -74,7 +74,7 @@ async def check_kept_part(
 def _advice(
     command: c.RestartInvocation, history: Sequence[Recorded], report: CheckReport, missed: StepId | None
 ) -> str:
-    """Where a restart would be accepted: from the operation that differs, or before it."""
+    """The point from which a restart would be accepted: the operation that differs, or one before it."""
     at = missed
     if report.divergence is not None and report.divergence.step:
         at = StepId(report.divergence.step)
@@ -95,7 +95,7 @@ def _advice(
 async def _successor(
     command: c.RestartInvocation, original: e.InvocationAccepted, history: Sequence[Recorded], around: RestartTarget
 ) -> KeptInvocation:
-    """The new invocation as it would be when it has taken over what it keeps."""
+    """The successor as it will be once it has copied its history."""
     state, now = around.state, around.now
     mode = Mode.SHARED if state.kind is Kind.SERVICE else original.mode
     accepted = attrs.evolve(

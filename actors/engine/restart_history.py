@@ -1,4 +1,4 @@
-"""What the invocation that repeats another one begins with."""
+"""Builds the history that a restart begins with."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 NOTHING_KEPT = RestartPlan([], [], [], None)
 
 _GOING_LIVE = (e.InvocationStarted, e.HistoryCopied, e.FieldsInitialized, e.LogConverted, e.MapConverted)
-"""After the last of these the handler has its object as it was when it first saw it, but for what it wrote itself."""
+"""The events after which the handler sees its object live. After the last of them it has the object as it first saw it, plus its
+own writes."""
 
 
 @attrs.frozen
 class RestartHistory:
-    """``rewound`` happens; ``kept`` has happened, and is appended as it is; what ``again`` asks for is asked for again."""
+    """The beginning of a restart: ``rewound`` are new events, ``kept`` are copied events with their stamps, and the operations in
+    ``again`` are requested again."""
 
     rewound: list[Event]
     kept: list[tuple[Stamp, Event]]
@@ -40,7 +42,8 @@ class RestartHistory:
 
 @attrs.frozen
 class _Base:
-    """The fields of the object when the part that is kept began; ``maps`` are the items that have changed since."""
+    """The fields of the object at the start of the kept part; ``maps`` are the former values of the items that have changed
+    since."""
 
     fields: Mapping[str, bytes]
     lengths: Mapping[str, int]
@@ -56,9 +59,10 @@ async def history_of_restart(
     now: float,
     map_item: Callable[[str, str], bytes | None],
 ) -> RestartHistory:
-    """What ``invocation`` takes over from the one that it repeats, whose history this is. Its object is ``state``.
+    """The history that ``invocation`` copies from the original, whose events are ``history``. ``state`` is the state of its
+    object.
 
-    Raises :class:`actors.errors.HistoryGoneError`, ``UnknownStepError``.
+    Raises :class:`actors.errors.HistoryGoneError` or ``UnknownStepError``.
     """
     lineage = invocation.restarts
     if lineage is None:
@@ -70,13 +74,14 @@ async def history_of_restart(
     base = _Base({}, {}, {})
     if has_fields(state.kind, invocation.mode):
         base = await _base(history, kept, state, past)
-    # What an atomic one wrote is carried to its end. Its object goes back to where it began, or half of a change would show.
+    # The writes of an atomic handler are carried to its end. Its object is rewound to the start, or half of a change would be
+    # visible.
     written = NOTHING_KEPT if invocation.atomic else kept
     rewound: list[Event] = [_rewound(of, written, base, map_item)] if lineage.rewinds else []
     if lineage.step == FROM_THE_START:
         return RestartHistory(rewound, [], [])
     if not kept.events and not lineage.rewinds:
-        base = _Base(state.fields, state.lengths, {})  # nothing that it saw is kept: it sees its object as it is
+        base = _Base(state.fields, state.lengths, {})  # nothing that it saw is kept, so it sees its object as it is
     mark = e.HistoryCopied(
         invocation_id=of,
         fields=dict(base.fields),
@@ -89,7 +94,7 @@ async def history_of_restart(
 
 
 def _is_unwritten(history: Sequence[Recorded], kept: RestartPlan) -> bool:
-    """Whether what the kept part of an atomic one wrote is not in its object."""
+    """Whether the writes of an atomic handler's kept part are missing from its object."""
     if kept.pinned is not None and not kept.pinned.carries:
         return False
     ends = (r.event.outcome.kind for r in history if isinstance(r.event, e.InvocationCompleted))
@@ -102,7 +107,7 @@ def has_fields(kind: Kind, mode: Mode) -> bool:
 
 
 def acceptance_of(history: Sequence[Recorded]) -> e.InvocationAccepted:
-    """What an invocation's history begins with. Raises :class:`journal.errors.CorruptRecord` if it does not."""
+    """The first event of an invocation's history. Raises :class:`journal.errors.CorruptRecord` if it is of another kind."""
     first = history[0].event if history else None
     if not isinstance(first, e.InvocationAccepted):
         raise CorruptRecord(f"a history begins with {type(first).__name__}, expected InvocationAccepted")
@@ -110,12 +115,12 @@ def acceptance_of(history: Sequence[Recorded]) -> e.InvocationAccepted:
 
 
 async def check_past(history: Sequence[Recorded], kept: RestartPlan, state: ObjectState, past: ObjectHistory) -> None:
-    """Raise :class:`actors.errors.HistoryGoneError` if the fields of then can no longer be had."""
+    """Raise :class:`actors.errors.HistoryGoneError` if the fields of that time cannot be rebuilt any more."""
     await _base(history, kept, state, past)
 
 
 def check_rewindable(history: Sequence[Recorded], name: str) -> None:
-    """Raise :class:`actors.errors.NotPossibleError` if the handler, ``name``, never ran: it saw no fields to go back to."""
+    """Raise :class:`actors.errors.NotPossibleError` if the handler ``name`` never ran: there is no state to rewind to."""
     if _went_live(history) is None:
         raise NotPossibleError(
             f"rewind_state: {name} ended, or still waits, before its handler ran. It has read and written no field, so there is "
@@ -140,7 +145,7 @@ async def _base(history: Sequence[Recorded], kept: RestartPlan, state: ObjectSta
 
 
 def _rewound(of: Any, kept: RestartPlan, base: _Base, map_item: Callable[[str, str], bytes | None]) -> e.FieldsRewound:
-    """The object as it was when the one that is repeated reached the step: the base, and what it had written by then."""
+    """The event that resets the object to the point where the original reached the step: the base, plus its writes up to there."""
     fields, lengths = dict(base.fields), dict(base.lengths)
     logs: dict[str, list[bytes]] = {}
     maps: Maps = {field: dict(items) for field, items in base.maps.items()}
@@ -168,12 +173,12 @@ def _rewound(of: Any, kept: RestartPlan, base: _Base, map_item: Callable[[str, s
     )
 
 
-# The calls of the one that is repeated.
+# Calls of the original.
 
 
 @attrs.frozen
 class Calls:
-    """What becomes of the calls of an invocation that is repeated: see :class:`journal.events.Successor`."""
+    """The fate of the original's calls: see :class:`journal.events.Successor`."""
 
     stopped: tuple[CallRef, ...]
     spared: tuple[CallRef, ...]
@@ -181,14 +186,14 @@ class Calls:
 
 
 _MOST_LIVES = 1_000
-"""How often something can have been repeated for its first calls to be known as its own."""
+"""How many restarts in a row may repeat a call for it still to be recognised as the original's own."""
 
 
 RowOf: TypeAlias = "Callable[[InvocationId], InvocationRow | None]"
 
 
 def calls_of(history: Sequence[Recorded], kept: RestartPlan, opened: InvocationState | None, row_of: RowOf) -> Calls:
-    """Of the one whose history this is; ``opened`` is its state if it has not ended."""
+    """The calls of the original with this history; ``opened`` is its state if it has not completed."""
     accepted = acceptance_of(history)
     waits = {} if opened is None else {s: w for s, w in opened.waits.items() if w.kind is WaitKind.CALL}
     kept_steps = {event.step for _, event in kept.events if isinstance(event, e.CallScheduled)}
@@ -209,8 +214,8 @@ def calls_of(history: Sequence[Recorded], kept: RestartPlan, opened: InvocationS
 
 
 def is_to_be_repeated(ended: InvocationRow, repeats: InvocationId | None, row_of: RowOf) -> bool:
-    """Whether an invocation was stopped, and had been called by one of those that are repeated: ``repeats``, which may itself
-    have repeated another one."""
+    """Whether an invocation was stopped after one of the restarted invocations called it: ``repeats``, or one that ``repeats``
+    itself repeats."""
     if ended.caller is None or not was_stopped(ended):
         return False
     for _ in range(_MOST_LIVES):
@@ -222,12 +227,12 @@ def is_to_be_repeated(ended: InvocationRow, repeats: InvocationId | None, row_of
 
 
 def was_stopped(ended: InvocationRow) -> bool:
-    """Whether it came to no end of its own."""
+    """Whether it was cancelled or killed before its own end."""
     return ended.outcome is not None and ended.outcome.kind in (OutcomeKind.CANCELLED, OutcomeKind.KILLED)
 
 
 def repetition_of(stopped: InvocationRow, call: c.Invoke) -> c.RestartInvocation:
-    """What repeats an invocation that was stopped, for a call that is made again. The same call gives the same id."""
+    """The restart of a stopped callee, for a call that is made again. The same call always gives the same id."""
     if call.caller is None:
         raise BrokenInvariant("only calls are repeated")
     unique = derived_unique("repeated", call.caller.invocation_id, call.caller.step, stopped.invocation_id)

@@ -1,4 +1,4 @@
-"""What a restart takes over, found out before it is accepted; what cannot be repeated is refused, and nothing is changed."""
+"""Prepares a restart before it is accepted: collects what it keeps, and refuses what cannot be repeated. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ async def prepare_restart(
     *,
     is_made: bool,
 ) -> RestartPlan:
-    """Fill in what the command does not say yet; what it keeps. One that ``is_made`` has been accepted before.
+    """Fill in the rest of the command. Returns the plan. ``is_made`` says that the restart was accepted before.
 
-    Raises ``Refused``: what does not fit, and why.
+    Raises ``Refused`` with the reason.
     """
     accepted = acceptance_of(history)
     pinned = _deployment_of(machine, loaded, command)
@@ -75,7 +75,7 @@ async def prepare_restart(
 
 
 def resolve(machine: Machine, state: ObjectState, handler: str, wanted: str) -> str:
-    """The deployment that is meant. Raises ``Refused`` if it is known that the handler is not there."""
+    """The deployment that the name means. Raises ``Refused`` if it is known to lack the handler."""
     deployment = machine.applications.resolve(wanted, state.service)
     app = machine.applications.find(deployment, state.service)
     if app is not None:
@@ -93,7 +93,7 @@ def _deployment_of(machine: Machine, loaded: LoadedObject, command: c.RestartInv
 
 
 async def _code(machine: Machine, state: ObjectState, command: c.RestartInvocation) -> App | None:
-    """What it will run on; None if that is loaded when it runs, and the argument is decoded then."""
+    """The code of the successor; None if it is loaded when the successor runs, and the argument is decoded then."""
     deployment = command.deployment or ""
     app = machine.applications.find(deployment, state.service)
     return await machine.applications.load(deployment) if app is None and c.needs_code(command) else app

@@ -1,4 +1,4 @@
-"""Rows as the objects of a partition see them: those on disk under those that are on their way there."""
+"""The rows of a partition: those on disk, covered by those on their way there."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _PAGE = 512
 
 
 class PendingRows:
-    """The rows on disk, with what the forming commit and the one under way will have written."""
+    """The rows on disk, changed by the current batch and the commit on its way."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._layers: list[Mapping[bytes, bytes | None]] = []
 
     def push(self, rows: Mapping[bytes, bytes | None]) -> None:
-        """Rows of a commit that begins to form; they may grow until it is sealed."""
+        """Add the rows of a new batch; they may grow until it is sealed."""
         self._layers.insert(0, rows)
 
     def pop(self) -> None:
-        """The oldest commit is on disk."""
+        """The oldest batch is on disk: drop its layer."""
         self._layers.pop()
 
     def get(self, key: bytes) -> bytes | None:
@@ -41,7 +41,7 @@ class PendingRows:
         return self._journal.row(key)
 
     def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """All rows of ``[start, stop)``, in order."""
+        """All rows in ``[start, stop)``, in order."""
         ahead: dict[bytes, bytes | None] = {}
         for layer in reversed(self._layers):
             ahead.update((key, value) for key, value in layer.items() if start <= key < stop)
@@ -64,7 +64,7 @@ class PendingRows:
 
 
 class ItemRows(Protocol):
-    """Where items are read."""
+    """The source of item rows."""
 
     def get(self, key: bytes) -> bytes | None: ...
     def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]: ...
@@ -73,7 +73,7 @@ class ItemRows(Protocol):
 class ObjectItems:
     """The items of one object's ``Log`` and ``Map`` fields, as an attempt that starts now sees them.
 
-    A reader also sees what the handler that runs has recorded so far, unless that one is atomic.
+    A shared handler also sees what the running exclusive handler has recorded so far, unless that one is atomic.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""The steps of one engine that run.
+"""The running steps of one engine.
 
-Each is a system task of trio's: no nursery of the engine waits for it, so that a runtime can be left, and its store closed, though
-a body swallows every cancellation. What still runs then is *left*: it is named, and nothing that it says counts.
+Each is a trio system task, and no nursery of the engine waits for it: a runtime can be left and its store closed although the
+body of a step swallows every cancellation. A step that is still running then is reported by name, and its results are ignored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class UnstoppedStep:
-    """A step that runs on though its runtime has ended: in a thread, or as a task that swallows its cancellation."""
+    """A step that is still running although its runtime has ended: in a thread, or as a task that swallows its cancellation."""
 
     invocation_id: InvocationId
     name: str
@@ -33,26 +33,26 @@ class UnstoppedStep:
 
 
 class RunningSteps:
-    """Their tasks. While they drain, none begins."""
+    """The tasks of the steps. While they drain, no step begins."""
 
     def __init__(self) -> None:
         self.is_draining = False
         self._tasks: dict[StepTask, None] = {}
 
     def start(self, task: StepTask, supervise: Callable[[StepTask], Awaitable[Any]], context: Context) -> None:
-        """Run one. ``supervise`` does not raise, and calls :meth:`forget` when the body has ended."""
+        """Start a step. ``supervise`` must not raise, and calls :meth:`forget` when the body has ended."""
         self._tasks[task] = None
         name = f"step {task.name} of {task.invocation_id}"
         trio.lowlevel.spawn_system_task(supervise, task, name=name, context=context.copy())
 
     def forget(self, task: StepTask) -> None:
-        """Take note that its task is over."""
+        """Remove a step whose task has ended."""
         del self._tasks[task]
         task.end()
 
     async def drain(self, seconds: float) -> list[StepTask]:
-        """Begin none any more, stop those that can be stopped, and give those in threads so long to end, with an outcome that
-        counts; those that have not ended."""
+        """Start no more steps, cancel those that are tasks, and give those in threads ``seconds`` to end with an outcome that
+        counts. Returns those that have not ended."""
         self.is_draining = True
         for task in list(self._tasks):
             if not task.is_in_thread:
@@ -66,11 +66,11 @@ class RunningSteps:
 
 
 _LEAVE_SECONDS = 1.0
-"""More than the task of a step takes to leave its thread behind."""
+"""More than the time that a step's task needs to abandon its thread."""
 
 
 async def wait_for(tasks: Iterable[StepTask], seconds: float) -> None:
-    """Return when all have ended, or after so long."""
+    """Wait until all of them have ended, or the time is over."""
     with trio.move_on_after(seconds):
         for task in list(tasks):
             await task.wait_ended()

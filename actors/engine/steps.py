@@ -1,4 +1,4 @@
-"""Side effects: each a trio task in a cancel scope of its own."""
+"""Runs side effects: each as a trio task in a cancel scope of its own."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ log = SafeLogger(__name__)
 
 
 class StepTask:
-    """A try of a step, the ``number``th. Its starter is told how it ended, once, whatever the body does."""
+    """The try with this ``number`` of a step. The starter receives its result once, whatever the body does."""
 
     progress = 0
     is_wanted = True
@@ -74,17 +74,17 @@ class StepTask:
 
     @property
     def key(self) -> str:
-        """What the step is known by, at every try."""
+        """The key of the step, the same for every try."""
         return key_of(self.invocation_id, self.step)
 
     @property
     def is_in_thread(self) -> bool:
-        """Whether its function is at work in a thread."""
+        """Whether its function is running in a thread."""
         return self._thread is not None and not self._thread.has_ended
 
     @property
     def handler(self) -> HandlerContext:
-        """Of the handler that asked for it."""
+        """The handler that requested it."""
         branch = self._body.context[current_branch]
         if branch is None:
             raise BrokenInvariant("a step is asked for by a branch, in its context")
@@ -92,22 +92,22 @@ class StepTask:
 
     @property
     def client(self) -> InsideClient:
-        """What it reaches the runtime through, if it is of a built-in object."""
+        """The client of a built-in object's step."""
         return self._context.client
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it has been told to stop: by a cancel, or because its time is over."""
+        """Whether it has been told to stop, by a cancel or by its timeout."""
         return self._scope.cancel_called or (self._time is not None and self._time.cancel_called)
 
     def end(self) -> None:
-        """Its task is over."""
+        """Its task has ended."""
         self._has_ended = True
         if self._end is not None:
             self._end.set()
 
     async def wait_ended(self) -> None:
-        """Return when its task is over."""
+        """Wait until its task has ended."""
         if self._has_ended:
             return
         if self._end is None:
@@ -115,21 +115,21 @@ class StepTask:
         await self._end.wait()
 
     def abort(self) -> None:
-        """Stop the body: its awaits are cancelled. What it says from now on may still count: see ``run``."""
+        """Stop the body by cancelling its awaits. Its result may still count: see ``run``."""
         self._scope.cancel()
 
     def abandon(self) -> None:
-        """Stop the body, and let nothing that it says count any more."""
+        """Stop the body and ignore its result."""
         self.is_wanted = False
         self.abandoned_at = trio.current_time()
         self._scope.cancel()
 
     @trio.lowlevel.enable_ki_protection
     async def run(self, emit: Callable[[StepTask, bytes, int], None]) -> Command:
-        """Run the body; the command that tells how it ended.
+        """Run the body. Returns the command that reports its result.
 
-        A body that ends although it was aborted has an outcome, and that holds. One that gives way has none. Control-C is
-        for the program, not for whichever body happens to run.
+        A body that ends in spite of an abort has an outcome, and the outcome holds. One that gives way to the cancellation has
+        none. Control-C is for the program and not for the body that happens to run.
         """
         self._emit = emit
         self._token = trio.lowlevel.current_trio_token()
@@ -146,7 +146,7 @@ class StepTask:
                         if passes(raised):
                             raise
                         error = raised
-            except BaseException as raised:  # trio's own, of a scope that the body has left open
+            except BaseException as raised:  # trio's own cancellation, of a scope that the body has left open
                 if passes(raised):
                     raise
                 error = raised
@@ -156,7 +156,7 @@ class StepTask:
                     return self._succeeded(value)
                 try:
                     return self._context.watchdog.run(self, self._succeeded, value)
-                except BaseException as raised:  # of the result's classes, which are the user's
+                except BaseException as raised:  # raised by a user class of the result
                     error = raised
             command = None if error is None else self._command_after(error)
             if command is not None:
@@ -167,8 +167,8 @@ class StepTask:
             self._note_end()
 
     def emit(self, value: bytes) -> None:
-        """A piece of output, from the body's task or thread. Raises :class:`PayloadTooLargeError`, and
-        :class:`OutsideHandlerError` in a thread that has been abandoned: its try is over, and what it says is lost."""
+        """Record a piece of output from the body's task or thread. Raises :class:`PayloadTooLargeError`, and
+        :class:`OutsideHandlerError` in an abandoned thread: its try is over and its output is lost."""
         within_limit(value, self._context.limits.payload_bytes, f"emit() in step {self.name!r}")
         if self._is_over:
             raise self._emitted_late()
@@ -206,7 +206,7 @@ class StepTask:
         return await self._in_time(partial(self._call_in_thread, thread))
 
     async def _take_thread(self, thread: StepThread) -> None:
-        """Wait for a thread. It is no part of the step's time."""
+        """Wait for a free thread. The wait does not count as the step's time."""
         threads = self._context.threads
         if has_abandoned(self.key):
             self.phase = StepPhase.EARLIER_TRY
@@ -231,7 +231,7 @@ class StepTask:
             self._slot = self._context.in_flight.begin(self.invocation_id, self.step, self._number)
 
     def _note_end(self) -> None:
-        """The try has not ended the process, and neither have the classes of its result."""
+        """Record that the try, and the decoding of its result, did not end the process."""
         in_flight = self._context.in_flight
         if in_flight is None:
             return
@@ -265,7 +265,7 @@ class StepTask:
         return self._ended(Outcome(OutcomeKind.SUCCEEDED, data))
 
     def _command_after(self, error: BaseException) -> Command | None:
-        """What to say of a body that raised; None if it gave way because it was stopped."""
+        """The command for an error of the body; None if the body gave way because it was stopped."""
         watchdog = self._context.watchdog
         interruption = first_of(error, Interruption)
         if interruption is None and not self._scope.cancel_called:
@@ -290,7 +290,7 @@ class StepTask:
             invocation_id=self.invocation_id,
             step=self.step,
             failure=failure_of(error),
-            policy=attrs.evolve(policy),  # checked again, since the engine reckons with it
+            policy=attrs.evolve(policy),  # checked again, because the engine computes with it
             jitter=self._context.world.random.random(),
         )
 
@@ -301,7 +301,7 @@ class StepTask:
 def _is_async(function: Callable[..., Any]) -> bool:
     if type(function) is types.FunctionType:
         return bool(function.__code__.co_flags & inspect.CO_COROUTINE)
-    return inspect.iscoroutinefunction(function)  # a method, say, or what an extension in C has made
+    return inspect.iscoroutinefunction(function)  # for example a method, or a function of an extension in C
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:
@@ -310,14 +310,14 @@ async def _await(awaitable: Awaitable[Any]) -> Any:
 
 @types.coroutine
 def _in_turns(watchdog: Watchdog, turn: StepTask, call: Callable[[], Awaitable[Any]]) -> Generator[Any, Any, Any]:
-    """Await what a call gives, and have the watchdog know when its code has the event loop: also that of the classes of its
-    arguments, which copy them before it begins."""
+    """Await the result of a call, with the watchdog informed while its code has the event loop. That includes the classes of its
+    arguments, which copy them before the body begins."""
     begun: list[Coroutine[Any, Any, Any]] = []
     try:
         yielded = watchdog.run(turn, _begin, call, begun)
     except StopIteration as stop:
         if not begun:
-            raise  # of a class of an argument, so it is an error and no result
+            raise  # raised by the class of an argument, so it is an error and not a result
         return stop.value
     coroutine = begun[0]
     while True:
@@ -338,17 +338,18 @@ def _begin(call: Callable[[], Awaitable[Any]], begun: list[Coroutine[Any, Any, A
 
 
 def _abandon_open_nurseries() -> None:
-    """A body may leave a nursery open, as an async generator does that has one and is left by ``break``. trio would end the task
-    with an error for that, and the owner with the task. So what trio does to such a nursery is done before the task ends."""
+    """Close the nurseries that a body leaves open, as an async generator with a nursery does that is left by ``break``. trio
+    would end the task with an error for that, and with the task the processor. The rules that trio has for such a nursery are
+    applied before the task ends."""
     task = trio.lowlevel.current_task()
     if not task._child_nurseries:
         return
     for nursery in task.child_nurseries:
         nursery.cancel_scope.cancel()
-        nursery._closed = True  # or leaving it later would wait in it for this task
+        nursery._closed = True  # otherwise leaving it later would wait in it for this task
     task._child_nurseries.clear()
 
 
 def _is_stopped(error: BaseException) -> bool:
-    """Whether it is nothing but trio's cancellation, in the groups of the body's own nurseries."""
+    """Whether the error is only trio's cancellation, possibly in groups of the body's own nurseries."""
     return is_group(error) and all(issubclass(type(leaf), trio.Cancelled) for leaf in leaves_of(error))

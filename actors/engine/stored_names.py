@@ -1,4 +1,4 @@
-"""What is kept under which name."""
+"""Looks up which names are in use on disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class StoredNames:
-    """Looks for objects and invocations on disk (:class:`actors.model.definitions.NameLookup`)."""
+    """Looks for stored objects and invocations (:class:`actors.model.definitions.NameLookup`)."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

@@ -1,11 +1,11 @@
-"""The threads of plain steps: at most so many at work, and those that were left behind.
+"""The threads of steps that are plain functions: a limited number at work, and those that were abandoned.
 
-A thread cannot be stopped. So a try that is timed out or cancelled is over at once, and its thread is *abandoned*: it runs to its
-end, and what it returns is dropped. Until then the next try of the same step waits, so that a side effect does not overlap
-itself, but not for ever. ``trio.from_thread.check_cancelled()`` lets the function end early.
+A thread cannot be stopped. A try that times out or is cancelled is over at once, and its thread is *abandoned*: it runs to its
+end, and its result is dropped. Until then the next try of the same step waits, up to a limit, so that a side effect does not
+overlap itself. A function can end early by calling ``trio.from_thread.check_cancelled()``.
 
-An abandoned thread gives its place to another step, or a few hung ones would hold up every plain step of the process. Beyond
-``Limits.abandoned_threads`` it keeps its place: each is a thread of the operating system, and those are not without end.
+An abandoned thread gives its slot to another step, since otherwise a few hung threads would block every plain step of the
+process. Beyond ``Limits.abandoned_threads`` it keeps its slot, because the operating system's threads are limited.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 
 
 def key_of(invocation_id: InvocationId, step: StepId) -> str:
-    """What a step is known by, at every try."""
+    """The key of a step, the same for every try."""
     return f"{invocation_id}/{step}"
 
 
 _abandoned: dict[str, list[StepThread]] = {}
-"""By the key of their step. Of the whole process: another runtime on the same data must not begin the step beside it either."""
+"""The abandoned threads by the key of their step. They belong to the process: another runtime on the same data must not run the
+step beside them either."""
 
 
 class StepThread:
@@ -52,7 +53,7 @@ class StepThread:
         return self._has_ended
 
     def end(self) -> None:
-        """It has ended. Called in the thread."""
+        """Record the end of the function. Called in the thread."""
         with self._lock:
             self._has_ended = True
             actions, self._when_ended = self._when_ended, []
@@ -60,7 +61,7 @@ class StepThread:
             action()
 
     def when_ended(self, action: Callable[[], None]) -> None:
-        """Have the action run in trio's thread once it has ended; perhaps at once, never if trio's run is over by then."""
+        """Run the action in trio's thread once the function has ended: possibly at once, and never if trio's run is over by then."""
         token = trio.lowlevel.current_trio_token()
 
         def in_trio() -> None:
@@ -76,15 +77,15 @@ class StepThread:
 
 @attrs.define(eq=False)
 class _Ended:
-    """How the function ended. In a box: trio takes a coroutine that comes out of a thread for a mistake, and assigns to the
-    ``__traceback__`` of an error, which the error's class may refuse."""
+    """The result of the function. It is boxed because trio treats a coroutine that a thread returns as a mistake, and assigns to
+    the ``__traceback__`` of an error, which the error's class may refuse."""
 
     value: Any = None
     error: BaseException | None = None
 
     def unpack(self) -> Any:
-        """The value, or the error, raised."""
-        error, self.error = self.error, None  # or the error would hold itself, through this frame
+        """Return the value or raise the error."""
+        error, self.error = self.error, None  # otherwise the error would refer to itself through this frame
         if error is None:
             return self.value
         try:
@@ -104,26 +105,26 @@ class Threads:
 
     @property
     def limit(self) -> int:
-        """How many may be at work."""
+        """The number of functions that may run at once."""
         return self._limits.threads
 
     @property
     def busy(self) -> int:
-        """How many places are taken."""
+        """The number of slots in use."""
         return self._places.borrowed_tokens
 
     @property
     def waiting(self) -> int:
-        """How many tries wait for a place."""
+        """The number of tries that wait for a slot."""
         return self._places.statistics().tasks_waiting
 
     @property
     def abandoned(self) -> tuple[StepThread, ...]:
-        """Those that were left behind and have not ended."""
+        """The number of abandoned threads that have not ended."""
         return tuple(self._left)
 
     async def wait_for_earlier(self, key: str) -> bool:
-        """Wait for the threads of earlier tries of this step, as long as the limit says; whether they have ended."""
+        """Wait for the threads of this step's earlier tries, up to the limit. Returns whether they have ended."""
         with trio.move_on_after(self._limits.thread_end_seconds):
             for thread in _abandoned.get(key, ()):
                 ended = trio.Event()
@@ -132,25 +133,26 @@ class Threads:
         return not has_abandoned(key)
 
     async def take_place(self, thread: StepThread) -> None:
-        """Wait for a place."""
+        """Wait for a slot."""
         await self._places.acquire_on_behalf_of(thread)
 
     def take_place_nowait(self, thread: StepThread) -> None:
-        """Take one that is free."""
+        """Take a slot if one is free."""
         self._places.acquire_on_behalf_of_nowait(thread)
 
     def give_place_back(self, thread: StepThread) -> None:
-        """Leave it to the next."""
+        """Return a slot."""
         self._places.release_on_behalf_of(thread)
 
     async def run(self, thread: StepThread, function: Callable[[], Any]) -> Any:
-        """What the function returns. It has a place, and gives it back. A caller that is cancelled leaves the thread behind."""
+        """Run the function in a thread and return its result. Uses a slot and returns it. If the caller is cancelled, the thread
+        is abandoned."""
 
         def work() -> _Ended:
             try:
                 return _Ended(function())
             except trio.Cancelled:
-                raise  # of ``check_cancelled``: it is trio's to end
+                raise  # raised by ``check_cancelled`` for trio to handle
             except BaseException as error:
                 return _Ended(error=error)
             finally:

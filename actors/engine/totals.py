@@ -1,7 +1,7 @@
-"""What an engine has done since it began, as totals: what has ended and how, what has failed, what commits took.
+"""Counters of an engine since its start: completed invocations, failures, commits.
 
-Counted once a commit is durable, so that a decision which was dropped with a failed write is not in it. There is a total for each
-handler and outcome, and none for a key or an id: they do not become more than the code has handlers.
+They are counted once a commit is durable, so a decision that was dropped with a failed write is not included. There is one
+counter for each handler and outcome and none for a key or an id, so the code bounds their number.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _EVENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 
 @attrs.define(eq=False)
 class Histogram:
-    """How often something was how much. ``counts`` belong to ``bounds``, each up to and with its bound; the last is what lies above."""
+    """A histogram. ``counts`` belong to ``bounds``, each up to and including its bound; the last counts everything above."""
 
     bounds: tuple[float, ...]
     counts: list[int] = attrs.field(init=False)
@@ -35,24 +35,24 @@ class Histogram:
         self.counts = [0] * (len(self.bounds) + 1)
 
     def add(self, amount: float) -> None:
-        """It was so much once more."""
+        """Add one observation."""
         self.counts[bisect_left(self.bounds, amount)] += 1
         self.total += amount
 
 
 RECENT_SECONDS = 300
-"""For so long it is known how much ended in each second."""
+"""How far back the counts for single seconds reach."""
 
 
 @attrs.define(eq=False)
 class Recent:
-    """How many of users' invocations ended in each of the last seconds: those that succeeded, and the others. A second in which
-    none did is not in it."""
+    """The user invocations that completed in each of the last seconds: those that succeeded, and the others. Seconds without one
+    are left out."""
 
     by_second: dict[int, list[int]] = attrs.field(factory=dict)
 
     def add(self, at: float, *, has_succeeded: bool) -> None:
-        """One ended."""
+        """Count one completion."""
         second = int(at)
         counts = self.by_second.get(second)
         if counts is None:
@@ -61,15 +61,15 @@ class Recent:
         counts[not has_succeeded] += 1
 
     def forget_before(self, second: int) -> None:
-        """Drop what is older; also where the clock was set back and the oldest does not stand first."""
+        """Drop older seconds. The clock may have been set back, so the oldest need not be first."""
         for old in [known for known in self.by_second if known < second]:
             del self.by_second[old]
 
 
 @attrs.define(eq=False)
 class EngineCounters:
-    """The totals, and what ended lately. ``ended`` are invocations by service, handler and outcome; ``failed_attempts`` by service and handler, and
-    ``failed_steps``, which are attempts of steps, by those of their invocation."""
+    """The counters. ``ended`` are completed invocations by service, handler and outcome; ``failed_attempts`` counts by service
+    and handler, and ``failed_steps`` (failed tries of steps) by those of their invocation."""
 
     ended: dict[tuple[str, str, OutcomeKind], int] = attrs.field(factory=lambda: defaultdict(int))
     failed_attempts: dict[tuple[str, str], int] = attrs.field(factory=lambda: defaultdict(int))
@@ -79,7 +79,7 @@ class EngineCounters:
     commit_events: Histogram = attrs.field(factory=lambda: Histogram(_EVENTS))
 
     def count(self, kept: CommitBatch, seconds: float) -> None:
-        """This commit is durable, after so long."""
+        """Count a commit that is durable after this time."""
         self.commit_seconds.add(seconds)
         self.commit_events.add(
             sum([len(pending_append.events.entries) for pending_append in kept.pending_appends.values()])

@@ -1,4 +1,4 @@
-"""Ways to hear of something that becomes durable later."""
+"""A one-shot reply to a waiting task."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ T = TypeVar("T")
 
 
 class Reply(Generic[T]):
-    """One task waits for one answer. The answer is given once; an answer to one that has gone is lost, harmlessly."""
+    """One task waits for one answer. The answer is given once; an answer after the task has left is dropped."""
 
     __slots__ = ("_error", "_is_answered", "_task", "_value", "leaves_at_pause")
 
     def __init__(self, *, leaves_at_pause: bool = False) -> None:
         self.leaves_at_pause = leaves_at_pause
-        """Of an outcome: whether a pause of the invocation is an answer, too."""
+        """For an outcome: whether a pause of the invocation is an answer as well."""
         self._is_answered = False
         self._value: T | None = None
         self._error: BaseException | None = None
         self._task: trio.lowlevel.Task | None = None
 
     def set(self, value: T) -> None:
-        """Answer."""
+        """Answer with a value."""
         if not self._is_answered:
             self._value = value
             self._wake()
@@ -42,13 +42,13 @@ class Reply(Generic[T]):
             trio.lowlevel.reschedule(task)
 
     async def wait(self) -> T:
-        """The answer. Cancelling the wait changes nothing but that nobody waits any more."""
+        """Wait for the answer. Cancelling the wait has no other effect."""
         if not self._is_answered:
             self._task = trio.lowlevel.current_task()
             await trio.lowlevel.wait_task_rescheduled(self._abort)
         error = self._error
         if error is not None:
-            self._error = None  # or it would be kept by its own traceback
+            self._error = None  # otherwise its own traceback would keep it alive
             raise error
         return cast("T", self._value)
 

@@ -1,22 +1,22 @@
-"""Notices users' code that keeps the event loop to itself, names its line, and in the end interrupts it.
+"""Detects user code that blocks the event loop, reports its line, and finally interrupts it.
 
-A handler, or the body of an async step, has the loop's thread until its next await. What never gets there would stop every
-other invocation, every request, and the end of the process. A thread of the watchdog's looks from outside, since the loop cannot:
-after ``REPORT_SECONDS`` it says whose turn it is and at which line, after ``Limits.blocking_seconds`` it has an
-:class:`Interruption` raised there. The turn is dropped and its invocation paused (``Attempt``, ``StepTask``).
+A handler, or the body of an async step, has the loop's thread until its next await. Code that never reaches one would stop every
+other invocation, every request, and the end of the process. The loop cannot notice that itself, so a thread of the watchdog does:
+after ``REPORT_SECONDS`` it logs the invocation and the line, and after ``Limits.blocking_seconds`` it raises an
+:class:`Interruption` there. The turn is dropped and its invocation paused (``Attempt``, ``StepTask``).
 
-How it is raised. Where the loop runs in the main thread, by a signal: its handler runs between two bytecodes of exactly the code
-that is to be interrupted, so that it can look first whether that still has the turn, and a system call (``time.sleep``, a read
-from a socket, a lock) ends for it. SIGURG is taken as in Go's runtime, and for its reasons: libraries do not use it, and one that
-comes too late is harmless (https://go.googlesource.com/proposal/+/master/design/24543-non-cooperative-preemption.md).
-SIGVTALRM comes after each second of processor time by itself: a search by a regular expression, or a power of large integers,
-never lets go of the interpreter, so that no other thread could send anything, but looks for signals. In another thread signals
-are of no use; there ``PyThreadState_SetAsyncExc`` has to do, which ends no system call, and which may come late: so the code that leaves a
-turn receives what has not come yet (``_take_back``).
+How it is raised. If the loop runs in the main thread, by a signal: its handler runs between two bytecodes of the code to
+interrupt, so it can check that this code still has the turn, and a system call (``time.sleep``, a read from a socket, a lock)
+ends for it. The signal is SIGURG, as in Go's runtime and for the same reasons: libraries do not use it, and a late one is
+harmless (https://go.googlesource.com/proposal/+/master/design/24543-non-cooperative-preemption.md). SIGVTALRM arrives after each
+second of processor time: a regular expression search or a power of large integers never releases the interpreter, so no other
+thread could send a signal, but it does check for signals. In another thread signals are of no use; there
+``PyThreadState_SetAsyncExc`` is used. It ends no system call and may arrive late, so the code that leaves a turn receives a
+pending one (``_take_back``).
 
-What cannot be interrupted: a call into C that neither returns nor looks for signals. ``journal.in_flight`` records whose turn it is,
-so after two deaths in a row in the turn of one invocation the next start pauses that invocation. The same holds for code that
-crashes the process.
+It cannot interrupt a call into C that neither returns nor checks for signals. For that, ``journal.in_flight`` records which
+invocation has the loop: after two deaths of the process in a row with the same invocation, the next start pauses it. The same
+covers code that crashes the process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
-from trio._core._run import GLOBAL_RUN_CONTEXT  # trio has no public way to ask from another thread which task runs
+from trio._core._run import (
+    GLOBAL_RUN_CONTEXT,
+)  # trio has no public way to ask from another thread which task is running
 
 from actors.core import commands as c
 from actors.engine.frames import CodeLocation, is_in_users_code, place_of
@@ -54,10 +56,10 @@ T = TypeVar("T")
 log = SafeLogger(__name__)
 
 WARN_SECONDS = 0.1
-"""A turn that takes longer is worth a line in the log."""
+"""A turn that takes longer than this is logged at its end."""
 
 REPORT_SECONDS = 1.0
-"""A turn that has taken this long is reported while it goes on, with the line it is at."""
+"""A turn that has taken this long is logged while it runs, with its line."""
 
 _LOOK_SECONDS = 0.25
 _AGAIN_SECONDS = 0.05
@@ -66,7 +68,8 @@ _CHECKS = 10
 
 
 class Turn(Protocol):
-    """Whose turn it is. ``progress`` grows while it gets on, as a replay does. ``mark`` stands for it in ``journal.in_flight``."""
+    """The invocation that has the loop. ``progress`` grows while a replay advances. ``mark`` identifies it in
+    ``journal.in_flight``."""
 
     @property
     def invocation_id(self) -> InvocationId: ...
@@ -86,7 +89,7 @@ class Turn(Protocol):
 
 @attrs.frozen(eq=False)
 class Work:
-    """Something of an invocation that is neither its handler nor a step: its argument becomes objects."""
+    """Work for an invocation that is neither its handler nor a step: its argument is decoded."""
 
     invocation_id: InvocationId
     name: str
@@ -95,12 +98,12 @@ class Work:
 
     @property
     def mark(self) -> bytes:
-        """The mark of its handler's turns: those follow if this does not end the process."""
+        """The mark of its handler's turns, which follow if this does not end the process."""
         return turn_mark(self.invocation_id)
 
 
 def blocked_error(name: str, limits: Limits, place: CodeLocation | None) -> BlockedLoopError:
-    """What is said of code that was interrupted at this place."""
+    """The error for code that was interrupted at this place."""
     line = "" if place is None else f"{place.line}: "
     return BlockedLoopError(
         f"{line}{name} kept the event loop to itself for more than {limits.blocking_seconds:g} seconds "
@@ -110,15 +113,15 @@ def blocked_error(name: str, limits: Limits, place: CodeLocation | None) -> Bloc
 
 
 def held_for_blocking(of: InvocationId, error: BlockedLoopError, place: CodeLocation | None) -> c.PauseAttempt:
-    """The pause that follows."""
+    """The command that pauses the invocation afterwards."""
     failure = Failure(type_of(error), text_of(error), "" if place is None else place.frames)
     return c.PauseAttempt(invocation_id=of, cause=PauseCause.BLOCKED, reason=failure.message, failure=failure)
 
 
 @attrs.define(eq=False)
 class _Stretch:
-    """A time in which the same code has the loop. ``key`` tells one from another; ``turn`` is None where it is nobody's: a task
-    of the engine, or of the program around it."""
+    """A period in which the same code has the loop. ``key`` identifies it. ``turn`` is None for code of no invocation: a task of
+    the engine or of the surrounding program."""
 
     key: tuple[object, ...]
     turn: Turn | None
@@ -128,7 +131,7 @@ class _Stretch:
 
 
 class Watchdog:
-    """Told by the engine when users' code has the thread."""
+    """Watches the loop. The engine reports the beginning and the end of user code."""
 
     def __init__(
         self,
@@ -144,7 +147,7 @@ class Watchdog:
         self._turn: Turn | None = None
         self._since = 0.0
         self.interrupted: CodeLocation | None = None
-        """Where the last turn was interrupted, if it was, whatever its code has made of that."""
+        """The place where the last turn was interrupted, if it was, even if its code swallowed the interruption."""
         self._lock = threading.Lock()
         self._loop = threading.get_ident()
         self._run_context: dict[str, Any] = {}
@@ -156,7 +159,7 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to look. Called in the loop's thread."""
+        """Begin to watch. Called in the loop's thread."""
         self._loop = threading.get_ident()
         self._run_context = vars(GLOBAL_RUN_CONTEXT)
         self._meter.start()
@@ -166,7 +169,7 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop watching."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
@@ -176,7 +179,7 @@ class Watchdog:
         self._record = None
 
     def run(self, turn: Turn, function: Callable[..., T], *args: Any) -> T:
-        """Call it as a turn. Raises :class:`Interruption` if that was not swallowed; see :meth:`take_interrupted`."""
+        """Run the function as a turn. Raises :class:`Interruption` unless the code swallowed it; see :meth:`take_interrupted`."""
         self.interrupted = None
         if self._record is not None:
             self._record[:TURN_BYTES] = turn.mark
@@ -192,7 +195,7 @@ class Watchdog:
                     self._record[0] = 0
                 if self._is_pending or time.monotonic() - self._since > WARN_SECONDS:
                     self._leave(turn)
-        except Interruption:  # it may have come in the midst of leaving
+        except Interruption:  # it may have arrived while the turn was ending
             self._turn = None
             if self._record is not None:
                 self._record[0] = 0
@@ -201,7 +204,7 @@ class Watchdog:
             raise
 
     def take_interrupted(self) -> CodeLocation | None:
-        """Where the last turn was interrupted, if it was."""
+        """The place where the last turn was interrupted, if it was."""
         interrupted, self.interrupted = self.interrupted, None
         return interrupted
 
@@ -213,16 +216,18 @@ class Watchdog:
             self._complain(turn, took)
 
     def _own_time_of_turn(self) -> float:
-        """How long the turn has taken, without what is not its doing."""
+        """The time that the turn has used, without delays that are not its doing."""
         last, now = self._last, self._meter.read()
         excused = self._excused + now.collected - self._excused_before
         if self._thread is not None and now.now - last.now > 2 * _LOOK_SECONDS:
-            excused += max(0.0, now.now - last.now - (now.busy - last.busy))  # nobody has looked: nothing ran
+            excused += max(
+                0.0, now.now - last.now - (now.busy - last.busy)
+            )  # the watchdog has taken no reading: nothing was running
         return now.now - self._since - excused
 
     def _take_back(self) -> None:
-        """Have no exception come later that was sent. It is received here if need be: CPython 3.11 does not notice when one is
-        withdrawn, and would look for it at each of its checks from then on."""
+        """Make sure that an exception that was sent does not arrive later. It is received here if necessary: CPython 3.11 does
+        not notice that one is withdrawn, and would check for it from then on."""
         try:
             with self._lock:  # its sender holds it
                 self._is_pending = False
@@ -245,7 +250,7 @@ class Watchdog:
                 *(turn.name, turn.invocation_id, took, place.frames),
             )
 
-    # Looking, in the watchdog's thread.
+    # In the watchdog's thread.
 
     def _look_on(self) -> None:
         seconds = _LOOK_SECONDS
@@ -264,9 +269,9 @@ class Watchdog:
                     self._send_exception(stretch)
 
     def _at_work(self, *, longest: float) -> _Stretch | None:
-        """Whose code has had the loop since the last look, and for how long in all.
+        """The code that has had the loop since the last reading, and its total time.
 
-        What the loop's code has not done counts for nothing: see :mod:`actors.engine.meter`.
+        Delays that the loop's code did not cause do not count: see :mod:`actors.engine.meter`.
         """
         last, now = self._last, self._meter.read()
         self._last = now
@@ -307,17 +312,17 @@ class Watchdog:
             frame = sys._current_frames().get(self._loop)
             if frame is None or not is_in_users_code(frame):
                 return
-            self._is_pending = True  # before the turn is looked at: the turn's end looks at it
+            self._is_pending = True  # before the turn is checked: the end of the turn checks it as well
             if self._turn is None or self._turn is not stretch.turn:
                 self._is_pending = False
                 return
             self._note(frame)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._loop), ctypes.py_object(Interruption))
 
-    # Looking, in the loop's thread.
+    # In the loop's thread.
 
     def look_in_loop(self, frame: FrameType) -> None:
-        """A signal has come. Raises :class:`Interruption` if the code that has the loop has had it for too long."""
+        """Handle a signal. Raises :class:`Interruption` if the code that has the loop has had it for too long."""
         stretch = self._at_work(longest=2 * _PROCESSOR_SECONDS)
         if stretch is not None and self._is_too_long(stretch) and is_in_users_code(frame):
             raise Interruption(self._note(frame))
@@ -328,13 +333,13 @@ class Watchdog:
 
 
 class _Signals:
-    """The two signals, while any watchdog of the main thread uses them."""
+    """The two signals, while a watchdog of the main thread uses them."""
 
     def __init__(self) -> None:
         self._watchdogs: list[Watchdog] = []
 
     def begin(self, watchdog: Watchdog) -> bool:
-        """Have it look at each signal; whether that is possible here."""
+        """Call the function at each signal. Returns whether that is possible here."""
         if threading.current_thread() is not threading.main_thread():
             return False
         if not self._watchdogs:
@@ -342,18 +347,18 @@ class _Signals:
                 return False
             signal.signal(signal.SIGURG, self._look)
             signal.signal(signal.SIGVTALRM, self._look)
-            # It comes to any thread, at any time: system calls of others should not end for it.
+            # It can arrive in any thread at any time: system calls of others must not end for it.
             signal.siginterrupt(signal.SIGVTALRM, False)
             signal.setitimer(signal.ITIMER_VIRTUAL, _PROCESSOR_SECONDS, _PROCESSOR_SECONDS)
         self._watchdogs.append(watchdog)
         return True
 
     def end(self, watchdog: Watchdog) -> None:
-        """It looks no more."""
+        """Stop handling signals."""
         self._watchdogs.remove(watchdog)
         if not self._watchdogs:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-            signal.signal(signal.SIGVTALRM, signal.SIG_IGN)  # by default, one that comes late would end the process
+            signal.signal(signal.SIGVTALRM, signal.SIG_IGN)  # by default, a late one would end the process
             signal.signal(signal.SIGURG, signal.SIG_DFL)
 
     def _look(self, _: int, frame: FrameType | None) -> None:
