@@ -1,54 +1,67 @@
-"""Logs of a server: one line an event on stderr, whatever is in it."""
+"""Logs of a server: one line for each event on stderr, coloured for a terminal, else JSON.
+
+A line of JSON has ``timestamp`` (UTC, ISO 8601), ``level``, ``logger``, ``event`` and, if something was raised, ``exception``.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from typing import Any
+from datetime import UTC, datetime
 
-import structlog
+import click
 
 from cli.render.output import safe
 
+_COLOURS = {"debug": "blue", "info": "green", "warning": "yellow", "error": "red", "critical": "red"}
+
 
 def set_up_logs(*, verbose: bool) -> None:
-    """Send the logs of every module to stderr: coloured for a terminal, as JSON otherwise."""
-    shared: list[Any] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso"),
-        structlog.processors.format_exc_info,
-        _traceback_apart,
-        _one_line,
-    ]
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=True)
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer(ensure_ascii=True)
-    )
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-    )
+    """Send the logs of every module to stderr."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
+    handler.setFormatter(ColouredFormatter() if sys.stderr.isatty() else JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
     logging.getLogger("hypercorn").setLevel(logging.WARNING)
 
 
-def _traceback_apart(_: Any, __: str, entry: dict[str, Any]) -> dict[str, Any]:
-    """The traceback of a handler or a step, as that of an exception: its lines are indented, so none looks like an event."""
-    traceback = getattr(entry.get("_record"), "traceback", "")
-    if traceback:
-        entry["event"] = entry["event"].removesuffix(f"\n{traceback}")
-        entry["exception"] = "\n".join(f"  {safe(line)}" for line in traceback.splitlines())
-    return entry
+class JsonFormatter(logging.Formatter):
+    """A line of JSON in ASCII, so that nothing in a log looks like another line of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        event, exception = _parts_of(record)
+        entry = {
+            "event": event,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "timestamp": _timestamp(record),
+        }
+        return json.dumps(entry | ({"exception": exception} if exception else {}))
 
 
-def _one_line(_: Any, __: str, entry: dict[str, Any]) -> dict[str, Any]:
-    """Nothing in a log may look like another line of it."""
-    return {
-        key: safe(value) if isinstance(value, str) and key != "exception" else value for key, value in entry.items()
-    }
+class ColouredFormatter(logging.Formatter):
+    """A line for people; a traceback follows it, indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        event, exception = _parts_of(record)
+        level = record.levelname.lower()
+        shown = click.style(f"{level:<9}", fg=_COLOURS.get(level))
+        line = f"{_timestamp(record)} {shown}{event}  {click.style(safe(record.name), dim=True)}"
+        return "\n".join([line, exception]) if exception else line
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _parts_of(record: logging.LogRecord) -> tuple[str, str]:
+    """The message as one line, and the traceback, whose lines are indented, so that none looks like an event.
+
+    The engine appends the traceback of a handler or a step to its message, and passes it in ``extra`` too.
+    """
+    traceback = getattr(record, "traceback", "")
+    message = record.getMessage().removesuffix(f"\n{traceback}") if traceback else record.getMessage()
+    raised = traceback or (logging.Formatter().formatException(record.exc_info) if record.exc_info else "")
+    return safe(message), "\n".join(f"  {safe(line)}" for line in raised.splitlines())

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from playhead.packages import check_packages
+from playhead.packages import check_command_line, check_packages
 
 
 def main() -> None:
-    """Run a command, unless a file beside the user's app stands in for a package of ours."""
+    """Run a command, unless a file beside the user's app hides a package of ours, or the packages of the command line are missing."""
     try:
         check_packages()
-    except ImportError as hidden:
-        print(f"playhead: {hidden}", file=sys.stderr)
+        check_command_line()
+    except ImportError as error:
+        print(f"playhead: {error}", file=sys.stderr)
         sys.exit(2)
     from cli.main import main as run
 

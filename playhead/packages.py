@@ -19,6 +19,19 @@ def check_packages() -> None:
             )
 
 
+COMMAND_LINE = ("apsw", "click", "h11", "httpx2", "hypercorn", "rich", "starlette", "watchfiles")
+"""What ``playhead[cli]`` installs, by the names under which it is imported."""
+
+
+def check_command_line() -> None:
+    """Raise :class:`ImportError` if a package that the command line needs is not installed."""
+    missing = [name for name in COMMAND_LINE if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"the command line needs {', '.join(missing)}, not installed here: pip install 'playhead[cli]'"
+        )
+
+
 def _origin(name: str) -> Path | None:
     """Where a package would be imported from, without importing it."""
     spec = importlib.util.find_spec(name)

@@ -33,6 +33,7 @@ ARROWS = {
     "journal.kv": "journal",
     "journal.log": "journal journal.kv",
     "actors.errors": "journal",
+    "actors.extras": "actors.errors",
     "actors.values": "actors.errors journal",
     "actors.environment": "journal",
     "actors.core": "actors.errors actors.values journal",
@@ -47,7 +48,7 @@ ARROWS = {
         " journal journal.kv journal.log"
     ),
     "actors.query": (
-        "actors.core actors.environment actors.errors actors.model actors.system actors.values journal journal.kv journal.log"
+        "actors.core actors.environment actors.errors actors.extras actors.model actors.system actors.values journal journal.kv journal.log"
     ),
     "actors.fsck": "actors.core actors.engine actors.errors actors.query journal journal.kv journal.log",
     "actors.control": "actors.core actors.errors actors.model actors.query actors.values journal",
@@ -61,10 +62,10 @@ ARROWS = {
     ),
     "actors.http": "actors.core actors.errors actors.model actors.values journal journal.kv",
     "actors.http.client": (
-        "actors.control actors.core actors.errors actors.http actors.model actors.query actors.values journal"
+        "actors.control actors.core actors.errors actors.extras actors.http actors.model actors.query actors.values journal"
     ),
     "actors.http.server": (
-        "actors.control actors.control.local actors.core actors.engine actors.errors actors.http actors.model actors.query"
+        "actors.control actors.control.local actors.core actors.engine actors.errors actors.extras actors.http actors.model actors.query"
         " actors.values journal"
     ),
     "actors.http.console": "",

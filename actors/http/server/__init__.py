@@ -1,1 +1,5 @@
 """The HTTP API in front of a runtime."""
+
+from actors.extras import require
+
+require("server")

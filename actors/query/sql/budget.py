@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
-import apsw
 import attrs
 
 from actors.errors import QueryTooLargeError, QueryTooSlowError
@@ -20,6 +20,12 @@ MEMORY_BYTES = 256 << 20
 
 def wanted_for_ever() -> None:
     """For a query whose caller waits until it ends."""
+
+
+def _memory_used() -> int:
+    """How many bytes SQLite has; none before it is loaded, because a list without a condition does not need it."""
+    sqlite = sys.modules.get("apsw")
+    return 0 if sqlite is None else int(sqlite.memory_used())
 
 
 @attrs.define(eq=False)
@@ -42,7 +48,7 @@ class Budget:
 
     def __attrs_post_init__(self) -> None:
         self._deadline = time.monotonic() + self.seconds
-        self._memory_before = apsw.memory_used()
+        self._memory_before = _memory_used()
 
     def read(self, rows: int) -> None:
         """Note that keys of the store have been read. Raises when the query may not go on."""
@@ -72,7 +78,7 @@ class Budget:
                 f"the query took longer than {self.seconds:g} seconds and was stopped. Narrow it: id, service with key, an open "
                 "status, awaited_signal, and created_at are found by an index; everything else reads every row"
             )
-        if apsw.memory_used() - self._memory_before > MEMORY_BYTES:
+        if _memory_used() - self._memory_before > MEMORY_BYTES:
             raise QueryTooLargeError(
                 f"the query needs more than {MEMORY_BYTES >> 20} MiB to sort or to group its rows; narrow it, or ask for "
                 "fewer columns"

@@ -3,7 +3,7 @@
 What an index finds is answered at once: the way to a thread and back costs more than the answer, and beside an event loop that
 is never idle a switch interval each way. What takes longer starts again in a thread, on the same view.
 
-Imports SQLite when it is first asked.
+Imports SQLite when a question in SQL comes first; raises :class:`actors.extras.MissingExtraError` if it is not installed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import attrs
 import outcome
 import trio
 
+from actors.extras import require
 from actors.query.sql.places import Places
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Queries:
 
     async def query(self, asked: QueryTarget, sql: str, parameters: Parameters) -> QueryResult:
         """The answer to one SELECT. Raises as :func:`actors.query.sql.statement.query` does."""
+        require("sql")
         from actors.query.sql.statement import query
 
         limits = self._limits
@@ -78,6 +80,7 @@ class Queries:
 
     async def newest(self, asked: QueryTarget, listing: Listing, predicate: str) -> list[InvocationRow]:
         """The newest invocations that are listed and that the predicate fits. Raises as :func:`query` does."""
+        require("sql")
         from actors.query.sql.predicates import newest
 
         return await self._answer(
@@ -102,6 +105,7 @@ class Queries:
 
     async def matching(self, asked: QueryTarget, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
         """How many invocations the predicate fits, and the ids of so many, the oldest first. Raises as :func:`query` does."""
+        require("sql")
         from actors.query.sql.predicates import matching
 
         return await self._answer(
@@ -117,6 +121,7 @@ class Queries:
 
     async def newest_ids(self, asked: QueryTarget, listing: Listing) -> tuple[int, list[InvocationId]]:
         """How many are listed, and the ids of the newest of them. Raises as :func:`query` does."""
+        require("sql")
         from actors.query.sql.predicates import newest_ids
 
         return await self._answer(

@@ -1,0 +1,44 @@
+"""The optional parts of an installation, and the error that names the one that is missing.
+
+An actor runs on trio, attrs, cattrs, msgspec and rocksdict alone. A server, a client over HTTP, SQL and the command line need more
+packages; ``pyproject.toml`` lists them as extras.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from actors.errors import Refused
+
+EXTRAS = {
+    "client": ("httpx2",),
+    "server": ("h11", "hypercorn", "starlette"),
+    "sql": ("apsw",),
+    "cli": ("click", "rich", "watchfiles"),
+}
+"""For each extra, the packages that it adds, by the names under which they are imported."""
+
+
+class MissingExtraError(Refused, ImportError):
+    """This installation lacks the packages of an extra.
+
+    ``extra`` is its name and ``missing`` are the packages. The message says which command installs them.
+    """
+
+    http_status = 501
+
+    def __init__(self, message: str = "", *, extra: str = "", missing: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.extra = extra
+        self.missing = missing
+
+
+def require(extra: str) -> None:
+    """Raise :class:`MissingExtraError` if a package of this extra is not installed."""
+    missing = tuple(name for name in EXTRAS[extra] if find_spec(name) is None)
+    if missing:
+        raise MissingExtraError(
+            f"this needs {' and '.join(missing)}, which is not installed: pip install 'playhead[{extra}]'",
+            extra=extra,
+            missing=missing,
+        )
