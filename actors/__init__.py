@@ -1,6 +1,7 @@
 """Durable virtual objects for trio, with a remote control.
 
-What is exported here is promised; the modules below are not. What needs an event loop or a disk is imported when it is first
+What is exported here is promised, and so are ``actors.errors``, ``actors.types`` (the data that signatures name), and
+``actors.testing``; the other modules are not. What needs an event loop or a disk is imported when it is first
 used, so that importing this costs little.
 """
 
@@ -92,7 +93,7 @@ from actors.model.classes import Actor, Service, Workflow
 from actors.model.fields import Log, Map, field
 from actors.model.handler_log import logger
 from actors.model.handlers import handler, shared
-from actors.model.handles import InvocationHandle, Restarted
+from actors.model.handles import InvocationHandle
 from actors.model.verbs import (
     actor,
     current_invocation,
@@ -123,79 +124,45 @@ from actors.values import converter
 from actors.values.limits import Limits
 from actors.values.retries import RetryPolicy
 from journal.errors import MalformedIdError
-from journal.events import Answer, OutcomeKind, Status
+from journal.events import Status
 from journal.ids import InvocationId
 
 if TYPE_CHECKING:
+    from actors import errors as errors
+    from actors import testing as testing
+    from actors import types as types
     from actors.control.client import Client
-    from actors.control.deployments import DeploymentClient
-    from actors.control.gates import GateClient
-    from actors.control.jobs import JobClient, JobHandle, Selection
-    from actors.control.objects import ObjectHandle
-    from actors.core.gates import GateState, Scope, ScopeKind
-    from actors.core.jobs import ItemResult, JobState, JobVerb
     from actors.http.client.backend import connect
-    from actors.model.checks import CheckReport, CheckSummary
-    from actors.model.deployment_info import CodeFile, DeploymentInfo
-    from actors.model.edit import Edited
-    from actors.model.explain import Reason, Waiting
-    from actors.model.history import JournalEntry
-    from actors.model.info import GateAnswer, GateInfo, InvocationInfo
-    from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
-    from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
-    from actors.model.output import OutputChunk
-    from actors.query.sql.result import QueryResult
-    from actors.runtime import Runtime, collect_garbage_rarely, open_runtime
+    from actors.runtime import Runtime, open_runtime
+
+    __version__: str
 
 _LATER = {
     "Client": "actors.control.client",
-    "CodeFile": "actors.model.deployment_info",
-    "Edited": "actors.model.edit",
-    "CheckReport": "actors.model.checks",
-    "CheckSummary": "actors.model.checks",
-    "DeploymentClient": "actors.control.deployments",
-    "DeploymentInfo": "actors.model.deployment_info",
-    "FieldChange": "actors.model.object_info",
-    "GateAnswer": "actors.model.info",
-    "GateClient": "actors.control.gates",
-    "GateInfo": "actors.model.info",
-    "GateState": "actors.core.gates",
-    "InvocationInfo": "actors.model.info",
-    "ItemInfo": "actors.model.object_info",
-    "ItemResult": "actors.core.jobs",
-    "JobClient": "actors.control.jobs",
-    "JobHandle": "actors.control.jobs",
-    "JobInfo": "actors.model.job_info",
-    "JobItem": "actors.model.job_info",
-    "JobItems": "actors.model.job_info",
-    "JobPreview": "actors.model.job_info",
-    "JobState": "actors.core.jobs",
-    "JobVerb": "actors.core.jobs",
-    "JournalEntry": "actors.model.history",
-    "OutputChunk": "actors.model.output",
-    "ObjectHandle": "actors.control.objects",
-    "ObjectInfo": "actors.model.object_info",
-    "ObjectName": "actors.model.object_info",
-    "QueryResult": "actors.query.sql.result",
-    "Reason": "actors.model.explain",
     "Runtime": "actors.runtime",
-    "Scope": "actors.core.gates",
-    "ScopeKind": "actors.core.gates",
-    "Selection": "actors.control.jobs",
-    "Waiting": "actors.model.explain",
-    "collect_garbage_rarely": "actors.runtime",
     "connect": "actors.http.client.backend",
     "open_runtime": "actors.runtime",
 }
 
 
+_NAMESPACES = ("errors", "testing", "types")
+"""Modules whose names are promised as well."""
+
+
 def __getattr__(name: str) -> object:
-    module = _LATER.get(name)
-    if module is None:
-        raise AttributeError(f"module 'actors' has no attribute {name!r}")
     from importlib import import_module
 
-    value: object = getattr(import_module(module), name)
+    value: object
+    if name in _NAMESPACES:
+        value = import_module(f"actors.{name}")
+    elif name in _LATER:
+        value = getattr(import_module(_LATER[name]), name)
+    elif name == "__version__":
+        from importlib.metadata import version
+
+        value = version("playhead")
+    else:
+        raise AttributeError(f"module 'actors' has no attribute {name!r}")
     globals()[name] = value
     return value
 
@@ -204,31 +171,19 @@ __all__ = [
     "Actor",
     "ActorError",
     "AlreadyCompletedError",
-    "Answer",
     "BlockedLoopError",
     "BrokenDeploymentError",
     "CallTooDeepError",
     "CancelScope",
     "Cancelled",
     "CancelledError",
-    "CheckReport",
-    "CheckSummary",
     "Client",
-    "CodeFile",
     "DeadlockError",
     "DefinitionError",
-    "DeploymentClient",
     "DeploymentInUseError",
-    "DeploymentInfo",
     "DeploymentTooLargeError",
-    "Edited",
-    "FieldChange",
     "FieldMisuseError",
     "ForbiddenError",
-    "GateAnswer",
-    "GateClient",
-    "GateInfo",
-    "GateState",
     "HistoryGoneError",
     "IdempotencyConflictError",
     "IncompatibleError",
@@ -241,20 +196,8 @@ __all__ = [
     "InvocationCancelledError",
     "InvocationHandle",
     "InvocationId",
-    "InvocationInfo",
     "InvocationKilledError",
     "InvocationPausedError",
-    "ItemInfo",
-    "ItemResult",
-    "JobClient",
-    "JobHandle",
-    "JobInfo",
-    "JobItem",
-    "JobItems",
-    "JobPreview",
-    "JobState",
-    "JobVerb",
-    "JournalEntry",
     "KeyCollisionError",
     "KeyHeldError",
     "Limits",
@@ -268,25 +211,14 @@ __all__ = [
     "NotCompletedError",
     "NotPossibleError",
     "Nursery",
-    "ObjectHandle",
-    "ObjectInfo",
-    "ObjectName",
     "ObjectSetAsideError",
-    "OutcomeKind",
-    "OutputChunk",
     "OutsideHandlerError",
     "PayloadTooLargeError",
-    "QueryResult",
     "QueryTooLargeError",
     "QueryTooSlowError",
-    "Reason",
     "Refused",
-    "Restarted",
     "RetryPolicy",
     "Runtime",
-    "Scope",
-    "ScopeKind",
-    "Selection",
     "Service",
     "SignalBufferFullError",
     "Status",
@@ -314,10 +246,8 @@ __all__ = [
     "UnknownStepError",
     "UnserializableError",
     "VersionConflictError",
-    "Waiting",
     "Workflow",
     "actor",
-    "collect_garbage_rarely",
     "connect",
     "converter",
     "current_invocation",

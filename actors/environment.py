@@ -85,7 +85,7 @@ class Environment:
         self.unique = Ulids(self.clock.now, self.random).next
 
 
-def world_of_run() -> Environment:
+def environment_of_run() -> Environment:
     """The world on the clock of this trio run: under ``trio.testing.MockClock`` all time is virtual."""
     if not is_mocked():
         return Environment()

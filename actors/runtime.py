@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import gc
 import getpass
 import os
 from contextlib import asynccontextmanager
@@ -23,7 +22,7 @@ from actors.engine.engine import Engine
 from actors.engine.requests import Principal
 from actors.engine.stored_names import StoredNames
 from actors.engine.watchdog import Watchdog
-from actors.environment import Environment, world_of_run
+from actors.environment import Environment, environment_of_run
 from actors.errors import DefinitionError, plain_text
 from actors.model.app import App
 from actors.query.unserved import UnservedClass, without_code
@@ -96,7 +95,7 @@ async def open_runtime(
     partitions: int = 1,
     limits: Limits = DEFAULT_LIMITS,
     retention: Seconds = RETENTION_SECONDS,
-    world: Environment | None = None,
+    environment: Environment | None = None,
     paused: bool = False,
     fail_fast: bool = False,
     drain: Seconds = DRAIN_SECONDS,
@@ -110,7 +109,7 @@ async def open_runtime(
     opened: look first, then let go on what should. ``code`` is what the classes come from, as ``file.py`` or
     ``package.module``; by default the modules that they are defined in. It is kept with the data: what is under way goes on on
     the code that it began on, also after a start on other code. With ``code=None``, or without a ``path``, whatever is served
-    runs everything that has no code of its own. ``journal`` and ``world`` take the place of the disk, of time, chance and threads.
+    runs everything that has no code of its own. ``journal`` and ``environment`` take the place of the disk, of time, chance and threads.
     Under ``trio.testing.MockClock`` wall time follows trio's: a sleep of days takes no time with ``autojump_threshold=0``, and the
     clock does not jump while a thread works for the runtime.
 
@@ -138,7 +137,7 @@ async def open_runtime(
     drain_seconds = checked_seconds(drain, "drain")
     kept_for = one_of(Durability, durability, "durability")
     checked_count(partitions, "partitions", at_most=MAX_PARTITIONS)
-    surroundings = world if world is not None else world_of_run()
+    surroundings = environment if environment is not None else environment_of_run()
     is_kept = path is not None and journal is None
     snapshot = await surroundings.offload(partial(_snapshot, code, classes, is_kept))
     app = App(classes, system=SYSTEM_CLASSES)
@@ -268,20 +267,3 @@ def _user() -> str:
         return plain_text(getpass.getuser(), MAX_NAME)  # it may come from the environment, and be anything
     except (KeyError, OSError):
         return "unknown"
-
-
-def collect_garbage_rarely() -> None:
-    """Have Python look for garbage less often, in the whole process; what is imported by now is never looked through again.
-
-    Worth it in a process that is there for its runtime, as ``playhead serve`` is: the objects in memory are many and live long,
-    so looking through all of them is in vain, and by default the youngest 700 are reason enough. Between a tenth and a fifth less
-    processor time a call was measured, and half for the replay of a history of 100,000 events.
-
-    ::
-
-        actors.collect_garbage_rarely()
-        trio.run(main)
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 100)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-import actors
 from benchmarks.machine import this_machine
 from benchmarks.measure import Size, measure
 from benchmarks.peers.command import command as peers
 from benchmarks.questions import QUESTIONS
 from benchmarks.record import keep, write_readme
 from benchmarks.report import HEADER, cells, json_line, table
+from cli.garbage import collect_garbage_rarely
 from journal.kv.store import Durability
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _how(given: dict[str, Any]) -> _How:
 
 
 def _ask(questions: Sequence[Question], how: _How, options: dict[str, Any]) -> None:
-    actors.collect_garbage_rarely()  # as a process does that is there for its runtime; the floor has the same
+    collect_garbage_rarely()  # as a process does that is there for its runtime; the floor has the same
     for question in questions:
         machine = this_machine(how.durability.value, how.size.factor)
         if not how.is_json:

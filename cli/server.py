@@ -20,13 +20,14 @@ from actors.http.server.token_routes import settle
 from actors.http.token_path import token_path
 from actors.http.tokens import TokenBook, check_token, make_token
 from actors.query.unserved import without_code
-from actors.runtime import DRAIN_SECONDS, collect_garbage_rarely, open_runtime
+from actors.runtime import DRAIN_SECONDS, open_runtime
 from actors.values.limits import DEFAULT_LIMITS, Limits
 from cli.address import Address, write_address
 from cli.allocator import give_back_large_blocks
 from cli.apps import load_app
 from cli.descriptors import allow_many_descriptors
 from cli.exit_codes import Exit
+from cli.garbage import collect_garbage_rarely
 from cli.limits import parse_limits
 from cli.logs import set_up_logs
 from cli.render.output import err, when

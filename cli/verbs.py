@@ -14,7 +14,7 @@ import attrs
 import click
 
 from actors.errors import Refused
-from actors.model.handles import Restarted
+from actors.model.handles import RestartResult
 from cli.exit_codes import Exit, exit_code_of
 from cli.jobs import follow_job, progress, report
 from cli.render.output import counted, err, out, out_json, out_json_line
@@ -23,11 +23,11 @@ from cli.run import ask
 from cli.selection import refuse_unknown
 from cli.source import Live
 from journal.errors import JournalError
-from journal.events import Answer
+from journal.events import ControlResult
 
 if TYPE_CHECKING:
     from actors.control.client import Client
-    from actors.control.jobs import JobHandle, Selection
+    from actors.control.jobs import JobHandle, JobSelection
     from actors.model.handles import InvocationHandle
     from actors.model.job_info import JobPreview
     from cli.selection import InvocationSelector
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 
-Act = Callable[["InvocationHandle[Any]"], Awaitable[Answer | Restarted]]
-Start = Callable[["Selection"], Awaitable["JobHandle"]]
+Act = Callable[["InvocationHandle[Any]"], Awaitable[ControlResult | RestartResult]]
+Start = Callable[["JobSelection"], Awaitable["JobHandle"]]
 
 _SAMPLE = 5
 _SHOW_PROGRESS_FROM = 10

@@ -208,7 +208,7 @@ class Successor:
 
 
 @attrs.frozen
-class Answer:
+class ControlResult:
     """What a verb did: whether anything changed, and the target's status before and after; a restart, what it made."""
 
     changed: bool
@@ -518,7 +518,7 @@ class VerbAnswered:
 
     invocation_id: InvocationId
     step: StepId
-    answer: Answer | None
+    answer: ControlResult | None
     refusal: Failure | None = None
 
     def __attrs_post_init__(self) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__") and name != "__all__":
+    if name.startswith("__") and name not in ("__all__", "__version__"):
         raise AttributeError(name)
     from playhead.packages import check_packages
 

@@ -74,7 +74,7 @@ class Lab:
         async with open_runtime(
             *(classes or self.classes),
             journal=journal,
-            world=world,
+            environment=world,
             limits=self.limits,
             retention=self.retention,
             paused=paused,

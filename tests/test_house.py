@@ -70,8 +70,8 @@ ARROWS = {
     ),
     "actors.http.console": "",
     "actors": (
-        "actors.control actors.core actors.errors actors.http.client actors.model actors.query actors.replay actors.runtime"
-        " actors.values journal"
+        "actors.control actors.core actors.environment actors.errors actors.http.client actors.model actors.query actors.replay"
+        " actors.runtime actors.values journal journal.kv journal.log"
     ),
     "cli": (
         "actors actors.code actors.control actors.control.local actors.core actors.engine actors.environment actors.errors"

@@ -30,11 +30,11 @@ from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from actors.core.deployments import DeploymentChange
-    from actors.core.gates import Scope
+    from actors.core.gates import GateScope
     from actors.core.jobs import Choice, JobSpec
     from actors.model.checks import CheckSummary
     from actors.model.deployment_info import CodeFile, DeploymentInfo
-    from actors.model.edit import Edit, Edited
+    from actors.model.edit import Edit, EditResult
     from actors.model.info import GateAnswer, GateInfo, InvocationInfo, ServiceInfo
     from actors.model.job_info import JobInfo, JobItems, JobPreview
     from actors.model.listing import Listing
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from actors.query.sql.result import Parameters, QueryResult
     from actors.values.limits import Limits
     from actors.values.snapshot import Snapshot
-    from journal.events import Answer, Outcome, PauseMode, Target
+    from journal.events import ControlResult, Outcome, PauseMode, Target
 
 
 @attrs.frozen(kw_only=True)
@@ -139,7 +139,7 @@ class Backend(HandleBackend, Protocol):
 
     async def edit_object(
         self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
-    ) -> Edited:
+    ) -> EditResult:
         """Change fields, all of it or nothing; durable on return.
 
         Raises :class:`actors.KeyHeldError`, :class:`actors.VersionConflictError`, :class:`actors.UnknownFieldError`,
@@ -157,7 +157,7 @@ class Backend(HandleBackend, Protocol):
 
     # Gates.
 
-    async def close_gate(self, scope: Scope, mode: PauseMode, reason: str) -> GateAnswer:
+    async def close_gate(self, scope: GateScope, mode: PauseMode, reason: str) -> GateAnswer:
         """Hold everything in the scope. On return the gate is durable, and this runtime starts and resumes nothing in the scope.
 
         Raises :class:`actors.UnknownServiceError`, :class:`actors.UnknownHandlerError`, :class:`actors.InvalidKeyError`,
@@ -165,7 +165,7 @@ class Backend(HandleBackend, Protocol):
         """
         ...
 
-    async def open_gate(self, scope: Scope, reason: str) -> GateAnswer:
+    async def open_gate(self, scope: GateScope, reason: str) -> GateAnswer:
         """Resume everything in the scope; durable on return. Raises as :meth:`close_gate`."""
         ...
 
@@ -231,7 +231,7 @@ class Backend(HandleBackend, Protocol):
         """The state of a job once it has ended. Raises :class:`actors.UnknownJobError`."""
         ...
 
-    async def cancel_job(self, job: str, reason: str) -> Answer:
+    async def cancel_job(self, job: str, reason: str) -> ControlResult:
         """Cancel a job; durable on return. Raises :class:`actors.UnknownJobError`, :class:`actors.AlreadyCompletedError`."""
         ...
 

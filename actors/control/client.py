@@ -117,7 +117,7 @@ class Client:
 
     @property
     def gates(self) -> GateClient:
-        """What is held: a service, a handler, a key, everything. See :class:`actors.GateClient`."""
+        """What is held: a service, a handler, a key, everything. See :class:`actors.types.GateClient`."""
         return GateClient(self._backend)
 
     async def check(
@@ -147,12 +147,12 @@ class Client:
 
     @property
     def deployments(self) -> DeploymentClient:
-        """The code that there is, and which of it new work runs on. See :class:`actors.DeploymentClient`."""
+        """The code that there is, and which of it new work runs on. See :class:`actors.types.DeploymentClient`."""
         return DeploymentClient(self._backend)
 
     @property
     def jobs(self) -> JobClient:
-        """One verb for every invocation that a condition fits. See :class:`actors.JobClient`."""
+        """One verb for every invocation that a condition fits. See :class:`actors.types.JobClient`."""
         return JobClient(self._backend)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:

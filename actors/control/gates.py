@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core.gates import Scope, parse_scope
+from actors.core.gates import GateScope, parse_scope
 from actors.values.arguments import checked_text, one_of
 from journal.events import PauseMode
 
@@ -31,7 +31,7 @@ class GateClient:
         self._backend = backend
 
     async def close(
-        self, scope: str | Scope, *, mode: str | PauseMode = PauseMode.DRAIN, reason: str = ""
+        self, scope: str | GateScope, *, mode: str | PauseMode = PauseMode.DRAIN, reason: str = ""
     ) -> GateAnswer:
         """Hold everything in the scope, whatever was opened in it before. Closing it twice changes nothing.
 
@@ -42,7 +42,7 @@ class GateClient:
         held = one_of(PauseMode, mode, "mode")
         return await self._backend.close_gate(_checked_scope(scope), held, checked_text(reason, "reason"))
 
-    async def open(self, scope: str | Scope, *, reason: str = "") -> GateAnswer:
+    async def open(self, scope: str | GateScope, *, reason: str = "") -> GateAnswer:
         """Resume everything in the scope, except narrower scopes that were closed individually.
 
         While a wider gate is closed, this makes an exception to it: close ``everything``, look, then open one service. An
@@ -55,5 +55,5 @@ class GateClient:
         return await self._backend.list_gates()
 
 
-def _checked_scope(scope: str | Scope) -> Scope:
-    return parse_scope(checked_text(str(scope) if isinstance(scope, Scope) else scope, "scope"))
+def _checked_scope(scope: str | GateScope) -> GateScope:
+    return parse_scope(checked_text(str(scope) if isinstance(scope, GateScope) else scope, "scope"))

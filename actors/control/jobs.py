@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from actors.control.backend import Backend
-    from journal.events import Answer
+    from journal.events import ControlResult
 
 SLOWEST, FASTEST = 0.01, 1e6
 """Invocations that a job may be made to ask a second."""
@@ -58,7 +58,7 @@ class JobClient:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    def where(self, predicate: str, *, limit: int | None = None, rate: float | None = None) -> Selection:
+    def where(self, predicate: str, *, limit: int | None = None, rate: float | None = None) -> JobSelection:
         """The invocations that a condition in SQL over ``sys_invocation`` fits; nothing is read before something is asked.
 
         ``limit`` takes so many at most, the oldest first; without it, all or none. ``rate`` asks so many a second.
@@ -67,7 +67,7 @@ class JobClient:
 
     def of(
         self, ids: Iterable[InvocationId | str], *, limit: int | None = None, rate: float | None = None
-    ) -> Selection:
+    ) -> JobSelection:
         """The invocations of these ids, in this order; ten thousand at most. What is gone by then refuses, as it does by itself."""
         if isinstance(ids, str):
             raise InvalidArgumentError(f"ids is {shown(ids)}, expected several: [{shown(ids)}]", path="ids")
@@ -76,7 +76,7 @@ class JobClient:
             raise InvalidArgumentError("no id is given, expected one or more")
         return self.chosen(Choice(ids=unique), limit=limit, rate=rate)
 
-    def refused_by(self, job: str, *, limit: int | None = None, rate: float | None = None) -> Selection:
+    def refused_by(self, job: str, *, limit: int | None = None, rate: float | None = None) -> JobSelection:
         """The invocations that a completed job could not change: to ask them again, or something else.
 
         ::
@@ -85,10 +85,10 @@ class JobClient:
         """
         return self.chosen(Choice(refused_by=checked_text(job, "job")), limit=limit, rate=rate)
 
-    def chosen(self, choice: Choice, *, limit: int | None = None, rate: float | None = None) -> Selection:
+    def chosen(self, choice: Choice, *, limit: int | None = None, rate: float | None = None) -> JobSelection:
         """The invocations of a choice, whichever way it was made."""
         asked_a_second = None if rate is None else checked_number(rate, "rate", at_least=SLOWEST, at_most=FASTEST)
-        return Selection(self._backend, choice, count_or_none(limit, "limit", at_most=MAX_ITEMS), asked_a_second)
+        return JobSelection(self._backend, choice, count_or_none(limit, "limit", at_most=MAX_ITEMS), asked_a_second)
 
     async def list(self, *, limit: int = 20) -> tuple[JobInfo, ...]:
         """The jobs that are retained, newest first."""
@@ -99,7 +99,7 @@ class JobClient:
         return JobHandle(self._backend, checked_text(job, "job"))
 
 
-class Selection:
+class JobSelection:
     """Some invocations: told by a condition, by their ids, or by the job that they refused. Each verb starts a job, and returns once that is durable.
 
     What fits when the job begins is dealt with, and nothing that comes later: that is what gates are for. Raises
@@ -230,7 +230,7 @@ class JobHandle:
         """Wait until it has ended, whichever way; how it stands then. Raises ``UnknownJobError``."""
         return await self._backend.await_job(self.id)
 
-    async def cancel(self, *, reason: str = "") -> Answer:
+    async def cancel(self, *, reason: str = "") -> ControlResult:
         """Ask no more invocations. What has been asked stays, and is in the outcomes. Raises ``AlreadyCompletedError``."""
         return await self._backend.cancel_job(self.id, checked_text(reason, "reason"))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from actors.errors import InvalidArgumentError
-from actors.model.edit import Edit, Edited, name_of_item
+from actors.model.edit import Edit, EditResult, name_of_item
 from actors.model.keys import checked_request_key
 from actors.values import ValueProblem, Written, parse, write_by_own_type
 from actors.values.arguments import MAX_COUNT, checked_count, checked_text, count_or_none
@@ -82,7 +82,7 @@ class ObjectHandle:
         queue: bool = False,
         reason: str = "",
         idempotency_key: str | None = None,
-    ) -> Edited:
+    ) -> EditResult:
         """Change fields: all of it or nothing, recorded as an event, in the order of the mailbox.
 
         ``set`` gives plain fields values, as their types or JSON have them (where the type is ``Any``, as JSON has them); ``clear`` gives fields back their defaults, and maps no items;

@@ -14,9 +14,9 @@ import msgspec
 from actors.values.retries import RetryPolicy
 from journal.errors import CorruptRecord
 from journal.events import (
-    Answer,
     Caller,
     Children,
+    ControlResult,
     Event,
     Failure,
     InvocationAccepted,
@@ -101,7 +101,7 @@ class CompleteVerb:
 
     invocation_id: InvocationId
     step: StepId
-    answer: Answer | None
+    answer: ControlResult | None
     refusal: Failure | None = None
 
 

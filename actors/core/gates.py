@@ -52,7 +52,7 @@ class ScopeKind(enum.Enum):
 
 
 @attrs.frozen
-class Scope:
+class GateScope:
     """A set of invocations: all, those accepted before the gate was closed (``backlog``), or those of a service, a handler, a key
     or a deployment.
 
@@ -80,7 +80,7 @@ class Scope:
             case ScopeKind.HANDLER | ScopeKind.KEY:
                 return f"{self.kind.value}:{self.service}/{self.name}"
 
-    def contains(self, other: Scope) -> bool:
+    def contains(self, other: GateScope) -> bool:
         """Whether this scope contains all of the other's invocations and is not the same scope."""
         if self.kind is ScopeKind.EVERYTHING:
             return other.kind is not ScopeKind.EVERYTHING
@@ -88,14 +88,14 @@ class Scope:
         return self.kind is ScopeKind.SERVICE and within_service
 
 
-EVERYTHING = Scope(ScopeKind.EVERYTHING)
-BACKLOG = Scope(ScopeKind.BACKLOG)
+EVERYTHING = GateScope(ScopeKind.EVERYTHING)
+BACKLOG = GateScope(ScopeKind.BACKLOG)
 _WHOLE = {str(scope): scope for scope in (EVERYTHING, BACKLOG)}
 
 
-def parse_scope(text: str | Scope) -> Scope:
+def parse_scope(text: str | GateScope) -> GateScope:
     """Parse the text of a scope. Raises :class:`actors.InvalidScopeError`."""
-    if isinstance(text, Scope):
+    if isinstance(text, GateScope):
         return text
     if text in _WHOLE:
         return _WHOLE[text]
@@ -103,11 +103,11 @@ def parse_scope(text: str | Scope) -> Scope:
     service, slash, name = rest.partition("/")
     match kind:
         case "deployment" if rest:
-            return Scope(ScopeKind.DEPLOYMENT, name=rest)
+            return GateScope(ScopeKind.DEPLOYMENT, name=rest)
         case "service" if service and not slash:
-            return Scope(ScopeKind.SERVICE, service)
+            return GateScope(ScopeKind.SERVICE, service)
         case "handler" | "key" if service and name:
-            return Scope(ScopeKind(kind), service, name)
+            return GateScope(ScopeKind(kind), service, name)
     raise InvalidScopeError(
         f"{text!r} is not a scope; expected 'everything', 'backlog', 'service:NAME', 'handler:SERVICE/NAME', "
         "'key:SERVICE/KEY' or 'deployment:ID'"
@@ -132,7 +132,7 @@ class Gate:
     ``mode`` says what closing did with running steps: let them end and be recorded, or abort them.
     """
 
-    scope: Scope
+    scope: GateScope
     state: GateState
     since: float
     by: str
@@ -152,7 +152,7 @@ class GateChange:
     ``gate`` is the closed gate that holds the scope now, its own or a wider one.
     """
 
-    scope: Scope
+    scope: GateScope
     changed: bool
     before: GateState
     after: GateState
@@ -173,7 +173,7 @@ class Gates:
     def __len__(self) -> int:
         return len(self._rules)
 
-    def rule_of(self, scope: Scope) -> Gate | None:
+    def rule_of(self, scope: GateScope) -> Gate | None:
         """The rule with exactly this scope."""
         return self._rules.get(scope)
 
@@ -195,7 +195,7 @@ class Gates:
             state.service, state.key, invocation.handler, invocation.deployment, accepted_at=invocation.accepted_at
         )
 
-    def holding_scope(self, scope: Scope) -> Gate | None:
+    def holding_scope(self, scope: GateScope) -> Gate | None:
         """The widest gate that holds the scope, its own or one around it. Narrower exceptions inside the scope do not count."""
         around = [rule for rule in self._rules.values() if rule.scope == scope or rule.scope.contains(scope)]
         held = _unpierced(sorted(around, key=lambda rule: _WIDTH[rule.scope.kind]))
@@ -205,7 +205,7 @@ class Gates:
         """Whether every invocation of the service is held."""
         if is_system(service):
             return False
-        wide = [self._rules.get(EVERYTHING), self._rules.get(Scope(ScopeKind.SERVICE, service))]
+        wide = [self._rules.get(EVERYTHING), self._rules.get(GateScope(ScopeKind.SERVICE, service))]
         is_closed = any(rule is not None and rule.is_closed for rule in wide)
         return is_closed and not self._excepted & {service, ""}
 
@@ -239,22 +239,22 @@ class Gates:
 NO_GATES = Gates()
 
 
-def _scopes_by_state(gates: Gates) -> tuple[set[Scope], set[Scope]]:
+def _scopes_by_state(gates: Gates) -> tuple[set[GateScope], set[GateScope]]:
     return {gate.scope for gate in gates if gate.is_closed}, {gate.scope for gate in gates if not gate.is_closed}
 
 
 _WIDTH = {kind: position for position, kind in enumerate(ScopeKind)}
 
 
-def _scopes_of(service: str, key: str | None, handler: str, deployment: str) -> Iterator[Scope]:
+def _scopes_of(service: str, key: str | None, handler: str, deployment: str) -> Iterator[GateScope]:
     """All scopes of an invocation, widest first."""
     yield EVERYTHING
     yield BACKLOG
-    yield Scope(ScopeKind.DEPLOYMENT, name=deployment)
-    yield Scope(ScopeKind.SERVICE, service)
-    yield Scope(ScopeKind.HANDLER, service, handler)
+    yield GateScope(ScopeKind.DEPLOYMENT, name=deployment)
+    yield GateScope(ScopeKind.SERVICE, service)
+    yield GateScope(ScopeKind.HANDLER, service, handler)
     if key is not None:
-        yield Scope(ScopeKind.KEY, service, key)
+        yield GateScope(ScopeKind.KEY, service, key)
 
 
 def _unpierced(matching: list[Gate]) -> list[Gate]:
@@ -272,7 +272,7 @@ def open_gate(gates: Gates, exception: Gate) -> tuple[Gates, GateChange]:
     return _changed(gates, gates.with_opened(exception), exception.scope)
 
 
-def _changed(before: Gates, after: Gates, scope: Scope) -> tuple[Gates, GateChange]:
+def _changed(before: Gates, after: Gates, scope: GateScope) -> tuple[Gates, GateChange]:
     held_before, held_after = before.holding_scope(scope), after.holding_scope(scope)
     change = GateChange(
         scope=scope,

@@ -20,7 +20,7 @@ from journal.rows import FIRST_LINK, AuditRow, decode_audit, encode_audit, link_
 
 if TYPE_CHECKING:
     from actors.engine.requests import ObjectRequest, Principal
-    from journal.events import Answer
+    from journal.events import ControlResult
     from journal.log.protocol import Journal
 
 
@@ -125,7 +125,7 @@ def row_of_act(
     act: ControlAction,
     *,
     at: float,
-    answer: Answer | None = None,
+    answer: ControlResult | None = None,
     changed: bool = False,
     refusal: str = "",
 ) -> AuditRow:

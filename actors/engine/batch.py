@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from actors.core.commands import Command
     from actors.engine.loaded_object import LoadedObject
     from actors.engine.waiter import Reply
-    from journal.events import Answer, Stamp
+    from journal.events import ControlResult, Stamp
     from journal.rows import AuditRow, InvocationRow
 
 
@@ -42,7 +42,7 @@ class Purge:
     """
 
     invocation_ids: Collection[InvocationId]
-    answer: Answer
+    answer: ControlResult
     reply: Reply[Any] | None
     row: AuditRow | None
     message: Message | None

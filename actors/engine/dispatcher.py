@@ -35,7 +35,7 @@ from actors.errors import (
 from actors.model.info import info_of
 from actors.values.failures import failed, failure_of, text_of, type_of
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged, Unwritable
-from journal.events import Answer, Mode, Status
+from journal.events import ControlResult, Mode, Status
 from journal.ids import InvocationId, stream_of_invocation
 from journal.rows import InvocationRow
 from journal.safe_logger import SafeLogger
@@ -392,7 +392,7 @@ class Dispatcher:
         if before is None:
             obeyed = self._known(loaded, of).obeyed.get(request.stamp.cause)
             if obeyed is not None:
-                self._answer(loaded, request, command.reply_to, of, Answer(True, obeyed, Status.COMPLETED))
+                self._answer(loaded, request, command.reply_to, of, ControlResult(True, obeyed, Status.COMPLETED))
                 return
             verb = c.VERB_OF_COMMAND[type(command)].value
             raise AlreadyCompletedError(
@@ -402,7 +402,7 @@ class Dispatcher:
         status_before = before.status
         obeyed = before.obeyed.get(request.stamp.cause)
         if obeyed is not None:
-            self._answer(loaded, request, command.reply_to, of, Answer(True, obeyed, status_before))
+            self._answer(loaded, request, command.reply_to, of, ControlResult(True, obeyed, status_before))
             return
         state = loaded.state
         if isinstance(command, c.ResumeInvocation) and command.deployment is not None and state is not None:
@@ -413,7 +413,7 @@ class Dispatcher:
         events = self._machine.decide(loaded, command, request.stamp)
         after = _open_state(loaded, of)
         status_after = Status.COMPLETED if after is None else after.status
-        self._answer(loaded, request, command.reply_to, of, Answer(bool(events), status_before, status_after))
+        self._answer(loaded, request, command.reply_to, of, ControlResult(bool(events), status_before, status_after))
 
     async def _restart(self, loaded: LoadedObject, request: ObjectRequest, command: c.RestartInvocation) -> None:
         of = command.invocation_id
@@ -433,7 +433,7 @@ class Dispatcher:
             repeated=waits.repeated,
             deployment=command.deployment or "",
         )
-        answer = Answer(False, before, before, successor)
+        answer = ControlResult(False, before, before, successor)
         if not command.dry_run and not is_made:
             self._machine.decide(loaded, command, request.stamp)
         if not command.dry_run:
@@ -456,7 +456,7 @@ class Dispatcher:
         state = loaded.state
         over = ended if state is None else [i for i in ended if needed_by(state, i) is None]
         purged = command.invocation_ids if is_asked_for else over
-        answer = Answer(True, Status.COMPLETED, Status.COMPLETED)
+        answer = ControlResult(True, Status.COMPLETED, Status.COMPLETED)
         if purged:
             self._machine.decide(loaded, attrs.evolve(command, invocation_ids=purged), request.stamp)
             self._machine.answer_purge(loaded, request, command, answer)
@@ -464,7 +464,12 @@ class Dispatcher:
             self._machine.when_durable(partial(request.reply.set, answer))
 
     def _answer(
-        self, loaded: LoadedObject, request: ObjectRequest, reply_to: Caller | None, of: InvocationId, answer: Answer
+        self,
+        loaded: LoadedObject,
+        request: ObjectRequest,
+        reply_to: Caller | None,
+        of: InvocationId,
+        answer: ControlResult,
     ) -> None:
         self._machine.audit(loaded, request, answer=answer)
         if request.reply is not None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from actors.engine.threads import Threads
     from actors.model.app import App
     from actors.model.info import InvocationInfo
-    from journal.events import Answer, Outcome
+    from journal.events import ControlResult, Outcome
     from journal.log.protocol import Journal
 
 T = TypeVar("T")
@@ -243,9 +243,11 @@ class Engine:
         processor.submit(request)
         return await processor.answer(outcome, command.invocation_id)
 
-    async def obey(self, command: Command, of: InvocationId, who: Principal, *, request: str | None = None) -> Answer:
+    async def obey(
+        self, command: Command, of: InvocationId, who: Principal, *, request: str | None = None
+    ) -> ControlResult:
         """Apply a verb. Repeated under the same ``request`` key, it gets the same answer."""
-        reply: Reply[Answer] = Reply()
+        reply: Reply[ControlResult] = Reply()
         stream = stream_of_invocation(of)
         processor = self._processor_of(stream)
         stamp = self._stamp(of if request is None else REQUEST + request, who)

@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from actors.engine.object_cache import ObjectCache
     from actors.engine.waiter import Reply
     from actors.model.info import CodeWait, LeftBehind, StepDoing
-    from journal.events import Answer, Caller, Event, Outcome
+    from journal.events import Caller, ControlResult, Event, Outcome
     from journal.log.protocol import Journal, Partition
 
 log = SafeLogger(__name__)
@@ -331,7 +331,7 @@ class Machine:
         return Message(f"{self._unique():032x}", to, c.encode_command(command, cause=cause, by=by))
 
     def answer_purge(
-        self, loaded: LoadedObject, request: ObjectRequest, command: c.PurgeInvocations, answer: Answer
+        self, loaded: LoadedObject, request: ObjectRequest, command: c.PurgeInvocations, answer: ControlResult
     ) -> None:
         """Have everybody hear of a purge, with the commit that it joins."""
         message, caller = None, command.reply_to
@@ -366,7 +366,7 @@ class Machine:
         loaded: LoadedObject,
         request: ObjectRequest,
         *,
-        answer: Answer | None = None,
+        answer: ControlResult | None = None,
         changed: bool = False,
         refusal: str = "",
     ) -> AuditRow | None:

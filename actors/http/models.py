@@ -15,15 +15,15 @@ import msgspec
 from actors.core.jobs import MAX_NAMED, Choice, JobVerb
 from actors.http.durations import DURATION
 from actors.model.deployment_info import CodeFile, DeploymentInfo
-from actors.model.explain import Reason as Waiting
-from actors.model.handles import Restarted
+from actors.model.explain import WaitReason as WaitCause
+from actors.model.handles import RestartResult
 from actors.model.history import JournalEntry
 from actors.model.info import GateInfo, InvocationInfo, ServiceInfo
 from actors.model.job_info import JobInfo
 from actors.model.object_info import FieldChange, ItemInfo, ObjectName
 from actors.model.output import OutputChunk
 from actors.values.arguments import MAX_NAME, MAX_SECONDS, MAX_WORDS
-from journal.events import Answer, Children, OutcomeKind, PauseMode, Status, Stop, Successor
+from journal.events import Children, ControlResult, OutcomeKind, PauseMode, Status, Stop, Successor
 from journal.ids import InvocationId
 
 INVOCATION_HEADER = "x-playhead-invocation-id"
@@ -58,7 +58,7 @@ WITH_IDS = (64 << 10) + MAX_NAMED * 48
 ID_PATTERN = "^inv_1[0-9A-Za-z]{33}$"
 
 IdText = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
-Reason = Annotated[
+WaitReason = Annotated[
     str, msgspec.Meta(max_length=MAX_REASON, description="Why; recorded in the history and in the audit.")
 ]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_NAME)]
@@ -122,7 +122,7 @@ class AnswerModel:
     new_invocation_id: InvocationId | None = None
 
 
-def answer_model(answer: Answer | Restarted) -> AnswerModel:
+def answer_model(answer: ControlResult | RestartResult) -> AnswerModel:
     """What a verb did, for the wire."""
     successor = answer.successor
     return AnswerModel(
@@ -170,7 +170,7 @@ class OutputList:
 class ReasonList:
     """The reasons why an invocation is waiting, in the order in which they have to end."""
 
-    reasons: list[Waiting]
+    reasons: list[WaitCause]
 
 
 @attrs.frozen(kw_only=True)
@@ -409,7 +409,7 @@ class NoQuery:
 class CancelBody:
     """How to cancel."""
 
-    reason: Reason = ""
+    reason: WaitReason = ""
     children: Children = Children.CALLED
     kill_after: Duration | None = None
 
@@ -418,7 +418,7 @@ class CancelBody:
 class PauseBody:
     """How to pause."""
 
-    reason: Reason = ""
+    reason: WaitReason = ""
     mode: PauseMode = PauseMode.DRAIN
 
 
@@ -435,14 +435,14 @@ class RestartBody:
     hand_over: bool = True
     deployment: DeploymentWord = "keep"
     dry_run: bool = False
-    reason: Reason = ""
+    reason: WaitReason = ""
 
 
 @attrs.frozen(kw_only=True)
 class ResumeBody:
     """How to resume, and on which code."""
 
-    reason: Reason = ""
+    reason: WaitReason = ""
     deployment: DeploymentWord = "keep"
 
 
@@ -450,7 +450,7 @@ class ResumeBody:
 class ReasonBody:
     """Why."""
 
-    reason: Reason = ""
+    reason: WaitReason = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -495,7 +495,7 @@ class JobBody(ChoiceBody):
 class GateBody:
     """How to close a gate: what becomes of steps that run."""
 
-    reason: Reason = ""
+    reason: WaitReason = ""
     mode: PauseMode = PauseMode.DRAIN
 
 
@@ -514,7 +514,7 @@ class EditBody:
     if_version: Position | None = None
     json_loses: dict[str, str] = attrs.field(factory=dict)
     queue: bool = False
-    reason: Reason = ""
+    reason: WaitReason = ""
 
 
 class IdempotentTarget(

@@ -48,7 +48,7 @@ def name_of_item(field: str, key: str) -> str:
 
 
 @attrs.frozen(kw_only=True)
-class Edited:
+class EditResult:
     """What an edit did: the version of the fields that it found, and what each field that it changed was, and is."""
 
     version_before: int
@@ -61,7 +61,7 @@ class Edited:
         return self.before != self.after
 
 
-async def edit_fields(instance: Any, edit: Edit) -> Edited:
+async def edit_fields(instance: Any, edit: Edit) -> EditResult:
     """Do it. Raises ``VersionConflictError``, ``UnknownFieldError``, ``InvalidArgumentError``, ``NotPossibleError``."""
     version: int = instance.__dict__["_fields_version"]
     if edit.if_version is not None and edit.if_version != version:
@@ -80,7 +80,7 @@ async def edit_fields(instance: Any, edit: Edit) -> Edited:
     for name, keys in edit.remove.items():
         for key in keys:
             editor.remove_item(name, key)
-    return Edited(version_before=version, before=editor.before, after=editor.after)
+    return EditResult(version_before=version, before=editor.before, after=editor.after)
 
 
 class _Editor:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from actors.model.info import InvocationInfo, WaitInfo
 
 
-class Waiting(enum.Enum):
+class WaitCause(enum.Enum):
     """What an invocation can wait for."""
 
     NOTHING = "nothing"
@@ -37,14 +37,14 @@ class Waiting(enum.Enum):
 
 
 @attrs.frozen(kw_only=True)
-class Reason:
+class WaitReason:
     """One thing that stands before an invocation, in words and as data.
 
     ``since`` and ``until`` are wall seconds; ``by`` and ``because`` say who wanted it and why; ``invocation_id`` is the one that
     is waited for.
     """
 
-    waits_for: Waiting
+    waits_for: WaitCause
     text: str
     since: float | None = None
     until: float | None = None
@@ -53,7 +53,7 @@ class Reason:
     invocation_id: InvocationId | None = None
 
 
-def reasons(info: InvocationInfo) -> tuple[Reason, ...]:
+def reasons(info: InvocationInfo) -> tuple[WaitReason, ...]:
     """Why it does not go on. Never empty: one that has ended, or that runs, says so."""
     if info.status is Status.COMPLETED:
         return (_ended(info), *_left_behind(info))
@@ -66,55 +66,55 @@ def reasons(info: InvocationInfo) -> tuple[Reason, ...]:
         *_retrying(info),
         *(_waiting(wait, info) for wait in info.waits),
     ]
-    runs = Reason(waits_for=Waiting.NOTHING, text="it runs", since=info.started_at)
+    runs = WaitReason(waits_for=WaitCause.NOTHING, text="it runs", since=info.started_at)
     return (*(found or [runs]), *_left_behind(info))
 
 
-def _ended(info: InvocationInfo) -> Reason:
+def _ended(info: InvocationInfo) -> WaitReason:
     outcome = info.outcome
     text = "it has ended: completed" if outcome is None else f"it has ended: {outcome.kind.value}"
     if outcome is not None and outcome.failure is not None:
         text += f": {failure_in_words(outcome.failure)}"
     because = "" if outcome is None else outcome.reason
-    return Reason(waits_for=Waiting.NOTHING, text=text, since=info.completed_at, because=because)
+    return WaitReason(waits_for=WaitCause.NOTHING, text=text, since=info.completed_at, because=because)
 
 
-def _left_behind(info: InvocationInfo) -> Iterator[Reason]:
+def _left_behind(info: InvocationInfo) -> Iterator[WaitReason]:
     """Nothing that it waits for, but something of it that still runs."""
     told = {wait.name for wait in info.waits if wait.phase in (StepPhase.EARLIER_TRY, StepPhase.ABANDONED)}
     for name in info.abandoned_steps:
         if name in told:
             continue
-        yield Reason(
-            waits_for=Waiting.NOTHING,
+        yield WaitReason(
+            waits_for=WaitCause.NOTHING,
             text=f"the thread of step {name!r} was abandoned and has not ended: its result will be dropped",
         )
 
 
-def _unwinding(info: InvocationInfo) -> Iterator[Reason]:
+def _unwinding(info: InvocationInfo) -> Iterator[WaitReason]:
     for of in info.unwinding:
-        yield Reason(
-            waits_for=Waiting.KEY,
+        yield WaitReason(
+            waits_for=WaitCause.KEY,
             text=f"a step of {of}, which had the key before and was stopped, has not given way",
             invocation_id=of,
         )
 
 
-def _in_a_circle(info: InvocationInfo) -> Iterator[Reason]:
+def _in_a_circle(info: InvocationInfo) -> Iterator[WaitReason]:
     if info.circle:
         path = " → ".join(f"{link.target} ({link.invocation_id})" for link in info.circle)
-        yield Reason(
-            waits_for=Waiting.INVOCATION,
+        yield WaitReason(
+            waits_for=WaitCause.INVOCATION,
             text=f"it waits for itself: {path}. Cancel one of them",
             invocation_id=info.circle[1].invocation_id,
         )
 
 
-def _held(info: InvocationInfo) -> Iterator[Reason]:
+def _held(info: InvocationInfo) -> Iterator[WaitReason]:
     if info.gate is not None:
         gate = info.gate
-        yield Reason(
-            waits_for=Waiting.GATE,
+        yield WaitReason(
+            waits_for=WaitCause.GATE,
             text=f"the gate {gate.scope} is closed",
             since=gate.since,
             by=gate.by,
@@ -122,8 +122,8 @@ def _held(info: InvocationInfo) -> Iterator[Reason]:
         )
     if info.status is Status.PAUSED or info.phase == "pausing":
         text = "it is paused until it is resumed" if info.status is Status.PAUSED else "it pauses once its steps end"
-        yield Reason(
-            waits_for=Waiting.RESUME,
+        yield WaitReason(
+            waits_for=WaitCause.RESUME,
             text=text,
             since=info.paused_at,
             by="" if info.paused_by == info.id else info.paused_by,
@@ -131,14 +131,16 @@ def _held(info: InvocationInfo) -> Iterator[Reason]:
         )
 
 
-def _not_started(info: InvocationInfo) -> Iterator[Reason]:
+def _not_started(info: InvocationInfo) -> Iterator[WaitReason]:
     if info.started_at is not None:
         return
     if info.scheduled_for is not None:
-        yield Reason(waits_for=Waiting.DATE, text="its scheduled time has not been reached", until=info.scheduled_for)
+        yield WaitReason(
+            waits_for=WaitCause.DATE, text="its scheduled time has not been reached", until=info.scheduled_for
+        )
     if info.behind is not None:
-        yield Reason(
-            waits_for=Waiting.INVOCATION,
+        yield WaitReason(
+            waits_for=WaitCause.INVOCATION,
             text=f"it repeats {info.behind}, which has not ended",
             invocation_id=info.behind,
         )
@@ -149,43 +151,43 @@ def _not_started(info: InvocationInfo) -> Iterator[Reason]:
         name = info.target.service if info.target.key is None else f"{info.target.service}/{info.target.key}"
         holder = f"{name} is held by {wait.holder}" if wait.holder is not None else f"{name} is free"
         ahead = f", and {wait.ahead} wait before it" if wait.ahead else ""
-        yield Reason(waits_for=Waiting.KEY, text=holder + ahead, since=info.created_at, invocation_id=wait.holder)
+        yield WaitReason(waits_for=WaitCause.KEY, text=holder + ahead, since=info.created_at, invocation_id=wait.holder)
 
 
-def _without_code(info: InvocationInfo) -> Iterator[Reason]:
+def _without_code(info: InvocationInfo) -> Iterator[WaitReason]:
     wait = info.code_wait
     if wait is None:
         return
     if not wait.error:
-        yield Reason(waits_for=Waiting.CODE, text=f"its code {wait.deployment} is being loaded")
+        yield WaitReason(waits_for=WaitCause.CODE, text=f"its code {wait.deployment} is being loaded")
         return
-    yield Reason(
-        waits_for=Waiting.CODE,
+    yield WaitReason(
+        waits_for=WaitCause.CODE,
         text=f"its code {wait.deployment} cannot be loaded, and is tried again: {_tries(wait.tries, None)}",
         until=wait.again_at,
         because=wait.error,
     )
 
 
-def _retrying(info: InvocationInfo) -> Iterator[Reason]:
+def _retrying(info: InvocationInfo) -> Iterator[WaitReason]:
     if info.retry_at is None:
         return
     failure = info.last_failure
-    yield Reason(
-        waits_for=Waiting.RETRY,
+    yield WaitReason(
+        waits_for=WaitCause.RETRY,
         text=f"its handler failed, and is tried again: {_tries(info.failed_attempts, info.max_attempts)}",
         until=info.retry_at,
         because="" if failure is None else failure_in_words(failure),
     )
 
 
-def _waiting(wait: WaitInfo, info: InvocationInfo) -> Reason:
+def _waiting(wait: WaitInfo, info: InvocationInfo) -> WaitReason:
     waits_for, words = _WORDS[wait.kind]
     text = words(wait)
     if wait.kind == "step" and wait.phase in _PHASES:
         waits_for, verb = _PHASES[wait.phase]
         text = f"step {wait.name!r} (step {wait.step}) {verb}"
-    return Reason(
+    return WaitReason(
         waits_for=waits_for,
         text=f"{text}: {wait.note}" if wait.note else text,
         since=wait.since,
@@ -216,28 +218,28 @@ def _is_used_up(wait: WaitInfo) -> bool:
 
 
 _PHASES = {
-    StepPhase.TURN: (Waiting.TURN, "waits for its turn"),
-    StepPhase.THREAD: (Waiting.THREAD, "waits for a thread"),
-    StepPhase.EARLIER_TRY: (Waiting.THREAD, "waits for a thread"),
-    StepPhase.RUNS: (Waiting.STEP, "is running"),
-    StepPhase.STOPPING: (Waiting.STEP, "is being stopped"),
-    StepPhase.ABANDONED: (Waiting.STEP, "was abandoned"),
+    StepPhase.TURN: (WaitCause.TURN, "waits for its turn"),
+    StepPhase.THREAD: (WaitCause.THREAD, "waits for a thread"),
+    StepPhase.EARLIER_TRY: (WaitCause.THREAD, "waits for a thread"),
+    StepPhase.RUNS: (WaitCause.STEP, "is running"),
+    StepPhase.STOPPING: (WaitCause.STEP, "is being stopped"),
+    StepPhase.ABANDONED: (WaitCause.STEP, "was abandoned"),
 }
 """What is said of a step that a process is at; of others it is only known that they have no outcome."""
 
-_WORDS: dict[str, tuple[Waiting, Callable[[WaitInfo], str]]] = {
-    "step": (Waiting.STEP, lambda w: f"step {w.name!r} (step {w.step}) has no outcome yet"),
+_WORDS: dict[str, tuple[WaitCause, Callable[[WaitInfo], str]]] = {
+    "step": (WaitCause.STEP, lambda w: f"step {w.name!r} (step {w.step}) has no outcome yet"),
     "step_retry": (
-        Waiting.RETRY,
+        WaitCause.RETRY,
         lambda w: (
             f"step {w.name!r} (step {w.step}) {'has no try left' if _is_used_up(w) else 'is tried again'}: "
             f"{_tries(w.failed_attempts, w.max_attempts)}"
         ),
     ),
-    "sleep": (Waiting.TIMER, lambda w: f"it sleeps (step {w.step})"),
-    "deadline": (Waiting.TIMER, lambda w: f"a scope has a deadline (step {w.step})"),
-    "call": (Waiting.INVOCATION, lambda w: f"it has called {w.name} (step {w.step}), which has not answered"),
-    "attach": (Waiting.INVOCATION, lambda w: f"it waits for {w.invocation_id} (step {w.step}) to end"),
-    "signal": (Waiting.SIGNAL, lambda w: f"signal {w.name!r} (step {w.step}) has not come"),
-    "verb": (Waiting.INVOCATION, lambda w: f"it has asked {w.invocation_id} to {w.name} (step {w.step})"),
+    "sleep": (WaitCause.TIMER, lambda w: f"it sleeps (step {w.step})"),
+    "deadline": (WaitCause.TIMER, lambda w: f"a scope has a deadline (step {w.step})"),
+    "call": (WaitCause.INVOCATION, lambda w: f"it has called {w.name} (step {w.step}), which has not answered"),
+    "attach": (WaitCause.INVOCATION, lambda w: f"it waits for {w.invocation_id} (step {w.step}) to end"),
+    "signal": (WaitCause.SIGNAL, lambda w: f"signal {w.name!r} (step {w.step}) has not come"),
+    "verb": (WaitCause.INVOCATION, lambda w: f"it has asked {w.invocation_id} to {w.name} (step {w.step})"),
 }

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
     from actors.core.output import MarkFilter
     from actors.model.checks import CheckReport
-    from actors.model.explain import Reason
+    from actors.model.explain import WaitReason
     from actors.model.history import JournalEntry
     from actors.model.info import InvocationInfo
     from actors.model.output import Chunks, OutputChunk
     from actors.model.requests import Request
     from actors.values import Codec
     from actors.values.snapshot import Snapshot
-    from journal.events import Answer, Outcome
+    from journal.events import ControlResult, Outcome
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 @attrs.frozen
-class Restarted:
+class RestartResult:
     """What a restart did: whether anything changed, and the original's status before and after.
 
     ``successor`` names the new invocation, and says what it keeps, what begins again, and what of the original is given up;
@@ -85,7 +85,7 @@ class HandleBackend(Protocol):
         """Wait for the end of an invocation; how it ended. Raises :class:`actors.UnknownInvocationError`."""
         ...
 
-    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
+    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> ControlResult:
         """Execute a verb: cancel, kill, pause, resume, restart, signal or purge. Its event is durable on return.
 
         A verb that comes again under the same key is answered as the first time. Raises :class:`actors.UnknownInvocationError`,
@@ -93,7 +93,7 @@ class HandleBackend(Protocol):
         """
         ...
 
-    async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> Answer:
+    async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> ControlResult:
         """Resume, if the code that it would run on replays what is recorded. Raises :class:`actors.IncompatibleError`."""
         ...
 
@@ -162,7 +162,7 @@ class InvocationHandle(Generic[R_co]):
         children: str | Children = Children.CALLED,
         kill_after: Seconds | None = None,
         idempotency_key: str | None = None,
-    ) -> Answer:
+    ) -> ControlResult:
         """Stop it with its compensations; what it has called is cancelled first. After ``kill_after`` seconds it is killed.
 
         ``children="all"`` cancels what it has sent as well. A second cancel may bring the kill forward, and never puts it off; it
@@ -177,7 +177,7 @@ class InvocationHandle(Generic[R_co]):
         )
         return await self._backend.execute(command, checked_request_key(idempotency_key))
 
-    async def kill(self, *, reason: str = "", idempotency_key: str | None = None) -> Answer:
+    async def kill(self, *, reason: str = "", idempotency_key: str | None = None) -> ControlResult:
         """End it now, without compensation, and what it has called with it."""
         words = checked_text(reason, "reason")
         return await self._backend.execute(
@@ -186,7 +186,7 @@ class InvocationHandle(Generic[R_co]):
 
     async def pause(
         self, *, reason: str = "", mode: str | PauseMode = PauseMode.DRAIN, idempotency_key: str | None = None
-    ) -> Answer:
+    ) -> ControlResult:
         """Hold it. ``drain`` lets a running step end and records it first; ``now`` aborts the step."""
         words = checked_text(reason, "reason")
         command = c.PauseInvocation(invocation_id=self.id, reason=words, mode=one_of(PauseMode, mode, "mode"))
@@ -201,7 +201,7 @@ class InvocationHandle(Generic[R_co]):
         dry_run: Literal[False] = False,
         require_compatible: bool = False,
         idempotency_key: str | None = None,
-    ) -> Answer: ...
+    ) -> ControlResult: ...
     @overload
     async def resume(
         self,
@@ -220,7 +220,7 @@ class InvocationHandle(Generic[R_co]):
         dry_run: bool = False,
         require_compatible: bool = False,
         idempotency_key: str | None = None,
-    ) -> Answer | CheckReport:
+    ) -> ControlResult | CheckReport:
         """Let it go on where it stopped; while it is backing off, try again now; while it pauses, let it go on after all.
 
         ``deployment`` is the code that it goes on on: ``keep`` its own, ``latest``, or one by its id. It is replayed there up
@@ -268,7 +268,7 @@ class InvocationHandle(Generic[R_co]):
         require_compatible: bool = False,
         reason: str = "",
         idempotency_key: str | None = None,
-    ) -> Restarted:
+    ) -> RestartResult:
         """Do it again, as a new invocation: from the beginning, from a step, named by its name or its path, or from the ``end``,
         which keeps every recorded step: what failed after the last one runs again.
 
@@ -316,9 +316,9 @@ class InvocationHandle(Generic[R_co]):
             raise InternalError(
                 f"the restart of {self.id} was answered without the new invocation; read its 'successors'"
             )
-        return Restarted(answer.changed, answer.before, answer.after, answer.successor)
+        return RestartResult(answer.changed, answer.before, answer.after, answer.successor)
 
-    async def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> Answer:
+    async def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> ControlResult:
         """Hand it a value, which ``await actors.signal(name, type)`` in it returns. Kept until it asks."""
         name = checked_name(name, "name", MAX_NAME)
         written = write_value(value, f"signal {name!r}")
@@ -327,7 +327,7 @@ class InvocationHandle(Generic[R_co]):
         )
         return await self._backend.execute(command, checked_request_key(idempotency_key))
 
-    async def purge(self) -> Answer:
+    async def purge(self) -> ControlResult:
         """Forget its history and its result; what it wrote into its object stays. Only once it has ended."""
         return await self._backend.execute(c.PurgeInvocations(invocation_ids=[self.id]))
 
@@ -335,7 +335,7 @@ class InvocationHandle(Generic[R_co]):
         """Everything that is known of it: status, times, what it waits for, its last failure, its outcome."""
         return await self._backend.info(self.id)
 
-    async def why(self) -> tuple[Reason, ...]:
+    async def why(self) -> tuple[WaitReason, ...]:
         """What stands before it: a gate, a pause, its date, the key, another try, a step, a timer, a signal, another invocation."""
         from actors.model.explain import reasons  # only readers need what tells reasons
 

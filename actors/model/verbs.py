@@ -69,7 +69,7 @@ from actors.values.retries import RetryPolicy
 from actors.values.texts import shown
 from journal import events as e
 from journal.errors import CorruptRecord
-from journal.events import Answer, Kind, OutcomeKind
+from journal.events import ControlResult, Kind, OutcomeKind
 from journal.ids import InvocationId, parse_invocation_id
 from journal.safe_logger import SafeLogger
 
@@ -798,7 +798,7 @@ class HandlerBackend:
         data = value_of(completed.outcome, of, deployment=context_of(branch).deployment)
         return decode_kept(returns or codec_for(Any), data, f"the result of {of}")
 
-    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
+    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> ControlResult:
         # The verb goes out with the event that keeps it, once, so a key of its own is needed for a restart's id alone.
         branch = _branch("invocation")
         check_value(command, context_of(branch).limits)

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from actors.model.inside import InsideClient
-    from journal.events import Answer
+    from journal.events import ControlResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -218,16 +218,16 @@ async def _ask(
         fates[number] = _refused(refusal)
 
 
-async def _obey(client: InsideClient, spec: JobSpec, of: str, request: str) -> Answer:
+async def _obey(client: InsideClient, spec: JobSpec, of: str, request: str) -> ControlResult:
     handle = client.invocation(of)
     options: dict[str, Any] = dict(spec.options)
     if spec.verb is not JobVerb.PURGE:
         options["idempotency_key"] = request
-    answer: Answer = await getattr(handle, spec.verb.value)(**options)
+    answer: ControlResult = await getattr(handle, spec.verb.value)(**options)
     return answer
 
 
-def _fate(answer: Answer) -> ItemStatus:
+def _fate(answer: ControlResult) -> ItemStatus:
     result = ItemResult.CHANGED if answer.changed else ItemResult.UNCHANGED
     return ItemStatus(result=result, before=answer.before, after=answer.after)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from actors.core.deployments import Deployment, DeploymentChange, Deployments
-from actors.core.gates import Gate, GateChange, Gates, GateState, Scope, close_gate, open_gate
+from actors.core.gates import Gate, GateChange, Gates, GateScope, GateState, close_gate, open_gate
 from actors.errors import TooManyGatesError
 from actors.model.classes import Actor, service_name
 from actors.model.fields import field
@@ -42,7 +42,7 @@ class Registry(Actor):
 
     @handler(retention=AUDIT_SECONDS)
     async def close_gate(
-        self, scope: Scope, mode: PauseMode, reason: str, by: str, since: float | None = None
+        self, scope: GateScope, mode: PauseMode, reason: str, by: str, since: float | None = None
     ) -> GateChange:
         """Hold everything in the scope; ``since``: from when on, if not from now."""
         self.revision += 1
@@ -51,7 +51,7 @@ class Registry(Actor):
         return self._keep(*close_gate(Gates(self.gates), gate))
 
     @handler(retention=AUDIT_SECONDS)
-    async def open_gate(self, scope: Scope, reason: str, by: str) -> GateChange:
+    async def open_gate(self, scope: GateScope, reason: str, by: str) -> GateChange:
         """Let what is in the scope go on."""
         self.revision += 1
         exception = Gate(scope=scope, state=GateState.OPEN, since=current_time(), by=by, reason=reason)

@@ -34,7 +34,7 @@ async def paused(room: Room, *, built: Path, count: int) -> Sample:
         async def pause(_: int) -> None:
             job = await stage.client.jobs.where("status = 'suspended'").pause(reason="maintenance")
             told = await job.result()
-            assert told.state is actors.JobState.DONE, told
+            assert told.state is actors.types.JobState.DONE, told
             assert told.changed == count, told
 
         timing = await drive(1, 1, pause)

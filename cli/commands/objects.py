@@ -288,7 +288,7 @@ def clear_command(name: str, fields: tuple[str, ...], options: EditOptions) -> N
 
 
 def _edit(name: str, options: EditOptions, **changes: Any) -> None:
-    """Change fields, and say what that changed. ``changes`` are those of :meth:`actors.ObjectHandle.edit`."""
+    """Change fields, and say what that changed. ``changes`` are those of :meth:`actors.types.ObjectHandle.edit`."""
     from cli.render.text_table import value_as_json
     from cli.run import ask
 

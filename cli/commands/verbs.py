@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from actors.control.client import Client
-    from actors.model.handles import Restarted
+    from actors.model.handles import RestartResult
     from cli.selection import InvocationSelector
     from cli.source import ServerOptions
     from cli.verbs import ExecOptions
-    from journal.events import Answer
+    from journal.events import ControlResult
     from journal.ids import InvocationId
 
 
@@ -276,15 +276,15 @@ def _show_plans(
     """Show what a restart of each would keep, what would run again, and what would be repeated if the code reaches it."""
 
     from actors.errors import Refused
-    from actors.model.handles import Restarted
+    from actors.model.handles import RestartResult
     from cli.exit_codes import exit_code_of
     from cli.render.restart_plans import plan_lines
     from cli.run import ask
     from cli.verbs import about
     from journal.errors import JournalError
 
-    async def plan_each(client: Client) -> list[tuple[str, Answer | Restarted | Exception]]:
-        found: list[tuple[str, Answer | Restarted | Exception]] = []
+    async def plan_each(client: Client) -> list[tuple[str, ControlResult | RestartResult | Exception]]:
+        found: list[tuple[str, ControlResult | RestartResult | Exception]] = []
         for of in ids:
             try:
                 found.append((of, await client.invocation(of).restart(from_step, **asked, dry_run=True)))
@@ -294,10 +294,10 @@ def _show_plans(
 
     found = ask(server, plan_each)
     if output in ("json", "jsonl"):
-        out_json([{"id": of, "plan": answer.successor} for of, answer in found if isinstance(answer, Restarted)])
+        out_json([{"id": of, "plan": answer.successor} for of, answer in found if isinstance(answer, RestartResult)])
     errors = [(of, answer) for of, answer in found if isinstance(answer, Exception)]
     for of, answer in found:
-        if isinstance(answer, Restarted) and output in ("table", "wide"):
+        if isinstance(answer, RestartResult) and output in ("table", "wide"):
             out(of)
             for line in plan_lines(answer.successor):
                 out(line)

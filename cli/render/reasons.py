@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from cli.render.output import until_in_words, when
 
 if TYPE_CHECKING:
-    from actors.model.explain import Reason
+    from actors.model.explain import WaitReason
 
 
-def line_of(reason: Reason) -> str:
+def line_of(reason: WaitReason) -> str:
     """A reason for people."""
     since = f", since {when(reason.since)}" if reason.since is not None else ""
     until = "" if reason.until is None else f", {until_in_words(reason.until)}"

@@ -414,7 +414,7 @@ async def build_other(stage: Stage) -> None:
     await stage.client.send(Target("Desk", None, "decide"), b"")
 
 
-async def history(stage: Stage, of: str) -> list[actors.JournalEntry]:
+async def history(stage: Stage, of: str) -> list[actors.types.JournalEntry]:
     return [entry async for entry in stage.client.invocation(of).events()]
 
 

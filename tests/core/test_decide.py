@@ -13,9 +13,9 @@ from actors.errors import NotCompletedError, StillOpenError, StillRunningError, 
 from actors.values.retries import RetryPolicy
 from journal import events as e
 from journal.events import (
-    Answer,
     Caller,
     Children,
+    ControlResult,
     Mode,
     Outcome,
     OutcomeKind,
@@ -589,7 +589,7 @@ def test_an_outcome_is_recorded_whatever_the_handler_is_doing(scheduled: Event, 
 
 @pytest.mark.parametrize("held", [[], [SUSPENDED], [paused()], [ATTEMPT_FAILED]])
 def test_an_answer_is_recorded_whatever_the_handler_is_doing(held: list[Event]) -> None:
-    answer = Answer(True, Status.RUNNING, Status.PAUSED)
+    answer = ControlResult(True, Status.RUNNING, Status.PAUSED)
     asked = e.VerbScheduled(invocation_id=IT, step=STEP, verb=e.Verb.PAUSE, of=CALLEE, argument=b"")
     (
         given(accepted(), started(), asked, *held)

@@ -282,7 +282,7 @@ def possible(machine: Machine, random: Random) -> list[Event]:
                 if is_stopped:
                     found.append(call_cancelled(where))
             case e.VerbScheduled():
-                answer = e.Answer(True, Status.RUNNING, Status.RUNNING)
+                answer = e.ControlResult(True, Status.RUNNING, Status.RUNNING)
                 found.append(e.VerbAnswered(invocation_id=IT, step=where, answer=answer))
             case e.SignalAwaited(name=name):
                 found += [signal(name, f"signal {len(machine.history)}")] * 2

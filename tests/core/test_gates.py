@@ -15,8 +15,8 @@ from actors.core.gates import (
     NO_GATES,
     Gate,
     Gates,
+    GateScope,
     GateState,
-    Scope,
     ScopeKind,
     close_gate,
     open_gate,
@@ -46,20 +46,20 @@ from tests.core.story import KEY, NOW, SERVICE, given, given_nothing
 
 S = Situation
 
-AGENT = Scope(ScopeKind.SERVICE, "Agent")
-RUN = Scope(ScopeKind.HANDLER, "Agent", "run")
-LOOK = Scope(ScopeKind.HANDLER, "Agent", "look")
-BOB = Scope(ScopeKind.KEY, "Agent", "bob")
-CHAT = Scope(ScopeKind.SERVICE, "Chat")
-OLD_CODE = Scope(ScopeKind.DEPLOYMENT, name="dep_old")
+AGENT = GateScope(ScopeKind.SERVICE, "Agent")
+RUN = GateScope(ScopeKind.HANDLER, "Agent", "run")
+LOOK = GateScope(ScopeKind.HANDLER, "Agent", "look")
+BOB = GateScope(ScopeKind.KEY, "Agent", "bob")
+CHAT = GateScope(ScopeKind.SERVICE, "Chat")
+OLD_CODE = GateScope(ScopeKind.DEPLOYMENT, name="dep_old")
 ALL = [EVERYTHING, BACKLOG, AGENT, RUN, LOOK, BOB, CHAT, OLD_CODE]
 
 
-def closed(scope: Scope, mode: PauseMode = PauseMode.DRAIN, since: float = 0.0) -> Gate:
+def closed(scope: GateScope, mode: PauseMode = PauseMode.DRAIN, since: float = 0.0) -> Gate:
     return Gate(scope=scope, state=GateState.CLOSED, since=since, by="user:ada", reason="why", mode=mode)
 
 
-def opened(scope: Scope) -> Gate:
+def opened(scope: GateScope) -> Gate:
     return Gate(scope=scope, state=GateState.OPEN, since=0.0, by="user:ada")
 
 
@@ -71,7 +71,7 @@ def after(*changes: Gate) -> Gates:
     return gates
 
 
-def scopes(gates: Gates, state: GateState = GateState.CLOSED) -> list[Scope]:
+def scopes(gates: Gates, state: GateState = GateState.CLOSED) -> list[GateScope]:
     return [gate.scope for gate in gates if gate.state is state]
 
 
@@ -143,7 +143,7 @@ def test_without_gates_nothing_is_held() -> None:
     ],
 )
 def test_a_closed_gate_holds_what_is_in_its_scope_and_nothing_else(
-    scope: Scope, held: tuple[str, str | None, str, str], free: tuple[str, str | None, str, str] | None
+    scope: GateScope, held: tuple[str, str | None, str, str], free: tuple[str, str | None, str, str] | None
 ) -> None:
     gates = after(closed(scope))
     assert [gate.scope for gate in gates.holding(*held)] == [scope]
@@ -239,7 +239,7 @@ def test_closing_again_in_another_mode_is_a_change() -> None:
 
 
 @pytest.mark.parametrize("scope", ALL)
-def test_opening_what_is_not_held_changes_nothing(scope: Scope) -> None:
+def test_opening_what_is_not_held_changes_nothing(scope: GateScope) -> None:
     gates, change = open_gate(NO_GATES, opened(scope))
     assert (change.changed, change.before, change.after) == (False, GateState.OPEN, GateState.OPEN)
     assert (len(gates), change.gate) == (0, None)
@@ -247,7 +247,7 @@ def test_opening_what_is_not_held_changes_nothing(scope: Scope) -> None:
 
 @pytest.mark.parametrize("scope", ALL)
 @pytest.mark.parametrize("wider", [NO_GATES, after(closed(EVERYTHING)), after(closed(EVERYTHING), opened(AGENT))])
-def test_a_scope_is_closed_after_closing_and_open_after_opening(scope: Scope, wider: Gates) -> None:
+def test_a_scope_is_closed_after_closing_and_open_after_opening(scope: GateScope, wider: Gates) -> None:
     gates, change = close_gate(wider, closed(scope))
     assert change.after is GateState.CLOSED
     gates, change = open_gate(gates, opened(scope))
@@ -283,7 +283,7 @@ def test_it_is_known_whether_anything_may_go_on_that_could_not(before: Gates, th
 
 # An object behind a gate.
 
-HERE = closed(Scope(ScopeKind.KEY, SERVICE, KEY))
+HERE = closed(GateScope(ScopeKind.KEY, SERVICE, KEY))
 OPEN_IT = c.StartWaiting()
 
 
@@ -300,7 +300,7 @@ def test_what_is_asked_for_behind_a_closed_gate_is_accepted_and_waits(mode: Mode
 
 
 def test_a_gate_before_another_handler_holds_nothing_here() -> None:
-    other = closed(Scope(ScopeKind.HANDLER, SERVICE, "close"))
+    other = closed(GateScope(ScopeKind.HANDLER, SERVICE, "close"))
     given_nothing().under(other).when(invoke()).leaves(IT, Status.RUNNING)
 
 
@@ -315,7 +315,7 @@ def test_those_that_waited_start_in_the_order_they_came_and_readers_all_at_once(
 
 def test_nobody_passes_one_that_is_held() -> None:
     """Also where the gate is only before the handler of the one in front."""
-    only_open = closed(Scope(ScopeKind.HANDLER, SERVICE, "open"))
+    only_open = closed(GateScope(ScopeKind.HANDLER, SERVICE, "open"))
     another = c.Invoke(invocation_id=BEHIND, target=Target(SERVICE, KEY, "close"), argument=b"")
     story = given_nothing().under(only_open).when(invoke()).when(another)
     story.leaves(IT, Status.QUEUED).leaves(BEHIND, Status.QUEUED).when(OPEN_IT).then_nothing()
@@ -400,11 +400,11 @@ def test_a_start_looks_at_whoever_waits_for_nobody_since_a_gate_held_them() -> N
 
 
 def test_one_that_is_moved_to_code_that_no_gate_holds_starts_if_it_is_its_turn() -> None:
-    behind_old_code = closed(Scope(ScopeKind.DEPLOYMENT, name="dep_old"))
+    behind_old_code = closed(GateScope(ScopeKind.DEPLOYMENT, name="dep_old"))
     on_old_code = c.Invoke(invocation_id=IT, target=Target(SERVICE, KEY, "open"), argument=b"", deployment="dep_old")
     move = c.ResumeInvocation(invocation_id=IT, reason="why", deployment="dep_new")
     moved = e.InvocationMoved(invocation_id=IT, deployment="dep_new")
     story = given_nothing().under(behind_old_code).when(on_old_code).leaves(IT, Status.QUEUED)
     story.when(move).then(moved, started())
-    behind_both = [behind_old_code, closed(Scope(ScopeKind.DEPLOYMENT, name="dep_new"))]
+    behind_both = [behind_old_code, closed(GateScope(ScopeKind.DEPLOYMENT, name="dep_new"))]
     story = given_nothing().under(*behind_both).when(on_old_code).when(move).then(moved).leaves(IT, Status.QUEUED)

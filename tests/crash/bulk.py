@@ -17,8 +17,9 @@ from collections import Counter
 import trio
 
 import actors
-from actors import JobState, Service, handler
+from actors import Service, handler
 from actors.control.jobs import JobHandle
+from actors.types import JobState
 from journal import events as e
 from journal.ids import stream_of_invocation
 

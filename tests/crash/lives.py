@@ -19,7 +19,7 @@ import attrs
 import trio
 
 import actors
-from actors import JobState
+from actors.types import JobState
 from cli.commands.doctor import look
 from journal.events import Status
 from tests.crash import judge
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from actors import Client, InvocationInfo
+    from actors import Client
+    from actors.types import InvocationInfo
     from tests.crash.box import Box
 
 CLIENTS = 8

@@ -12,7 +12,7 @@ import trio
 import actors
 from actors.code.loading import load, unload
 from actors.code.registry import LOAD_TRIES
-from actors.model.explain import Waiting
+from actors.model.explain import WaitCause
 from journal.events import PauseCause, Status
 from tests.deployments.apps import snapshot
 from tests.deployments.shop import Shop, shop, waits
@@ -98,7 +98,7 @@ async def test_what_waits_for_it_says_so_and_goes_on_when_it_can_be_imported(sho
         handle = runtime.client.invocation(of)
         await quiet()
         [code, _] = await handle.why()
-        assert code.waits_for is Waiting.CODE
+        assert code.waits_for is WaitCause.CODE
         assert code.until is not None
         assert "needs something that is not there" in code.because
         BROKEN.clear()

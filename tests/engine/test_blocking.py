@@ -202,7 +202,7 @@ def lab() -> Lab:
     return Lab(Blocking, Other, limits=LIMITS)
 
 
-async def paused(handle: InvocationHandle[Any]) -> actors.InvocationInfo:
+async def paused(handle: InvocationHandle[Any]) -> actors.types.InvocationInfo:
     with trio.fail_after(60):
         while (info := await handle.info()).status is not Status.PAUSED:
             await trio.sleep(0.1)

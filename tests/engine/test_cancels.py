@@ -10,8 +10,9 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, CancelledError, Limits, OutcomeKind, RetryPolicy, Service, Status, handler, shared, step
+from actors import Actor, CancelledError, Limits, RetryPolicy, Service, Status, handler, shared, step
 from actors.runtime import Runtime
+from actors.types import OutcomeKind
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 

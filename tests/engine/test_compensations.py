@@ -8,8 +8,9 @@ import pytest
 import trio
 
 import actors
-from actors import CancelledError, OutcomeKind, RetryPolicy, Service, Status, handler, step
+from actors import CancelledError, RetryPolicy, Service, Status, handler, step
 from actors.model.info import InvocationInfo
+from actors.types import OutcomeKind
 from tests.lab import WORLD, Lab
 from tests.virtual import on_virtual_time
 

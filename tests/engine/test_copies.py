@@ -100,7 +100,7 @@ OLD = {"after the sleep", "compensated", "after the call", "delayed", "carried"}
 @asynccontextmanager
 async def running(path: Path, *, tomorrow: bool = False) -> AsyncIterator[Runtime]:
     world = Environment(clock=Tomorrow()) if tomorrow else Environment()
-    async with open_runtime(Work, Counter, path=path, world=world, durability="os") as runtime:
+    async with open_runtime(Work, Counter, path=path, environment=world, durability="os") as runtime:
         yield runtime
 
 

@@ -10,8 +10,9 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, Limits, OutcomeKind, Service, Status, Workflow, handler, shared, step
+from actors import Actor, Limits, Service, Status, Workflow, handler, shared, step
 from actors.engine import deadlocks
+from actors.types import OutcomeKind
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 

@@ -9,7 +9,6 @@ import actors
 from actors import (
     Actor,
     CancelledError,
-    GateState,
     InvalidKeyError,
     InvalidScopeError,
     InvocationCancelledError,
@@ -27,6 +26,7 @@ from actors import (
 )
 from actors.model.handles import InvocationHandle
 from actors.runtime import Runtime
+from actors.types import GateState
 from journal.events import Status
 from journal.kv.memory import MemoryStore
 from journal.kv.store import Batch

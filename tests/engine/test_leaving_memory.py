@@ -9,7 +9,8 @@ import pytest
 import trio
 
 import actors
-from actors import Limits, OutcomeKind, RetryPolicy, Service, Status, handler, step
+from actors import Limits, RetryPolicy, Service, Status, handler, step
+from actors.types import OutcomeKind
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 

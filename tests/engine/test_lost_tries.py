@@ -13,7 +13,7 @@ import trio
 
 import actors
 from actors import RetryPolicy, Service, handler, step
-from actors.model.explain import Waiting
+from actors.model.explain import WaitCause
 from journal.events import PauseCause, Status
 from journal.ids import ROOT_STEP, StepId
 from journal.in_flight import FILE, InFlight, turn_mark
@@ -151,7 +151,7 @@ async def test_a_lost_try_is_recorded_and_backs_off(machine: Machine) -> None:
         assert info.last_failure is not None
         assert info.last_failure.type == "actors.StepLostError"
         [reason] = await handle.why()
-        assert reason.waits_for is Waiting.RETRY
+        assert reason.waits_for is WaitCause.RETRY
         assert "StepLostError" in reason.because
         assert WORLD.count("begun") == 1
         await trio.sleep(11)

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 import actors
 from actors import RetryPolicy, Service, handler, step
-from actors.environment import world_of_run
+from actors.environment import environment_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -107,7 +107,7 @@ def test_a_thread_that_must_not_be_left_is_waited_for_when_cancelled() -> None:
             time.sleep(0.05)
             done.append("work")
 
-        offload = world_of_run().offload
+        offload = environment_of_run().offload
         async with trio.open_nursery() as nursery:
             nursery.start_soon(offload, work)
             await begun()

@@ -8,7 +8,8 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, Log, Map, OutcomeKind, Service, handler, shared, step
+from actors import Actor, Log, Map, Service, handler, shared, step
+from actors.types import OutcomeKind
 from tests.lab import Lab, quiet
 from tests.virtual import on_virtual_time
 
@@ -74,7 +75,7 @@ async def test_an_object_shows_its_fields_its_mailbox_and_who_holds_it() -> None
 
 async def test_an_object_can_be_seen_as_it_was_after_any_event() -> None:
     lab = Lab(Shop)
-    versions: list[actors.ObjectInfo] = []
+    versions: list[actors.types.ObjectInfo] = []
     stocks: list[list[tuple[str, Any]]] = []
     async with lab.running() as runtime:
         shop, kept = runtime.client.actor(Shop, "a"), runtime.client.object(Shop, "a")
@@ -147,7 +148,7 @@ async def test_a_history_is_read_from_its_newest_change_back_as_it_is_read_from_
             oldest_first = await kept.history(field, limit=1000)
             numbers = sorted({change.number for change in oldest_first})
             for size in (1, 3, 7, 1000):
-                paged: list[actors.FieldChange] = []
+                paged: list[actors.types.FieldChange] = []
                 while page := await kept.history(
                     field, before=paged[-1].number if paged else None, newest_first=True, limit=size
                 ):

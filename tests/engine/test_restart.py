@@ -8,7 +8,8 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, InvocationHandle, Log, Map, OutcomeKind, Service, Status, Workflow, handler, shared, step
+from actors import Actor, InvocationHandle, Log, Map, Service, Status, Workflow, handler, shared, step
+from actors.types import OutcomeKind
 from journal import events as e
 from journal import keys
 from journal.kv.store import Batch
@@ -173,20 +174,20 @@ class Once(Workflow):
         return await work(name)
 
 
-async def ended(handle: InvocationHandle[Any]) -> actors.InvocationInfo:
+async def ended(handle: InvocationHandle[Any]) -> actors.types.InvocationInfo:
     with trio.fail_after(1e7):
         await handle.outcome()
     return await handle.info()
 
 
-async def held(handle: InvocationHandle[Any]) -> actors.InvocationInfo:
+async def held(handle: InvocationHandle[Any]) -> actors.types.InvocationInfo:
     with trio.fail_after(1e7):
         while (info := await handle.info()).status is not Status.PAUSED:
             await trio.sleep(1.0)
     return info
 
 
-def successor(client: actors.Client, answer: actors.Answer) -> InvocationHandle[Any]:
+def successor(client: actors.Client, answer: actors.types.ControlResult) -> InvocationHandle[Any]:
     assert answer.changed
     assert answer.successor is not None
     return client.invocation(answer.successor.invocation_id)

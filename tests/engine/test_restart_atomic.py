@@ -8,7 +8,8 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, Answer, Client, InvocationHandle, Log, Map, handler, shared
+from actors import Actor, Client, InvocationHandle, Log, Map, handler, shared
+from actors.types import ControlResult
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 
@@ -58,7 +59,7 @@ def lab() -> Lab:
     return Lab(Scales)
 
 
-def successor(client: Client, answer: Answer) -> InvocationHandle[Any]:
+def successor(client: Client, answer: ControlResult) -> InvocationHandle[Any]:
     assert answer.successor is not None
     return client.invocation(answer.successor.invocation_id)
 

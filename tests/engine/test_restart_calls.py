@@ -8,8 +8,9 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, OutcomeKind, Service, Status, Workflow, handler, step
+from actors import Actor, Service, Status, Workflow, handler, step
 from actors.runtime import Runtime
+from actors.types import OutcomeKind
 from tests.lab import WORLD, Lab, quiet
 from tests.virtual import on_virtual_time
 

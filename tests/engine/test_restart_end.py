@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import actors
-from actors import Actor, OutcomeKind, RetryPolicy, Service, Status, handler, shared, step
+from actors import Actor, RetryPolicy, Service, Status, handler, shared, step
 from actors.runtime import Runtime
+from actors.types import OutcomeKind
 from tests.lab import WORLD, Lab, quiet, until
 from tests.virtual import on_virtual_time
 

@@ -98,7 +98,7 @@ async def placed(client: actors.Client, name: str = "place", amount: int = 5) ->
     return handle
 
 
-async def follow(client: actors.Client, answer: actors.Restarted) -> Any:
+async def follow(client: actors.Client, answer: actors.types.RestartResult) -> Any:
     return await client.invocation(answer.successor.invocation_id).result()
 
 

@@ -10,7 +10,7 @@ import trio
 
 import actors
 from actors import Actor, Limits, RetryPolicy, Service, Status, handler, step
-from actors.model.explain import Waiting
+from actors.model.explain import WaitCause
 from tests.lab import WORLD, Lab
 from tests.virtual import on_virtual_time
 
@@ -89,7 +89,7 @@ async def waits(handle: actors.InvocationHandle[Any]) -> list[tuple[str, str]]:
     """What it says that it waits for, which every reader must say."""
     info = await handle.info()
     told = [(wait.kind, wait.step) for wait in info.waits if wait.name != "stumble"]
-    asked = [reason for reason in await handle.why() if reason.waits_for is Waiting.SIGNAL]
+    asked = [reason for reason in await handle.why() if reason.waits_for is WaitCause.SIGNAL]
     assert len(asked) == sum(wait.kind == "signal" for wait in info.waits)
     return told
 

@@ -12,7 +12,7 @@ import trio
 
 import actors
 from actors import Actor, RetryPolicy, handler, step
-from actors.model.explain import Waiting
+from actors.model.explain import WaitCause
 from actors.model.info import StepPhase
 from tests.lab import Lab, quiet
 from tests.virtual import on_virtual_time
@@ -157,7 +157,7 @@ async def test_a_thread_that_timed_out_is_counted_while_its_handler_goes_on(lab:
         handle = await runtime.client.actor(Talk, "a").say.send()
         await trio.sleep(6.0)
         waiting, left = await handle.why()
-        assert (waiting.waits_for, left.waits_for) == (Waiting.SIGNAL, Waiting.NOTHING)
+        assert (waiting.waits_for, left.waits_for) == (WaitCause.SIGNAL, WaitCause.NOTHING)
         assert "'speak'" in left.text
         await handle.kill()
         assert (await handle.info()).abandoned_steps == ("speak",)
@@ -174,7 +174,7 @@ async def test_the_next_of_a_key_says_whose_step_has_not_given_way(lab: Lab) -> 
         await first.kill()
         await quiet()
         (reason,) = await following.why()
-        assert (reason.waits_for, reason.invocation_id) == (Waiting.KEY, first.id)
+        assert (reason.waits_for, reason.invocation_id) == (WaitCause.KEY, first.id)
         await following.result()
         assert (await following.info()).unwinding == ()
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from actors import Actor, DefinitionError, UnknownServiceError, handler
-from actors.core.gates import EVERYTHING, Scope, ScopeKind
+from actors.core.gates import EVERYTHING, GateScope, ScopeKind
 from actors.system.registry import AUDIT_SECONDS, Registry, registry_target
 from actors.values.names import SYSTEM_NAMESPACE
 from journal.events import PauseMode
@@ -17,10 +17,10 @@ from tests.virtual import on_virtual_time
 
 pytestmark = on_virtual_time
 
-SERVICE = Scope(ScopeKind.SERVICE, "Counter")
+SERVICE = GateScope(ScopeKind.SERVICE, "Counter")
 
 
-async def close(registry: Registry, scope: Scope, reason: str = "") -> None:
+async def close(registry: Registry, scope: GateScope, reason: str = "") -> None:
     await registry.close_gate(scope, PauseMode.DRAIN, reason, "user:ada")
 
 
@@ -96,7 +96,7 @@ async def test_the_registry_is_known_from_its_snapshot_when_its_history_is_gone(
     async with lab.running() as runtime:
         registry, view = runtime.client.actor(Registry, "main"), runtime.engine.registry
         for number in range(60):
-            await close(registry, Scope(ScopeKind.SERVICE, f"S{number}"))
+            await close(registry, GateScope(ScopeKind.SERVICE, f"S{number}"))
         made = await runtime.client.invocations(system=True)
         for invocation in made:  # at once: some of it before the runtime has seen it
             await runtime.client.invocation(invocation.id).purge()

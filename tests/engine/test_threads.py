@@ -14,7 +14,7 @@ import trio
 import actors
 from actors import Limits, RetryPolicy, Service, handler, step
 from actors.engine.threads import has_abandoned
-from actors.model.explain import Waiting
+from actors.model.explain import WaitCause
 from actors.model.info import StepPhase
 from journal.events import Status
 from tests.lab import WORLD, Lab, quiet
@@ -145,7 +145,7 @@ def lab(workshop: Workshop) -> Lab:
     return Lab(Plain, Keyed, run_detached=workshop.run)
 
 
-async def waits(handle: InvocationHandle[Any]) -> list[Waiting]:
+async def waits(handle: InvocationHandle[Any]) -> list[WaitCause]:
     return [reason.waits_for for reason in await handle.why()]
 
 
@@ -185,7 +185,7 @@ async def test_the_next_try_begins_when_the_abandoned_thread_has_ended(lab: Lab,
         handle = await runtime.client.service(Plain).twice.send("x")
         await trio.sleep(20)
         assert len(workshop.jobs) == 1
-        assert await waits(handle) == [Waiting.THREAD]
+        assert await waits(handle) == [WaitCause.THREAD]
         assert (await handle.info()).waits[0].phase is StepPhase.EARLIER_TRY
         workshop.end()
         await quiet()
@@ -227,7 +227,7 @@ async def test_waiting_for_a_thread_is_not_the_time_of_the_step(workshop: Worksh
         await trio.sleep(4)
         assert len(workshop.jobs) == 1
         [reason] = await second.why()
-        assert reason.waits_for is Waiting.THREAD
+        assert reason.waits_for is WaitCause.THREAD
         assert "all 1 are taken (Limits.threads)" in reason.text
         workshop.end()
         await trio.sleep(4)
@@ -263,7 +263,7 @@ async def test_beyond_their_limit_abandoned_threads_keep_their_places(workshop: 
             await handle.kill()
         other = await runtime.client.service(Plain).compensate.send("other")
         await quiet()
-        assert await waits(other) == [Waiting.THREAD]
+        assert await waits(other) == [WaitCause.THREAD]
         workshop.end(1)
         await quiet()
         workshop.end(2)
@@ -297,7 +297,7 @@ async def test_steps_beyond_the_limit_say_that_they_wait_for_their_turn(workshop
         await quiet()
         second = await runtime.client.service(Plain).compensate.send("second")
         await quiet()
-        assert await waits(second) == [Waiting.TURN]
+        assert await waits(second) == [WaitCause.TURN]
 
 
 STOP = threading.Event()

@@ -6,8 +6,9 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, InvocationHandle, RetryPolicy, Service, Waiting, handler, step
+from actors import Actor, InvocationHandle, RetryPolicy, Service, handler, step
 from actors.model.explain import reasons
+from actors.types import WaitCause
 from journal import keys
 from tests.lab import Lab, quiet
 from tests.virtual import EPOCH, on_virtual_time
@@ -72,7 +73,7 @@ class Keyed(Actor):
         await actors.sleep(100.0)
 
 
-async def why(handle: InvocationHandle[None]) -> list[actors.Reason]:
+async def why(handle: InvocationHandle[None]) -> list[actors.types.WaitReason]:
     await quiet()
     return list(await handle.why())
 
@@ -80,15 +81,15 @@ async def why(handle: InvocationHandle[None]) -> list[actors.Reason]:
 @pytest.mark.parametrize(
     ("name", "waits_for", "text"),
     [
-        ("sleep", Waiting.TIMER, "it sleeps (step 1)"),
-        ("approve", Waiting.SIGNAL, "signal 'approval' (step 1) has not come"),
-        ("work", Waiting.STEP, "step 'long_work' (step 1) is running"),
-        ("fetch", Waiting.RETRY, "step 'dead_endpoint' (step 1) is tried again: 1 of 4 tries have failed"),
-        ("call", Waiting.INVOCATION, "it has called Waits/sleep (step 1), which has not answered"),
-        ("fail", Waiting.RETRY, "its handler failed, and is tried again: 1 of 3 tries have failed"),
+        ("sleep", WaitCause.TIMER, "it sleeps (step 1)"),
+        ("approve", WaitCause.SIGNAL, "signal 'approval' (step 1) has not come"),
+        ("work", WaitCause.STEP, "step 'long_work' (step 1) is running"),
+        ("fetch", WaitCause.RETRY, "step 'dead_endpoint' (step 1) is tried again: 1 of 4 tries have failed"),
+        ("call", WaitCause.INVOCATION, "it has called Waits/sleep (step 1), which has not answered"),
+        ("fail", WaitCause.RETRY, "its handler failed, and is tried again: 1 of 3 tries have failed"),
     ],
 )
-async def test_one_that_runs_says_what_it_waits_for(name: str, waits_for: Waiting, text: str) -> None:
+async def test_one_that_runs_says_what_it_waits_for(name: str, waits_for: WaitCause, text: str) -> None:
     async with Lab(Waits).running() as runtime:
         handle = await getattr(runtime.client.service(Waits), name).send()
         (reason,) = await why(handle)
@@ -107,7 +108,7 @@ async def test_a_timer_and_a_retry_say_when_and_a_retry_says_what_failed() -> No
 async def test_one_that_is_scheduled_says_its_date() -> None:
     async with Lab(Waits).running() as runtime:
         (reason,) = await why(await runtime.client.service(Waits).sleep.options(delay=50.0).send())
-        assert (reason.waits_for, reason.until) == (Waiting.DATE, pytest.approx(EPOCH + 50.0, abs=1.0))
+        assert (reason.waits_for, reason.until) == (WaitCause.DATE, pytest.approx(EPOCH + 50.0, abs=1.0))
 
 
 async def test_one_that_is_queued_says_who_holds_the_key_and_how_many_are_before_it() -> None:
@@ -127,10 +128,10 @@ async def test_one_that_is_paused_says_by_whom_since_when_and_why() -> None:
         await quiet()
         await handle.pause(reason="maintenance")
         paused, signal = await why(handle)
-        assert paused.waits_for is Waiting.RESUME
+        assert paused.waits_for is WaitCause.RESUME
         assert paused.by.startswith("user:")
         assert (paused.because, paused.text) == ("maintenance", "it is paused until it is resumed")
-        assert signal.waits_for is Waiting.SIGNAL
+        assert signal.waits_for is WaitCause.SIGNAL
 
 
 async def test_a_step_that_has_used_its_tries_is_not_said_to_be_tried_again() -> None:
@@ -192,14 +193,14 @@ async def test_one_that_pauses_says_by_whom_though_its_step_has_not_ended() -> N
         pausing, step_ = await why(handle)
         assert (pausing.text, pausing.because) == ("it pauses once its steps end", "maintenance")
         assert pausing.by.startswith("user:")
-        assert step_.waits_for is Waiting.STEP
+        assert step_.waits_for is WaitCause.STEP
 
 
 async def test_one_behind_a_gate_says_who_closed_it_and_why() -> None:
     async with Lab(Waits).running() as runtime:
         await runtime.client.gates.close("service:Waits", reason="the database moves")
         gate, *_ = await why(await runtime.client.service(Waits).sleep.send())
-        assert (gate.waits_for, gate.text) == (Waiting.GATE, "the gate service:Waits is closed")
+        assert (gate.waits_for, gate.text) == (WaitCause.GATE, "the gate service:Waits is closed")
         assert gate.by.startswith("user:")
         assert gate.because == "the database moves"
 

@@ -10,8 +10,9 @@ import pytest
 import trio
 
 import actors
-from actors import Actor, OutcomeKind, RetryPolicy, Service, Status, Workflow, handler, shared, step
+from actors import Actor, RetryPolicy, Service, Status, Workflow, handler, shared, step
 from actors.control.client import Client
+from actors.types import OutcomeKind
 from journal.events import Target
 from tests.http.served import serving
 from tests.lab import WORLD

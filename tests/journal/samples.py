@@ -117,7 +117,7 @@ EVENTS: list[e.Event] = [
     e.VerbAnswered(
         invocation_id=INVOCATION,
         step=STEP,
-        answer=e.Answer(
+        answer=e.ControlResult(
             True,
             e.Status.RUNNING,
             e.Status.COMPLETED,

@@ -58,7 +58,7 @@ async def main(directory: str, first_due: float, sleeper: str, waiter: str) -> N
     clock = ShiftedClock(first_due - AHEAD_SECONDS)
     gc.collect()
     bytes_before, began = resident_bytes(), time.perf_counter()
-    async with actors.open_runtime(Many, path=directory, world=Environment(clock=clock)) as runtime:
+    async with actors.open_runtime(Many, path=directory, environment=Environment(clock=clock)) as runtime:
         opened = time.perf_counter() - began
         with trio.fail_after(PATIENCE_SECONDS):
             waiting = runtime.client.invocation(waiter)

@@ -393,7 +393,7 @@ class Storm:
         with trio.move_on_after(20.0):
             await job.result()
             async for item in job.items():
-                self.said.append(Said(item.id, verb, item.result is actors.ItemResult.CHANGED, by_job=True))
+                self.said.append(Said(item.id, verb, item.result is actors.types.ItemResult.CHANGED, by_job=True))
 
     # Faults.
 

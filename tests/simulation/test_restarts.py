@@ -9,9 +9,10 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from actors import OutcomeKind, Status
+from actors import Status
 from actors.core.restart_plan import OPERATIONS
 from actors.model.info import belongs_to
+from actors.types import OutcomeKind
 from journal import events as e
 from journal.events import Recorded
 from journal.ids import InvocationId, StepId, stream_of_invocation

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from actors.code.registry import CodeRegistry
     from actors.environment import Environment
     from actors.model.checks import CheckReport, CheckSummary
-    from journal.events import Answer
+    from journal.events import ControlResult
     from journal.ids import InvocationId
     from journal.kv.store import Readable
 
@@ -160,7 +160,7 @@ class LocalChecks(LocalJobs):
                 async for summary in each:
                     yield summary
 
-    async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> Answer:
+    async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> ControlResult:
         if await self._has_obeyed(command, idempotency_key):
             return await self.execute(command, idempotency_key)  # asked again: it may have gone on since
         report = await self.check(command.invocation_id, command.deployment or KEEP, None)

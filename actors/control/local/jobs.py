@@ -33,14 +33,14 @@ from actors.values import ValueProblem, Written, codec_for, decode_kept
 from actors.values.limits import within_limit
 from actors.values.texts import failure_in_words
 from journal import keys
-from journal.events import Answer, OutcomeKind, Status, Successor
+from journal.events import ControlResult, OutcomeKind, Status, Successor
 from journal.ids import InvocationId, StreamId, derived_unique, invocation_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from actors.model.info import InvocationInfo
-    from journal.events import Answer
+    from journal.events import ControlResult
     from journal.log.protocol import Journal, RowSource
 
 RUN = "run"
@@ -141,7 +141,7 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         await self.outcome(run_of_job(job))
         return await self.job_info(job)
 
-    async def cancel_job(self, job: str, reason: str) -> Answer:
+    async def cancel_job(self, job: str, reason: str) -> ControlResult:
         """Stop it."""
         await self._invocation_of(job)
         return await self.execute(c.CancelInvocation(invocation_id=run_of_job(job), reason=reason))
@@ -194,11 +194,11 @@ class LocalJobs(LocalVerbs, LocalRegistry):
 class _Listener:
     """Takes the verb that a handle asks for, and does nothing about it."""
 
-    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
+    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> ControlResult:
         nothing = Successor(InvocationId("")) if isinstance(command, c.RestartInvocation) else None
-        return Answer(False, Status.RUNNING, Status.RUNNING, nothing)
+        return ControlResult(False, Status.RUNNING, Status.RUNNING, nothing)
 
-    async def resume_if_compatible(self, command: c.Command, idempotency_key: str | None) -> Answer:
+    async def resume_if_compatible(self, command: c.Command, idempotency_key: str | None) -> ControlResult:
         return await self.execute(command, idempotency_key)
 
     async def check(self, *_: Any) -> Any:

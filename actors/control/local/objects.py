@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from actors.model.definitions import Definition, HandlerDefinition
-    from actors.model.edit import Edit, Edited
+    from actors.model.edit import Edit, EditResult
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
 
 
@@ -64,7 +64,7 @@ class LocalObjects(LocalCalls):
 
     async def edit_object(
         self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
-    ) -> Edited:
+    ) -> EditResult:
         definition, service = self._class_of(service, key)
         if definition is None:
             raise UnknownServiceError(
@@ -82,7 +82,7 @@ class LocalObjects(LocalCalls):
         act = ControlAction(verb="edit", target=f"{service}/{key}", detail=_fields_of(edit), reason=reason)
         outcome = await self.engine.call(command, self.who, is_fresh=command.request is None, act=act)
         data = value_of(outcome, command.invocation_id)
-        edited: Edited = decode_kept(handler.signature.returns, data, f"the result of {target}")
+        edited: EditResult = decode_kept(handler.signature.returns, data, f"the result of {target}")
         return edited
 
     def _class_of(self, service: str, key: str) -> tuple[Definition | None, str]:

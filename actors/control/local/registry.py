@@ -9,7 +9,7 @@ import trio
 
 from actors.control.local.services import LocalServices
 from actors.core import commands as c
-from actors.core.gates import Scope, ScopeKind
+from actors.core.gates import GateScope, ScopeKind
 from actors.engine.requests import ControlAction
 from actors.errors import Refused, UnknownHandlerError, UnknownServiceError
 from actors.model.info import GateAnswer, GateInfo, gate_answer, gate_info
@@ -62,7 +62,9 @@ class LocalRegistry(LocalServices):
 
     # Gates.
 
-    async def close_gate(self, scope: Scope, mode: PauseMode, reason: str, *, since: float | None = None) -> GateAnswer:
+    async def close_gate(
+        self, scope: GateScope, mode: PauseMode, reason: str, *, since: float | None = None
+    ) -> GateAnswer:
         """Hold everything in the scope; when this returns, nothing of it goes on here except steps that are ending. ``since``: from
         when on, if not from now."""
         act = ControlAction(verb="close-gate", target=str(scope), detail=mode.value, reason=reason)
@@ -73,7 +75,7 @@ class LocalRegistry(LocalServices):
             raise
         return await self._ask_of_all(scope, "close_gate", act, mode=mode, reason=reason, since=since)
 
-    async def open_gate(self, scope: Scope, reason: str) -> GateAnswer:
+    async def open_gate(self, scope: GateScope, reason: str) -> GateAnswer:
         """Let everything in the scope go on, but for what was closed by itself."""
         act = ControlAction(verb="open-gate", target=str(scope), reason=reason)
         try:
@@ -86,7 +88,7 @@ class LocalRegistry(LocalServices):
             raise
         return await self._ask_of_all(scope, "open_gate", act, reason=reason)
 
-    async def _ask_of_all(self, scope: Scope, handler: str, act: ControlAction, **arguments: Any) -> GateAnswer:
+    async def _ask_of_all(self, scope: GateScope, handler: str, act: ControlAction, **arguments: Any) -> GateAnswer:
         """Ask it of a scope by each name that what it holds may lie under; the answer for the scope that was given."""
         changes: list[GateChange] = [
             await self.ask_registry(handler, act, scope=each, by=self.who.by, **arguments)
@@ -95,13 +97,13 @@ class LocalRegistry(LocalServices):
         answer = gate_answer(changes[0])
         return attrs.evolve(answer, changed=any(change.changed for change in changes))
 
-    def _scopes_of(self, scope: Scope) -> list[Scope]:
+    def _scopes_of(self, scope: GateScope) -> list[GateScope]:
         try:
             definition = self.engine.app.find(scope.service)
             names = definition.handler(scope.name).names if scope.kind is ScopeKind.HANDLER else (scope.name,)
         except (UnknownServiceError, UnknownHandlerError):
             return [scope]
-        every = [Scope(scope.kind, service, name) for service in definition.names for name in names]
+        every = [GateScope(scope.kind, service, name) for service in definition.names for name in names]
         return [scope, *(each for each in every if each != scope)]
 
     async def list_gates(self) -> tuple[GateInfo, ...]:
@@ -109,7 +111,7 @@ class LocalRegistry(LocalServices):
         await trio.lowlevel.checkpoint()
         return tuple(gate_info(gate) for gate in self.engine.registry.gates)
 
-    def _check_scope(self, scope: Scope) -> None:
+    def _check_scope(self, scope: GateScope) -> None:
         if is_system(scope.service):
             raise UnknownServiceError(f"{scope.service} is built in, and no gate holds it")
         match scope.kind:

@@ -15,13 +15,13 @@ from actors.query.invocations import row_of_id
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
-    from journal.events import Answer
+    from journal.events import ControlResult
 
 
 class LocalVerbs(LocalInvocations):
     """Verbs for one invocation."""
 
-    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
+    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> ControlResult:
         request = self.in_realm(checked_request_key(idempotency_key))
         command = with_successor(command, self.world.unique, request)
         if isinstance(command, c.RestartInvocation) and not command.dry_run:

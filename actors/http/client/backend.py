@@ -52,7 +52,7 @@ from actors.values.limits import DEFAULT_LIMITS, Limits
 from actors.values.outcomes import value_of
 from actors.values.texts import shown
 from journal.errors import BrokenInvariant
-from journal.events import Answer, Outcome, OutcomeKind
+from journal.events import ControlResult, Outcome, OutcomeKind
 from journal.ids import InvocationId, parse_invocation_id
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class HttpBackend(RemoteControl):
 
     # Verbs.
 
-    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> Answer:
+    async def execute(self, command: c.Command, idempotency_key: str | None = None) -> ControlResult:
         match command:
             case c.CancelInvocation():
                 body = {"reason": command.reason, "children": command.children.value, "kill_after": command.kill_after}
@@ -225,7 +225,7 @@ class HttpBackend(RemoteControl):
             case _:
                 raise BrokenInvariant(f"{type(command).__name__} is not a verb")
 
-    async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> Answer:
+    async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> ControlResult:
         return await self._verb(
             command.invocation_id, "resume", _resume(command), idempotency_key, require_compatible=True
         )
@@ -238,7 +238,7 @@ class HttpBackend(RemoteControl):
         idempotency_key: str | None,
         *,
         require_compatible: bool = False,
-    ) -> Answer:
+    ) -> ControlResult:
         path = path_of("invocations", of, verb) + ("?require_compatible=true" if require_compatible else "")
         return answer_of(await self._connection.patch(path, AnswerModel, body, idempotency_key=idempotency_key))
 

@@ -22,16 +22,16 @@ from actors.http.models import (
 )
 from actors.model.checks import CheckReport, CheckSummary
 from actors.model.deployment_info import CodeFile, DeploymentInfo
-from actors.model.edit import Edited
+from actors.model.edit import EditResult
 from actors.model.info import GateAnswer
 from actors.model.job_info import JobInfo, JobItems, JobPreview
 from actors.model.object_info import ObjectInfo
-from journal.events import Answer
+from journal.events import ControlResult
 
 if TYPE_CHECKING:
     import os
 
-    from actors.core.gates import Scope
+    from actors.core.gates import GateScope
     from actors.core.jobs import Choice, JobSpec
     from actors.http.client.connection import Connection
     from actors.model.edit import Edit
@@ -51,11 +51,11 @@ class RemoteControl:
 
     # Gates.
 
-    async def close_gate(self, scope: Scope, mode: PauseMode, reason: str) -> GateAnswer:
+    async def close_gate(self, scope: GateScope, mode: PauseMode, reason: str) -> GateAnswer:
         body = {"mode": mode.value, "reason": reason}
         return await self._connection.patch(path_of("gates", str(scope), "close"), GateAnswer, body)
 
-    async def open_gate(self, scope: Scope, reason: str) -> GateAnswer:
+    async def open_gate(self, scope: GateScope, reason: str) -> GateAnswer:
         return await self._connection.patch(path_of("gates", str(scope), "open"), GateAnswer, {"reason": reason})
 
     async def list_gates(self) -> tuple[GateInfo, ...]:
@@ -85,11 +85,11 @@ class RemoteControl:
 
     async def edit_object(
         self, service: str, key: str, edit: Edit, *, queue: bool, reason: str, idempotency_key: str | None
-    ) -> Edited:
+    ) -> EditResult:
         body = attrs.asdict(edit) | {"queue": queue, "reason": reason}
         path = path_of("objects", service, key, "fields")
         done = await self._connection.patch(path, EditedModel, body, idempotency_key=idempotency_key)
-        return Edited(version_before=done.version_before, before=done.before, after=done.after)
+        return EditResult(version_before=done.version_before, before=done.before, after=done.after)
 
     # Deployments.
 
@@ -156,16 +156,16 @@ class RemoteControl:
     async def await_job(self, job: str) -> JobInfo:
         return await self._connection.get(path_of("jobs", job), JobInfo, wait="true")
 
-    async def cancel_job(self, job: str, reason: str) -> Answer:
+    async def cancel_job(self, job: str, reason: str) -> ControlResult:
         return answer_of(await self._connection.patch(path_of("jobs", job, "cancel"), AnswerModel, {"reason": reason}))
 
     async def job_items(self, job: str, after: int) -> JobItems:
         return await self._connection.get(path_of("jobs", job, "items"), JobItems, after=after)
 
 
-def answer_of(answer: AnswerModel) -> Answer:
+def answer_of(answer: AnswerModel) -> ControlResult:
     """What a verb did, from the wire."""
-    return Answer(answer.changed, answer.before, answer.after, answer.successor)
+    return ControlResult(answer.changed, answer.before, answer.after, answer.successor)
 
 
 def _only_registered(code: object) -> None:

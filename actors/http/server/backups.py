@@ -10,7 +10,7 @@ import msgspec
 
 from actors.engine.requests import ControlAction
 from actors.errors import InvalidArgumentError, NotPossibleError, Refused, UnavailableError
-from actors.http.models import Reason
+from actors.http.models import WaitReason
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
 from journal.errors import DirectoryNotEmpty, JournalError, StoreExists
@@ -32,7 +32,7 @@ class BackupBody:
     """What to call it."""
 
     name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
-    reason: Reason = ""
+    reason: WaitReason = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.control.jobs import JobHandle, Selection
+from actors.control.jobs import JobHandle, JobSelection
 from actors.http.models import (
     WITH_IDS,
     AnswerModel,
@@ -59,7 +59,7 @@ async def cancel_job(exchange: Exchange, body: ReasonBody) -> AnswerModel:
 
 def _selection(
     exchange: Exchange, body: ChoiceBody, *, limit: int | None = None, rate: float | None = None
-) -> Selection:
+) -> JobSelection:
     return exchange.client.jobs.chosen(body.choice(), limit=limit, rate=rate)
 
 

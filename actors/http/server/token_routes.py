@@ -16,7 +16,7 @@ import msgspec
 
 from actors.engine.requests import ControlAction
 from actors.errors import NotPossibleError, Refused, UnavailableError, UnknownOutcomeError
-from actors.http.models import Reason, ReasonBody
+from actors.http.models import ReasonBody, WaitReason
 from actors.http.routes import Route, TokenScope
 from actors.http.server.request_context import Exchange
 from actors.http.tokens import NAME_PATTERN, OwedNote
@@ -72,7 +72,7 @@ class TokenBody:
 
     name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
     scope: TokenScope
-    reason: Reason = ""
+    reason: WaitReason = ""
 
 
 async def list_tokens(exchange: Exchange) -> TokenList:

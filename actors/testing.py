@@ -1,0 +1,114 @@
+"""For tests of actors: a runtime in memory, on a clock that jumps, which can die and come back.
+
+::
+
+    async def reminds_after_a_week() -> None:
+        async with actors.testing.open_runtime(Reminder) as runtime:
+            await runtime.client.actor(Reminder, "bob").remind(7 * 24 * 3600)
+            assert SENT == ["bob"]
+
+    def test_it_reminds_after_a_week() -> None:
+        actors.testing.run(reminds_after_a_week)
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from random import Random
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+import trio.testing
+
+from actors import runtime as runtimes
+from actors.environment import Environment, Offload, environment_of_run, offload_inline
+from actors.values.arguments import Seconds, checked_seconds
+from actors.values.limits import DEFAULT_LIMITS, Limits
+from journal.clock import Clock
+from journal.kv.memory import MemoryStore
+from journal.log.kv_journal import KvJournal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from actors.runtime import Runtime
+
+T = TypeVar("T")
+
+LONGEST_SECONDS = 10 * 365 * 24 * 3600.0
+"""Virtual seconds after which :func:`run` gives up: something waits for an event that never comes."""
+
+
+def run(test: Callable[[], Awaitable[T]], *, within: Seconds = LONGEST_SECONDS) -> T:
+    """Run an async function on virtual time: whenever all of it waits, the clock jumps to the next deadline.
+
+    A sleep of days takes no time, and no test needs a sleep to be in time. Raises ``trio.TooSlowError`` after ``within`` virtual
+    seconds. A plain ``trio.run(test, clock=trio.testing.MockClock(autojump_threshold=0))`` does the same without a limit.
+
+    ::
+
+        actors.testing.run(reminds_after_a_week)
+    """
+    longest = checked_seconds(within, "within")
+
+    async def bounded() -> T:
+        with trio.fail_after(longest):
+            return await test()
+
+    return trio.run(bounded, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+class MemoryDirectory:
+    """What runtimes keep, in memory, one after the other: a second runtime on it goes on where the first one died.
+
+    ::
+
+        kept = actors.testing.MemoryDirectory()
+        async with actors.testing.open_runtime(Order, kept=kept) as runtime:
+            await runtime.client.actor(Order, "7").pay.send()
+        async with actors.testing.open_runtime(Order, kept=kept) as runtime:  # after the crash
+            ...
+    """
+
+    def __init__(self) -> None:
+        self._store = MemoryStore()
+
+    def journal(self, clock: Clock) -> KvJournal:
+        """The journal of a runtime that is about to start."""
+        return KvJournal(self._store, partitions=1, clock=clock, secret="memory")  # noqa: S106 - of nothing that outlives the process
+
+
+@asynccontextmanager
+async def open_runtime(
+    *classes: type,
+    kept: MemoryDirectory | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    seed: int = 0,
+    fail_fast: bool = True,
+) -> AsyncIterator[Runtime]:
+    """A runtime in memory. It ends with its block at once, as a process that is killed: steps that run then begin again later.
+
+    ``kept`` is what it goes on from and leaves behind; by default nothing, and nobody. Ids and delays are drawn from ``seed``.
+    With ``fail_fast`` a mistake in the code fails an invocation at its first attempt, so that a test does not wait through retries.
+
+    ::
+
+        async with actors.testing.open_runtime(Counter) as runtime:
+            assert await runtime.client.actor(Counter, "bob").add(5) == 5
+    """
+    environment = environment_of_run()
+    environment = Environment(
+        clock=environment.clock,
+        random=Random(seed),  # noqa: S311 - a test must repeat
+        offload=offload_inline,
+        offload_detached=environment.offload_detached,
+        has_watchdog=False,
+    )
+    journal = (kept if kept is not None else MemoryDirectory()).journal(environment.clock)
+    async with runtimes.open_runtime(
+        *classes, journal=journal, environment=environment, limits=limits, fail_fast=fail_fast, drain=0, code=None
+    ) as runtime:
+        yield runtime
+
+
+__all__ = ["Clock", "Environment", "MemoryDirectory", "Offload", "open_runtime", "run"]

@@ -1,0 +1,181 @@
+"""The types that public signatures and fields name, for annotations and for comparing what was answered.
+
+::
+
+    from actors.types import InvocationInfo, OutcomeKind
+
+    def has_failed(info: InvocationInfo) -> bool:
+        return info.outcome is not None and info.outcome.kind is OutcomeKind.FAILED
+"""
+
+from __future__ import annotations
+
+from actors.control.backend import Sent
+from actors.control.deployments import DeploymentClient
+from actors.control.gates import GateClient
+from actors.control.jobs import JobClient, JobHandle, JobSelection
+from actors.control.objects import ObjectHandle
+from actors.core.deployments import DeploymentChange
+from actors.core.gates import GateScope, GateState, ScopeKind
+from actors.core.jobs import ItemResult, JobState, JobVerb
+from actors.core.output import OutputKind
+from actors.errors import CircleLink
+from actors.model.checks import (
+    CheckReport,
+    CheckSummary,
+    Cohort,
+    Divergence,
+    FieldDifference,
+    OperationCheck,
+    OperationStatus,
+    Verdict,
+)
+from actors.model.deployment_info import CodeFile, DeploymentInfo
+from actors.model.edit import EditResult
+from actors.model.explain import WaitCause, WaitReason
+from actors.model.fields import FieldKind
+from actors.model.handlers import Handler
+from actors.model.handles import RestartResult
+from actors.model.history import JournalEntry
+from actors.model.info import (
+    CodeWait,
+    FailureInfo,
+    FieldInfo,
+    GateAnswer,
+    GateInfo,
+    HandlerInfo,
+    InvocationInfo,
+    KeyWait,
+    OutcomeInfo,
+    ServiceInfo,
+    StepPhase,
+    WaitInfo,
+)
+from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview
+from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
+from actors.model.output import Chunks, OutputChunk
+from actors.model.references import BoundHandler
+from actors.model.verbs import FailingBlock, Step
+from actors.query.audit import AuditCheck, AuditEntry, AuditPage, ChainHead
+from actors.query.changes import ChangedInvocation, ChangeSet
+from actors.query.sql.result import Parameters, QueryResult, Value
+from actors.query.unserved import UnservedClass
+from actors.replay.scopes import NurseryManager
+from actors.runtime import CodeOf
+from actors.values.arguments import Instant, Seconds
+from actors.values.retries import ErrorClasses, Exhausted
+from actors.values.snapshot import Snapshot
+from journal.events import (
+    Caller,
+    CallRef,
+    Children,
+    ControlResult,
+    Failure,
+    Kind,
+    Lineage,
+    Mode,
+    Outcome,
+    OutcomeKind,
+    PauseMode,
+    StepRef,
+    Stop,
+    Successor,
+    Target,
+)
+from journal.ids import StepId
+from journal.kv.store import Durability
+
+__all__ = [
+    "AuditCheck",
+    "AuditEntry",
+    "AuditPage",
+    "BoundHandler",
+    "CallRef",
+    "Caller",
+    "ChainHead",
+    "ChangeSet",
+    "ChangedInvocation",
+    "CheckReport",
+    "CheckSummary",
+    "Children",
+    "Chunks",
+    "CircleLink",
+    "CodeFile",
+    "CodeOf",
+    "CodeWait",
+    "Cohort",
+    "ControlResult",
+    "DeploymentChange",
+    "DeploymentClient",
+    "DeploymentInfo",
+    "Divergence",
+    "Durability",
+    "EditResult",
+    "ErrorClasses",
+    "Exhausted",
+    "FailingBlock",
+    "Failure",
+    "FailureInfo",
+    "FieldChange",
+    "FieldDifference",
+    "FieldInfo",
+    "FieldKind",
+    "GateAnswer",
+    "GateClient",
+    "GateInfo",
+    "GateScope",
+    "GateState",
+    "Handler",
+    "HandlerInfo",
+    "Instant",
+    "InvocationInfo",
+    "ItemInfo",
+    "ItemResult",
+    "JobClient",
+    "JobHandle",
+    "JobInfo",
+    "JobItem",
+    "JobItems",
+    "JobPreview",
+    "JobSelection",
+    "JobState",
+    "JobVerb",
+    "JournalEntry",
+    "KeyWait",
+    "Kind",
+    "Lineage",
+    "Mode",
+    "NurseryManager",
+    "ObjectHandle",
+    "ObjectInfo",
+    "ObjectName",
+    "OperationCheck",
+    "OperationStatus",
+    "Outcome",
+    "OutcomeInfo",
+    "OutcomeKind",
+    "OutputChunk",
+    "OutputKind",
+    "Parameters",
+    "PauseMode",
+    "QueryResult",
+    "RestartResult",
+    "ScopeKind",
+    "Seconds",
+    "Sent",
+    "ServiceInfo",
+    "Snapshot",
+    "Step",
+    "StepId",
+    "StepPhase",
+    "StepRef",
+    "Stop",
+    "Successor",
+    "Target",
+    "UnservedClass",
+    "Value",
+    "Verdict",
+    "WaitCause",
+    "WaitInfo",
+    "WaitReason",
+]
