@@ -235,7 +235,7 @@ def circles_in(room: str) -> list[str]:
     "room",
     [
         pytest.param(room, marks=pytest.mark.xfail(strict=True, reason=f"{room} is to be split"))
-        if room in ("actors.replay", "actors.engine")
+        if room == "actors.engine"
         else room
         for room in ARROWS
     ],

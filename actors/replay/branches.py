@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from contextvars import Context, ContextVar, copy_context
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import attrs
 
@@ -39,9 +39,71 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable, Coroutine, Generator
 
-    from actors.replay.execution import Execution
+    from journal.events import Event
 
 T = TypeVar("T")
+
+
+class Driver(Protocol):
+    """The part of ``Execution`` that a branch, and a verb in it, uses: the state of the attempt and the requests to its driver.
+
+    ``Execution`` makes branches and resumes them, so it imports this module; nothing here may import it, or neither could be read
+    without the other.
+    """
+
+    @property
+    def invocation_id(self) -> InvocationId: ...
+
+    @property
+    def context(self) -> Any:
+        """An object of the durable verbs, which the replay itself does not use."""
+        ...
+
+    @property
+    def state(self) -> object:
+        """The view of the fields that the handler reads and writes."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether the attempt is over: nothing that its code asks for counts."""
+        ...
+
+    @property
+    def now(self) -> float:
+        """The recorded time of the last completion."""
+        ...
+
+    @property
+    def live_now(self) -> float:
+        """The time of this turn by the clock of today, also in a replay."""
+        ...
+
+    @property
+    def resuming(self) -> Branch | None:
+        """The branch whose code runs now."""
+        ...
+
+    @property
+    def is_repeating(self) -> bool:
+        """Whether a message of the handler's log has been logged before."""
+        ...
+
+    @property
+    def is_terminal(self) -> Callable[[BaseException], bool]:
+        """Says whether an error makes a retry pointless."""
+        ...
+
+    def add(self, branch: Branch) -> None: ...
+    def make_ready(self, branch: Branch, value: Any = None, error: BaseException | None = None) -> None: ...
+    def request(self, branch: Branch, event: Event, what: str) -> Any: ...
+    def is_patched(self, name: str) -> bool: ...
+    def must_run_some_branch(self, what: str) -> None: ...
+    def schedule_deadline(self, scope: CancelStatus, asking: Branch, step: StepId, block: StepId) -> float: ...
+    def drop_deadline(self, asking: Branch, step: StepId) -> None: ...
+    def take_pending_cancel(self, branch: Branch) -> CancelledError | None: ...
+    def interrupt_below(self, scope: CancelStatus) -> None: ...
+    def interrupt_behind_shield(self, scope: CancelStatus) -> None: ...
 
 
 def not_driven(name: str, of: InvocationId, what: str) -> OutsideHandlerError:
@@ -135,7 +197,7 @@ class Branch:
 
     def __init__(
         self,
-        execution: Execution,
+        execution: Driver,
         path: str,
         coroutine: Coroutine[object, Any, Any],
         *,
@@ -247,7 +309,7 @@ class CancelStatus:
         return False
 
     @property
-    def execution(self) -> Execution | None:
+    def execution(self) -> Driver | None:
         """The attempt whose awaits the scope can still cancel."""
         if self.branch is None or self.has_been_left or self.branch.execution.closed:
             return None
