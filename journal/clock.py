@@ -1,4 +1,4 @@
-"""Wall time, as an argument. Letters fall due by it; events are stamped with it."""
+"""Wall time, as an argument. Messages fall due by it, and events are stamped with it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Protocol
 import trio
 
 _LONGEST_NAP_SECONDS = 1.0
-"""The wall clock can be set, and a machine can sleep: code that waits for a date looks again this often."""
+"""A wait for a date checks the clock this often, because the wall clock can be set and a machine can sleep."""
 
 
 class Clock(Protocol):
-    """Seconds since 1970-01-01 UTC, and a way to wait for them."""
+    """A source of wall time."""
 
     def now(self) -> float:
-        """Wall time in seconds."""
+        """Seconds since 1970-01-01 UTC."""
         ...
 
     async def sleep_until(self, at: float) -> None:
-        """Return when ``now()`` has reached ``at``, or earlier: the caller looks again."""
+        """Wait until ``now()`` has reached ``at``. May return earlier, so the caller checks again."""
         ...
 
 

@@ -1,8 +1,8 @@
-"""Events to bytes and back.
+"""Encodes events as bytes and decodes them.
 
-A record holds the events of one append, as frames: a tag byte, a length, a msgpack map of the class's fields. A stamp is
-a frame of its own and holds for the events behind it. Tags are for ever: never reused, never renumbered; the bytes of each
-are kept in ``tests/journal/golden``. Whatever is wrong with bytes comes out as :class:`CorruptRecord` and nothing else.
+A record holds the events of one append as frames: a tag byte, a length, and a msgpack map of the class's fields. A stamp is a
+frame of its own and applies to the events after it. Tags are permanent: never reused and never renumbered. The bytes of each are
+in ``tests/journal/golden``. Decoding raises :class:`CorruptRecord` for wrong bytes, and nothing else.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ _WITHOUT_USERS_TEXTS = frozenset(
         e.InvocationSuspended,
     }
 )
-"""Events of ids, names of fields and JSON: all of it made by this program, so that decoding them again would show nothing."""
+"""Events of ids, names of fields and JSON, which this program makes itself. Decoding them again as a check would show nothing."""
 
 
 def _is_of_success(event: Any) -> bool:
@@ -105,7 +105,7 @@ def _is_of_success(event: Any) -> bool:
 
 
 def _is_of_client(event: e.InvocationAccepted) -> bool:
-    """Whether it holds nothing of the one who called but the argument, which is JSON."""
+    """Whether the argument, which is JSON, is the only part that the client wrote."""
     return (
         event.request is None
         and event.caller is None
@@ -120,7 +120,7 @@ def _is_of_client(event: e.InvocationAccepted) -> bool:
 
 
 def _is_of_plain_step(event: e.StepScheduled) -> bool:
-    """Whether what the author of the step wrote is what it should be; its arguments are JSON, the rest is made here."""
+    """Whether the texts and numbers of the step's author have the right types. The arguments are JSON, and the rest is made here."""
     return (
         not event.opaque
         and event.name.__class__ is str
@@ -136,7 +136,7 @@ _ARE_WITHOUT: dict[type, Callable[[Any], bool]] = {
     e.StepCompleted: _is_of_success,
     e.CallCompleted: _is_of_success,
 }
-"""The same holds for an event of these classes if its function says so, as for nearly all."""
+"""The classes of events that need no second decoding if the function says so, as it does for nearly all."""
 
 _CODES: dict[type, tuple[int, Callable[[bytes], Any] | None, Callable[[Any], bool] | None]] = {
     kind: (tag, None if kind in _WITHOUT_USERS_TEXTS else _DECODERS[tag], _ARE_WITHOUT.get(kind))
@@ -148,22 +148,22 @@ _decode_stamp = msgspec.msgpack.Decoder(e.Stamp).decode
 class Record:
     """The events of one append, in order, each encoded when it is added.
 
-    What a batch is made of is bytes from here on: nothing that an event holds can make the batch fail later. An event that may hold a
-    user's text or number is also decoded again, because the encoder takes what the decoder refuses (a number where a text belongs);
-    what joins the record then is what was decoded, so that no value, and no class, of a user's gets any further.
+    From here on a batch consists of bytes, so no value of an event can make it fail later. An event that may contain a user's
+    text or number is decoded again at once, because the encoder accepts values that the decoder refuses (a number in place of a
+    text). The decoded event joins the record, so no object of a user's class gets further.
     """
 
     __slots__ = ("_frames", "entries")
 
     def __init__(self, entries: Iterable[tuple[Stamp, Event]] = ()) -> None:
         self.entries: list[tuple[Stamp, Event]] = []
-        """The events as a reader will see them. To be read only."""
+        """The events as a reader will see them. Read only."""
         self._frames: list[bytes] = []
         for stamp, event in entries:
             self.add(stamp, (event,))
 
     def add(self, stamp: Stamp, events: Sequence[Event]) -> list[tuple[Stamp, Event]]:
-        """Add all of the events, or none of them; returns their entries. Raises :class:`Unwritable`."""
+        """Add all of the events or none of them. Returns their entries. Raises :class:`Unwritable`."""
         entries, frames = self.entries, self._frames
         length = len(entries)
         try:
@@ -178,7 +178,7 @@ class Record:
                     entries.append((stamp, event))
                 else:
                     entries.append((stamp, decode(body)))
-        except BaseException as error:  # the encoder's, the decoder's, or anything that an enum of a user's raises
+        except BaseException as error:  # raised by the encoder, the decoder, or a user's enum
             failed = events[len(entries) - length]
             self.cut(length)
             raise _unwritable(failed, error) from error
@@ -186,28 +186,28 @@ class Record:
 
     @property
     def size(self) -> int:
-        """How many bytes it has."""
+        """The number of bytes."""
         return sum(map(len, self._frames))
 
     def cut(self, length: int) -> None:
-        """Take back what was added last, down to this many events."""
+        """Remove the events after the first ``length``."""
         del self._frames[self._place(length) :]
         del self.entries[length:]
 
     def erase(self, index: int) -> None:
-        """Put :class:`journal.events.Erased` in the place of an event."""
+        """Replace an event by :class:`journal.events.Erased`."""
         stamp, _ = self.entries[index]
         self.entries[index] = (stamp, e.Erased())
         end = self._place(index + 1)
         self._frames[end - 2 : end] = _ERASED_PARTS
 
     def _place(self, length: int) -> int:
-        """How many frames the first events have: two each, and two of each stamp that is not the one before."""
+        """The number of frames of the first events: two each, and two for each stamp that differs from the one before."""
         stamps = [stamp for stamp, _ in self.entries[:length]]
         return 2 * (length + sum(stamp is not before for stamp, before in zip(stamps, [None, *stamps], strict=False)))
 
     def encoded(self) -> bytes:
-        """All of it."""
+        """The record as bytes."""
         return b"".join(self._frames)
 
 
@@ -223,18 +223,18 @@ _ERASED_PARTS = (_ERASED_FRAME[: _HEAD.size], _ERASED_FRAME[_HEAD.size :])
 def _unwritable(event: Event, error: BaseException) -> Unwritable:
     try:
         reason = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
-    except BaseException:  # it is of a class of a user's
+    except BaseException:  # the exception is of a user's class
         reason = "an error that cannot be shown"
     return Unwritable(type(event).__name__, reason)
 
 
 def encode_record(entries: Iterable[tuple[Stamp, Event]]) -> bytes:
-    """The events of one append, in order. Raises :class:`Unwritable`."""
+    """Encode the events of one append, in order. Raises :class:`Unwritable`."""
     return Record(entries).encoded()
 
 
 def decode_record(record: bytes, first_number: int) -> list[Recorded]:
-    """The events of one append, numbered from ``first_number``. Raises :class:`CorruptRecord`."""
+    """Decode the events of one append, numbered from ``first_number``. Raises :class:`CorruptRecord`."""
     recorded: list[Recorded] = []
     stamp: Stamp | None = None
     position, number, end = 0, first_number, len(record)
@@ -266,7 +266,7 @@ def decode_record(record: bytes, first_number: int) -> list[Recorded]:
 
 
 def erase(record: bytes, first_number: int, numbers: Sequence[int]) -> bytes:
-    """The same record with the events of these numbers gone and their places kept; no other byte of it changes.
+    """Replace the events with these numbers by ``Erased``. Every other byte of the record stays the same.
 
     Raises :class:`CorruptRecord`.
     """

@@ -1,4 +1,4 @@
-"""What can go wrong with the journal, one class for each thing that a caller could do about it."""
+"""The errors of the journal, one class for each reaction that a caller could have."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class JournalError(Exception):
-    """The base of everything that this package raises."""
+    """The base of the errors that this package raises."""
 
 
 class MalformedIdError(JournalError, ValueError):
-    """A text that should be an invocation id is none. Check where it came from."""
+    """A text is not an invocation id."""
 
     def __init__(self, text: str) -> None:
         shown = text if len(text) <= 80 else text[:80] + "…"
@@ -24,7 +24,7 @@ class MalformedIdError(JournalError, ValueError):
 
 
 class Fenced(JournalError):
-    """Another owner has claimed the partition. Drop everything known of its objects."""
+    """Another owner has claimed the partition. Drop all state of its objects."""
 
     def __init__(self, partition: int, epoch: int, current: int) -> None:
         super().__init__(
@@ -36,7 +36,7 @@ class Fenced(JournalError):
 
 
 class Conflict(JournalError):
-    """The stream has moved on since the writer last looked. Reload the object and decide again."""
+    """The stream has grown since the writer read it. Load the object and decide again."""
 
     def __init__(self, stream: int, expected: int, found: int) -> None:
         super().__init__(
@@ -48,15 +48,15 @@ class Conflict(JournalError):
 
 
 class InDoubt(JournalError):
-    """Whether the append is on disk is unknown. Never retry it: claim again and reload."""
+    """It is unknown whether the append is on disk. Never repeat it: claim the partition again and load the object."""
 
 
 class Unavailable(JournalError):
-    """The journal takes no writes for now; nothing of this append has been kept."""
+    """The journal accepts no writes for now; nothing of this append was kept."""
 
 
 class DiskFull(Unavailable):
-    """No room on the disk. Reads go on; writes are taken again when there is room."""
+    """The disk is full. Reads continue; writes are accepted again when there is room."""
 
 
 class StoreFailed(Unavailable):
@@ -64,12 +64,12 @@ class StoreFailed(Unavailable):
 
 
 class DirectoryLost(StoreFailed):
-    """The data directory was moved, removed or replaced under the process that held it. Nothing more is written, and the store is
-    not closed, since closing would write: stop the process."""
+    """The data directory was moved, removed or replaced while this process held it. Nothing more is written, and the store is not
+    closed, since closing would write: stop the process."""
 
 
 class Damaged(JournalError):
-    """What is stored of one stream cannot be trusted. The others go on."""
+    """The stored bytes of one stream cannot be trusted. Other streams are not affected."""
 
     def __init__(self, stream: int, number: int, reason: str) -> None:
         super().__init__(
@@ -82,8 +82,8 @@ class Damaged(JournalError):
 
 
 class Unwritable(JournalError, ValueError):
-    """An event that cannot be written, or could not be read again: a text that is not UTF-8, a number where a text belongs, a date
-    that is no number. Nothing of it was kept."""
+    """An event cannot be written, or could not be read again: a text that is not UTF-8, a number in place of a text, a date that
+    is not a number. Nothing of it was kept."""
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(f"{kind} cannot be written: {reason}")
@@ -92,7 +92,7 @@ class Unwritable(JournalError, ValueError):
 
 
 class CorruptRecord(JournalError):
-    """Bytes that should be an event (or a row) are none. ``Damaged`` says where they were found."""
+    """Bytes that should be an event or a row cannot be decoded. ``Damaged`` says where they are."""
 
 
 class StoreError(JournalError):
@@ -120,7 +120,7 @@ class StoreInUse(StoreError):
 
 
 class StoreFormat(StoreError):
-    """The directory was written in a format that this version does not read."""
+    """The directory has a format that this version does not read."""
 
     def __init__(self, path: Path, found: int, expected: int) -> None:
         newer = "a newer" if found > expected else "an older"
@@ -134,12 +134,12 @@ class StoreFormat(StoreError):
 
 
 class StoreDamaged(StoreError):
-    """Files of the store are missing or cut. Opening it would lose what was acknowledged."""
+    """Files of the store are missing or cut short. Opening it would lose acknowledged work."""
 
 
 class ChangesMissing(StoreDamaged):
-    """Changes that were on disk are missing in the logs of the store, and later ones are there. ``log`` is the file where they are
-    missed: it has the change ``found`` where ``expected`` belongs, which is None if nothing tells it."""
+    """Changes that were on disk are missing in the logs of the store, although later ones are there. ``log`` is the file with the
+    gap: it has the change ``found`` in place of ``expected``, which is None if it is unknown."""
 
     def __init__(self, path: Path, *, log: str, found: int, expected: int | None) -> None:
         belongs = "changes before it" if expected is None else f"change {expected}"
@@ -154,14 +154,14 @@ class ChangesMissing(StoreDamaged):
 
 
 class StoreExists(StoreError):
-    """There is a store, or a backup, where a new one is to be made."""
+    """A store or a backup exists at the path of a new one."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "there is a store here already; name an empty or a new directory")
 
 
 class DirectoryNotEmpty(StoreError):
-    """There are files that belong to no store where one is to be made. ``found`` is the name of the first."""
+    """The directory for a new store contains other files; ``found`` is the name of the first."""
 
     def __init__(self, path: Path, *, found: str) -> None:
         super().__init__(
@@ -171,8 +171,8 @@ class DirectoryNotEmpty(StoreError):
 
 
 class BrokenInvariant(Exception):
-    """The program contradicts itself: what its author held to be impossible is there. It is a fault of playhead; report it.
+    """The program contradicts itself. This is a fault of playhead; report it.
 
-    Raised instead of ``assert``, which ``python -O`` leaves out. What is wrong with stored bytes is :class:`CorruptRecord` or
+    Raised instead of ``assert``, which ``python -O`` leaves out. Wrong stored bytes raise :class:`CorruptRecord` or
     :class:`Damaged`.
     """

@@ -1,11 +1,12 @@
-"""The facts. A closed union: every event that a stream can hold is a class of this module and has a tag in ``codec``.
+"""The events: facts about objects and their invocations. Every event that a stream can hold is a class of this module and has a
+tag in ``codec``.
 
-An event is never changed once it is written. A field may be added, with a default; a meaning never changes, a new event
-is born instead. The classes are not frozen, because making a frozen one costs twice as much and one call makes several;
-nothing assigns to an event after it was made.
+An event never changes once it is written. A field may be added, with a default; a meaning never changes, so a new meaning needs a
+new event. The classes are not frozen, because a frozen one costs twice as much to make and a call makes several; no code assigns
+to an event after it was made.
 
-Times are seconds since 1970-01-01 UTC. Values of users (arguments, results, fields) are JSON as ``bytes``; they mean
-nothing here. ``step`` says where in the handler an operation was started, ``source`` the line that asked, for people.
+Times are seconds since 1970-01-01 UTC. Values of users (arguments, results, fields) are JSON as ``bytes`` and are not interpreted
+here. ``step`` is the place in the handler where an operation was started; ``source`` is the line of code, for people.
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ import msgspec
 from journal.ids import ROOT_STEP, InvocationId, StepId
 
 LAST_DATE = 253_370_764_800.0
-"""The first day of the year 9999, wall seconds: a later date, infinity too, means this one, which every calendar can show."""
+"""The first day of the year 9999 in wall seconds. Every later date, including infinity, is stored as this one, which every
+calendar can show."""
 
 Date: TypeAlias = Annotated[float, msgspec.Meta(ge=-LAST_DATE, le=LAST_DATE)]
-"""Wall seconds since 1970. NaN is none, and would make a key that no index can hold."""
+"""Wall seconds since 1970. NaN is refused: no index could order its key."""
 
 
 class Constant(enum.Enum):
-    """One of a few words. A member is there once, so its identity is its hash; Enum's own goes through Python code each time."""
+    """An enum whose members hash by identity. The hash of ``Enum`` itself is Python code and runs at every lookup."""
 
     __hash__ = object.__hash__
 
 
 class Kind(Constant):
-    """What an object is."""
+    """The kinds of object."""
 
     ACTOR = "actor"
     SERVICE = "service"
@@ -40,14 +42,14 @@ class Kind(Constant):
 
 
 class Mode(Constant):
-    """Whether an invocation needs its object for itself."""
+    """Whether an invocation needs its object exclusively."""
 
     EXCLUSIVE = "exclusive"
     SHARED = "shared"
 
 
 class Status(Constant):
-    """Where an invocation is in its life. ``core.transitions`` draws the arrows."""
+    """The statuses of an invocation. ``core.transitions`` draws the transitions between them."""
 
     SCHEDULED = "scheduled"
     QUEUED = "queued"
@@ -59,7 +61,7 @@ class Status(Constant):
 
 
 class OutcomeKind(Constant):
-    """How something ended."""
+    """The ways in which an invocation or a step can end."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -68,7 +70,7 @@ class OutcomeKind(Constant):
 
 
 class PauseCause(Constant):
-    """Why an invocation is held."""
+    """Why an invocation is paused."""
 
     REQUESTED = "requested"
     EXHAUSTED = "exhausted"
@@ -76,22 +78,22 @@ class PauseCause(Constant):
     LIMIT = "limit"
     CODE = "code"
     HANDLER = "handler"
-    """What its handler raised, returned or asked for made the engine's own code fail; the handler's values and classes did."""
+    """The handler, a value of it or one of its classes made the engine's own code fail."""
     ENGINE = "engine"
-    """The engine failed while it recorded what the invocation did."""
+    """The engine failed while it recorded the work of the invocation."""
     BLOCKED = "blocked"
-    """Its code kept the event loop to itself."""
+    """Its code blocked the event loop."""
 
 
 class Children(Constant):
-    """Whom a cancel reaches besides its target."""
+    """The invocations that a cancel reaches besides its target."""
 
     CALLED = "called"
     ALL = "all"
 
 
 class Verb(Constant):
-    """What may be asked of an invocation from outside."""
+    """The requests that control an invocation."""
 
     CANCEL = "cancel"
     KILL = "kill"
@@ -103,14 +105,14 @@ class Verb(Constant):
 
 
 class Stop(Constant):
-    """How an invocation that has not ended is stopped before it is started again."""
+    """How a restart stops an original that has not completed."""
 
     CANCEL = "cancel"
     KILL = "kill"
 
 
 class PauseMode(Constant):
-    """What a pause does with a step that is running: wait for its end, or abort it."""
+    """How a pause treats running steps: wait for their end, or abort them."""
 
     DRAIN = "drain"
     NOW = "now"
@@ -118,9 +120,9 @@ class PauseMode(Constant):
 
 @attrs.frozen
 class Failure:
-    """An error as it is kept: its type's full name, its text, and for people where it came from.
+    """A recorded error: the full name of its type, its text, and its traceback for people.
 
-    ``details`` and ``carried`` are JSON: what the error tells its readers, and what it is made again from.
+    ``details`` and ``carried`` are JSON: the error's data for readers, and the data from which the error is rebuilt.
     """
 
     type: str
@@ -132,7 +134,7 @@ class Failure:
 
 @attrs.frozen
 class Outcome:
-    """How an invocation or a step ended: a value, a failure, or who stopped it and why."""
+    """How an invocation or a step ended: with a value, with a failure, or stopped, with the reason."""
 
     kind: OutcomeKind
     value: bytes = b""
@@ -155,7 +157,7 @@ class Target:
 
 @attrs.frozen
 class Caller:
-    """Who waits for an answer: an invocation, at a step."""
+    """An invocation that waits for an answer, at a step."""
 
     invocation_id: InvocationId
     step: StepId
@@ -163,7 +165,7 @@ class Caller:
 
 @attrs.frozen
 class Link:
-    """One of the callers above an invocation. While ``holds_key``, a call to its object would wait for itself."""
+    """One of the callers above an invocation. If ``holds_key``, a call to its object would wait for itself."""
 
     invocation_id: InvocationId
     target: str
@@ -172,7 +174,7 @@ class Link:
 
 @attrs.frozen
 class StepRef:
-    """A step of a history, for people: where it was started, and what it is called."""
+    """A step of a history, for people: its place and its name."""
 
     step: StepId
     name: str
@@ -180,7 +182,7 @@ class StepRef:
 
 @attrs.frozen
 class CallRef:
-    """A call that waits for its answer, for people: where it was made, the target, and the invocation that it became."""
+    """A call that waits for its answer, for people: its place, its target, and the id of the callee."""
 
     step: StepId
     name: str
@@ -190,11 +192,11 @@ class CallRef:
 @attrs.frozen
 class Successor:
     """The invocation that a restart made. ``kept`` are the operations whose outcomes it takes over, ``again`` those that had
-    begun and begin again, ``dropped`` those that came later: if the handler comes to them, they are done once more.
+    begun and begin again, and ``dropped`` the later ones, which are done once more if the handler reaches them.
 
-    Of the calls that the stopped one waits for, ``stopped`` end with it. ``spared`` are those whose id is fixed by a key: they go
-    on, because the same call of the new invocation finds them again. ``repeated`` are those under a key that were cancelled or
-    killed before: the same call repeats them, too, as a new invocation. ``deployment`` is the code that it runs on.
+    Of the calls that the original waits for, ``stopped`` are ended with it. ``spared`` have an idempotency key: they continue,
+    because the same call of the successor finds them again. ``repeated`` have an idempotency key and were cancelled or killed
+    before: the same call repeats them as a new invocation. ``deployment`` is the code that the successor runs on.
     """
 
     invocation_id: InvocationId
@@ -209,7 +211,7 @@ class Successor:
 
 @attrs.frozen
 class ControlResult:
-    """What a verb did: whether anything changed, and the target's status before and after; a restart, what it made."""
+    """The result of a verb: whether anything changed, and the target's status before and after; for a restart, its successor."""
 
     changed: bool
     before: Status
@@ -219,9 +221,9 @@ class ControlResult:
 
 @attrs.frozen
 class Lineage:
-    """Which invocation this one repeats, and from which step on; from its beginning if there is none. ``rewinds``: the
-    fields of its object are then what they were at that step. ``seed`` is what chance in the handler is drawn from, where a
-    part that is kept has drawn from it."""
+    """The invocation that this one repeats, and from which step; an empty ``step`` means from the beginning. If ``rewinds``, the
+    object's fields are reset to their values at that step. ``seed`` is the seed of the handler's random numbers if the copied
+    part has used it."""
 
     invocation_id: InvocationId
     step: StepId = ROOT_STEP
@@ -231,12 +233,12 @@ class Lineage:
 
 @attrs.define
 class Erased:
-    """An event stood here and was purged; its number stays taken."""
+    """An event that was purged; its number stays taken."""
 
 
 @attrs.define(kw_only=True)
 class ObjectCreated:
-    """The first event of every stream: whose it is."""
+    """The first event of every stream: the object that it belongs to."""
 
     service: str
     key: str | None
@@ -245,13 +247,13 @@ class ObjectCreated:
 
 @attrs.define(kw_only=True)
 class InvocationAccepted:
-    """The object has taken the work; from here on it is never lost.
+    """The object has accepted the invocation; from here on it is never lost.
 
-    ``chain`` names the callers that wait above this one, outermost first. ``scheduled_for`` is set when it must wait for a
-    date before it joins the queue. ``request`` is the key under which asking again finds this invocation. ``deployment`` is
-    the code that it runs on; empty: whatever is served. ``restarts`` names the one that it repeats; it starts once
-    ``behind`` has ended. ``parameter`` is the one that ``argument`` is the value of, and empty if ``argument`` names its
-    parameters; None: ``argument`` is as the caller wrote it.
+    ``chain`` names the callers above this one, outermost first. ``scheduled_for`` is the date at which it joins the queue, if it
+    is delayed. ``request`` is its idempotency key. ``deployment`` is the code that it runs on; empty means the code that is
+    served. ``restarts`` names the invocation that it repeats; it starts once ``behind`` has ended. ``parameter`` is the parameter
+    whose value ``argument`` is, or empty if ``argument`` names its parameters; None means that ``argument`` is as the caller
+    wrote it.
     """
 
     invocation_id: InvocationId
@@ -271,24 +273,25 @@ class InvocationAccepted:
 
 @attrs.define(kw_only=True)
 class InvocationDue:
-    """Its date has come; it joins the queue."""
+    """The scheduled date has come, and the invocation joins the queue."""
 
     invocation_id: InvocationId
 
 
 @attrs.define(kw_only=True)
 class InvocationStarted:
-    """It has the object, if it needs it for itself, and its handler begins. Happens once, however many attempts follow."""
+    """The invocation has its object, if it needs it exclusively, and its handler begins. Happens once, whatever the number of
+    attempts."""
 
     invocation_id: InvocationId
 
 
 @attrs.define(kw_only=True)
 class StepScheduled:
-    """A handler asked for a side effect. Durable before the effect begins. ``argument`` are the arguments; where they are too
-    large to be kept it is empty, ``argument_bytes`` says how large they were, and ``argument_digest`` what they were.
-    ``is_compared``: a replay must give the same, except for those that are ``opaque`` (by position or name): they are not values
-    and recorded by their ``repr``, which is another one in each process."""
+    """A handler requested a side effect. Durable before the effect begins. ``argument`` are the arguments; if they are too large
+    to be kept it is empty, ``argument_bytes`` is their size, and ``argument_digest`` their digest. If ``is_compared``, a replay
+    must pass the same arguments, except for the ``opaque`` ones (by position or name): those are not values and are recorded by
+    their ``repr``, which differs between processes."""
 
     invocation_id: InvocationId
     step: StepId
@@ -304,7 +307,7 @@ class StepScheduled:
 
 @attrs.define(kw_only=True)
 class StepCompleted:
-    """The step's outcome, recorded once and handed over at every replay."""
+    """The outcome of a step, recorded once and given to the handler in every replay."""
 
     invocation_id: InvocationId
     step: StepId
@@ -313,8 +316,8 @@ class StepCompleted:
 
 @attrs.define(kw_only=True)
 class StepAttemptFailed:
-    """The step's body failed. It is tried again at ``retry_at``, or, without one, what follows says what became of it.
-    ``max_attempts`` is what its policy allows."""
+    """The body of a step failed. It is retried at ``retry_at``; without a date, the next event says what happened instead.
+    ``max_attempts`` is the limit of its policy."""
 
     invocation_id: InvocationId
     step: StepId
@@ -326,7 +329,7 @@ class StepAttemptFailed:
 
 @attrs.define(kw_only=True)
 class StepRetried:
-    """The wait after a failed attempt is over; the step's body may run again."""
+    """The delay after a failed try is over; the step's body may run again."""
 
     invocation_id: InvocationId
     step: StepId
@@ -334,7 +337,7 @@ class StepRetried:
 
 @attrs.define(kw_only=True)
 class StepAborted:
-    """The step was stopped and has no outcome: a scope around it was cancelled. Its body has ended."""
+    """The step was stopped because a scope around it was cancelled. Its body has ended, and the step has no outcome."""
 
     invocation_id: InvocationId
     step: StepId
@@ -352,8 +355,8 @@ class SleepScheduled:
 
 @attrs.define(kw_only=True)
 class DeadlineScheduled:
-    """A handler entered a scope that is cancelled at ``expires_at``, or gave one another deadline: then ``block`` is where the scope
-    was entered."""
+    """A handler entered a scope that is cancelled at ``expires_at``, or gave a scope another deadline; then ``block`` is the
+    place where the scope was entered."""
 
     invocation_id: InvocationId
     step: StepId
@@ -372,7 +375,7 @@ class TimerFired:
 
 @attrs.define(kw_only=True)
 class WaitDropped:
-    """The handler no longer waits there: a scope was cancelled, or left before its deadline."""
+    """The handler stopped waiting there: a scope was cancelled, or left before its deadline."""
 
     invocation_id: InvocationId
     step: StepId
@@ -380,7 +383,7 @@ class WaitDropped:
 
 @attrs.define(kw_only=True)
 class CallScheduled:
-    """A handler asked for a call. The callee's id is fixed here, so that sending it twice is harmless. ``parameter`` is as in
+    """A handler requested a call. The callee's id is fixed here, so a repeated delivery is harmless. ``parameter`` is as in
     :class:`InvocationAccepted`."""
 
     invocation_id: InvocationId
@@ -405,7 +408,7 @@ class AttachScheduled:
 
 @attrs.define(kw_only=True)
 class CallCompleted:
-    """The outcome of a call, or of an invocation attached to."""
+    """The outcome of a call, or of an invocation that the handler attached to."""
 
     invocation_id: InvocationId
     step: StepId
@@ -414,7 +417,7 @@ class CallCompleted:
 
 @attrs.define(kw_only=True)
 class CallCancelRequested:
-    """The caller no longer wants the call; the callee is cancelled, and its end awaited."""
+    """The caller no longer wants the call; the callee is cancelled, and the caller waits for its end."""
 
     invocation_id: InvocationId
     step: StepId
@@ -422,7 +425,7 @@ class CallCancelRequested:
 
 @attrs.define(kw_only=True)
 class SendScheduled:
-    """A handler sent a message and goes on. ``scheduled_for`` delays it. ``parameter`` is as in :class:`InvocationAccepted`."""
+    """A handler sent a one-way message. ``scheduled_for`` delays it. ``parameter`` is as in :class:`InvocationAccepted`."""
 
     invocation_id: InvocationId
     step: StepId
@@ -437,9 +440,9 @@ class SendScheduled:
 
 @attrs.define(kw_only=True)
 class SignalAwaited:
-    """A handler wants the next signal of this name. ``ready``: it had come before, and is the one with the number ``signal``; the
-    handler had then been given so many completions (``handed_over``). ``schema`` describes the value for senders. ``again``: a
-    restart goes back to this wait, so it takes only a signal that comes for it."""
+    """A handler waits for the next signal of this name. If ``ready``, the signal with the number ``signal`` had come before, and
+    the handler had received ``handed_over`` completions by then. ``schema`` describes the value for senders. ``again`` says that
+    a restart goes back to this wait, so it takes only a signal that is sent to it."""
 
     invocation_id: InvocationId
     step: StepId
@@ -454,14 +457,14 @@ class SignalAwaited:
 
 @attrs.define(kw_only=True)
 class SignalReceived:
-    """A value came from outside. Values of one name are handed over in this order.
+    """A client sent a value. The values of one name are given to the handler in this order.
 
-    ``signal`` is its number among the signals of the invocation. ``step`` is the wait that takes it; None: no handler waits for
-    it, and it is kept. What a ``SignalReassigned`` or a ``SignalAwaited`` says of it later holds instead. ``json_loses`` names the
-    types that the sender's value had and its JSON does not tell; empty if it tells all.
+    ``signal`` is its number among the signals of the invocation. ``step`` is the wait that takes it; None means that it is
+    buffered. A later ``SignalReassigned`` or ``SignalAwaited`` overrides this. ``json_loses`` names the types in the sender's
+    value that its JSON does not preserve.
 
-    ``deferred``: it came for a restart that had not begun, of which nobody knows yet which waits it keeps. It has no number, and
-    comes again as soon as the restart has what it keeps. The handler is given that one.
+    ``deferred`` says that it came for a restart that had not begun, whose copied waits were still unknown. Such a signal has no
+    number and is received again once the restart has copied its history; the handler is given that one.
     """
 
     invocation_id: InvocationId
@@ -475,10 +478,10 @@ class SignalReceived:
 
 @attrs.define(kw_only=True)
 class SignalReassigned:
-    """A signal was taken by another wait than was recorded when it came, or by none (None) and is kept.
+    """A signal was taken by another wait than recorded when it came, or by none (None) and is buffered.
 
-    That happens while a handler catches up: at the moment when it is given the signal, it has left the wait that the signal came
-    for, or has begun one that it had not begun when the signal came.
+    This happens while a handler catches up: when it is given the signal, it has left the wait that the signal came for, or has
+    begun one that did not exist when the signal came.
     """
 
     invocation_id: InvocationId
@@ -489,9 +492,8 @@ class SignalReassigned:
 
 @attrs.define(kw_only=True)
 class OutputEmitted:
-    """One piece of the invocation's output stream. Under a step, ``attempt`` is the try that it came from, and ``offset`` its
-    place in that run of the body: 0 is the first piece of another run, and those of the one before are void (-1: an older record,
-    which does not say)."""
+    """A piece of the invocation's output. For the output of a step, ``attempt`` is its try and ``offset`` the index within that
+    run of the body: 0 begins another run and makes the pieces of the run before void (-1: an older record without the index)."""
 
     invocation_id: InvocationId
     step: StepId
@@ -502,7 +504,7 @@ class OutputEmitted:
 
 @attrs.define(kw_only=True)
 class VerbScheduled:
-    """A handler asked something of another invocation. ``argument`` is the verb's own, as the codec of commands writes it."""
+    """A handler requested a verb on another invocation. ``argument`` are its options, as the codec of commands encodes them."""
 
     invocation_id: InvocationId
     step: StepId
@@ -514,7 +516,7 @@ class VerbScheduled:
 
 @attrs.define(kw_only=True)
 class VerbAnswered:
-    """What became of it: an answer, or the refusal."""
+    """The result of a verb: an answer or the refusal."""
 
     invocation_id: InvocationId
     step: StepId
@@ -528,7 +530,7 @@ class VerbAnswered:
 
 @attrs.define(kw_only=True)
 class PatchMarked:
-    """``patched(name)`` answered yes, and does so at every replay."""
+    """``patched(name)`` returned True, and does so in every replay."""
 
     invocation_id: InvocationId
     name: str
@@ -536,7 +538,7 @@ class PatchMarked:
 
 @attrs.define(kw_only=True)
 class FieldsChanged:
-    """The handler changed fields of its object; the new values."""
+    """The handler changed fields of its object to these values."""
 
     invocation_id: InvocationId
     fields: dict[str, bytes]
@@ -544,7 +546,7 @@ class FieldsChanged:
 
 @attrs.define(kw_only=True)
 class LogExtended:
-    """The handler appended to a ``Log`` field."""
+    """The handler appended items to a ``Log`` field."""
 
     invocation_id: InvocationId
     field: str
@@ -553,7 +555,7 @@ class LogExtended:
 
 @attrs.define(kw_only=True)
 class MapChanged:
-    """The handler set items of a ``Map`` field, or removed them (``None``). ``before`` is what they were."""
+    """The handler set items of a ``Map`` field, or removed them (``None``). ``before`` are their former values."""
 
     invocation_id: InvocationId
     field: str
@@ -563,7 +565,8 @@ class MapChanged:
 
 @attrs.define(kw_only=True)
 class ReadsPinned:
-    """What a shared handler saw of its object, kept because it outlives the moment: it replays on this, not on today's."""
+    """The fields of its object as a shared handler saw them, recorded because the handler waits: a replay sees these and not
+    later values."""
 
     invocation_id: InvocationId
     fields: dict[str, bytes]
@@ -572,7 +575,7 @@ class ReadsPinned:
 
 @attrs.define(kw_only=True)
 class ItemsPinned:
-    """Items of a ``Map`` that a shared handler read, for the same reason."""
+    """Items of a ``Map`` that a shared handler read, recorded for the same reason."""
 
     invocation_id: InvocationId
     field: str
@@ -581,8 +584,8 @@ class ItemsPinned:
 
 @attrs.define(kw_only=True)
 class FieldsInitialized:
-    """What the factories of fields gave for this object, before the first line of the handler. The object has it from here on,
-    whatever becomes of the invocation; a field that has a value keeps it."""
+    """The values from the factories of fields for this object, before the first line of the handler. The object has them from
+    here on, whatever the outcome; a field that has a value keeps it."""
 
     invocation_id: InvocationId
     fields: dict[str, bytes]
@@ -590,7 +593,7 @@ class FieldsInitialized:
 
 @attrs.define(kw_only=True)
 class LogConverted:
-    """The code declares a field as a ``Log`` that was a plain list so far; its items are those of the list from here on."""
+    """The code now declares a plain list field as a ``Log``; the items of the list become its items."""
 
     invocation_id: InvocationId
     field: str
@@ -599,7 +602,7 @@ class LogConverted:
 
 @attrs.define(kw_only=True)
 class MapConverted:
-    """The same of a ``Map`` that was a plain dictionary."""
+    """The code now declares a plain dictionary field as a ``Map``; its items become the map's."""
 
     invocation_id: InvocationId
     field: str
@@ -608,7 +611,7 @@ class MapConverted:
 
 @attrs.define(kw_only=True)
 class AttemptFailed:
-    """The handler raised something worth retrying. ``handed_over`` counts the completions it had been given."""
+    """The handler raised an error that is worth a retry. ``handed_over`` counts the completions that it had received."""
 
     invocation_id: InvocationId
     attempt: int
@@ -620,23 +623,23 @@ class AttemptFailed:
 
 @attrs.define(kw_only=True)
 class AttemptRetried:
-    """The wait after a failed attempt is over."""
+    """The delay after a failed attempt is over."""
 
     invocation_id: InvocationId
 
 
 @attrs.define(kw_only=True)
 class InvocationSuspended:
-    """Everything it waits for is written down, and nothing of it is in memory."""
+    """Everything that the invocation waits for is recorded, and nothing of it is in memory."""
 
     invocation_id: InvocationId
 
 
 @attrs.define(kw_only=True)
 class CancelRequested:
-    """It is to be stopped, with its compensations. ``kill_at`` is when patience ends. ``overtakes`` counts the latest
-    completions that its handler had not been given, because it was held: the cancel is given before them, at the await where
-    the handler stands."""
+    """The invocation is to be stopped, with its compensations. ``kill_at`` is when it is killed if it has not completed.
+    ``overtakes`` counts the latest completions that its handler had not received because it was paused: the cancel is given
+    before them, at the await where the handler is."""
 
     invocation_id: InvocationId
     reason: str
@@ -647,8 +650,7 @@ class CancelRequested:
 
 @attrs.define(kw_only=True)
 class CancelDeadlineMoved:
-    """It was cancelled before, and has less time now: patience ends at ``kill_at``, which is earlier than it was. The handler hears
-    nothing of it."""
+    """The invocation was cancelled before, and its kill is moved to ``kill_at``, which is earlier. The handler is not informed."""
 
     invocation_id: InvocationId
     kill_at: Date
@@ -657,8 +659,8 @@ class CancelDeadlineMoved:
 
 @attrs.define(kw_only=True)
 class CancelDeliveredEarlier:
-    """The handler returned on the last of ``handed_over`` completions, and had not met its cancel. Nothing of that turn is kept:
-    it is replayed, and given the cancel before that completion. Happens once at most."""
+    """The handler returned on the last of ``handed_over`` completions without meeting its cancel. That turn is void: it is
+    replayed, with the cancel given before that completion. Happens at most once."""
 
     invocation_id: InvocationId
     handed_over: int
@@ -666,7 +668,7 @@ class CancelDeliveredEarlier:
 
 @attrs.define(kw_only=True)
 class PauseRequested:
-    """It is to be held as soon as its running steps have ended; nothing else of it goes on meanwhile."""
+    """The invocation is to be paused as soon as its running steps have ended; nothing else of it continues meanwhile."""
 
     invocation_id: InvocationId
     reason: str
@@ -674,7 +676,7 @@ class PauseRequested:
 
 @attrs.define(kw_only=True)
 class InvocationPaused:
-    """It is held. Completions and signals are still recorded."""
+    """The invocation is paused. Completions and signals are still recorded."""
 
     invocation_id: InvocationId
     cause: PauseCause
@@ -684,7 +686,7 @@ class InvocationPaused:
 
 @attrs.define(kw_only=True)
 class InvocationResumed:
-    """It goes on where it stopped, with all its attempts ahead of it again."""
+    """The invocation continues where it stopped, with its attempts counted from zero."""
 
     invocation_id: InvocationId
     reason: str
@@ -692,7 +694,7 @@ class InvocationResumed:
 
 @attrs.define(kw_only=True)
 class InvocationMoved:
-    """From here on it runs on other code: it is replayed there, up to where it stands."""
+    """From here on the invocation runs on other code, where its history is replayed."""
 
     invocation_id: InvocationId
     deployment: str
@@ -708,7 +710,7 @@ class AttachRequested:
 
 @attrs.define(kw_only=True)
 class InvocationCompleted:
-    """The end. Exactly one of each invocation."""
+    """The end. Every invocation has exactly one."""
 
     invocation_id: InvocationId
     outcome: Outcome
@@ -716,7 +718,7 @@ class InvocationCompleted:
 
 @attrs.define(kw_only=True)
 class InvocationRestarted:
-    """It is repeated by another one. ``hands_over``: what waits for this one waits for that one from now on."""
+    """Another invocation repeats this one. If ``hands_over``, everything that waits for this one waits for that one from now on."""
 
     invocation_id: InvocationId
     successor: InvocationId
@@ -727,10 +729,10 @@ class InvocationRestarted:
 
 @attrs.define(kw_only=True)
 class FieldsRewound:
-    """The fields of the object are what they were when the invocation that is repeated reached the step.
+    """The fields of the object are reset to their values when the original reached the step.
 
-    ``fields`` are all of them; a log is as long as ``lengths`` says and ends with the items of ``logs``; ``maps`` holds the
-    items that differ from what they were a moment ago, which ``before`` names.
+    ``fields`` are all of them. A log has ``lengths`` items and ends with those in ``logs``. ``maps`` are the items that change,
+    and ``before`` their values until now.
     """
 
     invocation_id: InvocationId
@@ -743,12 +745,12 @@ class FieldsRewound:
 
 @attrs.define(kw_only=True)
 class HistoryCopied:
-    """What stands before this is kept from the invocation that is repeated; what comes behind it is lived.
+    """The events above are copied from the restarted invocation; the handler runs on from here.
 
-    As far as it is kept, the handler sees its object as it was when the one that is repeated started: ``fields``,
-    ``lengths`` of logs, and the ``maps``' items that have changed since. ``before_last``: what the handler does once it is given
-    the last completion before this is lived already. ``carries``: what the kept part wrote is not in the object, since it was
-    atomic and did not succeed; it is written with the rest.
+    In the copied part the handler sees its object as it was when the original started: ``fields``, ``lengths`` of logs, and the
+    ``maps`` items that have changed since. ``before_last`` says that the handler's work after the last copied completion is done
+    again. ``carries`` says that the writes of the copied part are not in the object, because the handler was atomic and did not
+    succeed; they are written with the rest.
     """
 
     invocation_id: InvocationId
@@ -761,15 +763,15 @@ class HistoryCopied:
 
 @attrs.define(kw_only=True)
 class CallsDetached:
-    """What it has called under a key goes on when it is stopped: it is stopped because a restart repeats what it is a part of,
-    and the same call will be made again."""
+    """The calls that the invocation made with an idempotency key continue when it is stopped: a restart of its caller will make
+    the same calls again."""
 
     invocation_id: InvocationId
 
 
 @attrs.define(kw_only=True)
 class CallTransferred:
-    """The callee was restarted, and its successor will answer."""
+    """The callee was restarted, and its successor will answer the call."""
 
     invocation_id: InvocationId
     step: StepId
@@ -778,7 +780,7 @@ class CallTransferred:
 
 @attrs.define(kw_only=True)
 class InvocationsPurged:
-    """The history and the results of these are gone; what they wrote into the object stays."""
+    """The histories and results of these invocations are deleted; their writes to the object stay."""
 
     invocation_ids: list[InvocationId]
 
@@ -843,7 +845,7 @@ EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)
 
 @attrs.define
 class Stamp:
-    """What every event carries: when it was decided, what caused it, who asked."""
+    """The time, the cause and the requester of an event."""
 
     at: Date
     cause: str
@@ -852,7 +854,7 @@ class Stamp:
 
 @attrs.define
 class Recorded:
-    """An event where it stands in its stream. Numbers run 1, 2, 3 … without a hole."""
+    """An event with its number in the stream. The numbers 1, 2, 3 … have no gap."""
 
     number: int
     stamp: Stamp

@@ -1,12 +1,12 @@
-"""Names of streams and invocations.
+"""The ids of streams and invocations.
 
-An invocation's id is ``inv_1`` + 11 base62 characters + 22 base62 characters, 38 in all. The eleven are the 64-bit number
-of the object that it lives in (its *stream*), so an id says where it lives without a lookup. The twenty-two are 128 bits:
-a ULID (https://github.com/ulid/spec), so that the ids of one object sort by age, or, where the same request must always
-get the same id, the head of a SHA-256.
+An invocation id is ``inv_1``, 11 base62 characters and 22 base62 characters: 38 in all. The eleven are the 64-bit number of its
+object (its *stream*), so an id shows where the invocation is without a lookup. The twenty-two are 128 bits: a ULID
+(https://github.com/ulid/spec), so that the ids of one object sort by age, or, if the same request must always get the same id,
+the head of a SHA-256.
 
-Two objects may share a 64-bit number by accident (odds of 1 in 37 million among a million objects) or because an attacker
-searched for such keys. The first event of a stream names its object, and the second object is refused, never mixed in.
+Two objects may have the same 64-bit number by accident (odds of 1 in 37 million among a million objects), or because an attacker
+searched for such keys. The first event of a stream names its object, and a second object is refused rather than mixed in.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from random import Random
 
 StreamId = NewType("StreamId", int)
-"""Where an object lives: the 64-bit number of its log."""
+"""The id of an object: the 64-bit number of its stream."""
 
 InvocationId = NewType("InvocationId", str)
-"""The address of one execution, for as long as it is retained."""
+"""The id of an invocation, valid until it is purged."""
 
 StepId = NewType("StepId", str)
-"""Where in a handler an operation was started: ``3`` is the third of the root, ``3.1.2`` the second operation of the first
-child of the nursery that was the root's third. Never depends on when anything ran."""
+"""The place in a handler where an operation was started: ``3`` is the third of the body, ``3.1.2`` the second of the first child
+of the nursery that was the body's third operation. It never depends on when code ran."""
 
 ROOT_STEP = StepId("")
 
@@ -47,19 +47,19 @@ _ULID_RANDOM_BITS = 80
 _WORD_BITS = 64
 _WORDS = struct.Struct("64Q")
 _REMEMBERED_OBJECTS = 16_384
-"""Names whose numbers, and numbers whose names, are not worked out again each time; about a hundred bytes each."""
+"""How many names and numbers of objects are cached; about a hundred bytes each."""
 
 
 @functools.lru_cache(maxsize=_REMEMBERED_OBJECTS)
 def stream_of(service: str, key: str) -> StreamId:
-    """The stream of a keyed object: the head of SHA-256 over its name, the length of the service's name first."""
+    """The stream of a keyed object: the head of a SHA-256 over its name, which begins with the length of the service's name."""
     name = service.encode()
     digest = hashlib.sha256(b"%d:%b%b" % (len(name), name, key.encode())).digest()
     return StreamId(int.from_bytes(digest[:8], "big"))
 
 
 def stream_of_invocation(invocation_id: InvocationId) -> StreamId:
-    """Where the invocation lives. The id must have come through :func:`parse_invocation_id` or been made here."""
+    """The stream of an invocation. The id must be parsed (:func:`parse_invocation_id`) or made here."""
     return _stream_of_prefix(invocation_id[: len(_PREFIX) + _STREAM_WIDTH])
 
 
@@ -76,12 +76,12 @@ def invocation_id(stream: StreamId, unique: int) -> InvocationId:
 
 @functools.lru_cache(maxsize=_REMEMBERED_OBJECTS)
 def object_prefix(stream: StreamId) -> str:
-    """What the ids of all invocations of one object begin with."""
+    """The prefix of the ids of one object's invocations."""
     return _PREFIX + _eleven(stream)
 
 
 def derived_unique(*parts: str) -> int:
-    """128 bits that are always the same for the same words, for requests that must not run twice."""
+    """128 bits that are the same for the same words, for requests that must not run twice."""
     digest = hashlib.sha256()
     for part in parts:
         encoded = part.encode()
@@ -90,7 +90,7 @@ def derived_unique(*parts: str) -> int:
 
 
 def parse_invocation_id(text: str) -> InvocationId:
-    """The text as an id; raises :class:`MalformedIdError` if it is none."""
+    """Parse an invocation id. Raises :class:`MalformedIdError`."""
     if len(text) != _LENGTH or not text.startswith(_PREFIX) or not _VALUES.keys() >= set(text[len(_PREFIX) :]):
         raise MalformedIdError(text)
     start = len(_PREFIX)
@@ -101,7 +101,7 @@ def parse_invocation_id(text: str) -> InvocationId:
 
 
 class Ulids:
-    """Makes ULIDs that rise strictly, also within a millisecond and when the wall clock is set back."""
+    """Makes strictly increasing ULIDs, also within a millisecond and when the wall clock is set back."""
 
     def __init__(self, now_seconds: Callable[[], float], random: Random) -> None:
         self._now_seconds = now_seconds
@@ -120,13 +120,13 @@ class Ulids:
 
     def _word(self) -> int:
         if not self._words:
-            # Many at once: the system's randomness is asked for with a call of its own each time, of up to 20 microseconds.
+            # Random bytes are fetched for many ids at once, because each call to the system takes up to 20 microseconds.
             self._words = list(_WORDS.unpack(self._random.randbytes(_WORDS.size)))
         return self._words.pop()
 
 
 def _eleven(number: int) -> str:
-    # By four digits at first: what is left then fits into one digit of Python's own, with which it calculates fastest.
+    # Four digits at a time at first; the rest then fits into one digit of Python's own integers, where arithmetic is fastest.
     high, low = divmod(number, _FOUR_DIGITS)
     high, middle = divmod(high, _FOUR_DIGITS)
     return (

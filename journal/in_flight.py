@@ -1,17 +1,18 @@
-"""A record of the code that a process runs, kept beside the store, so that the next process knows what ran when this one died.
+"""Records the user code that a process is running, in a file beside the store, so that the next process knows what ran when this
+one died. ::
 
-The file ``INFLIGHT`` is mapped into memory. A write to it needs no system call, and outlives the process however that ends: the page
-belongs to the kernel. A power cut may take it, which does no harm: the file decides nothing by itself. What it names is compared
-with the store (a step that still waits, at the same try).
-
-    0      the *turn* that has the event loop: an invocation, or an invocation and its step; a zero first if none has
+    0      the *turn* that has the event loop: an invocation, or an invocation and its step; begins with a zero if there is none
     64     strikes: turns that had the loop when a process died, each with the number of such processes in a row
-    1024   slots: one for each step that runs, with the number of its try. ``lost`` are those that a dead process has left
+    1024   slots: one for each running step, with the number of its try. ``lost`` are those of dead processes
 
-Each byte is written to the file before it is mapped: a store to a page that has no block on the disk could end the process.
-Truncating the file under a process ends that process too (SIGBUS), as truncating a file of RocksDB's would.
+The file ``INFLIGHT`` is mapped into memory. A write to it needs no system call and survives the process however that ends,
+because the page belongs to the kernel. A power cut may lose it, which does no harm: the file decides nothing by itself. Its
+entries are compared with the store (a step that still waits, at the same try).
 
-Refused: an event before each try costs a commit, a line in a file costs a system call and the GIL.
+Each byte is written to the file before it is mapped: a store to a page without a block on the disk could end the process.
+Truncating the file under a process ends that process too (SIGBUS), as it would with a file of RocksDB.
+
+Alternatives refused: an event before each try costs a commit, and a line in a file costs a system call and the GIL.
 """
 
 from __future__ import annotations
@@ -43,15 +44,16 @@ _SLOT_BYTES = 128
 _SLOTS_TOGETHER = 1_024
 _MAX_SLOTS = 1 << 16
 _MAX_STARTS = 20
-"""Starts after which a lost try is forgotten if no attempt has asked for it: its invocation has ended, or stays paused."""
+"""The number of starts after which a lost try is forgotten if no attempt has asked for it: its invocation has ended or stays
+paused."""
 
 _NO_STEP = bytes(TURN_BYTES - _ID_BYTES)
 _NO_TURN = bytes(TURN_BYTES)
 
 
 def turn_mark(of: InvocationId, step: StepId = ROOT_STEP) -> bytes:
-    """The bytes that stand for a turn in the record. The path of a very deep step is cut short. Code that runs before there is an
-    invocation, as the classes of a request's argument do, leaves no mark: the next start has nothing to pause."""
+    """The bytes that identify a turn. The path of a very deep step is cut short. Code that runs before there is an invocation,
+    such as the classes of a request's argument, leaves no mark: the next start has nothing to pause."""
     if len(of) != _ID_BYTES:
         return _NO_TURN
     if not step:
@@ -61,7 +63,7 @@ def turn_mark(of: InvocationId, step: StepId = ROOT_STEP) -> bytes:
 
 @attrs.frozen
 class LostTry:
-    """A try of a step that ran when a process died, and the slot that names it."""
+    """A try of a step that was running when a process died, and the slot that names it."""
 
     invocation_id: InvocationId
     step: StepId
@@ -76,9 +78,9 @@ class LostTry:
 class InFlight:
     """The record of this process.
 
-    ``lost`` are the tries that dead processes have left, by invocation, step and number. ``strikes`` counts, by the mark of a turn, the
-    processes in a row that died while it had the event loop. ``memory`` is for the watchdog, which writes the turn; it stays valid
-    when the file grows.
+    ``lost`` are the tries of dead processes, by invocation, step and number. ``strikes`` counts, by the mark of a turn, the
+    processes in a row that died while it had the event loop. ``memory`` is for the watchdog, which writes the turn; it stays
+    valid when the file grows.
     """
 
     def __init__(self, file: int, size: int) -> None:
@@ -92,8 +94,8 @@ class InFlight:
 
     @staticmethod
     def open(directory: Path) -> InFlight | None:
-        """The record in a data directory that this process holds; made if there is none. If it cannot be made or the disk is full,
-        None and a line in the log: the next process will not know what ran in this one."""
+        """Open or create the record in a data directory that this process holds. If that fails, for example because the disk is
+        full, log it and return None: the next process will then not know what ran in this one."""
         try:
             file = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
@@ -115,7 +117,7 @@ class InFlight:
             return None
 
     def close(self) -> None:
-        """This process ends in order: no try of its steps is lost, also none in a thread that it leaves behind."""
+        """The process ends in order, so no try of its steps is lost, not even one in an abandoned thread."""
         self.memory[0] = 0
         for slot in set(range(self._slots)) - self._kept_slots():
             self._clear(slot)
@@ -127,16 +129,16 @@ class InFlight:
     # The event loop.
 
     def forgive(self, mark: bytes) -> None:
-        """The turn has ended, or the try of the step: it does not kill the process."""
+        """The turn, or the try of the step, has ended without killing the process: reset its strikes."""
         if self.strikes.pop(mark, None) is not None:
             self._write_strikes()
 
     def strikes_of(self, of: InvocationId, step: StepId = ROOT_STEP) -> int:
-        """How many processes in a row have died in the turn of a handler, or of a step of it."""
+        """The number of processes in a row that died in a turn of the handler or of a step of it."""
         return self.strikes.get(turn_mark(of, step), 0)
 
     def forget_strikes(self, of: InvocationId) -> None:
-        """The invocation is paused because of them, so they count no more."""
+        """The invocation is paused because of its strikes: reset them."""
         prefix = of.encode()
         self.strikes = {mark: count for mark, count in self.strikes.items() if not mark.startswith(prefix)}
         self._write_strikes()
@@ -144,7 +146,7 @@ class InFlight:
     # Steps.
 
     def begin(self, of: InvocationId, step: StepId, attempt: int) -> int | None:
-        """Note that a try begins; the slot to give to :meth:`end`. None if the file is full."""
+        """Record that a try begins. Returns the slot for :meth:`end`, or None if the file is full."""
         if self._is_closed or (not self._free and not self._grow()):
             return None
         words = b"0 %d %s %s" % (attempt, of.encode(), step.encode())
@@ -162,7 +164,7 @@ class InFlight:
             self._free.append(slot)
 
     def forget(self, lost: LostTry) -> None:
-        """The store has recorded it."""
+        """The store has recorded the lost try."""
         if self.lost.pop(lost.key, None) is not None and not self._is_closed:
             self._clear(lost.slot)
             self._free.append(lost.slot)
@@ -207,7 +209,7 @@ class InFlight:
     def _read_slot(self, slot: int) -> LostTry | None:
         at = _SLOTS_AT + slot * _SLOT_BYTES
         words = bytes(self._slot_memory[at : at + _SLOT_BYTES]).rstrip(b"\0")
-        with contextlib.suppress(ValueError):  # after a power cut pages may be of different ages
+        with contextlib.suppress(ValueError):  # after a power cut, pages may be of different ages
             starts, attempt, of, *step = words.decode().split(" ")
             if len(of) == _ID_BYTES and len(step) == 1 and int(starts) < _MAX_STARTS:
                 older = b"%d %d %s %s" % (int(starts) + 1, int(attempt), of.encode(), step[0].encode())
@@ -238,7 +240,7 @@ class InFlight:
 
 
 def _write(file: int, data: bytes, at: int) -> None:
-    """Write all of it. Raises OSError if the disk is full."""
+    """Write all of the bytes. Raises OSError if the disk is full."""
     view = memoryview(data)
     while view:
         written = os.pwrite(file, view, at)

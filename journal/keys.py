@@ -1,7 +1,7 @@
-"""Every key layout of the store, in one place, each with the order it promises.
+"""Every key layout of the store, in one place, each with the order that it promises.
 
-The first byte says what a key is and is never given another meaning. The partition comes next, so that the owner of one
-partition reads a contiguous piece. Numbers are big endian, so that bytes sort as numbers do.
+The first byte is the kind of the key and never gets another meaning. The partition is next, so that the owner of a partition
+reads one contiguous range. Numbers are big endian, so that bytes sort as numbers do.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId, StreamId
 
 STORE = b"\x00store"
-"""One key: what the store is (``rows.StoreIdentity``)."""
+"""One key: the identity of the store (``rows.StoreIdentity``)."""
 
 _PARTITION = struct.Struct(">cH")
 _OF_STREAM = struct.Struct(">cHQ")
@@ -55,29 +55,29 @@ _STATUS_BYTES = {
 
 
 def object_name(partition: int, service: str, key: str) -> bytes:
-    """That a keyed object is there. By service, then by the bytes of the key. A service's name holds no NUL."""
+    """A keyed object exists. Ordered by service, then by the bytes of the key. The name of a service contains no NUL."""
     return object_names(partition, service) + key.encode()
 
 
 def object_names(partition: int, service: str | None) -> bytes:
-    """The prefix of the objects of a partition, or of one service's."""
+    """The prefix of the objects of a partition, or of one service."""
     prefix = _PARTITION.pack(_NAME, partition)
     return prefix if service is None else prefix + service.encode() + b"\x00"
 
 
 def parts_of_object_name(key: bytes) -> tuple[str, str]:
-    """The service and the key that an object's name holds."""
+    """The service and the key in an object's name."""
     service, _, name = key[_PARTITION.size :].partition(b"\x00")
     return service.decode(), name.decode()
 
 
 def partition_state(partition: int) -> bytes:
-    """One key: epoch and counters of the partition."""
+    """One key: the epoch and the counters of the partition."""
     return _PARTITION.pack(_PARTITION_STATE, partition)
 
 
 def record(partition: int, stream: StreamId, first_number: int) -> bytes:
-    """Events of one append. By stream, then by number: reading on from a key reads the stream in order."""
+    """The events of one append. Ordered by stream, then by number, so that reading on from a key reads the stream in order."""
     return _IN_STREAM.pack(_RECORD, partition, stream, first_number)
 
 
@@ -87,32 +87,32 @@ def first_number_of(record_key: bytes) -> int:
 
 
 def head(partition: int, stream: StreamId) -> bytes:
-    """How far a stream goes. By stream."""
+    """The last event of a stream. Ordered by stream."""
     return _OF_STREAM.pack(_HEAD, partition, stream)
 
 
 def heads(partition: int) -> bytes:
-    """The prefix of every head of a partition."""
+    """The prefix of the heads of a partition."""
     return _PARTITION.pack(_HEAD, partition)
 
 
 def stream_of_head(head_key: bytes) -> int:
-    """The stream that a head's key names."""
+    """The stream in a head's key."""
     return int.from_bytes(head_key[-8:], "big")
 
 
 def snapshot(partition: int, stream: StreamId, number: int) -> bytes:
-    """An object as of an event. By stream, then by the event's number."""
+    """An object as of an event. Ordered by stream, then by the number of the event."""
     return _IN_STREAM.pack(_SNAPSHOT, partition, stream, number)
 
 
 def number_of_snapshot(key: bytes) -> int:
-    """The number of the event that a snapshot is as of."""
+    """The number of the event in a snapshot's key."""
     return int.from_bytes(key[-8:], "big")
 
 
 def invocation(partition: int, invocation_id: InvocationId) -> bytes:
-    """What is known of an invocation. By object, and within one by age (but for ids made from a request's key)."""
+    """The row of an invocation. Ordered by object, then by age (except for ids that were made from an idempotency key)."""
     return _PARTITION.pack(_INVOCATION, partition) + invocation_id.encode()
 
 
@@ -122,62 +122,62 @@ def is_invocation(key: bytes) -> bool:
 
 
 def invocations(partition: int) -> bytes:
-    """The prefix of every invocation's row of a partition."""
+    """The prefix of the invocation rows of a partition."""
     return _PARTITION.pack(_INVOCATION, partition)
 
 
 def invocations_of(partition: int, stream: StreamId) -> bytes:
-    """The prefix of the rows of one object's invocations."""
+    """The prefix of the invocation rows of an object."""
     return _PARTITION.pack(_INVOCATION, partition) + object_prefix(stream).encode()
 
 
 def created(partition: int, at: float, invocation_id: InvocationId) -> bytes:
-    """Invocations by the time they were accepted, to the microsecond, then by id."""
+    """Invocations by the time of acceptance, to the microsecond, then by id."""
     return _DATED.pack(_CREATED, partition, microseconds(at)) + invocation_id.encode()
 
 
 def created_prefix(partition: int) -> bytes:
-    """The prefix of the index by time."""
+    """The prefix of the index by time of acceptance."""
     return _PARTITION.pack(_CREATED, partition)
 
 
 def created_from(partition: int, at: float) -> bytes:
-    """Where the invocations accepted at or after this time begin in the index by time."""
+    """The first possible key of invocations accepted at or after this time."""
     return _DATED.pack(_CREATED, partition, microseconds(at))
 
 
 def created_behind(partition: int, at: float) -> bytes:
-    """Where the invocations accepted at or before this time end in the index by time."""
+    """The first key after those of invocations accepted at or before this time."""
     return _DATED.pack(_CREATED, partition, microseconds(at) + 1)
 
 
 def microsecond_of_created(key: bytes) -> int:
-    """When an invocation was accepted, from its key in the index by time; microseconds, rounded up."""
+    """The time of acceptance in a key, in microseconds, rounded up."""
     return int.from_bytes(key[3:11], "big")
 
 
 def open_by_status(partition: int, status: Status, invocation_id: InvocationId) -> bytes:
-    """Invocations that have not ended, by status, then as the invocation rows."""
+    """Open invocations by status, then as the invocation rows."""
     return _PARTITION.pack(_OPEN, partition) + _STATUS_BYTES[status.value] + invocation_id.encode()
 
 
 def open_prefix(partition: int, status: Status) -> bytes:
-    """The prefix of the open invocations of one status."""
+    """The prefix of the open invocations with one status."""
     return _PARTITION.pack(_OPEN, partition) + _STATUS_BYTES[status.value]
 
 
 def pinned(partition: int, deployment: str, invocation_id: InvocationId) -> bytes:
-    """Invocations that have not ended, by the deployment that they run on. Those of one have names of one length."""
+    """Open invocations by the deployment that they run on. All ids of deployments have the same length."""
     return pinned_prefix(partition, deployment) + invocation_id.encode()
 
 
 def pinned_prefix(partition: int, deployment: str) -> bytes:
-    """The prefix of the open invocations of one deployment."""
+    """The prefix of the open invocations on one deployment."""
     return _PARTITION.pack(_PINNED, partition) + deployment.encode()
 
 
 def awaiting(partition: int, since: float, invocation_id: InvocationId) -> bytes:
-    """Invocations that wait for a signal, by the time since when they do, to the microsecond, then by id."""
+    """Invocations that wait for a signal, by the start of the wait to the microsecond, then by id."""
     return _DATED.pack(_AWAITING, partition, microseconds(since)) + invocation_id.encode()
 
 
@@ -187,7 +187,7 @@ def awaiting_prefix(partition: int) -> bytes:
 
 
 def purge(partition: int, due_at: float, invocation_id: InvocationId) -> bytes:
-    """Ended invocations by the time when their retention is over."""
+    """Completed invocations by the end of their retention."""
     return _DATED.pack(_PURGE, partition, microseconds(due_at)) + invocation_id.encode()
 
 
@@ -197,169 +197,168 @@ def purge_prefix(partition: int) -> bytes:
 
 
 def date_of_purge(key: bytes) -> float:
-    """When a retention is over, from its key; seconds."""
+    """The end of a retention in a key, in seconds."""
     return int.from_bytes(key[3:11], "big") / 1e6
 
 
 def id_at_end(key: bytes) -> str:
-    """The invocation id that a key of an index ends with."""
+    """The invocation id at the end of an index key."""
     return key[-38:].decode()
 
 
 def owing(partition: int, stream: StreamId) -> bytes:
-    """Objects that have something to do without being asked, by stream; under it the name of the service. All that a start
-    must look at."""
+    """Objects that recovery must load without being asked, by stream; under it the name of the service."""
     return _OF_STREAM.pack(_OWING, partition, stream)
 
 
 def owing_prefix(partition: int) -> bytes:
-    """The prefix of the owing objects of a partition."""
+    """The prefix of the objects that recovery must load."""
     return _PARTITION.pack(_OWING, partition)
 
 
 def stream_of_owing(key: bytes) -> int:
-    """The stream that an owing object's key names."""
+    """The stream in such a key."""
     return int.from_bytes(key[-8:], "big")
 
 
 def log_item(partition: int, stream: StreamId, field: str, index: int) -> bytes:
-    """An item of a ``Log`` field. By object, field, index."""
+    """An item of a ``Log`` field. Ordered by object, field, index."""
     return items(partition, stream, field) + _INDEX.pack(index)
 
 
 def map_item(partition: int, stream: StreamId, field: str, key: bytes) -> bytes:
-    """An item of a ``Map`` field. By object, field, then by the bytes of the item's key."""
+    """An item of a ``Map`` field. Ordered by object, field, then by the bytes of the item's key."""
     return items(partition, stream, field) + key
 
 
 def stream_of_record(record_key: bytes) -> int:
-    """The stream that a record belongs to."""
+    """The stream in a record's key."""
     return int.from_bytes(record_key[3:11], "big")
 
 
 def records(partition: int) -> bytes:
-    """The prefix of every record of a partition."""
+    """The prefix of the records of a partition."""
     return _PARTITION.pack(_RECORD, partition)
 
 
 def records_of(partition: int, stream: StreamId) -> bytes:
-    """The prefix of every record of a stream."""
+    """The prefix of the records of a stream."""
     return _OF_STREAM.pack(_RECORD, partition, stream)
 
 
 def field_of_item(item_key: bytes) -> tuple[str, bytes]:
-    """The field that an item belongs to, and the rest of its key: an index or a map's key."""
+    """The field in an item's key, and the rest of the key: an index or a map's key."""
     field, _, rest = item_key[11:].partition(b"\x00")
     return field.decode(), rest
 
 
 def items(partition: int, stream: StreamId, field: str) -> bytes:
-    """The prefix of all items of a field. A field's name is an identifier, so a NUL ends it."""
+    """The prefix of the items of a field. The name of a field is an identifier, so a NUL ends it."""
     return _OF_STREAM.pack(_ITEM, partition, stream) + field.encode() + b"\x00"
 
 
 def all_items(partition: int) -> bytes:
-    """The prefix of all items of all objects of a partition."""
+    """The prefix of the items of a partition."""
     return _PARTITION.pack(_ITEM, partition)
 
 
 def stream_of_item(item_key: bytes) -> int:
-    """The stream of the object that an item belongs to."""
+    """The stream in an item's key."""
     return int.from_bytes(item_key[3:11], "big")
 
 
 def index_of_item(item_key: bytes) -> int:
-    """The index of an item of a ``Log``."""
+    """The index in the key of a ``Log`` item."""
     return int.from_bytes(item_key[-8:], "big")
 
 
 def items_of_object(partition: int, stream: StreamId) -> bytes:
-    """The prefix of all items of all fields of an object."""
+    """The prefix of the items of an object."""
     return _OF_STREAM.pack(_ITEM, partition, stream)
 
 
 def message(partition: int, arrival: int) -> bytes:
-    """A letter without a date, in the order of arrival."""
+    """A message without a date, in order of arrival."""
     return _DATED.pack(_MESSAGE, partition, arrival)
 
 
 def messages(partition: int) -> bytes:
-    """The prefix of the letters without a date."""
+    """The prefix of the messages without a date."""
     return _PARTITION.pack(_MESSAGE, partition)
 
 
 def arrival_of_message(key: bytes) -> int:
-    """The number that a letter without a date got when it came, from its key."""
+    """The arrival number in the key of a message without a date."""
     return int.from_bytes(key[3:11], "big")
 
 
 def dated_message(partition: int, at: float, message_id: str) -> bytes:
-    """A letter with a date: by date to the microsecond, then by id."""
+    """A message with a date: by date to the microsecond, then by id."""
     return _DATED.pack(_DATED_MESSAGE, partition, microseconds(at)) + message_id.encode()
 
 
 def dated_messages(partition: int) -> bytes:
-    """The prefix of the letters with a date."""
+    """The prefix of the messages with a date."""
     return _PARTITION.pack(_DATED_MESSAGE, partition)
 
 
 def has_date(message_key: bytes) -> bool:
-    """Whether the key is that of a letter with a date."""
+    """Whether the key is that of a message with a date."""
     return message_key.startswith(_DATED_MESSAGE)
 
 
 def date_of_message(key: bytes) -> float:
-    """When a dated letter is due, from its key; seconds."""
+    """The date in the key of a message, in seconds."""
     return int.from_bytes(key[3:11], "big") / 1e6
 
 
 def id_of_dated_message(key: bytes) -> str:
-    """The id of a letter with a date, from its key."""
+    """The id in the key of a message with a date."""
     return key[11:].decode()
 
 
 def seen(partition: int, message_id: str) -> bytes:
-    """That a letter without a date has come, so that it comes once. By id."""
+    """A message without a date has arrived, so a repetition is recognised. Ordered by id."""
     return _PARTITION.pack(_SEEN, partition) + message_id.encode()
 
 
 def seen_by_time(partition: int, at: float, message_id: str) -> bytes:
-    """The same by the time it came, so that it can be forgotten in order."""
+    """The same, ordered by time of arrival, so that old ids are forgotten in order."""
     return _DATED.pack(_SEEN_BY_TIME, partition, microseconds(at)) + message_id.encode()
 
 
 def seen_by_time_prefix(partition: int) -> bytes:
-    """The prefix of the letters seen, by time."""
+    """The prefix of the arrived messages by time."""
     return _PARTITION.pack(_SEEN_BY_TIME, partition)
 
 
 def microseconds_of_seen(key: bytes) -> int:
-    """When a letter was seen, from its key in the index by time."""
+    """The time of arrival in a key, in microseconds."""
     return int.from_bytes(key[3:11], "big")
 
 
 def date_of_seen(key: bytes) -> float:
-    """The same in seconds."""
+    """The time of arrival in a key, in seconds."""
     return microseconds_of_seen(key) / 1e6
 
 
 def message_id_of_seen(key: bytes) -> str:
-    """The letter's id in the index by time."""
+    """The message id in such a key."""
     return key[11:].decode()
 
 
 def audit(partition: int, number: int) -> bytes:
-    """A row of the audit. By number, not by date: a clock that is set back must not change the order of the chain."""
+    """A row of the audit log. Ordered by number and not by date: a clock that is set back must not change the order of the chain."""
     return _DATED.pack(_AUDIT, partition, number)
 
 
 def audit_prefix(partition: int) -> bytes:
-    """The prefix of the audit of a partition."""
+    """The prefix of the audit log of a partition."""
     return _PARTITION.pack(_AUDIT, partition)
 
 
 def after_prefix(prefix: bytes) -> bytes:
-    """The first key behind all that begin with the prefix."""
+    """The first key after all keys with the prefix."""
     number = int.from_bytes(prefix, "big") + 1
     return number.to_bytes(len(prefix), "big")
 
@@ -368,8 +367,8 @@ _LAST_MICROSECOND = 2**63 - 1
 
 
 def microseconds(at: float) -> int:
-    """A date as it stands in keys; dates before 1970 sort as 1970. Rounded up, so that nothing is due early.
+    """A date as it is stored in keys; dates before 1970 sort as 1970. Rounded up, so that nothing is due early.
 
-    What lies behind the last date that fits, infinity too, stands there: it never comes.
+    A date too large to be stored, including infinity, becomes the last one: it never comes.
     """
     return _LAST_MICROSECOND if at >= _LAST_MICROSECOND / 1e6 else max(0, -int(-at * 1e6 // 1))

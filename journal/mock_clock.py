@@ -1,8 +1,8 @@
-"""Time under ``trio.testing.MockClock``: wall time follows trio's, and both stand still while a task waits for a thread.
+"""Time under ``trio.testing.MockClock``: wall time follows trio's, and both stop while a task waits for a thread.
 
-With ``autojump_threshold`` such a clock jumps to the next deadline as soon as no task can run. A task that waits for a thread cannot
-run either, so the clock would jump to the next timer during a commit to the disk or a step that is a plain function. A task that
-stays awake meanwhile prevents that.
+With ``autojump_threshold`` such a clock jumps to the next deadline as soon as no task can run. A task that waits for a thread
+cannot run either, so the clock would jump to the next timer during a commit to the disk or a step that is a plain function. A
+task that stays awake meanwhile prevents that.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def is_mocked() -> bool:
 
 
 class MockedClock:
-    """Wall time that begins as the machine's and passes as trio's."""
+    """Wall time that begins at the machine's and passes as trio's does."""
 
     def __init__(self) -> None:
         self._offset = time.time() - trio.current_time()
@@ -43,7 +43,7 @@ class MockedClock:
 
 @contextmanager
 def still() -> Iterator[None]:
-    """Time stands still for the block."""
+    """Stop time for the block."""
     if _waiting.get() == 0:
         trio.lowlevel.spawn_system_task(_stay_awake)
     _waiting.set(_waiting.get() + 1)

@@ -1,4 +1,4 @@
-"""Rows beside the log: what can be looked up by key. Written in the same batch as the events they follow from."""
+"""The rows beside the log, which are looked up by key. Each is written in the same batch as the events that it follows from."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 FORMAT = 1
-"""The format of a store. A store of another one is refused, never guessed at."""
+"""The format of a store. A store with another format is refused, and never interpreted by a guess."""
 
 
 @attrs.frozen
 class Backlog:
-    """The work that was under way in the original of a copy: what was accepted ``before``, and, by partition, the letters with
-    numbers below these, which have not been taken in yet. ``epochs``: of the last owner that each partition had there."""
+    """The unfinished work that a copy has from its original: work accepted ``before``, and, by partition, the messages with
+    numbers below these, which have not been handled. ``epochs`` are those of the last owner of each partition."""
 
     before: float
     messages: tuple[int, ...]
     epochs: tuple[int, ...]
 
     def has_message(self, partition: int, position: bytes) -> bool:
-        """Whether the letter at this position is of it."""
+        """Whether the message at this position belongs to it."""
         return not keys.has_date(position) and position < keys.message(partition, self.messages[partition])
 
     def has_epoch(self, partition: int, epoch: int) -> bool:
-        """Whether an owner of this epoch was one of the original's."""
+        """Whether an owner with this epoch belonged to the original."""
         return 0 < epoch <= self.epochs[partition]
 
 
 @attrs.define(kw_only=True)
 class StoreIdentity:
-    """What a store says of itself. ``partitions`` is fixed when it is created. ``secret`` is a random text for hashes that nobody
-    outside can work out; a copy of the store keeps it, so that requests that are repeated there are recognised.
+    """The identity of a store. ``partitions`` is fixed when it is created. ``secret`` is a random text, the key for hashes that
+    no outsider can compute; a copy of the store keeps it, so that repeated requests are recognised there.
 
-    A copy has an id of its own: ``copy_of`` is the id of its original, ``epoch`` is one more than the original's. ``backlog`` is what
-    it has of its original's work; while that ``is_held``, it must not go on.
+    A copy has an id of its own: ``copy_of`` is the id of its original, and ``epoch`` is one more than the original's. ``backlog``
+    is the original's unfinished work; while ``is_held``, it must not continue.
     """
 
     format: int
@@ -60,7 +60,7 @@ class StoreIdentity:
 
 @attrs.define(kw_only=True)
 class StreamHead:
-    """How far a stream goes: its last event, the last one of its latest snapshot, how many are cut off in front."""
+    """The end of a stream: its last event, the event of its latest snapshot, and the number of trimmed events."""
 
     last: int
     snapshot: int = 0
@@ -69,7 +69,7 @@ class StreamHead:
 
 @attrs.define(kw_only=True)
 class PartitionState:
-    """The owner's number, which fences earlier ones, and the number that the next letter gets."""
+    """The number of the owner, which fences earlier ones, and the number of the next message."""
 
     epoch: int = 0
     next_arrival: int = 1
@@ -77,7 +77,7 @@ class PartitionState:
 
 @attrs.frozen
 class AwaitedSignal:
-    """A signal that has not come: its name, and since when it is waited for."""
+    """A signal that an invocation waits for: its name, and the start of the wait."""
 
     name: str
     since: float
@@ -85,12 +85,12 @@ class AwaitedSignal:
 
 @attrs.define(kw_only=True)
 class InvocationRow:
-    """What is known of one invocation without reading its history. Written whenever its status, or what it waits for of people,
-    changes on disk.
+    """The summary of an invocation, readable without its history. Written whenever its status on disk changes, or the signals
+    that it waits for.
 
-    ``spans`` are the ranges of event numbers among which its own events lie; others' may lie between. ``argument_digest`` tells
-    whether a request that comes again asks for the same thing. ``awaited`` are the signals that it waits for, the one that is
-    awaited longest first. ``step_tries`` are those that have failed of the steps that it waits for.
+    ``spans`` are ranges of event numbers that contain its events; others' may be between them. ``argument_digest`` shows whether
+    a repeated request asks for the same thing. ``awaited`` are the signals that it waits for, longest first. ``step_tries``
+    counts the failed tries of the steps that it waits for.
     """
 
     invocation_id: InvocationId
@@ -124,11 +124,11 @@ class InvocationRow:
 
 @attrs.define(kw_only=True)
 class AuditRow:
-    """A verb or a change was asked for, obeyed or not. Numbers run 1, 2, 3 … in each partition.
+    """A control request, applied or refused. Numbers run 1, 2, 3 … in each partition.
 
-    ``by`` and ``origin`` are who and from where, ``target`` what was steered. ``changed``, ``before`` and ``after`` are the
-    answer; a ``refusal`` is there instead if there was none. ``dropped`` are tries that were denied since the row before
-    it and have no row of their own, because there were too many.
+    ``by`` and ``origin`` are the requester and its address, ``target`` is what was controlled. ``changed``, ``before`` and
+    ``after`` are the answer; without one there is a ``refusal``. ``dropped`` counts the denied attempts since the row before that
+    have no row of their own because there were too many.
     """
 
     number: int
@@ -149,7 +149,7 @@ class AuditRow:
 
 LINK_BYTES = 32
 FIRST_LINK = bytes(LINK_BYTES)
-"""What the first row of a chain is linked to."""
+"""The link of the first row of a chain."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -158,12 +158,12 @@ _decoders: dict[type, msgspec.msgpack.Decoder[Any]] = {}
 
 
 def encode_row(row: StoreIdentity | StreamHead | PartitionState | InvocationRow) -> bytes:
-    """The row as msgpack."""
+    """Encode a row as msgpack."""
     return _encode(row)
 
 
 def decode_row(kind: type[_T], data: bytes) -> _T:
-    """The bytes as a row of this kind. Raises :class:`CorruptRecord`."""
+    """Decode a row of this kind. Raises :class:`CorruptRecord`."""
     try:
         return _decoder_of(kind).decode(data)
     except (ValueError, RecursionError) as error:
@@ -171,7 +171,7 @@ def decode_row(kind: type[_T], data: bytes) -> _T:
 
 
 def decode_rows(kind: type[_T], many: Iterable[bytes]) -> list[_T]:
-    """Each of them as a row of this kind. Raises :class:`CorruptRecord`."""
+    """Decode rows of this kind. Raises :class:`CorruptRecord`."""
     try:
         return [*map(_decoder_of(kind).decode, many)]
     except (ValueError, RecursionError) as error:
@@ -190,22 +190,22 @@ def _undecodable(kind: type[_T], error: Exception) -> CorruptRecord:
 
 
 def encode_audit(row: AuditRow, link_before: bytes) -> tuple[bytes, bytes]:
-    """The row as it is kept, and its link: a hash over the link of the row before it and all that this one says."""
+    """Encode an audit row. Returns its bytes and its link: a hash over the link of the row before and everything in this one."""
     body = _encode(row)
     link = hashlib.sha256(link_before + body).digest()
     return link + body, link
 
 
 def decode_audit(data: bytes) -> AuditRow:
-    """Back. Raises :class:`CorruptRecord`."""
+    """Decode an audit row. Raises :class:`CorruptRecord`."""
     return decode_row(AuditRow, data[LINK_BYTES:])
 
 
 def link_of_audit(data: bytes) -> bytes:
-    """The link that a kept row carries."""
+    """The link that a stored row carries."""
     return data[:LINK_BYTES]
 
 
 def is_linked(data: bytes, link_before: bytes) -> bool:
-    """Whether a kept row follows the one with this link, and says what it said when it was written."""
+    """Whether a stored row follows the one with this link and has not been changed."""
     return hashlib.sha256(link_before + data[LINK_BYTES:]).digest() == data[:LINK_BYTES]

@@ -1,8 +1,8 @@
-"""A logger that its caller survives.
+"""A logger that never raises.
 
-Handlers and filters of :mod:`logging` belong to the operator of the process. The standard ones keep their own troubles to themselves, and
-others need not: a handler that sends records to a server, and raises when that is away, would end whatever was about to say something.
-Here that is an owner of objects, the thread of the watchdog, or the one of a store.
+Handlers and filters of :mod:`logging` belong to the operator of the process. The standard handlers swallow their own errors, but
+others need not: a handler that sends records to a server, and raises while that is down, would end the code that logs. Here that
+code is a partition processor, the thread of the watchdog, or the thread of a store.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 
 class SafeLogger(logging.LoggerAdapter[logging.Logger]):
-    """The logger of this name. What its handlers and filters raise goes to stderr, as :mod:`logging` does with its own, and no further."""
+    """The logger of this name. An exception of its handlers and filters goes to stderr, as :mod:`logging` does with its own, and
+    no further."""
 
     def __init__(self, name: str) -> None:
         super().__init__(logging.getLogger(name), None)
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        """Say it, if anybody listens."""
-        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # this method is none of those that are meant
+        """Log the message, if the level is enabled."""
+        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # so that the caller's frame is logged and not this one
         try:
             super().log(level, msg, *args, **kwargs)
         except Exception:
@@ -32,5 +33,5 @@ class SafeLogger(logging.LoggerAdapter[logging.Logger]):
                 traceback.print_exc(file=sys.stderr)
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        """Leave it as it is."""
+        """Leave the message as it is."""
         return msg, kwargs

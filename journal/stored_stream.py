@@ -1,4 +1,4 @@
-"""What is kept of one object, as it is read."""
+"""The stored form of one object, as it is read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 @attrs.define
 class StoredStream:
-    """What is kept of an object: a snapshot of it as of event ``snapshot_at``, and the events behind that; up to event
-    ``trimmed`` the stream is cut off."""
+    """An object's stored stream: a snapshot as of event ``snapshot_at``, and the events after it; events up to ``trimmed`` have
+    been removed."""
 
     last: int
     trimmed: int

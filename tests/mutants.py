@@ -94,10 +94,10 @@ MUTANTS = (
     Mutant("loses-what-a-damaged-object-is-told", "Dispatcher._keep", "if c.can_be_sent(request.command):", "if False:"),
     Mutant("keeps-messages-that-were-dealt-with", "Machine.consume", "self._batch.pending_append(loaded).consumed.append(position)", "pass"),
     Mutant("gives-two-messages-one-place", "Outbox.put", "self.state.next_arrival += 1", "pass"),
-    Mutant("names-messages-alike", "Machine.deliver", 'f"{self._unique():032x}"', 'f"{to}"'),
+    Mutant("names-messages-alike", "Machine._message", 'f"{self._unique():032x}"', 'f"{to}"'),
     Mutant("shows-what-is-not-durable", "CommittedView._first_to_change", "if key in commit.batch.rows:", "if False:"),
     Mutant("reads-a-commit-in-doubt-as-done", "CommittedView.commit", "commit.is_in_doubt = True\n            raise", "commit.is_in_doubt = True"),
-    Mutant("never-looks-what-became-of-a-doubt", "KvJournal.claim", "if self._settled.reveal():", "if False:"),
+    Mutant("never-looks-what-became-of-a-doubt", "KvJournal.claim", "if self._settled.resolve_in_doubt():", "if False:"),
     Mutant("unchains-the-audit", "AuditTrail.extend", "value, self._link = encode_audit(", "value, _ = encode_audit("),
     # Retention and rows.
     Mutant("halves-retention", "Machine._retention_of", "if retention is None else retention", "if retention is None else retention / 2"),

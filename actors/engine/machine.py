@@ -325,9 +325,9 @@ class Machine:
             return
         # The number of an event cannot be the message's id: an answer may have no event, and a purged stream counts from 1 again.
         # Nor can the number of the claim with a counter: a claim that failed early may leave its number to the next.
-        self.send(self._letter(to, command, cause, stamp.by))
+        self.send(self._message(to, command, cause, stamp.by))
 
-    def _letter(self, to: StreamId, command: Command, cause: str, by: str) -> Message:
+    def _message(self, to: StreamId, command: Command, cause: str, by: str) -> Message:
         return Message(f"{self._unique():032x}", to, c.encode_command(command, cause=cause, by=by))
 
     def answer_purge(
@@ -338,7 +338,7 @@ class Machine:
         if caller is not None:
             said = c.CompleteVerb(invocation_id=caller.invocation_id, step=caller.step, answer=answer)
             cause = f"{loaded.stream:016x}#{loaded.version}"
-            message = self._letter(stream_of_invocation(caller.invocation_id), said, cause, command.invocation_ids[0])
+            message = self._message(stream_of_invocation(caller.invocation_id), said, cause, command.invocation_ids[0])
             self.send(message)
         row = self.audit(loaded, request, answer=answer)
         purge = Purge(command.invocation_ids, answer, request.reply, row, message)

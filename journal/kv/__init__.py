@@ -1,1 +1,1 @@
-"""Sorted bytes on disk: a store, and what keeps it whole."""
+"""The store: a sorted map of bytes, on disk or in memory, and the checks that keep it whole."""

@@ -1,18 +1,18 @@
-"""Backups: copies of a store that show by themselves whether they are whole, and what is made of them again.
+"""Backups: copies of a store that can be verified, and data directories restored from them. ::
 
-    BACKUP   the manifest (JSON, sealed): of which store, when, and the size and SHA-256 of every file
-    STORE    as in a data directory (``datadir``)
+    BACKUP   the manifest (JSON, sealed): which store, when, and the size and SHA-256 of every file
+    STORE    as in a data directory (``data_directory``)
     MARK     likewise
-    db/      RocksDB's files: a checkpoint of its own making
+    db/      RocksDB's files: a checkpoint that RocksDB made
 
-A copy must not be taken for its original. A directory with a manifest is read, and never opened for writing, so a backup is not
-served by mistake. A store that is restored from it has an id and an epoch of its own, and says that its work is held
-(``StoreIdentity.is_held``) until a runtime has seen to that.
+A copy must not be mistaken for its original. A directory with a manifest is read and never opened for writing, so a backup cannot
+be served by accident. A store that is restored from it has an id and an epoch of its own, and its unfinished work is held
+(``StoreIdentity.is_held``) until an operator releases it.
 
-What a backup says is not trusted: it may have lain anywhere. Links are not followed, only plain files are read, only names that
-RocksDB uses are written, and a file that is missing, changed, or not in the manifest ends the restore. Tokens belong to a server and
-not to a store, so a backup holds none. The hashes show accidents. They do not show intent: who may write to a backup can also
-write its manifest.
+The contents of a backup are not trusted: it may have been stored anywhere. Links are not followed, only plain files are read,
+only names that RocksDB uses are written, and a file that is missing, changed, or not in the manifest ends the restore. A backup
+contains no tokens, because they belong to a server and not to a store. The hashes show accidents and not intent: whoever can
+write to a backup can also write its manifest.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 
 MANIFEST_FORMAT = 1
 _FILE = re.compile(r"STORE|MARK|db/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
-"""What a manifest may name: nothing outside of the backup, and nothing that a copy must not have."""
+"""The names that a manifest may contain: nothing outside the backup, and nothing that a copy must not have."""
 
 _NEEDED = frozenset({"STORE", "MARK", "db/CURRENT"})
 _OF_LOOKING = re.compile(r"db/(LOG(\.old\.\d+)?|LOCK)")
-"""What RocksDB leaves in a directory that was looked at."""
+"""The files that RocksDB leaves in a directory that was only read."""
 
 _ROCKS = "db/"
 _PIECE_BYTES = 1 << 20
@@ -56,7 +56,7 @@ _NAMED_AT_MOST = 20
 
 @attrs.frozen
 class KeptFile:
-    """One file of a backup, as it was when that was made."""
+    """One file of a backup, as it was when the backup was made."""
 
     size: int
     sha256: str
@@ -64,7 +64,7 @@ class KeptFile:
 
 @attrs.frozen(kw_only=True)
 class Manifest:
-    """What a backup says of itself. ``origin`` is where the store lay, on the machine where it was made."""
+    """The manifest of a backup. ``origin`` is the path of the store on the machine where it was made."""
 
     format: int
     store_id: str
@@ -74,8 +74,8 @@ class Manifest:
 
 
 def complete_backup(target: HeldDirectory, source: DataDirectory, mark: HighWaterMark, made_at: float) -> None:
-    """Make a backup of the RocksDB files that lie in the target; durable when it returns. STORE comes last: without it, what a death
-    leaves is nothing."""
+    """Complete a backup from the RocksDB files in the target; durable when it returns. STORE is written last: without it an
+    interrupted backup counts as nothing."""
     identity = source.identity()
     for path in target.rocks.iterdir():
         path.chmod(0o600)
@@ -93,12 +93,12 @@ def complete_backup(target: HeldDirectory, source: DataDirectory, mark: HighWate
     )
     with target.translated("writing the manifest"):
         replace_file(target.root / BACKUP, seal(msgspec.json.encode(manifest)))
-        (target.root / "HOLDER").unlink()  # from here on nobody holds it
+        (target.root / "HOLDER").unlink()  # from here on no process holds it
     target.write_identity(identity)
 
 
 def read_manifest(backup: DataDirectory) -> Manifest:
-    """What a backup says of itself. Raises :class:`StoreError`, :class:`StoreDamaged`."""
+    """Read the manifest of a backup. Raises :class:`StoreError` or :class:`StoreDamaged`."""
     try:
         data = read_file(backup.root / BACKUP)
     except (FileNotFoundError, NotADirectoryError):
@@ -130,7 +130,7 @@ def read_manifest(backup: DataDirectory) -> Manifest:
 
 @attrs.frozen
 class Restored:
-    """A data directory that was made from a backup: what the backup said of itself, and what the copy says."""
+    """A data directory that was made from a backup: the manifest, and the identity of the copy."""
 
     manifest: Manifest
     identity: StoreIdentity
@@ -139,10 +139,10 @@ class Restored:
 def restore_backup(
     backup: Path, path: Path, *, check: Callable[[RocksReader, StoreIdentity], None], is_held: bool, now: float
 ) -> Restored:
-    """Make a data directory at ``path``, which is empty or not there, from a backup. ``check`` looks at the copy, and refuses it by
-    raising. If anything fails, whatever was made is removed, and nothing else.
+    """Make a data directory at ``path``, which is empty or missing, from a backup. ``check`` inspects the copy, and refuses it by
+    raising. If anything fails, the files that were made are removed, and nothing else.
 
-    The copy has an id of its own. With ``is_held``, what the original had under way, if anything, does not go on by itself.
+    The copy has an id of its own. With ``is_held``, the unfinished work of the original does not continue by itself.
     """
     source = DataDirectory(backup).open()
     try:
@@ -180,7 +180,7 @@ def _look_at(
 
 
 def _backlog_of(rows: RocksReader, partitions: int) -> Backlog | None:
-    """The work that is under way in it; None if there is none."""
+    """The unfinished work in the copy; None if there is none."""
     if not any(_has_work(rows, partition) for partition in range(partitions)):
         return None
     newest, states = 0, [PartitionState()] * partitions
@@ -205,7 +205,7 @@ def _has_work(rows: RocksReader, partition: int) -> bool:
 
 
 def _copy_files(source: OpenDirectory, target: HeldDirectory, manifest: Manifest) -> None:
-    """Copy RocksDB's files, and hold all against the manifest. Raises :class:`StoreDamaged`, naming what is wrong."""
+    """Copy RocksDB's files and verify all files against the manifest. Raises :class:`StoreDamaged`, which names the problem."""
     wrongs = [*_strangers(source, manifest)]
     with target.translated("copying the backup"):
         target.rocks.mkdir(mode=0o700)
@@ -226,7 +226,7 @@ def _copy_files(source: OpenDirectory, target: HeldDirectory, manifest: Manifest
 
 
 def _wrong_of(name: str, path: Path, kept: KeptFile, copy: Path | None) -> str:
-    """What is wrong with a file of a backup, or nothing; it is written to ``copy``."""
+    """Write a file of a backup to ``copy``. Returns the problem with it, or an empty text."""
     try:
         file = open_file(path)
     except FileNotFoundError:
@@ -243,7 +243,7 @@ def _wrong_of(name: str, path: Path, kept: KeptFile, copy: Path | None) -> str:
 
 
 def _read(file: IO[bytes], copy: Path | None, *, at_most: int) -> KeptFile:
-    """Read a file, not much further than so many bytes, and write it to ``copy``, durably."""
+    """Read a file, not much further than this many bytes, and write it to ``copy``, durably."""
     size, digest = 0, hashlib.sha256()
     with create_file(copy) if copy is not None else nullcontext() as sink:
         while size <= at_most and (piece := file.read(_PIECE_BYTES)):
@@ -260,7 +260,7 @@ def _hashed(path: Path) -> KeptFile:
 
 
 def _strangers(source: OpenDirectory, manifest: Manifest) -> Iterator[str]:
-    """What lies there and is not in the manifest."""
+    """The files in the backup that are not in the manifest."""
     top = {name.partition("/")[0] for name in manifest.files} | {BACKUP}
     for folder, prefix, known in ((source.root, "", top), (source.rocks, _ROCKS, manifest.files.keys())):
         with source.translated("reading the backup"):

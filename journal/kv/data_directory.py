@@ -1,25 +1,23 @@
-"""A data directory: whose it is, who holds it, and whether all of it is still there.
+"""The data directory: its owner, its lock, and the check that it is still the same directory. ::
 
-    STORE    what the store is (JSON, sealed): format, id, number of partitions
-    MARK     what RocksDB is known to have on disk: how far it reaches, and which of its logs it still needs
-    HOLDER   locked by the process that has the directory open; holds its pid
-    INFLIGHT the code that this process runs, for the next one (``inflight``)
-    db/      RocksDB's own files, in a directory that nobody else may enter
+    STORE    the identity of the store (JSON, sealed): format, id, number of partitions
+    MARK     what RocksDB is known to have on disk: its last change, and the logs that it still needs
+    HOLDER   locked by the process that has the directory open; contains its pid
+    INFLIGHT the user code that this process is running, for the next one (``in_flight``)
+    db/      RocksDB's own files, in a directory that no other user may enter
 
-STORE is renamed into place last, so that a directory without one is empty, or of something else, or what a creation that
-died has left, and that is finished by the next. ``preflight`` holds the store against MARK before it is opened.
+STORE is renamed into place last. A directory without it is empty, or belongs to something else, or is left from an interrupted
+creation, which the next creation completes. ``preflight`` compares the store with MARK before it is opened.
 
-A path is only a name. Directories are moved, removed, restored and mounted over while a process works in them, and a relative
-name means another place after ``chdir``. RocksDB writes its tables, manifests and CURRENT by path, at every flush and when it
-is closed; so a process that followed the path would write them into whichever store lies there by then. Therefore
+A path is only a name. Directories are moved, removed, restored and mounted over while a process uses them, and a relative path
+means another place after ``chdir``. RocksDB writes its tables, manifests and CURRENT by path, at every flush and when it is
+closed, so a process that followed the path would write them into the store that is there by then. Therefore
 
 - a path becomes absolute when it enters;
-- a directory that is *held* (:class:`HeldDirectory`) is held by descriptors, and its files are reached through
-  ``/proc/self/fd/N``, which stays with the directory whatever its name is. MARK is written through a descriptor of its own;
-- :meth:`HeldDirectory.check` compares what lies at the path with what is held. It is called before RocksDB is opened, closed or
-  opened again, before MARK is written, and every half a second. Where they differ, the process writes nothing more.
+- a directory that is *held* (:class:`HeldDirectory`) is held by descriptors, and its files are reached through ``/proc/self/fd/N``, which stays with the directory whatever its name is. MARK is written through a descriptor of its own;
+- :meth:`HeldDirectory.check` compares the directory at the path with the one that is held. It is called before RocksDB is opened, closed or opened again, before MARK is written, and every half a second. If they differ, the process writes nothing more.
 
-Without ``/proc`` (another system than Linux) the absolute path is used, and the comparison alone stands guard.
+Without ``/proc`` (a system other than Linux) the absolute path is used, and only the comparison protects it.
 """
 
 from __future__ import annotations
@@ -79,7 +77,7 @@ _NAME_CHARACTERS = 40
 class DataDirectory:
     """The files around RocksDB, by path. Creating one touches nothing.
 
-    ``path`` is absolute, and what people are told. Files are reached below ``root``, RocksDB's below ``rocks``.
+    ``path`` is absolute, and is the path shown to users. Files are reached below ``root``, RocksDB's below ``rocks``.
     """
 
     def __init__(self, path: str | os.PathLike[str], root: Path | None = None) -> None:
@@ -91,7 +89,7 @@ class DataDirectory:
         self.rocks = self.root / "db"
 
     def exists(self) -> bool:
-        """Whether a store was created here."""
+        """Whether the directory contains a store."""
         return os.path.lexists(self.root / _STORE)
 
     def is_backup(self) -> bool:
@@ -99,7 +97,7 @@ class DataDirectory:
         return os.path.lexists(self.root / BACKUP)
 
     def identity(self) -> StoreIdentity:
-        """What the store is. Raises :class:`StoreMissing`, :class:`StoreFormat`, :class:`StoreDamaged`."""
+        """The identity of the store. Raises :class:`StoreMissing`, :class:`StoreFormat` or :class:`StoreDamaged`."""
         try:
             data = read_file(self.root / _STORE)
         except (FileNotFoundError, NotADirectoryError):
@@ -122,7 +120,7 @@ class DataDirectory:
             ) from error
 
     def read_mark(self) -> HighWaterMark:
-        """What was on disk at least. Raises :class:`StoreDamaged`."""
+        """The high-water mark: what was on disk at least. Raises :class:`StoreDamaged`."""
         try:
             return HighWaterMark.decode(read_file(self.root / _MARK))
         except OSError as error:
@@ -133,7 +131,7 @@ class DataDirectory:
             ) from error
 
     def logs(self) -> tuple[int, ...]:
-        """The numbers of RocksDB's logs that are there."""
+        """The numbers of RocksDB's logs in the directory."""
         return tuple(sorted(int(path.stem) for path in self.rocks.glob("*.log") if path.stem.isdecimal()))
 
     def holder_pid(self) -> int | None:
@@ -144,7 +142,7 @@ class DataDirectory:
             return None
 
     def writable_by_others(self) -> Iterator[tuple[Path, int]]:
-        """What others may write to of what must be ours alone, with the mode."""
+        """The first private file that other users may write to, with its mode."""
         for path in (self.root, self.rocks, *(self.root / name for name in (_STORE, _MARK, "TOKENS", "INFLIGHT"))):
             try:
                 mode = path.stat().st_mode
@@ -166,17 +164,17 @@ class DataDirectory:
             os.close(descriptor)
 
     def check(self) -> None:
-        """Raise :class:`DirectoryLost` if this is held, and is not what lies at its path any more."""
+        """Raise :class:`DirectoryLost` if this directory is held and is not the one at its path any more."""
 
     def within(self, path: Path) -> DataDirectory:
-        """The directory of this path; one that lies in this one is reached through it."""
+        """The directory at this path; one inside this directory is reached through it."""
         path = path.absolute()
         if path.is_relative_to(self.path):
             return DataDirectory(path, self.root / path.relative_to(self.path))
         return DataDirectory(path)
 
     def open(self) -> OpenDirectory:
-        """The directory that lies here now, to be read, also if it is moved meanwhile. Raises :class:`StoreMissing`."""
+        """Open the directory that is here now for reading, also if it is moved meanwhile. Raises :class:`StoreMissing`."""
         with self.translated("opening the directory"):
             try:
                 return OpenDirectory(self.path, open_directory(self.root))
@@ -184,10 +182,10 @@ class DataDirectory:
                 raise StoreMissing(self.path, "there is no playhead store here") from None
 
     def hold(self) -> HeldDirectory:
-        """Hold the directory against other processes, making it if it is not there. It must be released.
+        """Hold the directory against other processes, and create it if it is missing. It must be released.
 
-        The kernel drops the lock when the process dies, however it dies. Raises :class:`StoreInUse`, and
-        :class:`StoreError` where something else lives, which is left as it is.
+        The kernel drops the lock when the process dies, however it dies. Raises :class:`StoreInUse`, and :class:`StoreError` if
+        it contains anything other than a store, which is left as it is.
         """
         with self.translated("holding the directory"):
             self._make()
@@ -201,9 +199,9 @@ class DataDirectory:
 
     @contextmanager
     def beginning(self) -> Iterator[HeldDirectory]:
-        """Hold it for the block, to make a store in it. If the block fails, what was made is removed.
+        """Hold the directory for the block, to create a store in it. If the block fails, the created files are removed.
 
-        Raises :class:`StoreExists`, and :class:`DirectoryNotEmpty` where something else is there.
+        Raises :class:`StoreExists`, and :class:`DirectoryNotEmpty` if it contains other files.
         """
         self._refuse_store()
         with self.translated("making the directory"):
@@ -214,7 +212,7 @@ class DataDirectory:
                 held._refuse_store()
                 with held._removing_what_was_made():
                     if held.rocks.exists():
-                        held.rocks.rmdir()  # empty, as taking it has made sure
+                        held.rocks.rmdir()  # empty, as taking it has verified
                     yield held
             finally:
                 held.release()
@@ -226,18 +224,18 @@ class DataDirectory:
 
     @contextmanager
     def translated(self, doing: str) -> Iterator[None]:
-        """Have what the operating system says in the block raised as an error with a name."""
+        """Translate errors of the operating system in the block into errors of this package."""
         try:
             yield
         except OSError as error:
             raise self.refusal(error, doing=doing) from error
 
     def refusal(self, error: Exception, *, doing: str) -> JournalError:
-        """Why it cannot be used: :func:`journal.kv.os_errors.refusal`."""
+        """The error for this directory: :func:`journal.kv.os_errors.refusal`."""
         return refusal(self.path, error, self.in_words(error), doing=doing)
 
     def in_words(self, error: object) -> str:
-        """A text of RocksDB's, with paths as people know them."""
+        """A text of RocksDB's, with the paths that users know."""
         return _renamed(_renamed(str(error), self.rocks, self.path / "db"), self.root, self.path)
 
     def _refuse_store(self) -> None:
@@ -245,7 +243,7 @@ class DataDirectory:
             raise StoreExists(self.path)
 
     def _make(self) -> list[Path]:
-        """Make it; the directories that were not there, the innermost first."""
+        """Create the directory and its missing parents. Returns the created ones, innermost first."""
         missing = [path for path in (self.root, *self.root.parents) if not path.exists()]
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in missing:
@@ -254,7 +252,7 @@ class DataDirectory:
 
 
 class OpenDirectory(DataDirectory):
-    """A data directory that is reached through a descriptor: moving it, or another to its path, changes nothing."""
+    """A data directory that is reached through a descriptor: moving it, or replacing it at its path, changes nothing."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         super().__init__(path, reached_through(descriptor, path))
@@ -272,7 +270,7 @@ class OpenDirectory(DataDirectory):
         self.rocks = reached_through(self._rocks, self.rocks)
 
     def release(self) -> None:
-        """Let go of it."""
+        """Close the descriptors."""
         if self._rocks >= 0:
             os.close(self._rocks)
         os.close(self._descriptor)
@@ -295,7 +293,7 @@ class HeldDirectory(OpenDirectory):
         self._is_abandoned = False
 
     def take(self) -> None:
-        """Lock it. Raises :class:`StoreInUse`, and :class:`StoreError` where this is not a data directory of one's own."""
+        """Lock the directory. Raises :class:`StoreInUse`, and :class:`StoreError` if it is not a data directory of this user."""
         self._refuse_what_others_may_change()
         if self.is_backup():
             raise StoreError(
@@ -314,16 +312,16 @@ class HeldDirectory(OpenDirectory):
             self._lock = -1
         else:
             raise StoreInUse(self.path, self.holder_pid())
-        # Written over and never cut, because a full disk might not give back the room.
+        # Overwritten and never truncated, because a full disk might not give the room back.
         os.pwrite(self._lock, str(os.getpid()).ljust(_PID_WIDTH).encode(), 0)
 
     def create(self, identity: StoreIdentity) -> None:
-        """Make an empty store, or finish making one; durable when it returns."""
+        """Create an empty store, or complete an interrupted creation; durable when it returns."""
         self.settle_files(HighWaterMark())
         self.write_identity(identity)
 
     def settle_files(self, mark: HighWaterMark) -> None:
-        """Have the disk know everything but STORE: the files of RocksDB's that are there, if any, and their ``mark``."""
+        """Make everything except STORE durable: the files of RocksDB, if any, and their ``mark``."""
         with self.translated("creating a store"):
             self.rocks.mkdir(mode=0o700, exist_ok=True)
             self.rocks.chmod(0o700)
@@ -332,12 +330,12 @@ class HeldDirectory(OpenDirectory):
             self._write_new_mark(mark)
 
     def write_identity(self, identity: StoreIdentity) -> None:
-        """Say, durably, what the store is. A directory with it is a store."""
+        """Write the identity of the store, durably. It makes the directory a store."""
         with self.translated("writing the file STORE"):
             replace_file(self.root / _STORE, encode_identity(identity))
 
     def bind(self) -> StoreIdentity:
-        """Take hold of the store that is in it; what it is. Raises as :meth:`identity` and :meth:`read_mark` do."""
+        """Bind to the store in the directory and return its identity. Raises as :meth:`identity` and :meth:`read_mark` do."""
         identity = self.identity()
         self.read_mark()
         self.reach_rocks()
@@ -347,20 +345,20 @@ class HeldDirectory(OpenDirectory):
         return identity
 
     def write_mark(self, mark: HighWaterMark) -> None:
-        """Note, durably, what is on disk: in the file that was there when the store was taken hold of."""
+        """Write MARK durably, to the file that was there when the store was bound."""
         os.pwrite(self._mark, mark.encode(), 0)
         os.fsync(self._mark)
 
     def is_removed(self) -> bool:
-        """Whether RocksDB's directory was removed: a look that costs a microsecond, for every commit."""
+        """Whether RocksDB's directory was removed. It costs a microsecond, so every commit checks it."""
         return self._links_of_rocks > 0 and os.fstat(self._rocks).st_nlink == 0
 
     def check(self) -> None:
-        """Compare what lies at the path with what is held: the directory, the lock, RocksDB's directory, the store's id, and the files
-        that RocksDB is writing.
+        """Compare the directory at the path with the held one: the directory, the lock, RocksDB's directory, the store's id, and
+        the files that RocksDB is writing.
 
-        What cannot be looked at because the process has no descriptor left is looked at the next time. Raises
-        :class:`DirectoryLost`: this process must write nothing more, and must not close RocksDB.
+        Files that cannot be checked because the process has no free descriptor are checked next time. Raises
+        :class:`DirectoryLost`: this process must write nothing more and must not close RocksDB.
         """
         with self._checking:
             self._check()
@@ -382,16 +380,16 @@ class HeldDirectory(OpenDirectory):
         self._check_written()
 
     def forget_written(self) -> None:
-        """RocksDB was closed, and is opened again: after a write that failed it cuts its log, and it begins a manifest."""
+        """RocksDB was closed and is opened again: after a failed write it truncates its log, and it begins a new manifest."""
         self._written.clear()
         self._manifest = None
 
     def abandon(self) -> None:
-        """Keep it, and the lock, until the process ends: what has RocksDB open there cannot be closed."""
+        """Keep the directory and the lock until the process ends, because RocksDB in it cannot be closed."""
         self._is_abandoned = True
 
     def release(self) -> None:
-        """Give it up."""
+        """Release the lock and the descriptors."""
         if self._is_abandoned:
             return
         for descriptor in (self._mark, self._lock):
@@ -401,7 +399,7 @@ class HeldDirectory(OpenDirectory):
 
     @contextmanager
     def _removing_what_was_made(self) -> Iterator[None]:
-        """If the block fails, remove every file that making a store leaves."""
+        """If the block fails, remove every file that creating a store leaves."""
         try:
             yield
         except BaseException:
@@ -423,7 +421,7 @@ class HeldDirectory(OpenDirectory):
             os.close(descriptor)
 
     def missing(self, names: set[str]) -> set[str]:
-        """Those of these names of RocksDB's files that no file has; none while the process has no descriptor left to look."""
+        """Those of RocksDB's files with these names that do not exist; none while the process has no free descriptor."""
         try:
             return names.difference(os.listdir(self.rocks))
         except OSError as error:
@@ -432,7 +430,7 @@ class HeldDirectory(OpenDirectory):
             raise
 
     def refuse_removed(self, names: set[str]) -> None:
-        """Raise :class:`DirectoryLost` if there is a name of a file that was removed."""
+        """Raise :class:`DirectoryLost` if a file with one of these names was removed."""
         if names:
             self._lose(f"its file db/{min(names)} was removed")
 
@@ -464,7 +462,7 @@ class HeldDirectory(OpenDirectory):
         self._store_seen = seen
 
     def _check_written(self) -> None:
-        """RocksDB appends to its manifest and its logs, never has another file under the name of one, and keeps to one manifest."""
+        """RocksDB appends to its manifest and its logs, never replaces the file under a name, and keeps one manifest."""
         try:
             manifest = self._current_manifest()
             written = _written_in(self.rocks)
@@ -483,7 +481,7 @@ class HeldDirectory(OpenDirectory):
         self._written, self._manifest = written, manifest
 
     def _current_manifest(self) -> str | None:
-        """The manifest that CURRENT names; None before RocksDB was ever opened here."""
+        """The manifest that CURRENT names; None before RocksDB was first opened here."""
         try:
             return read_file(self.rocks / "CURRENT").decode(errors="replace").strip()[:_NAME_CHARACTERS]
         except FileNotFoundError:
@@ -496,7 +494,7 @@ class HeldDirectory(OpenDirectory):
             raise StoreError(path, f"others may write here (mode {mode:o}); run 'chmod go-w' on it first")
 
     def _refuse_strangers(self) -> None:
-        """Where there is no store, there must be nothing, except what a creation leaves that died."""
+        """Raise if a directory without a store contains anything except the remains of an interrupted creation."""
         if self.exists():
             return
         if self.rocks.exists() and any(self.rocks.iterdir()):
@@ -507,7 +505,7 @@ class HeldDirectory(OpenDirectory):
 
 
 def _renamed(text: str, reached: Path, known: Path) -> str:
-    """The text with one path in the place of another, which may end in a number."""
+    """The text with one path replaced by another, which may end in a number."""
     return str(known).join(re.split(rf"{re.escape(str(reached))}(?!\d)", text))
 
 
@@ -535,5 +533,5 @@ _MADE = (_STORE, _new(_STORE), _MARK, _HOLDER, BACKUP, _new(BACKUP))
 
 
 def encode_identity(identity: StoreIdentity) -> bytes:
-    """The file STORE."""
+    """The contents of the file STORE."""
     return seal(msgspec.json.encode(identity))

@@ -1,4 +1,4 @@
-"""Directories and locks by descriptor: what stays the same while names change."""
+"""Directories and locks by descriptor, which stay the same while names change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def place_of(status: os.stat_result) -> Place:
 
 
 def place_of_descriptor(descriptor: int) -> Place | None:
-    """What is open there; None if it was closed."""
+    """The place that a descriptor refers to; None if it was closed."""
     try:
         return place_of(os.fstat(descriptor))
     except OSError:
@@ -25,7 +25,7 @@ def place_of_descriptor(descriptor: int) -> Place | None:
 
 
 def leads_to(path: Path, place: Place | None) -> bool:
-    """Whether the path leads there now."""
+    """Whether the path leads to this place now."""
     try:
         return place_of(path.stat()) == place
     except OSError:
@@ -33,7 +33,7 @@ def leads_to(path: Path, place: Place | None) -> bool:
 
 
 def lacks_descriptor(error: OSError) -> bool:
-    """Whether it failed because the process, or the system, has no descriptor left."""
+    """Whether the error says that the process or the system has no free descriptor."""
     return error.errno in (errno.EMFILE, errno.ENFILE)
 
 
@@ -42,19 +42,20 @@ def open_directory(path: Path, flags: int = 0) -> int:
 
 
 def reached_through(descriptor: int, path: Path) -> Path:
-    """A path that leads to what is open there, whatever becomes of its name; the name where the system has none."""
+    """A path to the file of a descriptor that stays valid when the file is renamed; the given name on systems without one."""
     through = Path(f"/proc/self/fd/{descriptor}")
     return through if leads_to(through, place_of(os.fstat(descriptor))) else path
 
 
 LOOKS = 1000
-"""How often the lock may be found shared by processes that only look, before a process is taken to hold it."""
+"""How often the lock may be found shared by processes that only test it before another process counts as its holder."""
 
 _LOOK_SECONDS = 0.001
 
 
 def lock_past_lookers(descriptor: int) -> bool:
-    """Lock it alone. Who only looks (:meth:`DataDirectory.is_held`) has it shared, for an instant, and is waited for."""
+    """Take the lock exclusively. A process that only tests it (:meth:`DataDirectory.is_held`) shares it for an instant, and is
+    waited for."""
     for _ in range(LOOKS):
         if lock(descriptor, fcntl.LOCK_EX):
             return True

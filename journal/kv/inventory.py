@@ -1,11 +1,12 @@
-"""Holds the files of a store against what names them: RocksDB's manifest, CURRENT, and MARK.
+"""Compares the files of a store with those that RocksDB's manifest, CURRENT and MARK name.
 
-A process that writes by path into a directory that is not its own leaves tables, manifests and logs there, under numbers that mean
-nothing to the store, or worse: RocksDB takes in every log whose number is not below the oldest that the manifest asks for, whatever
-process has written it. A crash leaves such files as well, unfinished tables and old logs, and the next start removes those; it cannot be seen who
-left a file. A log that MARK does not name yet is the store's own if its changes follow on those before: with durability ``os`` no mark
-names any, and a crash can come before the mark. One whose changes do not follow is set aside by the next start (``preflight``). A crash
-can come before the first change, too. Then the log is an empty file after one with changes; a store that was closed has none in its logs.
+A process that writes by path into a directory that is not its own leaves tables, manifests and logs in it. Their numbers mean
+nothing to the store, or worse: RocksDB reads every log whose number is not below the oldest that the manifest asks for, whichever
+process wrote it. A crash leaves such files as well, unfinished tables and old logs, which the next start removes; nothing shows
+which process left a file. A log that MARK does not name yet belongs to the store if its changes continue those before: with
+durability ``os`` MARK names none, and a crash can come before the mark. A log whose changes do not continue is set aside by the
+next start (``preflight``). If a crash came before the first change, the log is an empty file after one with changes; a store that
+was closed has no changes in its logs.
 """
 
 from __future__ import annotations
@@ -22,24 +23,24 @@ if TYPE_CHECKING:
 
 
 class FileDisposition(enum.Enum):
-    """What the next start does with a file that nothing names."""
+    """The treatment of an unnamed file by the next start."""
 
     REMOVED = enum.auto()
     SET_ASIDE = enum.auto()
     TAKEN_IN = enum.auto()
-    """It is read as if it were the store's."""
+    """It is read as if it belonged to the store."""
 
 
 @attrs.frozen
 class Stranger:
-    """A file that nothing names."""
+    """A file that neither the manifest, CURRENT nor MARK names."""
 
     name: str
     fate: FileDisposition
 
 
 def strangers(reader: RocksReader) -> list[Stranger]:
-    """The files of a store at rest that nothing names. Raises :class:`journal.errors.StoreDamaged` without a mark."""
+    """The unnamed files of a store at rest. Raises :class:`journal.errors.StoreDamaged` without a mark."""
     rocks, mark = reader.directory.rocks, reader.directory.read_mark()
     named = {*reader.tables(), (rocks / "CURRENT").read_text().strip()}
     found = [

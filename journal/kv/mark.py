@@ -1,4 +1,4 @@
-"""What a store notes of itself outside of RocksDB, so that RocksDB's forgetting something does not go unnoticed."""
+"""The high-water mark: a record outside RocksDB of what it has on disk, so that a loss inside RocksDB is noticed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import attrs
 from journal.errors import BrokenInvariant
 
 _MARK_BYTES = 256
-"""One sector of a disk holds it, so that writing over it tears nothing and takes no room that may not be there."""
+"""It fits into one sector of a disk, so that overwriting it cannot tear and needs no new room."""
 
 
 @attrs.frozen
 class HighWaterMark:
-    """That the store reaches at least as far as ``sequence``; the first of RocksDB's logs that its manifest still asked
-    for, because no table had what was in it; and which of the logs that it asked for were there."""
+    """The store has at least the change ``sequence``; the number of the oldest log that its manifest still asked for, because no
+    table had its contents; and which of the logs that it asked for existed."""
 
     sequence: int = 0
     oldest_log: int = 0
@@ -29,7 +29,7 @@ class HighWaterMark:
 
     @staticmethod
     def decode(data: bytes) -> HighWaterMark:
-        """Back. Raises ``ValueError``."""
+        """Decode a mark. Raises ``ValueError``."""
         words, _, checksum = data.decode().strip().rpartition(" ")
         if int(checksum, 16) != zlib.crc32(words.encode()):
             raise ValueError("its checksum does not fit")

@@ -1,6 +1,6 @@
-"""A store that keeps nothing: for tests, and for runs that may be forgotten.
+"""A store in memory, for tests and for runs that need not survive.
 
-It behaves as the one on disk does, but for forgetting; the contract tests of the journal run against both.
+It behaves as the store on disk, except that nothing is kept; the contract tests of the journal run against both.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class _Sorted:
 
 
 class MemoryView(_Sorted):
-    """A :class:`MemoryStore` as it was."""
+    """A :class:`MemoryStore` as it was at one moment."""
 
     def __init__(self, rows: dict[bytes, bytes], order: list[bytes]) -> None:
         super().__init__(rows, order)
@@ -65,7 +65,7 @@ class MemoryView(_Sorted):
 
 
 class MemoryStore(_Sorted):
-    """A sorted dictionary. ``rows`` fills it at the start."""
+    """A sorted dictionary. ``rows`` are its first contents."""
 
     durability = Durability.MEMORY
 
@@ -97,7 +97,7 @@ class MemoryStore(_Sorted):
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     def apply(self, batch: Batch) -> None:
-        """Make the changes, all of them. What a view holds is left as it is."""
+        """Apply all changes of the batch. Open views are not affected."""
         if self._is_viewed:
             self._rows, self._order = dict(self._rows), list(self._order)
             self._is_viewed = False
@@ -131,5 +131,5 @@ class MemoryStore(_Sorted):
         self._closed = True
 
     def contents(self) -> list[tuple[bytes, bytes]]:
-        """Everything, in order."""
+        """All rows, in order."""
         return [(key, self._rows[key]) for key in self._order]

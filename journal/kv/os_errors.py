@@ -1,6 +1,6 @@
-"""What an operating system or RocksDB says about a disk, as an error with a name.
+"""Translates the errors of an operating system or of RocksDB about a disk.
 
-RocksDB raises plain exceptions that differ in their text alone, so this is the one place that reads texts.
+RocksDB raises plain exceptions that differ only in their text. This is the only module that reads such texts.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _LOCKED = re.compile(r"\block (file|hold)\b")
 
 
 def is_full(error: Exception) -> bool:
-    """Whether the disk has no room."""
+    """Whether the error says that the disk is full."""
     return _says(error, errno.ENOSPC)
 
 
 def refusal(path: Path, error: Exception, text: str, *, doing: str) -> JournalError:
-    """Why the directory ``path`` cannot be used, as its user can act on it. What is not the disk's fault is damage. ``text`` is the
-    error's, with paths as people know them."""
+    """The reason why the directory ``path`` cannot be used, with a remedy for its user. An error that the disk does not cause is
+    damage. ``text`` is the text of the error, with the paths that users know."""
     if isinstance(error, JournalError):
         return error
     if is_full(error):

@@ -1,24 +1,23 @@
-"""A look at what RocksDB has left, before anything may delete what it cannot read.
+"""Checks the files of RocksDB before it opens them, and before it could delete what it cannot read.
 
-RocksDB opens happily, and empty, when its manifest is cut short, and then drops the files it thinks obsolete; it does not
-miss a log that is gone, or the end of one that another follows; and it reads for ever in a log or manifest where the type of a
-record names a sort that only recycled logs have (all observed with 9.8). So, before a store is opened for writing,
+RocksDB opens without complaint, and empty, if its manifest is cut short, and then drops the files that it takes for obsolete. It
+does not miss a log that is gone, or the end of a log that another follows. And it loops forever in a log or manifest in which a
+record has a type that only recycled logs have (all observed with 9.8). So, before a store is opened for writing,
 
 - the records of manifest and logs are walked from head to head: none may have such a type;
-- the store is opened for reading only, which checks all of its tables and logs, and changes nothing;
-- what was found is held against MARK: the store must reach as far; its manifest must not ask for older logs than it did,
-  as one does that has forgotten a table; and each log that it asks for and MARK names must be there;
-- the changes in its logs must follow on each other (``logs``).
+- the store is opened read-only, which checks all of its tables and logs and changes nothing;
+- the result is compared with MARK: the store must reach as far; its manifest must not ask for older logs than it did, as one does that has forgotten a table; and each log that it asks for and MARK names must exist;
+- the changes in its logs must be consecutive (``wal``).
 
-Where they do not, changes are missing, and what was acknowledged may be among them. There is one innocent cause. A power cut takes what
-was not synced, in no order: it may take the end of a log and leave the beginning of the next, with a commit in it that nobody was told
-of. Such a log is set aside, as if the power cut had taken it as well, so that what is opened is a prefix of what was written. MARK says
-which case it is: it names a log before a commit in it is acknowledged, and only after that log and all before it were synced. With
-durability ``os`` it names none, and a power cut may take any end.
+If they are not, changes are missing, and acknowledged work may be among them. There is one innocent cause. A power cut takes
+unsynced data in any order: it may take the end of a log and leave the beginning of the next, with a commit in it that was never
+acknowledged. Such a log is set aside, as if the power cut had taken it as well, so that the opened store is a prefix of what was
+written. MARK shows which case it is: it names a log before a commit in it is acknowledged, and only after that log and all
+earlier ones were synced. With durability ``os`` it names none, and a power cut may take any end.
 
-What remains: a log or manifest that a power cut left with noise at its end, of which a byte happens to look like such a
-type, is refused as well, and so is a log with zeros in its midst; and what a disk forgets without MARK's noticing, which is rewritten
-as soon as a log is added.
+Limits: a log or manifest that a power cut left with noise at its end, in which a byte happens to look like such a type, is
+refused as well, and so is a log with zeros in its middle. A loss on the disk that leaves MARK intact is noticed only as far as
+MARK reaches, which is rewritten as soon as a log is added.
 """
 
 from __future__ import annotations
@@ -46,27 +45,27 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 ASIDE = ".set-aside"
-"""What the name of a log ends with that was set aside: RocksDB does not know such a file, and leaves it alone."""
+"""The suffix of a log that was set aside: RocksDB does not know such a file and leaves it alone."""
 
 
 @attrs.frozen
 class Found:
-    """What a look has found. ``is_there``: there is a store to open, rather than one to begin. ``cut_off``: logs that RocksDB must not
-    read, because changes are missing in front of them."""
+    """The result of the check. ``is_there`` says that there is a store to open rather than one to begin. ``cut_off`` are the logs
+    that RocksDB must not read, because changes before them are missing."""
 
     is_there: bool
     cut_off: tuple[int, ...] = ()
 
 
 def look_before_opening(directory: OpenDirectory) -> Found:
-    """What there is to open. Changes nothing.
+    """Check the directory before it is opened. Changes nothing.
 
-    Raises :class:`StoreDamaged` if files are missing, cut or changed; and what ``refusals`` makes of other trouble.
+    Raises :class:`StoreDamaged` if files are missing, cut or changed, and the errors of ``os_errors`` for other trouble.
     """
     mark = directory.read_mark()
     if not is_begun(directory, mark):
         return Found(is_there=False)
-    opened = directory.open()  # closing a reader gives up its directory
+    opened = directory.open()  # closing a reader releases its directory
     try:
         opened.reach_rocks()
         reader = read_at_rest(opened, mark)
@@ -78,8 +77,8 @@ def look_before_opening(directory: OpenDirectory) -> Found:
 
 
 def is_begun(directory: DataDirectory, mark: HighWaterMark) -> bool:
-    """Whether RocksDB has begun its store; a death at the first start may come before that. Raises :class:`StoreDamaged` if only what
-    says so is missing."""
+    """Whether RocksDB has begun its store; a crash at the first start may come before that. Raises :class:`StoreDamaged` if only
+    the file that says so is missing."""
     rocks = directory.rocks
     if (rocks / "CURRENT").exists():
         return True
@@ -99,8 +98,7 @@ def refuse_if_unbegun(directory: DataDirectory, mark: HighWaterMark) -> None:
 
 
 def read_at_rest(directory: OpenDirectory, mark: HighWaterMark) -> RocksReader:
-    """Open what nobody writes to for reading, without the logs that are cut off from what is whole. Raises as
-    :func:`look_before_opening` does."""
+    """Open a store at rest for reading, without the logs after a gap. Raises as :func:`look_before_opening` does."""
     with directory.translated("reading its logs"):
         logs = _read_logs(directory)
     reader = RocksReader(directory)
@@ -120,7 +118,8 @@ def read_at_rest(directory: OpenDirectory, mark: HighWaterMark) -> RocksReader:
 
 
 def set_aside(directory: HeldDirectory, cut_off: Sequence[int]) -> None:
-    """Give the logs names that RocksDB does not know, durably. The last one first: a death in between leaves a gap before the rest."""
+    """Rename the logs to names that RocksDB does not know, durably. The last one first, so that an interruption leaves a gap
+    before the rest."""
     for number in sorted(cut_off, reverse=True):
         path = directory.rocks / f"{number:06}.log"
         aside = _free_name(path)
@@ -136,7 +135,7 @@ def set_aside(directory: HeldDirectory, cut_off: Sequence[int]) -> None:
 
 
 def _free_name(log: Path) -> Path:
-    """The number of a log that was set aside is given again, and so may another log of that number be set aside."""
+    """A free name for a log: its number is used again, so another log with that number may be set aside already."""
     free = log.with_name(f"{log.name}{ASIDE}")
     for another in itertools.count(2):
         if not os.path.lexists(free):
@@ -146,7 +145,7 @@ def _free_name(log: Path) -> Path:
 
 
 def _read_logs(directory: DataDirectory) -> list[LogContent]:
-    """What all logs have. Raises :class:`StoreDamaged` if RocksDB would read for ever in one of them, or in a manifest."""
+    """The contents of all logs. Raises :class:`StoreDamaged` if RocksDB would loop forever in one of them or in a manifest."""
     for path in directory.rocks.glob("MANIFEST-*"):
         try:
             refuse_endless(path)
@@ -163,14 +162,14 @@ def _read_logs(directory: DataDirectory) -> list[LogContent]:
 
 
 def _refuse_loss(directory: DataDirectory, mark: HighWaterMark, gap: Gap) -> None:
-    """Raise :class:`ChangesMissing` unless all that is missing, and all that is behind, is what nobody was told of."""
+    """Raise :class:`ChangesMissing` unless everything missing, and everything after it, was never acknowledged."""
     first_lost = gap.found if gap.expected is None else gap.expected
     if gap.is_inside or mark.sequence >= first_lost or any(number in mark.logs for number in gap.cut_off):
         raise ChangesMissing(directory.path, log=gap.log.name, found=gap.found, expected=gap.expected)
 
 
 def _compare_with_mark(directory: DataDirectory, mark: HighWaterMark, *, reached: int, oldest_log: int) -> None:
-    """Raise :class:`StoreDamaged` if what RocksDB finds is less than what MARK says."""
+    """Raise :class:`StoreDamaged` if RocksDB finds less than MARK records."""
     if reached < mark.sequence:
         raise _damaged(
             directory,

@@ -1,21 +1,14 @@
 """The store on disk: RocksDB through rocksdict.
 
-What this module knows and nobody else needs to (all observed with rocksdict 0.3.29, RocksDB 9.8; ``tests/journal/test_rocks``
-looks again; ``reading`` and ``preflight`` know more of the same):
+The properties of RocksDB that this module relies on and hides (all observed with rocksdict 0.3.29, RocksDB 9.8;
+``tests/journal/test_rocks`` checks them again; ``rocks_reader`` and ``preflight`` list more):
 
-- ``write`` holds the GIL, also through an fsync; ``flush_wal`` gives it up. So one thread writes without sync, then flushes,
-  and whatever has arrived meanwhile goes into the next flush: group commit, with one batch in the air.
-- A view is an iterator that the committer makes between two flushes, so that it holds nothing that a power cut could take
-  back.
-- After any failed write the handle is done for: it may even report success. So the store stops. A full disk is survived
-  by opening again when there is room; any other failure is final for the process.
-- A compaction that comes upon a damaged block would, under ``paranoid_checks``, end all writes, in this life and in every
-  one to come. So the store is opened without, after ``preflight`` has looked with them; and compaction is given up for
-  this life as soon as one fails, because RocksDB would try it again every second. Reads slow down by and by, and what lies
-  in the block stays damaged until the directory is restored. Should tables not be written at all, the store stops.
-- Closing a handle writes, and so does letting go of the last reference to it, also when Python ends. So where the directory was
-  lost (``datadir``), RocksDB's work in the background is cancelled, and the handle is kept for as long as the process lives.
-- A process that was forked from the one with the store loses what it writes, and hangs when it closes. It is refused.
+- ``write`` holds the GIL, also during an fsync; ``flush_wal`` releases it. So one thread writes without sync, then flushes, and the batches that have arrived meanwhile go into the next flush: group commit, with one group on its way.
+- A view is an iterator that the committer makes between two flushes, so it has nothing that a power cut could take back.
+- After any failed write the handle is unusable: it may even report success. So the store stops. It recovers from a full disk by reopening when there is room; any other failure is final for the process.
+- Under ``paranoid_checks``, a compaction that finds a damaged block ends all writes, now and in every later process. So the store is opened without them, after ``preflight`` has checked with them, and compaction is switched off for this process as soon as one fails, because RocksDB would try it again every second. Reads then slow down gradually, and the block stays damaged until the directory is restored. If tables cannot be written at all, the store stops.
+- Closing a handle writes, and so does dropping the last reference to it, also when Python ends. So if the directory was lost (``data_directory``), RocksDB's background work is cancelled, and the handle is kept for as long as the process lives.
+- A process that was forked from the one with the store loses its writes and hangs when it closes. It is refused.
 """
 
 from __future__ import annotations
@@ -55,22 +48,22 @@ if TYPE_CHECKING:
 
 log = SafeLogger(__name__)
 
-_MEMTABLE_BYTES = 32 << 20  # below this, switching memtables stalls writers behind a slow fsync
+_MEMTABLE_BYTES = 32 << 20  # below this, switching memtables stalls writers after a slow fsync
 _MEMTABLES = 4
-_LOG_BYTES = 128 << 20  # bounds what a start must read again, at about 400 MB/s
-_MANIFEST_BYTES = 1 << 40  # never reached: a change of CURRENT is then none of RocksDB's
+_LOG_BYTES = 128 << 20  # bounds the bytes that a start must read again, at about 400 MB/s
+_MANIFEST_BYTES = 1 << 40  # never reached: then a change of CURRENT does not come from RocksDB
 _CHECK_SECONDS = 0.5
-"""How often it is looked whether the directory is still the one that is held; so a replaced one is noticed within a second."""
+"""How often the directory is compared with the held one; a replaced one is noticed within a second."""
 
 _MARK_SECONDS = 1.0
 _ROOM_CHECK_SECONDS = 0.5
 _POLL_SECONDS = 0.01
 _LOOKS_FOR_DESCRIPTOR = 500
-"""How often a process without a free descriptor looks again, five seconds in all."""
+"""How often a process without a free descriptor tries again, five seconds in all."""
 
 _REOPEN_MARGIN_BYTES = 8 << 20  # opening writes the log's contents into a table before it can drop the log
 RESERVE_BYTES = 64 << 20
-"""Free bytes on the disk below which new work is refused; what is under way may use them."""
+"""Free bytes on the disk below which new work is refused; work in progress may use them."""
 
 
 @attrs.define(eq=False)
@@ -82,13 +75,13 @@ class _Job:
 
 @attrs.define(eq=False)
 class _Look:
-    """A view is wanted; ``answer`` is called in the committer's thread."""
+    """A view was requested; ``answer`` is called in the committer's thread."""
 
     answer: Callable[[], None]
 
 
 class RocksStore(Reads):
-    """A held data directory, open for writing. ``close`` gives up RocksDB; the directory is the caller's to release."""
+    """A held data directory that is open for writing. ``close`` closes RocksDB; the caller releases the directory."""
 
     def __init__(
         self,
@@ -115,12 +108,12 @@ class RocksStore(Reads):
         self._thread = threading.Thread(target=self._run_committer, name="journal-committer", daemon=True)
         self._thread.start()
 
-    # Writing: one thread.
+    # Writing, in one thread.
 
     async def commit(self, batch: Batch) -> None:
         self._refuse_if_failed()
         db = self._handle()
-        # Not past one that the committer has, in its queue or in its hands: batches are kept in the order of the calls.
+        # Never before a batch that the committer has queued or is writing: batches are applied in the order of the calls.
         if self.durability is Durability.OS and not self._queued and not _number_of(db, "is-write-stopped"):
             self._write_now(db, batch)
             await trio.lowlevel.cancel_shielded_checkpoint()
@@ -128,7 +121,7 @@ class RocksStore(Reads):
         self._queued += 1
         try:
             self._jobs.put(_Job(batch, trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()))
-            # Not cancellable: what is on its way to the disk arrives there, and its caller must hear of it.
+            # Not cancellable: a batch on its way to the disk arrives there, and its caller must learn of it.
             await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
         finally:
             self._queued -= 1
@@ -138,7 +131,7 @@ class RocksStore(Reads):
         await trio.to_thread.run_sync(self._copy_to, path, made_at)
 
     def _copy_to(self, path: Path, made_at: float) -> None:
-        """In a thread: only the checkpoint keeps the committer, and files are hashed while commits go on."""
+        """In a thread: only the checkpoint blocks the committer, and files are hashed while commits continue."""
         made: Future[HighWaterMark] = Future()
         with self._directory.within(path).beginning() as target:
 
@@ -168,7 +161,7 @@ class RocksStore(Reads):
     async def view(self) -> RocksView:
         """The store as of now: every batch whose ``commit`` has returned, and none that could still be lost.
 
-        While a flush is under way it waits for that. After a failed write it shows what was written.
+        During a flush it waits for the end of the flush. After a failed write it shows the data that was written.
         """
         self._handle()
         if self.durability is Durability.OS or self._failure is not None:
@@ -198,7 +191,7 @@ class RocksStore(Reads):
         raise BrokenInvariant("nothing is told of before it has failed")
 
     def has_room(self) -> bool:
-        """Whether new work should be taken: whether the disk has more than the reserve left."""
+        """Whether new work should be accepted: whether the free space is above the reserve."""
         now = time.monotonic()
         if now - self._room_checked_at >= _ROOM_CHECK_SECONDS:
             self._room_checked_at = now
@@ -230,8 +223,8 @@ class RocksStore(Reads):
 
     async def recover(self) -> None:
         await trio.lowlevel.checkpoint()
-        # No checkpoint from here on: of several owners that recover together, the first opens and the others find it open.
-        # The committer needs no stopping. It touches no handle while there is a failure.
+        # No checkpoint from here on: of several owners that recover together, the first opens the store and the others find it
+        # open. The committer need not be stopped: it touches no handle after a failure.
         if not isinstance(self._failure, DiskFull):
             self._refuse_if_failed()
             return
@@ -242,7 +235,7 @@ class RocksStore(Reads):
             raise
         self._refuse_without_room()
         try:
-            # While the old handle is open, so that reads go on if it cannot be replaced yet.
+            # While the old handle is open, so that reads continue if it cannot be replaced yet.
             found = look_before_opening(self._directory)
             if self._db is not None:
                 self._close_handle(self._db)
@@ -267,7 +260,7 @@ class RocksStore(Reads):
         except DirectoryLost:
             self._abandon(db)
             if isinstance(self._failure, DirectoryLost):
-                return  # that was told already
+                return  # already reported
             raise
         try:
             mark = self._close_handle(db)
@@ -276,7 +269,7 @@ class RocksStore(Reads):
         except Exception as error:
             raise StoreFailed(f"{self._directory.path}: closing failed: {self._directory.in_words(error)}") from error
 
-    # Inside.
+    # Internals.
 
     def _handle(self) -> Rdict:
         if os.getpid() != self._pid:
@@ -304,7 +297,7 @@ class RocksStore(Reads):
         options.create_if_missing(not found.is_there)
         try:
             set_aside(self._directory, found.cut_off)
-            self._directory.forget_written()  # the number of a log that was set aside is free again
+            self._directory.forget_written()  # the number of a log that was set aside can be used again
             db = Rdict(str(self._directory.rocks), options, column_families={"default": options})
         except Exception as error:
             raise self._directory.refusal(error, doing="opening it") from error
@@ -316,7 +309,7 @@ class RocksStore(Reads):
         return db
 
     def _close_handle(self, db: Rdict) -> HighWaterMark | None:
-        """Close it. What MARK may say afterwards; nothing of one that has failed."""
+        """Close the handle. Returns what MARK may record afterwards; None if the handle has failed."""
         self._db = None
         for view in list(self._views):
             view.close()
@@ -327,11 +320,11 @@ class RocksStore(Reads):
             has_tables = write_tables(db)
             mark = self._watch.found(db, db.latest_sequence_number())
         if not has_tables:
-            # Closing waits until the tables are written, and if they cannot be, for ever. The log has what they would have.
+            # Closing waits until the tables are written, and forever if they cannot be. The log has their contents.
             db.cancel_all_background(True)
         try:
             db.close()
-        except Exception as error:  # it is closed all the same, and what it had is in the log
+        except Exception as error:  # it is closed all the same, and its contents are in the log
             log.warning(
                 "%s: closed without writing its tables, the next start will: %s",
                 self._directory.path,
@@ -350,7 +343,7 @@ class RocksStore(Reads):
                 continue
             while item is not None:
                 if isinstance(item, _Look):
-                    item.answer()  # all that was written so far has been flushed
+                    item.answer()  # everything written so far has been flushed
                 else:
                     jobs.append(item)
                 if self._jobs.empty():
@@ -388,9 +381,9 @@ class RocksStore(Reads):
             return
         try:
             db = self._handle()
-            # What is only the operating system's is not marked as being on disk.
+            # Data that only the operating system has is not marked as being on disk.
             self._watch.look(db, db.latest_sequence_number() if self.durability is Durability.FSYNC else None)
-        except Exception as error:  # whatever it is, the next commit hears of it
+        except Exception as error:  # whatever the error is, the next commit raises it
             self._fail(error)
 
     def _fail(self, error: Exception) -> InDoubt:
@@ -427,9 +420,9 @@ class RocksStore(Reads):
 
 
 class _Watch:
-    """Looks after an open store from the committer's thread: MARK, the directory, and what RocksDB does in the background.
+    """Supervises an open store from the committer's thread: MARK, the directory, and RocksDB's background work.
 
-    ``look`` raises if the store cannot be trusted any more. ``compacts``: RocksDB still brings its tables together.
+    ``look`` raises if the store cannot be trusted any more. ``compacts`` says that RocksDB still merges its tables.
     """
 
     def __init__(self, directory: HeldDirectory) -> None:
@@ -443,38 +436,39 @@ class _Watch:
         self.compacts = True
 
     def begin(self, db: Rdict) -> None:
-        """A handle was opened: tables have all that was there before. Raises ``OSError``, ``DirectoryLost``."""
+        """A handle was opened: tables have everything from before. Raises ``OSError`` and ``DirectoryLost``."""
         oldest_log = _oldest_log(db)
-        # Without the log of this handle: MARK names a log when a commit in it is on disk.
+        # Without the log of this handle: MARK names a log once a commit in it is on disk.
         self._write(HighWaterMark(db.latest_sequence_number(), oldest_log, self._mark.logs))
         self._logs_seen = ()
-        self._entries = -1  # so that the log of this handle is noted with its first commit
+        self._entries = -1  # so that the log of this handle is marked with its first commit
         self._errors = _number_of(db, "background-errors")
         self.compacts = True
 
     def note_logs(self, db: Rdict, written: int) -> None:
-        """Have MARK name every log before a commit that is in it is acknowledged: a log that is gone is missed by it alone.
+        """Record every log in MARK before a commit in it is acknowledged: otherwise a missing log would not be noticed.
 
-        A log is begun with a memtable, which shows in how many entries the memtable has.
+        A log is begun together with a memtable, which shows in the number of entries in the memtable.
         """
         expected, self._entries = self._entries + written, _number_of(db, "num-entries-active-mem-table")
         if self._entries != expected:
             self._write(self.found(db, self._mark.sequence))
 
     def refuse_if_removed(self) -> None:
-        """Before a commit is acknowledged: what is written to a removed directory is gone with the process."""
+        """Check before a commit is acknowledged: a write to a removed directory is lost with the process."""
         if self._directory.is_removed():
             self._directory.check()
 
     def wait_until_writes_flow(self, db: Rdict) -> None:
-        """Wait while RocksDB takes no writes because its tables fall behind, and not in RocksDB, which keeps the GIL then."""
-        # A write that fills the last memtable there may be would wait inside: it finds the writes stopped behind this look.
+        """Wait while RocksDB stalls writes because its tables fall behind. Not inside RocksDB, which holds the GIL while it
+        stalls."""
+        # A write that fills the last allowed memtable would wait inside; it finds the writes stopped after this check.
         while _number_of(db, "is-write-stopped") or _number_of(db, "num-immutable-mem-table") >= _MEMTABLES - 1:
             self._look_at_background_work(db)
             time.sleep(_POLL_SECONDS)
 
     def look(self, db: Rdict, reached: int | None) -> None:
-        """Once in a while. ``reached``: how far the disk has it, if that is known. Raises ``DirectoryLost``."""
+        """Check from time to time. ``reached`` is the last change on disk, if known. Raises ``DirectoryLost``."""
         now = time.monotonic()
         if now - self._checked_at >= _CHECK_SECONDS:
             self._checked_at = now
@@ -489,22 +483,22 @@ class _Watch:
             self._write(self.found(db, reached))
 
     def found(self, db: Rdict, reached: int) -> HighWaterMark:
-        """What MARK should say of a store that reaches so far on disk."""
-        logs = self._logs()  # first: one that is gone must not be one that is still asked for
+        """The mark of a store that has this change on disk."""
+        logs = self._logs()  # first: a log that is gone must not be one that is still needed
         oldest_log = _oldest_log(db)
         return HighWaterMark(reached, oldest_log, tuple(number for number in logs if number >= oldest_log))
 
     def refuse_removed_tables(self, db: Rdict) -> None:
-        """Raise ``DirectoryLost`` if a table was removed. RocksDB has it open, and would not notice before the next start, which would
-        find nothing of what was acknowledged since either."""
+        """Raise ``DirectoryLost`` if a table was removed. RocksDB has it open and would not notice before the next start, which
+        would then lack acknowledged work."""
         missing = self._directory.missing(_tables(db))
-        if missing:  # unless RocksDB has given them up since
+        if missing:  # unless RocksDB has dropped them since
             self._directory.refuse_removed(missing & _tables(db))
 
     def _refuse_removed_logs(self, db: Rdict) -> None:
-        """The same for a log. What was in it is in memory as well, and is written to a table first."""
+        """The same for a log. Its contents are also in memory, and are written to a table first."""
         logs = self._logs()
-        oldest = _oldest_log(db)  # after the logs: RocksDB removes one when it does not ask for it any more
+        oldest = _oldest_log(db)  # after the logs: RocksDB removes a log once it does not need it any more
         removed = {number for number in {*self._logs_seen, *self._mark.logs} if number >= oldest} - set(logs)
         self._logs_seen = logs
         if removed:
@@ -513,7 +507,7 @@ class _Watch:
             self._directory.refuse_removed({f"{number:06}.log" for number in removed})
 
     def _logs(self) -> tuple[int, ...]:
-        """Its logs; a process that has no descriptor left waits for one rather than let a commit fail that is on disk."""
+        """The store's logs. A process without a free descriptor waits for one rather than fail a commit that is on disk."""
         for _ in range(_LOOKS_FOR_DESCRIPTOR):
             try:
                 return self._directory.logs()
@@ -547,7 +541,7 @@ class _Watch:
 
 
 def _oldest_log(db: Rdict) -> int:
-    """The first of the logs that RocksDB still asks for."""
+    """The oldest log that RocksDB still needs."""
     number = db.property_int_value(OLDEST_LOG)
     if number is None:
         raise BrokenInvariant("RocksDB 9.8 knows the property")
@@ -555,7 +549,7 @@ def _oldest_log(db: Rdict) -> int:
 
 
 def _tables(db: Rdict) -> set[str]:
-    """The names of the tables that it reads."""
+    """The names of the tables that RocksDB reads."""
     return {file["name"].removeprefix("/") for file in db.live_files()}
 
 

@@ -1,4 +1,4 @@
-"""What is done with an open RocksDB, and with one that must not be closed."""
+"""Operations on an open RocksDB, and on one that must not be closed."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def write_batch(batch: Batch) -> WriteBatch:
 
 
 def write_tables(db: Rdict) -> bool:
-    """Write what is only in memory and in the log into tables; whether that went well. RocksDB itself would not give up."""
+    """Write the contents of memory and log into tables. Returns whether that succeeded. RocksDB itself would never give up."""
     errors = number_of(db, "background-errors")
     written = threading.Event()
 
     def write() -> None:
-        with suppress(Exception):  # what it is shows in RocksDB's own log; here it is enough that it was not written
+        with suppress(Exception):  # RocksDB's own log has the reason; here it is enough that nothing was written
             db.flush()
             written.set()
 
@@ -57,7 +57,7 @@ def write_tables(db: Rdict) -> bool:
 
 
 def keep_for_ever(db: Rdict) -> None:
-    """Stop what RocksDB does in the background, and never let go of it, not even when Python ends and clears its modules: to close
-    it, or to drop it, writes."""
+    """Stop RocksDB's background work and never drop the handle, not even when Python ends and clears its modules: closing or
+    dropping it writes."""
     db.cancel_all_background(True)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(db))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class MockClockRocksStore(RocksStore):
-    """The clock does not jump while a task waits for the thread of the store."""
+    """A store that keeps the clock from jumping while a task waits for its thread."""
 
     async def commit(self, batch: Batch) -> None:
         with still():

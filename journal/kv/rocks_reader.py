@@ -1,14 +1,12 @@
-"""What an open RocksDB can be asked, and how one is opened to be asked only.
+"""Reads from an open RocksDB, and opens one read-only.
 
-Observed with rocksdict 0.3.29, RocksDB 9.8 (``tests/journal/test_rocks`` looks again):
+Observed with rocksdict 0.3.29, RocksDB 9.8 (``tests/journal/test_rocks`` checks it again):
 
 - The default mode of rocksdict pickles. Ours is raw, always.
-- Iteration ends silently at a damaged block unless ``status()`` is asked. :meth:`Reads.scan` asks.
-- An iterator reads the block behind the row that was asked for last, if it may; it is stopped there, so that a damaged
-  block is trouble for its own rows only. Backwards it reads the block before it in any case.
-- A snapshot's own iterators ignore it, and see what is written later. An iterator of the store pins what it saw when it was
-  made, through every later ``seek``: a view is one iterator.
-- An iterator that is kept keeps the store open, and the traceback of an error keeps what its frames hold.
+- Iteration ends silently at a damaged block unless ``status()`` is checked. :meth:`Reads.scan` checks it.
+- An iterator reads the block after the last requested row if it may; it is stopped there, so that a damaged block affects only its own rows. Backwards it reads the block before it in any case.
+- A snapshot's own iterators ignore it and see later writes. An iterator of the store keeps its view through every later ``seek``: a view is one iterator.
+- An iterator that is kept keeps the store open, and the traceback of an error keeps everything in its frames.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ _OPEN_FILES = 512
 
 
 class Reads:
-    """What an open handle can be asked. On the caller's thread: RocksDB answers from memory or, seldom, a block of disk."""
+    """Reads of an open handle, on the caller's thread: RocksDB answers from memory or, seldom, from one block of the disk."""
 
     def _handle(self) -> Rdict:
         raise BrokenInvariant("given by the classes below")
@@ -67,11 +65,11 @@ class Reads:
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows of ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
+        """At most ``limit`` rows in ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
         options = ReadOptions()
         if not reverse:
-            # It keeps a pointer to the bytes, which our caller's frame keeps alive. The lower bound is not used: its
-            # setter sets the upper one.
+            # It keeps a pointer to the bytes, which the caller's frame keeps alive. The lower bound is not used: its setter sets
+            # the upper one.
             options.set_iterate_upper_bound(stop)
         return _scan(self._handle().iter(options), start, stop, limit=limit, reverse=reverse)
 
@@ -93,7 +91,7 @@ def _scan(rows: RdictIter, start: bytes, stop: bytes, *, limit: int, reverse: bo
                 break
             found.append((key, rows.value()))
             if len(found) == limit:
-                break  # here, because a step further may come upon what is damaged beside
+                break  # here, because a further step may reach a damaged neighbour
             if reverse:
                 rows.prev()
             else:
@@ -111,7 +109,7 @@ class RocksView:
 
     def __init__(self, rows: RdictIter) -> None:
         self._rows: RdictIter | None = rows
-        self._reading = threading.Lock()  # a store that is closed must not pull the iterator away under a reader
+        self._reading = threading.Lock()  # closing the store must not take the iterator away from a reader
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None. Raises ``CorruptRecord``."""
@@ -121,20 +119,21 @@ class RocksView:
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows of ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
+        """At most ``limit`` rows in ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
         with self._reading:
             if self._rows is None:
                 raise Unavailable("this view of the store is closed")
             return _scan(self._rows, start, stop, limit=limit, reverse=reverse)
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Release the iterator."""
         with self._reading:
             self._rows = None
 
 
 class RocksReader(Reads):
-    """A data directory open for reading only, also while another process has it open. Sees what was written before it was opened.
+    """A data directory that is open for reading only, also while another process has it open. It sees the state at the time of
+    opening.
 
     ``cut_off`` are the logs that are not read.
     """
@@ -157,7 +156,7 @@ class RocksReader(Reads):
         return self._db
 
     def tables(self) -> set[str]:
-        """The names of the tables that the manifest names."""
+        """The names of the tables in the manifest."""
         return {file["name"].removeprefix("/") for file in self._db.live_files()}
 
     def reached(self) -> int:
@@ -165,25 +164,25 @@ class RocksReader(Reads):
         return self._db.latest_sequence_number()
 
     def oldest_log(self) -> int:
-        """The number of the first log that the manifest asks for."""
+        """The number of the oldest log that the manifest asks for."""
         number = self._db.property_int_value(OLDEST_LOG)
         if number is None:
             raise BrokenInvariant("RocksDB 9.8 knows the property")
         return number
 
     def close_rocks(self) -> None:
-        """Give up RocksDB, and not the directory."""
+        """Close RocksDB but keep the directory."""
         self._rocks.close()
 
     def close(self) -> None:
-        """Give it up, and the directory."""
+        """Close RocksDB and release the directory."""
         self.close_rocks()
         self.directory.release()
 
 
 @contextmanager
 def _links_to_logs(directory: DataDirectory, without: Container[int]) -> Iterator[str]:
-    """A directory of links to the other logs: RocksDB reads all that are in one."""
+    """A directory of links to the other logs: RocksDB reads all logs in a directory."""
     with tempfile.TemporaryDirectory(prefix="playhead-") as path:
         for number in directory.logs():
             if number not in without:
@@ -193,10 +192,10 @@ def _links_to_logs(directory: DataDirectory, without: Container[int]) -> Iterato
 
 
 def reading_options() -> Options:
-    """How to open a store in order to read it, and to find all that is wrong with it."""
+    """The options for opening a store read-only and finding everything that is wrong with it."""
     options = Options(raw_mode=True)
     options.create_if_missing(False)
-    # The default mode forgets everything behind a flipped bit in a log; this one forgets a torn end only.
+    # The default mode drops everything after a flipped bit in a log; this one drops only a torn end.
     options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
     options.set_max_open_files(_OPEN_FILES)
     options.set_keep_log_file_num(5)

@@ -1,7 +1,7 @@
-"""Small files that are whole or not there, and that say so when they were changed by accident.
+"""Small files that are either whole or missing, and that show accidental changes.
 
-A file is *sealed* if its JSON object ends with a checksum of what stands before it. The checksum finds a torn write, a flipped
-bit and a slip of an editor; it is no signature.
+A file is *sealed* if its JSON object ends with a checksum of the text before it. The checksum finds a torn write, a flipped bit
+and a slip in an editor; it is not a signature.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SEAL = re.compile(rb',"checksum":(\d{1,10})}\s*\Z')
 
 
 def seal(plain: bytes) -> bytes:
-    """A JSON object, with fields, with its checksum as the last of them."""
+    """A JSON object of the fields, with its checksum as the last field."""
     if not plain.endswith(b"}"):
         raise BrokenInvariant("an object ends with a brace")
     return plain[:-1] + b',"checksum":%d}' % zlib.crc32(plain)
@@ -45,7 +45,7 @@ def unseal(data: bytes) -> bytes:
 
 
 def open_file(path: Path) -> IO[bytes]:
-    """A plain file, to be read. Raises ``OSError``: a link is not followed, and a pipe or a device is not read."""
+    """Open a plain file for reading. Raises ``OSError``: links are not followed, and pipes and devices are not read."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -54,7 +54,7 @@ def open_file(path: Path) -> IO[bytes]:
 
 
 def read_file(path: Path) -> bytes:
-    """What is in a small plain file. Raises ``OSError``, as :func:`open_file` does."""
+    """The contents of a small plain file. Raises ``OSError``, as :func:`open_file` does."""
     with open_file(path) as file:
         data = file.read(READ_LIMIT_BYTES + 1)
     if len(data) > READ_LIMIT_BYTES:
@@ -64,7 +64,8 @@ def read_file(path: Path) -> bytes:
 
 @contextmanager
 def create_file(path: Path) -> Iterator[IO[bytes]]:
-    """A new file to be written, readable by its owner only; durable when the block ends. Raises ``FileExistsError``."""
+    """Create a file that only its owner can read, to be written in the block; durable when the block ends. Raises
+    ``FileExistsError``."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         yield file
@@ -73,9 +74,10 @@ def create_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Have the file hold this, readable by its owner only; durable when it returns. A death in between leaves the old one."""
+    """Replace the contents of a file that only its owner can read; durable when it returns. After an interruption the old
+    contents remain."""
     temporary = path.with_name(f"{path.name}.new")
-    temporary.unlink(missing_ok=True)  # what a death has left, or a link that was planted
+    temporary.unlink(missing_ok=True)  # left by an interruption, or a link that was planted
     with create_file(temporary) as file:
         file.write(data)
     temporary.rename(path)
@@ -83,7 +85,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Have the disk know the names in it."""
+    """Make the names in a directory durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""What a journal needs of the thing that keeps bytes: a sorted map that takes a batch whole or not at all.
+"""The interface between the journal and its storage: a sorted map that applies a batch whole or not at all.
 
-RocksDB is one (``rocks``), a dictionary is another (``memory``). Everything above this line is the same for both, so a
-test on the dictionary says something about the disk; ``tests/journal`` holds them against each other.
+RocksDB is one implementation (``rocks``), a dictionary another (``memory``). All code above this interface is the same for both,
+so a test on the dictionary says something about the disk; ``tests/journal`` compares the two.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCAN_PAGE = 512
-"""Rows that one call of :meth:`Store.scan` reads at most when a reader pages through a range."""
+"""How many rows one call of :meth:`Store.scan` reads at most when a reader pages through a range."""
 
 
 class Durability(enum.Enum):
-    """When a commit counts as kept.
+    """When a commit counts as durable.
 
-    ``FSYNC``: the disk has it; survives a power cut. ``OS``: the operating system has it; survives the death of the
-    process, not of the machine. ``MEMORY``: nobody has it; for tests.
+    ``FSYNC``: when the disk has it; it survives a power cut. ``OS``: when the operating system has it; it survives the death of
+    the process but not of the machine. ``MEMORY``: at once; for tests.
     """
 
     FSYNC = "fsync"
@@ -32,7 +32,7 @@ class Durability(enum.Enum):
 
 
 class TroubleKind(enum.Enum):
-    """What is wrong with a store that is open."""
+    """The kinds of trouble with an open store."""
 
     DIRECTORY_LOST = "directory-lost"
     DISK_FAILED = "disk-failed"
@@ -43,7 +43,8 @@ class TroubleKind(enum.Enum):
 
 @attrs.frozen
 class Trouble:
-    """Something that is wrong, for people. ``is_final``: the process has to be ended. ``stops_work``: no new work is taken."""
+    """A problem of the store, for people. ``is_final`` says that the process must be ended, ``stops_work`` that no new work is
+    accepted."""
 
     kind: TroubleKind
     text: str
@@ -53,9 +54,9 @@ class Trouble:
 
 @attrs.define
 class Batch:
-    """Changes that happen together. Ranges ``[start, stop)`` are cleared first; then each key is set, or removed.
+    """Changes that are applied together. First the ranges ``[start, stop)`` are cleared, then each key is set or removed.
 
-    ``known`` is what some of the keys hold before, where the writer knows it: nobody has to look.
+    ``known`` are former values of keys, where the writer knows them: they need not be read.
     """
 
     rows: dict[bytes, bytes | None] = attrs.field(factory=dict)
@@ -67,8 +68,8 @@ class Batch:
 
 
 class Readable(Protocol):
-    """A sorted map of bytes. Reading raises :class:`journal.errors.CorruptRecord` where bytes are damaged; it never gives
-    less than what is there."""
+    """A sorted map of bytes. A read raises :class:`journal.errors.CorruptRecord` if bytes are damaged; it never returns less than
+    there is."""
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None."""
@@ -77,31 +78,32 @@ class Readable(Protocol):
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows of ``[start, stop)`` in order, or from the end."""
+        """At most ``limit`` rows in ``[start, stop)``, in order or from the end."""
         ...
 
 
 class View(Readable, Protocol):
-    """A store as it was at one moment, however long it is looked at. Any thread may read it, one at a time.
+    """A store as it was at one moment, for as long as the view is open. Any thread may read it, one at a time.
 
-    It holds on to what has been overwritten since, so it is closed as soon as it is not needed.
+    It keeps overwritten data alive, so close it as soon as it is not needed.
     """
 
     def close(self) -> None:
-        """Let go of it. Reading afterwards raises :class:`journal.errors.Unavailable`."""
+        """Release the view. Later reads raise :class:`journal.errors.Unavailable`."""
         ...
 
 
 class Store(Readable, Protocol):
-    """One that takes atomic batches. Reads see every batch whose ``commit`` has returned, and may see one under way.
+    """A readable map that applies batches atomically. Reads see every batch whose ``commit`` has returned, and may see one that
+    is being written.
 
-    Batches are kept in the order of the calls, which take their place before their first checkpoint.
+    Batches are applied in the order of the calls, which take their place before their first checkpoint.
     """
 
     durability: Durability
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The values in the order of the keys, each as :meth:`get` would have it; one look instead of many."""
+        """The values in the order of the keys, each as from :meth:`get`, with one read."""
         ...
 
     async def view(self) -> View:
@@ -109,48 +111,49 @@ class Store(Readable, Protocol):
         ...
 
     async def commit(self, batch: Batch) -> None:
-        """Keep the batch; returns when it is as durable as the setting says. Cannot be cancelled on the way.
+        """Apply the batch. Returns when it is as durable as the setting says. Cannot be cancelled on the way.
 
-        Raises :class:`journal.errors.InDoubt` when nobody knows whether it was kept, :class:`journal.errors.Unavailable`
-        when it was not. After either the store takes no more writes until :meth:`recover`.
+        Raises :class:`journal.errors.InDoubt` if it is unknown whether the batch was kept, and
+        :class:`journal.errors.Unavailable` if it was not. After either, the store accepts no writes until :meth:`recover`.
         """
         ...
 
     async def copy_to(self, path: Path, *, made_at: float) -> None:
-        """Make a backup at ``path`` that has every batch whose ``commit`` has returned (:mod:`journal.kv.backup`). Nothing may be there,
-        or an empty directory. Commits wait for a moment.
+        """Make a backup at ``path``, which is missing or an empty directory, of every batch whose ``commit`` has returned
+        (:mod:`journal.kv.backup`). Commits pause for a moment.
 
-        Raises :class:`journal.errors.StoreError` where something is there, or cannot be written, and
-        :class:`journal.errors.Unavailable` if this store is nothing that could be opened there.
+        Raises :class:`journal.errors.StoreError` if something is there or cannot be written, and
+        :class:`journal.errors.Unavailable` if this kind of store cannot be backed up.
         """
         ...
 
     async def failed(self) -> NoReturn:
-        """Raise :class:`journal.errors.StoreFailed` as soon as no later write can be trusted; until then, wait."""
+        """Wait until no later write can be trusted, and raise :class:`journal.errors.StoreFailed`."""
         ...
 
     def has_room(self) -> bool:
-        """Whether new work should be taken. Work under way goes on until a write fails."""
+        """Whether new work should be accepted. Existing work continues until a write fails."""
         ...
 
     def troubles(self) -> Sequence[Trouble]:
-        """What is wrong now, from what is known: asking costs nothing."""
+        """The current problems, as far as known. Costs nothing."""
         ...
 
     async def recover(self) -> None:
-        """Take writes again after a failure, on what is really kept. Raises ``Unavailable`` while that is not possible.
+        """Accept writes again after a failure, on the data that was really kept. Raises ``Unavailable`` while that is not
+        possible.
 
-        When it returns, reads show what became of every batch whose ``commit`` has raised ``InDoubt``.
+        When it returns, reads show the result of every batch whose ``commit`` raised ``InDoubt``.
         """
         ...
 
     def close(self) -> None:
-        """Give up the store. Nothing may be read or written afterwards."""
+        """Close the store. It cannot be read or written afterwards."""
         ...
 
 
 def scan_all(store: Readable, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """All rows of a range, a page at a time."""
+    """All rows in a range, read page by page."""
     while True:
         page = store.scan(start, stop)
         yield from page

@@ -1,13 +1,14 @@
-"""RocksDB's logs, read as RocksDB reads them, to see whether changes are missing in them.
+"""Reads RocksDB's logs as RocksDB does, to find missing changes. ::
 
     log 000012: changes 1 to 250      log 000013: 251 to 480      log 000014: 481 to 512
 
-RocksDB numbers its changes, 1, 2, 3 …; a record of a log is a batch of them, with the number of its first change in front. A log is
-begun with a memtable, so several can be there until their memtables are tables. RocksDB takes a log that ends too soon for one that a
-crash has torn, and reads the next one all the same (observed with 9.8, in the mode that ``reading`` sets): what was in between is
-missing, and nothing says so. Therefore the numbers are compared here: each batch must begin where the one before it ends.
+RocksDB numbers its changes 1, 2, 3 …; a record of a log is a batch of them, headed by the number of its first change. A log is
+begun together with a memtable, so several logs exist until their memtables are tables. RocksDB takes a log that ends too soon for
+one that a crash has torn, and reads the next one all the same (observed with 9.8, in the mode that ``rocks_reader`` sets): the
+changes between are missing, and no error says so. Therefore the numbers are compared here: each batch must begin where the one
+before it ends.
 
-Checksums are not compared. RocksDB does that whenever it opens a store, and refuses what does not fit.
+Checksums are not compared. RocksDB does that whenever it opens a store, and refuses a mismatch.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _HEAD = struct.Struct("<4xHB")
 """A checksum, the length of the data after this head, and the type."""
 
 _BATCH = struct.Struct("<QI")
-"""The number of the first change, and how many there are."""
+"""The number of the first change, and the number of changes."""
 
 _ZEROS = 0
 _PARTS = _WHOLE, _FIRST_PART, _MIDDLE_PART, _LAST_PART = 1, 2, 3, 4
@@ -40,7 +41,7 @@ _OF_RECYCLED_LOGS = frozenset({5, 6, 7, 8})
 
 
 class EndlessRecordError(Exception):
-    """A record has a type that only recycled logs have: RocksDB would read it for ever."""
+    """A record has a type that only recycled logs have: RocksDB would loop forever in it."""
 
     def __init__(self, offset: int, kind: int) -> None:
         super().__init__(f"offset {offset}: a record has the type {kind}, which is never written")
@@ -48,7 +49,7 @@ class EndlessRecordError(Exception):
 
 @attrs.frozen
 class Run:
-    """Changes that follow on each other. ``after_zeros``: room that nothing was written to lies before the first of them."""
+    """Consecutive changes. ``after_zeros`` says that unwritten room precedes the first of them."""
 
     first: int
     last: int
@@ -57,7 +58,7 @@ class Run:
 
 @attrs.frozen
 class LogContent:
-    """What a log has, as far as it can be read: one run if nothing is missing in it."""
+    """The changes of a log, as far as it can be read: one run if none is missing."""
 
     number: int
     size: int
@@ -65,15 +66,16 @@ class LogContent:
 
     @property
     def name(self) -> str:
-        """The name of its file."""
+        """The name of the file."""
         return f"{self.number:06}.log"
 
 
 @attrs.frozen(kw_only=True)
 class Gap:
-    """Changes are missing: the log has ``found`` where ``expected`` belongs, which is None if nothing tells it.
+    """Changes are missing: the log has ``found`` in place of ``expected``, which is None if it is unknown.
 
-    ``cut_off``: the logs that have no change before the gap. ``is_inside``: the log has some, so it is not one of them.
+    ``cut_off`` are the logs that begin after the gap. ``is_inside`` says that the log also has changes before the gap, so it is
+    not one of them.
     """
 
     log: LogContent
@@ -84,7 +86,7 @@ class Gap:
 
 
 def read_log(path: Path) -> LogContent:
-    """Read a log to its end. Raises :class:`EndlessRecordError`, and ``OSError``."""
+    """Read a log to its end. Raises :class:`EndlessRecordError` and ``OSError``."""
     runs: list[Run] = []
     first = expected = 0
     is_after_zeros = False
@@ -100,18 +102,18 @@ def read_log(path: Path) -> LogContent:
 
 
 def refuse_endless(path: Path) -> None:
-    """Raise :class:`EndlessRecordError` if RocksDB would read for ever in a manifest: it has records as a log has."""
+    """Raise :class:`EndlessRecordError` if RocksDB would loop forever in a manifest, whose records have the format of a log's."""
     for _ in _batches(path):
         pass
 
 
 def find_gap(logs: Sequence[LogContent], mark: HighWaterMark, oldest_log: int) -> Gap | None:
-    """The first place where changes are missing in the logs that the manifest asks for, which are given in their order."""
+    """The first gap in the logs that the manifest asks for, which are given in order."""
     last_whole, expected = -1, None
     for index, log in enumerate(logs):
         for position, run in enumerate(log.runs):
             if expected is None:
-                # RocksDB begins no log after one that is empty.
+                # RocksDB begins no log after an empty one.
                 is_begun = index == 0 and not run.after_zeros and _may_be_first(log, mark, oldest_log)
                 start = _latest_start(log, mark, oldest_log) if is_begun else None
                 is_gap = not is_begun or (start is not None and run.first > start)
@@ -130,8 +132,8 @@ def find_gap(logs: Sequence[LogContent], mark: HighWaterMark, oldest_log: int) -
     return None
 
 
-# After a start the manifest asks for logs from a number on that no log has, and MARK names the same number. As soon as a memtable of
-# that life is a table, the manifest asks for the number of a log that is there. The MARK of a backup has 0 and tells nothing.
+# After a start, the manifest asks for logs from a number on that no log has, and MARK names the same number. As soon as a
+# memtable of that run is a table, the manifest asks for an existing log. The MARK of a backup has 0 and says nothing.
 
 
 def _may_be_first(log: LogContent, mark: HighWaterMark, oldest_log: int) -> bool:
@@ -140,15 +142,15 @@ def _may_be_first(log: LogContent, mark: HighWaterMark, oldest_log: int) -> bool
 
 
 def _latest_start(log: LogContent, mark: HighWaterMark, oldest_log: int) -> int | None:
-    """Where the first log begins at the latest, if that is known: before the start, tables had all up to what MARK says."""
+    """The latest possible first change of the first log, if known: before the start, tables had everything up to MARK."""
     is_of_last_start = mark.oldest_log == oldest_log and log.number != oldest_log
     return mark.sequence + 1 if is_of_last_start else None
 
 
 def _batches(path: Path) -> Iterator[tuple[int, int, bool]]:
-    """Of each batch that is whole the number of its first change, how many changes it has, and whether zeros lie before it.
+    """For each whole batch: the number of its first change, its number of changes, and whether zeros precede it.
 
-    Any part of a record can be too short for these numbers: what a block has left decides where a record is cut.
+    Any part of a record can be too short for these numbers: the free room of a block decides where a record is cut.
     """
     head, has_zeros = b"", False
     for kind, block, begin, end in _parts(path):
@@ -164,7 +166,7 @@ def _batches(path: Path) -> Iterator[tuple[int, int, bool]]:
 
 
 def _parts(path: Path) -> Iterator[tuple[int, bytes, int, int]]:
-    """The type of each part of a record that is whole, and where it lies in which block. A record that fits is one part."""
+    """The type of each part of a whole record, and its place in its block. A record that fits is one part."""
     with open_file(path) as file:
         start = 0
         while block := file.read(_BLOCK_BYTES):
@@ -176,7 +178,7 @@ def _parts(path: Path) -> Iterator[tuple[int, bytes, int, int]]:
                 begin = position + _HEAD.size
                 position = begin + length
                 if kind == _ZEROS and not length:
-                    position = size  # RocksDB gives up the rest of the block as well
+                    position = size  # RocksDB drops the rest of the block as well
                 if position <= size:
                     yield kind, block, begin, position
             start += size

@@ -1,1 +1,1 @@
-"""The journal over sorted bytes: streams of events, letters between objects, and what changed."""
+"""The journal over a sorted map of bytes: streams of events, messages between objects, and a feed of changes."""

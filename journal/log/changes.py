@@ -1,8 +1,8 @@
-"""What has changed in a journal since a position: for pages and lists that show all of it live.
+"""A feed of the changes in a journal, for pages and lists that show all of it live.
 
-A position counts commits, and those of a later process lie behind those of an earlier one. Of each stream and each invocation
-only the last change is kept, and only of so many; so a slow reader misses nothing but what lay between, and one who was
-away for too long is told. While nobody looks, nothing is kept.
+A position counts commits; the positions of a later process are greater than those of an earlier one. Only the last change of each
+stream and invocation is kept, and only of a limited number. A slow reader therefore misses only intermediate changes, and a
+reader that was away for too long is told that the list is incomplete. While there are no readers, nothing is kept.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from journal.rows import StreamHead
 
 KEPT = 50_000
-"""Streams, and invocations, whose last changes are kept."""
+"""The number of streams, and of invocations, whose last change is kept."""
 
 KEPT_SECONDS = 60.0
-"""For so long after a look, changes are kept for the next look."""
+"""How long changes are kept after a read, for the next one."""
 
 
 @attrs.frozen(kw_only=True)
 class Changed:
-    """What has changed up to ``position``: streams with the numbers of their last events, and invocations, the latest last.
+    """The changes up to ``position``: streams with the numbers of their last events, and invocations, latest last.
 
-    ``is_complete``: that is all that has changed behind the position that was asked for.
+    ``is_complete`` says that these are all changes after the requested position.
     """
 
     position: int
@@ -56,7 +56,8 @@ class ChangeFeed:
         self._noted = trio.Event()
 
     def note(self, heads: Mapping[StreamId, StreamHead], rows: Iterable[bytes]) -> None:
-        """A commit is durable: how far its streams go now, and the keys of its rows. Costs next to nothing while nobody looks."""
+        """Record a durable commit: the new ends of its streams, and the keys of its rows. Costs next to nothing while there are
+        no readers."""
         if not self._is_kept:
             return
         if not self._waiting and self._clock.now() > self._until:
@@ -78,17 +79,17 @@ class ChangeFeed:
         noted.set()
 
     def look(self) -> int:
-        """Have changes kept from now on, if they are not yet; the position of now."""
+        """Keep changes from now on, if they are not kept yet. Returns the current position."""
         self._until = self._clock.now() + KEPT_SECONDS
         if not self._is_kept:
             self._is_kept = True
-            # What has happened in between lies before it, and is known to nobody.
+            # Changes in between are before this position, and were not kept.
             self._position = max(self._position + 1, keys.microseconds(self._clock.now()))
             self._floor = self._position
         return self._position
 
     def since(self, after: int, *, limit: int) -> Changed:
-        """What has changed behind a position, so many invocations and streams of it at most, the latest."""
+        """The latest changes after a position, at most ``limit`` invocations and streams."""
         position = self.look()
         is_complete = self._floor <= after <= position
         streams: dict[StreamId, int] = {}
@@ -108,7 +109,7 @@ class ChangeFeed:
         return Changed(position=position, is_complete=is_complete, streams=streams, invocations=invocations[::-1])
 
     async def wait(self, after: int) -> None:
-        """Return when something has changed behind the position. A position that is none of ours is behind already."""
+        """Wait for a change after the position. Returns at once for a position of another journal."""
         if self.look() != after:
             await trio.lowlevel.checkpoint()
             return

@@ -1,16 +1,21 @@
-"""A store as readers may see it: as of the commits that have returned.
+"""The store as of the commits that have returned. ::
 
-A disk shows what was written before it is durable, and goes on showing it if the flush fails. So, for as long as a commit
-is under way, what its keys held before is kept here, and readers are given that. A commit in doubt stays hidden until the
-store is opened again and shows what was kept.
+    commit 7   a=1  ──────────────────► returned          get(a) = 1
+    commit 8   a=2  b=5  ─────── on its way ──            get(b) = its value before commit 8
+    commit 9        b=6  ─────── on its way ──            pending_value(b) = 6
 
-Keeping it means a look for each key whose writer does not know. A snapshot of the store would be cheaper to take, but each
-one that is let go of makes RocksDB (9.8) write tables at the bottom again.
+A disk shows written data before it is durable, and continues to show it if the flush fails. So for as long as a commit is on its
+way, the former values of its keys are kept here and given to readers. A commit in doubt stays hidden until the store is reopened
+and shows which data was kept.
 
-What follows from a commit happens in the same moment as readers begin to see it. A commit that returns before an earlier one
-settles before it, and is not undone by it.
+Invariant: readers see exactly the commits that have returned, and the consequences of a commit (``on_settled``) happen in the
+same moment in which readers begin to see it. Commits may return out of order; a later one is not undone when an earlier one
+returns. One exception: a range that a commit on its way clears may be gone already, because keeping it would mean reading all of
+it.
 
-A range that a commit under way clears may be gone already: to keep it would mean to read all of it.
+Prior art: an undo log, which also keeps the old value beside the new one until the transaction ends. Alternative refused: a
+RocksDB snapshot for each commit. It needs no read of the old values, but each release of a snapshot makes RocksDB (9.8) rewrite
+tables at the bottom level.
 """
 
 from __future__ import annotations
@@ -31,8 +36,8 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class _Commit:
-    """A commit under way. ``before`` is what its keys held, as the store had it; ``settled`` are those of them that other
-    commits have changed since it began: the number of the latest of them, and what it left there."""
+    """A commit on its way. ``before`` are the stored values of its keys when it began; ``settled`` are those that other commits
+    have changed since: the number of the latest such commit and its value."""
 
     number: int
     batch: Batch
@@ -41,13 +46,13 @@ class _Commit:
     is_in_doubt: bool = False
 
     def seen(self, key: bytes) -> bytes | None:
-        """What readers see under one of its keys, as far as it goes."""
+        """The value that readers see under one of its keys."""
         settled = self.settled.get(key)
         return self.before[key] if settled is None else settled[1]
 
 
 class CommittedView:
-    """Reads what is settled, and commits. Every commit to the store goes through here."""
+    """Reads the settled data, and commits. Every commit to the store goes through here."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -60,28 +65,28 @@ class CommittedView:
         commit = self._first_to_change(key)
         return self._store.get(key) if commit is None else commit.seen(key)
 
-    def coming(self, key: bytes) -> bytes | None:
-        """The value when all that is under way has settled. Raises ``CorruptRecord``."""
+    def pending_value(self, key: bytes) -> bytes | None:
+        """The value once every commit on its way has settled. Raises ``CorruptRecord``."""
         for commit in reversed(self._commits.values()):
             if key in commit.batch.rows:
                 settled_by, value = commit.settled.get(key, (0, None))
                 return value if settled_by > commit.number else commit.batch.rows[key]
         return self._store.get(key)
 
-    def is_under_way(self, key: bytes) -> bool:
-        """Whether a commit under way changes it."""
+    def is_pending(self, key: bytes) -> bool:
+        """Whether a commit on its way changes the key."""
         return self._first_to_change(key) is not None
 
     def scan(
         self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows of ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
-        under_way = self._under_way_in(start, stop)
+        """At most ``limit`` rows in ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
+        under_way = self._pending_in(start, stop)
         if not under_way:
             return self._store.scan(start, stop, limit=limit, reverse=reverse)
-        # As many more as may have to be left out; so what is put in behind the last one found is cut off again.
+        # Read as many more rows as may have to be left out. Rows added after the last one found are cut off again.
         stored = self._store.scan(start, stop, limit=limit + len(under_way), reverse=reverse)
-        rows = [row for row in stored if not self.is_under_way(row[0])]
+        rows = [row for row in stored if not self.is_pending(row[0])]
         for key in under_way:
             before = self.get(key)
             if before is not None:
@@ -90,7 +95,7 @@ class CommittedView:
         return rows[:limit]
 
     async def commit(self, batch: Batch, on_settled: Callable[[], None]) -> None:
-        """Keep the batch. ``on_settled`` is called, once, as soon as readers see it; when this returns it has been.
+        """Apply the batch. ``on_settled`` is called once, when readers begin to see it, and before this returns.
 
         Raises as :meth:`journal.kv.store.Store.commit` does. Takes its place in the order before the first checkpoint.
         """
@@ -106,8 +111,8 @@ class CommittedView:
         self._settle(commit)
         on_settled()
 
-    def reveal(self) -> bool:
-        """The store has recovered, and shows what became of what was in doubt. Whether there was anything."""
+    def resolve_in_doubt(self) -> bool:
+        """The store has recovered and shows the result of the commits in doubt: stop hiding them. Returns whether there were any."""
         in_doubt = [commit for commit in self._commits.values() if commit.is_in_doubt]
         for commit in in_doubt:
             self._forget(commit)
@@ -143,7 +148,7 @@ class CommittedView:
                 return commit
         return None
 
-    def _under_way_in(self, start: bytes, stop: bytes) -> list[bytes]:
+    def _pending_in(self, start: bytes, stop: bytes) -> list[bytes]:
         if not self._commits:
             return []
         if self._in_order is None:

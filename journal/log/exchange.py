@@ -1,4 +1,4 @@
-"""What the partitions of one journal have in common: who owns which, where letters are put, and who follows a stream."""
+"""The state that the partitions of one journal share: their owners, their outboxes, and the followers of streams."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @attrs.frozen(eq=False)
 class PartitionClaim:
-    """That a partition has an owner: its epoch, and the mailbox that it reads."""
+    """An owner's claim on a partition: its epoch, and its inbox."""
 
     epoch: int
-    mailbox: Inbox
+    inbox: Inbox
 
 
 class MessageExchange:
-    """Shared by a journal and its partitions, so that neither needs to know the other."""
+    """Shared by a journal and its partitions, so that neither depends on the other."""
 
     def __init__(self, settled: CommittedView, clock: Clock, partitions: int) -> None:
         self.settled = settled
@@ -41,35 +41,33 @@ class MessageExchange:
         self.partitions = partitions
         self.claims: dict[int, PartitionClaim] = {}
         self.changes = ChangeFeed(clock)
-        self._postboxes: dict[int, Outbox] = {}
+        self._outboxes: dict[int, Outbox] = {}
         self._followers: dict[StreamId, trio.Event] = {}
 
     def post(self, batch: Batch, messages: Sequence[Message]) -> list[tuple[bytes, Message]]:
-        """Write letters into a batch; those that have not come before, with their positions."""
+        """Write messages into a batch. Returns those that have not arrived before, with their positions."""
         now = self.clock.now()
-        posted = [
-            (self.postbox(message.to % self.partitions).put(batch, message, now), message) for message in messages
-        ]
+        posted = [(self.outbox(message.to % self.partitions).put(batch, message, now), message) for message in messages]
         return [(position, message) for position, message in posted if position is not None]
 
     def deliver(self, position: bytes, message: Message) -> None:
-        """A letter was kept: tell the owner of its partition."""
+        """A message is durable: give it to the owner of its partition."""
         owner = self.claims.get(message.to % self.partitions)
         if owner is not None:
-            owner.mailbox.put(position, message)
+            owner.inbox.put(position, message)
 
     def withdraw(self, position: bytes, partition: int) -> None:
-        """A letter was removed: tell the owner of its partition."""
+        """A message was removed: tell the owner of its partition."""
         owner = self.claims.get(partition)
         if owner is None:
             return
-        owner.mailbox.drop(position)
+        owner.inbox.drop(position)
         if keys.has_date(position) and (again := self.settled.get(position)) is not None:
             # It was sent again, and that commit has returned before the one that removed it.
-            owner.mailbox.put(position, decode_message(again))
+            owner.inbox.put(position, decode_message(again))
 
     def announce(self, heads: Mapping[StreamId, StreamHead], rows: Iterable[bytes]) -> None:
-        """Wake the followers of these streams, and note what has changed; ``rows`` are keys."""
+        """Wake the followers of these streams and record the changes; ``rows`` are keys."""
         self.changes.note(heads, rows)
         if self._followers:
             for stream in heads:
@@ -78,12 +76,12 @@ class MessageExchange:
                     appended.set()
 
     def appended(self, stream: StreamId) -> trio.Event:
-        """Set at the next append to the stream."""
+        """An event that is set at the next append to the stream."""
         return self._followers.setdefault(stream, trio.Event())
 
-    def postbox(self, partition: int) -> Outbox:
-        """Where letters to the objects of a partition are written."""
-        postbox = self._postboxes.get(partition)
-        if postbox is None:
-            postbox = self._postboxes[partition] = Outbox(self.settled, partition)
-        return postbox
+    def outbox(self, partition: int) -> Outbox:
+        """The outbox for messages to the objects of a partition."""
+        outbox = self._outboxes.get(partition)
+        if outbox is None:
+            outbox = self._outboxes[partition] = Outbox(self.settled, partition)
+        return outbox

@@ -1,11 +1,21 @@
-"""Letters that wait in one partition.
+"""The messages that wait in one partition. ::
 
-The table on disk is the truth; memory holds a window of it. Half a million removed rows in front of a queue cost RocksDB
-80 ms for the first look, so the table is read in pages from the last key seen, never again from its beginning. Letters
-with a date are held in memory only up to a horizon, so that a million sleepers cost what the next ten thousand do.
+    table on disk   [ arrivals 1 2 3 … n ][ dated, by date …                     ]
+    in memory         └─ window ─┘          └─ up to the horizon ─┘
+                           │                       │
+    commits ── put, drop ──┴───────────────────────┴──► next_due(): in order, each once for this claim
 
-The table is read as of the commits that have returned, and each of those says, in the same moment, what it put there and
-what it removed; so whatever the table has shown is never told again.
+The table on disk is the truth; memory has a window of it. Half a million removed rows at the front of a queue cost RocksDB 80 ms
+for the first read, so the table is read in pages from the last key seen, and never again from its beginning. Messages with a date
+are in memory only up to a horizon, so that a million sleeping handlers cost as much memory as the next ten thousand.
+
+Invariant: every message is given out once for each claim, and none is lost. The table is read as of the commits that have
+returned, and each commit reports in the same moment which messages it added and removed; so a message that the table has shown is
+not reported again.
+
+Prior art: the visibility timeouts of SQS and the dequeue of PostgreSQL's ``SKIP LOCKED``; both lock a message for a reader.
+Alternative refused: such locks. A partition has one owner, and a new claim fences the former one, so a message needs no state
+besides its row.
 """
 
 from __future__ import annotations
@@ -31,7 +41,7 @@ if TYPE_CHECKING:
 log = SafeLogger(__name__)
 
 WINDOW = 10_000
-"""Letters of each sort that are held in memory; twice as many before the later ones are let go."""
+"""How many messages of each kind are in memory; at twice as many the later ones are dropped."""
 
 _HANDED_OUT_TOGETHER = 256
 _encode = msgspec.msgpack.Encoder().encode
@@ -39,12 +49,12 @@ _decode = msgspec.msgpack.Decoder(Message).decode
 
 
 def encode_message(message: Message) -> bytes:
-    """The letter as it stands in the table."""
+    """Encode a message for the table."""
     return _encode(message)
 
 
 def decode_message(data: bytes) -> Message:
-    """Back. Raises :class:`CorruptRecord`."""
+    """Decode a message. Raises :class:`CorruptRecord`."""
     try:
         return _decode(data)
     except (ValueError, RecursionError) as error:
@@ -52,7 +62,7 @@ def decode_message(data: bytes) -> Message:
 
 
 class Inbox:
-    """What is due in a partition. ``put`` and ``drop`` are told what commits wrote; ``next_due`` hands it out in order."""
+    """The due messages of a partition. Commits call ``put`` and ``drop``; ``next_due`` gives them out in order."""
 
     def __init__(self, store: Readable, clock: Clock, partition: int) -> None:
         self._store = store
@@ -63,14 +73,14 @@ class Inbox:
         self._all_arrived_read = False
         self._heap: list[bytes] = []
         self._dated: dict[bytes, Message] = {}
-        # Every dated letter with a key below the horizon is in memory; None: all of them are.
+        # Every dated message with a key below the horizon is in memory; None means that all are.
         self._horizon: bytes | None = keys.dated_messages(partition)
-        # One with a date may be sent again, or be read again from the table, while its first coming is dealt with.
+        # A dated message may be sent again, or be read again from the table, while its first arrival is handled.
         self._dated_handed_out: set[bytes] = set()
         self._changed = trio.Event()
 
     def put(self, position: bytes, message: Message) -> None:
-        """A letter was written, and is in the table from now on."""
+        """A message was written and is in the table from now on."""
         if message.at is None:
             if self._all_arrived_read or position < self._next_arrival_key:
                 self._arrived.append(Due(position, message))
@@ -86,12 +96,12 @@ class Inbox:
         self._wake()
 
     def drop(self, position: bytes) -> None:
-        """A letter was removed, consumed or not. Its place in the heap is skipped later."""
+        """A message was removed, consumed or not. Its entry in the heap is skipped later."""
         self._dated.pop(position, None)
         self._dated_handed_out.discard(position)
 
     def read_again(self) -> None:
-        """The table may have letters that nobody told of, behind those that were told."""
+        """The table may have messages that no commit has reported, after those that were reported."""
         self._all_arrived_read = False
         self._heap.clear()
         self._dated.clear()
@@ -99,7 +109,7 @@ class Inbox:
         self._wake()
 
     async def next_due(self) -> list[Due]:
-        """The next letters, waiting until there are some. A wait that is cancelled has taken none."""
+        """The next due messages, waiting until there are some. A cancelled wait has taken none."""
         await trio.lowlevel.checkpoint()
         while True:
             due = self._take_arrived() + self._take_dated()
@@ -153,10 +163,10 @@ class Inbox:
         try:
             return self._store.scan(start, keys.after_prefix(prefix), limit=WINDOW)
         except CorruptRecord as error:
-            raise CorruptRecord(f"the mailbox of partition {self._partition}: {error}") from error
+            raise CorruptRecord(f"the inbox of partition {self._partition}: {error}") from error
 
     def _readable(self, page: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, Message]]:
-        """The letters, without those that are damaged: each of these concerns one object, and the others go on."""
+        """The messages without the damaged ones: each of those concerns one object, and the others continue."""
         for key, value in page:
             try:
                 yield key, decode_message(value)

@@ -1,7 +1,7 @@
-"""The journal over a store: streams, snapshots, letters and rows as keys of one sorted map.
+"""The journal over a store: streams, snapshots, messages and rows as keys of one sorted map.
 
-The same code serves the disk and the dictionary. All partitions share the store, so a commit is one batch of it, and
-several partitions share one flush. Readers see what has settled, and nothing before (``settled``).
+The same code serves the disk and the dictionary. All partitions share the store, so a commit is one batch of it, and several
+partitions share a flush. Readers see only settled commits (``committed_view``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from journal.kv.store import Batch, scan_all
 from journal.log.committed_view import CommittedView
 from journal.log.exchange import MessageExchange
 from journal.log.partition import KvPartition
-from journal.log.streams import load_stream, naming, read_events, read_head
+from journal.log.streams import damage_context, load_stream, read_events, read_head
 from journal.rows import StreamHead, decode_row
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _READ_TOGETHER = 512
 
 
 class KvJournal:
-    """A journal whose partitions all live in one store of this process."""
+    """A journal whose partitions are all in one store of this process."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class KvJournal:
         directory: HeldDirectory | None = None,
         backlog: Backlog | None = None,
     ) -> None:
-        """``secret``: see :class:`journal.log.protocol.Journal`; by default a new one. ``directory``: where the store lies, if it lies
-        anywhere. ``backlog``: of a copy."""
+        """For ``secret`` see :class:`journal.log.protocol.Journal`; a new one by default. ``directory`` is the place of the
+        store, if it has one; ``backlog`` the unfinished work of a copy."""
         self.partitions = partitions
         self.secret = secrets.token_hex() if secret is None else secret
         self.durability: Durability = store.durability
@@ -65,28 +65,28 @@ class KvJournal:
         self.changes = self.exchange.changes
 
     def has_room(self) -> bool:
-        """Whether new work should be taken; work under way goes on until a write fails."""
+        """Whether new work should be accepted; existing work continues until a write fails."""
         return self._store.has_room()
 
     def troubles(self) -> Sequence[Trouble]:
-        """What is wrong with the store now."""
+        """The current problems of the store."""
         return self._store.troubles()
 
     @asynccontextmanager
     async def claim(self, partition: int, owner: str) -> AsyncIterator[KvPartition]:
-        """Own the partition for the block; fences earlier owners. ``owner`` is for people who read errors."""
+        """Own the partition for the block; earlier owners are fenced. ``owner`` is a name for error messages."""
         if not 0 <= partition < self.partitions:
             raise ValueError(f"there are {self.partitions} partitions, no number {partition}")
         await self._store.recover()
-        if self._settled.reveal():
+        if self._settled.resolve_in_doubt():
             for owned in self._claimed.values():
                 owned.look_again()
-        postbox = self.exchange.postbox(partition)
-        postbox.state.epoch += 1
-        claimed = self._claimed[partition] = KvPartition(self.exchange, partition, postbox.state.epoch)
+        outbox = self.exchange.outbox(partition)
+        outbox.state.epoch += 1
+        claimed = self._claimed[partition] = KvPartition(self.exchange, partition, outbox.state.epoch)
         try:
             batch = Batch()
-            postbox.write_state(batch)
+            outbox.write_state(batch)
             await self._settled.commit(batch, on_settled=lambda: None)
             yield claimed
         finally:
@@ -95,7 +95,7 @@ class KvJournal:
                 del self.exchange.claims[partition]
 
     async def send(self, message: Message) -> None:
-        """Put a letter into the mailbox of the object's owner; returns when it is durable."""
+        """Send a message to the object's partition; returns when it is durable."""
         batch = Batch()
         posted = self.exchange.post(batch, (message,))
 
@@ -103,19 +103,19 @@ class KvJournal:
             for position, message in posted:
                 self.exchange.deliver(position, message)
 
-        # A letter that has come before may still be on its way to the disk: an empty batch arrives behind it.
+        # A repeated message may still be on its way to the disk: an empty batch arrives after it.
         await self._settled.commit(batch, on_settled)
 
     def read(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:
-        """The stream's events with numbers above ``after``, as far as they are kept. Raises ``Damaged``."""
+        """The stored events of the stream with numbers above ``after``. Raises ``Damaged``."""
         return _Reading(self, stream, after, follow=False)
 
     def follow(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:
-        """The same, then what is appended from now on, as it becomes durable."""
+        """The same, followed by new events as they become durable."""
         return _Reading(self, stream, after, follow=True)
 
     def heads(self, partition: int) -> AsyncIterator[tuple[StreamId, int]]:
-        """Every stream of the partition with the number of its last event. Raises ``Damaged``, ``CorruptRecord``."""
+        """Every stream of the partition with the number of its last event. Raises ``Damaged`` and ``CorruptRecord``."""
         return _Heads(self._settled, partition)
 
     def row(self, key: bytes) -> bytes | None:
@@ -123,11 +123,11 @@ class KvJournal:
         return self._settled.get(key)
 
     def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows of ``[start, stop)`` in order, or from the end. Raises ``CorruptRecord``."""
+        """At most ``limit`` rows in ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
         return self._settled.scan(start, stop, limit=limit, reverse=reverse)
 
     async def load(self, stream: StreamId) -> StoredStream | None:
-        """The object as every commit that has returned left it, or None if there is none. Raises ``Damaged``."""
+        """The stored stream of the object as of the commits that have returned; None if there is none. Raises ``Damaged``."""
         partition = stream % self.partitions
         async with self.view() as rows:
             return load_stream(rows, partition, stream, read_head(rows, partition, stream))
@@ -142,37 +142,37 @@ class KvJournal:
             view.close()
 
     async def failed(self) -> NoReturn:
-        """Raise ``StoreFailed`` as soon as no later write can be trusted; until then, wait."""
+        """Wait until no later write can be trusted, and raise ``StoreFailed``."""
         await self._store.failed()
 
     async def copy_to(self, path: Path) -> None:
-        """Make a backup with what every commit that has returned left. Raises ``StoreError``, ``Unavailable``."""
+        """Make a backup of every commit that has returned. Raises ``StoreError`` and ``Unavailable``."""
         await self._store.copy_to(path, made_at=self.clock.now())
 
     # For the iterators.
 
     def read_page(self, stream: StreamId, after: int) -> list[Recorded]:
-        """Some of the events behind ``after``, or none if there are none. Raises ``Damaged``."""
+        """Some of the events after ``after``, or none if there are none. Raises ``Damaged``."""
         partition = stream % self.partitions
         head = read_head(self._settled, partition, stream)
         first = max(after, head.trimmed, self._cut_under_way(partition, stream, head)) + 1
         return read_events(self._settled, partition, stream, first, min(head.last, first + _READ_TOGETHER - 1))
 
     def last_of(self, stream: StreamId) -> int:
-        """The number of the last event that readers may see; 0 if there is none. Raises ``Damaged``."""
+        """The number of the last settled event; 0 if there is none. Raises ``Damaged``."""
         return read_head(self._settled, stream % self.partitions, stream).last
 
     def _cut_under_way(self, partition: int, stream: StreamId, head: StreamHead) -> int:
-        """Up to where a commit under way may have cleared the records."""
+        """The event up to which a commit on its way may have cleared the records."""
         key = keys.head(partition, stream)
-        if not self._settled.is_under_way(key):
+        if not self._settled.is_pending(key):
             return 0
-        coming = self._settled.coming(key)
+        coming = self._settled.pending_value(key)
         return head.last if coming is None else decode_row(StreamHead, coming).trimmed
 
 
 class _Reading:
-    """An iterator over a stream. A class, because a generator left half-way needs closing and this does not."""
+    """An iterator over a stream. It is a class, because a generator left half way needs closing and this does not."""
 
     def __init__(self, journal: KvJournal, stream: StreamId, after: int, *, follow: bool) -> None:
         self._journal = journal
@@ -198,7 +198,7 @@ class _Reading:
 
 
 class _Heads:
-    """The heads of a partition, as they are when each is reached."""
+    """The heads of a partition, each as of the moment when it is reached."""
 
     def __init__(self, settled: CommittedView, partition: int) -> None:
         prefix = keys.heads(partition)
@@ -214,5 +214,5 @@ class _Heads:
             raise StopAsyncIteration
         key, value = row
         stream = StreamId(keys.stream_of_head(key))
-        with naming(stream, 0, "the head"):
+        with damage_context(stream, 0, "the head"):
             return stream, decode_row(StreamHead, value).last

@@ -1,4 +1,4 @@
-"""Ways to get a journal."""
+"""Opens journals."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ async def open_journal(
     clock: Clock | None = None,
     reserve_bytes: int = RESERVE_BYTES,
 ) -> AsyncIterator[KvJournal]:
-    """The journal in a data directory, created if there is none. ``partitions`` counts only then.
+    """Open the journal in a data directory, and create it if there is none. ``partitions`` is used only then.
 
-    Raises a :class:`journal.errors.StoreError`: ``StoreInUse`` while another process has it open, ``StoreFormat`` when
-    another version wrote it, ``StoreDamaged`` when files are missing or cut; at the end :class:`journal.errors.DirectoryLost`
-    if the directory was moved, removed or replaced meanwhile. Then the store stays open until the process ends, because closing
-    it would write.
+    Raises a :class:`journal.errors.StoreError`: ``StoreInUse`` while another process has it open, ``StoreFormat`` if another
+    version wrote it, ``StoreDamaged`` if files are missing or cut. At the end of the block, raises
+    :class:`journal.errors.DirectoryLost` if the directory was moved, removed or replaced meanwhile. Then the store stays open
+    until the process ends, because closing it would write.
     """
     directory = DataDirectory(path).hold()
     try:
@@ -73,10 +73,11 @@ async def open_journal(
 
 
 def open_for_reading(path: str | os.PathLike[str]) -> tuple[RocksReader, StoreIdentity]:
-    """What is kept in a data directory, or in a backup, as of now, whether a process has it open or not. The reader must be closed.
+    """Open the contents of a data directory or a backup as of now, whether or not a process has it open. The reader must be
+    closed.
 
-    At rest it is held against its mark, so that a store that has forgotten something is refused (``StoreDamaged``) and not shown as a
-    smaller one. Raises ``StoreMissing`` where nothing was ever written.
+    A directory at rest is compared with its mark, so a store that has lost data is refused (``StoreDamaged``) rather than shown
+    as a smaller one. Raises ``StoreMissing`` if nothing was ever written there.
     """
     directory = DataDirectory(path).open()
     try:
@@ -93,5 +94,5 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[RocksReader, StoreId
 
 
 def memory_journal(*, partitions: int = 1, clock: Clock | None = None) -> KvJournal:
-    """A journal that keeps nothing."""
+    """A journal in memory."""
     return KvJournal(MemoryStore(), partitions=partitions, clock=clock)

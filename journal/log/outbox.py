@@ -1,7 +1,7 @@
-"""Where the letters of a partition are written, whether it has an owner or not.
+"""Writes messages to a partition, whether or not it has an owner.
 
-There is one for each partition, shared by all who send, because a letter's number and whether it has come before depend
-on letters that are still on their way to the disk.
+Every sender to a partition shares one outbox, because the number of a message, and whether it has arrived before, depend on
+messages that are still on their way to the disk.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 _FORGOTTEN_TOGETHER = 8
 _SEEN = struct.Struct(">QQ")
-"""Of a letter without a date: when it came first, in microseconds, and the number that it got."""
+"""For a message without a date: its first arrival in microseconds, and the number that it got."""
 
 
 def first_came_at(store: Readable, partition: int, message_id: str) -> float | None:
-    """When a letter without a date came first, in wall seconds, as far as that is remembered."""
+    """When a message without a date first arrived, in wall seconds, as far as that is remembered."""
     seen = store.get(keys.seen(partition, message_id))
     return None if seen is None else _SEEN.unpack(seen)[0] / 1e6
 
 
 class Outbox:
-    """Puts letters into batches. A batch must be handed over before the next checkpoint, and before the next one begins.
+    """Adds messages to batches. A batch must be committed before the next checkpoint, and before the next one begins.
 
-    Numbers are never given twice, also if the batch is not kept; so they rise, and may leave some out.
+    Numbers are never used twice, even if a batch is not kept; so they increase and may have gaps.
     """
 
     def __init__(self, settled: CommittedView, partition: int) -> None:
@@ -47,11 +47,11 @@ class Outbox:
         self._nothing_to_forget_before = 0.0
 
     def write_state(self, batch: Batch) -> None:
-        """Write the partition's number and counter as they are now."""
+        """Write the partition's epoch and counter."""
         batch.rows[keys.partition_state(self._partition)] = encode_row(self.state)
 
     def put(self, batch: Batch, message: Message, now: float) -> bytes | None:
-        """Write a letter into the batch; its position, or None if it has come before."""
+        """Add a message to the batch. Returns its position, or None if it has arrived before."""
         if message.at is not None:
             position = keys.dated_message(self._partition, message.at, message.id)
             batch.rows[position] = encode_message(message)
@@ -71,21 +71,21 @@ class Outbox:
         return position
 
     def _counts(self, batch: Batch, seen: bytes, now: float) -> bool:
-        """Whether a letter that has come keeps out another with its id: as long as it waits, and for a while in any case."""
+        """Whether an arrived message still blocks another with its id: while it waits, and for some time in any case."""
         came, arrival = _SEEN.unpack(seen)
         if now < came / 1e6 + DEDUPLICATION_SECONDS:
             return True
         return self._look_up(batch, keys.message(self._partition, arrival)) is not None
 
     def _forget_old_ids(self, batch: Batch, now: float) -> None:
-        """Forget some ids that do not count any more. One whose letter still waits is looked at again after a while."""
+        """Forget some ids that no longer block. An id whose message still waits is checked again later."""
         prefix = keys.seen_by_time_prefix(self._partition)
         oldest = self._settled.scan(prefix, keys.after_prefix(prefix), limit=_FORGOTTEN_TOGETHER)
         for key, _ in oldest:
             if (due := keys.date_of_seen(key) + DEDUPLICATION_SECONDS) > now:
                 self._nothing_to_forget_before = due
                 return
-            if self._look_up(batch, key) is not None:  # else a commit under way has been here
+            if self._look_up(batch, key) is not None:  # otherwise a commit on its way has changed this entry
                 batch.rows[key] = None
                 self._forget_or_keep(batch, key, now)
         if not oldest:
@@ -100,9 +100,9 @@ class Outbox:
         if not self._counts(batch, seen, now):
             batch.rows[key] = None
         elif _SEEN.unpack(seen)[0] <= keys.microseconds_of_seen(by_time):
-            # It has not come again since, so this was its only place in the index.
+            # It has not arrived again since, so this was its only entry in the index.
             batch.rows[keys.seen_by_time(self._partition, now, message_id)] = b""
 
     def _look_up(self, batch: Batch, key: bytes) -> bytes | None:
-        """The value when this batch, and all before it, have been kept."""
-        return batch.rows[key] if key in batch.rows else self._settled.coming(key)
+        """The value once this batch and all earlier ones have been kept."""
+        return batch.rows[key] if key in batch.rows else self._settled.pending_value(key)

@@ -1,4 +1,4 @@
-"""A claimed partition of a journal over a store: what its owner appends, and what it reads."""
+"""A claimed partition of a journal over a store: the appends and the reads of its owner."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from journal.log.protocol import Append, Due, Message
 from journal.log.streams import (
     NO_STREAM,
     clear_stream,
-    cut_off,
-    erase_events,
     load_stream,
     read_events,
     read_head_and_row,
     read_snapshot,
+    redact_events,
+    trim,
 )
 from journal.rows import StreamHead, encode_row
 from journal.stored_stream import StoredStream
@@ -37,14 +37,14 @@ class KvPartition:
     """A claimed partition of a :class:`journal.log.kv_journal.KvJournal`."""
 
     def __init__(self, exchange: MessageExchange, number: int, epoch: int) -> None:
-        """The claim holds from here on; an earlier one of the partition is fenced."""
+        """The claim is valid from here on; an earlier claim of the partition is fenced."""
         self.number = number
         self.epoch = epoch
-        self.mailbox = Inbox(exchange.settled, exchange.clock, number)
+        self.inbox = Inbox(exchange.settled, exchange.clock, number)
         self._exchange = exchange
         self._settled = exchange.settled
-        self._claim = exchange.claims[number] = PartitionClaim(epoch, self.mailbox)
-        # Each with its row, so that a commit need not look for what it replaces.
+        self._claim = exchange.claims[number] = PartitionClaim(epoch, self.inbox)
+        # Each with its row, so that a commit need not read the row that it replaces.
         self._heads: dict[StreamId, tuple[StreamHead, bytes | None]] = {}
 
     async def commit(
@@ -53,7 +53,7 @@ class KvPartition:
         messages: Sequence[Message] = (),
         retracted: Sequence[Message] = (),
     ) -> None:
-        """Append all of it or nothing; returns when it is durable. Appends to one stream must await each other."""
+        """Apply all appends or none; returns when they are durable. Appends to one stream must await each other."""
         self.check_claim()
         batch = Batch()
         heads = {append.stream: self._write_append(batch, append) for append in appends}
@@ -80,7 +80,7 @@ class KvPartition:
             raise
 
     def messages(self) -> AsyncIterator[Sequence[Due]]:
-        """The mailbox: what is due, in order, each once for this claim; waits for more."""
+        """The inbox: due messages in order, each once for this claim; waits for more."""
         return _Messages(self)
 
     def check_claim(self) -> None:
@@ -90,11 +90,11 @@ class KvPartition:
             raise Fenced(self.number, self.epoch, current.epoch if current is not None else self.epoch)
 
     async def load(self, stream: StreamId) -> StoredStream | None:
-        """The object as it is kept, or None if there is none. Raises ``Damaged``."""
+        """The stored stream of the object, or None if there is none. Raises ``Damaged``."""
         return load_stream(self._settled, self.number, stream, self._head(stream)[0])
 
     async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
-        """The latest snapshot of the object as of event ``at`` or before, with the number of its event, if one is kept."""
+        """The latest stored snapshot of the object as of event ``at`` or before, with the number of its event."""
         return read_snapshot(self._settled, self.number, stream, at)
 
     async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
@@ -106,9 +106,9 @@ class KvPartition:
         ]
 
     def look_again(self) -> None:
-        """What is kept may be other than what was told, because it was in doubt for a while."""
+        """Read again after a commit in doubt: the stored data may differ from the reported data."""
         self._heads.clear()
-        self.mailbox.read_again()
+        self.inbox.read_again()
 
     def _write_append(self, batch: Batch, append: Append) -> tuple[StreamHead, bytes | None]:
         number, stream = self.number, append.stream
@@ -144,10 +144,10 @@ class KvPartition:
         if append.trim_to > trimmed:
             if not (append.trim_to <= snapshot):
                 raise BrokenInvariant("what no snapshot covers is not cut off")
-            trimmed = cut_off(self._settled, batch, number, stream, append.trim_to, head.last)
-        # A batch clears before it writes: what is cut off must not be written again.
+            trimmed = trim(self._settled, batch, number, stream, append.trim_to, head.last)
+        # A batch clears before it writes: trimmed records must not be written again.
         if append.erased:
-            erase_events(self._settled, batch, number, stream, (n for n in append.erased if n > trimmed))
+            redact_events(self._settled, batch, number, stream, (n for n in append.erased if n > trimmed))
         key, head = keys.head(number, stream), StreamHead(last=last, snapshot=snapshot, trimmed=trimmed)
         batch.known[key] = row
         row = batch.rows[key] = encode_row(head)
@@ -175,7 +175,7 @@ class KvPartition:
 
 
 class _Messages:
-    """The mailbox as an iterator, for as long as the claim holds."""
+    """The inbox as an iterator, for as long as the claim is valid."""
 
     def __init__(self, partition: KvPartition) -> None:
         self._partition = partition
@@ -184,6 +184,6 @@ class _Messages:
         return self
 
     async def __anext__(self) -> Sequence[Due]:
-        due = await self._partition.mailbox.next_due()
+        due = await self._partition.inbox.next_due()
         self._partition.check_claim()
         return due

@@ -1,12 +1,12 @@
-"""What an engine needs of a journal, wherever it is kept: RocksDB in this process, or a replicated log.
+"""The interface between an engine and its journal, wherever that is kept: RocksDB in this process, or a replicated log.
 
-A journal has a fixed number of *partitions*. An object lives in partition ``stream % partitions``, and an engine that wants to
-run its handlers claims that partition; the claim fences every earlier owner. An owner appends to the streams of its
-objects, and reads its *letters*: what others, or an earlier date, want of its objects.
+A journal has a fixed number of *partitions*. An object belongs to partition ``stream % partitions``, and an engine claims a
+partition to run its handlers; the claim fences every earlier owner. The owner appends to the streams of its objects and reads
+their *messages*: requests of other objects, or timers.
 
-A letter is durable and has an id. Sending it again while it waits is harmless; one without a date also comes only once if
-it is sent again within :data:`DEDUPLICATION_SECONDS` of the first time. It stays until an append says that it was consumed,
-and comes again to the next owner if none did.
+A message is durable and has an id. Sending it again while it waits is harmless; a message without a date is also recognised if it
+is sent again within :data:`DEDUPLICATION_SECONDS` of its first arrival. It stays until an append consumes it, and is given to the
+next owner if none did.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from journal.stored_stream import StoredStream
 
 DEDUPLICATION_SECONDS = 600.0
-"""How long the id of a letter without a date is remembered, in seconds."""
+"""How long the id of a message without a date is remembered, in seconds."""
 
 
 @attrs.frozen
 class Message:
-    """Something wanted of an object: a call, a send, a verb, or, with a date (``at``, wall seconds), a durable timer."""
+    """A request to an object: a call, a send, a verb, or, with a date (``at``, wall seconds), a durable timer."""
 
     id: str
     to: StreamId
@@ -47,7 +47,7 @@ class Message:
 
 @attrs.frozen
 class Due:
-    """A letter as the mailbox hands it out. ``position`` is what an append names as consumed."""
+    """A message as the inbox gives it out. An append names ``position`` as consumed."""
 
     position: bytes
     message: Message
@@ -57,18 +57,18 @@ def _record(events: Record | Iterable[tuple[Stamp, Event]]) -> Record:
     return events if isinstance(events, Record) else Record(events)
 
 
-# With the converter run at each assignment as well, making one takes twice as long.
+# Running the converter at each assignment as well would double the cost of making one.
 @attrs.define(kw_only=True, on_setattr=attrs.setters.NO_OP)
 class Append:
-    """What one object has to say in one commit.
+    """The changes of one object in one commit.
 
-    ``expected`` is the number of the last event that the writer knows of; the first of ``events`` gets the next one. They are
-    encoded before the append is made, so that making it may raise ``Unwritable`` and committing it does not.
-    ``consumed`` are positions of letters that are hereby dealt with. ``snapshot`` is the object's state after the last of
-    ``events``; earlier ones stay as long as events behind them do. ``rows`` are what can be looked up by key (``keys``), None to remove; ``new`` are those of
-    them that are known not to be there yet. ``erased`` are numbers of earlier
-    events that are overwritten; ``trim_to`` is the number up to which the stream is cut off in front (a snapshot must
-    cover it), and snapshots but the last in there with it; ``remove`` ends the stream and everything of it.
+    ``expected`` is the number of the last event that the writer knows of; the first of ``events`` gets the next number. Events
+    are encoded before the append is made, so making it may raise ``Unwritable`` and committing it cannot. ``consumed`` are
+    positions of messages that have been handled. ``snapshot`` is the object's state after the last of ``events``; earlier
+    snapshots stay for as long as events after them do. ``rows`` are values by key (``keys``), or None to remove a key; ``new``
+    are the keys that are known not to exist yet. ``erased`` are numbers of earlier events to overwrite. ``trim_to`` is the event
+    up to which the stream is trimmed (a snapshot must cover it), with all snapshots up to there except the last. ``remove``
+    deletes the stream and everything of it.
     """
 
     stream: StreamId
@@ -95,25 +95,26 @@ class Partition(Protocol):
         messages: Sequence[Message] = (),
         retracted: Sequence[Message] = (),
     ) -> None:
-        """Append all of it or nothing; returns when it is durable.
+        """Apply all appends or none; returns when they are durable.
 
-        ``messages`` are sent with it. ``retracted`` ones, dated and sent by this owner, need not come any more, and may
-        come all the same. Raises ``Conflict``, ``InDoubt``, ``Unavailable``, ``Fenced``.
+        ``messages`` are sent with them. ``retracted`` ones, which have a date and were sent by this owner, need not arrive any
+        more, and may arrive all the same. Raises ``Conflict``, ``InDoubt``, ``Unavailable`` or ``Fenced``.
         """
         ...
 
     def messages(self) -> AsyncIterator[Sequence[Due]]:
-        """The mailbox: what is due, in order, each once for this claim; waits for more."""
+        """The inbox: due messages in order, each once for this claim; waits for more."""
         ...
 
     async def load(self, stream: StreamId) -> StoredStream | None:
-        """The object as it is kept, or None if there is none. Raises ``Damaged``."""
+        """The stored stream of the object, or None if there is none. Raises ``Damaged``."""
         ...
 
     async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
-        """The latest snapshot of the object as of event ``at`` or before, with the number of its event, if one is kept.
+        """The latest stored snapshot of the object as of event ``at`` or before, with the number of its event.
 
-        As long as events behind a snapshot are kept, so is it."""
+        A snapshot is kept for as long as events after it are.
+        """
         ...
 
     async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
@@ -126,65 +127,66 @@ class Journal(Protocol):
 
     partitions: int
     secret: str
-    """Random text that was made with the store and stays with it, also in a copy: for hashes that nobody outside can work out."""
+    """A random text that was made with the store and stays with it, also in a copy: the key for hashes that no outsider can
+    compute."""
     durability: Durability
     clock: Clock
     directory: HeldDirectory | None
-    """Where this node keeps it, if it does so in a directory."""
+    """The directory where this node keeps the journal, if it does."""
     backlog: Backlog | None
-    """What it has of its original's work, if it is a copy."""
+    """The unfinished work of the original, if this is a copy."""
     changes: ChangeFeed
-    """What has changed as far as this node keeps it, for those who show all of it."""
+    """The changes that this node knows of, for lists that show everything."""
 
     def has_room(self) -> bool:
-        """Whether new work should be taken; work under way goes on until a write fails."""
+        """Whether new work should be accepted; existing work continues until a write fails."""
         ...
 
     def troubles(self) -> Sequence[Trouble]:
-        """What is wrong now with where this node keeps it: asking costs nothing."""
+        """The current problems of this node's storage. Costs nothing."""
         ...
 
     def claim(self, partition: int, owner: str) -> AbstractAsyncContextManager[Partition]:
-        """Own the partition for the block; fences earlier owners."""
+        """Own the partition for the block; earlier owners are fenced."""
         ...
 
     async def send(self, message: Message) -> None:
-        """Put a letter into the mailbox of the object's owner; returns when it is durable."""
+        """Send a message to the object's partition; returns when it is durable."""
         ...
 
     def read(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:
-        """The stream's events with numbers above ``after``, as far as they are kept. Raises ``Damaged``."""
+        """The stored events of the stream with numbers above ``after``. Raises ``Damaged``."""
         ...
 
     def follow(self, stream: StreamId, after: int = 0) -> AsyncIterator[Recorded]:
-        """The same, then what is appended from now on, as it becomes durable, until the stream is removed."""
+        """The same, followed by new events as they become durable, until the stream is removed."""
         ...
 
     async def load(self, stream: StreamId) -> StoredStream | None:
-        """The object as every commit that has returned left it, or None if there is none. Raises ``Damaged``."""
+        """The stored stream of the object as of the commits that have returned; None if there is none. Raises ``Damaged``."""
         ...
 
     def row(self, key: bytes) -> bytes | None:
-        """A row as of the commits that have returned, as far as this node keeps them."""
+        """A row of this node as of the commits that have returned."""
         ...
 
     def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows of ``[start, stop)`` in order, or from the end."""
+        """At most ``limit`` rows in ``[start, stop)``, in order or from the end."""
         ...
 
     def view(self) -> AbstractAsyncContextManager[Readable]:
-        """All rows of all partitions as of one moment, for the block, as far as this node keeps them: what every commit that
-        has returned left, and nothing that could still be lost. Any thread may read it, one at a time."""
+        """All rows of all partitions on this node as of one moment, for the block: every commit that has returned, and nothing
+        that could still be lost. Any thread may read it, one at a time."""
         ...
 
     async def failed(self) -> NoReturn:
-        """Raise ``StoreFailed`` as soon as no later write of this node can be trusted; until then, wait."""
+        """Wait until no later write of this node can be trusted, and raise ``StoreFailed``."""
         ...
 
     async def copy_to(self, path: Path) -> None:
-        """Make a backup at ``path`` with what every commit that has returned left, as far as this node keeps it.
+        """Make a backup at ``path`` of every commit on this node that has returned.
 
-        Raises ``StoreError`` where something is there already, ``Unavailable`` where what is kept is no directory.
+        Raises ``StoreError`` if something is there already, and ``Unavailable`` if the journal is not in a directory.
         """
         ...
 
@@ -194,7 +196,7 @@ class Journal(Protocol):
 
 
 class RowSource(Protocol):
-    """Something with rows: a journal, or a store opened for reading."""
+    """A source of rows: a journal, or a store that is open for reading."""
 
     @property
     def partitions(self) -> int: ...

@@ -1,7 +1,7 @@
-"""How a stream lies in a store: its head, its records, and how they are read and rewritten.
+"""The layout of a stream in a store: its head and its records, and how they are read and rewritten.
 
-Everything that is read is checked: a stream has no hole and reaches as far as its head says. What is wrong comes out as
-``Damaged``, with the stream's name.
+Everything that is read is checked: a stream has no gap and reaches as far as its head says. Wrong bytes raise ``Damaged`` with
+the name of the stream.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ NO_STREAM = StreamHead(last=0)
 
 
 @contextmanager
-def naming(stream: StreamId, number: int, what: str) -> Iterator[None]:
-    """Say which stream is damaged where bytes of it cannot be read."""
+def damage_context(stream: StreamId, number: int, what: str) -> Iterator[None]:
+    """Name the stream when bytes in the block cannot be read."""
     try:
         yield
     except CorruptRecord as error:
@@ -36,12 +36,12 @@ def naming(stream: StreamId, number: int, what: str) -> Iterator[None]:
 
 
 def read_head(store: Readable, partition: int, stream: StreamId) -> StreamHead:
-    """How far the stream goes; an empty head if there is none. Raises ``Damaged``."""
+    """The head of the stream; an empty head if there is none. Raises ``Damaged``."""
     return read_head_and_row(store, partition, stream)[0]
 
 
 def read_head_and_row(store: Readable, partition: int, stream: StreamId) -> tuple[StreamHead, bytes | None]:
-    """The same, with the row that says so."""
+    """The head of the stream and the row that contains it."""
     try:
         data = store.get(keys.head(partition, stream))
         return (NO_STREAM if data is None else decode_row(StreamHead, data)), data
@@ -50,12 +50,12 @@ def read_head_and_row(store: Readable, partition: int, stream: StreamId) -> tupl
 
 
 def load_stream(store: Readable, partition: int, stream: StreamId, head: StreamHead) -> StoredStream | None:
-    """The object as it is kept, or None if there is none. Raises ``Damaged``."""
+    """The stored stream of the object, or None if there is none. Raises ``Damaged``."""
     if head.last == 0:
         return None
     snapshot = None
     if head.snapshot:
-        with naming(stream, head.snapshot, "the snapshot"):
+        with damage_context(stream, head.snapshot, "the snapshot"):
             snapshot = store.get(keys.snapshot(partition, stream, head.snapshot))
         if snapshot is None:
             raise Damaged(stream, head.snapshot, "the snapshot is missing")
@@ -65,13 +65,13 @@ def load_stream(store: Readable, partition: int, stream: StreamId, head: StreamH
 
 def read_snapshot(store: Readable, partition: int, stream: StreamId, at: int) -> tuple[int, bytes] | None:
     """The latest snapshot as of event ``at`` or before, with the number of its event. Raises ``Damaged``."""
-    with naming(stream, at, "a snapshot"):
+    with damage_context(stream, at, "a snapshot"):
         found = _last_up_to(store, keys.snapshot(partition, stream, 0), keys.snapshot(partition, stream, at))
     return (keys.number_of_snapshot(found[0]), found[1]) if found else None
 
 
 def read_events(store: Readable, partition: int, stream: StreamId, first: int, last: int) -> list[Recorded]:
-    """The events ``first`` to ``last``, every one of them. Raises ``Damaged`` at a hole or a record that is none."""
+    """The events ``first`` to ``last``, every one of them. Raises ``Damaged`` for a gap or a wrong record."""
     if first > last:
         return []
     number = first
@@ -88,14 +88,14 @@ def read_events(store: Readable, partition: int, stream: StreamId, first: int, l
         raise Damaged(stream, number, str(error)) from error
     if number <= last:
         raise Damaged(stream, number, f"the stream ends here and should reach {last}")
-    # What is found has no hole, so the first tells where the others lie.
+    # The found records have no gap, so the first shows where the others begin.
     skipped = first - found[0].number
     return found if not skipped and number == last + 1 else found[skipped : last + 1 - found[0].number]
 
 
 def record_with(store: Readable, partition: int, stream: StreamId, number: int) -> tuple[bytes, bytes]:
     """The last record that begins at event ``number`` or before. Raises ``Damaged`` if there is none."""
-    with naming(stream, number, "the record"):
+    with damage_context(stream, number, "the record"):
         found = _last_up_to(store, keys.record(partition, stream, 0), keys.record(partition, stream, number))
     if found is None:
         raise Damaged(stream, number, "the event is missing")
@@ -103,26 +103,26 @@ def record_with(store: Readable, partition: int, stream: StreamId, number: int) 
 
 
 def _last_up_to(store: Readable, start: bytes, key: bytes) -> tuple[bytes, bytes] | None:
-    """The row with this key, or the last before it."""
+    """The row with this key, or the last one before it."""
     value = store.get(key)
     if value is not None:
         return key, value
     try:
         found = store.scan(start, key, limit=1, reverse=True)
     except CorruptRecord:
-        # Backwards, RocksDB also looks at what lies before the row it gives, which may be another stream's. Forwards it
-        # need not, and all of the stream before it is read instead.
+        # Backwards, RocksDB also reads the row before the one that it returns, which may belong to another stream. Forwards it
+        # does not, and the whole stream before it is read instead.
         found = list(scan_all(store, start, key))
     return found[-1] if found else None
 
 
-def erase_events(store: Readable, batch: Batch, partition: int, stream: StreamId, numbers: Iterable[int]) -> None:
-    """Overwrite events in place. Records that a range of numbers touches are rewritten once each. Raises ``Damaged``."""
+def redact_events(store: Readable, batch: Batch, partition: int, stream: StreamId, numbers: Iterable[int]) -> None:
+    """Overwrite events in place. Each record with such an event is rewritten once. Raises ``Damaged``."""
     remaining = sorted(set(numbers))
     while remaining:
         key, value = record_with(store, partition, stream, remaining[0])
         first = keys.first_number_of(key)
-        with naming(stream, remaining[0], "the record"):
+        with damage_context(stream, remaining[0], "the record"):
             end = first + len(decode_record(value, first))
             here = [number for number in remaining if number < end]
             batch.rows[key] = erase(value, first, here)
@@ -131,10 +131,10 @@ def erase_events(store: Readable, batch: Batch, partition: int, stream: StreamId
         remaining = remaining[len(here) :]
 
 
-def cut_off(store: Readable, batch: Batch, partition: int, stream: StreamId, up_to: int, last: int) -> int:
-    """Clear the whole records that end at or before ``up_to``; returns where the cut really is. Raises ``Damaged``.
+def trim(store: Readable, batch: Batch, partition: int, stream: StreamId, up_to: int, last: int) -> int:
+    """Clear the whole records that end at or before ``up_to``. Returns the number of the last cleared event. Raises ``Damaged``.
 
-    The last snapshot in there stays: the object as of any event behind it can be had from it.
+    The last snapshot up to there stays, so the object can be rebuilt as of every event that is kept.
     """
     if up_to < last:
         kept, _ = record_with(store, partition, stream, up_to + 1)
@@ -148,7 +148,7 @@ def cut_off(store: Readable, batch: Batch, partition: int, stream: StreamId, up_
 
 
 def clear_stream(batch: Batch, partition: int, stream: StreamId) -> None:
-    """Everything of the stream."""
+    """Delete everything of the stream."""
     batch.cleared.append((keys.record(partition, stream, 0), keys.record(partition, stream, 2**64 - 1)))
     items = keys.items_of_object(partition, stream)
     batch.cleared.append((items, keys.after_prefix(items)))
