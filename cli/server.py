@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -35,10 +36,11 @@ from cli.stop import GracefulShutdown, leave_at_once, leave_soon
 from journal.errors import BrokenInvariant, StoreFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from actors.control.local.client import LocalClient
+    from actors.runtime import Runtime
     from journal.log.protocol import Journal
 
 _LEAVING_SECONDS = 5.0
@@ -127,22 +129,15 @@ async def run_server(
         ):
             if beside is not None:
                 watchers.start_soon(beside, runtime.client)
-            directory = runtime.directory
-            if directory is None:
-                raise BrokenInvariant("a server keeps what it does")
             watchers.start_soon(_leave_if_store_fails, runtime.engine.journal)
-            make_token(directory)
-            tokens, closing = TokenBook(directory), Closing()
-            await settle(tokens, runtime.client)
-            asgi = Api(runtime.client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
-            async with trio.open_nursery() as nursery:
-                await nursery.start(partial(serve, asgi, listeners, closing, limits=_within(drain, server_limits)))
-                bound = listeners[0].socket.getsockname()[1]
-                url = f"http://{'[' + host + ']' if ':' in host else host}:{bound}"
-                write_address(directory, Address(url, os.getpid()))
+            limits_of_http = _within(drain, server_limits)
+            async with open_http(runtime, listeners, host, hosts, is_open=is_open, limits=limits_of_http) as (
+                url,
+                closing,
+            ):
                 names = ", ".join(sorted(cls.__name__ for cls in classes))
-                err(f"serving {names} from {app} on {url}, data in {directory.path}, durability {durability}")
-                err("no token is needed" if is_open else f"the token lies in {token_path(directory.path)}")
+                err(f"serving {names} from {app} on {url}, data in {data}, durability {durability}")
+                err("no token is needed" if is_open else f"the token lies in {token_path(data)}")
                 err(f"the console is at {url}/ui/")
                 for unserved in runtime.unserved:
                     err(without_code(unserved))
@@ -160,6 +155,35 @@ async def run_server(
         if any(not step.is_thread for step in runtime.engine.left):
             leave_at_once(Exit.ABANDONED)  # trio would wait for a task that never ends
     return Exit.ABANDONED if runtime.engine.left else Exit.DONE
+
+
+@asynccontextmanager
+async def open_http(
+    runtime: Runtime,
+    listeners: list[trio.SocketListener],
+    host: str,
+    hosts: frozenset[str],
+    *,
+    is_open: bool = False,
+    limits: ServerLimits = SERVER_LIMITS,
+) -> AsyncIterator[tuple[str, Closing]]:
+    """Serve a runtime over HTTP; its URL, and what ends it. The block ends when the last request has ended.
+
+    The data directory then has a token and says where the server listens. The audit has what a process that died had not noted.
+    """
+    directory = runtime.directory
+    if directory is None:
+        raise BrokenInvariant("a server keeps what it does")
+    make_token(directory)
+    tokens, closing = TokenBook(directory), Closing()
+    await settle(tokens, runtime.client)
+    asgi = Api(runtime.client, Guard(tokens=tokens, hosts=hosts, is_open=is_open), closing)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(serve, asgi, listeners, closing, limits=limits))
+        bound = listeners[0].socket.getsockname()[1]
+        url = f"http://{'[' + host + ']' if ':' in host else host}:{bound}"
+        write_address(directory, Address(url, os.getpid()))
+        yield url, closing
 
 
 def _within(drain: float, limits: ServerLimits) -> ServerLimits:

@@ -91,6 +91,14 @@ def test_no_line_of_a_list_of_commands_is_cut_off(name: str, texts: dict[str, st
     assert [line for line in listed if line.endswith(("...", "…"))] == []
 
 
+@pytest.mark.parametrize("name", [" ".join(words) for words, _ in wording.commands()])
+def test_help_fits_a_terminal_of_80_columns(name: str) -> None:
+    lines = wording.shown_by(*name.split()[1:], "--help").splitlines()
+    assert [line for line in lines if len(line) > wording.WIDTH] == []
+    below = [line for line in lines if line.endswith("...") and not line.startswith("Usage:")]
+    assert below == [], "cut off"
+
+
 # Words.
 
 TICS = {

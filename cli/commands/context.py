@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.groups import Group
 from cli.options import output_option
 from cli.render.output import err, out, safe
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from cli.render.tables import ContextInfo
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Name servers, and choose the one that commands use.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.groups import Group
 from cli.options import output_option, reason_option, report_option, server_options
 from cli.render.output import err, out, out_json
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from cli.source import ServerOptions
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """List deployments, choose the one for new work, and prune unused ones."""
 

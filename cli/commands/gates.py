@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.groups import Group
 from cli.options import output_option, report_option, server_options
 from cli.render.output import err, out, out_json, safe
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _REASON = click.option("--reason", default="", help="Why; shown by 'playhead why' and recorded in the audit.")
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Pause and resume a service, handler, key or deployment, new calls included. New calls are accepted and wait.
 
@@ -53,7 +54,7 @@ def close(scope: str, reason: str, mode: str, output: str, server: ServerOptions
     """Hold everything in SCOPE, also what was opened before.
 
     \b
-        playhead gates close service:Agent --reason 'the database is down for maintenance'
+        playhead gates close service:Agent --reason 'the database is down'
     """
     from cli.run import ask
 

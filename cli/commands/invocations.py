@@ -9,6 +9,7 @@ import click
 from cli.commands import check
 from cli.commands.verbs import VERBS
 from cli.constants import STATUSES
+from cli.groups import Group
 from cli.options import limit_option, output_option, report_option, server_options, watch_option
 from cli.render.output import err, out, out_json, out_json_line
 from cli.targets import complete_selection, parse_selection
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from journal.ids import InvocationId
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """List, describe and control invocations on a running server, or read a stopped data directory."""
 
@@ -56,7 +57,8 @@ def list_command(
     service without keys; each part is exact.
 
     \b
-        playhead invocations list --where "status = 'paused' and last_error_type like '%Connection%'"
+        playhead invocations list --status paused \\
+            --where "last_error_type like '%Connection%'"
     """
     import attrs
 
@@ -201,7 +203,8 @@ def export(which: tuple[str, ...], server: ServerOptions) -> None:
     IDS: ids, or '-' for ids from stdin. Each line has a 'kind': 'invocation' or 'event', and the 'id' of the invocation.
 
     \b
-        playhead invocations list Writer -o id | playhead invocations export - > histories.jsonl
+        playhead invocations list Writer -o id |
+            playhead invocations export - > histories.jsonl
     """
     from cli.run import read
     from cli.selection import select

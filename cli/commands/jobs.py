@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.groups import Group
 from cli.options import output_option, reason_option, report_option, server_options, watch_option
 from cli.render.output import out, out_json
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from cli.source import Live, ServerOptions
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """List, follow and cancel bulk jobs. A command with --where starts one: 'playhead invocations cancel --where …'."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from cli.groups import Group
 from cli.options import limit_option, output_option, reason_option, report_option, server_options, with_options
 from cli.render.output import err, out, out_json, safe
 from cli.targets import NamedTarget, complete_selection, parse_object, parse_value, written_object
@@ -25,7 +26,7 @@ _AT = click.option("--at", type=click.IntRange(min=1), default=None, help="The s
 _OBJECT = click.argument("name", metavar="SERVICE/KEY", shell_complete=complete_selection)
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Show keyed objects and their fields, now and in the past, and edit them."""
 
@@ -180,7 +181,7 @@ def history(
         err(f"{len(found)} changes; there may be more: --{way} {found[-1].number} continues")
 
 
-@command.group()
+@command.group(cls=Group)
 def state() -> None:
     """Get, set and clear fields."""
 

@@ -31,7 +31,8 @@ def command(statement: str | None, tables: bool, output: str, server: ServerOpti
     """Run STATEMENT, one SELECT in SQLite's SQL; '-' reads it from stdin. Nothing can be changed with it.
 
     \b
-        playhead sql "select last_error, count(*) from sys_invocation where status = 'paused' group by 1 order by 2 desc"
+        playhead sql "select last_error, count(*) from sys_invocation
+                      where status = 'paused' group by 1 order by 2 desc"
     """
     from actors.query.sql.tables import describe
     from cli.run import read

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.constants import SCOPES
+from cli.groups import Group
 from cli.options import data_option, output_option, reason_option
 from cli.render.output import err, out
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _DATA = data_option("The data directory.")
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Create, list and revoke API tokens. A change takes effect at once, also on a running server."""
 

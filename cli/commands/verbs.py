@@ -96,8 +96,10 @@ def cancel(
     """Cancel invocations and run their compensations. WHICH: ids, '-' for ids from stdin, or Service[/key][/handler].
 
     \b
-        playhead invocations list Agent --status paused -o id | playhead invocations cancel -
-        playhead invocations cancel --where "last_error_type like '%ConnectionError'" --reason 'the endpoint is gone'
+        playhead invocations list Agent --status paused -o id |
+            playhead invocations cancel -
+        playhead invocations cancel --reason 'the endpoint is gone' \\
+            --where "last_error_type like '%ConnectionError'"
     """
     from cli.verbs import execute
 
@@ -242,7 +244,8 @@ def restart(
     WHICH: ids, '-' for ids from stdin, or Service[/key][/handler]. For ids, --dry-run says what is kept and what begins again.
 
     \b
-        playhead invocations restart inv_1… --from reimburse --deployment latest --reason 'the rate is fixed'
+        playhead invocations restart inv_1… --from reimburse \\
+            --deployment latest --reason 'the rate is fixed'
     """
     from cli.verbs import execute
 
@@ -335,7 +338,8 @@ def signal(
 
     \b
         playhead invocations signal inv_1… approval true
-        playhead invocations signal --where "awaited_signal = 'approval'" approval true --yes
+        playhead invocations signal approval true --yes \\
+            --where "awaited_signal = 'approval'"
     """
     from cli.selection import select
     from cli.verbs import ExecOptions, execute

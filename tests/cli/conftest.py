@@ -1,4 +1,4 @@
-"""A shell beside a server of the shop, and one where nothing runs."""
+"""The command line beside a server of the shop, and where nothing runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.terminal import ROOT, Terminal, terminal
+from tests.cli.shell import Shell, shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,18 +14,19 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Terminal]:
-    with terminal(tmp_path) as opened:
-        opened.done(f"playhead serve {ROOT / 'tests' / 'cli' / 'shop.py'} --durability os &")
+def shop(tmp_path: Path) -> Iterator[Shell]:
+    with shell(tmp_path) as opened:
+        opened.start()
         yield opened
 
 
 @pytest.fixture
-def stopped(shop: Terminal) -> Terminal:
+def stopped(shop: Shell) -> Shell:
     """The same once its server has ended: three calls, two of which wait and are paused behind a gate."""
     shop.done("""playhead call Shop/a%2Fb/sell '{"what": "tea", "amount": 2}'""")
-    shop.done("playhead send Waiter/wait '\"ada\"'; playhead send Waiter/wait '\"bob\"'")
+    shop.done("playhead send Waiter/wait '\"ada\"'")
+    shop.done("playhead send Waiter/wait '\"bob\"'")
     shop.done("playhead invocations pause Waiter --yes")
     shop.done("playhead gates close service:Waiter --reason 'a look'")
-    shop.done("kill $! && wait $!")
+    shop.stop()
     return shop

@@ -23,11 +23,10 @@ from journal.log.open import open_for_reading, open_journal
 from journal.rows import InvocationRow, decode_row, encode_row
 from tests.counter import Counter
 from tests.http.served import serving
-from tests.terminal import ROOT
 
 if TYPE_CHECKING:
     from actors.fsck.doctor import FsckReport
-    from tests.terminal import Terminal
+    from tests.cli.shell import Shell
 
 ME = Principal("user:me", "process")
 DAY = 86_400.0
@@ -192,7 +191,7 @@ async def test_a_rebuild_is_in_the_audit_and_changes_no_event(tmp_path: Path) ->
         assert await runtime.client.actor(Counter, "a").add(1) == 11
 
 
-def test_a_server_is_copied_while_it_runs_and_the_copy_goes_on_where_it_was(shop: Terminal) -> None:
+def test_a_server_is_copied_while_it_runs_and_the_copy_goes_on_where_it_was(shop: Shell) -> None:
     shop.done("""playhead call Shop/a/sell '{"what": "tea", "amount": 2}'""")
     assert shop.done("playhead backup one --reason 'before the upgrade'").endswith("playhead-data/backups/one")
     shop.done("""playhead call Shop/a/sell '{"what": "rum", "amount": 3}'""")
@@ -218,14 +217,14 @@ def test_a_server_is_copied_while_it_runs_and_the_copy_goes_on_where_it_was(shop
     (shop.folder / "mine").mkdir()
     (shop.folder / "mine" / "notes.txt").touch()
     assert shop.run("playhead restore playhead-data/backups/one mine").code == 3
-    shop.done("kill $! && wait $!")
+    shop.stop()
     shop.done("playhead backup two")
     said = shop.run("playhead restore playhead-data/backups/two again")
     assert (said.code, "original is in use" in said.err) == (0, False)
     assert len(json.loads(shop.done("playhead actors items Shop/a stock -o json --data again"))) == 2
 
 
-def test_a_backup_that_was_changed_is_not_restored(stopped: Terminal) -> None:
+def test_a_backup_that_was_changed_is_not_restored(stopped: Shell) -> None:
     stopped.done("playhead backup one")
     backup = stopped.folder / "playhead-data" / "backups" / "one"
     (backup / "token").write_text("planted")
@@ -236,7 +235,7 @@ def test_a_backup_that_was_changed_is_not_restored(stopped: Terminal) -> None:
     assert not (stopped.folder / "copy").exists()
 
 
-def test_a_backup_of_a_store_that_is_not_sound_is_not_restored(stopped: Terminal) -> None:
+def test_a_backup_of_a_store_that_is_not_sound_is_not_restored(stopped: Shell) -> None:
     data = stopped.folder / "playhead-data"
     records = sorted(key for key in rows_of(data) if key.startswith(keys.records(0)))
     trio.run(change, data, {records[1]: None})
@@ -246,19 +245,19 @@ def test_a_backup_of_a_store_that_is_not_sound_is_not_restored(stopped: Terminal
     assert not (stopped.folder / "copy").exists()
 
 
-def test_what_was_under_way_is_held_in_a_copy_until_it_is_let_go(stopped: Terminal) -> None:
+def test_what_was_under_way_is_held_in_a_copy_until_it_is_let_go(stopped: Shell) -> None:
     stopped.done("playhead backup one")
     for options, held in (("", 2), ("--run", 0)):
         stopped.done(f"playhead restore playhead-data/backups/one copy{options} {options}")
-        stopped.done(f"playhead serve {ROOT / 'tests' / 'cli' / 'shop.py'} --data copy{options} --durability os &")
+        stopped.start(data=f"copy{options}")
         scopes = json.loads(stopped.done(f"playhead gates list -o json --data copy{options}"))
         assert sum(gate["scope"] == "backlog" for gate in scopes) == (held > 0)
         sold = stopped.done(f"""playhead call Shop/a/sell '{{"what": "tea", "amount": 2}}' --data copy{options}""")
         assert sold
-        stopped.done("kill $! && wait $!")
+        stopped.stop(f"copy{options}")
 
 
-def test_the_doctor_names_files_that_nothing_else_names(stopped: Terminal) -> None:
+def test_the_doctor_names_files_that_nothing_else_names(stopped: Shell) -> None:
     data = stopped.folder / "playhead-data"
     table = min((data / "db").glob("*.sst"))
     (data / "db" / "000777.sst").write_bytes(table.read_bytes())

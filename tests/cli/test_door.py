@@ -12,15 +12,18 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 from actors import runtime
 from actors.control import jobs
 from actors.http import token_path
 from actors.http.routes import TokenScope
 from cli import constants
-from cli.main import COMMANDS
+from cli.main import COMMANDS, root
 from journal.events import Status
-from tests.terminal import ROOT, Terminal, terminal
+from tests.cli.shell import Shell
+from tests.cli.shell import shell as opened_shell
+from tests.terminal import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,9 +46,8 @@ HEAVY = (
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Terminal]:
-    with terminal(tmp_path) as opened:
-        opened.done("export XDG_CONFIG_HOME=$PWD/config")
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    with opened_shell(tmp_path) as opened:
         yield opened
 
 
@@ -83,60 +85,71 @@ def test_words_that_help_shows_are_those_of_the_project() -> None:
     assert (constants.SLOWEST_RATE, constants.FASTEST_RATE) == (jobs.SLOWEST, jobs.FASTEST)
 
 
-def test_every_command_has_help_that_begins_with_a_sentence(shell: Terminal) -> None:
+def test_every_command_has_help_that_begins_with_a_sentence(shell: Shell) -> None:
     for name in COMMANDS:
         said = shell.done(f"playhead {name} --help")
         assert said.startswith(f"Usage: playhead {name}")
         assert re.search(r"\n\n  [A-Z].*", said), name
 
 
-def test_a_context_names_a_server_and_is_kept_from_others(shell: Terminal) -> None:
-    shell.done(f"playhead serve {ROOT / 'tests' / 'cli' / 'shop.py'} --data far --durability os &")
+def test_a_context_names_a_server_and_is_kept_from_others(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.start(data="far")
     url = json.loads((shell.folder / "far" / "ADDRESS").read_text())["url"]
     assert shell.run("playhead services").code == 4  # there is no data directory here
-    shell.done(f"playhead context use far --url {url} --token - < far/token")
+    token = (shell.folder / "far" / "token").read_text().strip()
+    shell.done(f"playhead context use far --url {url} --token -", token)
     assert "Waiter" in shell.done("playhead services")
     kept = shell.folder / "config" / "playhead" / "contexts.json"
     assert kept.stat().st_mode & 0o777 == 0o600
-    token = (shell.folder / "far" / "token").read_text().strip()
     for command in ("list", "list -o wide", "list -o json", "show"):
         assert token not in shell.done(f"playhead context {command}")
     assert shell.done("playhead context show") == f"far  {url}"
     shell.done("playhead context use --none")
     assert shell.run("playhead services").code == 4  # there is no data directory here
     assert "Waiter" in shell.done("playhead services --context far")
-    assert "Waiter" in shell.done("PLAYHEAD_CONTEXT=far playhead services")
+    monkeypatch.setenv("PLAYHEAD_CONTEXT", "far")
+    assert "Waiter" in shell.done("playhead services")
+    monkeypatch.delenv("PLAYHEAD_CONTEXT")
     assert shell.run("playhead services --context near").code == 2
     assert shell.run("playhead context use near").code == 2
     shell.done("playhead context forget far")
     assert shell.done("playhead context list -o json") == "[]"
 
 
-def test_a_data_directory_that_is_named_comes_before_the_context_in_use(shell: Terminal) -> None:
+def test_a_data_directory_that_is_named_comes_before_the_context_in_use(shell: Shell) -> None:
     shell.done("playhead context use far --url http://127.0.0.1:9")
     assert shell.run("playhead services").code == 5
-    shell.done(f"playhead serve {ROOT / 'tests' / 'cli' / 'shop.py'} --durability os &")
+    shell.start()
     assert "Waiter" in shell.done("playhead services --data playhead-data")
 
 
-def test_the_token_of_a_directory_goes_to_its_own_server_only(shell: Terminal) -> None:
-    shell.done(f"playhead serve {ROOT / 'tests' / 'cli' / 'shop.py'} --durability os &")
-    shell.done(f"playhead serve {ROOT / 'tests' / 'cli' / 'shop.py'} --data far --durability os &")
+def test_the_token_of_a_directory_goes_to_its_own_server_only(shell: Shell) -> None:
+    shell.start()
+    shell.start(data="far")
     near, far = (json.loads((shell.folder / data / "ADDRESS").read_text())["url"] for data in ("playhead-data", "far"))
     assert "Waiter" in shell.done(f"playhead services --url {near}")
     denied = shell.run(f"playhead services --url {far}")
     assert (denied.code, "needs a token" in denied.err) == (3, True)
 
 
-def test_completion_scripts_name_the_command(shell: Terminal) -> None:
+def test_a_list_of_commands_is_wrapped_and_never_cut_in_a_narrow_terminal() -> None:
+    shown = CliRunner().invoke(root, ["invocations", "--help"], terminal_width=40, max_content_width=40).output
+    listed = shown.partition("Commands:")[2]
+    assert "..." not in listed
+    assert "back off now" in " ".join(listed.split())
+
+
+def test_completion_scripts_name_the_command(shell: Shell) -> None:
     for name in ("bash", "zsh", "fish"):
         assert "_PLAYHEAD_COMPLETE" in shell.done(f"playhead completion {name}")
 
 
-def test_a_shell_completes_commands_statuses_and_services(shop: Terminal) -> None:
+def test_a_shell_completes_commands_statuses_and_services(shop: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     def completed(words: str) -> set[str]:
-        count = len(words.split(" ")) - 1
-        said = shop.done(f"COMP_WORDS='{words}' COMP_CWORD={count} _PLAYHEAD_COMPLETE=bash_complete playhead")
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+        monkeypatch.setenv("_PLAYHEAD_COMPLETE", "bash_complete")
+        said = shop.done("playhead")
         return {line.partition(",")[2] for line in said.splitlines()}
 
     assert {"invocations"} == completed("playhead inv")
@@ -145,8 +158,8 @@ def test_a_shell_completes_commands_statuses_and_services(shop: Terminal) -> Non
     assert {"Waiter"} in (completed("playhead invocations cancel Wai") for _ in range(10))
 
 
-def test_on_a_terminal_a_list_is_watched_in_place_and_in_colours_unless_they_are_not_wanted(shop: Terminal) -> None:
-    shop.done('playhead call Shop/a/sell \'"tea"\' || playhead call Shop/a/sell \'{"what": "tea"}\'')
+def test_on_a_terminal_a_list_is_watched_in_place_and_in_colours_unless_they_are_not_wanted(shop: Shell) -> None:
+    shop.done("""playhead call Shop/a/sell '{"what": "tea"}'""")
     command = [
         sys.executable,
         "-m",

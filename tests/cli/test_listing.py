@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from tests.terminal import Terminal
+    from tests.cli.shell import Shell
 
 AT_REST = [
     "invocations list",
@@ -24,7 +24,7 @@ AT_REST = [
 ]
 
 
-def begin(shop: Terminal) -> None:
+def begin(shop: Shell) -> None:
     shop.done("playhead tokens create ops --scope read")
     shop.done("""playhead call Shop/a%2Fb/sell '{"what": "tea", "amount": 2}'""")
     shop.done("playhead gates close service:Waiter --reason 'a look'")
@@ -32,13 +32,13 @@ def begin(shop: Terminal) -> None:
     shop.done("playhead invocations pause Waiter --yes")
 
 
-def rows(shell: Terminal, command: str) -> list[Any]:
+def rows(shell: Shell, command: str) -> list[Any]:
     found = msgspec.json.decode(shell.done(f"playhead {command} -o json"))
     rows: list[Any] = found["entries"] if command == "audit" else found
     return rows
 
 
-def check_forms(shell: Terminal, command: str) -> None:
+def check_forms(shell: Shell, command: str) -> None:
     """The five forms agree with each other."""
     found = rows(shell, command)
     assert found, command
@@ -52,26 +52,26 @@ def check_forms(shell: Terminal, command: str) -> None:
     assert len(shell.done(f"playhead {command} -o id").splitlines()) == len(found)
 
 
-def test_every_list_of_a_server_has_five_forms(shop: Terminal) -> None:
+def test_every_list_of_a_server_has_five_forms(shop: Shell) -> None:
     begin(shop)
     for command in AT_REST:
         check_forms(shop, command)
 
 
-def test_what_can_be_read_at_rest_has_them_too(stopped: Terminal) -> None:
+def test_what_can_be_read_at_rest_has_them_too(stopped: Shell) -> None:
     stopped.done("playhead tokens create ops --scope read")
     for command in AT_REST:
         check_forms(stopped, command)
 
 
-def test_at_rest_is_shown_what_was_shown_before(shop: Terminal) -> None:
+def test_at_rest_is_shown_what_was_shown_before(shop: Shell) -> None:
     begin(shop)
-    shop.done("id=$(playhead invocations list Waiter -o id); job=$(playhead jobs list -o id)")
-    commands = ["gates list", "jobs list", "jobs show $job", "jobs items $job", "why $id", "deployments list"]
-    commands += ["invocations list", "invocations describe $id"]
+    of, job = shop.done("playhead invocations list Waiter -o id"), shop.done("playhead jobs list -o id")
+    commands = ["gates list", "jobs list", f"jobs show {job}", f"jobs items {job}", f"why {of}", "deployments list"]
+    commands += ["invocations list", f"invocations describe {of}"]
     before = {command: rows(shop, command) for command in commands}
-    assert [reason["waits_for"] for reason in before["why $id"]] == ["gate", "resume"]
-    shop.done("kill $! && wait $!")
+    assert [reason["waits_for"] for reason in before[f"why {of}"]] == ["gate", "resume"]
+    shop.stop()
     after = {command: rows(shop, command) for command in commands}
     for deployment in before["deployments list"]:
         assert (deployment["is_served"], deployment["is_loaded"]) == (True, True)
@@ -83,7 +83,7 @@ def test_at_rest_is_shown_what_was_shown_before(shop: Terminal) -> None:
     assert shop.run("playhead services Nobody").code == 4
 
 
-def test_a_list_and_describe_give_the_same_values(shop: Terminal) -> None:
+def test_a_list_and_describe_give_the_same_values(shop: Shell) -> None:
     begin(shop)
     shop.done("playhead call Shop/b/sell '\"tea\"'")
     for is_served in (True, False):
@@ -93,10 +93,10 @@ def test_a_list_and_describe_give_the_same_values(shop: Terminal) -> None:
             described = msgspec.json.decode(shop.done(f"playhead invocations describe {row['id']} -o json"))
             assert described["invocation"] == row
         if is_served:
-            shop.done("kill $! && wait $!")
+            shop.stop()
 
 
-def test_ids_are_what_other_commands_take(stopped: Terminal) -> None:
+def test_ids_are_what_other_commands_take(stopped: Shell) -> None:
     ids = stopped.done("playhead invocations list -o id").splitlines()
     assert ids == [row["id"] for row in rows(stopped, "invocations list")]
     assert stopped.done("playhead actors list -o id") == "Shop/a%2Fb"
@@ -130,14 +130,14 @@ UNKNOWN_TO_A_VERB = [
 ]
 
 
-def test_what_does_not_exist_is_an_error_and_no_empty_list(shop: Terminal) -> None:
+def test_what_does_not_exist_is_an_error_and_no_empty_list(shop: Shell) -> None:
     begin(shop)
     for command in UNKNOWN + UNKNOWN_TO_A_VERB:
         said = shop.run(f"playhead {command}")
         assert (said.code, said.out) == (4, ""), said
     assert shop.done("playhead invocations list Shop --status paused -o id") == ""
     assert shop.run("playhead invocations resume Shop --yes").code == 4
-    shop.done("kill $! && wait $!")
+    shop.stop()
     for command in UNKNOWN:
         said = shop.run(f"playhead {command}")
         assert (said.code, said.out) == (4, ""), said
@@ -146,10 +146,10 @@ def test_what_does_not_exist_is_an_error_and_no_empty_list(shop: Terminal) -> No
 EVIL_TARGET = "Shop/line%0Afeed%1B[2J/sell"
 
 
-def test_targets_and_objects_that_lists_print_can_be_typed_back(shop: Terminal) -> None:
+def test_targets_and_objects_that_lists_print_can_be_typed_back(shop: Shell) -> None:
     begin(shop)
     shop.done("""playhead call Shop/50%25/sell '{"what": "tea"}'""")
-    shop.done("""playhead call $'Shop/line\\nfeed\\e[2J/sell' '{"what": "tea"}'""")
+    shop.done("""playhead call 'Shop/line\nfeed\x1b[2J/sell' '{"what": "tea"}'""")
     for is_served in (True, False):
         targets = {line.split()[1] for line in shop.done("playhead invocations list").splitlines()[1:]}
         assert targets == {"Shop/a%2Fb/sell", "Shop/50%25/sell", EVIL_TARGET, "Waiter/wait"}
@@ -162,26 +162,28 @@ def test_targets_and_objects_that_lists_print_can_be_typed_back(shop: Terminal) 
             assert name in shop.done(f"playhead actors show {name}")
         if is_served:
             assert "1 invocation where" in shop.run("playhead invocations resume Waiter/wait --dry-run").err
-            shop.done("kill $! && wait $!")
+            shop.stop()
 
 
-def test_a_list_that_is_cut_says_so(stopped: Terminal) -> None:
+def test_a_list_that_is_cut_says_so(stopped: Shell) -> None:
     said = stopped.run("playhead invocations list --limit 1")
     assert len(said.out.splitlines()) == 2
     assert "there may be more" in said.err
 
 
-def test_describe_and_events_read_a_directory_at_rest(stopped: Terminal) -> None:
-    stopped.done("id=$(playhead invocations list Waiter -o id | head -1)")
-    assert "Waiter/wait" in stopped.done("playhead invocations describe $id")
-    described = msgspec.json.decode(stopped.done("playhead invocations describe $id -o json"))
-    events = rows(stopped, "invocations events $id")
+def test_describe_and_events_read_a_directory_at_rest(stopped: Shell) -> None:
+    of, *_ = stopped.done("playhead invocations list Waiter -o id").splitlines()
+    assert "Waiter/wait" in stopped.done(f"playhead invocations describe {of}")
+    described = msgspec.json.decode(stopped.done(f"playhead invocations describe {of} -o json"))
+    events = rows(stopped, f"invocations events {of}")
     assert described["events"] == events
     assert [event["name"] for event in events][:2] == ["InvocationAccepted", "InvocationStarted"]
 
 
-def test_an_export_is_the_whole_history_of_each(stopped: Terminal) -> None:
-    exported = stopped.done("playhead invocations list -o id | playhead invocations export -").splitlines()
+def test_an_export_is_the_whole_history_of_each(stopped: Shell) -> None:
+    exported = stopped.done(
+        "playhead invocations export -", stopped.done("playhead invocations list -o id")
+    ).splitlines()
     found = [msgspec.json.decode(line) for line in exported]
     for info in rows(stopped, "invocations list"):
         own = [line for line in found if line["id"] == info["id"]]
@@ -191,7 +193,7 @@ def test_an_export_is_the_whole_history_of_each(stopped: Terminal) -> None:
         assert own[1]["event"]["name"] == "InvocationAccepted"
 
 
-def test_state_is_read_at_rest_as_it_is_and_as_it_was(stopped: Terminal) -> None:
+def test_state_is_read_at_rest_as_it_is_and_as_it_was(stopped: Shell) -> None:
     shown = stopped.done("playhead actors show Shop/a%2Fb")
     assert "sales       a log of 1 item" in shown
     assert stopped.done("playhead actors state get Shop/a%2Fb") in ("{}", '{\n  "owner": "nobody"\n}')
@@ -200,7 +202,7 @@ def test_state_is_read_at_rest_as_it_is_and_as_it_was(stopped: Terminal) -> None
     assert (said.code, "has no event 99" in said.err) == (2, True)
 
 
-def test_what_needs_a_server_says_how_to_start_one(stopped: Terminal) -> None:
+def test_what_needs_a_server_says_how_to_start_one(stopped: Shell) -> None:
     for command in (
         "gates close everything",
         "jobs follow job_1",

@@ -26,7 +26,7 @@ from tests.terminal import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.terminal import Terminal
+    from tests.cli.shell import Shell
 
 ADA = Principal("token:ada", "10.0.0.1:1")
 DIES = {
@@ -52,7 +52,7 @@ def dying(data: Path, deed: str, where: str) -> None:
     assert subprocess.run([sys.executable, "-c", code, str(data)], cwd=ROOT).returncode == 9
 
 
-def noted(shell: Terminal) -> list[tuple[str, str, str, bool]]:
+def noted(shell: Shell) -> list[tuple[str, str, str, bool]]:
     """What the audit says of tokens, oldest first."""
     entries = json.loads(shell.done("playhead audit -o json"))["entries"]
     found = [(e["verb"], e["target"], e["reason"], e["changed"]) for e in entries if e["target"].startswith("token:")]
@@ -60,19 +60,19 @@ def noted(shell: Terminal) -> list[tuple[str, str, str, bool]]:
 
 
 @pytest.mark.parametrize("where", DIES)
-def test_a_token_whose_maker_died_is_in_the_audit_once_when_it_is_served_again(stopped: Terminal, where: str) -> None:
+def test_a_token_whose_maker_died_is_in_the_audit_once_when_it_is_served_again(stopped: Shell, where: str) -> None:
     data = stopped.folder / "playhead-data"
     dying(data, "create.callback(name='ops', scope='read', reason='for the graphs'", where)
     assert [token.name for token in TokenBook(data).named()] == ["ops"]
     for _ in range(2):
-        stopped.done(f"playhead serve {ROOT / 'tests' / 'cli' / 'shop.py'} --durability os &")
+        stopped.start()
         assert noted(stopped) == [("create-token", "token:ops", "for the graphs", True)]
-        stopped.done("kill $! && wait $!")
+        stopped.stop()
     assert TokenBook(data).owed() == []
 
 
 @pytest.mark.parametrize("where", DIES)
-def test_a_revoked_token_opens_nothing_although_its_revoker_died(stopped: Terminal, where: str) -> None:
+def test_a_revoked_token_opens_nothing_although_its_revoker_died(stopped: Shell, where: str) -> None:
     data = stopped.folder / "playhead-data"
     secret = stopped.done("playhead tokens create ops --scope read")
     assert TokenBook(data).grant_of(secret) is not None

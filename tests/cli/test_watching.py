@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from tests.cli.shell import Shell
+from tests.cli.shell import shell as opened_shell
 from tests.terminal import ROOT, Terminal, terminal
 
 if TYPE_CHECKING:
@@ -15,24 +17,31 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Terminal]:
+def process(tmp_path: Path) -> Iterator[Terminal]:
     with terminal(tmp_path) as opened:
         opened.done(f"playhead serve {ROOT / 'examples' / 'approval.py'} &")
         yield opened
 
 
-SUBMIT = """id=$(playhead send Expenses/submit '{"what": "a chair", "amount": 300}')"""
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    with opened_shell(tmp_path) as opened:
+        opened.start(ROOT / "examples" / "approval.py")
+        yield opened
+
+
+SUBMIT = """playhead send Expenses/submit '{"what": "a chair", "amount": 300}'"""
 DECIDE = """playhead invocations signal $id decision '{"approved": true, "by": "ada"}'"""
 
 
-def test_follow_shows_every_event_and_ends_with_the_invocation(shell: Terminal) -> None:
-    shell.done(SUBMIT)
-    shell.done(
+def test_follow_shows_every_event_and_ends_with_the_invocation(process: Terminal) -> None:
+    process.done(f"id=$({SUBMIT})")
+    process.done(
         "playhead invocations follow $id > followed & follower=$!; until grep -q SignalAwaited followed; do sleep 0.05; done"
     )
-    shell.done(DECIDE)
-    shell.done("wait $follower")
-    names = [line.split()[2] for line in (shell.folder / "followed").read_text().splitlines()]
+    process.done(DECIDE)
+    process.done("wait $follower")
+    names = [line.split()[2] for line in (process.folder / "followed").read_text().splitlines()]
     assert names == [
         "InvocationAccepted",
         "InvocationStarted",
@@ -44,22 +53,22 @@ def test_follow_shows_every_event_and_ends_with_the_invocation(shell: Terminal) 
     ]
 
 
-def test_follow_as_json_is_a_line_an_event_and_goes_on_behind_a_number(shell: Terminal) -> None:
-    shell.done(SUBMIT)
+def test_follow_as_json_is_a_line_an_event_and_goes_on_behind_a_number(shell: Shell) -> None:
+    shell.variables["id"] = shell.done(SUBMIT)
     shell.done(DECIDE)
     entries = [msgspec.json.decode(line) for line in shell.done("playhead invocations follow $id -o json").splitlines()]
     last_two = shell.done(f"playhead invocations follow $id -o json --after {entries[-3]['number']}").splitlines()
     assert [msgspec.json.decode(line) for line in last_two] == entries[-2:]
 
 
-def test_describe_shows_the_result(shell: Terminal) -> None:
-    shell.done(SUBMIT)
+def test_describe_shows_the_result(shell: Shell) -> None:
+    shell.variables["id"] = shell.done(SUBMIT)
     shell.done(DECIDE)
     shell.done("playhead invocations follow $id")
     assert 'result      "a chair: paid, says ada"' in shell.done("playhead invocations describe $id")
 
 
-def test_a_process_that_holds_the_directory_and_takes_no_calls_is_named(shell: Terminal) -> None:
+def test_a_process_that_holds_the_directory_and_takes_no_calls_is_named(process: Terminal) -> None:
     held = (
         'python -c "import trio, actors; from examples.counter import Counter\n'
         "async def main():\n"
@@ -67,7 +76,7 @@ def test_a_process_that_holds_the_directory_and_takes_no_calls_is_named(shell: T
         "        print('open', flush=True); await trio.sleep_forever()\n"
         'trio.run(main)" > said & until grep -q open said; do sleep 0.05; done'
     )
-    shell.done(held)
-    said = shell.run("playhead call Counter/alice/add 5 --data embedded")
+    process.done(held)
+    said = process.run("playhead call Counter/alice/add 5 --data embedded")
     assert said.code == 5
     assert "holds embedded and takes no calls" in said.err

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from tests.terminal import terminal
+from tests.cli.shell import shell as opened_shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.terminal import Terminal
+    from tests.cli.shell import Shell
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\r\n\x9b31m\u202eevil\u2066\x7f\x00"
 """Sets the window's title, clears the screen, goes back in the line, turns text round."""
@@ -90,24 +90,21 @@ AT_REST = (
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Terminal]:
-    with terminal(tmp_path) as opened:
-        (opened.folder / "app.py").write_text(APP)
-        words = {"EVIL": EVIL.replace("\x00", ""), "JSON": msgspec.json.encode(EVIL).decode()}
-        for name, text in words.items():
-            quoted = "".join(f"\\x{byte:02x}" for byte in text.encode())
-            opened.done(f"{name}=$'{quoted}'")
-        opened.done("playhead serve app.py --durability os &")
-        opened.done('object="Shop/$EVIL"')
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    with opened_shell(tmp_path) as opened:
+        app, words, evil = opened.folder / "app.py", opened.variables, EVIL.replace("\x00", "")
+        app.write_text(APP)
+        words |= {"EVIL": evil, "object": f"Shop/{evil}", "JSON": msgspec.json.encode(EVIL).decode()}
+        opened.start(app)
         opened.done('playhead call "$object/sell" "$JSON"')
-        opened.done("sold=$(playhead invocations list Shop -o id)")
-        opened.done('broken=$(playhead send Broken/fail "$JSON")')
-        opened.done('waiting=$(playhead send Broken/wait "$JSON")')
+        words["sold"] = opened.done("playhead invocations list Shop -o id")
+        words["broken"] = opened.done('playhead send Broken/fail "$JSON"')
+        words["waiting"] = opened.done('playhead send Broken/wait "$JSON"')
         opened.done('playhead invocations pause $waiting --reason "$EVIL"')
-        opened.done('job=$(playhead invocations resume Broken --yes --reason "$EVIL" -o id)')
+        words["job"] = opened.done('playhead invocations resume Broken --yes --reason "$EVIL" -o id')
         opened.done('playhead invocations pause $waiting --reason "$EVIL"')
         opened.done('playhead gates close "key:Shop/$EVIL" --reason "$EVIL"')
-        opened.done('held=$(playhead send "$object/sell" "$JSON")')
+        words["held"] = opened.done('playhead send "$object/sell" "$JSON"')
         yield opened
 
 
@@ -129,18 +126,18 @@ def forms_of(command: str) -> tuple[str, ...]:
     return ("table",)
 
 
-def check(shell: Terminal, command: str) -> None:
+def check(shell: Shell, command: str) -> None:
     for output in forms_of(command):
         said = shell.run(f"playhead {command}" + (f" -o {output}" if output else ""))
         assert said.code in (0, 3), said
         assert obeyed(said.out) == obeyed(said.err) == set(), said
 
 
-def test_no_command_prints_it(shell: Terminal) -> None:
+def test_no_command_prints_it(shell: Shell) -> None:
     for command in COMMANDS:
         check(shell, command)
     assert "evil" in shell.done("playhead invocations list"), "it was there to be seen"
-    shell.done("kill $! && wait $!")
+    shell.stop()
     for command in (command for command in COMMANDS if command.startswith(AT_REST)):
         if not command.startswith(
             ("invocations follow", "invocations restart", "invocations cancel", "actors state set")
@@ -148,7 +145,7 @@ def test_no_command_prints_it(shell: Terminal) -> None:
             check(shell, command)
 
 
-def test_what_is_not_understood_is_shown_safely_too(shell: Terminal) -> None:
+def test_what_is_not_understood_is_shown_safely_too(shell: Shell) -> None:
     for command in (
         'invocations describe "$EVIL"',
         'invocations list "a/b/c/$EVIL"',
