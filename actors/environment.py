@@ -1,4 +1,4 @@
-"""Everything that is not the same twice comes in here: time, chance, threads."""
+"""The sources of everything that differs between runs: time, randomness, threads."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _THREADS = 64
 
 
 class Offload(Protocol):
-    """Runs what would block the event loop."""
+    """Runs functions that would block the event loop."""
 
     async def __call__(self, function: Callable[[], Any]) -> Any: ...
 
 
 def offload_to_threads() -> Offload:
-    """Worker threads of trio's, at most 64 at a time. A thread cannot be stopped: a caller that is cancelled waits for its end.
-    Inside, ``trio.from_thread.check_cancelled()`` lets the function stop early."""
+    """Run in trio worker threads, at most 64 at a time. A thread cannot be stopped: a cancelled caller waits for its end. The
+    function can call ``trio.from_thread.check_cancelled()`` to stop early."""
     limiter = trio.CapacityLimiter(_THREADS)
 
     async def offload(function: Callable[[], Any]) -> Any:
@@ -44,12 +44,13 @@ _NO_LIMIT = trio.CapacityLimiter(inf)
 
 
 async def offload_detached(function: Callable[[], Any]) -> Any:
-    """A worker thread of trio's. A caller that is cancelled goes on at once, and the function runs to its end unheard."""
+    """Run in a trio worker thread. A cancelled caller continues at once, and the function runs to its end with its result
+    ignored."""
     return await trio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=_NO_LIMIT)
 
 
 def standing_still(offload: Offload) -> Offload:
-    """The same, except that a ``MockClock`` of trio's does not jump while the function runs."""
+    """The same, except that trio's ``MockClock`` does not jump while the function runs."""
 
     async def offload_while_still(function: Callable[[], Any]) -> Any:
         with still():
@@ -59,18 +60,18 @@ def standing_still(offload: Offload) -> Offload:
 
 
 async def offload_inline(function: Callable[[], Any]) -> Any:
-    """On the spot; for tests, where a thread would let a virtual clock run away."""
+    """Run in the caller's thread; for tests, in which a virtual clock would run ahead of a thread."""
     await trio.lowlevel.checkpoint()
     return function()
 
 
 @attrs.define(eq=False)
 class Environment:
-    """The seams of an engine. The defaults are the real ones.
+    """The replaceable services of an engine. The defaults are the real ones.
 
-    ``offload`` returns when the function has ended, also if it was meant to stop; ``offload_detached`` returns as soon as it was
-    meant to, and leaves the function behind. ``in_flight`` replaces the record in the data directory. Without ``has_watchdog`` no
-    thread looks for code that keeps the event loop to itself: it would measure real time where all else is virtual.
+    ``offload`` returns when the function has ended, even after a cancellation; ``offload_detached`` returns at once when
+    cancelled and abandons the function. ``in_flight`` replaces the record in the data directory. Without ``has_watchdog``, no
+    thread looks for code that blocks the event loop: it would measure real time under a virtual clock.
     """
 
     clock: Clock = attrs.field(factory=SystemClock)

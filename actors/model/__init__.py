@@ -1,1 +1,3 @@
-"""What users hold: classes, handlers, fields, handles, and what can be known of an invocation. No trio, no disk."""
+"""The classes that users hold and that public functions return: objects, handlers, fields, handles, and records about
+invocations. No trio, no disk.
+"""

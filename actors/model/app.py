@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class App:
-    """Definitions by name: the user's, and besides them those that are built in."""
+    """The definitions of the classes that a runtime serves, by name: the user's and the built-in ones."""
 
     def __init__(self, classes: Iterable[type], *, system: Iterable[type[ObjectBase]] = ()) -> None:
         self._definitions: dict[str, Definition] = {}
@@ -27,7 +27,7 @@ class App:
             self._definitions[definition.name] = definition
             for name in definition.names:
                 self._call(name, definition)
-        # Looked over when one is used: what a start does not need, it should not wait for.
+        # Built-in classes are checked when they are first used, so that a start need not wait for those that it does not use.
         self._system = {service_name(cls): cls for cls in system}
         self._handlers: dict[tuple[str, str], tuple[Definition, HandlerDefinition]] = {}
 
@@ -42,19 +42,19 @@ class App:
             )
 
     def __iter__(self) -> Iterator[Definition]:
-        """The user's."""
+        """The names of the user's classes."""
         return iter(self._definitions.values())
 
     def __contains__(self, service: object) -> bool:
-        """Whether a name is that of a class of the user's, or an alias."""
+        """Whether the name is that of a user's class, or an alias of one."""
         return service in self._called
 
     def built_in(self) -> Iterator[Definition]:
-        """Those that every runtime serves."""
+        """The classes that every runtime serves."""
         return map(definition_of, self._system.values())
 
     def find(self, service: str) -> Definition:
-        """The definition of this name, or alias. Raises :class:`UnknownServiceError`."""
+        """The definition with this name or alias. Raises :class:`UnknownServiceError`."""
         found = self._called.get(service)
         if found is None and service in self._system:
             return definition_of(self._system[service])
@@ -64,11 +64,11 @@ class App:
         return found
 
     def handler_of(self, target: Target) -> tuple[Definition, HandlerDefinition]:
-        """What is asked for. Raises ``UnknownServiceError``, ``UnknownHandlerError``."""
+        """The handler that the target names. Raises ``UnknownServiceError`` or ``UnknownHandlerError``."""
         return self.handler(target.service, target.handler)
 
     def handler(self, service: str, name: str) -> tuple[Definition, HandlerDefinition]:
-        """A handler, with the class that it is of. Raises ``UnknownServiceError``, ``UnknownHandlerError``."""
+        """A class and its handler by name. Raises ``UnknownServiceError`` or ``UnknownHandlerError``."""
         found = self._handlers.get((service, name))
         if found is None:
             definition = self.find(service)

@@ -1,4 +1,4 @@
-"""What other code would make of a history: replayed in memory, with no effect, and held against what is recorded."""
+"""Checks of a history against other code: a replay in memory, without effects, compared with the record."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     pass
 
 SAMPLES = 10
-"""Ids that a cohort names."""
+"""The number of ids that a cohort lists."""
 
 MAX_SKIPPED_NAMED = 100
-"""Invocations that could not be checked and are named; all of them are counted."""
+"""The number of unchecked invocations that are listed; all of them are counted."""
 
 
 class Verdict(enum.Enum):
-    """What became of a replay on other code."""
+    """The result of a replay on other code."""
 
     SAME = "same"
-    """It goes through all that is recorded, and comes to the recorded end if there is one. It may do more after that."""
+    """The replay makes all recorded requests, and reaches the recorded end if there is one. It may do more after that."""
     DIVERGES = "diverges"
-    """It does something other than what was recorded: moved there, the invocation would be paused."""
+    """The replay makes a request that differs from the record: moved to this code, the invocation would be paused."""
     RAISES = "raises"
-    """The handler raises where nothing of the kind is recorded, or a value no longer fits its type."""
+    """The handler raises where the record has no such error, or a value no longer fits its type."""
     ENDS_OTHERWISE = "ends_otherwise"
-    """It goes through all that is recorded, and comes to another end."""
+    """The replay makes all recorded requests and reaches another end."""
 
 
 class OperationStatus(enum.Enum):
-    """What became of one recorded operation."""
+    """The result for one recorded operation."""
 
     KEPT = "kept"
     CHANGED = "changed"
@@ -46,10 +46,10 @@ class OperationStatus(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class OperationCheck:
-    """One thing that the handler asked for: as it is ``recorded`` (empty if new), and as the other code asks (``attempted``).
+    """A request of the handler: as ``recorded`` (empty if it is new), and as the other code makes it (``attempted``).
 
-    ``differences`` say what has changed without making it another operation: a new name under its alias, or arguments that are not
-    values and therefore are not compared.
+    ``differences`` are changes that leave it the same operation: a new name under its alias, or arguments that are not values and
+    are therefore not compared.
     """
 
     fate: OperationStatus
@@ -61,7 +61,7 @@ class OperationCheck:
 
 @attrs.frozen(kw_only=True)
 class FieldDifference:
-    """A field, or an item of one, that the two codes leave differently at the same place."""
+    """A field, or an item of one, that the two versions of the code leave differently at the same point."""
 
     field: str
     recorded: Any
@@ -70,8 +70,8 @@ class FieldDifference:
 
 @attrs.frozen(kw_only=True)
 class Divergence:
-    """Where the code first does something else: after ``position`` kept operations; both in words, with their source lines.
-    ``step`` is the path of the recorded operation; empty for what has none."""
+    """The first request that differs, after ``position`` equal ones: both in words, with their source lines. ``step`` is the path
+    of the recorded operation; empty for a request without one."""
 
     position: int
     recorded: str
@@ -86,7 +86,8 @@ class Divergence:
 class CheckReport:
     """One invocation, replayed on other code. ``kept``, ``changed`` and ``new`` count its ``operations``.
 
-    ``outcome`` is the end that the code comes to, ``recorded_outcome`` the one that there was. ``failure`` is what it raises.
+    ``outcome`` is the end that the code reaches, ``recorded_outcome`` the recorded one. ``failure`` is the error that the code
+    raises.
     """
 
     invocation_id: InvocationId
@@ -104,7 +105,7 @@ class CheckReport:
 
     @property
     def is_compatible(self) -> bool:
-        """Whether the invocation can be moved to this code, and goes on as if it had always been there."""
+        """Whether the invocation can be moved to this code and continues as if it had always run there."""
         return self.verdict is Verdict.SAME
 
     @property
@@ -129,7 +130,7 @@ class CheckReport:
 
 @attrs.frozen(kw_only=True)
 class Cohort:
-    """Invocations of which the code makes the same. ``example`` is the report of the first, ``samples`` are some of their ids."""
+    """Invocations with the same result. ``example`` is the report of the first; ``samples`` are some of their ids."""
 
     summary: str
     verdict: Verdict
@@ -140,10 +141,11 @@ class Cohort:
 
 @attrs.frozen(kw_only=True)
 class CheckSummary:
-    """Many invocations, replayed on other code, the largest cohort first. ``skipped_count`` could not be checked; ``skipped``
-    names the first of them, and says why.
+    """Many invocations, replayed on other code, the largest cohort first. ``skipped_count`` is the number that could not be
+    checked; ``skipped`` lists the first of them with the reason.
 
-    It is over when ``checked`` and ``skipped_count`` come to ``wanted``. ``is_complete``: no more than these fitted.
+    The check is complete when ``checked`` and ``skipped_count`` add up to ``wanted``. ``is_complete`` says that no more than
+    these matched.
     """
 
     deployment: str
@@ -156,7 +158,7 @@ class CheckSummary:
 
     @property
     def is_compatible(self) -> bool:
-        """Whether all that match can be moved to this code; False if only some of them were replayed."""
+        """Whether all matching invocations can be moved to this code; False if only some of them were replayed."""
         return (
             self.is_complete
             and not self.skipped_count
@@ -165,14 +167,15 @@ class CheckSummary:
 
 
 def refuse_incompatible(report: CheckReport) -> None:
-    """Raise :class:`actors.IncompatibleError` unless the code gets through all that is recorded."""
+    """Raise :class:`actors.IncompatibleError` unless the code makes all recorded requests."""
     if not report.is_compatible:
         advice = "'playhead invocations check' shows more, and actors.patched() lets old ones go the old way"
         raise refusal_of(report, advice)
 
 
 def refusal_of(report: CheckReport, advice: str, of: InvocationId | None = None) -> IncompatibleError:
-    """The error for a report that is not the same. ``of`` is the restart's original, if the report is of what it keeps."""
+    """The error for a report that is not the same. ``of`` is the original of a restart, if the report is about the part that it
+    keeps."""
     at = report.divergence
     what = f"{report.invocation_id} cannot go on" if of is None else f"the kept part of {of} cannot be repeated"
     return IncompatibleError(
@@ -192,7 +195,7 @@ def refusal_of(report: CheckReport, advice: str, of: InvocationId | None = None)
 
 @attrs.define
 class _Alike:
-    """A cohort that grows: the first report, some ids, and how many they are."""
+    """A cohort while it grows: the first report, some ids, and their number."""
 
     example: CheckReport
     samples: list[InvocationId]
@@ -201,8 +204,8 @@ class _Alike:
 
 @attrs.define(eq=False)
 class CheckTally:
-    """Puts reports into cohorts as they come: the same verdict at the same place. It keeps one report of each, so that there may be
-    very many of them."""
+    """Groups reports by verdict and place as they arrive. It keeps one report of each group, so the number of invocations is not
+    limited."""
 
     deployment: str
     wanted: int
@@ -212,20 +215,20 @@ class CheckTally:
     _skipped_count: int = 0
 
     def add(self, report: CheckReport) -> None:
-        """One more was replayed."""
+        """Add the report of an invocation."""
         alike = self._cohorts.setdefault(_cohort_of(report), _Alike(report, []))
         alike.count += 1
         if len(alike.samples) < SAMPLES:
             alike.samples.append(report.invocation_id)
 
     def skip(self, of: InvocationId, why: str) -> None:
-        """One more could not be."""
+        """Count an invocation that could not be checked."""
         self._skipped_count += 1
         if len(self._skipped) < MAX_SKIPPED_NAMED:
             self._skipped.append((of, why))
 
     def summary(self) -> CheckSummary:
-        """As far as it has come."""
+        """The summary so far."""
         largest_first = sorted(self._cohorts.values(), key=lambda alike: alike.count, reverse=True)
         return CheckSummary(
             deployment=self.deployment,

@@ -1,4 +1,4 @@
-"""What users define: actors, services and workflows."""
+"""The base classes of users' objects: actors, services and workflows."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 class ObjectBase:
-    """What actors, services and workflows have in common. Instances are made by the engine, one for each attempt, with
-    ``_view``, ``_key``, ``_definition`` and ``_backend`` in their dictionaries. ``_namespace`` stands before the names of those
-    that are built in. ``_declared`` is what the body of the class says of fields, ``_fields`` what all its bases make of it."""
+    """The common base of actors, services and workflows. The engine makes an instance for each attempt, with ``_view``, ``_key``,
+    ``_definition`` and ``_backend`` in its dictionary. ``_namespace`` is the prefix for the names of built-in classes.
+    ``_declared`` are the fields in the body of the class, ``_fields`` those of all its bases."""
 
     _kind: ClassVar[Kind]
     _declared: ClassVar[dict[str, Any]] = {}
@@ -65,7 +65,7 @@ class ObjectBase:
         raise FieldMisuseError(f"{type(self).__name__}.{name} is a field, which cannot be deleted; {remedy}")
 
     def __deepcopy__(self, memo: object) -> ObjectBase:
-        """Itself: a step that is given it finds no field in it."""
+        """The object itself: a step that receives it cannot read its fields."""
         return self
 
     @property
@@ -84,11 +84,12 @@ _BASES: list[type] = [ObjectBase]
 
 
 class Actor(ObjectBase):
-    """A keyed object with durable fields: one writer at a time, first come first served; readers beside it.
+    """A keyed object with durable fields. One exclusive handler runs at a time, in order of arrival; shared handlers run beside
+    it.
 
-    Its name is the identity of what is stored. ``class Account(Actor, name="Konto")`` keeps the name under which objects are stored
-    where the class is renamed; ``class Account(Actor, aliases=("Konto",))`` reaches those that are stored under an old name, and stores
-    new ones under its own. Services and workflows take the same options.
+    The name of the class identifies the stored objects. To rename the class and keep its objects, write ``class Account(Actor,
+    name="Konto")``. To reach objects stored under an old name and store new ones under the new name, write ``class Account(Actor,
+    aliases=("Konto",))``. Services and workflows take the same options.
 
     ::
 
@@ -119,7 +120,7 @@ class Service(ObjectBase):
 
 
 class Workflow(ObjectBase):
-    """A keyed object whose ``run`` handler executes once for each key; ``@shared`` handlers speak to it meanwhile.
+    """A keyed object whose ``run`` handler executes once for each key. Its ``@shared`` handlers can be called meanwhile.
 
     ::
 
@@ -139,19 +140,19 @@ _BASES += (Actor, Service, Workflow)
 _BUILT_IN = {
     EDIT: HandlerDefinition(name=EDIT, mode=Mode.EXCLUSIVE, options=HandlerOptions(atomic=True), function=edit_fields)
 }
-"""What every keyed class has besides its own handlers: see :mod:`actors.model.edit`."""
+"""The handlers that every keyed class has besides its own: see :mod:`actors.model.edit`."""
 
 
 _definitions: dict[type, Definition] = {}
 
 
 def service_name(cls: type[ObjectBase]) -> str:
-    """The name that its objects are called by."""
+    """The public name of the class."""
     return cls._namespace + cls._naming.of(cls.__name__)
 
 
 def definition_of(cls: Any) -> Definition:
-    """Look the class over, once. Raises :class:`DefinitionError` for what cannot work."""
+    """The definition of a class, checked once. Raises :class:`DefinitionError` for a class that cannot work."""
     known = _definitions.get(cls)
     if known is None:
         known = _definitions[cls] = _define(cls)
@@ -159,7 +160,7 @@ def definition_of(cls: Any) -> Definition:
 
 
 def forget_definition(cls: type) -> None:
-    """Let go of a class that is not used any more."""
+    """Drop the definition of a class that is not used any more."""
     _definitions.pop(cls, None)
 
 
@@ -191,7 +192,7 @@ def _define(cls: Any) -> Definition:
         if declared.mode is Mode.SHARED:
             check_assigns_no_field(declared, cls._fields)
     _resolve_fields(cls, types)
-    permit_raising_all()  # its handlers may raise one through a context manager before the engine meets the class
+    permit_raising_all()  # its handlers may raise a frozen error through a context manager before the engine reads the class
     return Definition(
         name=service_name(cls),
         aliases=cls._naming.aliases,
@@ -245,7 +246,7 @@ def _resolve_fields(cls: type[ObjectBase], types: Mapping[type, Mapping[Any, Any
 
 
 def definitions_in(module: Any) -> list[type[ObjectBase]]:
-    """The actors, services and workflows that a module shows, in the order of their names."""
+    """The actors, services and workflows in a module, ordered by name."""
     found: list[type[ObjectBase]] = []
     for _, value in sorted(vars(module).items()):
         if inspect.isclass(value) and issubclass(value, ObjectBase) and _can_be_served(value) and value not in found:
@@ -254,6 +255,6 @@ def definitions_in(module: Any) -> list[type[ObjectBase]]:
 
 
 def _can_be_served(cls: type) -> bool:
-    """Whether it is more than a base of others."""
+    """Whether it is more than a base for other classes."""
     is_generic = bool(getattr(cls, "__parameters__", ()))
     return bool(handlers_in(cls)) and not inspect.isabstract(cls) and not is_generic

@@ -1,4 +1,4 @@
-"""What verbs and steps need of the attempt that they run in."""
+"""The state of an attempt that the durable verbs and the steps use."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class HandlerContext:
-    """What the verbs need of the attempt that they run in. ``name`` is the handler's; ``deployment``: whose modules its code is, if not
-    the imported."""
+    """The state of an attempt that the durable verbs use. ``name`` is the handler's; ``deployment`` is the deployment whose
+    modules its code comes from, or empty for imported code."""
 
     invocation_id: InvocationId
     service: str
@@ -39,10 +39,10 @@ class HandlerContext:
     secret: str = ""
     deployment: str = ""
     ended_steps: frozenset[StepId] = frozenset()
-    """Those of the history that is replayed, so that they do not run."""
+    """The steps that have an outcome in the replayed history and therefore do not run."""
 
     def target_of(self, request: Request) -> e.Target:
-        """What a handler calls or sends to, by the name that it is kept under."""
+        """The target of a call or a send, under its stored name."""
         definition = request.definition
         return definition.resolved(request.target, self.stored) if definition.aliases else request.target
 
@@ -55,7 +55,7 @@ class HandlerContext:
 
 
 class StepSurroundings(Protocol):
-    """What a running step can reach of the engine."""
+    """The parts of the engine that a running step can reach."""
 
     name: str
 
@@ -72,10 +72,10 @@ class StepSurroundings(Protocol):
 
 
 current_step: ContextVar[StepSurroundings | None] = ContextVar("current_step", default=None)
-"""Set in the task, or thread, of a running step."""
+"""Set in the task or thread of a running step."""
 
 
 def context_of(branch: Branch) -> HandlerContext:
-    """What the verbs need of the attempt that the branch belongs to."""
+    """The context of the attempt that the branch belongs to."""
     context: HandlerContext = branch.execution.context
     return context

@@ -1,12 +1,11 @@
-"""What a class declares, over all its bases, and what could never work: refused where the class is defined.
+"""Collects what a class declares, over all its bases, and refuses at its definition what could never work.
 
-Fields come from every base and from mixins that are no actors. In the order of Python's method resolution the nearest word on a
-name holds: the nearest annotation is its type, the nearest value its default, so a value without an annotation is a new default
-of a field that a base has.
+Fields come from every base and from mixins that are not actors. In method resolution order, the nearest annotation of a name is
+its type and the nearest value its default; a value without an annotation is a new default for an inherited field.
 
-What is refused here would be lost or shared without a word: state that no field keeps, and state that all keys of a class
-would have together. Types and defaults are looked at when the class is first used (``objects.definition_of``), since only then
-every name that an annotation uses exists.
+Two mistakes would otherwise lose data silently and are refused here: state that no field keeps, and state that all keys of a
+class would share. Types and defaults are checked when the class is first used (``classes.definition_of``), because only then
+every name in an annotation exists.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FOREIGN_MODULES = frozenset({"abc", "actors.model.classes", "builtins", "typing", "typing_extensions"})
-"""Bases from there declare nothing of a user's."""
+"""Bases from these modules declare nothing of a user's."""
 
 _CLASS_VARIABLE = re.compile(r"(\w+\.)*ClassVar\b")
 _CONSTANT = re.compile(r"(\w+\.)*Final\b")
@@ -44,7 +43,7 @@ _NEVER_CALLED = {
     "__getattr__": "it would answer where a field is out of reach; use a property or a method",
     "__getattribute__": "fields are read through the engine; use a property or a method",
 }
-"""Methods that the engine goes around, and what to do instead."""
+"""Methods that the engine never calls, and the alternative for each."""
 
 _UNCHANGEABLE = (
     contextvars.ContextVar,
@@ -59,7 +58,7 @@ _UNCHANGEABLE = (
     typing.ParamSpec,
     typing.TypeVarTuple,
 )
-"""What is hashed by its identity, and still keeps nothing of a key's."""
+"""Types that are hashed by identity and still keep no state of a key."""
 
 _OF_METACLASSES = ("_abc_", "_is_protocol", "_is_runtime_protocol")
 
@@ -67,9 +66,9 @@ _MAX_WRAPPERS = 16
 
 
 def declare_fields(cls: type, known: Mapping[type, Mapping[str, Any]], taken: frozenset[str]) -> dict[str, Any]:
-    """Give the class its fields, with the defaults as they stand in class bodies; what its own body says of fields is returned.
+    """Give the class its fields, with the defaults from the class bodies. Returns the fields in its own body.
 
-    ``known`` is what the bodies of its bases said, ``taken`` are the names that no member may have. Raises
+    ``known`` are the fields in the bodies of its bases, ``taken`` the names that no member may have. Raises
     :class:`DefinitionError`.
     """
     check_methods(cls)
@@ -86,7 +85,8 @@ def declare_fields(cls: type, known: Mapping[type, Mapping[str, Any]], taken: fr
 
 
 def check_methods(cls: type) -> None:
-    """Refuse methods that the engine goes around, also those that a class decorator has added. Raises :class:`DefinitionError`."""
+    """Refuse methods that the engine never calls, including those that a class decorator has added. Raises
+    :class:`DefinitionError`."""
     for base in cls.__mro__:
         if _is_foreign(base) or _is_protocol(base):
             continue
@@ -100,17 +100,17 @@ def check_methods(cls: type) -> None:
 
 
 def handlers_in(cls: type) -> dict[str, Handler[Any, Any]]:
-    """The handlers of a class by the names of their attributes."""
+    """The handlers of a class by attribute name."""
     return {name: value for name, value in inspect.getmembers_static(cls) if isinstance(value, Handler)}
 
 
 def nearest(cls: type, name: str) -> type:
-    """The class whose member of this name holds; there is one."""
+    """The class that defines this member, nearest in the method resolution order."""
     return next(base for base in cls.__mro__ if name in vars(base))
 
 
 def _fields_in(cls: type, inherited: Mapping[str, Any], taken: frozenset[str]) -> dict[str, Any]:
-    """What the body of one class says of fields: those that it annotates, and new defaults of inherited ones."""
+    """The fields in the body of one class: those that it annotates, and new defaults of inherited ones."""
     if _is_foreign(cls):
         return {}
     found: dict[str, Any] = {}
@@ -154,7 +154,7 @@ def _default_in(cls: type, name: str, default: Any) -> Any:
 
 
 def _check_member(what: str, name: str, value: Any, taken: frozenset[str]) -> None:
-    """A member that is no field."""
+    """Check a member that is not a field."""
     if name in taken:
         raise DefinitionError(f"{what}: this name is taken; choose another")
     if isinstance(value, FieldDefault):
@@ -175,7 +175,7 @@ def _check_member(what: str, name: str, value: Any, taken: frozenset[str]) -> No
 
 
 def _check_overrides(cls: type, fields: Mapping[str, Any]) -> None:
-    """A name is a field in all classes, or a handler in all, or neither."""
+    """Refuse a name that is a field in one class and a handler, or neither, in another."""
     for name in fields.keys() & set(dir(cls)):
         holder = nearest(cls, name)
         value = vars(holder)[name]
@@ -196,7 +196,7 @@ def _check_overrides(cls: type, fields: Mapping[str, Any]) -> None:
 
 
 def can_change(value: Any) -> bool:
-    """Whether the value is state: what is hashed by what it holds cannot change, and what has no hash can."""
+    """Whether the value is mutable state: a value that is hashed by its contents cannot change, one without a hash can."""
     if isinstance(value, (tuple, frozenset)):
         return any(map(can_change, value))
     if isinstance(value, types.MappingProxyType):
@@ -208,7 +208,7 @@ def can_change(value: Any) -> bool:
 
 
 def _is_code(value: Any) -> bool:
-    """Functions, classes, modules, properties and other descriptors."""
+    """Whether it is a function, class, module, property or other descriptor."""
     return callable(value) or isinstance(value, types.ModuleType) or hasattr(type(value), "__get__")
 
 
@@ -228,7 +228,7 @@ def _is_class_variable(annotation: Any) -> bool:
 
 
 def _is_for_the_class(annotation: Any) -> bool:
-    """Whether it is annotated as no field: ClassVar, or Final, which is a constant of the class."""
+    """Whether its annotation says that it is not a field: ClassVar, or Final, which makes a constant of the class."""
     return _is_class_variable(annotation) or _is_written_as(annotation, Final, _CONSTANT)
 
 
@@ -247,5 +247,5 @@ def _is_foreign(cls: type) -> bool:
 
 
 def _is_protocol(cls: type) -> bool:
-    """Whether it says what others must have, and has nothing itself."""
+    """Whether the class is a protocol, which describes members and has none."""
     return bool(vars(cls).get("_is_protocol"))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class HandlerOptions:
-    """How a handler is called and run; see :func:`handler`."""
+    """The options of a handler; see :func:`handler`."""
 
     naming: Naming = AS_IN_CODE
     retry: RetryPolicy | None = None
@@ -36,10 +36,10 @@ class HandlerOptions:
     retention: float | None = None
 
 
-# With slots, attrs implements cached properties by __getattr__, which makes each access to any attribute slow.
+# With slots, attrs implements cached properties by __getattr__, which makes every attribute access slow.
 @attrs.frozen(kw_only=True, eq=False, slots=False)
 class HandlerDefinition:
-    """A handler as the engine sees it, of one class. ``types`` are what the type variables of a generic class stand for."""
+    """A handler of one class. ``types`` are the types of a generic class's type variables."""
 
     name: str
     mode: Mode
@@ -48,47 +48,47 @@ class HandlerDefinition:
     types: Mapping[Any, Any] = attrs.field(factory=dict)
 
     attribute: str = ""
-    """What it is in the code."""
+    """Its name in the code."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All that it is called, its own name first."""
+        """Its names, the current one first."""
         return (self.name, *self.options.naming.aliases)
 
     @functools.cached_property
     def signature(self) -> Signature:
-        """Parameters and result as JSON; looked up once every name exists."""
+        """Its parameters and result as JSON; resolved once every name exists."""
         return Signature(self.function, skip_first=True, name=self.function.__qualname__, types=self.types)
 
     @functools.cached_property
     def retry(self) -> RetryPolicy:
-        """The policy for what it raises."""
+        """The policy for errors of the handler."""
         return self.options.retry or DEFAULT_RETRY
 
     def is_terminal(self, error: BaseException) -> bool:
-        """Whether another try is pointless after what it raised."""
+        """Whether a retry after this error is pointless."""
         return is_terminal(error, also=self.retry.terminal)
 
 
 class NameLookup(Protocol):
-    """What is kept under which name, as of the last commit. Asked only of classes and handlers with aliases, under which nothing new
-    is kept: so what a commit under way creates need not be known."""
+    """Looks up stored names as of the last commit. Used only for classes and handlers with aliases. New data is never stored
+    under an alias, so a commit on its way need not be considered."""
 
     def has_objects(self, service: str) -> bool:
-        """Whether there is any object of this name."""
+        """Whether an object of the service exists."""
         ...
 
     def has_object(self, service: str, key: str) -> bool:
-        """Whether there is an object of this name and key."""
+        """Whether the object with this service and key exists."""
         ...
 
     def has_invocation(self, of: InvocationId) -> bool:
-        """Whether there is an invocation of this id."""
+        """Whether the invocation exists."""
         ...
 
 
 class NothingStored:
-    """For handlers that nobody obeys."""
+    """A lookup that finds nothing, for replays without a store."""
 
     def has_objects(self, service: str) -> bool:
         return False
@@ -100,11 +100,11 @@ class NothingStored:
         return False
 
 
-@attrs.frozen(kw_only=True, slots=False)  # for the cached property, as HandlerDefinition
+@attrs.frozen(kw_only=True, slots=False)  # needed for the cached property, as in HandlerDefinition
 class Definition:
     """A class as the engine sees it.
 
-    ``aliases`` are what it was called before. An object keeps the name that it was stored under, and is reached under all of them.
+    ``aliases`` are its former names. An object keeps the name under which it was stored, and is found under all of them.
     """
 
     name: str
@@ -112,29 +112,29 @@ class Definition:
     kind: Kind
     cls: type[Any]
     handlers: Mapping[str, HandlerDefinition]
-    """By their names, without aliases."""
+    """By name, without aliases."""
     fields: Mapping[str, Field]
     prepared: tuple[Field, ...]
-    """Fields that an object may have to be given before a handler of this class sees it."""
+    """Fields that an object may need to be given before a handler of this class sees it."""
     attributes: Mapping[str, HandlerDefinition]
-    """Handlers by what they are in the code."""
+    """Handlers by their names in the code."""
     called: Mapping[str, HandlerDefinition]
     """Handlers by all names."""
     built_in: Mapping[str, HandlerDefinition]
-    """Those that playhead adds, by name."""
+    """Built-in handlers by name."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All that it is called, its own name first."""
+        """Its names, the current one first."""
         return (self.name, *self.aliases)
 
     @functools.cached_property
     def deployment(self) -> str:
-        """The deployment that its module was loaded for; empty if it was imported as usual."""
+        """The deployment that its module was loaded for; empty for an imported module."""
         return deployment_of_module(module_of(self.cls))
 
     def handler(self, name: str) -> HandlerDefinition:
-        """The handler of this name, or alias. Raises :class:`UnknownHandlerError`."""
+        """The handler with this name or alias. Raises :class:`UnknownHandlerError`."""
         found = self.called.get(name) or self.built_in.get(name)
         if found is None:
             known = ", ".join(sorted(self.handlers)) or "none"
@@ -142,17 +142,17 @@ class Definition:
         return found
 
     def home(self, name: str, key: str | None, stored: NameLookup) -> str:
-        """The name under which an object is kept that is asked for by this one, of the names of the class.
+        """The name under which an object that is addressed by this name is stored.
 
-        It is the first under which there is an object of the key: the name that was given, the class's own, an alias. One that
-        is not there yet will be kept under the class's own.
+        It is the first of these under which the key exists: the given name, the class's own, an alias. An object that does not
+        exist yet will be stored under the class's own name.
         """
         if key is None or not self.aliases:
             return self.name
         return next((each for each in (name, *self.names) if stored.has_object(each, key)), self.name)
 
     def resolved(self, target: Target, stored: NameLookup) -> Target:
-        """What is asked for, by the names that are kept. Raises :class:`UnknownHandlerError`."""
+        """The target with its stored names. Raises :class:`UnknownHandlerError`."""
         service = self.home(target.service, target.key, stored)
         handler = self.handler(target.handler).name
         if service == target.service and handler == target.handler:
@@ -160,8 +160,8 @@ class Definition:
         return Target(service, target.key, handler)
 
     def request_id(self, target: Target, request_key: str, secret: str, stored: NameLookup) -> InvocationId:
-        """The id of a request: that of the invocation that it has been under any name of the class and its handler, or the one that it
-        will be. See :func:`actors.model.new_ids.new_id`."""
+        """The id of a request: that of the invocation that it made under any name of the class and its handler, or the id of a
+        new one. See :func:`actors.model.new_ids.new_id`."""
         names = self.handler(target.handler).names
         services = self.names if target.key is None else (target.service,)
         ids = [
@@ -173,5 +173,5 @@ class Definition:
 
 
 def kind_in_words(kind: Kind) -> str:
-    """As a sentence has it: "an actor"."""
+    """The kind with an article: "an actor"."""
     return f"{'an' if kind is Kind.ACTOR else 'a'} {kind.value}"

@@ -1,4 +1,4 @@
-"""What can be seen of deployments and their code."""
+"""Public records of deployments and their code."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class DeploymentInfo:
-    """A deployment. ``open_invocations`` run on it and have not ended: when there are none, it is drained.
+    """A deployment. ``open_invocations`` counts the invocations on it that have not completed; at 0 it is drained.
 
-    ``is_latest``: new invocations take it. ``is_served``: the process runs it from its own files. ``is_loaded``: its code is in
+    ``is_latest``: new invocations run on it. ``is_served``: the process runs it from its own files. ``is_loaded``: its code is in
     memory. ``passed_over`` says who moved ``latest`` away from it, and why.
     """
 
@@ -28,9 +28,9 @@ class DeploymentInfo:
 
 @attrs.frozen(kw_only=True)
 class CodeFile:
-    """A file of a deployment: its path as imports see it (``shop/orders.py``), its bytes, and their SHA-256.
+    """A file of a deployment: its path as imports see it (``shop/orders.py``), its size in bytes, and its SHA-256.
 
-    ``text`` is what it says, where one file is asked for and is text in UTF-8.
+    ``text`` is its content, if one file was requested and is UTF-8 text.
     """
 
     path: str

@@ -1,7 +1,7 @@
-"""Fields of an object, changed from outside.
+"""Edits: changes of an object's fields from outside.
 
-An edit is an invocation like others, of a handler that every keyed class has: it waits its turn in the mailbox, runs alone,
-and is in the object's log. Its name is no identifier, so no handler of a user can have it.
+An edit is an invocation like others, of a handler that every keyed class has: it waits its turn in the mailbox, runs alone, and
+is recorded in the object's log. The name of the handler is not an identifier, so no user handler can have it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _encode = msgspec.json.Encoder().encode
 
 @attrs.frozen(kw_only=True)
 class Edit:
-    """What is to be changed. Values are as JSON has them.
+    """A change of fields. Values are plain JSON values.
 
-    ``set`` gives plain fields new values, ``clear`` gives fields back their defaults, and maps no items. ``items`` sets items of
-    maps, ``remove`` removes some; both name them by their keys as JSON (``'"apple"'``). With ``if_version`` nothing is done
-    unless the fields were last changed by that event of the object's log.
+    ``set`` assigns new values to plain fields. ``clear`` resets fields to their defaults, and empties maps. ``items`` sets items
+    of maps and ``remove`` removes some; both name items by their keys as JSON (``'"apple"'``). With ``if_version``, nothing is
+    changed unless the event with that number was the last to change the fields.
     """
 
     set: dict[str, Any] = attrs.field(factory=dict)
@@ -39,17 +39,17 @@ class Edit:
     remove: dict[str, list[str]] = attrs.field(factory=dict)
     if_version: int | None = None
     json_loses: dict[str, str] = attrs.field(factory=dict)
-    """By the name of a field, or of an item (:func:`name_of_item`): the types that the value had and its JSON does not tell."""
+    """For each field or item (:func:`name_of_item`): the types in the value that its JSON does not preserve."""
 
 
 def name_of_item(field: str, key: str) -> str:
-    """What an item is called in an edit and in what it did."""
+    """The name of an item in an edit and in its result."""
     return f"{field}[{key}]"
 
 
 @attrs.frozen(kw_only=True)
 class EditResult:
-    """What an edit did: the version of the fields that it found, and what each field that it changed was, and is."""
+    """The result of an edit: the version of the fields that it found, and the old and new value of each changed field."""
 
     version_before: int
     before: dict[str, Any]
@@ -57,12 +57,12 @@ class EditResult:
 
     @property
     def changed(self) -> bool:
-        """Whether anything is other than it was."""
+        """Whether any value has changed."""
         return self.before != self.after
 
 
 async def edit_fields(instance: Any, edit: Edit) -> EditResult:
-    """Do it. Raises ``VersionConflictError``, ``UnknownFieldError``, ``InvalidArgumentError``, ``NotPossibleError``."""
+    """Apply the edit. Raises ``VersionConflictError``, ``UnknownFieldError``, ``InvalidArgumentError`` or ``NotPossibleError``."""
     version: int = instance.__dict__["_fields_version"]
     if edit.if_version is not None and edit.if_version != version:
         raise VersionConflictError(
@@ -84,7 +84,7 @@ async def edit_fields(instance: Any, edit: Edit) -> EditResult:
 
 
 class _Editor:
-    """Changes fields through the view of the attempt, as a handler would, and notes what they were."""
+    """Changes fields through the view of the attempt, as a handler would, and records the old values."""
 
     def __init__(self, instance: Any, json_loses: Mapping[str, str]) -> None:
         self._instance = instance
@@ -94,12 +94,12 @@ class _Editor:
         self.after: dict[str, Any] = {}
 
     def set(self, name: str, value: Any) -> None:
-        """A new value for a plain field."""
+        """Set a plain field."""
         field = self._plain(name)
         self._write(field, self._decoded(field, value, name))
 
     def clear(self, name: str) -> None:
-        """The default for a plain field; no items for a map."""
+        """Reset a plain field to its default, or empty a map."""
         field = self._field(name)
         if field.kind is FieldKind.LOG:
             raise NotPossibleError(
@@ -112,7 +112,7 @@ class _Editor:
         self._write(field, field.make())
 
     def set_item(self, name: str, key: str, value: Any) -> None:
-        """A new value for an item of a map."""
+        """Set an item of a map."""
         items = self._map(name)
         field = self._field(name)
         self._note_item(name, key, items)
@@ -120,7 +120,7 @@ class _Editor:
         self.after[name_of_item(name, key)] = value
 
     def remove_item(self, name: str, key: str) -> None:
-        """No such item any more."""
+        """Remove an item of a map."""
         items = self._map(name)
         self._note_item(name, key, items)
         items.pop_if_there(_key(self._field(name), key))

@@ -1,4 +1,4 @@
-"""Why an invocation does not go on: everything that stands before it, in the order in which it would have to give way."""
+"""Explains why an invocation does not continue: its obstacles, in the order in which they would have to be removed."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class WaitCause(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class WaitReason:
-    """One thing that stands before an invocation, in words and as data.
+    """One obstacle of an invocation, in words and as data.
 
-    ``since`` and ``until`` are wall seconds; ``by`` and ``because`` say who wanted it and why; ``invocation_id`` is the one that
-    is waited for.
+    ``since`` and ``until`` are wall seconds. ``by`` and ``because`` are the requester and the reason. ``invocation_id`` is the
+    invocation that is waited for.
     """
 
     waits_for: WaitCause
@@ -54,7 +54,7 @@ class WaitReason:
 
 
 def reasons(info: InvocationInfo) -> tuple[WaitReason, ...]:
-    """Why it does not go on. Never empty: one that has ended, or that runs, says so."""
+    """The reasons why it does not continue. Never empty: a completed or running invocation has a reason that says so."""
     if info.status is Status.COMPLETED:
         return (_ended(info), *_left_behind(info))
     found = [
@@ -80,7 +80,7 @@ def _ended(info: InvocationInfo) -> WaitReason:
 
 
 def _left_behind(info: InvocationInfo) -> Iterator[WaitReason]:
-    """Nothing that it waits for, but something of it that still runs."""
+    """Steps that still run although the invocation does not wait for them."""
     told = {wait.name for wait in info.waits if wait.phase in (StepPhase.EARLIER_TRY, StepPhase.ABANDONED)}
     for name in info.abandoned_steps:
         if name in told:
@@ -198,8 +198,8 @@ def _waiting(wait: WaitInfo, info: InvocationInfo) -> WaitReason:
 
 
 def _failure_of(wait: WaitInfo, info: InvocationInfo) -> str:
-    """Why the last try of a step failed. It is known of the invocation, so only of the one step that has failed, and not after a
-    later failure has paused the invocation."""
+    """The reason why the last try of a step failed. It is recorded for the invocation, so it is known only if one step has
+    failed, and until a later failure pauses the invocation."""
     failed = [other for other in info.waits if other.kind == "step_retry"]
     failure = info.last_failure
     if failure is None or failed != [wait] or failure.message == info.pause_reason:
@@ -225,7 +225,7 @@ _PHASES = {
     StepPhase.STOPPING: (WaitCause.STEP, "is being stopped"),
     StepPhase.ABANDONED: (WaitCause.STEP, "was abandoned"),
 }
-"""What is said of a step that a process is at; of others it is only known that they have no outcome."""
+"""The description of each phase of a step in this process; of other steps it is known only that they have no outcome."""
 
 _WORDS: dict[str, tuple[WaitCause, Callable[[WaitInfo], str]]] = {
     "step": (WaitCause.STEP, lambda w: f"step {w.name!r} (step {w.step}) has no outcome yet"),

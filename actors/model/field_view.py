@@ -1,7 +1,8 @@
 """The fields of one object as one attempt sees them.
 
-Reading decodes on first use; writing is noticed when the handler next waits or ends, also inside lists and dictionaries:
-what was touched is encoded again and compared. An attempt starts from the object as it was and makes its changes again.
+A value is decoded on first use. Changes, including those inside lists and dictionaries, are detected when the handler next waits
+or ends: every value that was used is encoded again and compared. An attempt starts from the object as it was and makes its
+changes again.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ _LARGE_BYTES = 1 << 16
 
 
 class FieldView:
-    """What one attempt sees of its object, and what it has changed since it was last asked (``take_changes``).
+    """The fields that one attempt sees, and its changes since the last ``take_changes``.
 
-    ``payload_bytes`` bounds each value that it is given. ``pinned`` is what a shared handler saw before a crash. ``kept`` is the
-    object as it was in each part of the history that a restart kept; it is seen until ``go_on_from`` says that the part is over.
+    ``payload_bytes`` limits each new value. ``pinned`` are the fields that a shared handler saw before a crash. ``kept`` is the
+    object as it was in each part of the history that a restart copied; it is visible until ``go_on_from`` ends the part.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class FieldView:
         self._pinned_items = base.items
 
     def prepare(self) -> None:
-        """Have a value for each field that a factory makes, before the handler sees it. What a factory raises is raised."""
+        """Run the factories of fields without a value, before the handler sees the object. Raises the errors of a factory."""
         for field in self._prepares:
             name = field.name
             if field.factory is not None and name not in self._fields and self._other_kind(field) is None:
@@ -85,8 +86,8 @@ class FieldView:
             self._fields = {**self._first_values, **self._fields}
 
     def take_prepared(self) -> Sequence[Event]:
-        """What must be recorded, so that the object has its fields as the class declares them: what factories gave, and of plain
-        lists and dictionaries that the class has as a ``Log`` or a ``Map`` by now, the items."""
+        """The changes that give the object its declared fields: values of factories and, for plain lists and dictionaries that
+        the class now declares as a ``Log`` or a ``Map``, their items."""
         if not self._prepares:
             return _NOTHING_PREPARED
         made = {name: value for name, value in self._first_values.items() if name not in self._stored}
@@ -95,7 +96,7 @@ class FieldView:
             prepared.append(e.FieldsInitialized(invocation_id=self.invocation_id, fields=made))
         for field in self._prepares if self.is_writer else ():
             if field.kind is not FieldKind.PLAIN and field.name in self._stored:
-                with contextlib.suppress(NoLongerFitsError):  # raised when it is looked at; it stays as it is
+                with contextlib.suppress(NoLongerFitsError):  # raised when the field is used; it stays as it is
                     prepared.append(self._conversion(field, self._stored[field.name]))
         return prepared
 
@@ -106,7 +107,7 @@ class FieldView:
         return e.MapConverted(invocation_id=of, field=name, items=field.items_of_dictionary(data))
 
     def check_turn(self, field: Field) -> None:
-        """Raise unless the code that runs is the handler of this attempt: not a step, not the handler of another object."""
+        """Raise unless the running code is the handler of this attempt, and not a step or the handler of another object."""
         branch = current_branch.get()
         if branch is None or branch.execution.state is not self:
             raise _out_of_reach(field)
@@ -140,13 +141,13 @@ class FieldView:
         self._touched[field.name] = field
 
     def check_writable(self, field: Field) -> None:
-        """Raise in a shared handler, and where the field is out of reach."""
+        """Raise in a shared handler, and if the field is out of reach."""
         self.check_turn(field)
         if not self.is_writer:
             raise may_only_read(field.name)
 
     def take_changes(self, *, ended: bool) -> Sequence[Event]:
-        """The changes since the last time; for a reader that goes on, what it has seen."""
+        """The changes since the last call; for a shared handler that waits, the fields that it has read."""
         if not self._collections and not self._touched and self.is_writer:
             return ()
         for collection in self._collections.values():
@@ -166,10 +167,10 @@ class FieldView:
         return changes
 
     def go_on_from(self, changes: Sequence[Event]) -> None:
-        """See the object as it is, or as it was in the next part that is kept, under these changes of the handler's own.
+        """See the object as it is, or as it was in the next copied part, below the handler's own changes.
 
-        An object that the handler may still hold (a list, a dictionary) stays the one that is seen if it says the same as what
-        is there now. So does a collection.
+        A list or a dictionary that the handler may still hold stays the same Python object if its value is unchanged. So does a
+        collection.
         """
         del self._parts[0]
         base = self._parts[0] if self._parts else self._today
@@ -192,27 +193,28 @@ class FieldView:
                 self._values[name], self._written[name], self._touched[name] = values[name], now, field
 
     def _check_unchanged(self) -> None:
-        """A list or a dictionary that a reader was given is a copy: a change of it would be lost without a word."""
+        """Raise if a list or a dictionary that a shared handler received was changed: it is a copy, so the change would be lost
+        silently."""
         for name, field in self._touched.items():
             if not says_the_same(field.codec, self._values[name], self._written[name]):
                 raise may_only_read(name)
 
     def pinned_items(self, field: Field) -> dict[str, bytes | None]:
-        """Items of a map as they were, where they may be others now."""
+        """The former values of map items that may have changed since."""
         return self._pinned_items.get(field.name, {})
 
     def plain_log(self, field: Field) -> list[bytes] | None:
-        """The items of a log that is kept as a plain list so far."""
+        """The items of a log that is still stored as a plain list."""
         plain = self._fields.get(field.name)
         return None if plain is None else field.items_of_list(plain)
 
     def plain_map(self, field: Field) -> dict[str, bytes] | None:
-        """The items of a map that is kept as a plain dictionary so far."""
+        """The items of a map that is still stored as a plain dictionary."""
         plain = self._fields.get(field.name)
         return None if plain is None else field.items_of_dictionary(plain)
 
     def log_length(self, field: Field) -> int:
-        """How many items a log had."""
+        """The former length of a log."""
         return self._log_lengths.get(field.name, 0)
 
     @property
@@ -220,7 +222,7 @@ class FieldView:
         return self.items.log_lengths() if self._lengths is None else self._lengths
 
     def _check_kind(self, field: Field) -> None:
-        """Raise ``NoLongerFitsError`` if the field has been another kind of collection, whose items would be out of sight."""
+        """Raise ``NoLongerFitsError`` if the field was another kind of collection before, whose items would become unreachable."""
         was = self._other_kind(field)
         if was is not None and field.name not in self._fields:
             raise NoLongerFitsError(
@@ -230,7 +232,7 @@ class FieldView:
             )
 
     def _other_kind(self, field: Field) -> FieldKind | None:
-        """The kind of collection that the field has been and is not any more, if there are items of it."""
+        """The former kind of the field's collection, if it differs and there are items of it."""
         if field.kind is not FieldKind.LOG and self._log_lengths.get(field.name):
             return FieldKind.LOG
         if field.kind is not FieldKind.MAP and field.name in self.items.map_names():
@@ -306,7 +308,7 @@ def _out_of_reach(field: Field) -> InsideStepError | FieldMisuseError:
 
 @attrs.define
 class Pins:
-    """An object as it was, from a journal; ``lengths`` None: as long as its logs are now."""
+    """An object as it was, from a journal. If ``lengths`` is None, its logs are as long as now."""
 
     fields: Mapping[str, bytes]
     lengths: Mapping[str, int] | None
@@ -314,6 +316,6 @@ class Pins:
 
 
 def _without_slack(data: bytes) -> bytes:
-    """The same bytes, in memory that holds no more than them: msgspec leaves up to half as much unused at the end of what it encodes,
-    and a field stays in memory for long."""
+    """The same bytes in memory of exactly their size: msgspec leaves up to half as much unused after the encoded bytes, and a
+    field stays in memory for a long time."""
     return bytes(memoryview(data))

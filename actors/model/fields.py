@@ -1,6 +1,6 @@
-"""Durable state as attributes: how fields are declared, plain ones, ``Log`` and ``Map``.
+"""Durable state as attributes: declarations of plain fields, ``Log`` and ``Map``.
 
-What a handler reads and writes through them is in :mod:`actors.model.field_view`.
+Reads and writes of a handler go through :mod:`actors.model.field_view`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 NO_DEFAULT: Any = object()
-"""Stands for a default where none is given."""
+"""Marks a missing default."""
 
 
 @overload
@@ -37,8 +37,8 @@ def field(*, factory: Callable[[], T]) -> T: ...
 def field(*, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None) -> Any:
     """A field with a default, which each object has for itself, or with a factory that makes one for each object.
 
-    A factory is called once for an object, before the first line of the first handler that is called on it, and what it gave is
-    recorded. It runs in no handler, so it may use no durable verb.
+    A factory is called once for an object, before the first line of the first handler that is called on it, and its value is
+    recorded. It does not run in a handler, so it cannot use durable verbs.
 
     ::
 
@@ -53,7 +53,7 @@ def field(*, default: Any = NO_DEFAULT, factory: Callable[[], Any] | None = None
 
 
 def _check_factory(factory: Any) -> None:
-    """Refuse what cannot be called without arguments, or gives a coroutine. Raises :class:`DefinitionError`."""
+    """Refuse a factory that needs arguments or returns a coroutine. Raises :class:`DefinitionError`."""
     if not callable(factory):
         raise DefinitionError(f"field(): factory is {shown(factory)}, expected a function; give a value as default=")
     if inspect.iscoroutinefunction(factory):
@@ -67,30 +67,30 @@ def _check_factory(factory: Any) -> None:
             f"field(): factory is {shown(factory)}, and is called without arguments: {error}"
         ) from error
     except ValueError:
-        pass  # what is written in C may not say what it takes
+        pass  # a function written in C may not describe its parameters
 
 
 @attrs.frozen
 class FieldDefault:
-    """What ``field()`` leaves in the class until its fields are collected: a default or a factory."""
+    """The value of ``field()`` in a class until its fields are collected: a default or a factory."""
 
     default: Any
     factory: Callable[[], Any] | None
 
 
 _MAKE_THE_SAME = (bool, bytes, dict, float, frozenset, int, list, set, str, tuple)
-"""Factories that give every object the same, so that it need not be recorded."""
+"""Factories that give every object an equal value, which need not be recorded."""
 
 
 class FieldAccess(Protocol):
-    """What an attempt gives its object, so that attributes reach its fields (:class:`actors.model.field_view.FieldView`)."""
+    """The interface through which an object's attributes reach its fields (:class:`actors.model.field_view.FieldView`)."""
 
     def read(self, field: Field) -> Any: ...
     def write(self, field: Field, value: Any) -> None: ...
 
 
 class FieldKind(enum.Enum):
-    """How a field is kept."""
+    """How a field is stored."""
 
     PLAIN = "plain"
     LOG = "log"
@@ -98,9 +98,9 @@ class FieldKind(enum.Enum):
 
 
 class Field:
-    """One field of one class: an attribute that speaks to the view of the attempt.
+    """One field of one class: an attribute that uses the view of the attempt.
 
-    ``default`` is the default as JSON, None for a ``Log``, a ``Map``, and a field whose ``factory`` makes it for each object.
+    ``default`` is the default as JSON; None for a ``Log``, a ``Map``, and a field whose ``factory`` makes it for each object.
     """
 
     def __init__(self, name: str, declared: Any) -> None:
@@ -113,7 +113,7 @@ class Field:
         self._declared = declared
 
     def resolve(self, annotation: Any, what: str) -> None:
-        """Learn the type, once the class's names can be looked up. Raises :class:`DefinitionError`, naming ``what``."""
+        """Find the type, once the class's names can be resolved. Raises :class:`DefinitionError` with ``what``."""
         origin = typing.get_origin(annotation) or annotation
         arguments = typing.get_args(annotation)
         if origin is Log:
@@ -121,7 +121,7 @@ class Field:
             self.codec = codec_for(arguments[0] if arguments else Any, what)
         elif origin is Map:
             self.kind = FieldKind.MAP
-            from actors.values.mapkeys import key_codec_for  # with all shapes; few classes have a Map
+            from actors.values.mapkeys import key_codec_for  # imports all shapes; few classes have a Map
 
             self.key_codec = key_codec_for(arguments[0] if arguments else str, what)
             self.codec = codec_for(arguments[1] if arguments else Any, what)
@@ -154,20 +154,20 @@ class Field:
 
     @property
     def is_prepared(self) -> bool:
-        """Whether an object may have to be given this field before a handler sees it."""
+        """Whether an object may need to be given this field before a handler sees it."""
         return self.factory is not None or self.kind is not FieldKind.PLAIN
 
     def make(self) -> Any:
-        """A first value for one object: the default, decoded once more, or what the factory gives."""
+        """The first value for an object: a fresh copy of the default, or the value of the factory."""
         if self.factory is None:
             if self.default is None:
                 raise BrokenInvariant("only plain fields have a first value")
             return self.decode(self.default)
-        # In a context of its own: a verb that a factory used would be missing when the handler is replayed.
+        # In a context of its own: a replay would lack a verb that a factory used.
         return contextvars.Context().run(self.factory)
 
     def encode(self, value: Any) -> bytes:
-        """A value as JSON. Raises :class:`UnserializableError`."""
+        """Encode a value. Raises :class:`UnserializableError`."""
         try:
             return self.codec.encode(value)
         except ValueProblem as error:
@@ -175,18 +175,18 @@ class Field:
             raise UnserializableError(f"field {path}: {error.problem}", path=path) from error
 
     def items_of_list(self, data: bytes) -> list[bytes]:
-        """The items of a ``Log`` from when it was a plain list. Raises :class:`NoLongerFitsError`."""
+        """The items of a ``Log`` that was a plain list. Raises :class:`NoLongerFitsError`."""
         items = decode_kept(codec_for(list[self.codec.kind]), data, self.name)  # type: ignore[name-defined]
         return [self.codec.encode(item) for item in items]
 
     def items_of_dictionary(self, data: bytes) -> dict[str, bytes]:
-        """The items of a ``Map`` from when it was a plain dictionary. Raises :class:`NoLongerFitsError`."""
+        """The items of a ``Map`` that was a plain dictionary. Raises :class:`NoLongerFitsError`."""
         kind = dict[self.key_codec.kind, self.codec.kind]  # type: ignore[name-defined]
         items = decode_kept(codec_for(kind), data, self.name)
         return {self.key_codec.encode(key).decode(): self.codec.encode(item) for key, item in items.items()}
 
     def decode(self, data: bytes) -> Any:
-        """A stored value. Raises :class:`NoLongerFitsError`."""
+        """Decode a stored value. Raises :class:`NoLongerFitsError`."""
         return decode_kept(self.codec, data, self.name)
 
     def __get__(self, instance: Any, owner: type) -> Any:
@@ -197,7 +197,7 @@ class Field:
 
 
 def view_of(instance: Any) -> FieldAccess:
-    """The view that the attempt gave its object. Raises outside a handler."""
+    """The view of the attempt that the object belongs to. Raises outside a handler."""
     view: FieldAccess | None = instance.__dict__.get("_view")
     if view is None:
         raise AttributeError(
@@ -207,10 +207,10 @@ def view_of(instance: Any) -> FieldAccess:
 
 
 class Log(Generic[T]):
-    """A field that only grows: appending and reading an item cost the same however long it is.
+    """A field that only grows: appending and reading an item cost the same at any length.
 
-    An item stays as it was when it was recorded: a handler that changes one in place fails with ``FieldMisuseError``. One that was
-    just appended may be changed until the handler next waits.
+    An item stays as it was when it was recorded: a handler that changes one in place fails with ``FieldMisuseError``. An item
+    that was just appended may be changed until the handler next waits.
 
     ::
 
@@ -246,9 +246,9 @@ class Log(Generic[T]):
 
 
 class Map(Generic[K, V]):
-    """A field of many items, each read and set at a cost that does not grow with their number.
+    """A field of many items: reading and setting one costs the same whatever their number.
 
-    Walks over it go by the bytes of the keys' JSON; ``len`` walks over all of it.
+    Iteration is in the order of the keys' JSON bytes; ``len`` iterates over all items.
 
     ::
 

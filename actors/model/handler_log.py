@@ -1,7 +1,7 @@
-"""What handlers and steps say in the log.
+"""The logger for handlers and steps.
 
-A handler runs again in every replay, up to where it stands, so what it says through ``logging`` or ``print`` is said as often.
-``actors.logger`` says it once: a turn that a replay repeats is silent.
+A handler runs again in every replay, so a message through ``logging`` or ``print`` is repeated each time. ``actors.logger`` logs
+it once: it is silent in a turn that a replay repeats.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from actors.replay.branches import current_branch
 
 
 class HandlerLogger(logging.LoggerAdapter[logging.Logger]):
-    """The logger for handlers and steps: each line names its invocation, and is not repeated by a replay.
+    """The logger for handlers and steps: each line names its invocation, and a replay does not repeat it.
 
-    A line begins with the target and the id of the invocation; its record has them as ``invocation_id``, ``service``, ``key`` and
-    ``handler``, and in a step its name as ``step``, for handlers and formatters of :mod:`logging`. It belongs to the logger
-    ``actors.model.handlers``. What ``print`` and other loggers say in a handler is said again whenever the handler is replayed: after a
+    A line begins with the target and the id of the invocation. Its record has the attributes ``invocation_id``, ``service``,
+    ``key`` and ``handler``, and in a step also ``step``, for handlers and formatters of :mod:`logging`. The logger's name is
+    ``actors.model.handlers``. Messages through ``print`` and other loggers are repeated whenever the handler is replayed: after a
     wait out of memory, a retry, a restart of the process.
 
-    A line may come twice where a turn really runs twice: a handler that failed is tried again from the last thing that it was given,
-    and a process that dies may take with it the note of what was done last. Nothing is said while a handler is taken out of memory,
-    and in a check. Outside of handlers and steps it is a plain logger.
+    A line may appear twice if a turn really runs twice: a failed handler is retried from the last completion that it received,
+    and a process that dies may lose the record of its last turn. Nothing is logged while a handler is taken out of memory, or in
+    a check. Outside handlers and steps it is a plain logger.
 
     ::
 
@@ -50,7 +50,7 @@ class HandlerLogger(logging.LoggerAdapter[logging.Logger]):
 
 
 def _bound() -> dict[str, Any] | None:
-    """What a line is bound to: the handler that runs, or the one that asked for the step that runs."""
+    """The invocation that a line belongs to: that of the running handler, or of the running step."""
     branch, step = current_branch.get(), current_step.get()
     if branch is not None:
         return _bound_to(context_of(branch), None)

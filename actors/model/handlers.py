@@ -1,4 +1,4 @@
-"""Handlers as users declare them, and as the engine runs them."""
+"""Handlers as users declare them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Handler(Generic[P, R_co]):
         self.mode = mode
         self.options = options
         self.attributes: set[str] = set()
-        """The attributes of classes that it is; more than one is a mistake, refused with the class."""
+        """The attribute names under which it is in classes; more than one is a mistake, refused with the class."""
         self.__name__ = function.__name__
         self.__qualname__ = function.__qualname__
         self.__doc__ = function.__doc__
@@ -50,7 +50,7 @@ class Handler(Generic[P, R_co]):
         return getattr(self.function, "__isabstractmethod__", False)
 
     def define(self, attribute: str, types: Mapping[Any, Any]) -> HandlerDefinition:
-        """The handler as the engine sees it, in the class that has it as this attribute."""
+        """The definition of the handler in the class that has it as this attribute."""
         return HandlerDefinition(
             name=self.options.naming.of(attribute),
             attribute=attribute,
@@ -71,13 +71,13 @@ class Handler(Generic[P, R_co]):
 
 
 def _check_defined_once(name: str, namespace: Mapping[str, Any]) -> None:
-    """Refuse a second handler of a name in one class body, which would take the place of the first without a word."""
+    """Refuse a second handler with the same name in a class body, which would silently replace the first."""
     if "__qualname__" in namespace and isinstance(namespace.get(name), Handler):
         raise DefinitionError(f"{namespace['__qualname__']}.{name} is defined twice; rename one")
 
 
 def _check_function(function: Any) -> None:
-    """What makes a handler, whatever class it is in. Raises :class:`DefinitionError`."""
+    """Check a handler's function, in any class. Raises :class:`DefinitionError`."""
     name = getattr(function, "__qualname__", function)
     if isinstance(function, Handler):
         raise DefinitionError(f"{name} is decorated twice; keep one of @handler and @shared")
@@ -105,7 +105,7 @@ def _check_function(function: Any) -> None:
 
 
 class _Decorator:
-    """The decorator with its options given."""
+    """The decorator with its options."""
 
     def __init__(self, mode: Mode, options: HandlerOptions) -> None:
         self._mode = mode
@@ -136,13 +136,12 @@ def handler(
     atomic: bool = False,
     retention: Seconds | None = None,
 ) -> Handler[P, R_co] | _Decorator:
-    """A method that can be called from outside its object, durably; for an actor, one at a time per key.
+    """Make a method callable from outside its object, durably; in an actor, one call at a time for each key.
 
-    ``name`` is what it is called, if not as in the code; ``aliases`` are what it was called before: calls and
-    histories under those names are its own.
-    ``retry`` is the policy for what it raises (and for steps without one of their own). With ``atomic``, what it wrote is
-    dropped unless it succeeds. ``retention`` is how long its history and result are kept after its end, in seconds
-    or as a timedelta.
+    ``name`` is its public name, if it differs from the code; ``aliases`` are former names: calls and histories under those names
+    belong to it. ``retry`` is the policy for its errors, and for steps without a policy of their own. With ``atomic``, its writes
+    are dropped unless it succeeds. ``retention`` is how long its history and result are kept after its end, in seconds or as a
+    timedelta.
 
     ::
 
@@ -179,9 +178,10 @@ def shared(
     retry: RetryPolicy | None = None,
     retention: Seconds | None = None,
 ) -> Handler[P, R_co] | _Decorator:
-    """A method that runs beside the writer of its object and may only read. The options are those of :func:`handler`.
+    """Make a method callable beside the exclusive handlers of its object. It may only read. The options are those of
+    :func:`handler`.
 
-    It sees the fields as they were when it started, with what a running handler has recorded by then.
+    It sees the fields as they were when it started, including the recorded writes of a running handler.
 
     ::
 

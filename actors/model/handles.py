@@ -1,4 +1,4 @@
-"""How a handler is called from somewhere else: typed from its own signature, the same for handlers and for clients."""
+"""Handles of invocations, and the part of a backend that handles and references use."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ T = TypeVar("T")
 
 @attrs.frozen
 class RestartResult:
-    """What a restart did: whether anything changed, and the original's status before and after.
+    """The result of a restart: whether anything changed, and the original's status before and after.
 
-    ``successor`` names the new invocation, and says what it keeps, what begins again, and what of the original is given up;
-    after a dry run its id is empty::
+    ``successor`` names the new invocation, and says what it keeps, what begins again, and what of the original is dropped; after
+    a dry run its id is empty::
 
         plan = await client.invocation(id).restart("charge", dry_run=True)
         print([step.name for step in plan.successor.again])
@@ -62,7 +62,7 @@ class RestartResult:
 
 
 class HandleBackend(Protocol):
-    """The part of a backend that references and handles use. A running handler has one as well, which records what it is asked."""
+    """The part of a backend that references and handles use. A running handler has one as well, which records its requests."""
 
     async def call(self, request: Request) -> Any:
         """Call a handler and wait for its result, as a value of the type that the handler declares.
@@ -77,24 +77,25 @@ class HandleBackend(Protocol):
         ...
 
     async def attach(self, of: InvocationId, returns: Codec[Any] | None) -> Any:
-        """Wait for the end of an invocation; its result. Raises a :class:`actors.TerminalError` if it has none, and
+        """Wait until an invocation completes and return its result. Raises a :class:`actors.TerminalError` if it has none, and
         :class:`actors.UnknownInvocationError`."""
         ...
 
     async def outcome(self, of: InvocationId) -> Outcome:
-        """Wait for the end of an invocation; how it ended. Raises :class:`actors.UnknownInvocationError`."""
+        """Wait until an invocation completes and return its outcome. Raises :class:`actors.UnknownInvocationError`."""
         ...
 
     async def execute(self, command: c.Command, idempotency_key: str | None = None) -> ControlResult:
         """Execute a verb: cancel, kill, pause, resume, restart, signal or purge. Its event is durable on return.
 
-        A verb that comes again under the same key is answered as the first time. Raises :class:`actors.UnknownInvocationError`,
+        A verb that is repeated under the same key gets the first answer again. Raises :class:`actors.UnknownInvocationError`,
         :class:`actors.AlreadyCompletedError`, or another ``Refused`` of that verb; then nothing was changed.
         """
         ...
 
     async def resume_if_compatible(self, command: c.ResumeInvocation, idempotency_key: str | None) -> ControlResult:
-        """Resume, if the code that it would run on replays what is recorded. Raises :class:`actors.IncompatibleError`."""
+        """Resume the invocation if its recorded history replays on the code that it would run on. Raises
+        :class:`actors.IncompatibleError`."""
         ...
 
     async def check(
@@ -122,10 +123,10 @@ class HandleBackend(Protocol):
 
 
 class InvocationHandle(Generic[R_co]):
-    """One invocation: its outcome, its history, and the verbs. Handlers and clients get the same.
+    """One invocation: its outcome, its history, and the verbs. Handlers and clients use the same class.
 
-    In a handler every use is recorded, and reading (``info``, ``events``, ``follow``, ``output``) is refused:
-    what is read there changes with time and would not replay.
+    In a handler every use is recorded, and reading (``info``, ``events``, ``follow``, ``output``) is refused: the values change
+    with time and would not replay.
 
     ::
 
@@ -140,19 +141,20 @@ class InvocationHandle(Generic[R_co]):
         self.id = of
 
     def __deepcopy__(self, memo: object) -> InvocationHandle[R_co]:
-        """Itself: there is nothing in it that changes."""
+        """The handle itself: it is immutable."""
         return self
 
     def __repr__(self) -> str:
         return f"<InvocationHandle {self.id}>"
 
     async def result(self) -> R_co:
-        """Wait for the end; the result, or what it was otherwise, raised. Works for as long as it is retained."""
+        """Wait until it completes and return its result; raises the error of any other outcome. Works until the invocation is
+        purged."""
         result: R_co = await self._backend.attach(self.id, self._returns)
         return result
 
     async def outcome(self) -> Outcome:
-        """Wait for the end; how it ended, whatever that is. Not in a handler: there, ``result`` tells."""
+        """Wait until it completes and return its outcome, whatever that is. Not available in a handler: use ``result`` there."""
         return await self._backend.outcome(self.id)
 
     async def cancel(
@@ -163,11 +165,12 @@ class InvocationHandle(Generic[R_co]):
         kill_after: Seconds | None = None,
         idempotency_key: str | None = None,
     ) -> ControlResult:
-        """Stop it with its compensations; what it has called is cancelled first. After ``kill_after`` seconds it is killed.
+        """Stop it and run its compensations; invocations that it called are cancelled first. After ``kill_after`` seconds it is
+        killed.
 
-        ``children="all"`` cancels what it has sent as well. A second cancel may bring the kill forward, and never puts it off; it
-        changes nothing else. Asking again under the same ``idempotency_key`` is answered as the
-        first time. Raises ``AlreadyCompletedError``, ``UnknownInvocationError``.
+        ``children="all"`` also cancels the invocations that it sent. A repeated cancel may move the kill to an earlier time, and
+        never to a later one; it changes nothing else. Under the same ``idempotency_key`` it gets the first answer again. Raises
+        ``AlreadyCompletedError`` and ``UnknownInvocationError``.
         """
         command = c.CancelInvocation(
             invocation_id=self.id,
@@ -178,7 +181,7 @@ class InvocationHandle(Generic[R_co]):
         return await self._backend.execute(command, checked_request_key(idempotency_key))
 
     async def kill(self, *, reason: str = "", idempotency_key: str | None = None) -> ControlResult:
-        """End it now, without compensation, and what it has called with it."""
+        """End it now, without compensation, together with the invocations that it called."""
         words = checked_text(reason, "reason")
         return await self._backend.execute(
             c.KillInvocation(invocation_id=self.id, reason=words), checked_request_key(idempotency_key)
@@ -187,7 +190,7 @@ class InvocationHandle(Generic[R_co]):
     async def pause(
         self, *, reason: str = "", mode: str | PauseMode = PauseMode.DRAIN, idempotency_key: str | None = None
     ) -> ControlResult:
-        """Hold it. ``drain`` lets a running step end and records it first; ``now`` aborts the step."""
+        """Pause it. ``drain`` lets a running step end and records it first; ``now`` aborts the step."""
         words = checked_text(reason, "reason")
         command = c.PauseInvocation(invocation_id=self.id, reason=words, mode=one_of(PauseMode, mode, "mode"))
         return await self._backend.execute(command, checked_request_key(idempotency_key))
@@ -221,14 +224,14 @@ class InvocationHandle(Generic[R_co]):
         require_compatible: bool = False,
         idempotency_key: str | None = None,
     ) -> ControlResult | CheckReport:
-        """Let it go on where it stopped; while it is backing off, try again now; while it pauses, let it go on after all.
+        """Continue where it stopped; if it is backing off, retry now; if it is about to pause, do not pause it.
 
-        ``deployment`` is the code that it goes on on: ``keep`` its own, ``latest``, or one by its id. It is replayed there up
-        to where it stopped: finished steps are not repeated. With ``dry_run`` nothing changes, and the answer is the report of
-        :meth:`check`. With ``require_compatible`` it is checked first, and refused where it would be paused at once: where
-        the code asks for another operation than the recorded one, or passes a step, a call or a message another argument.
+        ``deployment`` is the code that it continues on: ``keep`` for its own, ``latest``, or the id of one. Its history is
+        replayed there, so finished steps are not repeated. With ``dry_run`` nothing changes, and the answer is the report of
+        :meth:`check`. With ``require_compatible`` it is checked first, and refused if it would be paused at once: if the code
+        makes another request than the recorded one, or passes a step, a call or a message another argument.
 
-        Raises ``StillRunningError`` (pause it first), ``UnknownDeploymentError``, ``UnknownHandlerError``,
+        Raises ``StillRunningError`` (pause it first), ``UnknownDeploymentError``, ``UnknownHandlerError`` and
         ``IncompatibleError``.
         """
         if dry_run:
@@ -242,11 +245,11 @@ class InvocationHandle(Generic[R_co]):
     async def check(
         self, *, deployment: str = "latest", app: str | os.PathLike[str] | Snapshot | None = None
     ) -> CheckReport:
-        """Replay it on other code, with no effect and nothing written: which operations are kept, changed, new, and where the
-        code first does something other than what was recorded.
+        """Replay it on other code, without effects: which operations are kept, changed or new, and where the code first differs
+        from the record.
 
-        ``deployment`` is ``latest``, ``keep`` (the one that it is on) or an id; ``app`` is code on disk instead, ``file.py`` or
-        ``package.module``. Raises ``UnknownInvocationError``, ``HistoryGoneError``, ``BrokenDeploymentError``.
+        ``deployment`` is ``latest``, ``keep`` (its own) or an id; ``app`` is code on disk instead, ``file.py`` or
+        ``package.module``. Raises ``UnknownInvocationError``, ``HistoryGoneError`` and ``BrokenDeploymentError``.
 
         ::
 
@@ -269,27 +272,27 @@ class InvocationHandle(Generic[R_co]):
         reason: str = "",
         idempotency_key: str | None = None,
     ) -> RestartResult:
-        """Do it again, as a new invocation: from the beginning, from a step, named by its name or its path, or from the ``end``,
-        which keeps every recorded step: what failed after the last one runs again.
+        """Run it again as a new invocation: from the beginning, from a step (by name or path), or from the ``end``, which keeps
+        every recorded step and repeats the work after the last one.
 
-        Going back to a step is going back to the moment before its outcome was known: what had an outcome by then is kept and
-        not executed again, signals that have come are kept, too. The answer's ``successor`` names the new invocation and says
-        what is kept and what begins again; with ``dry_run`` that is all that happens.
+        Going back to a step means going back to the moment before its outcome was known: operations that had an outcome by then
+        are kept and not executed again, and so are signals. The answer's ``successor`` names the new invocation and says what is
+        kept and what begins again; with ``dry_run`` nothing else happens.
 
-        ``input`` takes the place of the argument: one value for one parameter, a dictionary for several. Where a parameter has no
-        type, or ``Any``, it takes what JSON itself has. One that has not ended is stopped first, by ``stop="cancel"`` (with its compensations; the new one starts behind them) or
-        ``"kill"``; what waits for it then waits for the new one, unless ``hand_over`` is false. The new one sees the fields
-        of its object as they are now, once it has gone through what is kept; with ``rewind_state`` they are made what they
-        were at the step. ``deployment`` is the code that it runs on: ``keep`` that of the one that is repeated (the latest if
-        that has been pruned), ``latest``, or one by its id. With ``require_compatible`` it is refused where that code does not get through what is kept; arguments
-        are compared.
+        ``input`` replaces the argument: one value for one parameter, a dictionary for several. A parameter without a type, or
+        with ``Any``, accepts plain JSON values. An original that has not completed is stopped first, by ``stop="cancel"`` (with
+        its compensations; the successor starts after them) or ``"kill"``. Callers that wait for the original then wait for the
+        successor, unless ``hand_over`` is false. After the kept part, the successor sees the fields of its object as they are
+        now; with ``rewind_state`` they are reset to their values at the step. ``deployment`` is the code that it runs on:
+        ``keep`` for the original's (the latest if that has been pruned), ``latest``, or the id of one. With
+        ``require_compatible``, the restart is refused if that code does not replay the kept part; arguments are compared.
 
-        What is kept must fit another ``input``: the handler is replayed through it first, also for a dry run, and a step that would
-        get another argument is refused with ``IncompatibleError``, which names it with both arguments. The step that is
-        restarted from takes its new argument, with another input and on other code, unless more ran beside it.
+        The kept part must fit a new ``input``: the handler is replayed through it first, also in a dry run, and a step that would
+        get another argument is refused with ``IncompatibleError``, which shows both arguments. The step from which the restart
+        begins takes its new argument, with another input and on other code, unless other operations ran beside it.
 
         Raises ``StillOpenError``, ``UnknownStepError``, ``HistoryGoneError``, ``InvalidArgumentError``,
-        ``UnknownInvocationError``, ``IncompatibleError``.
+        ``UnknownInvocationError`` and ``IncompatibleError``.
 
         ::
 
@@ -319,7 +322,7 @@ class InvocationHandle(Generic[R_co]):
         return RestartResult(answer.changed, answer.before, answer.after, answer.successor)
 
     async def signal(self, name: str, value: Any = None, *, idempotency_key: str | None = None) -> ControlResult:
-        """Hand it a value, which ``await actors.signal(name, type)`` in it returns. Kept until it asks."""
+        """Send it a value, which ``await actors.signal(name, type)`` in its handler returns. Buffered until awaited."""
         name = checked_name(name, "name", MAX_NAME)
         written = write_value(value, f"signal {name!r}")
         command = c.SignalInvocation(
@@ -328,42 +331,42 @@ class InvocationHandle(Generic[R_co]):
         return await self._backend.execute(command, checked_request_key(idempotency_key))
 
     async def purge(self) -> ControlResult:
-        """Forget its history and its result; what it wrote into its object stays. Only once it has ended."""
+        """Delete the history and result of a completed invocation. What it wrote to its object stays."""
         return await self._backend.execute(c.PurgeInvocations(invocation_ids=[self.id]))
 
     async def info(self) -> InvocationInfo:
-        """Everything that is known of it: status, times, what it waits for, its last failure, its outcome."""
+        """The public record of the invocation: status, times, waits, last failure, outcome."""
         return await self._backend.info(self.id)
 
     async def why(self) -> tuple[WaitReason, ...]:
-        """What stands before it: a gate, a pause, its date, the key, another try, a step, a timer, a signal, another invocation."""
-        from actors.model.explain import reasons  # only readers need what tells reasons
+        """Why it does not continue: a gate, a pause, its date, the key, a retry, a step, a timer, a signal, another invocation."""
+        from actors.model.explain import reasons  # only readers need the code that explains waits
 
         return reasons(await self.info())
 
     def events(self, *, after: int = 0) -> AsyncIterator[JournalEntry]:
-        """Its history so far, behind the event of number ``after``."""
+        """Its history so far, after the event with number ``after``."""
         return self._backend.events(self.id, _checked_event(after), follow=False)
 
     def follow(self, *, after: int = 0) -> AsyncIterator[JournalEntry]:
-        """Its history so far, then what comes, as it becomes durable, until its end."""
+        """Its history so far, followed by new events as they become durable, until it completes."""
         return self._backend.events(self.id, _checked_event(after), follow=True)
 
     def output(self, *, after: int = 0) -> AsyncIterator[Any]:
-        """The values that it emits, in order, until its end; behind the piece of number ``after``.
+        """The values that it emits, in order, until it completes; only those after event ``after``.
 
-        Each is given once, when it is known to stay: what a step emits once the step is over, and not what a try of it emitted that
-        failed. For pieces as they come, use :meth:`chunks`.
+        Each value is given once, when it is final: the values of a step once the step has ended, without those of failed tries.
+        For pieces as they come, use :meth:`chunks`.
         """
-        from actors.model.output import Values  # what few processes need, none should wait for
+        from actors.model.output import Values  # imported late, because few processes need it
 
         return Values(self.chunks(after=after))
 
     def chunks(self, *, after: int = 0, live: bool = False) -> Chunks:
-        """The pieces of its output, each with its step, try and offset, until its end; behind the piece of number ``after``.
+        """The pieces of its output with step, try and offset, until it completes; only those after event ``after``.
 
-        As :meth:`output`, those that stay. With ``live`` each comes as soon as it is durable; where the try of a step fails, a
-        ``reset`` says that what the step has emitted so far is void.
+        As :meth:`output`, these are final. With ``live`` each piece is given as soon as it is durable; if the try of a step
+        fails, a ``reset`` declares the pieces of the step so far void.
 
         ::
 
@@ -382,16 +385,16 @@ def _checked_event(after: int) -> int:
 
 
 def _wanted(deployment: str) -> str | None:
-    """As a command says it: None for the one that it is on."""
+    """The deployment for a command: None for the invocation's own."""
     return None if deployment == "keep" else checked_name(deployment, "deployment", MAX_WORDS)
 
 
 NOT_YET = InvocationId("")
-"""Stands for the id of a successor until the one who carries the restart has made it."""
+"""Stands for the id of a successor until the backend that sends the restart has made it."""
 
 
 def with_successor(command: c.Command, unique: Callable[[], int], idempotency_key: str | None) -> c.Command:
-    """A restart with the id of its successor, which lives where the original does; other commands as they are."""
+    """A restart with the id of its successor, which belongs to the same object as the original; other commands unchanged."""
     if not isinstance(command, c.RestartInvocation) or command.successor != NOT_YET:
         return command
     of = command.invocation_id

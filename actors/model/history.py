@@ -1,4 +1,4 @@
-"""The history of an invocation as people and programs read it: each event with its fields as JSON, and in one line."""
+"""The history of an invocation for people and programs: each event with its fields as JSON, and in one line."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class JournalEntry:
-    """One event of an invocation: where it stands in its object's log, when, by whom, because of what, and in words.
+    """One event of an invocation: its number in its object's log, its time, requester and cause, and a line of text.
 
-    ``details`` are the event's own fields, users' values as JSON. Of a verb that a handler asked for, ``argument`` holds the
+    ``details`` are the fields of the event, with user values as JSON. For a verb that a handler requested, ``argument`` has the
     options by name.
     """
 
@@ -39,7 +39,7 @@ class JournalEntry:
 
 
 def entry_of(recorded: Recorded) -> JournalEntry:
-    """An event for readers."""
+    """The public form of an event."""
     event = recorded.event
     return JournalEntry(
         number=recorded.number,
@@ -55,19 +55,19 @@ def entry_of(recorded: Recorded) -> JournalEntry:
 def _details_of(event: Any) -> dict[str, Any]:
     details = {field.name: plain(getattr(event, field.name)) for field in attrs.fields(type(event))}
     if isinstance(event, e.VerbScheduled):
-        # A damaged one is shown as it lies there: the rest of the history can still be read.
+        # A damaged value is shown as its raw bytes, so that the rest of the history can be read.
         with contextlib.suppress(CorruptRecord):
             details["argument"] = plain(c.verb_options(event.verb, event.argument))
     return details
 
 
 def entries_of(invocation_id: InvocationId, recorded: Iterable[Recorded]) -> list[JournalEntry]:
-    """Those of the events that are the invocation's."""
+    """The events that belong to the invocation."""
     return [entry_of(r) for r in recorded if belongs_to(r.event, invocation_id)]
 
 
 def summary_of(event: Any) -> str:
-    """An event in one line."""
+    """The event in one line."""
     say = _SUMMARIES.get(event.__class__)
     if say is not None:
         return say(event)
@@ -104,7 +104,7 @@ def _answered(event: e.VerbAnswered) -> str:
 
 
 def show(value: bytes, limit: int = 80) -> str:
-    """JSON for one line."""
+    """The JSON, cut to fit a line."""
     text = value.decode(errors="replace") or "nothing"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -171,4 +171,4 @@ _SUMMARIES: dict[type, Callable[[Any], str]] = {
     e.HistoryCopied: lambda _: "events above were copied from the restarted invocation; execution continues here",
     e.FieldsRewound: lambda event: f"fields rewound: {', '.join(event.fields) or 'none'}",
 }
-"""What is said of an event; of the others, which a handler has asked for by itself, ``describe`` knows more."""
+"""The texts of events; ``describe`` has those of requests that a handler makes by itself."""

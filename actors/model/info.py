@@ -1,6 +1,6 @@
-"""What can be seen of invocations, from a live runtime, over HTTP, or from a data directory at rest.
+"""Public records of invocations, the same from a live runtime, over HTTP, or from a data directory at rest.
 
-The classes are plain data: they are sent as JSON as they are. Users' values in them are plain Python (what JSON has a word for).
+The classes are plain data and are sent as JSON unchanged. User values in them are plain Python values that JSON represents.
 """
 
 from __future__ import annotations
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class HandlerInfo:
-    """A handler that is served: its name, what it takes and gives as JSON schemas (empty: anything), and what it
-    cannot do without."""
+    """A served handler: its name, the JSON schemas of its input and output (empty: anything), and its required parameters."""
 
     name: str
     mode: Mode
@@ -53,8 +52,8 @@ class HandlerInfo:
 
 @attrs.frozen(kw_only=True)
 class FieldInfo:
-    """A field of the objects of a class: how it is kept, the JSON schema of its value, or of its items (empty: anything), of the
-    keys of a map, and what a plain one is where it was never written."""
+    """A field of a class: how it is stored, the JSON schema of its value or items (empty: anything) and of a map's keys, and the
+    default of a plain field."""
 
     name: str
     kind: FieldKind
@@ -65,8 +64,8 @@ class FieldInfo:
 
 @attrs.frozen(kw_only=True)
 class ServiceInfo:
-    """A class that is served; or, without ``is_served``, one that the app lacks though objects of it are stored, of which nothing but
-    its name and kind is known."""
+    """A served class; or, without ``is_served``, a class that the app lacks although objects of it are stored, of which only the
+    name and the kind are known."""
 
     name: str
     kind: Kind
@@ -78,26 +77,26 @@ class ServiceInfo:
 
 
 class StepPhase(enum.Enum):
-    """What a step that has been asked for is at, in the process that runs it."""
+    """The phase of a step in the process that runs it."""
 
     TURN = "turn"
-    """It waits: ``Limits.running_steps`` others run."""
+    """Waiting: ``Limits.running_steps`` others are running."""
     EARLIER_TRY = "earlier_try"
-    """It waits for the abandoned thread of an earlier try of it."""
+    """Waiting for the abandoned thread of an earlier try."""
     THREAD = "thread"
-    """It waits for a thread: all ``Limits.threads`` are taken."""
+    """Waiting for a thread: all ``Limits.threads`` are in use."""
     RUNS = "runs"
     STOPPING = "stopping"
-    """It was timed out, cancelled or aborted, and its body has not given way yet."""
+    """Timed out, cancelled or aborted, and its body has not stopped yet."""
     ABANDONED = "abandoned"
-    """As ``stopping``, and nothing that it says counts any more: it begins again if its invocation goes on."""
+    """Like ``stopping``, and its result is ignored: the step begins again if its invocation continues."""
 
 
 @attrs.frozen(kw_only=True)
 class WaitInfo:
-    """Something that an invocation waits for: a step, a timer, a call, a signal; since when, until when (wall seconds).
+    """An operation that an invocation waits for: a step, a timer, a call, a signal; with its start and its date in wall seconds.
 
-    ``phase`` is what a step is at, where it is known: in the process that runs it. ``note`` says more of that in words.
+    ``phase`` is the phase of a step, known in the process that runs it. ``note`` describes it in words.
     """
 
     step: StepId
@@ -114,7 +113,7 @@ class WaitInfo:
 
 @attrs.frozen(kw_only=True)
 class StepDoing:
-    """What a step of a running process is at, and what there is to say of it."""
+    """The phase of a running step, with a description."""
 
     phase: StepPhase
     note: str = ""
@@ -122,7 +121,7 @@ class StepDoing:
 
 @attrs.frozen(kw_only=True)
 class LeftBehind:
-    """What was stopped and has not ended: the names of an invocation's own ``steps`` in abandoned threads, and the invocations whose
+    """Work that was stopped and has not ended: the invocation's own ``steps`` in abandoned threads, and the invocations whose
     steps it waits for (``unwinding``)."""
 
     steps: tuple[str, ...] = ()
@@ -134,7 +133,7 @@ NOTHING_LEFT = LeftBehind()
 
 @attrs.frozen(kw_only=True)
 class CodeWait:
-    """The code of an invocation is not loaded: the error of the last of so many ``tries``, and when the next one is, in wall
+    """The code of an invocation is not loaded: the error of the last of ``tries`` attempts, and the time of the next, in wall
     seconds. Without an error it is being loaded."""
 
     deployment: str
@@ -145,7 +144,7 @@ class CodeWait:
 
 @attrs.frozen(kw_only=True)
 class KeyWait:
-    """An invocation waits for its object: who has it, and how many are before it in the mailbox."""
+    """An invocation waits for its object: the holder of the key, and the number of invocations before it in the mailbox."""
 
     holder: InvocationId | None
     ahead: int
@@ -153,7 +152,7 @@ class KeyWait:
 
 @attrs.frozen(kw_only=True)
 class FailureInfo:
-    """An error as it is kept."""
+    """The public record of an error."""
 
     type: str
     message: str
@@ -163,7 +162,7 @@ class FailureInfo:
 
 @attrs.frozen(kw_only=True)
 class OutcomeInfo:
-    """How it ended: with a value, or with a failure, or stopped for a reason."""
+    """The public record of an outcome: a value, a failure, or the reason why it was stopped."""
 
     kind: OutcomeKind
     value: Any = None
@@ -173,7 +172,8 @@ class OutcomeInfo:
 
 @attrs.frozen(kw_only=True)
 class GateInfo:
-    """A gate: what it holds, as text (``service:Agent``), since when, by whom and why; or, open, an exception to a wider one."""
+    """A gate: the scope that it holds (``service:Agent``), since when, by whom and why; or, if open, an exception to a wider
+    gate."""
 
     scope: str
     state: GateState
@@ -185,9 +185,9 @@ class GateInfo:
 
 @attrs.frozen(kw_only=True)
 class GateAnswer:
-    """What closing or opening a scope did: whether any gate changed, and the state of the scope before and after.
+    """The result of closing or opening a scope: whether a gate changed, and the state of the scope before and after.
 
-    ``gate`` is the closed one that holds the scope now, its own or a wider one.
+    ``gate`` is the closed gate that holds the scope now, its own or a wider one.
     """
 
     scope: str
@@ -199,16 +199,16 @@ class GateAnswer:
 
 @attrs.frozen(kw_only=True)
 class InvocationInfo:
-    """Everything that is known of an invocation. Times are wall seconds.
+    """The public record of an invocation. Times are wall seconds.
 
-    ``restarts`` is the invocation that this one repeats, and from which step; ``successors`` are those that repeat it.
-    ``phase`` is ``cancelling`` or ``pausing`` while it has been asked to and has not obeyed yet, and ``held`` while a ``gate`` is
-    closed before it (the widest, if there are several). Its events lie between ``first_event`` and ``last_event`` in the log of
-    its object, with others' between them. ``behind`` is the one that it repeats and whose end it waits for. ``deployment`` is the
-    code that it runs on; empty: whatever is served. ``requests`` are the latest that it obeyed under an idempotency key, each
-    with the status that it had before. ``circle`` names those that wait for each other, if it is one of them. ``abandoned_steps``
-    are its plain steps that were timed out or cancelled and whose threads have not ended. ``unwinding`` are those that had its key
-    before and were stopped, and whose steps have not given way: it begins after them, or after ten seconds.
+    ``restarts`` is the invocation that this one repeats, and from which step; ``successors`` are its own restarts. ``phase`` is
+    ``cancelling`` or ``pausing`` until a requested cancel or pause takes effect, and ``held`` while a closed ``gate`` holds it
+    (the widest, if there are several). Its events are between ``first_event`` and ``last_event`` in the log of its object, mixed
+    with others'. ``behind`` is the invocation that it repeats and for whose end it waits. ``deployment`` is the code that it runs
+    on; empty means the code that is served. ``requests`` are the latest requests with an idempotency key that were applied to it,
+    each with the status before. ``circle`` are the invocations that wait for each other, if it is one of them.
+    ``abandoned_steps`` are its plain steps that timed out or were cancelled and whose threads have not ended. ``unwinding`` are
+    stopped invocations that had its key before and whose steps have not stopped: it begins after them, or after ten seconds.
     """
 
     id: InvocationId
@@ -262,8 +262,8 @@ def info_of(
     circle: WaitCycle | None = None,
     left: LeftBehind = NOTHING_LEFT,
 ) -> InvocationInfo:
-    """What is known, from its row, from its own and its object's state while it is open, from the gates before it, and from what
-    the process that runs its steps is ``doing`` and has ``left``."""
+    """The record of an invocation, from its row, its state and its object's while it is open, the gates that hold it, and from
+    the process that runs its steps: what they are ``doing`` and have ``left``."""
     target, is_open = row.target, row.status is not Status.COMPLETED
     holding = (
         gates.holding(target.service, target.key, target.handler, row.deployment, accepted_at=row.created_at)
@@ -331,7 +331,7 @@ def _behind(state: ObjectState | None, open_state: InvocationState | None) -> In
 
 
 def outcome_info(outcome: Outcome) -> OutcomeInfo:
-    """How it ended, for readers."""
+    """The public form of an outcome."""
     return OutcomeInfo(
         kind=outcome.kind,
         value=plain(outcome.value),
@@ -341,7 +341,7 @@ def outcome_info(outcome: Outcome) -> OutcomeInfo:
 
 
 def failure_info(failure: Failure | None) -> FailureInfo | None:
-    """A failure for readers."""
+    """The public form of a failure."""
     if failure is None:
         return None
     return FailureInfo(
@@ -353,8 +353,8 @@ def failure_info(failure: Failure | None) -> FailureInfo | None:
 
 
 def plain(value: Any) -> Any:
-    """As JSON has it. Bytes in events are JSON already; bytes that are not are shown as text, so that one value that cannot
-    be read hides nothing else."""
+    """A value as JSON represents it. Bytes in events are JSON already; other bytes are shown as text, so that one unreadable
+    value hides nothing else."""
     if isinstance(value, bytes):
         return _read_json(value)
     if isinstance(value, enum.Enum):
@@ -378,7 +378,7 @@ def _read_json(value: bytes) -> Any:
 
 
 def _phase_of(row: InvocationRow, invocation: InvocationState | None, *, is_held: bool) -> str:
-    """What was asked of it and has not happened yet, or what keeps it from going on."""
+    """A requested change that has not taken effect yet, or the gate that holds it."""
     if invocation is not None and invocation.pausing is not None:
         return "pausing"
     if is_held and row.status is not Status.PAUSED:
@@ -387,14 +387,14 @@ def _phase_of(row: InvocationRow, invocation: InvocationState | None, *, is_held
 
 
 def gate_info(gate: Gate) -> GateInfo:
-    """A gate for readers."""
+    """The public form of a gate."""
     return GateInfo(
         scope=str(gate.scope), state=gate.state, mode=gate.mode, since=gate.since, by=gate.by, reason=gate.reason
     )
 
 
 def gate_answer(change: GateChange) -> GateAnswer:
-    """What became of a gate, for readers."""
+    """The public form of a gate's change."""
     return GateAnswer(
         scope=str(change.scope),
         changed=change.changed,
@@ -405,7 +405,7 @@ def gate_answer(change: GateChange) -> GateAnswer:
 
 
 def belongs_to(event: Any, invocation_id: InvocationId) -> bool:
-    """Whether the event is part of the invocation's history."""
+    """Whether the event belongs to the invocation's history."""
     return getattr(event, "invocation_id", None) == invocation_id
 
 

@@ -1,4 +1,4 @@
-"""How a step of a built-in object reaches the runtime that it runs in."""
+"""The client for the steps of built-in objects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class InsideClient(Protocol):
-    """The client of the runtime, as far as built-in objects use it."""
+    """The part of a runtime's client that built-in objects use."""
 
     def acting_as(self, by: str, origin: str) -> InsideClient: ...
     def invocation(self, of: InvocationId | str) -> InvocationHandle[Any]: ...

@@ -1,4 +1,4 @@
-"""The items of ``Log`` and ``Map`` fields as one attempt sees them: those that are stored, under those that it has changed."""
+"""The items of ``Log`` and ``Map`` fields as one attempt sees them: the stored ones, covered by its own changes."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ UNREAD: Any = object()
 NOTHING: Mapping[str, bytes | None] = MappingProxyType({})
 
 MAX_WATCHED = 4_096
-"""Items of a ``Log`` that one attempt watches; more only while the handler holds them."""
+"""How many items of a ``Log`` one attempt watches; more only while the handler holds references to them."""
 
 PAGE = 256
-"""Items that a walk over a ``Log`` reads together."""
+"""How many items iteration over a ``Log`` reads at once."""
 
 _ONE_WATCHED = (object(), b"")
 _REFERENCES_OF_ONE_WATCHED = sys.getrefcount(_ONE_WATCHED[0])
 
 
 class ItemAccess(Protocol):
-    """What the collections of an attempt need of its fields (:class:`actors.model.field_view.FieldView`)."""
+    """The fields of an attempt, as its collections use them (:class:`actors.model.field_view.FieldView`)."""
 
     invocation_id: InvocationId
     items: Items
@@ -73,11 +73,11 @@ class ItemAccess(Protocol):
 
 
 class LogView(Log[T]):
-    """A ``Log`` as one attempt sees it: what is stored, then what it has appended.
+    """A ``Log`` as one attempt sees it: the stored items, followed by its own.
 
-    An item that can be changed in place is the same object each time it is read, and is watched: one that was just appended is
-    recorded as it is when the handler next waits, one that is recorded must stay as it is. Those read in a turn are looked at
-    at the end of the turn, the others once more at the end of the handler.
+    A mutable item is the same Python object each time it is read, and is watched: one that was just appended is recorded as it is
+    when the handler next waits; a recorded one must not change. Items read in a turn are checked at the end of the turn, all
+    others once more at the end of the handler.
     """
 
     def __init__(self, view: ItemAccess, field: Field) -> None:
@@ -93,7 +93,7 @@ class LogView(Log[T]):
         self._base()
 
     def _base(self) -> None:
-        """Stand on what is stored now."""
+        """Start from the items that are stored now."""
         self._plain = self._view.plain_log(self._field)
         self.base_length = self._view.log_length(self._field) if self._plain is None else len(self._plain)
 
@@ -113,7 +113,7 @@ class LogView(Log[T]):
         return self.base_length + len(self._appended)
 
     def __deepcopy__(self, memo: object) -> LogView[T]:
-        """Itself: a step that is given it is told that it cannot look into it."""
+        """The object itself: a step that receives it gets an error when it reads it."""
         return self
 
     @overload
@@ -138,7 +138,7 @@ class LogView(Log[T]):
             yield from self._read(start, min(start + PAGE, len(self)))
 
     def take_change(self) -> Event | None:
-        """What was appended since the last time."""
+        """The items appended since the last call."""
         for position, item in self._unrecorded.items():
             data = self._appended[position - self.base_length] = self._encode(position, item)
             self._watched[position] = item, data
@@ -150,13 +150,13 @@ class LogView(Log[T]):
         return e.LogExtended(invocation_id=self._view.invocation_id, field=self._field.name, items=new)
 
     def check_unchanged(self, *, ended: bool) -> None:
-        """Refuse a change of an item that is recorded. Raises :class:`FieldMisuseError`."""
+        """Refuse a change of a recorded item. Raises :class:`FieldMisuseError`."""
         for position in list(self._watched if ended else self._read_lately):
             self._check_item(position)
         self._read_lately.clear()
 
     def start_from(self, own: Own) -> None:
-        """Stand behind what is stored now, with these items of the handler's own."""
+        """Start after the items that are stored now, with these items of the handler's own."""
         self.check_unchanged(ended=True)
         self._watched.clear()
         self._base()
@@ -191,7 +191,7 @@ class LogView(Log[T]):
         return item
 
     def _let_go(self) -> None:
-        """Watch fewer: of the oldest those that nobody holds any more, and that are therefore as they will ever be."""
+        """Stop watching the oldest items that no other code refers to: they cannot change any more."""
         for position in list(self._watched)[:-MAX_WATCHED]:
             if sys.getrefcount(self._watched[position][0]) <= _REFERENCES_OF_ONE_WATCHED:
                 self._check_item(position)
@@ -212,7 +212,7 @@ class LogView(Log[T]):
 
 
 class MapView(Map[K, V]):
-    """A ``Map`` as one attempt sees it: what is stored, under what it has changed."""
+    """A ``Map`` as one attempt sees it: the stored items, covered by its own changes."""
 
     def __init__(self, view: ItemAccess, field: Field) -> None:
         self._view = view
@@ -225,7 +225,7 @@ class MapView(Map[K, V]):
         self._stand_on(NOTHING)
 
     def _stand_on(self, own: Mapping[str, bytes | None]) -> None:
-        """See what is stored now, under these items of the handler's own."""
+        """Start from the items that are stored now, covered by these items of the handler's own."""
         plain = self._view.plain_map(self._field)
         self._is_all_known = plain is not None
         self._known = {**(plain or NOTHING), **self._view.pinned_items(self._field), **own}
@@ -259,7 +259,7 @@ class MapView(Map[K, V]):
         return default if value is UNREAD else value
 
     def __deepcopy__(self, memo: object) -> MapView[K, V]:
-        """Itself: a step that is given it is told that it cannot look into it."""
+        """The object itself: a step that receives it gets an error when it reads it."""
         return self
 
     def __iter__(self) -> Iterator[K]:
@@ -283,12 +283,12 @@ class MapView(Map[K, V]):
         return [self._encode_key(key) for key in self]
 
     def pop_if_there(self, key: K) -> None:
-        """Remove the item, if there is one."""
+        """Remove the item, if it exists."""
         if key in self:
             del self[key]
 
     def take_change(self) -> Event | None:
-        """What was set or removed since the last time."""
+        """The items set or removed since the last call."""
         changed: dict[str, bytes | None] = {}
         before: dict[str, bytes | None] = {}
         for encoded in list(self._touched):
@@ -307,7 +307,7 @@ class MapView(Map[K, V]):
         )
 
     def check_unchanged(self, *, ended: bool) -> None:
-        """Refuse a change of an item, where nobody may write. Raises :class:`FieldMisuseError`."""
+        """Refuse a change of an item in a handler that may only read. Raises :class:`FieldMisuseError`."""
         if self._view.is_writer:
             return
         for encoded in self._touched:
@@ -316,7 +316,7 @@ class MapView(Map[K, V]):
                 raise may_only_read(f"{self._field.name}[{encoded}]")
 
     def start_from(self, own: Own) -> None:
-        """Stand over what is stored now, with these items of the handler's own."""
+        """Start from the items that are stored now, covered by these items of the handler's own."""
         held = {k: v for k, v in self._values.items() if v is not UNREAD and not isinstance(v, IMMUTABLE)}
         self._stand_on(own.maps.get(self._field.name, NOTHING))
         self._values, self._touched = {}, {}
@@ -326,7 +326,7 @@ class MapView(Map[K, V]):
                 self._touched[encoded] = None
 
     def take_reads(self) -> Event | None:
-        """What was read since the last time."""
+        """The items read since the last call."""
         if not self._unpinned:
             return None
         read, self._unpinned = self._unpinned, {}
@@ -366,7 +366,7 @@ class MapView(Map[K, V]):
 
 
 def _encoded(codec: Codec[T], item: T, name: str, where: object, payload_bytes: int) -> bytes:
-    """An item as JSON. Raises :class:`UnserializableError`, :class:`PayloadTooLargeError`."""
+    """An item as JSON. Raises :class:`UnserializableError` or :class:`PayloadTooLargeError`."""
     try:
         data = codec.encode(item)
     except ValueProblem as error:
@@ -376,14 +376,14 @@ def _encoded(codec: Codec[T], item: T, name: str, where: object, payload_bytes: 
 
 
 def may_only_read(name: str) -> FieldMisuseError:
-    """What a reader is told that has changed something."""
+    """The error for a shared handler that has changed a value."""
     return FieldMisuseError(
         f"a @shared handler may only read, and this one changes {name!r}; make it a @handler, or send to one"
     )
 
 
 class Items(Protocol):
-    """Where the items of ``Log`` and ``Map`` fields are read, as they were when the attempt's object was last left alone."""
+    """Reads the items of ``Log`` and ``Map`` fields as they were at the start of the attempt's view."""
 
     def log_lengths(self) -> Mapping[str, int]: ...
     def map_names(self) -> Container[str]: ...

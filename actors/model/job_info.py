@@ -1,4 +1,4 @@
-"""What can be seen of bulk jobs."""
+"""Public records of bulk jobs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from journal.ids import InvocationId
 
 @attrs.frozen(kw_only=True)
 class JobPreview:
-    """What a job would take now: how many invocations are chosen, and the oldest that a condition fits, or the first of others,
-    as far as they are there. Nothing has changed."""
+    """What a job would select now: the number of invocations, and the first of them: the oldest matches, or the first named.
+    Nothing has changed."""
 
     count: int
     sample: tuple[InvocationInfo, ...]
@@ -23,13 +23,13 @@ class JobPreview:
 
 @attrs.frozen(kw_only=True)
 class JobInfo:
-    """How a job stands. Times are wall seconds.
+    """The progress of a job. Times are wall seconds.
 
-    Its invocations are those that ``where`` fitted, those that were ``named`` by their ids, so many, or those that the job
-    ``refused_by`` was refused. ``matched`` was their number when the job began; it takes ``total`` of them, fewer only if it was
-    given a ``limit``. ``done`` are dealt with: ``changed``, ``unchanged``, or ``refused`` (counted by the type of the refusal).
-    ``failure`` says why it failed, or what it does not get past. ``invocation_id`` is the job as an invocation, ``status`` how
-    that stands: it can be paused and resumed like others.
+    Its invocations are those that matched ``where``, the ``named`` number of ids, or those that the job ``refused_by`` could not
+    change. ``matched`` was their number when the job began; it takes ``total`` of them, fewer only if it has a ``limit``.
+    ``done`` are processed: ``changed``, ``unchanged``, or ``refused`` (counted by error type). ``failure`` is the reason why it
+    failed or does not advance. ``invocation_id`` is the job as an invocation and ``status`` that invocation's status: it can be
+    paused and resumed like others.
     """
 
     id: str
@@ -56,12 +56,12 @@ class JobInfo:
 
     @property
     def which(self) -> str:
-        """Which invocations, in words."""
+        """Its selection, in words."""
         return words_of(self)
 
 
 def words_of(chosen: JobSpec | JobInfo) -> str:
-    """Which invocations, in words."""
+    """The selection, in words."""
     if chosen.named:
         return f"of {chosen.named} named"
     return f"of those that {chosen.refused_by} was refused" if chosen.refused_by else f"where {chosen.where}"
@@ -69,8 +69,8 @@ def words_of(chosen: JobSpec | JobInfo) -> str:
 
 @attrs.frozen(kw_only=True)
 class JobItem:
-    """What became of one invocation: its status before and after, or the type of the refusal; where that was asked for, also
-    the ``reason`` for which the code would not get through its history."""
+    """The result for one invocation: its status before and after, or the type of the refusal, and for a compatibility check the
+    ``reason``."""
 
     id: InvocationId
     result: ItemResult
@@ -82,7 +82,7 @@ class JobItem:
 
 @attrs.frozen(kw_only=True)
 class JobItems:
-    """Outcomes, in the order in which they were dealt with. ``next`` asks for the following ones; None: there are no more yet."""
+    """Results, in the order of processing. ``next`` requests the following ones; None means that there are no more yet."""
 
     items: tuple[JobItem, ...]
     next: int | None = None

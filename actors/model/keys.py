@@ -1,4 +1,4 @@
-"""Keys that users give: of objects, and of requests that may be sent again."""
+"""Checks the keys that users give: of objects, and of repeatable requests."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from actors.model.definitions import Definition
 
 MAX_REQUEST_KEY = 256
-"""Characters of an idempotency key."""
+"""The longest idempotency key, in characters."""
 
 
 def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | None:
-    """The key as it may be used. Raises :class:`InvalidKeyError`."""
+    """The key, checked. Raises :class:`InvalidKeyError`."""
     if definition.kind is Kind.SERVICE:
         if key is not None:
             raise InvalidKeyError(f"{definition.name} is a service and has no key, found {key!r}")
@@ -34,7 +34,7 @@ def checked_key(definition: Definition, key: object, limit_bytes: int) -> str | 
 
 
 def key_text(key: object, service: str) -> str:
-    """The key as a plain ``str``. Raises :class:`InvalidKeyError` for what is no text, empty, or not UTF-8."""
+    """The key as a plain ``str``. Raises :class:`InvalidKeyError` if it is not a text, empty, or not UTF-8."""
     if type(key) is str and key and key.isascii():
         return key
     text = str.__str__(key) if is_a(key, str) else ""
@@ -46,7 +46,7 @@ def key_text(key: object, service: str) -> str:
 
 
 def checked_request_key(key: str | None) -> str | None:
-    """An idempotency key as it may be used. Raises :class:`InvalidKeyError`."""
+    """An idempotency key, checked. Raises :class:`InvalidKeyError`."""
     if key is None:
         return None
     if not is_a(key, str):

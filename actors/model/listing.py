@@ -1,4 +1,4 @@
-"""Which invocations are wanted."""
+"""The filter for lists of invocations."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Listing:
-    """Which invocations are wanted. None: whatever it is. Those of built-in objects only if ``system``, or by their name.
+    """A filter for invocations. None matches every value. Built-in objects are included only with ``system``, or if named.
 
-    ``where`` is a condition in SQL, which ``actors.query.sql`` answers.
+    ``where`` is an SQL condition, which ``actors.query.sql`` evaluates.
     """
 
     status: frozenset[Status] | None = None
@@ -30,7 +30,7 @@ class Listing:
     system: bool = False
 
     def wants(self, row: InvocationRow) -> bool:
-        """Whether this is one of them."""
+        """Whether the invocation matches."""
         target = row.target
         return (
             (self.status is None or row.status in self.status)

@@ -1,10 +1,10 @@
-"""Errors that show a mistake in the program, so that every further try must raise them again.
+"""Recognises errors that show a mistake in the program, so that every retry must raise them again.
 
-The list is short on purpose: an error that is taken for a mistake fails an invocation, which a later try might have saved. On it
-are names and attributes that do not exist, modules that cannot be imported, functions that are not written yet, and calls that
-do not fit the function's parameters. Not on it are errors that depend on values, which a step may get from elsewhere: a
-``TypeError`` of an operation, an ``UnboundLocalError``, an ``AttributeError`` of a value, a ``SyntaxError`` of a text. A subclass of a
-listed class is the user's own, and may mean anything.
+The list is short on purpose: an error that is wrongly taken for a mistake fails an invocation that a retry might have saved. It
+contains names and attributes that do not exist, modules that cannot be imported, functions that are not written yet, and calls
+that do not fit the function's parameters. It does not contain errors that depend on values, which a step may get from elsewhere:
+a ``TypeError`` of an operation, an ``UnboundLocalError``, an ``AttributeError`` of a value, a ``SyntaxError`` of a text. A
+subclass of a listed class is the user's own and may mean anything.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _DOES_NOT_FIT = re.compile(
     r"|got some positional-only arguments passed as keyword)"
     r"|expected (at most |at least )?\d+ arguments?, got \d+"
 )
-"""What Python says of a call whose arguments do not fit, of a function in Python and of one in C."""
+"""Python's messages for a call whose arguments do not fit, of a Python function and of a C function."""
 
 
 def fails_fast(error: BaseException, policy: RetryPolicy, *, by_default: bool) -> bool:
-    """Whether the policy, or the runtime where the policy leaves it open, gives up on an error like this at once."""
+    """Whether the policy, or the runtime if the policy leaves it open, fails at once on such an error."""
     return (by_default if policy.fail_fast is None else policy.fail_fast) and is_mistake(error)
 
 
 def is_mistake(error: BaseException) -> bool:
-    """Whether the error must come again at every try. A group must if everything in it must. Never raises."""
+    """Whether the error must come again at every try. A group must if all of its errors must. Never raises."""
     return all(_is_mistake(leaf) for leaf in leaves_of(error))
 
 
@@ -53,6 +53,6 @@ def _is_mistake(error: Any) -> bool:
 
 
 def _is_raised_by_us(error: BaseException) -> bool:
-    """Whether the call itself was refused: no line of the function that was called has run."""
+    """Whether the call itself was refused: no line of the called function has run."""
     frames = frames_of(error)
     return bool(frames) and str(frames[-1][0].f_globals.get("__name__")).startswith("actors.")

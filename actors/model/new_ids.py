@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 def new_id(
     target: Target, request_key: str | None, unique: int, secret: str = "", *, asked: Target | None = None
 ) -> InvocationId:
-    """The id of a new invocation: where it lives, and what makes it this one.
+    """The id of a new invocation: its object and its unique part.
 
-    Every invocation of a service lives by itself. A request's key always gives the same id in one store: its ``secret`` is part
-    of the hash, so that a guessed key is not a known id. Only a workflow's run goes without, as :func:`actors.workflow_id` does.
-    ``asked`` is the target by the names that the id is made of, if those are others (``Definition.request_id``).
+    Every invocation of a service has a stream of its own. An idempotency key always gives the same id in one store: the store's
+    ``secret`` is part of the hash, so that a guessed key does not give a known id. The run of a workflow goes without the secret,
+    as :func:`actors.workflow_id` does. ``asked`` is the target by the names that the id is made of, if those differ
+    (``Definition.request_id``).
     """
     if request_key is not None:
         of = target if asked is None else asked

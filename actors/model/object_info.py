@@ -1,4 +1,4 @@
-"""What is known of a keyed object: its fields now and then, and what changed them."""
+"""Public records of keyed objects: their fields now and in the past, and their changes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class ObjectInfo:
-    """An object, now or after an event. A key that was never used has version 0, and its fields have their defaults.
+    """An object, now or after an event. A key that was never used has version 0 and the default fields.
 
-    ``version`` is the number of the last event in its log, ``version_at`` when that was decided (wall seconds; None if it is
-    no longer kept), ``fields_version`` the number of the one that changed its fields last. ``history_from`` is the number of the first
-    event that is still kept: 1 unless retention has purged what was before it.
-    ``fields`` are the plain ones, ``logs`` the lengths of its logs, ``maps`` the names of its maps. ``holder`` has it for
-    itself, ``waiting`` are those in the mailbox, in order, the first hundred of ``waiting_count``.
+    ``version`` is the number of the last event in its log, ``version_at`` the time of that event (wall seconds; None if it is
+    purged), ``fields_version`` the number of the event that last changed its fields. ``history_from`` is the number of the first
+    stored event: 1 unless retention has purged earlier ones. ``fields`` are the plain ones, ``logs`` the lengths of its logs,
+    ``maps`` the names of its maps. ``holder`` is the invocation that has the key; ``waiting`` are the first hundred of
+    ``waiting_count`` in the mailbox, in order.
     """
 
     service: str
@@ -42,8 +42,8 @@ class ObjectInfo:
 
 @attrs.frozen(kw_only=True)
 class FieldChange:
-    """A field, or an item of it, as an invocation left it: after which event, when (wall seconds), by whom. ``item`` is the key
-    of a map's item as JSON, or the position in a log."""
+    """A field, or an item of it, as an invocation left it: the event, the time (wall seconds) and the requester. ``item`` is the
+    key of a map's item as JSON, or the index in a log."""
 
     number: int
     at: float
@@ -55,7 +55,7 @@ class FieldChange:
 
 @attrs.frozen(kw_only=True)
 class ItemInfo:
-    """An item of a ``Log`` or a ``Map``: its position, or its key as JSON, and its value."""
+    """An item of a ``Log`` or a ``Map``: its index, or its key as JSON, and its value."""
 
     item: str
     value: Any

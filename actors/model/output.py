@@ -1,4 +1,4 @@
-"""What an invocation emits, as readers get it: the same from a runtime in this process and from a server."""
+"""The output of an invocation for readers, the same from a runtime in this process and from a server."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class OutputChunk:
     """One piece of an invocation's output.
 
-    ``number`` is its event, which ``after`` takes; ``at`` is wall seconds. ``attempt`` is the try of the ``step`` that emitted it, 0 for
-    the handler itself, and ``offset`` its place in that run. One of the kind ``reset`` is no piece: what the step has emitted so
-    far is void, since it is tried again::
+    ``number`` is its event, which ``after`` accepts; ``at`` is wall seconds. ``attempt`` is the try of the ``step`` that emitted
+    it, 0 for the handler itself, and ``offset`` its index in that run. A chunk of the kind ``reset`` is not a piece: it declares
+    the pieces of the step so far void, because the step is retried::
 
         async for chunk in handle.chunks(live=True):
             if chunk.is_reset:
@@ -40,17 +40,17 @@ class OutputChunk:
     value: Any = None
 
     def as_reset(self) -> OutputChunk:
-        """What says that what came before this piece is void."""
+        """A reset that declares everything before this piece void."""
         return attrs.evolve(self, kind=OutputKind.RESET, number=self.number - 1, value=None)
 
     @property
     def is_reset(self) -> bool:
-        """Whether it says that what its step has emitted so far is void."""
+        """Whether it declares the pieces of its step so far void."""
         return self.kind is OutputKind.RESET
 
 
 def chunk_of(mark: Mark) -> OutputChunk:
-    """The same for readers."""
+    """The public form of a mark."""
     return OutputChunk(
         kind=mark.kind,
         number=mark.number,
@@ -63,7 +63,7 @@ def chunk_of(mark: Mark) -> OutputChunk:
 
 
 class Chunks:
-    """The output as an iterator, as a view gives it. A class, so that leaving it half-way needs no closing."""
+    """The output as an iterator, through a view. It is a class, so that leaving it half way needs no closing."""
 
     def __init__(self, marks: AsyncIterator[OutputChunk], view: MarkFilter[OutputChunk]) -> None:
         self._marks = marks
@@ -90,7 +90,7 @@ class Chunks:
 
 
 class Values:
-    """The values of pieces, as an iterator."""
+    """The values of the pieces, as an iterator."""
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks

@@ -1,4 +1,4 @@
-"""What a handler has changed, put together."""
+"""Merges the changes of a handler."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @attrs.define
 class Own:
-    """Changes of a handler, put together."""
+    """The merged changes of a handler."""
 
     fields: dict[str, bytes] = attrs.field(factory=dict)
     logs: dict[str, list[bytes]] = attrs.field(factory=dict)

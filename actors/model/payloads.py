@@ -1,4 +1,4 @@
-"""Values that a verb takes along: written as JSON, and no larger than the limit."""
+"""The values that a verb carries: written as JSON, within the size limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_value(command: c.Command, limits: Limits) -> None:
-    """Raise :class:`PayloadTooLargeError` for a verb with a value of the user's that is too large."""
+    """Raise :class:`PayloadTooLargeError` for a verb with a user value that is too large."""
     match command:
         case c.SignalInvocation():
             within_limit(command.value, limits.payload_bytes, f"signal {command.name!r}")
@@ -23,7 +23,7 @@ def check_value(command: c.Command, limits: Limits) -> None:
 
 
 def write_value(value: Any, what: str) -> Written:
-    """Any value by its own type, for a reader that names one. Raises :class:`UnserializableError`, naming ``what``."""
+    """Encode a value by its own type, for a reader that names one. Raises :class:`UnserializableError` with ``what``."""
     try:
         return write_by_own_type(value)
     except ValueProblem as error:
@@ -31,7 +31,7 @@ def write_value(value: Any, what: str) -> Written:
 
 
 def json_of(value: Any, what: str) -> bytes:
-    """A value that JSON itself has. Raises :class:`UnserializableError`, naming ``what``."""
+    """Encode a plain JSON value. Raises :class:`UnserializableError` with ``what``."""
     try:
         return encode_json(value)
     except ValueProblem as error:

@@ -1,4 +1,4 @@
-"""How a handler is called from somewhere else: typed from its own signature, the same for handlers and for clients."""
+"""References to objects, whose handlers are called with types from their own signatures; the same for handlers and clients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class BoundHandler(Generic[P, R_co]):
-    """A handler of one object: call it, or ``send`` to it and go on."""
+    """A handler of one object: call it, or ``send`` to it without waiting."""
 
     def __init__(
         self,
@@ -40,17 +40,17 @@ class BoundHandler(Generic[P, R_co]):
         self.__qualname__ = handler.function.__qualname__
 
     def __deepcopy__(self, memo: object) -> BoundHandler[P, R_co]:
-        """Itself: there is nothing in it that changes."""
+        """The handler itself: it is immutable."""
         return self
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
-        """Call it, and wait for the result. Raises what the handler raised for good."""
+        """Call it and wait for the result. Raises the terminal error of the handler."""
         if self._options.delay is not None:
             raise DefinitionError(f"{self.__qualname__}: a delay goes with send(), a call waits for its answer")
         return self._backend.call(self._request(args, kwargs))
 
     def send(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, InvocationHandle[R_co]]:
-        """Have it done, durably, without waiting for it."""
+        """Send a one-way message: durable on return, without waiting for the result."""
         return self._backend.send(self._request(args, kwargs))
 
     def options(
@@ -60,11 +60,11 @@ class BoundHandler(Generic[P, R_co]):
         idempotency_key: str | None = None,
         timeout: Seconds | None = None,
     ) -> BoundHandler[P, R_co]:
-        """The same handler, called otherwise.
+        """The same handler with options for the call.
 
-        ``delay``: seconds until a sent message arrives. ``idempotency_key``: asking again under the same key finds the same
-        invocation. ``timeout``: seconds until the wait is given up; a handler's call is then cancelled, a client's goes on.
-        Both may be timedeltas. Raises ``InvalidArgumentError``, ``InvalidKeyError``.
+        ``delay`` is the time in seconds until a sent message arrives. ``idempotency_key`` makes a repeated request find the same
+        invocation. ``timeout`` is how long to wait in seconds; after that, a call by a handler is cancelled, and a client's call
+        continues. Both may be timedeltas. Raises ``InvalidArgumentError`` and ``InvalidKeyError``.
 
         ::
 
@@ -85,7 +85,7 @@ class BoundHandler(Generic[P, R_co]):
 
 
 class OwnHandler(BoundHandler[P, R_co]):
-    """A handler as it is found on its own instance: called, it is the plain method; ``send`` goes through the mailbox."""
+    """A handler on its own instance: a call is the plain method; ``send`` goes through the mailbox."""
 
     def __init__(self, instance: Any, attribute: str, function: Callable[..., Coroutine[Any, Any, R_co]]) -> None:
         own = instance.__dict__
@@ -104,7 +104,7 @@ class OwnHandler(BoundHandler[P, R_co]):
 
 
 class Reference:
-    """An object somewhere: its handlers can be called. To the type checker it is an instance of its class."""
+    """A reference to an object, whose handlers can be called. To the type checker it is an instance of its class."""
 
     _backend: HandleBackend
     _definition: Definition
@@ -125,7 +125,7 @@ class Reference:
             bound: BoundHandler[Any, Any] = BoundHandler(
                 self._backend, self._definition, self._key, handler, NO_OPTIONS
             )
-            self.__dict__[name] = bound  # found there from now on
+            self.__dict__[name] = bound  # cached as an attribute from now on
             return bound
         if name in self._definition.fields:
             raise FieldMisuseError(
@@ -142,7 +142,7 @@ class Reference:
         )
 
     def __deepcopy__(self, memo: object) -> Reference:
-        """Itself: there is nothing in it that changes."""
+        """The reference itself: it is immutable."""
         return self
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""A call of a handler, as it leaves the caller."""
+"""A call of a handler as it leaves the caller."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class CallOptions:
-    """How one call is made."""
+    """The options of one call."""
 
     delay: float | None = None
     idempotency_key: str | None = None
@@ -30,7 +30,7 @@ NO_OPTIONS = CallOptions()
 
 @attrs.define(eq=False)
 class Request:
-    """A call as it leaves the one who calls. ``request_key`` makes it the same request when it comes again."""
+    """A call as it leaves the caller. ``request_key`` is its idempotency key."""
 
     target: Target
     definition: Definition
@@ -40,11 +40,11 @@ class Request:
     options: CallOptions
     request_key: str | None
     is_once: bool = False
-    """A workflow's run, whose id anybody can work out; see :func:`new_id`."""
+    """Whether it is a workflow's run, whose id can be computed from its key; see :func:`new_id`."""
 
     @property
     def other_targets(self) -> tuple[str, ...]:
-        """The same target by the other names of its class and its handler."""
+        """The same target under the other names of its class and its handler."""
         definition, handler = self.definition, self.handler
         if not definition.aliases and len(handler.names) == 1:
             return ()
@@ -53,11 +53,11 @@ class Request:
         )
 
     def __str__(self) -> str:
-        """What its result is called where it does not fit."""
+        """The name of its result in error messages."""
         return f"the result of {self.target}"
 
     def encode_arguments(self, limits: Limits) -> bytes:
-        """The arguments as JSON. Raises :class:`InvalidArgumentError`, :class:`PayloadTooLargeError`, ``TypeError``."""
+        """The arguments as JSON. Raises :class:`InvalidArgumentError`, :class:`PayloadTooLargeError` or ``TypeError``."""
         try:
             data = self.handler.signature.encode(self.args, self.kwargs)
         except ValueProblem as error:

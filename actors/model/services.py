@@ -1,4 +1,4 @@
-"""Classes that are served, as readers see them."""
+"""Public records of served classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def service_info(definition: Definition) -> ServiceInfo:
-    """A class for readers."""
+    """The public record of a class."""
     return ServiceInfo(
         name=definition.name,
         kind=definition.kind,

@@ -1,11 +1,11 @@
-"""What a shared handler may not do, found in its source when its class is defined.
+"""Finds assignments to fields in shared handlers when their class is defined.
 
-A shared handler that assigns a field raises when it comes to that line, which may be after weeks and in one branch out of
-many. A type checker cannot see the mistake: to it ``self`` is the same class in every method.
+A shared handler that assigns a field raises when it reaches that line, possibly after weeks and in one branch of many. A type
+checker cannot see the mistake, because ``self`` has the same class in every method.
 
-The bytecode says whether an attribute of that name is assigned at all, which is seldom and costs microseconds to know; but not
-to which object. The source says that. It may be missing, or be a later one than the code, so it is asked second and
-believed only where the bytecode agrees. Where it says nothing, the line itself raises when it runs.
+The bytecode shows cheaply whether an attribute of that name is assigned at all, but not on which object; the source shows that.
+The source may be missing, or newer than the code, so it is read second and believed only if the bytecode agrees. Where it says
+nothing, the line itself raises when it runs.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _tree_of(function: Callable[..., object]) -> ast.AsyncFunctionDef | None:
 
 
 def _assignments(body: list[ast.stmt], own: str) -> Iterator[ast.Attribute]:
-    """Where attributes of the object are stored or deleted, also in functions inside that see the same object."""
+    """The places where attributes of the object are stored or deleted, including nested functions that see the same object."""
     left: list[ast.AST] = [*reversed(body)]
     while left:
         node = left.pop()

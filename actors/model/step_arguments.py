@@ -1,9 +1,9 @@
-"""A step's arguments as they are recorded: whole, for people to read, and for a replay to be held against.
+"""Records the arguments of steps, for people to read and for replays to compare.
 
-A step takes whatever Python can copy, so some arguments are not values: a client of a service, a function. Those are *opaque*:
-recorded by their ``repr``, which may differ from process to process, and compared with nothing. A replay is held against all
-others. Values are encoded in one order, whatever order their sets and dictionaries are in. What msgspec does not know is written
-as the journal would keep it, if it could; numbers that are not finite, for which JSON has no word, as Python prints them.
+A step accepts everything that Python can copy, so some arguments are not values: a client of a service, a function. Those are
+*opaque*: recorded by their ``repr``, which may differ between processes, and not compared. All others are compared in a replay.
+Values are encoded in one order, whatever the order of their sets and dictionaries. Types that msgspec does not know are written
+as the journal would store them, if it could; numbers that are not finite, which JSON lacks, as Python prints them.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _CONTAINERS = (dict, list, tuple, set, frozenset)
 
 
 def encoded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, tuple[str, ...]]:
-    """The arguments as JSON, by position, or by position and name; and those that are opaque. Never raises."""
+    """The arguments as JSON, by position or by position and name; and the opaque ones. Never raises."""
     if not args and not kwargs:
         return b"", ()
     shown: Any = {**{str(i): a for i, a in enumerate(args)}, **kwargs} if kwargs else list(args)
     try:
         data = _encode_in_order(shown)
-    except Exception:  # keys that are not texts, things that are not values, or what methods of users' classes raise
+    except Exception:  # keys that are not texts, objects that are not values, or errors of users' methods
         return _encoded_one_by_one(shown)
     if _NULL in data and not _is_finite(shown):
         return _encoded_one_by_one(shown)
@@ -43,7 +43,7 @@ def encoded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, tuple
 
 
 def _is_finite(value: Any) -> bool:
-    """Whether it surely holds no number that is not finite, which would be written as null."""
+    """Whether it certainly contains no number that is not finite, which would be written as null."""
     kind = type(value)
     if kind is dict:
         return all(map(_is_finite, value.values()))
@@ -68,7 +68,7 @@ def _encoded_one_by_one(shown: Any) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _value(value: Any) -> bytes | None:
-    """A value as JSON; ``None`` for what is not a value."""
+    """A value as JSON; ``None`` if it is not a value."""
     for plain_of in (_plain, _kept) if isinstance(value, _CONTAINERS) else (_plain,):
         try:
             return _encode_in_order(_spelled_out(plain_of(value)))
@@ -86,9 +86,9 @@ def _kept(value: Any) -> Any:
 
 
 def _unknown(value: Any) -> Any:
-    """What msgspec does not know, as something that it knows."""
+    """Convert a type that msgspec does not know into one that it knows."""
     kind: type = type(value)
-    if hasattr(kind, "__pydantic_root_model__"):  # its own JSON has sets in the order of this process
+    if hasattr(kind, "__pydantic_root_model__"):  # its own JSON would have sets in the order of this process
         return value.model_dump(by_alias=True, round_trip=True, warnings=False)
     if not _can_be_kept(kind):
         raise NotImplementedError
@@ -105,7 +105,7 @@ def _can_be_kept(kind: type) -> bool:
 
 
 def _spelled_out(plain: Any) -> Any:
-    """The same with the numbers that are not finite as texts."""
+    """The value with its non-finite numbers as texts."""
     kind = type(plain)
     if kind is float:
         return plain if math.isfinite(plain) else repr(plain)
@@ -122,12 +122,12 @@ _encode_in_order = msgspec.json.Encoder(order="deterministic", enc_hook=_unknown
 def _by_repr(value: Any) -> bytes:
     try:
         return msgspec.json.encode(value, enc_hook=repr)
-    except Exception as problem:  # its methods are its author's, and may raise anything
+    except Exception as problem:  # its methods are user code and may raise anything
         return msgspec.json.encode(f"({type(value).__name__} that cannot be shown: {type(problem).__name__})")
 
 
 def parameter_names(function: Any) -> tuple[str, ...]:
-    """The names of the parameters that may be given by position, as far as they can be known."""
+    """The names of the parameters that can be given by position, as far as they can be found."""
     try:
         return _names_of(function)
     except (TypeError, ValueError):  # it cannot be hashed, or has no signature

@@ -1,8 +1,8 @@
-"""What a step is given: copies, so that nothing that it changes in them is seen in its handler.
+"""Copies the arguments of steps, so that a step's changes to them are not visible in its handler.
 
-In the first run the handler's own objects are in reach of the step, in a replay the step does not run: what it changed in them
-would be there at first and gone later. Code, errors and what a method is bound to are given as they are. So is what a closure
-holds, which cannot be seen from here.
+In the first run the step could reach the handler's own objects; in a replay the step does not run, and its changes would be
+missing. Code, errors and the object that a method is bound to are passed as they are, and so are the variables of a closure,
+which cannot be seen from here.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _METHODS_IN_C = (types.BuiltinMethodType, types.MethodWrapperType)
 
 @attrs.define(eq=False)
 class StepCall:
-    """A function and what it is called with. ``has_copies``: of that, copies must be made for each call."""
+    """A function and its arguments. ``has_copies`` says that the arguments must be copied for each call."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
@@ -59,7 +59,7 @@ class StepCall:
     has_copies: bool = False
 
     def __call__(self) -> Any:
-        """Call it, with copies of its own."""
+        """Call the function with copies of its own."""
         if not self.has_copies:
             return self.function(*self.args, **self.kwargs)
         args, kwargs = _copied(self.args, self.kwargs)
@@ -67,7 +67,8 @@ class StepCall:
 
 
 def call_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> StepCall:
-    """The call as the handler writes it, with what is in a ``partial`` or what a list's method is of among the arguments."""
+    """The call as the handler writes it, with the arguments in a ``partial`` and the object of a list's method among the
+    arguments."""
     if type(function) is types.FunctionType:
         return StepCall(function, args, kwargs)
     while isinstance(function, functools.partial):
@@ -78,22 +79,23 @@ def call_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
 
 
 def with_copies(call: StepCall, step: str) -> StepCall:
-    """The call as it is at this moment, whatever the handler does with its objects from here on, and whatever earlier calls did
-    with the defaults. Raises :class:`UnserializableError` for an argument that cannot be copied."""
+    """The call with its arguments as of now, whatever the handler or earlier calls do with the objects. Raises
+    :class:`UnserializableError` for an argument that cannot be copied."""
     call = _with_defaults(call)
     if _UNCHANGEABLE.issuperset(map(type, (*call.args, *call.kwargs.values()))):
         return call
     try:
         args, kwargs = _copied(call.args, call.kwargs)
-    except Exception as error:  # whatever the methods of users' classes raise
+    except Exception as error:  # raised by methods of users' classes
         raise _cannot_be_copied(call, step) from error
     return StepCall(call.function, args, kwargs, has_copies=True)
 
 
 def _with_defaults(call: StepCall) -> StepCall:
-    """The call with the lists and dictionaries that are defaults of its function among the arguments, so that they are copied too.
+    """The call with the lists and dictionaries that are default values of the function among its arguments, so that they are
+    copied too.
 
-    Other defaults stay where they are: a function may ask whether it was given one (``if at is MISSING``).
+    Other defaults are left out: a function may test whether an argument was given (``if at is MISSING``).
     """
     function = getattr(call.function, "__func__", call.function)
     if type(function) is not types.FunctionType or not (function.__defaults__ or function.__kwdefaults__):
@@ -105,7 +107,7 @@ def _with_defaults(call: StepCall) -> StepCall:
     try:
         given = signature.bind(*call.args, **call.kwargs).arguments
     except TypeError:
-        return call  # the call will say why
+        return call  # the call itself will raise
     missing = {
         name: parameter.default
         for name, parameter in signature.parameters.items()
@@ -117,7 +119,7 @@ def _with_defaults(call: StepCall) -> StepCall:
 
 
 def with_own_defaults(function: Callable[..., R]) -> Callable[..., R]:
-    """The method, but that each call has defaults of its own: what one call changes in a default, no other sees."""
+    """The method with fresh defaults for each call: a call's changes to a default are not visible in another call."""
     parameters = list(inspect.signature(function).parameters.values())[1:]
     changeable = [
         (index if parameter.kind is not parameter.KEYWORD_ONLY else len(parameters), parameter)
@@ -128,7 +130,7 @@ def with_own_defaults(function: Callable[..., R]) -> Callable[..., R]:
         return function
     try:
         defaults = copy.deepcopy([(index, parameter.name, parameter.default) for index, parameter in changeable])
-    except Exception as error:  # whatever the methods of users' classes raise
+    except Exception as error:  # raised by methods of users' classes
         names = ", ".join(parameter.name for _, parameter in changeable)
         raise DefinitionError(
             f"{function.__qualname__}: the default of {names} cannot be copied, so it would be shared: {error}"

@@ -1,7 +1,7 @@
-"""The durable verbs: what a handler may await, and what it may ask without waiting.
+"""The durable verbs: the operations that a handler may await, and the queries that it may make without waiting.
 
-Each is recorded at the place where it was started, and answered from the journal when the handler is replayed. They belong
-to a running handler; anywhere else they raise and say so.
+Each is recorded at the place where it was started, and answered from the journal when the handler is replayed. They belong to a
+running handler and raise anywhere else.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ from journal.ids import InvocationId, parse_invocation_id
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeForm  # read by type checkers alone
+    from typing_extensions import TypeForm  # read only by type checkers
 
     from actors.model.classes import Actor, ObjectBase, Service, Workflow
     from actors.model.requests import Request
@@ -93,7 +93,7 @@ Object = TypeVar("Object", bound="ObjectBase")
 
 @attrs.define(eq=False)
 class StepBody:
-    """A side effect as the engine runs it; ``context`` holds the context variables of the handler where it asked."""
+    """A side effect as the engine runs it; ``context`` has the context variables of the handler at the time of the request."""
 
     context: Context
     call: StepCall
@@ -119,7 +119,7 @@ def _branch(verb: str) -> Branch:
 
 
 def _running_branch(verb: str) -> Branch:
-    """The branch, for a verb that has its effect without an await: a finaliser could call it in the middle of any code."""
+    """The running branch, for a verb that takes effect without an await: a finaliser could call it in the middle of any code."""
     branch = _branch(verb)
     if not branch.execution.closed:
         branch.must_run(f"actors.{verb}()")
@@ -130,7 +130,7 @@ _sources: dict[tuple[Any, int], str] = {}
 
 
 def _source(depth: int) -> str:
-    """The line that asked, ``file.py:12``; ``depth`` frames above the caller."""
+    """The line that made the request, ``file.py:12``; ``depth`` frames above the caller."""
     frame = sys._getframe(depth + 1)
     at = (frame.f_code, frame.f_lineno)
     known = _sources.get(at)
@@ -146,10 +146,9 @@ def _source(depth: int) -> str:
 
 
 async def sleep(seconds: Seconds) -> None:
-    """Wait, durably: the process may be gone meanwhile. Never returns early.
+    """Wait durably: the process may stop meanwhile. Never returns early.
 
-    A duration beyond the year 9999 never ends. Raises :class:`InvalidArgumentError` for a duration that is not finite, or
-    negative.
+    A date after the year 9999 never comes. Raises :class:`InvalidArgumentError` for a duration that is not finite, or negative.
 
     ::
 
@@ -163,8 +162,8 @@ async def sleep(seconds: Seconds) -> None:
 async def sleep_until(at: Instant) -> None:
     """Wait for a date, durably: seconds since 1970 UTC, or a datetime with a zone.
 
-    A date that is over ends the wait at once, and one beyond the year 9999 never comes. Raises :class:`InvalidArgumentError`
-    for a number that is not finite.
+    A date in the past ends the wait at once, and one after the year 9999 never comes. Raises :class:`InvalidArgumentError` for a
+    number that is not finite.
 
     ::
 
@@ -186,9 +185,9 @@ async def _sleep_until(branch: Branch, at: float, source: str) -> None:
 
 
 def current_time() -> float:
-    """Wall time as the handler may know it, seconds since 1970 UTC: when what it last awaited ended, or when it started.
+    """Wall time as the handler may know it, in seconds since 1970 UTC: the time of the last completion, or of its start.
 
-    Recorded with that, so every replay sees the same.
+    The time is recorded with that event, so every replay sees the same.
 
     ::
 
@@ -201,7 +200,7 @@ def current_time() -> float:
 
 
 def open_nursery() -> NurseryManager:
-    """A block that runs children side by side and is left when all have ended; as ``trio.open_nursery``, but durable.
+    """Open a block that runs children side by side and is left when all have ended; a durable ``trio.open_nursery``.
 
     ::
 
@@ -214,7 +213,7 @@ def open_nursery() -> NurseryManager:
 
 
 def move_on_after(seconds: Seconds, *, shield: bool = False) -> CancelScope:
-    """A block that is left after so many seconds, durably; ``cancelled_caught`` tells whether it was.
+    """Open a block that is cancelled after this many seconds, durably; ``cancelled_caught`` says whether it was.
 
     Raises :class:`InvalidArgumentError` for a duration that is not finite, or negative.
 
@@ -233,7 +232,7 @@ def move_on_after(seconds: Seconds, *, shield: bool = False) -> CancelScope:
 def move_on_at(deadline: Instant, *, shield: bool = False) -> CancelScope:
     """As :func:`move_on_after`, with a date: seconds since 1970 UTC, or a datetime with a zone.
 
-    Raises :class:`InvalidArgumentError` for what is not a date.
+    Raises :class:`InvalidArgumentError` if the argument is not a date.
 
     ::
 
@@ -270,7 +269,7 @@ def fail_at(deadline: Instant, *, shield: bool = False) -> FailingBlock:
 class FailingBlock:
     """The block of :func:`fail_after` and :func:`fail_at`.
 
-    Not a generator: ``contextlib`` assigns the traceback of what passes through, which a frozen class of errors may refuse.
+    Not a generator: ``contextlib`` assigns the traceback of a passing error, which a frozen class of errors may refuse.
     """
 
     def __init__(self, scope: CancelScope, seconds: float | None) -> None:
@@ -296,7 +295,7 @@ class FailingBlock:
 
 @attrs.frozen(kw_only=True)
 class StepOptions:
-    """How a step is run; see :func:`step`."""
+    """The options of a step; see :func:`step`."""
 
     name: str | None = None
     aliases: tuple[str, ...] = ()
@@ -313,7 +312,7 @@ def _step_options(
     timeout: Seconds | None = None,
     at_most_once: bool = False,
 ) -> StepOptions:
-    """The options as a user gives them. Raises :class:`InvalidArgumentError`, :class:`PayloadTooLargeError`."""
+    """Check the options that a user gives. Raises :class:`InvalidArgumentError` or :class:`PayloadTooLargeError`."""
     if retry is not None and not is_a(retry, RetryPolicy):
         raise InvalidArgumentError(f"retry is {shown(retry)}, expected a RetryPolicy", path="retry")
     if isinstance(aliases, str):
@@ -351,7 +350,7 @@ class Step(Generic[P, R]):
         return self._result
 
     def __get__(self, instance: object, owner: type) -> Any:
-        """As a method: bound, like a function."""
+        """As a method: bound like a function."""
         if instance is None:
             return self
         bound = self.function.__get__(instance, owner)
@@ -408,16 +407,16 @@ def step(
     timeout: Seconds | None = None,
     at_most_once: bool = False,
 ) -> Step[P, Any] | _StepMaker:
-    """A side effect: its body runs at least once, its outcome is recorded exactly once.
+    """Make a function a side effect: its body runs at least once, and its outcome is recorded exactly once.
 
-    An async function runs as a trio task, a plain one in a worker thread, of which ``Limits.threads`` work at a time; each with
-    the context variables that the handler has at that moment, and what it sets there stays with it. ``retry`` is its policy (the
-    handler's if none), ``timeout`` bounds one try, in seconds or as a timedelta, without the wait for a thread. A thread cannot be stopped: when a
-    plain step is timed out or cancelled, that holds at once and its thread is abandoned. Call
-    ``trio.from_thread.check_cancelled()`` in it now and then, and it ends early. The next try waits for that end. With
-    ``at_most_once`` the body never begins a second time: if it was under way when
-    the process died, :class:`StepOutcomeUnknownError` is raised. ``name`` is what it is recorded as, ``aliases`` are what it was recorded as before. What it
-    is given, and what it cannot reach, is said at :func:`run`.
+    An async function runs as a trio task, a plain one in a worker thread, of which ``Limits.threads`` run at a time. Each sees
+    the context variables of the handler at that moment; its own changes to them stay in the step. ``retry`` is its policy (by
+    default the handler's). ``timeout`` limits one try, in seconds or as a timedelta, without the wait for a thread. A thread
+    cannot be stopped: when a plain step times out or is cancelled, that takes effect at once and its thread is abandoned. Call
+    ``trio.from_thread.check_cancelled()`` in the function from time to time to end it early; the next try waits for that end.
+    With ``at_most_once`` the body never begins a second time: if it was running when the process died,
+    :class:`StepOutcomeUnknownError` is raised. ``name`` is its recorded name, ``aliases`` are former recorded names. For its
+    arguments and the objects that it cannot reach, see :func:`run`.
 
     ::
 
@@ -467,9 +466,10 @@ async def run(
     """Run any function as a step, with the options of :func:`step`.
 
     The step gets copies of its arguments, and its result goes through JSON, by the function's return annotation or by
-    ``result_type``. So nothing that it changes is seen in the handler; the fields of the object cannot be reached from it. What a
-    closure holds, or a method is bound to, is not copied, because it cannot be told from a client or a connection: what a step
-    changes there is seen in the first run and missing in a replay. Let the step return what it found.
+    ``result_type``. Its changes to the arguments are therefore not visible in the handler, and it cannot reach the fields of the
+    object. The variables of a closure, and the object that a method is bound to, are not copied, because they cannot be told from
+    a client or a connection: changes to them are visible in the first run and missing in a replay. Return results from the step
+    instead.
 
     ::
 
@@ -487,7 +487,7 @@ async def run(
 
 
 def _name_of(function: Callable[..., Any]) -> str:
-    """What a step is called whose name is not given."""
+    """The name of a step without an explicit one."""
     name = getattr(function, "__name__", None)
     return plain_text(name, MAX_WORDS) if is_a(name, str) and name else name_alone(type(function))
 
@@ -501,7 +501,7 @@ async def _run_step(
     codec: Callable[[], Codec[Any]],
     source: str,
 ) -> Any:
-    # Whether this is a step, and of which branch, is known when it is awaited: it may have been made elsewhere.
+    # Whether this is a step, and of which branch, is known only when it is awaited: it may have been made elsewhere.
     branch = current_branch.get()
     if branch is None:
         result = function(*args, **kwargs)
@@ -538,9 +538,9 @@ async def _run_step(
 
 
 def step_key() -> str:
-    """In a step: a key that is the same at every try of this step and different for every other.
+    """In a step: a key that is the same at every try of this step and different for every other step.
 
-    Give it to a payment provider and the like as idempotency key.
+    Pass it as the idempotency key to a payment provider, for example.
 
     ::
 
@@ -553,12 +553,13 @@ def step_key() -> str:
 
 
 def emit(value: Any) -> None:
-    """Add a piece to the invocation's output stream, in a handler or in a step.
+    """Add a piece to the invocation's output, in a handler or in a step.
 
-    A step that is tried again emits again: each piece is kept with its try and its offset. ``handle.output()`` gives the values of
-    the try that did not fail, once it is over; ``handle.chunks(live=True)`` gives every piece as it comes, and says when those of
-    a step are void. Its readers have no type to read it with, so ``value`` is what JSON itself has: text, numbers, ``True``, ``False``,
-    ``None``, lists, and dictionaries with texts as keys. Anything else raises :class:`UnserializableError`.
+    A step that is retried emits again: each piece is stored with its try and its offset. ``handle.output()`` gives the values of
+    the try that did not fail, once the step has ended; ``handle.chunks(live=True)`` gives every piece at once, and reports when
+    the pieces of a step are void. Readers have no type to decode it with, so ``value`` is a plain JSON value: a text, a number,
+    ``True``, ``False``, ``None``, a list, or a dictionary with texts as keys. Any other value raises
+    :class:`UnserializableError`.
 
     ::
 
@@ -587,7 +588,7 @@ def emit(value: Any) -> None:
 
 
 def actor(cls: type[A], key: str) -> A:
-    """A keyed object, to call or to send to from a handler.
+    """A keyed object, for calls and messages from a handler.
 
     ::
 
@@ -597,7 +598,7 @@ def actor(cls: type[A], key: str) -> A:
 
 
 def service(cls: type[S]) -> S:
-    """A service, to call or to send to from a handler.
+    """A service, for calls and messages from a handler.
 
     ::
 
@@ -607,7 +608,7 @@ def service(cls: type[S]) -> S:
 
 
 def workflow(cls: type[W], key: str) -> W:
-    """A workflow, to call or to send to from a handler.
+    """A workflow, for calls and messages from a handler.
 
     ::
 
@@ -629,7 +630,7 @@ def _reference(cls: type[Object], key: str | None, kind: Kind, verb: str) -> Obj
 
 
 def invocation(of: InvocationId | str) -> InvocationHandle[Any]:
-    """Another invocation, to await, signal, cancel, pause … from a handler.
+    """The handle of another invocation, for use in a handler: await, signal, cancel, pause, …
 
     ::
 
@@ -650,8 +651,8 @@ def current_invocation() -> InvocationId:
 
 
 def workflow_id(cls: type[Workflow], key: str) -> InvocationId:
-    """The id of a workflow's run, which its key determines. Works anywhere; of a class with aliases, in a handler: elsewhere it is not
-    known which workflows lie under an older name, and the id is the one under the class's own.
+    """The id of a workflow's run, which its key determines. Works anywhere. For a class with aliases, call it in a handler:
+    elsewhere it is unknown which workflows are stored under an older name, and the id is the one under the class's own.
 
     ::
 
@@ -676,10 +677,10 @@ async def signal(name: str, kind: TypeForm[T]) -> T: ...
 @overload
 async def signal(name: str) -> Any: ...
 async def signal(name: str, kind: Any = Any) -> Any:
-    """Wait for a value from outside, sent as ``handle.signal(name, value)``. Values of a name come in order.
+    """Wait for a value that a client sends with ``handle.signal(name, value)``. The values of a name arrive in order.
 
-    One that does not fit the type is passed over, and the next one waited for: a mistyped approval holds nothing up. Without a type,
-    or where the type is ``Any``, only values that JSON itself has are received: for a tuple, say, name its type, or
+    A value that does not fit the type is skipped, and the next one awaited, so a mistyped approval blocks nothing. Without a
+    type, or with ``Any``, only plain JSON values are accepted: to receive a tuple, for example, name its type, or
     :class:`UnserializableError` is raised.
 
     ::
@@ -708,7 +709,7 @@ async def signal(name: str, kind: Any = Any) -> Any:
 
 
 def _check_signal(name: str, value: Any, codec: Codec[Any], received: e.SignalReceived) -> None:
-    """Raise :class:`UnserializableError` for a value that is other than what was sent, since the handler names no type for it."""
+    """Raise :class:`UnserializableError` for a value that differs from the sent one because the handler names no type for it."""
     try:
         check_restored(value, codec, received.json_loses)
     except ValueProblem as error:
@@ -732,7 +733,7 @@ async def _next_signal(branch: Branch, name: str, source: str, schema: bytes) ->
 
 
 class HandlerBackend:
-    """Calls and verbs of a running handler."""
+    """The calls and verbs of a running handler."""
 
     async def call(self, request: Request) -> Any:
         if request.options.timeout is not None:
@@ -799,7 +800,7 @@ class HandlerBackend:
         return decode_kept(returns or codec_for(Any), data, f"the result of {of}")
 
     async def execute(self, command: c.Command, idempotency_key: str | None = None) -> ControlResult:
-        # The verb goes out with the event that keeps it, once, so a key of its own is needed for a restart's id alone.
+        # The verb is sent once, with the event that records it, so only the id of a restart needs an idempotency key.
         branch = _branch("invocation")
         check_value(command, context_of(branch).limits)
         command = with_successor(command, context_of(branch).unique, idempotency_key)
@@ -855,7 +856,7 @@ def _target_of(command: Any) -> InvocationId:
 
 
 def _source_of_await() -> str:
-    """The line of the handler's own code that awaits: the first frame above that is not ours."""
+    """The line of the handler's own code that awaits: the first frame above that is not of this package."""
     depth = 1
     while sys._getframe(depth).f_globals.get("__name__", "").startswith(_OWN_MODULES):
         depth += 1
@@ -865,11 +866,11 @@ def _source_of_await() -> str:
 _OWN_MODULES = ("actors.model.verbs", "actors.model.handles", "actors.model.references", "actors.core.", "contextlib")
 
 
-# Odds and ends that must be the same at every replay.
+# Values that must be the same in every replay.
 
 
 def random() -> random_module.Random:
-    """Random numbers that every replay sees again; each branch of a handler has its own.
+    """Random numbers that every replay repeats; each branch of a handler has its own.
 
     ::
 
@@ -882,7 +883,7 @@ def random() -> random_module.Random:
 
 
 def uuid4() -> uuid.UUID:
-    """A random UUID that every replay sees again.
+    """A random UUID that every replay repeats.
 
     ::
 
@@ -892,13 +893,13 @@ def uuid4() -> uuid.UUID:
 
 
 def suspending() -> bool:
-    """Whether the handler is being taken out of memory, and its code runs only because Python leaves its blocks.
+    """Whether the handler is being taken out of memory, so that its code runs only because Python leaves its blocks.
 
-    A handler leaves memory while it waits for long, when it is paused or tried again, and when the process stops; when it goes
-    on it is replayed, into the same blocks. Python knows no way to drop it without leaving them, so each time ``finally``, the
-    ends of ``with`` and ``except BaseException`` run, at the await where it stands. That is right for what the process holds (a
-    file, a lock of its own), and wrong for what belongs to the end of the work. No verb works there, and nothing that happens
-    there is recorded. False anywhere else.
+    A handler leaves memory when it waits for long, when it is paused or retried, and when the process stops; when it continues,
+    it is replayed into the same blocks. Python cannot drop a coroutine without leaving its blocks, so each time ``finally``, the
+    ends of ``with`` and ``except BaseException`` run at the current await. That is right for resources of the process (a file, a
+    lock), and wrong for code that belongs to the end of the work. Durable verbs do not work there, and nothing is recorded. False
+    anywhere else.
 
     ::
 
@@ -913,7 +914,7 @@ def suspending() -> bool:
 
 
 def patched(name: str) -> bool:
-    """Whether to run the new code: yes in new invocations, no in a replay that went this way before the code was there.
+    """Whether to run new code: True in new invocations, False in a replay that passed this point before the code was there.
 
     ::
 

@@ -1,10 +1,10 @@
-"""Users' values: arguments, results, fields, signals. Python on one side, JSON on the other, and nothing that does not fit between.
+"""User values (arguments, results, fields, signals): Python on one side, JSON on the other.
 
-What comes back equals what went in, types included, or it is refused where it goes in: with the class where the type alone decides
-(:class:`DefinitionError`), else with the path to what does not fit (:class:`ValueProblem`). What a handler is given has been
-through JSON once, in the first run as in every replay, so that both see the same.
+A value that comes back equals the value that went in, types included, or it is refused when it goes in: with the class if the
+type alone decides (:class:`DefinitionError`), else with the path to the part that does not fit (:class:`ValueProblem`). The
+values that a handler receives have been through JSON once, in the first run as in every replay, so both see the same.
 
-``kinds`` is the list of types that are taken, ``shape`` explains how they are written and read.
+``kinds`` lists the accepted types; ``shape`` explains how they are written and read.
 """
 
 from actors.values.codec import Codec, codec_for, decode_kept, says_the_same

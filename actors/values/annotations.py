@@ -1,4 +1,4 @@
-"""Annotations, taken apart: what stands for another type, and the types of a class's attributes."""
+"""Resolves annotations: aliases and wrappers of types, and the types of a class's attributes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
 _AROUND = {"Final", "Required", "NotRequired", "ReadOnly"}
-"""Say something of the place, not of the value; also those of ``typing_extensions``."""
+"""Wrappers that describe the place and not the value, including those of ``typing_extensions``."""
 
 
 def hashable(kind: Any) -> Hashable:
-    """The type as a key; annotations may carry anything, lists too."""
+    """The type as a dictionary key; an annotation may contain anything, for example a list."""
     try:
         hash(kind)
     except TypeError:
@@ -28,7 +28,7 @@ def hashable(kind: Any) -> Hashable:
 
 
 def is_alias(kind: Any) -> bool:
-    """Whether it is a ``type X = …``, with its arguments or without."""
+    """Whether it is a ``type X = …``, with or without arguments."""
     return type(typing.get_origin(kind) or kind).__name__ == "TypeAliasType"
 
 
@@ -38,7 +38,7 @@ def is_unpacked(kind: Any) -> bool:
 
 
 def inner(kind: Any) -> Any:
-    """The type that an annotation stands for: of ``Annotated``, ``Final``, a ``NewType``, an alias; None if it is one itself."""
+    """The type inside an ``Annotated``, ``Final``, ``NewType`` or alias; None for any other type."""
     origin = typing.get_origin(kind)
     if origin is typing.Annotated or getattr(origin, "_name", "") in _AROUND:
         return typing.get_args(kind)[0]
@@ -54,16 +54,17 @@ def inner(kind: Any) -> Any:
 
 
 def stands_for(variable: typing.TypeVar) -> Any:
-    """What a type variable is without an argument: its bound, one of its constraints, or anything."""
+    """The type of a type variable without an argument: its bound, one of its constraints, or anything."""
     if variable.__constraints__:
         return typing.Union[variable.__constraints__]  # noqa: UP007 - of as many as there are
     return Any if variable.__bound__ is None else variable.__bound__
 
 
 def hints_of(cls: type, kind: Any) -> dict[str, Any]:
-    """The types of the attributes of a class, for the arguments that a generic one was given. Raises :class:`DefinitionError`.
+    """The types of a class's attributes, with the arguments of a generic class filled in. Raises :class:`DefinitionError`.
 
-    Each is looked up in the class that declares it: a base may call its type variable the same as the class that inherits.
+    Each is looked up in the class that declares it: a base class and its subclass may use the same name for different type
+    variables.
     """
     hints: dict[str, Any] = {}
     given_to = _arguments(cls, kind)
@@ -92,12 +93,12 @@ def _looked_up(what: Any) -> dict[str, Any]:
     except NameError:
         if not isinstance(what, type):
             raise
-        # A class of a function may name itself, though its module does not know it.
+        # A class inside a function may name itself, although its module does not know it.
         return typing.get_type_hints(what, localns={what.__name__: what}, include_extras=True)
 
 
 def hint_in(annotation: Any, names: Mapping[str, Any], what: str) -> Any:
-    """One annotation, with the names in it looked up. Raises :class:`DefinitionError`."""
+    """One annotation, with its names resolved. Raises :class:`DefinitionError`."""
     return hints_in(types.SimpleNamespace(__annotations__={"it": annotation}, __globals__=names), what)["it"]
 
 
@@ -106,7 +107,7 @@ def _names_of(alias: Any) -> Mapping[str, Any]:
 
 
 def _arguments(cls: Any, kind: Any) -> dict[type, dict[Any, Any]]:
-    """What the type variables of the class and of each of its bases stand for."""
+    """The types of the type variables of the class and of each of its bases."""
     own = dict(zip(getattr(cls, "__parameters__", ()), typing.get_args(kind), strict=False))
     found: dict[type, dict[Any, Any]] = {cls: own}
     for base, arguments in type_arguments(cls).items():

@@ -1,7 +1,8 @@
-"""What users give to this package, checked where it enters: durations, dates, counts, names, texts and classes of errors.
+"""Checks arguments of this package's own functions where they enter: durations, dates, counts, names, texts and classes of
+errors.
 
-A value that passes here can be recorded, stored as a key, kept by a timer and shown by every reader. So nothing behind the
-entries checks again, and a mistake is reported at the line that makes it. Every check names the parameter.
+A value that passes can be recorded, stored as a key, kept by a timer and shown by every reader. Code after the entry points need
+not check again, and a mistake is reported at the line that makes it. Every message names the parameter.
 """
 
 from __future__ import annotations
@@ -24,33 +25,34 @@ Instant: TypeAlias = float | datetime.datetime
 """A date: seconds since 1970 UTC, or a datetime with a zone."""
 
 MAX_SECONDS = 1e10
-"""The longest delay, timeout or retention: three centuries. What is added to any date of today is still a date."""
+"""The longest delay, timeout or retention: three centuries. Added to any present date it is still a date."""
 
 MAX_COUNT = 2**63 - 1
-"""The largest number that every part of the journal can hold."""
+"""The largest number that every part of the journal can store."""
 
 MAX_WORDS = 4_096
-"""Characters of a reason, or of the name of a step."""
+"""The longest reason or name of a step, in characters."""
 
 MAX_NAME = 256
-"""Characters of the name of a signal or of a patch."""
+"""The longest name of a signal or a patch, in characters."""
 
 PATH_STEPS = (".", "..")
-"""Names that HTTP clients and browsers take out of a path before they send it, also where they are written as ``%2E``
-(RFC 3986, section 5.2.4)."""
+"""Names that HTTP clients and browsers remove from a path before they send it, also if written as ``%2E`` (RFC 3986, section
+5.2.4)."""
 
 _LONE_SURROGATE = "it has half of a surrogate pair, as the name of a file has that is not UTF-8"
 
 
 def is_a(value: object, kind: type[T]) -> TypeGuard[T]:
-    """As ``isinstance``, which also asks the value for its ``__class__``: that is its author's, and may say or raise anything."""
+    """Like ``isinstance``, but without asking the value for its ``__class__``, which a user's class may define to return or raise
+    anything."""
     return issubclass(type(value), kind)
 
 
 def checked_seconds(value: Seconds, name: str, *, is_above_zero: bool = False, at_most: float = MAX_SECONDS) -> float:
-    """The duration in seconds. Raises :class:`InvalidArgumentError` unless it is finite, not negative, and at most so long.
+    """The duration in seconds. Raises :class:`InvalidArgumentError` unless it is finite, not negative, and within the limit.
 
-    Infinity is refused, too: where an option may be left out, leaving it out says "without a limit".
+    Infinity is refused too: an optional duration is omitted to mean "without a limit".
     """
     number = datetime.timedelta.total_seconds(value) if is_a(value, datetime.timedelta) else _number(value)
     is_long_enough = number > 0 if is_above_zero else number >= 0
@@ -62,9 +64,9 @@ def checked_seconds(value: Seconds, name: str, *, is_above_zero: bool = False, a
 
 
 def checked_instant(value: Instant, name: str) -> float:
-    """The date in seconds since 1970 UTC. Raises :class:`InvalidArgumentError` for what is not a finite date.
+    """The date in seconds since 1970 UTC. Raises :class:`InvalidArgumentError` unless it is a finite date.
 
-    Every date before 1970 is over, and means 1970.
+    Every date before 1970 is in the past and counts as 1970.
     """
     if is_a(value, datetime.datetime):
         if value.utcoffset() is None:
@@ -78,7 +80,7 @@ def checked_instant(value: Instant, name: str) -> float:
 
 
 def checked_number(value: float, name: str, *, at_least: float = 0.0, at_most: float = math.inf) -> float:
-    """The number as a float. Raises :class:`InvalidArgumentError` unless it is finite, above 0, and in these bounds."""
+    """The number as a float. Raises :class:`InvalidArgumentError` unless it is finite, positive and within these bounds."""
     number = _number(value)
     if number > 0 and at_least <= number <= at_most and math.isfinite(number):
         return number
@@ -88,7 +90,7 @@ def checked_number(value: float, name: str, *, at_least: float = 0.0, at_most: f
 
 
 def checked_count(value: object, name: str, *, at_least: int = 1, at_most: int = MAX_COUNT) -> int:
-    """The same number. Raises :class:`InvalidArgumentError` unless it is an int in these bounds."""
+    """The number unchanged. Raises :class:`InvalidArgumentError` unless it is an int within these bounds."""
     if is_a(value, int) and type(value) is not bool:
         exact = int.__int__(value)
         if at_least <= exact <= at_most:
@@ -97,17 +99,17 @@ def checked_count(value: object, name: str, *, at_least: int = 1, at_most: int =
 
 
 def checked_truth(value: object, name: str) -> bool:
-    """The same. Raises :class:`InvalidArgumentError` unless it is True or False."""
+    """The value unchanged. Raises :class:`InvalidArgumentError` unless it is True or False."""
     if is_a(value, bool):
         return value
     raise _refusal(name, value, "True or False")
 
 
 def checked_text(value: object, name: str, at_most: int = MAX_WORDS) -> str:
-    """The same text, as a plain ``str``. Raises :class:`InvalidArgumentError` for what is not text, or cannot be written as
-    UTF-8, and :class:`PayloadTooLargeError` for what is too long.
+    """The text as a plain ``str``. Raises :class:`InvalidArgumentError` if it is not a text or cannot be written as UTF-8, and
+    :class:`PayloadTooLargeError` if it is too long.
 
-    A subclass (``numpy.str_``, an enumeration of texts) is taken for its text: the codecs of the journal know ``str`` alone.
+    A subclass (``numpy.str_``, an enum of texts) counts as its text, because the codecs of the journal accept only ``str``.
     """
     if not is_a(value, str):
         raise _refusal(name, value, "text")
@@ -120,7 +122,7 @@ def checked_text(value: object, name: str, at_most: int = MAX_WORDS) -> str:
 
 
 def checked_name(value: object, name: str, at_most: int = MAX_NAME) -> str:
-    """The same, for a text that is part of paths: it may not be empty, and not one of :data:`PATH_STEPS`."""
+    """The same for a text that is part of a path: not empty, and none of :data:`PATH_STEPS`."""
     text = checked_text(value, name, at_most)
     if not text:
         raise _refusal(name, text, "at least one character")
@@ -130,8 +132,9 @@ def checked_name(value: object, name: str, at_most: int = MAX_NAME) -> str:
 
 
 def checked_point(value: str | None, name: str) -> str:
-    """The step that a restart goes back to; None is the beginning, and comes back empty. An empty text is an unset variable of
-    the one who asks, and the beginning would repeat what was to be kept: it raises :class:`InvalidArgumentError`."""
+    """The step from which a restart begins; None means the beginning and is returned as an empty text. An empty text is probably
+    an unset variable, and restarting from the beginning would repeat what was to be kept: it raises
+    :class:`InvalidArgumentError`."""
     if value is None:
         return ""
     text = checked_text(value, name)
@@ -141,22 +144,22 @@ def checked_point(value: str | None, name: str) -> str:
 
 
 def seconds_or_none(value: Seconds | None, name: str) -> float | None:
-    """As :func:`checked_seconds`, for an option that may be left out."""
+    """As :func:`checked_seconds`, for an optional parameter."""
     return None if value is None else checked_seconds(value, name)
 
 
 def count_or_none(value: int | None, name: str, *, at_least: int = 1, at_most: int = MAX_COUNT) -> int | None:
-    """As :func:`checked_count`, for an option that may be left out."""
+    """As :func:`checked_count`, for an optional parameter."""
     return None if value is None else checked_count(value, name, at_least=at_least, at_most=at_most)
 
 
 def text_or_none(value: str | None, name: str, at_most: int = MAX_WORDS) -> str | None:
-    """As :func:`checked_text`, for an option that may be left out."""
+    """As :func:`checked_text`, for an optional parameter."""
     return None if value is None else checked_text(value, name, at_most)
 
 
 def checked_errors(value: Any, name: str) -> tuple[type[BaseException], ...]:
-    """Classes of errors, as ``except`` takes them: one, or a tuple. Raises :class:`InvalidArgumentError`."""
+    """Classes of errors as ``except`` takes them: one, or a tuple. Raises :class:`InvalidArgumentError`."""
     kinds = tuple(value) if issubclass(type(value), (tuple, list, set, frozenset)) else (value,)
     for kind in kinds:
         if not (is_a(kind, type) and BaseException in bases_of(kind)):
@@ -165,7 +168,7 @@ def checked_errors(value: Any, name: str) -> tuple[type[BaseException], ...]:
 
 
 def one_of(kind: type[E], value: str | E, name: str) -> E:
-    """The member of an enumeration. Raises :class:`InvalidArgumentError`."""
+    """The member of the enum. Raises :class:`InvalidArgumentError`."""
     try:
         return kind(value)
     except ValueError:
@@ -174,7 +177,7 @@ def one_of(kind: type[E], value: str | E, name: str) -> E:
 
 
 def _number(value: object) -> float:
-    """As a float; what is not a number, or too large for a float, is NaN, which every check refuses."""
+    """The value as a float; NaN, which every check refuses, if it is not a number or too large for a float."""
     if type(value) is bool:
         return math.nan
     try:

@@ -1,8 +1,8 @@
 """Classes with fields: attrs and data classes, named tuples, typed dictionaries.
 
-They are written as objects, under the names of their attributes (named tuples as arrays), and made again by calling the class.
-Calling it runs the user's code, so one with converters, validators, a ``__post_init__`` or attributes that the call does not
-take is read back and compared before it is kept (see :class:`~actors.values.shape.Shape`).
+They are written as objects under the names of their attributes (named tuples as arrays), and rebuilt by calling the class. The
+call runs user code, so an instance of a class with converters, validators, a ``__post_init__`` or attributes that are not
+arguments is read back and compared before it is stored (see :class:`~actors.values.shape.Shape`).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Attribute:
-    """An attribute that is written. ``argument``: what the class calls it when it is made."""
+    """An attribute that is written. ``argument`` is the name of its parameter when the class is called."""
 
     name: str
     argument: str
     is_required: bool
     shape: Shape
     default: Any = attrs.field(factory=lambda: attrs.NOTHING)
-    """For the JSON schema alone."""
+    """For the JSON schema only."""
 
 
 class ClassShape(Shape):
-    """An attrs or data class. ``unwritten`` are the attributes that it may have beside those that are written: the class makes
-    them itself. Any other attribute would be lost, so an instance that has one is refused."""
+    """An attrs or data class. ``unwritten`` are attributes that the class computes itself. Any other attribute would be lost, so
+    an instance that has one is refused."""
 
     sorts = frozenset({OBJECT})
 
@@ -49,7 +49,7 @@ class ClassShape(Shape):
         self._slots = _slots_of(cls)
 
     def fill(self, attributes: Sequence[Attribute]) -> None:
-        """The attributes, known once the shape can be a part of itself."""
+        """Set the attributes, which are known only after this shape exists, because it may contain itself."""
         self.attributes = tuple(attributes)
         self.parts = tuple(attribute.shape for attribute in attributes)
         self._writers = [(attribute.name, attribute.shape.write) for attribute in attributes]
@@ -83,7 +83,7 @@ class ClassShape(Shape):
             raise Misfit(reason_of(error)) from error
 
     def _arguments(self, plain: dict[str, Any]) -> dict[str, Any]:
-        """What the object says, under the names of the arguments."""
+        """The values of the object under the names of the arguments."""
         if not plain.keys() <= self._readers.keys():
             unknown = next(name for name in plain if name not in self._readers)
             raise Misfit(f"{self.name} has no field {unknown!r}; it has {', '.join(self._readers) or 'none'}")
@@ -117,7 +117,7 @@ class ClassShape(Shape):
 
 
 def _slots_of(cls: type) -> frozenset[str]:
-    """Slots that a base declares by hand; attrs and dataclasses make theirs for fields and cached properties."""
+    """The slots that a base declares by hand; those that attrs and dataclasses generate are for fields and cached properties."""
     slots: set[str] = set()
     for base in cls.__mro__:
         if not {"__attrs_attrs__", "__dataclass_fields__"} & vars(base).keys():
@@ -127,7 +127,7 @@ def _slots_of(cls: type) -> frozenset[str]:
 
 
 class TypedDictShape(Shape):
-    """A ``TypedDict``: a plain dictionary with the keys that it declares."""
+    """A ``TypedDict``: a plain dictionary with the declared keys."""
 
     sorts = frozenset({OBJECT})
     is_hashable = False
@@ -138,7 +138,7 @@ class TypedDictShape(Shape):
         self.attributes: tuple[Attribute, ...] = ()
 
     def fill(self, attributes: Sequence[Attribute]) -> None:
-        """The keys, known once the shape can be a part of itself."""
+        """Set the keys, which are known only after this shape exists, because it may contain itself."""
         self.attributes = tuple(attributes)
         self.parts = tuple(attribute.shape for attribute in attributes)
         self._by_name = {attribute.name: attribute for attribute in attributes}
@@ -188,7 +188,7 @@ class NamedTupleShape(Shape):
         self.attributes: tuple[Attribute, ...] = ()
 
     def fill(self, attributes: Sequence[Attribute]) -> None:
-        """The items, known once the shape can be a part of itself."""
+        """Set the items, which are known only after this shape exists, because it may contain itself."""
         self.attributes = tuple(attributes)
         self.parts = tuple(attribute.shape for attribute in attributes)
         self._defaults = [

@@ -1,4 +1,4 @@
-"""Between one type and JSON, as bytes."""
+"""Converts between values of one type and JSON."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ T = TypeVar("T")
 
 
 class Codec(Generic[T]):
-    """Between one type and JSON. Get it from :func:`codec_for`.
+    """Converts between values of one type and JSON. Made by :func:`codec_for`.
 
-    What it encodes comes back equal, types included, or it is refused. Builtin types and containers of them need no look for
-    that; a value of a class that runs code of its own when it is made is read back and compared.
+    An encoded value comes back equal, types included, or it is refused. Builtin types and containers of them need no check for
+    that; a value whose class runs its own code when it is made is read back and compared.
     """
 
     def __init__(self, kind: Any) -> None:
-        from actors.values.kinds import shape_of  # with all that it knows; a process that only calls needs none of it
+        from actors.values.kinds import shape_of  # the whole library; a process that only makes calls does not need it
         from actors.values.scalars import ExactShape
         from actors.values.shape import is_bounded, is_closed, is_exact
 
@@ -51,27 +51,27 @@ class Codec(Generic[T]):
 
     @property
     def is_builtin(self) -> bool:
-        """Whether no code of a user's runs when a value is read."""
+        """Whether reading a value runs no user code."""
         return self._exact is not None
 
     def is_plain(self, value: Any) -> bool:
-        """Whether no code of a user's runs when this value is written."""
+        """Whether writing this value runs no user code."""
         return type(value) is self._exact
 
     @functools.cached_property
     def schema(self) -> bytes:
-        """The JSON schema of the type, for people and forms."""
+        """The JSON schema of the type, for documentation and forms."""
         from actors.values.schema import schema_document
 
         return write_exact(schema_document(self.shape))
 
     def encode(self, value: T) -> bytes:
-        """The value as JSON. Raises :class:`ValueProblem` for one that would not come back equal."""
+        """Encode the value. Raises :class:`ValueProblem` if it would not come back equal."""
         if type(value) is self._exact:
             try:
                 data = write_exact(value)
             except ValueError:
-                pass  # what follows says why
+                pass  # the code below finds the reason
             else:
                 if len(data) <= MAX_DIGITS or self._exact is not int:
                     return data
@@ -81,17 +81,17 @@ class Codec(Generic[T]):
         return data
 
     def settle(self, value: T) -> tuple[bytes, T]:
-        """The value as JSON, and as it comes back from there. Raises :class:`ValueProblem`."""
+        """The encoded value, and the value that it decodes to. Raises :class:`ValueProblem`."""
         data = self.encode(value)
         return data, self.decode(data)
 
     def decode(self, data: bytes) -> T:
-        """The value that the JSON stands for. Raises :class:`ValueProblem`."""
+        """Decode a value. Raises :class:`ValueProblem`."""
         if self._read_exact is not None:
             try:
                 exact: T = self._read_exact(data)
             except ValueError:
-                pass  # it may fit all the same, as 5.0 does; and if not, what follows says why
+                pass  # it may still fit, as 5.0 does; if not, the code below finds the reason
             else:
                 return exact
         plain = parse_shallow(data) if self._is_bounded else parse(data)
@@ -132,8 +132,8 @@ def _cached_codec(kind: Hashable) -> Codec[Any]:
 
 
 def codec_for(kind: Any, what: str = "") -> Codec[Any]:
-    """The codec of a type, made once. Raises :class:`DefinitionError` for a type that JSON cannot carry, of ``what``: a
-    parameter, a result, a field."""
+    """The codec of a type, created once. Raises :class:`DefinitionError` for a type that JSON cannot represent; ``what`` names
+    the parameter, result or field."""
     try:
         hash(kind)
     except TypeError:
@@ -151,8 +151,8 @@ def named_codec(make: Callable[[Any], Codec[Any]], kind: Any, what: str) -> Code
 
 
 def decode_kept(codec: Codec[T], data: bytes, name: object) -> T:
-    """A stored value. ``name``: what it is, asked for its text only if the type was changed since: then it raises
-    :class:`NoLongerFitsError`."""
+    """Decode a stored value. If the type has changed since and the value does not fit, raises :class:`NoLongerFitsError` with the
+    text of ``name``."""
     try:
         return codec.decode(data)
     except ValueProblem as error:
@@ -165,12 +165,12 @@ def decode_kept(codec: Codec[T], data: bytes, name: object) -> T:
 
 
 def forget_codecs() -> None:
-    """Make the codecs of all types again: a hook was registered."""
+    """Drop all codecs, because a hook was registered."""
     _cached_codec.cache_clear()
 
 
 def says_the_same(codec: Codec[T], value: T, data: bytes) -> bool:
-    """Whether a value that was read from ``data`` is as it was; other code may have written that in other words."""
+    """Whether a value that was read from ``data`` is unchanged; other code may have written the same value in another form."""
     try:
         now = codec.encode(value)
     except ValueProblem:

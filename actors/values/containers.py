@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 class SequenceShape(Shape):
-    """A container of any number of items of one type, in their order. An array is a list: a text is not a list of its letters."""
+    """A homogeneous list or tuple of any length, in order. An array is read as a list; a text does not count as a list of
+    characters."""
 
     sorts = frozenset({ARRAY})
 
@@ -42,7 +43,8 @@ class SequenceShape(Shape):
 
 
 class SetShape(SequenceShape):
-    """A set. It has no order, and processes differ in the one that they walk over it, so it is written sorted by its JSON."""
+    """A set. Sets have no order and processes iterate over them in different orders, so a set is written sorted by the JSON of
+    its members."""
 
     def __init__(self, kind: Any, container: Callable[[Any], Any], item: Shape) -> None:
         super().__init__(kind, container, item)
@@ -62,7 +64,7 @@ class SetShape(SequenceShape):
 
 
 class TupleShape(Shape):
-    """A tuple of a fixed length, each item of its own type."""
+    """A tuple of fixed length; each item has a type of its own."""
 
     sorts = frozenset({ARRAY})
 
@@ -86,7 +88,7 @@ class TupleShape(Shape):
 
 
 def row(values: Sequence[Any], each_with: Sequence[Callable[[Any], Any]]) -> list[Any]:
-    """Each value through the function of its place. Raises :class:`Misfit` with the index."""
+    """Apply to each value the function of its position. Raises :class:`Misfit` with the index."""
     done: list[Any] = []
     try:
         for do, value in zip(each_with, values, strict=False):
@@ -97,8 +99,8 @@ def row(values: Sequence[Any], each_with: Sequence[Callable[[Any], Any]]) -> lis
 
 
 class MappingShape(Shape):
-    """A mapping. Keys that are written as texts are written as these texts, all others as the text of their JSON
-    (``{1: "a"}`` becomes ``{"1": "a"}``)."""
+    """A mapping. Keys whose JSON is a text are written as that text, all others as the text of their JSON (``{1: "a"}`` becomes
+    ``{"1": "a"}``)."""
 
     sorts = frozenset({OBJECT})
     is_hashable = False
@@ -136,7 +138,7 @@ class MappingShape(Shape):
     ) -> list[Any]:
         try:
             return do_all(list(mapping.values()))
-        except Misfit:  # whose path has an index, where a key belongs
+        except Misfit:  # its path has an index in place of a key
             keys = list(mapping)
             each(do, mapping.values(), lambda index, _: under_key(keys[index]))
             raise
@@ -172,7 +174,7 @@ def _form_of_recursive(shape: Shape, around: tuple[Shape, ...]) -> str:
 
 
 def check_hashable(name: str, part: Shape) -> None:
-    """Raise :class:`DefinitionError` for a key, or a member of a set, that could not be found again."""
+    """Raise :class:`DefinitionError` for a type of keys or set members that could not be found again."""
     if not is_hashable(part):
         raise DefinitionError(
             f"{name}: values of type {part.name} have no hash, or one by identity, so they cannot be keys or members of a set"

@@ -1,4 +1,4 @@
-"""Hooks of users, for types that only they know how to write: ``actors.converter()``."""
+"""Hooks of users for types without built-in support: ``actors.converter()``."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _Matches = Callable[[Any], bool]
 
 
 def converter() -> Converter:
-    """A cattrs converter for hooks of your own, for types that values have no rule for. Register them before the types are used.
+    """A cattrs converter for your own hooks, for types that have no built-in support. Register them before the types are used.
 
     ::
 
         actors.converter().register_structure_hook(Money, lambda value, _: Money.parse(value))
         actors.converter().register_unstructure_hook(Money, str)
 
-    A value that goes through a hook is read back before it is kept, and refused if it is not equal: by the ``__eq__`` of its class,
-    or by its attributes if the class has none.
+    A value that goes through a hook is read back before it is stored, and refused if it is not equal: by the ``__eq__`` of its
+    class, or by its attributes if the class has none.
     """
     if not hooks.made_converter:
         hooks.made_converter.append(_class_of_converters()())
@@ -34,7 +34,8 @@ def converter() -> Converter:
 
 @functools.cache
 def _class_of_converters() -> Any:
-    """A converter that notes what users register, and asks the shapes for everything else: cattrs itself would bend it."""
+    """The class of a converter that records the users' hooks and asks the shapes for everything else; cattrs itself would convert
+    values silently."""
     import cattrs
 
     from actors.values.codec import forget_codecs
@@ -49,7 +50,7 @@ def _class_of_converters() -> Any:
                 self.register_unstructure_hook(kind, shape_of(kind).write)
             self.register_structure_hook_factory(lambda _: True, _reader_of)
             self.register_unstructure_hook_factory(lambda _: True, lambda kind: shape_of(kind).write)
-            self._begin()  # users register theirs from here on
+            self._begin()  # users register their hooks from here on
 
         def _begin(self) -> None:
             self._reads: list[_Matches] = []
@@ -112,7 +113,7 @@ def _reader_of(kind: Any) -> Callable[[Any, Any], Any]:
 
 
 def _covers(registered: Any, kind: Any) -> bool:
-    """Whether a hook for one type is taken for the other: for classes that inherit from it, too."""
+    """Whether a hook for one type also applies to the other: a hook for a class applies to its subclasses."""
     if isinstance(registered, type) and isinstance(kind, type) and not typing.get_args(kind):
         return issubclass(kind, registered)
     return bool(registered == kind)
@@ -121,5 +122,5 @@ def _covers(registered: Any, kind: Any) -> bool:
 def _holds(matches: _Matches, kind: Any) -> bool:
     try:
         return bool(matches(kind))
-    except Exception:  # cattrs passes such predicates over as well
+    except Exception:  # cattrs skips such predicates as well
         return False

@@ -1,8 +1,8 @@
 """Dates and times.
 
-An aware date comes back with its instant, its offset and its zone: one in a ``ZoneInfo`` is written with the zone's name in
-brackets, as RFC 9557 has it (``2030-01-02T09:00:00+01:00[Europe/Berlin]``). If the rules of the zone have changed since, the
-instant holds. Other kinds of ``tzinfo`` are refused: nothing says how to make one again.
+An aware date comes back with its instant, its offset and its zone. A date with a ``ZoneInfo`` is written with the name of the
+zone in brackets, as in RFC 9557 (``2030-01-02T09:00:00+01:00[Europe/Berlin]``). If the rules of the zone have changed since, the
+instant is kept. Other kinds of ``tzinfo`` are refused, because they cannot be rebuilt.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ZONED = re.compile(r"(?P<date>[^\[]+)\[(?P<zone>[^\]!]+)\]$")
 
 
 def date_shapes() -> dict[Any, Shape]:
-    """Their shapes."""
+    """The shapes of dates and times."""
     return {
         datetime.datetime: TextShape(datetime.datetime, _write_datetime, _read_datetime),
         datetime.date: TextShape(
@@ -101,7 +101,7 @@ def _in_zone(value: datetime.datetime, zone: zoneinfo.ZoneInfo) -> datetime.date
 
 
 def _is_by_name(zone: datetime.tzinfo | None) -> TypeGuard[zoneinfo.ZoneInfo]:
-    """Whether it is a ``ZoneInfo``; its module is not imported to find that it is not."""
+    """Whether it is a ``ZoneInfo``. The check does not import the module."""
     module = None if zone is None else sys.modules.get("zoneinfo")
     return module is not None and type(zone) is module.ZoneInfo
 

@@ -1,4 +1,4 @@
-"""JSON as bytes: read with a limit on its depth, written without what JSON would bend."""
+"""JSON as bytes: parsed with a limit on its depth, written without any change of a value."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_DEPTH = 64
-"""Lists and objects within one another in a value."""
+"""The deepest nesting of lists and objects in a value."""
 
 TOO_DEEP = f"nested more than {MAX_DEPTH} deep, or a part of itself"
 
 MAX_DIGITS = 4_300
-"""The most characters of an integer, with its sign: msgspec reads no more. Python writes as many digits, and a sign besides."""
+"""The longest integer in characters, with its sign: msgspec reads no more. Python writes that many digits plus a sign."""
 
 EXACT = (int, str, bool, types.NoneType)
-"""What JSON has a word for that nothing else shares."""
+"""The types that JSON represents exactly and uniquely."""
 
 write_exact = msgspec.json.Encoder().encode
-"""Plain values as JSON; raises what msgspec raises."""
+"""Encode plain values; raises msgspec's errors."""
 
 READ_EXACT: dict[type, Callable[[bytes], Any]] = {kind: msgspec.json.Decoder(kind).decode for kind in EXACT}
 
@@ -38,14 +38,14 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def parse(data: bytes) -> Any:
-    """JSON from outside. Raises :class:`ValueProblem` for what is not JSON, or nested too deeply."""
+    """Parse JSON from outside. Raises :class:`ValueProblem` if it is not JSON or is nested too deeply."""
     if _may_be_deep(data) and _depth(data) > MAX_DEPTH:
         raise ValueProblem(f"nested more than {MAX_DEPTH} deep", "$")
     return parse_shallow(data)
 
 
 def parse_shallow(data: bytes) -> Any:
-    """The same for a reader that goes no deeper than its type does."""
+    """The same for a reader whose type limits the depth."""
     if not data:
         raise ValueProblem("expected JSON, found nothing", "$")
     try:
@@ -55,7 +55,7 @@ def parse_shallow(data: bytes) -> Any:
 
 
 def encode_plain(plain: Any) -> bytes:
-    """Plain values as JSON. Raises :class:`Misfit` for half of a surrogate pair in a text, and for an int of more digits than
+    """Encode plain values. Raises :class:`Misfit` for half of a surrogate pair in a text, and for an int with more digits than
     can be written and read."""
     try:
         return _write_readable(plain)
@@ -64,7 +64,7 @@ def encode_plain(plain: Any) -> bytes:
 
 
 def _write_readable(plain: Any) -> bytes:
-    """Plain values as JSON that every process can read."""
+    """Encode plain values as JSON that every process can read."""
     data = write_exact(plain)
     if len(data) > MAX_DIGITS and _has_long_integer(data):
         raise ValueError(f"an integer has more than {MAX_DIGITS} digits, its sign among them")
@@ -78,13 +78,13 @@ def _has_long_integer(data: bytes) -> bool:
 
 
 def check_depth(data: bytes) -> None:
-    """Refuse what :func:`parse` would refuse. Raises :class:`Misfit`."""
+    """Refuse a value that :func:`parse` would refuse. Raises :class:`Misfit`."""
     if _may_be_deep(data) and _depth(data) > MAX_DEPTH:
         raise Misfit(TOO_DEEP)
 
 
 def _unwritable(plain: Any, error: Exception) -> Misfit:
-    """The first part that cannot be written, and where it is."""
+    """The first part that cannot be written, and its path."""
     items: list[tuple[str, Any]] = []
     if isinstance(plain, dict):
         items = [(under_key(key), each) for key, item in plain.items() for each in (key, item)]

@@ -1,4 +1,4 @@
-"""Values of a closed set: enums, flags, literals."""
+"""Types with a closed set of values: enums, flags, literals."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _WORDS = (str, int, float, bool, type(None))
-"""What a member of an enum or a literal may be written as."""
+"""The types that a member of an enum or a literal may be written as."""
 
 _Key = tuple[type, object]
 
 
 def _key(plain: object) -> _Key:
-    """``1``, ``True`` and ``1.0`` are equal in Python, and not the same value."""
+    """A key that separates ``1``, ``True`` and ``1.0``, which are equal in Python but are not the same value."""
     return type(plain), plain
 
 
 class _ChoiceShape(Shape):
-    """Each value has a plain one of its own."""
+    """A type whose values are each written as a distinct plain value."""
 
     def __init__(self, name: str, values: dict[_Key, Any]) -> None:
         self.name = name
@@ -49,7 +49,7 @@ class _ChoiceShape(Shape):
 
     @property
     def plain_values(self) -> list[Any]:
-        """What its values are written as."""
+        """The plain values that it writes."""
         return [plain for _, plain in self._values]
 
 
@@ -63,7 +63,7 @@ def _keys_of(plain: Any) -> Iterable[_Key]:
 
 
 class EnumShape(_ChoiceShape):
-    """An enum, by the values of its members; also one that is a ``str``, an ``int`` or a ``float``."""
+    """An enum, written as the values of its members; also one that is a ``str``, an ``int`` or a ``float``."""
 
     def __init__(self, kind: type[enum.Enum]) -> None:
         values: dict[_Key, Any] = {}
@@ -98,7 +98,7 @@ class EnumShape(_ChoiceShape):
             return found
 
     def _missing(self, plain: Any) -> Any:
-        """The member that the class itself names for what it does not have."""
+        """The member that the class itself returns for an unknown value (``_missing_``)."""
         if not self._asks_missing:
             return None
         try:
@@ -113,7 +113,7 @@ def _function(method: Any) -> Any:
 
 
 class FlagShape(Shape):
-    """A flag, as the number of its bits. Bits that no member names are refused."""
+    """A flag, written as the number of its bits. Bits without a member are refused."""
 
     sorts = frozenset({INT})
 
@@ -153,7 +153,7 @@ class FlagShape(Shape):
 
 
 class LiteralShape(_ChoiceShape):
-    """``Literal[…]``: ``Literal[1]`` takes 1, neither ``True`` nor ``1.0``."""
+    """``Literal[…]``: ``Literal[1]`` accepts 1, and neither ``True`` nor ``1.0``."""
 
     def __init__(self, kind: Any, choices: Iterable[Any], shape_of: Callable[[Any], Shape]) -> None:
         values: dict[_Key, Any] = {}

@@ -1,15 +1,16 @@
-"""What an error of a user's carries, as JSON, and the same error from it again.
+"""Stores the attributes of a user's error as JSON, and rebuilds the error from them.
 
-The error is made again without a call of its class: neither ``__new__`` nor ``__init__`` are asked, which may need arguments
-that nobody knows. The attributes are put where they were, past a ``__setattr__`` that forbids it, as frozen classes have one.
+The error is rebuilt without calling its class: neither ``__new__`` nor ``__init__`` runs, since they may need unknown arguments.
+The attributes are set directly, past a ``__setattr__`` that forbids it, as frozen classes have.
 
-An attribute is kept if it comes back equal and of the same type: what JSON knows, the common types of the standard library
-(:data:`_TAGGED`), and whatever its annotation describes, in the class or in the parameters of its ``__init__``. If one cannot
-be kept, the error cannot be made again; there is no error with half of its attributes. ``details`` are kept by the same rule, and
-as JSON beside it for readers that know no more. An error with details that would come back as something else is not recorded:
+An attribute is kept if it comes back equal and of the same type: types of JSON, common types of the standard library
+(:data:`_TAGGED`), and any type that its annotation names, in the class or in the parameters of its ``__init__``. If one attribute
+cannot be kept, the error cannot be rebuilt; there is no error with half of its attributes. ``details`` are kept by the same rule,
+and also as plain JSON for readers without the class. An error whose details would come back changed is not recorded:
 :class:`UnserializableError` takes its place.
 
-Refused: pickle, which runs what it reads; and the name of a class in the record, since a record must not choose what is made.
+Alternatives refused: pickle, which runs the code that it reads; and the name of a class in the record, because a record must not
+choose which class is made.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ DETAILS_BYTES = 65_536
 """An error with larger details, as JSON, is not kept."""
 
 CARRIED_BYTES = 65_536
-"""An error whose attributes are longer, as JSON, cannot be made again."""
+"""An error whose attributes are larger, as JSON, cannot be rebuilt."""
 
 CANNOT_BE_MADE = b"null"
-"""What an error carries that cannot be made again. Where nothing is said of it, its text is all that it has."""
+"""Marks an error that cannot be rebuilt. Without any entry, its text is all that it has."""
 
 _SHOWN = 500
-"""How many characters are told of why details cannot be kept."""
+"""The length to which the reason for refused details is cut, in characters."""
 
 _TAG = "$"
 _TEXT_ALONE: dict[str, Any] = {"args": [{_TAG: "text"}], "attributes": {}}
@@ -67,22 +68,22 @@ _TAGGED: dict[str, Any] = {
 }
 _CONTAINERS: dict[str, Any] = {kind.__name__: kind for kind in (tuple, set, frozenset)}
 
-# What Python itself keeps of a class and of an error, whatever these answer when they are asked.
+# Python's own data about a class and an error, whatever their attributes return.
 _class_dict_of: Callable[[type], Mapping[str, Any]] = vars(type)["__dict__"].__get__
 _base_of: Callable[[type], type] = vars(type)["__base__"].__get__
 _flags_of: Callable[[type], int] = vars(type)["__flags__"].__get__
 _args_of: Callable[[BaseException], tuple[Any, ...]] = vars(BaseException)["args"].__get__
 _set_args: Callable[[BaseException, tuple[Any, ...]], None] = vars(BaseException)["args"].__set__
 _HEAP_TYPE = 1 << 9
-"""The flag of a class that was not made in C (``Py_TPFLAGS_HEAPTYPE``)."""
+"""The flag of a class that is not implemented in C (``Py_TPFLAGS_HEAPTYPE``)."""
 
 
 @attrs.frozen
 class Details:
-    """What is kept of the ``details`` of an error.
+    """The stored form of an error's ``details``.
 
-    ``data`` is their JSON. ``typed`` tells the types that it has no word for; empty if there are none. ``problem`` says why an
-    error with these details cannot be kept, and what to do; then nothing else is set.
+    ``data`` is their JSON. ``typed`` has the types that plain JSON does not; empty if there are none. ``problem`` is the reason
+    why an error with these details cannot be kept, with a remedy; then nothing else is set.
     """
 
     data: bytes = b""
@@ -93,12 +94,12 @@ class Details:
 def details_of(error: BaseException) -> Details:
     """The details of an error. Never raises.
 
-    Those of an error that is not terminal serve as information: what would come back as something else, or has more than
-    :data:`DETAILS_BYTES`, is left out.
+    The details of an error that is not terminal are informative: parts that would come back changed, or exceed
+    :data:`DETAILS_BYTES`, are left out.
     """
     try:
         value = getattr(error, "details", None)
-    except BaseException:  # what an error carries is its author's, and may raise anything
+    except BaseException:  # the attributes of an error are user code and may raise anything
         return Details()
     if value is None:
         return Details()
@@ -128,15 +129,15 @@ def _in_words(problem: BaseException) -> str:
 
 
 def _json_or_nothing(details: Any) -> bytes:
-    """The details for a reader that knows JSON alone, if JSON has words for them."""
+    """The details as plain JSON, if JSON can represent them."""
     try:
         return encode_plain(details)
-    except Exception:  # tuples as keys, or an object that is made of what its author says
+    except Exception:  # tuples as keys, or an object that the user's class describes
         return b""
 
 
 def carried_by(error: BaseException, details: Details) -> bytes:
-    """What the error carries beside the JSON of its ``details``, as JSON; empty if that is nothing. Never raises."""
+    """The attributes of the error except ``details``, as JSON; empty if there are none. Never raises."""
     is_terminal = issubclass(type(error), TerminalError)
     carried = _itself(error) if is_terminal else {}
     if details.typed:
@@ -147,10 +148,10 @@ def carried_by(error: BaseException, details: Details) -> bytes:
 
 
 def _itself(error: BaseException) -> dict[str, Any]:
-    """What it is made again from; empty if it cannot be."""
+    """The data from which the error is rebuilt; empty if it cannot be."""
     kind = type(error)
     if is_built_in(kind) and _stands_for_another(error):
-        return {}  # the other could not, or is of a class that is not known here
+        return {}  # the other one could not be rebuilt, or is of a class that is unknown here
     try:
         hints = _hints_of(kind)
         attributes = dict(_attributes_of(error))
@@ -164,7 +165,7 @@ def _itself(error: BaseException) -> dict[str, Any]:
 
 
 def made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | None:
-    """The error of this class that the failure is of; None if it cannot be made, raised and shown. Never raises."""
+    """Rebuild the error of this class from the failure; None if it cannot be rebuilt, raised and shown. Never raises."""
     carried = msgspec.json.decode(failure.carried) if failure.carried else _TEXT_ALONE
     if carried is None or "attributes" not in carried:
         return None
@@ -177,7 +178,7 @@ def made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | N
         put_details(error, failure)
         for name, value in attributes.items():
             _put(error, name, value)
-        error.__traceback__ = None  # as context managers do; a class may have a ``__setattr__`` that refuses it
+        error.__traceback__ = None  # as context managers do; the class may have a ``__setattr__`` that refuses it
         str(error)
     except BaseException:  # as above
         return None
@@ -185,7 +186,7 @@ def made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | N
 
 
 def made_with_text(kind: type[TerminalError], failure: Failure, text: str) -> TerminalError:
-    """An error of one of the classes of this package, which are whole without their attributes."""
+    """Rebuild an error of this package's own classes, which are complete without their attributes."""
     error = kind.__new__(kind)
     _set_args(error, (text,))
     put_details(error, failure)
@@ -193,7 +194,7 @@ def made_with_text(kind: type[TerminalError], failure: Failure, text: str) -> Te
 
 
 def put_details(error: TerminalError, failure: Failure) -> None:
-    """Give the error what a failure has fields for."""
+    """Set the attributes that a failure has fields for."""
     instance_dict_of(error).update(details=_details_in(failure, type(error)), type=failure.type)
 
 
@@ -202,24 +203,26 @@ def _details_in(failure: Failure, kind: type) -> Any:
     if carried is not None and "details" in carried:
         with contextlib.suppress(
             Exception
-        ):  # a reader without the class, or with another version of it, has the JSON alone
+        ):  # a reader without the class, or with another version of it, has only the JSON
             return _restored(carried["details"], _hints_of(kind).get("details"))
     return msgspec.json.decode(failure.details) if failure.details else None
 
 
 def _stands_for_another(error: BaseException) -> bool:
-    named = instance_dict_of(error).get("type", "")  # it can be assigned, to anything
+    named = instance_dict_of(error).get("type", "")  # a user can assign anything to it
     return issubclass(type(named), str) and str.__str__(named) not in ("", type_name(type(error)))
 
 
 def _attributes_of(error: BaseException) -> Iterator[tuple[str, Any]]:
-    """The attributes of the instance: those in its slots, and those in its dictionary."""
+    """The attributes of the instance: those in its slots and those in its dictionary."""
     for name, slot in _slots_of(type(error)):
         try:
             value = slot.__get__(error)
         except AttributeError:
             continue  # it was never set
-        if value is not None or _is_made_in_python(slot.__objclass__):  # what C code never set reads as None
+        if value is not None or _is_made_in_python(
+            slot.__objclass__
+        ):  # an attribute that C code never set reads as None
             yield name, value
     for name, value in instance_dict_of(error).items():
         is_pythons_own = name.startswith("__") and name.endswith("__") and name != "__notes__"
@@ -228,14 +231,14 @@ def _attributes_of(error: BaseException) -> Iterator[tuple[str, Any]]:
 
 
 def _is_recorded_beside(error: BaseException, name: str, value: Any) -> bool:
-    """Whether a failure has a field for it, or the reader knows it; ``type`` may well be an attribute of the user's."""
+    """Whether a failure has a field for the attribute, or the reader knows it. ``type`` may be an attribute of the user's."""
     if name == "type":
         return type(value) is str and value == type_name(type(error))
     return name in ("details", "invocation_id")
 
 
 def _slots_of(kind: type) -> Iterator[tuple[str, types.MemberDescriptorType]]:
-    """What the class, and those that it is made of, keep outside the dictionary of an instance."""
+    """The attributes that the class and its bases keep outside the dictionary of an instance."""
     for base in bases_of(kind):
         if base is not BaseException:
             for name, member in _class_dict_of(base).items():
@@ -256,14 +259,15 @@ def _is_made_in_python(kind: type) -> bool:
 
 
 def _builtin_of(kind: type) -> Any:
-    """The class whose instances are laid out as those of ``kind`` are, below all that Python code has added."""
+    """The builtin class whose memory layout instances of ``kind`` have, below everything added in Python."""
     while _is_made_in_python(kind):
         kind = _base_of(kind)
     return kind
 
 
 def _hints_of(kind: type) -> dict[str, Any]:
-    """The types of attributes, as the class annotates them, or as the parameters of its ``__init__`` that have their names."""
+    """The types of the attributes, from the annotations of the class or of the parameters of its ``__init__`` with the same
+    names."""
     hints: dict[str, Any] = {}
     for base in reversed(bases_of(kind)):
         own = _class_dict_of(base)
@@ -274,13 +278,13 @@ def _hints_of(kind: type) -> dict[str, Any]:
 
 
 def _annotations_of(annotated: Any, own: Mapping[str, Any]) -> dict[str, Any]:
-    """The types that the annotations name. ``own``: what stands in the body of the class, such as a class of its own."""
+    """The types in the annotations. ``own`` are the names in the body of the class, such as a nested class."""
     found: dict[str, Any] = {}
     names = getattr(sys.modules.get(annotated.__module__), "__dict__", {})
     for name, annotation in inspect.get_annotations(annotated).items():
         with contextlib.suppress(
             Exception
-        ):  # a name is there for the type checker alone: then the value must do without
+        ):  # a name exists only for the type checker, so the value is kept without its type
             found |= typing.get_type_hints(types.SimpleNamespace(__annotations__={name: annotation}), names, dict(own))
     return found
 
@@ -289,7 +293,7 @@ def _annotations_of(annotated: Any, own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _CannotBeKeptError(Exception):
-    """A value that would not come back equal, and of its type."""
+    """A value would not come back equal and of its type."""
 
     def __init__(self, value: Any) -> None:
         super().__init__(f"{show(value)} has no type to be read back with")
@@ -311,7 +315,7 @@ def _restored(value: Any, hint: Any) -> Any:
 
 
 def _kept_argument(value: Any, attributes: Mapping[str, Any]) -> Any:
-    """An item of ``args``: often one of the attributes, and if it cannot be kept, the text of the error."""
+    """An item of ``args``: often one of the attributes or, if it cannot be kept, the text of the error."""
     for name, other in attributes.items():
         if value is other:
             return {_TAG: "attribute", "of": name}
@@ -332,7 +336,7 @@ def _restored_argument(value: Any, attributes: Mapping[str, Any], failure: Failu
 
 
 def _as_json(value: Any) -> Any:
-    """The value as JSON has it, with a tag where JSON has no word for its type. Raises :class:`_CannotBeKeptError`."""
+    """The value as JSON, with a tag where JSON lacks the type. Raises :class:`_CannotBeKeptError`."""
     kind = type(value)
     if value is None or kind in (bool, int, str):
         return value
@@ -371,7 +375,7 @@ def _from_json(value: Any) -> Any:
 
 
 def _exactly(kind: Any, value: Any) -> msgspec.Raw:
-    """The value as JSON by a type, if it comes back as it is."""
+    """The JSON of the value as this type, if it comes back unchanged."""
     codec = codec_for(kind)
     data = codec.encode(value)
     back = codec.decode(data)

@@ -1,7 +1,7 @@
-"""Groups of errors, read in a way that no class of a user's can change, and that comes to an end.
+"""Reads groups of errors, in a way that no user class can change and that always ends.
 
-A subclass of ``ExceptionGroup`` may say of itself that it holds anything, itself included. And few groups that hold each other
-twice have endlessly many paths to the errors in them: ``split`` of the standard library walks every path.
+A subclass of ``ExceptionGroup`` may claim to contain anything, including itself. And a few groups that contain each other twice
+have exponentially many paths to their errors: the standard library's ``split`` follows every path.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _PATHS = 10_000
-"""A group with more paths to its errors than this is not taken apart."""
+"""A group with more paths to its errors is not taken apart."""
 
 exceptions_in: Callable[[BaseException], tuple[BaseException, ...]] = vars(BaseExceptionGroup)["exceptions"].__get__
-"""What Python itself has put into a group."""
+"""The exceptions that Python itself has put into a group."""
 
 
 def is_group(error: BaseException) -> bool:
-    """Whether it is one, whatever it says of itself."""
+    """Whether it is a group, whatever its class claims."""
     return issubclass(type(error), BaseExceptionGroup)
 
 
@@ -28,7 +28,7 @@ def _never(_: BaseException) -> bool:
 
 
 def leaves_of(error: BaseException, is_leaf: Callable[[BaseException], bool] = _never) -> Iterator[BaseException]:
-    """The error, or what lies in its groups, however deep; each once. A group for which ``is_leaf`` holds is not opened."""
+    """The error itself, or the errors in its groups at any depth; each once. A group for which ``is_leaf`` is true is not opened."""
     waiting, met = [error], {id(error)}
     while waiting:
         at = waiting.pop()
@@ -42,16 +42,16 @@ def leaves_of(error: BaseException, is_leaf: Callable[[BaseException], bool] = _
 
 
 def alone(error: BaseException, kind: type[BaseException]) -> BaseException:
-    """The error without the groups around it, if it is the only one in them, or if all in them are of ``kind``: then the first. Several
-    tasks may meet one failure at the same moment."""
+    """The error without the groups around it, if it is the only one in them, or the first if all are of ``kind``. Several tasks
+    may meet the same failure at once."""
     leaves = [*leaves_of(error)]
     return leaves[0] if len(leaves) == 1 or all(issubclass(type(leaf), kind) for leaf in leaves) else error
 
 
 def without(error: BaseException, kind: type[BaseException]) -> tuple[bool, BaseException | None]:
-    """Whether any of it is of this kind, and what is left without that: None if all of it is.
+    """Whether any part of it is of this kind, and the rest: None if all of it is.
 
-    The group itself where nothing is taken out of it, or where it has too many paths to be taken apart.
+    Returns the same group if nothing is removed, or if it has too many paths to be taken apart.
     """
     are_of_kind = [issubclass(type(leaf), kind) for leaf in leaves_of(error)]
     if not any(are_of_kind):

@@ -1,8 +1,8 @@
-"""What is kept of an error: texts with limits that can always be encoded, whatever the error is.
+"""Converts any exception into a record: texts with limits that can always be encoded.
 
-An error's class is its author's. It may have no text, a text that is not UTF-8, attributes that raise or never end, a metaclass
-that answers for it, groups that hold themselves. Nothing here raises because of any of that, and nothing else in the engine asks
-an error anything: this is the one place where an exception becomes something to be written.
+The class of an error is user code. It may have no text, a text that is not UTF-8, attributes that raise or never end, a metaclass
+that lies, groups that contain themselves. Nothing here raises because of any of that, and no other module of the engine inspects
+an error.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=BaseException)
 
 TYPE_CHARACTERS = 512
-"""How much of the name of an error's type is kept."""
+"""The length to which the name of an error's type is cut, in characters."""
 
 MESSAGE_CHARACTERS = 8_192
-"""How much of an error's text is kept. One that is cut says so at its end."""
+"""The length to which the text of an error is cut, in characters. A cut text says so at its end."""
 
 _NAMED_LEAVES = 3
 """How many errors of a group its text names."""
 
 
 def failure_of(error: BaseException) -> Failure:
-    """What is kept of an error. Never raises."""
+    """The record of an error. Never raises."""
     details = details_of(error)
     if details.problem:
         refusal = UnserializableError(
@@ -64,14 +64,14 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def failed(error: BaseException) -> Outcome:
-    """The outcome of what failed with this error. Never raises."""
+    """The outcome *failed* with this error. Never raises."""
     return Outcome(OutcomeKind.FAILED, failure=failure_of(error))
 
 
 def is_terminal(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool:
-    """Whether another try is pointless. A group is if its class says so, or if everything in it is.
+    """Whether a retry is pointless. A group is terminal if its class says so or if all of its errors are.
 
-    Raises ``TypeError`` if ``also`` is not a class, or a tuple of classes.
+    Raises ``TypeError`` if ``also`` is not a class or a tuple of classes.
     """
 
     def ends(one: BaseException) -> bool:
@@ -81,7 +81,7 @@ def is_terminal(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool
 
 
 def _is_one_of(kind: type, also: Any) -> bool:
-    """As ``except`` decides it: by the classes that Python knows, whatever a metaclass answers."""
+    """As ``except`` decides it: by the classes that Python knows, whatever a metaclass returns."""
     if issubclass(type(also), tuple):
         return any(_is_one_of(kind, one) for one in tuple.__iter__(also))
     if not issubclass(type(also), type):
@@ -90,7 +90,7 @@ def _is_one_of(kind: type, also: Any) -> bool:
 
 
 def is_cancel(error: BaseException, also: type | tuple[Any, ...] = ()) -> bool:
-    """Whether the error is the invocation's own cancel coming through, alone or with what has failed for good on the way.
+    """Whether the error is the invocation's own cancel, alone or together with terminal errors that occurred on the way.
 
     Raises as :func:`is_terminal` does.
     """
@@ -105,7 +105,7 @@ _CANCELS = (CancelledError, Cancelled)
 
 
 def cancelled_by(error: BaseException) -> Outcome:
-    """The outcome of what a cancel came through: its reason, and what has failed for good on the way. Never raises."""
+    """The outcome of a handler that a cancel ended: its reason and the terminal errors on the way. Never raises."""
     leaves = list(leaves_of(error))
     cancel: Any = next((leaf for leaf in leaves if issubclass(type(leaf), CancelledError)), None)
     failures = [leaf for leaf in [*leaves, *_errors_of(cancel)] if not issubclass(type(leaf), _CANCELS)]
@@ -121,7 +121,7 @@ def cancelled_by(error: BaseException) -> Outcome:
 
 def _errors_of(cancel: Any) -> list[BaseException]:
     errors: Any = ()
-    with contextlib.suppress(BaseException):  # a subclass may keep something else under this name
+    with contextlib.suppress(BaseException):  # a subclass may store something else under this name
         errors = cancel.errors
     if type(errors) is not tuple:
         return []
@@ -129,19 +129,19 @@ def _errors_of(cancel: Any) -> list[BaseException]:
 
 
 def first_of(error: BaseException, kind: type[E]) -> E | None:
-    """The error if it is of this kind, or the first one in its groups that is."""
+    """The error if it is of this kind, or the first such error in its groups."""
     found: E | None = next((leaf for leaf in leaves_of(error) if issubclass(type(leaf), kind)), None)  # type: ignore[assignment]  # of this kind
     return found
 
 
 def type_of(error: Any) -> str:
-    """The name of an error's type as it is recorded, and sent over wires. Never raises.
+    """The recorded name of an error's type, which is also sent over the wire. Never raises.
 
-    An error of this package may stand for another, and says so. What a class of the user's keeps under this name is its own.
+    An error of this package may stand for another type and names it. An attribute of that name in a user class is the user's own.
     """
     kind = type(error)
     if issubclass(kind, TerminalError) and is_built_in(kind):
-        with contextlib.suppress(BaseException):  # it can be assigned, as every attribute can
+        with contextlib.suppress(BaseException):  # a user can assign anything to it
             named = plain_text(error.type, TYPE_CHARACTERS)
             if named:
                 return named
@@ -149,13 +149,13 @@ def type_of(error: Any) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """What an error says, and what the errors in it say if it is a group. Never raises."""
+    """The text of an error, and the texts of the errors in a group. Never raises."""
     text = _said_by(error)
     return f"{text}: {_leaves_in_words(error)}"[:MESSAGE_CHARACTERS] if is_group(error) else text
 
 
 def frames_of(error: BaseException) -> list[tuple[FrameType, int]]:
-    """Where it passed through, the outermost first, each with the line. Never raises."""
+    """The places that the error passed through, outermost first, each with its line. Never raises."""
     return list(walk_tb(traceback_in(error)))
 
 
@@ -164,7 +164,7 @@ def _said_by(error: BaseException) -> str:
 
 
 def _leaves_in_words(group: BaseException) -> str:
-    """The first errors of a group: that is what people look for, and what tells one failure from another."""
+    """The first errors of a group, by which people recognise the failure."""
     leaves = list(leaves_of(group))
     named = [f"{_short_name(leaf)}: {_said_by(leaf)}" for leaf in leaves[:_NAMED_LEAVES]]
     more = len(leaves) - len(named)
@@ -184,5 +184,5 @@ def _text(make: Callable[[], str], what: str) -> str:
             return text
         mark = f"… (cut, {length} characters)"
         return text[: MESSAGE_CHARACTERS - len(mark)] + mark
-    except BaseException as problem:  # an error's methods are its author's, and may raise anything
+    except BaseException as problem:  # the methods of an error are user code and may raise anything
         return f"({what} raised {_short_name(problem)})"

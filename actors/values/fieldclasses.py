@@ -1,4 +1,4 @@
-"""The attributes of attrs and data classes, named tuples and typed dictionaries, as their shapes need them."""
+"""Reads the attributes of attrs and data classes, named tuples and typed dictionaries for their shapes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from actors.values.shape import Shape
 
 ShapeOf = Callable[[Any], Shape]
 Shell = ClassShape | NamedTupleShape | TypedDictShape
-"""A shape whose attributes are still to be filled in."""
+"""A shape whose attributes are set later."""
 
 
 def is_field_class(cls: type) -> bool:
@@ -40,7 +40,7 @@ def is_typed_dictionary(cls: type) -> bool:
 
 
 def shell_of(kind: Any, cls: Any) -> tuple[Shell, Callable[[ShapeOf], Sequence[Attribute]]]:
-    """The shape of the class without its attributes, and what makes these."""
+    """The shape of the class without its attributes, and the function that makes these."""
     if is_typed_dictionary(cls):
         return TypedDictShape(kind), functools.partial(_of_typed_dictionary, kind, cls)
     if is_named_tuple(cls):
@@ -59,7 +59,7 @@ def shell_of(kind: Any, cls: Any) -> tuple[Shell, Callable[[ShapeOf], Sequence[A
 
 @attrs.frozen(kw_only=True)
 class _Declared:
-    """A field of an attrs or a data class, as far as the two are alike."""
+    """A field of an attrs or a data class, as far as the two agree."""
 
     name: str
     argument: str
@@ -67,7 +67,7 @@ class _Declared:
     init: bool
     default: Any
     is_checked: bool
-    """Whether code of the user's sees the value when the object is made."""
+    """Whether user code sees the value when the object is made."""
 
 
 def _declared(cls: Any) -> list[_Declared]:
@@ -127,7 +127,7 @@ def _attribute(cls: type, name: str, hint: Any, shape_of: ShapeOf, **more: Any) 
 
 
 def _check_arguments(cls: type, written: set[str]) -> None:
-    """Raise for a class that cannot be called with what is written of it."""
+    """Raise for a class that cannot be called with its written attributes."""
     try:
         parameters = inspect.signature(cls).parameters.values()
     except (TypeError, ValueError) as error:
@@ -154,7 +154,7 @@ def _check_arguments(cls: type, written: set[str]) -> None:
 
 
 def _is_made_plainly(cls: Any, declared: Sequence[_Declared]) -> bool:
-    """Whether calling the class does nothing but set its fields: no code of the user's runs."""
+    """Whether calling the class only sets its fields and runs no user code."""
     hooks = ("__attrs_post_init__", "__attrs_pre_init__", "__post_init__", "__getattribute__", "__pydantic_validator__")
     return (
         type(cls) in (type, abc.ABCMeta, typing.cast("Any", type(typing.Protocol)))
@@ -168,7 +168,7 @@ def _is_made_plainly(cls: Any, declared: Sequence[_Declared]) -> bool:
 
 
 def _is_generated(function: Any) -> bool:
-    """Whether attrs or dataclasses wrote it."""
+    """Whether attrs or dataclasses generated it."""
     code = getattr(function, "__code__", None)
     if code is None:
         return False
@@ -188,7 +188,7 @@ def is_compared_by_all_fields(cls: Any) -> bool:
 
 
 def _is_descriptor(member: Any) -> bool:
-    """Whether something of the user's own answers for the attribute; a slot does not."""
+    """Whether a user's descriptor defines the attribute; a slot does not count."""
     return hasattr(type(member), "__set__") and not isinstance(member, types.MemberDescriptorType)
 
 
@@ -227,7 +227,7 @@ def _hints_of_typed_dictionary(cls: Any, kind: Any) -> dict[str, Any]:
 
 
 def _is_required(cls: Any, name: str, hint: Any) -> bool:
-    """As the annotation says, also where it is a text, which ``TypedDict`` itself does not look into."""
+    """Whether the key is required. Also reads an annotation that is a text, which ``TypedDict`` itself does not."""
     while (origin := typing.get_origin(hint)) is not None:
         word = getattr(origin, "_name", "")
         if word in ("Required", "NotRequired"):

@@ -1,8 +1,9 @@
-"""Terminal errors that are frozen data classes can be raised everywhere.
+"""Makes terminal errors that are frozen data classes raisable everywhere.
 
-``contextlib``, ``trio`` and ``add_note`` assign to ``__traceback__`` and its like while an error passes through them. A frozen data
-class forbids that, so a ``FrozenInstanceError`` takes the place of the error (python/cpython#99856). Frozen classes of attrs
-permit these attributes. The data classes of users' terminal errors are given the same exception here; their fields stay frozen.
+``contextlib``, ``trio`` and ``add_note`` assign to ``__traceback__`` and similar attributes while an error passes through them. A
+frozen data class forbids that, so a ``FrozenInstanceError`` replaces the error (python/cpython#99856). attrs exempts these
+attributes in its frozen classes. Users' terminal errors that are data classes get the same exemption here; their fields stay
+frozen.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 _SET_BY_RAISING = frozenset({"__cause__", "__context__", "__notes__", "__suppress_context__", "__traceback__"})
 _GENERATED_IN = "<string>"
-"""The file that the code of a method is from if ``dataclasses`` wrote it."""
+"""The file name in the code of a method that ``dataclasses`` generated."""
 
-# What Python itself keeps of a class, whatever its metaclass answers.
+# Python's own data about a class, whatever its metaclass returns.
 _class_dict_of: Callable[[type], Mapping[str, Any]] = vars(type)["__dict__"].__get__
 
 
 def permit_raising(kind: type[TerminalError]) -> None:
-    """Let instances of the class, and of its bases, have what a raise assigns."""
+    """Exempt the attributes that a raise assigns, for the class and its bases."""
     for base in bases_of(kind):
         own = _class_dict_of(base)
         frozen = own.get("__setattr__")
@@ -39,7 +40,7 @@ def permit_raising(kind: type[TerminalError]) -> None:
 
 
 def permit_raising_all() -> None:
-    """Do so for every class of terminal errors that is defined by now."""
+    """Do the same for every class of terminal errors defined so far."""
     waiting: deque[type[TerminalError]] = deque([TerminalError])
     while waiting:
         kind = waiting.popleft()

@@ -1,4 +1,4 @@
-"""What the type variables of generic classes stand for: ``class Ages(Table[int])`` knows the ``T`` of ``Table``."""
+"""Resolves the type variables of generic classes: ``class Ages(Table[int])`` fixes the ``T`` of ``Table``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NO_TYPES: Mapping[Any, Any] = types.MappingProxyType({})
-"""For what is no part of a generic class."""
+"""The empty mapping, for classes that are not generic."""
 
 
 def type_arguments(cls: type) -> dict[type, dict[Any, Any]]:
-    """What the type variables of each generic base of a class stand for in it."""
+    """For each generic base of a class, the types of its type variables."""
     found: dict[type, dict[Any, Any]] = {}
     for base in cls.__mro__:
         own = found.get(base, NO_TYPES)
@@ -40,7 +40,7 @@ def with_types(annotation: Any, known: Mapping[Any, Any]) -> Any:
 
 
 def concrete(annotation: Any, known: Mapping[Any, Any], what: str) -> Any:
-    """The annotation without type variables. Raises :class:`DefinitionError`, naming ``what``, if one is left."""
+    """The annotation without type variables. Raises :class:`DefinitionError` with ``what`` if one is left."""
     given = with_types(annotation, known)
     open_variables = () if isinstance(given, type) else getattr(given, "__parameters__", ())
     if isinstance(given, typing.TypeVar) or open_variables:

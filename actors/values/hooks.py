@@ -1,4 +1,4 @@
-"""Types that users have registered hooks for (:mod:`actors.values.converter`)."""
+"""Types for which users have registered hooks (:mod:`actors.values.converter`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 made_converter: list[Any] = []
-"""The one of :func:`actors.converter`, if it has been asked for. Without one there are no hooks, and cattrs is not imported."""
+"""The converter of :func:`actors.converter` if it was requested. Without it there are no hooks, and cattrs is not imported."""
 
 
 def is_hooked(kind: Any) -> bool:
@@ -21,7 +21,7 @@ def is_hooked(kind: Any) -> bool:
 
 
 class HookedShape(Shape):
-    """A type with a hook in one direction or in both."""
+    """A type with a hook in one direction or both."""
 
     sorts = ALL_SORTS
     is_exact = False
@@ -66,7 +66,7 @@ class HookedShape(Shape):
 
 
 def _misfit(error: BaseException) -> Misfit:
-    """What a hook, or cattrs on its behalf, found first, and where."""
+    """The first problem that a hook, or cattrs for it, reported, and its path."""
     path = ""
     while isinstance(error, BaseExceptionGroup):
         inner = error.exceptions[0]

@@ -1,7 +1,7 @@
-"""Which shape a type has: the whole list of the types that values may be of.
+"""Finds the shape of a type: the full list of supported types.
 
-A type that is not here, and has no hook on ``actors.converter()``, is refused with the class that uses it: a value that only some
-processes could read again is worse than none.
+A type that is not listed and has no hook on ``actors.converter()`` is refused together with the class that uses it: a value that
+only some processes can read is worse than no value.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _REMEDY = (
 
 
 def shape_of(kind: Any) -> Shape:
-    """The shape of a type. Raises :class:`DefinitionError` for one that cannot be kept, and says why."""
+    """The shape of a type. Raises :class:`DefinitionError` for an unsupported type, with the reason."""
     try:
         shape = _Maker().shape(kind)
         for part in all_parts(shape):
@@ -69,7 +69,7 @@ def shape_of(kind: Any) -> Shape:
         raise
     except RecursionError as error:
         raise DefinitionError(f"{name_of(kind)} is made of ever longer types") from error
-    except Exception as error:  # of a metaclass, a descriptor: whatever a class of the user's does when it is looked at
+    except Exception as error:  # raised by a metaclass or a descriptor of a user's class
         raise DefinitionError(f"{name_of(kind)} cannot be looked at: {reason_of(error)}") from error
     return shape
 
@@ -80,7 +80,7 @@ def _texts() -> dict[Any, Shape]:
 
 
 class _Maker:
-    """Makes the shape of one type with those of its parts. A type that contains itself meets its own, unfinished shape."""
+    """Makes the shape of one type with those of its parts. A type that contains itself finds its own unfinished shape."""
 
     def __init__(self) -> None:
         self._made: dict[Any, Shape] = {}
@@ -121,7 +121,7 @@ class _Maker:
         return self._class(kind, origin)
 
     def _stood_for(self, kind: Any, inner: Any) -> Shape:
-        """The shape of what a name stands for, which may use the name."""
+        """The shape of an aliased type, which may contain its own alias."""
         if not a.is_alias(kind):
             return self.shape(inner)
         alias = AliasShape(kind)
@@ -216,7 +216,7 @@ def _without_none(members: list[Shape]) -> tuple[bool, list[Shape]]:
 
 
 def _is_model(cls: type) -> bool:
-    """Whether it is a pydantic model; pydantic is an extra, and is not imported unless the user did."""
+    """Whether it is a pydantic model. pydantic is optional and is not imported unless the user has."""
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and issubclass(cls, pydantic.BaseModel)
 

@@ -1,4 +1,4 @@
-"""Limits on everything that comes from outside or can grow. Each has a name, a default, and an error of its own."""
+"""Limits on all input and all growth. Each has a name, a default, and an error."""
 
 from __future__ import annotations
 
@@ -95,13 +95,13 @@ class Limits:
 
 
 NEVER = LAST_DATE
-"""When what lies beyond every calendar comes."""
+"""A date after every calendar date."""
 
 DEFAULT_LIMITS = Limits()
 
 
 def within_limit(data: bytes, limit: int, what: str) -> bytes:
-    """The same bytes. Raises :class:`PayloadTooLargeError`."""
+    """The bytes unchanged. Raises :class:`PayloadTooLargeError`."""
     if len(data) > limit:
         raise PayloadTooLargeError(f"{what} has {len(data)} bytes of JSON, the limit is {limit} (payload_bytes)")
     return data

@@ -1,6 +1,6 @@
-"""Which deployments are loaded in this process: what is looked up by the class names in their records.
+"""The deployments loaded in this process, needed to find the classes that their records name.
 
-The code that loads them notes it here, so that values need to know nothing of how code is loaded.
+The code that loads a deployment registers it here, so values need not know how code is loaded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class LoadedCode:
-    """A deployment that is loaded: the top-level names that are its own, and the modules that the application is named by."""
+    """A loaded deployment: its own top-level module names, and the modules that name the application."""
 
     own_names: AbstractSet[str]
     entries: tuple[str, ...]
@@ -32,19 +32,19 @@ _change = _Change()
 
 
 def note_loaded(deployment: str, code: LoadedCode) -> None:
-    """It can be found from now on."""
+    """Register a loaded deployment."""
     _loaded[deployment] = code
     _change.number += 1
 
 
 def note_unloaded(deployment: str) -> None:
-    """It cannot be found any more."""
+    """Remove a deployment that is not loaded any more."""
     del _loaded[deployment]
     _change.number += 1
 
 
 def loads() -> int:
-    """A number that changes whenever a deployment is loaded or unloaded."""
+    """A counter that changes whenever a deployment is loaded or unloaded."""
     return _change.number
 
 

@@ -1,9 +1,9 @@
-"""Keys of ``Map`` fields.
+"""Encodes the keys of ``Map`` fields.
 
-A dictionary finds an item by a key that is equal. A ``Map`` keeps its items on disk, in the order of the keys' bytes, and finds them
-by what the key is written as: keys that are equal and written apart (``Decimal("1.5")`` and ``Decimal("1.50")``, one instant with two
-offsets) would be two items. So types with such keys are refused with the class, or, where few values of a type have a twin, these
-values are refused, and the message says which one to take instead.
+A dictionary finds an item by an equal key. A ``Map`` keeps its items on disk in the order of the keys' bytes and finds them by
+the encoded key. Two equal keys with different encodings (``Decimal("1.5")`` and ``Decimal("1.50")``, or one instant with two
+offsets) would be two items. Types with such keys are refused with the class. If only a few values of a type have an equal twin,
+those values are refused, and the message names the twin to use.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _KEYS = (
 
 
 class KeyCodec(Codec[Any]):
-    """The codec of keys. Of keys that are equal it encodes one at most."""
+    """The codec of keys. It encodes at most one of several equal keys."""
 
     def __init__(self, kind: Any) -> None:
         super().__init__(kind)
@@ -62,7 +62,7 @@ def _refusal(shape: Shape, why: str) -> DefinitionError:
 
 
 def _check_part(shape: Shape) -> None:
-    """Raise for a type with equal values that are written apart."""
+    """Raise for a type with equal values that have different encodings."""
     if not isinstance(shape, _KEYS):
         raise _refusal(shape, "nothing says which of them are equal")
     if isinstance(shape, ClassShape) and not is_compared_by_all_fields(shape.cls):
@@ -75,7 +75,7 @@ def _check_part(shape: Shape) -> None:
 
 
 def _families(shape: Shape) -> Iterable[str]:
-    """Names of what its values may be equal to, each as often as there are types of it."""
+    """The families of types whose values may be equal to each other, once for each type in them."""
     match shape:
         case UnionShape():
             for part in shape.parts:
@@ -107,7 +107,7 @@ def _has_twins(shape: Shape) -> bool:
 
 
 def _check_twins(key: Any) -> None:
-    """Raise :class:`ValueProblem` for a key that is equal to another, and is not the one of them that is taken."""
+    """Raise :class:`ValueProblem` for a key that has an equal twin and is not the accepted one."""
     match key:
         case float():
             if key == 0 and math.copysign(1, key) < 0:
@@ -135,7 +135,7 @@ def _twin(key: Any, other: str) -> ValueProblem:
 
 
 def _normal(key: decimal.Decimal) -> decimal.Decimal:
-    """The one of equal decimals that has no zeros at its end, whatever precision the context has."""
+    """The form of a decimal without trailing zeros, independent of the context's precision."""
     if not key.is_finite():
         return key
     if not key:
@@ -150,7 +150,7 @@ def _normal(key: decimal.Decimal) -> decimal.Decimal:
 
 
 def key_codec_for(kind: Any, what: str) -> Codec[Any]:
-    """The codec of the keys of a ``Map``, of which no two are equal and written apart. Raises :class:`DefinitionError`, of
-    ``what``, for a type that cannot promise that."""
+    """The codec for the keys of a ``Map``. Raises :class:`DefinitionError`, with ``what``, for a type that may have equal keys
+    with different encodings."""
     codec_for(kind, what)
     return named_codec(KeyCodec, kind, what)

@@ -1,4 +1,4 @@
-"""Names of services: users' are identifiers, and those that begin with ``playhead.`` are built in."""
+"""Names of services: identifiers for users' services, and the prefix ``playhead.`` for built-in ones."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from actors.errors import DefinitionError
 from actors.values.texts import shown
 
 NAME_BYTES = 256
-"""The longest name of a class or a handler."""
+"""The longest name of a class or a handler, in bytes."""
 
 SYSTEM_NAMESPACE = "playhead."
 
 EDIT = "playhead.edit"
-"""The handler that changes fields of an object from outside. It is no identifier, so no handler of a user has it."""
+"""The handler that edits an object's fields. It is not an identifier, so no user handler can have this name."""
 
 RESERVED = frozenset(
     {
@@ -38,34 +38,33 @@ RESERVED = frozenset(
         "whoami",
     }
 )
-"""What no class may be called: an HTTP path that begins with it is the remote control's."""
+"""Names that no class may have: HTTP paths that begin with them belong to the remote control."""
 
 
 @functools.lru_cache(maxsize=1024)
 def is_system(service: str) -> bool:
-    """Whether the objects of this name are part of playhead: hidden unless asked for, and held by no gate."""
+    """Whether the service is built in: hidden by default, and never held by a gate."""
     return service.startswith(SYSTEM_NAMESPACE)
 
 
 @attrs.frozen
 class Naming:
-    """How a class or a handler is to be called, as its definition says. ``name`` None: as in the code. ``aliases`` are what it
-    was called before."""
+    """The public name of a class or a handler. If ``name`` is None it is the name in the code. ``aliases`` are its former names."""
 
     name: str | None = None
     aliases: tuple[str, ...] = ()
 
     def of(self, attribute: str) -> str:
-        """The name, of what the code calls by this one."""
+        """The public name, given the name in the code."""
         return self.name or attribute
 
 
 AS_IN_CODE = Naming()
-"""Called what it is in the code, and never otherwise."""
+"""The name in the code, without aliases."""
 
 
 def naming(name: object, aliases: object, what: str) -> Naming:
-    """The options ``name`` and ``aliases`` of what is defined. Raises :class:`DefinitionError`, naming ``what``."""
+    """Check the options ``name`` and ``aliases`` of a definition. Raises :class:`DefinitionError` with ``what``."""
     if isinstance(aliases, str):
         raise DefinitionError(f"{what}: aliases is {aliases!r}, expected a tuple of names: ({aliases!r},)")
     if not isinstance(aliases, (tuple, list)):

@@ -1,4 +1,4 @@
-"""Outcomes as they are recorded, back to values and errors: what is raised where the record is read."""
+"""Converts recorded outcomes back to values and errors, which are raised where the record is read."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 
 def error_of(failure: Failure, invocation_id: InvocationId | None = None, *, deployment: str = "") -> TerminalError:
-    """The error to raise for a recorded failure: of its own class where that is known, else the one that names it.
+    """The error for a recorded failure: of its own class if that is known, else an error that names the class.
 
-    ``deployment``: whose code awaits it, and so whose classes are meant; empty for code that was imported as usual.
+    ``deployment`` is the code that awaits it and whose classes are meant; empty for normally imported code.
     """
     kind = _class_of(failure.type, deployment)
     error = None if kind is None else _made_again(kind, failure)
@@ -48,7 +48,7 @@ def error_of(failure: Failure, invocation_id: InvocationId | None = None, *, dep
 
 
 def _made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | None:
-    """The error of its own class, if it says what it said."""
+    """The error of its own class, if its text is the recorded one."""
     error = made_again(kind, failure)
     if error is not None and text_of(error) == failure.message:
         return error
@@ -56,7 +56,7 @@ def _made_again(kind: type[TerminalError], failure: Failure) -> TerminalError | 
 
 
 def value_of(outcome: Outcome, invocation_id: InvocationId | None = None, *, deployment: str = "") -> bytes:
-    """The value of an outcome, or what it was otherwise, raised."""
+    """The value of an outcome. Raises the error of any other outcome."""
     match outcome.kind:
         case OutcomeKind.SUCCEEDED:
             return outcome.value
@@ -71,7 +71,7 @@ def value_of(outcome: Outcome, invocation_id: InvocationId | None = None, *, dep
 
 
 def step_error_of(failure: Failure, name: str, *, deployment: str = "") -> TerminalError:
-    """The error of a step that failed for good: its own if it was terminal, else that the step used up its attempts."""
+    """The error of a step that failed finally: its own if it was terminal, else that the step has used up its attempts."""
     if _class_of(failure.type, deployment) is not None:
         return error_of(failure, deployment=deployment)
     return made_with_text(StepFailedError, failure, f"step {name!r} failed: {failure_in_words(failure)}")
@@ -87,7 +87,7 @@ def _ended(kind: type[TerminalError], word: str, outcome: Outcome, invocation_id
 
 
 def _text_with_type(failure: Failure) -> str:
-    """The text of an error whose class is not there to tell; one that has come this way before tells it already."""
+    """The text of an error whose class is unknown here, with the name of its type, once."""
     alone = failure_in_words(attrs.evolve(failure, message=""))
     is_told = failure.type == _TERMINAL or failure.message == alone or failure.message.startswith(f"{alone}: ")
     return failure.message if is_told else failure_in_words(failure)
@@ -108,19 +108,19 @@ def _class_of(name: str, deployment: str) -> type[TerminalError] | None:
 
 
 def _is_own(name: str, deployment: str) -> bool:
-    """Whether the application itself would define this: then another deployment's class would be a guess."""
+    """Whether the application itself defines this module: then a class of another deployment would be a guess."""
     loaded = find_loaded(deployment)
     return loaded is not None and name.partition(".")[0] in loaded.own_names
 
 
 @functools.lru_cache(maxsize=1)
 def _known_types(_: int) -> dict[tuple[str, str], type[TerminalError]]:
-    """By deployment and name; of two of one name the one that was defined last."""
+    """Error classes by deployment and name; the last one defined wins."""
     known: dict[tuple[str, str], type[TerminalError]] = {}
     waiting: deque[type[TerminalError]] = deque([TerminalError])
     while waiting:
         kind = waiting.popleft()
-        waiting += type.__subclasses__(kind)  # a metaclass may have a method of this name
+        waiting += type.__subclasses__(kind)  # a metaclass may define a method of this name
         module = module_of(kind)
         deployment = deployment_of_module(module)
         for name in (type_name(kind), *_other_names(kind, module, deployment)):
@@ -129,7 +129,7 @@ def _known_types(_: int) -> dict[tuple[str, str], type[TerminalError]]:
 
 
 def _other_names(kind: type, module: str, deployment: str) -> list[str]:
-    """A module that was run as a program is ``__main__``, and is called by its own name everywhere else."""
+    """The other name of a module that was run as a program: it is ``__main__``, and has its own name everywhere else."""
     if module == "__main__":
         file = getattr(sys.modules["__main__"], "__file__", None)
         return [] if file is None else [f"{Path(file).stem}.{qualname_of(kind)}"]

@@ -1,9 +1,9 @@
-"""Values that are written before the type is known that they are read as: signals, edits of fields, the input of a restart.
+"""Encodes values before the type of their reader is known: signals, edits of fields, the input of a restart.
 
-The sender has no annotation; each value is written as its own type has it, a tuple and a set as arrays. The receiver's type says
-what it is then: ``actors.signal("point", tuple[int, int])`` gives a tuple back. A receiver that names no type would get a list, so
-the value travels with a note of what its JSON loses, and such a receiver refuses it (:func:`check_restored`). What no receiver
-could restore (keys that become one, an instance that does not come back equal) is refused here.
+The sender has no annotation, so each value is written by its own type, a tuple and a set as arrays. The reader's type then
+decides: ``actors.signal("point", tuple[int, int])`` returns a tuple. A reader without a type would get a list, so the value
+carries a note about the types that its JSON loses, and such a reader refuses it (:func:`check_restored`). Values that no reader
+could restore (keys that become equal, an instance that does not come back equal) are refused here.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from actors.values.problem import Misfit, ValueProblem, under_key
 
 @attrs.frozen
 class Written:
-    """A value as JSON. ``json_loses`` is what that does not tell of its types: the first place and type, and a digest of all of
-    them; empty if it tells all."""
+    """A value as JSON. ``json_loses`` describes the types that the JSON does not preserve: the first place and type, and a digest
+    of all; empty if there are none."""
 
     data: bytes
     json_loses: str = ""
 
 
 def write_by_own_type(value: Any) -> Written:
-    """The value as JSON, and what that loses. Raises :class:`ValueProblem`."""
+    """The value as JSON, and the loss of types. Raises :class:`ValueProblem`."""
     if type(value) is Written:
         return value
     return Written(encode_by_own_type(value), json_loses(value))
 
 
 def check_restored(value: Any, codec: Codec[Any], lost: str) -> None:
-    """Whether a value that was read has the types that it was sent with, where the reader's type leaves them open. ``lost``: what
-    its JSON lost. Raises :class:`ValueProblem`."""
+    """Check that a decoded value has the types that it was sent with, where the reader's type leaves them open. ``lost``
+    describes the types that its JSON lost. Raises :class:`ValueProblem`."""
     if lost and not codec.is_closed and not loses_the_same(value, lost):
         raise problem_of_lost(lost)
 
 
 def loses_the_same(value: Any, lost: str) -> bool:
-    """Whether JSON loses of the value what it lost of the one that was sent."""
+    """Whether the JSON of this value loses the same types as that of the sent one."""
     return json_loses(value).rpartition(_DIGEST)[2] == lost.rpartition(_DIGEST)[2]
 
 
 def problem_of_lost(lost: str) -> ValueProblem:
-    """What a reader says that names no type for what was lost."""
+    """The message for a reader without a type."""
     place, _, kind = lost.rpartition(_DIGEST)[0].rpartition(_OF_TYPE)
     return ValueProblem(
         f"it was sent with a type that JSON does not keep ({kind}), and the reader leaves its types open", place
@@ -59,11 +59,11 @@ def problem_of_lost(lost: str) -> ValueProblem:
 _DIGEST = " #"
 _OF_TYPE = ": "
 _SHOWN = 200
-"""How many characters of a place, or of the name of a type, are told."""
+"""The length to which a path, or the name of a type, is cut in a message, in characters."""
 
 
 def json_loses(value: Any) -> str:
-    """What JSON does not tell of the types in a value, in one line; empty if it tells all."""
+    """The types in a value that JSON does not preserve, in one line; empty if it preserves all."""
     if type(value) in EXACT:
         return ""
     losses = list(_losses(value, "$"))
@@ -75,7 +75,7 @@ def json_loses(value: Any) -> str:
 
 
 _Loss = tuple[str, str, str]
-"""The place, the sort of what is lost there (an object is an object: its reader may have another class), and the type's name."""
+"""The path, the kind of the lost type (an object counts as an object: its reader may have another class), and its name."""
 
 
 def _losses(value: Any, place: str) -> Iterator[_Loss]:
@@ -105,7 +105,7 @@ def _losses_of_entries(value: dict[Any, Any], place: str) -> Iterator[_Loss]:
 
 
 def encode_by_own_type(value: Any) -> bytes:
-    """The value as JSON. Raises :class:`ValueProblem`."""
+    """Encode the value by its own type. Raises :class:`ValueProblem`."""
     if type(value) in EXACT:
         return codec_for(type(value)).encode(value)
     try:

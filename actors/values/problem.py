@@ -1,4 +1,4 @@
-"""What is said of a value that does not fit its type."""
+"""The error for a value that does not fit its type."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from actors.values.texts import shown
 
 
 class ValueProblem(ActorError):
-    """A value and a type do not go together. ``path`` says where (``$`` is the whole value), ``problem`` says why. The code that
-    asked knows whose fault it is, and raises its own error from this one."""
+    """A value does not fit a type. ``path`` is its place (``$`` is the whole value), ``problem`` the reason. The caller knows
+    whose mistake it is, and raises its own error from this one."""
 
     def __init__(self, problem: str, path: str) -> None:
         super().__init__(f"{path}: {problem}")
@@ -20,7 +20,7 @@ class ValueProblem(ActorError):
 
 
 class Misfit(Exception):
-    """The same inside this package: the path grows from the inside out while the error passes the containers."""
+    """The same error inside this package: its path grows from the inside out while it passes the containers."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -28,27 +28,27 @@ class Misfit(Exception):
         self.path = ""
 
     def under(self, step: str) -> Misfit:
-        """The same, seen from the container; ``step`` is ``.name`` or ``[index]``."""
+        """The same error as seen from the container; ``step`` is ``.name`` or ``[index]``."""
         self.path = step + self.path
         return self
 
 
 def expected(name: str, value: object) -> Misfit:
-    """The value is of another type than the one with this name."""
+    """The error for a value of another type than the one with this name."""
     return Misfit(f"expected {name}, found {show(value)}")
 
 
 def reason_of(error: BaseException) -> str:
-    """The message of an error of other code, on one line."""
+    """The message of an error from other code, on one line."""
     try:
         said = plain_text(str(error), MAX_WORDS)
-    except BaseException:  # an error's methods are its author's, and may raise anything
+    except BaseException:  # the methods of an error are user code and may raise anything
         said = ""
     return " ".join(said.split()) or name_alone(type(error))
 
 
 def under_key(key: object) -> str:
-    """The step of a path that leads to the item of a dictionary."""
+    """The path step to an item of a dictionary."""
     return f"[{shown(key)}]"
 
 

@@ -1,4 +1,4 @@
-"""The types of what steps return, by the annotations of the functions that they run."""
+"""The types of steps' results, from the annotations of their functions."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from actors.values.signature import type_of_result
 
 
 def result_codec(function: Callable[..., Any], name: str) -> Codec[Any]:
-    """The codec of a function's result. Raises :class:`DefinitionError` before the function is called, for a type that cannot be
-    kept and for a name that cannot be looked up. What is not annotated must be JSON by itself."""
+    """The codec of a function's result. Raises :class:`DefinitionError` before the function is called, for an unsupported type or
+    a name that cannot be resolved. Without an annotation, the result must be plain JSON."""
     return codec_for(_type_of(_underneath(function), name), f"the result of step {name!r}")
 
 
@@ -26,7 +26,7 @@ def check_result(function: Callable[..., Any], name: str) -> None:
     try:
         _type_of(_underneath(function), name)
     except DefinitionError:
-        return  # it is looked up again when the step is called
+        return  # it is resolved again when the step is called
     result_codec(function, name)
 
 
@@ -37,7 +37,7 @@ def _type_of(function: Callable[..., Any], name: str) -> Any:
     annotations = getattr(function, "__annotations__", {})
     if "return" not in annotations:
         return Any
-    # The parameters are not recorded, so their types may be known to the type checker alone.
+    # The parameters are not recorded, so their types may be known only to the type checker.
     names = getattr(function, "__globals__", {})
     kind = type_of_result({"return": hint_in(annotations["return"], names, f"the result type of step {name!r}")})
     is_awaited = typing.get_origin(kind) in (Awaitable, Coroutine) and not inspect.iscoroutinefunction(function)
@@ -45,7 +45,7 @@ def _type_of(function: Callable[..., Any], name: str) -> Any:
 
 
 def _underneath(function: Any) -> Any:
-    """The function under the partials, methods and decorators that it is wrapped in."""
+    """The function inside partials, methods and decorators."""
     if type(function) is types.FunctionType and "__wrapped__" not in function.__dict__:
         return function
     while not isinstance(function, (types.FunctionType, type)):

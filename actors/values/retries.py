@@ -1,4 +1,4 @@
-"""When to try again."""
+"""Retry policies."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from actors.values.arguments import (
 
 
 class Exhausted(enum.Enum):
-    """What follows the last attempt: the invocation is held for a person, or the failure is the outcome."""
+    """The result of the last failed attempt: the invocation is paused, or the failure is its outcome."""
 
     PAUSE = "pause"
     FAIL = "fail"
 
 
 ErrorClasses: TypeAlias = type[BaseException] | Sequence[type[BaseException]]
-"""One class of exceptions, or several, as ``except`` takes them."""
+"""One class of exceptions or several, as ``except`` takes them."""
 
 
 def _max_attempts(value: int | None) -> int | None:
@@ -60,20 +60,20 @@ def _terminal(value: ErrorClasses) -> tuple[type[BaseException], ...]:
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How often to try, and how long to wait in between; delays in seconds, or as timedeltas.
+    """How often to try, and how long to wait between tries; delays in seconds or as timedeltas.
 
-    The n-th wait is ``initial_delay * factor ** (n - 1)``, at most ``max_delay``, and of that a random part between half
-    and all ("equal jitter", https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), so that what failed
-    together does not come back together. ``max_attempts`` counts the first one; None: for ever. ``terminal`` is the class of
-    exceptions, or are the classes, that are not worth a second attempt, besides ``TerminalError``.
+    The n-th delay is ``initial_delay * factor ** (n - 1)``, at most ``max_delay``, of which a random part between half and all is
+    used ("equal jitter", https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), so that work that failed
+    together is not retried together. ``max_attempts`` includes the first; None means no limit. ``terminal`` is a class of
+    exceptions, or several, that are not worth a retry, in addition to ``TerminalError``.
 
-    With ``fail_fast``, neither is an error that shows a mistake in the code, which every attempt must raise again: a name or a
-    module that does not exist, an attribute that a module or a class does not have, a call whose arguments do not fit the
-    function, a ``NotImplementedError``. It is the outcome at once, whatever ``on_exhausted`` says. None leaves it to the runtime:
-    ``playhead dev`` fails fast, so that a typing error is answered at once. ``playhead serve`` does not. There, what is under way
-    is paused in the end, and goes on where it stopped when it is resumed on code without the mistake; had it failed, it would be over.
+    With ``fail_fast``, errors that show a mistake in the code are not retried either, because every attempt would raise them
+    again: an unknown name or module, a missing attribute of a module or class, a call whose arguments do not fit the function, a
+    ``NotImplementedError``. Such an error is the outcome at once, whatever ``on_exhausted`` says. None leaves the choice to the
+    runtime: ``playhead dev`` fails fast, so that a typing error is answered at once. ``playhead serve`` does not: the invocation
+    is finally paused, and continues where it stopped when it is resumed on corrected code. A failed one would be lost.
 
-    Raises :class:`actors.InvalidArgumentError` for what is no policy.
+    Raises :class:`actors.InvalidArgumentError` for invalid options.
 
     ::
 
@@ -95,8 +95,8 @@ DEFAULT_RETRY = RetryPolicy()
 
 
 def delay_seconds(policy: RetryPolicy, failed_attempts: int, jitter: float) -> float:
-    """How long to wait after this many failures; ``jitter`` in [0, 1) picks from the upper half."""
-    exponent = min(max(failed_attempts - 1, 0), 1000)  # factor ** 1000 is as good as for ever, and still a float
+    """The delay after this many failures; ``jitter`` in [0, 1) selects from the upper half."""
+    exponent = min(max(failed_attempts - 1, 0), 1000)  # factor ** 1000 is practically infinite, and still a float
     try:
         full = min(policy.max_delay, policy.initial_delay * policy.factor**exponent)
     except OverflowError:
@@ -105,5 +105,5 @@ def delay_seconds(policy: RetryPolicy, failed_attempts: int, jitter: float) -> f
 
 
 def is_exhausted(policy: RetryPolicy, failed_attempts: int) -> bool:
-    """Whether there is no further attempt."""
+    """Whether no further attempt is allowed."""
     return policy.max_attempts is not None and failed_attempts >= policy.max_attempts

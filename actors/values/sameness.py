@@ -1,10 +1,10 @@
-"""Whether two values are the same, types included. ``1``, ``True`` and ``1.0`` are three values, ``[1]`` and ``(1,)`` two.
+"""Compares values including their types. ``1``, ``True`` and ``1.0`` are three values, ``[1]`` and ``(1,)`` two.
 
-What is known to have parts is compared part by part, whatever its ``__eq__`` says: builtin containers, attrs and data classes,
-structs, pydantic models. Of other classes (those that only have hooks on ``actors.converter()``) the promise is weaker: their own
-``__eq__`` decides, or, without one, their attributes.
+Values with known parts are compared part by part, whatever their ``__eq__`` says: builtin containers, attrs and data classes,
+structs, pydantic models. For other classes (those that only have hooks on ``actors.converter()``) the promise is weaker: their
+own ``__eq__`` decides or, without one, their attributes.
 
-One difference is none: an int that was given for a float comes back as the float that equals it.
+One difference is accepted: an int that was given for a float comes back as the equal float.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _MISSING: Any = object()
 _PLAIN = (int, str, bytes, bool, type(None))
 
 Difference = tuple[str, Any, Any]
-"""Where, and what is on either side."""
+"""The place, and the two values."""
 
 
 def difference(one: Any, other: Any) -> Difference | None:
-    """The first place where they differ; None if they are the same."""
+    """The first difference; None if they are the same."""
     waiting: list[Difference] = [("", one, other)]
     while waiting:
         path, a, b = waiting.pop()
@@ -51,7 +51,7 @@ def difference(one: Any, other: Any) -> Difference | None:
 
 
 def _parts(a: Any, b: Any) -> Iterable[Difference] | None:
-    """The parts that are to be compared with one another; None if there are none, and the values themselves decide."""
+    """The parts to compare; None if there are none and the values themselves decide."""
     if isinstance(a, (*_PLAIN, float, enum.Enum, datetime.date, datetime.time, decimal.Decimal)):
         return None
     if isinstance(a, (list, tuple, bytearray)):
@@ -93,14 +93,14 @@ def _entries(a: Any, b: Any) -> Iterator[Difference]:
 
 
 def _of_model(value: Any) -> dict[str, Any]:
-    """The fields of a pydantic model, what it was given beside them, and its private attributes."""
+    """The fields of a pydantic model, its extra values, and its private attributes."""
     fields = type(value).__pydantic_fields__
     own = {name: item for name, item in value.__dict__.items() if name in fields}
     return own | (value.__pydantic_extra__ or {}) | (value.__pydantic_private__ or {})
 
 
 def _attributes(value: Any) -> Iterable[str] | None:
-    """The names of what the value consists of; None if only its class knows."""
+    """The names of the value's attributes; None if only its class knows."""
     cls: Any = type(value)
     if attrs.has(cls):
         return [field.name for field in attrs.fields(cls)]
@@ -119,7 +119,7 @@ def _slots(cls: type) -> Iterator[str]:
 
 
 def _get(value: Any, name: str) -> Any:
-    """An attribute; one that is not set is the same on both sides."""
+    """An attribute; an unset one counts as the same on both sides."""
     return getattr(value, name, None)
 
 

@@ -1,4 +1,4 @@
-"""Values without parts: numbers, texts, and what is written as a text."""
+"""Values without parts: numbers, texts, and types that are written as a text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SORT_OF_EXACT = {int: INT, str: TEXT, bool: BOOL, types.NoneType: NULL}
 
 
 class ExactShape(Shape):
-    """``int``, ``str``, ``bool`` and ``None``: what JSON has the same of. ``True`` is not an int, nor ``"5"``."""
+    """``int``, ``str``, ``bool`` and ``None``, which JSON represents exactly. ``True`` is not an int, and ``"5"`` is not either."""
 
     def __init__(self, kind: type) -> None:
         if kind not in EXACT:
@@ -66,7 +66,8 @@ class ExactShape(Shape):
 
 
 class IntegerShape(ExactShape):
-    """``5.0`` is read as 5: not every language writes them apart. Not ``1e23``: as a float it is another integer."""
+    """An int. ``5.0`` is read as 5, because some languages do not write them differently. ``1e23`` is refused: as a float it is
+    another integer."""
 
     def __init__(self) -> None:
         super().__init__(int)
@@ -76,14 +77,14 @@ class IntegerShape(ExactShape):
 
 
 def as_integer(plain: Any) -> Any:
-    """The integer that a float of JSON stands for; everything else as it is."""
+    """The integer that a float in JSON represents; any other value unchanged."""
     if type(plain) is float and plain.is_integer() and abs(plain) <= _EXACT_IN_FLOATS:
         return int(plain)
     return plain
 
 
 class FloatShape(Shape):
-    """A float. Where the type checker lets an int stand for one, it becomes the float that equals it, or is refused."""
+    """A float. An int in its place becomes the equal float, or is refused."""
 
     name = "float"
     sorts = frozenset({FLOAT})
@@ -115,7 +116,7 @@ class FloatShape(Shape):
 
 
 class TextShape(Shape):
-    """Values that are written as a text. ``to_text`` refuses those that ``from_text`` would not give back."""
+    """Values that are written as a text. ``to_text`` refuses a value that ``from_text`` would not restore."""
 
     sorts = frozenset({TEXT})
 
@@ -158,7 +159,8 @@ class TextShape(Shape):
 
 
 class DecimalShape(TextShape):
-    """With all its digits. A JSON number with a point may have lost some when it was parsed, so only text and int are read."""
+    """A decimal with all its digits. A JSON number with a point may have lost some when it was parsed, so only a text or an int
+    is read."""
 
     def __init__(self) -> None:
         super().__init__(decimal.Decimal, _decimal_text, _decimal)
@@ -172,7 +174,7 @@ class DecimalShape(TextShape):
 
 
 class SubclassShape(Shape):
-    """A subclass of ``str``, ``int`` or ``float`` that adds methods and nothing else."""
+    """A subclass of ``str``, ``int`` or ``float`` that adds only methods."""
 
     def __init__(self, kind: type, base: Shape, base_type: type) -> None:
         self.name = name_of(kind)
@@ -201,7 +203,7 @@ class SubclassShape(Shape):
 
 
 def _bare(base: Any, value: Any) -> Any:
-    """The value as its base class has it, past whatever the subclass says of itself."""
+    """The value of its base class, whatever the subclass claims."""
     if base is str:
         return str.__str__(value)
     return int.__int__(value) if base is int else float.__float__(value)
@@ -244,7 +246,7 @@ def _path(kind: type) -> TextShape:
 
 
 def text_shapes() -> dict[Any, Shape]:
-    """The shapes of types that are written as a text, other than dates and times."""
+    """The shapes of types that are written as a text, except dates and times."""
     shapes: dict[Any, Shape] = {
         decimal.Decimal: DecimalShape(),
         uuid.UUID: TextShape(uuid.UUID, str, _converted(uuid.UUID)),

@@ -1,4 +1,4 @@
-"""JSON schemas of values, for people, forms and the OpenAPI document."""
+"""JSON schemas of values, for documentation, forms and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def schema_document(shape: Shape) -> Schema:
 
 
 class _Document:
-    """Writes the schema of one shape. Classes in it become definitions, each once."""
+    """Writes the schema of one shape. Each class in it becomes one definition."""
 
     def __init__(self) -> None:
         self._definitions: dict[str, Schema] = {}
@@ -143,7 +143,7 @@ class _Document:
             return schema
 
     def _hoisted(self, schema: Schema, name: str) -> Schema:
-        """The schema of another library; its definitions are moved to this document, under names that begin with its own."""
+        """The schema of another library; its definitions move to this document, with its name as their prefix."""
         names = {inner: self._free_name(f"{name}.{inner}") for inner in schema.get("$defs", {})}
         for inner, definition in schema.get("$defs", {}).items():
             self._definitions[names[inner]] = _renamed(definition, names)
@@ -152,7 +152,7 @@ class _Document:
 
 
 def _of_keys(key: Shape) -> Schema:
-    """What the names of an object look like, as far as it is more than text."""
+    """The schema of an object's keys, if it restricts them."""
     match key:
         case IntegerShape():
             return {"propertyNames": {"pattern": "^-?[0-9]+$"}}
@@ -178,7 +178,7 @@ def _description(shape: Any) -> Schema:
 
 
 def _renamed(part: Any, names: dict[str, str]) -> Any:
-    """The same under the new names. Classes of other libraries take keys that they do not know, unless they say otherwise."""
+    """The schema under the new names. Classes of other libraries accept unknown keys unless they say otherwise."""
     match part:
         case str() if part.startswith(_REFERENCE):
             inner = part.removeprefix(_REFERENCE)

@@ -1,15 +1,14 @@
-"""What the values of one type look like, in Python and in JSON.
+"""Describes the values of a type, in Python and in JSON.
 
-A :class:`Shape` is made once for a type, with the shapes of its parts. It writes values as *plain* ones, of which msgspec makes
-JSON, and reads them back. Both are strict: ``write`` takes values of exactly its type, ``read`` takes plain values that stand
-for one. Two promises hold everything together:
+A :class:`Shape` is made once for a type, from the shapes of its parts. It writes values as *plain* ones, which msgspec encodes as
+JSON, and reads them back. Both directions are strict: ``write`` accepts only values of exactly its type, and ``read`` only plain
+values that represent one. Two promises hold everything together:
 
-* A shape whose ``is_exact`` is true, with exact parts, reads what it wrote as an equal value of the same types, for every value
-  that it writes. Nothing needs to be compared then; this is decided once, for the type.
-* For all others the codec reads each value back before it is kept, and compares (``sameness``).
+* A shape with ``is_exact``, with exact parts, reads every value that it wrote as an equal value of the same types. Such values need no comparison; this is decided once, for the type.
+* For all others, the codec reads each value back and compares it before it is stored (``sameness``).
 
-cattrs is not used for this: it silently takes a text for a member of a union, a subclass for its base and a list for a tuple. It
-serves the hooks that users register (``hooks``).
+Alternative refused: cattrs, which silently accepts a text for a member of a union, a subclass for its base, and a list for a
+tuple. It serves only the hooks that users register (``hooks``).
 """
 
 from __future__ import annotations
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 
 NULL, BOOL, INT, FLOAT, TEXT, ARRAY, OBJECT = "null", "boolean", "integer", "float", "string", "array", "object"
 ALL_SORTS = frozenset({NULL, BOOL, INT, FLOAT, TEXT, ARRAY, OBJECT})
-"""The sorts of plain values. Not every language tells ``5`` from ``5.0`` in JSON, but what is written here does."""
+"""The sorts of plain values. Some languages do not distinguish ``5`` and ``5.0`` in JSON, but the JSON that is written here does.
+"""
 
 ANYTHING = 3
 
@@ -44,53 +44,53 @@ def sort_of(plain: object) -> str:
 
 
 class Shape:
-    """See the module."""
+    """The base of all shapes; see the module."""
 
     name: str
-    """The type, as messages call it."""
+    """The name of the type in messages."""
 
     sorts: frozenset[str]
-    """What its values are written as."""
+    """The sorts of plain values that it writes."""
 
     parts: Sequence[Shape] = ()
-    """The shapes of what its values contain."""
+    """The shapes of the parts of its values."""
 
     is_exact: bool = True
-    """Whether reading undoes writing, if it does for the parts."""
+    """Whether reading undoes writing, if it does so for the parts."""
 
     is_hashable: bool = True
-    """Whether its values can be keys and members of sets, if the parts can."""
+    """Whether its values can be dictionary keys and set members, if the parts can."""
 
     takes_any_text: bool = False
-    """Whether nearly every text stands for one of its values."""
+    """Whether nearly every text represents one of its values."""
 
     breadth: int = 0
-    """How much it takes that other types take as well, from a closed set of values to anything at all (``ANYTHING``). The members
-    of a union are asked from narrow to broad."""
+    """How much it accepts that other types accept as well, from a closed set of values up to everything (``ANYTHING``). The
+    members of a union are tried from narrow to broad."""
 
     def write(self, value: Any) -> Any:
         """The value as a plain one. Raises :class:`Misfit`."""
         raise NotImplementedError
 
     def read(self, plain: Any) -> Any:
-        """The value that the plain one stands for. Raises :class:`Misfit`."""
+        """The value that the plain one represents. Raises :class:`Misfit`."""
         raise NotImplementedError
 
     def write_all(self, values: Collection[Any]) -> list[Any]:
-        """Each of the values. Raises :class:`Misfit` with the index."""
+        """The values as plain ones. Raises :class:`Misfit` with the index."""
         return each(self.write, values)
 
     def read_all(self, plain: list[Any]) -> list[Any]:
-        """Each of the plain values. Raises :class:`Misfit` with the index."""
+        """The values that the plain ones represent. Raises :class:`Misfit` with the index."""
         return each(self.read, plain)
 
     def check(self) -> None:
-        """Raise :class:`DefinitionError` for what can be seen only once all parts are there."""
+        """Raise :class:`DefinitionError` for problems that show only once all parts exist."""
 
     def form(self, around: tuple[Shape, ...] = ()) -> str:
-        """How values are written, as a text. Two shapes of one form cannot be told apart in JSON.
+        """A text that describes how values are written. Two shapes with the same form cannot be told apart in JSON.
 
-        ``around`` are the shapes that this one is a part of, so that a recursive one comes to an end.
+        ``around`` are the shapes that contain this one, so that a recursive shape ends.
         """
         raise NotImplementedError
 
@@ -98,11 +98,11 @@ class Shape:
 def each(
     do: Callable[[Any], Any], values: Collection[Any], step: Callable[[int, Any], str] = lambda index, _: f"[{index}]"
 ) -> list[Any]:
-    """``do`` for each of the values. Raises :class:`Misfit` under the step that leads to the first that does not fit."""
+    """Call ``do`` for each value. Raises :class:`Misfit` with the path of the first that does not fit."""
     try:
         return [do(value) for value in values]
     except Misfit:
-        for index, value in enumerate(values):  # looked for only now: most values fit
+        for index, value in enumerate(values):  # searched only now, because most values fit
             try:
                 do(value)
             except Misfit as misfit:
@@ -111,7 +111,7 @@ def each(
 
 
 def of_type(kind: type, name: str, values: Iterable[Any]) -> None:
-    """Check that all are of exactly this type, fast. Raises :class:`Misfit` with the index."""
+    """Check quickly that all values are of exactly this type. Raises :class:`Misfit` with the index."""
     if set(map(type, values)) <= {kind}:
         return
     for index, value in enumerate(values):
@@ -142,12 +142,12 @@ def is_hashable(shape: Shape) -> bool:
 
 
 def is_closed(shape: Shape) -> bool:
-    """Whether the type leaves nothing open: no part of its values can be anything at all."""
+    """Whether the type is fully specified: no part of its values is of arbitrary type."""
     return not any(part.breadth == ANYTHING and not part.parts for part in all_parts(shape))
 
 
 def is_bounded(shape: Shape) -> bool:
-    """Whether the type itself says how deep its values can be: it contains neither itself nor anything at all."""
+    """Whether the type limits the depth of its values: it contains neither itself nor values of arbitrary type."""
     return is_closed(shape) and not _is_recursive(shape, set(), set())
 
 

@@ -20,23 +20,25 @@ if TYPE_CHECKING:
 
 
 class MissingParameters(ValueProblem):
-    """Parameters without a default are given nothing."""
+    """A parameter without a default has no value."""
 
 
 class UnknownParameter(ValueProblem):
-    """A value is given for a parameter that the function does not have."""
+    """A value names a parameter that the function does not have."""
 
 
 class Signature:
-    """A function's parameters and result as JSON: one value for one parameter, an object for several, nothing for none.
+    """The JSON form of a function's parameters and result: a bare value for one parameter, an object for several, nothing for
+    none.
 
-    Callers may write more (:meth:`read`), so that a parameter with a default can be added without breaking them: an object that
-    names the only parameter, and one value (no object) for the only required one of several, or for the first if none is required.
+    Callers may write more (:meth:`read`), so that adding a parameter with a default does not break them: an object that names the
+    only parameter, or a bare value that is not an object for the only required parameter of several, or for the first if none is
+    required.
 
-    The same JSON means one thing to a function of one parameter and another to a function of two, so JSON that is kept or sent
-    on goes with the name of the parameter that it is the value of, or with an empty name if it is an object of parameters. Other
-    code decodes it as it was meant. Names alone would do if every argument were an object; the histories that people read would
-    then show another argument than the caller wrote.
+    The same JSON means different things to a function with one parameter and to one with two, so stored or forwarded JSON carries
+    the name of the parameter whose value it is, or an empty name if it is an object of parameters. Other code then decodes it as
+    it was meant. Alternative refused: to write every argument as an object; histories would then show another argument than the
+    caller wrote.
     """
 
     def __init__(
@@ -52,11 +54,11 @@ class Signature:
             p.name: codec_for(known.get(p.name, Any), f"{name}: parameter {p.name!r}") for p in parameters
         }
         self.is_builtin = all(codec.is_builtin for codec in self.parameters.values())
-        """Whether no code of a user's runs when arguments are read."""
+        """Whether reading arguments runs no user code."""
         self.returns = codec_for(type_of_result(known), f"{name}: its result")
         self._names = [p.name for p in parameters]
         self.parameter = self._names[0] if len(self._names) == 1 else ""
-        """The parameter that what :meth:`encode` writes is the value of; empty if that names its parameters."""
+        """The parameter whose value :meth:`encode` writes; empty if it writes an object of parameters."""
         self._required = {p.name for p in parameters if p.default is p.empty}
         self._defaults = {p.name: self._default(p.name, p.default) for p in parameters if p.default is not p.empty}
         self._keyword_only = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -80,7 +82,7 @@ class Signature:
         return write_exact({name: msgspec.Raw(self._encode_named(name, value)) for name, value in given.items()})
 
     def decode(self, data: bytes, parameter: str | None) -> dict[str, Any]:
-        """The arguments by name. ``data`` is the value of ``parameter``, or names its parameters if that is empty; None: it is
+        """The arguments by name. ``data`` is the value of ``parameter``, or an object of parameters if that is empty; None means
         as a caller wrote it. Raises :class:`ValueProblem`."""
         if parameter is None:
             return self.read(data)[0]
@@ -89,9 +91,9 @@ class Signature:
         return self._decode_object(data)
 
     def read(self, data: bytes, parameter: str | None = None) -> tuple[dict[str, Any], str]:
-        """What a caller wrote: the arguments by name, and the parameter that it is the value of; empty if it names them.
+        """Read a caller's JSON: the arguments by name, and the parameter whose value it is; empty for an object of parameters.
 
-        ``parameter`` is that, if the caller says it. Raises :class:`ValueProblem`.
+        ``parameter`` is that name, if the caller gives it. Raises :class:`ValueProblem`.
         """
         if parameter is not None:
             return self.decode(data, parameter), parameter
@@ -102,8 +104,8 @@ class Signature:
         return self._read_several(data)
 
     def check_restored(self, given: dict[str, Any], lost: str) -> None:
-        """Check that the arguments have the types that they were sent with where a parameter leaves them open. ``lost``: what the
-        JSON lost of them. Raises :class:`ValueProblem`."""
+        """Check that the arguments have the types that they were sent with, where a parameter leaves them open. ``lost``
+        describes the types that the JSON lost. Raises :class:`ValueProblem`."""
         if not lost or all(self.parameters[name].is_closed for name in given):
             return
         only = next(iter(given.values())) if len(given) == 1 else given
@@ -111,10 +113,10 @@ class Signature:
             raise problem_of_lost(lost)
 
     def arguments(self, data: bytes, parameter: str | None) -> dict[str, Any]:
-        """The arguments by name, with the defaults of those that are left out: each time others, so that no call changes what
-        another one is given. Raises :class:`ValueProblem`."""
+        """The arguments by name, with fresh defaults for missing ones, so that no call changes the arguments of another. Raises
+        :class:`ValueProblem`."""
         if parameter and parameter == self.parameter and data:
-            return {parameter: self.parameters[parameter].decode(data)}  # as decode() does, for most calls
+            return {parameter: self.parameters[parameter].decode(data)}  # as decode() does for most calls
         given = self.decode(data, parameter)
         if len(given) == len(self._names):
             return given
@@ -163,7 +165,7 @@ class Signature:
         return {parameter: self._decode_named(parameter, data)}
 
     def _renamed(self, parameter: str) -> str:
-        """The only parameter that needs a value: it is the one that had another name."""
+        """The only parameter that needs a value: it had another name before."""
         if len(self._required) != 1:
             raise self._unknown(parameter)
         return next(iter(self._required))
@@ -204,7 +206,7 @@ class Signature:
         try:
             return {name: self.parameters[name].decode(data)}, name
         except ValueProblem:
-            # An object of the only parameter's name is taken as an object of several is: adding one must not break callers.
+            # An object for the only parameter is read as for several parameters: adding one must not break callers.
             plain = parse(data)
             if not isinstance(plain, dict) or plain.keys() != {name}:
                 raise
@@ -213,7 +215,7 @@ class Signature:
     def _read_several(self, data: bytes) -> tuple[dict[str, Any], str]:
         plain = parse(data) if data else {}
         if not isinstance(plain, dict) and len(self._required) <= 1:
-            first = next(iter(self._required), self._names[0])  # one value can only be the one that is needed
+            first = next(iter(self._required), self._names[0])  # one value can only be for the required one
             return {first: self._decode_named(first, data)}, first
         try:
             return self._decode_object(data), ""
@@ -228,7 +230,7 @@ class Signature:
 
 
 def type_of_result(hints: dict[str, Any]) -> Any:
-    """What a function with these annotations returns. One that never does has no values to keep."""
+    """The type that a function with these annotations returns. A function that never returns has no values to keep."""
     kind = hints.get("return", Any)
     return None if kind in (typing.NoReturn, typing.Never) else kind
 

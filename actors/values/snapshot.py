@@ -1,4 +1,4 @@
-"""An immutable snapshot of an application's own code, and its name."""
+"""An immutable snapshot of an application's own code, and its id."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_FILES = 2_000
-"""Files of a snapshot."""
+"""The largest number of files in a snapshot."""
 
 MAX_BYTES = 32 << 20
-"""Bytes of all files of a snapshot together."""
+"""The largest size of all files of a snapshot, in bytes."""
 
 _DIGITS = 16
 
 
 @attrs.frozen
 class Snapshot:
-    """Code as it was. ``files`` are contents by path as imports see it (``shop/orders.py``); ``entries`` are the modules
-    whose classes are served (``shop.orders``), or single classes (``shop.orders:Cart``)."""
+    """A copy of code. ``files`` are contents by path as imports see it (``shop/orders.py``); ``entries`` are the modules whose
+    classes are served (``shop.orders``), or single classes (``shop.orders:Cart``)."""
 
     entries: tuple[str, ...]
     files: Mapping[str, bytes]
@@ -44,16 +44,16 @@ class Snapshot:
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """The size of all files in bytes."""
         return sum(map(len, self.files.values()))
 
     @property
     def own_names(self) -> frozenset[str]:
-        """The names at the top of its modules: imports of these mean the snapshot's."""
+        """The top-level names of its modules: importing one of them imports the snapshot's."""
         return frozenset(path.partition("/")[0].removesuffix(".py") for path in self.files)
 
     def check_limits(self) -> Snapshot:
-        """The same. Raises :class:`DeploymentTooLargeError`."""
+        """The snapshot unchanged. Raises :class:`DeploymentTooLargeError`."""
         if len(self.files) > MAX_FILES or self.size > MAX_BYTES:
             largest = max(self.files, key=lambda path: len(self.files[path]))
             raise DeploymentTooLargeError(
@@ -65,7 +65,7 @@ class Snapshot:
 
 
 def _name_of(entries: tuple[str, ...], files: Mapping[str, bytes]) -> str:
-    """``dep_`` and the beginning of a SHA-256 over everything, each piece with its length before it."""
+    """``dep_`` and the beginning of a SHA-256 over all parts, each with its length before it."""
     digest = hashlib.sha256()
     pieces = [entry.encode() for entry in sorted(entries)]
     for path in sorted(files):
@@ -87,12 +87,12 @@ _decode = msgspec.msgpack.Decoder(_Packed).decode
 
 
 def pack(snapshot: Snapshot) -> bytes:
-    """The snapshot as it is kept: compressed."""
+    """The snapshot in compressed form."""
     return zlib.compress(_encode(_Packed(sorted(snapshot.entries), dict(sorted(snapshot.files.items())))), 6)
 
 
 def unpack(deployment: str, data: bytes) -> Snapshot:
-    """Back, whole and of this name. Raises :class:`BrokenDeploymentError`."""
+    """Read a compressed snapshot and verify its id. Raises :class:`BrokenDeploymentError`."""
     limit = 2 * MAX_BYTES
     inflating = zlib.decompressobj()
     try:

@@ -1,4 +1,4 @@
-"""Whether a text can be written as UTF-8, and values in texts, whatever they are."""
+"""Checks that texts are UTF-8, and shows arbitrary values in texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MANY_BITS = 1_000
 
 
 class _FailureLike(Protocol):
-    """A failure as it is recorded, or as it is shown."""
+    """A failure as it is recorded or as it is shown."""
 
     @property
     def type(self) -> str: ...
@@ -20,7 +20,7 @@ class _FailureLike(Protocol):
 
 
 def is_utf8(text: str) -> bool:
-    """Whether the text can be written as UTF-8: it has no half of a surrogate pair."""
+    """Whether the text can be written as UTF-8: it contains no half of a surrogate pair."""
     try:
         str.encode(text)
     except UnicodeEncodeError:
@@ -29,19 +29,17 @@ def is_utf8(text: str) -> bool:
 
 
 def failure_in_words(failure: _FailureLike) -> str:
-    """The type of a failure and its text, or the type alone if it has none. Types that are built into Python go without a module."""
+    """The type and the text of a failure, or only the type if the text is empty. Builtin types are shown without a module."""
     name = failure.type.removeprefix("builtins.")
     return f"{name}: {failure.message}" if failure.message else name
 
 
 def shown(value: object) -> str:
-    """A value in a message: short, and never an error of its own."""
+    """A short text for a value in a message. Never raises."""
     if issubclass(type(value), int) and (bits := int.bit_length(cast("int", value))) > _MANY_BITS:
         return f"an int of {bits} bits"
     try:
         text = plain_text(repr(value), _SHOWN_CHARACTERS + 1)
-    except (
-        BaseException
-    ) as error:  # a user's class may raise anything, and an int somewhere inside be too long to write
+    except BaseException as error:  # a user's class may raise anything, and an int inside may be too long to write
         text = f"something whose repr raises {name_alone(type(error))}"
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"

@@ -1,8 +1,8 @@
-"""Tracebacks as they are kept: they begin in the user's own code, and are cut in the middle if they are long.
+"""Formats tracebacks for storage: they begin in the user's own code, and long ones are cut in the middle.
 
-Between the engine and a handler, or a step, lie frames of this package and of trio that tell its author nothing. Frames of other
-packages that the author's code has called stay: they say what it was doing when it failed. Those of this package do not: the
-author's line says which of its functions was called, and the error what was wrong.
+Between the engine and a handler or step are frames of this package and of trio, which do not help the handler's author. Frames of
+other packages that the author's code called stay: they show what it was doing when it failed. Frames of this package do not: the
+author's line shows which of its functions was called, and the error says what was wrong.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 TRACEBACK_CHARACTERS = 16_384
-"""How much of a traceback is kept: its beginning, where the user's frames are, and its end, where the error is."""
+"""How much of a traceback is kept: its beginning with the user's frames, and its end with the error."""
 
 
 @functools.cache
 def _around() -> tuple[str, ...]:
-    """Where the packages lie whose frames are around the user's."""
+    """The directories of the packages whose frames surround the user's."""
     import outcome  # few processes have an error to show, and importing the API imports neither
     import trio
 
@@ -39,10 +39,9 @@ def _ours() -> str:
 
 
 _SHOWN_ERRORS = 500
-"""An error with more errors in it, or behind it, is shown without them: a group of groups can say as many as two to the power of
-its depth."""
+"""An error with more errors in it, or causes, is shown without them: nested groups can contain two to the power of their depth."""
 
-# What Python itself has put into an error. No class can change what these find, as it can with attributes of the same names.
+# Python's own data in an error. No class can change these, as it can attributes with the same names.
 traceback_in: Callable[[BaseException], TracebackType | None] = vars(BaseException)["__traceback__"].__get__
 _cause_of: Callable[[BaseException], BaseException | None] = vars(BaseException)["__cause__"].__get__
 _context_of: Callable[[BaseException], BaseException | None] = vars(BaseException)["__context__"].__get__
@@ -50,25 +49,25 @@ _class_dict_of: Callable[[type], Mapping[str, Any]] = vars(type)["__dict__"].__g
 _bases_of: Callable[[type], tuple[type, ...]] = vars(type)["__mro__"].__get__
 
 _ASKED = ("exceptions", "__traceback__", "__cause__", "__context__", "__notes__", "__getattribute__")
-"""What a traceback is made of. A class with its own answer to one of them may answer without an end."""
+"""The attributes that a traceback is made of. A class that overrides one of them may return without end."""
 
 
 def traceback_of(error: BaseException) -> str:
-    """The traceback with the user's frames first, of the error and of those that led to it. Never raises.
+    """The traceback of the error and its causes, with the user's frames first. Never raises.
 
-    Of an error that answers for itself, or has too many others in it, the frames alone.
+    If the error overrides its attributes, or contains too many others, only the frames.
     """
     if _can_be_shown(error):
-        with contextlib.suppress(BaseException):  # an error's methods are its author's, and may raise anything
+        with contextlib.suppress(BaseException):  # the methods of an error are user code and may raise anything
             return _encodable(_whole_traceback_of(error))
     try:
         return _encodable(_frames_of(error))
-    except BaseException as problem:  # a line of source is asked of its module's loader
+    except BaseException as problem:  # the loader of a module is asked for its source line
         return f"(the traceback of this exception raised {qualname_of(type(problem))})"
 
 
 def _can_be_shown(error: BaseException) -> bool:
-    """Whether everything that a whole traceback is made of is Python's own, and comes to an end."""
+    """Whether everything that a full traceback is made of is Python's own, and finite."""
     waiting, behind, count = [error], {id(error)}, 0
     while waiting:
         at = waiting.pop()
@@ -76,7 +75,7 @@ def _can_be_shown(error: BaseException) -> bool:
         if count > _SHOWN_ERRORS or _answers_for_itself(at):
             return False
         if is_group(at):
-            waiting += exceptions_in(at)  # one that is in two groups is shown twice
+            waiting += exceptions_in(at)  # an error that is in two groups is shown twice
         for other in (_cause_of(at), _context_of(at)):
             if other is not None and id(other) not in behind:
                 behind.add(id(other))
@@ -117,7 +116,7 @@ def _whole_traceback_of(error: BaseException) -> str:
 
 
 def _from_the_users_code(stack: traceback.StackSummary) -> traceback.StackSummary:
-    """The frames from the first one of the user on, without those of this package; all if the user has none."""
+    """The frames from the first user frame on, without those of this package; all if there is no user frame."""
     around, ours = _around(), _ours()
     first = next((n for n, frame in enumerate(stack) if not frame.filename.startswith(around)), None)
     if first is None:

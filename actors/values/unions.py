@@ -1,4 +1,4 @@
-"""Unions: the value says which member it is of, its JSON does not always. And names of types that may contain themselves."""
+"""Unions, whose JSON does not always show the member, and aliases of types that may contain themselves."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 class UnionShape(Shape):
     """One of several types.
 
-    If each member is another sort of thing in JSON (``int | str | None``), the sort decides. Otherwise members are tried in turn,
-    from the narrow to the broad, and the first wins that would write exactly what is there. A value that is read as one
-    of another member (the text ``"2030-01-02"`` for ``date | str``) is found when it is compared, and refused. Types of which no
-    value would ever be told apart are refused with the class.
+    If every member has a sort of JSON of its own (``int | str | None``), the sort decides. Otherwise the members are tried from
+    narrow to broad, and the first wins that would write exactly the value at hand. A value that would be read as another member
+    (the text ``"2030-01-02"`` for ``date | str``) is found by comparison and refused. Unions whose members could never be told
+    apart are refused with the class.
     """
 
     def __init__(self, members: Sequence[Shape]) -> None:
@@ -35,7 +35,7 @@ class UnionShape(Shape):
                 self._of_sort[sort] = self._of_sort[other]
 
     def check(self) -> None:
-        """Raise :class:`DefinitionError` where a member could never be told from another."""
+        """Raise :class:`DefinitionError` if a member could never be told from another."""
         for index, member in enumerate(self.parts):
             for other in self.parts[:index]:
                 if member.takes_any_text and other.takes_any_text:
@@ -77,7 +77,7 @@ class UnionShape(Shape):
         raise self._deepest(misfits, plain)
 
     def _deepest(self, misfits: Sequence[Misfit], value: Any) -> Misfit:
-        """What one member said, if it alone got to the inside of the value; else what was expected altogether."""
+        """The message of the member that alone reached the inside of the value, else the list of expected types."""
         inside = [misfit for misfit in misfits if misfit.path]
         found = inside or [misfit for misfit in misfits if not misfit.problem.startswith("expected ")]
         return found[0] if len(found) == 1 else expected(self.name, value)
@@ -89,7 +89,7 @@ class UnionShape(Shape):
 
 
 class OptionalShape(Shape):
-    """A type or None; the most common union, so it is not searched."""
+    """A type or None: the most common union, so members are not searched."""
 
     def __init__(self, part: Shape) -> None:
         self.name = f"{part.name} | None"
@@ -111,14 +111,14 @@ class OptionalShape(Shape):
 
 
 class AliasShape(Shape):
-    """A name for a type (``type Tree = dict[str, Tree] | int``), which stands for it also while it is still being made."""
+    """A named type (``type Tree = dict[str, Tree] | int``), usable while it is still being made."""
 
     def __init__(self, kind: Any) -> None:
         self.name = name_of(kind)
         self.sorts = frozenset()
 
     def fill(self, shape: Shape) -> None:
-        """What it is a name for."""
+        """Set the type that the name stands for."""
         self.parts = (shape,)
         self.sorts, self.breadth, self.takes_any_text = shape.sorts, shape.breadth, shape.takes_any_text
 

@@ -1,8 +1,8 @@
-"""Values without a type: parameters that are not annotated, ``Any``, ``object``.
+"""Values without a type: parameters without an annotation, ``Any``, ``object``.
 
-There is nothing to say what a list in JSON was before, so only what JSON itself has a word for is taken: text, numbers, ``True``
-and ``False``, ``None``, lists, and dictionaries with texts as keys. A tuple would come back as a list, an instance of a class as a
-dictionary, ``{1: "a"}`` as ``{"1": "a"}``; all these are refused.
+No type says what a JSON list was before, so only values that JSON represents exactly are accepted: texts, numbers, ``True`` and
+``False``, ``None``, lists, and dictionaries with texts as keys. A tuple would come back as a list, an instance as a dictionary,
+``{1: "a"}`` as ``{"1": "a"}``; all these are refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _REMEDY = "is not a value of JSON and has no type to be read back with"
 
 
 class AnyShape(Shape):
-    """Any value that JSON has a word for."""
+    """Any value that JSON represents exactly."""
 
     sorts = ALL_SORTS
     takes_any_text = True
@@ -40,7 +40,7 @@ class AnyShape(Shape):
 
 
 def encode_json(value: Any) -> bytes:
-    """A value as JSON, for a reader that has no type. Raises :class:`ValueProblem` for one that would not come back equal."""
+    """Encode a value for a reader without a type. Raises :class:`ValueProblem` if it would not come back equal."""
     try:
         check_plain(value)
         return encode_plain(value)
@@ -49,7 +49,7 @@ def encode_json(value: Any) -> bytes:
 
 
 def check_plain(value: Any, remedy: str = "") -> None:
-    """Refuse what JSON would bend; ``remedy`` is what to do about it. Raises :class:`Misfit`."""
+    """Refuse a value that JSON would change; ``remedy`` says what to do instead. Raises :class:`Misfit`."""
     waiting: list[tuple[Any, str, int]] = [(value, "", 0)]
     while waiting:
         at, path, depth = waiting.pop()
