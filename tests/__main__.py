@@ -1,6 +1,6 @@
 """Every check there is: ``python -m tests``. Exits with 1 if any of them fails, and says which.
 
-The linters and type checkers run beside each other, then the tests, a process for each processor. While tests run, a line says how
+The linters and type checkers run beside each other, then the tests, in two processes for each processor. While tests run, a line says how
 many have ended; once none has ended for half a minute, it names the one that runs. A table of processor seconds for each folder
 ends it.
 
@@ -33,11 +33,15 @@ LINTERS = {
 
 PYTEST = ("pytest", "-q", "-o", "console_output_style=classic", "-p", "tests.budget", "-p", "tests.progress")
 
+PROCESSES = min(4, 2 * (os.cpu_count() or 1))
+"""Two for each processor, as many tests wait for a disk, a browser or a process of their own; four at most, as a container may see
+more processors than it may use."""
+
 TOGETHER = (
-    *("-p", "tests.longest_first", "--numprocesses=auto", "--maxprocesses=4"),
+    *("-p", "tests.longest_first", f"--numprocesses={PROCESSES}"),
     *("--dist=loadfile", "--no-loadscope-reorder"),
 )
-"""A process for each processor, four at most: a container may see more processors than it may use. A file stays in one process."""
+"""A file stays in one process."""
 
 OPTIMIZED = (
     *("-W", "ignore::pytest.PytestConfigWarning"),
@@ -52,14 +56,7 @@ tests and of their helpers (``tests/conftest.py``), so these hold there, too; it
 Left out are the two searches for disagreement and for losses in a power cut, and a million timers: they take longer than all the
 rest together, and what they search through is the same code under other dates."""
 
-ALONE = ("tests/benchmarks", "tests/scale")
-"""Run with the machine to themselves, because they measure it."""
-
-LANES = {
-    "pytest": (*TOGETHER, *(f"--ignore={folder}" for folder in ALONE)),
-    "pytest, python -O": (*TOGETHER, *OPTIMIZED),
-    "pytest, alone": ALONE,
-}
+LANES = {"pytest": TOGETHER, "pytest, python -O": (*TOGETHER, *OPTIMIZED)}
 """By name, the arguments for pytest."""
 
 

@@ -166,7 +166,7 @@ async def prepare(start: Path) -> None:
 def test_a_death_before_any_write_loses_nothing(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:
-    deaths = box("boundaries", goal=0, seconds=80, floor=3)
+    deaths = box("boundaries", goal=0, seconds=160, floor=3)
     (tmp_path / "ledger").touch()
     monkeypatch.setenv("CRASH_LEDGER", str(tmp_path / "ledger"))
     start = None if name == "first start" else tmp_path / "start"

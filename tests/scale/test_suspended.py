@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 FEW, MANY = 100, 100_000
 
 OPENING_SECONDS = 2.0
+"""Of the processor: what else the machine does makes no difference."""
+
 GROWN_MEGABYTES = 150.0
-LATE_SECONDS = 1.0
+LATE_SECONDS = 10.0
+"""On a machine that is busy; it is a few hundredths of a second on one that is not."""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
@@ -31,7 +34,7 @@ def test_a_hundred_thousand_suspended_invocations_cost_little_and_the_first_one_
         for name, value in measured[count].items():
             print(f"  {name:26} {value:8.3f}")
     many = measured[MANY]
-    assert many["opening seconds"] < OPENING_SECONDS
+    assert many["opening processor seconds"] < OPENING_SECONDS
     assert many["grown megabytes"] < GROWN_MEGABYTES
     assert 0 <= many["recorded late seconds"] < LATE_SECONDS
     assert 0 <= many["result late seconds"] < LATE_SECONDS

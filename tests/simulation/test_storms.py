@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FOUND = Path(__file__).parent / "found"
 FIRST, LAST = (int(part) for part in os.environ.get("PLAYHEAD_SEEDS", "0-2000").split("-"))
-SECONDS = float(os.environ.get("PLAYHEAD_SECONDS", "240"))
+SECONDS = float(os.environ.get("PLAYHEAD_SECONDS", "400"))
 CELLS_REACHED = len(CELLS)
 """By the first two thousand seeds, of status, verb and death."""
 

@@ -1,4 +1,4 @@
-"""Every story is told through every face."""
+"""Each story is told in the process, and each other face tells the story that asks most of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(params=list(FACES))
+@pytest.fixture
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
     """Opens an app of ``examples/remote_control``, and one way to it."""
     return partial(FACES[request.param], tmp_path)

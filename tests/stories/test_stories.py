@@ -1,4 +1,4 @@
-"""What people do with the remote control, from the first look to the last, through each face with the same checks.
+"""What people do with the remote control, from the first look to the last.
 
 What has run is counted outside of the process that runs it: see :mod:`tests.stories.faces`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 import trio
 
 from examples.remote_control import claim, deploy_the_fix
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 AGENTS = 200
 
 
+def told_through(*faces: str) -> pytest.MarkDecorator:
+    """Tell a story through these faces. What each verb does is tested in ``tests/core``, and each face in a folder of its own."""
+    return pytest.mark.parametrize("opened", faces, indirect=True)
+
+
+@told_through("in the process", "over a connection")
 async def test_hundreds_of_agents_on_a_dead_endpoint_are_found_and_cancelled_and_each_compensates(
     opened: Opened,
 ) -> None:
@@ -48,6 +55,7 @@ async def agents_come(stage: Stage) -> None:
             nursery.start_soon(stage.others.send, Target("Agent", None, "plan"), b'"guest %d"' % number)
 
 
+@told_through("in the process")
 async def test_a_new_message_aborts_the_task_of_the_one_before_which_saves_its_notes(opened: Opened) -> None:
     async with opened("new_message") as stage:
         face = stage.face
@@ -64,6 +72,7 @@ async def test_a_new_message_aborts_the_task_of_the_one_before_which_saves_its_n
         assert "saved: notes on 'to Rome'" in stage.ran()
 
 
+@told_through("in the process")
 async def test_runs_that_hit_a_bug_continue_on_the_fix_and_repeat_no_step(
     opened: Opened,
 ) -> None:
@@ -92,6 +101,7 @@ async def test_runs_that_hit_a_bug_continue_on_the_fix_and_repeat_no_step(
         assert stage.counts() == {"downloaded": len(runs), "stored": len(runs)}
 
 
+@told_through("in the process", "command line")
 async def test_a_service_is_held_for_maintenance_with_what_comes_meanwhile_and_goes_on_afterwards(
     opened: Opened,
 ) -> None:
@@ -120,6 +130,7 @@ async def test_a_service_is_held_for_maintenance_with_what_comes_meanwhile_and_g
             assert await face.audit(verb) == [("service:Orders", reason)]
 
 
+@told_through("in the process", "plain HTTP")
 async def test_a_claim_is_reimbursed_again_on_mended_code_and_nobody_is_asked_for_approval_again(
     opened: Opened,
 ) -> None:
@@ -145,6 +156,7 @@ async def test_a_claim_is_reimbursed_again_on_mended_code_and_nobody_is_asked_fo
         assert stage.ran() == [*(f"asked: {name}" for name in claim.REVIEWERS), "paid: 50.0 dollars for claim 7"]
 
 
+@told_through("in the process")
 async def test_an_answer_is_regenerated_from_the_same_sources_by_its_chat_and_from_outside(opened: Opened) -> None:
     async with opened("regenerate") as stage:
         face = stage.face
