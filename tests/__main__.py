@@ -1,6 +1,6 @@
 """Every check there is: ``python -m tests``. Exits with 1 if any of them fails, and says which.
 
-The linters and type checkers run beside each other, then the tests, in two processes for each processor. While tests run, a line says how
+The linters and type checkers run beside each other, then the tests, in one process more than there are processors. While tests run, a line says how
 many have ended; once none has ended for half a minute, it names the one that runs. A table of processor seconds for each folder
 ends it.
 
@@ -33,8 +33,8 @@ LINTERS = {
 
 PYTEST = ("pytest", "-q", "-o", "console_output_style=classic", "-p", "tests.budget", "-p", "tests.progress")
 
-PROCESSES = min(4, 2 * (os.cpu_count() or 1))
-"""Two for each processor, as many tests wait for a disk, a browser or a process of their own; four at most, as a container may see
+PROCESSES = min(4, (os.cpu_count() or 1) + 1)
+"""One more than processors, as many tests wait for a disk, a browser or a process of their own; four at most, as a container may see
 more processors than it may use."""
 
 TOGETHER = (

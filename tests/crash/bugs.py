@@ -109,13 +109,13 @@ def _run_steps_again() -> None:
         for step in sorted(recorded & attempt.execution.parked.keys()):
             self.run_step(loaded, attempt.invocation_id, step)
 
-    def script(history: list[Any]) -> Any:
+    def replay_plan(history: list[Any]) -> Any:
         return real(r for r in history if not isinstance(r.event, e.StepCompleted))
 
     from actors.engine import attempt as attempts
 
-    real = attempts.script
-    attempts.script = script
+    real = attempts.replay_plan
+    attempts.replay_plan = replay_plan
     Executor._take_up_steps = take_up
     executor._wait_of = lambda *_: SimpleNamespace(attempts=0)
 

@@ -1,4 +1,4 @@
-"""A job of ten thousand items, killed by SIGKILL again and again, deals with each of them exactly once."""
+"""A job of thousands of items, killed by SIGKILL again and again, deals with each of them exactly once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from random import Random
 
-ITEMS = int(os.environ.get("BULK_ITEMS", "10000"))
+ITEMS = int(os.environ.get("BULK_ITEMS", "3000"))
 SEED = int(os.environ.get("BULK_SEED", "1"))
 PATIENCE_SECONDS = 120.0
 ROOT = Path(__file__).parents[2]

@@ -166,7 +166,6 @@ def garbage() -> Iterator[list[Any]]:
     gc.set_debug(0)
     gc.garbage.clear()
     gc.enable()
-    gc.unfreeze()
 
 
 def ours(found: Iterable[object]) -> Counter[str]:

@@ -33,7 +33,7 @@ from journal.log.open import open_journal
 from tests.journal import writer
 from tests.journal.shim import cut_power, note_as_synced, preloaded, shared_control
 
-DEATHS = int(os.environ.get("POWER_DEATHS", "20"))
+DEATHS = int(os.environ.get("POWER_DEATHS", "12"))
 SEED = int(os.environ.get("POWER_SEED", "1"))
 DEATHS_OF_A_DIRECTORY = 5
 LONGEST_LIFE_COMMITS = 200
