@@ -9,36 +9,34 @@ import attrs
 import msgspec
 import trio
 
-from actors.control.local.deployments import info_of_deployment
-from actors.control.local.jobs import RUN, info_of_job, kept_items, run_of_job, unknown_job
-from actors.core.deadlocks import WaitGraph
-from actors.core.fold import fold
 from actors.core.jobs import JobProgress
 from actors.environment import Environment
 from actors.errors import UnknownInvocationError
 from actors.model.classes import definition_of, service_name
-from actors.model.history import JournalEntry, entries_of
+from actors.model.history import JournalEntry
 from actors.model.info import GateInfo, HandlerInfo, InvocationInfo, ServiceInfo, gate_info, info_of
 from actors.model.listing import Listing
-from actors.query.audit import ChainCheck, check_of, list_audit
-from actors.query.invocations import list_invocations, row_of_id
-from actors.query.objects import KeptObjects
+from actors.query.audit import list_audit
+from actors.query.audit_chain import check_audit
+from actors.query.deployments import stored_deployment
+from actors.query.field_history import field_history
+from actors.query.invocations import invocation_events, invocation_info, list_invocations
+from actors.query.jobs import RUN, info_of_job, run_of_job, stored_items, unknown_job
+from actors.query.objects import object_info, object_items, object_names
+from actors.query.snapshot import JournalSnapshot
 from actors.query.sql.queries import Queries, QueryTarget
 from actors.system.job import Job
-from actors.system.registry_rows import read_deployments, read_gates
 from actors.values import codec_for, decode_kept
 from actors.values.limits import DEFAULT_LIMITS
 from actors.values.names import is_system
 from journal.errors import Damaged
 from journal.events import Kind, Mode
-from journal.ids import InvocationId, StreamId, stream_of_invocation
-from journal.log.streams import load_stream, read_events, read_head
+from journal.ids import InvocationId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from actors.core.gates import Gates
-    from actors.core.state import ObjectState
     from actors.model.deployment_info import DeploymentInfo
     from actors.model.job_info import JobInfo, JobItem
     from actors.model.object_info import FieldChange, ItemInfo, ObjectInfo, ObjectName
@@ -60,22 +58,14 @@ class AtRest:
     """The directory, as a :class:`cli.source.Live` server is read."""
 
     def __init__(self, reader: RocksReader, identity: StoreIdentity) -> None:
-        self.partitions = identity.partitions
-        self.reader = reader
+        self.snapshot = JournalSnapshot(view=reader, partitions=identity.partitions, now=Environment().clock.now())
         self._queries = Queries(Environment(), DEFAULT_LIMITS)
-        self._kept = KeptObjects(reader, identity.partitions)
-        self._asked = QueryTarget(view=self._view, partitions=self.partitions)
+        self._asked = QueryTarget(snapshot=self._open)
 
     @asynccontextmanager
-    async def _view(self) -> AsyncIterator[RocksReader]:
+    async def _open(self) -> AsyncIterator[JournalSnapshot]:
         await trio.lowlevel.checkpoint()
-        yield self.reader  # it does not change
-
-    def row(self, key: bytes) -> bytes | None:
-        return self.reader.get(key)
-
-    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
-        return self.reader.scan(start, stop, limit=limit, reverse=reverse)
+        yield self.snapshot  # it does not change
 
     async def find(self, listing: Listing) -> list[InvocationInfo]:
         """As of when it stopped."""
@@ -83,8 +73,8 @@ class AtRest:
             rows = await self._queries.newest(self._asked, listing, listing.where)
         else:
             await trio.lowlevel.checkpoint()
-            rows = list_invocations(self, listing)
-        gates = read_gates(self.reader, self.partitions)
+            rows = list_invocations(self.snapshot, listing)
+        gates = self.snapshot.gates()
         return [self._info_or_row(row, gates) for row in rows]
 
     async def newest_ids(self, listing: Listing) -> tuple[int, list[InvocationId]]:
@@ -98,90 +88,64 @@ class AtRest:
     async def audit(self, query: AuditQuery) -> AuditPage:
         """Who steered what, until it stopped."""
         await trio.lowlevel.checkpoint()
-        return list_audit(self, query)
+        return list_audit(self.snapshot, query)
 
     async def verify_audit(self) -> AuditCheck:
         """Whether the audit is whole."""
-        chains = [ChainCheck(partition) for partition in range(self.partitions)]
-        for chain in chains:
-            while not chain.is_done:
-                chain.go_on(self)
-        await trio.lowlevel.checkpoint()
-        return check_of(chains)
+        return await check_audit(self.snapshot)
 
     async def objects(self, service: str | None, after: str, limit: int) -> list[ObjectName]:
         """Keyed objects, as of when it stopped."""
         await trio.lowlevel.checkpoint()
-        return self._kept.names(service, after, limit)
+        return object_names(self.snapshot, service, after, limit)
 
     async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
         """One of them; fields that were never written have defaults, which only its code knows."""
-        return await self._kept.info(service, key, None, at)
+        return await object_info(self.snapshot, service, key, None, at)
 
     async def object_items(
         self, service: str, key: str, field: str, at: int | None, start: str, limit: int
     ) -> list[ItemInfo]:
         """Items of a log or a map."""
-        return await self._kept.items(service, key, field, at=at, start=start, limit=limit)
+        return await object_items(self.snapshot, service, key, field, at=at, start=start, limit=limit)
 
     async def field_history(
         self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
     ) -> list[FieldChange]:
         """What a field has been."""
-        return await self._kept.history(
-            service, key, field, after=after, before=before, newest_first=newest_first, limit=limit
+        return await field_history(
+            self.snapshot, service, key, field, after=after, before=before, newest_first=newest_first, limit=limit
         )
 
     async def info(self, of: InvocationId) -> InvocationInfo:
         """As of when it stopped, with what it waits for."""
         await trio.lowlevel.checkpoint()
-        return self._info(row_of_id(self, of), read_gates(self.reader, self.partitions))
+        return invocation_info(self.snapshot, self.snapshot.invocation(of), self.snapshot.gates())
 
     def _info_or_row(self, row: InvocationRow, gates: Gates) -> InvocationInfo:
         try:
-            return self._info(row, gates)
+            return invocation_info(self.snapshot, row, gates)
         except Damaged:  # one object that cannot be read hides no other
             return info_of(row, None, gates)
-
-    def _info(self, row: InvocationRow, gates: Gates) -> InvocationInfo:
-        of = row.invocation_id
-        if row.outcome is not None:
-            return info_of(row, None, gates)
-        stream = stream_of_invocation(of)
-        partition = stream % self.partitions
-        stored = load_stream(self.reader, partition, stream, read_head(self.reader, partition, stream))
-        if stored is None:
-            raise Damaged(stream, 0, f"{of} has not ended, and there is no object")
-        state = fold(stream, stored)
-        circle = WaitGraph(self._object_of).circle_around(of)
-        opened = state.invocations.get(of)
-        if opened is None:
-            raise Damaged(
-                stream, 0, f"the row of {of} says that it is {row.status.value}, and its object does not know it"
-            )
-        return info_of(row, opened, gates, state=state, circle=circle)
-
-    def _object_of(self, stream: StreamId) -> ObjectState | None:
-        partition = stream % self.partitions
-        stored = load_stream(self.reader, partition, stream, read_head(self.reader, partition, stream))
-        return None if stored is None else fold(stream, stored)
 
     async def gates(self) -> tuple[GateInfo, ...]:
         """As they were when it stopped; they are so again when it starts."""
         await trio.lowlevel.checkpoint()
-        return tuple(gate_info(gate) for gate in read_gates(self.reader, self.partitions))
+        return tuple(gate_info(gate) for gate in self.snapshot.gates())
 
     async def deployments(self) -> tuple[DeploymentInfo, ...]:
         """All that are registered, the newest first. None is served."""
         await trio.lowlevel.checkpoint()
-        registered = read_deployments(self.reader, self.partitions)
-        return tuple([await info_of_deployment(self, known, registered.latest) for known in reversed(registered.known)])
+        registered = self.snapshot.deployments()
+        return tuple(
+            [await stored_deployment(self.snapshot, known, registered.latest) for known in reversed(registered.known)]
+        )
 
     async def deployment(self, deployment: str) -> DeploymentInfo:
         """One of them."""
         await trio.lowlevel.checkpoint()
-        registered = read_deployments(self.reader, self.partitions)
-        return await info_of_deployment(self, registered.find(deployment), registered.latest)
+        registered = self.snapshot.deployments()
+        return await stored_deployment(self.snapshot, registered.find(deployment), registered.latest)
 
     async def served(self) -> tuple[ServiceInfo, ...]:
         """Nothing is served at rest."""
@@ -205,14 +169,14 @@ class AtRest:
     async def job(self, job: str) -> JobInfo:
         """How it stood; it goes on from there when the directory is served."""
         run = await self._run_of(job)
-        kept = await self._kept.info(service_name(Job), job, definition_of(Job))
+        kept = await object_info(self.snapshot, service_name(Job), job, definition_of(Job))
         fields = {name: kept.fields[name] for name in (field.name for field in attrs.fields(JobProgress))}
         return info_of_job(job, run, decode_kept(codec_for(JobProgress), msgspec.json.encode(fields), job))
 
     async def job_items(self, job: str) -> list[JobItem]:
         """What became of each invocation that it has dealt with."""
         await self._run_of(job)
-        return [item async for item in kept_items(self._kept, job)]
+        return [item async for item in stored_items(self.snapshot, job)]
 
     async def _run_of(self, job: str) -> InvocationInfo:
         try:
@@ -223,8 +187,4 @@ class AtRest:
     async def events(self, of: InvocationId) -> list[JournalEntry]:
         """Its history."""
         await trio.lowlevel.checkpoint()
-        row = row_of_id(self, of)
-        stream = stream_of_invocation(of)
-        partition = stream % self.partitions
-        last = read_head(self.reader, partition, stream).last
-        return entries_of(of, read_events(self.reader, partition, stream, row.spans[0][0], last))
+        return invocation_events(self.snapshot, of)

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import attrs
-import trio
 
 from actors.engine.audit import note_at_rest
 from actors.engine.requests import Principal
 from actors.query.audit import AuditQuery, list_audit
+from actors.query.snapshot import open_snapshot
 from cli.source import user
 from journal.kv.data_directory import DataDirectory
 from journal.log.open import open_journal
@@ -38,8 +38,8 @@ class OfflineAudit:
         await note_at_rest(self.journal, act, self.who, refusal)
 
     async def audit(self, *, verb: str, target: str, limit: int, after: str | None) -> AuditPage:
-        await trio.lowlevel.checkpoint()
-        return list_audit(self.journal, AuditQuery(verb=verb, target=target, limit=limit, after=after))
+        async with open_snapshot(self.journal) as snapshot:
+            return list_audit(snapshot, AuditQuery(verb=verb, target=target, limit=limit, after=after))
 
 
 def person() -> Principal:

@@ -18,7 +18,7 @@ from journal.events import Children, Event, Recorded, Stop, Verb
 from tests.journal.samples import EVENTS, INVOCATION, OTHER, STAMP, STEP
 
 if TYPE_CHECKING:
-    from actors.query.sql.source import Reader
+    from actors.query.snapshot import JournalSnapshot
 
 VERBS: list[c.Command] = [
     c.CancelInvocation(invocation_id=OTHER, reason="late", children=Children.ALL, kill_after=3.0),
@@ -41,7 +41,7 @@ OPTIONS = {
 }
 
 
-NO_READER = cast("Reader", None)
+NO_SNAPSHOT = cast("JournalSnapshot", None)
 """The columns of a history need nothing besides the event."""
 
 
@@ -60,7 +60,7 @@ def test_every_reader_can_read_every_event(event: Event) -> None:
     page = EventList(events=[entry], last=7, is_over=True)
     assert msgspec.json.decode(msgspec.json.encode(page), type=EventList) == page
     assert len([*timeline_lines([entry], is_wide=True)]) == 2
-    row = {column.name: column.value(Recorded(7, STAMP, event), NO_READER) for column in HISTORIES.columns}
+    row = {column.name: column.value(Recorded(7, STAMP, event), NO_SNAPSHOT) for column in HISTORIES.columns}
     assert msgspec.json.decode(str(row["details"])) == entry.details
 
 

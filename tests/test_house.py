@@ -37,24 +37,26 @@ ARROWS = {
     "actors.values": "actors.errors journal",
     "actors.environment": "journal",
     "actors.core": "actors.errors actors.values journal",
+    "actors.rows": "actors.core journal journal.kv journal.log",
     "actors.replay": "actors.core actors.errors actors.values journal",
     "actors.model": "actors.core actors.errors actors.replay actors.values journal",
-    "actors.system": "actors.core actors.errors actors.model actors.values journal journal.kv journal.log",
+    "actors.system": "actors.core actors.errors actors.model actors.values journal journal.kv",
     "actors.code": (
         "actors.core actors.environment actors.errors actors.model actors.system actors.values journal journal.log"
     ),
     "actors.engine": (
-        "actors.code actors.core actors.environment actors.errors actors.model actors.replay actors.system actors.values"
-        " journal journal.kv journal.log"
+        "actors.code actors.core actors.environment actors.errors actors.model actors.replay actors.rows actors.system"
+        " actors.values journal journal.log"
     ),
     "actors.query": (
-        "actors.core actors.environment actors.errors actors.extras actors.model actors.system actors.values journal journal.kv journal.log"
+        "actors.core actors.environment actors.errors actors.extras actors.model actors.rows actors.system actors.values"
+        " journal journal.kv journal.log"
     ),
     "actors.fsck": "actors.core actors.engine actors.errors actors.query journal journal.kv journal.log",
     "actors.control": "actors.core actors.errors actors.model actors.query actors.values journal",
     "actors.control.local": (
         "actors.code actors.control actors.core actors.engine actors.environment actors.errors actors.model actors.query"
-        " actors.system actors.values journal journal.kv journal.log"
+        " actors.system actors.values journal journal.log"
     ),
     "actors.runtime": (
         "actors.code actors.control.local actors.core actors.engine actors.environment actors.errors actors.model"

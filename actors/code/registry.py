@@ -147,7 +147,7 @@ class CodeRegistry:
             if failure is not None and trio.current_time() < failure.again_at:
                 raise failure.error
             try:
-                app = await self._load(read_code(self._source, deployment))
+                app = await self._load(read_code(self._source, self._source.partitions, deployment))
             except BrokenDeploymentError as error:
                 self._note_failure(deployment, error)
                 raise

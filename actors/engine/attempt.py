@@ -24,6 +24,7 @@ from actors.model.mistakes import fails_fast
 from actors.model.verbs import HandlerBackend
 from actors.replay.execution import Execution, Progress, replay
 from actors.replay.plan import ReplayPlan, replay_plan
+from actors.rows.items import writer_beside
 from actors.values import MissingParameters, UnknownParameter, ValueProblem
 from actors.values.failures import cancelled_by, failed, failure_of, frames_of, is_cancel, is_terminal, text_of
 from actors.values.limits import within_limit
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from actors.model.items import Items
     from actors.values.limits import Limits
     from journal.events import Recorded
-    from journal.ids import InvocationId
     from journal.in_flight import InFlight
 
 T = TypeVar("T")
@@ -350,12 +350,6 @@ def _view(
         prepares=definition.prepared,
         pinned=_pins(history),
     )
-
-
-def writer_beside(state: ObjectState) -> InvocationId | None:
-    """The running handler whose recorded changes a shared handler sees: none while that one is atomic."""
-    holder = state.holder
-    return holder if holder is not None and not state.invocations[holder].atomic else None
 
 
 def _kept(history: Sequence[Recorded]) -> list[Pins]:

@@ -52,7 +52,7 @@ class AuditTrail:
         self._partition = partition
         self._number, self._link = 0, FIRST_LINK
         prefix = keys.audit_prefix(partition)
-        for _, data in journal.rows(prefix, keys.after_prefix(prefix), limit=1, reverse=True):
+        for _, data in journal.scan(prefix, keys.after_prefix(prefix), limit=1, reverse=True):
             self._number, self._link = decode_audit(data).number, link_of_audit(data)
 
     def extend(self, row: AuditRow) -> tuple[bytes, bytes]:

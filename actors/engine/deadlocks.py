@@ -101,7 +101,7 @@ class DeadlockBreaker:
         """Check every queued invocation: each cycle that involves a key passes through one."""
         prefix = keys.open_prefix(self._partition, Status.QUEUED)
         start, stop = prefix, keys.after_prefix(prefix)
-        while page := self._journal.rows(start, stop, limit=_READ_TOGETHER):
+        while page := self._journal.scan(start, stop, limit=_READ_TOGETHER):
             start = page[-1][0] + b"\x00"
             for key, _ in page:
                 circle = await self._around(InvocationId(keys.id_at_end(key)))

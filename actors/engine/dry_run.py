@@ -15,141 +15,30 @@ import msgspec
 
 from actors.core import commands as c
 from actors.core.decide import outcome_when_cancelled
-from actors.core.fold import fold
-from actors.core.past import Maps, ObjectHistory
 from actors.core.requests import contrast, describe, is_request
-from actors.engine.attempt import Attempt, EngineContext, decode_argument, writer_beside
+from actors.engine.attempt import Attempt, EngineContext, decode_argument
 from actors.engine.restart_history import acceptance_of
-from actors.engine.rows import ObjectItems
 from actors.engine.watchdog import Watchdog, Work, blocked_error
-from actors.errors import ActorError, AttemptEnded, HistoryGoneError, Interruption, UnknownInvocationError
+from actors.errors import ActorError, AttemptEnded, Interruption
 from actors.model.checks import CheckReport, Divergence, FieldDifference, OperationCheck, OperationStatus, Verdict
-from actors.model.info import belongs_to, failure_info, outcome_info
+from actors.model.info import failure_info, outcome_info
 from actors.replay.execution import Execution
 from actors.values.failures import failure_of
 from actors.values.limits import DEFAULT_LIMITS
 from journal import events as e
-from journal import keys
-from journal.errors import BrokenInvariant, Damaged
-from journal.events import Mode, OutcomeKind, Recorded
-from journal.ids import ROOT_STEP, stream_of_invocation
-from journal.kv.store import scan_all
-from journal.log.streams import load_stream, read_events, read_head, read_snapshot
-from journal.rows import InvocationRow, decode_row
+from journal.errors import BrokenInvariant
+from journal.events import OutcomeKind
+from journal.ids import ROOT_STEP
+from journal.rows import InvocationRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
     from actors.core.commands import Command
-    from actors.core.state import InvocationState, ObjectState
     from actors.environment import Environment
     from actors.model.app import App
+    from actors.rows.invocations import RecordedInvocation
     from journal.events import Event, Outcome
-    from journal.ids import InvocationId, StreamId
-    from journal.kv.store import Readable
-
-
-@attrs.frozen(kw_only=True)
-class KeptInvocation:
-    """An invocation as it is kept: its history, and its object as it was when it began (None: it has not begun)."""
-
-    row: InvocationRow
-    history: list[Recorded]
-    state: ObjectState | None
-    items: ObjectItems | None
-
-
-async def read_invocation(rows: Readable, partitions: int, of: InvocationId) -> KeptInvocation:
-    """Raises :class:`UnknownInvocationError`, :class:`HistoryGoneError`, ``Damaged``."""
-    stream = stream_of_invocation(of)
-    partition = stream % partitions
-    data = rows.get(keys.invocation(partition, of))
-    if data is None:
-        raise UnknownInvocationError(f"there is no invocation {of}: it never existed, or it has been purged")
-    row = decode_row(InvocationRow, data)
-    kept = _KeptStream(rows, partition, stream)
-    # The row of an open one is written when its status changes; where its events lie, its object tells.
-    spans = row.spans if row.outcome is not None else kept.opened(of).spans
-    history = [r for r in await kept.history(stream, spans) if belongs_to(r.event, of)]
-    began = max((r.number for r in history if isinstance(r.event, _BEGINNINGS)), default=None)
-    if began is None:
-        return KeptInvocation(row=row, history=history, state=None, items=None)
-    state, were = await _object_as_it_began(kept, row, began)
-    beside = None if row.mode is Mode.EXCLUSIVE else writer_beside(state)
-    items = ObjectItems(_RowsAsTheyWere(rows, partition, stream, were), partition, stream, state, beside=beside)
-    return KeptInvocation(row=row, history=history, state=state, items=items)
-
-
-_BEGINNINGS = (
-    e.InvocationStarted,
-    e.FieldsRewound,
-    e.HistoryCopied,
-    e.FieldsInitialized,
-    e.LogConverted,
-    e.MapConverted,
-)
-
-
-async def _object_as_it_began(kept: _KeptStream, row: InvocationRow, began: int) -> tuple[ObjectState, Maps]:
-    past = kept.past()
-    try:
-        return await past.object_at(began), await past.items_changed_since(began)
-    except HistoryGoneError:
-        if row.outcome is not None or row.mode is not Mode.EXCLUSIVE:
-            raise
-        return kept.state(), {}  # it has the object for itself, which is therefore as it was
-
-
-class _KeptStream:
-    """One object's rows; as much of a partition as :class:`ObjectHistory` needs."""
-
-    def __init__(self, rows: Readable, partition: int, stream: StreamId) -> None:
-        self._rows = rows
-        self._partition = partition
-        self._stream = stream
-        self._head = read_head(rows, partition, stream)
-
-    def past(self) -> ObjectHistory:
-        return ObjectHistory(self, self._stream, self._head.trimmed, self._head.last, ())
-
-    def state(self) -> ObjectState:
-        stored = load_stream(self._rows, self._partition, self._stream, self._head)
-        if stored is None:
-            raise Damaged(self._stream, 0, "it has an invocation, and there is no object")
-        return fold(self._stream, stored)
-
-    def opened(self, of: InvocationId) -> InvocationState:
-        """One that has not ended, as its row says. Raises ``Damaged``."""
-        found = self.state().invocations.get(of)
-        if found is None:
-            raise Damaged(self._stream, 0, f"{of} has not ended, and its object does not know it")
-        return found
-
-    async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
-        return read_snapshot(self._rows, self._partition, stream, at)
-
-    async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
-        return [r for first, last in spans for r in read_events(self._rows, self._partition, stream, first, last)]
-
-
-class _RowsAsTheyWere:
-    """Rows, but for the items of maps that were others then."""
-
-    def __init__(self, rows: Readable, partition: int, stream: StreamId, were: Maps) -> None:
-        self._rows = rows
-        self._were = {
-            keys.map_item(partition, stream, field, key.encode()): value
-            for field, items in were.items()
-            for key, value in items.items()
-        }
-
-    def get(self, key: bytes) -> bytes | None:
-        return self._were[key] if key in self._were else self._rows.get(key)
-
-    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        found: dict[bytes, bytes | None] = dict(scan_all(self._rows, start, stop))
-        found.update((key, value) for key, value in self._were.items() if start <= key < stop)
-        return ((key, value) for key, value in sorted(found.items()) if value is not None)
 
 
 class _Noting(Execution):
@@ -190,7 +79,7 @@ class _Rehearsal(Attempt):
     execution_type = _Noting
 
 
-def rehearse(kept: KeptInvocation, app: App, deployment: str, world: Environment) -> CheckReport:
+def rehearse(kept: RecordedInvocation, app: App, deployment: str, world: Environment) -> CheckReport:
     """Replay it, and say what became of that. May be called in any thread; runs the handler's own code."""
     row = kept.row
     base = CheckReport(
@@ -208,7 +97,7 @@ def rehearse(kept: KeptInvocation, app: App, deployment: str, world: Environment
         context.watchdog.stop()
 
 
-def _rehearse(base: CheckReport, kept: KeptInvocation, app: App, context: EngineContext) -> CheckReport:
+def _rehearse(base: CheckReport, kept: RecordedInvocation, app: App, context: EngineContext) -> CheckReport:
     row = kept.row
     try:
         definition = app.find(row.target.service)

@@ -28,10 +28,9 @@ from actors.core import commands as c
 from actors.core.decide import beyond_limits
 from actors.core.react import may_run
 from actors.core.state import WaitKind
-from actors.engine.attempt import Attempt, writer_beside
+from actors.engine.attempt import Attempt
 from actors.engine.containment import passes
 from actors.engine.requests import ObjectRequest
-from actors.engine.rows import ObjectItems
 from actors.engine.running_steps import wait_for
 from actors.engine.steps import StepTask
 from actors.engine.threads import has_abandoned, key_of
@@ -46,6 +45,7 @@ from actors.errors import (
     UnknownServiceError,
 )
 from actors.model.info import CodeWait, LeftBehind, StepDoing, StepPhase
+from actors.rows.items import ObjectItems, writer_beside
 from actors.values.failures import failed, failure_of, text_of, type_of
 from actors.values.names import is_system
 from journal import events as e

@@ -76,14 +76,14 @@ class GateWatcher:
     async def _wake(self, status: Status, left: list[Gates]) -> None:
         prefix = keys.open_prefix(self._machine.partition.number, status)
         start, stop = prefix, keys.after_prefix(prefix)
-        while page := self._journal.rows(start, stop, limit=_WOKEN_TOGETHER):
+        while page := self._journal.scan(start, stop, limit=_WOKEN_TOGETHER):
             start = page[-1][0] + b"\x00"
             ids = [InvocationId(keys.id_at_end(key)) for key, _ in page]
             await self.start_waiting(dict.fromkeys(self._released(ids, left)), "a gate has opened")
 
     def _released(self, ids: list[InvocationId], left: list[Gates]) -> Iterator[StreamId]:
         for invocation_id in ids:
-            data = self._journal.row(keys.invocation(self._machine.partition.number, invocation_id))
+            data = self._journal.get(keys.invocation(self._machine.partition.number, invocation_id))
             if data is None:
                 continue
             try:

@@ -51,8 +51,8 @@ from actors.engine.index import (
 )
 from actors.engine.requests import ObjectRequest
 from actors.engine.restart_history import history_of_restart
-from actors.engine.rows import PendingRows
 from actors.errors import InvocationPausedError, Refused, UnknownHandlerError, UnknownServiceError
+from actors.rows.layers import LayeredRows
 from actors.values.failures import failure_of
 from journal import events as e
 from journal import keys
@@ -128,7 +128,7 @@ class Machine:
         self.partition = partition
         self.cache = cache
         self.applications = applications
-        self.rows = PendingRows(journal)
+        self.rows = LayeredRows(journal)
         self._trail = self._next_trail = AuditTrail(journal, partition.number)
         self._purge_due_at: float | None = None
         self._purge_sooner = trio.Event()
@@ -639,7 +639,7 @@ class Machine:
             keys.invocations_of(self.partition.number, loaded.stream),
             keys.items_of_object(self.partition.number, loaded.stream),
         )
-        return not any(next(self.rows.scan(p, keys.after_prefix(p)), None) for p in prefixes)
+        return not any(self.rows.scan(p, keys.after_prefix(p), limit=1) for p in prefixes)
 
     def _new_batch(self) -> CommitBatch:
         batch = CommitBatch(self.partition.number)

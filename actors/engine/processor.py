@@ -354,7 +354,7 @@ class PartitionProcessor:
         """
         prefix = keys.owing_prefix(self._partition.number)
         start, stop = prefix, keys.after_prefix(prefix)
-        while page := self._journal.rows(start, stop, limit=_TAKEN_UP_TOGETHER):
+        while page := self._journal.scan(start, stop, limit=_TAKEN_UP_TOGETHER):
             start = page[-1][0] + b"\x00"
             named = [(StreamId(keys.stream_of_owing(key)), service.decode(errors="replace")) for key, service in page]
             streams = [stream for stream, service in named if only is None or service in only]
@@ -390,7 +390,7 @@ class PartitionProcessor:
         while True:
             start = keys.purge_prefix(self._partition.number)
             now = keys.purge(self._partition.number, self._clock.now() + _MICROSECOND, InvocationId(""))
-            while page := self._journal.rows(start, now, limit=_PURGED_TOGETHER):
+            while page := self._journal.scan(start, now, limit=_PURGED_TOGETHER):
                 await self._purge([InvocationId(keys.id_at_end(key)) for key, _ in page])
                 start = page[-1][0] + b"\x00"
             await self._wait_for_purge(now)
@@ -411,7 +411,7 @@ class PartitionProcessor:
 
     async def _wait_for_purge(self, now: bytes) -> None:
         later = keys.after_prefix(keys.purge_prefix(self._partition.number))
-        following = self._journal.rows(now, later, limit=1)
+        following = self._journal.scan(now, later, limit=1)
         due_at = keys.date_of_purge(following[0][0]) if following else None
         seconds = _LONGEST_NAP_SECONDS if due_at is None else max(0.0, due_at - self._clock.now())
         with trio.move_on_after(min(seconds, _LONGEST_NAP_SECONDS)):

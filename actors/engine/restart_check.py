@@ -14,12 +14,12 @@ import attrs
 from actors.core.decide import lineage_of, with_input
 from actors.core.restart_plan import asked_anew
 from actors.core.state import InvocationState
-from actors.engine.attempt import writer_beside
-from actors.engine.dry_run import KeptInvocation, rehearse
+from actors.engine.dry_run import rehearse
 from actors.engine.index import row_of
 from actors.engine.restart_history import history_of_restart
-from actors.engine.rows import ObjectItems
 from actors.model.checks import Verdict, refusal_of
+from actors.rows.invocations import RecordedInvocation
+from actors.rows.items import ObjectItems, writer_beside
 from journal import events as e
 from journal.events import Kind, Mode, Recorded, Stamp, Status
 from journal.ids import StepId
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from actors.core.past import ObjectHistory
     from actors.core.restart_plan import RestartPlan
     from actors.core.state import ObjectState
-    from actors.engine.rows import ItemRows
     from actors.environment import Environment
     from actors.model.app import App
     from actors.model.checks import CheckReport
+    from actors.rows.layers import LayeredRows
     from journal.events import Event
     from journal.ids import StreamId
 
@@ -48,7 +48,7 @@ class RestartTarget:
     stream: StreamId
     partition: int
     state: ObjectState
-    rows: ItemRows
+    rows: LayeredRows
     past: ObjectHistory
     map_item: Callable[[str, str], bytes | None]
     now: float
@@ -94,7 +94,7 @@ def _advice(
 
 async def _successor(
     command: c.RestartInvocation, original: e.InvocationAccepted, history: Sequence[Recorded], around: RestartTarget
-) -> KeptInvocation:
+) -> RecordedInvocation:
     """The successor as it will be once it has copied its history."""
     state, now = around.state, around.now
     mode = Mode.SHARED if state.kind is Kind.SERVICE else original.mode
@@ -120,7 +120,7 @@ async def _successor(
     stamp = Stamp(now, "restart", command.successor)
     started = e.InvocationStarted(invocation_id=command.successor)
     events: list[tuple[Stamp, Event]] = [(stamp, accepted), (stamp, started), *beginning.kept]
-    return KeptInvocation(
+    return RecordedInvocation(
         row=row_of(state, invocation),
         history=[Recorded(state.version + n, at, event) for n, (at, event) in enumerate(events, 1)],
         state=attrs.evolve(state, invocations={**state.invocations, command.successor: invocation}),

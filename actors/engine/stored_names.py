@@ -20,12 +20,12 @@ class StoredNames:
 
     def has_objects(self, service: str) -> bool:
         prefixes = (keys.object_names(partition, service) for partition in range(self._journal.partitions))
-        return any(self._journal.rows(prefix, keys.after_prefix(prefix), limit=1) for prefix in prefixes)
+        return any(self._journal.scan(prefix, keys.after_prefix(prefix), limit=1) for prefix in prefixes)
 
     def has_object(self, service: str, key: str) -> bool:
         partition = stream_of(service, key) % self._journal.partitions
-        return self._journal.row(keys.object_name(partition, service, key)) is not None
+        return self._journal.get(keys.object_name(partition, service, key)) is not None
 
     def has_invocation(self, of: InvocationId) -> bool:
         partition = stream_of_invocation(of) % self._journal.partitions
-        return self._journal.row(keys.invocation(partition, of)) is not None
+        return self._journal.get(keys.invocation(partition, of)) is not None

@@ -28,7 +28,7 @@ from actors.engine.requests import ControlAction
 from actors.errors import ActorError
 from actors.fsck.items import is_whole, items_after, wrongs_of_logs
 from actors.fsck.messages import Awaited, MessageCheck
-from actors.query.audit import ChainCheck
+from actors.query.audit_chain import ChainCheck
 from journal import events as e
 from journal import keys
 from journal.errors import CorruptRecord, Damaged
@@ -362,7 +362,7 @@ class _Partition:
     def _examine_audit(self) -> None:
         chain = ChainCheck(self.partition)
         while not chain.is_done:
-            chain.go_on(_Audited(self.rows, self.partition + 1))
+            chain.go_on(self.rows)
         if chain.broken:
             self._found("the audit", chain.broken)
 
@@ -380,20 +380,6 @@ def _is_same_timer(expected: bytes, there: bytes) -> bool:
         return one.to == other.to and c.decode_command(one.data)[0] == c.decode_command(other.data)[0]
     except CorruptRecord:
         return False
-
-
-@attrs.frozen
-class _Audited:
-    """Rows, as the check of the audit reads them."""
-
-    view: Readable
-    partitions: int
-
-    def row(self, key: bytes) -> bytes | None:
-        return self.view.get(key)
-
-    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
-        return self.view.scan(start, stop, limit=limit, reverse=reverse)
 
 
 def _listing_of_row(row: InvocationRow) -> IndexedState:

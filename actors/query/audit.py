@@ -1,4 +1,4 @@
-"""Who steered what: the audit, from the rows of a journal or of a data directory at rest."""
+"""Who steered what: the audit, from its rows."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import attrs
 
 from actors.errors import InvalidArgumentError
 from journal import keys
-from journal.rows import FIRST_LINK, AuditRow, decode_audit, is_linked, link_of_audit
+from journal.rows import AuditRow, decode_audit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from journal.log.protocol import RowSource
+    from actors.query.snapshot import JournalSnapshot
 
 _PAGE = 256
 
@@ -94,11 +94,11 @@ class AuditCheck:
         return not self.broken
 
 
-def list_audit(source: RowSource, query: AuditQuery) -> AuditPage:
+def list_audit(snapshot: JournalSnapshot, query: AuditQuery) -> AuditPage:
     """A page of the audit. Raises :class:`actors.InvalidArgumentError` if ``after`` is no ``next`` of an earlier page."""
-    stops = _stops(source, query.after)
+    stops = _stops(snapshot, query.after)
     found: list[AuditEntry] = []
-    for partition, row in heapq.merge(*(_newest_first(source, p, stops[p]) for p in stops), key=_newness):
+    for partition, row in heapq.merge(*(_newest_first(snapshot, p, stops[p]) for p in stops), key=_newness):
         if len(found) == query.limit:
             return AuditPage(entries=found, next=_cursor(stops))
         stops[partition] = row.number
@@ -107,45 +107,11 @@ def list_audit(source: RowSource, query: AuditQuery) -> AuditPage:
     return AuditPage(entries=found)
 
 
-@attrs.define(eq=False)
-class ChainCheck:
-    """The check of one chain from its first row, as far as it has come."""
-
-    partition: int
-    number: int = 0
-    link: bytes = FIRST_LINK
-    broken: str = ""
-    is_done: bool = False
-
-    def go_on(self, source: RowSource) -> None:
-        """Hold some more rows against the chain."""
-        stop = keys.after_prefix(keys.audit_prefix(self.partition))
-        page = source.rows(keys.audit(self.partition, self.number + 1), stop, limit=_PAGE)
-        self.is_done = len(page) < _PAGE
-        for key, data in page:
-            if key != keys.audit(self.partition, self.number + 1) or not is_linked(data, self.link):
-                self.broken = f"partition {self.partition}: row {self.number + 1} is missing, or not what was written"
-                self.is_done = True
-                return
-            self.number, self.link = self.number + 1, link_of_audit(data)
-
-    @property
-    def head(self) -> ChainHead:
-        """How far it is whole."""
-        return ChainHead(partition=self.partition, number=self.number, link=self.link.hex())
-
-
-def check_of(chains: Iterable[ChainCheck]) -> AuditCheck:
-    """What the checks of all chains say together."""
-    checked = list(chains)
-    return AuditCheck(heads=[chain.head for chain in checked], broken=[c.broken for c in checked if c.broken])
-
-
-def _newest_first(source: RowSource, partition: int, stop_number: int | None) -> Iterator[tuple[int, AuditRow]]:
+def _newest_first(snapshot: JournalSnapshot, partition: int, stop_number: int | None) -> Iterator[tuple[int, AuditRow]]:
     prefix = keys.audit_prefix(partition)
     stop = keys.after_prefix(prefix) if stop_number is None else keys.audit(partition, stop_number)
     while True:
-        page = source.rows(prefix, stop, limit=_PAGE, reverse=True)
+        page = snapshot.view.scan(prefix, stop, limit=_PAGE, reverse=True)
         yield from ((partition, decode_audit(data)) for _, data in page)
         if len(page) < _PAGE:
             return
@@ -160,12 +126,12 @@ def _cursor(stops: dict[int, int | None]) -> str:
     return ".".join(_END if number is None else str(number) for number in stops.values())
 
 
-def _stops(source: RowSource, after: str | None) -> dict[int, int | None]:
+def _stops(snapshot: JournalSnapshot, after: str | None) -> dict[int, int | None]:
     """The number in each partition before which the page begins; None: at its end."""
     if after is None:
-        return dict.fromkeys(range(source.partitions))
+        return dict.fromkeys(range(snapshot.partitions))
     parts = after.split(".")
-    if len(parts) != source.partitions or not all(_STOP.fullmatch(part) for part in parts):
+    if len(parts) != snapshot.partitions or not all(_STOP.fullmatch(part) for part in parts):
         raise InvalidArgumentError(f"after is {after[:80]!r}, expected the 'next' of an earlier page of the audit")
     return {partition: None if part == _END else int(part) for partition, part in enumerate(parts)}
 

@@ -60,7 +60,7 @@ def changes_since(journal: Journal, after: int | None) -> ChangeSet:
     invocations: list[ChangedInvocation] = []
     gone: list[InvocationId] = []
     for of in changed.invocations:
-        data = journal.row(keys.invocation(stream_of_invocation(of) % journal.partitions, of))
+        data = journal.get(keys.invocation(stream_of_invocation(of) % journal.partitions, of))
         row = None if data is None else decode_row(InvocationRow, data)
         if row is None:
             gone.append(of)

@@ -11,21 +11,21 @@ from journal import keys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from journal.log.protocol import RowSource
+    from journal.kv.store import Readable
 
 _COUNTED_TOGETHER = 512
 
 
-async def count_rows(source: RowSource, prefix_in: Callable[[int], bytes]) -> int:
+async def count_rows(rows: Readable, partitions: int, prefix_in: Callable[[int], bytes]) -> int:
     """How many rows begin with ``prefix_in(partition)``, in all partitions together; the event loop goes on between pages.
 
-    Each page is read as of its own moment: what comes or goes meanwhile may count or not.
+    On a running journal each page is read as of its own moment: what comes or goes meanwhile may count or not.
     """
     count = 0
-    for partition in range(source.partitions):
+    for partition in range(partitions):
         start = prefix_in(partition)
         stop = keys.after_prefix(start)
-        while page := source.rows(start, stop, limit=_COUNTED_TOGETHER):
+        while page := rows.scan(start, stop, limit=_COUNTED_TOGETHER):
             count += len(page)
             start = page[-1][0] + b"\x00"
             await trio.lowlevel.checkpoint()

@@ -1,12 +1,14 @@
-"""Invocations from the rows of a journal: one by id, many by what they are. Needs no engine, so it reads a store at rest too."""
+"""Invocations from their rows: one as people see it, many by what they are."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core.decide import unknown_invocation
+from actors.core.deadlocks import WaitGraph
+from actors.model.history import entries_of
+from actors.model.info import info_of
 from journal import keys
-from journal.errors import BrokenInvariant
+from journal.errors import BrokenInvariant, Damaged
 from journal.events import Status
 from journal.ids import InvocationId, stream_of_invocation
 from journal.rows import InvocationRow, decode_row
@@ -14,38 +16,53 @@ from journal.rows import InvocationRow, decode_row
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from actors.core.gates import Gates
+    from actors.model.history import JournalEntry
+    from actors.model.info import InvocationInfo
     from actors.model.listing import Listing
-    from journal.log.protocol import RowSource
-
-_PAGE = 256
+    from actors.query.snapshot import JournalSnapshot
 
 
-def row_of_id(source: RowSource, of: InvocationId) -> InvocationRow:
-    """The row of an invocation. Raises :class:`actors.UnknownInvocationError`."""
-    data = source.row(keys.invocation(stream_of_invocation(of) % source.partitions, of))
-    if data is None:
-        raise unknown_invocation(of)
-    return decode_row(InvocationRow, data)
+def invocation_info(snapshot: JournalSnapshot, row: InvocationRow, gates: Gates) -> InvocationInfo:
+    """An invocation with what it waits for, as its object says. Raises ``Damaged`` if that cannot be read."""
+    of = row.invocation_id
+    if row.outcome is not None:
+        return info_of(row, None, gates)
+    stream = stream_of_invocation(of)
+    state = snapshot.object(stream)
+    if state is None:
+        raise Damaged(stream, 0, f"{of} has not ended, and there is no object")
+    opened = state.invocations.get(of)
+    if opened is None:
+        raise Damaged(stream, 0, f"the row of {of} says that it is {row.status.value}, and its object does not know it")
+    circle = WaitGraph(snapshot.object).circle_around(of)
+    return info_of(row, opened, gates, state=state, circle=circle)
 
 
-def list_invocations(source: RowSource, listing: Listing) -> list[InvocationRow]:
+def invocation_events(snapshot: JournalSnapshot, of: InvocationId) -> list[JournalEntry]:
+    """The history of an invocation so far. Raises :class:`actors.UnknownInvocationError`, ``Damaged``."""
+    row, stream = snapshot.invocation(of), stream_of_invocation(of)
+    return entries_of(of, snapshot.events(stream, row.spans[0][0], snapshot.last_event(stream)))
+
+
+def list_invocations(snapshot: JournalSnapshot, listing: Listing) -> list[InvocationRow]:
     """The newest of those that are wanted, newest first."""
     if listing.where is not None:
-        raise BrokenInvariant("a condition in SQL is a question for actors.sql")
-    found = [row for row in _candidates(source, listing) if listing.wants(row)]
+        raise BrokenInvariant("a condition in SQL is a question for actors.query.sql")
+    found = [row for row in _candidates(snapshot, listing) if listing.wants(row)]
     found.sort(key=lambda row: row.created_at, reverse=True)
     return found[: listing.limit]
 
 
-def _candidates(source: RowSource, listing: Listing) -> Iterator[InvocationRow]:
-    for partition in range(source.partitions):
+def _candidates(snapshot: JournalSnapshot, listing: Listing) -> Iterator[InvocationRow]:
+    for partition in range(snapshot.partitions):
         if listing.status is not None and Status.COMPLETED not in listing.status:
             for status in listing.status:
                 prefix = keys.open_prefix(partition, status)
-                yield from _rows_named(source, partition, _keys_of(source, prefix, reverse=False))
+                yield from _rows_named(snapshot, partition, prefix, reverse=False)
         else:
             prefix = keys.created_prefix(partition)
-            newest_first = _rows_named(source, partition, _keys_of(source, prefix, reverse=True))
+            newest_first = _rows_named(snapshot, partition, prefix, reverse=True)
             yield from _first_wanted(newest_first, listing)
 
 
@@ -59,21 +76,8 @@ def _first_wanted(rows: Iterator[InvocationRow], listing: Listing) -> Iterator[I
             yield row
 
 
-def _rows_named(source: RowSource, partition: int, names: Iterator[bytes]) -> Iterator[InvocationRow]:
-    for name in names:
-        data = source.row(keys.invocation(partition, InvocationId(keys.id_at_end(name))))
-        if data is not None:  # it may have been purged since the index was read
+def _rows_named(snapshot: JournalSnapshot, partition: int, prefix: bytes, *, reverse: bool) -> Iterator[InvocationRow]:
+    for name, _ in snapshot.rows_under(prefix, reverse=reverse):
+        data = snapshot.get(keys.invocation(partition, InvocationId(keys.id_at_end(name))))
+        if data is not None:  # an index entry without a row is for fsck to tell; a list shows what there is
             yield decode_row(InvocationRow, data)
-
-
-def _keys_of(source: RowSource, prefix: bytes, *, reverse: bool) -> Iterator[bytes]:
-    start, stop = prefix, keys.after_prefix(prefix)
-    while True:
-        page = source.rows(start, stop, limit=_PAGE, reverse=reverse)
-        yield from (key for key, _ in page)
-        if len(page) < _PAGE:
-            return
-        if reverse:
-            stop = page[-1][0]
-        else:
-            start = page[-1][0] + b"\x00"

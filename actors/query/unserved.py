@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from actors.query.objects import count_objects, kind_of, services_with_objects
+
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from actors.query.objects import KeptObjects
+    from actors.query.snapshot import JournalSnapshot
     from journal.events import Kind
 
 MAX_COUNTED = 10_000
@@ -30,13 +32,13 @@ class UnservedClass:
         return f"{count} {'object' if count == '1' else 'objects'} of {self.name}"
 
 
-def unserved_classes(kept: KeptObjects, served: Container[str]) -> tuple[UnservedClass, ...]:
+def unserved_classes(snapshot: JournalSnapshot, served: Container[str]) -> tuple[UnservedClass, ...]:
     """Those whose names are not among those that are served."""
     found: list[UnservedClass] = []
-    for name in kept.services():
+    for name in services_with_objects(snapshot):
         if name not in served:
-            count = kept.count(name, MAX_COUNTED + 1)
-            kind, objects = kept.kind_of(name), min(count, MAX_COUNTED)
+            count = count_objects(snapshot, name, MAX_COUNTED + 1)
+            kind, objects = kind_of(snapshot, name), min(count, MAX_COUNTED)
             found.append(UnservedClass(name=name, kind=kind, objects=objects, is_complete=count == objects))
     return tuple(found)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.values.snapshot import Snapshot
-    from journal.log.protocol import RowSource
+    from journal.kv.store import Readable
 
 PIECE_BYTES = 256 << 10
 """Bytes of a piece."""
@@ -66,19 +66,19 @@ def pieces_of(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         yield number, len(starts), data[start : start + PIECE_BYTES]
 
 
-def read_code(source: RowSource, deployment: str) -> Snapshot:
+def read_code(rows: Readable, partitions: int, deployment: str) -> Snapshot:
     """The code of a deployment as it is kept. Raises :class:`BrokenDeploymentError`."""
-    return unpack(deployment, read_packed(source, deployment))
+    return unpack(deployment, read_packed(rows, partitions, deployment))
 
 
-def read_packed(source: RowSource, deployment: str) -> bytes:
+def read_packed(rows: Readable, partitions: int, deployment: str) -> bytes:
     """The same, still to be unpacked, which may take long. Raises :class:`BrokenDeploymentError`."""
     stream = stream_of(service_name(Code), deployment)
     field = definition_of(Code).fields["pieces"]
-    prefix = keys.items(stream % source.partitions, stream, field.name)
+    prefix = keys.items(stream % partitions, stream, field.name)
     found: dict[int, bytes] = {}
     start, stop = prefix, keys.after_prefix(prefix)
-    while page := source.rows(start, stop, limit=16):
+    while page := rows.scan(start, stop, limit=16):
         for key, value in page:
             found[field.key_codec.decode(key[len(prefix) :])] = field.codec.decode(value)
         start = page[-1][0] + b"\x00"

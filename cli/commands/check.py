@@ -122,7 +122,7 @@ async def _at_rest(
     async with AsyncExitStack() as stack:
         stack.callback(reader.close)
         kept = AtRest(reader, identity)
-        checker = Checker(reader, identity.partitions, Environment())
+        checker = Checker(kept.snapshot, Environment())
         if condition is None:
             return [await _check_one(checker, kept, of, app, deployment) for of in ids]
         count, wanted = await kept.newest_ids(Listing(where=condition, limit=limit))
@@ -137,9 +137,8 @@ async def _check_one(
     from actors.code.registry import LATEST
     from actors.control.local.checks import KEEP, loaded_aside
     from actors.environment import Environment
-    from actors.query.invocations import row_of_id
 
-    pinned = row_of_id(kept, of).deployment
+    pinned = kept.snapshot.invocation(of).deployment
     wanted = pinned if deployment == KEEP else deployment or LATEST
     async with loaded_aside(_code(kept, app, wanted), Environment()) as (name, loaded):
         return await checker.check(of, name, loaded)
@@ -148,17 +147,15 @@ async def _check_one(
 def _code(kept: AtRest, app: str | None, deployment: str) -> str | Snapshot:
     from actors.code.registry import LATEST
     from actors.errors import BrokenDeploymentError
-    from actors.system.code import read_code
-    from actors.system.registry_rows import read_deployments
 
     if app is not None:
         return app
-    registered = read_deployments(kept.reader, kept.partitions)
+    registered = kept.snapshot.deployments()
     wanted = registered.latest if deployment == LATEST else deployment
     if not wanted:
         raise BrokenDeploymentError("no code is kept here for that; name code on disk with --app", deployment="")
     registered.find(wanted)
-    return read_code(kept, wanted)
+    return kept.snapshot.code(wanted)
 
 
 def _exit_code_of(answer: CheckSummary | list[CheckReport]) -> int:

@@ -16,7 +16,7 @@ import trio
 from journal import keys
 from journal.clock import Clock, SystemClock
 from journal.ids import StreamId
-from journal.kv.store import Batch, scan_all
+from journal.kv.store import SCAN_PAGE, Batch, scan_all
 from journal.log.committed_view import CommittedView
 from journal.log.exchange import MessageExchange
 from journal.log.partition import KvPartition
@@ -118,12 +118,14 @@ class KvJournal:
         """Every stream of the partition with the number of its last event. Raises ``Damaged`` and ``CorruptRecord``."""
         return _Heads(self._settled, partition)
 
-    def row(self, key: bytes) -> bytes | None:
+    def get(self, key: bytes) -> bytes | None:
         """A row as of the commits that have returned. Raises ``CorruptRecord``."""
         return self._settled.get(key)
 
-    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows in ``[start, stop)``, in order or from the end. Raises ``CorruptRecord``."""
+    def scan(
+        self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """At most ``limit`` rows of ``[start, stop)`` in order, or from the end. Raises ``CorruptRecord``."""
         return self._settled.scan(start, stop, limit=limit, reverse=reverse)
 
     async def load(self, stream: StreamId) -> StoredStream | None:

@@ -17,6 +17,7 @@ import attrs
 
 from journal.codec import Record
 from journal.ids import StreamId
+from journal.kv.store import Readable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from journal.clock import Clock
     from journal.events import Event, Recorded, Stamp
     from journal.kv.data_directory import HeldDirectory
-    from journal.kv.store import Durability, Readable, Trouble
+    from journal.kv.store import Durability, Trouble
     from journal.log.changes import ChangeFeed
     from journal.rows import Backlog
     from journal.stored_stream import StoredStream
@@ -122,8 +123,12 @@ class Partition(Protocol):
         ...
 
 
-class Journal(Protocol):
-    """All partitions."""
+class Journal(Readable, Protocol):
+    """All partitions.
+
+    Reading its rows shows them as of the commits that have returned, as far as this node keeps them: other ones after each wait.
+    Whoever reads more than one row and waits in between takes a :meth:`view`.
+    """
 
     partitions: int
     secret: str
@@ -166,14 +171,6 @@ class Journal(Protocol):
         """The stored stream of the object as of the commits that have returned; None if there is none. Raises ``Damaged``."""
         ...
 
-    def row(self, key: bytes) -> bytes | None:
-        """A row of this node as of the commits that have returned."""
-        ...
-
-    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]:
-        """At most ``limit`` rows in ``[start, stop)``, in order or from the end."""
-        ...
-
     def view(self) -> AbstractAsyncContextManager[Readable]:
         """All rows of all partitions on this node as of one moment, for the block: every commit that has returned, and nothing
         that could still be lost. Any thread may read it, one at a time."""
@@ -193,12 +190,3 @@ class Journal(Protocol):
     def heads(self, partition: int) -> AsyncIterator[tuple[StreamId, int]]:
         """Every stream of the partition with the number of its last event."""
         ...
-
-
-class RowSource(Protocol):
-    """A source of rows: a journal, or a store that is open for reading."""
-
-    @property
-    def partitions(self) -> int: ...
-    def row(self, key: bytes) -> bytes | None: ...
-    def rows(self, start: bytes, stop: bytes, *, limit: int, reverse: bool = False) -> list[tuple[bytes, bytes]]: ...

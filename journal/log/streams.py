@@ -77,9 +77,12 @@ def read_events(store: Readable, partition: int, stream: StreamId, first: int, l
     number = first
     found: list[Recorded] = []
     try:
-        start, _ = record_with(store, partition, stream, first)
+        start, value = record_with(store, partition, stream, first)
         number = keys.first_number_of(start)
-        for key, value in scan_all(store, start, keys.record(partition, stream, last + 1)):
+        found += decode_record(value, number)
+        number = found[-1].number + 1
+        stop = keys.record(partition, stream, last + 1)
+        for key, value in scan_all(store, start + b"\x00", stop) if number <= last else ():
             if keys.first_number_of(key) != number:
                 raise Damaged(stream, number, f"events are missing up to {keys.first_number_of(key) - 1}")
             found += decode_record(value, number)

@@ -174,7 +174,7 @@ async def test_the_chain_shows_what_was_tampered_with(tampering: str) -> None:
         for _ in range(4):
             await handle.pause()
         assert (await runtime.client.verify_audit()).is_whole
-        rows = runtime.engine.journal.rows(keys.audit_prefix(0), keys.after_prefix(keys.audit_prefix(0)), limit=9)
+        rows = runtime.engine.journal.scan(keys.audit_prefix(0), keys.after_prefix(keys.audit_prefix(0)), limit=9)
     contents = dict(lab.store.contents())
     first, second = rows[0], rows[1]
     if tampering == "changed":

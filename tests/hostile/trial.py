@@ -68,7 +68,7 @@ class Trial:
         )
         async with opened as runtime:
             yield runtime
-            data = runtime.engine.journal.row(keys.partition_state(0))
+            data = runtime.engine.journal.get(keys.partition_state(0))
             assert data is not None, "the partition has been claimed"
             assert decode_row(PartitionState, data).epoch == self._claims, "no owner has ended"
 
@@ -92,7 +92,7 @@ class Trial:
         """As the doctor does."""
         journal = KvJournal(self.lab.store, partitions=1, clock=self.lab.clock, secret="lab")
         await rebuild(journal, Principal("tests", "tests"), retention_seconds=3600.0)
-        data = journal.row(keys.partition_state(0))
+        data = journal.get(keys.partition_state(0))
         assert data is not None, "the partition has been claimed"
         self._claims = decode_row(PartitionState, data).epoch
 

@@ -170,7 +170,7 @@ class Journals:
                 behind={s: [recorded async for recorded in journal.read(s, AFTER)] for s in STREAMS},
                 stored={s: await claims[s % PARTITIONS].load(s) for s in STREAMS},
                 heads=[head for number in range(PARTITIONS) async for head in journal.heads(number)],
-                store=dict(journal.rows(b"", LAST_KEY, limit=ALL)),
+                store=dict(journal.scan(b"", LAST_KEY, limit=ALL)),
             )
             for journal, claims in zip(self.both, self.claims, strict=True)
         ]
@@ -622,7 +622,7 @@ async def test_rows_and_heads_are_those_of_the_commits_that_have_returned() -> N
             append = Append(stream=STREAMS[0], expected=0, events=[ENTRY], rows={key: b"new"})
             nursery.start_soon(partition.commit, [append])
             await trio.testing.wait_all_tasks_blocked()
-            seen = journal.row(key), [head async for head in journal.heads(0)]
+            seen = journal.get(key), [head async for head in journal.heads(0)]
             store.gate.set()
         assert seen == (None, [])
 
@@ -634,5 +634,5 @@ async def test_what_is_cut_off_is_gone_also_if_the_same_append_erases_some_of_it
         for number in range(3):
             await partition.commit([Append(stream=stream, expected=number, events=[ENTRY])])
         await partition.commit([Append(stream=stream, expected=3, events=[], snapshot=b"s", trim_to=2, erased=[1])])
-        kept = journal.rows(keys.record(0, stream, 0), keys.record(0, stream, ALL), limit=ALL)
+        kept = journal.scan(keys.record(0, stream, 0), keys.record(0, stream, ALL), limit=ALL)
         assert [keys.first_number_of(key) for key, _ in kept] == [3]

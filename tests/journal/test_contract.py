@@ -91,7 +91,7 @@ async def test_an_append_without_events_carries_rows_and_leaves_no_stream(open_a
         async with journal.claim(0, "me") as partition:
             await partition.commit([Append(stream=STREAM, expected=0, events=[], rows={key: b"row"})])
             await partition.commit([append(0, 1)])
-        assert journal.row(key) == b"row"
+        assert journal.get(key) == b"row"
         assert values(await all_of(journal)) == [1]
         assert [stream async for stream, _ in journal.heads(0)] == [STREAM]
 
@@ -217,7 +217,7 @@ async def test_a_removed_stream_is_as_if_it_had_never_been(open_again: OpenJourn
         await partition.commit([append(0, 10, stream=OTHER)])
         await partition.commit([Append(stream=STREAM, expected=1, events=[], remove=True)])
         assert await partition.load(STREAM) is None
-        assert journal.row(item) is None
+        assert journal.get(item) is None
         assert [stream async for stream, _ in journal.heads(0)] == [OTHER]
         await partition.commit([append(0, 1)])
         assert values(await all_of(journal)) == [1]
@@ -229,12 +229,12 @@ async def test_rows_are_written_with_the_events_and_scanned_in_order(open_again:
         await partition.commit([Append(stream=STREAM, expected=0, events=[signal(1)], rows=rows)])
         prefix = keys.items(0, STREAM, "f")
         end = keys.after_prefix(prefix)
-        assert [v for _, v in journal.rows(prefix, end, limit=3)] == [b"0", b"1", b"2"]
-        assert [v for _, v in journal.rows(prefix, end, limit=2, reverse=True)] == [b"4", b"3"]
+        assert [v for _, v in journal.scan(prefix, end, limit=3)] == [b"0", b"1", b"2"]
+        assert [v for _, v in journal.scan(prefix, end, limit=2, reverse=True)] == [b"4", b"3"]
         await partition.commit(
             [Append(stream=STREAM, expected=1, events=[], rows={keys.log_item(0, STREAM, "f", 4): None})]
         )
-        assert [v for _, v in journal.rows(prefix, end, limit=2, reverse=True)] == [b"3", b"2"]
+        assert [v for _, v in journal.scan(prefix, end, limit=2, reverse=True)] == [b"3", b"2"]
 
 
 async def test_many_rows_at_once_are_what_each_is_alone(open_again: OpenJournal) -> None:
@@ -244,7 +244,7 @@ async def test_many_rows_at_once_are_what_each_is_alone(open_again: OpenJournal)
             await partition.commit([attrs.evolve(append(0, 1), rows=rows, new=list(rows))])
         wanted = [b"zz3", b"zz2", b"zz1", b"zz1"]
         assert journal._store.get_many(wanted) == [b"", None, b"one", b"one"]
-        assert journal._store.get_many(wanted) == [journal.row(key) for key in wanted]
+        assert journal._store.get_many(wanted) == [journal.get(key) for key in wanted]
 
 
 async def test_heads_name_every_stream_of_the_partition_and_no_other(open_again: OpenJournal) -> None:

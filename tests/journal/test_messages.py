@@ -170,7 +170,7 @@ async def test_what_is_posted_at_once_has_places_of_its_own_also_after_a_restart
             await post_many(journal, names)
     async with open_journal(str(tmp_path)) as journal:
         prefix = keys.messages(1)
-        rows = journal.rows(prefix, keys.after_prefix(prefix), limit=100)
+        rows = journal.scan(prefix, keys.after_prefix(prefix), limit=100)
     assert len(rows) == 20
 
 
@@ -198,5 +198,5 @@ async def test_a_message_is_not_overtaken_while_the_disk_takes_no_writes(
         let_through.set()
     async with open_journal(tmp_path, durability=Durability.OS) as journal:
         await journal.send(*messages("third"))
-        rows = journal.rows(keys.messages(0), keys.after_prefix(keys.messages(0)), limit=10)
+        rows = journal.scan(keys.messages(0), keys.after_prefix(keys.messages(0)), limit=10)
         assert [decode_message(data).id for _, data in rows] == ["first", "second", "third"]

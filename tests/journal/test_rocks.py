@@ -165,7 +165,7 @@ async def test_a_reader_beside_the_writer_sees_what_was_committed_before_it_came
         try:
             await partition.commit([append(A, 1, b"after")])
             assert identity.partitions == 1
-            assert reader.get(keys.record(0, A, 1)) == journal.row(keys.record(0, A, 1))
+            assert reader.get(keys.record(0, A, 1)) == journal.get(keys.record(0, A, 1))
             assert reader.get(keys.record(0, A, 2)) is None
         finally:
             reader.close()
@@ -787,7 +787,7 @@ async def test_a_process_that_was_forked_is_refused_at_its_first_use(tmp_path: P
         child = os.fork()
         if not child:
             refusals = 0
-            for use in (lambda: journal.row(b"x"), lambda: store.commit(Batch()).send(None)):
+            for use in (lambda: journal.get(b"x"), lambda: store.commit(Batch()).send(None)):
                 try:
                     use()
                 except Unavailable as error:
@@ -890,7 +890,7 @@ async def test_a_pickle_that_somebody_planted_stays_bytes(tmp_path: Path) -> Non
         key = keys.log_item(0, A, "lines", 0)
         await partition.commit([Append(stream=A, expected=0, events=[event(planted)], rows={key: planted})])
     async with opened(tmp_path / "data") as (journal, _):
-        assert journal.row(key) == planted
+        assert journal.get(key) == planted
         assert await read(journal, A) == [planted]
     assert not (tmp_path / "owned").exists()
 

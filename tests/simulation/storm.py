@@ -352,7 +352,7 @@ class Storm:
     def _status_of(self, of: InvocationId) -> str:
         partition = stream_of_invocation(of) % self.lab.partitions
         try:
-            data = self._journal.row(keys.invocation(partition, of))
+            data = self._journal.get(keys.invocation(partition, of))
             status = None if data is None else _status_in(data)
             if status is Status.COMPLETED:
                 self.seen_ends.append((of, trio.current_time()))

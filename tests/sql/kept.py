@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from actors.query.sql.source import QuerySnapshot
+from actors.query.snapshot import JournalSnapshot
 from journal import events as e
 from journal import keys
 from journal.codec import encode_record
@@ -75,24 +75,24 @@ def _beginning(one: InvocationRow) -> list[e.Event]:
     ]
 
 
-def in_memory(rows: Iterable[InvocationRow], partitions: int = 1) -> QuerySnapshot:
+def in_memory(rows: Iterable[InvocationRow], partitions: int = 1) -> JournalSnapshot:
     """A source of these rows."""
     known = stored(rows, partitions)
-    return QuerySnapshot(view=MemoryView(known, sorted(known)), partitions=partitions, now=NOW)
+    return JournalSnapshot(view=MemoryView(known, sorted(known)), partitions=partitions, now=NOW)
 
 
 @asynccontextmanager
-async def on_disk(rows: Iterable[InvocationRow], path: Path, *, live: bool) -> AsyncIterator[QuerySnapshot]:
+async def on_disk(rows: Iterable[InvocationRow], path: Path, *, live: bool) -> AsyncIterator[JournalSnapshot]:
     """The same from RocksDB: of a journal that is open, or at rest."""
     async with open_journal(path) as journal:
         store = journal._store
         await store.commit(Batch(dict(stored(rows))))
         if live:
             async with journal.view() as view:
-                yield QuerySnapshot(view=view, partitions=1, now=NOW)
+                yield JournalSnapshot(view=view, partitions=1, now=NOW)
     if not live:
         reader, identity = open_for_reading(path)
         try:
-            yield QuerySnapshot(view=reader, partitions=identity.partitions, now=NOW)
+            yield JournalSnapshot(view=reader, partitions=identity.partitions, now=NOW)
         finally:
             reader.close()

@@ -20,7 +20,7 @@ from tests.sql.kept import in_memory, row
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from actors.query.sql.source import QuerySnapshot
+    from actors.query.snapshot import JournalSnapshot
 
 HOSTILE = """
 ATTACH ':memory:' AS other
@@ -81,13 +81,13 @@ SELECT 9e999
 
 
 @pytest.fixture(scope="module")
-def source() -> QuerySnapshot:
+def source() -> JournalSnapshot:
     return in_memory([row(n) for n in range(2_000)])
 
 
 @pytest.mark.parametrize("sql", HOSTILE)
 def test_whatever_is_not_reading_is_refused_and_leaves_no_trace(
-    source: QuerySnapshot, tmp_path: Path, sql: str
+    source: JournalSnapshot, tmp_path: Path, sql: str
 ) -> None:
     with pytest.raises(InvalidQueryError) as refused:
         query(source, sql.format(file=tmp_path / "made"))
@@ -97,7 +97,7 @@ def test_whatever_is_not_reading_is_refused_and_leaves_no_trace(
 
 
 @pytest.mark.parametrize("sql", ["", " ", "-- nothing", "/* nothing */", ";"])
-def test_an_empty_query_says_what_to_begin_with(source: QuerySnapshot, sql: str) -> None:
+def test_an_empty_query_says_what_to_begin_with(source: JournalSnapshot, sql: str) -> None:
     with pytest.raises(InvalidQueryError, match="SELECT"):
         query(source, sql)
 
@@ -111,13 +111,13 @@ def test_an_empty_query_says_what_to_begin_with(source: QuerySnapshot, sql: str)
         ("SELECT 'äöü', id FROM sys_invocation WHERE stauts = 'x'", 43),
     ],
 )
-def test_an_error_points_at_the_character(source: QuerySnapshot, sql: str, position: int) -> None:
+def test_an_error_points_at_the_character(source: JournalSnapshot, sql: str, position: int) -> None:
     with pytest.raises(InvalidQueryError, match=f"at character {position + 1}: ") as error:
         query(source, sql)
     assert error.value.position == position
 
 
-def test_a_refusal_says_what_was_refused_and_what_is_there(source: QuerySnapshot) -> None:
+def test_a_refusal_says_what_was_refused_and_what_is_there(source: JournalSnapshot) -> None:
     with pytest.raises(InvalidQueryError, match="PRAGMA is not allowed"):
         query(source, "PRAGMA user_version")
     with pytest.raises(InvalidQueryError, match=r"load_extension\(\) is not allowed here; allowed are .*abs"):
@@ -139,20 +139,20 @@ ENDLESS = [
 
 
 @pytest.mark.parametrize("sql", ENDLESS)
-def test_a_query_without_an_end_is_stopped_by_its_deadline(source: QuerySnapshot, sql: str) -> None:
+def test_a_query_without_an_end_is_stopped_by_its_deadline(source: JournalSnapshot, sql: str) -> None:
     began = time.monotonic()
     with pytest.raises(QueryTooSlowError, match=r"longer than 0\.05 seconds"):
         query(source, sql, budget=Budget(0.05))
     assert time.monotonic() - began < 5
 
 
-def test_a_scan_that_gives_sqlite_nothing_is_stopped_as_well(source: QuerySnapshot) -> None:
+def test_a_scan_that_gives_sqlite_nothing_is_stopped_as_well(source: JournalSnapshot) -> None:
     with pytest.raises(QueryTooSlowError):
         query(source, "SELECT * FROM sys_invocation", budget=Budget(-1))
 
 
 @pytest.mark.parametrize("sql", ENDLESS[:2])
-def test_a_query_that_nobody_waits_for_stops_with_the_error_of_whoever_left(source: QuerySnapshot, sql: str) -> None:
+def test_a_query_that_nobody_waits_for_stops_with_the_error_of_whoever_left(source: JournalSnapshot, sql: str) -> None:
     asked = 0
 
     class Left(BaseException): ...
@@ -167,13 +167,13 @@ def test_a_query_that_nobody_waits_for_stops_with_the_error_of_whoever_left(sour
         query(source, sql, budget=Budget(still_wanted=still_wanted))
 
 
-def test_more_rows_than_the_limit_are_an_error_never_cut_off(source: QuerySnapshot) -> None:
+def test_more_rows_than_the_limit_are_an_error_never_cut_off(source: JournalSnapshot) -> None:
     assert len(query(source, "SELECT id FROM sys_invocation LIMIT 10", max_rows=10).rows) == 10
     with pytest.raises(QueryTooLargeError, match="more than 10 rows; add LIMIT"):
         query(source, "SELECT id FROM sys_invocation LIMIT 11", max_rows=10)
 
 
-def test_an_answer_that_is_too_large_is_refused_before_it_is_whole(source: QuerySnapshot) -> None:
+def test_an_answer_that_is_too_large_is_refused_before_it_is_whole(source: JournalSnapshot) -> None:
     with pytest.raises(QueryTooLargeError, match="more than 1000 bytes"):
         query(source, "SELECT id FROM sys_invocation", max_bytes=1_000)
 
@@ -186,7 +186,7 @@ def test_an_answer_that_is_too_large_is_refused_before_it_is_whole(source: Query
         "SELECT json_group_array(a.id || printf('%.100000c', 'x')) FROM sys_invocation a",
     ],
 )
-def test_a_value_that_is_too_large_is_refused(source: QuerySnapshot, sql: str) -> None:
+def test_a_value_that_is_too_large_is_refused(source: JournalSnapshot, sql: str) -> None:
     with pytest.raises(QueryTooLargeError):
         query(source, sql)
 
@@ -206,12 +206,12 @@ def test_a_value_that_is_too_large_is_refused(source: QuerySnapshot, sql: str) -
     ],
     ids=["length", "signs", "depth", "compound", "columns", "pattern", "variables", "nul", "surrogate"],
 )
-def test_a_statement_beyond_a_limit_is_not_understood(source: QuerySnapshot, sql: str) -> None:
+def test_a_statement_beyond_a_limit_is_not_understood(source: JournalSnapshot, sql: str) -> None:
     with pytest.raises((InvalidQueryError, QueryTooLargeError)):
         query(source, sql)
 
 
-def test_what_is_sorted_is_kept_in_bounds(source: QuerySnapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_sorted_is_kept_in_bounds(source: JournalSnapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.query.sql.budget.MEMORY_BYTES", 8 << 20)
     with pytest.raises(QueryTooLargeError, match="more than 8 MiB"):
         query(source, "SELECT a.id || b.id FROM sys_invocation a, sys_invocation b ORDER BY 1")
@@ -228,12 +228,12 @@ def test_what_is_sorted_is_kept_in_bounds(source: QuerySnapshot, monkeypatch: py
         ([1, 2], "bindings"),
     ],
 )
-def test_a_parameter_that_does_not_fit_is_named(source: QuerySnapshot, parameters: object, named: str) -> None:
+def test_a_parameter_that_does_not_fit_is_named(source: JournalSnapshot, parameters: object, named: str) -> None:
     with pytest.raises(InvalidQueryError, match=named):
         query(source, "SELECT ?", parameters)  # type: ignore[arg-type]
 
 
-def test_a_name_without_a_value_is_refused(source: QuerySnapshot) -> None:
+def test_a_name_without_a_value_is_refused(source: JournalSnapshot) -> None:
     with pytest.raises(InvalidQueryError, match="b"):
         query(source, "SELECT :a, :b", {"a": 1})
 
@@ -259,7 +259,7 @@ LONG_STEPS = [
 
 
 @pytest.mark.parametrize("sql", LONG_STEPS)
-def test_no_single_step_is_long(source: QuerySnapshot, sql: str) -> None:
+def test_no_single_step_is_long(source: JournalSnapshot, sql: str) -> None:
     """A step cannot be interrupted, so each must be short by itself. Processor time: SQLite's own took minutes for some."""
     began = time.process_time()
     with contextlib.suppress(QueryTooLargeError):
@@ -268,14 +268,14 @@ def test_no_single_step_is_long(source: QuerySnapshot, sql: str) -> None:
 
 
 @pytest.mark.parametrize("sql", LONG_STEPS)
-def test_the_loop_waits_for_no_function_that_may_take_long(source: QuerySnapshot, sql: str) -> None:
+def test_the_loop_waits_for_no_function_that_may_take_long(source: JournalSnapshot, sql: str) -> None:
     budget = Budget(5.0, is_at_once=True)
     with pytest.raises(QueryTooSlowError):
         query(source, sql, budget=budget)
     assert budget.rows_read == 0
 
 
-def test_the_loop_waits_for_no_large_value(source: QuerySnapshot) -> None:
+def test_the_loop_waits_for_no_large_value(source: JournalSnapshot) -> None:
     sql = "SELECT length(argument || ?) FROM sys_invocation LIMIT 1"
     assert query(source, sql, ["x" * 1_000], budget=Budget(5.0, is_at_once=True)).rows
     with pytest.raises(QueryTooSlowError):
@@ -286,7 +286,7 @@ def test_the_loop_waits_for_no_large_value(source: QuerySnapshot) -> None:
 
 
 @pytest.mark.parametrize("times", [1_000, 500_000])
-def test_a_value_that_would_be_too_large_is_never_made(source: QuerySnapshot, times: int) -> None:
+def test_a_value_that_would_be_too_large_is_never_made(source: JournalSnapshot, times: int) -> None:
     large = "SELECT length(replace(printf('%.*c', 900000, 'a'), 'a', printf('%.*c', ?, 'b')))"
     tracemalloc.start()
     try:
@@ -297,7 +297,7 @@ def test_a_value_that_would_be_too_large_is_never_made(source: QuerySnapshot, ti
         tracemalloc.stop()
 
 
-def test_a_replacement_of_the_largest_size_is_made(source: QuerySnapshot) -> None:
+def test_a_replacement_of_the_largest_size_is_made(source: JournalSnapshot) -> None:
     assert query(source, "SELECT length(replace(printf('%.*c', ?, 'a'), 'a', 'bb'))", [VALUE_BYTES // 2]).rows == [
         [VALUE_BYTES]
     ]
@@ -310,7 +310,7 @@ TEXTS = ["", "a", "aab", "aaab", " a b ", "  ", "äbä", "10", "1.5", "%"]
     "call",
     ["instr({0}, {1})", "trim({0}, {1})", "ltrim({0}, {1})", "rtrim({0}, {1})", "trim({0})", "replace({0}, {1}, 'x')"],
 )
-def test_functions_of_ours_give_what_those_of_sqlite_give(source: QuerySnapshot, call: str) -> None:
+def test_functions_of_ours_give_what_those_of_sqlite_give(source: JournalSnapshot, call: str) -> None:
     plain = apsw.Connection(":memory:")
     written = [f"'{text}'" for text in TEXTS] + ["NULL", "10", "1.5", "1e300", "-0.0", "1e15", "123456789012345678"]
     for first in written:

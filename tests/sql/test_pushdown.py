@@ -16,7 +16,7 @@ from tests.sql.kept import NOW, in_memory, on_disk, row
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from actors.query.sql.source import QuerySnapshot
+    from actors.query.snapshot import JournalSnapshot
 
 COUNT = 2_000
 OPEN = (Status.PAUSED, Status.QUEUED, Status.BACKING_OFF)
@@ -48,7 +48,7 @@ BY_ID = f"SELECT * FROM sys_invocation WHERE id = '{ROWS[5].invocation_id}'"
 
 
 @pytest.fixture(scope="module")
-def source() -> QuerySnapshot:
+def source() -> JournalSnapshot:
     return in_memory(ROWS)
 
 
@@ -74,7 +74,7 @@ def source() -> QuerySnapshot:
     ],
 )
 def test_a_question_with_an_index_reads_few_rows(
-    source: QuerySnapshot, sql: str, gives: int, reads_at_most: int
+    source: JournalSnapshot, sql: str, gives: int, reads_at_most: int
 ) -> None:
     result = query(source, sql)
     assert len(result.rows) == gives
@@ -85,7 +85,7 @@ def test_a_question_with_an_index_reads_few_rows(
     "condition",
     ["handler = 'run'", "created_by LIKE 'user:%'", "id <> ''", "key IS NULL OR key IS NOT NULL", "service = service"],
 )
-def test_a_question_without_an_index_reads_each_row_once(source: QuerySnapshot, condition: str) -> None:
+def test_a_question_without_an_index_reads_each_row_once(source: JournalSnapshot, condition: str) -> None:
     result = query(source, f"SELECT count(*) FROM sys_invocation WHERE {condition}")
     assert result.rows == [[COUNT]]
     assert result.rows_read == COUNT
@@ -109,7 +109,7 @@ def test_a_question_without_an_index_reads_each_row_once(source: QuerySnapshot, 
     ],
 )
 def test_a_value_that_an_index_cannot_use_gives_the_same_rows_as_without_one(
-    source: QuerySnapshot, condition: str, gives: int
+    source: JournalSnapshot, condition: str, gives: int
 ) -> None:
     assert query(source, f"SELECT count(*) FROM sys_invocation WHERE {condition}").rows == [[gives]]
     assert query(source, f"SELECT count(*) FROM sys_invocation WHERE ({condition}) IS TRUE").rows == [[gives]]
@@ -141,7 +141,7 @@ def test_what_waits_for_no_signal_is_not_looked_for_among_those_that_do() -> Non
     assert query(source, "SELECT count(*) FROM sys_invocation WHERE awaited_signal IS NULL").rows == [[COUNT]]
 
 
-def test_parameters_are_pushed_down_as_literals_are(source: QuerySnapshot) -> None:
+def test_parameters_are_pushed_down_as_literals_are(source: JournalSnapshot) -> None:
     of = ROWS[5].invocation_id
     for sql, parameters in (("id = ?", [of]), ("id = :id", {"id": of})):
         result = query(source, f"SELECT id FROM sys_invocation WHERE {sql}", parameters)
@@ -159,7 +159,7 @@ def test_parameters_are_pushed_down_as_literals_are(source: QuerySnapshot) -> No
     ],
 )
 def test_what_fits_either_of_two_conditions_is_found_once_by_their_indexes(
-    source: QuerySnapshot, condition: str, gives: int
+    source: JournalSnapshot, condition: str, gives: int
 ) -> None:
     found = query(source, f"SELECT id FROM sys_invocation WHERE {condition}")
     assert len({of for (of,) in found.rows}) == len(found.rows) == gives
@@ -167,7 +167,7 @@ def test_what_fits_either_of_two_conditions_is_found_once_by_their_indexes(
     assert found.rows_read < COUNT / 10
 
 
-def test_a_join_looks_each_partner_up(source: QuerySnapshot) -> None:
+def test_a_join_looks_each_partner_up(source: JournalSnapshot) -> None:
     result = query(
         source,
         "SELECT count(*) FROM sys_invocation a JOIN sys_invocation b ON b.id = a.id WHERE a.status = 'paused'",
@@ -195,7 +195,7 @@ def test_a_column_alone_is_what_it_is_among_all(column: Any) -> None:
 
 
 @pytest.mark.parametrize("live", [True, False])
-async def test_the_disk_answers_as_memory_does(source: QuerySnapshot, tmp_path: Path, *, live: bool) -> None:
+async def test_the_disk_answers_as_memory_does(source: JournalSnapshot, tmp_path: Path, *, live: bool) -> None:
     questions = [
         BY_ID,
         "SELECT * FROM sys_invocation ORDER BY created_at DESC LIMIT 50",

@@ -10,7 +10,7 @@ import trio
 
 import actors
 from actors import Actor, InvalidQueryError, QueryTooLargeError, RetryPolicy, Service, handler, shared, step
-from actors.query.sql.source import QuerySnapshot
+from actors.query.snapshot import JournalSnapshot
 from actors.query.sql.statement import query
 from actors.query.sql.tables import TABLES, describe
 from journal.events import Target
@@ -324,7 +324,7 @@ async def test_a_query_sees_one_moment_while_calls_go_on() -> None:
         for n in range(3):
             await chat.say(str(n))
         async with runtime.engine.journal.view() as view:
-            source = QuerySnapshot(view=view, partitions=1, now=lab.clock.now())
+            source = JournalSnapshot(view=view, partitions=1, now=lab.clock.now())
             for n in range(3, 6):
                 await chat.say(str(n))
             counts = query(
@@ -389,7 +389,7 @@ def test_a_data_directory_at_rest_answers_as_it_did_when_it_ran(tmp_path: Path) 
     trio.run(live)
     reader, identity = open_for_reading(tmp_path)
     try:
-        source = QuerySnapshot(view=reader, partitions=identity.partitions, now=0)
+        source = JournalSnapshot(view=reader, partitions=identity.partitions, now=0)
         ours = "name NOT LIKE 'playhead.%'"
         assert [query(source, sql).rows for sql in questions] == answers
         assert query(source, f"SELECT name, is_served FROM sys_service WHERE {ours}").rows == [["Chat", 0]]

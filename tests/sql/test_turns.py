@@ -20,7 +20,7 @@ from tests.sql.kept import NOW, in_memory, row
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from journal.kv.store import Readable
+    from actors.query.snapshot import JournalSnapshot
     from journal.rows import InvocationRow
 
 PATIENCE_SECONDS = 60.0
@@ -35,12 +35,12 @@ class Kept:
     def __init__(self, world: Environment, rows: Sequence[InvocationRow] = ROWS) -> None:
         self.source = in_memory(rows)
         self.queries = Queries(world, Limits(query_seconds=PATIENCE_SECONDS))
-        self.asked = QueryTarget(view=self._view, partitions=1)
+        self.asked = QueryTarget(snapshot=self._snapshot)
 
     @asynccontextmanager
-    async def _view(self) -> AsyncIterator[Readable]:
+    async def _snapshot(self) -> AsyncIterator[JournalSnapshot]:
         await trio.lowlevel.checkpoint()
-        yield self.source.view
+        yield self.source
 
     async def count(self) -> int:
         result = await self.queries.query(self.asked, SLOW, ())

@@ -19,14 +19,14 @@ from actors.code.registry import LATEST
 from actors.control.local.jobs import LocalJobs
 from actors.core import commands as c
 from actors.core.jobs import Choice
-from actors.engine.dry_run import read_invocation, rehearse
+from actors.engine.dry_run import rehearse
 from actors.engine.requests import ControlAction
 from actors.errors import IncompatibleError, Refused
 from actors.model.app import App
 from actors.model.checks import CheckReport, CheckSummary, CheckTally, refuse_incompatible
 from actors.model.keys import checked_request_key
 from actors.model.listing import Listing
-from actors.query.invocations import row_of_id
+from actors.query.recorded import read_recorded
 from actors.system import SYSTEM_CLASSES
 from actors.values.snapshot import Snapshot
 from journal.errors import BrokenInvariant, CorruptRecord, Damaged
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from actors.code.registry import CodeRegistry
     from actors.environment import Environment
     from actors.model.checks import CheckReport, CheckSummary
+    from actors.query.snapshot import JournalSnapshot
     from journal.events import ControlResult
     from journal.ids import InvocationId
-    from journal.kv.store import Readable
 
 KEEP = "keep"
 
@@ -64,16 +64,15 @@ async def loaded_aside(code: str | os.PathLike[str] | Snapshot, world: Environme
 
 
 class Checker:
-    """Replays invocations as one view of the journal has them."""
+    """Replays invocations as one snapshot has them."""
 
-    def __init__(self, rows: Readable, partitions: int, world: Environment) -> None:
-        self._rows = rows
-        self._partitions = partitions
+    def __init__(self, snapshot: JournalSnapshot, world: Environment) -> None:
+        self._snapshot = snapshot
         self._world = world
 
     async def check(self, of: InvocationId, deployment: str, app: App) -> CheckReport:
         """One of them."""
-        kept = await read_invocation(self._rows, self._partitions, of)
+        kept = await read_recorded(self._snapshot, of)
         report: CheckReport = await self._world.offload_detached(partial(rehearse, kept, app, deployment, self._world))
         return report
 
@@ -130,12 +129,12 @@ class LocalChecks(LocalJobs):
     async def check(
         self, of: InvocationId, deployment: str, code: str | os.PathLike[str] | Snapshot | None
     ) -> CheckReport:
-        pinned = row_of_id(self.engine.journal, of).deployment
+        pinned = (await self.row(of)).deployment
         async with (
             checked_code(self.engine.applications, self.world, deployment, code, pinned) as (name, app),
-            self.engine.journal.view() as rows,
+            self.snapshot() as snapshot,
         ):
-            return await Checker(rows, self.engine.journal.partitions, self.world).check(of, name, app)
+            return await Checker(snapshot, self.world).check(of, name, app)
 
     async def check_all(
         self, listing: Listing, deployment: str, code: str | os.PathLike[str] | Snapshot | None
@@ -152,9 +151,9 @@ class LocalChecks(LocalJobs):
             count, wanted = await self.queries.newest_ids(self.query_target(), listing)
         async with (
             checked_code(self.engine.applications, self.world, deployment, code, "") as (name, app),
-            self.engine.journal.view() as rows,
+            self.snapshot() as snapshot,
         ):
-            checker = Checker(rows, self.engine.journal.partitions, self.world)
+            checker = Checker(snapshot, self.world)
             each = checker.check_each(wanted, name, app, is_complete=count <= listing.limit)
             async with aclosing(each):
                 async for summary in each:

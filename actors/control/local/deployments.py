@@ -8,23 +8,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
-import trio
 
 from actors.code.discovery import snapshot_of
 from actors.control.local.registry import LocalRegistry
 from actors.engine.requests import ControlAction
 from actors.errors import BrokenDeploymentError, DeploymentInUseError, Refused, UnknownFileError
 from actors.model.deployment_info import CodeFile, DeploymentInfo
-from actors.query.counts import count_rows
+from actors.query.deployments import count_pinned, stored_deployment
 from actors.system.code import code_target, pieces_of, read_code, read_packed
 from actors.values.snapshot import Snapshot, pack, unpack
-from journal import keys
 from journal.safe_logger import SafeLogger
 
 if TYPE_CHECKING:
     from actors.core.deployments import Deployment, DeploymentChange
+    from actors.query.snapshot import JournalSnapshot
     from actors.values.snapshot import Snapshot
-    from journal.log.protocol import RowSource
 
 log = SafeLogger(__name__)
 
@@ -106,13 +104,15 @@ class LocalDeployments(LocalRegistry):
 
     async def list_deployments(self) -> tuple[DeploymentInfo, ...]:
         """All that are registered, the newest first."""
-        await trio.lowlevel.checkpoint()
-        return tuple([await self._info(known) for known in reversed(self.engine.applications.registered.known)])
+        async with self.snapshot() as snapshot:
+            known = reversed(self.engine.applications.registered.known)
+            return tuple([await self._info(snapshot, each) for each in known])
 
     async def get_deployment(self, deployment: str) -> DeploymentInfo:
         """One of them. Raises :class:`UnknownDeploymentError`."""
-        await trio.lowlevel.checkpoint()
-        return await self._info(self.engine.applications.registered.find(deployment))
+        known = self.engine.applications.registered.find(deployment)
+        async with self.snapshot() as snapshot:
+            return await self._info(snapshot, known)
 
     async def list_code(self, deployment: str) -> tuple[CodeFile, ...]:
         """The files of its code, by path. Raises ``UnknownDeploymentError``, ``BrokenDeploymentError``."""
@@ -131,14 +131,14 @@ class LocalDeployments(LocalRegistry):
 
     async def _code(self, deployment: str) -> Snapshot:
         self.engine.applications.registered.find(deployment)
-        packed = read_packed(self.engine.journal, deployment)
+        packed = read_packed(self.engine.journal, self.engine.journal.partitions, deployment)
         snapshot: Snapshot = await self.world.offload(partial(unpack, deployment, packed))
         return snapshot
 
-    async def _info(self, known: Deployment) -> DeploymentInfo:
+    async def _info(self, snapshot: JournalSnapshot, known: Deployment) -> DeploymentInfo:
         applications = self.engine.applications
         return attrs.evolve(
-            await info_of_deployment(self.engine.journal, known, applications.latest),
+            await stored_deployment(snapshot, known, applications.latest),
             is_served=known.id == applications.served_as,
             is_loaded=applications.is_loaded(known.id),
         )
@@ -148,7 +148,8 @@ class LocalDeployments(LocalRegistry):
         applications.registered.find(deployment)
         if deployment == applications.served_as:
             raise DeploymentInUseError(f"{deployment} is what this process serves; stop it, or serve other code, first")
-        count = await _count_pinned(self.engine.journal, deployment)
+        async with self.snapshot() as snapshot:
+            count = await count_pinned(snapshot, deployment)
         if count:
             raise DeploymentInUseError(
                 f"{count} open invocations run on {deployment}; let them end, or move them with resume(deployment=…)",
@@ -157,32 +158,10 @@ class LocalDeployments(LocalRegistry):
 
     def _is_kept(self, deployment: str) -> bool:
         try:
-            read_code(self.engine.journal, deployment)
+            read_code(self.engine.journal, self.engine.journal.partitions, deployment)
         except BrokenDeploymentError:
             return False
         return True
-
-
-async def info_of_deployment(rows: RowSource, known: Deployment, latest: str) -> DeploymentInfo:
-    """What is kept of one, where nothing is served."""
-    return DeploymentInfo(
-        id=known.id,
-        entries=known.entries,
-        files=known.files,
-        size=known.size,
-        registered_at=known.registered_at,
-        registered_by=known.registered_by,
-        is_latest=known.id == latest,
-        is_served=False,
-        is_loaded=False,
-        passed_over=known.passed_over,
-        open_invocations=await _count_pinned(rows, known.id),
-    )
-
-
-async def _count_pinned(rows: RowSource, deployment: str) -> int:
-    """How many open invocations run on it, by the index."""
-    return await count_rows(rows, partial(keys.pinned_prefix, deployment=deployment))
 
 
 def _file(path: str, content: bytes) -> CodeFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -15,10 +16,11 @@ from actors.model.history import JournalEntry
 from actors.model.info import ServiceInfo, info_of
 from actors.model.listing import Listing
 from actors.model.services import service_info
-from actors.query.audit import AuditQuery, ChainCheck, check_of, list_audit
+from actors.query.audit import AuditQuery, list_audit
+from actors.query.audit_chain import check_audit
 from actors.query.changes import changes_since
-from actors.query.invocations import row_of_id
-from actors.query.objects import KeptObjects
+from actors.query.objects import kind_of, services_with_objects
+from actors.query.snapshot import open_snapshot
 from actors.query.sql.queries import QueryTarget
 from actors.query.unserved import UnservedClass, unserved_classes
 from journal.errors import JournalError
@@ -57,7 +59,7 @@ class LocalInvocations(LocalServices):
             return await self.engine.look(of, self.who)
         except UnavailableError:
             # Nothing can be decided, and what was decided can be read.
-            return info_of(row_of_id(self.engine.journal, of), None, self.engine.registry.gates)
+            return info_of(await self.row(of), None, self.engine.registry.gates)
 
     async def outcome(self, of: InvocationId, *, leaves_at_pause: bool = False) -> Outcome:
         return await self.engine.watch(of, self.who, leaves_at_pause=leaves_at_pause)
@@ -76,30 +78,26 @@ class LocalInvocations(LocalServices):
         return await self.queries.matching(self.query_target(), predicate, at_most=at_most)
 
     async def services(self, *, system: bool = False) -> tuple[ServiceInfo, ...]:
-        async with self.engine.journal.view() as rows:
-            kept = KeptObjects(rows, self.engine.journal.partitions)
-            lacking = [name for name in kept.services() if name not in self.engine.app]
+        async with self.snapshot() as snapshot:
             unserved = [
-                ServiceInfo(name=name, kind=kept.kind_of(name), handlers=(), is_served=False) for name in lacking
+                ServiceInfo(name=name, kind=kind_of(snapshot, name), handlers=(), is_served=False)
+                for name in services_with_objects(snapshot)
+                if name not in self.engine.app
             ]
         return (*self._served(system=system), *unserved)
 
     async def unserved(self) -> tuple[UnservedClass, ...]:
         """The classes that have stored objects and are not served."""
-        async with self.engine.journal.view() as rows:
-            return unserved_classes(KeptObjects(rows, self.engine.journal.partitions), self.engine.app)
+        async with self.snapshot() as snapshot:
+            return unserved_classes(snapshot, self.engine.app)
 
     async def audit(self, query: AuditQuery) -> AuditPage:
-        await trio.lowlevel.checkpoint()
-        return list_audit(self.engine.journal, query)
+        async with self.snapshot() as snapshot:
+            return list_audit(snapshot, query)
 
     async def verify_audit(self) -> AuditCheck:
-        chains = [ChainCheck(partition) for partition in range(self.engine.journal.partitions)]
-        for chain in chains:
-            while not chain.is_done:
-                chain.go_on(self.engine.journal)
-                await trio.lowlevel.checkpoint()
-        return check_of(chains)
+        async with self.snapshot() as snapshot:
+            return await check_audit(snapshot)
 
     async def changes(self, after: int | None, wait: float) -> ChangeSet:
         await trio.lowlevel.checkpoint()
@@ -138,12 +136,9 @@ class LocalInvocations(LocalServices):
         return found
 
     def query_target(self) -> QueryTarget:
-        journal = self.engine.journal
+        services = self._served(system=True)
         return QueryTarget(
-            view=journal.view,
-            partitions=journal.partitions,
-            asker=self.who.realm,
-            services=self._served(system=True),
+            snapshot=partial(open_snapshot, self.engine.journal, services=services), asker=self.who.realm
         )
 
     def _served(self, *, system: bool) -> tuple[ServiceInfo, ...]:

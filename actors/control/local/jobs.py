@@ -2,64 +2,42 @@
 
 from __future__ import annotations
 
-import heapq
 from contextlib import suppress
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
-import trio
-
 from actors.control.local.registry import LocalRegistry
 from actors.control.local.verbs import LocalVerbs
 from actors.core import commands as c
-from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec, JobState
+from actors.core.jobs import MAX_ITEMS, MAX_NAMED, Choice, ItemResult, JobPage, JobProgress, JobSpec
 from actors.engine.requests import ControlAction
 from actors.errors import (
     DefinitionError,
     InvalidArgumentError,
     TooManyItemsError,
-    UnavailableError,
     UnknownInvocationError,
     UnknownJobError,
 )
-from actors.model.classes import service_name
 from actors.model.handles import InvocationHandle
-from actors.model.job_info import JobInfo, JobItem, JobItems, JobPreview, words_of
-from actors.model.new_ids import new_id
-from actors.query.objects import KeptObjects
-from actors.system.job import Job, job_target
-from actors.values import ValueProblem, Written, codec_for, decode_kept
+from actors.model.job_info import JobInfo, JobItems, JobPreview, words_of
+from actors.query.jobs import RUN, info_of_job, items_of, newest_jobs, run_of_job, stored_items, unknown_job
+from actors.query.snapshot import open_snapshot
+from actors.system.job import job_target
+from actors.values import ValueProblem, Written, codec_for
 from actors.values.limits import within_limit
-from actors.values.texts import failure_in_words
-from journal import keys
-from journal.events import ControlResult, OutcomeKind, Status, Successor
+from journal.events import ControlResult, Status, Successor
 from journal.ids import InvocationId, StreamId, derived_unique, invocation_id
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
     from actors.model.info import InvocationInfo
     from journal.events import ControlResult
-    from journal.log.protocol import Journal, RowSource
-
-RUN = "run"
-"""The request under which a job runs, so that its id tells its invocation's."""
+    from journal.log.protocol import Journal
 
 _KEPT_SECONDS = 86_400.0
 """How long a key finds its job. What a person, or a program that lost an answer, asks again is asked sooner."""
 
 _MARK_WIDTH = 20
 """The part of a job's name, in hex digits, that is not its time (of a ULID: 80 of 128 bits)."""
-
-_NAMES_TOGETHER = 64
-_PAGES_TOGETHER = 20
-_ENDED = {
-    OutcomeKind.SUCCEEDED: JobState.DONE,
-    OutcomeKind.FAILED: JobState.FAILED,
-    OutcomeKind.CANCELLED: JobState.CANCELLED,
-    OutcomeKind.KILLED: JobState.KILLED,
-}
 
 
 class LocalJobs(LocalVerbs, LocalRegistry):
@@ -86,19 +64,20 @@ class LocalJobs(LocalVerbs, LocalRegistry):
         last day gives that job; raises ``IdempotencyConflictError`` if it was to do something else."""
         key = self.in_realm(idempotency_key)
         async with self.engine.one_job_at_a_time:
-            job = None if key is None else self._known_job(key)
+            job = None if key is None else await self._known_job(key)
             if job is None:
                 await self._check_job(spec, Choice(where=spec.where, ids=ids, refused_by=spec.refused_by))
                 job = _name_of(self.world.unique(), key)
             await self._run_as(job, spec, ids)
         return job
 
-    def _known_job(self, key: str) -> str | None:
+    async def _known_job(self, key: str) -> str | None:
         """The job of the last day that was asked for under this key."""
         since_ms = int((self.world.clock.now() - _KEPT_SECONDS) * 1000)
-        recent = takewhile(lambda job: _milliseconds_of(job) >= since_ms, newest_jobs(self.engine.journal))
         mark = _mark_of(key)
-        return next((job for job in recent if job.endswith(mark)), None)
+        async with self.snapshot() as snapshot:
+            recent = takewhile(lambda job: _milliseconds_of(job) >= since_ms, newest_jobs(snapshot))
+            return next((job for job in recent if job.endswith(mark)), None)
 
     async def _run_as(self, job: str, spec: JobSpec, ids: tuple[InvocationId, ...]) -> None:
         target = job_target(job, RUN)
@@ -122,11 +101,12 @@ class LocalJobs(LocalVerbs, LocalRegistry):
     async def list_jobs(self, limit: int) -> tuple[JobInfo, ...]:
         """The newest jobs."""
         found: list[JobInfo] = []
-        for job in newest_jobs(self.engine.journal):
-            if len(found) == limit:
-                break
-            with suppress(UnknownJobError):  # its run is no longer retained
-                found.append(await self.job_info(job))
+        async with self.snapshot() as snapshot:
+            for job in newest_jobs(snapshot):
+                if len(found) == limit:
+                    break
+                with suppress(UnknownJobError):  # its run is no longer retained
+                    found.append(await self.job_info(job))
         return tuple(found)
 
     async def job_info(self, job: str) -> JobInfo:
@@ -238,22 +218,11 @@ def check_choice(choice: Choice) -> None:
         )
 
 
-async def kept_items(kept: KeptObjects, job: str) -> AsyncIterator[JobItem]:
-    """What became of each invocation that a job has dealt with, as it is on disk."""
-    start = ""
-    while pages := await kept.items(service_name(Job), job, "pages", at=None, start=start, limit=_PAGES_TOGETHER):
-        for page in pages:
-            await trio.lowlevel.checkpoint()
-            for item in items_of(decode_kept(codec_for(JobPage), msgspec.json.encode(page.value), job)):
-                yield item
-        start = str(int(pages[-1].item) + 1)
-
-
 async def refused_by(journal: Journal, job: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
     """How many a job was refused that has ended, and the ids of so many, in the order in which it asked."""
     count, found = 0, list[InvocationId]()
-    async with journal.view() as rows:
-        async for item in kept_items(KeptObjects(rows, journal.partitions), job):
+    async with open_snapshot(journal) as snapshot:
+        async for item in stored_items(snapshot, job):
             if item.result is ItemResult.REFUSED:
                 count += 1
                 if count <= at_most:
@@ -273,82 +242,3 @@ def _mark_of(key: str) -> str:
 
 def _milliseconds_of(job: str) -> int:
     return int(job.removeprefix("job_")[:-_MARK_WIDTH], 16)
-
-
-def run_of_job(job: str) -> InvocationId:
-    """The invocation that a job is."""
-    return new_id(job_target(job, RUN), RUN, 0)
-
-
-def unknown_job(job: str) -> UnknownJobError:
-    """There is none of this id."""
-    return UnknownJobError(f"there is no job {job!r}: it never existed, or it has been purged")
-
-
-def items_of(page: JobPage) -> tuple[JobItem, ...]:
-    """The outcomes that a page of a job holds."""
-    fates = (page.fates[number] for number in page.items)
-    return tuple(
-        JobItem(
-            id=InvocationId(of),
-            result=fate.result,
-            before=fate.before,
-            after=fate.after,
-            error=fate.error,
-            reason=fate.reason,
-        )
-        for of, fate in zip(page.ids.split(), fates, strict=True)
-    )
-
-
-def newest_jobs(rows: RowSource) -> Iterator[str]:
-    """The names of jobs, the newest first: they begin with the time, so they are read off the index of objects, from its end.
-
-    To look for them among all invocations would take as long as there are many of those.
-    """
-    return heapq.merge(*(_jobs_of(rows, partition) for partition in range(rows.partitions)), reverse=True)
-
-
-def _jobs_of(rows: RowSource, partition: int) -> Iterator[str]:
-    start = keys.object_names(partition, service_name(Job))
-    stop = keys.after_prefix(start)
-    while page := rows.rows(start, stop, limit=_NAMES_TOGETHER, reverse=True):
-        for key, _ in page:
-            yield keys.parts_of_object_name(key)[1]
-        stop = page[-1][0]
-
-
-def info_of_job(job: str, run: InvocationInfo, progress: JobProgress) -> JobInfo:
-    """How a job stands, from the invocation that it is and from its fields. Raises ``UnavailableError``."""
-    spec = progress.spec
-    if spec is None:
-        raise UnavailableError(f"{job} has not begun: {run.pause_reason or 'try again later'}")
-    state = JobState.RUNNING if progress.is_selected else JobState.SELECTING
-    return JobInfo(
-        id=job,
-        invocation_id=run.id,
-        verb=spec.verb,
-        where=spec.where,
-        named=spec.named,
-        refused_by=spec.refused_by,
-        options=spec.options,
-        limit=spec.limit,
-        rate=spec.rate,
-        state=state if run.outcome is None else _ENDED[run.outcome.kind],
-        status=run.status,
-        started_by=run.created_by,
-        started_at=run.created_at,
-        ended_at=run.completed_at,
-        matched=progress.matched,
-        total=progress.total,
-        done=progress.changed + progress.unchanged + sum(progress.refused.values()),
-        changed=progress.changed,
-        unchanged=progress.unchanged,
-        refused=progress.refused,
-        failure=_failure(run),
-    )
-
-
-def _failure(run: InvocationInfo) -> str:
-    failure = run.last_failure if run.outcome is None else run.outcome.failure
-    return run.pause_reason or ("" if failure is None else failure_in_words(failure))

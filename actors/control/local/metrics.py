@@ -72,7 +72,7 @@ def ended_lately(engine: Engine) -> tuple[EndedSecond, ...]:
 async def figures_of(engine: Engine) -> Figures:
     """As of now. The open invocations are counted in the index by status, and the loop goes on between its pages."""
     counted: dict[Status, int] = {
-        status: await count_rows(engine.journal, partial(keys.open_prefix, status=status))
+        status: await count_rows(engine.journal, engine.journal.partitions, partial(keys.open_prefix, status=status))
         for status in Status
         if status is not Status.COMPLETED
     }

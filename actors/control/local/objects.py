@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from actors.control.local.calls import LocalCalls
 from actors.engine.requests import ControlAction
 from actors.errors import InvalidArgumentError, NotPossibleError, UnknownServiceError
 from actors.model.keys import checked_key
-from actors.query.objects import KeptObjects, checked_limit
+from actors.query.field_history import field_history
+from actors.query.objects import checked_limit, object_info, object_items, object_names
 from actors.values import ValueProblem, decode_kept
 from actors.values.limits import within_limit
 from actors.values.names import EDIT, is_system
@@ -17,7 +17,7 @@ from actors.values.outcomes import value_of
 from journal.events import Kind, Target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
     from actors.model.definitions import Definition, HandlerDefinition
     from actors.model.edit import Edit, EditResult
@@ -29,8 +29,8 @@ class LocalObjects(LocalCalls):
 
     async def object_names(self, service: str | None, after: str, limit: int, begin: str) -> list[ObjectName]:
         limit, names = checked_limit(limit), self._names_of(service)
-        async with self._kept_objects() as kept:
-            found = [each for name in names for each in kept.names(name, after, limit, begin=begin)]
+        async with self.snapshot() as snapshot:
+            found = [each for name in names for each in object_names(snapshot, name, after, limit, begin=begin)]
         return sorted(found, key=lambda name: (name.service if service is None else "", name.key))[:limit]
 
     def _names_of(self, service: str | None) -> Sequence[str | None]:
@@ -42,24 +42,25 @@ class LocalObjects(LocalCalls):
 
     async def object_info(self, service: str, key: str, at: int | None) -> ObjectInfo:
         definition, service = self._class_of(service, key)
-        async with self._kept_objects() as kept:
-            return await kept.info(service, key, definition, at)
+        async with self.snapshot() as snapshot:
+            return await object_info(snapshot, service, key, definition, at)
 
     async def object_items(
         self, service: str, key: str, field: str, *, at: int | None, start: str, limit: int
     ) -> list[ItemInfo]:
         _, service = self._class_of(service, key)
-        async with self._kept_objects() as kept:
-            return await kept.items(service, key, field, at=at, start=start, limit=checked_limit(limit))
+        limit = checked_limit(limit)
+        async with self.snapshot() as snapshot:
+            return await object_items(snapshot, service, key, field, at=at, start=start, limit=limit)
 
     async def field_history(
         self, service: str, key: str, field: str, *, after: int, before: int | None, newest_first: bool, limit: int
     ) -> list[FieldChange]:
         _, service = self._class_of(service, key)
         limit = checked_limit(limit)
-        async with self._kept_objects() as kept:
-            return await kept.history(
-                service, key, field, after=after, before=before, newest_first=newest_first, limit=limit
+        async with self.snapshot() as snapshot:
+            return await field_history(
+                snapshot, service, key, field, after=after, before=before, newest_first=newest_first, limit=limit
             )
 
     async def edit_object(
@@ -98,11 +99,6 @@ class LocalObjects(LocalCalls):
             raise NotPossibleError(f"{service} is a service: it has no keys and no fields")
         checked_key(definition, key, self.limits.key_bytes)
         return definition, definition.home(service, key, stored)
-
-    @asynccontextmanager
-    async def _kept_objects(self) -> AsyncIterator[KeptObjects]:
-        async with self.engine.journal.view() as rows:
-            yield KeptObjects(rows, self.engine.journal.partitions)
 
 
 def _as_json(handler: HandlerDefinition, edit: Edit, target: Target) -> bytes:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.errors import UnavailableError
+from actors.query.snapshot import open_snapshot
 from actors.query.sql.queries import Queries
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from actors.engine.engine import Engine
     from actors.engine.requests import Principal
     from actors.environment import Environment
+    from actors.query.snapshot import JournalSnapshot
     from actors.values.limits import Limits
+    from journal.ids import InvocationId
+    from journal.rows import InvocationRow
 
 
 class LocalServices:
@@ -28,6 +34,15 @@ class LocalServices:
         self.world = world
         self.who = who
         self.queries = queries if queries is not None else Queries(world, limits)
+
+    def snapshot(self) -> AbstractAsyncContextManager[JournalSnapshot]:
+        """The journal as of now, for the block."""
+        return open_snapshot(self.engine.journal)
+
+    async def row(self, of: InvocationId) -> InvocationRow:
+        """The row of an invocation. Raises :class:`actors.UnknownInvocationError`."""
+        async with self.snapshot() as snapshot:
+            return snapshot.invocation(of)
 
     def in_realm(self, idempotency_key: str | None) -> str | None:
         """The key as it is told from the same key of another client."""

@@ -11,7 +11,6 @@ from actors.errors import Refused
 from actors.model.handles import with_successor
 from actors.model.keys import checked_request_key
 from actors.model.payloads import check_value
-from actors.query.invocations import row_of_id
 from journal.errors import BrokenInvariant
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class LocalVerbs(LocalInvocations):
         """Load what a restart will be replayed on, so that its object need not wait for that."""
         with contextlib.suppress(Refused):  # the restart is refused for it
             applications = self.engine.applications
-            row = row_of_id(self.engine.journal, command.invocation_id)
+            row = await self.row(command.invocation_id)
             if command.deployment is None:
                 deployment = applications.kept_for_restart(row.deployment)
             else:

@@ -13,7 +13,7 @@ from journal.rows import AuditRow, decode_audit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.query.sql.source import Reader
+    from actors.query.snapshot import JournalSnapshot
 
 
 @attrs.frozen
@@ -22,10 +22,10 @@ class _Entry:
     row: AuditRow
 
 
-def _every(reader: Reader, _: Wanted) -> Iterator[_Entry]:
+def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Entry]:
     """Chain by chain, each by number: a clock may have been set back, so that is not always by time."""
-    for partition in range(reader.source.partitions):
-        for _key, data in reader.rows_under(keys.audit_prefix(partition)):
+    for partition in range(snapshot.partitions):
+        for _key, data in snapshot.rows_under(keys.audit_prefix(partition)):
             yield _Entry(partition, decode_audit(data))
 
 

@@ -10,9 +10,13 @@ import attrs
 
 from actors.errors import QueryTooLargeError, QueryTooSlowError
 from actors.values.limits import DEFAULT_LIMITS
+from journal.kv.store import SCAN_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from actors.query.snapshot import JournalSnapshot
+    from journal.kv.store import Readable
 
 MEMORY_BYTES = 256 << 20
 """How much SQLite may hold while a query runs: what it sorts, groups and makes distinct."""
@@ -83,3 +87,30 @@ class Budget:
                 f"the query needs more than {MEMORY_BYTES >> 20} MiB to sort or to group its rows; narrow it, or ask for "
                 "fewer columns"
             )
+
+
+@attrs.frozen
+class CountedRows:
+    """Rows that count against a budget as they are read (:class:`journal.kv.store.Readable`)."""
+
+    rows: Readable
+    budget: Budget
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row under a key. The budget is not checked: what reads row by row also reads an index by the page."""
+        value = self.rows.get(key)
+        self.budget.rows_read += value is not None
+        return value
+
+    def scan(
+        self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """At most ``limit`` rows of ``[start, stop)``, in order or from the end. Raises what the budget raises."""
+        page = self.rows.scan(start, stop, limit=limit, reverse=reverse)
+        self.budget.read(len(page))
+        return page
+
+
+def counted(snapshot: JournalSnapshot, budget: Budget) -> JournalSnapshot:
+    """The snapshot as one query reads it: every row that is read counts against its budget."""
+    return attrs.evolve(snapshot, view=CountedRows(snapshot.view, budget))

@@ -12,8 +12,8 @@ from journal.errors import BrokenInvariant
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
+    from actors.query.snapshot import JournalSnapshot
     from actors.query.sql.result import Value
-    from actors.query.sql.source import Reader
 
 R = TypeVar("R")
 
@@ -47,7 +47,7 @@ class Column(Generic[R]):
     name: str
     type: Type
     about: str
-    value: Callable[[R, Reader], Value]
+    value: Callable[[R, JournalSnapshot], Value]
     reads: Sequence[str] = ()
 
 
@@ -78,7 +78,7 @@ class Path(Generic[R]):
     """
 
     name: str
-    scan: Callable[[Reader, Wanted], Iterator[R]]
+    scan: Callable[[JournalSnapshot, Wanted], Iterator[R]]
     cost: float
     equal: Sequence[str] = ()
     held: Sequence[str] = ()

@@ -8,14 +8,13 @@ import attrs
 import msgspec
 
 from actors.query.sql.columns import Column, Path, Table, Type, Wanted
-from actors.system.registry_rows import read_deployments
 from journal import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.core.deployments import Deployment
-    from actors.query.sql.source import Reader
+    from actors.query.snapshot import JournalSnapshot
 
 
 @attrs.frozen
@@ -24,18 +23,17 @@ class _Registered:
     is_latest: bool
 
 
-def _every(reader: Reader, _: Wanted) -> Iterator[_Registered]:
-    registered = read_deployments(reader.source.view, reader.source.partitions)
-    reader.budget.read(1 + len(registered.known))
+def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Registered]:
+    registered = snapshot.deployments()
     for deployment in registered.known:
         yield _Registered(deployment, deployment.id == registered.latest)
 
 
-def _open_invocations(row: _Registered, reader: Reader) -> int:
+def _open_invocations(row: _Registered, snapshot: JournalSnapshot) -> int:
     return sum(
         1
-        for partition in range(reader.source.partitions)
-        for _ in reader.rows_under(keys.pinned_prefix(partition, row.deployment.id))
+        for partition in range(snapshot.partitions)
+        for _ in snapshot.rows_under(keys.pinned_prefix(partition, row.deployment.id))
     )
 
 

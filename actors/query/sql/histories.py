@@ -19,7 +19,7 @@ from journal.ids import StreamId, parse_invocation_id, stream_of_invocation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.query.sql.source import Reader
+    from actors.query.snapshot import JournalSnapshot
 
 
 def _details(recorded: Recorded) -> str:
@@ -31,28 +31,28 @@ def _field(recorded: Recorded, name: str) -> str | None:
     return None if value is None else str(value)
 
 
-def _of_invocation(reader: Reader, wanted: Wanted) -> Iterator[Recorded]:
+def _of_invocation(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Recorded]:
     try:
         of = parse_invocation_id(wanted.equal["invocation_id"])
     except MalformedIdError:
         return
-    row = reader.invocation(of)
+    row = snapshot.find_invocation(of)
     if row is None:
         return
     stream = stream_of_invocation(of)
     # The row of an open invocation is not written at each of its events.
-    spans = row.spans if row.status is Status.COMPLETED else [(row.spans[0][0], reader.last_event(stream))]
+    spans = row.spans if row.status is Status.COMPLETED else [(row.spans[0][0], snapshot.last_event(stream))]
     for first, last in spans:
-        for recorded in reader.events(stream, first, last):
+        for recorded in snapshot.events(stream, first, last):
             if belongs_to(recorded.event, of):
                 yield recorded
 
 
-def _every(reader: Reader, _: Wanted) -> Iterator[Recorded]:
+def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[Recorded]:
     """Object by object, each in its order."""
-    for partition in range(reader.source.partitions):
+    for partition in range(snapshot.partitions):
         expected = _Expected()
-        for key, data in reader.rows_under(keys.records(partition)):
+        for key, data in snapshot.rows_under(keys.records(partition)):
             yield from expected.events_of(key, data)
 
 

@@ -21,7 +21,7 @@ from journal.rows import AwaitedSignal, decode_row, decode_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from actors.query.sql.source import Reader
+    from actors.query.snapshot import JournalSnapshot
 
 _LATEST = 1e13  # seconds; what the index by time has room for
 _OPEN = {status.value: status for status in Status if status is not Status.COMPLETED}
@@ -119,20 +119,20 @@ def _failure(row: Row) -> _Failure | None:
     return row.last_failure if ended is None or ended.failure is None else ended.failure
 
 
-def _shown_target(row: Row, _: Reader) -> str:
+def _shown_target(row: Row, _: JournalSnapshot) -> str:
     return str(e.Target(row.target.service, row.target.key, row.target.handler))
 
 
-def _duration(row: Row, reader: Reader) -> float | None:
+def _duration(row: Row, snapshot: JournalSnapshot) -> float | None:
     if row.started_at is None:
         return None
-    return (reader.source.now if row.completed_at is None else row.completed_at) - row.started_at
+    return (snapshot.now if row.completed_at is None else row.completed_at) - row.started_at
 
 
-def _argument(row: Row, reader: Reader) -> str | None:
+def _argument(row: Row, snapshot: JournalSnapshot) -> str | None:
     first = row.spans[0][0]
     stream = stream_of_invocation(row.invocation_id)
-    accepted = next(iter(reader.events(stream, first, first)), None)
+    accepted = next(iter(snapshot.events(stream, first, first)), None)
     if accepted is None or not isinstance(accepted.event, e.InvocationAccepted):
         raise Damaged(stream, first, f"the acceptance of {row.invocation_id} is expected here")
     return json_text(accepted.event.argument)
@@ -141,47 +141,47 @@ def _argument(row: Row, reader: Reader) -> str | None:
 # Ways in.
 
 
-def _by_id(reader: Reader, wanted: Wanted) -> Iterator[Row]:
+def _by_id(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
     try:
         of = parse_invocation_id(wanted.equal["id"])
     except MalformedIdError:
         return
-    data = reader.get(keys.invocation(reader.partition_of(stream_of_invocation(of)), of))
+    data = snapshot.get(keys.invocation(snapshot.partition_of(stream_of_invocation(of)), of))
     if data is not None:
         yield decode_row(_kind_for(wanted), data)
 
 
-def _by_object(reader: Reader, wanted: Wanted) -> Iterator[Row]:
+def _by_object(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
     stream = stream_of(wanted.equal["service"], wanted.equal["key"])
-    yield from _under(reader, wanted, keys.invocations_of(reader.partition_of(stream), stream))
+    yield from _under(snapshot, wanted, keys.invocations_of(snapshot.partition_of(stream), stream))
 
 
-def _by_status(reader: Reader, wanted: Wanted) -> Iterator[Row]:
+def _by_status(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
     status = wanted.equal["status"]
     if status == Status.COMPLETED.value:
-        yield from _every(reader, wanted)
+        yield from _every(snapshot, wanted)
     elif status in _OPEN:
         kind = _kind_for(wanted)
-        for partition in range(reader.source.partitions):
-            for key, _ in reader.rows_under(keys.open_prefix(partition, _OPEN[status])):
-                yield _indexed(reader, kind, partition, key)
+        for partition in range(snapshot.partitions):
+            for key, _ in snapshot.rows_under(keys.open_prefix(partition, _OPEN[status])):
+                yield _indexed(snapshot, kind, partition, key)
 
 
-def _by_awaited(reader: Reader, wanted: Wanted) -> Iterator[Row]:
+def _by_awaited(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
     """The longest first, of each partition."""
     kind = _kind_for(wanted)
-    for partition in range(reader.source.partitions):
-        for key, _ in reader.rows_under(keys.awaiting_prefix(partition)):
-            yield _indexed(reader, kind, partition, key)
+    for partition in range(snapshot.partitions):
+        for key, _ in snapshot.rows_under(keys.awaiting_prefix(partition)):
+            yield _indexed(snapshot, kind, partition, key)
 
 
-def _by_time(reader: Reader, wanted: Wanted) -> Iterator[Row]:
+def _by_time(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
     kind = _kind_for(wanted, *_AGE)
-    parts = [_of_partition_by_time(reader, kind, partition, wanted) for partition in range(reader.source.partitions)]
+    parts = [_of_partition_by_time(snapshot, kind, partition, wanted) for partition in range(snapshot.partitions)]
     return parts[0] if len(parts) == 1 else heapq.merge(*parts, key=_age, reverse=wanted.descending)
 
 
-def _of_partition_by_time(reader: Reader, kind: type[Row], partition: int, wanted: Wanted) -> Iterator[Row]:
+def _of_partition_by_time(snapshot: JournalSnapshot, kind: type[Row], partition: int, wanted: Wanted) -> Iterator[Row]:
     """The index has microseconds and a row more, so those of one microsecond are put in order here."""
     prefix = keys.created_prefix(partition)
     start, stop = prefix, keys.after_prefix(prefix)
@@ -191,9 +191,9 @@ def _of_partition_by_time(reader: Reader, kind: type[Row], partition: int, wante
         stop = keys.created_behind(partition, wanted.high)
     if start >= stop:
         return
-    entries = (key for key, _ in reader.rows(start, stop, reverse=wanted.descending))
+    entries = (key for key, _ in snapshot.rows(start, stop, reverse=wanted.descending))
     for _, group in itertools.groupby(entries, keys.microsecond_of_created):
-        rows = [_indexed(reader, kind, partition, key) for key in group]
+        rows = [_indexed(snapshot, kind, partition, key) for key in group]
         if len(rows) > 1:
             rows.sort(key=_age, reverse=wanted.descending)
         yield from rows
@@ -206,23 +206,23 @@ def _age(row: Row) -> tuple[float, str]:
     return row.created_at, row.invocation_id
 
 
-def _indexed(reader: Reader, kind: type[Row], partition: int, index_key: bytes) -> Row:
+def _indexed(snapshot: JournalSnapshot, kind: type[Row], partition: int, index_key: bytes) -> Row:
     of = InvocationId(keys.id_at_end(index_key))
-    data = reader.get(keys.invocation(partition, of))
+    data = snapshot.get(keys.invocation(partition, of))
     if data is None:
         raise CorruptRecord(f"an index names invocation {of}, and its row is missing; the indexes must be rebuilt")
     return decode_row(kind, data)
 
 
-def _every(reader: Reader, wanted: Wanted) -> Iterator[Row]:
+def _every(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[Row]:
     return itertools.chain.from_iterable(
-        _under(reader, wanted, keys.invocations(partition)) for partition in range(reader.source.partitions)
+        _under(snapshot, wanted, keys.invocations(partition)) for partition in range(snapshot.partitions)
     )
 
 
-def _under(reader: Reader, wanted: Wanted, prefix: bytes) -> Iterator[Row]:
+def _under(snapshot: JournalSnapshot, wanted: Wanted, prefix: bytes) -> Iterator[Row]:
     kind = _kind_for(wanted)
-    pages = reader.pages(prefix, keys.after_prefix(prefix))
+    pages = snapshot.pages(prefix, keys.after_prefix(prefix))
     return itertools.chain.from_iterable(decode_rows(kind, (data for _, data in page)) for page in pages)
 
 

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from actors.core.state import InvocationState, ObjectState
-    from actors.query.sql.source import Reader
+    from actors.query.snapshot import JournalSnapshot
 
 
-def _named(reader: Reader, wanted: Wanted) -> Iterator[tuple[StreamId, ObjectState]]:
+def _named(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[tuple[StreamId, ObjectState]]:
     stream = stream_of(wanted.equal["service"], wanted.equal["key"])
-    state = reader.object(stream)
+    state = snapshot.object(stream)
     if state is not None:
         yield stream, state
 
 
-def _all(reader: Reader) -> Iterator[tuple[StreamId, ObjectState]]:
-    for stream in reader.streams():
-        state = reader.object(stream)
+def _all(snapshot: JournalSnapshot) -> Iterator[tuple[StreamId, ObjectState]]:
+    for stream in snapshot.streams():
+        state = snapshot.object(stream)
         if state is not None:
             yield stream, state
 
@@ -46,22 +46,22 @@ class _Field:
     shape: str
 
 
-def _fields(reader: Reader, objects: Iterator[tuple[StreamId, ObjectState]]) -> Iterator[_Field]:
+def _fields(snapshot: JournalSnapshot, objects: Iterator[tuple[StreamId, ObjectState]]) -> Iterator[_Field]:
     for stream, state in objects:
         shapes = dict.fromkeys(state.fields, "value") | dict.fromkeys(state.lengths, "log")
-        for name in _fields_with_items(reader, stream):
+        for name in _fields_with_items(snapshot, stream):
             shapes.setdefault(name, "map")
         for name in sorted(shapes):
             yield _Field(stream, state, name, shapes[name])
 
 
-def _fields_with_items(reader: Reader, stream: StreamId) -> Iterator[str]:
+def _fields_with_items(snapshot: JournalSnapshot, stream: StreamId) -> Iterator[str]:
     """Only one item of each field is read."""
-    partition = reader.partition_of(stream)
+    partition = snapshot.partition_of(stream)
     prefix = keys.items_of_object(partition, stream)
     start, stop = prefix, keys.after_prefix(prefix)
     while True:
-        found = reader.first(start, stop)
+        found = snapshot.first(start, stop)
         if found is None:
             return
         name, _ = keys.field_of_item(found[0])
@@ -69,20 +69,20 @@ def _fields_with_items(reader: Reader, stream: StreamId) -> Iterator[str]:
         start = keys.after_prefix(keys.items(partition, stream, name))
 
 
-def _items(field: _Field, reader: Reader) -> Iterator[tuple[bytes, bytes]]:
-    prefix = keys.items(reader.partition_of(field.stream), field.stream, field.name)
-    for key, data in reader.rows_under(prefix):
+def _items(field: _Field, snapshot: JournalSnapshot) -> Iterator[tuple[bytes, bytes]]:
+    prefix = keys.items(snapshot.partition_of(field.stream), field.stream, field.name)
+    for key, data in snapshot.rows_under(prefix):
         yield key[len(prefix) :], data
 
 
-def _value(field: _Field, reader: Reader) -> str | None:
+def _value(field: _Field, snapshot: JournalSnapshot) -> str | None:
     match field.shape:
         case "value":
             return json_text(field.state.fields[field.name])
         case "log":
-            return f"[{b','.join(data for _, data in _items(field, reader)).decode()}]"
+            return f"[{b','.join(data for _, data in _items(field, snapshot)).decode()}]"
         case _:
-            pairs = (b"%b:%b" % (_as_name(key), data) for key, data in _items(field, reader))
+            pairs = (b"%b:%b" % (_as_name(key), data) for key, data in _items(field, snapshot))
             return f"{{{b','.join(pairs).decode()}}}"
 
 
@@ -91,14 +91,14 @@ def _as_name(key: bytes) -> bytes:
     return key if key.startswith(b'"') else msgspec.json.encode(key.decode())
 
 
-def _length(field: _Field, reader: Reader) -> int | None:
+def _length(field: _Field, snapshot: JournalSnapshot) -> int | None:
     match field.shape:
         case "value":
             return None
         case "log":
             return field.state.lengths[field.name]
         case _:
-            return sum(1 for _ in _items(field, reader))
+            return sum(1 for _ in _items(field, snapshot))
 
 
 STATES = Table[_Field](
@@ -116,11 +116,11 @@ STATES = Table[_Field](
     paths=(
         Path(
             name="object",
-            scan=lambda reader, wanted: _fields(reader, _named(reader, wanted)),
+            scan=lambda snapshot, wanted: _fields(snapshot, _named(snapshot, wanted)),
             equal=("service", "key"),
             cost=10,
         ),
-        Path(name="every", scan=lambda reader, _: _fields(reader, _all(reader)), cost=1_000_000),
+        Path(name="every", scan=lambda snapshot, _: _fields(snapshot, _all(snapshot)), cost=1_000_000),
     ),
     identity=lambda field: (field.stream, field.name),
 )
@@ -145,33 +145,33 @@ def _places(state: ObjectState) -> Iterator[_Place]:
         yield _Place(state, position, state.invocations[waiting])
 
 
-def _inbox_of_object(reader: Reader, wanted: Wanted) -> Iterator[_Place]:
-    for _, state in _named(reader, wanted):
+def _inbox_of_object(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[_Place]:
+    for _, state in _named(snapshot, wanted):
         yield from _places(state)
 
 
-def _inbox_of_invocation(reader: Reader, wanted: Wanted) -> Iterator[_Place]:
+def _inbox_of_invocation(snapshot: JournalSnapshot, wanted: Wanted) -> Iterator[_Place]:
     try:
         of = parse_invocation_id(wanted.equal["invocation_id"])
     except MalformedIdError:
         return
-    state = reader.object(stream_of_invocation(of))
+    state = snapshot.object(stream_of_invocation(of))
     if state is not None:
         yield from _places(state)
 
 
-def _every_inbox(reader: Reader, _: Wanted) -> Iterator[_Place]:
+def _every_inbox(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Place]:
     """Only objects that have something under way have an inbox."""
     seen: set[StreamId] = set()
     for status in Status:
         if status in (Status.COMPLETED, Status.SCHEDULED):
             continue
-        for partition in range(reader.source.partitions):
-            for key, _data in reader.rows_under(keys.open_prefix(partition, status)):
+        for partition in range(snapshot.partitions):
+            for key, _data in snapshot.rows_under(keys.open_prefix(partition, status)):
                 stream = stream_of_invocation(InvocationId(keys.id_at_end(key)))
                 if stream not in seen:
                     seen.add(stream)
-                    state = reader.object(stream)
+                    state = snapshot.object(stream)
                     if state is None:
                         raise Damaged(stream, 0, "it has an open invocation, and there is no object")
                     yield from _places(state)

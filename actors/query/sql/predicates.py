@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 from actors.errors import InvalidQueryError
 from actors.model.listing import Listing
 from actors.query.sql.authorizer import Authorizer
-from actors.query.sql.budget import Budget
+from actors.query.sql.budget import Budget, counted
 from actors.query.sql.invocations import INVOCATIONS
-from actors.query.sql.source import Reader
 from actors.query.sql.statement import Statement
 from actors.values.names import SYSTEM_NAMESPACE
 from journal.events import Status
@@ -27,26 +26,26 @@ from journal.ids import InvocationId
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from actors.query.snapshot import JournalSnapshot
     from actors.query.sql.result import Value
-    from actors.query.sql.source import QuerySnapshot
     from journal.rows import InvocationRow
 
 _READABLE = frozenset({INVOCATIONS.name})
 _FROM = "FROM sys_invocation WHERE"
 
 
-def check_predicate(source: QuerySnapshot, predicate: str, budget: Budget | None = None) -> None:
+def check_predicate(snapshot: JournalSnapshot, predicate: str, budget: Budget | None = None) -> None:
     """Raise :class:`actors.InvalidQueryError` unless this is a predicate. Reads nothing."""
     if not predicate.strip():
         raise InvalidQueryError("the predicate is empty; write a condition such as status = 'paused'")
     for before, after in (("CASE WHEN\n", "\nTHEN 1 END"), ("(\n", "\n)")):
-        compiled = _statement(source, budget or Budget(), f"EXPLAIN SELECT 1 {_FROM} {before}", predicate, after)
+        compiled = _statement(snapshot, budget or Budget(), f"EXPLAIN SELECT 1 {_FROM} {before}", predicate, after)
         for _ in compiled.rows(()):
             pass
 
 
 def where(
-    source: QuerySnapshot,
+    snapshot: JournalSnapshot,
     predicate: str,
     *,
     budget: Budget | None = None,
@@ -57,16 +56,16 @@ def where(
 
     ::
 
-        for of in where(source, "status = 'paused' and service = 'Agent'"): ...
+        for of in where(snapshot, "status = 'paused' and service = 'Agent'"): ...
     """
     budget = Budget() if budget is None else budget
-    check_predicate(source, predicate, budget)
-    statement = _statement(source, budget, f"SELECT id {_FROM} (\n", predicate, "\n)")
+    check_predicate(snapshot, predicate, budget)
+    statement = _statement(snapshot, budget, f"SELECT id {_FROM} (\n", predicate, "\n)")
     return (InvocationId(str(of)) for (of,) in statement.rows(()))
 
 
 def matching(
-    source: QuerySnapshot,
+    snapshot: JournalSnapshot,
     predicate: str,
     *,
     at_most: int,
@@ -76,26 +75,26 @@ def matching(
 
     Raises as :func:`where` does.
     """
-    return _counted(source, Listing(), predicate, "created_at, id", at_most, budget)
+    return _counted(snapshot, Listing(), predicate, "created_at, id", at_most, budget)
 
 
-def newest_ids(source: QuerySnapshot, listing: Listing, *, budget: Budget) -> tuple[int, list[InvocationId]]:
+def newest_ids(snapshot: JournalSnapshot, listing: Listing, *, budget: Budget) -> tuple[int, list[InvocationId]]:
     """How many invocations are listed, and the ids of the newest of them, newest first; as many as the listing is long.
 
     Raises as :func:`where` does.
     """
     predicate = "true" if listing.where is None else listing.where
     order = "created_at DESC, id DESC"
-    return _counted(source, listing, predicate, order, listing.limit, budget)
+    return _counted(snapshot, listing, predicate, order, listing.limit, budget)
 
 
 def _counted(
-    source: QuerySnapshot, listing: Listing, predicate: str, order: str, at_most: int, budget: Budget
+    snapshot: JournalSnapshot, listing: Listing, predicate: str, order: str, at_most: int, budget: Budget
 ) -> tuple[int, list[InvocationId]]:
-    check_predicate(source, predicate, budget)
+    check_predicate(snapshot, predicate, budget)
     conditions, parameters = _conditions(listing)
     before = f"SELECT id {_FROM} {conditions} AND (\n"
-    statement = _statement(source, budget, before, predicate, f"\n) ORDER BY {order}")
+    statement = _statement(snapshot, budget, before, predicate, f"\n) ORDER BY {order}")
     count = 0
     ids: list[InvocationId] = []
     for (of,) in statement.rows(parameters):
@@ -106,7 +105,7 @@ def _counted(
 
 
 def newest(
-    source: QuerySnapshot,
+    snapshot: JournalSnapshot,
     listing: Listing,
     predicate: str,
     *,
@@ -114,12 +113,12 @@ def newest(
 ) -> list[InvocationRow]:
     """The newest of the invocations that are listed and that the predicate fits, newest first. Raises as :func:`where` does."""
     budget = Budget() if budget is None else budget
-    check_predicate(source, predicate, budget)
+    check_predicate(snapshot, predicate, budget)
     conditions, parameters = _conditions(listing)
     before = f"SELECT id {_FROM} {conditions} AND (\n"
-    statement = _statement(source, budget, before, predicate, "\n) ORDER BY created_at DESC, id DESC LIMIT ?")
-    reader = Reader(source, budget)
-    found = (reader.invocation(InvocationId(str(of))) for (of,) in statement.rows([*parameters, listing.limit]))
+    statement = _statement(snapshot, budget, before, predicate, "\n) ORDER BY created_at DESC, id DESC LIMIT ?")
+    read = counted(snapshot, budget)
+    found = (read.find_invocation(InvocationId(str(of))) for (of,) in statement.rows([*parameters, listing.limit]))
     return [row for row in found if row is not None]
 
 
@@ -141,9 +140,9 @@ def _conditions(listing: Listing) -> tuple[str, list[Value]]:
     return " AND ".join(conditions), parameters
 
 
-def _statement(source: QuerySnapshot, budget: Budget, before: str, predicate: str, after: str) -> Statement:
+def _statement(snapshot: JournalSnapshot, budget: Budget, before: str, predicate: str, after: str) -> Statement:
     return Statement(
-        source,
+        snapshot,
         budget,
         Authorizer(readable=_READABLE, is_at_once=budget.is_at_once),
         before + predicate + after,

@@ -1,7 +1,7 @@
-"""Questions to a runtime, or to a data directory at rest: each reads one view, so many at a time.
+"""Questions to a runtime, or to a data directory at rest: each reads one snapshot, so many at a time.
 
 What an index finds is answered at once: the way to a thread and back costs more than the answer, and beside an event loop that
-is never idle a switch interval each way. What takes longer starts again in a thread, on the same view.
+is never idle a switch interval each way. What takes longer starts again in a thread, on the same snapshot.
 
 Imports SQLite when a question in SQL comes first; raises :class:`actors.extras.MissingExtraError` if it is not installed.
 """
@@ -19,18 +19,16 @@ from actors.extras import require
 from actors.query.sql.places import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from actors.environment import Environment
-    from actors.model.info import ServiceInfo
     from actors.model.listing import Listing
+    from actors.query.snapshot import JournalSnapshot
     from actors.query.sql.budget import Budget
     from actors.query.sql.result import Parameters, QueryResult
-    from actors.query.sql.source import QuerySnapshot
     from actors.values.limits import Limits
     from journal.ids import InvocationId
-    from journal.kv.store import Readable
     from journal.rows import InvocationRow
 
 T = TypeVar("T")
@@ -44,12 +42,10 @@ _SELECTION_SECONDS = 120.0
 
 @attrs.frozen(kw_only=True)
 class QueryTarget:
-    """What is asked: something with views, of a running journal or of one at rest. ``asker`` is the realm of the principal."""
+    """What is asked. ``asker`` is the realm of the principal."""
 
-    view: Callable[[], AbstractAsyncContextManager[Readable]]
-    partitions: int
+    snapshot: Callable[[], AbstractAsyncContextManager[JournalSnapshot]]
     asker: str = ""
-    services: Sequence[ServiceInfo] = ()
 
 
 class Queries:
@@ -68,8 +64,8 @@ class Queries:
         limits = self._limits
         return await self._answer(
             asked,
-            lambda source, budget: query(
-                source,
+            lambda snapshot, budget: query(
+                snapshot,
                 sql,
                 parameters,
                 max_rows=limits.query_rows,
@@ -85,8 +81,8 @@ class Queries:
 
         return await self._answer(
             asked,
-            lambda source, budget: newest(
-                source,
+            lambda snapshot, budget: newest(
+                snapshot,
                 listing,
                 predicate,
                 budget=budget,
@@ -96,11 +92,11 @@ class Queries:
     async def listed(self, asked: QueryTarget, listing: Listing) -> list[InvocationRow]:
         """The newest invocations that are listed; without a condition in SQL. Raises :class:`actors.QueryTooSlowError`."""
         from actors.query.invocations import list_invocations
-        from actors.query.sql.source import CountedRows, Reader
+        from actors.query.sql.budget import counted
 
         return await self._answer(
             asked,
-            lambda source, budget: list_invocations(CountedRows(Reader(source, budget)), listing),
+            lambda snapshot, budget: list_invocations(counted(snapshot, budget), listing),
         )
 
     async def matching(self, asked: QueryTarget, predicate: str, *, at_most: int) -> tuple[int, list[InvocationId]]:
@@ -110,8 +106,8 @@ class Queries:
 
         return await self._answer(
             asked,
-            lambda source, budget: matching(
-                source,
+            lambda snapshot, budget: matching(
+                snapshot,
                 predicate,
                 at_most=at_most,
                 budget=budget,
@@ -126,8 +122,8 @@ class Queries:
 
         return await self._answer(
             asked,
-            lambda source, budget: newest_ids(
-                source,
+            lambda snapshot, budget: newest_ids(
+                snapshot,
                 listing,
                 budget=budget,
             ),
@@ -135,22 +131,18 @@ class Queries:
         )
 
     async def _answer(
-        self, asked: QueryTarget, question: Callable[[QuerySnapshot, Budget], T], *, seconds: float | None = None
+        self, asked: QueryTarget, question: Callable[[JournalSnapshot, Budget], T], *, seconds: float | None = None
     ) -> T:
         from actors.errors import QueryTooSlowError
         from actors.query.sql.budget import Budget
-        from actors.query.sql.source import QuerySnapshot
 
-        async with self._places.place(asked.asker), asked.view() as view:
-            source = QuerySnapshot(
-                view=view, partitions=asked.partitions, now=self._world.clock.now(), services=asked.services
-            )
+        async with self._places.place(asked.asker), asked.snapshot() as snapshot:
             with suppress(QueryTooSlowError):
-                return question(source, Budget(min(_AT_ONCE_SECONDS, self._limits.query_seconds), is_at_once=True))
-            return await self._in_a_thread(question, source, seconds or self._limits.query_seconds)
+                return question(snapshot, Budget(min(_AT_ONCE_SECONDS, self._limits.query_seconds), is_at_once=True))
+            return await self._in_a_thread(question, snapshot, seconds or self._limits.query_seconds)
 
     async def _in_a_thread(
-        self, question: Callable[[QuerySnapshot, Budget], T], source: QuerySnapshot, seconds: float
+        self, question: Callable[[JournalSnapshot, Budget], T], snapshot: JournalSnapshot, seconds: float
     ) -> T:
         from actors.query.sql.budget import Budget
         from actors.query.sql.turns import Turns
@@ -163,7 +155,7 @@ class Queries:
 
         def work() -> T:
             try:
-                return question(source, Budget(seconds, still_wanted))
+                return question(snapshot, Budget(seconds, still_wanted))
             finally:
                 turns.end()
 

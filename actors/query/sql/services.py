@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
+from actors.query.objects import first_objects_in
 from actors.query.sql.columns import Column, Path, Table, Type, Wanted
 from journal import keys
 from journal.events import Kind
-from journal.ids import stream_of
 from journal.rows import InvocationRow, decode_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from actors.query.sql.source import Reader
+    from actors.query.snapshot import JournalSnapshot
 
 
 @attrs.frozen
@@ -29,25 +29,25 @@ class _Service:
     doc: str = ""
 
 
-def _every(reader: Reader, _: Wanted) -> Iterator[_Service]:
-    services = reader.source.services
+def _every(snapshot: JournalSnapshot, _: Wanted) -> Iterator[_Service]:
+    services = snapshot.services
     served = {name for info in services for name in (info.name, *info.aliases)}
     for info in services:
         handlers = [{"name": h.name, "mode": h.mode.value, "doc": h.doc} for h in info.handlers]
         yield _Service(info.name, info.kind.value, is_served=True, handlers=handlers, doc=info.doc)
-    yield from _left_behind(reader, served)
+    yield from _left_behind(snapshot, served)
 
 
-def _left_behind(reader: Reader, served: set[str]) -> Iterator[_Service]:
+def _left_behind(snapshot: JournalSnapshot, served: set[str]) -> Iterator[_Service]:
     """Classes that are not served: those of stored objects, and what invocations tell of them: the handlers that were called."""
     found = {
         name: _Service(name, kind.value, is_served=False, handlers=[])
-        for name, kind in _of_objects(reader)
+        for name, kind in _of_objects(snapshot)
         if name not in served
     }
     handlers: dict[tuple[str, str], str] = {}
-    for partition in range(reader.source.partitions):
-        for _key, data in reader.rows_under(keys.invocations(partition)):
+    for partition in range(snapshot.partitions):
+        for _key, data in snapshot.rows_under(keys.invocations(partition)):
             row = decode_row(InvocationRow, data)
             name = row.target.service
             if name not in served:
@@ -58,16 +58,12 @@ def _left_behind(reader: Reader, served: set[str]) -> Iterator[_Service]:
     yield from (service for _, service in sorted(found.items()))
 
 
-def _of_objects(reader: Reader) -> Iterator[tuple[str, Kind]]:
+def _of_objects(snapshot: JournalSnapshot) -> Iterator[tuple[str, Kind]]:
     """The names under which there are objects; of each only the first object of a partition is read."""
-    for partition in range(reader.source.partitions):
-        every = keys.object_names(partition, None)
-        start, stop = every, keys.after_prefix(every)
-        while (row := reader.first(start, stop)) is not None:
-            name, key = keys.parts_of_object_name(row[0])
-            state = reader.object(stream_of(name, key))
-            yield name, Kind.ACTOR if state is None else state.kind
-            start = keys.after_prefix(keys.object_names(partition, name))
+    for partition in range(snapshot.partitions):
+        for first in first_objects_in(snapshot, partition):
+            state = snapshot.stored_object(first.service, first.key).state()
+            yield first.service, Kind.ACTOR if state is None else state.kind
 
 
 SERVICES = Table[_Service](

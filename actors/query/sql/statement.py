@@ -12,9 +12,8 @@ import attrs
 
 from actors.errors import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
 from actors.query.sql.authorizer import SQL_BYTES, VALUE_BYTES, Authorizer, guarded_connection
-from actors.query.sql.budget import Budget
+from actors.query.sql.budget import Budget, counted
 from actors.query.sql.result import QueryResult, Value, check_parameters
-from actors.query.sql.source import Reader
 from actors.query.sql.tables import TABLES
 from actors.query.sql.virtual_tables import attach
 from actors.values.limits import DEFAULT_LIMITS
@@ -22,14 +21,14 @@ from actors.values.limits import DEFAULT_LIMITS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from actors.query.snapshot import JournalSnapshot
     from actors.query.sql.result import Parameters
-    from actors.query.sql.source import QuerySnapshot
 
 _SHOWN_CHARACTERS = 30
 
 
 def query(
-    source: QuerySnapshot,
+    snapshot: JournalSnapshot,
     sql: str,
     parameters: Parameters = (),
     *,
@@ -44,10 +43,10 @@ def query(
 
     ::
 
-        query(source, "select status, count(*) from sys_invocation where service = ? group by status", ["Agent"])
+        query(snapshot, "select status, count(*) from sys_invocation where service = ? group by status", ["Agent"])
     """
     budget = Budget() if budget is None else budget
-    statement = Statement(source, budget, Authorizer(is_at_once=budget.is_at_once), sql)
+    statement = Statement(snapshot, budget, Authorizer(is_at_once=budget.is_at_once), sql)
     rows: list[list[Value]] = []
     size = 0
     for row in statement.rows(parameters):
@@ -68,7 +67,7 @@ class Statement:
     errors are counted from there.
     """
 
-    source: QuerySnapshot
+    snapshot: JournalSnapshot
     budget: Budget
     guard: Authorizer
     sql: str
@@ -95,10 +94,10 @@ class Statement:
             raise InvalidQueryError("a NUL character ends the query", position=self.sql.index("\0") - self.offset)
         connection = guarded_connection(self.guard, self.budget)
         try:
-            reader = Reader(self.source, self.budget)
+            snapshot = counted(self.snapshot, self.budget)
             for table in TABLES:
-                attach(connection, table, reader)
-            now = self.source.now
+                attach(connection, table, snapshot)
+            now = self.snapshot.now
             connection.create_scalar_function("now", lambda *_: now, 0, deterministic=True)
             yield connection
         finally:

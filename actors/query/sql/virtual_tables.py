@@ -13,35 +13,35 @@ if TYPE_CHECKING:
 
     import apsw
 
+    from actors.query.snapshot import JournalSnapshot
     from actors.query.sql.columns import AnyTable
     from actors.query.sql.result import Value
-    from actors.query.sql.source import Reader
 
 
-def attach(connection: apsw.Connection, table: AnyTable, reader: Reader) -> None:
+def attach(connection: apsw.Connection, table: AnyTable, snapshot: JournalSnapshot) -> None:
     """Let the connection see a table; nobody creates it."""
     # The protocol of apsw also names what only tables that are created and dropped need.
-    module = cast("apsw.VTModule", _Module(table, reader))
+    module = cast("apsw.VTModule", _Module(table, snapshot))
     connection.create_module(
         table.name, module, use_bestindex_object=True, eponymous=True, eponymous_only=True, read_only=True
     )
 
 
 class _Module:
-    def __init__(self, table: AnyTable, reader: Reader) -> None:
+    def __init__(self, table: AnyTable, snapshot: JournalSnapshot) -> None:
         self._table = table
-        self._reader = reader
+        self._snapshot = snapshot
 
     def Connect(self, *_: Any) -> tuple[str, _Window]:  # noqa: N802 - the names are apsw's
-        return self._table.declaration, _Window(self._table, self._reader)
+        return self._table.declaration, _Window(self._table, self._snapshot)
 
     Create = Connect
 
 
 class _Window:
-    def __init__(self, table: AnyTable, reader: Reader) -> None:
+    def __init__(self, table: AnyTable, snapshot: JournalSnapshot) -> None:
         self._table = table
-        self._reader = reader
+        self._snapshot = snapshot
         self._numbers: dict[Hashable, int] = {}
 
     def BestIndexObject(self, index: apsw.IndexInfo) -> bool:  # noqa: N802
@@ -49,7 +49,7 @@ class _Window:
         return True
 
     def Open(self) -> _Cursor:  # noqa: N802
-        return _Cursor(self._table, self._reader, self._numbers)
+        return _Cursor(self._table, self._snapshot, self._numbers)
 
     def Disconnect(self) -> None:  # noqa: N802
         """Nothing is held."""
@@ -61,9 +61,9 @@ class _Cursor:
     """A scan. ``numbers`` are the row ids that have been given out: where a condition has an ``or``, SQLite takes an index for each
     side of it, with a cursor for each, and knows by the row id which rows it has had."""
 
-    def __init__(self, table: AnyTable, reader: Reader, numbers: dict[Hashable, int]) -> None:
+    def __init__(self, table: AnyTable, snapshot: JournalSnapshot, numbers: dict[Hashable, int]) -> None:
         self._table = table
-        self._reader = reader
+        self._snapshot = snapshot
         self._numbers = numbers
         self._values = [column.value for column in table.columns]
         self._rows: Iterator[Any] = iter(())
@@ -83,9 +83,9 @@ class _Cursor:
         if wanted is None:
             if plan.ordered:
                 raise BrokenInvariant("a path that needs a column's value promises no order")
-            return self._table.paths[-1].scan(self._reader, Wanted(columns=plan.columns))
+            return self._table.paths[-1].scan(self._snapshot, Wanted(columns=plan.columns))
         path = next(path for path in self._table.paths if path.name == plan.path)
-        return path.scan(self._reader, wanted)
+        return path.scan(self._snapshot, wanted)
 
     def Next(self) -> None:  # noqa: N802
         self._row = next(self._rows, None)
@@ -95,7 +95,7 @@ class _Cursor:
         return self._row is None
 
     def Column(self, which: int) -> Value:  # noqa: N802
-        return self.Rowid() if which < 0 else self._values[which](self._row, self._reader)
+        return self.Rowid() if which < 0 else self._values[which](self._row, self._snapshot)
 
     def Rowid(self) -> int:  # noqa: N802
         identity = self._table.identity

@@ -1,73 +1,19 @@
-"""The rows of a partition: those on disk, covered by those on their way there."""
+"""The items of an object's ``Log`` and ``Map`` fields, as an attempt sees them."""
 
 from __future__ import annotations
 
-import heapq
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from journal import keys
 from journal.errors import Damaged
+from journal.kv.store import scan_all
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
     from actors.core.state import ObjectState
     from journal.ids import InvocationId, StreamId
-    from journal.log.protocol import Journal
-
-_PAGE = 512
-
-
-class PendingRows:
-    """The rows on disk, changed by the current batch and the commit on its way."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._layers: list[Mapping[bytes, bytes | None]] = []
-
-    def push(self, rows: Mapping[bytes, bytes | None]) -> None:
-        """Add the rows of a new batch; they may grow until it is sealed."""
-        self._layers.insert(0, rows)
-
-    def pop(self) -> None:
-        """The oldest batch is on disk: drop its layer."""
-        self._layers.pop()
-
-    def get(self, key: bytes) -> bytes | None:
-        """The row, or None."""
-        for layer in self._layers:
-            if key in layer:
-                return layer[key]
-        return self._journal.row(key)
-
-    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """All rows in ``[start, stop)``, in order."""
-        ahead: dict[bytes, bytes | None] = {}
-        for layer in reversed(self._layers):
-            ahead.update((key, value) for key, value in layer.items() if start <= key < stop)
-        if not ahead:
-            return self._stored(start, stop)
-        return self._merged(ahead, start, stop)
-
-    def _merged(self, ahead: dict[bytes, bytes | None], start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        stored = ((key, value) for key, value in self._stored(start, stop) if key not in ahead)
-        present = ((key, value) for key, value in sorted(ahead.items()) if value is not None)
-        return heapq.merge(stored, present)
-
-    def _stored(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        while True:
-            page = self._journal.rows(start, stop, limit=_PAGE)
-            yield from page
-            if len(page) < _PAGE:
-                return
-            start = page[-1][0] + b"\x00"
-
-
-class ItemRows(Protocol):
-    """The source of item rows."""
-
-    def get(self, key: bytes) -> bytes | None: ...
-    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]: ...
+    from journal.kv.store import Readable
 
 
 class ObjectItems:
@@ -77,7 +23,7 @@ class ObjectItems:
     """
 
     def __init__(
-        self, rows: ItemRows, partition: int, stream: StreamId, state: ObjectState, *, beside: InvocationId | None
+        self, rows: Readable, partition: int, stream: StreamId, state: ObjectState, *, beside: InvocationId | None
     ) -> None:
         self._rows = rows
         self._partition = partition
@@ -114,7 +60,7 @@ class ObjectItems:
 
     def map_items(self, field: str) -> Iterator[tuple[bytes, bytes]]:
         prefix = keys.items(self._partition, self._stream, field)
-        stored = self._rows.scan(prefix, keys.after_prefix(prefix))
+        stored = scan_all(self._rows, prefix, keys.after_prefix(prefix))
         found: dict[bytes, bytes | None] = {key[len(prefix) :]: value for key, value in stored}
         found.update((key.encode(), value) for key, value in self._ahead_maps.get(field, {}).items())
         return ((key, value) for key, value in found.items() if value is not None)
@@ -128,7 +74,13 @@ class ObjectItems:
             found = [] if data is None else [data]
         else:
             behind = keys.log_item(self._partition, self._stream, field, stop)
-            found = [data for _, data in self._rows.scan(first, behind)]
+            found = [data for _, data in scan_all(self._rows, first, behind)]
         if len(found) != stop - start:
             raise Damaged(self._stream, 0, f"of items {start} to {stop - 1} of {field}, {len(found)} are there")
         return found
+
+
+def writer_beside(state: ObjectState) -> InvocationId | None:
+    """The running handler whose recorded changes a shared handler sees: none while that one is atomic."""
+    holder = state.holder
+    return holder if holder is not None and not state.invocations[holder].atomic else None

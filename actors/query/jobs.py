@@ -1,0 +1,127 @@
+"""Bulk jobs, from the objects that they are: which there are, how one stands, and what it has done."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from actors.core.jobs import JobPage, JobProgress, JobState
+from actors.errors import UnavailableError, UnknownJobError
+from actors.model.classes import service_name
+from actors.model.job_info import JobInfo, JobItem
+from actors.model.new_ids import new_id
+from actors.query.objects import object_items
+from actors.system.job import Job, job_target
+from actors.values import codec_for, decode_kept
+from actors.values.texts import failure_in_words
+from journal import keys
+from journal.events import OutcomeKind
+from journal.ids import InvocationId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from actors.model.info import InvocationInfo
+    from actors.query.snapshot import JournalSnapshot
+
+RUN = "run"
+"""The request under which a job runs, so that its id tells its invocation's."""
+
+_PAGES_TOGETHER = 20
+_ENDED = {
+    OutcomeKind.SUCCEEDED: JobState.DONE,
+    OutcomeKind.FAILED: JobState.FAILED,
+    OutcomeKind.CANCELLED: JobState.CANCELLED,
+    OutcomeKind.KILLED: JobState.KILLED,
+}
+
+
+def run_of_job(job: str) -> InvocationId:
+    """The invocation that a job is."""
+    return new_id(job_target(job, RUN), RUN, 0)
+
+
+def unknown_job(job: str) -> UnknownJobError:
+    """There is none of this id."""
+    return UnknownJobError(f"there is no job {job!r}: it never existed, or it has been purged")
+
+
+def items_of(page: JobPage) -> tuple[JobItem, ...]:
+    """The outcomes that a page of a job holds."""
+    fates = (page.fates[number] for number in page.items)
+    return tuple(
+        JobItem(
+            id=InvocationId(of),
+            result=fate.result,
+            before=fate.before,
+            after=fate.after,
+            error=fate.error,
+            reason=fate.reason,
+        )
+        for of, fate in zip(page.ids.split(), fates, strict=True)
+    )
+
+
+def newest_jobs(snapshot: JournalSnapshot) -> Iterator[str]:
+    """The names of jobs, the newest first: they begin with the time, so they are read off the index of objects, from its end.
+
+    To look for them among all invocations would take as long as there are many of those.
+    """
+    return heapq.merge(*(_jobs_of(snapshot, partition) for partition in range(snapshot.partitions)), reverse=True)
+
+
+def _jobs_of(snapshot: JournalSnapshot, partition: int) -> Iterator[str]:
+    for key, _ in snapshot.rows_under(keys.object_names(partition, service_name(Job)), reverse=True):
+        yield keys.parts_of_object_name(key)[1]
+
+
+async def stored_items(snapshot: JournalSnapshot, job: str) -> AsyncIterator[JobItem]:
+    """What became of each invocation that a job has dealt with, as it is stored."""
+    start = ""
+    while pages := await object_items(
+        snapshot, service_name(Job), job, "pages", at=None, start=start, limit=_PAGES_TOGETHER
+    ):
+        for page in pages:
+            await trio.lowlevel.checkpoint()
+            for item in items_of(decode_kept(codec_for(JobPage), msgspec.json.encode(page.value), job)):
+                yield item
+        start = str(int(pages[-1].item) + 1)
+
+
+def info_of_job(job: str, run: InvocationInfo, progress: JobProgress) -> JobInfo:
+    """How a job stands, from the invocation that it is and from its fields. Raises ``UnavailableError``."""
+    spec = progress.spec
+    if spec is None:
+        raise UnavailableError(f"{job} has not begun: {run.pause_reason or 'try again later'}")
+    state = JobState.RUNNING if progress.is_selected else JobState.SELECTING
+    return JobInfo(
+        id=job,
+        invocation_id=run.id,
+        verb=spec.verb,
+        where=spec.where,
+        named=spec.named,
+        refused_by=spec.refused_by,
+        options=spec.options,
+        limit=spec.limit,
+        rate=spec.rate,
+        state=state if run.outcome is None else _ENDED[run.outcome.kind],
+        status=run.status,
+        started_by=run.created_by,
+        started_at=run.created_at,
+        ended_at=run.completed_at,
+        matched=progress.matched,
+        total=progress.total,
+        done=progress.changed + progress.unchanged + sum(progress.refused.values()),
+        changed=progress.changed,
+        unchanged=progress.unchanged,
+        refused=progress.refused,
+        failure=_failure(run),
+    )
+
+
+def _failure(run: InvocationInfo) -> str:
+    failure = run.last_failure if run.outcome is None else run.outcome.failure
+    return run.pause_reason or ("" if failure is None else failure_in_words(failure))

@@ -1,0 +1,70 @@
+"""Reads an invocation for a replay: its history, and its object as it was when it began."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.errors import HistoryGoneError
+from actors.model.info import belongs_to
+from actors.rows.invocations import RecordedInvocation
+from actors.rows.items import ObjectItems, writer_beside
+from journal import events as e
+from journal.errors import Damaged
+from journal.events import Mode
+from journal.ids import stream_of_invocation
+
+if TYPE_CHECKING:
+    from actors.core.past import Maps
+    from actors.core.state import ObjectState
+    from actors.query.snapshot import JournalSnapshot
+    from actors.query.stored_object import StoredObject
+    from journal.ids import InvocationId
+    from journal.rows import InvocationRow
+
+_BEGINNINGS = (
+    e.InvocationStarted,
+    e.FieldsRewound,
+    e.HistoryCopied,
+    e.FieldsInitialized,
+    e.LogConverted,
+    e.MapConverted,
+)
+
+
+async def read_recorded(snapshot: JournalSnapshot, of: InvocationId) -> RecordedInvocation:
+    """Raises :class:`actors.UnknownInvocationError`, :class:`actors.HistoryGoneError`, ``Damaged``."""
+    row, stored = snapshot.invocation(of), snapshot.stored_stream(stream_of_invocation(of))
+    # The row of an open one is written when its status changes; where its events lie, its object tells.
+    spans = row.spans if row.outcome is not None else _spans_of_open(stored, of)
+    history = [r for r in await stored.history(stored.stream, spans) if belongs_to(r.event, of)]
+    began = max((r.number for r in history if isinstance(r.event, _BEGINNINGS)), default=None)
+    if began is None:
+        return RecordedInvocation(row=row, history=history, state=None, items=None)
+    state, were = await _object_as_it_began(stored, row, began)
+    beside = None if row.mode is Mode.EXCLUSIVE else writer_beside(state)
+    items = ObjectItems(stored.rows_with(were), stored.partition, stored.stream, state, beside=beside)
+    return RecordedInvocation(row=row, history=history, state=state, items=items)
+
+
+async def _object_as_it_began(stored: StoredObject, row: InvocationRow, began: int) -> tuple[ObjectState, Maps]:
+    past = stored.past
+    try:
+        return await past.object_at(began), await past.items_changed_since(began)
+    except HistoryGoneError:
+        if row.outcome is not None or row.mode is not Mode.EXCLUSIVE:
+            raise
+        return _state(stored), {}  # it has the object for itself, which is therefore as it was
+
+
+def _spans_of_open(stored: StoredObject, of: InvocationId) -> list[tuple[int, int]]:
+    opened = _state(stored).invocations.get(of)
+    if opened is None:
+        raise Damaged(stored.stream, 0, f"{of} has not ended, and its object does not know it")
+    return opened.spans
+
+
+def _state(stored: StoredObject) -> ObjectState:
+    state = stored.state()
+    if state is None:
+        raise Damaged(stored.stream, 0, "it has an invocation, and there is no object")
+    return state

@@ -1,0 +1,178 @@
+"""The one reader of what is kept: a journal as of one moment.
+
+::
+
+    SQL    HTTP and Client (local)    CLI and Client (offline)    fsck    checks    a start that looks for old classes
+      └───────────┴───────────────────────────┴──────────────────────┴───────┴──────────────────────┘
+                                         JournalSnapshot
+                                              │  get, scan
+          a view of a running journal, or a store opened for reading (journal.kv.store.Readable)
+
+**Promise.** Everything that is read through one snapshot is one state: what every commit that had returned by then left, of all
+partitions together, and nothing that a crash could still take back. A commit is in it whole or not at all, rows, indexes and events
+alike, so a row never names an event that is not there.
+
+**During a commit** a reader does not wait and holds up nobody. The view is taken between two flushes (``RocksStore.view``); from
+then on it shows that state, however many commits return meanwhile, for as long as it is open. It keeps what has been
+overwritten since from being cleaned up, so it is opened for one answer and closed with it (:func:`open_snapshot`).
+
+**Now or then.** The state of an object is folded from its last snapshot and the events after it. As of an earlier event ``n`` it is
+folded from the last snapshot before ``n``; fields that are collections are read from their rows as they are now, with those put back
+that the events after ``n`` have changed. What was purged raises ``HistoryGoneError``; an event that is missing
+without having been purged raises ``Damaged``.
+
+**Cost of a read**: opening a view, about 0.1 ms while commits are being flushed. An invocation by id, one row. An object, one head,
+one snapshot, and the events since, which the engine bounds. A list, one row and one index entry for each invocation given. An
+object as of event ``n``, the events between a snapshot and ``n``, and for its maps all events after ``n``.
+
+The engine reads its own objects ahead of the disk, which nothing here may see; the two share ``actors.rows`` and no more. A reader
+with an interface for every purpose (rows by page, rows by iterator, counted rows, rows as they were) was tried and dropped: what
+differs is only the ``Readable`` below, which may count (``sql.budget.CountedRows``) or put changes over others (``LayeredRows``).
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.core.decide import unknown_invocation
+from actors.query.stored_object import StoredObject
+from actors.rows.objects import load_state
+from actors.system.code import read_code
+from actors.system.registry import registry_stream
+from actors.system.registry_rows import deployments_of, gates_of
+from journal import keys
+from journal.ids import StreamId, stream_of, stream_of_invocation
+from journal.log.streams import read_events, read_head
+from journal.rows import InvocationRow, decode_row
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
+    from actors.core.deployments import Deployments
+    from actors.core.gates import Gates
+    from actors.core.state import ObjectState
+    from actors.model.info import ServiceInfo
+    from actors.values.snapshot import Snapshot
+    from journal.events import Recorded
+    from journal.ids import InvocationId
+    from journal.kv.store import Readable
+    from journal.log.protocol import Journal
+
+_FIRST_PAGE = 32
+_LARGEST_PAGE = 256
+
+
+@asynccontextmanager
+async def open_snapshot(journal: Journal, *, services: Sequence[ServiceInfo] = ()) -> AsyncIterator[JournalSnapshot]:
+    """A running journal as of now, for the block. ``services`` are the classes that are served."""
+    async with journal.view() as view:
+        yield JournalSnapshot(view=view, partitions=journal.partitions, now=journal.clock.now(), services=services)
+
+
+@attrs.frozen(kw_only=True)
+class JournalSnapshot:
+    """A journal as of one moment. ``now`` is that moment, wall seconds. ``services`` are the classes that are served.
+
+    Any thread may read it, one at a time. Every method raises ``CorruptRecord`` or ``Damaged`` where bytes cannot be read.
+    """
+
+    view: Readable
+    partitions: int
+    now: float
+    services: Sequence[ServiceInfo] = ()
+
+    # Rows.
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row under a key."""
+        return self.view.get(key)
+
+    def rows(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """All rows of ``[start, stop)``, in order or from the end."""
+        return chain.from_iterable(self.pages(start, stop, reverse=reverse))
+
+    def pages(self, start: bytes, stop: bytes, *, reverse: bool = False) -> Iterator[list[tuple[bytes, bytes]]]:
+        """The same, as they are read. Few at first: a caller who wants ten should not read hundreds."""
+        page_size = _FIRST_PAGE
+        while True:
+            page = self.view.scan(start, stop, limit=page_size, reverse=reverse)
+            yield page
+            if len(page) < page_size:
+                return
+            start, stop = (start, page[-1][0]) if reverse else (page[-1][0] + b"\x00", stop)
+            page_size = min(page_size * 4, _LARGEST_PAGE)
+
+    def first(self, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
+        """The first row of ``[start, stop)``."""
+        found = self.view.scan(start, stop, limit=1)
+        return found[0] if found else None
+
+    def rows_under(self, prefix: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """All rows whose keys begin with the prefix."""
+        return self.rows(prefix, keys.after_prefix(prefix), reverse=reverse)
+
+    def partition_of(self, stream: StreamId) -> int:
+        """The partition that an object lives in."""
+        return stream % self.partitions
+
+    # Invocations.
+
+    def invocation(self, of: InvocationId) -> InvocationRow:
+        """The row of an invocation. Raises :class:`actors.UnknownInvocationError`."""
+        row = self.find_invocation(of)
+        if row is None:
+            raise unknown_invocation(of)
+        return row
+
+    def find_invocation(self, of: InvocationId) -> InvocationRow | None:
+        """The same, None if there is none."""
+        data = self.get(keys.invocation(self.partition_of(stream_of_invocation(of)), of))
+        return None if data is None else decode_row(InvocationRow, data)
+
+    # Objects.
+
+    def object(self, stream: StreamId) -> ObjectState | None:
+        """An object, None if there is none."""
+        return load_state(self.view, self.partition_of(stream), stream)
+
+    def stored_object(self, service: str, key: str) -> StoredObject:
+        """The rows of a keyed object: its state now and after any of its events, its items, its events."""
+        return self.stored_stream(stream_of(service, key), f"{service}/{key}")
+
+    def stored_stream(self, stream: StreamId, name: str = "") -> StoredObject:
+        """The same for any object; ``name`` is what errors call it."""
+        partition = self.partition_of(stream)
+        head = read_head(self.view, partition, stream)
+        return StoredObject(self.view, name or f"object {stream:016x}", partition, stream, head)
+
+    def last_event(self, stream: StreamId) -> int:
+        """The number of the last event of an object, 0 if there is none."""
+        return read_head(self.view, self.partition_of(stream), stream).last
+
+    def events(self, stream: StreamId, first: int, last: int) -> list[Recorded]:
+        """Events of an object, both ends included."""
+        return read_events(self.view, self.partition_of(stream), stream, first, last)
+
+    def streams(self) -> Iterator[StreamId]:
+        """Every object."""
+        for partition in range(self.partitions):
+            for key, _ in self.rows_under(keys.heads(partition)):
+                yield StreamId(keys.stream_of_head(key))
+
+    # The registry.
+
+    def deployments(self) -> Deployments:
+        """The deployments that are registered."""
+        return deployments_of(self.object(registry_stream()))
+
+    def gates(self) -> Gates:
+        """The gates that are closed."""
+        return gates_of(self.object(registry_stream()))
+
+    def code(self, deployment: str) -> Snapshot:
+        """The code of a deployment. Raises :class:`actors.BrokenDeploymentError`."""
+        return read_code(self.view, self.partitions, deployment)

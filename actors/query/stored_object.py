@@ -1,0 +1,105 @@
+"""One object in rows: its state now and after any of its events, the items of its collections, its events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.core.past import Maps, ObjectHistory
+from actors.errors import InvalidArgumentError
+from actors.rows.layers import LayeredRows
+from actors.rows.objects import load_state
+from journal import keys
+from journal.kv.store import scan_all
+from journal.log.streams import read_events, read_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from actors.core.state import ObjectState
+    from journal.events import Recorded
+    from journal.ids import StreamId
+    from journal.kv.store import Readable
+    from journal.rows import StreamHead
+
+
+@attrs.frozen
+class StoredObject:
+    """The rows of one object as of one moment. ``name`` is what errors call it."""
+
+    rows: Readable
+    name: str
+    partition: int
+    stream: StreamId
+    head: StreamHead
+
+    def state(self) -> ObjectState | None:
+        """The object now, None if there is none."""
+        return load_state(self.rows, self.partition, self.stream, self.head)
+
+    @property
+    def past(self) -> ObjectHistory:
+        """The object as it was."""
+        return ObjectHistory(self, self.stream, self.head.trimmed, self.head.last, ())
+
+    async def state_at(self, at: int | None) -> ObjectState | None:
+        """The object now, or after event ``at``. Raises ``InvalidArgumentError`` for an event that it does not have; one that was
+        never used has always been the same."""
+        last = self.head.last
+        if at is None or at == last or last == 0:
+            return self.state()
+        if not 1 <= at < last:
+            raise InvalidArgumentError(
+                f"{self.name} has no event {at}: its events have the numbers 1 to {last}", path="at"
+            )
+        return await self.past.object_at(at)
+
+    def time_of(self, number: int) -> float | None:
+        """When an event was decided, if it is still kept."""
+        if number <= self.head.trimmed:
+            return None
+        (recorded,) = read_events(self.rows, self.partition, self.stream, number, number)
+        return recorded.stamp.at
+
+    # Collections.
+
+    async def rows_at(self, at: int) -> Readable:
+        """The rows with the items of maps as they were after event ``at``. Raises ``HistoryGoneError``."""
+        return self.rows_with(await self.past.items_changed_since(at))
+
+    def rows_with(self, maps: Maps) -> Readable:
+        """The rows with these items of maps in the place of what they are now."""
+        return LayeredRows(
+            self.rows,
+            {
+                keys.map_item(self.partition, self.stream, field, key.encode()): value
+                for field, items in maps.items()
+                for key, value in items.items()
+            },
+        )
+
+    def log_items(self, field: str, start: int, length: int, limit: int) -> list[bytes]:
+        """Items of a log that has, or had, this length, from a position on."""
+        if start >= length:
+            return []
+        first = keys.log_item(self.partition, self.stream, field, start)
+        behind = keys.log_item(self.partition, self.stream, field, min(length, start + limit))
+        return [value for _, value in self.rows.scan(first, behind, limit=limit)]
+
+    def map_items(self, rows: Readable, field: str, start: str) -> Iterator[tuple[str, bytes]]:
+        """Items of a map after a key, in these rows: its own, or those of :meth:`rows_at`."""
+        prefix = keys.items(self.partition, self.stream, field)
+        first = prefix + start.encode() + (b"\x00" if start else b"")
+        for key, value in scan_all(rows, first, keys.after_prefix(prefix)):
+            yield key[len(prefix) :].decode(), value
+
+    # What ``ObjectHistory`` reads.
+
+    async def snapshot(self, stream: StreamId, at: int) -> tuple[int, bytes] | None:
+        """The last snapshot as of event ``at`` or before."""
+        return read_snapshot(self.rows, self.partition, stream, at)
+
+    async def history(self, stream: StreamId, spans: Sequence[tuple[int, int]]) -> list[Recorded]:
+        """The events with numbers in these ranges."""
+        return [r for first, last in spans for r in read_events(self.rows, self.partition, stream, first, last)]

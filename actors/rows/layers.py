@@ -1,0 +1,55 @@
+"""Rows under changes that are not among them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from journal.kv.store import SCAN_PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from journal.kv.store import Readable
+
+
+class LayeredRows:
+    """The rows of ``base`` under layers of changes, the topmost first; a layer has None where it removes a row.
+
+    The engine puts commits that are not on disk yet over its journal, so that an object reads what it has written. A reader of
+    the past puts what rows were then over what they are now.
+    """
+
+    def __init__(self, base: Readable, *layers: Mapping[bytes, bytes | None]) -> None:
+        self._base = base
+        self._layers = list(layers)
+
+    def push(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """Put a layer on top; it may grow while it is there."""
+        self._layers.insert(0, rows)
+
+    def pop(self) -> None:
+        """Remove the lowest layer: the base has its rows now."""
+        self._layers.pop()
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row, or None."""
+        for layer in self._layers:
+            if key in layer:
+                return layer[key]
+        return self._base.get(key)
+
+    def scan(
+        self, start: bytes, stop: bytes, *, limit: int = SCAN_PAGE, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """At most ``limit`` rows of ``[start, stop)`` in order, or from the end."""
+        changed: dict[bytes, bytes | None] = {}
+        for layer in reversed(self._layers):
+            changed.update((key, value) for key, value in layer.items() if start <= key < stop)
+        if not changed:
+            return self._base.scan(start, stop, limit=limit, reverse=reverse)
+        # So many more as a layer may hide; what a layer adds after the last row found is cut off again.
+        stored = self._base.scan(start, stop, limit=limit + len(changed), reverse=reverse)
+        rows = [row for row in stored if row[0] not in changed]
+        rows += [(key, value) for key, value in changed.items() if value is not None]
+        rows.sort(reverse=reverse)
+        return rows[:limit]
