@@ -120,23 +120,23 @@ def written_target(target: Target) -> str:
 
 def complete_selection(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The services that a running server has, for a shell that completes a word; none if there is no server."""
+    import trio
+
     from cli.source import resolve_server
 
     try:
         said = {name: ctx.params.get(name) for name in ("url", "token", "data", "context")}
-        return [name for name in _service_names(resolve_server(**said)) if name.startswith(incomplete)]
+        names = trio.run(_service_names, resolve_server(**said))
     except Exception:  # a shell has nobody to tell
         return []
+    return [name for name in names if name.startswith(incomplete)]
 
 
-def _service_names(server: ServerOptions) -> list[str]:
+async def _service_names(server: ServerOptions) -> list[str]:
     import trio
 
     from cli.source import live
 
-    async def run() -> list[str]:
-        with trio.fail_after(_COMPLETION_SECONDS):
-            async with live(server) as client:
-                return [service.name for service in await client.services()]
-
-    return trio.run(run)
+    with trio.fail_after(_COMPLETION_SECONDS):
+        async with live(server) as client:
+            return [service.name for service in await client.services()]

@@ -86,7 +86,6 @@ def check_by_server(
     server: ServerOptions, ids: Sequence[InvocationId], condition: str | None, deployment: str, limit: int, output: str
 ) -> None:
     """Let the server replay them. Ends the command with an exit code that shows the result."""
-
     from cli.run import ask
 
     async def check(client: Client) -> CheckSummary | list[CheckReport]:

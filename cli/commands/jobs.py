@@ -106,7 +106,6 @@ def items(job: str, refused: bool, output: str, server: ServerOptions) -> None:
 @server_options
 def cancel(job: str, reason: str, server: ServerOptions) -> None:
     """Cancel JOB: it reaches no further invocations. What it has changed stays changed."""
-
     from actors.core.jobs import JobState
     from cli.exit_codes import Exit
     from cli.jobs import report

@@ -37,26 +37,25 @@ def command() -> None:
 @_DATA
 def create(name: str, scope: str, reason: str, data: Path) -> None:
     """Create a token called NAME and print it. It is shown only once; only its hash is stored."""
-
     import trio
 
+    out(trio.run(_created, data, name, scope, reason))
+    err(f"the token {name!r} has the scope {scope}; send it as 'Authorization: Bearer …', or set PLAYHEAD_TOKEN")
+
+
+async def _created(data: Path, name: str, scope: str, reason: str) -> str:
     from actors.http.routes import TokenScope
-    from actors.http.server.token_routes import MadeToken
-    from actors.http.server.token_routes import create as create_noted
+    from actors.http.server import token_routes
     from cli.offline_audit import open_audit
     from cli.source import ServerOptions, connected
     from journal.kv.data_directory import DataDirectory
 
-    async def run() -> str:
-        if DataDirectory(data).is_held():
-            async with connected(ServerOptions(data=data)) as connection:
-                body = {"name": name, "scope": scope, "reason": reason}
-                return (await connection.post("/tokens", MadeToken, body)).token
-        async with open_audit(data) as auditor:
-            return await create_noted(_book(data), name, TokenScope(scope), reason, auditor)
-
-    out(trio.run(run))
-    err(f"the token {name!r} has the scope {scope}; send it as 'Authorization: Bearer …', or set PLAYHEAD_TOKEN")
+    if DataDirectory(data).is_held():
+        async with connected(ServerOptions(data=data)) as connection:
+            body = {"name": name, "scope": scope, "reason": reason}
+            return (await connection.post("/tokens", token_routes.MadeToken, body)).token
+    async with open_audit(data) as audit:
+        return await token_routes.create(_book(data), name, TokenScope(scope), reason, audit)
 
 
 @command.command(name="list")
@@ -77,26 +76,25 @@ def list_tokens(output: str, data: Path) -> None:
 @_DATA
 def revoke(name: str, reason: str, data: Path) -> None:
     """Revoke the token called NAME: it is refused from now on."""
-
     import trio
 
+    trio.run(_revoke, data, name, reason)
+    err(f"the token {name!r} is revoked")
+
+
+async def _revoke(data: Path, name: str, reason: str) -> None:
     from actors.http.client.connection import path_of
-    from actors.http.server.token_routes import RevokedToken
-    from actors.http.server.token_routes import revoke as revoke_noted
+    from actors.http.server import token_routes
     from cli.offline_audit import open_audit
     from cli.source import ServerOptions, connected
     from journal.kv.data_directory import DataDirectory
 
-    async def run() -> None:
-        if DataDirectory(data).is_held():
-            async with connected(ServerOptions(data=data)) as connection:
-                await connection.patch(path_of("tokens", name, "revoke"), RevokedToken, {"reason": reason})
-                return
-        async with open_audit(data) as auditor:
-            await revoke_noted(_book(data), name, reason, auditor)
-
-    trio.run(run)
-    err(f"the token {name!r} is revoked")
+    if DataDirectory(data).is_held():
+        async with connected(ServerOptions(data=data)) as connection:
+            await connection.patch(path_of("tokens", name, "revoke"), token_routes.RevokedToken, {"reason": reason})
+            return
+    async with open_audit(data) as audit:
+        await token_routes.revoke(_book(data), name, reason, audit)
 
 
 def _book(data: Path) -> TokenBook:

@@ -277,7 +277,6 @@ def _show_plans(
     ids: Iterable[InvocationId], server: ServerOptions, output: str, from_step: str | None, asked: dict[str, Any]
 ) -> None:
     """Show what a restart of each would keep, what would run again, and what would be repeated if the code reaches it."""
-
     from actors.errors import Refused
     from actors.model.handles import RestartResult
     from cli.exit_codes import exit_code_of
